@@ -1,0 +1,109 @@
+"""Every exception of the protocol.
+
+It knows what can go wrong and what each failure must carry. It refuses to know where failures
+come from: the core puts these into outcomes as values, and a transport raises them.
+
+An exception out of the core means that the caller has a bug (`LocalProtocolError`); everything
+that the world does wrong reaches the application as the outcome of an operation.
+"""
+
+from collections.abc import Mapping
+
+
+class ArkorError(Exception):
+    """The root of everything this library raises or puts into an outcome."""
+
+
+class LocalProtocolError(ArkorError):
+    """The caller broke the rules of the session: a bug on this side, nothing has changed."""
+
+
+class EventTooLarge(ArkorError):
+    """One event of a stream grew past the bound.
+
+    `limit` is the bound in bytes. `events` are the whole events that the same `feed` call had
+    completed before it met the bound, so that nothing which arrived is lost.
+    """
+
+    def __init__(self, limit: int, events: tuple[object, ...] = ()) -> None:
+        super().__init__(
+            f"event stream: one event is larger than {limit} bytes; "
+            "raise max_event_size if the backend really sends events of this size"
+        )
+        self.limit = limit
+        self.events = events
+
+
+class TransportError(ArkorError):
+    """The network failed: no connection, a broken one, or bytes that are not HTTP."""
+
+
+class IdleTimeout(TransportError):
+    """An open stream stayed silent for longer than the profile allows (ARK-IDLE)."""
+
+
+class StreamEnded(TransportError):
+    """The stream ended, cleanly or not, before anything on it counted as progress."""
+
+
+class ResponseError(ArkorError):
+    """The backend answered, but not in the way the protocol promises."""
+
+
+class StatusError(ResponseError):
+    """The backend answered with a status that means *no*.
+
+    `status` is the HTTP status, `message` the backend's own words (`error` of its JSON body, else
+    the raw text, else `cloud-api <status>`), `body` its JSON body where it had one, `headers` the
+    response's headers with lower-case names.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        body: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status}: {message}")
+        self.status = status
+        self.message = message
+        self.body = dict(body or {})
+        self.headers = dict(headers or {})
+
+
+class UnsendableCursor(ArkorError):
+    """The last event id cannot be sent as a header, so the stream cannot be resumed (ARK-RES)."""
+
+    def __init__(self, cursor: str, why: str) -> None:
+        super().__init__(
+            f"last event id {cursor[:64]!r}: {why}; the stream cannot be resumed with it "
+            "(visible characters, spaces inside, at most 1024 bytes would be right)"
+        )
+        self.cursor = cursor
+
+
+class GaveUp(ArkorError):
+    """The failure budget is spent.
+
+    `attempts` counts the consecutive failures, `cause` is the last of them, `job_id` and `cursor`
+    are what a later process needs to go on from here.
+    """
+
+    def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:
+        super().__init__(
+            f"job {job_id}: gave up following after {attempts} consecutive failures; last: {cause}"
+        )
+        self.attempts = attempts
+        self.cause = cause
+        self.job_id = job_id
+        self.cursor = cursor
+
+
+class Aborted(ArkorError):
+    """The local wait was aborted; the job goes on. `reason` is what was given to `abort`."""
+
+    def __init__(self, reason: object = None) -> None:
+        super().__init__("the wait was aborted" if reason is None else f"aborted: {reason}")
+        self.reason = reason

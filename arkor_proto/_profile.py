@@ -1,0 +1,114 @@
+"""The revisions of the protocol, as one table of named rules.
+
+It knows in which rules the profiles differ. It refuses to know what anybody does with a rule: no
+code asks which profile it runs under, it asks for the rule.
+"""
+
+from enum import Enum
+from typing import Final
+
+from attrs import field, frozen
+
+
+class Progress(Enum):
+    """What counts as progress: it resets the failure count and makes a clean end free."""
+
+    ANY_FRAME = "any frame the server sent"
+    JSON_FRAME = "a frame whose data is parseable JSON, pings excepted"
+    NEW_CURSOR = "a JSON frame that moved the cursor to a new value, or that has no id at all"
+
+
+class CallbackErrors(Enum):
+    """What an exception out of the application's callback does to the wait."""
+
+    RETRY = "goes down the failure path: the stream is reopened, the event is not redelivered"
+    REJECT = "rejects the wait at once with that very exception"
+
+
+_SUCCESS: Final = frozenset(range(200, 300))
+_CLIENT_ERRORS: Final = frozenset(range(400, 500))
+
+
+@frozen(kw_only=True)
+class Profile:
+    """One revision of the protocol. Durations are in seconds; None means unbounded."""
+
+    name: str
+    progress: Progress
+    callback_errors: CallbackErrors
+    permanent_statuses: frozenset[int] = field(repr=False)
+    """Statuses that end the wait at once instead of spending the failure budget."""
+    not_found_grace: float
+    """For how long after the create a 404 on opening the stream is not permanent."""
+    stream_statuses: frozenset[int] = field(repr=False)
+    """Statuses whose response is read as a stream."""
+    requires_event_stream: bool
+    """Only `text/event-stream` is read as a stream, and a 204 ends the wait."""
+    honours_server_delay: bool
+    """`retry:` and `Retry-After` are a floor under the next delay, clamped to the cap."""
+    spreads_clean_end: bool
+    """Jitter also applies to the delay after a clean end of the stream."""
+    byte_timeout: float | None
+    """Longest silence on an open stream."""
+    progress_timeout: float | None
+    """Longest time without progress on an open stream, whatever keep-alives arrive."""
+    idempotency_key: bool
+    """The create carries an `Idempotency-Key`, the same whenever the same start is tried again."""
+
+    @classmethod
+    def named(cls, name: str) -> "Profile":
+        """Return the profile called `name`; raises ValueError that lists the known names."""
+        for profile in PROFILES:
+            if profile.name == name:
+                return profile
+        known = ", ".join(profile.name for profile in PROFILES)
+        msg = f"profile {name!r} is unknown; the profiles are {known}"
+        raise ValueError(msg)
+
+
+PROFILE_2026_05: Final = Profile(
+    name="2026-05",
+    progress=Progress.ANY_FRAME,
+    callback_errors=CallbackErrors.RETRY,
+    permanent_statuses=frozenset(),
+    not_found_grace=0.0,
+    stream_statuses=_SUCCESS,
+    requires_event_stream=False,
+    honours_server_delay=False,
+    spreads_clean_end=False,
+    byte_timeout=None,
+    progress_timeout=None,
+    idempotency_key=False,
+)
+
+PROFILE_2026_07: Final = Profile(
+    name="2026-07",
+    progress=Progress.JSON_FRAME,
+    callback_errors=CallbackErrors.REJECT,
+    permanent_statuses=frozenset({401, 403, 410, 426}),
+    not_found_grace=0.0,
+    stream_statuses=_SUCCESS,
+    requires_event_stream=False,
+    honours_server_delay=False,
+    spreads_clean_end=False,
+    byte_timeout=None,
+    progress_timeout=None,
+    idempotency_key=False,
+)
+
+HARDENED: Final = Profile(
+    name="hardened",
+    progress=Progress.NEW_CURSOR,
+    callback_errors=CallbackErrors.REJECT,
+    permanent_statuses=_CLIENT_ERRORS - {408, 409, 425, 429} | {204},
+    not_found_grace=30.0,
+    stream_statuses=frozenset({200}),
+    requires_event_stream=True,
+    honours_server_delay=True,
+    spreads_clean_end=True,
+    byte_timeout=45.0,
+    progress_timeout=None,
+    idempotency_key=True,
+)
+
+PROFILES: Final = (PROFILE_2026_05, PROFILE_2026_07, HARDENED)

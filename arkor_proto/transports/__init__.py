@@ -1,0 +1,1 @@
+"""arkor_proto transports."""

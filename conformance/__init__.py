@@ -1,0 +1,1 @@
+"""The conformance kit: verifies any client of the protocol, in any language."""

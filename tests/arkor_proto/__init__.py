@@ -1,0 +1,1 @@
+"""tests arkor_proto."""
