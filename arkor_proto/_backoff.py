@@ -1,0 +1,148 @@
+"""The arithmetic of reconnecting: delays, jitter, and the budget of consecutive failures.
+
+It knows the published formula, the ways to spread it, and when the budget is spent. It refuses to
+know what failed, what the time is, and where chance comes from: a random source is an argument.
+All durations are in seconds.
+"""
+
+import math
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, TypeAlias, assert_never
+
+from attrs import Attribute, define, field, frozen
+
+Random: TypeAlias = Callable[[], float]
+"""Returns a float in [0, 1), such as `random.Random(seed).random`."""
+
+# 2.0 ** -1074 is the smallest positive float: doubling it this often passes the largest one.
+_EXPONENT_LIMIT: Final = 2200
+
+
+class Jitter(Enum):
+    """How a delay is spread; the known names of the field."""
+
+    NONE = "none"
+    PROPORTIONAL = "proportional"
+    """Within ±25 % of the nominal delay; near the cap the room above it is cut off (ARK-BAK)."""
+    EQUAL = "equal"
+    """Half of the nominal delay, and up to as much again."""
+    FULL = "full"
+    """Anything from zero to the nominal delay."""
+    DECORRELATED = "decorrelated"
+    """From the initial delay to three times the previous one, below the cap."""
+
+
+def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise ValueError(f"{attribute.name}: {value!r} is no duration; seconds ≥ 0 would be right")
+
+
+def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> None:
+    if value is not None and value < 0:
+        raise ValueError(f"{attribute.name}: {value!r} is no count; None or ≥ 0 would be right")
+
+
+@frozen
+class ReconnectPolicy:
+    """How long to wait before the next attempt, and how many attempts may fail in a row.
+
+    `initial_delay` and `max_delay` are in seconds. `max_attempts` is the number of consecutive
+    failures that are retried (None: unlimited), so n allows n + 1 opens. Raises ValueError for
+    negative or non-finite values.
+    """
+
+    initial_delay: float = field(default=1.0, validator=_duration)
+    max_delay: float = field(default=60.0, validator=_duration)
+    max_attempts: int | None = field(default=None, validator=_count)
+    jitter: Jitter = Jitter.PROPORTIONAL
+
+    def nominal_delay(self, attempt: int) -> float:
+        """Return `min(initial_delay * 2 ** attempt, max_delay)`, exactly, for any attempt ≥ 0."""
+        try:
+            delay = math.ldexp(self.initial_delay, min(attempt, _EXPONENT_LIMIT))
+        except OverflowError:
+            return self.max_delay
+        return min(delay, self.max_delay)
+
+    def delay(self, attempt: int, random: Random | None, previous: float | None = None) -> float:
+        """Return the delay before the next attempt, nominal without a random source.
+
+        `previous` is the delay that was used last, which only decorrelated jitter looks at.
+        """
+        nominal = self.nominal_delay(attempt)
+        if random is None:
+            return nominal
+        match self.jitter:
+            case Jitter.NONE:
+                return nominal
+            case Jitter.PROPORTIONAL:
+                # Cutting the range at the cap, not the sample, leaves nobody exactly on the cap.
+                return _between(0.75 * nominal, min(1.25 * nominal, self.max_delay), random)
+            case Jitter.EQUAL:
+                return _between(nominal / 2, nominal, random)
+            case Jitter.FULL:
+                return _between(0.0, nominal, random)
+            case Jitter.DECORRELATED:
+                low = self.nominal_delay(0)
+                high = min(3 * (low if previous is None else previous), self.max_delay)
+                return _between(low, max(low, high), random)
+            case never:
+                assert_never(never)
+
+
+def _between(low: float, high: float, random: Random) -> float:
+    return low + (high - low) * random()
+
+
+@define
+class Budget:
+    """The consecutive failures so far, and the delay that each of them earns.
+
+    `floor` asks come from the server (`retry:` for the life of the stream, `Retry-After` for the
+    next delay only); a profile that does not honour them never calls `ask`.
+    """
+
+    policy: ReconnectPolicy
+    random: Random | None = None
+    failures: int = 0
+    _previous: float | None = field(default=None, alias="previous")
+    _stream_floor: float = field(default=0.0, alias="stream_floor")
+    _once_floor: float = field(default=0.0, alias="once_floor")
+
+    def progressed(self) -> None:
+        """Forget the failures: the stream moved on (ARK-BUD)."""
+        self.failures = 0
+        self._previous = None
+
+    def ask(self, *, stream: float | None = None, once: float | None = None) -> None:
+        """Take the server's wish for a delay, in seconds."""
+        if stream is not None:
+            self._stream_floor = stream
+        if once is not None:
+            self._once_floor = once
+
+    def failed(self) -> float | None:
+        """Count one failure; return the delay before the next attempt, None if none is left."""
+        limit = self.policy.max_attempts
+        if limit is not None and self.failures >= limit:
+            return None
+        delay = self._raised(self.policy.delay(self.failures, self.random, self._previous))
+        self.failures += 1
+        self._previous = delay
+        return delay
+
+    def clean_end(self, *, spread: bool) -> float:
+        """Return the delay after a clean end that followed progress: the base delay, uncounted."""
+        return self._raised(self.policy.delay(0, self.random if spread else None))
+
+    def _raised(self, delay: float) -> float:
+        cap = self.policy.max_delay
+        floor = min(max(self._stream_floor, self._once_floor), cap)
+        self._once_floor = 0.0
+        if delay >= floor:
+            return delay
+        # Never earlier than asked, and not all clients at the same moment either.
+        return (
+            floor if self.random is None else _between(floor, min(1.25 * floor, cap), self.random)
+        )

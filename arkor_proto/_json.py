@@ -1,0 +1,201 @@
+"""JSON into typed values, and back.
+
+It knows the shapes of jobs and events (ARK-WIR, ARK-EVT). It refuses to know where the JSON came
+from. Decoding is total as far as the protocol allows: a key that is unknown, or whose value has
+another type than expected, is kept in `extra`; only what nothing can be done without is an error.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import fields
+
+from arkor_proto._errors import ResponseError
+from arkor_proto._types import (
+    EMPTY,
+    CheckpointSaved,
+    JsonObject,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingJob,
+    TrainingLog,
+    TrainingStarted,
+    is_array,
+    is_object,
+)
+
+EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
+    TrainingStarted: "training.started",
+    TrainingLog: "training.log",
+    CheckpointSaved: "checkpoint.saved",
+    TrainingCompleted: "training.completed",
+    TrainingFailed: "training.failed",
+}
+
+
+def camel(name: str) -> str:
+    """Return the wire's name of a snake_case `name`."""
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def check_job_id(job_id: str) -> str:
+    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR)."""
+    if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
+        raise ValueError(f"job id: {job_id!r} cannot be one segment of a path")
+    return job_id
+
+
+def read_object(body: bytes, what: str) -> JsonObject:
+    """Return the JSON object that `body` holds; raises ResponseError where it holds none."""
+    try:
+        value: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ResponseError(f"{what}: the answer is no JSON: {error}") from error
+    if not is_object(value):
+        raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
+    return value
+
+
+def read_job(body: bytes, what: str) -> TrainingJob:
+    """Return the job of an answer `{"job": {…}}`; raises ResponseError where there is none."""
+    job = read_object(body, what).get("job")
+    if not is_object(job) or not isinstance(job.get("id"), str):
+        raise ResponseError(
+            f'{what}: the answer holds no job; {{"job": {{"id": …}}}} would be right'
+        )
+    try:
+        return decode_job(job)
+    except ValueError as error:
+        raise ResponseError(f"{what}: {error}") from error
+
+
+class _Fields:
+    """The keys of an object, taken one by one; a value of another type stays where it is."""
+
+    def __init__(self, source: JsonObject) -> None:
+        self.rest = {key: value for key, value in source.items() if value is not None}
+
+    def text(self, key: str) -> str | None:
+        value = self.rest.get(key)
+        return str(self.rest.pop(key)) if isinstance(value, str) else None
+
+    def integer(self, key: str) -> int | None:
+        value = self.rest.get(key)
+        if not isinstance(value, int) or isinstance(value, bool):
+            return None
+        del self.rest[key]
+        return value
+
+    def number(self, key: str) -> float | None:
+        value = self.rest.get(key)
+        if not isinstance(value, (int, float)) or isinstance(value, bool):
+            return None
+        del self.rest[key]
+        return value
+
+    def mapping(self, key: str) -> JsonObject | None:
+        value = self.rest.get(key)
+        if not is_object(value):
+            return None
+        del self.rest[key]
+        return value
+
+    def array(self, key: str) -> tuple[object, ...]:
+        value = self.rest.get(key)
+        if not is_array(value):
+            return ()
+        del self.rest[key]
+        return tuple(value)
+
+
+def decode_job(source: JsonObject) -> TrainingJob:
+    """Return the job that a JSON object describes; raises ValueError without a usable id."""
+    taken = _Fields(source)
+    return TrainingJob(
+        id=check_job_id(taken.text("id") or ""),
+        name=taken.text("name") or "",
+        status=taken.text("status") or "unknown",
+        org_id=taken.text("orgId"),
+        project_id=taken.text("projectId"),
+        config=taken.mapping("config") or EMPTY,
+        error=taken.text("error"),
+        created_at=taken.text("createdAt"),
+        started_at=taken.text("startedAt"),
+        completed_at=taken.text("completedAt"),
+        extra=taken.rest,
+    )
+
+
+def decode_event(source: JsonObject) -> TrainingEvent | None:
+    """Return the event that a frame's data describes, None for a type this version ignores."""
+    taken = _Fields(source)
+    kind = taken.text("type")
+    job_id, timestamp = taken.text("jobId"), taken.text("timestamp")
+    match kind:
+        case "training.started":
+            return TrainingStarted(
+                metadata=taken.mapping("metadata"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
+        case "training.log":
+            return TrainingLog(
+                step=taken.integer("step"),
+                loss=taken.number("loss"),
+                eval_loss=taken.number("evalLoss"),
+                learning_rate=taken.number("learningRate"),
+                epoch=taken.number("epoch"),
+                samples_per_second=taken.number("samplesPerSecond"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
+        case "checkpoint.saved":
+            return CheckpointSaved(
+                step=taken.integer("step"),
+                artifacts=taken.array("artifacts"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
+        case "training.completed":
+            return TrainingCompleted(
+                metrics=taken.mapping("metrics"),
+                artifacts=taken.array("artifacts"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
+        case "training.failed":
+            return TrainingFailed(
+                error=taken.text("error"),
+                step=taken.integer("step"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
+        case _:
+            return None
+
+
+def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
+    known: dict[str, object] = {}
+    for attribute in fields(type(value)):
+        inner: object = getattr(value, attribute.name)
+        if attribute.name != "extra" and inner is not None:
+            known[camel(attribute.name)] = inner
+    return {**known, **value.extra}
+
+
+def encode_event_data(event: TrainingEvent) -> dict[str, object]:
+    """Return the JSON object of an event: the inverse of `decode_event`."""
+    return {"type": EVENT_TYPES[type(event)], **_encode(event)}
+
+
+def encode_job(job: TrainingJob) -> dict[str, object]:
+    """Return the JSON object of a job: the inverse of `decode_job`."""
+    return _encode(job)

@@ -1,0 +1,203 @@
+"""What goes into a session and what comes out of it: two closed unions.
+
+It knows the words of the dialogue between a session and its driver. It refuses to know what either
+of them does about them. Exchanges and deliveries are numbers, counted from 1.
+"""
+
+from enum import Enum
+from typing import TypeAlias
+
+from attrs import field, frozen
+
+from arkor_proto._types import Headers, Notice, Request, TrainingEvent, TrainingResult
+
+
+@frozen
+class Start:
+    """Submit the job, unless that has been done."""
+
+
+@frozen
+class Follow:
+    """Wait for the job's result; submits the job first where that has not been done."""
+
+
+@frozen
+class Leave:
+    """Stop waiting without prejudice: a later `Follow` goes on at the cursor."""
+
+
+@frozen
+class Cancel:
+    """Ask the backend to stop the job."""
+
+
+@frozen
+class Abort:
+    """Stop waiting for good. The backend hears nothing of it."""
+
+    reason: object = None
+
+
+@frozen
+class Responded:
+    """The head of a response arrived; interim (1xx) responses are the driver's own affair."""
+
+    exchange: int
+    status: int
+    headers: Headers = ()
+
+
+@frozen
+class Received:
+    """Bytes of a response's body arrived, with the transfer coding taken off."""
+
+    exchange: int
+    data: bytes = field(repr=lambda data: f"<{len(data)} bytes>")
+
+
+@frozen
+class Finished:
+    """A response's body ended as its framing promised."""
+
+    exchange: int
+
+
+@frozen
+class Broken:
+    """The exchange failed: no connection, a lost one, or bytes that are not HTTP."""
+
+    exchange: int
+    error: Exception
+
+
+@frozen
+class Handled:
+    """The application is done with an event; `error` is what its callback raised."""
+
+    delivery: int
+    error: Exception | None = None
+
+
+@frozen
+class Tick:
+    """Time has passed. Early ticks change nothing."""
+
+
+Input: TypeAlias = (
+    Start
+    | Follow
+    | Leave
+    | Cancel
+    | Abort
+    | Responded
+    | Received
+    | Finished
+    | Broken
+    | Handled
+    | Tick
+)
+
+
+class Operation(Enum):
+    """What the application can ask for and wait for."""
+
+    START = "start"
+    FOLLOW = "follow"
+    CANCEL = "cancel"
+
+
+@frozen
+class Accepted:
+    """Start: the backend has accepted the job."""
+
+    job_id: str
+
+
+@frozen
+class Resolved:
+    """Follow: the job is over."""
+
+    result: TrainingResult
+
+
+@frozen
+class CancelSent:
+    """Cancel: the backend has answered 2xx."""
+
+
+@frozen
+class NothingToCancel:
+    """Cancel: there is no job, and no request was sent."""
+
+
+@frozen
+class Rejected:
+    """Any operation: it failed with `error`."""
+
+    error: Exception
+
+
+Outcome: TypeAlias = Accepted | Resolved | CancelSent | NothingToCancel | Rejected
+
+
+class Timer(Enum):
+    """What a deadline is for."""
+
+    RECONNECT = "reconnect"
+    IDLE = "idle"
+    ANSWER = "answer"
+
+
+@frozen
+class Send:
+    """Send `request` and report what becomes of it as `exchange`."""
+
+    exchange: int
+    request: Request
+
+
+@frozen
+class Close:
+    """Close the connection of `exchange`; whatever it still says is ignored."""
+
+    exchange: int
+
+
+@frozen
+class Deliver:
+    """Hand `event` to the application and report `Handled(delivery, …)` when it is done."""
+
+    delivery: int
+    event: TrainingEvent
+
+
+@frozen
+class Notify:
+    """Tell the application; nothing is expected back."""
+
+    notice: Notice
+
+
+@frozen
+class Settle:
+    """`operation` is over, for everyone who asked for it since it was settled last."""
+
+    operation: Operation
+    outcome: Outcome
+
+
+@frozen
+class Idle:
+    """Nothing to do before the next input, or before `until` when that is not None."""
+
+    until: float | None = None
+    timer: Timer | None = None
+
+
+@frozen
+class Done:
+    """Nothing is under way: only a new imperative of the application can change anything."""
+
+
+Output: TypeAlias = Send | Close | Deliver | Notify | Settle | Idle | Done

@@ -1,0 +1,155 @@
+"""From the bytes of a stream to what its frames mean: events, the cursor, progress.
+
+It knows which frame moves what: the resume cursor (ARK-RES), the job as last known (ARK-EVT), and
+what counts as progress under a profile (ARK-BUD). It refuses to know about connections, budgets
+and callbacks: it outlives every connection of a wait, and is told when a new one opens.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, TypeAlias, assert_never
+
+from attrs import define, evolve, field
+
+from arkor_proto._errors import EventTooLarge
+from arkor_proto._json import decode_event
+from arkor_proto._profile import Profile, Progress
+from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._types import (
+    CheckpointSaved,
+    FrameSkipped,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingJob,
+    TrainingLog,
+    TrainingStarted,
+    is_object,
+)
+
+JsonLoads: TypeAlias = Callable[[str], object]
+"""Decodes one JSON text; raises ValueError where it is none."""
+
+_REMEMBERED: Final = 1024
+
+
+class Control(Enum):
+    """What a frame can mean beside an event."""
+
+    PING = "a keep-alive"
+    END = "the stream is over for good"
+    UNKNOWN = "a type that this version ignores"
+
+
+Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
+
+
+@define
+class FrameReader:
+    """The frames of a wait, in order, over all of its connections.
+
+    `cursor` is the last event id of what was taken so far, `progressed` tells whether the present
+    connection has made progress, `too_large` is set when it has gone past the bound on events.
+    """
+
+    profile: Profile
+    json_loads: JsonLoads
+    max_event_size: int
+    cursor: str
+    progressed: bool = False
+    too_large: EventTooLarge | None = None
+    _parser: EventStreamParser = field(init=False)
+    _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
+    _seen: dict[str, None] = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._seen = {self.cursor: None}
+        self.open()
+
+    @property
+    def retry(self) -> int | None:
+        """What the present connection last said in a `retry:` line, in milliseconds."""
+        return self._parser.retry
+
+    def open(self) -> None:
+        """Begin with a new connection: what the old one left unfinished or untaken is dropped."""
+        self._parser = EventStreamParser(self.cursor, self.max_event_size)
+        self._queue.clear()
+        self.progressed = False
+        self.too_large = None
+
+    def feed(self, data: bytes) -> None:
+        """Take bytes of the present connection."""
+        try:
+            self._queue += self._parser.feed(data)
+        except EventTooLarge as error:
+            self._queue += (e for e in error.events if isinstance(e, ServerSentEvent))
+            self.too_large = error
+
+    def take(self) -> ServerSentEvent | None:
+        """Return the next frame and move the cursor to it; None when all are taken."""
+        if self._queue:
+            frame = self._queue.popleft()
+            self.cursor = frame.last_event_id
+            return frame
+        # A block with an id and no data is no frame, but it moves the cursor (ARK-RES).
+        self.cursor = self._parser.last_event_id
+        return None
+
+    def read(self, frame: ServerSentEvent) -> Meaning:
+        """Return what `frame` means; the type in its data decides, not its `event` line."""
+        if frame.type == "ping":
+            return Control.PING
+        if frame.type == "end":
+            return Control.END
+        try:
+            data = self.json_loads(frame.data)
+        except (ValueError, RecursionError) as error:
+            return FrameSkipped(frame.data, f"no JSON: {error}")
+        if not is_object(data):
+            return FrameSkipped(frame.data, f"{type(data).__name__}, not a JSON object")
+        return decode_event(data) or Control.UNKNOWN
+
+    def progress(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
+        """Tell whether `frame` is progress under the profile, and remember that it was seen."""
+        new = self._is_new(frame)
+        is_json = meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
+        match self.profile.progress:
+            case Progress.ANY_FRAME:
+                counts = True
+            case Progress.JSON_FRAME:
+                counts = is_json
+            case Progress.NEW_CURSOR:
+                counts = is_json and new
+            case never:
+                assert_never(never)
+        self.progressed |= counts
+        return counts
+
+    def _is_new(self, frame: ServerSentEvent) -> bool:
+        if not frame.has_id:
+            return True
+        if frame.last_event_id in self._seen:
+            return False
+        self._seen[frame.last_event_id] = None
+        if len(self._seen) > _REMEMBERED:
+            del self._seen[next(iter(self._seen))]
+        return True
+
+
+def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
+    """Return `job` as it is known once `event` has been heard (ARK-EVT)."""
+    match event:
+        case TrainingStarted():
+            return evolve(job, status="running", started_at=event.timestamp or job.started_at)
+        case TrainingCompleted():
+            done_at = event.timestamp or job.completed_at
+            return evolve(job, status="completed", completed_at=done_at)
+        case TrainingFailed():
+            done_at = event.timestamp or job.completed_at
+            return evolve(job, status="failed", error=event.error, completed_at=done_at)
+        case TrainingLog() | CheckpointSaved():
+            return job
+        case never:
+            assert_never(never)

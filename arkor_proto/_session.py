@@ -1,0 +1,298 @@
+"""One trainer as a fold over (now, input): the machines of `_table.py`, set going.
+
+It knows the dialogue with the driver, the create and the cancel; `_wait.py` knows the stream. It
+refuses to own a socket, a clock or a source of chance: they are arguments, so a recorded list of
+inputs replays bit for bit.
+
+A driver calls `handle` with what happened and `poll` until it says `Idle` or `Done`; there is no
+other order to keep. Remote faults never raise here: they end in the outcome of an operation.
+"""
+
+import math
+from json import JSONDecoder
+from typing import NoReturn, assert_never
+
+from attrs import Attribute, field, frozen
+
+from arkor_proto._backoff import Budget, Random, ReconnectPolicy
+from arkor_proto._errors import LocalProtocolError, ResponseError
+from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
+from arkor_proto._json import check_job_id, read_job
+from arkor_proto._machines import Machines
+from arkor_proto._messages import (
+    Abort,
+    Accepted,
+    Broken,
+    Cancel,
+    CancelSent,
+    Done,
+    Finished,
+    Follow,
+    Handled,
+    Idle,
+    Input,
+    Leave,
+    NothingToCancel,
+    Operation,
+    Output,
+    Received,
+    Rejected,
+    Responded,
+    Start,
+    Tick,
+    Timer,
+)
+from arkor_proto._profile import PROFILE_2026_05, Profile
+from arkor_proto._reader import FrameReader, JsonLoads
+from arkor_proto._table import Job, JobSignal, Signal, Stop, StopSignal, Stream, StreamSignal
+from arkor_proto._types import Bounds, Endpoint, JobSpec, TrainingJob
+from arkor_proto._wait import Wait
+from arkor_proto._wire import cancel_request, create_request, cursor_problem
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
+    if why := cursor_problem(cursor):
+        raise ValueError(f"last_event_id: {why}")
+
+
+def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> None:
+    if isinstance(job, str):
+        check_job_id(job)
+
+
+@frozen(kw_only=True)
+class SessionConfig:
+    """What a session is about. Raises ValueError for an id or a cursor that cannot be sent.
+
+    `job` is what to submit, or the id of a job that exists. `last_event_id` resumes behind a saved
+    cursor. `idempotency_key` is sent under profiles that ask for one, which then need it.
+    """
+
+    endpoint: Endpoint
+    job: JobSpec | str = field(validator=_is_job)
+    last_event_id: str = field(default="", validator=_is_sendable)
+    idempotency_key: str | None = None
+    bounds: Bounds = field(factory=Bounds)
+
+
+class Session:
+    """A trainer without I/O: create, follow and cancel of one job.
+
+    `random` returns floats in [0, 1) and spreads the delays; without it they are nominal.
+    `json_loads` decodes the data of frames and may be replaced by a faster one. Raises ValueError
+    when the profile needs an idempotency key and the configuration has none.
+    """
+
+    def __init__(
+        self,
+        config: SessionConfig,
+        *,
+        profile: Profile = PROFILE_2026_05,
+        policy: ReconnectPolicy | None = None,
+        random: Random | None = None,
+        json_loads: JsonLoads | None = None,
+    ) -> None:
+        if profile.idempotency_key and not config.idempotency_key:
+            raise ValueError(f"profile {profile.name}: the session needs an idempotency_key")
+        self._config = config
+        self._key = config.idempotency_key if profile.idempotency_key else None
+        self._now = -math.inf
+        self._refusal: Exception = LocalProtocolError("no create has failed")
+        attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
+        self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
+        self._outbox = Outbox(config.bounds, config.endpoint.token)
+        decode = json_loads or JSONDecoder(parse_constant=_refuse_constant).decode
+        self._budget = Budget(policy or ReconnectPolicy(), random)
+        self._wait = Wait(
+            config.endpoint,
+            profile,
+            self._budget,
+            FrameReader(profile, decode, config.bounds.event, config.last_event_id),
+            self._machines,
+            self._outbox,
+            attached,
+        )
+
+    @property
+    def job(self) -> TrainingJob | None:
+        """The job as last known; None before the create was accepted."""
+        return self._wait.job
+
+    @property
+    def last_event_id(self) -> str:
+        """The cursor: the id of the last frame that was taken from the stream, "" for none."""
+        return self._wait.reader.cursor
+
+    @property
+    def states(self) -> tuple[Job, Stream, Stop]:
+        """Where the job, the stream and the stop stand."""
+        return self._machines.states
+
+    def handle(self, event: Input, now: float) -> None:
+        """Take one input at `now`, in seconds on any clock that never goes back.
+
+        Raises LocalProtocolError when the caller says what cannot be; then nothing has changed.
+        """
+        self._check(event, now)
+        self._now = now
+        match event:
+            case Start():
+                self._start()
+            case Follow():
+                self._outbox.asked.add(Operation.FOLLOW)
+                self._act(self._machines.take(StreamSignal.FOLLOW))
+                self._wait.join()
+            case Leave():
+                self._wait.leave()
+            case Cancel():
+                self._outbox.asked.add(Operation.CANCEL)
+                self._act(self._machines.take(StopSignal.CANCEL))
+            case Abort(reason):
+                self._wait.abort(reason)
+            case Responded() | Received() | Finished() | Broken():
+                self._reported(event)
+            case Handled(delivery, error):
+                self._wait.handled(delivery, error, now)
+            case Tick():
+                self._tick()
+            case never:
+                assert_never(never)
+
+    def poll(self) -> Output:
+        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for."""
+        if self._outbox.outputs:
+            return self._outbox.outputs.popleft()
+        deadlines = [
+            (pending.deadline, Timer.ANSWER)
+            for pending in self._outbox.pending.values()
+            if pending.deadline is not None
+        ]
+        if (own := self._wait.deadline()) is not None:
+            deadlines.append(own)
+        if deadlines:
+            return Idle(*min(deadlines, key=lambda deadline: deadline[0]))
+        return Idle() if self._outbox.pending or self._wait.with_callback else Done()
+
+    def _check(self, event: Input, now: float) -> None:
+        if not (self._now <= now < math.inf):
+            raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
+        match event:
+            case Responded(_, status) if not 200 <= status <= 999:  # noqa: PLR2004
+                raise LocalProtocolError(f"{event}: {status} is no final status")
+            case Responded() | Received() | Finished() | Broken():
+                self._outbox.check(event)
+            case Handled(delivery, _):
+                if delivery not in self._wait.with_callback:
+                    raise LocalProtocolError(f"{event}: no such event is with the callback")
+            case Start() | Follow() | Leave() | Cancel() | Abort() | Tick():
+                pass
+            case _:
+                raise LocalProtocolError(f"{event!r}: not an input of a session")
+
+    def _start(self) -> None:
+        self._outbox.asked.add(Operation.START)
+        self._act(self._machines.take(JobSignal.START))
+        if self._machines.job is Job.ACCEPTED and self._wait.job is not None:
+            self._outbox.settle(Operation.START, Accepted(self._wait.job.id))
+
+    def _act(self, moved: list[Signal]) -> None:
+        """Do for the outside what the signals that moved a machine stand for."""
+        for signal in moved:
+            match signal:
+                case JobSignal.START if isinstance(self._config.job, JobSpec):
+                    request = create_request(self._config.endpoint, self._config.job, self._key)
+                    self._outbox.send(Operation.START, request)
+                case StreamSignal.FOLLOW:
+                    self._budget.progressed()
+                case StreamSignal.JOB_KNOWN:
+                    self._wait.open()
+                case StreamSignal.NO_JOB:
+                    self._outbox.settle(Operation.FOLLOW, Rejected(self._refusal))
+                case StopSignal.JOB_KNOWN if self._wait.job is not None:
+                    request = cancel_request(self._config.endpoint, self._wait.job.id)
+                    self._outbox.send(Operation.CANCEL, request)
+                case StopSignal.NO_JOB:
+                    self._outbox.settle(Operation.CANCEL, NothingToCancel())
+                case _:
+                    pass
+
+    def _reported(self, report: Report) -> None:
+        pending = self._outbox.note(report)
+        if pending is None:
+            return
+        if pending.operation is Operation.FOLLOW:
+            self._wait.reported(pending, report, self._now)
+            return
+        match report:
+            case Responded(_, status):
+                if pending.operation is Operation.CANCEL or not is_success(status):
+                    pending.deadline = self._now + self._config.bounds.error_body_wait
+            case Received(_, data):
+                if self._outbox.keep(pending, data):
+                    self._outbox.close(pending)
+                    self._answered(pending, None)
+            case Finished():
+                self._answered(pending, None)
+            case Broken(_, error):
+                self._answered(pending, error)
+            case never:
+                assert_never(never)
+
+    def _tick(self) -> None:
+        for pending in list(self._outbox.pending.values()):
+            if pending.deadline is not None and self._now >= pending.deadline:
+                self._outbox.close(pending)
+                self._answered(pending, None)
+        self._wait.tick(self._now)
+
+    def _answered(self, pending: Pending, broken: Exception | None) -> None:
+        answer = pending.answer(broken)
+        match pending.operation:
+            case Operation.START:
+                self._created(answer)
+            case Operation.FOLLOW:
+                self._wait.refused(answer, self._now)
+            case Operation.CANCEL:
+                self._cancelled(answer)
+            case never:
+                assert_never(never)
+
+    def _created(self, answer: Answer) -> None:
+        job = self._accepted(answer)
+        if isinstance(job, TrainingJob):
+            self._wait.job, self._wait.accepted_at = job, self._now
+            moved = self._machines.take(JobSignal.ACCEPT)
+            self._outbox.settle(Operation.START, Accepted(job.id))
+        else:
+            if self._key is not None:
+                job.add_note(f"the create was sent with Idempotency-Key {self._key}")
+            self._refusal = job
+            moved = self._machines.take(JobSignal.REFUSE)
+            self._outbox.settle(Operation.START, Rejected(job))
+        self._act(moved)
+
+    def _accepted(self, answer: Answer) -> TrainingJob | Exception:
+        if answer.status and not answer.succeeded:
+            return self._outbox.status_error(answer)
+        if answer.broken is not None:
+            return answer.broken
+        bound = self._config.bounds.create_body
+        if len(answer.body) > bound:
+            return ResponseError(f"create: the answer is larger than {bound} bytes")
+        try:
+            return read_job(answer.body, "create")
+        except ResponseError as error:
+            return error
+
+    def _cancelled(self, answer: Answer) -> None:
+        self._machines.take(StopSignal.ANSWER)
+        if answer.succeeded:
+            self._outbox.settle(Operation.CANCEL, CancelSent())
+        elif answer.broken is not None and not answer.status:
+            self._outbox.settle(Operation.CANCEL, Rejected(answer.broken))
+        else:
+            self._outbox.settle(Operation.CANCEL, Rejected(self._outbox.status_error(answer)))

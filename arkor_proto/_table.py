@@ -1,0 +1,300 @@
+"""The state machines of the protocol, as data.
+
+It knows every state, every signal and what each does to the other. It refuses to know why a signal
+was raised and what has to be done about a move: `_session.py` raises signals and acts on moves.
+
+Theory of operation
+-------------------
+A trainer is three machines that hardly know each other:
+
+- the *job* (`Job`): has the create been submitted, and is the job's id known;
+- the *stream* (`Stream`): the wait, from the request for it to its result;
+- the *stop* (`Stop`): the request to cancel the job on the backend.
+
+Their independence is what makes "abort is local, then cancel" work: `ABORT` is a signal of the
+stream alone, so the job and the stop go on as if nothing had happened. Where one machine must wait
+for another, the coupling is a row of `JOINT`, which is data as well: a follow or a cancel that is
+asked for while the create is in flight rests in `AWAITING_JOB` until the job is known.
+
+A fourth machine guards the door: the *exchange* (`Exchange`), one for each request. It says which
+reports of the network are possible at all, so that the other three see none that is not.
+
+Every pair of state and signal has a cell. `Move` names the next state, `Ignored` says why nothing
+happens, `Illegal` says why the pair cannot come up; the session raises `LocalProtocolError` there,
+before anything has changed. The table is executed by the session, drawn and printed by the kit,
+and enumerated by the tests: there is no second copy.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+
+class Job(Enum):
+    """What is known of the job on the backend."""
+
+    UNSUBMITTED = "unsubmitted"
+    CREATING = "creating"
+    ACCEPTED = "accepted"
+
+
+class Stream(Enum):
+    """How far the wait is."""
+
+    IDLE = "idle"
+    AWAITING_JOB = "awaiting job"
+    OPENING = "opening"
+    REFUSED = "refused"
+    STREAMING = "streaming"
+    DELIVERING = "delivering"
+    BACKING_OFF = "backing off"
+    CONCLUDING = "concluding"
+    CONCLUDED = "concluded"
+    ABORTED = "aborted"
+
+
+class Stop(Enum):
+    """How far the cancel is."""
+
+    IDLE = "idle"
+    AWAITING_JOB = "awaiting job"
+    CANCELLING = "cancelling"
+
+
+class Exchange(Enum):
+    """How far one request and its response are."""
+
+    SENT = "sent"
+    ANSWERED = "answered"
+    OVER = "over"
+
+
+class JobSignal(Enum):
+    """What happens to the job."""
+
+    START = "start"
+    ACCEPT = "accept"
+    REFUSE = "refuse"
+
+
+class StreamSignal(Enum):
+    """What happens to the stream."""
+
+    FOLLOW = "follow"
+    JOB_KNOWN = "job known"
+    NO_JOB = "no job"
+    OPEN = "open"
+    REDIRECT = "redirect"
+    REFUSE = "refuse"
+    FRAME = "frame"
+    HANDLED = "handled"
+    TERMINAL = "terminal"
+    END = "end"
+    RETRY = "retry"
+    DUE = "due"
+    REJECT = "reject"
+    ABORT = "abort"
+    LEAVE = "leave"
+
+
+class StopSignal(Enum):
+    """What happens to the stop."""
+
+    CANCEL = "cancel"
+    JOB_KNOWN = "job known"
+    NO_JOB = "no job"
+    ANSWER = "answer"
+
+
+class ExchangeSignal(Enum):
+    """What the network reports of an exchange."""
+
+    RESPOND = "respond"
+    RECEIVE = "receive"
+    FINISH = "finish"
+    BREAK = "break"
+
+
+State: TypeAlias = Job | Stream | Stop | Exchange
+Signal: TypeAlias = JobSignal | StreamSignal | StopSignal | ExchangeSignal
+
+
+@frozen
+class Move:
+    """The machine goes to another state, or once more to the same one."""
+
+    to: State
+
+
+@frozen
+class Ignored:
+    """Nothing changes, and that is right."""
+
+    why: str
+
+
+@frozen
+class Illegal:
+    """The pair cannot come up unless somebody has a bug."""
+
+    why: str
+
+
+Cell: TypeAlias = Move | Ignored | Illegal
+Row: TypeAlias = Mapping[Signal, Cell]
+
+
+@frozen
+class Joint:
+    """When a machine has moved on `when` and another is in `given`, that one takes `then`."""
+
+    when: Signal
+    given: State
+    then: Signal
+
+
+MACHINES: Final[tuple[tuple[type[State], type[Signal]], ...]] = (
+    (Job, JobSignal),
+    (Stream, StreamSignal),
+    (Stop, StopSignal),
+    (Exchange, ExchangeSignal),
+)
+
+# What is the same in every state in which somebody is waiting.
+_WAITING: Final[Row] = {
+    StreamSignal.FOLLOW: Ignored("joins the wait that is under way"),
+    StreamSignal.ABORT: Move(Stream.ABORTED),
+    StreamSignal.LEAVE: Move(Stream.IDLE),
+}
+_LATE: Final = Ignored("the exchange is over: what was under way may still arrive")
+
+_CELLS: Final[Mapping[State, Row]] = {
+    Job.UNSUBMITTED: {JobSignal.START: Move(Job.CREATING)},
+    Job.CREATING: {
+        JobSignal.START: Ignored("joins the create that is in flight"),
+        JobSignal.ACCEPT: Move(Job.ACCEPTED),
+        JobSignal.REFUSE: Move(Job.UNSUBMITTED),
+    },
+    Job.ACCEPTED: {JobSignal.START: Ignored("the job is known: its id is returned, not asked for")},
+    Stream.IDLE: {
+        StreamSignal.FOLLOW: Move(Stream.AWAITING_JOB),
+        StreamSignal.ABORT: Move(Stream.ABORTED),
+        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+    },
+    Stream.AWAITING_JOB: {
+        StreamSignal.JOB_KNOWN: Move(Stream.OPENING),
+        StreamSignal.NO_JOB: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.OPENING: {
+        StreamSignal.OPEN: Move(Stream.STREAMING),
+        StreamSignal.REDIRECT: Move(Stream.OPENING),
+        StreamSignal.REFUSE: Move(Stream.REFUSED),
+        StreamSignal.RETRY: Move(Stream.BACKING_OFF),
+        StreamSignal.REJECT: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.REFUSED: {
+        StreamSignal.RETRY: Move(Stream.BACKING_OFF),
+        StreamSignal.REJECT: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.STREAMING: {
+        StreamSignal.FRAME: Move(Stream.DELIVERING),
+        StreamSignal.TERMINAL: Move(Stream.CONCLUDING),
+        StreamSignal.END: Move(Stream.CONCLUDED),
+        StreamSignal.RETRY: Move(Stream.BACKING_OFF),
+        StreamSignal.REJECT: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.DELIVERING: {
+        StreamSignal.HANDLED: Move(Stream.STREAMING),
+        StreamSignal.RETRY: Move(Stream.BACKING_OFF),
+        StreamSignal.REJECT: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.BACKING_OFF: {StreamSignal.DUE: Move(Stream.OPENING), **_WAITING},
+    Stream.CONCLUDING: {
+        StreamSignal.HANDLED: Move(Stream.CONCLUDED),
+        **_WAITING,
+        StreamSignal.LEAVE: Move(Stream.CONCLUDED),
+    },
+    Stream.CONCLUDED: {
+        StreamSignal.FOLLOW: Ignored("the result is known: it is returned without a request"),
+        StreamSignal.ABORT: Ignored("the result is known: there is no wait to abort"),
+        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+    },
+    Stream.ABORTED: {
+        StreamSignal.FOLLOW: Ignored("an abort is for good: the wait rejects with its reason"),
+        StreamSignal.ABORT: Ignored("aborted already: the first reason holds"),
+        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+    },
+    Stop.IDLE: {StopSignal.CANCEL: Move(Stop.AWAITING_JOB)},
+    Stop.AWAITING_JOB: {
+        StopSignal.CANCEL: Ignored("joins the cancel that waits for the job"),
+        StopSignal.JOB_KNOWN: Move(Stop.CANCELLING),
+        StopSignal.NO_JOB: Move(Stop.IDLE),
+    },
+    Stop.CANCELLING: {
+        StopSignal.CANCEL: Ignored("joins the cancel that is in flight"),
+        StopSignal.ANSWER: Move(Stop.IDLE),
+    },
+    Exchange.SENT: {
+        ExchangeSignal.RESPOND: Move(Exchange.ANSWERED),
+        ExchangeSignal.BREAK: Move(Exchange.OVER),
+    },
+    Exchange.ANSWERED: {
+        ExchangeSignal.RECEIVE: Move(Exchange.ANSWERED),
+        ExchangeSignal.FINISH: Move(Exchange.OVER),
+        ExchangeSignal.BREAK: Move(Exchange.OVER),
+    },
+    Exchange.OVER: {
+        ExchangeSignal.RESPOND: _LATE,
+        ExchangeSignal.RECEIVE: _LATE,
+        ExchangeSignal.FINISH: _LATE,
+        ExchangeSignal.BREAK: _LATE,
+    },
+}
+
+# Why a signal cannot come up in a state that has no cell for it above.
+_ILLEGAL: Final[Mapping[Signal, Illegal]] = {
+    JobSignal.ACCEPT: Illegal("no create is in flight"),
+    JobSignal.REFUSE: Illegal("no create is in flight"),
+    StreamSignal.JOB_KNOWN: Illegal("the stream is not waiting for the job"),
+    StreamSignal.NO_JOB: Illegal("the stream is not waiting for the job"),
+    StreamSignal.OPEN: Illegal("no stream request waits for its response head"),
+    StreamSignal.REDIRECT: Illegal("no stream request waits for its response head"),
+    StreamSignal.REFUSE: Illegal("no stream request waits for its response head"),
+    StreamSignal.FRAME: Illegal("frames are taken one at a time from an open stream"),
+    StreamSignal.HANDLED: Illegal("no event is with the callback"),
+    StreamSignal.TERMINAL: Illegal("frames are taken one at a time from an open stream"),
+    StreamSignal.END: Illegal("frames are taken one at a time from an open stream"),
+    StreamSignal.RETRY: Illegal("there is no attempt that could have failed"),
+    StreamSignal.DUE: Illegal("no delay is running"),
+    StreamSignal.REJECT: Illegal("there is no attempt that could have failed"),
+    StopSignal.JOB_KNOWN: Illegal("no cancel is waiting for the job"),
+    StopSignal.NO_JOB: Illegal("no cancel is waiting for the job"),
+    StopSignal.ANSWER: Illegal("no cancel is in flight"),
+    ExchangeSignal.RESPOND: Illegal("the response head has arrived already"),
+    ExchangeSignal.RECEIVE: Illegal("a body cannot arrive before the response head"),
+    ExchangeSignal.FINISH: Illegal("a body cannot end before the response head"),
+}
+
+TABLE: Final[Mapping[State, Row]] = {
+    state: {signal: _CELLS[state].get(signal) or _ILLEGAL[signal] for signal in signals}
+    for states, signals in MACHINES
+    for state in states
+}
+
+JOINT: Final = (
+    Joint(when=StreamSignal.FOLLOW, given=Job.UNSUBMITTED, then=JobSignal.START),
+    Joint(when=StreamSignal.FOLLOW, given=Job.ACCEPTED, then=StreamSignal.JOB_KNOWN),
+    Joint(when=StopSignal.CANCEL, given=Job.UNSUBMITTED, then=StopSignal.NO_JOB),
+    Joint(when=StopSignal.CANCEL, given=Job.ACCEPTED, then=StopSignal.JOB_KNOWN),
+    Joint(when=JobSignal.ACCEPT, given=Stream.AWAITING_JOB, then=StreamSignal.JOB_KNOWN),
+    Joint(when=JobSignal.ACCEPT, given=Stop.AWAITING_JOB, then=StopSignal.JOB_KNOWN),
+    Joint(when=JobSignal.REFUSE, given=Stream.AWAITING_JOB, then=StreamSignal.NO_JOB),
+    Joint(when=JobSignal.REFUSE, given=Stop.AWAITING_JOB, then=StopSignal.NO_JOB),
+)

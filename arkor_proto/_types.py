@@ -1,0 +1,260 @@
+"""The values of the protocol: what a client is told, what it sends, what it gets back.
+
+It knows shapes and how to keep a secret out of a repr. It refuses to know how a value looks on the
+wire (`_wire.py`) and what happens to it (`_session.py`).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, TypeAlias, TypeGuard
+from urllib.parse import urlsplit
+
+from attrs import Attribute, field, frozen
+
+JsonObject: TypeAlias = Mapping[str, object]
+"""A decoded JSON object."""
+
+Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Header fields as they stand on the wire, in order."""
+
+EMPTY: Final[JsonObject] = MappingProxyType({})
+
+_SECRET_NAMES: Final = frozenset({"authorization", "token"})
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+
+def is_object(value: object) -> TypeGuard[JsonObject]:
+    """Tell whether a decoded JSON value is an object."""
+    return isinstance(value, Mapping)
+
+
+def is_array(value: object) -> TypeGuard[Sequence[object]]:
+    """Tell whether a JSON value is an array."""
+    return isinstance(value, (list, tuple))
+
+
+def masked(value: object) -> object:
+    """Return `value` with the contents of everything that names itself a secret replaced."""
+    if is_object(value):
+        return {
+            name: "***" if name.lower() in _SECRET_NAMES else masked(inner)
+            for name, inner in value.items()
+        }
+    return [masked(inner) for inner in value] if is_array(value) else value
+
+
+def _masked_repr(value: object) -> str:
+    return repr(masked(value))
+
+
+def _mask(_: object) -> str:
+    return "'***'"
+
+
+def _headers_repr(headers: Headers) -> str:
+    return repr(masked({name.decode("latin-1"): value for name, value in headers}))
+
+
+def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
+    parts = urlsplit(value)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not _VISIBLE.fullmatch(value):
+        raise ValueError(
+            f"base_url: {value!r} is no HTTP address; 'https://host[:port][/path]' would be"
+        )
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url: it holds credentials, which belong into token=")
+    if parts.query or parts.fragment:
+        raise ValueError(
+            f"base_url: {value!r} has a query or a fragment, which cannot be sent along"
+        )
+
+
+def _is_token(_: object, __: "Attribute[str]", value: str) -> None:
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(
+            "token: it holds characters that no header can; visible ASCII would be right"
+        )
+
+
+@frozen(kw_only=True)
+class Endpoint:
+    """Whom to talk to, as whom. Raises ValueError for an address or a token that cannot be sent."""
+
+    base_url: str = field(validator=_is_base_url)
+    token: str = field(repr=_mask, validator=_is_token)
+    org: str = ""
+    project: str = ""
+    client: str = field(default="arkor-proto", validator=_is_token)
+    """What `X-Arkor-Client` says: `<name>/<version>`."""
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """How much of an answer is read before it is called too large; bytes, and seconds."""
+
+    event: int = 8 * 2**20
+    create_body: int = 2**20
+    error_body: int = 64 * 2**10
+    error_body_wait: float = 5.0
+
+
+@frozen(kw_only=True)
+class JobSpec:
+    """What to train. `config` is the job's configuration as it goes on the wire, dataset included."""
+
+    name: str
+    config: JsonObject = field(repr=_masked_repr)
+
+
+@frozen(kw_only=True)
+class TrainingJob:
+    """A job as the backend describes it; `status` is an open set and kept as it came.
+
+    Known statuses are queued, running, completed, failed and cancelled. Times are the backend's
+    own strings. `extra` holds the keys that this library does not know.
+    """
+
+    id: str
+    name: str = ""
+    status: str = "unknown"
+    org_id: str | None = None
+    project_id: str | None = None
+    config: JsonObject = field(default=EMPTY, repr=_masked_repr)
+    error: str | None = None
+    created_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+    extra: JsonObject = field(default=EMPTY, repr=_masked_repr)
+
+
+@frozen(kw_only=True)
+class TrainingResult:
+    """How a job ended: the job as last known, its artifacts, and the cursor of the last frame."""
+
+    job: TrainingJob
+    artifacts: tuple[object, ...] = ()
+    last_event_id: str = ""
+
+
+@frozen(kw_only=True)
+class TrainingStarted:
+    """The job runs."""
+
+    job_id: str | None = None
+    timestamp: str | None = None
+    metadata: JsonObject | None = None
+    extra: JsonObject = EMPTY
+
+
+@frozen(kw_only=True)
+class TrainingLog:
+    """One step's figures; a figure that the frame lacks is None."""
+
+    step: int | None = None
+    loss: float | None = None
+    eval_loss: float | None = None
+    learning_rate: float | None = None
+    epoch: float | None = None
+    samples_per_second: float | None = None
+    job_id: str | None = None
+    timestamp: str | None = None
+    extra: JsonObject = EMPTY
+
+
+@frozen(kw_only=True)
+class CheckpointSaved:
+    """A checkpoint stands; it can be asked for inference by its step."""
+
+    step: int | None = None
+    artifacts: tuple[object, ...] = ()
+    job_id: str | None = None
+    timestamp: str | None = None
+    extra: JsonObject = EMPTY
+
+
+@frozen(kw_only=True)
+class TrainingCompleted:
+    """The job ended well. Terminal."""
+
+    metrics: JsonObject | None = None
+    artifacts: tuple[object, ...] = ()
+    job_id: str | None = None
+    timestamp: str | None = None
+    extra: JsonObject = EMPTY
+
+
+@frozen(kw_only=True)
+class TrainingFailed:
+    """The job ended badly; the wait resolves all the same. Terminal."""
+
+    error: str | None = None
+    step: int | None = None
+    job_id: str | None = None
+    timestamp: str | None = None
+    extra: JsonObject = EMPTY
+
+
+TrainingEvent: TypeAlias = (
+    TrainingStarted | TrainingLog | CheckpointSaved | TrainingCompleted | TrainingFailed
+)
+
+
+@frozen
+class Request:
+    """One HTTP request as a value. `target` is in origin form: path and query."""
+
+    method: str
+    target: str
+    headers: Headers = field(repr=_headers_repr)
+    body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
+
+
+@frozen(kw_only=True)
+class Reconnecting:
+    """The stream is over for now and will be reopened in `delay` seconds.
+
+    `failures` counts the consecutive failures, 0 after a clean end; `cause` is the last one.
+    """
+
+    failures: int
+    delay: float
+    cause: Exception | None
+    last_event_id: str
+
+
+@frozen
+class CallbackFailed:
+    """A callback raised and the profile goes on: the event is lost, the error is not."""
+
+    event: TrainingEvent
+    error: Exception
+
+
+@frozen
+class FrameSkipped:
+    """A frame was no JSON object and was skipped; its id has moved the cursor."""
+
+    data: str
+    why: str
+
+
+@frozen
+class Deprecated:
+    """The backend says that what this client does will stop working (`Deprecation: true`)."""
+
+    message: str
+    sunset: str | None
+
+
+@frozen
+class UpgradeRequired:
+    """The backend refuses this client's version (426)."""
+
+    current_version: str | None
+    supported_range: str | None
+    upgrade: str | None
+
+
+Notice: TypeAlias = Reconnecting | CallbackFailed | FrameSkipped | Deprecated | UpgradeRequired
+"""What the user should hear of although no operation ends."""

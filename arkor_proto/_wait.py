@@ -1,0 +1,368 @@
+"""The wait: one job's event stream, over all of its connections, to its result.
+
+It knows what the stream's machine does about frames, endings, refusals, callbacks and timers. It
+refuses to know how the job came to be and how it is cancelled.
+"""
+
+import math
+from typing import Final, assert_never
+
+from attrs import define, field
+
+from arkor_proto._backoff import Budget
+from arkor_proto._errors import (
+    Aborted,
+    GaveUp,
+    IdleTimeout,
+    LocalProtocolError,
+    ResponseError,
+    StatusError,
+    StreamEnded,
+    UnsendableCursor,
+)
+from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
+from arkor_proto._machines import Machines
+from arkor_proto._messages import (
+    Broken,
+    Deliver,
+    Finished,
+    Operation,
+    Received,
+    Rejected,
+    Resolved,
+    Responded,
+    Timer,
+)
+from arkor_proto._profile import CallbackErrors, Profile
+from arkor_proto._reader import Control, FrameReader, Meaning, after
+from arkor_proto._table import Stream, StreamSignal
+from arkor_proto._types import (
+    CallbackFailed,
+    CheckpointSaved,
+    Endpoint,
+    FrameSkipped,
+    Reconnecting,
+    Request,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingJob,
+    TrainingLog,
+    TrainingResult,
+    TrainingStarted,
+)
+from arkor_proto._wire import cursor_problem, header, redirected, retry_after, stream_request
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MAX_HOPS: Final = 5
+_NOT_FOUND: Final = 404
+
+
+@define
+class Wait:
+    """What a trainer knows of its wait. `now` is in seconds on the session's clock."""
+
+    endpoint: Endpoint
+    profile: Profile
+    budget: Budget
+    reader: FrameReader
+    machines: Machines
+    outbox: Outbox
+    job: TrainingJob | None
+    accepted_at: float | None = None
+    with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent])
+    _exchange: Pending | None = field(default=None, init=False)
+    _ending: Exception | None = field(default=None, init=False)
+    _ended: bool = field(default=False, init=False)
+    _delivered: int = field(default=0, init=False)
+    _delivered_at: float = field(default=0.0, init=False)
+    _result: TrainingResult | None = field(default=None, init=False)
+    _reason: object = field(default=None, init=False)
+    _due: float = field(default=0.0, init=False)
+    _heard_at: float = field(default=0.0, init=False)
+    _progressed_at: float = field(default=0.0, init=False)
+
+    def open(self) -> None:
+        """Ask for the stream behind the cursor."""
+        request = stream_request(self.endpoint, self._known_job.id, self.reader.cursor)
+        self._exchange = self.outbox.send(Operation.FOLLOW, request)
+        self._ended = False
+        self._ending = None
+
+    def join(self) -> None:
+        """Settle a follow that comes after the end with what the end was."""
+        if self.machines.stream is Stream.CONCLUDED:
+            self._settle_result()
+        elif self.machines.stream is Stream.ABORTED:
+            self.outbox.settle(Operation.FOLLOW, Rejected(Aborted(self._reason)))
+
+    def abort(self, reason: object) -> None:
+        """End the wait for good; the first reason holds (ARK-ABT)."""
+        if self.machines.take(StreamSignal.ABORT):
+            self._reason = reason
+            self.outbox.close(self._exchange)
+            self.join()
+
+    def leave(self) -> None:
+        """End the wait so that it can be taken up again."""
+        if self.machines.take(StreamSignal.LEAVE):
+            self.outbox.close(self._exchange)
+            self.join()
+            self.outbox.settle(Operation.FOLLOW, Rejected(Aborted("nobody waits any more")))
+
+    def reported(self, pending: Pending, report: Report, now: float) -> None:
+        """Take what the network says of the stream's exchange."""
+        match report:
+            case Responded():
+                self._responded(pending, now)
+            case Received(_, data):
+                self._received(pending, data, now)
+            case Finished():
+                self._over(pending, None, now)
+            case Broken(_, error):
+                self._over(pending, error, now)
+            case never:
+                assert_never(never)
+
+    def handled(self, delivery: int, error: Exception | None, now: float) -> None:
+        """Take back an event from the callback; what outlived its wait is forgotten."""
+        event = self.with_callback.pop(delivery)
+        if delivery != self._delivered:
+            return
+        # A slow callback is no silence of the server (ARK-IDL).
+        self._heard_at += now - self._delivered_at
+        self._progressed_at += now - self._delivered_at
+        if self.machines.stream is Stream.CONCLUDING:
+            self.machines.take(StreamSignal.HANDLED)
+            self._conclude(event, error)
+        elif self.machines.stream is Stream.DELIVERING and error is None:
+            self.machines.take(StreamSignal.HANDLED)
+            self._advance(now)
+        elif self.machines.stream is Stream.DELIVERING and error is not None:
+            self._callback_failed(event, error, now)
+
+    def refused(self, answer: Answer, now: float) -> None:
+        """Take the whole answer of a backend that would not open the stream (ARK-ERR)."""
+        error = self.outbox.status_error(answer)
+        if answer.status == _NOT_FOUND and self._is_young(now):
+            permanent = False
+        else:
+            permanent = answer.status in self.profile.permanent_statuses
+        if permanent:
+            self._reject(error)
+        else:
+            if self.profile.honours_server_delay:
+                self.budget.ask(once=retry_after(answer.headers))
+            self._fail(error, now)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        if self.machines.stream is Stream.BACKING_OFF and now >= self._due:
+            self.machines.take(StreamSignal.DUE)
+            self.open()
+        elif self.machines.stream is Stream.STREAMING and now >= self._idle_at():
+            self.outbox.close(self._exchange)
+            self._ended, self._ending = True, self._silence(now)
+            self._advance(now)
+
+    def deadline(self) -> tuple[float, Timer] | None:
+        """Return when `tick` has something to do next, and what."""
+        if self.machines.stream is Stream.BACKING_OFF:
+            return self._due, Timer.RECONNECT
+        if self.machines.stream is Stream.STREAMING and self._idle_at() < math.inf:
+            return self._idle_at(), Timer.IDLE
+        return None
+
+    @property
+    def _known_job(self) -> TrainingJob:
+        if self.job is None:
+            raise LocalProtocolError("follow: the job is not known")
+        return self.job
+
+    def _responded(self, pending: Pending, now: float) -> None:
+        if (request := self._redirected(pending)) is not None:
+            self.outbox.close(pending)
+            self.machines.take(StreamSignal.REDIRECT)
+            self._exchange = self.outbox.send(Operation.FOLLOW, request, hops=pending.hops + 1)
+        elif not is_success(pending.status):
+            self.machines.take(StreamSignal.REFUSE)
+            pending.deadline = now + self.outbox.bounds.error_body_wait
+        elif (problem := self._not_a_stream(pending)) is not None:
+            self.outbox.close(pending)
+            if pending.status in self.profile.permanent_statuses:
+                self._reject(problem)
+            else:
+                self._fail(problem, now)
+        else:
+            self.machines.take(StreamSignal.OPEN)
+            self.reader.open()
+            self._heard_at = self._progressed_at = now
+
+    def _redirected(self, pending: Pending) -> Request | None:
+        location = header(pending.headers, b"location")
+        if pending.status not in _REDIRECTS or not location or pending.hops >= _MAX_HOPS:
+            return None
+        return redirected(self.endpoint, pending.request, location)
+
+    def _not_a_stream(self, pending: Pending) -> ResponseError | None:
+        coding = header(pending.headers, b"content-encoding") or "identity"
+        media = (header(pending.headers, b"content-type") or "").partition(";")[0].strip()
+        if coding.lower() != "identity":
+            return ResponseError(f"stream: content coding {coding!r}; only identity was asked for")
+        if pending.status not in self.profile.stream_statuses:
+            return StatusError(pending.status, "the answer is no event stream; 200 would be right")
+        if self.profile.requires_event_stream and media.lower() != "text/event-stream":
+            return ResponseError(
+                f"stream: media type {media!r}; 'text/event-stream' would be right"
+            )
+        return None
+
+    def _received(self, pending: Pending, data: bytes, now: float) -> None:
+        if self.machines.stream is Stream.REFUSED:
+            if self.outbox.keep(pending, data):
+                self.outbox.close(pending)
+                self.refused(pending.answer(), now)
+            return
+        self._heard_at = now
+        self.reader.feed(data)
+        if self.reader.too_large is not None:
+            self.outbox.close(pending)
+        if self.profile.honours_server_delay and self.reader.retry is not None:
+            self.budget.ask(stream=self.reader.retry / 1000)
+        self._advance(now)
+
+    def _over(self, pending: Pending, error: Exception | None, now: float) -> None:
+        match self.machines.stream:
+            case Stream.REFUSED:
+                # The status says all that matters, however its body ended.
+                self.refused(pending.answer(), now)
+            case Stream.OPENING:
+                self._fail(error or StreamEnded("stream: it ended before it began"), now)
+            case _:
+                self._ended, self._ending = True, error
+                self._advance(now)
+
+    def _advance(self, now: float) -> None:
+        """Take frames until one is with the callback, the wait is over, or none is left."""
+        while self.machines.stream is Stream.STREAMING:
+            frame = self.reader.take()
+            if frame is None:
+                self._drained(now)
+                return
+            meaning = self.reader.read(frame)
+            if self.reader.progress(frame, meaning):
+                self.budget.progressed()
+                self._progressed_at = now
+            self._act_on(meaning, now)
+
+    def _drained(self, now: float) -> None:
+        if self.reader.too_large is not None:
+            self._reject(self.reader.too_large)
+        elif self._ended and self._ending is None and self.reader.progressed:
+            self._back_off(self.budget.clean_end(spread=self.profile.spreads_clean_end), None, now)
+        elif self._ended:
+            self._fail(self._ending or StreamEnded("stream: it ended without any progress"), now)
+
+    def _act_on(self, meaning: Meaning, now: float) -> None:
+        match meaning:
+            case FrameSkipped():
+                self.outbox.notify(meaning)
+            case Control.PING | Control.UNKNOWN:
+                pass
+            case Control.END:
+                self.machines.take(StreamSignal.END)
+                self.outbox.close(self._exchange)
+                self._keep_result(None)
+                self._settle_result()
+            case TrainingCompleted() | TrainingFailed():
+                # Nothing behind a terminal frame matters, so nothing more is read (ARK-EVT).
+                self.outbox.close(self._exchange)
+                self._deliver(StreamSignal.TERMINAL, meaning, now)
+                self._keep_result(meaning)
+            case TrainingStarted() | TrainingLog() | CheckpointSaved():
+                self._deliver(StreamSignal.FRAME, meaning, now)
+            case never:
+                assert_never(never)
+
+    def _deliver(self, signal: StreamSignal, event: TrainingEvent, now: float) -> None:
+        self.machines.take(signal)
+        self.job = after(self._known_job, event)
+        self._delivered += 1
+        self._delivered_at = now
+        self.with_callback[self._delivered] = event
+        self.outbox.outputs.append(Deliver(self._delivered, event))
+
+    def _keep_result(self, last: TrainingEvent | None) -> None:
+        artifacts = last.artifacts if isinstance(last, TrainingCompleted) else ()
+        self._result = TrainingResult(
+            job=self._known_job, artifacts=artifacts, last_event_id=self.reader.cursor
+        )
+
+    def _settle_result(self) -> None:
+        if self._result is not None:
+            self.outbox.settle(Operation.FOLLOW, Resolved(self._result))
+
+    def _conclude(self, event: TrainingEvent, error: Exception | None) -> None:
+        if error is not None and self.profile.callback_errors is CallbackErrors.REJECT:
+            self.outbox.settle(Operation.FOLLOW, Rejected(error))
+        elif error is not None:
+            # The job is over: reopening behind its terminal frame could never end (ARK-EVT).
+            self.outbox.notify(CallbackFailed(event, error))
+        self._settle_result()
+
+    def _callback_failed(self, event: TrainingEvent, error: Exception, now: float) -> None:
+        match self.profile.callback_errors:
+            case CallbackErrors.REJECT:
+                self._reject(error)
+            case CallbackErrors.RETRY:
+                self.outbox.notify(CallbackFailed(event, error))
+                self.outbox.close(self._exchange)
+                self._fail(error, now)
+            case never:
+                assert_never(never)
+
+    def _fail(self, cause: Exception, now: float) -> None:
+        delay = self.budget.failed()
+        if delay is None:
+            job_id, cursor = self._known_job.id, self.reader.cursor
+            self._reject(GaveUp(self.budget.failures, cause, job_id=job_id, cursor=cursor))
+        else:
+            self._back_off(delay, cause, now)
+
+    def _back_off(self, delay: float, cause: Exception | None, now: float) -> None:
+        cursor = self.reader.cursor
+        if why := cursor_problem(cursor):
+            self._reject(UnsendableCursor(cursor, why))
+            return
+        self.machines.take(StreamSignal.RETRY)
+        self._due = now + delay
+        self.outbox.notify(
+            Reconnecting(
+                failures=self.budget.failures, delay=delay, cause=cause, last_event_id=cursor
+            )
+        )
+
+    def _reject(self, error: Exception) -> None:
+        self.outbox.close(self._exchange)
+        self.machines.take(StreamSignal.REJECT)
+        self.outbox.settle(Operation.FOLLOW, Rejected(error))
+
+    def _is_young(self, now: float) -> bool:
+        return (
+            self.accepted_at is not None and now < self.accepted_at + self.profile.not_found_grace
+        )
+
+    def _idle_at(self) -> float:
+        return min(
+            self._heard_at + _or_never(self.profile.byte_timeout),
+            self._progressed_at + _or_never(self.profile.progress_timeout),
+        )
+
+    def _silence(self, now: float) -> IdleTimeout:
+        if now >= self._heard_at + _or_never(self.profile.byte_timeout):
+            return IdleTimeout(f"stream: no byte for {self.profile.byte_timeout} seconds")
+        return IdleTimeout(f"stream: no progress for {self.profile.progress_timeout} seconds")
+
+
+def _or_never(timeout: float | None) -> float:
+    return math.inf if timeout is None else timeout

@@ -1,0 +1,253 @@
+"""Requests as values, and the heads and errors of their answers.
+
+It knows how each call of the protocol looks on the wire (ARK-WIR). It refuses to know when a call
+is made and what its answer leads to. No function here does I/O, and none trusts what it reads.
+"""
+
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from email.utils import mktime_tz, parsedate_tz
+from typing import Final
+from urllib.parse import quote, urlencode, urljoin, urlsplit
+
+from arkor_proto._errors import ResponseError, StatusError
+from arkor_proto._json import camel, read_object
+from arkor_proto._types import EMPTY, Endpoint, Headers, JobSpec, JsonObject, Request
+
+MAX_CURSOR_BYTES: Final = 1024
+MAX_SERVER_DELAY: Final = 10**9
+"""Seconds; longer wishes of a server are cut to this before any cap applies."""
+
+_LORA: Final = {
+    "r": "loraR",
+    "alpha": "loraAlpha",
+    "max_length": "maxLength",
+    "load_in_4bit": "loadIn4bit",
+}
+_OPTIONS: Final = (
+    "max_steps",
+    "num_train_epochs",
+    "learning_rate",
+    "batch_size",
+    "optim",
+    "lr_scheduler_type",
+    "weight_decay",
+    "warmup_steps",
+    "logging_steps",
+    "save_steps",
+    "eval_steps",
+    "train_on_responses_only",
+    "dataset_format",
+    "dataset_split",
+    "dry_run",
+)
+
+
+def job_spec(
+    name: str,
+    *,
+    model: str,
+    dataset: JsonObject,
+    lora: JsonObject | None = None,
+    options: JsonObject | None = None,
+) -> JobSpec:
+    """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
+
+    An absent key is not sent; None, 0 and False are. Raises ValueError for an unknown name and
+    for values that JSON cannot hold.
+    """
+    config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
+    for key, value in (lora or {}).items():
+        config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
+    for key, value in (options or {}).items():
+        config[camel(_known(key, _OPTIONS, "trainer"))] = value
+    _to_json(config)
+    return JobSpec(name=name, config=config)
+
+
+def _known(key: str, names: tuple[str, ...], where: str) -> str:
+    if key in names:
+        return key
+    near = get_close_matches(key, names, 1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(names)}"
+    raise ValueError(f"{where}: {key!r} is no option; {hint}")
+
+
+def _to_json(value: object) -> bytes:
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"request: the body cannot be written as JSON: {error}") from error
+
+
+def cursor_problem(cursor: str) -> str | None:
+    """Return why `cursor` cannot be sent as a `Last-Event-ID` header, None if it can (ARK-RES)."""
+    if cursor != cursor.strip(" \t"):
+        return "it begins or ends with white space, which a header loses"
+    if any((char < " " and char != "\t") or char == "\x7f" for char in cursor):
+        return "it holds control characters, which a header cannot"
+    try:
+        size = len(cursor.encode())
+    except UnicodeEncodeError:
+        return "it holds surrogates, which UTF-8 cannot"
+    return f"it is {size} bytes long" if size > MAX_CURSOR_BYTES else None
+
+
+def _request(
+    endpoint: Endpoint,
+    method: str,
+    path: str,
+    query: Mapping[str, str],
+    *,
+    accept: str = "application/json",
+    body: JsonObject | None = None,
+    extra: Headers = (),
+) -> Request:
+    base = urlsplit(endpoint.base_url)
+    target = base.path.rstrip("/") + path
+    if query:
+        target += "?" + urlencode(query, quote_via=quote)
+    content = b"" if body is None else _to_json(body)
+    headers: Headers = (
+        (b"Host", base.netloc.encode()),
+        (b"Accept", accept.encode()),
+        (b"Accept-Encoding", b"identity"),
+        (b"Authorization", b"Bearer " + endpoint.token.encode()),
+        (b"X-Arkor-Client", endpoint.client.encode()),
+        *(((b"Content-Type", b"application/json"),) if body is not None else ()),
+        *(((b"Content-Length", b"%d" % len(content)),) if method == "POST" else ()),
+        *extra,
+    )
+    return Request(method, target, headers, content)
+
+
+def _scope(endpoint: Endpoint) -> Mapping[str, str]:
+    return {"orgSlug": endpoint.org, "projectSlug": endpoint.project}
+
+
+def _job_path(job_id: str, rest: str = "") -> str:
+    return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
+
+
+def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | None) -> Request:
+    """Return the request that submits a job."""
+    key = () if idempotency_key is None else ((b"Idempotency-Key", idempotency_key.encode()),)
+    body = {"name": spec.name, "config": spec.config}
+    return _request(endpoint, "POST", "/v1/jobs", _scope(endpoint), body=body, extra=key)
+
+
+def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
+    """Return the request that opens a job's event stream behind `cursor` ("" for the start)."""
+    last = ((b"Last-Event-ID", cursor.encode()),) if cursor else ()
+    return _request(
+        endpoint,
+        "GET",
+        _job_path(job_id, "/events/stream"),
+        _scope(endpoint),
+        accept="text/event-stream",
+        extra=((b"Cache-Control", b"no-cache"), *last),
+    )
+
+
+def cancel_request(endpoint: Endpoint, job_id: str) -> Request:
+    """Return the request that asks the backend to stop a job."""
+    return _request(endpoint, "POST", _job_path(job_id, "/cancel"), _scope(endpoint))
+
+
+def job_request(endpoint: Endpoint, job_id: str) -> Request:
+    """Return the request for a job as it stands."""
+    return _request(endpoint, "GET", _job_path(job_id), _scope(endpoint))
+
+
+def chat_request(
+    endpoint: Endpoint,
+    messages: tuple[JsonObject, ...],
+    *,
+    job_id: str,
+    step: int,
+    options: JsonObject | None = None,
+) -> Request:
+    """Return the request for inference on a checkpoint; the answer may stream."""
+    adapter = {"kind": "checkpoint", "jobId": job_id, "step": step}
+    body = {"messages": list(messages), "adapter": adapter, "stream": True, **(options or {})}
+    accept = "text/event-stream, application/json"
+    return _request(
+        endpoint, "POST", "/v1/inference/chat", _scope(endpoint), accept=accept, body=body
+    )
+
+
+def projects_request(endpoint: Endpoint) -> Request:
+    """Return the request for the organisation's projects."""
+    return _request(endpoint, "GET", "/v1/projects", {"orgSlug": endpoint.org})
+
+
+def create_project_request(endpoint: Endpoint, name: str, slug: str) -> Request:
+    """Return the request for a new project; a slug that exists is answered with 409."""
+    body = {"name": name, "slug": slug}
+    return _request(endpoint, "POST", "/v1/projects", {"orgSlug": endpoint.org}, body=body)
+
+
+def anonymous_request(endpoint: Endpoint) -> Request:
+    """Return the request for an anonymous token."""
+    return _request(endpoint, "POST", "/v1/auth/anonymous", {}, body={"kind": "cli"})
+
+
+def me_request(endpoint: Endpoint) -> Request:
+    """Return the request for who the token belongs to."""
+    return _request(endpoint, "GET", "/v1/me", {})
+
+
+def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
+    """Return `request` at its new place, None where that is another origin (ARK-SEC)."""
+    here = urlsplit(endpoint.base_url)
+    try:
+        there = urlsplit(urljoin(f"{here.scheme}://{here.netloc}{request.target}", location))
+        same = (there.scheme, there.hostname, there.port) == (here.scheme, here.hostname, here.port)
+    except ValueError:
+        return None
+    if not same or not location:
+        return None
+    target = (there.path or "/") + (f"?{there.query}" if there.query else "")
+    return Request(request.method, quote(target, safe="/?%&=+:@!$'()*,;~"), request.headers)
+
+
+def header(headers: Headers, name: bytes) -> str | None:
+    """Return the first value of the header called `name` (lower case), None if there is none."""
+    for key, value in headers:
+        if key.lower() == name:
+            return value.decode("latin-1").strip()
+    return None
+
+
+def retry_after(headers: Headers) -> float | None:
+    """Return how long `Retry-After` asks to wait, in seconds (RFC 9110 §10.2.3).
+
+    An HTTP-date counts from the answer's own `Date`; without one it says nothing.
+    """
+    value = header(headers, b"retry-after") or ""
+    if value.isascii() and value.isdigit():
+        digits = value.lstrip("0")
+        return (
+            float(digits or "0") if len(digits) < len(str(MAX_SERVER_DELAY)) else MAX_SERVER_DELAY
+        )
+    then, now = parsedate_tz(value), parsedate_tz(header(headers, b"date") or "")
+    if then is None or now is None:
+        return None
+    try:
+        return float(min(max(mktime_tz(then) - mktime_tz(now), 0), MAX_SERVER_DELAY))
+    except (OverflowError, ValueError):
+        return None
+
+
+def read_error(status: int, headers: Headers, body: bytes, *, secret: str) -> StatusError:
+    """Return the error that an answer with `status` stands for; `secret` is cut out of it."""
+    text = body.decode(errors="replace").replace(secret, "***")
+    try:
+        content = read_object(text.encode(), "error")
+    except ResponseError:
+        content = EMPTY
+    said = content.get("error")
+    message = said if isinstance(said, str) and said else text.strip() or f"cloud-api {status}"
+    named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    return StatusError(status, message, body=content, headers=named)
