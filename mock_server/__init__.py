@@ -1,1 +1,71 @@
 """The programmable backend, and the same faults in front of a real one."""
+
+from mock_server.backend import Job, JobEnded
+from mock_server.codec import (
+    scenario_from_dict,
+    scenario_from_file,
+    scenario_from_json,
+    scenario_from_toml,
+    scenario_to_dict,
+    scenario_to_toml,
+)
+from mock_server.journal import (
+    ConnectionClosed,
+    ConnectionOpened,
+    ExchangeEnded,
+    FrameSent,
+    Record,
+    RequestReceived,
+    RequestRejected,
+    ResponseStarted,
+    RuleFired,
+    record_to_dict,
+)
+from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+from mock_server.server import MockServer
+from mock_server.shapes import ScenarioError, Span
+from mock_server.vocabulary import (
+    After,
+    Capability,
+    Ending,
+    Route,
+    ScriptedFrame,
+    Select,
+    Stall,
+)
+
+__all__ = [
+    "After",
+    "BackendPlan",
+    "Capability",
+    "ConnectionClosed",
+    "ConnectionOpened",
+    "Ending",
+    "ExchangeEnded",
+    "FrameSent",
+    "Job",
+    "JobEnded",
+    "JobPlan",
+    "Limits",
+    "MockServer",
+    "Record",
+    "RequestReceived",
+    "RequestRejected",
+    "ResponseStarted",
+    "Route",
+    "Rule",
+    "RuleFired",
+    "Scenario",
+    "ScenarioError",
+    "ScriptedFrame",
+    "Select",
+    "Span",
+    "Stall",
+    "record_to_dict",
+    "scenario_from_dict",
+    "scenario_from_file",
+    "scenario_from_json",
+    "scenario_from_toml",
+    "scenario_to_dict",
+    "scenario_to_toml",
+]

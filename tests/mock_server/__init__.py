@@ -1,1 +1,1 @@
-"""tests mock_server."""
+"""The tests of the mock backend."""

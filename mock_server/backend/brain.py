@@ -1,0 +1,300 @@
+"""The backend's brain: requests in, answers out; no sockets, no clock.
+
+It knows every call of the protocol, tokens, jobs, idempotency and where a stream resumes. It
+refuses to know faults: those are done to its answers by the engine.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define, field, frozen
+
+from arkor_proto import encode_event
+from mock_server.backend.jobs import Job
+from mock_server.damage import compact
+from mock_server.framing import Frame
+from mock_server.model import BackendPlan, JobPlan, Scenario
+from mock_server.routing import Request, json_of
+from mock_server.shapes import is_array, is_table
+from mock_server.vocabulary import Resume, Route, Shift, UnknownCursor
+
+_JSON: Final = (("Content-Type", "application/json"),)
+_STREAM: Final = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"))
+
+
+@frozen
+class Reply:
+    """A whole answer."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+
+
+@frozen
+class Follow:
+    """The live stream of a job, from a position of its log."""
+
+    job: Job
+    position: int
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = _STREAM
+
+
+@frozen
+class Stream:
+    """A stream that is already known whole."""
+
+    frames: tuple[Frame, ...]
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = _STREAM
+
+
+Answer = Reply | Follow | Stream
+
+
+def reply_json(status: int, value: Mapping[str, object]) -> Reply:
+    """Build an answer with a JSON body."""
+    return Reply(status, _JSON, compact(value).encode())
+
+
+def refuse(status: int, message: str) -> Reply:
+    """Build an answer that says no, in the form of the protocol."""
+    return reply_json(status, {"error": message})
+
+
+@define
+class Backend:
+    """One backend: its jobs, its projects and its rules about both."""
+
+    scenario: Scenario
+    jobs: dict[str, Job] = field(factory=dict[str, Job], init=False)
+    _keys: dict[str, tuple[bytes, Job]] = field(factory=dict[str, tuple[bytes, Job]], init=False)
+    _projects: list[dict[str, object]] = field(factory=list[dict[str, object]], init=False)
+    _waiting: list[JobPlan] = field(init=False)
+    _made: int = field(default=0, init=False)
+    _anonymous: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        plans = self.scenario.jobs
+        self._waiting = [plan for plan in plans if not plan.submitted]
+        for plan in plans:
+            if plan.submitted and plan.id is not None:
+                self.jobs[plan.id] = Job(plan.id, plan, 0.0, name="submitted")
+
+    @property
+    def plan(self) -> BackendPlan:
+        """What this backend demands."""
+        return self.scenario.backend
+
+    def expect(self, plan: JobPlan) -> None:
+        """Let one of the next creates take this plan."""
+        self._waiting.append(plan)
+
+    def add_job(self, plan: JobPlan, now: float) -> Job:
+        """Make a job that somebody else submitted."""
+        return self._make(plan, now, {}, {})
+
+    def answer(self, request: Request, now: float, resume: Resume | Shift | None = None) -> Answer:
+        """Answer one request; `now` is monotonic seconds, `resume` bends the resume rule."""
+        if request.route is Route.OTHER:
+            return self._misrouted(request)
+        if request.route is not Route.ANONYMOUS and (no := self._unauthorized(request)):
+            return no
+        if request.job is not None:
+            job = self.jobs.get(request.job)
+            if job is None:
+                return refuse(404, f"job {request.job!r} not found")
+            return self._about(job, request, now, resume)
+        calls: Mapping[Route, Callable[[Request, float], Answer]] = {
+            Route.CREATE: self._create,
+            Route.CHAT: self._chat,
+            Route.PROJECTS: self._project,
+            Route.ANONYMOUS: self._anonymous_token,
+            Route.ME: self._me,
+        }
+        return calls[request.route](request, now)
+
+    def _misrouted(self, request: Request) -> Reply:
+        if not request.methods:
+            return refuse(404, f"no route {request.target.partition('?')[0]!r}")
+        allow = ", ".join(request.methods)
+        found = refuse(405, f"{request.method} is not allowed here; {allow} is")
+        return Reply(found.status, (*found.headers, ("Allow", allow)), found.body)
+
+    def _unauthorized(self, request: Request) -> Reply | None:
+        if not self.plan.authenticate:
+            return None
+        scheme, _, token = (request.header("authorization") or "").partition(" ")
+        known = self.plan.token
+        if scheme.lower() == "bearer" and token and (known is None or token == known):
+            return None
+        found = refuse(401, "missing or unknown token")
+        return Reply(401, (*found.headers, ("WWW-Authenticate", "Bearer")), found.body)
+
+    def _about(
+        self, job: Job, request: Request, now: float, resume: Resume | Shift | None
+    ) -> Answer:
+        if job.plan.interval:
+            job.advance(now)
+        if request.route is Route.STREAM:
+            return self._follow(job, request.header("last-event-id"), resume)
+        if request.route is Route.CANCEL:
+            if not job.cancel():
+                return refuse(409, f"job {job.id!r} has already {job.status.value}")
+            return reply_json(200, {"job": job.public()})
+        return reply_json(200, {"job": job.public(), "events": job.events()})
+
+    def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
+        if cursor is None or resume is Resume.IGNORE:
+            return Follow(job, 0)
+        # A header value arrives as Latin-1; the id that was sent is its UTF-8 reading.
+        position = job.position_after(cursor.encode("latin-1").decode("utf-8", "replace"))
+        if position is None:
+            if self.plan.unknown_cursor is UnknownCursor.GONE:
+                return refuse(410, f"event id {cursor!r} is not known here")
+            return Follow(job, 0)
+        if isinstance(resume, Shift):
+            position = max(0, position - resume.overlap + resume.gap)
+        return Follow(job, position)
+
+    def _create(self, request: Request, now: float) -> Answer:
+        body = json_of(request.body)
+        if not is_table(body) or not isinstance(body.get("name"), str):
+            return refuse(400, "the body must be a JSON object with a name and a config")
+        config = body.get("config")
+        if not is_table(config) or not isinstance(config.get("model"), str):
+            return refuse(400, "the config must be a JSON object with a model")
+        key = request.header("idempotency-key")
+        if key is not None and key in self._keys:
+            known, job = self._keys[key]
+            if known != request.body:
+                return refuse(422, "this idempotency key was used with another body")
+            return reply_json(200, {"job": job.public()})
+        job = self._make(self._next_plan(), now, body, request.query)
+        if key is not None:
+            self._keys[key] = (request.body, job)
+        return reply_json(200, {"job": job.public()})
+
+    def _next_plan(self) -> JobPlan:
+        if self._waiting:
+            return self._waiting.pop(0)
+        last = next((plan for plan in reversed(self.scenario.jobs) if not plan.submitted), None)
+        if last is None:
+            return JobPlan()
+        return JobPlan(
+            events=last.events,
+            length=last.length,
+            status=last.status,
+            error=last.error,
+            interval=last.interval,
+            ids=last.ids,
+            id_prefix=last.id_prefix,
+        )
+
+    def _make(
+        self, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]
+    ) -> Job:
+        self._made += 1
+        while (name := plan.id or f"job-{self._made}") in self.jobs and plan.id is None:
+            self._made += 1
+        config = body.get("config")
+        title = body.get("name")
+        job = Job(
+            name,
+            plan,
+            now,
+            name=title if isinstance(title, str) else "",
+            config=_without_secrets(config) if is_table(config) else {},
+            org=query.get("orgSlug", ""),
+            project=query.get("projectSlug", ""),
+        )
+        self.jobs[name] = job
+        return job
+
+    def _chat(self, request: Request, now: float) -> Answer:
+        del now
+        body = json_of(request.body)
+        if not is_table(body) or not is_array(body.get("messages")):
+            return refuse(400, "the body must be a JSON object with messages")
+        adapter = body.get("adapter")
+        if is_table(adapter) and adapter.get("jobId") not in self.jobs:
+            return refuse(404, "the adapter's job is not known")
+        if body.get("stream") is True:
+            return Stream(tuple(_deltas(self.plan.reply)))
+        message = {"role": "assistant", "content": self.plan.reply}
+        return reply_json(
+            200,
+            {
+                "id": "chat-1",
+                "object": "chat.completion",
+                "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            },
+        )
+
+    def _project(self, request: Request, now: float) -> Answer:
+        del now
+        org = request.query.get("orgSlug", "")
+        if request.method == "GET":
+            mine = [project for project in self._projects if project["orgId"] == f"org-{org}"]
+            return reply_json(200, {"org": {"slug": org}, "projects": mine})
+        body = json_of(request.body)
+        name = body.get("name") if is_table(body) else None
+        if not is_table(body) or not isinstance(name, str) or not name:
+            return refuse(400, "the body must be a JSON object with a name")
+        given = body.get("slug")
+        slug = given if isinstance(given, str) and given else name.lower().replace(" ", "-")
+        same = {"slug": slug, "orgId": f"org-{org}"}
+        if any(same.items() <= project.items() for project in self._projects):
+            return refuse(409, f"a project {slug!r} exists already")
+        project: dict[str, object] = {
+            "id": f"project-{len(self._projects) + 1}",
+            "name": name,
+            **same,
+        }
+        self._projects.append(project)
+        return reply_json(HTTPStatus.CREATED, {"project": project})
+
+    def _anonymous_token(self, request: Request, now: float) -> Answer:
+        del now
+        body = json_of(request.body)
+        kind = body.get("kind") if is_table(body) else None
+        if not isinstance(kind, str):
+            return refuse(400, "the body must be a JSON object with a kind")
+        self._anonymous += 1
+        n = self._anonymous
+        return reply_json(
+            200,
+            {
+                "token": self.plan.token or f"anonymous-token-{n}",
+                "anonymousId": f"anonymous-{n}",
+                "kind": kind,
+                "personalOrg": {"slug": f"anonymous-{n}", "id": f"org-{n}", "name": "Personal"},
+            },
+        )
+
+    def _me(self, request: Request, now: float) -> Answer:
+        del request, now
+        return reply_json(
+            200,
+            {
+                "user": {"id": "user-1", "email": "somebody@example.invalid"},
+                "orgs": [{"slug": "acme", "id": "org-acme", "name": "Acme"}],
+            },
+        )
+
+
+def _deltas(reply: str) -> Iterable[Frame]:
+    for word in reply.split(" "):
+        choice = {"index": 0, "delta": {"content": word + " "}}
+        yield Frame(encode_event(compact({"choices": [choice]})))
+    yield Frame(encode_event("[DONE]"))
+
+
+def _without_secrets(config: Mapping[str, object]) -> dict[str, object]:
+    source = config.get("datasetSource")
+    shown = dict(config)
+    if is_table(source) and "token" in source:
+        shown["datasetSource"] = {**source, "token": "[redacted]"}
+    return shown

@@ -1,0 +1,236 @@
+"""One job: its script, its append-only event log, its status.
+
+It knows the order of events and what each means for the status. It refuses to know followers,
+requests and clocks: whoever asks brings the time (monotonic seconds) along.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+import attrs
+from attrs import define, field
+
+from arkor_proto import encode_event
+from mock_server.damage import compact, render
+from mock_server.framing import Frame, fields_of, type_of
+from mock_server.model import JobPlan
+from mock_server.vocabulary import Fate, JobStatus, ScriptedFrame
+
+_TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
+_STATUS_AFTER: Final = {
+    "training.started": JobStatus.RUNNING,
+    "training.completed": JobStatus.COMPLETED,
+    "training.failed": JobStatus.FAILED,
+}
+_NO_ID: Final = frozenset({"ping"})
+
+
+class JobEnded(RuntimeError):
+    """An event was pushed to a job that has ended: its log is closed."""
+
+
+def instant(tick: int) -> str:
+    """Return the `tick`-th second of a fixed day, so that the same run gives the same bytes."""
+    minutes, seconds = divmod(tick, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
+
+
+@define(eq=False)
+class Job:
+    """A job and its log.
+
+    Without an interval the script advances when a follower that has everything asks for more;
+    with one it advances with the time since `created`.
+    """
+
+    id: str
+    plan: JobPlan
+    created: float
+    name: str = ""
+    config: Mapping[str, object] = field(factory=dict[str, object])
+    org: str = ""
+    project: str = ""
+    status: JobStatus = JobStatus.QUEUED
+    error: str | None = None
+    log: list[Frame] = field(factory=list[Frame])
+    _script: Iterator[Frame] = field(init=False)
+    _where: dict[str, int] = field(factory=dict[str, int], init=False)
+    _listeners: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False)
+    _written: int = field(default=0, init=False)
+    _times: dict[str, str] = field(factory=dict[str, str], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._script = self._written_by_hand() if self._by_hand else self._generated()
+        self._times["createdAt"] = instant(0)
+
+    @property
+    def _by_hand(self) -> bool:
+        return not isinstance(self.plan.events, int)
+
+    @property
+    def over(self) -> bool:
+        """Whether the job has ended, so that its log is closed."""
+        return self.status in _TERMINAL
+
+    def position_after(self, cursor: str) -> int | None:
+        """Return where a follower goes on, strictly after `cursor`; None if it was never sent."""
+        found = self._where.get(cursor)
+        return None if found is None else found + 1
+
+    def pull(self, position: int, limit: int, now: float) -> list[Frame]:
+        """Return at most `limit` events from `position` on; a paceless job emits them on demand."""
+        if self.plan.interval:
+            self.advance(now)
+        else:
+            while len(self.log) < position + limit and not self.over:
+                if not self._step():
+                    break
+        return self.log[position : position + limit]
+
+    def advance(self, now: float) -> None:
+        """Emit what is due by `now`."""
+        while not self.over and (due := self.next_due) is not None and due <= now:
+            if not self._step():
+                return
+
+    @property
+    def next_due(self) -> float | None:
+        """When the next event is due by itself; None when nothing is."""
+        if not self.plan.interval or self.over:
+            return None
+        return self.created + self.plan.interval * (self._written + 1)
+
+    def push(self, scripted: ScriptedFrame) -> Frame:
+        """Append one event now; raises JobEnded when the log is closed."""
+        if self.over:
+            raise JobEnded(f"job {self.id}: has {self.status}, so its log is closed")
+        return self._append(self._with_id(scripted))
+
+    def cancel(self) -> bool:
+        """End the job; False when it had already ended."""
+        if self.over:
+            return False
+        self.status = JobStatus.CANCELLED
+        self._times["completedAt"] = instant(len(self.log))
+        self._append(self._event("end", {"status": "cancelled"}))
+        return True
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """Call `listener` whenever the log grows; returns how to stop."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
+
+    def public(self) -> dict[str, object]:
+        """Return the job as the API shows it."""
+        found: dict[str, object] = {
+            "id": self.id,
+            "orgId": self.org,
+            "projectId": self.project,
+            "name": self.name,
+            "status": self.status.value,
+            "config": dict(self.config),
+            **self._times,
+        }
+        if self.error is not None:
+            found["error"] = self.error
+        return found
+
+    def events(self) -> list[object]:
+        """Return the data of the log's events that are JSON."""
+        found: list[object] = []
+        for frame in self.log:
+            data = fields_of(frame.raw).data
+            if data is not None and type_of(data) is not None:
+                found.append(json.loads(data))
+        return found
+
+    def _step(self) -> bool:
+        frame = next(self._script, None)
+        if frame is None:
+            return False
+        self._written += 1
+        self._append(frame)
+        return True
+
+    def _append(self, frame: Frame) -> Frame:
+        if frame.id is not None:
+            self._where[frame.id] = len(self.log)
+        self.log.append(frame)
+        status = _STATUS_AFTER.get(frame.type or "")
+        if frame.event == "end" and not self.over:
+            status = JobStatus.CANCELLED
+        if status is not None and not self.over:
+            self._become(status, frame)
+        for listener in tuple(self._listeners):
+            listener()
+        return frame
+
+    def _become(self, status: JobStatus, frame: Frame) -> None:
+        self.status = status
+        key = "startedAt" if status is JobStatus.RUNNING else "completedAt"
+        self._times[key] = instant(len(self.log))
+        if status is JobStatus.FAILED:
+            data: object = json.loads(fields_of(frame.raw).data or "{}")
+            error = data.get("error") if isinstance(data, dict) else None
+            self.error = error if isinstance(error, str) else self.plan.error
+
+    def _next_id(self) -> str | None:
+        return f"{self.plan.id_prefix}{len(self.log) + 1}" if self.plan.ids else None
+
+    def _event(self, event: str, data: Mapping[str, object]) -> Frame:
+        cursor = self._next_id()
+        kind = data.get("type")
+        raw = encode_event(compact(data), type=event, id=cursor)
+        return Frame(raw, cursor, event, kind if isinstance(kind, str) else None)
+
+    def _with_id(self, scripted: ScriptedFrame) -> Frame:
+        bare = scripted.id is None and (scripted.data is not None or scripted.json is not None)
+        if bare and scripted.event not in _NO_ID and self.plan.ids:
+            scripted = attrs.evolve(scripted, id=self._next_id())
+        return render(scripted)
+
+    def _written_by_hand(self) -> Iterator[Frame]:
+        for scripted in self.plan.events if isinstance(self.plan.events, tuple) else ():
+            yield self._with_id(scripted)
+
+    def _generated(self) -> Iterator[Frame]:
+        """Yield as many events as planned: started, logs, a checkpoint, and the end if any."""
+        count = self.plan.events if isinstance(self.plan.events, int) else 0
+        ends = 0 if self.plan.status is Fate.RUNNING else 1
+        middle = count - ends
+        for step in range(middle):
+            if step == 0:
+                yield self._of_type("training.started", jobId=self.id, timestamp=instant(1))
+            elif step == middle - 1 and middle > 2:  # noqa: PLR2004 -- started, log, checkpoint
+                yield self._of_type("checkpoint.saved", step=step, artifacts=self._saved(step))
+            else:
+                yield self._log(step)
+        if count and ends:
+            yield self._ending(middle)
+
+    def _log(self, step: int) -> Frame:
+        fields: dict[str, object] = {"step": step, "loss": round(2.0 / (step + 1), 4)}
+        spare = self.plan.length - len(compact({"type": "training.log", **fields, "note": ""}))
+        if spare > 0:
+            fields["note"] = "x" * spare
+        return self._of_type("training.log", **fields)
+
+    def _ending(self, step: int) -> Frame:
+        if self.plan.status is Fate.FAILED:
+            return self._of_type("training.failed", error=self.plan.error, step=step)
+        return self._of_type(
+            "training.completed", metrics={"loss": 0.1}, artifacts=self._saved(step)
+        )
+
+    def _saved(self, step: int) -> list[object]:
+        return [{"kind": "adapter", "jobId": self.id, "step": step}]
+
+    def _of_type(self, kind: str, **fields: object) -> Frame:
+        return self._event(kind, {"type": kind, **fields})

@@ -1,0 +1,270 @@
+"""Scenarios as TOML, JSON and plain tables, and back; strict, with the nearest right word.
+
+It knows the file formats, the combinations that make no sense and what a carrier can carry. It
+refuses to know what a fault does.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from mock_server.model import JobPlan, Rule, Scenario
+from mock_server.shapes import (
+    ScenarioError,
+    is_array,
+    is_table,
+    plain,
+    table,
+    words_of,
+)
+from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
+
+_SCENARIO: Final = table(Scenario, "a scenario")
+_NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
+_FRAME_WORDS: Final = {
+    "drop",
+    "duplicate",
+    "reorder",
+    "corrupt",
+    "replace",
+    "inject",
+    "strip_id",
+    "line_ending",
+    "slice",
+    "stall",
+    "delay_ms",
+    "jitter_ms",
+}
+_CONNECTION_WORDS: Final = {"accept", "tls"}
+_MODIFIERS: Final = {"on", "name", "after", "jitter_ms", "listener_ms", "reason"}
+_HEAD_WORDS: Final = {
+    "status",
+    "reason",
+    "headers",
+    "body",
+    "json",
+    "retry_after",
+    "content_type",
+    "redirect",
+    "content_length",
+    "raw_head",
+    "raw_head_hex",
+}
+_ENDS_FOR_ALL: Final = {Ending.EOF}
+
+
+def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
+    """Read a scenario from plain tables; raises ScenarioError that names the place."""
+    try:
+        found = _SCENARIO.read(data, "")
+        _check(found)
+    except ScenarioError as error:
+        raise ScenarioError(_NUMBERED.sub(r"\1 \2: ", str(error)).removeprefix(": ")) from None
+    return found
+
+
+def scenario_from_toml(source: str) -> Scenario:
+    """Read a scenario from TOML; raises ScenarioError that names the line or the place."""
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"TOML: {error}") from None
+    return scenario_from_dict(data)
+
+
+def scenario_from_json(source: str) -> Scenario:
+    """Read a scenario from JSON; raises ScenarioError that names the line or the place."""
+    try:
+        data: object = json.loads(source)
+    except (json.JSONDecodeError, RecursionError) as error:
+        raise ScenarioError(f"JSON: {error}") from None
+    if not is_table(data):
+        raise ScenarioError('JSON: a scenario is an object, such as {"rule": []}')
+    return scenario_from_dict(data)
+
+
+def scenario_from_file(path: Path) -> Scenario:
+    """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
+    readers = {".toml": scenario_from_toml, ".json": scenario_from_json}
+    reader = readers.get(path.suffix)
+    if reader is None:
+        raise ScenarioError(f"{path}: {path.suffix or 'no suffix'!r} is not .toml or .json")
+    try:
+        return reader(path.read_bytes().decode())
+    except OSError as error:
+        raise ScenarioError(f"{path}: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise ScenarioError(
+            f"{path}: byte {error.start} is not UTF-8; write such bytes as bytes_hex"
+        ) from None
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+
+
+def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
+    """Write a scenario as plain tables that `scenario_from_dict` reads back, defaults left out."""
+    found = plain(scenario)
+    if not is_table(found):
+        raise ScenarioError("scenario: not a table")
+    return {"schema": scenario.schema, **found}
+
+
+def scenario_to_toml(scenario: Scenario) -> str:
+    """Write a scenario as TOML that `scenario_from_toml` reads back."""
+    data = scenario_to_dict(scenario)
+    heads = [f"{key} = {_toml(value)}" for key, value in data.items() if key not in {"rule", "job"}]
+    blocks = ["\n".join(heads)]
+    for key in ("job", "rule"):
+        items = data.get(key, [])
+        for item in items if is_array(items) else []:
+            lines = [f"{name} = {_toml(value)}" for name, value in _pairs(item)]
+            blocks.append("\n".join([f"[[{key}]]", *lines]))
+    return "\n\n".join(blocks) + "\n"
+
+
+def _pairs(value: object) -> list[tuple[str, object]]:
+    return list(value.items()) if is_table(value) else []
+
+
+def _toml(value: object) -> str:
+    if is_table(value):
+        inside = ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
+        return f"{{{inside}}}"
+    if is_array(value):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    if value is None:
+        raise ScenarioError("TOML has no null; write the frame's data as a string instead")
+    # A JSON string is a TOML basic string but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _toml_key(key: str) -> str:
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
+
+
+def scenario_schema() -> dict[str, object]:
+    """Return the JSON Schema (2020-12) of a scenario."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A scenario of the Arkor mock backend",
+        **_SCENARIO.schema(),
+    }
+
+
+def check_capabilities(
+    scenario: Scenario, capabilities: frozenset[Capability], carrier: str
+) -> None:
+    """Refuse a scenario that this carrier cannot carry; raises ScenarioError naming the rule."""
+    for number, rule in enumerate(scenario.rules, 1):
+        for what, needed in needs_of(rule):
+            if needed not in capabilities:
+                raise ScenarioError(
+                    f"rule {number}: {what!r} needs the {needed} capability; "
+                    f"the {carrier} carrier lacks it"
+                )
+
+
+def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
+    """List what a rule says together with the capability which that needs."""
+    found = [
+        (name, Capability(words[name][1].needs))
+        for value, words in ((rule, words_of(Rule)), (rule.on, words_of(Select)))
+        for name in said(value)
+        if words[name][1].needs
+    ]
+    if rule.end is not None and rule.end not in _ENDS_FOR_ALL:
+        found.append((f"end = {rule.end.value}", Capability.RAW))
+    return found
+
+
+def said(value: Rule | Select | ScriptedFrame | JobPlan) -> set[str]:
+    """Return the words that were said, that is those which differ from their defaults."""
+    found = plain(value)
+    return set(found) if is_table(found) else set()
+
+
+def _check(scenario: Scenario) -> None:
+    for number, rule in enumerate(scenario.rules, 1):
+        check_rule(rule, f"rule {number}")
+        pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
+        if max(pauses) > scenario.limits.stall_time:
+            raise ScenarioError(
+                f"rule {number}: pauses for {max(pauses):g} s; limits.stall_ms allows "
+                f"{scenario.limits.stall_time:g} s"
+            )
+    ids = [job.id for job in scenario.jobs if job.id is not None]
+    for name in ids:
+        if ids.count(name) > 1:
+            raise ScenarioError(f"job: the id {name!r} is given twice; ids are unique")
+    for number, job in enumerate(scenario.jobs, 1):
+        if job.submitted and job.id is None:
+            raise ScenarioError(f"job {number}: a submitted job needs an id to be found by")
+
+
+def check_rule(rule: Rule, where: str) -> None:
+    """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
+    words = said(rule)
+    _check_unit(rule, words, where)
+    _check_head(rule, words, where)
+    _check_end(rule, words, where)
+    if not words - _MODIFIERS:
+        raise ScenarioError(f"{where}: does nothing; give it a fault, such as end = 'rst'")
+
+
+def _check_unit(rule: Rule, words: set[str], where: str) -> None:
+    acts = words - {"on", "name"}
+    on_connection = bool(acts & _CONNECTION_WORDS) or rule.on.connection is not None
+    if on_connection:
+        stray = sorted(acts - _CONNECTION_WORDS) + sorted(
+            said(rule.on) - {"connection", "probability", "times"}
+        )
+        if stray:
+            raise ScenarioError(
+                f"{where}: {stray[0]!r} cannot go with a rule about connections; "
+                "their words are on.connection, accept and tls"
+            )
+        if not acts:
+            raise ScenarioError(f"{where}: a rule about connections needs accept or tls")
+    if rule.on.picks_frames:
+        stray = sorted(acts - _FRAME_WORDS)
+        if stray:
+            raise ScenarioError(
+                f"{where}: {stray[0]!r} is about a whole exchange, but `on` picks frames; "
+                "use two rules"
+            )
+
+
+def _check_head(rule: Rule, words: set[str], where: str) -> None:
+    for group in (
+        {"body", "json", "frames"},
+        {"raw_head", "raw_head_hex"},
+        {"extra", "extra_hex"},
+        {"lose", "frames"},
+    ):
+        both = sorted(words & group)
+        if len(both) > 1:
+            raise ScenarioError(f"{where}: {' and '.join(both)} exclude each other; keep one")
+    heads = sorted(words & (_HEAD_WORDS - {"body", "json", "raw_head", "raw_head_hex"}))
+    if heads and words & {"raw_head", "raw_head_hex"}:
+        raise ScenarioError(
+            f"{where}: a raw head is sent as it stands, so {heads[0]} has no place beside it"
+        )
+    lost = sorted(words & (_HEAD_WORDS | {"early", "framing", "bom"}))
+    if rule.lose is not None and lost:
+        raise ScenarioError(f"{where}: a lost answer has no head, so {lost[0]} has no place")
+    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 -- 3xx
+        raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
+
+
+def _check_end(rule: Rule, words: set[str], where: str) -> None:
+    if rule.after is not None and not words & {"end", "stall"}:
+        raise ScenarioError(f"{where}: `after` needs an end or a stall that happens there")
+    if rule.lose is not None and rule.end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
+        raise ScenarioError(f"{where}: a lost answer ends with fin, rst or hang")
+    if rule.framing is Framing.CLOSE and rule.end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
+        raise ScenarioError(f"{where}: {rule.end} needs chunks, framing = 'close' has none")
+    if words & {"extra", "extra_hex"} and rule.end not in {None, Ending.EOF, Ending.FIN}:
+        raise ScenarioError(f"{where}: extra bytes can follow eof or fin, not {rule.end}")

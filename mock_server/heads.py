@@ -1,0 +1,128 @@
+"""The head of a response as the rules want it.
+
+It knows statuses, headers and how rules override them. It refuses to know bodies in flight: it
+says only whether the origin (the backend or a real one behind a proxy) has to be asked at all.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from attrs import frozen
+
+from mock_server.damage import compact, render
+from mock_server.framing import Frame
+from mock_server.model import Rule
+from mock_server.program import headers_of
+from mock_server.vocabulary import Framing, Resume, Route, Shift
+
+_BODILESS: Final = frozenset({204, 205, 304})
+_REFUSALS: Final = 300
+_STREAMING: Final = frozenset({Route.STREAM})
+
+
+@frozen
+class HeadPlan:
+    """What the rules of one exchange say about its head and its body; None means the origin's."""
+
+    status: int | None
+    reason: str | None
+    headers: Mapping[str, str]
+    raw: bytes | None
+    content_length: tuple[int, ...]
+    early: tuple[int, ...]
+    framing: Framing | None
+    body: bytes | None
+    frames: tuple[Frame, ...] | None
+    resume: Resume | Shift | None
+
+    @property
+    def asks_origin(self) -> bool:
+        """Whether the origin has to answer at all."""
+        return self.body is None and self.frames is None
+
+
+@frozen
+class Head:
+    """A head ready for the wire."""
+
+    status: int
+    reason: str
+    headers: tuple[tuple[str, str], ...]
+
+    def render(self) -> bytes:
+        """Return the bytes, blank line included."""
+        lines = [f"HTTP/1.1 {self.status} {self.reason}"]
+        lines += [f"{name}: {value}" for name, value in self.headers]
+        return "\r\n".join([*lines, "", ""]).encode()
+
+
+def phrase_of(status: int) -> str:
+    """Return the standard reason phrase of a status."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Unknown"
+
+
+def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
+    """Merge what the rules say; the first that names a thing wins."""
+    status = next((rule.status for rule in rules if rule.status is not None), None)
+    if status is None and any(rule.redirect is not None for rule in rules):
+        status = HTTPStatus.TEMPORARY_REDIRECT.value
+    frames = next((rule.frames for rule in rules if rule.frames is not None), None)
+    body, kind = _body(rules, status, scripted=frames is not None)
+    return HeadPlan(
+        status=status,
+        reason=next((rule.reason for rule in rules if rule.reason is not None), None),
+        headers=_headers(rules, _kind(kind, status, route)),
+        raw=next((raw for rule in rules if (raw := _raw(rule)) is not None), None),
+        content_length=next((rule.content_length for rule in rules if rule.content_length), ()),
+        early=tuple(code for rule in rules for code in rule.early),
+        framing=next((rule.framing for rule in rules if rule.framing), None),
+        body=body,
+        frames=None if frames is None else tuple(render(each) for each in frames),
+        resume=next((rule.resume for rule in rules if rule.resume is not None), None),
+    )
+
+
+def _raw(rule: Rule) -> bytes | None:
+    return rule.raw_head_hex if rule.raw_head is None else rule.raw_head.encode()
+
+
+def _body(rules: Sequence[Rule], status: int | None, *, scripted: bool) -> tuple[bytes | None, str]:
+    for rule in rules:
+        if rule.body is not None:
+            return rule.body.encode(), "text/plain; charset=utf-8"
+        if rule.json is not None:
+            return compact(rule.json).encode(), "application/json"
+    if scripted or status is None:
+        return None, ""
+    if status in _BODILESS:
+        return b"", ""
+    if status >= _REFUSALS:
+        return compact({"error": phrase_of(status)}).encode(), "application/json"
+    return None, ""
+
+
+def _kind(kind: str, status: int | None, route: Route) -> str:
+    streaming = route in _STREAMING and (status or 200) < _REFUSALS
+    return "text/event-stream" if streaming and kind.startswith("text/plain") else kind
+
+
+def _headers(rules: Sequence[Rule], kind: str) -> Mapping[str, str]:
+    found: dict[str, str] = {"Content-Type": kind} if kind else {}
+    for rule in reversed(rules):
+        if rule.retry_after is not None:
+            found["Retry-After"] = f"{rule.retry_after:g}"
+        if rule.content_type is not None:
+            found["Content-Type"] = rule.content_type
+        if rule.redirect is not None:
+            found["Location"] = rule.redirect
+    return replaced(tuple(found.items()), headers_of(rules))
+
+
+def replaced(headers: Sequence[tuple[str, str]], over: Mapping[str, str]) -> Mapping[str, str]:
+    """Put headers over others, names compared without case."""
+    names = {name.lower() for name in over}
+    return {**{name: value for name, value in headers if name.lower() not in names}, **over}

@@ -1,0 +1,229 @@
+"""What happened, in order: connections, requests, frames, ends.
+
+It knows records and who waits for one. It refuses to know sockets and verdicts, and it never holds
+a secret: credentials are taken out before a record is made.
+"""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+import attrs
+from attrs import define, field, frozen
+
+from mock_server.shapes import is_array, is_table
+from mock_server.vocabulary import Ending, Route
+
+REDACTED: Final = "[redacted]"
+_SECRET_HEADERS: Final = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
+_SECRET_KEYS: Final = {"token"}
+
+
+@frozen
+class ConnectionOpened:
+    """A client connected; `connection` counts from 1."""
+
+    seq: int
+    at: float
+    connection: int
+
+
+@frozen
+class RequestReceived:
+    """A whole request arrived. Header names are lower case; credentials are redacted."""
+
+    seq: int
+    at: float
+    connection: int
+    route: Route
+    attempt: int
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    authorized: bool
+    """Whether an Authorization header came with it."""
+    body: bytes
+    json: object
+    job: str | None
+    last_event_id: str | None
+
+
+@frozen
+class RequestRejected:
+    """What a client sent was no request that this server takes; it was told so with `status`."""
+
+    seq: int
+    at: float
+    connection: int
+    status: int
+    why: str
+
+
+@frozen
+class ResponseStarted:
+    """The head of a response was sent."""
+
+    seq: int
+    at: float
+    connection: int
+    route: Route
+    attempt: int
+    status: int
+    retry_after: str | None = None
+
+
+@frozen
+class FrameSent:
+    """The last byte of a frame was sent; `index` counts from 1 within the exchange."""
+
+    seq: int
+    at: float
+    connection: int
+    route: Route
+    attempt: int
+    index: int
+    id: str | None
+    event: str | None
+    type: str | None
+
+
+@frozen
+class ExchangeEnded:
+    """An exchange is over: `how` it ended and `by` whom (server or client)."""
+
+    seq: int
+    at: float
+    connection: int
+    route: Route
+    attempt: int
+    how: str
+    by: str
+
+
+@frozen
+class ConnectionClosed:
+    """A connection is over: `how` (fin, rst, …) and `by` whom (server or client)."""
+
+    seq: int
+    at: float
+    connection: int
+    by: str
+    how: str
+
+
+@frozen
+class RuleFired:
+    """A rule acted; `rule` counts from 1."""
+
+    seq: int
+    at: float
+    rule: int
+
+
+Record = (
+    ConnectionOpened
+    | RequestReceived
+    | RequestRejected
+    | ResponseStarted
+    | FrameSent
+    | ExchangeEnded
+    | ConnectionClosed
+    | RuleFired
+)
+Predicate = Callable[[Record], bool]
+
+
+@define
+class Journal:
+    """All records so far, at most `limit`; the oldest give way and `dropped` counts them."""
+
+    limit: int = 1_000_000
+    clock: Callable[[], float] = time.monotonic
+    records: list[Record] = field(factory=list[Record], init=False)
+    dropped: int = field(default=0, init=False)
+    _listeners: list[Callable[[Record], None]] = field(
+        factory=list[Callable[[Record], None]], init=False
+    )
+    _seq: int = field(default=0, init=False)
+    _start: float = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._start = self.clock()
+
+    def stamp(self) -> tuple[int, float]:
+        """Draw the number and the time (seconds since the start) of the next record."""
+        self._seq += 1
+        return self._seq, self.clock() - self._start
+
+    def add(self, record: Record) -> None:
+        """Append a record and tell everyone who listens, in order."""
+        if len(self.records) >= self.limit:
+            stale = max(1, self.limit // 10)
+            del self.records[:stale]
+            self.dropped += stale
+        self.records.append(record)
+        for listener in tuple(self._listeners):
+            listener(record)
+
+    def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
+        """Call `listener` with every record to come; returns how to stop."""
+        self._listeners.append(listener)
+
+        def stop() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return stop
+
+    def clear(self) -> None:
+        """Forget the records; numbers go on."""
+        self.records.clear()
+
+    def after(self, seq: int) -> list[Record]:
+        """Return the records with a greater number."""
+        return [record for record in self.records if record.seq > seq]
+
+
+def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Replace the values of headers that carry credentials."""
+    return tuple((name, REDACTED if name in _SECRET_HEADERS else value) for name, value in headers)
+
+
+def redacted_json(value: object) -> object:
+    """Replace every `token` inside a body."""
+    if is_table(value):
+        return {
+            key: REDACTED if key in _SECRET_KEYS and item is not None else redacted_json(item)
+            for key, item in value.items()
+        }
+    if is_array(value):
+        return [redacted_json(item) for item in value]
+    return value
+
+
+def record_to_dict(record: Record) -> dict[str, object]:
+    """Turn a record into what JSON can hold; bodies that are JSON appear once, parsed."""
+    found: dict[str, object] = {"kind": type(record).__name__}
+    for attribute in attrs.fields(type(record)):
+        value: object = getattr(record, attribute.name)
+        if isinstance(value, bytes):
+            value = value.decode("utf-8", "replace")
+        elif isinstance(value, Route | Ending):
+            value = value.value
+        found[attribute.name] = value
+    return found
+
+
+def to_jsonl(records: Iterable[Record]) -> str:
+    """Write records as JSON, one a line."""
+    lines = (json.dumps(record_to_dict(record), ensure_ascii=False) for record in records)
+    return "".join(line + "\n" for line in lines)
+
+
+def header_table(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
+    """Join headers into a table, repeated ones with a comma."""
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found

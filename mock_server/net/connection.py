@@ -1,0 +1,292 @@
+"""One connection: requests in, exchanges one after the other, until somebody ends it.
+
+It knows HTTP/1.1 framing of requests (through h11) and its limits. It refuses to know what is
+answered. h11 parses; heads and bodies are rendered by the exchange, because faults need bytes that
+h11 rightly refuses to write.
+"""
+
+from contextlib import suppress
+from typing import Final
+
+import anyio
+import h11
+from attrs import define, field, frozen
+
+from mock_server.backend import refuse
+from mock_server.heads import Head, phrase_of
+from mock_server.journal import (
+    ConnectionClosed,
+    ConnectionOpened,
+    RequestReceived,
+    RequestRejected,
+    redacted_headers,
+    redacted_json,
+)
+from mock_server.net.exchange import Ended, ExchangeOnWire
+from mock_server.net.service import Service
+from mock_server.net.wire import Wire
+from mock_server.program import ExchangeProgram
+from mock_server.routing import Request, json_of, request_of
+from mock_server.vocabulary import Accepting, Ending
+
+_SLOW_BLOCK: Final = 1024
+_STAND_IN: Final = h11.Response(status_code=200, headers=[("Transfer-Encoding", "chunked")])
+
+
+class _Refused(Exception):
+    """What arrived is no request that this server takes."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+
+
+class _ClientLeft(Exception):
+    """The client closed while a request was awaited."""
+
+
+@frozen
+class _Arrived:
+    """A request with what the engine decided about it."""
+
+    request: Request
+    program: ExchangeProgram
+    keep_alive: bool
+    chunks_allowed: bool
+
+
+@define(eq=False)
+class ServerConnection:
+    """One accepted connection; `run` it once, and it closes its wire whatever happens."""
+
+    _service: Service
+    _wire: Wire
+    number: int
+    _http: h11.Connection = field(init=False)
+    _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
+    _scope: anyio.CancelScope | None = field(default=None, init=False)
+    _forced: Ending | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        limit = self._service.limits.header_bytes
+        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+
+    async def run(self) -> None:
+        """Serve until one side ends the connection."""
+        journal = self._service.journal
+        journal.add(ConnectionOpened(*journal.stamp(), self.number))
+        try:
+            with anyio.CancelScope() as self._scope:
+                if not await self._mistreat():
+                    await self._serve()
+        except _ClientLeft as left:
+            self._closed_by = ("client", str(left))
+        except OSError:
+            self._closed_by = ("client", "rst")
+        finally:
+            if self._forced is Ending.RST and not self._wire.closed:
+                self._wire.reset()
+            self._wire.close()
+            journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
+
+    def end_now(self, how: Ending) -> None:
+        """End the connection from outside: rst, anything else is fin."""
+        self._forced = how
+        self._closed_by = ("server", "rst" if how is Ending.RST else "fin")
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _mistreat(self) -> bool:
+        """Do to the connection what a rule about connections says; False when none does."""
+        accept = self._service.engine.connection(self.number).accept
+        if accept is None:
+            return False
+        self._closed_by = ("server", accept.value)
+        match accept:
+            case Accepting.RST:
+                self._wire.reset()
+            case Accepting.FIN:
+                self._wire.fin()
+            case Accepting.GARBAGE:
+                await self._wire.send(b"\x16\x03\x00garbage\xff\xfe\r\n\r\n")
+                await self._wire.finish()
+            case Accepting.HANG:
+                with anyio.move_on_after(self._service.limits.stall_time):
+                    self._closed_by = ("client", await self._wire.until_peer_closes())
+        return True
+
+    async def _serve(self) -> None:
+        while True:
+            try:
+                arrived = await self._next_request()
+            except _Refused as refused:
+                await self._reject(refused)
+                return
+            ended = await self._exchange(arrived)
+            if outage := arrived.program.outage:
+                self._service.outage(*outage)
+            if not ended.reusable:
+                await self._part(ended)
+                return
+            self._next_cycle()
+
+    async def _part(self, ended: Ended) -> None:
+        if ended.how == Ending.RST:
+            self._closed_by = ("server", "rst")
+        elif ended.how == Ending.HALF_CLOSE:
+            with anyio.move_on_after(self._service.limits.stall_time):
+                self._closed_by = ("client", await self._wire.until_peer_closes())
+        else:
+            self._wire.fin()
+
+    async def _exchange(self, arrived: _Arrived) -> Ended:
+        exchange = ExchangeOnWire(
+            self._service,
+            self._wire,
+            arrived.request,
+            arrived.program,
+            self.number,
+            arrived.keep_alive,
+            arrived.chunks_allowed,
+        )
+        left: list[str] = []
+        ended: Ended | None = None
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch, group.cancel_scope, left)
+                ended = await exchange.run()
+                group.cancel_scope.cancel()
+        except* OSError:
+            left.append("rst")
+        finally:
+            if ended is None:
+                by = "client" if left else "server"
+                hanging = Ending.HANG.value if exchange.hanging else None
+                exchange.note_end(hanging or (left[0] if left else "fin"), by)
+        if ended is None:
+            raise _ClientLeft(left[0])
+        return ended
+
+    async def _watch(self, scope: anyio.CancelScope, left: list[str]) -> None:
+        """Notice that the client leaves while it is being answered."""
+        try:
+            while data := await self._wire.receive():
+                self._http.receive_data(data)
+                if len(self._http.trailing_data[0]) > self._service.limits.header_bytes:
+                    return
+            left.append("fin")
+        except anyio.ClosedResourceError:
+            return
+        except OSError:
+            left.append("rst")
+        scope.cancel()
+
+    def _next_cycle(self) -> None:
+        """Tell h11 that an answer was given; what it said is none of its business."""
+        self._http.send(_STAND_IN)
+        self._http.send(h11.EndOfMessage())
+        self._http.start_next_cycle()
+
+    async def _next_request(self) -> _Arrived:
+        if self._http.trailing_data[0] == b"":
+            await self._more(65_536)
+        with anyio.move_on_after(self._service.limits.request_time):
+            return await self._whole_request()
+        raise _Refused(408, "the request did not arrive in time")
+
+    async def _whole_request(self) -> _Arrived:
+        head = await self._event()
+        if isinstance(head, h11.ConnectionClosed):
+            raise _ClientLeft("fin")
+        if not isinstance(head, h11.Request):
+            raise _Refused(400, "no request line")
+        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
+        method, target = head.method.decode(), head.target.decode("latin-1")
+        bare = request_of(method, target, headers, b"")
+        program = self._service.engine.exchange(bare.route, bare.job, method, headers)
+        if self._http.they_are_waiting_for_100_continue:
+            await self._wire.send(Head(100, "Continue", ()).render())
+            self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+        body = await self._body(program)
+        request = request_of(method, target, headers, body)
+        self._note_request(request, program)
+        tokens = (bare.header("connection") or "").lower().replace(" ", "").split(",")
+        modern = head.http_version == b"1.1"
+        return _Arrived(request, program, modern and "close" not in tokens, modern)
+
+    async def _body(self, program: ExchangeProgram) -> bytes:
+        limit = self._service.limits.body_bytes
+        rate = next((rule.slow_read for rule in program.rules if rule.slow_read), None)
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := await self._event(rate), h11.Data):
+            parts.append(bytes(event.data))
+            size += len(event.data)
+            if size > limit:
+                raise _Refused(413, f"the body is larger than {limit} bytes")
+        return b"".join(parts)
+
+    async def _event(self, rate: int | None = None) -> h11.Event:
+        try:
+            while True:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    await self._more(65_536 if rate is None else min(rate, _SLOW_BLOCK), rate)
+                elif event is h11.PAUSED or isinstance(event, type):
+                    raise _Refused(400, "a request before the last was answered")
+                else:
+                    return event
+        except h11.RemoteProtocolError as error:
+            raise _Refused(error.error_status_hint, str(error)) from None
+
+    async def _more(self, block: int, rate: int | None = None) -> None:
+        try:
+            data = await self._wire.receive(block)
+        except OSError:
+            raise _ClientLeft("rst") from None
+        if not data:
+            raise _ClientLeft("fin")
+        self._http.receive_data(data)
+        if rate is not None:
+            await anyio.sleep(len(data) / rate)
+
+    def _note_request(self, request: Request, program: ExchangeProgram) -> None:
+        journal = self._service.journal
+        body, parsed = request.body, redacted_json(json_of(request.body))
+        if parsed != json_of(request.body):
+            body = b"[redacted]"
+        journal.add(
+            RequestReceived(
+                *journal.stamp(),
+                self.number,
+                request.route,
+                program.about.attempt,
+                request.method,
+                request.target,
+                redacted_headers(request.headers),
+                authorized=request.header("authorization") is not None,
+                body=body,
+                json=parsed,
+                job=request.job,
+                last_event_id=request.header("last-event-id"),
+            )
+        )
+
+    async def _reject(self, refused: _Refused) -> None:
+        journal = self._service.journal
+        journal.add(RequestRejected(*journal.stamp(), self.number, refused.status, refused.why))
+        with suppress(OSError):
+            await self._wire.send(rejection(refused.status, refused.why))
+            await self._wire.finish()
+
+
+def rejection(status: int, why: str) -> bytes:
+    """Render a whole answer that says no and closes."""
+    reply = refuse(status, why)
+    headers = (
+        *reply.headers,
+        ("Content-Length", str(len(reply.body))),
+        ("Connection", "close"),
+    )
+    return Head(status, phrase_of(status), headers).render() + reply.body

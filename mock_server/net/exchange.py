@@ -1,0 +1,279 @@
+"""One request and its response: the engine's operations carried out on a connection.
+
+It knows bodies, chunks and endings. It refuses to decide anything: the engine has decided, the
+origin has answered, and this file makes it happen and writes it down.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from mock_server.framing import Frame
+from mock_server.heads import Head, HeadPlan, head_plan, phrase_of, replaced
+from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
+from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
+from mock_server.net.wire import Wire
+from mock_server.program import AwaitGate, End, ExchangeProgram, Operation, Pause, Write
+from mock_server.routing import Request
+from mock_server.vocabulary import Ending, Framing, Lost
+
+_BODILESS: Final = frozenset({204, 205, 304})
+_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
+_STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
+
+
+_LAST_WORDS: Final = {
+    Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
+    Ending.SHORT_CHUNK: b"40\r\n: short",
+}
+
+
+@frozen
+class Ended:
+    """How the server ended an exchange; `reusable` when the connection can carry another."""
+
+    how: str
+    reusable: bool
+
+
+@define(eq=False)
+class ExchangeOnWire:
+    """One exchange on one connection; `run` it once."""
+
+    _service: Service
+    _wire: Wire
+    _request: Request
+    _program: ExchangeProgram
+    _connection: int
+    _keep_alive: bool
+    _chunks_allowed: bool
+    _framing: Framing | None = field(default=None, init=False)
+    _length_left: int = field(default=0, init=False)
+    _mutated: bool = field(default=False, init=False)
+    _sent: int = field(default=0, init=False)
+    hanging: bool = field(default=False, init=False)
+    """Whether the server has stopped for good and waits for the client to leave."""
+    noted: bool = field(default=False, init=False)
+    """Whether the journal knows of the end."""
+
+    async def run(self) -> Ended:
+        """Answer the request; raises OSError when the client goes away meanwhile."""
+        lost = next((rule for rule in self._program.rules if rule.lose is not None), None)
+        plan = head_plan(self._program.rules, self._request.route)
+        if lost is not None and lost.lose is Lost.REQUEST:
+            return await self._end(End(lost.end or Ending.RST))
+        answered = await self._answer(plan)
+        try:
+            if lost is not None:
+                return await self._end(End(lost.end or Ending.RST))
+            if delay := self._program.head_delay():
+                await self._pause(delay)
+            return await self._respond(plan, answered)
+        finally:
+            if not isinstance(answered.body, bytes):
+                with anyio.CancelScope(shield=True):
+                    await answered.body.aclose()
+
+    async def _answer(self, plan: HeadPlan) -> Answered:
+        if plan.asks_origin:
+            answered = await self._service.origin.answer(self._request, plan.resume)
+        else:
+            status = plan.status or 200
+            body = b"" if plan.body is None else plan.body
+            scripted = plan.frames is not None
+            head = Head(status, phrase_of(status), (_STREAM_TYPE,) if scripted else ())
+            answered = Answered(head, FixedSource(plan.frames) if plan.frames is not None else body)
+        head = answered.head
+        status = plan.status or head.status
+        reason = plan.reason or (head.reason if status == head.status else phrase_of(status))
+        headers = tuple(replaced(head.headers, plan.headers).items())
+        return evolve(answered, head=Head(status, reason, headers))
+
+    async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
+        head, body = answered.head, answered.body
+        if self._is_plain(plan, body):
+            return await self._respond_at_once(head, body if isinstance(body, bytes) else b"")
+        await self._wire.send(self._early(plan) + self._head_bytes(plan, head, body))
+        self._note_response(head)
+        if isinstance(body, bytes):
+            body = FixedSource((Frame(body),) if body and not self._bodiless(head) else ())
+        return await self._stream(body)
+
+    def _is_plain(self, plan: HeadPlan, body: bytes | Source) -> bool:
+        return (
+            isinstance(body, bytes)
+            and self._program.plain
+            and not plan.early
+            and not plan.content_length
+            and plan.raw is None
+            and plan.framing is None
+        )
+
+    async def _respond_at_once(self, head: Head, body: bytes) -> Ended:
+        """Send head and body in one piece: the way of every answer without a fault."""
+        body = b"" if self._bodiless(head) else body
+        headers = [*head.headers]
+        if not self._bodiless(head) or self._request.method == "HEAD":
+            headers.append(("Content-Length", str(len(body))))
+        whole = evolve(head, headers=tuple(headers + self._closing()))
+        await self._wire.send(whole.render() + body)
+        self._note_response(head)
+        return self._done(Ending.EOF, reusable=self._keep_alive)
+
+    def _bodiless(self, head: Head) -> bool:
+        return head.status in _BODILESS or self._request.method == "HEAD"
+
+    def _closing(self) -> list[tuple[str, str]]:
+        return [] if self._keep_alive else [("Connection", "close")]
+
+    def _early(self, plan: HeadPlan) -> bytes:
+        return b"".join(Head(code, phrase_of(code), ()).render() for code in plan.early)
+
+    def _head_bytes(self, plan: HeadPlan, head: Head, body: bytes | Source) -> bytes:
+        # A truncated body must be visible as such: without chunks only `Connection: close` would
+        # tell the length, and then a cut looks like a clean end to the client.
+        length = len(body) if isinstance(body, bytes) else None
+        framing = plan.framing or Framing.CHUNKED
+        if not self._chunks_allowed:
+            framing = Framing.CLOSE
+        headers = list(head.headers)
+        chunks_wanted = plan.framing is not None or self._program.final in _CHUNK_ENDINGS
+        if plan.content_length:
+            headers += [("Content-Length", str(value)) for value in plan.content_length]
+            self._mutated = True
+        elif length is not None and not chunks_wanted:
+            self._length_left = length
+            headers.append(("Content-Length", str(length)))
+        else:
+            self._framing = framing
+            if framing is Framing.CHUNKED:
+                headers.append(("Transfer-Encoding", "chunked"))
+        if self._framing is Framing.CLOSE:
+            self._keep_alive = False  # what follows has no length but the end of the connection
+        if plan.raw is not None:
+            self._mutated = True
+            return plan.raw
+        return evolve(head, headers=tuple(headers + self._closing())).render()
+
+    async def _stream(self, source: Source) -> Ended:
+        program = self._program
+        if ended := await self._carry_out(program.start()):
+            return ended
+        limit = BATCH if program.transparent else 1
+        while frames := await source.next(limit):
+            if program.transparent and not any(each.delay or each.gate for each in frames):
+                await self._pass_on(frames)
+                continue
+            for frame in frames:
+                if ended := await self._carry_out(program.frame(frame)):
+                    return ended
+        ended = await self._carry_out(program.finish(source.end))
+        if ended is None:
+            raise RuntimeError("the fault engine finished a stream without an end")
+        return ended
+
+    async def _pass_on(self, frames: Sequence[Frame]) -> None:
+        """Send frames that no rule touches in one piece, each in its own chunk."""
+        await self._wire.send(b"".join([self._framed(frame.raw) for frame in frames]))
+        for frame in frames:
+            self._note_frame(frame)
+
+    async def _carry_out(self, ops: list[Operation]) -> Ended | None:
+        for op in ops:
+            match op:
+                case Write():
+                    await self._write(op)
+                case Pause(seconds=seconds):
+                    await self._pause(seconds)
+                case AwaitGate(gate=gate):
+                    with anyio.move_on_after(self._service.limits.stall_time):
+                        await self._service.gates.wait(gate)
+                case End():
+                    return await self._end(op)
+        return None
+
+    async def _pause(self, seconds: float) -> None:
+        await anyio.sleep(min(seconds, self._service.limits.stall_time))
+
+    async def _write(self, write: Write) -> None:
+        await self._wire.send(self._framed(write.data))
+        self._length_left -= len(write.data)
+        for frame in write.frames:
+            self._note_frame(frame)
+
+    def _framed(self, data: bytes) -> bytes:
+        if self._framing is Framing.CHUNKED and data:
+            return b"%x\r\n%b\r\n" % (len(data), data)
+        return data
+
+    async def _end(self, end: End) -> Ended:
+        wire = self._wire
+        match end.how:
+            case Ending.EOF:
+                return await self._polite_end(end.extra)
+            case Ending.RST:
+                await wire.drain()
+                wire.reset()
+            case Ending.HANG:
+                return await self._hang()
+            case Ending.HALF_CLOSE:
+                wire.half_close()
+            case Ending.FIN | Ending.BAD_CHUNK | Ending.SHORT_CHUNK:
+                last = _LAST_WORDS.get(end.how, b"") + end.extra
+                if last:
+                    await wire.send(last)
+                wire.half_close()
+        return self._done(end.how, reusable=False)
+
+    async def _polite_end(self, extra: bytes) -> Ended:
+        last = b"0\r\n\r\n" if self._framing is Framing.CHUNKED else b""
+        if last or extra:
+            await self._wire.send(last + extra)
+        whole = self._framing is Framing.CHUNKED or self._length_left == 0
+        reusable = self._keep_alive and whole and not extra and not self._mutated
+        return self._done(Ending.EOF, reusable=reusable)
+
+    async def _hang(self) -> Ended:
+        """Say nothing more; the watcher of the connection cancels this when the client leaves."""
+        self.hanging = True
+        await anyio.sleep(self._service.limits.stall_time)
+        self._wire.half_close()
+        return self._done(Ending.HANG, reusable=False)
+
+    def _done(self, how: Ending, *, reusable: bool) -> Ended:
+        self.note_end(how.value, "server")
+        return Ended(how.value, reusable)
+
+    def note_end(self, how: str, by: str) -> None:
+        """Write down how the exchange ended, once."""
+        if not self.noted:
+            self.noted = True
+            journal = self._service.journal
+            route, attempt = self._request.route, self._program.about.attempt
+            journal.add(ExchangeEnded(*journal.stamp(), self._connection, route, attempt, how, by))
+
+    def _note_response(self, head: Head) -> None:
+        journal = self._service.journal
+        route, attempt = self._request.route, self._program.about.attempt
+        after = next((value for name, value in head.headers if name == "Retry-After"), None)
+        journal.add(
+            ResponseStarted(*journal.stamp(), self._connection, route, attempt, head.status, after)
+        )
+
+    def _note_frame(self, frame: Frame) -> None:
+        self._sent += 1
+        journal = self._service.journal
+        journal.add(
+            FrameSent(
+                *journal.stamp(),
+                self._connection,
+                self._request.route,
+                self._program.about.attempt,
+                self._sent,
+                frame.id,
+                frame.event,
+                frame.type,
+            )
+        )

@@ -1,0 +1,115 @@
+"""The listening port: accepting, refusing and swallowing connections.
+
+It knows one port and its outages. It refuses to know what is said on a connection.
+"""
+
+import socket
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from mock_server.vocabulary import Outage
+
+_BACKLOG: Final = 1024
+
+
+@define(eq=False)
+class Listener:
+    """One port of the loopback (or of `host`), from `open` until `close`.
+
+    A bound socket that never listens keeps the port while the listening one is away, so that an
+    outage is a refused connection and nobody else can take the port meanwhile.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    _placeholder: socket.socket | None = field(default=None, init=False)
+    _socket: socket.socket | None = field(default=None, init=False)
+    _up: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def open(self) -> None:
+        """Bind and listen; raises OSError when the port is taken."""
+        self._placeholder = self._bound()
+        self.port = int(self._placeholder.getsockname()[1])
+        self._listen()
+
+    def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind((self.host, self.port))
+        except OSError:
+            found.close()
+            raise
+        return found
+
+    def _listen(self, backlog: int = _BACKLOG) -> socket.socket:
+        found = self._bound()
+        found.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        found.listen(backlog)
+        if backlog == _BACKLOG:
+            self._socket = found
+            self._up.set()
+        return found
+
+    def _stop_listening(self) -> None:
+        if self._socket is not None:
+            self._up = anyio.Event()
+            gone, self._socket = self._socket, None
+            anyio.notify_closing(gone)
+            gone.close()
+
+    async def serve(self, handle: Callable[[socket.socket], Awaitable[None]]) -> None:
+        """Accept connections for ever and hand each to `handle`, which must return at once."""
+        while True:
+            await self._up.wait()
+            listening = self._socket
+            if listening is None:
+                continue
+            try:
+                accepted, _ = listening.accept()
+            except BlockingIOError:
+                try:
+                    await anyio.wait_readable(listening)
+                except anyio.ClosedResourceError:
+                    continue
+            except OSError:
+                if self._socket is listening:
+                    # Out of descriptors, or the client was gone before it was accepted.
+                    await anyio.sleep(0.01)
+            else:
+                await handle(accepted)
+
+    async def outage(self, kind: Outage, seconds: float) -> None:
+        """Take the port away for a while; connections that stand are not touched."""
+        if self._socket is None:
+            return
+        self._stop_listening()
+        swallowing: list[socket.socket] = []
+        try:
+            if kind is Outage.BLACKHOLE:
+                swallowing = self._swallow()
+            await anyio.sleep(seconds)
+        finally:
+            for each in swallowing:
+                each.close()
+            if self._placeholder is not None:
+                self._listen()
+
+    def _swallow(self) -> list[socket.socket]:
+        """Listen with a queue of one that is full: further connections get no answer."""
+        listening = self._listen(0)
+        filler = socket.socket(listening.family, socket.SOCK_STREAM)
+        filler.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        filler.connect_ex(listening.getsockname())
+        return [filler, listening]
+
+    def close(self) -> None:
+        """Give the port back."""
+        self._stop_listening()
+        if self._placeholder is not None:
+            self._placeholder.close()
+            self._placeholder = None

@@ -1,0 +1,164 @@
+"""What all connections of one server share: engine, journal, origin, gates, limits.
+
+It knows who answers (the origin) and what happened. It refuses to know sockets.
+"""
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from typing import Final, Protocol
+
+import anyio
+from attrs import define, field, frozen
+
+from mock_server.backend import Backend, Follow, Job, Reply, Stream
+from mock_server.engine import Engine
+from mock_server.framing import Frame
+from mock_server.heads import Head, phrase_of
+from mock_server.journal import Journal
+from mock_server.model import Limits
+from mock_server.routing import Request
+from mock_server.vocabulary import Ending, Outage, Resume, Shift
+
+BATCH: Final = 64
+
+
+class Source(Protocol):
+    """Frames of a stream as they come; `end` is how the source itself ended."""
+
+    @property
+    def end(self) -> Ending:
+        """How the source ended, once `next` has returned nothing."""
+        ...
+
+    async def next(self, limit: int) -> Sequence[Frame]:
+        """Wait for frames; empty when there are no more."""
+        ...
+
+    async def aclose(self) -> None:
+        """Give everything back."""
+        ...
+
+
+@frozen
+class Answered:
+    """What an origin answers: a head, and a whole body or a source of frames."""
+
+    head: Head
+    body: bytes | Source
+
+
+class Origin(Protocol):
+    """Who answers the requests."""
+
+    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+        """Answer one request; `request` has everything but hop-by-hop matters."""
+        ...
+
+
+@define
+class Gates:
+    """Named gates: closed until somebody opens them."""
+
+    _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
+
+    def open(self, name: str) -> None:
+        """Let everyone who waits at the gate pass, and who comes later too."""
+        self._gate(name).set()
+
+    def shut(self, name: str) -> None:
+        """Close the gate again for those who come later."""
+        if self.is_open(name):
+            del self._gates[name]
+
+    def is_open(self, name: str) -> bool:
+        """Whether the gate lets pass."""
+        return self._gate(name).is_set()
+
+    async def wait(self, name: str) -> None:
+        """Wait until the gate is open."""
+        await self._gate(name).wait()
+
+    def _gate(self, name: str) -> anyio.Event:
+        return self._gates.setdefault(name, anyio.Event())
+
+
+@define(eq=False)
+class JobSource:
+    """The live log of a job as frames."""
+
+    _job: Job
+    _position: int
+    _clock: Callable[[], float]
+    end: Ending = field(default=Ending.EOF, init=False)
+
+    async def next(self, limit: int) -> Sequence[Frame]:
+        """Return what the log has, or wait for it to grow or to be over."""
+        while True:
+            grown = anyio.Event()
+            stop = self._job.on_change(grown.set)
+            try:
+                frames = self._job.pull(self._position, limit, self._clock())
+                if frames or self._job.over:
+                    self._position += len(frames)
+                    return frames
+                due = self._job.next_due
+                left = math.inf if due is None else max(0.0, due - self._clock())
+                with anyio.move_on_after(left):
+                    await grown.wait()
+            finally:
+                stop()
+
+    async def aclose(self) -> None:
+        """Nothing to give back: the log stays with the job."""
+
+
+@define(eq=False)
+class FixedSource:
+    """Frames that are all known."""
+
+    _frames: Sequence[Frame]
+    end: Ending = field(default=Ending.EOF, init=False)
+    _position: int = field(default=0, init=False)
+
+    async def next(self, limit: int) -> Sequence[Frame]:
+        """Return the next of them."""
+        found = self._frames[self._position : self._position + limit]
+        self._position += len(found)
+        return found
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+@define
+class BackendOrigin:
+    """The mock backend as the origin."""
+
+    backend: Backend
+    clock: Callable[[], float] = time.monotonic
+
+    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+        """Let the brain answer."""
+        answer = self.backend.answer(request, self.clock(), resume)
+        head = Head(answer.status, phrase_of(answer.status), answer.headers)
+        match answer:
+            case Reply(body=body):
+                return Answered(head, body)
+            case Follow(job=job, position=position):
+                return Answered(head, JobSource(job, position, self.clock))
+            case Stream(frames=frames):
+                return Answered(head, FixedSource(frames))
+
+
+@define(eq=False)
+class Service:
+    """Everything a connection needs; `outage` takes the port away for some seconds."""
+
+    engine: Engine
+    journal: Journal
+    origin: Origin
+    limits: Limits
+    outage: Callable[[Outage, float], None]
+    gates: Gates = field(factory=Gates)
+    clock: Callable[[], float] = time.monotonic

@@ -1,0 +1,75 @@
+"""Which call of the protocol a request is.
+
+It knows methods and paths (facts of the wire). It refuses to know hosts, bodies and answers.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import parse_qs, unquote
+
+from attrs import field, frozen
+
+from mock_server.vocabulary import Route
+
+_FIXED: Final = {
+    ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
+    ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
+    ("v1", "auth", "anonymous"): (Route.ANONYMOUS, ("POST",)),
+    ("v1", "me"): (Route.ME, ("GET",)),
+    ("v1", "jobs"): (Route.CREATE, ("POST",)),
+}
+_PER_JOB: Final = {
+    ("events", "stream"): (Route.STREAM, ("GET",)),
+    ("cancel",): (Route.CANCEL, ("POST",)),
+    (): (Route.JOB, ("GET",)),
+}
+
+
+@frozen
+class Request:
+    """One request as the backend sees it; header names are lower case."""
+
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    route: Route
+    methods: tuple[str, ...]
+    """The methods that this path takes; empty for a path that nobody knows."""
+    job: str | None
+    query: Mapping[str, str]
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+def request_of(
+    method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
+) -> Request:
+    """Find the call; the job id is one path segment, percent-decoded once."""
+    path, _, query = target.partition("?")
+    segments = tuple(path.split("/")[1:])
+    route, methods, job = Route.OTHER, tuple[str, ...](), None
+    if segments in _FIXED:
+        route, methods = _FIXED[segments]
+    elif segments[:2] == ("v1", "jobs") and segments[2:3] not in ((), ("",)):
+        route, methods = _PER_JOB.get(segments[3:], (Route.OTHER, ()))
+        job = unquote(segments[2]) if methods else None
+    if methods and method not in methods:
+        route = Route.OTHER
+    pairs = parse_qs(query, keep_blank_values=True)
+    flat = {key: values[0] for key, values in pairs.items()}
+    return Request(method, target, headers, body, route, methods, job, flat)
+
+
+def json_of(body: bytes) -> object:
+    """Parse a body; None when it is empty or no JSON."""
+    if not body:
+        return None
+    try:
+        parsed: object = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return parsed
