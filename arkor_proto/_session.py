@@ -15,7 +15,7 @@ from typing import NoReturn, assert_never
 from attrs import Attribute, field, frozen
 
 from arkor_proto._backoff import Budget, Random, ReconnectPolicy
-from arkor_proto._errors import LocalProtocolError, ResponseError
+from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
 from arkor_proto._json import check_job_id, read_job
 from arkor_proto._machines import Machines
@@ -229,8 +229,11 @@ class Session:
             return
         match report:
             case Responded(_, status):
-                if pending.operation is Operation.CANCEL or not is_success(status):
-                    pending.deadline = self._now + self._config.bounds.error_body_wait
+                creates = pending.operation is Operation.START and is_success(status)
+                bounds = self._config.bounds
+                pending.deadline = self._now + (
+                    bounds.create_wait if creates else bounds.error_wait
+                )
             case Received(_, data):
                 if self._outbox.keep(pending, data):
                     self._outbox.close(pending)
@@ -246,7 +249,7 @@ class Session:
         for pending in list(self._outbox.pending.values()):
             if pending.deadline is not None and self._now >= pending.deadline:
                 self._outbox.close(pending)
-                self._answered(pending, None)
+                self._answered(pending, TransportError("answer: its body did not end in time"))
         self._wait.tick(self._now)
 
     def _answered(self, pending: Pending, broken: Exception | None) -> None:

@@ -216,11 +216,7 @@ _CELLS: Final[Mapping[State, Row]] = {
         **_WAITING,
     },
     Stream.BACKING_OFF: {StreamSignal.DUE: Move(Stream.OPENING), **_WAITING},
-    Stream.CONCLUDING: {
-        StreamSignal.HANDLED: Move(Stream.CONCLUDED),
-        **_WAITING,
-        StreamSignal.LEAVE: Move(Stream.CONCLUDED),
-    },
+    Stream.CONCLUDING: {StreamSignal.HANDLED: Move(Stream.CONCLUDED), **_WAITING},
     Stream.CONCLUDED: {
         StreamSignal.FOLLOW: Ignored("the result is known: it is returned without a request"),
         StreamSignal.ABORT: Ignored("the result is known: there is no wait to abort"),

@@ -71,7 +71,7 @@ def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
 
 
 def _is_token(_: object, __: "Attribute[str]", value: str) -> None:
-    if not _VISIBLE.fullmatch(value):
+    if value and not _VISIBLE.fullmatch(value):
         raise ValueError(
             "token: it holds characters that no header can; visible ASCII would be right"
         )
@@ -82,7 +82,7 @@ class Endpoint:
     """Whom to talk to, as whom. Raises ValueError for an address or a token that cannot be sent."""
 
     base_url: str = field(validator=_is_base_url)
-    token: str = field(repr=_mask, validator=_is_token)
+    token: str = field(default="", repr=_mask, validator=_is_token)
     org: str = ""
     project: str = ""
     client: str = field(default="arkor-proto", validator=_is_token)
@@ -95,8 +95,9 @@ class Bounds:
 
     event: int = 8 * 2**20
     create_body: int = 2**20
+    create_wait: float = 30.0
     error_body: int = 64 * 2**10
-    error_body_wait: float = 5.0
+    error_wait: float = 5.0
 
 
 @frozen(kw_only=True)

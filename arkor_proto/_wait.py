@@ -76,6 +76,7 @@ class Wait:
     _ended: bool = field(default=False, init=False)
     _delivered: int = field(default=0, init=False)
     _delivered_at: float = field(default=0.0, init=False)
+    _cursor_before: str = field(default="", init=False)
     _result: TrainingResult | None = field(default=None, init=False)
     _reason: object = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
@@ -104,10 +105,15 @@ class Wait:
             self.join()
 
     def leave(self) -> None:
-        """End the wait so that it can be taken up again."""
+        """End the wait so that it can be taken up again.
+
+        An event that is still with the callback may not have been heard at all: the cursor goes
+        back behind it, and the next wait hears it again.
+        """
+        if self.machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
+            self.reader.cursor = self._cursor_before
         if self.machines.take(StreamSignal.LEAVE):
             self.outbox.close(self._exchange)
-            self.join()
             self.outbox.settle(Operation.FOLLOW, Rejected(Aborted("nobody waits any more")))
 
     def reported(self, pending: Pending, report: Report, now: float) -> None:
@@ -186,7 +192,7 @@ class Wait:
             self._exchange = self.outbox.send(Operation.FOLLOW, request, hops=pending.hops + 1)
         elif not is_success(pending.status):
             self.machines.take(StreamSignal.REFUSE)
-            pending.deadline = now + self.outbox.bounds.error_body_wait
+            pending.deadline = now + self.outbox.bounds.error_wait
         elif (problem := self._not_a_stream(pending)) is not None:
             self.outbox.close(pending)
             if pending.status in self.profile.permanent_statuses:
@@ -245,6 +251,7 @@ class Wait:
     def _advance(self, now: float) -> None:
         """Take frames until one is with the callback, the wait is over, or none is left."""
         while self.machines.stream is Stream.STREAMING:
+            self._cursor_before = self.reader.cursor
             frame = self.reader.take()
             if frame is None:
                 self._drained(now)

@@ -5,7 +5,7 @@ is made and what its answer leads to. No function here does I/O, and none trusts
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
@@ -15,6 +15,8 @@ from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, read_object
 from arkor_proto._types import EMPTY, Endpoint, Headers, JobSpec, JsonObject, Request
 
+# A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
+_LEAST_SECRET: Final = 8
 MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
 """Seconds; longer wishes of a server are cut to this before any cap applies."""
@@ -113,7 +115,7 @@ def _request(
         (b"Host", base.netloc.encode()),
         (b"Accept", accept.encode()),
         (b"Accept-Encoding", b"identity"),
-        (b"Authorization", b"Bearer " + endpoint.token.encode()),
+        *(((b"Authorization", b"Bearer " + endpoint.token.encode()),) if endpoint.token else ()),
         (b"X-Arkor-Client", endpoint.client.encode()),
         *(((b"Content-Type", b"application/json"),) if body is not None else ()),
         *(((b"Content-Length", b"%d" % len(content)),) if method == "POST" else ()),
@@ -162,7 +164,7 @@ def job_request(endpoint: Endpoint, job_id: str) -> Request:
 
 def chat_request(
     endpoint: Endpoint,
-    messages: tuple[JsonObject, ...],
+    messages: Sequence[JsonObject],
     *,
     job_id: str,
     step: int,
@@ -242,7 +244,9 @@ def retry_after(headers: Headers) -> float | None:
 
 def read_error(status: int, headers: Headers, body: bytes, *, secret: str) -> StatusError:
     """Return the error that an answer with `status` stands for; `secret` is cut out of it."""
-    text = body.decode(errors="replace").replace(secret, "***")
+    text = body.decode(errors="replace")
+    if len(secret) >= _LEAST_SECRET:
+        text = text.replace(secret, "***")
     try:
         content = read_object(text.encode(), "error")
     except ResponseError:

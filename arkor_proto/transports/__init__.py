@@ -1,1 +1,1 @@
-"""arkor_proto transports."""
+"""Thin transports: each carries a session over real connections and decides nothing itself."""

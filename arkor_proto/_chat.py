@@ -1,0 +1,78 @@
+"""The answer to an inference call, streamed or whole (ARK-WIR).
+
+It knows both shapes an answer may have, and refuses to know how its bytes arrived.
+"""
+
+import json
+
+from attrs import define, field
+
+from arkor_proto._errors import ResponseError
+from arkor_proto._sse import EventStreamParser
+from arkor_proto._types import Headers, JsonObject, is_array, is_object
+from arkor_proto._wire import header
+
+_DONE = "[DONE]"
+
+
+@define
+class ChatReader:
+    """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them."""
+
+    headers: Headers
+    max_size: int
+    text: str = ""
+    _parser: EventStreamParser | None = field(init=False)
+    _body: bytearray = field(init=False, factory=bytearray)
+    _done: bool = field(init=False, default=False)
+
+    def __attrs_post_init__(self) -> None:
+        media = (header(self.headers, b"content-type") or "").partition(";")[0].strip().lower()
+        streams = media == "text/event-stream"
+        self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
+
+    def feed(self, data: bytes) -> list[str]:
+        """Take bytes of the body; raises ResponseError or EventTooLarge for what is no answer."""
+        if self._parser is None:
+            self._body += data
+            if len(self._body) > self.max_size:
+                raise ResponseError(f"inference: the answer is larger than {self.max_size} bytes")
+            return []
+        pieces: list[str] = []
+        for event in self._parser.feed(data):
+            if event.data == _DONE:
+                self._done = True
+            elif not self._done and (piece := _content(event.data.encode(), "delta")):
+                pieces.append(piece)
+        self.text += "".join(pieces)
+        return pieces
+
+    def finish(self) -> list[str]:
+        """Take the end of the body; raises ResponseError when the answer is not whole."""
+        if self._parser is None:
+            piece = _content(bytes(self._body), "message")
+            self.text += piece
+            return [piece] if piece else []
+        if not self._done:
+            raise ResponseError("inference: the stream ended before 'data: [DONE]'")
+        return []
+
+
+def _content(body: bytes, part: str) -> str:
+    try:
+        answer: object = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ResponseError(f"inference: the answer is no JSON: {error}") from error
+    choices = answer.get("choices") if is_object(answer) else None
+    if is_object(answer) and isinstance(said := answer.get("error"), str):
+        raise ResponseError(f"inference: {said}")
+    if not is_array(choices):
+        raise ResponseError(f"inference: the answer holds no choices[0].{part}.content")
+    inner = _part(choices[0], part) if choices else None
+    content = inner.get("content") if inner is not None else None
+    return content if isinstance(content, str) else ""
+
+
+def _part(choice: object, name: str) -> JsonObject | None:
+    part = choice.get(name) if is_object(choice) else None
+    return part if is_object(part) else None

@@ -1,0 +1,248 @@
+"""The driver of one session: poll, act, feed back.
+
+It knows which task does what `poll` says: exchanges and timers are tasks of the client, callbacks
+run in the task that waits. It refuses to know why any of it is done.
+"""
+
+import math
+from collections.abc import Awaitable, Callable
+from typing import Protocol, TypeAlias, assert_never
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field
+
+from arkor_proto._errors import TransportError
+from arkor_proto._exchange import Report
+from arkor_proto._messages import (
+    Close,
+    Deliver,
+    Done,
+    Follow,
+    Handled,
+    Idle,
+    Input,
+    Leave,
+    Notify,
+    Operation,
+    Outcome,
+    Rejected,
+    Send,
+    Settle,
+    Tick,
+    Timer,
+)
+from arkor_proto._session import Session
+from arkor_proto._types import Notice, Request, TrainingEvent
+from arkor_proto.transports._async_http import Connector
+
+CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
+
+
+class Clock(Protocol):
+    """What time it is, and how to wait for it; in seconds, and never going back."""
+
+    def time(self) -> float:
+        """Return the time now."""
+        ...
+
+    async def sleep_until(self, deadline: float, timer: Timer) -> None:
+        """Return at `deadline`; `timer` says what the wait is for."""
+        ...
+
+
+class MonotonicClock:
+    """The clock of the event loop."""
+
+    def time(self) -> float:
+        """Return the time now."""
+        return anyio.current_time()
+
+    async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002
+        """Return at `deadline`."""
+        await anyio.sleep_until(deadline)
+
+
+@define
+class _Waiter:
+    """Everyone who waits for the next settlement of one operation."""
+
+    outcome: Outcome | None = None
+    done: anyio.Event = field(factory=anyio.Event)
+
+    def settle(self, outcome: Outcome) -> None:
+        """Let everyone go with `outcome`."""
+        self.outcome = outcome
+        self.done.set()
+
+
+@define
+class _Alarm:
+    """A deadline of the session, and the task that waits for it."""
+
+    until: float
+    timer: Timer
+    scope: anyio.CancelScope = field(factory=anyio.CancelScope)
+
+
+@define
+class Driver:
+    """Carries one session. All methods belong to the event loop's thread."""
+
+    session: Session
+    clock: Clock
+    connector: Connector
+    tasks: TaskGroup
+    call_back: CallBack
+    announce: Callable[[Notice], None]
+    _now: float = field(init=False, default=-math.inf)
+    _waiters: dict[Operation, _Waiter] = field(init=False, factory=dict[Operation, _Waiter])
+    _scopes: dict[int, anyio.CancelScope] = field(init=False, factory=dict[int, anyio.CancelScope])
+    _delivery: Deliver | None = field(init=False, default=None)
+    _delivered: int = field(init=False, default=0)
+    _handled: int = field(init=False, default=0)
+    _following: int = field(init=False, default=0)
+    _news: anyio.Event | None = field(init=False, default=None)
+    _drained: anyio.Event | None = field(init=False, default=None)
+    _alarm: _Alarm | None = field(init=False, default=None)
+
+    def tell(self, event: Input, *, at: float = -math.inf) -> None:
+        """Give the session an input and do what it says; `at` is the least it counts as now."""
+        self._now = max(self._now, at, self.clock.time())
+        self.session.handle(event, self._now)
+        self._pump()
+
+    async def operate(self, operation: Operation, imperative: Input) -> Outcome:
+        """Ask for `operation` and return its outcome; whoever asks meanwhile shares it."""
+        waiter = self._waiters.setdefault(operation, _Waiter())
+        self.tell(imperative)
+        while waiter.outcome is None:
+            await waiter.done.wait()
+        return waiter.outcome
+
+    async def follow(self) -> Outcome:
+        """Follow the job, running its callbacks here, until the follow is settled.
+
+        A waiter that is cancelled leaves; when the last one has left, so does the session.
+        """
+        waiter = self._waiters.setdefault(Operation.FOLLOW, _Waiter())
+        self._following += 1
+        try:
+            self.tell(Follow())
+            while waiter.outcome is None:
+                if self._delivery is None:
+                    self._news = self._news or anyio.Event()
+                    await self._news.wait()
+                else:
+                    await self._run_callback()
+            return waiter.outcome
+        finally:
+            self._following -= 1
+            self._leave_if_alone()
+
+    def close(self) -> None:
+        """Settle whatever somebody still waits for: the client goes."""
+        for waiter in self._waiters.values():
+            waiter.settle(Rejected(TransportError("client: it was closed")))
+        self._tell_news()
+
+    async def _run_callback(self) -> None:
+        delivery, self._delivery = self._delivery, None
+        if delivery is None:
+            return
+        error: Exception | None = None
+        try:
+            await self.call_back(delivery.event)
+        except Exception as raised:  # noqa: BLE001 (the session decides what it means)
+            error = raised
+        except BaseException:
+            # Cancelled. Leaving before the event counts as handled has the next wait hear it again.
+            if self._following == 1:
+                self._leave()
+            raise
+        finally:
+            self._handle(delivery, error)
+
+    def _leave_if_alone(self) -> None:
+        if self._following == 0:
+            self._leave()
+            if self._delivery is not None:
+                delivery, self._delivery = self._delivery, None
+                self._handle(delivery, None)
+
+    def _leave(self) -> None:
+        if Operation.FOLLOW in self._waiters:
+            self.tell(Leave())
+
+    def _handle(self, delivery: Deliver, error: Exception | None) -> None:
+        self._handled = delivery.delivery
+        self.tell(Handled(delivery.delivery, error))
+        if self._handled == self._delivered and self._drained is not None:
+            self._drained.set()
+            self._drained = None
+
+    def _pump(self) -> None:
+        while True:
+            match self.session.poll():
+                case Send(exchange, request):
+                    scope = self._scopes[exchange] = anyio.CancelScope()
+                    self.tasks.start_soon(self._exchange, exchange, request, scope)
+                case Close(exchange):
+                    if (open_scope := self._scopes.get(exchange)) is not None:
+                        open_scope.cancel()
+                case Deliver(number, _) as delivery:
+                    self._delivery, self._delivered = delivery, number
+                    self._tell_news()
+                case Notify(notice):
+                    self.announce(notice)
+                case Settle(operation, outcome):
+                    self._waiters.pop(operation).settle(outcome)
+                    self._tell_news()
+                case Idle(until, timer):
+                    self._set_alarm(until, timer)
+                    return
+                case Done():
+                    self._set_alarm(None, None)
+                    return
+                case never:
+                    assert_never(never)
+
+    def _tell_news(self) -> None:
+        if self._news is not None:
+            self._news.set()
+            self._news = None
+
+    async def _exchange(self, number: int, request: Request, scope: anyio.CancelScope) -> None:
+        try:
+            with scope:
+                await self.connector.run(number, request, self._report)
+        finally:
+            del self._scopes[number]
+
+    async def _report(self, report: Report) -> None:
+        before = self._delivered
+        self.tell(report)
+        if self._delivered != before:
+            # The reader rests while the callback runs, so a slow callback slows the server.
+            while self._handled != self._delivered:
+                self._drained = self._drained or anyio.Event()
+                await self._drained.wait()
+
+    def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
+        if self._alarm is not None:
+            # An alarm that rings early does no harm, and is cheaper than one for each byte.
+            same = self._alarm.timer is timer and until is not None
+            if same and (self._alarm.until == until or timer is Timer.IDLE):
+                return
+            self._alarm.scope.cancel()
+            self._alarm = None
+        if until is not None and timer is not None:
+            self._alarm = _Alarm(until, timer)
+            self.tasks.start_soon(self._sleep, self._alarm)
+
+    async def _sleep(self, alarm: _Alarm) -> None:
+        with alarm.scope:
+            await self.clock.sleep_until(alarm.until, alarm.timer)
+        if self._alarm is alarm:
+            self._alarm = None
+            self.tell(Tick(), at=alarm.until)

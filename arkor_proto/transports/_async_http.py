@@ -1,0 +1,139 @@
+"""HTTP exchanges over anyio: connect, send, and read what is there.
+
+It knows sockets, TLS, the timeouts that belong to a connection, and which idle connection may be
+used again. It refuses to know what a request is for.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeAlias
+
+import anyio
+import h11
+from anyio.abc import ByteStream, SocketAttribute
+from attrs import define, field
+
+from arkor_proto._errors import TransportError
+from arkor_proto._exchange import Report
+from arkor_proto._types import Request
+from arkor_proto.transports._http import Conversation, new_connection
+from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive
+
+Reporter: TypeAlias = Callable[[Report], Awaitable[None]]
+
+_READ_SIZE: Final = 64 * 2**10
+_MAX_IDLE: Final = 4
+_LOST: Final = (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError)
+
+
+@define
+class Connection:
+    """An open connection, and what HTTP knows of it."""
+
+    stream: ByteStream
+    http: h11.Connection = field(factory=new_connection)
+
+    async def send(self, data: bytes) -> None:
+        """Send all of `data`; raises TransportError."""
+        try:
+            await self.stream.send(data)
+        except _LOST as error:
+            raise TransportError(_why(error)) from error
+
+    async def read(self) -> bytes:
+        """Return what is there, b"" at the end; never wait to fill a block."""
+        try:
+            return await self.stream.receive(_READ_SIZE)
+        except anyio.EndOfStream:
+            return b""
+        except _LOST as error:
+            raise TransportError(_why(error)) from error
+
+
+@define
+class Connector:
+    """Runs exchanges with one address and keeps a few connections that can be used again."""
+
+    address: Address
+    timeouts: Timeouts
+    _idle: list[Connection] = field(init=False, factory=list[Connection])
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a request may find a connection that is open already."""
+        return bool(self._idle)
+
+    async def aclose(self) -> None:
+        """Close the idle connections."""
+        while self._idle:
+            await anyio.aclose_forcefully(self._idle.pop().stream)
+
+    async def run(
+        self, number: int, request: Request, report: Reporter, *, reuse: bool = False
+    ) -> None:
+        """Send `request` and report what comes back, as it comes; what fails is a `Broken`.
+
+        `reuse` allows an idle connection, which is for requests that may be sent twice.
+        """
+        connection = await self._usable() if reuse else None
+        try:
+            connection = connection or await self._connect()
+        except _LOST as error:
+            where = f"{self.address.host}:{self.address.port}"
+            await report(Conversation(number, request).broken(f"none to {where}: {_why(error)}"))
+            return
+        conversation = Conversation(number, request, connection.http)
+        try:
+            await self._converse(connection, conversation, report)
+        except TransportError as error:
+            await report(conversation.broken(str(error)))
+        finally:
+            if conversation.reusable and len(self._idle) < _MAX_IDLE:
+                connection.http.start_next_cycle()
+                self._idle.append(connection)
+            else:
+                await anyio.aclose_forcefully(connection.stream)
+
+    async def _converse(
+        self, connection: Connection, conversation: Conversation, report: Reporter
+    ) -> None:
+        reports = await self._head(connection, conversation)
+        while True:
+            for each in reports:
+                await report(each)
+            if conversation.over:
+                return
+            reports = conversation.receive(await connection.read())
+
+    async def _head(self, connection: Connection, conversation: Conversation) -> list[Report]:
+        reports: list[Report] = []
+        with anyio.move_on_after(self.timeouts.head):
+            await connection.send(conversation.opening())
+            while not (conversation.answered or conversation.over):
+                reports = conversation.receive(await connection.read())
+            return reports
+        return [conversation.broken(f"no response head within {self.timeouts.head} seconds")]
+
+    async def _connect(self) -> Connection:
+        address = self.address
+        with anyio.move_on_after(self.timeouts.connect):
+            if address.ssl_context is None:
+                stream: ByteStream = await anyio.connect_tcp(address.host, address.port)
+            else:
+                stream = await anyio.connect_tcp(
+                    address.host, address.port, ssl_context=address.ssl_context
+                )
+            keep_alive(stream.extra(SocketAttribute.raw_socket))
+            return Connection(stream)
+        raise TimeoutError(f"no connection within {self.timeouts.connect} seconds")
+
+    async def _usable(self) -> Connection | None:
+        while self._idle:
+            connection = self._idle.pop()
+            if not is_stale(connection.stream.extra(SocketAttribute.raw_socket)):
+                return connection
+            await anyio.aclose_forcefully(connection.stream)
+        return None
+
+
+def _why(error: Exception) -> str:
+    return str(error) or str(error.__cause__ or "") or type(error).__name__

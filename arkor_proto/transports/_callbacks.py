@@ -1,0 +1,100 @@
+"""What an application hears while it waits: callbacks, notices, log lines.
+
+It knows which hook an event or a notice belongs to. It refuses to know how a hook is run: an
+asynchronous transport awaits what a hook returns, a blocking one takes it as it is.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Final, Generic, TypeAlias, TypeVar, assert_never
+
+from attrs import frozen
+
+from arkor_proto._types import (
+    CallbackFailed,
+    CheckpointSaved,
+    Deprecated,
+    FrameSkipped,
+    Notice,
+    Reconnecting,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingLog,
+    TrainingStarted,
+    UpgradeRequired,
+)
+
+Checkpoint = TypeVar("Checkpoint")
+Event = TypeVar("Event")
+Hook: TypeAlias = Callable[[Event], object]
+
+logger: Final = logging.getLogger("arkor_proto")
+
+
+@frozen(kw_only=True)
+class Callbacks(Generic[Checkpoint]):
+    """The application's hooks, each called with one argument and all of them optional.
+
+    The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
+    what one raises is treated as the profile says. `on_reconnect` and `on_notice` are told what
+    goes on beside the events; what they raise is logged and changes nothing.
+    """
+
+    on_started: Hook[TrainingStarted] | None = None
+    on_log: Hook[TrainingLog] | None = None
+    on_checkpoint: Hook[Checkpoint] | None = None
+    on_completed: Hook[TrainingCompleted] | None = None
+    on_failed: Hook[TrainingFailed] | None = None
+    on_reconnect: Hook[Reconnecting] | None = None
+    on_notice: Hook[Notice] | None = None
+
+    def call(
+        self, event: TrainingEvent, checkpoint: Callable[[CheckpointSaved], Checkpoint]
+    ) -> object:
+        """Call the lifecycle hook of `event` and return what it returned."""
+        match event:
+            case TrainingStarted():
+                return self.on_started(event) if self.on_started else None
+            case TrainingLog():
+                return self.on_log(event) if self.on_log else None
+            case CheckpointSaved():
+                return self.on_checkpoint(checkpoint(event)) if self.on_checkpoint else None
+            case TrainingCompleted():
+                return self.on_completed(event) if self.on_completed else None
+            case TrainingFailed():
+                return self.on_failed(event) if self.on_failed else None
+            case never:
+                assert_never(never)
+
+    def announce(self, notice: Notice) -> None:
+        """Log a notice and call its hook."""
+        _log(notice)
+        try:
+            if isinstance(notice, Reconnecting):
+                if self.on_reconnect is not None:
+                    self.on_reconnect(notice)
+            elif self.on_notice is not None:
+                self.on_notice(notice)
+        except Exception:
+            logger.exception("the hook for %s raised", type(notice).__name__)
+
+
+def _log(notice: Notice) -> None:
+    match notice:
+        case Reconnecting(cause=None):
+            logger.info("the stream ended; reopening in %.3g s", notice.delay)
+        case Reconnecting():
+            logger.warning(
+                "failure %d: %s; reopening in %.3g s", notice.failures, notice.cause, notice.delay
+            )
+        case CallbackFailed(event, error):
+            logger.error("the callback for %s raised", type(event).__name__, exc_info=error)
+        case FrameSkipped(_, why):
+            logger.warning("a frame was skipped: %s", why)
+        case Deprecated(message, sunset):
+            logger.warning("deprecated: %s (sunset: %s)", message, sunset or "not said")
+        case UpgradeRequired(_, supported, upgrade):
+            logger.warning("upgrade required: %s supported; %s", supported, upgrade)
+        case never:
+            assert_never(never)

@@ -1,0 +1,348 @@
+"""The asynchronous client, on asyncio and on trio.
+
+It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
+`_async_driver.py` carries the session, `_async_http.py` the bytes. Everything that runs is a task
+of the client's `async with` block and ends with it.
+"""
+
+import random as chance
+import ssl
+from collections.abc import Awaitable, Callable, Sequence
+from inspect import isawaitable
+from types import TracebackType
+from typing import Self, TypeVar
+from uuid import uuid4
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import field, frozen
+
+from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._chat import ChatReader
+from arkor_proto._errors import LocalProtocolError
+from arkor_proto._json import read_job, read_object
+from arkor_proto._messages import (
+    Abort,
+    Accepted,
+    Cancel,
+    CancelSent,
+    NothingToCancel,
+    Operation,
+    Outcome,
+    Rejected,
+    Resolved,
+    Responded,
+    Start,
+)
+from arkor_proto._profile import PROFILE_2026_05, Profile
+from arkor_proto._reader import JsonLoads
+from arkor_proto._session import Session, SessionConfig
+from arkor_proto._types import (
+    Bounds,
+    CheckpointSaved,
+    Endpoint,
+    JobSpec,
+    JsonObject,
+    Notice,
+    Request,
+    TrainingEvent,
+    TrainingJob,
+    TrainingResult,
+)
+from arkor_proto._version import __version__
+from arkor_proto._wire import (
+    anonymous_request,
+    chat_request,
+    create_project_request,
+    job_request,
+    job_spec,
+    me_request,
+    projects_request,
+)
+from arkor_proto.transports import _callbacks
+from arkor_proto.transports._async_calls import Caller
+from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
+from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._tcp import Address, Timeouts
+
+
+@frozen(kw_only=True)
+class Checkpoint:
+    """What `on_checkpoint` is called with: the event, and inference bound to the checkpoint."""
+
+    saved: CheckpointSaved
+    job_id: str
+    _client: "ArkorClient" = field(repr=False, alias="client")
+
+    @property
+    def step(self) -> int | None:
+        """The step at which the checkpoint was saved."""
+        return self.saved.step
+
+    @property
+    def adapter(self) -> JsonObject:
+        """What names the checkpoint on the wire."""
+        return {"kind": "checkpoint", "jobId": self.job_id, "step": self.saved.step}
+
+    async def infer(
+        self,
+        messages: Sequence[JsonObject],
+        *,
+        on_delta: Callable[[str], object] | None = None,
+        options: JsonObject | None = None,
+    ) -> str:
+        """Ask the checkpoint to go on with a chat; return the whole text of the answer.
+
+        `on_delta` is called with each piece as it comes. `options` are sent along as they are.
+        Raises StatusError, ResponseError or TransportError.
+        """
+        if self.saved.step is None:
+            raise ValueError("infer: the checkpoint came without a step, which names it")
+        request = chat_request(
+            self._client.endpoint,
+            messages,
+            job_id=self.job_id,
+            step=self.saved.step,
+            options=options,
+        )
+        return await self._client.chat(request, on_delta)
+
+
+Callbacks = _callbacks.Callbacks[Checkpoint]
+
+
+class Trainer:
+    """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
+
+    def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
+        self._client = client
+        self._session = session
+        self._callbacks = callbacks
+        self._driver = client.drive(session, self._call_back, callbacks.announce)
+
+    @property
+    def job(self) -> TrainingJob | None:
+        """The job as last known; None before the create was accepted."""
+        return self._session.job
+
+    @property
+    def last_event_id(self) -> str:
+        """The cursor to resume from in another process: the id of the last event heard."""
+        return self._session.last_event_id
+
+    async def start(self) -> str:
+        """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
+
+        A start whose task is cancelled goes on: the next call joins it, so that no job is lost.
+        Raises StatusError, ResponseError or TransportError, after which it may be called again.
+        """
+        outcome = await self._driver.operate(Operation.START, Start())
+        return _expect(outcome, Accepted).job_id
+
+    async def wait(self) -> TrainingResult:
+        """Follow the job to its end, calling the callbacks; a job that failed is a result too.
+
+        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
+        and, under profiles that say so, what a callback raised. Cancelling the task ends the wait
+        alone: a later `wait` goes on where this one was.
+        """
+        return _expect(await self._driver.follow(), Resolved).result
+
+    async def cancel(self) -> None:
+        """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
+
+        Raises StatusError when the backend declines, as it may for a job that is over, and
+        TransportError. It does not end `wait`, which goes on to the terminal event.
+        """
+        outcome = await self._driver.operate(Operation.CANCEL, Cancel())
+        if not isinstance(outcome, NothingToCancel):
+            _expect(outcome, CancelSent)
+
+    def abort(self, reason: object = None) -> None:
+        """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT)."""
+        self._driver.tell(Abort(reason))
+
+    async def _call_back(self, event: TrainingEvent) -> None:
+        returned = self._callbacks.call(event, self._checkpoint)
+        if isawaitable(returned):
+            await returned
+
+    def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+        job_id = self.job.id if self.job is not None else ""
+        return Checkpoint(saved=saved, job_id=job_id, client=self._client)
+
+
+class ArkorClient:
+    """The entry: an async context manager that owns connections and tasks.
+
+    `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions;
+    `ssl_context` replaces the verification against the system's trust. Raises ValueError for an
+    address or a token that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str = "",
+        org: str = "",
+        project: str = "",
+        profile: Profile = PROFILE_2026_05,
+        policy: ReconnectPolicy | None = None,
+        random: Random | None = chance.random,
+        clock: Clock | None = None,
+        timeouts: Timeouts | None = None,
+        bounds: Bounds | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        json_loads: JsonLoads | None = None,
+    ) -> None:
+        self.endpoint = Endpoint(
+            base_url=base_url,
+            token=token,
+            org=org,
+            project=project,
+            client=f"arkor-proto/{__version__}",
+        )
+        self._profile = profile
+        self._policy = policy
+        self._random = random
+        self._clock = clock or MonotonicClock()
+        self._bounds = bounds or Bounds()
+        self._json_loads = json_loads
+        self._connector = Connector(Address.of(base_url, ssl_context), timeouts or Timeouts())
+        self._caller = Caller(self.endpoint, self._connector, self._bounds)
+        self._tasks: TaskGroup | None = None
+        self._drivers: list[Driver] = []
+
+    async def __aenter__(self) -> Self:
+        self._tasks = await anyio.create_task_group().__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> bool | None:
+        tasks, self._tasks = self._group(), None
+        for driver in self._drivers:
+            driver.close()
+        tasks.cancel_scope.cancel()
+        try:
+            # An error of the block goes on as it is; the task group would wrap it in a group.
+            if isinstance(error, anyio.get_cancelled_exc_class()):
+                return await tasks.__aexit__(kind, error, trace)
+            await tasks.__aexit__(None, None, None)
+            return None
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._connector.aclose()
+
+    def trainer(
+        self,
+        name: str,
+        *,
+        model: str,
+        dataset: JsonObject,
+        lora: JsonObject | None = None,
+        callbacks: Callbacks | None = None,
+        **options: object,
+    ) -> Trainer:
+        """Return a trainer for a new job; nothing is sent before `start` or `wait`.
+
+        `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
+        `alpha`, `max_length` and `load_in_4bit`. What is absent is not sent, None is. Raises
+        ValueError for an unknown option.
+        """
+        spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
+        return self._trainer(spec, "", callbacks)
+
+    def attach(
+        self, job_id: str, *, last_event_id: str = "", callbacks: Callbacks | None = None
+    ) -> Trainer:
+        """Return a trainer for a job that exists, to be followed behind `last_event_id`."""
+        return self._trainer(job_id, last_event_id, callbacks)
+
+    async def job(self, job_id: str) -> TrainingJob:
+        """Return a job as it stands. Raises StatusError, ResponseError or TransportError."""
+        return read_job(await self._caller.read(job_request(self.endpoint, job_id)), "job")
+
+    async def me(self) -> JsonObject:
+        """Return who the token belongs to. Raises as `job` does."""
+        return read_object(await self._caller.read(me_request(self.endpoint)), "me")
+
+    async def projects(self) -> JsonObject:
+        """Return the organisation and its projects. Raises as `job` does."""
+        return read_object(await self._caller.read(projects_request(self.endpoint)), "projects")
+
+    async def create_project(self, name: str, slug: str) -> JsonObject:
+        """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
+        request = create_project_request(self.endpoint, name, slug)
+        return read_object(await self._caller.read(request), "project")
+
+    async def anonymous_token(self) -> JsonObject:
+        """Return a token for somebody without an account. Raises as `job` does."""
+        return read_object(
+            await self._caller.read(anonymous_request(self.endpoint)), "anonymous token"
+        )
+
+    async def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
+        """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+        reader: ChatReader | None = None
+
+        async def read(head: Responded, data: bytes) -> None:
+            nonlocal reader
+            reader = reader or ChatReader(head.headers, self._bounds.event)
+            for piece in reader.feed(data) if data else reader.finish():
+                returned = on_delta(piece) if on_delta is not None else None
+                if isawaitable(returned):
+                    await returned
+
+        await self._caller.stream(request, read)
+        return reader.text if reader is not None else ""
+
+    def drive(
+        self,
+        session: Session,
+        call_back: Callable[[TrainingEvent], Awaitable[None]],
+        announce: Callable[[Notice], None],
+    ) -> Driver:
+        """Return a driver of `session` whose tasks belong to this client."""
+        driver = Driver(session, self._clock, self._connector, self._group(), call_back, announce)
+        self._drivers.append(driver)
+        return driver
+
+    def _trainer(
+        self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
+    ) -> Trainer:
+        config = SessionConfig(
+            endpoint=self.endpoint,
+            job=job,
+            last_event_id=last_event_id,
+            idempotency_key=str(uuid4()),
+            bounds=self._bounds,
+        )
+        session = Session(
+            config,
+            profile=self._profile,
+            policy=self._policy,
+            random=self._random,
+            json_loads=self._json_loads,
+        )
+        return Trainer(self, session, callbacks or Callbacks())
+
+    def _group(self) -> TaskGroup:
+        if self._tasks is None:
+            raise RuntimeError("client: it is not open; use it inside 'async with ArkorClient(…)'")
+        return self._tasks
+
+
+_Success = TypeVar("_Success", Accepted, Resolved, CancelSent)
+
+
+def _expect(outcome: Outcome, success: type[_Success]) -> _Success:
+    """Return a successful outcome; raise what a rejected one holds."""
+    if isinstance(outcome, success):
+        return outcome
+    error = outcome.error if isinstance(outcome, Rejected) else LocalProtocolError(f"{outcome}")
+    raise error
