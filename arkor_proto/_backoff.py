@@ -6,6 +6,7 @@ All durations are in seconds.
 """
 
 import math
+import sys
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias, assert_never
@@ -34,7 +35,7 @@ class Jitter(Enum):
 
 
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
-    if not (math.isfinite(value) and value >= 0):
+    if not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{attribute.name}: {value!r} is no duration; seconds ≥ 0 would be right")
 
 
@@ -125,10 +126,10 @@ class Budget:
     def failed(self) -> float | None:
         """Count one failure; return the delay before the next attempt, None if none is left."""
         limit = self.policy.max_attempts
-        if limit is not None and self.failures >= limit:
-            return None
         delay = self._raised(self.policy.delay(self.failures, self.random, self._previous))
         self.failures += 1
+        if limit is not None and self.failures > limit:
+            return None
         self._previous = delay
         return delay
 

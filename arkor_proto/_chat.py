@@ -40,6 +40,8 @@ class ChatReader:
             return []
         pieces: list[str] = []
         for event in self._parser.feed(data):
+            if event.type == "ping":
+                continue
             if event.data == _DONE:
                 self._done = True
             elif not self._done and (piece := _content(event.data.encode(), "delta")):

@@ -13,6 +13,20 @@ from collections.abc import Mapping
 class ArkorError(Exception):
     """The root of everything this library raises or puts into an outcome."""
 
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default rebuilds from `args` alone, which other signatures do not take: an error
+        # could not cross a process boundary.
+        return _restored, (type(self), self.args, self.__dict__)
+
+
+def _restored(
+    kind: type[ArkorError], args: tuple[object, ...], state: dict[str, object]
+) -> ArkorError:
+    error = kind.__new__(kind)
+    error.args = args
+    error.__dict__.update(state)
+    return error
+
 
 class LocalProtocolError(ArkorError):
     """The caller broke the rules of the session: a bug on this side, nothing has changed."""
@@ -87,13 +101,13 @@ class UnsendableCursor(ArkorError):
 class GaveUp(ArkorError):
     """The failure budget is spent.
 
-    `attempts` counts the consecutive failures, `cause` is the last of them, `job_id` and `cursor`
+    `attempts` counts the attempts that failed in a row, `cause` is the last of them, `job_id` and `cursor`
     are what a later process needs to go on from here.
     """
 
     def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:
         super().__init__(
-            f"job {job_id}: gave up following after {attempts} consecutive failures; last: {cause}"
+            f"job {job_id}: gave up after {attempts} failed attempts in a row; last: {cause}"
         )
         self.attempts = attempts
         self.cause = cause

@@ -85,7 +85,7 @@ class Outbox:
     """The exchanges under way, the operations asked for, and the outputs nobody has polled."""
 
     bounds: Bounds
-    secret: str = field(repr=False)
+    secrets: frozenset[str] = field(repr=False)
     outputs: deque[Output] = field(factory=deque[Output])
     pending: dict[int, Pending] = field(factory=dict[int, Pending])
     asked: set[Operation] = field(factory=set[Operation])
@@ -148,7 +148,7 @@ class Outbox:
 
     def status_error(self, answer: Answer) -> StatusError:
         """Return the error that an answer stands for; a refused version is a notice as well."""
-        error = read_error(answer.status, answer.headers, answer.body, secret=self.secret)
+        error = read_error(answer.status, answer.headers, answer.body, secrets=self.secrets)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))
             self.notify(UpgradeRequired(*(w if isinstance(w, str) else None for w in words)))

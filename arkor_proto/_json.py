@@ -13,7 +13,6 @@ from attrs import fields
 
 from arkor_proto._errors import ResponseError
 from arkor_proto._types import (
-    EMPTY,
     CheckpointSaved,
     JsonObject,
     TrainingCompleted,
@@ -73,42 +72,48 @@ def read_job(body: bytes, what: str) -> TrainingJob:
 
 
 class _Fields:
-    """The keys of an object, taken one by one; a value of another type stays where it is."""
+    """The members of an object, taken one by one; one of another type stays where it is."""
 
     def __init__(self, source: JsonObject) -> None:
-        self.rest = {key: value for key, value in source.items() if value is not None}
+        self.rest = dict(source)
 
     def text(self, key: str) -> str | None:
-        value = self.rest.get(key)
+        value = self._known(key)
         return str(self.rest.pop(key)) if isinstance(value, str) else None
 
     def integer(self, key: str) -> int | None:
-        value = self.rest.get(key)
-        if not isinstance(value, int) or isinstance(value, bool):
+        value = self.number(key)
+        if isinstance(value, float) and not value.is_integer():
+            self.rest[key] = value
             return None
-        del self.rest[key]
-        return value
+        return None if value is None else int(value)
 
     def number(self, key: str) -> float | None:
-        value = self.rest.get(key)
+        value = self._known(key)
         if not isinstance(value, (int, float)) or isinstance(value, bool):
             return None
         del self.rest[key]
         return value
 
     def mapping(self, key: str) -> JsonObject | None:
-        value = self.rest.get(key)
+        value = self._known(key)
         if not is_object(value):
             return None
         del self.rest[key]
         return value
 
     def array(self, key: str) -> tuple[object, ...]:
-        value = self.rest.get(key)
+        value = self._known(key)
         if not is_array(value):
             return ()
         del self.rest[key]
         return tuple(value)
+
+    def _known(self, key: str) -> object:
+        """Return the member, having dropped a null, which says as much as its absence."""
+        if self.rest.get(key) is None:
+            self.rest.pop(key, None)
+        return self.rest.get(key)
 
 
 def decode_job(source: JsonObject) -> TrainingJob:
@@ -120,7 +125,7 @@ def decode_job(source: JsonObject) -> TrainingJob:
         status=taken.text("status") or "unknown",
         org_id=taken.text("orgId"),
         project_id=taken.text("projectId"),
-        config=taken.mapping("config") or EMPTY,
+        config=taken.mapping("config") or {},
         error=taken.text("error"),
         created_at=taken.text("createdAt"),
         started_at=taken.text("startedAt"),

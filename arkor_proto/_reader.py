@@ -95,6 +95,7 @@ class FrameReader:
             return frame
         # A block with an id and no data is no frame, but it moves the cursor (ARK-RES).
         self.cursor = self._parser.last_event_id
+        self._remember(self.cursor)
         return None
 
     def read(self, frame: ServerSentEvent) -> Meaning:
@@ -128,11 +129,13 @@ class FrameReader:
         return counts
 
     def _is_new(self, frame: ServerSentEvent) -> bool:
-        if not frame.has_id:
-            return True
-        if frame.last_event_id in self._seen:
+        return not frame.has_id or self._remember(frame.last_event_id)
+
+    def _remember(self, cursor: str) -> bool:
+        """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
+        if cursor in self._seen:
             return False
-        self._seen[frame.last_event_id] = None
+        self._seen[cursor] = None
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True

@@ -13,6 +13,7 @@ from json import JSONDecoder
 from typing import NoReturn, assert_never
 
 from attrs import Attribute, field, frozen
+from attrs.validators import optional
 
 from arkor_proto._backoff import Budget, Random, ReconnectPolicy
 from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
@@ -45,7 +46,14 @@ from arkor_proto._messages import (
 from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._reader import FrameReader, JsonLoads
 from arkor_proto._table import Job, JobSignal, Signal, Stop, StopSignal, Stream, StreamSignal
-from arkor_proto._types import Bounds, Endpoint, JobSpec, TrainingJob
+from arkor_proto._types import (
+    Bounds,
+    Endpoint,
+    JobSpec,
+    TrainingJob,
+    is_header_value,
+    secrets_in,
+)
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request, create_request, cursor_problem
 
@@ -75,8 +83,14 @@ class SessionConfig:
     endpoint: Endpoint
     job: JobSpec | str = field(validator=_is_job)
     last_event_id: str = field(default="", validator=_is_sendable)
-    idempotency_key: str | None = None
+    idempotency_key: str | None = field(default=None, validator=optional(is_header_value))
     bounds: Bounds = field(factory=Bounds)
+
+    @property
+    def secrets(self) -> frozenset[str]:
+        """What must not be seen in anything that a session says."""
+        job = secrets_in(self.job.config) if isinstance(self.job, JobSpec) else set[str]()
+        return frozenset(job | {self.endpoint.token})
 
 
 class Session:
@@ -104,7 +118,7 @@ class Session:
         self._refusal: Exception = LocalProtocolError("no create has failed")
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
-        self._outbox = Outbox(config.bounds, config.endpoint.token)
+        self._outbox = Outbox(config.bounds, config.secrets)
         decode = json_loads or JSONDecoder(parse_constant=_refuse_constant).decode
         self._budget = Budget(policy or ReconnectPolicy(), random)
         self._wait = Wait(

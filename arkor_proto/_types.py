@@ -4,9 +4,9 @@ It knows shapes and how to keep a secret out of a repr. It refuses to know how a
 wire (`_wire.py`) and what happens to it (`_session.py`).
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
 from typing import Final, TypeAlias, TypeGuard
 from urllib.parse import urlsplit
 
@@ -17,8 +17,6 @@ JsonObject: TypeAlias = Mapping[str, object]
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
-
-EMPTY: Final[JsonObject] = MappingProxyType({})
 
 _SECRET_NAMES: Final = frozenset({"authorization", "token"})
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
@@ -38,7 +36,7 @@ def masked(value: object) -> object:
     """Return `value` with the contents of everything that names itself a secret replaced."""
     if is_object(value):
         return {
-            name: "***" if name.lower() in _SECRET_NAMES else masked(inner)
+            name: "***" if str(name).lower() in _SECRET_NAMES else masked(inner)
             for name, inner in value.items()
         }
     return [masked(inner) for inner in value] if is_array(value) else value
@@ -52,29 +50,53 @@ def _mask(_: object) -> str:
     return "'***'"
 
 
+def secrets_in(value: object) -> set[str]:
+    """Return the strings in `value` that name themselves secrets."""
+    if is_object(value):
+        own = {v for k, v in value.items() if k.lower() in _SECRET_NAMES and isinstance(v, str)}
+        return own.union(*(secrets_in(inner) for inner in value.values()))
+    return set[str]().union(*map(secrets_in, value)) if is_array(value) else set()
+
+
 def _headers_repr(headers: Headers) -> str:
     return repr(masked({name.decode("latin-1"): value for name, value in headers}))
 
 
 def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
     parts = urlsplit(value)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError("base_url: it holds credentials, which belong into token=")
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _VISIBLE.fullmatch(value):
         raise ValueError(
             f"base_url: {value!r} is no HTTP address; 'https://host[:port][/path]' would be"
         )
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url: it holds credentials, which belong into token=")
     if parts.query or parts.fragment:
         raise ValueError(
             f"base_url: {value!r} has a query or a fragment, which cannot be sent along"
         )
 
 
-def _is_token(_: object, __: "Attribute[str]", value: str) -> None:
-    if value and not _VISIBLE.fullmatch(value):
-        raise ValueError(
-            "token: it holds characters that no header can; visible ASCII would be right"
-        )
+def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
+    """Raise ValueError for what no header can hold, or what holds nothing (an attrs validator)."""
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(f"{attribute.name}: no header can hold it; visible ASCII would be right")
+
+
+def _is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
+    if value:
+        is_header_value(_, attribute, value)
+
+
+def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
+
+
+def _is_json(_: object, attribute: "Attribute[JsonObject]", value: JsonObject) -> None:
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{attribute.name}: it cannot be written as JSON: {error}") from error
 
 
 @frozen(kw_only=True)
@@ -83,9 +105,9 @@ class Endpoint:
 
     base_url: str = field(validator=_is_base_url)
     token: str = field(default="", repr=_mask, validator=_is_token)
-    org: str = ""
-    project: str = ""
-    client: str = field(default="arkor-proto", validator=_is_token)
+    org: str = field(default="", validator=_is_text)
+    project: str = field(default="", validator=_is_text)
+    client: str = field(default="arkor-proto", validator=is_header_value)
     """What `X-Arkor-Client` says: `<name>/<version>`."""
 
 
@@ -105,7 +127,7 @@ class JobSpec:
     """What to train. `config` is the job's configuration as it goes on the wire, dataset included."""
 
     name: str
-    config: JsonObject = field(repr=_masked_repr)
+    config: JsonObject = field(repr=_masked_repr, validator=_is_json)
 
 
 @frozen(kw_only=True)
@@ -121,12 +143,12 @@ class TrainingJob:
     status: str = "unknown"
     org_id: str | None = None
     project_id: str | None = None
-    config: JsonObject = field(default=EMPTY, repr=_masked_repr)
+    config: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
     error: str | None = None
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
-    extra: JsonObject = field(default=EMPTY, repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 @frozen(kw_only=True)
@@ -134,7 +156,7 @@ class TrainingResult:
     """How a job ended: the job as last known, its artifacts, and the cursor of the last frame."""
 
     job: TrainingJob
-    artifacts: tuple[object, ...] = ()
+    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
     last_event_id: str = ""
 
 
@@ -144,8 +166,8 @@ class TrainingStarted:
 
     job_id: str | None = None
     timestamp: str | None = None
-    metadata: JsonObject | None = None
-    extra: JsonObject = EMPTY
+    metadata: JsonObject | None = field(default=None, repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 @frozen(kw_only=True)
@@ -160,7 +182,7 @@ class TrainingLog:
     samples_per_second: float | None = None
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = EMPTY
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 @frozen(kw_only=True)
@@ -168,21 +190,21 @@ class CheckpointSaved:
     """A checkpoint stands; it can be asked for inference by its step."""
 
     step: int | None = None
-    artifacts: tuple[object, ...] = ()
+    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = EMPTY
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 @frozen(kw_only=True)
 class TrainingCompleted:
     """The job ended well. Terminal."""
 
-    metrics: JsonObject | None = None
-    artifacts: tuple[object, ...] = ()
+    metrics: JsonObject | None = field(default=None, repr=_masked_repr)
+    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = EMPTY
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 @frozen(kw_only=True)
@@ -193,7 +215,7 @@ class TrainingFailed:
     step: int | None = None
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = EMPTY
+    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
 TrainingEvent: TypeAlias = (

@@ -41,6 +41,7 @@ from arkor_proto._types import (
     CheckpointSaved,
     Endpoint,
     FrameSkipped,
+    Headers,
     Reconnecting,
     Request,
     TrainingCompleted,
@@ -84,7 +85,10 @@ class Wait:
     _progressed_at: float = field(default=0.0, init=False)
 
     def open(self) -> None:
-        """Ask for the stream behind the cursor."""
+        """Ask for the stream behind the cursor, if a header can hold it."""
+        if why := cursor_problem(self.reader.cursor):
+            self._reject(UnsendableCursor(self.reader.cursor, why))
+            return
         request = stream_request(self.endpoint, self._known_job.id, self.reader.cursor)
         self._exchange = self.outbox.send(Operation.FOLLOW, request)
         self._ended = False
@@ -123,6 +127,8 @@ class Wait:
                 self._responded(pending, now)
             case Received(_, data):
                 self._received(pending, data, now)
+            case Broken(_, error) if self.machines.stream is Stream.OPENING:
+                self._fail(error, now)
             case Finished():
                 self._over(pending, None, now)
             case Broken(_, error):
@@ -133,19 +139,21 @@ class Wait:
     def handled(self, delivery: int, error: Exception | None, now: float) -> None:
         """Take back an event from the callback; what outlived its wait is forgotten."""
         event = self.with_callback.pop(delivery)
-        if delivery != self._delivered:
-            return
-        # A slow callback is no silence of the server (ARK-IDL).
-        self._heard_at += now - self._delivered_at
-        self._progressed_at += now - self._delivered_at
-        if self.machines.stream is Stream.CONCLUDING:
+        stream = self.machines.stream
+        if delivery == self._delivered and stream is Stream.CONCLUDING:
             self.machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
-        elif self.machines.stream is Stream.DELIVERING and error is None:
-            self.machines.take(StreamSignal.HANDLED)
-            self._advance(now)
-        elif self.machines.stream is Stream.DELIVERING and error is not None:
-            self._callback_failed(event, error, now)
+        elif delivery == self._delivered and stream is Stream.DELIVERING:
+            # A slow callback is no silence of the server (ARK-IDL).
+            self._heard_at = now
+            self._progressed_at += now - self._delivered_at
+            if error is None:
+                self.machines.take(StreamSignal.HANDLED)
+                self._advance(now)
+            else:
+                self._callback_failed(event, error, now)
+        elif error is not None:
+            self.outbox.notify(CallbackFailed(event, error))
 
     def refused(self, answer: Answer, now: float) -> None:
         """Take the whole answer of a backend that would not open the stream (ARK-ERR)."""
@@ -157,9 +165,7 @@ class Wait:
         if permanent:
             self._reject(error)
         else:
-            if self.profile.honours_server_delay:
-                self.budget.ask(once=retry_after(answer.headers))
-            self._fail(error, now)
+            self._fail_as_answered(error, answer.headers, now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -198,7 +204,7 @@ class Wait:
             if pending.status in self.profile.permanent_statuses:
                 self._reject(problem)
             else:
-                self._fail(problem, now)
+                self._fail_as_answered(problem, pending.headers, now)
         else:
             self.machines.take(StreamSignal.OPEN)
             self.reader.open()
@@ -213,10 +219,10 @@ class Wait:
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
         coding = header(pending.headers, b"content-encoding") or "identity"
         media = (header(pending.headers, b"content-type") or "").partition(";")[0].strip()
-        if coding.lower() != "identity":
-            return ResponseError(f"stream: content coding {coding!r}; only identity was asked for")
         if pending.status not in self.profile.stream_statuses:
             return StatusError(pending.status, "the answer is no event stream; 200 would be right")
+        if coding.lower() != "identity":
+            return ResponseError(f"stream: content coding {coding!r}; only identity was asked for")
         if self.profile.requires_event_stream and media.lower() != "text/event-stream":
             return ResponseError(
                 f"stream: media type {media!r}; 'text/event-stream' would be right"
@@ -229,7 +235,8 @@ class Wait:
                 self.outbox.close(pending)
                 self.refused(pending.answer(), now)
             return
-        self._heard_at = now
+        if data:
+            self._heard_at = now
         self.reader.feed(data)
         if self.reader.too_large is not None:
             self.outbox.close(pending)
@@ -238,15 +245,12 @@ class Wait:
         self._advance(now)
 
     def _over(self, pending: Pending, error: Exception | None, now: float) -> None:
-        match self.machines.stream:
-            case Stream.REFUSED:
-                # The status says all that matters, however its body ended.
-                self.refused(pending.answer(), now)
-            case Stream.OPENING:
-                self._fail(error or StreamEnded("stream: it ended before it began"), now)
-            case _:
-                self._ended, self._ending = True, error
-                self._advance(now)
+        if self.machines.stream is Stream.REFUSED:
+            # The status says all that matters, however its body ended.
+            self.refused(pending.answer(), now)
+        else:
+            self._ended, self._ending = True, error
+            self._advance(now)
 
     def _advance(self, now: float) -> None:
         """Take frames until one is with the callback, the wait is over, or none is left."""
@@ -335,6 +339,11 @@ class Wait:
             self._reject(GaveUp(self.budget.failures, cause, job_id=job_id, cursor=cursor))
         else:
             self._back_off(delay, cause, now)
+
+    def _fail_as_answered(self, cause: Exception, headers: Headers, now: float) -> None:
+        if self.profile.honours_server_delay:
+            self.budget.ask(once=retry_after(headers))
+        self._fail(cause, now)
 
     def _back_off(self, delay: float, cause: Exception | None, now: float) -> None:
         cursor = self.reader.cursor

@@ -5,15 +5,17 @@ is made and what its answer leads to. No function here does I/O, and none trusts
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+
+from attrs import field, frozen
 
 from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, read_object
-from arkor_proto._types import EMPTY, Endpoint, Headers, JobSpec, JsonObject, Request
+from arkor_proto._types import Endpoint, Headers, JobSpec, JsonObject, Request, is_array, is_object
 
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
@@ -21,6 +23,7 @@ MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
 """Seconds; longer wishes of a server are cut to this before any cap applies."""
 
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LORA: Final = {
     "r": "loraR",
     "alpha": "loraAlpha",
@@ -205,13 +208,19 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
     here = urlsplit(endpoint.base_url)
     try:
         there = urlsplit(urljoin(f"{here.scheme}://{here.netloc}{request.target}", location))
-        same = (there.scheme, there.hostname, there.port) == (here.scheme, here.hostname, here.port)
+        same = _origin(there) == _origin(here)
     except ValueError:
         return None
     if not same or not location:
         return None
     target = (there.path or "/") + (f"?{there.query}" if there.query else "")
-    return Request(request.method, quote(target, safe="/?%&=+:@!$'()*,;~"), request.headers)
+    # What came as bytes beyond ASCII goes out as the same bytes, percent-encoded.
+    raw = quote(target.encode("latin-1"), safe="/?%&=+:@!$'()*,;~")
+    return Request(request.method, raw, request.headers)
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
 
 
 def header(headers: Headers, name: bytes) -> str | None:
@@ -242,16 +251,40 @@ def retry_after(headers: Headers) -> float | None:
         return None
 
 
-def read_error(status: int, headers: Headers, body: bytes, *, secret: str) -> StatusError:
-    """Return the error that an answer with `status` stands for; `secret` is cut out of it."""
+def read_error(
+    status: int, headers: Headers, body: bytes, *, secrets: Collection[str]
+) -> StatusError:
+    """Return the error that an answer with `status` stands for; `secrets` are cut out of it."""
     text = body.decode(errors="replace")
-    if len(secret) >= _LEAST_SECRET:
-        text = text.replace(secret, "***")
     try:
-        content = read_object(text.encode(), "error")
+        content = read_object(body, "error")
     except ResponseError:
-        content = EMPTY
+        content = dict[str, object]()
     said = content.get("error")
     message = said if isinstance(said, str) and said else text.strip() or f"cloud-api {status}"
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-    return StatusError(status, message, body=content, headers=named)
+    hide = _Hider(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
+    clean = {name: hide.text(value) for name, value in named.items()}
+    return StatusError(status, hide.text(message), body=hide.mapping(content), headers=clean)
+
+
+@frozen
+class _Hider:
+    """Cuts secrets out of whatever a backend echoes."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def text(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def mapping(self, source: JsonObject) -> dict[str, object]:
+        return {self.text(name): self.value(inner) for name, inner in source.items()}
+
+    def value(self, value: object) -> object:
+        if isinstance(value, str):
+            return self.text(value)
+        if is_object(value):
+            return self.mapping(value)
+        return [self.value(inner) for inner in value] if is_array(value) else value

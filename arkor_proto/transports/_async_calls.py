@@ -52,9 +52,9 @@ class _Answer:
             return
         self.refusal += data[: self.bounds.error_body - len(self.refusal)]
         if not data or len(self.refusal) == self.bounds.error_body:
-            secret = self.endpoint.token
             body = bytes(self.refusal)
-            raise read_error(self.head.status, self.head.headers, body, secret=secret)
+            secrets = {self.endpoint.token}
+            raise read_error(self.head.status, self.head.headers, body, secrets=secrets)
 
 
 @define
