@@ -1,0 +1,178 @@
+"""The closed vocabulary of expectations: words in, assertions out.
+
+It knows every word of `expect` and its shape. It refuses to know any trace.
+"""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from conformance.assertions.calling import ANY_KIND, Callbacks, Equal, Expected, Result
+from conformance.assertions.counting import LastEventIds, Requests
+from conformance.assertions.divergence import Assertion
+from conformance.assertions.ordering import Before, ClosedByClient, Never, Reached
+from conformance.assertions.shaping import EqualHeader, RequestShape, Shape
+from conformance.assertions.sleeping import Delay, Sleeps, SleepsDiffer
+from conformance.case_words import ERROR_KINDS
+from conformance.reading import Json, ReadingError, Table, kind_of, word
+from conformance.references import check_exchange, check_reference
+from conformance.trace import CALLBACKS, ROUTES
+
+_DEFAULT_CAP_MS: Final = 60_000.0
+
+
+def read_expectations(
+    table: Table, operations: Sequence[str], config: Mapping[str, Json]
+) -> tuple[Assertion, ...]:
+    """Read `expect`; raises ReadingError for the first thing that is not right."""
+    found = (
+        *_reached(table, operations),
+        *_counts(table),
+        *_sleeps(table, config),
+        *_calls(table, operations),
+        *_shapes(table),
+        *_order(table, operations),
+    )
+    table.finish()
+    return found
+
+
+def _reached(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
+    for reference in table.texts("reached"):
+        yield Reached(check_reference(f"{table.where}: reached", reference, operations))
+
+
+def _counts(table: Table) -> Iterator[Assertion]:
+    requests = table.table("requests")
+    for route in requests.values:
+        word(requests.where, route, ROUTES)
+        yield Requests(route, requests.count(route), f"requests.{route}")
+    if table.has("connects"):
+        yield Requests("stream", table.count("connects"), "connects")
+    if chain := table.items("last_event_ids"):
+        yield LastEventIds(tuple(_cursor(table.where, item) for item in chain))
+
+
+def _cursor(where: str, item: Json) -> str | None:
+    if item is False:
+        return None
+    if isinstance(item, str):
+        return item
+    raise ReadingError(f"{where}: last_event_ids", f"{kind_of(item)}: a string or false is right")
+
+
+def _sleeps(table: Table, config: Mapping[str, Json]) -> Iterator[Assertion]:
+    cap = config.get("max_ms", _DEFAULT_CAP_MS)
+    limit = float(cap) if isinstance(cap, int | float) else _DEFAULT_CAP_MS
+    if table.has("sleeps"):
+        items = enumerate(table.items("sleeps"), 1)
+        yield Sleeps(tuple(_delay(f"{table.where}: sleeps[{n}]", i, limit) for n, i in items))
+    if table.has("sleeps_differ"):
+        yield SleepsDiffer(table.flag("sleeps_differ"))
+
+
+def _delay(where: str, item: Json, cap: float) -> Delay:
+    match item:
+        case bool():
+            raise ReadingError(where, "a number of milliseconds would be right")
+        case int() | float():
+            return Delay.nominal(item, cap)
+        case Mapping():
+            bounds = Table(where, item)
+            exact = bounds.optional("exact", bounds.number)
+            low, high = bounds.optional("min", bounds.number), bounds.optional("max", bounds.number)
+            bounds.finish()
+            if exact is not None:
+                return Delay(exact, exact)
+            return Delay(low or 0.0, math.inf if high is None else high)
+        case _:
+            raise ReadingError(where, "a number, {exact = …} or {min = …, max = …} would be right")
+
+
+def _calls(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
+    if table.has("callbacks"):
+        items = enumerate(table.items("callbacks"), 1)
+        yield Callbacks(tuple(_callback(f"{table.where}: callbacks[{n}]", i) for n, i in items))
+    results = table.table("result")
+    for operation in results.values:
+        word(results.where, operation, operations)
+        yield _result(operation, results.table(operation))
+    for pair in table.items("equal"):
+        names = Table(f"{table.where}: equal", {"names": pair}).texts("names")
+        yield Equal(
+            tuple(
+                word(f"{table.where}: equal", name.removeprefix("result."), operations)
+                for name in names
+            )
+        )
+
+
+def _callback(where: str, item: Json) -> Expected:
+    if isinstance(item, str):
+        return Expected(word(where, item, CALLBACKS), {})
+    table = Table.of(where, item)
+    expected = Expected(table.one_of("name", CALLBACKS), table.table("data").values)
+    table.finish()
+    return expected
+
+
+def _result(operation: str, table: Table) -> Result:
+    """Read `{ok = true}`, `{ok = {…}}`, `{status = …}` of the job, or `{error = …, code = …}`."""
+    if table.has("error"):
+        kind = table.one_of("error", (*ERROR_KINDS, ANY_KIND))
+        code = table.optional("code", table.count)
+        table.finish()
+        return Result(operation, ok=None, error=kind, code=code)
+    ok: dict[str, Json] = {}
+    if table.has("ok") and table.raw("ok") is not True:
+        ok = dict(table.table("ok").values)
+    if table.has("status"):
+        ok["job"] = {"status": table.text("status")}
+    elif not table.has("ok"):
+        raise ReadingError(table.where, "one of 'ok', 'status', 'error' would be right")
+    table.finish()
+    return Result(operation, ok=ok)
+
+
+def _shapes(table: Table) -> Iterator[Assertion]:
+    requests = table.table("request")
+    for name in requests.values:
+        check_exchange(requests.where, name)
+        yield RequestShape(name, _shape(requests.table(name)))
+    equals = (table.table("equal_header"),) if table.has("equal_header") else ()
+    for equal in equals:
+        names = tuple(check_exchange(equal.where, name) for name in equal.texts("of"))
+        yield EqualHeader(equal.text("header").lower(), names)
+        equal.finish()
+
+
+def _shape(table: Table) -> Shape:
+    headers = table.table("headers").values
+    shape = Shape(
+        method=table.optional("method", table.text),
+        path=table.optional("path", table.text),
+        query=table.table("query").values,
+        headers={name.lower(): value for name, value in headers.items()},
+        absent=tuple(name.lower() for name in table.texts("absent")),
+        json=table.optional("json", table.raw),
+        json_absent=table.texts("json_absent"),
+        body=table.optional("body", table.text),
+    )
+    table.finish()
+    if shape == Shape():
+        raise ReadingError(table.where, "nothing is expected of the request")
+    return shape
+
+
+def _order(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
+    for reference in table.texts("never"):
+        yield Never(check_reference(f"{table.where}: never", reference, operations))
+    for n, pair in enumerate(table.items("before"), 1):
+        where = f"{table.where}: before[{n}]"
+        names = Table(where, {"pair": pair}).texts("pair")
+        if len(names) != 2:  # noqa: PLR2004 - a pair
+            raise ReadingError(where, "two events would be right")
+        earlier, later = (check_reference(where, name, operations) for name in names)
+        yield Before(earlier, later)
+    for name in table.texts("closed"):
+        yield ClosedByClient(check_exchange(f"{table.where}: closed", name))

@@ -1,0 +1,198 @@
+"""The mock backend as the kit sees it: one per case, recorded into the case's one trace.
+
+It knows the mock's scenario and its records. It refuses to know what a case expects. A backend
+stays open after its case, so that a late request has somewhere to arrive; only when very many are
+open does the oldest one close.
+"""
+
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final, assert_never
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from attrs import define, field
+
+from conformance.case import Case
+from conformance.conversation import Recorder
+from conformance.reading import Json, Table
+from conformance.trace import (
+    ROUTES,
+    Closed,
+    Connected,
+    Ended,
+    Fact,
+    Framed,
+    Noted,
+    Requested,
+    Responded,
+)
+from mock_server import (
+    ConnectionClosed,
+    ConnectionOpened,
+    ExchangeEnded,
+    FrameSent,
+    MockServer,
+    Record,
+    RequestReceived,
+    RequestRejected,
+    ResponseStarted,
+    RuleFired,
+    ScriptedFrame,
+    scenario_from_dict,
+)
+
+_MOST_OPEN: Final = 150
+
+
+def scenario_table(case: Case) -> Mapping[str, object]:
+    """Return the scenario of a case, in the mock's words.
+
+    The n-th table of a route is its n-th answer and the last one repeats; an empty table leaves
+    that answer to the backend.
+    """
+    rules: list[Mapping[str, object]] = []
+    for route in ROUTES:
+        answers = _tables(case.server.get(route))
+        for number, answer in enumerate(answers, 1):
+            attempt = f"{number}-" if number == len(answers) else number
+            if answer:
+                rules.append({"on": {"route": route, "attempt": attempt}, **answer})
+    scenario = Table("server", case.server).table("scenario")
+    return {"schema": 1, **scenario.values, "rule": rules}
+
+
+def _tables(answers: Json) -> Sequence[Mapping[str, Json]]:
+    if isinstance(answers, str) or not isinstance(answers, Sequence):
+        return ()
+    return [answer for answer in answers if isinstance(answer, Mapping)]
+
+
+@define
+class CaseBackend:
+    """One case's backend, open until the run ends."""
+
+    _mock: MockServer = field(alias="mock")
+    _recorder: Recorder = field(alias="recorder")
+    _jobs: list[str] = field(factory=list[str], alias="jobs")
+
+    @property
+    def base_url(self) -> str:
+        """Where the client finds it."""
+        return self._mock.base_url
+
+    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
+        """Append events to the log of the job that was last asked about."""
+        for frame in frames:
+            self._mock.push(self._jobs[-1], _frame(frame))
+
+    def open_gate(self, name: str) -> None:
+        """Let whatever waits at a gate go on."""
+        self._recorder.add(Noted("kit", f"opens the gate {name}"))
+        self._mock.gates.open(name)
+
+
+def _as_utf8(value: str) -> str:
+    """Read a header's bytes as UTF-8; the mock keeps them as Latin-1."""
+    return value.encode("latin-1").decode("utf-8", "replace")
+
+
+def _frame(values: Mapping[str, Json]) -> ScriptedFrame:
+    """Read a frame in the mock's words, by the only reader that knows them."""
+    rule = {"on": {"route": "stream"}, "frames": [values]}
+    frames = scenario_from_dict({"schema": 1, "rule": [rule]}).rules[0].frames
+    return next(iter(frames or ()))
+
+
+@define
+class Backends:
+    """All backends of a run."""
+
+    _group: TaskGroup = field(alias="group")
+    _open: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
+
+    @classmethod
+    @asynccontextmanager
+    async def opened(cls) -> AsyncGenerator["Backends", None]:
+        """Hold backends open until the end of the block."""
+        async with anyio.create_task_group() as group:
+            yield cls(group)
+            group.cancel_scope.cancel()
+
+    async def open(self, case: Case, recorder: Recorder, drain: Callable[[], None]) -> CaseBackend:
+        """Open the backend of a case; raises ScenarioError if its words are not the mock's.
+
+        `drain` is called before anything that a client caused is recorded, so that what a driver
+        had already said stands before it.
+        """
+        scenario = scenario_from_dict(scenario_table(case))
+        recording = _Recording(recorder, drain)
+        mock = MockServer(scenario, recording.take)
+        done = anyio.Event()
+        await self._group.start(_serve, mock, done)
+        self._open.append(done)
+        if len(self._open) > _MOST_OPEN:
+            self._open.popleft().set()
+        return CaseBackend(mock, recorder, recording.jobs)
+
+
+async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus[None]) -> None:
+    async with mock:
+        task_status.started()
+        await done.wait()
+
+
+@define
+class _Recording:
+    recorder: Recorder
+    drain: Callable[[], None]
+    jobs: list[str] = field(factory=list[str])
+    _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
+
+    def take(self, record: Record) -> None:
+        """Record what the mock reports, after what the driver has already said."""
+        if isinstance(record, RequestReceived | ConnectionClosed):
+            self.drain()
+        fact = self._fact(record)
+        if fact is not None:
+            self.recorder.add(fact)
+
+    def _fact(  # noqa: PLR0911 - one arm per record
+        self, record: Record
+    ) -> Fact | None:
+        match record:
+            case ConnectionOpened(connection=connection):
+                return Connected(connection)
+            case RequestReceived():
+                return self._request(record)
+            case RequestRejected(status=status, why=why):
+                return Noted("backend", f"answers {status}: {why}")
+            case ResponseStarted(route=route, attempt=attempt, status=status):
+                return Responded(route.value, attempt, status)
+            case FrameSent(route=route, attempt=attempt, index=index, id=id_, event=event):
+                return Framed(route.value, attempt, index, id_, event)
+            case ExchangeEnded(route=route, attempt=attempt, how=how, by=by):
+                return Ended(route.value, attempt, how, by)
+            case ConnectionClosed(connection=connection, how=how, by=by):
+                exchanges = tuple(self._carried.get(connection, ()))
+                return Closed(connection, how, by, exchanges)
+            case RuleFired():
+                return None
+            case _:
+                assert_never(record)
+
+    def _request(self, record: RequestReceived) -> Requested:
+        exchange = f"{record.route.value}#{record.attempt}"
+        self._carried.setdefault(record.connection, []).append(exchange)
+        if record.job is not None:
+            self.jobs.append(record.job)
+        return Requested(
+            route=record.route.value,
+            attempt=record.attempt,
+            method=record.method,
+            target=record.target,
+            headers=tuple((name, _as_utf8(value)) for name, value in record.headers),
+            body=record.body.decode("utf-8", "replace"),
+            connection=record.connection,
+        )

@@ -1,0 +1,114 @@
+"""What a case is: an id that never changes, what it does to a client, and what it expects.
+
+It knows the shape of a case and of its steps. It refuses to know TOML and the running of anything.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TypeAlias
+
+from attrs import frozen
+
+from conformance.assertions.divergence import Assertion
+from conformance.reading import Json
+from conformance.specification import Level
+
+
+class Verb(Enum):
+    """What a driver can be asked to do with its client."""
+
+    START = "start"
+    WAIT = "wait"
+    CANCEL = "cancel"
+    ABORT = "abort"
+
+
+@frozen(kw_only=True)
+class Operate:
+    """Ask the driver for an operation; unless detached, its answer comes before the next step."""
+
+    verb: Verb
+    name: str
+    after: tuple[str, ...] = ()
+    detached: bool = False
+
+
+@frozen(kw_only=True)
+class Await:
+    """Wait for the answer of a detached operation."""
+
+    operation: str
+
+
+@frozen(kw_only=True)
+class Until:
+    """Wait for events of the trace."""
+
+    events: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Elapse:
+    """Let virtual time pass: end idle sleeps up to `ms` in total, or until an event."""
+
+    ms: float
+    after: tuple[str, ...] = ()
+    until: str | None = None
+
+
+@frozen(kw_only=True)
+class Wake:
+    """End a held back-off sleep."""
+
+    sleep: str
+    after: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class Push:
+    """Append an event to the log of the job, into its live streams."""
+
+    frames: tuple[Mapping[str, Json], ...]
+    after: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
+class OpenGate:
+    """Open a gate of the scenario."""
+
+    gate: str
+    after: tuple[str, ...] = ()
+
+
+Step: TypeAlias = Operate | Await | Until | Elapse | Wake | Push | OpenGate
+
+
+@frozen(kw_only=True)
+class Expectation:
+    """An assertion and the requirements that a client breaks which does not meet it."""
+
+    assertion: Assertion
+    requires: tuple[str, ...]
+
+
+@frozen(kw_only=True)
+class Case:
+    """One case. `server` has the words of a scenario, per route; `source` is the whole as data."""
+
+    id: str
+    requires: tuple[str, ...]
+    level: Level
+    profiles: tuple[str, ...]
+    needs: tuple[str, ...]
+    why: str
+    config: Mapping[str, Json]
+    server: Mapping[str, Json]
+    hold: tuple[str, ...]
+    steps: tuple[Step, ...]
+    expect: tuple[Expectation, ...]
+    source: Mapping[str, Json]
+
+    @property
+    def family(self) -> str:
+        """The first part of the id."""
+        return self.id.partition(".")[0]

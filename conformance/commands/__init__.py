@@ -1,0 +1,1 @@
+"""The commands of `arkor-conformance`, one module each, loaded when called."""

@@ -1,0 +1,26 @@
+"""`arkor-conformance list`: what there is to be judged."""
+
+from collections.abc import Sequence
+
+import click
+
+from conformance.loader import load_cases
+from conformance.selection import select
+from conformance.specification import PROFILE_NAMES, load_requirements
+
+
+@click.command()
+@click.option("--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES))
+@click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
+def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
+    """List the cases: id, level, requirements, profiles."""
+    cases = select(load_cases(load_requirements()), (), patterns)
+    shown = [c for c in cases if not profiles or set(profiles) & set(c.profiles)]
+    width = max((len(case.id) for case in shown), default=0)
+    for case in shown:
+        names = "all" if len(case.profiles) == len(PROFILE_NAMES) else " ".join(case.profiles)
+        rules = " ".join(case.requires)
+        click.echo(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
+    total = sum(len(case.profiles) for case in shown)
+    click.echo(f"{len(shown)} cases, {total} with their profiles")
+    return 0 if shown else 4

@@ -1,0 +1,87 @@
+"""`arkor-conformance run`: judge a client."""
+
+import sys
+from collections.abc import Sequence
+
+import anyio
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from conformance.catalogue import PATIENCE, Outcome, Plan, assignments, run
+from conformance.console import Report
+from conformance.loader import load_cases
+from conformance.process import DriverUnusable
+from conformance.selection import select
+from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.verdict import CaseResult, exit_of
+from conformance.verdict_words import Exit
+
+REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option(
+    "--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES), help="Only this."
+)
+@click.option("--case", "ids", multiple=True, help="Only this case (or template).")
+@click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
+@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
+@click.option("--isolate", is_flag=True, help="A new driver process for every case.")
+@click.option(
+    "--patience",
+    default=PATIENCE,
+    type=click.FloatRange(0.05, 3600),
+    help="Seconds of silence after which nothing more is expected.",
+)
+@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+def command(
+    *,
+    profiles: Sequence[str],
+    ids: Sequence[str],
+    patterns: Sequence[str],
+    lanes: int,
+    isolate: bool,
+    patience: float,
+    driver: Sequence[str],
+) -> int:
+    """Judge a client: the reference, or the driver given after --."""
+    requirements = load_requirements()
+    cases = select(load_cases(requirements), ids, patterns)
+    plan = Plan(
+        command=driver or REFERENCE,
+        cases=cases,
+        profiles=profiles or PROFILE_NAMES,
+        lanes=lanes,
+        isolate=isolate,
+        patience=patience,
+    )
+    if not assignments(plan):
+        click.echo("arkor-conformance: no case was selected, so nothing was judged", err=True)
+        return Exit.NOTHING_RAN
+    try:
+        outcome = _play(plan)
+    except DriverUnusable as error:
+        said = f"the driver {error}" if not str(error).startswith(plan.command[0]) else str(error)
+        click.echo(f"arkor-conformance: no verdict: {said}", err=True)
+        return Exit.UNUSABLE
+    Report(Console(highlight=False, soft_wrap=False), requirements, driver).print(outcome)
+    return exit_of(outcome.results)
+
+
+def _play(plan: Plan) -> Outcome:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    console = Console(stderr=True)
+    with Progress(
+        *columns,
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        task = progress.add_task("judging", total=len(assignments(plan)))
+
+        def advance(_: CaseResult) -> None:
+            progress.advance(task)
+
+        return anyio.run(run, plan, advance)

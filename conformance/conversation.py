@@ -1,0 +1,184 @@
+"""Speaking `arkor-drive/1` with one driver, one case at a time.
+
+It knows which commands are unanswered and whose trace the driver's words belong to. A word that
+belongs nowhere breaks the conversation, with a reason. It refuses to know what a case expects.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field
+
+from conformance.drive import (
+    PROTOCOL,
+    Answer,
+    DriveError,
+    Identity,
+    command,
+    parse_identity,
+    parse_message,
+)
+from conformance.process import DriverProcess, DriverUnusable
+from conformance.reading import Json
+from conformance.trace import Called, Event, Fact, Noted, Settled, Trace
+
+
+@define
+class Recorder:
+    """Appends to a trace with the time since it began, and wakes whoever waits for growth."""
+
+    trace: Trace = field(factory=Trace)
+    _start: float = field(factory=time.monotonic, init=False)
+    _grown: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def add(self, fact: Fact) -> Event:
+        """Append `fact` now."""
+        event = self.trace.append(fact, time.monotonic() - self._start)
+        self.poke()
+        return event
+
+    def poke(self) -> None:
+        """Wake whoever waits, though the trace did not grow."""
+        self._grown.set()
+        self._grown = anyio.Event()
+
+    async def growth(self) -> None:
+        """Wait for the next event."""
+        await self._grown.wait()
+
+
+@define
+class Conversation:
+    """A driver process being spoken to. `broken` says why it cannot be spoken to any more."""
+
+    command: Sequence[str]
+    broken: str | None = field(default=None, init=False)
+    identity: Identity | None = field(default=None, init=False)
+    _recorder: Recorder | None = field(default=None, init=False)
+    _pending: dict[int, str] = field(factory=dict[int, str], init=False)
+    _number: int = field(default=0, init=False)
+    _process: DriverProcess = field(init=False)
+    _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _stopped: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def start(self, group: TaskGroup) -> None:
+        """Start the process and read it in `group`; raises DriverUnusable."""
+        self._process = DriverProcess.start(self.command, self._hear, self._end)
+        group.start_soon(self._read)
+
+    def listen(self, recorder: Recorder) -> None:
+        """From now on, what the driver says belongs to this trace."""
+        self._recorder = recorder
+
+    def ask(self, operation: str, name: str, arguments: Mapping[str, Json] | None = None) -> None:
+        """Send a command; its answer will be recorded as the settling of `operation`."""
+        self._number += 1
+        self._pending[self._number] = operation
+        if self._recorder is not None:
+            self._recorder.add(Called(operation))
+        self._process.send(command(self._number, name, arguments or {}))
+
+    def wake(self, number: int) -> None:
+        """Let the driver's sleep `number` end; there is no answer to it."""
+        self._process.send(command(None, "wake", {"n": number}))
+
+    def drain(self) -> None:
+        """Record now whatever the driver has already written."""
+        self._process.drain()
+
+    def busy_seconds(self) -> float | None:
+        """Return the processor time that the driver has used, where the system tells."""
+        return self._process.busy_seconds()
+
+    @property
+    def log(self) -> str:
+        """The last lines of the driver's standard error."""
+        return self._process.log
+
+    @property
+    def unanswered(self) -> Sequence[str]:
+        """The operations that were asked for and have not settled."""
+        return tuple(self._pending.values())
+
+    async def stop(self) -> None:
+        """End the process for certain."""
+        with anyio.CancelScope(shield=True):
+            self._reading.cancel()
+            await self._stopped.wait()
+            await self._process.stop()
+
+    def introduce(self, recorder: Recorder) -> None:
+        """Take the answer to `hello` out of a trace; raises DriverUnusable if it is none."""
+        settled = recorder.trace.first("hello.settled")
+        if settled is None or not isinstance(settled.fact, Settled):
+            raise DriverUnusable(self.broken or "never answered hello")
+        if settled.fact.failure is not None:
+            raise DriverUnusable(f"refused {PROTOCOL}: {settled.fact.failure.message}")
+        try:
+            self.identity = parse_identity(settled.fact.ok)
+        except DriveError as error:
+            raise DriverUnusable(str(error)) from error
+
+    async def _read(self) -> None:
+        with self._reading:
+            await self._process.read()
+        self._stopped.set()
+
+    def _hear(self, line: bytes) -> None:
+        if self.broken is not None:
+            return
+        try:
+            message = parse_message(line)
+        except DriveError as error:
+            self._end(str(error))
+            return
+        if isinstance(message, Answer):
+            self._settle(message)
+        elif self._recorder is not None:
+            self._recorder.add(message)
+        elif not isinstance(message, Noted):
+            self._end(f"spoke while no case was open: {message}")
+
+    def _settle(self, answer: Answer) -> None:
+        operation = self._pending.pop(answer.re, None)
+        if operation is None:
+            known = 0 < answer.re <= self._number
+            why = "a second time" if known else "though nobody asked"
+            self._end(f"answered command {answer.re} {why}")
+        elif self._recorder is not None:
+            self._recorder.add(Settled(operation, answer.ok, answer.failure))
+
+    def _end(self, reason: str) -> None:
+        self.broken = self.broken or f"the driver {reason}"
+        if self._recorder is not None:
+            self._recorder.poke()
+
+
+async def patiently(
+    recorder: Recorder, conversation: Conversation, patience: float, done: Callable[[], bool]
+) -> bool:
+    """Wait for `done` as long as anything happens at all; return whether it came about.
+
+    The watchdog has no deadline: every new event starts it again, and so does a driver that uses
+    the processor, for a while. Only silence for `patience` seconds ends it (and a broken driver).
+    """
+    indulgences = 8
+    busy = conversation.busy_seconds()
+    while not done():
+        if conversation.broken is not None:
+            return False
+        seen = len(recorder.trace.events)
+        with anyio.move_on_after(patience):
+            await recorder.growth()
+            continue
+        conversation.drain()
+        if len(recorder.trace.events) > seen:
+            continue
+        now = conversation.busy_seconds()
+        working = busy is not None and now is not None and now - busy > patience / 20
+        if not working or not indulgences:
+            return done()
+        busy, indulgences = now, indulgences - 1
+    return True

@@ -1,0 +1,179 @@
+"""Case files: TOML in, cases out; strict, with errors that name the right word.
+
+It knows every word of a case file but those of `server`, which are the mock's, and those of
+`expect`, which the assertions read themselves. It refuses to know how a case runs.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from conformance.assertions.vocabulary import read_expectations
+from conformance.case import Case, Expectation, Operate, Step
+from conformance.case_words import CAPABILITIES
+from conformance.matrix import expand
+from conformance.reading import Json, ReadingError, Table, nearest, parse_toml, word
+from conformance.references import check_reference
+from conformance.specification import PROFILE_NAMES, Level, Requirement
+from conformance.steps import read_steps
+from conformance.trace import CALLBACKS, ROUTES
+
+CASES: Final = Path(__file__).parent / "cases"
+_ID: Final = re.compile(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?")
+_CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
+_CONFIG_COUNTS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
+_TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
+
+
+def load_cases(
+    requirements: Mapping[str, Requirement], directory: Path = CASES
+) -> tuple[Case, ...]:
+    """Read every case file of a directory, files and cases in their order.
+
+    Raises ReadingError for anything that is not exactly right, an id that stands twice included.
+    """
+    cases: list[Case] = []
+    seen: set[str] = set()
+    for path in sorted(directory.glob("*.toml")):
+        for case in read_case_file(path.name, path.read_text("utf-8"), requirements):
+            if case.id in seen:
+                raise ReadingError(f"{path.name}: {case.id}", "the id stands twice")
+            if path.stem != case.family:
+                raise ReadingError(f"{path.name}: {case.id}", f"belongs to {case.family}.toml")
+            seen.add(case.id)
+            cases.append(case)
+    return tuple(cases)
+
+
+def read_case_file(
+    name: str, text: str, requirements: Mapping[str, Requirement]
+) -> tuple[Case, ...]:
+    """Read the cases of one file: a list of `[[case]]`, or one case as the whole file."""
+    table = Table(name, parse_toml(text, name))
+    tables: Sequence[Mapping[str, Json]] = (table.values,)
+    if not table.has("id"):
+        tables = [case.values for case in table.tables("case")]
+        table.finish()
+    return tuple(_cases(name, tables, requirements))
+
+
+def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requirement]) -> Case:
+    """Read one expanded case; raises ReadingError."""
+    table = Table(where, values)
+    identifier = table.text("id")
+    if not _ID.fullmatch(identifier):
+        raise ReadingError(where, f"{identifier!r} is no id, budget.ping-is-not-progress would be")
+    table.where = where = f"{where}: {identifier}"
+    requires = _requires(table, known)
+    steps = read_steps(table.tables("step"))
+    config = _config(table.table("config"))
+    case = Case(
+        id=identifier,
+        requires=requires,
+        level=Level(table.one_of("level", [level.value for level in Level], "MUST")),
+        profiles=_profiles(table, requires, known),
+        needs=tuple(word(f"{where}: needs", need, CAPABILITIES) for need in table.texts("needs")),
+        why=table.text("why"),
+        config=config,
+        server=_server(table.table("server")),
+        hold=tuple(check_reference(f"{where}: hold", name, ()) for name in table.texts("hold")),
+        steps=steps,
+        expect=_expect(table.table("expect"), requires, config, steps),
+        source=values,
+    )
+    table.finish()
+    return case
+
+
+def _cases(
+    name: str, tables: Iterable[Mapping[str, Json]], known: Mapping[str, Requirement]
+) -> Iterator[Case]:
+    for n, values in enumerate(tables, 1):
+        identifier = values.get("id")
+        where = f"{name}: {identifier}" if isinstance(identifier, str) else f"{name}: case[{n}]"
+        for expanded in expand(where, values):
+            yield read_case(name, expanded, known)
+
+
+def _requires(table: Table, known: Mapping[str, Requirement]) -> tuple[str, ...]:
+    requires = table.texts("requires")
+    if not requires:
+        raise ReadingError(table.where, "'requires' is missing: which rule is this about?")
+    for identifier in requires:
+        if identifier not in known:
+            raise ReadingError(
+                table.where, f"requires {identifier}, no such rule; {nearest(identifier, known)}"
+            )
+    return requires
+
+
+def _profiles(
+    table: Table, requires: Sequence[str], known: Mapping[str, Requirement]
+) -> tuple[str, ...]:
+    common = [
+        name for name in PROFILE_NAMES if all(name in known[rule].profiles for rule in requires)
+    ]
+    profiles = table.texts("profiles") or tuple(common)
+    if not profiles:
+        raise ReadingError(table.where, "no profile has all the rules that it requires")
+    for profile in profiles:
+        word(f"{table.where}: profiles", profile, PROFILE_NAMES)
+        if profile not in common:
+            raise ReadingError(
+                table.where,
+                f"profile {profile} lacks a rule that the case requires; {common} have them all",
+            )
+    return profiles
+
+
+def _config(table: Table) -> Mapping[str, Json]:
+    for key in _CONFIG_TEXTS:
+        table.optional(key, table.text)
+    for key in _CONFIG_COUNTS:
+        table.optional(key, table.number)
+    table.optional("input", table.table)
+    for n, roll in enumerate(table.items("rng"), 1):
+        if isinstance(roll, bool) or not isinstance(roll, int | float) or not 0 <= roll < 1:
+            raise ReadingError(f"{table.where}: rng[{n}]", "a number in [0, 1) would be right")
+    for key in _TRIGGERS:
+        if table.has(key):
+            trigger = table.table(key)
+            trigger.one_of("callback", CALLBACKS)
+            trigger.count("nth", 1)
+            trigger.finish()
+    table.finish()
+    return table.values
+
+
+def _server(table: Table) -> Mapping[str, Json]:
+    for key in table.values:
+        if key not in ROUTES:
+            table.has("scenario")
+    for route in ROUTES:
+        table.tables(route)
+    table.table("scenario")
+    table.finish()
+    return table.values
+
+
+def _expect(
+    table: Table, requires: tuple[str, ...], config: Mapping[str, Json], steps: Sequence[Step]
+) -> tuple[Expectation, ...]:
+    cites = table.table("cites")
+    operations = tuple(step.name for step in steps if isinstance(step, Operate))
+    found = tuple(
+        Expectation(assertion=assertion, requires=_cited(cites, assertion.word, requires))
+        for assertion in read_expectations(table, operations, config)
+    )
+    cites.finish()
+    if not found:
+        raise ReadingError(table.where, "nothing is expected, so nothing could fail")
+    return found
+
+
+def _cited(cites: Table, assertion: str, requires: tuple[str, ...]) -> tuple[str, ...]:
+    for key in (assertion, assertion.partition(" ")[0], assertion.partition(".")[0]):
+        if cites.has(key):
+            return tuple(word(f"{cites.where}: {key}", rule, requires) for rule in cites.texts(key))
+    return requires

@@ -1,0 +1,205 @@
+"""One driver process: started, spoken to in lines, and ended for certain.
+
+It knows pipes, bounds and the ways in which a process can be no driver. It refuses to know what
+the lines mean. Nothing here trusts the process: lines are bounded, its log is bounded, and it is
+ended together with its children.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from conformance.drive import MAX_LINE
+
+_BLOCK: Final = 1 << 16
+_LOG_BYTES: Final = 1 << 15
+_GRACE: Final = 0.5
+"""Seconds that a driver has to go by itself once it was told to."""
+
+
+class DriverUnusable(Exception):
+    """There is no driver to speak to: it cannot be started, or it does not speak the protocol."""
+
+
+@define
+class DriverProcess:
+    """A running driver. `drain` hands whatever it has written so far to `on_line`, in order."""
+
+    _process: subprocess.Popen[bytes] = field(alias="process")
+    _on_line: Callable[[bytes], None] = field(alias="on_line")
+    _on_end: Callable[[str], None] = field(alias="on_end")
+    _partial: bytearray = field(factory=bytearray, init=False)
+    _outgoing: bytearray = field(factory=bytearray, init=False)
+    _blocked: anyio.Event = field(factory=anyio.Event, init=False)
+    _log: bytearray = field(factory=bytearray, init=False)
+    _ended: bool = field(default=False, init=False)
+
+    @classmethod
+    def start(
+        cls,
+        command: Sequence[str],
+        on_line: Callable[[bytes], None],
+        on_end: Callable[[str], None],
+    ) -> "DriverProcess":
+        """Start a driver; raises DriverUnusable that says why it could not be started."""
+        try:
+            process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except FileNotFoundError as error:
+            raise DriverUnusable(f"{command[0]}: there is no such program") from error
+        except PermissionError as error:
+            raise DriverUnusable(f"{command[0]}: is not executable (chmod +x?)") from error
+        except OSError as error:
+            raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
+        for descriptor in _descriptors(process):
+            os.set_blocking(descriptor, False)
+        return cls(process, on_line, on_end)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still speaks."""
+        return not self._ended
+
+    @property
+    def log(self) -> str:
+        """The last lines of its standard error."""
+        return self._log.decode("utf-8", "backslashreplace").strip()
+
+    async def read(self) -> None:
+        """Hand over its lines until it ends; to be run in a task of its own."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._read_log)
+            group.start_soon(self._write_rest)
+            _, stdout, _ = _descriptors(self._process)
+            while not self._ended:
+                await anyio.wait_readable(stdout)
+                self.drain()
+            group.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """Hand over every whole line that is there now, without waiting."""
+        while not self._ended:
+            _, stdout, _ = _descriptors(self._process)
+            try:
+                block = os.read(stdout, _BLOCK)
+            except BlockingIOError:
+                return
+            if not block:
+                self._end(self._farewell())
+                return
+            self._take(block)
+
+    def send(self, line: bytes) -> None:
+        """Send one line, now as far as the pipe takes it and the rest from `read`."""
+        self._outgoing += line
+        self._flush()
+
+    async def stop(self) -> None:
+        """End it: ask by closing its input, then end it and its children."""
+        self._ended = True
+        _, stdout, _ = _descriptors(self._process)
+        if self._process.stdin:
+            self._process.stdin.close()
+        with anyio.move_on_after(_GRACE):
+            while _still_writing(stdout):
+                await anyio.wait_readable(stdout)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def busy_seconds(self) -> float | None:
+        """Return the processor time it has used so far, or None where the system does not tell."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+        except OSError:
+            return None
+        user, system = stat.rpartition(")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _flush(self) -> None:
+        while self._outgoing and not self._ended:
+            stdin, _, _ = _descriptors(self._process)
+            try:
+                del self._outgoing[: os.write(stdin, self._outgoing)]
+            except BlockingIOError:
+                self._blocked.set()
+                return
+            except OSError:
+                self.drain()
+                self._end("closed its standard input, so it cannot be told anything")
+
+    async def _write_rest(self) -> None:
+        stdin, _, _ = _descriptors(self._process)
+        while True:
+            await self._blocked.wait()
+            await anyio.wait_writable(stdin)
+            self._blocked = anyio.Event()
+            self._flush()
+
+    def _take(self, block: bytes) -> None:
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            whole = bytes(self._partial) + line
+            self._partial.clear()
+            if whole.strip():
+                self._on_line(whole)
+        self._partial += rest
+        if len(self._partial) > MAX_LINE:
+            self._end(f"printed a line longer than {MAX_LINE} bytes")
+
+    def _end(self, reason: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self._on_end(reason)
+
+    def _farewell(self) -> str:
+        """Say how it went: its output is closed, so it has ended or is about to."""
+        try:
+            code = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return "closed its standard output without exiting"
+        if code < 0:
+            return f"was ended by signal {signal.Signals(-code).name}"
+        return f"exited with status {code}"
+
+    async def _read_log(self) -> None:
+        _, _, stderr = _descriptors(self._process)
+        while True:
+            await anyio.wait_readable(stderr)
+            try:
+                block = os.read(stderr, _BLOCK)
+            except BlockingIOError:
+                continue
+            if not block:
+                return
+            self._log += block
+            del self._log[:-_LOG_BYTES]
+
+
+def _still_writing(descriptor: int) -> bool:
+    try:
+        return bool(os.read(descriptor, _BLOCK))
+    except BlockingIOError:
+        return True
+
+
+def _descriptors(process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
+    if not (process.stdin and process.stdout and process.stderr):
+        msg = "a driver has three pipes"
+        raise RuntimeError(msg)
+    return process.stdin.fileno(), process.stdout.fileno(), process.stderr.fileno()

@@ -1,0 +1,211 @@
+"""Reading TOML and JSON values strictly, with errors that name the right word.
+
+It knows the shapes of plain data and how to complain about them: where, what is wrong, what would
+be right. It refuses to know what any word means.
+"""
+
+import difflib
+import json
+import math
+import tomllib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TypeAlias, TypeVar
+
+from attrs import define, field
+
+Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
+"""A value of JSON as everything here passes it around; never mutated, so covariant."""
+
+T = TypeVar("T")
+
+
+class ReadingError(ValueError):
+    """Data that does not say what it should: `where: what is wrong, what would be right`."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}")
+        self.where = where
+        self.problem = problem
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say what would be right instead of `word`: the nearest known word, else all of them."""
+    words = sorted(known)
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean {close[0]!r}?"
+    return "known are " + ", ".join(words) if words else "nothing is known here"
+
+
+def parse_json(text: str | bytes) -> Json:
+    """Parse JSON; raises ValueError for what is no JSON, `NaN` and `Infinity` included."""
+
+    def refuse(constant: str) -> Json:
+        msg = f"{constant} is not JSON"
+        raise ValueError(msg)
+
+    try:
+        value: Json = json.loads(text, parse_constant=refuse)
+    except RecursionError as error:
+        msg = "nested too deeply"
+        raise ValueError(msg) from error
+    return value
+
+
+def parse_toml(text: str, where: str) -> Mapping[str, Json]:
+    """Parse TOML that holds plain JSON data only; raises ReadingError for anything else."""
+    try:
+        document: Mapping[str, Json] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ReadingError(where, f"no TOML: {error}") from error
+    _only_plain(document, where)
+    return document
+
+
+def _only_plain(value: Json, where: str) -> None:
+    match value:
+        case Mapping():
+            for key, item in value.items():
+                _only_plain(item, f"{where}: {key}")
+        case str() | int() | None:
+            pass
+        case float():
+            if not math.isfinite(value):
+                raise ReadingError(where, f"{value} is no number of JSON")
+        case Sequence():
+            for n, item in enumerate(value, 1):
+                _only_plain(item, f"{where}[{n}]")
+        case _:  # what TOML has and JSON has not
+            raise ReadingError(where, "a date has no place here, a string would be right")
+
+
+def kind_of(value: Json) -> str:
+    """Name the JSON kind of `value` for an error message."""
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case Mapping():
+            return "a table"
+        case _:
+            return "a list"
+
+
+@define
+class Table:
+    """One table being read; `finish` complains about every key that nobody asked for."""
+
+    where: str
+    values: Mapping[str, Json]
+    _asked: set[str] = field(factory=set[str], init=False, alias="asked")
+
+    @classmethod
+    def of(cls, where: str, value: Json) -> "Table":
+        """Read `value` as a table; raises ReadingError if it is something else."""
+        if not isinstance(value, Mapping):
+            raise ReadingError(where, f"{kind_of(value)} stands here, a table would be right")
+        return cls(where, value)
+
+    def has(self, key: str) -> bool:
+        """Tell whether `key` is there, and count it as known."""
+        self._asked.add(key)
+        return key in self.values
+
+    def raw(self, key: str) -> Json:
+        """Return the value at `key` whatever it is; raises ReadingError if it is missing."""
+        if not self.has(key):
+            raise ReadingError(self.where, f"{key!r} is missing")
+        return self.values[key]
+
+    def text(self, key: str, default: str | None = None) -> str:
+        """Return the string at `key`."""
+        if default is not None and not self.has(key):
+            return default
+        value = self.raw(key)
+        if not isinstance(value, str):
+            raise self._wrong(key, "a string")
+        return value
+
+    def count(self, key: str, default: int | None = None) -> int:
+        """Return the whole number at `key`; booleans are none."""
+        if default is not None and not self.has(key):
+            return default
+        value = self.raw(key)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise self._wrong(key, "a whole number")
+        return value
+
+    def number(self, key: str) -> float:
+        """Return the number at `key`; booleans are none."""
+        value = self.raw(key)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise self._wrong(key, "a number")
+        return value
+
+    def flag(self, key: str) -> bool:
+        """Return the boolean at `key`; False if it is absent."""
+        if not self.has(key):
+            return False
+        value = self.raw(key)
+        if not isinstance(value, bool):
+            raise self._wrong(key, "true or false")
+        return value
+
+    def items(self, key: str) -> Sequence[Json]:
+        """Return the list at `key`; empty if it is absent."""
+        if not self.has(key):
+            return ()
+        value = self.raw(key)
+        if isinstance(value, str) or not isinstance(value, Sequence):
+            raise self._wrong(key, "a list")
+        return value
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """Return the list of strings at `key`; empty if it is absent."""
+        found: list[str] = []
+        for item in self.items(key):
+            if not isinstance(item, str):
+                raise self._wrong(key, "a list of strings")
+            found.append(item)
+        return tuple(found)
+
+    def table(self, key: str) -> "Table":
+        """Return the table at `key`; an empty one if it is absent."""
+        return Table.of(f"{self.where}: {key}", self.raw(key) if self.has(key) else {})
+
+    def tables(self, key: str) -> tuple["Table", ...]:
+        """Return the list of tables at `key`; empty if it is absent."""
+        return tuple(
+            Table.of(f"{self.where}: {key}[{n}]", item) for n, item in enumerate(self.items(key), 1)
+        )
+
+    def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
+        """Return the string at `key`, which must be one of `known`."""
+        return word(f"{self.where}: {key}", self.text(key, default), known)
+
+    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
+        """Return `read(key)`, or None if the key is absent."""
+        return read(key) if self.has(key) else None
+
+    def finish(self) -> None:
+        """Raise ReadingError for the first key that nobody asked for."""
+        for key in self.values:
+            if key not in self._asked:
+                raise ReadingError(self.where, f"unknown key {key!r}; {nearest(key, self._asked)}")
+
+    def _wrong(self, key: str, right: str) -> ReadingError:
+        stands = kind_of(self.values[key])
+        return ReadingError(self.where, f"{key!r} is {stands}, {right} would be right")
+
+
+def word(where: str, value: str, known: Iterable[str]) -> str:
+    """Return `value` if it is one of `known`; raises ReadingError that names the nearest."""
+    words = tuple(known)
+    if value not in words:
+        raise ReadingError(where, f"{value!r} is unknown; {nearest(value, words)}")
+    return value

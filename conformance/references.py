@@ -1,0 +1,53 @@
+"""The names by which a case refers to events of a trace.
+
+It knows which names can occur at all, so that a slip in a case is an error when the case is read,
+and not a wait for something that cannot come. It refuses to know any trace.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from conformance.reading import ReadingError, nearest
+from conformance.trace import CALLBACKS, ROUTES
+
+_EXCHANGE: Final = re.compile(
+    r"(?P<route>[a-z]+)#[1-9]\d*(\.(requested|responded|ended|closed|frame#[1-9]\d*))?"
+)
+_CALLBACK: Final = re.compile(r"callback(\.(?P<name>[a-z]+))?#[1-9]\d*")
+_SLEEP: Final = re.compile(r"(sleep|idle)#[1-9]\d*(\.(woken|ended))?")
+_OPERATION: Final = re.compile(r"(?P<operation>[a-z]+(#[1-9]\d*)?)\.(called|settled)")
+
+
+def check_reference(where: str, reference: str, operations: Iterable[str]) -> str:
+    """Return `reference` if it can name an event; raises ReadingError that says what would."""
+    if _SLEEP.fullmatch(reference):
+        return reference
+    if found := _CALLBACK.fullmatch(reference):
+        _known(where, reference, found["name"] or "log", CALLBACKS)
+    elif found := _OPERATION.fullmatch(reference):
+        _known(where, reference, found["operation"], operations)
+    elif found := _EXCHANGE.fullmatch(reference):
+        _known(where, reference, found["route"], ROUTES)
+    else:
+        raise ReadingError(
+            where,
+            f"{reference!r} names no event; stream#1.frame#2, create#1.requested, callback.log#1, "
+            "sleep#1.ended or wait.settled would",
+        )
+    return reference
+
+
+def check_exchange(where: str, reference: str) -> str:
+    """Return `reference` if it names an exchange (`stream#2`); raises ReadingError."""
+    route, hash_sign, attempt = reference.partition("#")
+    if not (hash_sign and attempt.isascii() and attempt.isdigit() and int(attempt)):
+        raise ReadingError(where, f"{reference!r} is no exchange, stream#2 would be one")
+    return f"{_known(where, reference, route, ROUTES)}#{attempt}"
+
+
+def _known(where: str, reference: str, part: str, known: Iterable[str]) -> str:
+    words = tuple(known)
+    if part not in words:
+        raise ReadingError(where, f"{reference!r}: {part!r} is unknown; {nearest(part, words)}")
+    return part

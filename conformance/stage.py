@@ -1,0 +1,208 @@
+"""One case on its stage: a client driven through the steps, its backend recorded beside it.
+
+It knows how to take steps, when to wake a sleep and how long to be patient. It refuses to know
+what the trace means: `judgement` reads it afterwards.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, Protocol, assert_never
+
+from attrs import define, field
+
+from conformance.case import (
+    Await,
+    Case,
+    Elapse,
+    OpenGate,
+    Operate,
+    Push,
+    Step,
+    Until,
+    Verb,
+    Wake,
+)
+from conformance.conversation import Conversation, Recorder, patiently
+from conformance.reading import Json
+from conformance.trace import Event, SleepEnded, Slept, Woken
+
+MOST_EVENTS: Final = 5_000
+"""A trace that grows past this many events is a client, or a driver, that goes on without end."""
+DEFAULT_CONFIG: Final[dict[str, Json]] = {
+    "token": "kit-token",
+    "org": "kit-org",
+    "project": "kit-project",
+    "name": "kit-run",
+    "input": {
+        "model": "kit/model",
+        "dataset": {"type": "huggingface", "name": "kit/dataset"},
+    },
+}
+
+
+class Backend(Protocol):
+    """What a stage needs of the backend beside the requests that reach it."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the client finds it."""
+        ...
+
+    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
+        """Append events to the log of the job that was last asked about."""
+        ...
+
+    def open_gate(self, name: str) -> None:
+        """Let whatever waits at a gate go on."""
+        ...
+
+
+@define
+class Stage:
+    """Plays one case.
+
+    `stuck` says what a step waited for in vain, `unanswered` which operations never settled.
+    """
+
+    case: Case
+    profile: str
+    conversation: Conversation
+    recorder: Recorder
+    patience: float
+    stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
+    unanswered: tuple[str, ...] = field(default=(), init=False)
+    _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
+    _names: dict[int, str] = field(factory=dict[int, str], init=False)
+
+    async def play(self, backend: Backend) -> None:
+        """Open the case, take its steps, let it settle, close it."""
+        self.recorder.trace.listen(self._on_event)
+        self.conversation.listen(self.recorder)
+        config = {**DEFAULT_CONFIG, "profile": self.profile, **self.case.config}
+        config["base_url"] = backend.base_url
+        self.conversation.ask("open", "open", {"case": self.case.id, "config": config})
+        if await self._settled("open"):
+            for number, step in enumerate(self.case.steps, 1):
+                if not await self._take(f"step {number}", step, backend):
+                    break
+            await self._let_settle()
+        self.unanswered = tuple(self.conversation.unanswered)
+        if not self.unanswered and self.conversation.broken is None:
+            await self._close()
+
+    async def _take(  # noqa: PLR0911 - one arm per step
+        self, where: str, step: Step, backend: Backend
+    ) -> bool:
+        match step:
+            case Await():
+                return await self._settled(step.operation)
+            case Until():
+                return await self._seen(where, step.events)
+            case Operate() | Elapse() | Wake() | Push() | OpenGate():
+                if not await self._seen(where, step.after):
+                    return False
+            case _:
+                assert_never(step)
+        match step:
+            case Operate():
+                return await self._operate(step)
+            case Elapse():
+                return await self._elapse(where, step)
+            case Wake():
+                return await self._wake_named(where, step.sleep)
+            case Push():
+                backend.push(step.frames)
+            case OpenGate():
+                backend.open_gate(step.gate)
+            case _:
+                assert_never(step)
+        return True
+
+    async def _operate(self, step: Operate) -> bool:
+        reason: dict[str, Json] = {"reason": "the case aborts"}
+        arguments = reason if step.verb is Verb.ABORT else {}
+        self.conversation.ask(step.name, step.verb.value, arguments)
+        return step.detached or await self._settled(step.name)
+
+    async def _elapse(self, where: str, step: Elapse) -> bool:
+        """End idle sleeps as they come, up to the time that is to pass."""
+        left = step.ms
+
+        def due() -> list[tuple[int, Slept]]:
+            return [(n, s) for n, s in self._asleep.items() if s.purpose == "idle" and s.ms <= left]
+
+        def over() -> bool:
+            return step.until is not None and self.recorder.trace.first(step.until) is not None
+
+        while not over() and left > 0:
+            if not await self._patiently(lambda: bool(due()) or over()):
+                self._missing(where, step.until or f"a timer of at most {left:g} ms")
+                return False
+            for number, sleep in due()[:1]:
+                left -= max(sleep.ms, 1.0)
+                self._wake(number)
+        return True
+
+    async def _let_settle(self) -> None:
+        """Give every operation its answer and every expected event its time."""
+        awaited = [name for each in self.case.expect for name in each.assertion.awaited]
+
+        def quiet() -> bool:
+            first = self.recorder.trace.first
+            return not self.conversation.unanswered and all(map(first, awaited))
+
+        await self._patiently(quiet)
+
+    async def _close(self) -> None:
+        self.conversation.ask("close", "close")
+        if not await self._settled("close"):
+            self.unanswered = ("close",)
+
+    async def _settled(self, operation: str) -> bool:
+        return await self._happened(f"{operation}.settled")
+
+    async def _seen(self, where: str, events: tuple[str, ...]) -> bool:
+        for name in events:
+            if not await self._happened(name):
+                self._missing(where, name)
+                return False
+        return True
+
+    async def _happened(self, name: str) -> bool:
+        return await self._patiently(lambda: self.recorder.trace.first(name) is not None)
+
+    async def _patiently(self, done: Callable[[], bool]) -> bool:
+        def over() -> bool:
+            return done() or self.runaway
+
+        return await patiently(self.recorder, self.conversation, self.patience, over) and done()
+
+    @property
+    def runaway(self) -> bool:
+        """Whether the trace has grown beyond all bounds."""
+        return len(self.recorder.trace.events) > MOST_EVENTS
+
+    def _missing(self, where: str, name: str) -> None:
+        self.stuck.append((where, name))
+
+    def _on_event(self, event: Event) -> None:
+        match event.fact:
+            case Slept(n=n, purpose=purpose) as slept:
+                self._asleep[n] = slept
+                self._names[n] = event.names[0]
+                if purpose != "idle" and event.names[0] not in self.case.hold and not self.runaway:
+                    self._wake(n)
+            case SleepEnded(n=n):
+                self._asleep.pop(n, None)
+            case _:
+                pass
+
+    async def _wake_named(self, where: str, name: str) -> bool:
+        if not await self._seen(where, (name,)):
+            return False
+        self._wake(next(number for number, known in self._names.items() if known == name))
+        return True
+
+    def _wake(self, number: int) -> None:
+        self._asleep.pop(number, None)
+        self.recorder.add(Woken(number))
+        self.conversation.wake(number)
