@@ -78,42 +78,48 @@ class _Fields:
         self.rest = dict(source)
 
     def text(self, key: str) -> str | None:
-        value = self._known(key)
-        return str(self.rest.pop(key)) if isinstance(value, str) else None
+        value = self.rest.get(key)
+        if isinstance(value, str):
+            del self.rest[key]
+            return value
+        self._leave(key, value)
+        return None
 
     def integer(self, key: str) -> int | None:
-        value = self.number(key)
+        value = self.rest.get(key)
         if isinstance(value, float) and not value.is_integer():
-            self.rest[key] = value
             return None
+        value = self.number(key)
         return None if value is None else int(value)
 
     def number(self, key: str) -> float | None:
-        value = self._known(key)
-        if not isinstance(value, (int, float)) or isinstance(value, bool):
-            return None
-        del self.rest[key]
-        return value
+        value = self.rest.get(key)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            del self.rest[key]
+            return value
+        self._leave(key, value)
+        return None
 
     def mapping(self, key: str) -> JsonObject | None:
-        value = self._known(key)
-        if not is_object(value):
-            return None
-        del self.rest[key]
-        return value
+        value = self.rest.get(key)
+        if is_object(value):
+            del self.rest[key]
+            return value
+        self._leave(key, value)
+        return None
 
     def array(self, key: str) -> tuple[object, ...]:
-        value = self._known(key)
-        if not is_array(value):
-            return ()
-        del self.rest[key]
-        return tuple(value)
+        value = self.rest.get(key)
+        if is_array(value):
+            del self.rest[key]
+            return tuple(value)
+        self._leave(key, value)
+        return ()
 
-    def _known(self, key: str) -> object:
-        """Return the member, having dropped a null, which says as much as its absence."""
-        if self.rest.get(key) is None:
+    def _leave(self, key: str, value: object) -> None:
+        """Leave a member of another type where it is; a null says as much as its absence."""
+        if value is None:
             self.rest.pop(key, None)
-        return self.rest.get(key)
 
 
 def decode_job(source: JsonObject) -> TrainingJob:

@@ -4,10 +4,31 @@ It knows in which state each machine of one trainer is, and how a move of one ma
 It refuses to know what a signal or a move is good for.
 """
 
+from collections.abc import Mapping
+from typing import Final
+
 from attrs import define
 
 from arkor_proto._errors import LocalProtocolError
-from arkor_proto._table import JOINT, TABLE, Illegal, Job, Move, Signal, State, Stop, Stream
+from arkor_proto._table import (
+    JOINT,
+    TABLE,
+    Illegal,
+    Job,
+    JobSignal,
+    Joint,
+    Move,
+    Signal,
+    State,
+    Stop,
+    Stream,
+    StreamSignal,
+)
+
+_JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
+    signal: tuple(joint for joint in JOINT if joint.when is signal)
+    for signal in {joint.when for joint in JOINT}
+}
 
 
 def next_state(state: State, signal: Signal) -> State | None:
@@ -36,22 +57,22 @@ class Machines:
 
     def take(self, signal: Signal) -> list[Signal]:
         """Apply `signal` and all that follows from it; return those that moved, in order."""
-        for state in self.states:
-            if signal in TABLE[state]:
-                to = next_state(state, signal)
-                if to is None:
-                    return []
-                self._set(to)
+        match next_state(self._state_for(signal), signal):
+            case Job() as to:
+                self.job = to
+            case Stream() as to:
+                self.stream = to
+            case Stop() as to:
+                self.stop = to
+            case _:
+                return []
         moved = [signal]
-        for joint in JOINT:
-            if joint.when is signal and joint.given in self.states:
+        for joint in _JOINT_BY_SIGNAL.get(signal, ()):
+            if joint.given in self.states:
                 moved += self.take(joint.then)
         return moved
 
-    def _set(self, to: State) -> None:
-        if isinstance(to, Job):
-            self.job = to
-        elif isinstance(to, Stream):
-            self.stream = to
-        elif isinstance(to, Stop):
-            self.stop = to
+    def _state_for(self, signal: Signal) -> State:
+        if isinstance(signal, StreamSignal):
+            return self.stream
+        return self.job if isinstance(signal, JobSignal) else self.stop
