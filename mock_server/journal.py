@@ -113,6 +113,15 @@ class ConnectionClosed:
 
 
 @frozen
+class PortChanged:
+    """The port went away or came back; `state` is down, blackhole or up."""
+
+    seq: int
+    at: float
+    state: str
+
+
+@frozen
 class RuleFired:
     """A rule acted; `rule` counts from 1."""
 
@@ -130,6 +139,7 @@ Record = (
     | ExchangeEnded
     | ConnectionClosed
     | RuleFired
+    | PortChanged
 )
 Predicate = Callable[[Record], bool]
 

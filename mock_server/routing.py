@@ -12,14 +12,14 @@ from attrs import field, frozen
 
 from mock_server.vocabulary import Route
 
-_FIXED: Final = {
+_FIXED: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
     ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
     ("v1", "auth", "anonymous"): (Route.ANONYMOUS, ("POST",)),
     ("v1", "me"): (Route.ME, ("GET",)),
     ("v1", "jobs"): (Route.CREATE, ("POST",)),
 }
-_PER_JOB: Final = {
+_PER_JOB: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("events", "stream"): (Route.STREAM, ("GET",)),
     ("cancel",): (Route.CANCEL, ("POST",)),
     (): (Route.JOB, ("GET",)),

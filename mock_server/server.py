@@ -19,16 +19,18 @@ from mock_server.journal import (
     ExchangeEnded,
     FrameSent,
     Journal,
+    PortChanged,
     Record,
     RequestReceived,
     ResponseStarted,
     RuleFired,
 )
-from mock_server.model import JobPlan, Scenario
+from mock_server.model import JobPlan, Rule, Scenario
 from mock_server.net.connection import ServerConnection, rejection
 from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Service
 from mock_server.net.wire import Wire
+from mock_server.script import On
 from mock_server.shapes import ScenarioError
 from mock_server.vocabulary import Capability, Ending, Outage, Route, ScriptedFrame
 
@@ -89,11 +91,11 @@ class MockServer:
         if self._group is not None:
             group, self._group = self._group, None
             group.cancel_scope.cancel()
-            if isinstance(error, Exception):
+            if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
+                await group.__aexit__(kind, error, trace)
+            else:
                 # The body's own failure goes on as it is, not inside a group.
                 await group.__aexit__(None, None, None)
-            else:
-                await group.__aexit__(kind, error, trace)
 
     @property
     def base_url(self) -> str:
@@ -119,6 +121,28 @@ class MockServer:
     def gates(self) -> Gates:
         """The gates that stalls wait at."""
         return self._service.gates
+
+    @property
+    def on(self) -> On:
+        """Where rules written in Python begin."""
+        return On(self.set_rule)
+
+    def set_rule(self, index: int | None, rule: Rule) -> int:
+        """Put a rule in force, or change the one of this index; returns its index."""
+        check_capabilities(Scenario(rules=(rule,)), MOCK_CAPABILITIES, "mock")
+        if index is None:
+            return self._engine.add(rule)
+        self._engine.replace(index, rule)
+        return index
+
+    def remove_rule(self, index: int) -> bool:
+        """Take a rule out of force; False when there is none of this index."""
+        return self._engine.remove(index)
+
+    @property
+    def rules(self) -> list[tuple[int, Rule, int]]:
+        """Every rule in force: its index, the rule, how often it has acted."""
+        return self._engine.rules
 
     def job(self, job_id: str) -> Job:
         """Return a job; raises KeyError when the backend has none of this id."""
@@ -201,7 +225,10 @@ class MockServer:
 
     def _outage(self, kind: Outage, seconds: float) -> None:
         if self._group is not None:
-            self._group.start_soon(self._listener.outage, kind, seconds)
+            self._group.start_soon(self._listener.outage, kind, seconds, self._note_outage)
+
+    def _note_outage(self, state: str) -> None:
+        self._journal.add(PortChanged(*self._journal.stamp(), state))
 
     async def _accept(self, accepted: socket.socket) -> None:
         if self._group is None:

@@ -92,7 +92,11 @@ def wrong(value: object, where: str, says: str) -> ScenarioError:
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
     """Tell whether a value is a table with words as keys."""
-    return isinstance(value, Mapping) and all(isinstance(key, str) for key in value)
+    return _is_mapping(value) and all(isinstance(key, str) for key in value)
+
+
+def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
+    return isinstance(value, Mapping)
 
 
 def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:

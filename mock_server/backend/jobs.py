@@ -15,6 +15,7 @@ from arkor_proto import encode_event
 from mock_server.damage import compact, render
 from mock_server.framing import Frame, fields_of, type_of
 from mock_server.model import JobPlan
+from mock_server.shapes import is_table
 from mock_server.vocabulary import Fate, JobStatus, ScriptedFrame
 
 _TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
@@ -178,7 +179,7 @@ class Job:
         self._times[key] = instant(len(self.log))
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
-            error = data.get("error") if isinstance(data, dict) else None
+            error = data.get("error") if is_table(data) else None
             self.error = error if isinstance(error, str) else self.plan.error
 
     def _next_id(self) -> str | None:

@@ -83,8 +83,11 @@ class Listener:
             else:
                 await handle(accepted)
 
-    async def outage(self, kind: Outage, seconds: float) -> None:
-        """Take the port away for a while; connections that stand are not touched."""
+    async def outage(self, kind: Outage, seconds: float, changed: Callable[[str], None]) -> None:
+        """Take the port away for a while; connections that stand are not touched.
+
+        `changed` learns when the port is gone (`down`, `blackhole`) and back (`up`).
+        """
         if self._socket is None:
             return
         self._stop_listening()
@@ -92,12 +95,14 @@ class Listener:
         try:
             if kind is Outage.BLACKHOLE:
                 swallowing = self._swallow()
+            changed(kind.value)
             await anyio.sleep(seconds)
         finally:
             for each in swallowing:
                 each.close()
             if self._placeholder is not None:
                 self._listen()
+                changed("up")
 
     def _swallow(self) -> list[socket.socket]:
         """Listen with a queue of one that is full: further connections get no answer."""

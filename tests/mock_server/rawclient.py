@@ -14,6 +14,8 @@ from typing import Self
 import anyio
 from attrs import define, field, frozen
 
+from mock_server.shapes import is_table
+
 EOF = "FIN"
 
 
@@ -86,15 +88,20 @@ class RawClient:
     async def __aenter__(self) -> Self:
         self._socket = socket.socket()
         self._socket.setblocking(False)  # noqa: FBT003
+        try:
+            await self._connect()
+        except BaseException:
+            self._socket.close()
+            raise
+        return self
+
+    async def _connect(self) -> None:
         result = self._socket.connect_ex(("127.0.0.1", self.port))
         if result not in {0, errno.EINPROGRESS}:
-            self._socket.close()
             raise OSError(result, "connect")
         await anyio.wait_writable(self._socket)
         if error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self._socket.close()
             raise OSError(error, "connect")
-        return self
 
     async def __aexit__(
         self,
@@ -181,7 +188,7 @@ async def create(port: int, headers: Mapping[str, str] | None = None) -> str:
     async with RawClient(port) as client:
         answer = await client.ask("POST", "/v1/jobs", headers, CREATE_BODY)
     job = answer.json["job"]
-    assert isinstance(job, dict)
+    assert is_table(job)
     return str(job["id"])
 
 

@@ -1,0 +1,61 @@
+"""Cutting bytes into frames, for every chunking."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mock_server.framing import Framer, fields_of, frame_of
+
+STREAMS = st.lists(
+    st.sampled_from(
+        [b"data: a", b"id: 1", b"\n", b"\r\n", b"\r", b"\n\n", b"\r\n\r\n", b"\xff", b":"]
+    )
+).map(b"".join)
+
+
+def cut(stream: bytes, sizes: list[int]) -> tuple[list[bytes], bytes]:
+    framer = Framer()
+    found: list[bytes] = []
+    at = 0
+    for size in sizes:
+        found += framer.feed(stream[at : at + size])
+        at += size
+    found += framer.feed(stream[at:])
+    return found, framer.close()
+
+
+@given(STREAMS, st.lists(st.integers(0, 5)))
+def test_the_blocks_and_the_rest_are_the_bytes_that_came(stream: bytes, sizes: list[int]) -> None:
+    blocks, rest = cut(stream, sizes)
+    assert b"".join(blocks) + rest == stream
+
+
+@given(st.sampled_from([b"\n", b"\r\n", b"\r"]), st.lists(st.integers(0, 5)))
+def test_with_one_kind_of_line_end_the_chunking_changes_nothing(
+    end: bytes, sizes: list[int]
+) -> None:
+    stream = b"".join(b"id: %d" % n + end + b"data: x" + end + end for n in range(4))
+    blocks, rest = cut(stream, sizes)
+    assert blocks == [b"id: %d" % n + end + b"data: x" + end + end for n in range(4)]
+    assert rest == b""
+
+
+def test_a_block_of_bare_cr_lines_is_complete_with_its_last_cr() -> None:
+    assert Framer().feed(b"data: x\r\r") == [b"data: x\r\r"]
+
+
+def test_an_unfinished_block_is_returned_at_the_end() -> None:
+    framer = Framer()
+    assert framer.feed(b"data: x\n\ndata: y\n") == [b"data: x\n\n"]
+    assert framer.close() == b"data: y\n"
+
+
+def test_the_fields_of_a_block_are_read_as_the_standard_says() -> None:
+    fields = fields_of(b"\xef\xbb\xbfid:  7\nevent:x\ndata: a\ndata\ndata:b\nother: y\n: c\n\n")
+    assert (fields.id, fields.event, fields.data) == (" 7", "x", "a\n\nb")
+
+
+def test_a_frame_knows_the_type_of_its_json() -> None:
+    assert frame_of(b'data: {"type":"training.failed"}\n\n').ends_the_job
+    assert frame_of(b"event: end\ndata: {}\n\n").ends_the_job
+    assert frame_of(b'data: {"type": 3}\n\n').type is None
+    assert frame_of(b'data: "type"\n\n').type is None
