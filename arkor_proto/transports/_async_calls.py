@@ -4,57 +4,20 @@ It knows how an answer is read, bounded and refused. It refuses to know what is 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeAlias, assert_never
+from typing import TypeAlias
 
 import anyio
-from attrs import define, field
+from attrs import define
 
 from arkor_proto._errors import ResponseError, TransportError
-from arkor_proto._exchange import Report, is_success
-from arkor_proto._messages import Broken, Finished, Received, Responded
+from arkor_proto._exchange import Report
+from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
-from arkor_proto._wire import read_error
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._surface import Answer
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[None]]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end."""
-
-
-@define
-class _Answer:
-    """What one request has been answered so far."""
-
-    endpoint: Endpoint
-    bounds: Bounds
-    body_reader: BodyReader
-    head: Responded | None = None
-    failure: Exception | None = None
-    refusal: bytearray = field(factory=bytearray)
-
-    async def take(self, report: Report) -> None:
-        match report:
-            case Responded():
-                self.head = report
-            case Received(_, data):
-                await self._read(data)
-            case Finished():
-                await self._read(b"")
-            case Broken(_, error):
-                self.failure = error
-            case never:
-                assert_never(never)
-
-    async def _read(self, data: bytes) -> None:
-        if self.head is None:
-            return
-        if is_success(self.head.status):
-            await self.body_reader(self.head, data)
-            return
-        self.refusal += data[: self.bounds.error_body - len(self.refusal)]
-        if not data or len(self.refusal) == self.bounds.error_body:
-            body = bytes(self.refusal)
-            secrets = {self.endpoint.token}
-            raise read_error(self.head.status, self.head.headers, body, secrets=secrets)
 
 
 @define
@@ -89,7 +52,13 @@ class Caller:
         if answer.failure is not None:
             raise answer.failure
 
-    async def _attempt(self, request: Request, body_reader: BodyReader, *, reuse: bool) -> _Answer:
-        answer = _Answer(self.endpoint, self.bounds, body_reader)
-        await self.connector.run(1, request, answer.take, reuse=reuse)
+    async def _attempt(self, request: Request, body_reader: BodyReader, *, reuse: bool) -> Answer:
+        answer = Answer(self.endpoint, self.bounds)
+
+        async def take(report: Report) -> None:
+            piece = answer.take(report)
+            if piece is not None and answer.head is not None:
+                await body_reader(answer.head, piece)
+
+        await self.connector.run(1, request, take, reuse=reuse)
         return answer

@@ -3,7 +3,7 @@
 It knows addresses and socket options. It refuses to know whether anyone waits for a connection.
 """
 
-import select
+import selectors
 import socket
 import ssl
 from typing import Final
@@ -54,5 +54,6 @@ def keep_alive(connected: socket.socket) -> None:
 
 def is_stale(idle: socket.socket) -> bool:
     """Tell whether an idle connection has something to say, which can only be that it is over."""
-    readable, _, _ = select.select([idle], [], [], 0)
-    return bool(readable)
+    with selectors.DefaultSelector() as selector:
+        selector.register(idle, selectors.EVENT_READ)
+        return bool(selector.select(0))

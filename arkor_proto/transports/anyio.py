@@ -10,8 +10,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from types import TracebackType
-from typing import Self, TypeVar
-from uuid import uuid4
+from typing import Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,7 +18,6 @@ from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._chat import ChatReader
-from arkor_proto._errors import LocalProtocolError
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Abort,
@@ -28,19 +26,16 @@ from arkor_proto._messages import (
     CancelSent,
     NothingToCancel,
     Operation,
-    Outcome,
-    Rejected,
     Resolved,
     Responded,
     Start,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._reader import JsonLoads
-from arkor_proto._session import Session, SessionConfig
+from arkor_proto._session import Session
 from arkor_proto._types import (
     Bounds,
     CheckpointSaved,
-    Endpoint,
     JobSpec,
     JsonObject,
     Notice,
@@ -49,10 +44,8 @@ from arkor_proto._types import (
     TrainingJob,
     TrainingResult,
 )
-from arkor_proto._version import __version__
 from arkor_proto._wire import (
     anonymous_request,
-    chat_request,
     create_project_request,
     job_request,
     job_spec,
@@ -63,6 +56,13 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._surface import (
+    Settings,
+    adapter,
+    expect,
+    infer_request,
+    new_endpoint,
+)
 from arkor_proto.transports._tcp import Address, Timeouts
 
 
@@ -82,7 +82,7 @@ class Checkpoint:
     @property
     def adapter(self) -> JsonObject:
         """What names the checkpoint on the wire."""
-        return {"kind": "checkpoint", "jobId": self.job_id, "step": self.saved.step}
+        return adapter(self.saved, self.job_id)
 
     async def infer(
         self,
@@ -96,15 +96,8 @@ class Checkpoint:
         `on_delta` is called with each piece as it comes. `options` are sent along as they are.
         Raises StatusError, ResponseError or TransportError.
         """
-        if self.saved.step is None:
-            raise ValueError("infer: the checkpoint came without a step, which names it")
-        request = chat_request(
-            self._client.endpoint,
-            messages,
-            job_id=self.job_id,
-            step=self.saved.step,
-            options=options,
-        )
+        whom = self._client.endpoint
+        request = infer_request(whom, self.saved, self.job_id, messages, options)
         return await self._client.chat(request, on_delta)
 
 
@@ -137,7 +130,7 @@ class Trainer:
         Raises StatusError, ResponseError or TransportError, after which it may be called again.
         """
         outcome = await self._driver.operate(Operation.START, Start())
-        return _expect(outcome, Accepted).job_id
+        return expect(outcome, Accepted).job_id
 
     async def wait(self) -> TrainingResult:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
@@ -146,7 +139,7 @@ class Trainer:
         and, under profiles that say so, what a callback raised. Cancelling the task ends the wait
         alone: a later `wait` goes on where this one was.
         """
-        return _expect(await self._driver.follow(), Resolved).result
+        return expect(await self._driver.follow(), Resolved).result
 
     async def cancel(self) -> None:
         """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
@@ -156,7 +149,7 @@ class Trainer:
         """
         outcome = await self._driver.operate(Operation.CANCEL, Cancel())
         if not isinstance(outcome, NothingToCancel):
-            _expect(outcome, CancelSent)
+            expect(outcome, CancelSent)
 
     def abort(self, reason: object = None) -> None:
         """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT)."""
@@ -196,21 +189,18 @@ class ArkorClient:
         ssl_context: ssl.SSLContext | None = None,
         json_loads: JsonLoads | None = None,
     ) -> None:
-        self.endpoint = Endpoint(
-            base_url=base_url,
-            token=token,
-            org=org,
-            project=project,
-            client=f"arkor-proto/{__version__}",
+        self.endpoint = new_endpoint(base_url, token, org, project)
+        self._settings = Settings(
+            endpoint=self.endpoint,
+            profile=profile,
+            policy=policy,
+            random=random,
+            bounds=bounds or Bounds(),
+            json_loads=json_loads,
         )
-        self._profile = profile
-        self._policy = policy
-        self._random = random
         self._clock = clock or MonotonicClock()
-        self._bounds = bounds or Bounds()
-        self._json_loads = json_loads
         self._connector = Connector(Address.of(base_url, ssl_context), timeouts or Timeouts())
-        self._caller = Caller(self.endpoint, self._connector, self._bounds)
+        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
         self._drivers: list[Driver] = []
 
@@ -292,7 +282,7 @@ class ArkorClient:
 
         async def read(head: Responded, data: bytes) -> None:
             nonlocal reader
-            reader = reader or ChatReader(head.headers, self._bounds.event)
+            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
             for piece in reader.feed(data) if data else reader.finish():
                 returned = on_delta(piece) if on_delta is not None else None
                 if isawaitable(returned):
@@ -315,34 +305,10 @@ class ArkorClient:
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
     ) -> Trainer:
-        config = SessionConfig(
-            endpoint=self.endpoint,
-            job=job,
-            last_event_id=last_event_id,
-            idempotency_key=str(uuid4()),
-            bounds=self._bounds,
-        )
-        session = Session(
-            config,
-            profile=self._profile,
-            policy=self._policy,
-            random=self._random,
-            json_loads=self._json_loads,
-        )
+        session = self._settings.session(job, last_event_id)
         return Trainer(self, session, callbacks or Callbacks())
 
     def _group(self) -> TaskGroup:
         if self._tasks is None:
             raise RuntimeError("client: it is not open; use it inside 'async with ArkorClient(…)'")
         return self._tasks
-
-
-_Success = TypeVar("_Success", Accepted, Resolved, CancelSent)
-
-
-def _expect(outcome: Outcome, success: type[_Success]) -> _Success:
-    """Return a successful outcome; raise what a rejected one holds."""
-    if isinstance(outcome, success):
-        return outcome
-    error = outcome.error if isinstance(outcome, Rejected) else LocalProtocolError(f"{outcome}")
-    raise error
