@@ -102,12 +102,19 @@ def test_a_refused_cancel_whose_body_breaks_off_is_still_that_refusal() -> None:
     assert str(trainer.error(Operation.CANCEL)) == "409: cloud-api 409"
 
 
-@pytest.mark.xfail(strict=True, reason="ARK-CAN-4: a 2xx head alone resolves the cancel")
 @everywhere
-def test_a_cancel_whose_answer_breaks_off_rejects(profile: Profile) -> None:
+def test_a_cancel_that_is_answered_2xx_is_sent_however_its_body_ends(profile: Profile) -> None:
     trainer = Trainer(profile).start().accept().cancel()
-    trainer.respond(trainer.exchange("cancel"), 200).broken(name="cancel")
-    assert isinstance(trainer.outcome(Operation.CANCEL), Rejected)
+    trainer.respond(trainer.exchange("cancel"), 202).broken(name="cancel")
+    assert trainer.outcome(Operation.CANCEL) == CancelSent()
+
+
+@everywhere
+def test_a_cancel_whose_answer_never_ends_is_sent_after_a_while(profile: Profile) -> None:
+    trainer = Trainer(profile).start().accept().cancel()
+    trainer.respond(trainer.exchange("cancel"), 200).due()
+    assert (trainer.outcome(Operation.CANCEL), trainer.now) == (CancelSent(), 5.0)
+    assert trainer.closed == [2]
 
 
 @everywhere
