@@ -5,6 +5,8 @@ stays open after its case, so that a late request has somewhere to arrive; only 
 open does the oldest one close.
 """
 
+import json
+import socket
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -34,6 +36,7 @@ from mock_server import (
     ExchangeEnded,
     FrameSent,
     MockServer,
+    PortChanged,
     Record,
     RequestReceived,
     RequestRejected,
@@ -42,15 +45,17 @@ from mock_server import (
     ScriptedFrame,
     scenario_from_dict,
 )
+from mock_server.net.listener import Listener
 
 _MOST_OPEN: Final = 150
+_PORT: Final = "{port}"
 
 
 def scenario_table(case: Case) -> Mapping[str, object]:
     """Return the scenario of a case, in the mock's words.
 
     The n-th table of a route is its n-th answer and the last one repeats; an empty table leaves
-    that answer to the backend.
+    that answer to the backend. Rules of `server.scenario` come behind those of the routes.
     """
     rules: list[Mapping[str, object]] = []
     for route in ROUTES:
@@ -60,6 +65,7 @@ def scenario_table(case: Case) -> Mapping[str, object]:
             if answer:
                 rules.append({"on": {"route": route, "attempt": attempt}, **answer})
     scenario = Table("server", case.server).table("scenario")
+    rules += _tables(scenario.values.get("rule"))
     return {"schema": 1, **scenario.values, "rule": rules}
 
 
@@ -75,6 +81,7 @@ class CaseBackend:
 
     _mock: MockServer = field(alias="mock")
     _recorder: Recorder = field(alias="recorder")
+    done: anyio.Event
     _jobs: list[str] = field(factory=list[str], alias="jobs")
 
     @property
@@ -91,6 +98,19 @@ class CaseBackend:
         """Let whatever waits at a gate go on."""
         self._recorder.add(Noted("kit", f"opens the gate {name}"))
         self._mock.gates.open(name)
+
+
+def _with_port(words: Mapping[str, object], port: int) -> Mapping[str, object]:
+    """Fill the port in: a scenario that redirects to another origin must name it."""
+    filled: Mapping[str, object] = json.loads(json.dumps(words).replace(_PORT, str(port)))
+    return filled
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 def _as_utf8(value: str) -> str:
@@ -110,7 +130,7 @@ class Backends:
     """All backends of a run."""
 
     _group: TaskGroup = field(alias="group")
-    _open: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
+    _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
 
     @classmethod
     @asynccontextmanager
@@ -126,15 +146,22 @@ class Backends:
         `drain` is called before anything that a client caused is recorded, so that what a driver
         had already said stands before it.
         """
-        scenario = scenario_from_dict(scenario_table(case))
+        listener = Listener()
+        words = scenario_table(case)
+        if _PORT in json.dumps(words):
+            listener = Listener(port=_free_port())
+            words = _with_port(words, listener.port)
         recording = _Recording(recorder, drain)
-        mock = MockServer(scenario, recording.take)
+        mock = MockServer(scenario_from_dict(words), recording.take, listener=listener)
         done = anyio.Event()
         await self._group.start(_serve, mock, done)
-        self._open.append(done)
-        if len(self._open) > _MOST_OPEN:
-            self._open.popleft().set()
-        return CaseBackend(mock, recorder, recording.jobs)
+        return CaseBackend(mock, recorder, done, recording.jobs)
+
+    def release(self, backend: CaseBackend) -> None:
+        """Keep the backend of a case that is over, but of these only the newest ones."""
+        self._over.append(backend.done)
+        if len(self._over) > _MOST_OPEN:
+            self._over.popleft().set()
 
 
 async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus[None]) -> None:
@@ -177,7 +204,7 @@ class _Recording:
             case ConnectionClosed(connection=connection, how=how, by=by):
                 exchanges = tuple(self._carried.get(connection, ()))
                 return Closed(connection, how, by, exchanges)
-            case RuleFired():
+            case RuleFired() | PortChanged():
                 return None
             case _:
                 assert_never(record)

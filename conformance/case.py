@@ -5,13 +5,25 @@ It knows the shape of a case and of its steps. It refuses to know TOML and the r
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from conformance.assertions.divergence import Assertion
 from conformance.reading import Json
 from conformance.specification import Level
+
+DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
+    "token": "kit-token",
+    "org": "kit-org",
+    "project": "kit-project",
+    "name": "kit-run",
+    "input": {
+        "model": "kit/model",
+        "dataset": {"type": "huggingface", "name": "kit/dataset"},
+    },
+}
+"""What a client is opened with where a case says nothing."""
 
 
 class Verb(Enum):

@@ -168,7 +168,9 @@ class _Lane:
             backend = await self.backends.open(case, recorder, conversation.drain)
         except ScenarioError as error:
             return _not_played(assignment, Verdict.ERROR, f"server: {error}")
+        logged = conversation.logged
         await stage.play(backend)
+        self.backends.release(backend)
         play = Play(
             case=case,
             trace=recorder.trace,
@@ -176,6 +178,7 @@ class _Lane:
             unanswered=stage.unanswered,
             broken=conversation.broken,
             endless=stage.runaway,
+            log=conversation.log_since(logged),
         )
         findings = judge(play)
         result = CaseResult(

@@ -53,7 +53,9 @@ class Report:
         for result in troubled[:_MOST_FAILURES]:
             self.console.print(self._failure(result))
             # Not wrapped: the command must survive being copied.
-            self.console.print(f"  rerun it alone  {self._rerun(result)}\n", soft_wrap=True)
+            self.console.print(
+                f"  rerun it alone  {self._rerun(result)}\n", soft_wrap=True, markup=False
+            )
         if len(troubled) > _MOST_FAILURES:
             more = len(troubled) - _MOST_FAILURES
             self.console.print(f"… and {more} more; --case shows one, --filter some of them.\n")

@@ -93,6 +93,15 @@ class Conversation:
         return self._process.busy_seconds()
 
     @property
+    def logged(self) -> int:
+        """How many bytes the driver has written to its standard error so far."""
+        return self._process.logged
+
+    def log_since(self, logged: int) -> str:
+        """Return what it wrote to its standard error since there were `logged` bytes."""
+        return self._process.log_since(logged)
+
+    @property
     def log(self) -> str:
         """The last lines of the driver's standard error."""
         return self._process.log

@@ -54,7 +54,7 @@ Message: TypeAlias = Answer | CallbackRan | Slept | SleepEnded | Noted
 
 
 def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> bytes:
-    """Return the line of one command; `wake` has no number and gets no answer."""
+    """Return the line of one command; a command without a number gets no answer."""
     head: dict[str, Json] = {} if number is None else {"id": number}
     message = {**head, "do": name, **arguments}
     return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"

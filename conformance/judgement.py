@@ -4,12 +4,12 @@ It knows the order of complaints: what explains most comes first. It refuses to 
 came about.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from attrs import frozen
 
 from conformance.assertions.conduct import breaches
-from conformance.case import Case
+from conformance.case import DEFAULT_CONFIG, Case
 from conformance.trace import CallbackRan, Requested, Slept, Trace
 from conformance.verdict import Finding
 
@@ -24,11 +24,23 @@ class Play:
     unanswered: Sequence[str] = ()
     broken: str | None = None
     endless: bool = False
+    log: str = ""
+    """What the driver wrote to its standard error meanwhile."""
 
 
 def judge(play: Play) -> tuple[Finding, ...]:
     """Return every finding of a play, in the order in which a reader wants them."""
     return (*_of_the_driver(play), *_of_the_case(play), *_of_conduct(play))
+
+
+def secrets_of(case: Case) -> Iterator[str]:
+    """Yield what must stay secret in a case: its token and that of its dataset."""
+    config = {**DEFAULT_CONFIG, **case.config}
+    yield str(config["token"])
+    training = config.get("input")
+    dataset = training.get("dataset") if isinstance(training, Mapping) else None
+    if isinstance(dataset, Mapping) and isinstance(dataset.get("token"), str):
+        yield str(dataset["token"])
 
 
 def _of_the_driver(play: Play) -> Iterator[Finding]:
@@ -92,10 +104,11 @@ def _of_conduct(play: Play) -> Iterator[Finding]:
                 actual="nothing happened any more, and it had not",
                 event=play.trace.events[-1] if play.trace.events else None,
             )
-    for breach in breaches(play.trace):
+    secrets = tuple(secrets_of(case))
+    for breach in breaches(play.trace, secrets, play.log):
         yield Finding(
             assertion=breach.word,
-            requires=case.requires,
+            requires=(breach.rule,),
             expected=breach.divergence.expected,
             actual=breach.divergence.actual,
             event=breach.divergence.event,

@@ -1,7 +1,8 @@
 """Templates: one case with `each` becomes one case per value, with stable ids.
 
 It knows substitution and nothing else: `{status}` in a string is replaced by the text of the
-value, a string that is exactly `"{status}"` by the value itself, with its type.
+value, a string that is exactly `"{status}"` by the value itself, with its type. The string
+`"<null>"` stands for the null that TOML does not have.
 """
 
 import re
@@ -17,7 +18,7 @@ _OVERRIDES: Final = ("profiles", "requires", "level", "needs")
 def expand(where: str, values: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
     """Yield the cases that one table of a case file stands for."""
     if "each" not in values:
-        yield values
+        yield {key: _substitute(where, value, {}) for key, value in values.items()}
         return
     rest = {key: value for key, value in values.items() if key != "each"}
     identifier = rest.get("id")
@@ -48,6 +49,8 @@ def _rows(where: str, each: Json) -> Iterator[_Row]:
 
 def _substitute(where: str, value: Json, parameters: Mapping[str, Json]) -> Json:
     match value:
+        case "<null>":  # TOML has no null
+            return None
         case str():
             return _fill(value, parameters)
         case Mapping():

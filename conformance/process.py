@@ -38,6 +38,7 @@ class DriverProcess:
     _partial: bytearray = field(factory=bytearray, init=False)
     _outgoing: bytearray = field(factory=bytearray, init=False)
     _blocked: anyio.Event = field(factory=anyio.Event, init=False)
+    logged: int = field(default=0, init=False)
     _log: bytearray = field(factory=bytearray, init=False)
     _ended: bool = field(default=False, init=False)
 
@@ -76,6 +77,11 @@ class DriverProcess:
     def log(self) -> str:
         """The last lines of its standard error."""
         return self._log.decode("utf-8", "backslashreplace").strip()
+
+    def log_since(self, logged: int) -> str:
+        """Return what it wrote to its standard error since there were `logged` bytes, if kept."""
+        added = min(self.logged - logged, len(self._log))
+        return self._log[len(self._log) - added :].decode("utf-8", "backslashreplace")
 
     async def read(self) -> None:
         """Hand over its lines until it ends; to be run in a task of its own."""
@@ -188,6 +194,7 @@ class DriverProcess:
             if not block:
                 return
             self._log += block
+            self.logged += len(block)
             del self._log[:-_LOG_BYTES]
 
 

@@ -10,6 +10,7 @@ from typing import Final, Protocol, assert_never
 from attrs import define, field
 
 from conformance.case import (
+    DEFAULT_CONFIG,
     Await,
     Case,
     Elapse,
@@ -25,18 +26,9 @@ from conformance.conversation import Conversation, Recorder, patiently
 from conformance.reading import Json
 from conformance.trace import Event, SleepEnded, Slept, Woken
 
-MOST_EVENTS: Final = 5_000
+_MOST_EVENTS: Final = 5_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
-DEFAULT_CONFIG: Final[dict[str, Json]] = {
-    "token": "kit-token",
-    "org": "kit-org",
-    "project": "kit-project",
-    "name": "kit-run",
-    "input": {
-        "model": "kit/model",
-        "dataset": {"type": "huggingface", "name": "kit/dataset"},
-    },
-}
+_EVENTS_PER_ATTEMPT: Final = 14
 
 
 class Backend(Protocol):
@@ -70,6 +62,8 @@ class Stage:
     patience: float
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
+    _detached: bool = field(default=False, init=False)
+    _synced: int = field(default=0, init=False)
     _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
     _names: dict[int, str] = field(factory=dict[int, str], init=False)
 
@@ -89,7 +83,7 @@ class Stage:
         if not self.unanswered and self.conversation.broken is None:
             await self._close()
 
-    async def _take(  # noqa: PLR0911 - one arm per step
+    async def _take(  # noqa: C901, PLR0911 - one arm per step
         self, where: str, step: Step, backend: Backend
     ) -> bool:
         match step:
@@ -102,6 +96,8 @@ class Stage:
                     return False
             case _:
                 assert_never(step)
+        if not isinstance(step, Operate) and not await self._in_step(where):
+            return False
         match step:
             case Operate():
                 return await self._operate(step)
@@ -121,7 +117,20 @@ class Stage:
         reason: dict[str, Json] = {"reason": "the case aborts"}
         arguments = reason if step.verb is Verb.ABORT else {}
         self.conversation.ask(step.name, step.verb.value, arguments)
+        self._detached = step.detached
         return step.detached or await self._settled(step.name)
+
+    async def _in_step(self, where: str) -> bool:
+        """Make sure that the driver has read a detached operation before anything else happens.
+
+        Waking no sleep at all is the round trip for it.
+        """
+        if not self._detached:
+            return True
+        self._detached = False
+        self._synced += 1
+        self.conversation.ask(f"sync#{self._synced}", "wake", {"n": 0})
+        return await self._seen(where, (f"sync#{self._synced}.settled",))
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
         """End idle sleeps as they come, up to the time that is to pass."""
@@ -179,7 +188,9 @@ class Stage:
     @property
     def runaway(self) -> bool:
         """Whether the trace has grown beyond all bounds."""
-        return len(self.recorder.trace.events) > MOST_EVENTS
+        attempts = self.case.config.get("max_attempts", 0)
+        allowed = attempts * _EVENTS_PER_ATTEMPT if isinstance(attempts, int) else 0
+        return len(self.recorder.trace.events) > _MOST_EVENTS + allowed
 
     def _missing(self, where: str, name: str) -> None:
         self.stuck.append((where, name))

@@ -1,6 +1,6 @@
 """What is judged in every case, whatever it expects: how a client may behave at all."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from attrs import frozen
 
@@ -9,6 +9,8 @@ from conformance.trace import (
     CallbackRan,
     Called,
     Event,
+    Failure,
+    Noted,
     Requested,
     Settled,
     SleepEnded,
@@ -20,20 +22,39 @@ from conformance.trace import (
 
 @frozen
 class Breach:
-    """A breach of conduct, with the word under which it is reported."""
+    """A breach of conduct: the word under which it is reported, the requirement it breaks."""
 
     word: str
+    rule: str
     divergence: Divergence
 
 
-def breaches(trace: Trace) -> Iterator[Breach]:
-    """Yield every breach of conduct of a trace, the first of each kind."""
-    for word, found in (
-        ("conduct.wake", _reconnect_while_asleep(trace)),
-        ("conduct.settled", _life_after_settling(trace)),
+def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]:
+    """Yield every breach of conduct of a trace, the first of each kind.
+
+    `secrets` must occur in no message of the driver, and not in its `log` either.
+    """
+    for word, rule, found in (
+        ("conduct.wake", "ARK-BAK-1", _reconnect_while_asleep(trace)),
+        ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
+        ("conduct.secret", "ARK-SEC-8", _told_secret(trace, secrets, log)),
     ):
         if found is not None:
-            yield Breach(word, found)
+            yield Breach(word, rule, found)
+
+
+def _told_secret(trace: Trace, secrets: Sequence[str], log: str) -> Divergence | None:
+    expected = "no secret in a message of an error or in the log"
+    for event in trace.events:
+        match event.fact:
+            case Settled(failure=Failure(message=text)) | Noted(who="driver", text=text):
+                if any(secret in text for secret in secrets):
+                    return Divergence(expected, "a token was told", event)
+            case _:
+                pass
+    if any(secret in log for secret in secrets):
+        return Divergence(expected, "a token stands in the driver's standard error")
+    return None
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:

@@ -1,5 +1,6 @@
 """What a request looks like on the wire."""
 
+import re
 from collections.abc import Iterator, Mapping
 from urllib.parse import parse_qsl
 
@@ -15,7 +16,7 @@ class Shape:
     """What one request must look like; whatever is None or empty is not looked at.
 
     `path` is compared as it was sent, undecoded; `query` decoded, where `%20` and `+` are the same
-    space. Paths in `json_absent` are dotted: `config.loraR`.
+    space; `*` in a header stands for any characters. Paths in `json_absent` are dotted: `config.loraR`.
     """
 
     method: str | None = None
@@ -37,10 +38,9 @@ class Shape:
         if self.body not in (None, request.body):
             yield f"body is {request.body[:200]!r}, not {self.body!r}"
         pairs = dict(parse_qsl(query, keep_blank_values=True))
-        headers = {name: request.header(name) for name in self.headers}
         found = (
             difference(self.query, pairs, "query"),
-            difference(self.headers, headers, "header"),
+            *(_header_difference(name, want, request) for name, want in self.headers.items()),
             *(f"header {name} is there" for name in self.absent if request.header(name)),
             *self._json_differences(request.body),
         )
@@ -154,6 +154,16 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
     if event is None or not isinstance(event.fact, Requested):
         return None, None
     return event, event.fact
+
+
+def _header_difference(name: str, want: Json, request: Requested) -> str | None:
+    """Compare one header; `*` stands for any characters, at the beginning for at least one."""
+    value = request.header(name)
+    if value is None:
+        return f"header {name} is absent"
+    parts = [re.escape(part) for part in str(want).split("*")]
+    pattern = ("" if parts[0] or len(parts) == 1 else ".") + ".*".join(parts)
+    return None if re.fullmatch(pattern, value, re.DOTALL) else f"header {name} is {value!r}"
 
 
 def _has(value: Json, path: str) -> bool:

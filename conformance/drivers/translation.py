@@ -3,15 +3,16 @@
 It knows both vocabularies. It refuses to know how anything is run.
 """
 
+import re
 from collections.abc import Awaitable, Callable, Mapping
-from random import SystemRandom
 from functools import partial
+from random import SystemRandom
 from typing import Final, Protocol, TypeAlias
 
 from attrs import evolve
 
 import arkor_proto
-from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent
+from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent, TrainingLog
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint, Trainer
 from conformance.case_words import CAPABILITIES
 from conformance.drivers.stdio import Failure, Provoked
@@ -24,6 +25,10 @@ HELLO: Final[Mapping[str, object]] = {
     "profiles": [profile.name for profile in arkor_proto.PROFILES],
     "capabilities": [name for name in CAPABILITIES if name != "tls"],
 }
+
+
+_NUMBERS: Final = ("step", "loss", "evalLoss", "learningRate", "epoch", "samplesPerSecond")
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
 class Clock(Protocol):
@@ -88,12 +93,12 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
         return client.attach(job, last_event_id=cursor, callbacks=callbacks)
     given = _table(config.get("input"))
     lora = given.get("lora")
-    options = {k: v for k, v in given.items() if k not in {"model", "dataset", "lora"}}
+    options = _snake({k: v for k, v in given.items() if k not in {"model", "dataset", "lora"}})
     return client.trainer(
         str(config["name"]),
         model=str(given["model"]),
         dataset=_table(given["dataset"]),
-        lora=_table(lora) if lora is not None else None,
+        lora=_snake(_table(lora)) if lora is not None else None,
         callbacks=callbacks,
         **options,
     )
@@ -103,7 +108,8 @@ def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
     """Return an event under the wire's names; a checkpoint with its adapter."""
     if isinstance(event, Checkpoint):
         return {**arkor_proto.encode_event_data(event.saved), "adapter": event.adapter}
-    return arkor_proto.encode_event_data(event)
+    data = arkor_proto.encode_event_data(event)
+    return {**dict.fromkeys(_NUMBERS), **data} if isinstance(event, TrainingLog) else data
 
 
 def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
@@ -128,6 +134,10 @@ def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
 def _seconds(config: Mapping[str, Json], key: str, default: float) -> float:
     value = config.get(key)
     return value / 1000 if isinstance(value, int | float) else default
+
+
+def _snake(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {_HUMP.sub("_", name).lower(): value for name, value in values.items()}
 
 
 def _table(value: Json) -> Mapping[str, Json]:
