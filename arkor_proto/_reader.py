@@ -64,7 +64,7 @@ class FrameReader:
     _seen: dict[str, None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._seen = {self.cursor: None}
+        self._seen = {}
         self.open()
 
     @property
@@ -76,6 +76,7 @@ class FrameReader:
         """Begin with a new connection: what the old one left unfinished or untaken is dropped."""
         self._parser = EventStreamParser(self.cursor, self.max_event_size)
         self._queue.clear()
+        self._remember(self.cursor)
         self.progressed = False
         self.too_large = None
 
@@ -95,7 +96,6 @@ class FrameReader:
             return frame
         # A block with an id and no data is no frame, but it moves the cursor (ARK-RES).
         self.cursor = self._parser.last_event_id
-        self._remember(self.cursor)
         return None
 
     def read(self, frame: ServerSentEvent) -> Meaning:

@@ -53,7 +53,9 @@ def _mask(_: object) -> str:
 def secrets_in(value: object) -> set[str]:
     """Return the strings in `value` that name themselves secrets."""
     if is_object(value):
-        own = {v for k, v in value.items() if k.lower() in _SECRET_NAMES and isinstance(v, str)}
+        own = {
+            v for k, v in value.items() if str(k).lower() in _SECRET_NAMES and isinstance(v, str)
+        }
         return own.union(*(secrets_in(inner) for inner in value.values()))
     return set[str]().union(*map(secrets_in, value)) if is_array(value) else set()
 
@@ -92,11 +94,14 @@ def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
 
 
-def _is_json(_: object, attribute: "Attribute[JsonObject]", value: JsonObject) -> None:
+def _json_copy(value: JsonObject) -> JsonObject:
     try:
-        json.dumps(value, allow_nan=False)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{attribute.name}: it cannot be written as JSON: {error}") from error
+        copy: object = json.loads(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"config: it cannot be written as JSON: {error}") from error
+    if not is_object(copy):
+        raise ValueError(f"config: {type(value).__name__} is no JSON object")
+    return copy
 
 
 @frozen(kw_only=True)
@@ -124,10 +129,14 @@ class Bounds:
 
 @frozen(kw_only=True)
 class JobSpec:
-    """What to train. `config` is the job's configuration as it goes on the wire, dataset included."""
+    """What to train. `config` is the job's configuration as it goes on the wire, dataset included.
+
+    It is copied, so that what is submitted is what was given. Raises ValueError where JSON cannot
+    hold it.
+    """
 
     name: str
-    config: JsonObject = field(repr=_masked_repr, validator=_is_json)
+    config: JsonObject = field(repr=_masked_repr, converter=_json_copy)
 
 
 @frozen(kw_only=True)

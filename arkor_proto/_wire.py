@@ -67,7 +67,6 @@ def job_spec(
         config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
     for key, value in (options or {}).items():
         config[camel(_known(key, _OPTIONS, "trainer"))] = value
-    _to_json(config)
     return JobSpec(name=name, config=config)
 
 
