@@ -95,7 +95,9 @@ class Outbox:
     def check(self, report: Report) -> None:
         """Raise LocalProtocolError for a report that cannot be true; nothing changes."""
         if not 0 < report.exchange <= self._sent:
-            raise LocalProtocolError(f"{report}: no exchange of this number was ever asked for")
+            raise LocalProtocolError(
+                f"exchange {report.exchange}: none of this number was asked for"
+            )
         pending = self.pending.get(report.exchange)
         state = Exchange.OVER if pending is None else pending.state
         next_state(state, _SIGNAL_OF[type(report)])

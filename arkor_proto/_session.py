@@ -10,7 +10,7 @@ other order to keep. Remote faults never raise here: they end in the outcome of 
 
 import math
 from json import JSONDecoder
-from typing import NoReturn, assert_never
+from typing import Final, NoReturn, assert_never
 
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
@@ -56,6 +56,9 @@ from arkor_proto._types import (
 )
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request, create_request, cursor_problem
+
+_IDLE: Final = Idle()
+_DONE: Final = Done()
 
 
 def _refuse_constant(name: str) -> NoReturn:
@@ -154,6 +157,10 @@ class Session:
         self._check(event, now)
         self._now = now
         match event:
+            case Received() | Responded() | Finished() | Broken():
+                self._reported(event)
+            case Handled(delivery, error):
+                self._wait.handled(delivery, error, now)
             case Start():
                 self._start()
             case Follow():
@@ -167,10 +174,6 @@ class Session:
                 self._act(self._machines.take(StopSignal.CANCEL))
             case Abort(reason):
                 self._wait.abort(reason)
-            case Responded() | Received() | Finished() | Broken():
-                self._reported(event)
-            case Handled(delivery, error):
-                self._wait.handled(delivery, error, now)
             case Tick():
                 self._tick()
             case never:
@@ -180,32 +183,36 @@ class Session:
         """Return what to do next; `Idle` and `Done` are returned as often as they are asked for."""
         if self._outbox.outputs:
             return self._outbox.outputs.popleft()
-        deadlines = [
-            (pending.deadline, Timer.ANSWER)
-            for pending in self._outbox.pending.values()
-            if pending.deadline is not None
-        ]
-        if (own := self._wait.deadline()) is not None:
-            deadlines.append(own)
-        if deadlines:
-            return Idle(*min(deadlines, key=lambda deadline: deadline[0]))
-        return Idle() if self._outbox.pending or self._wait.with_callback else Done()
+        next_deadline = self._wait.deadline()
+        for pending in self._outbox.pending.values():
+            at = pending.deadline
+            if at is not None and (next_deadline is None or at < next_deadline[0]):
+                next_deadline = at, Timer.ANSWER
+        if next_deadline is not None:
+            return Idle(*next_deadline)
+        return _IDLE if self._outbox.pending or self._wait.with_callback else _DONE
 
     def _check(self, event: Input, now: float) -> None:
         if not (self._now <= now < math.inf):
             raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
         match event:
-            case Responded(_, status) if not 200 <= status <= 999:  # noqa: PLR2004
-                raise LocalProtocolError(f"{event}: {status} is no final status")
-            case Responded() | Received() | Finished() | Broken():
+            case Received() | Finished() | Broken():
+                self._outbox.check(event)
+            case Responded(_, status):
+                if not 200 <= status <= 999:  # noqa: PLR2004
+                    raise LocalProtocolError(
+                        f"exchange {event.exchange}: {status} is no final status"
+                    )
                 self._outbox.check(event)
             case Handled(delivery, _):
                 if delivery not in self._wait.with_callback:
-                    raise LocalProtocolError(f"{event}: no such event is with the callback")
+                    raise LocalProtocolError(
+                        f"delivery {delivery}: no such event is with the callback"
+                    )
             case Start() | Follow() | Leave() | Cancel() | Abort() | Tick():
                 pass
             case _:
-                raise LocalProtocolError(f"{event!r}: not an input of a session")
+                raise LocalProtocolError(f"{type(event).__name__} is no input of a session")
 
     def _start(self) -> None:
         self._outbox.asked.add(Operation.START)

@@ -70,12 +70,10 @@ def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
         raise ValueError("base_url: it holds credentials, which belong into token=")
     if parts.scheme not in {"http", "https"} or not parts.hostname or not _VISIBLE.fullmatch(value):
         raise ValueError(
-            f"base_url: {value!r} is no HTTP address; 'https://host[:port][/path]' would be"
+            "base_url: it is no HTTP address; 'https://host[:port][/path]' would be right"
         )
     if parts.query or parts.fragment:
-        raise ValueError(
-            f"base_url: {value!r} has a query or a fragment, which cannot be sent along"
-        )
+        raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
 
 
 def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
