@@ -6,6 +6,7 @@ a secret: credentials are taken out before a record is made.
 
 import json
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -192,7 +193,7 @@ class Journal:
 
     def after(self, seq: int) -> list[Record]:
         """Return the records with a greater number."""
-        return [record for record in self.records if record.seq > seq]
+        return self.records[bisect_right(self.records, seq, key=lambda record: record.seq) :]
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:

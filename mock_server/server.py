@@ -3,14 +3,12 @@
 It knows how the parts are put together and when they end. It refuses to know protocols.
 """
 
-import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
-from anyio.abc import TaskGroup
-from attrs import define, field
+from attrs import define, field, frozen
 
 from mock_server.backend import Backend, Job, JobEnded
 from mock_server.codec import check_capabilities
@@ -19,22 +17,45 @@ from mock_server.journal import (
     ExchangeEnded,
     FrameSent,
     Journal,
-    PortChanged,
     Record,
     RequestReceived,
     ResponseStarted,
     RuleFired,
 )
 from mock_server.model import JobPlan, Rule, Scenario
-from mock_server.net.connection import ServerConnection, rejection
+from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Service
-from mock_server.net.wire import Wire
 from mock_server.script import On
-from mock_server.shapes import ScenarioError
-from mock_server.vocabulary import Capability, Ending, Outage, Route, ScriptedFrame
+from mock_server.shapes import ScenarioError, Shape, table
+from mock_server.verify import Verify
+from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 
 MOCK_CAPABILITIES = frozenset(Capability)
+
+
+_JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
+
+
+@frozen
+class Gate:
+    """One gate of one server."""
+
+    _gates: Gates
+    name: str
+
+    def open(self) -> None:
+        """Let everyone who waits pass, and who comes later too."""
+        self._gates.open(self.name)
+
+    def shut(self) -> None:
+        """Close the gate for those who come later."""
+        self._gates.shut(self.name)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it lets pass."""
+        return self._gates.is_open(self.name)
 
 
 @define(eq=False)
@@ -47,16 +68,12 @@ class MockServer:
 
     scenario: Scenario = field(factory=Scenario)
     on_record: Callable[[Record], None] | None = None
-    _listener: Listener = field(factory=Listener, kw_only=True, alias="listener")
+    listener: Listener = field(factory=Listener, kw_only=True)
     _journal: Journal = field(init=False)
     _engine: Engine = field(init=False)
     _backend: Backend = field(init=False)
     _service: Service = field(init=False)
-    _connections: dict[int, ServerConnection] = field(
-        factory=dict[int, ServerConnection], init=False
-    )
-    _accepted: int = field(default=0, init=False)
-    _group: TaskGroup | None = field(default=None, init=False)
+    _host: Host = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         check_capabilities(self.scenario, MOCK_CAPABILITIES, "mock")
@@ -66,19 +83,12 @@ class MockServer:
         self._engine = Engine(self.scenario.seed, self._note_fired)
         self._engine.load(self.scenario.rules)
         self._backend = Backend(self.scenario)
-        self._service = Service(
-            self._engine,
-            self._journal,
-            BackendOrigin(self._backend),
-            self.scenario.limits,
-            self._outage,
-        )
+        origin = BackendOrigin(self._backend)
+        self._service = Service(self._engine, self._journal, origin, self.scenario.limits)
+        self._host = Host(self._service, self.listener)
 
     async def __aenter__(self) -> Self:
-        self._listener.open()
-        self._group = anyio.create_task_group()
-        await self._group.__aenter__()
-        self._group.start_soon(self._listener.serve, self._accept)
+        await self._host.__aenter__()
         return self
 
     async def __aexit__(
@@ -87,25 +97,17 @@ class MockServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._listener.close()
-        if self._group is not None:
-            group, self._group = self._group, None
-            group.cancel_scope.cancel()
-            if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
-                await group.__aexit__(kind, error, trace)
-            else:
-                # The body's own failure goes on as it is, not inside a group.
-                await group.__aexit__(None, None, None)
+        await self._host.__aexit__(kind, error, trace)
 
     @property
     def base_url(self) -> str:
         """Where clients find it, such as `http://127.0.0.1:41234`."""
-        return f"http://{self._listener.host}:{self._listener.port}"
+        return f"http://{self.listener.host}:{self.listener.port}"
 
     @property
     def port(self) -> int:
         """The port that the operating system gave."""
-        return self._listener.port
+        return self.listener.port
 
     @property
     def journal(self) -> list[Record]:
@@ -115,11 +117,11 @@ class MockServer:
     @property
     def open_connections(self) -> int:
         """How many connections are open now."""
-        return len(self._connections)
+        return len(self._host.connections)
 
     @property
     def gates(self) -> Gates:
-        """The gates that stalls wait at."""
+        """All gates by name."""
         return self._service.gates
 
     @property
@@ -144,22 +146,67 @@ class MockServer:
         """Every rule in force: its index, the rule, how often it has acted."""
         return self._engine.rules
 
-    def job(self, job_id: str) -> Job:
-        """Return a job; raises KeyError when the backend has none of this id."""
-        return self._backend.jobs[job_id]
+    @property
+    def verify(self) -> Verify:
+        """Verdicts on what came so far."""
+        return Verify(self.journal, self.rules)
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """Every job of the backend by its id."""
+        return self._backend.jobs
+
+    def job(self, **words: object) -> Job:
+        """Make a job that exists without a create, from the words of `[[job]]`.
+
+        Raises ScenarioError for a wrong word and for an id that exists.
+        """
+        return self.add_job(_JOB.read(words, "job"))
+
+    def add_job(self, plan: JobPlan) -> Job:
+        """Make a job that exists without a create; raises ScenarioError for an id that exists."""
+        if plan.id is not None and plan.id in self._backend.jobs:
+            raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
+        return self._backend.add_job(plan, self._service.clock())
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
         """Append an event to a job's log, and so to every live stream of it.
 
         Raises KeyError for an unknown job and JobEnded when its log is closed.
         """
-        self.job(job_id).push(frame)
+        self.jobs[job_id].push(frame)
 
-    def add_job(self, plan: JobPlan) -> Job:
-        """Make a job that exists without a create."""
-        if plan.id is not None and plan.id in self._backend.jobs:
-            raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
-        return self._backend.add_job(plan, self._service.clock())
+    def gate(self, name: str) -> Gate:
+        """Return a gate that stalls wait at; it is closed until opened."""
+        return Gate(self._service.gates, name)
+
+    def load(self, scenario: Scenario) -> None:
+        """Start over with another scenario on the same port: new backend, rules and counts.
+
+        The journal is emptied, open connections are ended. Raises ScenarioError, and then nothing
+        has changed.
+        """
+        check_capabilities(scenario, MOCK_CAPABILITIES, "mock")
+        self.scenario = scenario
+        self._engine.seed = scenario.seed
+        self._engine.load(scenario.rules)
+        self._backend = Backend(scenario)
+        self._service.origin = BackendOrigin(self._backend)
+        self._service.limits = scenario.limits
+        self._service.gates = Gates()
+        for connection in tuple(self._host.connections.values()):
+            connection.end_now(Ending.RST)
+        self._journal.clear()
+
+    @property
+    def connections(self) -> list[int]:
+        """The numbers of the open connections."""
+        return list(self._host.connections)
+
+    @property
+    def record_book(self) -> Journal:
+        """The journal itself, to listen to or to read from a record on."""
+        return self._journal
 
     async def wait_until(self, wanted: Callable[[Record], bool]) -> Record:
         """Wait for a record, past or to come, that satisfies `wanted`; returns it."""
@@ -218,46 +265,10 @@ class MockServer:
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError when it is not open."""
-        self._connections[number].end_now(how)
+        self._host.connections[number].end_now(how)
 
     def _note_fired(self, rule: int) -> None:
         self._journal.add(RuleFired(*self._journal.stamp(), rule))
-
-    def _outage(self, kind: Outage, seconds: float) -> None:
-        if self._group is not None:
-            self._group.start_soon(self._listener.outage, kind, seconds, self._note_outage)
-
-    def _note_outage(self, state: str) -> None:
-        self._journal.add(PortChanged(*self._journal.stamp(), state))
-
-    async def _accept(self, accepted: socket.socket) -> None:
-        if self._group is None:
-            accepted.close()
-            return
-        wire = Wire(accepted)
-        if len(self._connections) >= self.scenario.limits.connections:
-            self._group.start_soon(self._turn_away, wire)
-            return
-        self._accepted += 1
-        connection = ServerConnection(self._service, wire, self._accepted)
-        self._connections[self._accepted] = connection
-        self._group.start_soon(self._run, connection)
-
-    async def _run(self, connection: ServerConnection) -> None:
-        try:
-            await connection.run()
-        finally:
-            del self._connections[connection.number]
-
-    async def _turn_away(self, wire: Wire) -> None:
-        try:
-            await wire.send(rejection(503, "too many connections"))
-            await wire.finish()
-        except OSError:
-            # It left before it could be told.
-            return
-        finally:
-            wire.close()
 
 
 __all__ = ["MOCK_CAPABILITIES", "JobEnded", "MockServer"]

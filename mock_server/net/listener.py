@@ -30,7 +30,9 @@ class Listener:
     _up: anyio.Event = field(factory=anyio.Event, init=False)
 
     def open(self) -> None:
-        """Bind and listen; raises OSError when the port is taken."""
+        """Bind and listen, once; raises OSError when the port is taken."""
+        if self._placeholder is not None:
+            return
         self._placeholder = self._bound()
         self.port = int(self._placeholder.getsockname()[1])
         self._listen()

@@ -153,12 +153,12 @@ class BackendOrigin:
 
 @define(eq=False)
 class Service:
-    """Everything a connection needs; `outage` takes the port away for some seconds."""
+    """Everything a connection needs; `outage` takes the port away, its host puts it there."""
 
     engine: Engine
     journal: Journal
     origin: Origin
     limits: Limits
-    outage: Callable[[Outage, float], None]
+    outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic

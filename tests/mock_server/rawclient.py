@@ -158,6 +158,10 @@ class RawClient:
     ) -> Answer:
         """Send a request and read its whole answer, by its Content-Length or last chunk."""
         await self.send(request_bytes(method, target, headers, body))
+        return await self.answer()
+
+    async def answer(self) -> Answer:
+        """Read one whole answer."""
         head = (await self.read_until(b"\r\n\r\n")).decode()
         answer = Answer(head, b"", None)
         if answer.header("Transfer-Encoding") == "chunked":

@@ -135,7 +135,7 @@ async def test_a_lost_request_never_reaches_the_backend() -> None:
             answer = await client.ask_to_end("POST", "/v1/jobs", body=b"{}")
         assert (answer.head, answer.ending) == ("", "ECONNRESET")
         with pytest.raises(KeyError):
-            mock.job("job-1")
+            mock.jobs["job-1"]
 
 
 async def test_a_lost_response_was_applied_all_the_same() -> None:
@@ -143,4 +143,4 @@ async def test_a_lost_response_was_applied_all_the_same() -> None:
     async with MockServer(scenario_from_dict({"rule": [rule]})) as mock:
         with pytest.raises(AssertionError, match="ended before"):
             await create(mock.port)
-        assert mock.job("job-1").name == "n"
+        assert mock.jobs["job-1"].name == "n"

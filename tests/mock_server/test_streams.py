@@ -121,7 +121,7 @@ async def test_a_stall_holds_the_stream_until_its_gate_opens() -> None:
             await client.send(request_bytes("GET", f"/v1/jobs/{job}/events/stream"))
             await mock.wait_for("stream", frame=2)
             assert len([r for r in mock.journal if isinstance(r, FrameSent)]) == 2
-            mock.gates.open("mid")
+            mock.gate("mid").open()
             await client.read_until(b"0\r\n\r\n")
     assert len([r for r in mock.journal if isinstance(r, FrameSent)]) == 6
 
@@ -135,7 +135,7 @@ async def test_cancelling_a_stalled_job_ends_its_stream_with_end() -> None:
             await mock.wait_for("stream", frame=2)
             assert (await other.ask("POST", f"/v1/jobs/{job}/cancel")).status == 200
             assert (await other.ask("POST", f"/v1/jobs/{job}/cancel")).status == 409
-            mock.gates.open("mid")
+            mock.gate("mid").open()
             assert b"event: end\n" in await client.read_until(b"0\r\n\r\n")
 
 

@@ -1,0 +1,221 @@
+"""The mock over HTTP, for tests in any language: servers, scenarios, jobs, gates, verdicts.
+
+It knows `/__mock__/v1` and who may use it. It refuses to know sockets: it is an origin like the
+backend, served by the same code on a listener of its own, because an outage closes the main port.
+"""
+
+import hmac
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import unquote
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from attrs import define, field
+
+from mock_server.backend import Reply, refuse, reply_json
+from mock_server.control import Refusal, control, scenario_of
+from mock_server.engine import Engine
+from mock_server.heads import Head, phrase_of
+from mock_server.journal import Journal
+from mock_server.model import Limits, Scenario
+from mock_server.net.host import Host
+from mock_server.net.listener import Listener
+from mock_server.net.service import Answered, Service
+from mock_server.routing import Request
+from mock_server.server import MockServer
+from mock_server.shapes import ScenarioError
+from mock_server.vocabulary import Resume, Shift
+
+PREFIX: Final = "/__mock__/v1"
+_MOST_SERVERS: Final = 1000
+_READING: Final = frozenset({"GET", "HEAD"})
+
+
+@define(eq=False)
+class Fleet:
+    """The servers of one process, each in a task of its own."""
+
+    host: str
+    group: TaskGroup
+    servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
+    _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
+        factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
+    )
+    _started: int = field(default=0, init=False)
+
+    async def start(self, scenario: Scenario, port: int = 0) -> str:
+        """Start one more server; returns its name. Raises OSError when the port is taken."""
+        server = MockServer(scenario, listener=Listener(self.host, port))
+        server.listener.open()
+        self._started += 1
+        name = str(self._started)
+        stops = (anyio.Event(), anyio.Event())
+        self.servers[name], self._stops[name] = server, stops
+        await self.group.start(self._run, server, stops)
+        return name
+
+    async def _run(
+        self,
+        server: MockServer,
+        stops: tuple[anyio.Event, anyio.Event],
+        *,
+        task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        async with server:
+            task_status.started()
+            await stops[0].wait()
+        stops[1].set()
+
+    async def stop(self, name: str) -> None:
+        """Stop a server and wait until its port is free; raises KeyError."""
+        del self.servers[name]
+        wanted, done = self._stops.pop(name)
+        wanted.set()
+        await done.wait()
+
+
+@define(eq=False)
+class AdminOrigin:
+    """Answers `/__mock__/v1`. Writes need the token; reads too when `reads_need_token`."""
+
+    fleet: Fleet
+    token: str = field(repr=False)
+    reads_need_token: bool
+    names: frozenset[str]
+    """What a Host header may say; anything else is a browser led here by a foreign page."""
+    shutdown: anyio.Event
+
+    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+        """Answer one request of the admin."""
+        del resume
+        try:
+            self._check(request)
+            segments = [unquote(part) for part in self._path(request).split("/")]
+            answer = await self._dispatch(request, segments)
+        except Refusal as refusal:
+            answer = refusal.reply
+        except ScenarioError as error:
+            answer = refuse(400, str(error))
+        if isinstance(answer, Answered):
+            return answer
+        return Answered(Head(answer.status, phrase_of(answer.status), answer.headers), answer.body)
+
+    def _check(self, request: Request) -> None:
+        if (request.header("host") or "").lower() not in self.names:
+            raise Refusal(403, f"the Host {request.header('host')!r} is not this server's")
+        if request.header("origin") is not None:
+            raise Refusal(403, "requests with an Origin are refused: no page may drive the mock")
+        if request.method in _READING and not self.reads_need_token:
+            return
+        given = (request.header("authorization") or "").removeprefix("Bearer ")
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            raise Refusal(401, "the admin's token is missing or wrong; the ready line has it")
+
+    def _path(self, request: Request) -> str:
+        path = request.target.partition("?")[0]
+        if not path.startswith(PREFIX + "/"):
+            raise Refusal(404, f"no route {path!r}; the admin's routes begin with {PREFIX}/")
+        return path.removeprefix(PREFIX + "/")
+
+    async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:
+        match request.method, segments:
+            case "GET", ["health"]:
+                return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
+            case "POST", ["shutdown"]:
+                self.shutdown.set()
+                return reply_json(202, {"ok": True})
+            case "GET", ["servers"]:
+                return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
+            case "POST", ["servers"]:
+                return await self._start(request)
+            case method, ["servers", name, *rest]:
+                return await self._about(method, name, rest, request)
+            case _:
+                raise Refusal(404, f"no route {request.method} {'/'.join(segments)}")
+
+    async def _start(self, request: Request) -> Reply:
+        if len(self.fleet.servers) >= _MOST_SERVERS:
+            raise Refusal(409, f"{_MOST_SERVERS} servers are enough; stop some")
+        name = await self.fleet.start(scenario_of(request))
+        return reply_json(201, self._shown(name))
+
+    def _shown(self, name: str) -> dict[str, object]:
+        server = self.fleet.servers[name]
+        return {
+            "id": name,
+            "base_url": server.base_url,
+            "name": server.scenario.name,
+            "open_connections": server.open_connections,
+        }
+
+    async def _about(
+        self, method: str, name: str, rest: list[str], request: Request
+    ) -> Reply | Answered:
+        server = self.fleet.servers.get(name)
+        if server is None:
+            raise Refusal(
+                404, f"no server {name!r}; there are {', '.join(self.fleet.servers) or 'none'}"
+            )
+        match method, rest:
+            case "GET", []:
+                return reply_json(200, self._shown(name))
+            case "DELETE", []:
+                await self.fleet.stop(name)
+                return reply_json(200, {"ok": True})
+            case _:
+                return await control(server, method, rest, request)
+
+
+@define(eq=False)
+class AdminServer:
+    """The admin on a listener of its own, and the servers it started, in one `async with`."""
+
+    token: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 0
+    reads_need_token: bool = False
+    shutdown: anyio.Event = field(factory=anyio.Event, init=False)
+    _fleet: Fleet | None = field(default=None, init=False)
+    _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
+
+    async def __aenter__(self) -> Self:
+        listener = Listener(self.host, self.port)
+        listener.open()
+        self.port = listener.port
+        group = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(group.cancel_scope.cancel)
+        self._fleet = Fleet(self.host, group)
+        names = {f"{name}:{self.port}" for name in (self.host, "localhost", f"[{self.host}]")}
+        origin = AdminOrigin(
+            self._fleet, self.token, self.reads_need_token, frozenset(names), self.shutdown
+        )
+        limits = Limits(connections=256, body_bytes=4 << 20, records=1000)
+        service = Service(Engine(0, lambda _: None), Journal(limits.records), origin, limits)
+        await self._stack.enter_async_context(Host(service, listener))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
+            await self._stack.__aexit__(kind, error, trace)
+        else:
+            # The body's own failure goes on as it is, not inside a group.
+            await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where the admin is found, its prefix included."""
+        return f"http://{self.host}:{self.port}{PREFIX}"
+
+    async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
+        """Start one more server; raises OSError when the port is taken."""
+        if self._fleet is None:
+            raise RuntimeError("the admin is not running; use it in `async with`")
+        name = await self._fleet.start(scenario, port)
+        return self._fleet.servers[name]

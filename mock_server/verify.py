@@ -1,0 +1,322 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+"""Verdicts on the client: what it asked, how often, in which order, and what came close.
+
+It knows records and how to compare a wanted request with those that came. It refuses to know the
+protocol's rules of conduct (`conduct.py`) and anything live: a verdict is about records so far.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from attrs import define, field, frozen
+
+from arkor_proto import HARDENED, Profile
+from mock_server.conduct import conduct_problems, resume_problems
+from mock_server.journal import Record, RequestReceived
+from mock_server.model import Rule
+from mock_server.shapes import (
+    Shape,
+    Span,
+    anything,
+    array,
+    choice,
+    flag,
+    integer,
+    is_table,
+    mapping,
+    span,
+    table,
+    text,
+    word,
+)
+from mock_server.vocabulary import Route
+
+_MISSING: Final = "nothing"
+
+
+class VerificationError(AssertionError):
+    """The client did not do what it should have; `problems` says what, one entry each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """A request as it should have been; what is None may be anything."""
+
+    route: Route | None = word(choice(Route), "the call", default=None)
+    attempt: Span | None = word(span(), "the how-manieth of its route", default=None)
+    method: str | None = word(text(), "the method", default=None)
+    target: str | None = word(text(), "the target as it was sent", default=None)
+    job: str | None = word(text(), "the job's id, decoded", default=None)
+    headers: Mapping[str, str] | None = word(
+        mapping(text()), "headers; `*` for any value, `!` for absent", default=None
+    )
+    json: object = word(anything(), "what the JSON body must contain", default=None)
+    last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
+    authorized: bool | None = word(flag(), "whether it had an Authorization", default=None)
+
+    def differences(self, request: RequestReceived) -> list[str]:
+        """Say field by field where a request is not the wanted one."""
+        found = [
+            f"{name}: expected {_shown(wanted)}, got {_shown(got)}"
+            for name, wanted, got in (
+                ("route", self.route and self.route.value, request.route.value),
+                ("method", self.method, request.method),
+                ("target", self.target, request.target),
+                ("job", self.job, request.job),
+                ("authorized", self.authorized, request.authorized),
+            )
+            if wanted is not None and wanted != got
+        ]
+        if self.attempt is not None and request.attempt not in self.attempt:
+            found.append(f"attempt: expected {self.attempt}, got {request.attempt}")
+        if self.last_event_id is not None:
+            found += _header("last-event-id", self.last_event_id, request)
+        for name, value in (self.headers or {}).items():
+            found += _header(name.lower(), value, request)
+        if self.json is not None:
+            found += _json_differences("json", self.json, request.json)
+        return found
+
+    def __str__(self) -> str:
+        named = {
+            "attempt": self.attempt,
+            "method": self.method,
+            "target": self.target,
+            "job": self.job,
+            "headers": self.headers,
+            "json": self.json,
+            "last_event_id": self.last_event_id,
+            "authorized": self.authorized,
+        }
+        said = [f"{key}={value!s}" for key, value in named.items() if value is not None]
+        return f"{self.route.value if self.route else 'any route'}({', '.join(said)})"
+
+
+def _shown(value: object) -> str:
+    return _MISSING if value is None else repr(value)
+
+
+def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
+    got = [value for key, value in request.headers if key == name]
+    right = not got if wanted == "!" else bool(got) and (wanted == "*" or wanted in got)
+    if right:
+        return []
+    expected = {"!": _MISSING, "*": "any value"}.get(wanted, repr(wanted))
+    return [f"header {name}: expected {expected}, got {_shown(', '.join(got) or None)}"]
+
+
+def _json_differences(where: str, wanted: object, got: object) -> list[str]:
+    """Compare tables word by word, so that what is not mentioned may be anything."""
+    if is_table(wanted) and is_table(got):
+        return [
+            difference
+            for key, value in wanted.items()
+            for difference in _json_differences(f"{where}.{key}", value, got.get(key))
+        ]
+    return [] if wanted == got else [f"{where}: expected {_shown(wanted)}, got {_shown(got)}"]
+
+
+@frozen
+class Requests:
+    """The requests that match; every method raises VerificationError when it is not so."""
+
+    _records: Sequence[Record] = field(repr=False)
+    wanted: Wanted
+
+    @property
+    def found(self) -> list[RequestReceived]:
+        """Those which came, in order."""
+        return [each for each in self._all if not self.wanted.differences(each)]
+
+    @property
+    def _all(self) -> list[RequestReceived]:
+        return [each for each in self._records if isinstance(each, RequestReceived)]
+
+    def times(self, count: int) -> list[RequestReceived]:
+        """Demand exactly so many."""
+        return self._demand(lambda n: n == count, f"exactly {count}")
+
+    def once(self) -> RequestReceived:
+        """Demand exactly one, and return it."""
+        return self.times(1)[0]
+
+    def never(self) -> None:
+        """Demand none."""
+        self.times(0)
+
+    def at_least(self, count: int) -> list[RequestReceived]:
+        """Demand so many or more."""
+        return self._demand(lambda n: n >= count, f"at least {count}")
+
+    def at_most(self, count: int) -> list[RequestReceived]:
+        """Demand no more than so many."""
+        return self._demand(lambda n: n <= count, f"at most {count}")
+
+    def before(self, other: "Requests") -> None:
+        """Demand that the first of these came before the first of the others."""
+        first, second = self.at_least(1)[0], other.at_least(1)[0]
+        if first.seq >= second.seq:
+            problem = (
+                f"{self.wanted}: expected before {other.wanted}, "
+                f"but it was record {first.seq} and the other {second.seq}"
+            )
+            raise VerificationError([problem])
+
+    def _demand(self, right: Callable[[int], bool], says: str) -> list[RequestReceived]:
+        found = self.found
+        if right(len(found)):
+            return found
+        problem = f"{self.wanted}: expected {says}, got {len(found)}"
+        raise VerificationError([problem + self._nearest(found)])
+
+    def _nearest(self, found: list[RequestReceived]) -> str:
+        others = [each for each in self._all if each not in found]
+        if not others:
+            return "" if found else "; no other request came at all"
+        same_route = [each for each in others if each.route is self.wanted.route]
+        nearest = min(same_route or others, key=lambda each: len(self.wanted.differences(each)))
+        lines = "".join(f"\n    {line}" for line in self.wanted.differences(nearest))
+        where = f"{nearest.method} {nearest.target} (record {nearest.seq})"
+        return f"\n  nearest: {where}{lines}"
+
+
+@frozen
+class Verify:
+    """Verdicts on what a client did so far."""
+
+    _records: Sequence[Record] = field(repr=False)
+    _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
+
+    def requests(self, wanted: Wanted) -> Requests:
+        """Ask about the requests that match."""
+        return Requests(self._records, wanted)
+
+    def route(self, route: Route | str, **words: object) -> Requests:
+        """Ask about a route, with any words of `Wanted`; raises ScenarioError for others."""
+        return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
+
+    def create(self, **words: object) -> Requests:
+        """Ask about submissions."""
+        return self.route(Route.CREATE, **words)
+
+    def stream(self, **words: object) -> Requests:
+        """Ask about openings of a stream."""
+        return self.route(Route.STREAM, **words)
+
+    def cancel(self, **words: object) -> Requests:
+        """Ask about cancellations."""
+        return self.route(Route.CANCEL, **words)
+
+    def resume_chain(self, job: str | None = None) -> None:
+        """Demand the right Last-Event-ID on every opening of a job's stream, or of every job's."""
+        _raise(resume_problems(self._records, job))
+
+    def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
+        """Demand everything that a well-behaved client does; see `conduct_problems`."""
+        _raise(conduct_problems(self._records, profile, max_attempts))
+
+    def rules_fired(self) -> None:
+        """Demand that every rule in force acted at least once."""
+        _raise(self.idle_rules())
+
+    def idle_rules(self) -> list[str]:
+        """Name the rules that never acted, with what came of their route."""
+        return [
+            f"{_named(index, rule)}: never acted{self._seen(rule)}"
+            for index, rule, acted in self._rules
+            if not acted
+        ]
+
+    def _seen(self, rule: Rule) -> str:
+        if rule.on.route is None:
+            return ""
+        of_route = [
+            each
+            for each in self._records
+            if isinstance(each, RequestReceived) and each.route is rule.on.route
+        ]
+        asked = "" if rule.on.attempt is None else f", it asks for attempt {rule.on.attempt}"
+        return f"; {len(of_route)} requests of route {rule.on.route.value} came{asked}"
+
+
+def _named(index: int, rule: Rule) -> str:
+    return f"rule {index} ({rule.name})" if rule.name else f"rule {index}"
+
+
+def _raise(problems: Sequence[str]) -> None:
+    if problems:
+        raise VerificationError(problems)
+
+
+@frozen(kw_only=True)
+class Counted:
+    """One demand of a verification by data: a request and how often it must have come."""
+
+    request: Wanted = word(table(Wanted, "a request"), "the request", default=Wanted())
+    times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "so many or more", default=None)
+    at_most: int | None = word(integer(0, 1_000_000), "no more than so many", default=None)
+
+
+@frozen(kw_only=True)
+class Verification:
+    """A verification by data, as the HTTP admin takes it."""
+
+    requests: tuple[Counted, ...] = word(
+        array(table(Counted, "{request = {…}, times = n}")), "counts", default=()
+    )
+    order: tuple[Wanted, ...] = word(
+        array(table(Wanted, "a request")), "requests, the first of each in this order", default=()
+    )
+    resume_chain: bool = word(flag(), "every Last-Event-ID is right", default=False)
+    conduct: bool = word(flag(), "a well-behaved client", default=False)
+    profile: str = word(text(), "the profile that judges conduct", default=HARDENED.name)
+    max_attempts: int | None = word(
+        integer(0, 1_000_000), "consecutive failures allowed", default=None
+    )
+    rules_fired: bool = word(flag(), "every rule acted", default=False)
+
+
+WANTED: Final[Shape[Wanted]] = table(Wanted, "a request")
+VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
+
+
+@define
+class _Collector:
+    problems: list[str] = field(factory=list[str])
+
+    def run(self, demand: Callable[[], object]) -> None:
+        try:
+            demand()
+        except VerificationError as error:
+            self.problems += error.problems
+
+
+def problems_of(verification: Verification, verify: Verify) -> list[str]:
+    """Return everything that is not as demanded; raises ValueError for an unknown profile."""
+    found = _Collector()
+    for each in verification.requests:
+        matching = verify.requests(each.request)
+        for count, demand in (
+            (each.times, matching.times),
+            (each.at_least, matching.at_least),
+            (each.at_most, matching.at_most),
+        ):
+            if count is not None:
+                found.run(partial(demand, count))
+    for first, second in pairwise(verification.order):
+        found.run(partial(verify.requests(first).before, verify.requests(second)))
+    if verification.resume_chain:
+        found.run(verify.resume_chain)
+    if verification.conduct:
+        profile = Profile.named(verification.profile)
+        found.run(lambda: verify.conduct(profile, max_attempts=verification.max_attempts))
+    if verification.rules_fired:
+        found.run(verify.rules_fired)
+    return found.problems
