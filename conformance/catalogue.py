@@ -27,8 +27,8 @@ from mock_server import ScenarioError
 
 PATIENCE: Final = 5.0
 """Seconds of silence after which nothing more is expected to happen."""
-_HELLO_PATIENCE: Final = 15.0
-"""The same for the start of a driver, which may have to load a lot."""
+_HELLO_FACTOR: Final = 4
+"""The start of a driver, which may have to load a lot, deserves so many times the patience."""
 
 
 @frozen(kw_only=True)
@@ -133,7 +133,7 @@ class _Lane:
         while following is not None:
             assignment = following
             try:
-                async with _driver(self.runner.plan.command) as conversation:
+                async with _driver(self.runner.plan) as conversation:
                     self.runner.identity = self.runner.identity or conversation.identity
                     following = await self._play_with(conversation, assignment)
             except DriverUnusable as error:
@@ -194,16 +194,18 @@ class _Lane:
 
 
 @asynccontextmanager
-async def _driver(command: Sequence[str]) -> AsyncGenerator[Conversation, None]:
+async def _driver(plan: Plan) -> AsyncGenerator[Conversation, None]:
     """Start a driver and let it introduce itself; raises DriverUnusable if it cannot."""
-    conversation = Conversation(command)
+    conversation = Conversation(plan.command)
+    conversation.start()
     failure: DriverUnusable | None = None
     async with anyio.create_task_group() as group:
-        conversation.start(group)
+        group.start_soon(conversation.read)
         try:
-            await _introduce(conversation)
+            await _introduce(conversation, plan.patience * _HELLO_FACTOR)
             yield conversation
         except DriverUnusable as error:
+            # Out of the group it would come as an exception group.
             failure = error
         finally:
             await conversation.stop()
@@ -211,7 +213,7 @@ async def _driver(command: Sequence[str]) -> AsyncGenerator[Conversation, None]:
         raise failure
 
 
-async def _introduce(conversation: Conversation) -> None:
+async def _introduce(conversation: Conversation, patience: float) -> None:
     recorder = Recorder()
     conversation.listen(recorder)
     conversation.ask("hello", "hello", {"protocol": PROTOCOL})
@@ -219,7 +221,7 @@ async def _introduce(conversation: Conversation) -> None:
     def answered() -> bool:
         return recorder.trace.first("hello.settled") is not None
 
-    await patiently(recorder, conversation, _HELLO_PATIENCE, answered)
+    await patiently(recorder, conversation, patience, answered)
     conversation.introduce(recorder)
 
 

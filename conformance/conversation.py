@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 import anyio
-from anyio.abc import TaskGroup
 from attrs import define, field
 
 from conformance.drive import (
@@ -63,10 +62,9 @@ class Conversation:
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
     _stopped: anyio.Event = field(factory=anyio.Event, init=False)
 
-    def start(self, group: TaskGroup) -> None:
-        """Start the process and read it in `group`; raises DriverUnusable."""
+    def start(self) -> None:
+        """Start the process; raises DriverUnusable."""
         self._process = DriverProcess.start(self.command, self._hear, self._end)
-        group.start_soon(self._read)
 
     def listen(self, recorder: Recorder) -> None:
         """From now on, what the driver says belongs to this trace."""
@@ -130,7 +128,8 @@ class Conversation:
         except DriveError as error:
             raise DriverUnusable(str(error)) from error
 
-    async def _read(self) -> None:
+    async def read(self) -> None:
+        """Hear the driver until it ends or is stopped; to be run in a task of its own."""
         with self._reading:
             await self._process.read()
         self._stopped.set()

@@ -21,9 +21,9 @@ from conformance.trace import CALLBACKS, ROUTES
 
 CASES: Final = Path(__file__).parent / "cases"
 _ID: Final = re.compile(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?")
-_CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
-_CONFIG_COUNTS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
-_TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
+CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
+CONFIG_NUMBERS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
+TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
 
 
 def load_cases(
@@ -128,15 +128,15 @@ def _profiles(
 
 
 def _config(table: Table) -> Mapping[str, Json]:
-    for key in _CONFIG_TEXTS:
+    for key in CONFIG_TEXTS:
         table.optional(key, table.text)
-    for key in _CONFIG_COUNTS:
+    for key in CONFIG_NUMBERS:
         table.optional(key, table.number)
     table.optional("input", table.table)
     for n, roll in enumerate(table.items("rng"), 1):
         if isinstance(roll, bool) or not isinstance(roll, int | float) or not 0 <= roll < 1:
             raise ReadingError(f"{table.where}: rng[{n}]", "a number in [0, 1) would be right")
-    for key in _TRIGGERS:
+    for key in TRIGGERS:
         if table.has(key):
             trigger = table.table(key)
             trigger.one_of("callback", CALLBACKS)

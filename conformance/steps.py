@@ -10,7 +10,7 @@ from conformance.reading import ReadingError, Table, word
 from conformance.references import check_reference
 
 _VERBS = tuple(verb.value for verb in Verb)
-_STEPS = (*_VERBS, "await", "until", "elapse", "wake", "push", "open_gate")
+STEPS = (*_VERBS, "await", "until", "elapse", "wake", "push", "open_gate")
 
 
 def read_steps(tables: Sequence[Table]) -> tuple[Step, ...]:
@@ -33,7 +33,7 @@ def _read(table: Table, names: Sequence[str]) -> Step:  # noqa: PLR0911 - one ar
     if what == "sleep":
         raise ReadingError(table.where, "a case never sleeps; 'until' waits for an event")
     after = _references(table, "after", names)
-    match word(f"{table.where}: do", what, _STEPS):
+    match word(f"{table.where}: do", what, STEPS):
         case "await":
             return Await(operation=table.one_of("of", names))
         case "until":

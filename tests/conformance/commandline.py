@@ -1,0 +1,40 @@
+"""Running the kit as a user does: as a process, with what it printed and its exit status."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from attrs import frozen
+
+UNSOUND = Path(__file__).parent / "drivers" / "unsound.py"
+ROOT = Path(__file__).parents[2]
+
+
+@frozen
+class Finished:
+    """What a process left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+def kit(*arguments: str) -> Finished:
+    """Run `arkor-conformance` on a wide screen without colours."""
+    done = subprocess.run(  # noqa: S603 - the kit itself
+        [sys.executable, "-m", "conformance", *arguments],
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def judge(fault: str, *arguments: str) -> Finished:
+    """Judge the unsound driver with one of its faults, by one small case."""
+    case = ("--case", "create.start-opens-no-stream", "--profile", "2026-05", "--patience", "1")
+    return kit("run", *case, *arguments, "--", sys.executable, str(UNSOUND), fault)
