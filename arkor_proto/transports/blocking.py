@@ -1,0 +1,311 @@
+"""The blocking client, over plain sockets: for scripts, threads and gevent.
+
+It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
+`_blocking_driver.py` carries the session, `_blocking_http.py` the bytes. Nothing runs in the
+background: the threads that wait do the work, and between two calls the client is at rest.
+
+Every method may be called from any thread, `Trainer.abort` from a signal handler too. What cannot
+be woken up is the look-up of a host's name: an abort or Ctrl-C during it takes effect behind it.
+"""
+
+import random as chance
+import ssl
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Self
+from weakref import WeakSet
+
+from attrs import field, frozen
+
+from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._chat import ChatReader
+from arkor_proto._json import read_job, read_object
+from arkor_proto._messages import (
+    Accepted,
+    CancelSent,
+    NothingToCancel,
+    Operation,
+    Resolved,
+    Responded,
+)
+from arkor_proto._profile import PROFILE_2026_05, Profile
+from arkor_proto._reader import JsonLoads
+from arkor_proto._session import Session
+from arkor_proto._types import (
+    Bounds,
+    CheckpointSaved,
+    JobSpec,
+    JsonObject,
+    Notice,
+    Request,
+    TrainingEvent,
+    TrainingJob,
+    TrainingResult,
+)
+from arkor_proto._wire import (
+    anonymous_request,
+    create_project_request,
+    job_request,
+    job_spec,
+    me_request,
+    projects_request,
+)
+from arkor_proto.transports import _callbacks
+from arkor_proto.transports._blocking_calls import Caller
+from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
+from arkor_proto.transports._blocking_driver import Driver
+from arkor_proto.transports._blocking_http import Connector
+from arkor_proto.transports._surface import (
+    Settings,
+    adapter,
+    expect,
+    infer_request,
+    new_endpoint,
+)
+from arkor_proto.transports._tcp import Address, Timeouts
+
+__all__ = [
+    "ArkorClient",
+    "Callbacks",
+    "Checkpoint",
+    "Clock",
+    "MonotonicClock",
+    "Timeouts",
+    "Trainer",
+]
+
+
+@frozen(kw_only=True)
+class Checkpoint:
+    """What `on_checkpoint` is called with: the event, and inference bound to the checkpoint."""
+
+    saved: CheckpointSaved
+    job_id: str
+    _client: "ArkorClient" = field(repr=False, alias="client")
+
+    @property
+    def step(self) -> int | None:
+        """The step at which the checkpoint was saved."""
+        return self.saved.step
+
+    @property
+    def adapter(self) -> JsonObject:
+        """What names the checkpoint on the wire."""
+        return adapter(self.saved, self.job_id)
+
+    def infer(
+        self,
+        messages: Sequence[JsonObject],
+        *,
+        on_delta: Callable[[str], object] | None = None,
+        options: JsonObject | None = None,
+    ) -> str:
+        """Ask the checkpoint to go on with a chat; return the whole text of the answer.
+
+        `on_delta` is called with each piece as it comes. `options` are sent along as they are.
+        Raises StatusError, ResponseError or TransportError.
+        """
+        whom = self._client.endpoint
+        request = infer_request(whom, self.saved, self.job_id, messages, options)
+        return self._client.chat(request, on_delta)
+
+
+Callbacks = _callbacks.Callbacks[Checkpoint]
+
+
+class Trainer:
+    """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
+
+    def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
+        self._client = client
+        self._session = session
+        self._callbacks = callbacks
+        self._driver = client.drive(session, self._call_back, callbacks.announced)
+
+    @property
+    def job(self) -> TrainingJob | None:
+        """The job as last known; None before the create was accepted."""
+        return self._session.job
+
+    @property
+    def last_event_id(self) -> str:
+        """The cursor to resume from in another process: the id of the last event heard."""
+        return self._session.last_event_id
+
+    def start(self) -> str:
+        """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
+
+        After an interrupted start the next call takes over where that one was, so that no job is
+        lost. Raises StatusError, ResponseError or TransportError, after which it may be called
+        again.
+        """
+        return expect(self._driver.operate(Operation.START), Accepted).job_id
+
+    def wait(self) -> TrainingResult:
+        """Follow the job to its end, calling the callbacks; a job that failed is a result too.
+
+        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
+        and, under profiles that say so, what a callback raised. A KeyboardInterrupt ends the wait
+        alone: a later `wait` goes on where this one was.
+        """
+        return expect(self._driver.operate(Operation.FOLLOW), Resolved).result
+
+    def cancel(self) -> None:
+        """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
+
+        Raises StatusError when the backend declines, as it may for a job that is over, and
+        TransportError. It does not end `wait`, which goes on to the terminal event.
+        """
+        outcome = self._driver.operate(Operation.CANCEL)
+        if not isinstance(outcome, NothingToCancel):
+            expect(outcome, CancelSent)
+
+    def abort(self, reason: object = None) -> None:
+        """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT).
+
+        It returns at once and takes no lock: a signal handler may call it.
+        """
+        self._driver.abort(reason)
+
+    def _call_back(self, event: TrainingEvent) -> object:
+        return self._callbacks.call(event, self._checkpoint)
+
+    def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+        job_id = self.job.id if self.job is not None else ""
+        return Checkpoint(saved=saved, job_id=job_id, client=self._client)
+
+
+class ArkorClient:
+    """The entry: a context manager that owns the connections.
+
+    `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions and
+    of the timeouts; `ssl_context` replaces the verification against the system's trust. Raises
+    ValueError for an address or a token that cannot be sent.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str = "",
+        org: str = "",
+        project: str = "",
+        profile: Profile = PROFILE_2026_05,
+        policy: ReconnectPolicy | None = None,
+        random: Random | None = chance.random,
+        clock: Clock | None = None,
+        timeouts: Timeouts | None = None,
+        bounds: Bounds | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        json_loads: JsonLoads | None = None,
+    ) -> None:
+        self.endpoint = new_endpoint(base_url, token, org, project)
+        self._settings = Settings(
+            endpoint=self.endpoint,
+            profile=profile,
+            policy=policy,
+            random=random,
+            bounds=bounds or Bounds(),
+            json_loads=json_loads,
+        )
+        self._clock = clock or MonotonicClock()
+        self._connector = Connector(
+            Address.of(base_url, ssl_context), timeouts or Timeouts(), self._clock.time
+        )
+        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
+        self._drivers = WeakSet[Driver]()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every connection; whatever still waits raises TransportError."""
+        for driver in list(self._drivers):
+            driver.close()
+        self._caller.close()
+        self._connector.close()
+
+    def trainer(
+        self,
+        name: str,
+        *,
+        model: str,
+        dataset: JsonObject,
+        lora: JsonObject | None = None,
+        callbacks: Callbacks | None = None,
+        **options: object,
+    ) -> Trainer:
+        """Return a trainer for a new job; nothing is sent before `start` or `wait`.
+
+        `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
+        `alpha`, `max_length` and `load_in_4bit`. What is absent is not sent, None is. Raises
+        ValueError for an unknown option.
+        """
+        spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
+        return self._trainer(spec, "", callbacks)
+
+    def attach(
+        self, job_id: str, *, last_event_id: str = "", callbacks: Callbacks | None = None
+    ) -> Trainer:
+        """Return a trainer for a job that exists, to be followed behind `last_event_id`."""
+        return self._trainer(job_id, last_event_id, callbacks)
+
+    def job(self, job_id: str) -> TrainingJob:
+        """Return a job as it stands. Raises StatusError, ResponseError or TransportError."""
+        return read_job(self._caller.read(job_request(self.endpoint, job_id)), "job")
+
+    def me(self) -> JsonObject:
+        """Return who the token belongs to. Raises as `job` does."""
+        return read_object(self._caller.read(me_request(self.endpoint)), "me")
+
+    def projects(self) -> JsonObject:
+        """Return the organisation and its projects. Raises as `job` does."""
+        return read_object(self._caller.read(projects_request(self.endpoint)), "projects")
+
+    def create_project(self, name: str, slug: str) -> JsonObject:
+        """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
+        request = create_project_request(self.endpoint, name, slug)
+        return read_object(self._caller.read(request), "project")
+
+    def anonymous_token(self) -> JsonObject:
+        """Return a token for somebody without an account. Raises as `job` does."""
+        return read_object(self._caller.read(anonymous_request(self.endpoint)), "anonymous token")
+
+    def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
+        """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+        reader: ChatReader | None = None
+
+        def read(head: Responded, data: bytes) -> None:
+            nonlocal reader
+            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
+            for piece in reader.feed(data) if data else reader.finish():
+                if on_delta is not None:
+                    on_delta(piece)
+
+        self._caller.stream(request, read)
+        return reader.text if reader is not None else ""
+
+    def drive(
+        self,
+        session: Session,
+        call_back: Callable[[TrainingEvent], object],
+        announce: Callable[[Notice], object],
+    ) -> Driver:
+        """Return a driver of `session` that uses this client's connections."""
+        driver = Driver(session, self._clock, self._connector, call_back, announce)
+        self._drivers.add(driver)
+        return driver
+
+    def _trainer(
+        self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
+    ) -> Trainer:
+        session = self._settings.session(job, last_event_id)
+        return Trainer(self, session, callbacks or Callbacks())
