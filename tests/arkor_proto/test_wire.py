@@ -1,0 +1,299 @@
+"""Every call of the protocol as it goes on the wire."""
+
+import json
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from arkor_proto import Endpoint, JobSpec, Request, job_spec
+from arkor_proto._wire import (
+    anonymous_request,
+    cancel_request,
+    chat_request,
+    create_project_request,
+    create_request,
+    cursor_problem,
+    job_request,
+    me_request,
+    projects_request,
+    redirected,
+    retry_after,
+    stream_request,
+)
+from tests.arkor_proto.script import ENDPOINT, SPEC, TOKEN
+
+MESSAGES = ({"role": "user", "content": "hi"},)
+EVERY = {
+    "create": create_request(ENDPOINT, SPEC, None),
+    "stream": stream_request(ENDPOINT, "j", ""),
+    "cancel": cancel_request(ENDPOINT, "j"),
+    "job": job_request(ENDPOINT, "j"),
+    "chat": chat_request(ENDPOINT, MESSAGES, job_id="j", step=1),
+    "projects": projects_request(ENDPOINT),
+    "new project": create_project_request(ENDPOINT, "Bots", "bots"),
+    "anonymous": anonymous_request(ENDPOINT),
+    "me": me_request(ENDPOINT),
+}
+everywhere = pytest.mark.parametrize(
+    "request_", [pytest.param(request, id=name) for name, request in EVERY.items()]
+)
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
+
+
+def headers(request: Request) -> dict[str, str]:
+    """Return the headers of a request; no name may come twice."""
+    found = {name.decode().lower(): value.decode() for name, value in request.headers}
+    assert len(found) == len(request.headers)
+    return found
+
+
+def body(request: Request) -> object:
+    """Return the JSON that a request carries."""
+    return json.loads(request.body)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("create", "POST /v1/jobs?orgSlug=acme&projectSlug=bots"),
+        ("stream", "GET /v1/jobs/j/events/stream?orgSlug=acme&projectSlug=bots"),
+        ("cancel", "POST /v1/jobs/j/cancel?orgSlug=acme&projectSlug=bots"),
+        ("job", "GET /v1/jobs/j?orgSlug=acme&projectSlug=bots"),
+        ("chat", "POST /v1/inference/chat?orgSlug=acme&projectSlug=bots"),
+        ("projects", "GET /v1/projects?orgSlug=acme"),
+        ("new project", "POST /v1/projects?orgSlug=acme"),
+        ("anonymous", "POST /v1/auth/anonymous"),
+        ("me", "GET /v1/me"),
+    ],
+)
+def test_each_call_has_its_method_and_its_target(name: str, line: str) -> None:
+    assert f"{EVERY[name].method} {EVERY[name].target}" == line
+
+
+@everywhere
+def test_every_call_says_who_calls(request_: Request) -> None:
+    found = headers(request_)
+    assert (found["authorization"], found["x-arkor-client"]) == (f"Bearer {TOKEN}", "tests/1")
+    assert found["host"] == "api.example"
+
+
+@everywhere
+def test_every_call_asks_for_bytes_as_they_are(request_: Request) -> None:
+    assert headers(request_)["accept-encoding"] == "identity"
+
+
+@everywhere
+def test_a_post_says_its_length_and_a_get_has_no_body(request_: Request) -> None:
+    length = headers(request_).get("content-length")
+    expected = str(len(request_.body)) if request_.method == "POST" else None
+    assert (length, request_.method == "GET" and bool(request_.body)) == (expected, False)
+
+
+@everywhere
+def test_a_body_is_json_and_says_so(request_: Request) -> None:
+    declared = headers(request_).get("content-type")
+    assert declared == ("application/json" if request_.body else None)
+
+
+def test_a_caller_without_a_token_claims_none() -> None:
+    request = anonymous_request(Endpoint(base_url="https://api.example"))
+    assert "authorization" not in headers(request)
+    assert body(request) == {"kind": "cli"}
+
+
+def test_the_stream_asks_for_events_afresh() -> None:
+    found = headers(EVERY["stream"])
+    assert (found["accept"], found["cache-control"]) == ("text/event-stream", "no-cache")
+    assert "last-event-id" not in found
+
+
+def test_a_cursor_is_sent_as_utf8() -> None:
+    request = stream_request(ENDPOINT, "j", "é日")
+    assert dict(request.headers)[b"Last-Event-ID"] == "é日".encode()
+
+
+def test_the_create_carries_name_and_config() -> None:
+    dataset = {"type": "huggingface", "name": "d", "split": None, "else": [1]}
+    spec = job_spec("bot", model="m", dataset=dataset)
+    assert body(create_request(ENDPOINT, spec, None)) == {
+        "name": "bot",
+        "config": {"model": "m", "datasetSource": dataset},
+    }
+
+
+def test_a_key_is_sent_when_there_is_one() -> None:
+    request = create_request(ENDPOINT, SPEC, "k-1")
+    assert headers(request)["idempotency-key"] == "k-1"
+
+
+def test_a_chat_names_its_checkpoint() -> None:
+    request = chat_request(ENDPOINT, MESSAGES, job_id="j/1", step=0, options={"maxTokens": 5})
+    assert body(request) == {
+        "messages": [{"role": "user", "content": "hi"}],
+        "adapter": {"kind": "checkpoint", "jobId": "j/1", "step": 0},
+        "stream": True,
+        "maxTokens": 5,
+    }
+    assert headers(request)["accept"] == "text/event-stream, application/json"
+
+
+def test_a_new_project_has_a_name_and_a_slug() -> None:
+    assert body(EVERY["new project"]) == {"name": "Bots", "slug": "bots"}
+
+
+@given(job_id=TEXT.filter(lambda text: text not in {".", ".."}))
+def test_any_job_id_is_one_segment_of_every_path(job_id: str) -> None:
+    for request in (
+        stream_request(ENDPOINT, job_id, ""),
+        cancel_request(ENDPOINT, job_id),
+        job_request(ENDPOINT, job_id),
+    ):
+        segments = request.target.partition("?")[0].split("/")
+        assert (segments[:3], unquote(segments[3])) == (["", "v1", "jobs"], job_id)
+
+
+@given(org=TEXT, project=TEXT)
+def test_any_scope_decodes_to_what_was_given(org: str, project: str) -> None:
+    endpoint = Endpoint(base_url="https://h", org=org, project=project)
+    target = urlsplit(cancel_request(endpoint, "j").target)
+    assert target.path == "/v1/jobs/j/cancel"
+    assert parse_qsl(target.query) == [("orgSlug", org), ("projectSlug", project)]
+
+
+@pytest.mark.parametrize("base", ["https://h/p/q", "https://h/p/q/"])
+def test_a_path_of_the_address_stays_in_front(base: str) -> None:
+    assert me_request(Endpoint(base_url=base)).target == "/p/q/v1/me"
+
+
+def test_a_port_belongs_to_the_host() -> None:
+    assert headers(me_request(Endpoint(base_url="http://h:81")))["host"] == "h:81"
+
+
+def test_lora_and_options_take_their_wire_names() -> None:
+    spec = job_spec(
+        "bot",
+        model="m",
+        dataset={},
+        lora={"r": 8, "alpha": 16, "max_length": 512, "load_in_4bit": False},
+        options={"max_steps": 0, "lr_scheduler_type": None, "train_on_responses_only": True},
+    )
+    assert {key: value for key, value in spec.config.items() if key != "model"} == {
+        "datasetSource": {},
+        "loraR": 8,
+        "loraAlpha": 16,
+        "maxLength": 512,
+        "loadIn4bit": False,
+        "maxSteps": 0,
+        "lrSchedulerType": None,
+        "trainOnResponsesOnly": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("option", "wire"),
+    [
+        ("num_train_epochs", "numTrainEpochs"),
+        ("learning_rate", "learningRate"),
+        ("batch_size", "batchSize"),
+        ("optim", "optim"),
+        ("weight_decay", "weightDecay"),
+        ("warmup_steps", "warmupSteps"),
+        ("logging_steps", "loggingSteps"),
+        ("save_steps", "saveSteps"),
+        ("eval_steps", "evalSteps"),
+        ("dataset_format", "datasetFormat"),
+        ("dataset_split", "datasetSplit"),
+        ("dry_run", "dryRun"),
+    ],
+)
+def test_every_other_option_is_sent_in_camel_case(option: str, wire: str) -> None:
+    assert job_spec("b", model="m", dataset={}, options={option: 1}).config[wire] == 1
+
+
+def test_an_option_with_a_typing_error_gets_a_hint() -> None:
+    with pytest.raises(ValueError, match=r"trainer: 'max_step' .* did you mean 'max_steps'\?"):
+        job_spec("b", model="m", dataset={}, options={"max_step": 1})
+
+
+def test_an_option_like_no_other_gets_the_list() -> None:
+    with pytest.raises(ValueError, match="lora: 'zzz' is no option; the options are r, alpha"):
+        job_spec("b", model="m", dataset={}, lora={"zzz": 1})
+
+
+@given(name=TEXT)
+def test_any_name_arrives_as_given(name: str) -> None:
+    request = create_request(ENDPOINT, JobSpec(name=name, config={}), None)
+    assert body(request) == {"name": name, "config": {}}
+
+
+@pytest.mark.parametrize(
+    ("location", "target"),
+    [
+        ("/a?b=c", "/a?b=c"),
+        ("other", "/v1/jobs/j/events/other"),
+        ("?x", "/v1/jobs/j/events/stream?x"),
+        ("https://api.example", "/"),
+        ("https://api.example:443/p", "/p"),
+        ("HTTPS://API.example/p", "/p"),
+        ("/a#fragment", "/a"),
+        ("/sp ace/\xc3\xa9", "/sp%20ace/%C3%A9"),
+        ("/kept%2Fas%20is", "/kept%2Fas%20is"),
+        ("https://user:pw@api.example/p", "/p"),
+    ],
+)
+def test_a_redirect_is_resolved_against_the_request(location: str, target: str) -> None:
+    again = redirected(ENDPOINT, EVERY["stream"], location)
+    assert again is not None
+    assert (again.method, again.target) == ("GET", target)
+    assert again.headers == EVERY["stream"].headers
+
+
+@pytest.mark.parametrize(
+    "location",
+    [
+        "",
+        "https://api.example:8443/",
+        "http://api.example:443/",
+        "//other/",
+        "https://api.example.:/",
+    ],
+)
+def test_another_origin_is_never_followed(location: str) -> None:
+    assert redirected(ENDPOINT, EVERY["stream"], location) is None
+
+
+@given(location=st.text(st.characters(max_codepoint=255)))
+def test_a_redirect_never_leaves_the_request_line(location: str) -> None:
+    again = redirected(ENDPOINT, EVERY["stream"], location)
+    assert again is None or (again.target.isascii() and " " not in again.target)
+    assert again is None or again.target.isprintable()
+
+
+@given(value=st.binary(max_size=40), date=st.none() | st.binary(max_size=40))
+def test_no_retry_after_can_disturb(value: bytes, date: bytes | None) -> None:
+    extra = () if date is None else ((b"date", date),)
+    delay = retry_after(((b"retry-after", value), *extra))
+    assert delay is None or 0 <= delay <= 10**9
+
+
+DATES = st.from_regex(
+    r"(Mon, )?[0-9]{1,3} (Jan|Feb|Foo) [0-9]{1,20} [0-9]{1,3}:[0-9]{1,3}(:[0-9]{1,9})? (GMT|[+-][0-9]{4,9}|)",
+    fullmatch=True,
+)
+
+
+@given(then=DATES, now=DATES)
+def test_no_date_of_any_calendar_can_disturb(then: str, now: str) -> None:
+    delay = retry_after(((b"Retry-After", then.encode()), (b"Date", now.encode())))
+    assert delay is None or 0 <= delay <= 10**9
+
+
+@given(cursor=st.text())
+def test_a_cursor_without_a_problem_is_a_header_value(cursor: str) -> None:
+    if cursor_problem(cursor) is None:
+        raw = cursor.encode()
+        assert raw == raw.strip(b" \t\r\n")
+        assert not any((byte < 32 and byte != 9) or byte == 127 for byte in raw)
+        assert len(raw) <= 1024
