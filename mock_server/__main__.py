@@ -1,64 +1,126 @@
-"""The command line: `arkor-mock serve | check`.
+"""The command line: `arkor-mock serve | proxy | record | check | explain | schema | addon-path`.
 
 It knows arguments, exit codes and the ready line. It refuses to know what a scenario means.
 """
 
 import argparse
 import json
-import os
-import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
 
-from mock_server.codec import scenario_from_file
+from mock_server.codec import scenario_from_file, scenario_schema
+from mock_server.explain import explain
 from mock_server.model import Scenario
-from mock_server.server import MockServer
+from mock_server.process import Process, serve
 from mock_server.shapes import ScenarioError
 
-_USAGE = 2
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+
+
+class UsageError(Exception):
+    """The command line asks for something that is not right."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, 1 for a bad scenario, 2 for bad usage."""
+    """Run the command; returns 0, 1 for a bad scenario or record, 2 for bad usage."""
     options = _parser().parse_args(arguments)
+    commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
+        "serve": _serve,
+        "check": _check,
+        "explain": _explain,
+        "schema": _schema,
+    }
     try:
-        scenario = Scenario() if options.scenario is None else scenario_from_file(options.scenario)
-        if options.command == "check":
-            sys.stdout.write(f"{options.scenario}: fine, {len(scenario.rules)} rules\n")
-            return 0
-        anyio.run(_serve, scenario)
+        commands[options.command](options)
     except ScenarioError as error:
         sys.stderr.write(f"arkor-mock: {error}\n")
         return 1
+    except UsageError as error:
+        sys.stderr.write(f"arkor-mock: {error}\n")
+        return 2
     except OSError as error:
-        sys.stderr.write(f"arkor-mock: cannot listen: {error.strerror or error}\n")
-        return _USAGE
+        sys.stderr.write(f"arkor-mock: {error.strerror or error}\n")
+        return 2
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="arkor-mock", description="A programmable Arkor backend for tests."
+        prog="arkor-mock", description="A programmable Arkor backend, and faults before a real one."
     )
-    commands = parser.add_subparsers(dest="command", required=True)
-    serve = commands.add_parser("serve", help="serve a scenario until SIGTERM")
-    serve.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
-    check = commands.add_parser("check", help="read a scenario and say what is wrong with it")
-    check.add_argument("scenario", type=Path)
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    serve_ = commands.add_parser("serve", help="serve a scenario, and the admin on its own port")
+    serve_.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
+    _add_process_options(serve_)
+    for name, says in (
+        ("check", "read a scenario and say what is wrong with it"),
+        ("explain", "say in plain words what a scenario will do"),
+    ):
+        commands.add_parser(name, help=says).add_argument("scenario", type=Path)
+    commands.add_parser("schema", help="print the JSON Schema of a scenario")
     return parser
 
 
-async def _serve(scenario: Scenario) -> None:
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
-        async with MockServer(scenario) as mock:
-            ready = {"base_url": mock.base_url, "pid": os.getpid()}
-            sys.stdout.write(json.dumps(ready) + "\n")
-            sys.stdout.flush()
-            async for _ in signals:
-                return
+def _add_process_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--port", type=int, default=0, help="default: one that is free")
+    parser.add_argument("--admin-port", type=int, default=0, help="default: one that is free")
+    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
+    parser.add_argument("--token", help="the admin's token; default: a new one")
+    parser.add_argument(
+        "--allow-remote", action="store_true", help="listen beyond the loopback (needs --token)"
+    )
+    parser.add_argument(
+        "--exit-on-stdin-eof", action="store_true", help="end when the parent closes stdin"
+    )
+    parser.add_argument("--max-lifetime", type=float, help="end after so many seconds")
+
+
+def _process(options: argparse.Namespace) -> Process:
+    remote = options.host not in _LOOPBACK
+    if remote and not options.allow_remote:
+        raise UsageError(f"--host {options.host}: is not the loopback; --allow-remote permits it")
+    if remote and not options.token:
+        raise UsageError("--allow-remote: needs a --token of your own")
+    for name in ("port", "admin_port"):
+        port: int = getattr(options, name)
+        if not 0 <= port <= 65_535:  # noqa: PLR2004 -- the ports that exist
+            raise UsageError(f"--{name.replace('_', '-')}: {port} is no port, 0 to 65535 are")
+    if options.max_lifetime is not None and not options.max_lifetime > 0:
+        raise UsageError("--max-lifetime: must be more than 0 seconds")
+    return Process(
+        host=options.host,
+        port=options.port,
+        admin_port=options.admin_port,
+        token=options.token,
+        remote=remote,
+        exit_on_stdin_eof=options.exit_on_stdin_eof,
+        max_lifetime=options.max_lifetime,
+    )
+
+
+def _serve(options: argparse.Namespace) -> None:
+    scenario = Scenario() if options.scenario is None else scenario_from_file(options.scenario)
+    anyio.run(serve, _process(options), scenario)
+
+
+def _check(options: argparse.Namespace) -> None:
+    scenario = scenario_from_file(options.scenario)
+    count = len(scenario.rules)
+    sys.stdout.write(f"{options.scenario}: fine, {count} rule{'' if count == 1 else 's'}\n")
+
+
+def _explain(options: argparse.Namespace) -> None:
+    sys.stdout.write(explain(scenario_from_file(options.scenario)))
+
+
+def _schema(options: argparse.Namespace) -> None:
+    del options
+    sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ backend, served by the same code on a listener of its own, because an outage clo
 """
 
 import hmac
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Final, Self
@@ -17,6 +18,7 @@ from attrs import define, field
 from mock_server.backend import Reply, refuse, reply_json
 from mock_server.control import Refusal, control, scenario_of
 from mock_server.engine import Engine
+from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import Journal
 from mock_server.model import Limits, Scenario
@@ -26,7 +28,7 @@ from mock_server.net.service import Answered, Service
 from mock_server.routing import Request
 from mock_server.server import MockServer
 from mock_server.shapes import ScenarioError
-from mock_server.vocabulary import Resume, Shift
+from mock_server.vocabulary import Ending, Resume, Shift
 
 PREFIX: Final = "/__mock__/v1"
 _MOST_SERVERS: Final = 1000
@@ -77,6 +79,25 @@ class Fleet:
 
 
 @define(eq=False)
+class LastWords:
+    """The answer to a shutdown: the event is set when it has been sent, not before."""
+
+    _shutdown: anyio.Event
+    end: Ending = field(default=Ending.EOF, init=False)
+    _said: bool = field(default=False, init=False)
+
+    async def next(self, limit: int) -> Sequence[Frame]:
+        """Return the one thing there is to say."""
+        del limit
+        said, self._said = self._said, True
+        return () if said else (Frame(b'{"ok":true}'),)
+
+    async def aclose(self) -> None:
+        """Let the process end."""
+        self._shutdown.set()
+
+
+@define(eq=False)
 class AdminOrigin:
     """Answers `/__mock__/v1`. Writes need the token; reads too when `reads_need_token`."""
 
@@ -124,8 +145,8 @@ class AdminOrigin:
             case "GET", ["health"]:
                 return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
             case "POST", ["shutdown"]:
-                self.shutdown.set()
-                return reply_json(202, {"ok": True})
+                head = Head(202, phrase_of(202), (("Content-Type", "application/json"),))
+                return Answered(head, LastWords(self.shutdown))
             case "GET", ["servers"]:
                 return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
             case "POST", ["servers"]:
@@ -176,7 +197,7 @@ class AdminServer:
     host: str = "127.0.0.1"
     port: int = 0
     reads_need_token: bool = False
-    shutdown: anyio.Event = field(factory=anyio.Event, init=False)
+    shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
 

@@ -1,6 +1,6 @@
 """Cutting bytes into frames, for every chunking."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mock_server.framing import Framer, fields_of, frame_of
@@ -23,12 +23,14 @@ def cut(stream: bytes, sizes: list[int]) -> tuple[list[bytes], bytes]:
     return found, framer.close()
 
 
+@settings(deadline=None)
 @given(STREAMS, st.lists(st.integers(0, 5)))
 def test_the_blocks_and_the_rest_are_the_bytes_that_came(stream: bytes, sizes: list[int]) -> None:
     blocks, rest = cut(stream, sizes)
     assert b"".join(blocks) + rest == stream
 
 
+@settings(deadline=None)
 @given(st.sampled_from([b"\n", b"\r\n", b"\r"]), st.lists(st.integers(0, 5)))
 def test_with_one_kind_of_line_end_the_chunking_changes_nothing(
     end: bytes, sizes: list[int]

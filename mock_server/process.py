@@ -1,0 +1,96 @@
+"""One serving process: the ready line, and everything that ends it.
+
+It knows signals, stdin, lifetimes and the line a parent waits for. It refuses to know the command
+line and what is served.
+"""
+
+import json
+import os
+import secrets
+import signal
+import sys
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import asynccontextmanager
+
+import anyio
+from attrs import field, frozen
+
+from mock_server.admin import AdminServer
+from mock_server.model import Scenario
+
+
+@frozen(kw_only=True)
+class Process:
+    """How the process listens and when it ends; `token` None makes a new one."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    admin_port: int = 0
+    token: str | None = field(default=None, repr=False)
+    remote: bool = False
+    exit_on_stdin_eof: bool = False
+    max_lifetime: float | None = None
+
+
+async def serve(process: Process, scenario: Scenario) -> None:
+    """Serve until a signal, the end of stdin, the lifetime or the admin ends it."""
+    token = process.token or secrets.token_urlsafe(24)
+    async with until_ended(process) as shutdown:
+        admin = AdminServer(
+            token, process.host, process.admin_port, process.remote, shutdown=shutdown
+        )
+        async with admin:
+            server = await admin.start(scenario, process.port)
+            say_ready({"base_url": server.base_url, "admin_url": admin.url, "token": token})
+            await shutdown.wait()
+
+
+def say_ready(ready: dict[str, object]) -> None:
+    """Print the one line that a parent waits for."""
+    sys.stdout.write(json.dumps({**ready, "pid": os.getpid()}) + "\n")
+    sys.stdout.flush()
+
+
+@asynccontextmanager
+async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
+    """Give an event that is set by the first thing that ends the process.
+
+    Signals are caught from the start on, so that one that follows the ready line finds them so.
+    """
+    ended = anyio.Event()
+    failure: Exception | None = None
+    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_until_signal, signals, ended)
+            if process.exit_on_stdin_eof:
+                group.start_soon(_until_stdin_ends, ended)
+            if process.max_lifetime is not None:
+                group.start_soon(_until_time_is_over, process.max_lifetime, ended)
+            try:
+                yield ended
+            except Exception as error:  # noqa: BLE001 -- raised again, outside of the group
+                failure = error
+            group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+async def _until_signal(signals: AsyncIterator[signal.Signals], ended: anyio.Event) -> None:
+    async for _ in signals:
+        ended.set()
+
+
+async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:
+    await anyio.sleep(seconds)
+    ended.set()
+
+
+async def _until_stdin_ends(ended: anyio.Event) -> None:
+    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for."""
+    await anyio.to_thread.run_sync(_drain_stdin, abandon_on_cancel=True)
+    ended.set()
+
+
+def _drain_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 4096):
+        pass

@@ -1,0 +1,188 @@
+"""The process, driven from outside: its ready line, its end, its messages."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from attrs import define, frozen
+
+from mock_server.__main__ import main
+
+COMMAND = [sys.executable, "-m", "mock_server"]
+
+
+@frozen
+class Ready:
+    """The ready line."""
+
+    base_url: str
+    admin_url: str
+    token: str
+    pid: int
+
+
+@define
+class Serving:
+    """One `arkor-mock` process."""
+
+    process: subprocess.Popen[str]
+
+    def ready(self) -> Ready:
+        """Wait for the ready line."""
+        assert self.process.stdout is not None
+        return Ready(**json.loads(self.process.stdout.readline()))
+
+    def ended(self) -> int:
+        """Wait for the end; returns the exit code."""
+        return self.process.wait(timeout=20)
+
+
+@pytest.fixture
+def starts() -> Iterator["Starter"]:
+    starter = Starter([])
+    yield starter
+    for process in starter.processes:
+        process.kill()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                stream.close()
+        process.wait()
+
+
+@define
+class Starter:
+    """Starts processes and remembers them."""
+
+    processes: list[subprocess.Popen[str]]
+
+    def __call__(self, *arguments: str) -> Serving:  # noqa: D102 -- it starts
+        process = subprocess.Popen(  # noqa: S603 -- our own command
+            [*COMMAND, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.processes.append(process)
+        return Serving(process)
+
+
+def get(url: str) -> bytes:
+    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+        content: bytes = answer.read()
+        return content
+
+
+def test_the_ready_line_says_where_everything_is(starts: Starter) -> None:
+    serving = starts("serve")
+    ready = serving.ready()
+    assert json.loads(get(ready.admin_url + "/health"))["ok"] is True
+    assert b"user-1" in get(ready.base_url + "/v1/me")
+    assert ready.pid == serving.process.pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_cleanly(starts: Starter, number: signal.Signals) -> None:
+    serving = starts("serve")
+    serving.ready()
+    serving.process.send_signal(number)
+    assert serving.ended() == 0
+
+
+def test_the_end_of_stdin_ends_the_process_when_asked(starts: Starter) -> None:
+    serving = starts("serve", "--exit-on-stdin-eof")
+    serving.ready()
+    assert serving.process.stdin is not None
+    serving.process.stdin.close()
+    assert serving.ended() == 0
+
+
+def test_a_lifetime_ends_the_process(starts: Starter) -> None:
+    serving = starts("serve", "--max-lifetime", "0.05")
+    serving.ready()
+    assert serving.ended() == 0
+
+
+def test_the_admin_ends_the_process(starts: Starter) -> None:
+    serving = starts("serve", "--token", "own")
+    ready = serving.ready()
+    request = urllib.request.Request(  # noqa: S310 -- loopback
+        ready.admin_url + "/shutdown", b"", {"Authorization": "Bearer own"}, method="POST"
+    )
+    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+        assert answer.status == 202
+    assert serving.ended() == 0
+
+
+def test_a_scenario_file_is_served(starts: Starter, tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[[rule]]\non = {route = "me"}\njson = {a = 1}\n')
+    assert get(starts("serve", str(path)).ready().base_url + "/v1/me") == b'{"a":1}'
+
+
+def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[str]) -> None:
+    port = starts("serve").ready().base_url.rpartition(":")[2]
+    assert main(["serve", "--port", port]) == 2
+    assert "Address already in use" in capsys.readouterr().err
+
+
+def test_check_says_that_a_scenario_is_fine(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[[rule]]\nend = "rst"\n')
+    assert main(["check", str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}: fine, 1 rule\n"
+
+
+def test_check_names_file_rule_mistake_and_the_nearest_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[[rule]]\nend = "rst"\n\n[[rule]]\nafterwards = {frames = 1}\n')
+    assert main(["check", str(path)]) == 1
+    expected = f"arkor-mock: {path}: rule 2: 'afterwards' is unknown; did you mean 'after'?\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text(
+        'seed = 7\n[[job]]\nevents = 3\n[[rule]]\nname = "cut"\n'
+        'on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "rst"\n'
+    )
+    assert main(["explain", str(path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == (
+        "Job 1 is made by a create: emits 3 events as followers are ready and ends completed."
+    )
+    assert lines[2].startswith("Rule 1 (cut), for the call is stream and the how-manieth request")
+    assert "how the response ends: end = rst" in lines[2]
+    assert lines[2].endswith("It needs frame, raw.")
+
+
+def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["schema"]) == 0
+    assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--host", "192.0.2.1"], "is not the loopback; --allow-remote permits it"),
+        (["--host", "192.0.2.1", "--allow-remote"], "needs a --token of your own"),
+        (["--port", "70000"], "70000 is no port"),
+        (["--max-lifetime", "0"], "more than 0 seconds"),
+    ],
+)
+def test_bad_usage_is_a_message_and_exit_2(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["serve", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,153 @@
+"""The plugin, used as a user does: tests run inside a test."""
+
+import pytest
+
+from mock_server.sync import mock_in_thread
+
+pytest_plugins = ["pytester"]
+
+OPTIONS = ("-p", "mock_server.pytest_plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
+CLIENT = """
+import http.client, json, pytest
+from urllib.parse import urlsplit
+
+def ask(mock, method, path, body=None):
+    client = http.client.HTTPConnection(urlsplit(mock.base_url).netloc)
+    try:
+        client.request(method, path, body, {"Authorization": "Bearer t"})
+        answer = client.getresponse()
+        return answer.status, answer.read()
+    finally:
+        client.close()
+
+BODY = json.dumps({"name": "n", "config": {"model": "m"}})
+"""
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> "Run":
+    return Run(pytester)
+
+
+class Run:
+    """Runs one test file in a directory of its own."""
+
+    def __init__(self, pytester: pytest.Pytester) -> None:
+        self.pytester = pytester
+
+    def __call__(self, source: str, *options: str) -> pytest.RunResult:  # noqa: D102 -- it runs
+        self.pytester.makepyfile(CLIENT + source)
+        return self.pytester.runpytest_subprocess(*OPTIONS, "-W", "error", *options)
+
+
+def test_a_test_gets_a_server_of_its_own(run: Run) -> None:
+    result = run("""
+def test_one(mock_server):
+    assert ask(mock_server, "POST", "/v1/jobs", BODY)[0] == 200
+    assert list(mock_server.jobs) == ["job-1"]
+    mock_server.verify.create().once()
+
+def test_two(mock_server):
+    assert not mock_server.jobs
+""")
+    result.assert_outcomes(passed=2)
+
+
+def test_an_asynchronous_test_gets_one_on_its_own_loop(run: Run) -> None:
+    result = run("""
+import anyio
+
+@pytest.mark.anyio
+@pytest.mark.scenario({"on": {"route": "me"}, "status": 418})
+async def test_it(amock_server):
+    status, _ = await anyio.to_thread.run_sync(ask, amock_server, "GET", "/v1/me")
+    assert status == 418
+""")
+    result.assert_outcomes(passed=2)
+
+
+def test_rules_of_the_marker_are_served(run: Run) -> None:
+    result = run("""
+@pytest.mark.scenario({"on": {"route": "me", "attempt": 1}, "status": 503}, seed=5)
+def test_it(mock_server):
+    assert [ask(mock_server, "GET", "/v1/me")[0] for _ in range(2)] == [503, 200]
+    assert mock_server.scenario.seed == 5
+""")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_file_beside_the_test_is_served(run: Run) -> None:
+    run.pytester.path.joinpath("s.toml").write_text('[[rule]]\non = {route = "me"}\nstatus = 418\n')
+    result = run("""
+@pytest.mark.scenario("s.toml")
+def test_it(mock_server):
+    assert ask(mock_server, "GET", "/v1/me")[0] == 418
+""")
+    result.assert_outcomes(passed=1)
+
+
+def test_a_rule_that_never_acted_fails_the_test_by_default(run: Run) -> None:
+    result = run("""
+@pytest.mark.scenario({"on": {"route": "me"}, "status": 503})
+def test_strict(mock_server):
+    pass
+
+@pytest.mark.scenario({"on": {"route": "me"}, "status": 503}, strict=False)
+def test_lax(mock_server):
+    pass
+""")
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["*rule 1: never acted; 0 requests of route me came*"])
+
+
+def test_a_failure_shows_the_seed_and_the_journal_and_no_idle_rule(run: Run) -> None:
+    result = run("""
+@pytest.mark.scenario({"on": {"route": "stream"}, "status": 503}, seed=42)
+def test_it(mock_server):
+    ask(mock_server, "GET", "/v1/me")
+    assert False
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*arkor mock, seed 42*", '*"kind": "RequestReceived"*'])
+    result.stdout.no_fnmatch_line("*never acted*")
+    result.stdout.no_fnmatch_line("*Bearer t*")
+
+
+def test_a_mistake_in_the_scenario_is_a_message_and_no_traceback(run: Run) -> None:
+    result = run("""
+@pytest.mark.scenario({"edn": "rst"})
+def test_it(mock_server):
+    pass
+""")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["scenario of *test_it: rule 1: 'edn' is unknown; did you mean*"])
+
+
+def test_the_seed_of_the_command_line_is_the_seed_of_the_scenario(run: Run) -> None:
+    source = """
+def test_it(mock_server):
+    assert mock_server.scenario.seed == 99
+"""
+    run(source, "--arkor-seed", "99").assert_outcomes(passed=1)
+
+
+def test_tests_run_side_by_side(run: Run) -> None:
+    result = run(
+        """
+@pytest.mark.parametrize("n", range(8))
+def test_it(mock_server, n):
+    assert ask(mock_server, "POST", "/v1/jobs", BODY)[0] == 200
+    assert len(mock_server.jobs) == 1
+""",
+        "-n2",
+    )
+    result.assert_outcomes(passed=8)
+
+
+def test_a_synchronous_test_drives_a_live_stream() -> None:
+    with mock_in_thread() as mock:
+        job = mock.job(events=0, id="live")
+        mock.on.stream().after(frames=1).stall(gate="mid")
+        mock.push(job.id, data="one")
+        mock.gate("mid").open()
+        assert len(mock.jobs["live"].log) == 1
