@@ -9,7 +9,14 @@ from typing import TypeAlias
 
 from attrs import field, frozen
 
-from arkor_proto._types import Headers, Notice, Request, TrainingEvent, TrainingResult
+from arkor_proto._types import (
+    Headers,
+    Notice,
+    Request,
+    TrainingEvent,
+    TrainingResult,
+    headers_repr,
+)
 
 
 @frozen
@@ -45,7 +52,7 @@ class Responded:
 
     exchange: int
     status: int
-    headers: Headers = ()
+    headers: Headers = field(default=(), repr=headers_repr)
 
 
 @frozen

@@ -193,7 +193,7 @@ class Session:
         return _IDLE if self._outbox.pending or self._wait.with_callback else _DONE
 
     def _check(self, event: Input, now: float) -> None:
-        if not (self._now <= now < math.inf):
+        if not (self._now <= now and math.isfinite(now)):
             raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
         match event:
             case Received() | Finished() | Broken():

@@ -18,7 +18,7 @@ JsonObject: TypeAlias = Mapping[str, object]
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
 
-_SECRET_NAMES: Final = frozenset({"authorization", "token"})
+_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
@@ -60,7 +60,8 @@ def secrets_in(value: object) -> set[str]:
     return set[str]().union(*map(secrets_in, value)) if is_array(value) else set()
 
 
-def _headers_repr(headers: Headers) -> str:
+def headers_repr(headers: Headers) -> str:
+    """Return a repr of header fields that shows no secret."""
     return repr(masked({name.decode("latin-1"): value for name, value in headers}))
 
 
@@ -236,7 +237,7 @@ class Request:
 
     method: str
     target: str
-    headers: Headers = field(repr=_headers_repr)
+    headers: Headers = field(repr=headers_repr)
     body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
 
 
