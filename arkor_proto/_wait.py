@@ -14,7 +14,6 @@ from arkor_proto._errors import (
     Aborted,
     GaveUp,
     IdleTimeout,
-    LocalProtocolError,
     ResponseError,
     StatusError,
     StreamEnded,
@@ -187,8 +186,7 @@ class Wait:
 
     @property
     def _known_job(self) -> TrainingJob:
-        if self.job is None:
-            raise LocalProtocolError("follow: the job is not known")
+        assert self.job is not None, "the table opens no stream before the job is known"
         return self.job
 
     def _responded(self, pending: Pending, now: float) -> None:
@@ -310,8 +308,8 @@ class Wait:
         )
 
     def _settle_result(self) -> None:
-        if self._result is not None:
-            self.outbox.settle(Operation.FOLLOW, Resolved(self._result))
+        assert self._result is not None, "a wait concludes with a terminal frame only"
+        self.outbox.settle(Operation.FOLLOW, Resolved(self._result))
 
     def _conclude(self, event: TrainingEvent, error: Exception | None) -> None:
         if error is not None and self.profile.callback_errors is CallbackErrors.REJECT:
