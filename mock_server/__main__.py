@@ -11,10 +11,12 @@ from pathlib import Path
 
 import anyio
 
-from mock_server.codec import scenario_from_file, scenario_schema
+from mock_server.codec import scenario_from_file, scenario_schema, scenario_to_toml
 from mock_server.explain import explain
 from mock_server.model import Scenario
 from mock_server.process import Process, serve
+from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.recording import RecordingOrigin
 from mock_server.shapes import ScenarioError
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -29,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
         "serve": _serve,
+        "proxy": _proxy,
+        "record": _record,
         "check": _check,
         "explain": _explain,
         "schema": _schema,
@@ -57,6 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     serve_ = commands.add_parser("serve", help="serve a scenario, and the admin on its own port")
     serve_.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
     _add_process_options(serve_)
+    proxy = commands.add_parser("proxy", help="put a scenario in front of a real backend")
+    proxy.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
+    record = commands.add_parser("record", help="write a real backend's answers as a scenario")
+    record.add_argument("--out", type=Path, required=True, help="the .toml file to write")
+    for command in (proxy, record):
+        command.add_argument("--upstream", required=True, help="the URL of the real backend")
+        _add_process_options(command)
     for name, says in (
         ("check", "read a scenario and say what is wrong with it"),
         ("explain", "say in plain words what a scenario will do"),
@@ -103,9 +114,30 @@ def _process(options: argparse.Namespace) -> Process:
     )
 
 
+def _scenario(options: argparse.Namespace) -> Scenario:
+    return Scenario() if options.scenario is None else scenario_from_file(options.scenario)
+
+
 def _serve(options: argparse.Namespace) -> None:
-    scenario = Scenario() if options.scenario is None else scenario_from_file(options.scenario)
-    anyio.run(serve, _process(options), scenario)
+    anyio.run(serve, _process(options), _scenario(options))
+
+
+def _proxy(options: argparse.Namespace) -> None:
+    origin = ProxyOrigin(Upstream.at(options.upstream))
+    anyio.run(serve, _process(options), _scenario(options), origin)
+
+
+def _record(options: argparse.Namespace) -> None:
+    out: Path = options.out
+    if out.suffix != ".toml":
+        raise UsageError(f"--out {out}: must end in .toml")
+    with out.open("a"):
+        pass  # a file that cannot be written is told now, not after an hour of recording
+    recording = RecordingOrigin(ProxyOrigin(Upstream.at(options.upstream)))
+    try:
+        anyio.run(serve, _process(options), Scenario(), recording)
+    finally:
+        out.write_text(scenario_to_toml(recording.scenario()), encoding="utf-8")
 
 
 def _check(options: argparse.Namespace) -> None:

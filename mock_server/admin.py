@@ -24,7 +24,7 @@ from mock_server.journal import Journal
 from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
-from mock_server.net.service import Answered, Service
+from mock_server.net.service import Answered, Origin, Service
 from mock_server.routing import Request
 from mock_server.server import MockServer
 from mock_server.shapes import ScenarioError
@@ -41,6 +41,7 @@ class Fleet:
 
     host: str
     group: TaskGroup
+    upstream: Origin | None = None
     servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
     _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
         factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
@@ -49,7 +50,7 @@ class Fleet:
 
     async def start(self, scenario: Scenario, port: int = 0) -> str:
         """Start one more server; returns its name. Raises OSError when the port is taken."""
-        server = MockServer(scenario, listener=Listener(self.host, port))
+        server = MockServer(scenario, listener=Listener(self.host, port), upstream=self.upstream)
         server.listener.open()
         self._started += 1
         name = str(self._started)
@@ -197,6 +198,8 @@ class AdminServer:
     host: str = "127.0.0.1"
     port: int = 0
     reads_need_token: bool = False
+    upstream: Origin | None = field(default=None, kw_only=True)
+    """A real backend: then every server is a proxy before it."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
@@ -207,7 +210,7 @@ class AdminServer:
         self.port = listener.port
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
-        self._fleet = Fleet(self.host, group)
+        self._fleet = Fleet(self.host, group, self.upstream)
         names = {f"{name}:{self.port}" for name in (self.host, "localhost", f"[{self.host}]")}
         origin = AdminOrigin(
             self._fleet, self.token, self.reads_need_token, frozenset(names), self.shutdown

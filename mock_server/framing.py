@@ -29,6 +29,8 @@ class Frame:
     """Seconds to wait before it."""
     gate: str | None = None
     """The gate that must open before it."""
+    part: bool = False
+    """Bytes of a frame that goes on: what follows completes it."""
 
     @property
     def ends_the_job(self) -> bool:
@@ -118,6 +120,10 @@ class Framer:
     def pending(self) -> int:
         """How many bytes wait for the end of their block."""
         return len(self._pending)
+
+    def tail(self, start: int) -> bytes:
+        """Return what is pending, from an offset on; it stays pending."""
+        return bytes(self._pending[start:])
 
     def _block_end(self) -> int | None:
         """Find the end of the first block, going on where the last search stopped."""

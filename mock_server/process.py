@@ -17,6 +17,7 @@ from attrs import field, frozen
 
 from mock_server.admin import AdminServer
 from mock_server.model import Scenario
+from mock_server.net.service import Origin
 
 
 @frozen(kw_only=True)
@@ -32,12 +33,17 @@ class Process:
     max_lifetime: float | None = None
 
 
-async def serve(process: Process, scenario: Scenario) -> None:
+async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
     """Serve until a signal, the end of stdin, the lifetime or the admin ends it."""
     token = process.token or secrets.token_urlsafe(24)
     async with until_ended(process) as shutdown:
         admin = AdminServer(
-            token, process.host, process.admin_port, process.remote, shutdown=shutdown
+            token,
+            process.host,
+            process.admin_port,
+            process.remote,
+            upstream=upstream,
+            shutdown=shutdown,
         )
         async with admin:
             server = await admin.start(scenario, process.port)

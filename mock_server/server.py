@@ -25,7 +25,8 @@ from mock_server.journal import (
 from mock_server.model import JobPlan, Rule, Scenario
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
-from mock_server.net.service import BackendOrigin, Gates, Service
+from mock_server.net.service import BackendOrigin, Gates, Origin, Service
+from mock_server.proxy import PROXY_CAPABILITIES
 from mock_server.script import On
 from mock_server.shapes import ScenarioError, Shape, table
 from mock_server.verify import Verify
@@ -69,6 +70,8 @@ class MockServer:
     scenario: Scenario = field(factory=Scenario)
     on_record: Callable[[Record], None] | None = None
     listener: Listener = field(factory=Listener, kw_only=True)
+    upstream: Origin | None = field(default=None, kw_only=True)
+    """A real backend instead of the mock's own: then this is the native proxy."""
     _journal: Journal = field(init=False)
     _engine: Engine = field(init=False)
     _backend: Backend = field(init=False)
@@ -76,14 +79,14 @@ class MockServer:
     _host: Host = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        check_capabilities(self.scenario, MOCK_CAPABILITIES, "mock")
+        self._check(self.scenario)
         self._journal = Journal(self.scenario.limits.records)
         if self.on_record is not None:
             self._journal.listen(self.on_record)
         self._engine = Engine(self.scenario.seed, self._note_fired)
         self._engine.load(self.scenario.rules)
         self._backend = Backend(self.scenario)
-        origin = BackendOrigin(self._backend)
+        origin = self.upstream or BackendOrigin(self._backend)
         self._service = Service(self._engine, self._journal, origin, self.scenario.limits)
         self._host = Host(self._service, self.listener)
 
@@ -131,7 +134,7 @@ class MockServer:
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
         """Put a rule in force, or change the one of this index; returns its index."""
-        check_capabilities(Scenario(rules=(rule,)), MOCK_CAPABILITIES, "mock")
+        self._check(Scenario(rules=(rule,)))
         if index is None:
             return self._engine.add(rule)
         self._engine.replace(index, rule)
@@ -165,6 +168,8 @@ class MockServer:
 
     def add_job(self, plan: JobPlan) -> Job:
         """Make a job that exists without a create; raises ScenarioError for an id that exists."""
+        if self.upstream is not None:
+            raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
         if plan.id is not None and plan.id in self._backend.jobs:
             raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
         return self._backend.add_job(plan, self._service.clock())
@@ -186,12 +191,12 @@ class MockServer:
         The journal is emptied, open connections are ended. Raises ScenarioError, and then nothing
         has changed.
         """
-        check_capabilities(scenario, MOCK_CAPABILITIES, "mock")
+        self._check(scenario)
         self.scenario = scenario
         self._engine.seed = scenario.seed
         self._engine.load(scenario.rules)
         self._backend = Backend(scenario)
-        self._service.origin = BackendOrigin(self._backend)
+        self._service.origin = self.upstream or BackendOrigin(self._backend)
         self._service.limits = scenario.limits
         self._service.gates = Gates()
         for connection in tuple(self._host.connections.values()):
@@ -266,6 +271,14 @@ class MockServer:
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError when it is not open."""
         self._host.connections[number].end_now(how)
+
+    def _check(self, scenario: Scenario) -> None:
+        if self.upstream is None:
+            check_capabilities(scenario, MOCK_CAPABILITIES, "mock")
+            return
+        check_capabilities(scenario, PROXY_CAPABILITIES, "native proxy")
+        if scenario.jobs:
+            raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
 
     def _note_fired(self, rule: int) -> None:
         self._journal.add(RuleFired(*self._journal.stamp(), rule))

@@ -178,7 +178,8 @@ class ExchangeOnWire:
         """Send frames that no rule touches in one piece, each in its own chunk."""
         await self._wire.send(b"".join([self._framed(frame.raw) for frame in frames]))
         for frame in frames:
-            self._note_frame(frame)
+            if not frame.part:
+                self._note_frame(frame)
 
     async def _carry_out(self, ops: list[Operation]) -> Ended | None:
         for op in ops:

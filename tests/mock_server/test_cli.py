@@ -186,3 +186,38 @@ def test_bad_usage_is_a_message_and_exit_2(
 ) -> None:
     assert main(["serve", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_the_proxy_stands_before_a_real_backend(starts: Starter, tmp_path: Path) -> None:
+    path = tmp_path / "s.toml"
+    path.write_text('[[rule]]\non = {route = "me", attempt = 2}\nstatus = 204\n')
+    upstream = starts("serve").ready().base_url
+    proxy = starts("proxy", "--upstream", upstream, str(path)).ready().base_url
+    assert b"user-1" in get(proxy + "/v1/me")
+    assert get(proxy + "/v1/me") == b""
+
+
+def test_record_writes_a_scenario_that_can_be_served(starts: Starter, tmp_path: Path) -> None:
+    path = tmp_path / "out.toml"
+    upstream = starts("serve").ready().base_url
+    recording = starts("record", "--upstream", upstream, "--out", str(path), "--exit-on-stdin-eof")
+    get(recording.ready().base_url + "/v1/me")
+    assert recording.process.stdin is not None
+    recording.process.stdin.close()
+    assert recording.ended() == 0
+    assert b"user-1" in get(starts("serve", str(path)).ready().base_url + "/v1/me")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message", "code"),
+    [
+        (["proxy", "--upstream", "nowhere"], "is no http:// or https:// URL", 1),
+        (["record", "--upstream", "http://a", "--out", "x.json"], "must end in .toml", 2),
+        (["record", "--upstream", "http://a", "--out", "/nowhere/x.toml"], "No such file", 2),
+    ],
+)
+def test_a_bad_proxy_is_a_message(
+    arguments: list[str], message: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == code
+    assert message in capsys.readouterr().err
