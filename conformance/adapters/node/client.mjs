@@ -1,0 +1,298 @@
+// A trainer: one job from its create to its end. Everything that it needs of the world (a clock,
+// dice, an abort signal) can be brought along, and nothing here knows the conformance kit.
+
+import { Backoff, retryAfter } from "./backoff.mjs";
+import { GaveUp, TransportError } from "./errors.mjs";
+import { blocks } from "./event-stream.mjs";
+import { PROFILES } from "./profiles.mjs";
+import { Wire, parseObject, received, within } from "./wire.mjs";
+
+export * from "./errors.mjs";
+
+const NOT_FOUND_GRACE_MS = 30_000;
+const BYTE_TIMEOUT_MS = 45_000;
+const MOST_IDS = 4096;
+
+const CALLBACKS = {
+  "training.started": "onStarted",
+  "training.log": "onLog",
+  "checkpoint.saved": "onCheckpoint",
+  "training.completed": "onCompleted",
+  "training.failed": "onFailed",
+};
+const TERMINAL = new Set(["training.completed", "training.failed", "end"]);
+const NUMBERS = ["loss", "evalLoss", "learningRate", "epoch", "samplesPerSecond"];
+const LORA = { r: "loraR", alpha: "loraAlpha", maxLength: "maxLength", loadIn4bit: "loadIn4bit" };
+
+/** Time as it is. `sleep` rejects with the signal's reason. */
+const WALL_CLOCK = {
+  now: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const abort = () => reject((clearTimeout(timer), signal.reason));
+      const timer = setTimeout(() => {
+        signal.removeEventListener("abort", abort);
+        resolve();
+      }, ms);
+      if (signal.aborted) abort();
+      else signal.addEventListener("abort", abort, { once: true });
+    }),
+};
+
+/** A failure that the budget pays for; whatever else is thrown ends the wait. */
+class Setback extends Error {}
+
+export class Trainer {
+  #options;
+  #profile;
+  #wire;
+  #clock;
+  #signal;
+  #backoffOptions;
+  #job = null;
+  #cursor = "";
+  #acceptedAt = -Infinity;
+  #idempotencyKey;
+  #creating = null;
+  #waiting = null;
+  #cancelling = null;
+  #result = null;
+  #streamFloor = 0;
+  #ids = new Set();
+
+  /**
+   * Options: baseUrl, token, org, project, profile; name, model, dataset, lora and the other
+   * training options (or `job`, and perhaps `lastEventId`, to follow one that exists);
+   * callbacks {onStarted, …}, abortSignal; initialReconnectDelayMs, maxReconnectDelayMs,
+   * maxReconnectAttempts, byteTimeoutMs, progressTimeoutMs; clock {now, sleep}, random.
+   */
+  constructor(options) {
+    const { profile = "2026-05", clock = WALL_CLOCK, dataset, abortSignal, job } = options;
+    this.#options = options;
+    this.#profile = PROFILES[profile];
+    this.#clock = clock;
+    this.#wire = new Wire({ ...options, clock, secrets: [dataset?.token] });
+    this.#signal = abortSignal ?? new AbortController().signal;
+    this.#idempotencyKey = this.#profile.strict ? crypto.randomUUID() : null;
+    if (job) this.#job = { id: job };
+    this.#cursor = options.lastEventId ?? "";
+  }
+
+  /** Submit the job, once; calls that overlap join each other (ARK-CRE-2, -3). */
+  start() {
+    if (this.#job) return Promise.resolve({ jobId: this.#job.id });
+    this.#creating ??= this.#create().finally(() => (this.#creating = null));
+    return this.#creating;
+  }
+
+  /** Follow the job to its end; resolves with {job, artifacts}. */
+  wait() {
+    if (this.#result) return Promise.resolve(this.#result);
+    this.#waiting ??= this.#follow().finally(() => (this.#waiting = null));
+    return this.#waiting;
+  }
+
+  /** Ask the backend to stop the job; nothing to do before there is one (ARK-CAN-1, -7, -8). */
+  cancel() {
+    if (!this.#job && !this.#creating) return Promise.resolve();
+    this.#cancelling ??= this.#cancel().finally(() => (this.#cancelling = null));
+    return this.#cancelling;
+  }
+
+  async #create() {
+    const { name } = this.#options;
+    const body = { name, config: jobConfig(this.#options) };
+    this.#job = await this.#wire.create(body, this.#idempotencyKey);
+    this.#acceptedAt = this.#clock.now();
+    return { jobId: this.#job.id };
+  }
+
+  async #cancel() {
+    await this.#creating?.catch(() => {}); // It is start() that reports a failed create.
+    if (this.#job) await this.#wire.cancel(this.#job.id);
+  }
+
+  async #follow() {
+    this.#signal.throwIfAborted();
+    if (!this.#job) await this.#unlessAborted(this.start());
+    const backoff = this.#newBackoff();
+    for (;;) {
+      let delay;
+      try {
+        const terminal = await this.#streamOnce(backoff);
+        if (terminal) return await this.#conclude(terminal);
+        delay = backoff.afterCleanEnd();
+      } catch (error) {
+        this.#signal.throwIfAborted();
+        if (!(error instanceof Setback)) throw error;
+        if (!backoff.fail()) throw new GaveUp(backoff.failures, error.cause);
+        delay = backoff.afterFailure();
+      }
+      await this.#clock.sleep(delay, this.#signal, "reconnect");
+    }
+  }
+
+  #newBackoff() {
+    const { random = Math.random, ...options } = this.#options;
+    const limits = {
+      initialMs: options.initialReconnectDelayMs,
+      maxMs: options.maxReconnectDelayMs,
+      maxAttempts: options.maxReconnectAttempts,
+    };
+    const backoff = new Backoff(limits, random, this.#profile.strict);
+    backoff.streamFloor = this.#streamFloor;
+    return backoff;
+  }
+
+  /** One stream; resolves with its terminal frame, or with nothing after a clean end. */
+  async #streamOnce(backoff) {
+    const connection = new AbortController();
+    const signal = AbortSignal.any([connection.signal, this.#signal]);
+    const progress = { made: false, at: this.#clock.now() };
+    try {
+      const body = await this.#open(backoff, signal);
+      const asked = (ms) => {
+        if (this.#profile.strict) this.#streamFloor = backoff.streamFloor = ms;
+      };
+      for await (const block of blocks(this.#reading(body, progress, signal), asked)) {
+        const frame = this.#note(block, backoff, progress);
+        if (TERMINAL.has(frame?.type)) return frame;
+        if (frame) await this.#deliver(frame);
+      }
+    } finally {
+      connection.abort(); // The terminal frame has arrived, or nothing else will (ARK-STR-7).
+    }
+    if (!progress.made) throw setback(new TransportError("the stream ended without progress"));
+    return null;
+  }
+
+  async #open(backoff, signal) {
+    let response;
+    try {
+      response = await this.#wire.openStream(this.#job.id, this.#cursor, signal);
+    } catch (error) {
+      throw error instanceof TransportError ? setback(error) : error;
+    }
+    if (this.#isStream(response)) return response.body;
+    if (this.#profile.strict) backoff.onceFloor = retryAfter(response.headers);
+    const refusal = await this.#wire.refusal(response, signal);
+    throw this.#isPermanent(response.status) ? refusal : setback(refusal);
+  }
+
+  #isStream({ ok, status, headers }) {
+    const encoding = headers.get("content-encoding") ?? "identity";
+    if (!ok || encoding.toLowerCase() !== "identity") return false;
+    if (!this.#profile.strict) return true;
+    const type = (headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
+    return status === 200 && type === "text/event-stream";
+  }
+
+  #isPermanent(status) {
+    if (this.#profile.strict && status === 404) {
+      return this.#clock.now() - this.#acceptedAt > NOT_FOUND_GRACE_MS;
+    }
+    return this.#profile.permanent(status);
+  }
+
+  /** The chunks of a body, each awaited only for so long as the idle timers allow. */
+  #reading(body, progress, signal) {
+    const reader = body?.getReader();
+    const { byteTimeoutMs = BYTE_TIMEOUT_MS, progressTimeoutMs = Infinity } = this.#options;
+    const silent = () => {
+      throw setback(new TransportError("the stream is silent"));
+    };
+    return async () => {
+      if (!reader) return { done: true };
+      const chunk = received(reader.read(), signal).catch((error) => {
+        throw error instanceof TransportError ? setback(error) : error;
+      });
+      if (!this.#profile.strict) return chunk;
+      const left = progressTimeoutMs - (this.#clock.now() - progress.at);
+      return within(chunk, Math.min(byteTimeoutMs, left), this.#clock, signal, silent);
+    };
+  }
+
+  /** Move the cursor, judge progress, and return what has to be handed on, if anything. */
+  #note({ id, event, data }, backoff, progress) {
+    const known = id !== undefined && this.#ids.has(id);
+    if (id !== undefined) this.#remember(id);
+    if (data === "") return null; // A block without data dispatches nothing.
+    const content = event === "ping" ? null : parseObject(data);
+    const productive = {
+      "any frame": true,
+      "a JSON object": content !== null,
+      "a JSON object with a new id": content !== null && !known,
+    };
+    if (productive[this.#profile.progress]) {
+      Object.assign(progress, { made: true, at: this.#clock.now() });
+      backoff.failures = 0;
+    }
+    return event === "end" ? { type: "end" } : content;
+  }
+
+  #remember(id) {
+    this.#cursor = id;
+    this.#ids.add(id);
+    if (this.#ids.size > MOST_IDS) this.#ids.delete(this.#ids.values().next().value);
+  }
+
+  async #deliver(frame) {
+    if (frame.type === "training.started") {
+      this.#job = { ...this.#job, status: "running", startedAt: frame.timestamp };
+    }
+    try {
+      await this.#call(frame);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      throw this.#profile.callbackErrorsReject ? error : setback(error);
+    }
+  }
+
+  async #conclude(frame) {
+    if (frame.type !== "end") {
+      const status = frame.type.slice("training.".length);
+      this.#job = { ...this.#job, status, completedAt: frame.timestamp };
+    }
+    if (frame.type === "training.failed") this.#job.error = frame.error;
+    const artifacts = (frame.type === "training.completed" && frame.artifacts) || [];
+    try {
+      await this.#call(frame);
+    } catch (error) {
+      this.#signal.throwIfAborted();
+      this.#result = { job: this.#job, artifacts };
+      if (this.#profile.callbackErrorsReject) throw error;
+    }
+    return (this.#result = { job: this.#job, artifacts });
+  }
+
+  #call(frame) {
+    const callback = this.#options.callbacks?.[CALLBACKS[frame.type]];
+    const event = { ...frame };
+    if (frame.type === "training.log") for (const key of NUMBERS) event[key] ??= null;
+    if (frame.type === "checkpoint.saved") {
+      event.adapter = { kind: "checkpoint", jobId: this.#job.id, step: frame.step };
+    }
+    return this.#unlessAborted((async () => callback?.(event))());
+  }
+
+  /** `promise`, unless the abort comes first; what becomes of it then is nobody's business. */
+  #unlessAborted(promise) {
+    const signal = this.#signal;
+    return new Promise((resolve, reject) => {
+      const abort = () => reject(signal.reason);
+      if (signal.aborted) abort();
+      else signal.addEventListener("abort", abort, { once: true });
+      promise.finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
+    });
+  }
+}
+
+function setback(cause) {
+  return new Setback("a failure of the budget", { cause });
+}
+
+/** The flat configuration of the wire; what was not given is left out (ARK-WIR-5). */
+function jobConfig({ model, dataset, lora, training }) {
+  const renamed = Object.entries(lora ?? {}).map(([key, value]) => [LORA[key] ?? key, value]);
+  return { model, datasetSource: dataset, ...Object.fromEntries(renamed), ...training };
+}

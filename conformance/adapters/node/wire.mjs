@@ -1,0 +1,174 @@
+// The three requests of a trainer, and how their answers are read: with bounds.
+
+import { HttpError, ProtocolError, TransportError } from "./errors.mjs";
+
+const CLIENT = "arkor-kit-node/0.1.0";
+const LONGEST_ANSWER = 2 ** 20;
+const LONGEST_ERROR = 2 ** 16;
+const ERROR_PATIENCE_MS = 5000;
+const MOST_REDIRECTS = 5;
+const MOST_CURSOR_BYTES = 1024;
+
+export class Wire {
+  #base;
+  #query;
+  #token;
+  #secrets;
+  #clock;
+
+  constructor({ baseUrl, token, org, project, secrets, clock }) {
+    this.#base = baseUrl.replace(/\/+$/, "");
+    this.#query = new URLSearchParams({ orgSlug: org, projectSlug: project });
+    this.#token = token;
+    this.#secrets = [token, ...secrets].filter(Boolean);
+    this.#clock = clock;
+  }
+
+  /** Submit a job; resolves with what the backend made of it. */
+  async create(body, idempotencyKey) {
+    const response = await this.#send("POST", this.#url("/v1/jobs"), {
+      headers: {
+        "Content-Type": "application/json",
+        ...(idempotencyKey && { "Idempotency-Key": idempotencyKey }),
+      },
+      body: JSON.stringify(body),
+    });
+    if (!response.ok) throw await this.refusal(response);
+    const { text, whole } = await received(readUpTo(response, LONGEST_ANSWER));
+    const job = whole ? parseObject(text)?.job : null;
+    if (typeof job?.id !== "string" || job.id === "") {
+      throw new ProtocolError("the create was answered without a job; {job: {id, …}} would be right");
+    }
+    return job;
+  }
+
+  async cancel(jobId) {
+    const response = await this.#send("POST", this.#url(`${jobPath(jobId)}/cancel`));
+    if (!response.ok) throw await this.refusal(response);
+    // The status was the answer. Its body is read so that the connection can be used again.
+    await this.#drained(response);
+  }
+
+  /** Open a stream behind `cursor`, following redirects that stay on the backend (ARK-SEC-1, -2). */
+  async openStream(jobId, cursor, signal) {
+    const headers = {
+      Accept: "text/event-stream",
+      "Accept-Encoding": "identity",
+      "Cache-Control": "no-cache",
+      ...(cursor && { "Last-Event-ID": headerValue(cursor) }),
+    };
+    let url = this.#url(`${jobPath(jobId)}/events/stream`);
+    for (let redirects = 0; ; redirects += 1) {
+      const response = await this.#send("GET", url, { headers, signal });
+      const target = [301, 302, 303, 307, 308].includes(response.status)
+        ? response.headers.get("location")
+        : null;
+      if (!target) return response;
+      await response.body?.cancel();
+      const next = URL.canParse(target, url) ? new URL(target, url) : null;
+      if (next?.origin !== url.origin) throw new TransportError("redirected to another origin");
+      if (redirects === MOST_REDIRECTS) throw new TransportError("redirected without end");
+      url = next;
+    }
+  }
+
+  /** The error that an answer outside 2xx is: with the backend's words, without secrets. */
+  async refusal(response, signal) {
+    const text = await this.#drained(response, signal);
+    const body = parseObject(text);
+    const said = typeof body?.error === "string" && body.error ? body.error : text;
+    return new HttpError(response.status, this.#mask(said || `cloud-api ${response.status}`), body);
+  }
+
+  /** What a body says within its bounds of size and time; nothing if it breaks. */
+  async #drained(response, signal) {
+    const nothing = () => ({ text: "" });
+    const leaving = new AbortController();
+    const read = readUpTo(response, LONGEST_ERROR, leaving.signal).catch(nothing);
+    try {
+      return (await within(read, ERROR_PATIENCE_MS, this.#clock, signal, nothing)).text;
+    } finally {
+      leaving.abort();
+    }
+  }
+
+  #url(path) {
+    return new URL(`${this.#base}${path}?${this.#query}`);
+  }
+
+  #mask(text) {
+    return this.#secrets.reduce((masked, secret) => masked.replaceAll(secret, "***"), text);
+  }
+
+  #send(method, url, { headers = {}, body, signal } = {}) {
+    const own = { Authorization: `Bearer ${this.#token}`, "X-Arkor-Client": CLIENT };
+    const options = { method, headers: { ...own, ...headers }, body, signal, redirect: "manual" };
+    return received(fetch(url, options), signal);
+  }
+}
+
+/** Name whatever `fetch` throws; an abort keeps its reason. */
+export async function received(promise, signal) {
+  try {
+    return await promise;
+  } catch (error) {
+    if (signal?.aborted || error instanceof ProtocolError) throw error;
+    throw new TransportError(`the connection failed: ${error.cause?.code ?? error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+/** `promise`, or what `late` returns or throws once `ms` have passed without it. */
+export async function within(promise, ms, clock, signal, late) {
+  if (!Number.isFinite(ms)) return promise;
+  const over = new AbortController();
+  const timer = clock.sleep(ms, AbortSignal.any([over.signal, ...(signal ? [signal] : [])]), "idle");
+  try {
+    return await Promise.race([promise, timer.then(late)]);
+  } finally {
+    over.abort();
+    timer.catch(() => {});
+  }
+}
+
+export function parseObject(text) {
+  try {
+    const value = JSON.parse(text);
+    return typeof value === "object" && !Array.isArray(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+async function readUpTo(response, limit, signal) {
+  const chunks = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  const leave = () => reader?.cancel().catch(() => {}); // Cancelling ends the connection as well.
+  signal?.addEventListener("abort", leave, { once: true });
+  while (reader && size <= limit) {
+    const { done, value } = await reader.read();
+    if (done) break;
+    chunks.push(value);
+    size += value.length;
+  }
+  if (size > limit) leave();
+  const text = new TextDecoder().decode(Buffer.concat(chunks).subarray(0, limit));
+  return { text, whole: size <= limit };
+}
+
+function jobPath(jobId) {
+  return `/v1/jobs/${encodeURIComponent(jobId)}`;
+}
+
+/** A cursor as a header takes it: one character per byte of its UTF-8 (ARK-RES-10). */
+function headerValue(cursor) {
+  const bytes = Buffer.from(cursor, "utf8");
+  // eslint-disable-next-line no-control-regex -- control characters are the point
+  const hopeless = /[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/.test(cursor);
+  if (hopeless || bytes.length > MOST_CURSOR_BYTES) {
+    throw new ProtocolError("the last event id cannot be sent as a header, so nothing can resume");
+  }
+  return bytes.toString("latin1");
+}
