@@ -14,6 +14,7 @@ import anyio
 from mock_server.codec import scenario_from_file, scenario_schema, scenario_to_toml
 from mock_server.explain import explain
 from mock_server.model import Scenario
+from mock_server.net.tls import TlsUnavailable
 from mock_server.process import Process, serve
 from mock_server.proxy import ProxyOrigin, Upstream
 from mock_server.recording import RecordingOrigin
@@ -42,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ScenarioError as error:
         sys.stderr.write(f"arkor-mock: {error}\n")
         return 1
-    except UsageError as error:
+    except (UsageError, TlsUnavailable) as error:
         sys.stderr.write(f"arkor-mock: {error}\n")
         return 2
     except OSError as error:
@@ -85,6 +86,7 @@ def _add_process_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-remote", action="store_true", help="listen beyond the loopback (needs --token)"
     )
+    parser.add_argument("--tls", action="store_true", help="speak TLS, with a throw-away authority")
     parser.add_argument(
         "--exit-on-stdin-eof", action="store_true", help="end when the parent closes stdin"
     )
@@ -111,6 +113,7 @@ def _process(options: argparse.Namespace) -> Process:
         remote=remote,
         exit_on_stdin_eof=options.exit_on_stdin_eof,
         max_lifetime=options.max_lifetime,
+        tls=options.tls,
     )
 
 

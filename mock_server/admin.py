@@ -25,6 +25,7 @@ from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.service import Answered, Origin, Service
+from mock_server.net.tls import TlsSettings
 from mock_server.routing import Request
 from mock_server.server import MockServer
 from mock_server.shapes import ScenarioError
@@ -42,6 +43,7 @@ class Fleet:
     host: str
     group: TaskGroup
     upstream: Origin | None = None
+    tls: TlsSettings | None = None
     servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
     _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
         factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
@@ -200,6 +202,8 @@ class AdminServer:
     reads_need_token: bool = False
     upstream: Origin | None = field(default=None, kw_only=True)
     """A real backend: then every server is a proxy before it."""
+    tls: TlsSettings | None = field(default=None, kw_only=True)
+    """Certificates for every server; the admin itself stays plain."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
@@ -210,7 +214,7 @@ class AdminServer:
         self.port = listener.port
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
-        self._fleet = Fleet(self.host, group, self.upstream)
+        self._fleet = Fleet(self.host, group, self.upstream, self.tls)
         names = {f"{name}:{self.port}" for name in (self.host, "localhost", f"[{self.host}]")}
         origin = AdminOrigin(
             self._fleet, self.token, self.reads_need_token, frozenset(names), self.shutdown

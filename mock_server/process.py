@@ -9,8 +9,8 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager, nullcontext
 
 import anyio
 from attrs import field, frozen
@@ -18,6 +18,7 @@ from attrs import field, frozen
 from mock_server.admin import AdminServer
 from mock_server.model import Scenario
 from mock_server.net.service import Origin
+from mock_server.net.tls import throw_away_tls
 
 
 @frozen(kw_only=True)
@@ -31,27 +32,31 @@ class Process:
     remote: bool = False
     exit_on_stdin_eof: bool = False
     max_lifetime: float | None = None
+    tls: bool = False
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
     """Serve until a signal, the end of stdin, the lifetime or the admin ends it."""
     token = process.token or secrets.token_urlsafe(24)
-    async with until_ended(process) as shutdown:
-        admin = AdminServer(
-            token,
-            process.host,
-            process.admin_port,
-            process.remote,
-            upstream=upstream,
-            shutdown=shutdown,
-        )
-        async with admin:
-            server = await admin.start(scenario, process.port)
-            say_ready({"base_url": server.base_url, "admin_url": admin.url, "token": token})
-            await shutdown.wait()
+    with throw_away_tls(process.host, "localhost") if process.tls else nullcontext() as tls:
+        async with until_ended(process) as shutdown:
+            admin = AdminServer(
+                token,
+                process.host,
+                process.admin_port,
+                process.remote,
+                upstream=upstream,
+                tls=tls,
+                shutdown=shutdown,
+            )
+            async with admin:
+                server = await admin.start(scenario, process.port)
+                ready = {"base_url": server.base_url, "admin_url": admin.url, "token": token}
+                say_ready(ready if tls is None else {**ready, "ca_path": str(tls.ca_path)})
+                await shutdown.wait()
 
 
-def say_ready(ready: dict[str, object]) -> None:
+def say_ready(ready: Mapping[str, object]) -> None:
     """Print the one line that a parent waits for."""
     sys.stdout.write(json.dumps({**ready, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()

@@ -26,6 +26,7 @@ from mock_server.model import JobPlan, Rule, Scenario
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
+from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
 from mock_server.script import On
 from mock_server.shapes import ScenarioError, Shape, table
@@ -72,6 +73,8 @@ class MockServer:
     listener: Listener = field(factory=Listener, kw_only=True)
     upstream: Origin | None = field(default=None, kw_only=True)
     """A real backend instead of the mock's own: then this is the native proxy."""
+    tls: TlsSettings | None = field(default=None, kw_only=True)
+    """Certificates: then it speaks TLS only."""
     _journal: Journal = field(init=False)
     _engine: Engine = field(init=False)
     _backend: Backend = field(init=False)
@@ -87,7 +90,9 @@ class MockServer:
         self._engine.load(self.scenario.rules)
         self._backend = Backend(self.scenario)
         origin = self.upstream or BackendOrigin(self._backend)
-        self._service = Service(self._engine, self._journal, origin, self.scenario.limits)
+        self._service = Service(
+            self._engine, self._journal, origin, self.scenario.limits, tls=self.tls
+        )
         self._host = Host(self._service, self.listener)
 
     async def __aenter__(self) -> Self:
@@ -105,7 +110,8 @@ class MockServer:
     @property
     def base_url(self) -> str:
         """Where clients find it, such as `http://127.0.0.1:41234`."""
-        return f"http://{self.listener.host}:{self.listener.port}"
+        scheme = "http" if self.tls is None else "https"
+        return f"{scheme}://{self.listener.host}:{self.listener.port}"
 
     @property
     def port(self) -> int:
@@ -273,10 +279,11 @@ class MockServer:
         self._host.connections[number].end_now(how)
 
     def _check(self, scenario: Scenario) -> None:
+        without = frozenset({Capability.TLS_RAW}) if self.tls is None else frozenset[Capability]()
         if self.upstream is None:
-            check_capabilities(scenario, MOCK_CAPABILITIES, "mock")
+            check_capabilities(scenario, MOCK_CAPABILITIES - without, "mock")
             return
-        check_capabilities(scenario, PROXY_CAPABILITIES, "native proxy")
+        check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy")
         if scenario.jobs:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
 

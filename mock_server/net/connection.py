@@ -24,10 +24,10 @@ from mock_server.journal import (
 )
 from mock_server.net.exchange import Ended, ExchangeOnWire
 from mock_server.net.service import Service
-from mock_server.net.wire import Wire
+from mock_server.net.tls import AnyWire, TlsWire, send_garbage
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request, json_of, request_of
-from mock_server.vocabulary import Accepting, Ending
+from mock_server.vocabulary import Accepting, Ending, TlsFault
 
 _SLOW_BLOCK: Final = 1024
 _STAND_IN: Final = h11.Response(status_code=200, headers=[("Transfer-Encoding", "chunked")])
@@ -61,7 +61,7 @@ class ServerConnection:
     """One accepted connection; `run` it once, and it closes its wire whatever happens."""
 
     _service: Service
-    _wire: Wire
+    _wire: AnyWire
     number: int
     _http: h11.Connection = field(init=False)
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
@@ -78,11 +78,13 @@ class ServerConnection:
         journal.add(ConnectionOpened(*journal.stamp(), self.number))
         try:
             with anyio.CancelScope() as self._scope:
-                if not await self._mistreat():
+                plan = self._service.engine.connection(self.number)
+                mistreated = plan.accept is not None and await self._mistreat(plan.accept)
+                if not mistreated and await self._secure(plan.tls):
                     await self._serve()
         except _ClientLeft as left:
             self._closed_by = ("client", str(left))
-        except OSError:
+        except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
         finally:
             if self._forced is Ending.RST and not self._wire.closed:
@@ -97,11 +99,29 @@ class ServerConnection:
         if self._scope is not None:
             self._scope.cancel()
 
-    async def _mistreat(self) -> bool:
-        """Do to the connection what a rule about connections says; False when none does."""
-        accept = self._service.engine.connection(self.number).accept
-        if accept is None:
+    async def _secure(self, fault: TlsFault | None) -> bool:
+        """Shake hands if this server speaks TLS; False when a fault ended the connection."""
+        settings = self._service.tls
+        if settings is None or isinstance(self._wire, TlsWire):
+            return True
+        if fault is TlsFault.HANG:
+            self._closed_by = ("server", fault.value)
+            with anyio.move_on_after(self._service.limits.stall_time):
+                self._closed_by = ("client", await self._wire.until_peer_closes())
             return False
+        if fault is TlsFault.GARBAGE:
+            self._closed_by = ("server", fault.value)
+            await send_garbage(self._wire)
+            return False
+        context = settings.bad if fault is TlsFault.BAD_CERTIFICATE else settings.good
+        wire = TlsWire(self._wire, context, notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
+        with anyio.fail_after(self._service.limits.request_time):
+            await wire.handshake()
+        self._wire = wire
+        return True
+
+    async def _mistreat(self, accept: Accepting) -> bool:
+        """Do to the connection what a rule about connections says."""
         self._closed_by = ("server", accept.value)
         match accept:
             case Accepting.RST:

@@ -14,7 +14,7 @@ from mock_server.framing import Frame
 from mock_server.heads import Head, HeadPlan, head_plan, phrase_of, replaced
 from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
 from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
-from mock_server.net.wire import Wire
+from mock_server.net.tls import AnyWire
 from mock_server.program import AwaitGate, End, ExchangeProgram, Operation, Pause, Write
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Framing, Lost
@@ -43,7 +43,7 @@ class ExchangeOnWire:
     """One exchange on one connection; `run` it once."""
 
     _service: Service
-    _wire: Wire
+    _wire: AnyWire
     _request: Request
     _program: ExchangeProgram
     _connection: int

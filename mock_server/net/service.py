@@ -17,6 +17,7 @@ from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import Journal
 from mock_server.model import Limits
+from mock_server.net.tls import TlsSettings
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Outage, Resume, Shift
 
@@ -159,6 +160,7 @@ class Service:
     journal: Journal
     origin: Origin
     limits: Limits
+    tls: TlsSettings | None = None
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic

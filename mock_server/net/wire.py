@@ -59,6 +59,11 @@ class Wire:
             else:
                 view = view[sent:]
 
+    def send_now(self, data: bytes) -> None:
+        """Send as much as the kernel takes at once: last words, which may be lost."""
+        with suppress(OSError):
+            self._socket.send(data)
+
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second."""
         with anyio.move_on_after(_DRAIN):

@@ -1,0 +1,136 @@
+"""TLS: endings as a raw TLS client sees them, faults, and parity of mock and proxy."""
+
+import errno
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+
+import anyio
+import pytest
+
+from mock_server import MockServer, ScenarioError, scenario_from_dict
+from mock_server.net.tls import TlsSettings, throw_away_tls
+from mock_server.proxy import ProxyOrigin, Upstream
+from tests.mock_server.parity import ALL, JOB, Rules
+from tests.mock_server.rawclient import RawClient, request_bytes
+from tests.mock_server.test_cli import Starter, starts
+
+__all__ = ["starts"]
+pytestmark = pytest.mark.anyio
+
+CLOSED = "close_notify"
+CUT = "FIN without close_notify"
+
+
+@pytest.fixture(scope="module")
+def tls() -> Iterator[TlsSettings]:
+    with throw_away_tls() as settings:
+        yield settings
+
+
+def blocking_transcript(port: int, context: ssl.SSLContext) -> tuple[bytes, str]:
+    """Open the stream over TLS on a blocking socket: everything that came, and how it ended."""
+    target = "/v1/jobs/j/events/stream"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
+        context.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as client,
+    ):
+        client.sendall(request_bytes("GET", target, {"Connection": "close"}))
+        found = b""
+        try:
+            while data := client.recv(65_536):
+                found += data
+        except ssl.SSLEOFError:
+            return found, CUT
+        except ConnectionError as error:
+            return found, errno.errorcode[error.errno or 0]
+        return found, CLOSED
+
+
+async def transcript(mock: MockServer, tls: TlsSettings) -> tuple[bytes, str]:
+    return await anyio.to_thread.run_sync(blocking_transcript, mock.port, tls.client_context())
+
+
+async def served(tls: TlsSettings, rules: Rules) -> tuple[bytes, str]:
+    scenario = scenario_from_dict({"seed": 3, "rule": list(rules), "job": [JOB]})
+    async with MockServer(scenario, tls=tls) as mock:
+        return await transcript(mock, tls)
+
+
+@pytest.mark.parametrize(
+    ("end", "ending"),
+    [("eof", CLOSED), ("fin", CLOSED), ("rst", "ECONNRESET"), ("half_close", CLOSED)],
+)
+async def test_an_ending_under_tls_is_seen_as_it_was_meant(
+    tls: TlsSettings, end: str, ending: str
+) -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": end}
+    found, how = await served(tls, [rule])
+    assert how == ending
+    assert found.count(b"id: ") == 2
+
+
+async def test_an_end_without_close_notify_is_a_bare_fin(tls: TlsSettings) -> None:
+    assert (await served(tls, [{"tls": "no_close_notify"}]))[1] == CUT
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("garbage", "WRONG_VERSION_NUMBER|wrong version number|record layer"),
+        ("bad_certificate", "CERTIFICATE_VERIFY_FAILED"),
+    ],
+)
+async def test_a_handshake_can_fail(tls: TlsSettings, fault: str, message: str) -> None:
+    with pytest.raises(ssl.SSLError, match=message):
+        await served(tls, [{"on": {"connection": 1}, "tls": fault}])
+
+
+async def test_a_handshake_can_hang(tls: TlsSettings) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "hang"}]})
+    async with MockServer(scenario, tls=tls) as mock:
+        with anyio.move_on_after(0.1) as scope:
+            async with await anyio.connect_tcp(
+                "127.0.0.1", mock.port, tls=True, ssl_context=tls.client_context()
+            ):
+                pass
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize("rules", ALL.values(), ids=ALL)
+async def test_the_proxy_gives_the_transcript_of_the_mock_over_tls(
+    tls: TlsSettings, rules: Rules
+) -> None:
+    scenario = scenario_from_dict({"seed": 3, "rule": list(rules)})
+    async with MockServer(scenario_from_dict({"job": [JOB]}), tls=tls) as upstream:
+        origin = ProxyOrigin(Upstream.at(upstream.base_url, tls.client_context()))
+        async with MockServer(scenario, upstream=origin, tls=tls) as proxy:
+            through = await transcript(proxy, tls)
+    assert through == await served(tls, rules)
+
+
+def test_a_tls_fault_without_tls_is_refused() -> None:
+    with pytest.raises(ScenarioError, match="'tls' needs the tls_raw capability"):
+        MockServer(scenario_from_dict({"rule": [{"tls": "hang"}]}))
+
+
+async def test_plain_text_to_a_tls_server_ends_that_connection_only(tls: TlsSettings) -> None:
+    scenario = scenario_from_dict({"job": [JOB]})
+    async with MockServer(scenario, tls=tls) as mock:
+        async with RawClient(mock.port) as client:
+            await client.send(b"GET / HTTP/1.1\r\n\r\n")
+            found, _ = await client.read_to_end()
+        assert b"HTTP/1.1 200" not in found
+        assert (await transcript(mock, tls))[1] == CLOSED
+
+
+def test_the_ready_line_says_where_the_authority_is(starts: Starter) -> None:
+    process = starts("serve", "--tls").process
+    assert process.stdout is not None
+    ready = json.loads(process.stdout.readline())
+    context = ssl.create_default_context(cafile=ready["ca_path"])
+    port = int(ready["base_url"].rpartition(":")[2])
+    assert ready["base_url"].startswith("https://")
+    found, _ = blocking_transcript(port, context)
+    assert found.startswith(b"HTTP/1.1 404 ")
