@@ -52,7 +52,12 @@ class Fleet:
 
     async def start(self, scenario: Scenario, port: int = 0) -> str:
         """Start one more server; returns its name. Raises OSError when the port is taken."""
-        server = MockServer(scenario, listener=Listener(self.host, port), upstream=self.upstream)
+        server = MockServer(
+            scenario,
+            listener=Listener(self.host, port),
+            upstream=self.upstream,
+            tls=self.tls,
+        )
         server.listener.open()
         self._started += 1
         name = str(self._started)
