@@ -1,0 +1,1 @@
+"""The blocking client, over real sockets."""

@@ -1,0 +1,367 @@
+"""One trainer in several threads: joined calls, cancels, aborts, Ctrl-C."""
+
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from arkor_proto import (
+    HARDENED,
+    Aborted,
+    LocalProtocolError,
+    Reconnecting,
+    TrainingEvent,
+    TrainingLog,
+    TransportError,
+)
+from arkor_proto.transports.blocking import Callbacks, Checkpoint, Trainer
+from tests.arkor_proto.blocking.stage import (
+    PATIENCE,
+    VirtualClock,
+    client_of,
+    hearing,
+    serving,
+    threads,
+    trainer_of,
+)
+
+CREATE_HELD = {"on": {"route": "create"}, "stall": {"gate": "create"}}
+STREAM_HELD = {"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"gate": "stream"}}
+
+
+def interrupt() -> None:
+    """Press Ctrl-C."""
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_overlapping_starts_share_one_request() -> None:
+    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            starts = [run(trainer.start) for _ in range(8)]
+            backend.wait_for("create", answered=True)
+            backend.open("create")
+            assert {start.result(PATIENCE) for start in starts} == {"job-1"}
+        assert len(backend.asked("create")) == 1
+
+
+def test_overlapping_waits_share_one_stream_and_every_callback_runs_once() -> None:
+    heard: list[TrainingEvent | Checkpoint] = []
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client, hearing(heard.append))
+        with threads() as run:
+            waits = [run(trainer.wait) for _ in range(8)]
+            backend.wait_for("stream", frame=2)
+            backend.open("stream")
+            results = [wait.result(PATIENCE) for wait in waits]
+        assert len(backend.asked("create")) == len(backend.asked("stream")) == 1
+    assert len(heard) == 6
+    assert all(result == results[0] for result in results)
+
+
+def test_callbacks_run_one_at_a_time_in_threads_that_wait() -> None:
+    at_once: list[int] = []
+    running = threading.Semaphore(1)
+    callers: set[int] = set()
+
+    def hear(_: object) -> None:
+        callers.add(threading.get_ident())
+        if not running.acquire(blocking=False):
+            at_once.append(1)
+        running.release()
+
+    waiting: set[int] = set()
+
+    with serving(job=[{"events": 200}]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client, hearing(hear))
+
+        def wait() -> None:
+            waiting.add(threading.get_ident())
+            trainer.wait()
+
+        with threads() as run:
+            for each in [run(wait) for _ in range(4)]:
+                each.result(PATIENCE)
+    assert at_once == []
+    assert callers <= waiting
+
+
+def test_a_wait_joins_the_start_of_another_thread() -> None:
+    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            start = run(trainer.start)
+            backend.wait_for("create", answered=True)
+            wait = run(trainer.wait)
+            backend.open("create")
+            assert start.result(PATIENCE) == "job-1"
+            assert wait.result(PATIENCE).job.status == "completed"
+        assert len(backend.asked("create")) == 1
+
+
+def test_a_start_joins_the_wait_of_another_thread_and_returns_before_it() -> None:
+    with serving(rule=[CREATE_HELD, STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            wait = run(trainer.wait)
+            backend.wait_for("create", answered=True)
+            start = run(trainer.start)
+            backend.open("create")
+            assert start.result(PATIENCE) == "job-1"
+            backend.open("stream")
+            wait.result(PATIENCE)
+        assert len(backend.asked("create")) == 1
+
+
+def test_a_cancel_while_another_thread_waits_lets_the_wait_end_by_itself() -> None:
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            wait = run(trainer.wait)
+            backend.wait_for("stream", frame=2)
+            trainer.cancel()
+            assert not wait.done()
+            backend.open("stream")
+            wait.result(PATIENCE)
+        assert len(backend.asked("cancel")) == 1
+
+
+def test_a_cancel_during_the_create_is_sent_once_the_job_is_known() -> None:
+    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            start = run(trainer.start)
+            backend.wait_for("create", answered=True)
+            cancel = run(trainer.cancel)
+            backend.open("create")
+            start.result(PATIENCE)
+            cancel.result(PATIENCE)
+        assert [each.job for each in backend.asked("cancel")] == ["job-1"]
+
+
+def test_a_cancel_from_a_callback_is_sent_while_the_stream_rests() -> None:
+    job = {"events": [{"id": "1", "json": {"type": "training.started"}}], "status": "running"}
+    with serving(job=[job]) as backend, client_of(backend.base_url) as client:
+        trainers: list[Trainer] = []
+        callbacks = Callbacks(on_started=lambda _: trainers[0].cancel())
+        trainers.append(trainer_of(client, callbacks))
+        trainers[0].wait()
+        assert len(backend.asked("cancel")) == 1
+
+
+def aborting(trainer: Trainer, ready: Callable[[], object]) -> Aborted:
+    """Wait in one thread, abort from this one once `ready` returns; return what wait raised."""
+    with threads() as run:
+        wait = run(trainer.wait)
+        ready()
+        trainer.abort("enough")
+        error = wait.exception(PATIENCE)
+    assert isinstance(error, Aborted)
+    return error
+
+
+def test_an_abort_wakes_a_thread_that_reads() -> None:
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        error = aborting(trainer, lambda: backend.wait_for("stream", frame=2))
+        (stream,) = backend.asked("stream")
+        assert backend.wait_until_left(stream.connection) == ["client"]
+        assert backend.asked("cancel") == []
+    assert error.reason == "enough"
+
+
+def test_an_abort_wakes_a_thread_that_waits_for_the_head() -> None:
+    rule = {"on": {"route": "stream"}, "end": "hang", "status": 500, "stall": {"gate": "never"}}
+    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
+        aborting(trainer_of(client), lambda: backend.wait_for("stream"))
+
+
+def test_an_abort_wakes_a_thread_that_backs_off() -> None:
+    clock = VirtualClock(rings=frozenset())
+    rule = {"on": {"route": "stream"}, "status": 500}
+    with serving(rule=[rule]) as backend, client_of(backend.base_url, clock=clock) as client:
+        aborting(trainer_of(client), lambda: clock.backing_off.wait(PATIENCE))
+        assert len(backend.asked("stream")) == 1
+
+
+def test_an_abort_ends_the_wait_of_every_thread() -> None:
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            waits = [run(trainer.wait) for _ in range(4)]
+            backend.wait_for("stream", frame=2)
+            trainer.abort()
+            assert {type(each.exception(PATIENCE)) for each in waits} == {Aborted}
+
+
+def test_an_abort_before_the_wait_rejects_it_without_a_request() -> None:
+    with serving() as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        trainer.abort("enough")
+        trainer.abort("the first reason holds")
+        with pytest.raises(Aborted, match="aborted: enough"):
+            trainer.wait()
+        assert backend.journal == []
+
+
+def test_an_abort_during_the_create_ends_the_wait_and_the_next_start_takes_over() -> None:
+    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        aborting(trainer, lambda: backend.wait_for("create", answered=True))
+        backend.open("create")
+        assert trainer.start() == "job-1"
+        assert len(backend.asked("create")) == 1
+
+
+def test_an_abort_from_a_callback_is_the_last_that_is_heard() -> None:
+    heard: list[int | None] = []
+    trainers: list[Trainer] = []
+
+    def on_log(log: TrainingLog) -> None:
+        heard.append(log.step)
+        trainers[0].abort("seen enough")
+
+    with serving() as backend, client_of(backend.base_url) as client:
+        trainers.append(trainer_of(client, Callbacks(on_log=on_log)))
+        with pytest.raises(Aborted, match="seen enough"):
+            trainers[0].wait()
+    assert heard == [1]
+
+
+def test_an_abort_from_a_notice_is_heard_before_the_delay() -> None:
+    trainers: list[Trainer] = []
+
+    def on_reconnect(_: Reconnecting) -> None:
+        trainers[0].abort("no more")
+
+    rule = {"on": {"route": "stream"}, "status": 500}
+    clock = VirtualClock()
+    with serving(rule=[rule]) as backend, client_of(backend.base_url, clock=clock) as client:
+        trainers.append(trainer_of(client, Callbacks(on_reconnect=on_reconnect)))
+        with pytest.raises(Aborted, match="no more"):
+            trainers[0].wait()
+    assert clock.delays == []
+
+
+def test_a_cancel_still_works_behind_an_abort() -> None:
+    with serving() as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        trainer.start()
+        trainer.abort()
+        trainer.cancel()
+        assert len(backend.asked("cancel")) == 1
+
+
+def test_closing_the_client_ends_what_other_threads_wait_for() -> None:
+    rules = [STREAM_HELD, {"on": {"route": "me"}, "stall": {"gate": "never"}}]
+    with serving(rule=rules) as backend, client_of(backend.base_url) as client, threads() as run:
+        wait = run(trainer_of(client).wait)
+        call = run(client.me)
+        backend.wait_for("stream", frame=2)
+        backend.wait_for("me", answered=True)
+        client.close()
+        for each in (wait, call):
+            error = each.exception(PATIENCE)
+            assert isinstance(error, TransportError)
+            assert str(error) == "client: it was closed"
+
+
+def test_a_wait_from_its_own_callback_is_an_error_and_not_a_deadlock() -> None:
+    trainers: list[Trainer] = []
+    callbacks = Callbacks(on_started=lambda _: trainers[0].wait())
+    with serving() as backend, client_of(backend.base_url, profile=HARDENED) as client:
+        trainers.append(trainer_of(client, callbacks))
+        with pytest.raises(LocalProtocolError, match="called by one of its own callbacks"):
+            trainers[0].wait()
+
+
+def test_ctrl_c_while_reading_leaves_and_the_next_wait_goes_on() -> None:
+    heard: list[TrainingEvent | Checkpoint] = []
+    rule = {**STREAM_HELD, "on": {"route": "stream", "attempt": 1}}
+    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
+        two_heard = threading.Semaphore(0)
+
+        def hear(event: TrainingEvent | Checkpoint) -> None:
+            heard.append(event)
+            two_heard.release()
+
+        trainer = trainer_of(client, hearing(hear))
+
+        def interrupt_behind_two() -> None:
+            for _ in range(2):
+                two_heard.acquire(timeout=PATIENCE)
+            interrupt()
+
+        with threads() as run:
+            run(interrupt_behind_two)
+            with pytest.raises(KeyboardInterrupt):
+                trainer.wait()
+        (stream,) = backend.asked("stream")
+        assert backend.wait_until_left(stream.connection) == ["client"]
+        assert trainer.wait().job.status == "completed"
+        assert [each.last_event_id for each in backend.asked("stream")] == [None, "2"]
+    assert len(heard) == 6
+
+
+def test_ctrl_c_in_a_callback_has_the_next_wait_hear_the_event_again() -> None:
+    heard: list[int | None] = []
+
+    def on_log(log: TrainingLog) -> None:
+        heard.append(log.step)
+        if heard == [1, 2]:
+            raise KeyboardInterrupt
+
+    with serving() as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client, Callbacks(on_log=on_log))
+        with pytest.raises(KeyboardInterrupt):
+            trainer.wait()
+        trainer.wait()
+        assert len(backend.asked("stream")) == 2
+    assert heard == [1, 2, 2, 3]
+
+
+def test_ctrl_c_during_the_create_loses_no_job() -> None:
+    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+
+        def interrupt_create() -> None:
+            backend.wait_for("create", answered=True)
+            interrupt()
+
+        with threads() as run:
+            run(interrupt_create)
+            with pytest.raises(KeyboardInterrupt):
+                trainer.start()
+        backend.open("create")
+        assert trainer.start() == "job-1"
+        assert len(backend.asked("create")) == 1
+
+
+def test_an_event_whose_callback_was_interrupted_is_heard_by_whoever_waits_next() -> None:
+    heard: list[tuple[int | None, bool]] = []
+    joined = threading.Event()
+
+    def on_log(log: TrainingLog) -> None:
+        mine = threading.current_thread() is threading.main_thread()
+        heard.append((log.step, mine))
+        if mine:
+            joined.wait(PATIENCE)
+            raise KeyboardInterrupt
+
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client, Callbacks(on_log=on_log))
+        with threads() as run:
+
+            def join() -> object:
+                backend.wait_for("stream", frame=2)
+                joined.set()
+                return trainer.wait()
+
+            other = run(join)
+            with pytest.raises(KeyboardInterrupt):
+                trainer.wait()
+            backend.open("stream")
+            other.result(PATIENCE)
+    assert [step for step, _ in heard][:2] == [1, 1]
