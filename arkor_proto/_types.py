@@ -93,9 +93,15 @@ def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
 
 
+def _plain(value: object) -> object:
+    if is_object(value):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
 def _json_copy(value: JsonObject) -> JsonObject:
     try:
-        copy: object = json.loads(json.dumps(value, allow_nan=False))
+        copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"config: it cannot be written as JSON: {error}") from error
     if not is_object(copy):
