@@ -7,26 +7,34 @@ from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
 import anyio
-from attrs import define
+from attrs import define, field
 
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto.transports._async_http import Connector
-from arkor_proto.transports._surface import Answer
+from arkor_proto.transports._surface import CLOSED, Answer
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[None]]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end."""
 
 
-@define
+@define(eq=False)
 class Caller:
     """Makes calls. Raises StatusError for a refusal and TransportError when the network fails."""
 
     endpoint: Endpoint
     connector: Connector
     bounds: Bounds
+    _under_way: set[anyio.CancelScope] = field(init=False, factory=set[anyio.CancelScope])
+    _closed: bool = field(init=False, default=False)
+
+    def close(self) -> None:
+        """End the calls that are under way with a TransportError: the client goes."""
+        self._closed = True
+        for scope in self._under_way:
+            scope.cancel()
 
     async def read(self, request: Request) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
@@ -44,11 +52,15 @@ class Caller:
 
     async def stream(self, request: Request, body_reader: BodyReader) -> None:
         """Hand the body of a 2xx answer to `body_reader` as it comes."""
+        if self._closed:
+            raise RuntimeError(CLOSED)
         # Only what is safe to send twice uses a connection that may have died unnoticed.
         reuse = request.method == "GET" and self.connector.has_idle
         answer = await self._attempt(request, body_reader, reuse=reuse)
         if reuse and answer.failure is not None and answer.head is None:
             answer = await self._attempt(request, body_reader, reuse=False)
+        if answer.refused is not None:
+            raise answer.refusal(answer.refused)
         if answer.failure is not None:
             raise answer.failure
 
@@ -57,8 +69,18 @@ class Caller:
 
         async def take(report: Report) -> None:
             piece = answer.take(report)
+            if isinstance(report, Responded) and answer.refused is not None:
+                # A refusal may go on for ever (ARK-SEC-4).
+                scope.deadline = anyio.current_time() + self.bounds.error_wait
             if piece is not None and answer.head is not None:
                 await body_reader(answer.head, piece)
 
-        await self.connector.run(1, request, take, reuse=reuse)
+        with anyio.CancelScope() as scope:
+            self._under_way.add(scope)
+            try:
+                await self.connector.run(1, request, take, reuse=reuse)
+            finally:
+                self._under_way.remove(scope)
+        if scope.cancelled_caught and self._closed:
+            raise TransportError("client: it was closed")
         return answer

@@ -12,7 +12,7 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import define, field
 
-from arkor_proto._errors import TransportError
+from arkor_proto._errors import LocalProtocolError, TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._messages import (
     Close,
@@ -33,8 +33,11 @@ from arkor_proto._messages import (
     Timer,
 )
 from arkor_proto._session import Session
+from arkor_proto._table import Job
 from arkor_proto._types import Notice, Request, TrainingEvent
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._callbacks import logger
+from arkor_proto.transports._surface import CLOSED
 
 CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
 
@@ -85,7 +88,7 @@ class _Alarm:
     scope: anyio.CancelScope = field(factory=anyio.CancelScope)
 
 
-@define
+@define(eq=False)
 class Driver:
     """Carries one session. All methods belong to the event loop's thread."""
 
@@ -101,19 +104,27 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
-    _following: int = field(init=False, default=0)
+    _following: set[int] = field(init=False, factory=set[int])
+    """The tasks that wait, by id."""
+    _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
     _drained: anyio.Event | None = field(init=False, default=None)
     _alarm: _Alarm | None = field(init=False, default=None)
 
     def tell(self, event: Input, *, at: float = -math.inf) -> None:
-        """Give the session an input and do what it says; `at` is the least it counts as now."""
+        """Give the session an input and do what it says; `at` is the least it counts as now.
+
+        Without an open client nothing can be done, and nothing is.
+        """
+        if self._closed:
+            return
         self._now = max(self._now, at, self.clock.time())
         self.session.handle(event, self._now)
         self._pump()
 
     async def operate(self, operation: Operation, imperative: Input) -> Outcome:
         """Ask for `operation` and return its outcome; whoever asks meanwhile shares it."""
+        self._check_open()
         waiter = self._waiters.setdefault(operation, _Waiter())
         self.tell(imperative)
         while waiter.outcome is None:
@@ -125,8 +136,15 @@ class Driver:
 
         A waiter that is cancelled leaves; when the last one has left, so does the session.
         """
+        self._check_open()
+        task = anyio.get_current_task().id
+        if task in self._following:
+            raise LocalProtocolError(
+                "wait: called by one of its own callbacks, which it waits for; "
+                "calling it when the callback has returned would be right"
+            )
         waiter = self._waiters.setdefault(Operation.FOLLOW, _Waiter())
-        self._following += 1
+        self._following.add(task)
         try:
             self.tell(Follow())
             while waiter.outcome is None:
@@ -137,14 +155,21 @@ class Driver:
                     await self._run_callback()
             return waiter.outcome
         finally:
-            self._following -= 1
+            self._following.remove(task)
             self._leave_if_alone()
 
     def close(self) -> None:
         """Settle whatever somebody still waits for: the client goes."""
+        self._closed = True
+        if self.session.states[0] is Job.CREATING:
+            logger.warning("the client was closed during a create: the backend may have the job")
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("client: it was closed")))
         self._tell_news()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError(CLOSED)
 
     async def _run_callback(self) -> None:
         delivery, self._delivery = self._delivery, None
@@ -156,15 +181,21 @@ class Driver:
         except Exception as raised:  # noqa: BLE001 (the session decides what it means)
             error = raised
         except BaseException:
-            # Cancelled. Leaving before the event counts as handled has the next wait hear it again.
-            if self._following == 1:
-                self._leave()
+            self._give_back(delivery)
             raise
-        finally:
-            self._handle(delivery, error)
+        self._handle(delivery, error)
+
+    def _give_back(self, delivery: Deliver) -> None:
+        """See that an event whose callback was cancelled is heard again, by whoever waits next."""
+        if len(self._following) > 1 and Operation.FOLLOW in self._waiters:
+            self._delivery = delivery
+            self._tell_news()
+        else:
+            self._leave()
+            self._handle(delivery, None)
 
     def _leave_if_alone(self) -> None:
-        if self._following == 0:
+        if not self._following:
             self._leave()
             if self._delivery is not None:
                 delivery, self._delivery = self._delivery, None

@@ -5,18 +5,20 @@ used again. It refuses to know what a request is for.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, TypeAlias
 
 import anyio
 import h11
 from anyio.abc import ByteStream, SocketAttribute
+from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, field
 
 from arkor_proto._errors import TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
-from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive
+from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive, reason
 
 Reporter: TypeAlias = Callable[[Report], Awaitable[None]]
 
@@ -37,7 +39,7 @@ class Connection:
         try:
             await self.stream.send(data)
         except _LOST as error:
-            raise TransportError(_why(error)) from error
+            raise TransportError(reason(error)) from error
 
     async def read(self) -> bytes:
         """Return what is there, b"" at the end; never wait to fill a block."""
@@ -46,7 +48,7 @@ class Connection:
         except anyio.EndOfStream:
             return b""
         except _LOST as error:
-            raise TransportError(_why(error)) from error
+            raise TransportError(reason(error)) from error
 
 
 @define
@@ -56,6 +58,7 @@ class Connector:
     address: Address
     timeouts: Timeouts
     _idle: list[Connection] = field(init=False, factory=list[Connection])
+    _closed: bool = field(init=False, default=False)
 
     @property
     def has_idle(self) -> bool:
@@ -63,7 +66,8 @@ class Connector:
         return bool(self._idle)
 
     async def aclose(self) -> None:
-        """Close the idle connections."""
+        """Close the idle connections, and keep none from now on."""
+        self._closed = True
         while self._idle:
             await anyio.aclose_forcefully(self._idle.pop().stream)
 
@@ -79,19 +83,21 @@ class Connector:
             connection = connection or await self._connect()
         except _LOST as error:
             where = f"{self.address.host}:{self.address.port}"
-            await report(Conversation(number, request).broken(f"none to {where}: {_why(error)}"))
+            await report(Conversation(number, request).broken(f"none to {where}: {reason(error)}"))
             return
         conversation = Conversation(number, request, connection.http)
+        kept = False
         try:
             await self._converse(connection, conversation, report)
-        except TransportError as error:
-            await report(conversation.broken(str(error)))
+            # Whoever closes an exchange wants its connection closed, ended or not (ARK-STR-7).
+            await checkpoint_if_cancelled()
+            kept = conversation.reusable and not self._closed and len(self._idle) < _MAX_IDLE
         finally:
-            if conversation.reusable and len(self._idle) < _MAX_IDLE:
-                connection.http.start_next_cycle()
-                self._idle.append(connection)
-            else:
+            if not kept:
                 await anyio.aclose_forcefully(connection.stream)
+        if kept:
+            connection.http.start_next_cycle()
+            self._idle.append(connection)
 
     async def _converse(
         self, connection: Connection, conversation: Conversation, report: Reporter
@@ -102,14 +108,22 @@ class Connector:
                 await report(each)
             if conversation.over:
                 return
-            reports = conversation.receive(await connection.read())
+            reports = await _read(connection, conversation)
 
     async def _head(self, connection: Connection, conversation: Conversation) -> list[Report]:
         reports: list[Report] = []
+        try:
+            data = conversation.opening()
+        except TransportError as error:
+            return [conversation.broken(str(error))]
         with anyio.move_on_after(self.timeouts.head):
-            await connection.send(conversation.opening())
-            while not (conversation.answered or conversation.over):
-                reports = conversation.receive(await connection.read())
+            async with anyio.create_task_group() as sending:
+                conversation.unsent = True
+                sending.start_soon(_send, connection, conversation, data)
+                while not (conversation.answered or conversation.over):
+                    reports = await _read(connection, conversation)
+                # An answer may come before the request was read, and instead of it.
+                sending.cancel_scope.cancel()
             return reports
         return [conversation.broken(f"no response head within {self.timeouts.head} seconds")]
 
@@ -135,5 +149,14 @@ class Connector:
         return None
 
 
-def _why(error: Exception) -> str:
-    return str(error) or str(error.__cause__ or "") or type(error).__name__
+async def _send(connection: Connection, conversation: Conversation, data: bytes) -> None:
+    with suppress(TransportError):  # the reader says what became of the connection
+        await connection.send(data)
+        conversation.unsent = False
+
+
+async def _read(connection: Connection, conversation: Conversation) -> list[Report]:
+    try:
+        return conversation.receive(await connection.read())
+    except TransportError as error:
+        return [conversation.broken(str(error))]

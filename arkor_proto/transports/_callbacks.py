@@ -69,15 +69,23 @@ class Callbacks(Generic[Checkpoint]):
 
     def announce(self, notice: Notice) -> None:
         """Log a notice and call its hook."""
+        self.announced(notice)
+
+    def announced(self, notice: Notice) -> object:
+        """Log a notice, call its hook and return what the hook returned."""
         _log(notice)
         try:
             if isinstance(notice, Reconnecting):
-                if self.on_reconnect is not None:
-                    self.on_reconnect(notice)
-            elif self.on_notice is not None:
-                self.on_notice(notice)
-        except Exception:
-            logger.exception("the hook for %s raised", type(notice).__name__)
+                return self.on_reconnect(notice) if self.on_reconnect else None
+            return self.on_notice(notice) if self.on_notice else None
+        except Exception as error:  # noqa: BLE001 (a hook ends nothing)
+            log_hook_error(notice, error)
+            return None
+
+
+def log_hook_error(notice: Notice, error: Exception) -> None:
+    """Log what the hook for `notice` has raised: it ends nothing, and is not silent."""
+    logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
 
 
 def _log(notice: Notice) -> None:

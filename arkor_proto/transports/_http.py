@@ -4,6 +4,7 @@ It knows how to turn a request into bytes and bytes into the reports a session t
 to know where the bytes go and come from, so that every transport shares it.
 """
 
+import re
 from typing import Final
 
 import h11
@@ -15,6 +16,10 @@ from arkor_proto._messages import Broken, Finished, Received, Responded
 from arkor_proto._types import Request
 
 _MAX_HEAD: Final = 64 * 2**10
+_HEADERS_TOO_LARGE: Final = 431
+_TLS_RECORD: Final = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
+# What h11 quotes of the peer may be an echo of the request, token included (ARK-SEC-8).
+_QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
 
 
 def new_connection() -> h11.Connection:
@@ -29,13 +34,20 @@ class Conversation:
     exchange: int
     request: Request
     connection: h11.Connection = field(factory=new_connection)
+    unsent: bool = field(default=False, init=False)
+    """Whether the peer may still wait for a part of the request; the transport knows."""
     answered: bool = field(default=False, init=False)
     over: bool = field(default=False, init=False)
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection can carry another request now."""
-        return self.connection.our_state is h11.DONE and self.connection.their_state is h11.DONE
+        """Whether the connection can carry another request now.
+
+        It cannot with bytes behind the answer: they would be taken for the answer to the next.
+        """
+        states = self.connection.our_state, self.connection.their_state
+        behind, _ = self.connection.trailing_data
+        return states == (h11.DONE, h11.DONE) and not behind and not self.unsent
 
     def opening(self) -> bytes:
         """Return the bytes to send; raises TransportError for what HTTP cannot carry."""
@@ -71,7 +83,7 @@ class Conversation:
                     case _:
                         pass  # an interim (1xx) response says nothing to a session
         except h11.RemoteProtocolError as error:
-            end = self.broken(f"the peer broke HTTP: {error}")
+            end = self.broken(self._complaint(error, data))
         if body:
             reports.append(Received(self.exchange, b"".join(body)))
         if end is not None:
@@ -83,3 +95,16 @@ class Conversation:
         """Return the report that this exchange failed."""
         self.over = True
         return Broken(self.exchange, TransportError(f"connection: {why}"))
+
+    def _complaint(self, error: h11.RemoteProtocolError, data: bytes) -> str:
+        if not data and not self.answered:
+            return "the peer closed it before its answer; an HTTP response would be right"
+        if not data:
+            return f"the answer was cut off: {error}"
+        if not self.answered and _TLS_RECORD.match(data):
+            return "the peer speaks TLS; https:// would be right"
+        if error.error_status_hint == _HEADERS_TOO_LARGE:
+            what = "a chunk's head" if self.answered else "the head of the answer"
+            return f"{what} is larger than {_MAX_HEAD} bytes"
+        said = _QUOTED.sub("", str(error))
+        return f"what the peer sent is not HTTP/1.1: {said}"

@@ -5,13 +5,13 @@ of them waits.
 """
 
 from collections.abc import Sequence
-from typing import TypeVar, assert_never
+from typing import Final, TypeVar, assert_never
 from uuid import uuid4
 
 from attrs import define, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._errors import LocalProtocolError
+from arkor_proto._errors import LocalProtocolError, StatusError
 from arkor_proto._exchange import Report, is_success
 from arkor_proto._messages import (
     Accepted,
@@ -30,6 +30,8 @@ from arkor_proto._session import Session, SessionConfig
 from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, JsonObject, Request
 from arkor_proto._version import __version__
 from arkor_proto._wire import chat_request, read_error
+
+CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"
 
 
 @frozen(kw_only=True)
@@ -133,6 +135,15 @@ class Answer:
         bound = self.bounds.error_body
         self._refusal += data[: bound - len(self._refusal)]
         if not data or len(self._refusal) == bound:
-            secrets, body = {self.endpoint.token}, bytes(self._refusal)
-            raise read_error(self.head.status, self.head.headers, body, secrets=secrets)
+            raise self.refusal(self.head)
         return None
+
+    @property
+    def refused(self) -> Responded | None:
+        """The head of an answer that is a refusal, however much of its body has come."""
+        return None if self.head is None or is_success(self.head.status) else self.head
+
+    def refusal(self, head: Responded) -> StatusError:
+        """Return the error that the answer stands for, as far as it was read."""
+        secrets, body = {self.endpoint.token}, bytes(self._refusal)
+        return read_error(head.status, head.headers, body, secrets=secrets)

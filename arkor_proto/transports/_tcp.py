@@ -3,15 +3,17 @@
 It knows addresses and socket options. It refuses to know whether anyone waits for a connection.
 """
 
+import os
 import selectors
 import socket
 import ssl
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
 _PORTS: Final = {"http": 80, "https": 443}
+_NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
 # A peer that vanished is noticed within six minutes instead of two hours.
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
 
@@ -57,3 +59,33 @@ def is_stale(idle: socket.socket) -> bool:
     with selectors.DefaultSelector() as selector:
         selector.register(idle, selectors.EVENT_READ)
         return bool(selector.select(0))
+
+
+def reason(error: BaseException) -> str:
+    """Say why a connection failed, in words: what the kernel, the resolver or TLS has to say."""
+    if error.__cause__ is not None:
+        # What a library wraps an error in says less than the error.
+        return reason(error.__cause__)
+    if isinstance(error, ssl.SSLError):
+        return _tls_reason(error)
+    if _is_group(error):
+        return "; ".join(dict.fromkeys(reason(member) for member in error.exceptions))
+    if isinstance(error, OSError) and error.errno is not None:
+        resolving = isinstance(error, socket.gaierror)
+        return str(error.strerror) if resolving else os.strerror(error.errno)
+    return str(error) or type(error).__name__
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        said = f"{error.verify_message}; ssl_context= can name another authority"
+        return f"its certificate is not trusted: {said}"
+    if isinstance(error, ssl.SSLEOFError):
+        return "TLS ended without a close_notify, so what came may be cut off"
+    if error.reason in _NO_TLS:
+        return "the peer does not speak TLS; is it http://?"
+    return str(error)
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)

@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
+from weakref import WeakSet
 
 import anyio
 from anyio.abc import TaskGroup
@@ -57,6 +58,7 @@ from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
 from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._surface import (
+    CLOSED,
     Settings,
     adapter,
     expect,
@@ -64,6 +66,16 @@ from arkor_proto.transports._surface import (
     new_endpoint,
 )
 from arkor_proto.transports._tcp import Address, Timeouts
+
+__all__ = [
+    "ArkorClient",
+    "Callbacks",
+    "Checkpoint",
+    "Clock",
+    "MonotonicClock",
+    "Timeouts",
+    "Trainer",
+]
 
 
 @frozen(kw_only=True)
@@ -111,7 +123,7 @@ class Trainer:
         self._client = client
         self._session = session
         self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.announce)
+        self._driver = client.drive(session, self._call_back, callbacks.announced)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -202,9 +214,13 @@ class ArkorClient:
         self._connector = Connector(Address.of(base_url, ssl_context), timeouts or Timeouts())
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
-        self._drivers: list[Driver] = []
+        self._entered = False
+        self._drivers: WeakSet[Driver] = WeakSet()
 
     async def __aenter__(self) -> Self:
+        if self._entered:
+            raise RuntimeError("client: it was entered before; another ArkorClient would be right")
+        self._entered = True
         self._tasks = await anyio.create_task_group().__aenter__()
         return self
 
@@ -217,16 +233,22 @@ class ArkorClient:
         tasks, self._tasks = self._group(), None
         for driver in self._drivers:
             driver.close()
+        self._caller.close()
         tasks.cancel_scope.cancel()
+        failure: BaseException | None = None
         try:
             # An error of the block goes on as it is; the task group would wrap it in a group.
             if isinstance(error, anyio.get_cancelled_exc_class()):
                 return await tasks.__aexit__(kind, error, trace)
             await tasks.__aexit__(None, None, None)
-            return None
+        except BaseExceptionGroup as group:
+            failure = _only_member(group)
         finally:
             with anyio.CancelScope(shield=True):
                 await self._connector.aclose()
+        if failure is not None:
+            raise failure
+        return None
 
     def trainer(
         self,
@@ -255,26 +277,25 @@ class ArkorClient:
 
     async def job(self, job_id: str) -> TrainingJob:
         """Return a job as it stands. Raises StatusError, ResponseError or TransportError."""
-        return read_job(await self._caller.read(job_request(self.endpoint, job_id)), "job")
+        return read_job(await self._read(job_request(self.endpoint, job_id)), "job")
 
     async def me(self) -> JsonObject:
         """Return who the token belongs to. Raises as `job` does."""
-        return read_object(await self._caller.read(me_request(self.endpoint)), "me")
+        return read_object(await self._read(me_request(self.endpoint)), "me")
 
     async def projects(self) -> JsonObject:
         """Return the organisation and its projects. Raises as `job` does."""
-        return read_object(await self._caller.read(projects_request(self.endpoint)), "projects")
+        return read_object(await self._read(projects_request(self.endpoint)), "projects")
 
     async def create_project(self, name: str, slug: str) -> JsonObject:
         """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
         request = create_project_request(self.endpoint, name, slug)
-        return read_object(await self._caller.read(request), "project")
+        return read_object(await self._read(request), "project")
 
     async def anonymous_token(self) -> JsonObject:
         """Return a token for somebody without an account. Raises as `job` does."""
-        return read_object(
-            await self._caller.read(anonymous_request(self.endpoint)), "anonymous token"
-        )
+        request = anonymous_request(self.endpoint)
+        return read_object(await self._read(request), "anonymous token")
 
     async def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
@@ -288,6 +309,7 @@ class ArkorClient:
                 if isawaitable(returned):
                     await returned
 
+        self._group()
         await self._caller.stream(request, read)
         return reader.text if reader is not None else ""
 
@@ -295,11 +317,18 @@ class ArkorClient:
         self,
         session: Session,
         call_back: Callable[[TrainingEvent], Awaitable[None]],
-        announce: Callable[[Notice], None],
+        announce: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` whose tasks belong to this client."""
-        driver = Driver(session, self._clock, self._connector, self._group(), call_back, announce)
-        self._drivers.append(driver)
+        tasks = self._group()
+
+        def tell(notice: Notice) -> None:
+            returned = announce(notice)
+            if isawaitable(returned):
+                tasks.start_soon(_finish_hook, returned, notice)
+
+        driver = Driver(session, self._clock, self._connector, tasks, call_back, tell)
+        self._drivers.add(driver)
         return driver
 
     def _trainer(
@@ -308,7 +337,23 @@ class ArkorClient:
         session = self._settings.session(job, last_event_id)
         return Trainer(self, session, callbacks or Callbacks())
 
+    async def _read(self, request: Request) -> bytes:
+        self._group()
+        return await self._caller.read(request)
+
     def _group(self) -> TaskGroup:
         if self._tasks is None:
-            raise RuntimeError("client: it is not open; use it inside 'async with ArkorClient(…)'")
+            raise RuntimeError(CLOSED)
         return self._tasks
+
+
+async def _finish_hook(returned: Awaitable[object], notice: Notice) -> None:
+    try:
+        await returned
+    except Exception as error:  # noqa: BLE001 (a hook ends nothing)
+        _callbacks.log_hook_error(notice, error)
+
+
+def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the error of a group of one, as it was raised; a larger group stays what it is."""
+    return group.exceptions[0] if len(group.exceptions) == 1 else group
