@@ -43,7 +43,9 @@ class _Client:
 
 
 @asynccontextmanager
-async def _open(desk: Desk) -> AsyncGenerator[_Client, None]:
+async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
+    """Open the client of a case."""
+
     async def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
         await desk.heard(name, to.event_data(event))
 
@@ -52,4 +54,4 @@ async def _open(desk: Desk) -> AsyncGenerator[_Client, None]:
 
 
 if __name__ == "__main__":
-    anyio.run(serve, to.HELLO, _open, to.explain)
+    anyio.run(serve, to.HELLO, open_client, to.explain)

@@ -1,0 +1,27 @@
+"""Broken clients: the real core with one thing wrong, to see whether the kit notices.
+
+It knows every mutant by name. It refuses to know the cases: which of them must notice follows from
+the requirements that a mutant breaks.
+"""
+
+from conformance.mutants import (
+    backoff,
+    budget,
+    create,
+    errors,
+    events,
+    resume,
+    sse,
+    stop,
+    stream,
+    wire,
+)
+from conformance.mutants.surgery import Mutant, mutants_in
+
+__all__ = ["Mutant", "all_mutants"]
+
+
+def all_mutants() -> tuple[Mutant, ...]:
+    """Return every mutant, family by family."""
+    families = (create, wire, stream, resume, backoff, budget, errors, sse, events, stop)
+    return tuple(mutant for family in families for mutant in mutants_in(family))

@@ -1,0 +1,214 @@
+"""Mutants of the arithmetic of delays."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+from collections.abc import Callable
+
+from attrs import evolve
+
+from arkor_proto import _wait, _wire
+from arkor_proto._backoff import Budget, Jitter, Random, ReconnectPolicy
+from arkor_proto._sse import EventStreamParser
+from arkor_proto._types import Headers
+from conformance.mutants.surgery import breaks, change_profiles, replace
+
+_FOR_ALL = ("2026-05", "2026-07")
+
+
+def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
+    replace(ReconnectPolicy, "nominal_delay", formula)
+
+
+@breaks("ARK-BAK-1")
+def does_not_wait() -> None:
+    """A failed open is followed by the next one at once."""
+    _formula(lambda _, __: 0.0)
+
+
+@breaks("ARK-BAK-1")
+def waits_linearly() -> None:
+    """The delay grows by the base each time."""
+    _formula(lambda policy, n: min(policy.initial_delay * (n + 1), policy.max_delay))
+
+
+@breaks("ARK-BAK-1")
+def waits_constantly() -> None:
+    """The delay never grows."""
+    _formula(lambda policy, _: min(policy.initial_delay, policy.max_delay))
+
+
+@breaks("ARK-BAK-1")
+def is_one_power_ahead() -> None:
+    """The first delay is already doubled."""
+    _formula(lambda policy, n: min(policy.initial_delay * 2.0 ** min(n + 1, 900), policy.max_delay))
+
+
+@breaks("ARK-BAK-1")
+def is_one_power_behind() -> None:
+    """The first two delays are the same."""
+    _formula(lambda p, n: min(p.initial_delay * 2.0 ** min(max(n - 1, 0), 900), p.max_delay))
+
+
+@breaks("ARK-BAK-1")
+def grows_by_one_and_a_half() -> None:
+    """The delay grows by half each time."""
+    _formula(lambda policy, n: min(policy.initial_delay * 1.5 ** min(n, 900), policy.max_delay))
+
+
+@breaks("ARK-BAK-2", "ARK-BAK-1")
+def knows_no_cap() -> None:
+    """The delay grows for ever."""
+    _formula(lambda policy, n: policy.initial_delay * 2.0 ** min(n, 900))
+
+
+@breaks("ARK-BAK-8")
+def overflows() -> None:
+    """The power is not clamped: after 1,024 failures it overflows."""
+    _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
+
+
+@breaks("ARK-BAK-6", "ARK-BAK-1")
+def spreads_by_half() -> None:
+    """The delay is spread far beyond a quarter."""
+    original = ReconnectPolicy.delay
+
+    def delay(
+        policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
+    ) -> float:
+        return original(policy, n, None, previous) * (0.5 if random is None else 0.6)
+
+    replace(ReconnectPolicy, "delay", delay)
+
+
+@breaks("ARK-BAK-2", "ARK-BAK-6")
+def spreads_above_the_cap() -> None:
+    """The cap is applied before the spread."""
+
+    def delay(
+        policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
+    ) -> float:
+        nominal = policy.nominal_delay(n)
+        return nominal * (1.25 if random is not None or previous else 1.2)
+
+    replace(ReconnectPolicy, "delay", delay)
+
+
+@breaks("ARK-BAK-3")
+def has_another_base() -> None:
+    """The base defaults to 3 s."""
+    defaults = (3.0, 60.0, None, Jitter.PROPORTIONAL)
+    replace(ReconnectPolicy.__init__, "__defaults__", defaults)
+
+
+@breaks("ARK-BAK-3")
+def has_another_cap() -> None:
+    """The cap defaults to 30 s."""
+    defaults = (1.0, 30.0, None, Jitter.PROPORTIONAL)
+    replace(ReconnectPolicy.__init__, "__defaults__", defaults)
+
+
+@breaks("ARK-BAK-4", "ARK-BAK-5")
+def reopens_at_once_after_a_clean_end() -> None:
+    """A clean end is followed by the next open without a delay."""
+
+    def clean_end(_: Budget, *, spread: bool) -> float:
+        return 0.001 if spread else 0.0
+
+    replace(Budget, "clean_end", clean_end)
+
+
+@breaks("ARK-BAK-4")
+def spreads_the_clean_end() -> None:
+    """The delay after a clean end is spread."""
+    change_profiles(lambda profile: evolve(profile, spreads_clean_end=True), *_FOR_ALL)
+
+
+@breaks("ARK-BAK-5")
+def does_not_spread_the_clean_end() -> None:
+    """All clients that one backend lets go come back in the same moment."""
+    change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
+
+
+@breaks("ARK-BAK-9")
+def obeys_the_server() -> None:
+    """`retry:` and `Retry-After` change delays where they must not."""
+    change_profiles(lambda profile: evolve(profile, honours_server_delay=True), *_FOR_ALL)
+
+
+@breaks("ARK-BAK-10", "ARK-BAK-11")
+def ignores_the_server() -> None:
+    """Neither `retry:` nor `Retry-After` is a floor."""
+    change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
+
+
+@breaks("ARK-BAK-11")
+def keeps_retry_after() -> None:
+    """`Retry-After` is a floor under every later delay."""
+
+    def ask(budget: Budget, *, stream: float | None = None, once: float | None = None) -> None:
+        if once is not None or stream is not None:
+            budget._stream_floor = max(budget._stream_floor, once or 0.0, stream or 0.0)
+
+    replace(Budget, "ask", ask)
+
+
+@breaks("ARK-BAK-12")
+def ignores_dates() -> None:
+    """`Retry-After` as a date is ignored."""
+    original = _wire.retry_after
+
+    def retry_after(headers: Headers) -> float | None:
+        is_date = any(k.lower() == b"retry-after" and not v.isdigit() for k, v in headers)
+        return None if is_date else original(headers)
+
+    replace(_wait, "retry_after", retry_after)
+
+
+@breaks("ARK-BAK-13", "ARK-BAK-2")
+def does_not_clamp_the_floor() -> None:
+    """The server may ask for any delay."""
+    original = Budget._raised
+
+    def raised(budget: Budget, delay: float) -> float:
+        return max(original(budget, delay), budget._stream_floor, budget._once_floor, delay)
+
+    replace(Budget, "_raised", raised)
+
+
+@breaks("ARK-BAK-14")
+def spreads_below_the_floor() -> None:
+    """A floor is spread downward as well."""
+    original = Budget._raised
+
+    def raised(budget: Budget, delay: float) -> float:
+        result = original(budget, delay)
+        return result * 0.8 if result > delay else result
+
+    replace(Budget, "_raised", raised)
+
+
+@breaks("ARK-SSE-17")
+def takes_retry_at_the_blank_line() -> None:
+    """`retry:` acts only when its block is complete."""
+
+    def hold(parser: EventStreamParser, data: bytes) -> None:
+        parser._block += data
+
+    replace(EventStreamParser, "_hold", hold)
+
+
+@breaks("ARK-SSE-18")
+def reads_any_number_as_retry() -> None:
+    """`retry: -5` and `retry: 5000x` are taken for 5,000 ms."""
+    original = EventStreamParser.feed
+
+    def feed(parser: EventStreamParser, data: bytes) -> object:
+        for line in bytes(data).split(b"\n"):
+            digits = bytes(c for c in line if chr(c).isdigit())
+            if line.startswith(b"retry:") and not line[6:].strip().isdigit():
+                parser._retry = int(digits or b"0") or 5000
+        return original(parser, data)
+
+    replace(EventStreamParser, "feed", feed)

@@ -1,0 +1,219 @@
+"""Mutants of the budget of consecutive failures, and of what is progress."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+from attrs import evolve
+
+from arkor_proto import _reader
+from arkor_proto._backoff import Budget
+from arkor_proto._errors import StreamEnded, TransportError
+from arkor_proto._exchange import Pending
+from arkor_proto._profile import Progress
+from arkor_proto._reader import FrameReader, Meaning
+from arkor_proto._sse import ServerSentEvent
+from arkor_proto._table import Stream
+from arkor_proto._wait import Wait
+from conformance.mutants.surgery import breaks, change_profiles, replace
+
+
+def _limit_changed_by(change: int) -> None:
+    original = Budget.failed
+
+    def failed(budget: Budget) -> float | None:
+        limit = budget.policy.max_attempts
+        if limit is None:
+            return original(budget)
+        policy = budget.policy
+        budget.policy = evolve(policy, max_attempts=max(limit + change, 0))
+        delay = original(budget)
+        budget.policy = policy
+        return delay
+
+    replace(Budget, "failed", failed)
+
+
+@breaks("ARK-BUD-6")
+def tries_once_more() -> None:
+    """One open too many."""
+    _limit_changed_by(1)
+
+
+@breaks("ARK-BUD-6")
+def tries_once_less() -> None:
+    """One open too few."""
+    _limit_changed_by(-1)
+
+
+@breaks("ARK-BUD-6")
+def never_gives_up() -> None:
+    """The limit is ignored."""
+    _limit_changed_by(10**9)
+
+
+@breaks("ARK-BUD-8")
+def gives_up_by_default() -> None:
+    """Without a limit it gives up after ten failures."""
+    original = Budget.failed
+
+    def failed(budget: Budget) -> float | None:
+        limited = budget.policy.max_attempts is None and budget.failures >= 10  # noqa: PLR2004
+        return None if limited else original(budget)
+
+    replace(Budget, "failed", failed)
+
+
+@breaks("ARK-BUD-9")
+def never_forgets_failures() -> None:
+    """Progress does not set the count back."""
+
+    def progressed(_: Budget) -> None:
+        return
+
+    replace(Budget, "progressed", progressed)
+
+
+@breaks("ARK-BUD-10")
+def forgets_failures_on_200() -> None:
+    """A 200 sets the count back."""
+    original = Wait._responded
+
+    def responded(wait: Wait, pending: Pending, now: float) -> None:
+        original(wait, pending, now)
+        if wait.machines.stream is Stream.STREAMING:
+            wait.budget.progressed()
+
+    replace(Wait, "_responded", responded)
+
+
+@breaks("ARK-BUD-13")
+def takes_a_ping_for_progress() -> None:
+    """A ping is progress where it must not be."""
+    change_profiles(lambda p: evolve(p, progress=Progress.ANY_FRAME), "2026-07", "hardened")
+
+
+@breaks("ARK-BUD-11")
+def takes_no_ping_for_progress() -> None:
+    """A ping is no progress where it must be."""
+    change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "2026-05")
+
+
+@breaks("ARK-BUD-12")
+def wants_new_ids_for_progress() -> None:
+    """Only a new id is progress, where any JSON is."""
+    change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-07")
+
+
+@breaks("ARK-BUD-14")
+def takes_a_repeated_id_for_progress() -> None:
+    """A backend that repeats its last frame for ever is followed for ever."""
+    change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
+
+
+@breaks("ARK-BUD-15")
+def wants_ids_for_progress() -> None:
+    """A frame without an id is no progress."""
+    original = FrameReader._is_new
+
+    def is_new(reader: FrameReader, frame: ServerSentEvent) -> bool:
+        return frame.has_id and original(reader, frame)
+
+    replace(FrameReader, "_is_new", is_new)
+
+
+@breaks("ARK-BUD-17")
+def remembers_one_id() -> None:
+    """Only the last id is remembered, so a replayed log is progress."""
+    replace(_reader, "_REMEMBERED", 1)
+
+
+@breaks("ARK-BUD-16")
+def takes_a_comment_for_progress() -> None:
+    """Any byte is progress."""
+    original = FrameReader.feed
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        original(reader, data)
+        reader.progressed = True
+
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-BUD-4")
+def takes_an_empty_stream_for_progress() -> None:
+    """A stream that ends without a frame costs nothing."""
+    original = FrameReader.open
+
+    def opened(reader: FrameReader) -> None:
+        original(reader)
+        reader.progressed = True
+
+    replace(FrameReader, "open", opened)
+
+
+@breaks("ARK-BUD-5", "ARK-BAK-4", "ARK-BAK-5")
+def counts_a_clean_end() -> None:
+    """A clean end after progress counts as a failure."""
+    original = FrameReader.progress
+
+    def progress(reader: FrameReader, frame: ServerSentEvent, meaning: Meaning) -> bool:
+        original(reader, frame, meaning)
+        reader.progressed = False
+        return False
+
+    replace(FrameReader, "progress", progress)
+
+
+@breaks("ARK-BUD-3")
+def takes_a_break_for_a_clean_end() -> None:
+    """A connection that breaks after progress is not counted."""
+    original = Wait._over
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        original(wait, pending, None if wait.reader.progressed else error, now)
+
+    replace(Wait, "_over", over)
+
+
+@breaks("ARK-BUD-1")
+def gives_up_on_a_failed_connect() -> None:
+    """A connection that cannot be made ends the wait."""
+    original = Wait._fail
+
+    def fail(wait: Wait, cause: Exception, now: float) -> None:
+        if isinstance(cause, TransportError) and wait.machines.stream is Stream.OPENING:
+            wait._reject(cause)
+        else:
+            original(wait, cause, now)
+
+    replace(Wait, "_fail", fail)
+
+
+@breaks("ARK-BUD-3")
+def gives_up_on_a_broken_stream() -> None:
+    """A stream that breaks in the middle ends the wait."""
+    original = Wait._fail
+
+    def fail(wait: Wait, cause: Exception, now: float) -> None:
+        broke = isinstance(cause, TransportError) and not isinstance(cause, StreamEnded)
+        if broke and wait.machines.stream is Stream.STREAMING:
+            wait._reject(cause)
+        else:
+            original(wait, cause, now)
+
+    replace(Wait, "_fail", fail)
+
+
+@breaks("ARK-BUD-4")
+def gives_up_on_an_empty_stream() -> None:
+    """A stream that ends without progress ends the wait."""
+    original = Wait._fail
+
+    def fail(wait: Wait, cause: Exception, now: float) -> None:
+        if isinstance(cause, StreamEnded):
+            wait._reject(cause)
+        else:
+            original(wait, cause, now)
+
+    replace(Wait, "_fail", fail)

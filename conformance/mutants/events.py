@@ -1,0 +1,296 @@
+"""Mutants of what a frame does: which callback hears of it, and what the job becomes."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+from collections.abc import Callable, Mapping
+
+from attrs import evolve
+
+from arkor_proto import _reader, _wait
+from arkor_proto._errors import EventTooLarge
+from arkor_proto._json import EVENT_TYPES, decode_event
+from arkor_proto._messages import Deliver
+from arkor_proto._profile import CallbackErrors
+from arkor_proto._reader import Control, FrameReader, Meaning, after
+from arkor_proto._sse import ServerSentEvent
+from arkor_proto._table import Stream, StreamSignal
+from arkor_proto._types import (
+    FrameSkipped,
+    JsonObject,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingJob,
+    TrainingStarted,
+)
+from arkor_proto._wait import Wait
+from arkor_proto.transports._async_driver import Driver
+from arkor_proto.transports.anyio import Checkpoint
+from conformance.drivers.stdio import Desk
+from conformance.mutants.surgery import breaks, change_profiles, replace
+
+
+def _misread(change: Callable[[ServerSentEvent, Meaning], Meaning]) -> None:
+    original = FrameReader.read
+
+    def read(reader: FrameReader, frame: ServerSentEvent) -> Meaning:
+        return change(frame, original(reader, frame))
+
+    replace(FrameReader, "read", read)
+
+
+def _reject_at(kind: type[FrameSkipped] | Control) -> None:
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if meaning is kind or (isinstance(kind, type) and isinstance(meaning, kind)):
+            wait._reject(EventTooLarge(0))
+        else:
+            original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+def _change_data(change: Callable[[str, Mapping[str, object]], Mapping[str, object]]) -> None:
+    original = Desk.heard
+
+    async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
+        await original(desk, name, change(name, data))
+
+    replace(Desk, "heard", heard)
+
+
+@breaks("ARK-EVT-6")
+def ignores_end() -> None:
+    """`event: end` is ignored."""
+    _misread(lambda _, right: Control.UNKNOWN if right is Control.END else right)
+
+
+@breaks("ARK-EVT-5")
+def delivers_pings() -> None:
+    """A ping that carries an event is delivered."""
+    _misread(
+        lambda frame, right: (
+            decode_event({"type": "training.log"}) or right if frame.type == "ping" else right
+        )
+    )
+
+
+@breaks("ARK-EVT-4")
+def goes_by_the_event_name() -> None:
+    """The `event` line decides what a frame is."""
+    types = set(EVENT_TYPES.values())
+
+    def change(frame: ServerSentEvent, right: Meaning) -> Meaning:
+        named = frame.type in types and not isinstance(right, Control | FrameSkipped)
+        return decode_event({"type": frame.type}) or right if named else Control.UNKNOWN
+
+    def only_named(frame: ServerSentEvent, right: Meaning) -> Meaning:
+        return right if frame.type in {"message", "ping", "end"} else change(frame, right)
+
+    _misread(only_named)
+
+
+@breaks("ARK-EVT-7")
+def gives_up_at_malformed_data() -> None:
+    """A frame that is no JSON ends the wait."""
+    _reject_at(FrameSkipped)
+
+
+@breaks("ARK-EVT-8")
+def gives_up_at_unknown_types() -> None:
+    """A frame of an unknown type ends the wait."""
+    _reject_at(Control.UNKNOWN)
+
+
+@breaks("ARK-EVT-1")
+def delivers_each_id_once() -> None:
+    """A frame whose id was seen before is not delivered."""
+    original = Wait._act_on
+    seen: set[tuple[int, str]] = set()
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        key = id(wait), wait.reader.cursor
+        again = key in seen and bool(wait.reader.cursor)
+        seen.add(key)
+        original(wait, Control.UNKNOWN if again else meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-EVT-1")
+def delivers_no_checkpoints() -> None:
+    """`checkpoint.saved` is not known."""
+
+    def decode(source: JsonObject) -> TrainingEvent | None:
+        return None if source.get("type") == "checkpoint.saved" else decode_event(source)
+
+    replace(_reader, "decode_event", decode)
+
+
+@breaks("ARK-EVT-2")
+def delivers_the_last_first() -> None:
+    """Frames that arrive together are delivered in reverse."""
+    original = FrameReader.feed
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        original(reader, data)
+        if len(reader._queue) > 1:
+            *events, last = reader._queue
+            reader._queue.clear()
+            reader._queue.extend([*reversed(events), last])
+
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-EVT-2")
+def does_not_await_callbacks() -> None:
+    """The next callback is called before the one before has returned."""
+    original = Driver._run_callback
+
+    async def run_callback(driver: Driver) -> None:
+        delivery: Deliver | None = driver._delivery
+        if delivery is None or isinstance(delivery.event, TrainingCompleted):
+            await original(driver)
+            return
+        driver._delivery = None
+        event = delivery.event
+
+        async def call() -> None:
+            await driver.call_back(event)
+
+        driver.tasks.start_soon(call)
+        driver._handle(delivery, None)
+
+    replace(Driver, "_run_callback", run_callback)
+
+
+@breaks("ARK-EVT-9")
+def goes_on_behind_the_terminal_frame() -> None:
+    """What stands behind the terminal frame is delivered as well."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if isinstance(meaning, TrainingCompleted) and wait.reader._queue:
+            wait._deliver(StreamSignal.FRAME, meaning, now)
+        else:
+            original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-EVT-10")
+def takes_missing_numbers_for_zero() -> None:
+    """A number that a log leaves out is 0."""
+    _change_data(lambda _, data: {k: 0 if v is None else v for k, v in data.items()})
+
+
+@breaks("ARK-EVT-12")
+def forgets_the_adapter() -> None:
+    """The event of a checkpoint carries no adapter."""
+
+    def adapter(_: Checkpoint) -> Mapping[str, object]:
+        return {"kind": "checkpoint"}
+
+    replace(Checkpoint, "adapter", property(adapter))
+
+
+@breaks("ARK-EVT-11")
+def invents_artifacts() -> None:
+    """The artifacts of a job that has none are a list with an empty entry."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
+        original(wait, last)
+        if wait._result is not None and not wait._result.artifacts:
+            wait._result = evolve(wait._result, artifacts=({},))
+
+    replace(Wait, "_keep_result", keep_result)
+
+
+@breaks("ARK-EVT-14")
+def does_not_note_that_the_job_runs() -> None:
+    """`training.started` leaves the status as it is."""
+
+    def after_event(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
+        return job if isinstance(event, TrainingStarted) else after(job, event)
+
+    replace(_wait, "after", after_event)
+
+
+@breaks("ARK-EVT-16")
+def swallows_errors_of_callbacks() -> None:
+    """An exception from a callback goes down the failure path, where it must reject."""
+    change_profiles(
+        lambda p: evolve(p, callback_errors=CallbackErrors.RETRY), "2026-07", "hardened"
+    )
+
+
+@breaks("ARK-EVT-15", "ARK-EVT-17")
+def rejects_at_errors_of_callbacks() -> None:
+    """An exception from a callback rejects, where it must be retried."""
+    change_profiles(lambda p: evolve(p, callback_errors=CallbackErrors.REJECT), "2026-05")
+
+
+@breaks("ARK-EVT-15", "ARK-EVT-16")
+def ignores_errors_of_callbacks() -> None:
+    """An exception from a callback changes nothing."""
+    original = Wait.handled
+
+    def handled(wait: Wait, delivery: int, error: Exception | None, now: float) -> None:
+        keep = error if wait.machines.stream is Stream.CONCLUDING else None
+        original(wait, delivery, keep, now)
+
+    replace(Wait, "handled", handled)
+
+
+@breaks("ARK-EVT-15")
+def asks_again_for_the_event_whose_callback_failed() -> None:
+    """After an exception the stream is reopened before that event, not behind it."""
+    original = Wait._callback_failed
+
+    def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
+        wait.reader.cursor = wait._cursor_before
+        original(wait, event, error, now)
+
+    replace(Wait, "_callback_failed", failed)
+
+
+@breaks("ARK-EVT-18")
+def forgets_the_result_after_a_failed_callback() -> None:
+    """After an exception from the last callback the next wait streams again."""
+    original = Wait._conclude
+
+    def conclude(wait: Wait, event: TrainingEvent, error: Exception | None) -> None:
+        original(wait, event, error)
+        if error is not None:
+            wait.machines.stream = Stream.IDLE
+
+    replace(Wait, "_conclude", conclude)
+
+
+@breaks("ARK-WIR-15")
+def drops_unknown_members_of_a_job() -> None:
+    """Members of a job that the client does not know are lost."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
+        wait.job = evolve(wait._known_job, extra={})
+        original(wait, last)
+
+    replace(Wait, "_keep_result", keep_result)
+
+
+@breaks("ARK-WIR-16")
+def normalises_unknown_statuses() -> None:
+    """A status that the client does not know becomes `queued`."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
+        known = {"queued", "running", "completed", "failed", "cancelled"}
+        if wait._known_job.status not in known:
+            wait.job = evolve(wait._known_job, status="queued")
+        original(wait, last)
+
+    replace(Wait, "_keep_result", keep_result)

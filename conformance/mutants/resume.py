@@ -1,0 +1,259 @@
+"""Mutants of the cursor: where a reopened stream goes on."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+import re
+from weakref import WeakKeyDictionary
+
+from arkor_proto import _wait
+from arkor_proto._errors import UnsendableCursor
+from arkor_proto._exchange import Pending
+from arkor_proto._messages import Follow, Input
+from arkor_proto._reader import Control, FrameReader, Meaning
+from arkor_proto._session import Session
+from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._types import FrameSkipped, Request
+from arkor_proto._wait import Wait
+from arkor_proto._wire import cursor_problem
+from conformance.mutants.surgery import breaks, edit_stream, replace, with_header, without
+
+_NAME = b"Last-Event-ID"
+
+
+def _cursor_sent(request: Request) -> bytes:
+    return next((value for name, value in request.headers if name == _NAME), b"")
+
+
+@breaks("ARK-RES-2", "ARK-RES-3")
+def starts_over() -> None:
+    """A reopened stream carries no `Last-Event-ID`."""
+    edit_stream(lambda request: without(request, b"last-event-id"))
+
+
+@breaks("ARK-RES-1")
+def sends_an_empty_cursor() -> None:
+    """The first open carries an empty `Last-Event-ID`."""
+    edit_stream(lambda request: with_header(request, _NAME, _cursor_sent(request)))
+
+
+@breaks("ARK-RES-1")
+def invents_a_cursor() -> None:
+    """The first open carries `Last-Event-ID: 0`."""
+    edit_stream(lambda request: with_header(request, _NAME, _cursor_sent(request) or b"0"))
+
+
+@breaks("ARK-RES-3")
+def forgets_the_cursor_on_the_second_reconnect() -> None:
+    """A stream without ids of its own loses the cursor."""
+    original = FrameReader.open
+
+    def opened(reader: FrameReader) -> None:
+        original(reader)
+        reader.cursor = ""
+        reader._parser = EventStreamParser("", reader.max_event_size)
+
+    replace(FrameReader, "open", opened)
+
+
+@breaks("ARK-RES-3")
+def forgets_the_cursor_at_a_frame_without_id() -> None:
+    """A frame without an id erases the cursor, as the letter of the standard has it."""
+    original = FrameReader.take
+
+    def take(reader: FrameReader) -> ServerSentEvent | None:
+        frame = original(reader)
+        if frame is not None and not frame.has_id:
+            reader.cursor = ""
+        return frame
+
+    replace(FrameReader, "take", take)
+
+
+@breaks("ARK-RES-5")
+def ignores_ids_without_data() -> None:
+    """A block with an id and no data does not move the cursor."""
+
+    def take(reader: FrameReader) -> ServerSentEvent | None:
+        if not reader._queue:
+            return None
+        frame = reader._queue.popleft()
+        reader.cursor = frame.last_event_id if frame.has_id else reader.cursor
+        return frame
+
+    replace(FrameReader, "take", take)
+
+
+@breaks("ARK-RES-4", "ARK-SSE-8")
+def takes_the_id_of_an_unfinished_block() -> None:
+    """The cursor moves at the `id:` line already."""
+
+    def last_event_id(parser: EventStreamParser) -> str:
+        found = re.findall(rb"^id: ?(.*)\n", bytes(parser._block), re.MULTILINE)
+        return found[-1].decode() if found else parser._cursor
+
+    replace(EventStreamParser, "last_event_id", property(last_event_id))
+
+
+@breaks("ARK-RES-6", "ARK-RES-7")
+def never_clears_the_cursor() -> None:
+    """An empty `id:` is ignored."""
+    original = FrameReader.take
+
+    def take(reader: FrameReader) -> ServerSentEvent | None:
+        before = reader.cursor
+        frame = original(reader)
+        reader.cursor = reader.cursor or before
+        return frame
+
+    replace(FrameReader, "take", take)
+
+
+@breaks("ARK-RES-8")
+def ignores_ids_of_skipped_frames() -> None:
+    """Only the id of a frame that is delivered moves the cursor."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if isinstance(meaning, Control | FrameSkipped):
+            wait.reader.cursor = wait._cursor_before
+            wait.reader._parser._cursor = wait._cursor_before
+        original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-RES-9")
+def takes_ids_for_numbers() -> None:
+    """An id of digits is sent back as a number: `007` becomes `7`."""
+
+    def change(request: Request) -> Request:
+        cursor = _cursor_sent(request)
+        return with_header(request, _NAME, b"%d" % int(cursor)) if cursor.isdigit() else request
+
+    edit_stream(change)
+
+
+@breaks("ARK-RES-9")
+def keeps_the_greatest_id() -> None:
+    """The greatest id seen is sent, not the last one."""
+    original = FrameReader.take
+
+    def take(reader: FrameReader) -> ServerSentEvent | None:
+        before = reader.cursor
+        frame = original(reader)
+        if before.isdigit() and reader.cursor.isdigit():
+            reader.cursor = max(before, reader.cursor, key=int)
+        return frame
+
+    replace(FrameReader, "take", take)
+
+
+@breaks("ARK-RES-10")
+def sends_ids_as_ascii() -> None:
+    """Characters of an id beyond ASCII become question marks."""
+
+    def change(request: Request) -> Request:
+        cursor = _cursor_sent(request).decode()
+        ascii_only = cursor.encode("ascii", "replace")
+        return with_header(request, _NAME, ascii_only) if cursor else request
+
+    edit_stream(change)
+
+
+def _no_problem(_: str) -> str | None:
+    return None
+
+
+@breaks("ARK-RES-11")
+def retries_with_a_poison_cursor() -> None:
+    """A cursor that cannot be sent fails every open, for ever."""
+    replace(_wait, "cursor_problem", _no_problem)
+
+
+@breaks("ARK-RES-11")
+def drops_a_poison_cursor() -> None:
+    """A cursor that cannot be sent is left out, so the stream starts over."""
+
+    def change(request: Request) -> Request:
+        cursor = _cursor_sent(request).decode()
+        return without(request, b"last-event-id") if cursor_problem(cursor) else request
+
+    replace(_wait, "cursor_problem", _no_problem)
+    edit_stream(change)
+
+
+@breaks("ARK-RES-12")
+def gives_up_at_a_poison_cursor() -> None:
+    """An id that could not be sent ends a stream that stays open."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        cursor = wait.reader.cursor
+        if why := cursor_problem(cursor):
+            wait._reject(UnsendableCursor(cursor, why))
+        else:
+            original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-RES-13")
+def loses_events_when_the_stream_breaks() -> None:
+    """Events that are buffered when the stream breaks are thrown away."""
+    original = Wait._over
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        if error is not None:
+            wait.reader._queue.clear()
+        original(wait, pending, error, now)
+
+    replace(Wait, "_over", over)
+
+
+@breaks("ARK-RES-14")
+def starts_over_after_a_rejected_wait() -> None:
+    """A `wait()` after one that gave up begins at the beginning."""
+    original = Wait._reject
+
+    def reject(wait: Wait, error: Exception) -> None:
+        original(wait, error)
+        wait.reader.cursor = ""
+
+    replace(Wait, "_reject", reject)
+
+
+@breaks("ARK-RES-14")
+def keeps_a_spent_budget() -> None:
+    """A `wait()` after one that gave up gives up at once."""
+    original = Session.handle
+    spent: WeakKeyDictionary[Session, int] = WeakKeyDictionary()
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        failures = session._budget.failures
+        original(session, event, now)
+        if isinstance(event, Follow) and spent.get(session, 0):
+            session._budget.failures = max(failures - 1, 0)
+        spent[session] = session._budget.failures
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-RES-16")
+def runs_ahead_of_the_callbacks() -> None:
+    """The cursor is that of the last frame read, delivered or not."""
+    original = Wait._reject
+
+    def reject(wait: Wait, error: Exception) -> None:
+        original(wait, error)
+        wait.reader.cursor = wait.reader._parser.last_event_id
+
+    replace(Wait, "_reject", reject)
+    fail_originally = Wait._fail
+
+    def fail(wait: Wait, cause: Exception, now: float) -> None:
+        wait.reader.cursor = wait.reader._parser.last_event_id
+        fail_originally(wait, cause, now)
+
+    replace(Wait, "_fail", fail)

@@ -1,0 +1,350 @@
+"""Mutants of cancel and of abort."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+from itertools import count
+
+from arkor_proto._errors import Aborted, ArkorError
+from arkor_proto._exchange import Answer, Outbox
+from arkor_proto._messages import (
+    Abort,
+    Cancel,
+    CancelSent,
+    Follow,
+    Input,
+    NothingToCancel,
+    Operation,
+    Outcome,
+    Rejected,
+    Resolved,
+    Start,
+)
+from arkor_proto._session import Session
+from arkor_proto._table import (
+    Ignored,
+    Job,
+    JobSignal,
+    Move,
+    Stop,
+    StopSignal,
+    Stream,
+    StreamSignal,
+)
+from arkor_proto._types import TrainingJob, TrainingResult
+from arkor_proto._wait import Wait
+from arkor_proto._wire import cancel_request
+from conformance.mutants.surgery import breaks, replace, set_cell
+
+_DEAF = Ignored("the mutant does not hear it")
+
+
+@breaks("ARK-CAN-1")
+def cancel_before_start_submits() -> None:
+    """A cancel before any start submits the job in order to cancel it."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED:
+            original(session, Start(), now)
+        original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-1")
+def remembers_a_cancel_before_start() -> None:
+    """A cancel before any start is sent as soon as there is a job."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        early = isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED
+        original(session, event, now)
+        if early:
+            session._machines.stop = Stop.AWAITING_JOB
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-3")
+def does_not_cancel_a_job_that_is_over() -> None:
+    """A cancel after the terminal frame sends nothing."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel) and session._machines.stream is Stream.CONCLUDED:
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, NothingToCancel())
+        else:
+            original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-4")
+def swallows_the_error_of_a_cancel() -> None:
+    """A cancel resolves whatever it is answered with."""
+    original = Outbox.settle
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        failed = operation is Operation.CANCEL and isinstance(outcome, Rejected)
+        original(outbox, operation, CancelSent() if failed else outcome)
+
+    replace(Outbox, "settle", settle)
+
+
+@breaks("ARK-CAN-5")
+def repeats_a_cancel() -> None:
+    """A cancel that is refused is sent again."""
+    original = Session._cancelled
+    tries = count()
+
+    def cancelled(session: Session, answer: Answer) -> None:
+        job = session._wait.job
+        if not answer.succeeded and next(tries) % 2 == 0 and job is not None:
+            request = cancel_request(session._config.endpoint, job.id)
+            session._outbox.send(Operation.CANCEL, request)
+        else:
+            original(session, answer)
+
+    replace(Session, "_cancelled", cancelled)
+
+
+@breaks("ARK-CAN-6")
+def cancel_ends_the_wait() -> None:
+    """A cancel that is accepted rejects the wait."""
+    original = Session._cancelled
+
+    def cancelled(session: Session, answer: Answer) -> None:
+        original(session, answer)
+        session._wait.abort("cancelled")
+
+    replace(Session, "_cancelled", cancelled)
+
+
+@breaks("ARK-CAN-7")
+def loses_a_cancel_during_the_create() -> None:
+    """A cancel while the create is in flight does nothing, as in the real SDK."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel) and session._machines.job is Job.CREATING:
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, NothingToCancel())
+        else:
+            original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-8")
+def sends_overlapping_cancels() -> None:
+    """Two cancels that overlap send two requests."""
+    set_cell(Stop.CANCELLING, StopSignal.CANCEL, Move(Stop.AWAITING_JOB))
+    set_cell(Stop.AWAITING_JOB, StopSignal.ANSWER, Move(Stop.IDLE))
+    set_cell(Stop.IDLE, StopSignal.ANSWER, _DEAF)
+
+
+@breaks("ARK-CAN-8")
+def cancels_once_only() -> None:
+    """A second cancel after an answered one sends nothing."""
+    original = Session.handle
+    done: set[int] = set()
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel) and id(session) in done:
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, CancelSent())
+            return
+        original(session, event, now)
+        if isinstance(event, Cancel) and session._machines.stop is Stop.CANCELLING:
+            done.add(id(session))
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-9")
+def does_not_cancel_an_attached_job() -> None:
+    """Without a `start()` of its own a trainer cancels nothing."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel) and isinstance(session._config.job, str):
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, NothingToCancel())
+        else:
+            original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-2")
+def does_not_send_the_cancel() -> None:
+    """A cancel resolves without a request."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Cancel):
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, CancelSent())
+        else:
+            original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+def _deaf_to_abort_while(*states: Stream) -> None:
+    original = Wait.abort
+
+    def abort(wait: Wait, reason: object) -> None:
+        if wait.machines.stream not in states:
+            original(wait, reason)
+
+    replace(Wait, "abort", abort)
+
+
+@breaks("ARK-ABT-1", "ARK-ABT-7")
+def ignores_an_abort_while_it_streams() -> None:
+    """An abort of an open stream is not heard."""
+    _deaf_to_abort_while(Stream.STREAMING, Stream.DELIVERING, Stream.CONCLUDING)
+
+
+@breaks("ARK-ABT-1", "ARK-ABT-2")
+def ignores_an_abort_while_it_opens() -> None:
+    """An abort while the stream is being opened is not heard."""
+    _deaf_to_abort_while(Stream.OPENING)
+
+
+@breaks("ARK-ABT-3")
+def ignores_an_abort_while_it_backs_off() -> None:
+    """An abort during a delay is not heard."""
+    _deaf_to_abort_while(Stream.BACKING_OFF)
+
+
+@breaks("ARK-ABT-8")
+def ignores_an_abort_while_it_reads_an_error() -> None:
+    """An abort while the body of an error is read is not heard."""
+    _deaf_to_abort_while(Stream.REFUSED)
+
+
+@breaks("ARK-ABT-9")
+def ignores_an_abort_while_it_creates() -> None:
+    """An abort while the create is in flight is not heard."""
+    _deaf_to_abort_while(Stream.AWAITING_JOB)
+
+
+@breaks("ARK-ABT-1")
+def resolves_at_an_abort() -> None:
+    """An abort resolves the wait with the job as it is."""
+    original = Outbox.settle
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        aborted = isinstance(outcome, Rejected) and isinstance(outcome.error, Aborted)
+        result = Resolved(TrainingResult(job=TrainingJob(id="job-1", status="running")))
+        original(outbox, operation, result if aborted else outcome)
+
+    replace(Outbox, "settle", settle)
+
+
+@breaks("ARK-ABT-1")
+def fails_at_an_abort() -> None:
+    """An abort rejects with an error of its own, not with the reason."""
+    original = Outbox.settle
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        aborted = isinstance(outcome, Rejected) and isinstance(outcome.error, Aborted)
+        other = Rejected(ArkorError("the request failed"))
+        original(outbox, operation, other if aborted else outcome)
+
+    replace(Outbox, "settle", settle)
+
+
+@breaks("ARK-ABT-2")
+def leaves_the_connection_at_an_abort() -> None:
+    """An abort leaves the stream's connection open."""
+    original = Wait.abort
+
+    def abort(wait: Wait, reason: object) -> None:
+        wait._exchange = None
+        original(wait, reason)
+
+    replace(Wait, "abort", abort)
+
+
+@breaks("ARK-ABT-4")
+def abort_cancels_the_job() -> None:
+    """An abort also sends a cancel."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        original(session, event, now)
+        job = session._wait.job
+        if isinstance(event, Abort) and job is not None:
+            request = cancel_request(session._config.endpoint, job.id)
+            session._outbox.send(Operation.CANCEL, request)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-ABT-5")
+def is_dead_after_an_abort() -> None:
+    """After an abort neither `start()` nor `cancel()` works."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if session._machines.stream is Stream.ABORTED and isinstance(event, Start | Cancel):
+            operation = Operation.START if isinstance(event, Start) else Operation.CANCEL
+            session._outbox.asked.add(operation)
+            session._outbox.settle(operation, Rejected(Aborted("aborted before")))
+        else:
+            original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-ABT-6")
+def forgets_an_abort() -> None:
+    """A `wait()` after an abort begins anew."""
+    set_cell(Stream.ABORTED, StreamSignal.FOLLOW, Move(Stream.AWAITING_JOB))
+
+
+@breaks("ARK-ABT-6")
+def submits_although_aborted() -> None:
+    """A `wait()` on a trainer that was aborted before still creates the job."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        original(session, event, now)
+        aborted = session._machines.stream is Stream.ABORTED and isinstance(event, Follow)
+        if aborted and session._machines.job is Job.UNSUBMITTED:
+            session._act(session._machines.take(JobSignal.START))
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-ABT-7")
+def delivers_what_is_buffered_after_an_abort() -> None:
+    """Frames that had arrived are still delivered, and a terminal one resolves."""
+    original = Wait.abort
+
+    def abort(wait: Wait, reason: object) -> None:
+        if wait.machines.stream is not Stream.DELIVERING or not wait.reader._queue:
+            original(wait, reason)
+
+    replace(Wait, "abort", abort)
+
+
+@breaks("ARK-ABT-9")
+def an_abort_loses_the_create() -> None:
+    """An abort while the create is in flight forgets its answer."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        original(session, event, now)
+        if isinstance(event, Abort) and session._machines.job is Job.CREATING:
+            for pending in list(session._outbox.pending.values()):
+                session._outbox.close(pending)
+            session._machines.job = Job.UNSUBMITTED
+
+    replace(Session, "handle", handle)

@@ -1,0 +1,216 @@
+"""Mutants of opening the stream, and of what ends the wait with a result."""
+
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+from attrs import evolve
+
+from arkor_proto._errors import ArkorError
+from arkor_proto._exchange import Outbox, Pending
+from arkor_proto._messages import Follow, Input, Operation, Outcome, Rejected, Resolved
+from arkor_proto._profile import HARDENED
+from arkor_proto._reader import Control, Meaning
+from arkor_proto._session import Session
+from arkor_proto._table import Stream, StreamSignal
+from arkor_proto._types import TrainingCompleted, TrainingFailed
+from arkor_proto._wait import Wait
+from arkor_proto._wire import stream_request
+from conformance.mutants.surgery import breaks, change_profiles, replace
+
+_PLAIN = ("2026-05", "2026-07")
+_SUCCESS = frozenset(range(200, 300))
+
+
+@breaks("ARK-STR-1")
+def waits_before_the_first_open() -> None:
+    """The first open comes after the base delay."""
+    original = Wait.open
+
+    def opened(wait: Wait) -> None:
+        if wait._due == 0.0 and wait.job is not None:
+            wait._due = (wait.accepted_at or 0.0) + 1.0
+            wait.machines.stream = Stream.BACKING_OFF
+        else:
+            original(wait)
+
+    replace(Wait, "open", opened)
+
+
+def _conclude_at_end(*, clean: bool) -> None:
+    original = Wait._drained
+
+    def drained(wait: Wait, now: float) -> None:
+        ended = wait._ended and (wait._ending is None) is clean
+        if ended and wait.machines.stream is Stream.STREAMING:
+            wait._act_on(Control.END, now)
+        else:
+            original(wait, now)
+
+    replace(Wait, "_drained", drained)
+
+
+@breaks("ARK-STR-4")
+def takes_the_end_of_the_stream_for_the_result() -> None:
+    """A clean end of the stream resolves the wait."""
+    _conclude_at_end(clean=True)
+
+
+@breaks("ARK-STR-4", "ARK-BUD-3")
+def takes_a_break_for_the_result() -> None:
+    """A broken stream resolves the wait."""
+    _conclude_at_end(clean=False)
+
+
+@breaks("ARK-STR-3")
+def rejects_when_the_job_failed() -> None:
+    """A failed job rejects the wait."""
+    original = Outbox.settle
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        failed = isinstance(outcome, Resolved) and outcome.result.job.status == "failed"
+        original(outbox, operation, Rejected(ArkorError("it failed")) if failed else outcome)
+
+    replace(Outbox, "settle", settle)
+
+
+@breaks("ARK-STR-3")
+def does_not_take_a_failure_for_the_end() -> None:
+    """`training.failed` is an event like any other; the wait goes on."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if isinstance(meaning, TrainingFailed):
+            wait._deliver(StreamSignal.FRAME, meaning, now)
+        else:
+            original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-STR-2")
+def forgets_the_status_of_a_completed_job() -> None:
+    """The result's job is still running."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingCompleted | None) -> None:
+        wait.job = evolve(wait._known_job, status="running")
+        original(wait, last)
+
+    replace(Wait, "_keep_result", keep_result)
+
+
+@breaks("ARK-STR-5")
+def streams_again_after_the_result() -> None:
+    """A `wait()` after the result opens the stream once more."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        if isinstance(event, Follow) and session._machines.stream is Stream.CONCLUDED:
+            session._machines.stream = Stream.IDLE
+            session._wait.reader.cursor = ""
+        original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-STR-6")
+def opens_a_stream_for_every_wait() -> None:
+    """Two waits that overlap open two streams."""
+    handle_originally, report_originally = Session.handle, Wait.reported
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        job = session._wait.job
+        if isinstance(event, Follow) and session._machines.stream is Stream.STREAMING and job:
+            request = stream_request(session._config.endpoint, job.id, "")
+            session._outbox.send(Operation.FOLLOW, request)
+        handle_originally(session, event, now)
+
+    def reported(wait: Wait, pending: Pending, report: object, now: float) -> None:
+        if pending is wait._exchange:
+            report_originally(wait, pending, report, now)  # type: ignore[arg-type]  # passed on
+
+    replace(Session, "handle", handle)
+    replace(Wait, "reported", reported)
+
+
+@breaks("ARK-STR-7")
+def leaves_the_connection_open() -> None:
+    """After the terminal frame the connection stays until the backend ends it."""
+    original = Outbox.close
+
+    def close(outbox: Outbox, pending: Pending | None) -> None:
+        if pending is None or pending.operation is not Operation.FOLLOW:
+            original(outbox, pending)
+
+    replace(Outbox, "close", close)
+
+
+@breaks("ARK-STR-8")
+def is_strict_about_the_content_type() -> None:
+    """Only `text/event-stream` is read, where anything should be."""
+    change_profiles(lambda p: evolve(p, requires_event_stream=True), *_PLAIN)
+
+
+@breaks("ARK-STR-8")
+def is_strict_about_200() -> None:
+    """Only a 200 is read, where any 2xx should be."""
+    change_profiles(lambda p: evolve(p, stream_statuses=HARDENED.stream_statuses), *_PLAIN)
+
+
+@breaks("ARK-STR-9", "ARK-STR-11")
+def reads_any_2xx() -> None:
+    """Any 2xx is read as a stream, where only a 200 may be."""
+    change_profiles(lambda p: evolve(p, stream_statuses=_SUCCESS), "hardened")
+
+
+@breaks("ARK-STR-10")
+def reads_any_content_type() -> None:
+    """A page of HTML is read as a stream."""
+    change_profiles(lambda p: evolve(p, requires_event_stream=False), "hardened")
+
+
+@breaks("ARK-STR-11")
+def retries_a_204() -> None:
+    """A 204 is retried, though it says that there is nothing to come."""
+    change_profiles(
+        lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {204}), "hardened"
+    )
+
+
+@breaks("ARK-STR-12")
+def reads_compressed_bytes() -> None:
+    """Compressed bytes are parsed as they are."""
+    original = Wait._not_a_stream
+
+    def not_a_stream(wait: Wait, pending: Pending) -> object:
+        kept = tuple(pair for pair in pending.headers if pair[0].lower() != b"content-encoding")
+        return original(wait, evolve(pending, headers=kept))
+
+    replace(Wait, "_not_a_stream", not_a_stream)
+
+
+@breaks("ARK-IDL-1", "ARK-IDL-2")
+def waits_in_silence_for_ever() -> None:
+    """A connection that says nothing is never given up."""
+    change_profiles(lambda profile: evolve(profile, byte_timeout=None))
+
+
+@breaks("ARK-IDL-2")
+def has_another_timer() -> None:
+    """The byte timer defaults to five minutes."""
+    change_profiles(lambda p: evolve(p, byte_timeout=None if p.byte_timeout is None else 300.0))
+
+
+@breaks("ARK-IDL-1")
+def gives_up_on_silence() -> None:
+    """A silent stream ends the wait."""
+    original = Wait.tick
+
+    def tick(wait: Wait, now: float) -> None:
+        if wait.machines.stream is Stream.STREAMING and now >= wait._idle_at():
+            wait._reject(wait._silence(now))
+        else:
+            original(wait, now)
+
+    replace(Wait, "tick", tick)
