@@ -9,7 +9,10 @@ from enum import Enum
 from typing import TypeGuard
 
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
-"""Parts that only name things; two sessions that differ in them alone behave alike."""
+"""Parts that only name things; two sessions that differ in them alone behave alike.
+
+So do numbers that are keys: where parts are left out, they are too.
+"""
 
 
 def snapshot(value: object, leave_out: Collection[str] = ()) -> Hashable:
@@ -17,13 +20,17 @@ def snapshot(value: object, leave_out: Collection[str] = ()) -> Hashable:
     if value is None or isinstance(value, (int, float, str, bytes, Enum, type)):
         return value
     if _is_mapping(value):
-        return tuple((snapshot(k, leave_out), snapshot(v, leave_out)) for k, v in value.items())
+        return tuple((_key(k, leave_out), snapshot(v, leave_out)) for k, v in value.items())
     if _is_collection(value):
         inner = [snapshot(inner, leave_out) for inner in value]
         return tuple(inner) if isinstance(value, (list, tuple, deque)) else frozenset(inner)
     if isinstance(value, (bytearray, BaseException)):
         return (type(value), bytes(value) if isinstance(value, bytearray) else str(value))
     return id(value) if callable(value) else (type(value), *_parts(value, leave_out))
+
+
+def _key(key: object, leave_out: Collection[str]) -> Hashable:
+    return None if leave_out and isinstance(key, int) else snapshot(key, leave_out)
 
 
 def _parts(value: object, leave_out: Collection[str]) -> list[tuple[str, Hashable]]:

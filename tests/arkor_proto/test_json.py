@@ -43,8 +43,26 @@ JSON = st.recursive(
     max_leaves=5,
 )
 KEYS = st.sampled_from(
-    "step loss evalLoss learningRate samplesPerSecond epoch jobId timestamp metadata metrics "
-    "artifacts error status name config orgId x y".split()
+    [
+        "step",
+        "loss",
+        "evalLoss",
+        "learningRate",
+        "samplesPerSecond",
+        "epoch",
+        "jobId",
+        "timestamp",
+        "metadata",
+        "metrics",
+        "artifacts",
+        "error",
+        "status",
+        "name",
+        "config",
+        "orgId",
+        "x",
+        "y",
+    ]
 )
 KINDS = ["training.started", "training.log", "checkpoint.saved", "training.completed"]
 KINDS.append("training.failed")

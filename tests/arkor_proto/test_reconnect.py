@@ -207,7 +207,6 @@ def test_a_frame_that_repeats_the_id_of_an_empty_block_is_no_progress_when_harde
     assert trainer.failures == [1, 2]
 
 
-@pytest.mark.xfail(strict=True, reason="ARK-SSE-7: an id without data counts only at a chunk's end")
 def test_progress_does_not_depend_on_how_the_bytes_are_cut() -> None:
     blocks = (b"id: 7\n\n", frame(log(1), id="7"))
     whole = streaming(HARDENED).raw(blocks[0] + blocks[1]).eof()
