@@ -153,6 +153,12 @@ def test_every_link_into_the_document_has_its_heading() -> None:
     assert set(re.findall(r"\]\(#([^)]+)\)", PROSE)) == anchors
 
 
+def test_every_file_that_the_document_links_to_is_there() -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", PROSE)
+    assert links
+    assert not [link for link in links if not (SPECIFICATION / link).exists()]
+
+
 def test_every_requirement_has_a_case_or_a_reason_why_none_can_judge_it() -> None:
     judged = {identifier for case in CASES for identifier in case.requires}
     holes = [
