@@ -76,32 +76,37 @@ class Desk {
 }
 
 /**
- * Speak the protocol until `bye` or the end of input. `open(desk)` returns {start, wait, cancel} of
- * a new client, each returning a promise; `explain(error)` returns its {kind, status?}.
+ * Speak the protocol until `bye` or the end of input. `hello` is the answer to it, or returns it,
+ * or throws what keeps the driver from working. `open(desk)` returns {start, wait, cancel} of a new
+ * client, each returning a promise; `explain(error)` returns its {kind, status?}.
  */
 export async function serve(hello, open, explain) {
   let desk = null;
-  const failure = (error) => ({
-    ...(error === desk.signal.reason ? { kind: "aborted" } : kindOf(error, explain)),
-    message: String(error?.message ?? error),
-  });
+  const failure = (error) => ({ ...kindOf(error), message: String(error?.message ?? error) });
+  const kindOf = (error) => {
+    if (desk.signal.aborted && error === desk.signal.reason) return { kind: "aborted" };
+    return error instanceof Provoked ? { kind: "callback" } : explain(error);
+  };
   const commands = {
-    hello: () => hello,
+    hello: async () => (typeof hello === "function" ? hello() : hello),
     open: async ({ config }) => {
       desk = new Desk(config);
       desk.client = await open(desk);
     },
-    abort: ({ reason }) => desk.abort(reason),
-    wake: ({ n }) => desk?.wake(n),
-    close: () => desk.abort("the case is closed"),
-    bye: () => {},
+    abort: async ({ reason }) => desk.abort(reason),
+    wake: async ({ n }) => desk?.wake(n),
+    close: async () => desk.abort("the case is closed"),
+    bye: async () => {},
   };
   for await (const line of createInterface({ input: process.stdin })) {
     const { id: re, do: name, ...details } = JSON.parse(line);
     if (Object.hasOwn(commands, name)) {
-      const ok = (await commands[name](details)) ?? {};
-      if (re !== undefined) emit({ re, ok });
-      if (name === "bye") process.exit(0);
+      const answer = await commands[name](details).then(
+        (ok) => ({ ok: ok ?? {} }),
+        (error) => ({ error: { kind: "unsupported", message: error.message } }),
+      );
+      if (re !== undefined) emit({ re, ...answer });
+      if (name === "bye") break;
     } else {
       // Not awaited: the next command may come while this one is under way.
       desk.client[name]().then(
@@ -110,10 +115,7 @@ export async function serve(hello, open, explain) {
       );
     }
   }
-}
-
-function kindOf(error, explain) {
-  return error instanceof Provoked ? { kind: "callback" } : explain(error);
+  process.exit(0); // Whatever is still open belongs to nobody any more.
 }
 
 /** Print one message, at once: what is said before a request must be read before it. */

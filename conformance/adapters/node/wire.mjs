@@ -37,7 +37,7 @@ export class Wire {
     const { text, whole } = await received(readUpTo(response, LONGEST_ANSWER));
     const job = whole ? parseObject(text)?.job : null;
     if (typeof job?.id !== "string" || job.id === "") {
-      throw new ProtocolError("the create was answered without a job; {job: {id, …}} would be right");
+      throw new ProtocolError("the create: answered without a job, {job: {id, …}} would be right");
     }
     return job;
   }
@@ -49,7 +49,7 @@ export class Wire {
     await this.#drained(response);
   }
 
-  /** Open a stream behind `cursor`, following redirects that stay on the backend (ARK-SEC-1, -2). */
+  /** Open a stream behind `cursor`; redirects stay on the backend (ARK-SEC-1, ARK-SEC-2). */
   async openStream(jobId, cursor, signal) {
     const headers = {
       Accept: "text/event-stream",
@@ -123,12 +123,12 @@ export async function received(promise, signal) {
 export async function within(promise, ms, clock, signal, late) {
   if (!Number.isFinite(ms)) return promise;
   const over = new AbortController();
-  const timer = clock.sleep(ms, AbortSignal.any([over.signal, ...(signal ? [signal] : [])]), "idle");
+  const either = signal ? AbortSignal.any([over.signal, signal]) : over.signal;
+  const timer = clock.sleep(ms, either, "idle");
   try {
     return await Promise.race([promise, timer.then(late)]);
   } finally {
     over.abort();
-    timer.catch(() => {});
   }
 }
 

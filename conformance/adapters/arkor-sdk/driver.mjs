@@ -1,0 +1,60 @@
+// The driver of the real SDK, the npm package `arkor`. ARKOR_SDK names the entry of another copy
+// (…/dist/index.mjs), ARKOR_SDK_PROFILE the revision to judge it by.
+
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { serve } from "../node/drive.mjs";
+
+const { ARKOR_SDK: entry, ARKOR_SDK_PROFILE: profile = "2026-07" } = process.env;
+const { setTimeout, clearTimeout } = globalThis;
+const { random } = Math;
+const home = mkdtempSync(join(tmpdir(), "arkor-sdk-"));
+mkdirSync(join(home, ".arkor"));
+const timing = ["clock.virtual", "rng", "config.backoff"];
+const capabilities = [...timing, "abort", "cancel", "concurrent", "callbacks.async"];
+let sdk;
+
+async function hello() {
+  sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
+    const message = `the SDK is not installed here (npm install arkor): ${error.message}`;
+    process.stderr.write(`${message}\n`);
+    throw new Error(message);
+  });
+  return { impl: "arkor (npm)", version: "as installed", profiles: [profile], capabilities };
+}
+
+function open(desk) {
+  const { base_url: baseUrl, token, org: orgSlug, project: projectSlug, rng } = desk.config;
+  const credentials = { mode: "anon", token, orgSlug, anonymousId: "", arkorCloudApiUrl: baseUrl };
+  const write = (name, it) => writeFileSync(join(home, ".arkor", name), JSON.stringify(it));
+  write("credentials.json", credentials);
+  write("state.json", { orgSlug, projectSlug, projectId: "kit" });
+  // The platform's own timers stay real: fetch has some.
+  const isPlatform = () => new Error().stack.split("\n", 4)[3].includes("node:");
+  globalThis.setTimeout = (effect, ms) =>
+    isPlatform() ? setTimeout(effect, ms) : { end: desk.timer(ms, "reconnect", effect) };
+  globalThis.clearTimeout = (timer) => (timer?.end ? timer.end() : clearTimeout(timer));
+  Math.random = rng ? desk.random : random;
+  const context = { baseUrl, credentials, cwd: home, reconnectDelayMs: desk.config.initial_ms };
+  context.maxReconnectDelayMs = desk.config.max_ms;
+  context.maxReconnectAttempts = desk.config.max_attempts;
+  const hear = (name) => [`on${name}`, ({ job, ...data }) => desk.hear(name.toLowerCase(), data)];
+  const callbacks = ["Started", "Log", "Checkpoint", "Completed", "Failed"].map(hear);
+  const extra = { abortSignal: desk.signal, callbacks: Object.fromEntries(callbacks) };
+  const input = { name: desk.config.name, ...desk.config.input, ...extra };
+  const trainer = sdk.createTrainer(input, context);
+  const start = async () => ({ job_id: (await trainer.start()).jobId });
+  return { start, wait: () => trainer.wait(), cancel: () => trainer.cancel() };
+}
+
+function explain(error) {
+  if (/giving up/.test(error?.message)) return { kind: "gave_up" }; // It has no class of its own.
+  if (error instanceof sdk.CloudApiError) return { kind: "http", status: error.status };
+  return { kind: error instanceof TypeError && error.cause ? "transport" : "other" };
+}
+
+process.env.HOME = home; // Nothing of the user's own is read or written.
+process.on("exit", () => rmSync(home, { recursive: true }));
+await serve(hello, open, explain);

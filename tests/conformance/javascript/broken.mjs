@@ -1,0 +1,22 @@
+// The Node adapter with one thing broken, which BREAK names. The client itself is untouched: what
+// is broken is the `fetch` that it finds.
+
+const { fetch } = globalThis;
+const isCreate = (url, options) => options.method === "POST" && url.pathname.endsWith("/jobs");
+const BREAKS = {
+  "forgets-the-cursor": (url, options) => {
+    delete options.headers["Last-Event-ID"];
+    return fetch(url, options);
+  },
+  "creates-twice": async (url, options) => {
+    if (isCreate(url, options)) await (await fetch(url, options)).text();
+    return fetch(url, options);
+  },
+  "reopens-without-token": (url, options) => {
+    if (options.headers["Last-Event-ID"]) delete options.headers.Authorization;
+    return fetch(url, options);
+  },
+};
+
+globalThis.fetch = BREAKS[process.env.BREAK];
+await import(process.argv[2]);

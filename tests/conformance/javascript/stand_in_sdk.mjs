@@ -1,0 +1,47 @@
+// A stand-in for the SDK `arkor`, which is not on every machine: its entry points and its habits
+// (platform timers, `Math.random`, `.arkor/state.json`, errors of fetch as they come) around the
+// client of the Node adapter. It stands for the shape of the SDK, not for its behaviour.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { HttpError, Trainer, TransportError } from "./node/client.mjs";
+
+export { HttpError as CloudApiError };
+
+const untilAborted = (signal) =>
+  new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+
+const pause = (ms, signal) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener("abort", () => reject((clearTimeout(timer), signal.reason)));
+  });
+
+const clock = {
+  now: () => 0,
+  sleep: (ms, signal, purpose) => (purpose === "idle" ? untilAborted(signal) : pause(ms, signal)),
+};
+
+export function createTrainer({ name, model, dataset, lora, callbacks, ...rest }, context) {
+  const { abortSignal, ...training } = rest;
+  const state = JSON.parse(readFileSync(join(context.cwd, ".arkor", "state.json"), "utf8"));
+  const heard = (each) => [each[0], (event) => each[1]({ ...event, job: {} })];
+  const trainer = new Trainer({
+    ...{ name, model, dataset, lora, training, abortSignal, clock, profile: "2026-07" },
+    ...{ baseUrl: context.baseUrl, token: context.credentials.token },
+    ...{ org: state.orgSlug, project: state.projectSlug },
+    callbacks: Object.fromEntries(Object.entries(callbacks).map(heard)),
+    initialReconnectDelayMs: context.reconnectDelayMs,
+    maxReconnectDelayMs: context.maxReconnectDelayMs,
+    maxReconnectAttempts: context.maxReconnectAttempts,
+  });
+  const asFetchDoes = (error) => {
+    throw error instanceof TransportError ? error.cause : error;
+  };
+  return {
+    start: () => trainer.start().catch(asFetchDoes),
+    wait: () => trainer.wait().catch(asFetchDoes),
+    cancel: () => trainer.cancel().catch(asFetchDoes),
+  };
+}
