@@ -1,0 +1,135 @@
+"""The job file of the command line: TOML into what to train.
+
+It knows the keys of the file and refuses all others by name, with the nearest right word. It
+refuses to know what a key means to the backend, and what becomes of the job.
+
+    name = "support-bot"
+    model = "unsloth/gemma-4-E4B-it"
+
+    [dataset]                      # or: type = "blob", url = "https://…", token = "…" (optional)
+    type = "huggingface"
+    name = "arkorlab/triage-demo"
+    split = "train"                # optional, as is subset
+
+    [lora]                         # optional: r, alpha, max_length, load_in_4bit
+    r = 16
+    alpha = 32
+
+    [options]                      # optional: max_steps, learning_rate, batch_size, …
+    max_steps = 200
+"""
+
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Final
+
+from attrs import field, frozen
+
+from arkor_proto._types import JsonObject, is_object
+from arkor_proto._wire import job_spec
+
+_MAX_BYTES: Final = 2**20
+_TOP: Final = ("name", "model", "dataset", "lora", "options")
+_DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "huggingface": (("name",), ("split", "subset")),
+    "blob": (("url",), ("token",)),
+}
+"""For each type of dataset what it must have and what it may have, beside its type."""
+
+
+@frozen(kw_only=True)
+class JobFile:
+    """What a job file says to train."""
+
+    name: str
+    model: str
+    dataset: JsonObject = field(repr=False)
+    lora: JsonObject | None
+    options: JsonObject
+
+
+def read_job_file(path: Path) -> JobFile:
+    """Return what the file says to train; raises ValueError that begins with the file's name."""
+    try:
+        return _read(tomllib.loads(_content(path).decode()))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; TOML is") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ValueError(f"{path}: not TOML: {error}") from error
+    except RecursionError as error:
+        raise ValueError(f"{path}: its values are nested too deeply") from error
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def _content(path: Path) -> bytes:
+    with path.open("rb") as file:
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"larger than {_MAX_BYTES} bytes; a page would be right")
+    return content
+
+
+def _read(content: JsonObject) -> JobFile:
+    _check_keys(content, _TOP, "")
+    job = JobFile(
+        name=_text(content, "name", ""),
+        model=_text(content, "model", ""),
+        dataset=_dataset(_table(content, "dataset")),
+        lora=_table(content, "lora") if "lora" in content else None,
+        options=_table(content, "options") if "options" in content else {},
+    )
+    # It knows the names of the options, and what JSON can hold.
+    job_spec(job.name, model=job.model, dataset=job.dataset, lora=job.lora, options=job.options)
+    return job
+
+
+def _dataset(dataset: JsonObject) -> JsonObject:
+    kind = _text(dataset, "type", "dataset.")
+    if kind not in _DATASETS:
+        raise ValueError(f"dataset.type: {kind!r} is unknown; {_hint(kind, tuple(_DATASETS))}")
+    required, optional = _DATASETS[kind]
+    _check_keys(dataset, ("type", *required, *optional), "dataset.")
+    for key in required:
+        _text(dataset, key, "dataset.")
+    for key in optional:
+        if key in dataset:
+            _text(dataset, key, "dataset.")
+    return dataset
+
+
+def _check_keys(table: JsonObject, names: tuple[str, ...], where: str) -> None:
+    for key in table:
+        if key not in names:
+            raise ValueError(f"{where}{key}: no such key; {_hint(key, names)}")
+
+
+def _hint(word: str, names: tuple[str, ...]) -> str:
+    near = get_close_matches(word, names, 1)
+    known = ", ".join(names)
+    return f"did you mean {near[0]!r}?" if near else f"{known} would be right"
+
+
+def _table(table: JsonObject, key: str) -> JsonObject:
+    value = table.get(key)
+    if is_object(value):
+        return value
+    if value is None:
+        raise ValueError(f"{key}: missing; a table [{key}] would be right")
+    raise ValueError(f"{key}: {_kind(value)}; a table [{key}] would be right")
+
+
+def _text(table: JsonObject, key: str, where: str) -> str:
+    value = table.get(key)
+    if isinstance(value, str) and value:
+        return value
+    what = "missing" if value is None else "empty" if value == "" else _kind(value)
+    raise ValueError(f'{where}{key}: {what}; {key} = "…" would be right')
+
+
+def _kind(value: object) -> str:
+    return f"a value of type {type(value).__name__}"
