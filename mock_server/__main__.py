@@ -37,6 +37,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "check": _check,
         "explain": _explain,
         "schema": _schema,
+        "addon-path": _addon_path,
     }
     try:
         commands[options.command](options)
@@ -75,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     ):
         commands.add_parser(name, help=says).add_argument("scenario", type=Path)
     commands.add_parser("schema", help="print the JSON Schema of a scenario")
+    commands.add_parser("addon-path", help="print what goes after `mitmdump -s`")
     return parser
 
 
@@ -151,6 +153,11 @@ def _check(options: argparse.Namespace) -> None:
 
 def _explain(options: argparse.Namespace) -> None:
     sys.stdout.write(explain(scenario_from_file(options.scenario)))
+
+
+def _addon_path(options: argparse.Namespace) -> None:
+    del options
+    sys.stdout.write(f"{Path(__file__).with_name('mitm_addon.py')}\n")
 
 
 def _schema(options: argparse.Namespace) -> None:

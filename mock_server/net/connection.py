@@ -15,8 +15,10 @@ from attrs import define, field, frozen
 from mock_server.backend import refuse
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import (
+    REDACTED,
     ConnectionClosed,
     ConnectionOpened,
+    Journal,
     RequestReceived,
     RequestRejected,
     redacted_headers,
@@ -53,7 +55,7 @@ class _Arrived:
     request: Request
     program: ExchangeProgram
     keep_alive: bool
-    chunks_allowed: bool
+    chunks_allowed: bool = True
 
 
 @define(eq=False)
@@ -89,6 +91,20 @@ class ServerConnection:
         finally:
             if self._forced is Ending.RST and not self._wire.closed:
                 self._wire.reset()
+            self._wire.close()
+            journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
+
+    async def serve_one(self, request: Request, program: ExchangeProgram) -> None:
+        """Answer one request that somebody else has read, then end the connection."""
+        journal = self._service.journal
+        try:
+            ended = await self._exchange(_Arrived(request, program, keep_alive=False))
+            await self._part(ended)
+        except _ClientLeft as left:
+            self._closed_by = ("client", str(left))
+        except OSError:
+            self._closed_by = ("client", "rst")
+        finally:
             self._wire.close()
             journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 
@@ -230,7 +246,7 @@ class ServerConnection:
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
         body = await self._body(program)
         request = request_of(method, target, headers, body)
-        self._note_request(request, program)
+        note_request(self._service.journal, self.number, request, program)
         tokens = (bare.header("connection") or "").lower().replace(" ", "").split(",")
         modern = head.http_version == b"1.1"
         return _Arrived(request, program, modern and "close" not in tokens, modern)
@@ -271,28 +287,6 @@ class ServerConnection:
         if rate is not None:
             await anyio.sleep(len(data) / rate)
 
-    def _note_request(self, request: Request, program: ExchangeProgram) -> None:
-        journal = self._service.journal
-        body, parsed = request.body, redacted_json(json_of(request.body))
-        if parsed != json_of(request.body):
-            body = b"[redacted]"
-        journal.add(
-            RequestReceived(
-                *journal.stamp(),
-                self.number,
-                request.route,
-                program.about.attempt,
-                request.method,
-                request.target,
-                redacted_headers(request.headers),
-                authorized=request.header("authorization") is not None,
-                body=body,
-                json=parsed,
-                job=request.job,
-                last_event_id=request.header("last-event-id"),
-            )
-        )
-
     async def _reject(self, refused: _Refused) -> None:
         journal = self._service.journal
         journal.add(RequestRejected(*journal.stamp(), self.number, refused.status, refused.why))
@@ -310,3 +304,27 @@ def rejection(status: int, why: str) -> bytes:
         ("Connection", "close"),
     )
     return Head(status, phrase_of(status), headers).render() + reply.body
+
+
+def note_request(
+    journal: Journal, connection: int, request: Request, program: ExchangeProgram
+) -> None:
+    """Write a whole request down, without its secrets."""
+    parsed = json_of(request.body)
+    shown = redacted_json(parsed)
+    journal.add(
+        RequestReceived(
+            *journal.stamp(),
+            connection,
+            request.route,
+            program.about.attempt,
+            request.method,
+            request.target,
+            redacted_headers(request.headers),
+            authorized=request.header("authorization") is not None,
+            body=request.body if shown == parsed else REDACTED.encode(),
+            json=shown,
+            job=request.job,
+            last_event_id=request.header("last-event-id"),
+        )
+    )

@@ -67,10 +67,12 @@ ALL: Final[Mapping[str, Rules]] = {**FRAMES_ONLY, **RAW}
 JOB: Final = {"id": "j", "events": 6, "submitted": True}
 
 
-async def transcript(port: int) -> Answer:
+async def transcript(port: int, job: str = "j") -> Answer:
     """Open the stream once and return everything that a raw socket sees of it."""
     async with RawClient(port) as client:
-        await client.send(request_bytes("GET", "/v1/jobs/j/events/stream", {"Connection": "close"}))
+        await client.send(
+            request_bytes("GET", f"/v1/jobs/{job}/events/stream", {"Connection": "close"})
+        )
         everything, ending = await client.read_to_end()
     head, mark, body = everything.partition(b"\r\n\r\n")
     return Answer((head + mark).decode("latin-1"), body, ending)

@@ -1,0 +1,113 @@
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# mitmproxy says only partly what types it has.
+"""mitmproxy with the addon inside this process: a thread, a loop and a temporary directory.
+
+It knows which addons a bare mitmproxy needs and how to learn its port. It refuses to know rules.
+`ctx.master` is global to the process, so there is one at a time.
+"""
+
+import asyncio
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from attrs import define, field, frozen
+from mitmproxy import options
+from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
+from mitmproxy.master import Master
+
+from mock_server.journal import Record
+from mock_server.mitm_addon import ArkorAddon
+from mock_server.model import Scenario
+
+_START_TIME: Final = 30.0
+_POLL: Final = 0.01
+
+
+class NotStarted(RuntimeError):
+    """mitmproxy did not get its port in time: it says so of a busy one only in its log."""
+
+
+@frozen
+class Embedded:
+    """A mitmproxy that runs in this process."""
+
+    base_url: str
+    _addon: ArkorAddon = field(repr=False)
+
+    @property
+    def journal(self) -> list[Record]:
+        """All records so far."""
+        return list(self._addon.journal.records)
+
+
+@define(eq=False)
+class _Runner:
+    addon: ArkorAddon
+    upstream: str
+    port: int
+    directory: str
+    ready: threading.Event = field(factory=threading.Event)
+    failure: BaseException | None = None
+    base_url: str = ""
+    _master: Master | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._main())
+        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits
+            self.failure = error
+        finally:
+            self.ready.set()
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        chosen = options.Options(
+            confdir=self.directory, mode=[f"reverse:{self.upstream}@127.0.0.1:{self.port}"]
+        )
+        self._master = Master(chosen)
+        server = proxyserver.Proxyserver()
+        self._master.addons.add(
+            core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), self.addon
+        )
+        chosen.update(connection_strategy="lazy", http2=False)
+        running = asyncio.create_task(self._master.run())
+        announcing = asyncio.create_task(self._announce(server))
+        try:
+            await running
+        finally:
+            announcing.cancel()
+
+    async def _announce(self, server: proxyserver.Proxyserver) -> None:
+        while not (found := server.listen_addrs()):  # noqa: ASYNC110 -- mitmproxy has no event
+            await asyncio.sleep(_POLL)
+        self.base_url = f"http://127.0.0.1:{found[0][1]}"
+        self.ready.set()
+
+    def stop(self) -> None:
+        if self._loop is not None and self._master is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._master.shutdown)
+
+
+@contextmanager
+def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
+    """Run mitmproxy before `upstream` for the length of a `with`.
+
+    Raises ScenarioError for what this carrier cannot carry and NotStarted when it gets no port.
+    """
+    addon = ArkorAddon(scenario)
+    with TemporaryDirectory(prefix="arkor-mitm-") as directory:
+        runner = _Runner(addon, upstream, port, directory)
+        thread = threading.Thread(target=runner.run, name="mitmproxy", daemon=True)
+        thread.start()
+        try:
+            started = runner.ready.wait(_START_TIME)
+            if runner.failure is not None or not started or not runner.base_url:
+                raise NotStarted(f"mitmproxy: no port after {_START_TIME:g} s") from runner.failure
+            yield Embedded(runner.base_url, addon)
+        finally:
+            runner.stop()
+            thread.join(_START_TIME)

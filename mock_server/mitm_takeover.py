@@ -1,0 +1,170 @@
+"""Taking one exchange out of mitmproxy's hands.
+
+It knows how mitmproxy holds a client's writer and how frames flow through its stream callable. It
+refuses to know rules. mitmproxy goes on believing that it answers; what it writes is dropped, and
+the engine's carrier writes to the same socket, so that stalls, cuts and resets are the engine's.
+"""
+
+import asyncio
+import os
+import socket
+from asyncio.trsock import TransportSocket
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from mock_server.backend import refuse
+from mock_server.framing import Frame, Framer, frame_of
+from mock_server.heads import Head, phrase_of
+from mock_server.net.service import Answered
+from mock_server.net.wire import Wire
+from mock_server.routing import Request
+from mock_server.vocabulary import Ending, Resume, Shift
+
+_HIGH_WATER: Final = 256 * 1024
+_HOP_BY_HOP: Final = frozenset(
+    {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "trailer", "upgrade"}
+)
+
+
+@define(eq=False)
+class FlowSource:
+    """The body of one answer, fed by mitmproxy, read by the carrier."""
+
+    end: Ending = field(default=Ending.EOF, init=False)
+    _framer: Framer = field(factory=Framer, init=False)
+    _frames: list[Frame] = field(factory=list[Frame], init=False)
+    _waiting: int = field(default=0, init=False)
+    _over: bool = field(default=False, init=False)
+    _changed: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def feed(self, data: bytes) -> None:
+        """Take what the upstream sent."""
+        for block in self._framer.feed(data):
+            self._put(frame_of(block))
+
+    def finish(self, how: Ending) -> None:
+        """Take the end of the upstream's answer, once."""
+        if not self._over:
+            rest = self._framer.close()
+            if rest:
+                self._put(Frame(rest))
+            self.end = how
+            self._over = True
+            self._wake()
+
+    def _put(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._waiting += len(frame.raw)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def next(self, limit: int) -> Sequence[Frame]:
+        """Wait for frames; empty when the answer is over."""
+        while not self._frames and not self._over:
+            await self._changed.wait()
+        found, self._frames = self._frames[:limit], self._frames[limit:]
+        self._waiting -= sum(len(frame.raw) for frame in found)
+        self._wake()
+        return found
+
+    async def until_there_is_room(self) -> None:
+        """Wait until little is waiting: this is what slows the upstream down."""
+        while self._waiting > _HIGH_WATER and not self._over:
+            await self._changed.wait()
+
+    async def aclose(self) -> None:
+        """Want nothing more."""
+        self._frames.clear()
+        self._waiting = 0
+        self._over = True
+        self._wake()
+
+
+@define(eq=False)
+class FlowOrigin:
+    """mitmproxy's upstream as the origin of one exchange."""
+
+    source: FlowSource = field(factory=FlowSource, init=False)
+    _head: Head | None = field(default=None, init=False)
+    _streaming: bool = field(default=False, init=False)
+    _failed: str | None = field(default=None, init=False)
+    _known: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
+        """Take the head of the upstream's answer."""
+        lower = {name.lower(): value for name, value in headers}
+        kept = tuple(pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP)
+        self._head = Head(status, reason, kept)
+        self._streaming = lower.get("content-type", "").startswith("text/event-stream")
+        self._known.set()
+
+    def fail(self, why: str) -> None:
+        """Take the failure of the upstream, before or after its head."""
+        self._failed = why
+        self._known.set()
+        self.source.finish(Ending.FIN)
+
+    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+        """Wait for the head; a whole body too, unless it is an event stream."""
+        del request, resume
+        await self._known.wait()
+        head = self._head
+        if head is None:
+            reply = refuse(502, f"upstream: {self._failed}")
+            return Answered(Head(502, phrase_of(502), reply.headers), reply.body)
+        if self._streaming:
+            return Answered(head, self.source)
+        parts: list[bytes] = []
+        while frames := await self.source.next(64):
+            parts += [frame.raw for frame in frames]
+        return Answered(head, b"".join(parts))
+
+
+class SilencedWriter:
+    """What mitmproxy holds instead of the client's writer: it drops everything.
+
+    `drain` waits for the carrier, and because mitmproxy drains all writers after every read, a
+    stalled client slows the upstream's reader and nothing else.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter, origin: FlowOrigin) -> None:
+        self._writer = writer
+        self._origin = origin
+
+    async def drain(self) -> None:
+        """Wait until the carrier has room."""
+        await self._origin.source.until_there_is_room()
+
+    def write(self, data: bytes) -> None:
+        """Drop it."""
+
+    def write_eof(self) -> None:
+        """Drop it: the carrier ends the connection."""
+
+    def is_closing(self) -> bool:
+        """Say no."""
+        return False
+
+    def close(self) -> None:
+        """Drop it: the carrier ends the connection."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Ask the real writer."""
+        found: object = self._writer.get_extra_info(name, default)
+        return found
+
+
+def second_wire(writer: asyncio.StreamWriter) -> Wire:
+    """Make a wire on the same socket; the first one stops reading."""
+    transport = writer.transport
+    held: object = writer.get_extra_info("socket")
+    if not isinstance(transport, asyncio.Transport) or not isinstance(held, TransportSocket):
+        raise TypeError("mitmproxy's client connection is no plain socket")
+    transport.pause_reading()
+    return Wire(socket.socket(fileno=os.dup(held.fileno())))
