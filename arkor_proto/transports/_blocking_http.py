@@ -180,17 +180,26 @@ class Connector:
             share = deadline - (deadline - self.time()) * (left - 1) / left
             connecting = socket.socket(family, kind, protocol)
             try:
-                yield from _dial(connecting, address, share)
-                keep_alive(connecting)
-                return Connection((yield from self._secure(connecting, deadline)))
-            except OSError as error:
-                connecting.close()
+                return (yield from self._reach(connecting, address, share))
+            except DeadlinePassed:
                 if left == 1:
-                    raise self._in_words(error) from error
-            except GeneratorExit:
-                connecting.close()
-                raise
+                    limit = self.timeouts.connect
+                    raise TimeoutError(f"no connection within {limit} seconds") from None
+            except OSError:
+                if left == 1:
+                    raise
         raise OSError("its name has no address")
+
+    def _reach(
+        self, connecting: socket.socket, address: tuple[object, ...], deadline: float
+    ) -> _Waiting[Connection]:
+        try:
+            yield from _dial(connecting, address, deadline)
+            keep_alive(connecting)
+            return Connection((yield from self._secure(connecting, deadline)))
+        except BaseException:
+            connecting.close()
+            raise
 
     def _secure(self, plain: socket.socket, deadline: float) -> _Waiting[socket.socket]:
         if self.address.ssl_context is None:
@@ -208,11 +217,6 @@ class Connector:
             secured.close()
             raise
         return secured
-
-    def _in_words(self, error: OSError) -> OSError:
-        if isinstance(error, DeadlinePassed):
-            return TimeoutError(f"no connection within {self.timeouts.connect} seconds")
-        return error
 
     def _usable(self) -> Connection | None:
         while (connection := self._take_idle()) is not None:

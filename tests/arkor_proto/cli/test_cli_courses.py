@@ -1,0 +1,230 @@
+"""What the commands do, say and return, against the mock backend."""
+
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.arkor_proto.blocking.stage import serving
+from tests.arkor_proto.cli.command import environment, job_file, run, running
+from tests.arkor_proto.transports.peer import refused
+
+QUICK = ("--initial-delay=0.001", "--max-delay=0.001")
+STREAM = {"route": "stream"}
+HELD = {"on": STREAM, "after": {"frames": 2}, "stall": {"gate": "stream"}}
+
+
+def test_run_submits_a_job_and_says_how_it_goes(tmp_path: Path) -> None:
+    with serving() as backend:
+        ran = run("run", job_file(tmp_path), "--base-url", backend.base_url, "--org", "acme")
+        (create,) = backend.asked("create")
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines() == [
+        "submitted job-1",
+        "started  attempt 1  cursor 1",
+        "step 1  loss 1  attempt 1  cursor 2",
+        "step 2  loss 0.6667  attempt 1  cursor 3",
+        "step 3  loss 0.5  attempt 1  cursor 4",
+        "checkpoint  step 4  attempt 1  cursor 5",
+        "finished  artifacts 1  attempt 1  cursor 6",
+        "job-1 completed",
+    ]
+    assert "orgSlug=acme" in create.target
+    assert '"maxSteps": 3' in json.dumps(create.json)
+
+
+def test_a_failed_job_is_exit_code_1(tmp_path: Path) -> None:
+    job = {"events": 3, "status": "failed", "error": "out of \x1b[2J memory"}
+    with serving(job=[job]) as backend:
+        ran = run("run", job_file(tmp_path), ARKOR_BASE_URL=backend.base_url)
+    assert ran.code == 1
+    assert ran.out.splitlines()[-1] == r"job-1 failed: out of \x1b[2J memory"
+
+
+def test_a_cancelled_job_is_exit_code_1_and_is_called_so(tmp_path: Path) -> None:
+    with (
+        serving(rule=[HELD]) as backend,
+        running("run", job_file(tmp_path), ARKOR_BASE_URL=backend.base_url) as command,
+    ):
+        command.until("step 1")
+        cancelled = run("cancel", "job-1", ARKOR_BASE_URL=backend.base_url)
+        backend.open("stream")
+        ran = command.end()
+    assert (cancelled.code, cancelled.out) == (0, "")
+    assert cancelled.err == "cancel sent for job-1\n"
+    assert (ran.code, ran.out.splitlines()[-1]) == (1, "job-1 cancelled")
+
+
+def test_follow_goes_on_behind_a_cursor() -> None:
+    with serving(job=[{"id": "a/b", "submitted": True}]) as backend:
+        first = run("follow", "a/b", ARKOR_BASE_URL=backend.base_url)
+        ran = run("follow", "a/b", "--last-event-id=5", ARKOR_BASE_URL=backend.base_url)
+    assert (first.code, ran.code) == (0, 0)
+    assert ran.out == "finished  artifacts 1  attempt 1  cursor 6\na/b completed\n"
+
+
+def test_a_reconnect_is_said_beside_the_results() -> None:
+    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 2}, "end": "rst"}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        ran = run("follow", "j", *QUICK, ARKOR_BASE_URL=backend.base_url)
+    assert ran.err.startswith("failure 1: connection: Connection reset by peer; reopening in ")
+    assert ran.err.endswith("behind cursor 2\n")
+    assert "step 2  loss 0.6667  attempt 2  cursor 3" in ran.out
+
+
+def test_json_says_the_same_to_a_program(tmp_path: Path) -> None:
+    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 2}, "end": "eof"}
+    with serving(rule=[rule]) as backend:
+        path = job_file(tmp_path)
+        ran = run("run", path, "--json", *QUICK, ARKOR_BASE_URL=backend.base_url)
+    assert ran.err == ""
+    assert [line["type"] for line in ran.json] == [
+        "submitted",
+        "training.started",
+        "training.log",
+        "reconnecting",
+        "training.log",
+        "training.log",
+        "checkpoint.saved",
+        "training.completed",
+        "result",
+    ]
+    assert ran.json[-1]["status"] == "completed"
+    assert ran.json[-1]["lastEventId"] == "6"
+
+
+def test_a_terminal_sees_one_line_that_changes(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    with serving() as backend, os.fdopen(ours, "rb", buffering=0) as screen:
+        process = subprocess.Popen(  # noqa: S603 (it is the command under test)
+            [sys.executable, "-m", "arkor_proto.cli", "run", job_file(tmp_path)],
+            env=environment(ARKOR_BASE_URL=backend.base_url),
+            stdout=theirs,
+        )
+        os.close(theirs)
+        seen = bytearray()
+        try:
+            while data := screen.read(4096):
+                seen += data
+        except OSError:  # how a Linux terminal says that everybody has left
+            assert process.wait() == 0
+    assert b"\r\x1b[Kstep 1  loss 1  attempt 1  cursor 2\r\x1b[Kstep 2" in seen
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_the_wait_and_says_how_to_go_on(number: signal.Signals) -> None:
+    job = {"id": "it's", "submitted": True}
+    with serving(job=[job], rule=[HELD]) as backend:
+        arguments = ("follow", "it's", "--project=bots")
+        with running(*arguments, ARKOR_BASE_URL=backend.base_url) as command:
+            command.until("step 1")
+            ran = command.signal(number)
+        assert backend.asked("cancel") == []
+    assert ran.code == 130
+    again = "--project=bots --last-event-id=2 'it'\"'\"'s'"
+    assert ran.err.splitlines() == [
+        "interrupted: it's goes on without being watched",
+        f"  to go on:   arkor-proto follow {again}",
+        "  to stop it: arkor-proto cancel --project=bots 'it'\"'\"'s'",
+    ]
+
+
+def test_an_interrupt_ends_a_delay() -> None:
+    rule = {"on": STREAM, "status": 500}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        arguments = ("follow", "j", "--json", "--initial-delay=60")
+        with running(*arguments, ARKOR_BASE_URL=backend.base_url) as command:
+            command.until("reconnecting")
+            ran = command.signal(signal.SIGINT)
+    assert (ran.code, ran.json[-1]["type"], ran.json[-1]["jobId"]) == (130, "interrupted", "j")
+
+
+def test_an_interrupt_during_the_submission_says_that_the_job_may_exist(tmp_path: Path) -> None:
+    rule = {"on": {"route": "create"}, "stall": {"gate": "never"}}
+    with (
+        serving(rule=[rule]) as backend,
+        running("run", job_file(tmp_path), ARKOR_BASE_URL=backend.base_url) as command,
+    ):
+        backend.wait_for("create", answered=True)
+        ran = command.signal(signal.SIGINT)
+    assert (ran.code, ran.out) == (130, "")
+    assert ran.err == "interrupted during the submission: the backend may have the job\n"
+
+
+def test_output_that_nobody_reads_ends_the_command_and_not_the_job() -> None:
+    with (
+        serving(job=[{"id": "j", "submitted": True}], rule=[HELD]) as backend,
+        running("follow", "j", ARKOR_BASE_URL=backend.base_url) as command,
+    ):
+        command.until("step 1")
+        command.out.close()
+        backend.open("stream")
+        err = command.err.read()
+        assert command.process.wait() == 3
+        assert len(backend.asked("stream")) == 1
+    assert err == "arkor-proto: output: Broken pipe; the job goes on\n"
+
+
+def test_the_budget_spent_is_exit_code_3_with_how_to_go_on() -> None:
+    rule = {"on": STREAM, "status": 500}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        arguments = ("follow", "j", "--max-attempts=2", "--last-event-id=4", *QUICK)
+        ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
+        assert len(backend.asked("stream")) == 3
+    assert ran.code == 3
+    assert "arkor-proto follow --last-event-id=4 j" in ran.err
+
+
+@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
+def test_a_token_that_is_refused_gives_up_as_the_profile_says(profile: str, opens: int) -> None:
+    plan = {"token": "another"}
+    with serving(backend=plan, job=[{"id": "j", "submitted": True}]) as backend:
+        arguments = ("follow", "j", "--max-attempts=1", f"--profile={profile}", *QUICK)
+        ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
+        assert len(backend.asked("stream")) == opens
+    assert ran.code == 3
+    assert "401" in ran.err
+
+
+def test_a_submission_that_is_refused_is_exit_code_3_and_never_repeated(tmp_path: Path) -> None:
+    with serving(backend={"token": "another"}) as backend:
+        ran = run("run", job_file(tmp_path), ARKOR_BASE_URL=backend.base_url)
+        assert len(backend.asked("create")) == 1
+    assert (ran.code, ran.out) == (3, "")
+    assert ran.err.startswith("401: ")
+
+
+@pytest.mark.parametrize("command", ["run", "follow", "cancel"])
+def test_a_refused_connection_is_exit_code_3(tmp_path: Path, command: str) -> None:
+    operand = job_file(tmp_path) if command == "run" else "j"
+    attempts = () if command == "cancel" else ("--max-attempts=0",)
+    ran = run(command, operand, *attempts, ARKOR_BASE_URL=refused())
+    assert ran.code == 3
+    assert "Connection refused" in ran.err
+
+
+def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
+    with serving() as backend:
+        ran = run("cancel", "nope", ARKOR_BASE_URL=backend.base_url)
+    assert (ran.code, ran.err) == (1, "404: job 'nope' not found\n")
+
+
+def test_without_h11_it_says_what_to_install() -> None:
+    code = (
+        "import sys; sys.modules['h11'] = None; from arkor_proto.cli import main; sys.exit(main())"
+    )
+    ended = subprocess.run(  # noqa: S603 (it is the command under test)
+        [sys.executable, "-c", code, "follow", "j", "--base-url", "http://127.0.0.1:9"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 2
+    assert "pip install 'arkor-proto[anyio]'" in ended.stderr
+    assert "Traceback" not in ended.stderr
