@@ -26,7 +26,7 @@ def test_a_diagram_has_every_move_and_no_other(states: type[State], signals: typ
     drawn = {
         (start, signal, end)
         for start, end, names in re.findall(
-            r"^ +(\w+) --> (\w+): (.+)$", diagram(states, signals), re.M
+            r"^ +(\w+) --> (\w+): (.+)$", diagram(states, signals), re.MULTILINE
         )
         for signal in names.split(", ")
     }
