@@ -77,7 +77,7 @@ def test_a_request_shows_its_headers_but_not_their_secrets() -> None:
 
 @SECRETS
 @pytest.mark.parametrize(
-    "template", ['{"error": "bad SECRET", "SECRET": ["SECRET"]}', "bad SECRET"]
+    "template", ['{"error": "bad SECRET", "SECRET": [{"SECRET": 1}]}', "bad SECRET"]
 )
 def test_what_a_backend_echoes_is_cut_out(template: str, secret: str) -> None:
     body = template.replace("SECRET", secret).encode()

@@ -1,6 +1,7 @@
 """A caller with a bug: told so at once, and nothing has changed."""
 
 import math
+from operator import methodcaller
 
 import pytest
 
@@ -175,6 +176,18 @@ def test_a_client_name_that_no_header_can_hold_is_refused(client: str) -> None:
 def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
     with pytest.raises(ValueError, match="base_url: "):
         Endpoint(base_url=address)
+
+
+def test_a_job_that_is_no_json_object_is_refused() -> None:
+    make = methodcaller("__call__", name="bot", config=["no", "object"])
+    with pytest.raises(ValueError, match="config: list is no JSON object"):
+        make(JobSpec)
+
+
+def test_what_is_no_input_is_refused() -> None:
+    session = Trainer().session
+    with pytest.raises(LocalProtocolError, match="str is no input of a session"):
+        methodcaller("handle", "start", 0.0)(session)
 
 
 def test_an_operation_is_settled_once_however_often_the_world_repeats_itself() -> None:

@@ -1,6 +1,7 @@
 """Every call of the protocol as it goes on the wire."""
 
 import json
+import math
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -137,6 +138,11 @@ def test_a_chat_names_its_checkpoint() -> None:
         "maxTokens": 5,
     }
     assert headers(request)["accept"] == "text/event-stream, application/json"
+
+
+def test_a_chat_that_json_cannot_hold_is_refused() -> None:
+    with pytest.raises(ValueError, match="request: the body cannot be written as JSON"):
+        chat_request(ENDPOINT, MESSAGES, job_id="j", step=0, options={"temperature": math.nan})
 
 
 def test_a_new_project_has_a_name_and_a_slug() -> None:
