@@ -1,6 +1,7 @@
 """Typed values from JSON and back: nothing unknown is lost, nothing unexpected disturbs."""
 
 import json
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from arkor_proto import (
     CheckpointSaved,
+    JobSpec,
     JsonObject,
     TrainingCompleted,
     TrainingEvent,
@@ -196,3 +198,10 @@ def as_json(value: object) -> object:
     """Return `value` as JSON would."""
     again: object = json.loads(json.dumps(value))
     return again
+
+
+def test_a_config_may_be_any_mapping_and_is_copied() -> None:
+    inner = {"a": [1]}
+    spec = JobSpec(name="bot", config=MappingProxyType({"inner": MappingProxyType(inner)}))
+    inner["b"] = [2]
+    assert spec.config == {"inner": {"a": [1]}}
