@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from conformance.assertions.divergence import Assertion, Divergence
-from conformance.trace import Closed, Ended, Trace
+from conformance.trace import Ended, Trace
 
 
 @frozen
@@ -117,11 +117,14 @@ class ClosedByClient:
         by_server = (
             ended is not None and isinstance(ended.fact, Ended) and ended.fact.by != "client"
         )
-        gone = by_server or (event is not None and isinstance(event.fact, Closed))
-        if gone is self.closed:
+        # Closing the case closes the client, and with it whatever it had left open.
+        closing = trace.first("close.called")
+        in_time = event is not None and (closing is None or event.seq < closing.seq)
+        if (by_server or in_time) is self.closed:
             return None
         state = "closed" if self.closed else "open"
-        return Divergence(f"the connection of {self.exchange} {state}", "it is not", ended or event)
+        expected = f"the connection of {self.exchange} {state} before the case is closed"
+        return Divergence(expected, "it is not", event or ended)
 
     def negated(self) -> Assertion:
         """Expect it to stay open."""

@@ -62,11 +62,16 @@ def command(
     try:
         outcome = _play(plan)
     except DriverUnusable as error:
-        said = f"the driver {error}" if not str(error).startswith(plan.command[0]) else str(error)
-        click.echo(f"arkor-conformance: no verdict: {said}", err=True)
+        click.echo(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
     Report(Console(highlight=False, soft_wrap=False), requirements, driver).print(outcome)
     return exit_of(outcome.results)
+
+
+def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
+    """Say why there is no verdict."""
+    said = str(error) if str(error).startswith(driver[0]) else f"the driver {error}"
+    return f"arkor-conformance: no verdict: {said}"
 
 
 def _play(plan: Plan) -> Outcome:

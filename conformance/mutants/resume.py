@@ -65,7 +65,7 @@ def forgets_the_cursor_at_a_frame_without_id() -> None:
     def take(reader: FrameReader) -> ServerSentEvent | None:
         frame = original(reader)
         if frame is not None and not frame.has_id:
-            reader.cursor = ""
+            reader.cursor = reader._parser._cursor = ""
         return frame
 
     replace(FrameReader, "take", take)
@@ -201,14 +201,24 @@ def gives_up_at_a_poison_cursor() -> None:
 
 @breaks("ARK-RES-13")
 def loses_events_when_the_stream_breaks() -> None:
-    """Events that are buffered when the stream breaks are thrown away."""
-    original = Wait._over
+    """It reads one event ahead, and throws that one away when the stream breaks."""
+    feed_originally, over_originally = FrameReader.feed, Wait._over
+    ahead: dict[int, ServerSentEvent] = {}
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        if (held := ahead.pop(id(reader), None)) is not None:
+            reader._queue.append(held)
+        feed_originally(reader, data)
+        if reader._queue and "completed" not in reader._queue[-1].data:
+            ahead[id(reader)] = reader._queue.pop()
 
     def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        if error is not None:
-            wait.reader._queue.clear()
-        original(wait, pending, error, now)
+        held = ahead.pop(id(wait.reader), None)
+        if error is None and held is not None:
+            wait.reader._queue.append(held)
+        over_originally(wait, pending, error, now)
 
+    replace(FrameReader, "feed", feed)
     replace(Wait, "_over", over)
 
 

@@ -1,0 +1,30 @@
+"""`arkor-conformance coverage`: requirements by cases by mutants."""
+
+import click
+
+from conformance.coverage import coverage, unknown_rules
+from conformance.loader import load_cases
+from conformance.mutants import all_mutants
+from conformance.specification import load_requirements
+from conformance.verdict_words import Exit
+
+
+@click.command()
+@click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
+def command(*, holes: bool) -> int:
+    """Show which cases and mutants stand for each requirement; a hole ends with status 1."""
+    requirements, mutants = load_requirements(), all_mutants()
+    lines = coverage(requirements, load_cases(requirements), mutants)
+    for line in lines:
+        if holes and not line.hole:
+            continue
+        rule = line.requirement
+        note = line.hole.upper() or (f"excluded: {rule.excluded}" if rule.excluded else "")
+        counts = f"{len(line.cases):>4} cases {len(line.mutants):>3} mutants"
+        click.echo(f"{rule.id:<12} {rule.level.value:<7}{counts}  {note}".rstrip())
+    missing = [line for line in lines if line.hole]
+    strange = unknown_rules(requirements, mutants)
+    for rule_id in strange:
+        click.echo(f"{rule_id}: a mutant breaks it, but there is no such requirement")
+    click.echo(f"{len(lines)} requirements, {len(missing)} holes")
+    return Exit.FAILED if missing or strange else Exit.OK

@@ -1,0 +1,70 @@
+"""`arkor-conformance smoke`: is a driver sound? Its client is not judged."""
+
+from collections.abc import Sequence
+
+import anyio
+import click
+from attrs import evolve
+
+from conformance.case import Case
+from conformance.catalogue import PATIENCE, Outcome, Plan, run
+from conformance.commands.run_command import REFERENCE, refusal
+from conformance.loader import read_case_file
+from conformance.narration import line
+from conformance.process import DriverUnusable
+from conformance.specification import load_requirements
+from conformance.verdict_words import Exit, Verdict
+
+_CASE = """
+id = "smoke.every-command"
+requires = ["ARK-STR-2"]
+why = "A sound driver answers every command and reports what its client does."
+server.stream = [
+    { frames = [{ id = "1", json = { type = "training.log", step = 1 } }], end = "eof" },
+    { frames = [{ id = "2", json = { type = "training.completed" } }], end = "eof" },
+]
+server.cancel = [{ status = 200, json = {} }]
+step = [{ do = "start" }, { do = "wait" }, { do = "cancel" }, { do = "abort" }]
+[expect]
+requests = { create = 1, stream = 2, cancel = 1 }
+callbacks = ["log", "completed"]
+result.start = { ok = true }
+result.wait = { status = "completed" }
+result.cancel = { ok = true }
+result.abort = { ok = true }
+"""
+
+
+@click.command()
+@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+def command(*, patience: float, driver: Sequence[str]) -> int:
+    """Speak every command with a driver, and show what was said."""
+    (case,) = read_case_file("smoke", _CASE, load_requirements())
+    plan = Plan(command=driver or REFERENCE, cases=[case], lanes=1, patience=patience)
+    try:
+        outcome = anyio.run(_play, plan, case)
+    except DriverUnusable as error:
+        click.echo(refusal(error, plan.command), err=True)
+        return Exit.UNUSABLE
+    identity = outcome.identity
+    click.echo(f"{identity.implementation} {identity.version}")
+    click.echo(f"profiles      {', '.join(identity.profiles)}")
+    click.echo(f"capabilities  {', '.join(sorted(identity.capabilities)) or 'none'}\n")
+    result = outcome.results[0]
+    for event in result.trace.events:
+        click.echo(line(event))
+    for finding in result.findings:
+        click.echo(
+            f"\n{finding.assertion}\n  expected {finding.expected}\n  actual   {finding.actual}"
+        )
+    sound = result.verdict is Verdict.PASS
+    click.echo("\nthe driver is sound" if sound else "\nthe driver is not sound yet")
+    return Exit.OK if sound else Exit.FAILED
+
+
+async def _play(plan: Plan, case: Case) -> Outcome:
+    """Play under the first profile that the driver declares."""
+    outcome = await run(plan, lambda _: None)
+    first = evolve(plan, profiles=[outcome.identity.profiles[0]], cases=[case])
+    return await run(first, lambda _: None)
