@@ -6,10 +6,11 @@ run in the task that waits. It refuses to know why any of it is done.
 
 import math
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeAlias, assert_never
+from typing import Final, Protocol, TypeAlias, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
@@ -39,6 +40,7 @@ from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
+_IN_A_ROW: Final = 16
 CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
 
 
@@ -152,6 +154,8 @@ class Driver:
                     self._news = self._news or anyio.Event()
                     await self._news.wait()
                 else:
+                    if self._delivery.delivery % _IN_A_ROW == 0:
+                        await checkpoint()  # a busy stream must not shut everybody else out
                     await self._run_callback()
             return waiter.outcome
         finally:

@@ -164,10 +164,16 @@ async def listening(
             await anyio.aclose_forcefully(stream)
             peer.left()
 
+    failure: Exception | None = None
     async with listener, anyio.create_task_group() as tasks:
         tasks.start_soon(listener.serve, serve)
-        yield peer
+        try:
+            yield peer
+        except Exception as error:  # noqa: BLE001 (raised again where no group can wrap it)
+            failure = error
         tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
 
 
 @asynccontextmanager

@@ -79,6 +79,7 @@ async def test_a_start_a_wait_and_a_cancel_that_overlap_share_one_create() -> No
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(trainer.start)
             tasks.start_soon(trainer.wait)
+            await mock.wait_for("create")
             tasks.start_soon(trainer.cancel)
         assert [len(asked(mock, route)) for route in ("create", "stream", "cancel")] == [1, 1, 1]
 
