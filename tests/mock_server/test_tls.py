@@ -30,22 +30,33 @@ def tls() -> Iterator[TlsSettings]:
 
 
 def blocking_transcript(port: int, context: ssl.SSLContext) -> tuple[bytes, str]:
-    """Open the stream over TLS on a blocking socket: everything that came, and how it ended."""
-    target = "/v1/jobs/j/events/stream"
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as raw,
-        context.wrap_socket(raw, server_hostname="127.0.0.1", suppress_ragged_eofs=False) as client,
-    ):
-        client.sendall(request_bytes("GET", target, {"Connection": "close"}))
-        found = b""
-        try:
-            while data := client.recv(65_536):
-                found += data
-        except ssl.SSLEOFError:
-            return found, CUT
-        except ConnectionError as error:
-            return found, errno.errorcode[error.errno or 0]
-        return found, CLOSED
+    """Open the stream over TLS: everything that came, and how the kernel says that it ended."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    request = request_bytes("GET", "/v1/jobs/j/events/stream", {"Connection": "close"})
+    found = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        while True:
+            try:
+                tls.do_handshake()
+                if request:
+                    tls.write(request)
+                    request = b""
+                while part := tls.read(65_536):
+                    found += part
+            except ssl.SSLWantReadError:
+                pass
+            else:
+                return found, CLOSED
+            try:
+                if outgoing.pending:
+                    raw.sendall(outgoing.read())
+                data = raw.recv(65_536)
+            except ConnectionError as error:
+                return found, errno.errorcode[error.errno or 0]
+            if not data:
+                return found, CUT
+            incoming.write(data)
 
 
 async def transcript(mock: MockServer, tls: TlsSettings) -> tuple[bytes, str]:
