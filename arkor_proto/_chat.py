@@ -17,14 +17,17 @@ _DONE = "[DONE]"
 
 @define
 class ChatReader:
-    """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them."""
+    """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them.
+
+    `done` says that a streamed answer is whole: what follows, if anything, need not be read.
+    """
 
     headers: Headers
     max_size: int
     text: str = ""
+    done: bool = False
     _parser: EventStreamParser | None = field(init=False)
     _body: bytearray = field(init=False, factory=bytearray)
-    _done: bool = field(init=False, default=False)
 
     def __attrs_post_init__(self) -> None:
         media = (header(self.headers, b"content-type") or "").partition(";")[0].strip().lower()
@@ -43,8 +46,8 @@ class ChatReader:
             if event.type == "ping":
                 continue
             if event.data == _DONE:
-                self._done = True
-            elif not self._done and (piece := _content(event.data.encode(), "delta")):
+                self.done = True
+            elif not self.done and (piece := _content(event.data.encode(), "delta")):
                 pieces.append(piece)
         self.text += "".join(pieces)
         return pieces
@@ -55,7 +58,7 @@ class ChatReader:
             piece = _content(bytes(self._body), "message")
             self.text += piece
             return [piece] if piece else []
-        if not self._done:
+        if not self.done:
             raise ResponseError("inference: the stream ended before 'data: [DONE]'")
         return []
 

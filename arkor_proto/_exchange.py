@@ -27,7 +27,7 @@ from arkor_proto._messages import (
 )
 from arkor_proto._table import Exchange, ExchangeSignal
 from arkor_proto._types import Bounds, Deprecated, Headers, Notice, Request, UpgradeRequired
-from arkor_proto._wire import header, read_error
+from arkor_proto._wire import Hider, header, read_error
 
 Report: TypeAlias = Responded | Received | Finished | Broken
 """What the network says of an exchange."""
@@ -85,7 +85,7 @@ class Outbox:
     """The exchanges under way, the operations asked for, and the outputs nobody has polled."""
 
     bounds: Bounds
-    secrets: frozenset[str] = field(repr=False)
+    hider: Hider
     outputs: deque[Output] = field(factory=deque[Output])
     pending: dict[int, Pending] = field(factory=dict[int, Pending])
     asked: set[Operation] = field(factory=set[Operation])
@@ -150,7 +150,7 @@ class Outbox:
 
     def status_error(self, answer: Answer) -> StatusError:
         """Return the error that an answer stands for; a refused version is a notice as well."""
-        error = read_error(answer.status, answer.headers, answer.body, secrets=self.secrets)
+        error = read_error(answer.status, answer.headers, answer.body, secrets=self.hider.secrets)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))
             self.notify(UpgradeRequired(*(w if isinstance(w, str) else None for w in words)))
@@ -161,7 +161,9 @@ class Outbox:
             return
         warning = header(headers, b"warning") or ""
         quoted = warning.partition('"')[2].rpartition('"')[0]
-        notice = Deprecated(quoted or warning, header(headers, b"sunset"))
+        sunset = header(headers, b"sunset")
+        hide = self.hider.text
+        notice = Deprecated(hide(quoted or warning), None if sunset is None else hide(sunset))
         if notice != self._deprecated:
             self._deprecated = notice
             self.notify(notice)

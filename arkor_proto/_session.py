@@ -55,7 +55,7 @@ from arkor_proto._types import (
     secrets_in,
 )
 from arkor_proto._wait import Wait
-from arkor_proto._wire import cancel_request, create_request, cursor_problem
+from arkor_proto._wire import Hider, cancel_request, create_request, cursor_problem
 
 _IDLE: Final = Idle()
 _DONE: Final = Done()
@@ -121,7 +121,7 @@ class Session:
         self._refusal: Exception = LocalProtocolError("no create has failed")
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
-        self._outbox = Outbox(config.bounds, config.secrets)
+        self._outbox = Outbox(config.bounds, Hider.of(config.secrets))
         decode = json_loads or JSONDecoder(parse_constant=_refuse_constant).decode
         self._budget = Budget(policy or ReconnectPolicy(), random)
         self._wait = Wait(

@@ -51,10 +51,16 @@ from arkor_proto._types import (
     TrainingResult,
     TrainingStarted,
 )
-from arkor_proto._wire import cursor_problem, header, redirected, retry_after, stream_request
+from arkor_proto._wire import (
+    MAX_HOPS,
+    REDIRECTS,
+    cursor_problem,
+    header,
+    redirected,
+    retry_after,
+    stream_request,
+)
 
-_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
-_MAX_HOPS: Final = 5
 _NOT_FOUND: Final = 404
 
 
@@ -210,7 +216,7 @@ class Wait:
 
     def _redirected(self, pending: Pending) -> Request | None:
         location = header(pending.headers, b"location")
-        if pending.status not in _REDIRECTS or not location or pending.hops >= _MAX_HOPS:
+        if pending.status not in REDIRECTS or not location or pending.hops >= MAX_HOPS:
             return None
         return redirected(self.endpoint, pending.request, location)
 
@@ -274,8 +280,9 @@ class Wait:
 
     def _act_on(self, meaning: Meaning, now: float) -> None:
         match meaning:
-            case FrameSkipped():
-                self.outbox.notify(meaning)
+            case FrameSkipped(data, why):
+                hide = self.outbox.hider.text
+                self.outbox.notify(FrameSkipped(hide(data), hide(why)))
             case Control.PING | Control.UNKNOWN:
                 pass
             case Control.END:

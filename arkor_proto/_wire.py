@@ -23,6 +23,8 @@ MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
 """Seconds; longer wishes of a server are cut to this before any cap applies."""
 
+REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+MAX_HOPS: Final = 5
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LORA: Final = {
     "r": "loraR",
@@ -260,28 +262,44 @@ def read_error(
     except ResponseError:
         content = dict[str, object]()
     said = content.get("error")
-    message = said if isinstance(said, str) and said else text.strip() or f"cloud-api {status}"
+    message = said if isinstance(said, str) and said else _unfollowed(status, headers)
+    message = message or text.strip() or f"cloud-api {status}"
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
-    hide = _Hider(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
+    hide = Hider.of(secrets)
     clean = {name: hide.text(value) for name, value in named.items()}
     return StatusError(status, hide.text(message), body=hide.mapping(content), headers=clean)
 
 
+def _unfollowed(status: int, headers: Headers) -> str:
+    location = header(headers, b"location")
+    if location is None or status not in REDIRECTS:
+        return ""
+    return f"redirected to {location!r}; only a GET is, within one origin and {MAX_HOPS} times"
+
+
 @frozen
-class _Hider:
-    """Cuts secrets out of whatever a backend echoes."""
+class Hider:
+    """Cuts secrets out of whatever a backend echoes (ARK-SEC)."""
 
     secrets: tuple[str, ...] = field(repr=False)
 
+    @classmethod
+    def of(cls, secrets: Collection[str]) -> "Hider":
+        """Return what hides `secrets`, but for those that are only stand-ins."""
+        return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
+
     def text(self, text: str) -> str:
+        """Return `text` without the secrets."""
         for secret in self.secrets:
             text = text.replace(secret, "***")
         return text
 
     def mapping(self, source: JsonObject) -> dict[str, object]:
+        """Return a JSON object without the secrets, in keys and in values."""
         return {self.text(name): self.value(inner) for name, inner in source.items()}
 
     def value(self, value: object) -> object:
+        """Return a JSON value without the secrets."""
         if isinstance(value, str):
             return self.text(value)
         if is_object(value):
