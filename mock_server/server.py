@@ -23,6 +23,7 @@ from mock_server.journal import (
     RuleFired,
 )
 from mock_server.model import JobPlan, Rule, Scenario
+from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
@@ -75,6 +76,8 @@ class MockServer:
     """A real backend instead of the mock's own: then this is the native proxy."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates: then it speaks TLS only."""
+    addresses: Addresses = field(factory=Addresses, init=False)
+    """URLs that a live server cannot be: refused, unknown to DNS, silent."""
     _journal: Journal = field(init=False)
     _engine: Engine = field(init=False)
     _backend: Backend = field(init=False)
@@ -105,6 +108,7 @@ class MockServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.addresses.close()
         await self._host.__aexit__(kind, error, trace)
 
     @property

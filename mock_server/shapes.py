@@ -345,18 +345,14 @@ class Word:
     says: str
     needs: str = ""
     """The capability that a carrier must have for this word; empty when every carrier has it."""
-    example: str = ""
-    """A scenario in TOML that shows the word at work; empty for words that are no faults."""
 
 
 _WORD: Final = "arkor.word"
 
 
-def word(
-    shape: Shape[T], says: str, *, default: U, name: str = "", needs: str = "", example: str = ""
-) -> T | U:
+def word(shape: Shape[T], says: str, *, default: U, name: str = "", needs: str = "") -> T | U:
     """Declare one attribute of a value as one word of the vocabulary."""
-    found = Word(name, shape, says, needs, example)
+    found = Word(name, shape, says, needs)
     return field(default=default, metadata={_WORD: found})
 
 

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 from mock_server.backend import Job
 from mock_server.journal import Record
 from mock_server.model import JobPlan, Scenario
+from mock_server.net.addresses import Addresses
 from mock_server.script import On
 from mock_server.server import MockServer
 from mock_server.shapes import Shape, table
@@ -59,6 +60,11 @@ class SyncMock:
     def journal(self) -> list[Record]:
         """All records so far."""
         return self._server.journal
+
+    @property
+    def addresses(self) -> Addresses:
+        """URLs that a live server cannot be."""
+        return self._server.addresses
 
     @property
     def open_connections(self) -> int:

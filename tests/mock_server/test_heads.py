@@ -152,3 +152,28 @@ async def test_a_word_mistyped_in_python_is_named_as_in_a_file() -> None:
     async with MockServer() as mock:
         with pytest.raises(ScenarioError, match="did you mean 'rst'"):
             mock.on.stream().end("rts")
+
+
+def port_of(url: str) -> int:
+    return int(url.rpartition(":")[2])
+
+
+async def test_a_refused_url_refuses_and_stays_refused() -> None:
+    async with MockServer() as mock:
+        port = port_of(mock.addresses.refused_url())
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                await RawClient(port).__aenter__()
+
+
+async def test_a_blackhole_url_answers_nothing() -> None:
+    async with MockServer() as mock:
+        port = port_of(mock.addresses.blackhole_url())
+        with anyio.move_on_after(0.1) as scope:
+            await RawClient(port).__aenter__()
+    assert scope.cancelled_caught
+
+
+async def test_a_dns_url_has_a_name_that_cannot_exist() -> None:
+    async with MockServer() as mock:
+        assert mock.addresses.dns_url().endswith(".invalid")

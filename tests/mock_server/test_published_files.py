@@ -1,0 +1,32 @@
+"""Files that are generated from the code and committed: they must be what the code says now."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mock_server.catalogue import EXAMPLES, catalogue
+from mock_server.codec import said, scenario_from_toml, scenario_schema
+from mock_server.model import Rule
+from mock_server.shapes import words_of
+
+ROOT = Path(__file__).parents[2]
+PUBLISHED = {
+    "spec/schemas/scenario.schema.json": lambda: json.dumps(scenario_schema(), indent=2) + "\n",
+    "mock_server/FAULTS.md": catalogue,
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_a_published_file_is_what_the_code_says(name: str) -> None:
+    expected = PUBLISHED[name]()
+    found = (ROOT / name).read_text()
+    assert found == expected, f"{name}: is stale; python -m mock_server.catalogue writes it anew"
+
+
+def test_every_fault_has_an_example_and_every_example_is_a_scenario() -> None:
+    faults = set(words_of(Rule)) - {"on", "name"}
+    assert set(EXAMPLES) == faults
+    for name, example in EXAMPLES.items():
+        scenario = scenario_from_toml(f"[[rule]]\n{example}\n")
+        assert name in said(scenario.rules[0])
