@@ -57,6 +57,7 @@ class Conversation:
     identity: Identity | None = field(default=None, init=False)
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
+    _beckoned: set[int] = field(factory=set[int], init=False)
     _number: int = field(default=0, init=False)
     _process: DriverProcess = field(init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
@@ -77,6 +78,17 @@ class Conversation:
         if self._recorder is not None:
             self._recorder.add(Called(operation))
         self._process.send(command(self._number, name, arguments or {}))
+
+    def beckon(self) -> int:
+        """Send a command that changes nothing, and return its number; see `came_back`."""
+        self._number += 1
+        self._beckoned.add(self._number)
+        self._process.send(command(self._number, "wake", {"n": 0}))
+        return self._number
+
+    def came_back(self, number: int) -> bool:
+        """Tell whether the answer to a `beckon` has come."""
+        return number not in self._beckoned
 
     def wake(self, number: int) -> None:
         """Let the driver's sleep `number` end; there is no answer to it."""
@@ -150,6 +162,11 @@ class Conversation:
             self._end(f"spoke while no case was open: {message}")
 
     def _settle(self, answer: Answer) -> None:
+        if answer.re in self._beckoned:
+            self._beckoned.discard(answer.re)
+            if self._recorder is not None:
+                self._recorder.poke()
+            return
         operation = self._pending.pop(answer.re, None)
         if operation is None:
             known = 0 < answer.re <= self._number

@@ -29,6 +29,8 @@ from conformance.trace import Event, SleepEnded, Slept, Woken
 _MOST_EVENTS: Final = 5_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
 _EVENTS_PER_ATTEMPT: Final = 14
+_CALM_ROUNDS: Final = 4
+"""To connect, to send and to be heard takes three turns."""
 
 
 class Backend(Protocol):
@@ -63,7 +65,6 @@ class Stage:
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _detached: bool = field(default=False, init=False)
-    _synced: int = field(default=0, init=False)
     _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
     _names: dict[int, str] = field(factory=dict[int, str], init=False)
 
@@ -121,16 +122,31 @@ class Stage:
         return step.detached or await self._settled(step.name)
 
     async def _in_step(self, where: str) -> bool:
-        """Make sure that the driver has read a detached operation before anything else happens.
-
-        Waking no sleep at all is the round trip for it.
-        """
+        """Make sure that the driver has read a detached operation before anything else happens."""
         if not self._detached:
             return True
         self._detached = False
-        self._synced += 1
-        self.conversation.ask(f"sync#{self._synced}", "wake", {"n": 0})
-        return await self._seen(where, (f"sync#{self._synced}.settled",))
+        if await self._round_trip():
+            return True
+        self._missing(where, "an answer to wake")
+        return False
+
+    async def _round_trip(self) -> bool:
+        number = self.conversation.beckon()
+        return await self._patiently(lambda: self.conversation.came_back(number))
+
+    async def _calm_down(self) -> None:
+        """Go in lock-step with the driver until nothing happens any more.
+
+        What must not happen must have had its chance to: each round trip is a turn for the client
+        and a turn for the backend.
+        """
+        calm = 0
+        while calm < _CALM_ROUNDS and not self.runaway:
+            seen = len(self.recorder.trace.events)
+            if not await self._round_trip():
+                return
+            calm = calm + 1 if len(self.recorder.trace.events) == seen else 0
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
         """End idle sleeps as they come, up to the time that is to pass."""
@@ -159,7 +175,8 @@ class Stage:
             first = self.recorder.trace.first
             return not self.conversation.unanswered and all(map(first, awaited))
 
-        await self._patiently(quiet)
+        if await self._patiently(quiet):
+            await self._calm_down()
 
     async def _close(self) -> None:
         self.conversation.ask("close", "close")

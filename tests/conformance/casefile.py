@@ -1,0 +1,39 @@
+"""A small case to be bent in tests."""
+
+from collections.abc import Mapping
+
+from conformance.case import Case
+from conformance.loader import read_case_file
+from conformance.specification import Level, Requirement
+
+RULES: Mapping[str, Requirement] = {
+    name: Requirement(
+        id=name,
+        level=Level.MUST,
+        profiles=profiles,
+        source="published",
+        text="A rule.",
+        why="",
+        excluded="",
+    )
+    for name, profiles in {
+        "ARK-BUD-1": ("2026-05", "2026-07", "hardened"),
+        "ARK-BUD-2": ("2026-07",),
+    }.items()
+}
+HEAD = """
+id = "budget.small"
+requires = ["ARK-BUD-1"]
+why = "Because."
+"""
+
+
+def read(body: str, head: str = HEAD) -> tuple[Case, ...]:
+    """Read a case file made of a sound head and `body`."""
+    return read_case_file("budget.toml", head + body, RULES)
+
+
+def one(body: str, head: str = HEAD) -> Case:
+    """Read the only case of a file."""
+    (case,) = read(body, head)
+    return case

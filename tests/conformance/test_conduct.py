@@ -1,0 +1,91 @@
+"""What is judged in every case, whatever it expects."""
+
+from collections.abc import Sequence
+
+import pytest
+
+from conformance.judgement import Play, judge
+from conformance.trace import (
+    CallbackRan,
+    Called,
+    Fact,
+    Failure,
+    Noted,
+    Requested,
+    Settled,
+    SleepEnded,
+    Slept,
+    Trace,
+    Woken,
+)
+from conformance.verdict import verdict_of
+from conformance.verdict_words import Verdict
+from tests.conformance.casefile import one
+
+OPEN: Sequence[Fact] = (Called("open"), Settled("open", {}, None))
+DONE: Sequence[Fact] = (Called("wait"), Settled("wait", {}, None))
+STREAM = Requested("stream", 1, "GET", "/", (), "", 1)
+CLOSE: Sequence[Fact] = (Called("close"), Settled("close", {}, None))
+
+
+def words(facts: Sequence[Fact], log: str = "", unanswered: Sequence[str] = ()) -> list[str]:
+    trace = Trace()
+    for fact in (*OPEN, *facts):
+        trace.append(fact, 0.0)
+    made = Play(
+        case=one("[expect]\nrequests = {create = 0}"),
+        trace=trace,
+        log=log,
+        unanswered=unanswered,
+    )
+    return [finding.assertion for finding in judge(made)]
+
+
+def test_a_reconnect_before_its_wake_is_a_breach() -> None:
+    assert words((Slept(1, 1000, "reconnect"), STREAM)) == ["conduct.wake"]
+
+
+@pytest.mark.parametrize("end", [Woken(1), SleepEnded(1, "woken")])
+def test_a_reconnect_after_its_wake_is_none(end: Fact) -> None:
+    assert words((Slept(1, 1000, "reconnect"), end, STREAM)) == []
+
+
+def test_an_idle_timer_forbids_no_request() -> None:
+    assert words((Slept(1, 45_000, "idle"), STREAM)) == []
+
+
+@pytest.mark.parametrize("life", [STREAM, CallbackRan("log", {}), Slept(1, 1000, "reconnect")])
+def test_nothing_of_a_wait_lives_on_once_it_has_settled(life: Fact) -> None:
+    assert words((*DONE, life)) == ["conduct.settled"]
+
+
+def test_another_wait_may_open_the_stream_again() -> None:
+    assert words((*DONE, Called("wait#2"), STREAM)) == []
+
+
+def test_a_request_after_the_case_was_closed_is_a_zombie() -> None:
+    late = Requested("create", 1, "POST", "/", (), "", 1)
+    assert "conduct.zombie" in words((*CLOSE, late))
+
+
+def test_a_token_in_an_error_is_a_breach() -> None:
+    leak = Settled("start", {}, Failure("http", 401, "bad token kit-token"))
+    assert words((Called("start"), leak)) == ["conduct.secret"]
+
+
+def test_a_token_in_the_log_of_the_driver_is_a_breach() -> None:
+    assert words((Noted("driver", "using kit-token"),)) == ["conduct.secret"]
+    assert words((), log="Authorization: Bearer kit-token") == ["conduct.secret"]
+
+
+def test_an_operation_that_never_settles_is_a_breach() -> None:
+    assert words((Called("wait"),), unanswered=("wait",)) == ["conduct.answer wait"]
+
+
+def test_a_case_that_was_not_carried_through_is_inconclusive_and_fails() -> None:
+    case = one("[expect]\nreached = ['stream#1.closed']")
+    trace = Trace()
+    for fact in OPEN:
+        trace.append(fact, 0.0)
+    verdict = verdict_of(case, judge(Play(case=case, trace=trace)))
+    assert (verdict, verdict.fails) == (Verdict.INCONCLUSIVE, True)

@@ -1,0 +1,101 @@
+"""The driver protocol: what is a message, what is none, and the schema says the same."""
+
+import json
+
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import pytest
+
+from conformance.drive import (
+    COMMANDS,
+    PROTOCOL,
+    Answer,
+    DriveError,
+    command,
+    parse_identity,
+    parse_message,
+)
+from conformance.reading import Json
+from conformance.schemas import drive_schema, schema_files
+from conformance.specification import specification_directory
+from conformance.trace import CallbackRan, Failure, Noted, SleepEnded, Slept
+
+SOUND = {
+    '{"re": 3, "ok": {"job_id": "j"}}': Answer(3, {"job_id": "j"}, None),
+    '{"re": 3, "ok": {}}': Answer(3, {}, None),
+    '{"re": 4, "error": {"kind": "http", "status": 404, "message": "no"}}': Answer(
+        4, {}, Failure("http", 404, "no")
+    ),
+    '{"re": 5, "error": {"kind": "aborted", "message": ""}}': Answer(
+        5, {}, Failure("aborted", None, "")
+    ),
+    '{"event": "callback", "name": "log", "data": {"step": 1}}': CallbackRan("log", {"step": 1}),
+    '{"event": "sleep", "n": 1, "ms": 1000}': Slept(1, 1000, "reconnect"),
+    '{"event": "sleep", "n": 2, "ms": 0.5, "purpose": "idle"}': Slept(2, 0.5, "idle"),
+    '{"event": "sleep_end", "n": 1, "why": "aborted"}': SleepEnded(1, "aborted"),
+    '{"event": "log", "text": "hello"}': Noted("driver", "hello"),
+}
+UNSOUND = {
+    "hello": "no line of JSON",
+    "[1]": "a list stands here, a table would be right",
+    '{"event": "sleep", "n": 1, "ms": NaN}': "no line of JSON",
+    '{"event": "sleep", "n": 1, "ms": -1}': "'ms' is negative",
+    '{"event": "sleep", "n": "1", "ms": 1}': "'n' is a string",
+    '{"event": "sleep", "n": 1, "ms": 1, "purpose": "nap"}': "'nap' is unknown",
+    '{"event": "callback", "name": "reconnect"}': "'reconnect' is unknown",
+    '{"event": "dance"}': "'dance' is unknown",
+    '{"re": "3", "ok": {}}': "'re' is a string",
+    '{"re": 3, "error": {"kind": "oops"}}': "'oops' is unknown",
+    "{}": "'event' is missing",
+    "[" * 100_000: "no line of JSON",
+}
+
+
+@pytest.mark.parametrize(("line", "message"), SOUND.items())
+def test_a_message_is_parsed_and_the_schema_agrees(line: str, message: object) -> None:
+    assert parse_message(line.encode()) == message
+    jsonschema.validate(json.loads(line), dict(drive_schema()))
+
+
+@pytest.mark.parametrize(("line", "problem"), UNSOUND.items())
+def test_what_is_no_message_is_shown_with_its_problem(line: str, problem: str) -> None:
+    with pytest.raises(DriveError) as raised:
+        parse_message(line.encode())
+    assert problem in str(raised.value)
+    assert line[:20] in str(raised.value).replace("\\'", "'")
+
+
+def test_bytes_that_are_no_text_are_no_message() -> None:
+    with pytest.raises(DriveError, match="no line of JSON"):
+        parse_message(b"\xff\xfe")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_follows_the_schema(name: str) -> None:
+    arguments: dict[str, dict[str, Json]] = {
+        "hello": {"protocol": PROTOCOL},
+        "open": {"case": "a.b", "config": {"base_url": "http://x", "profile": "hardened"}},
+        "abort": {"reason": "because"},
+        "wake": {"n": 1},
+    }
+    line = command(None if name == "wake" else 1, name, arguments.get(name, {}))
+    assert line.endswith(b"\n")
+    jsonschema.validate(json.loads(line), dict(drive_schema()))
+
+
+def test_a_driver_may_declare_gaps_with_reasons() -> None:
+    identity = parse_identity(
+        {
+            "impl": "x",
+            "version": "1",
+            "profiles": ["2026-07"],
+            "capabilities": ["abort"],
+            "declared_gaps": {"wire.create-body": "not yet"},
+        }
+    )
+    assert identity.declared_gaps == {"wire.create-body": "not yet"}
+
+
+@pytest.mark.parametrize(("name", "text"), schema_files().items())
+def test_the_schema_files_say_what_the_code_says(name: str, text: str) -> None:
+    path = specification_directory() / "schemas" / name
+    assert path.read_text("utf-8") == text, "run python -m conformance.schemas"

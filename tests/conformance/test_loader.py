@@ -1,0 +1,141 @@
+"""Case files are read strictly, and every slip is answered with the right word."""
+
+import pytest
+
+from conformance.case import Elapse, Operate, Until, Verb
+from conformance.loader import load_cases
+from conformance.reading import ReadingError
+from conformance.specification import load_requirements
+from tests.conformance.casefile import HEAD, one, read
+
+SLIPS = {
+    "conects = 3": "unknown key 'conects'; did you mean 'connects'?",
+    "connects = '3'": "'connects' is a string, a whole number would be right",
+    "requests = {strem = 1}": "'strem' is unknown; did you mean 'stream'?",
+    "reached = ['stream#1.closd']": "'stream#1.closd' names no event",
+    "reached = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
+    "reached = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
+    "callbacks = ['lock']": "'lock' is unknown; known are checkpoint",
+    "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
+    "result = {wait = {}}": "one of 'ok', 'status', 'error' would be right",
+    "result = {cancel = {ok = true}}": "'cancel' is unknown; known are wait",
+    "sleeps = [true]": "a number of milliseconds would be right",
+    "sleeps = [{least = 1}]": "unknown key 'least'",
+    "last_event_ids = [1]": "a number: a string or false is right",
+    "before = [['stream#1']]": "two events would be right",
+    "closed = ['stream']": "'stream' is no exchange, stream#2 would be one",
+    "request = {'stream#1' = {}}": "nothing is expected of the request",
+    "": "nothing is expected, so nothing could fail",
+}
+BODY = "[[step]]\ndo = 'wait'\n[expect]\n"
+
+
+@pytest.mark.parametrize(("slip", "answer"), SLIPS.items())
+def test_a_slip_in_what_is_expected_is_answered_with_the_right_word(slip: str, answer: str) -> None:
+    with pytest.raises(ReadingError, match=r"budget.toml: budget.small") as raised:
+        read(BODY + slip)
+    assert answer in str(raised.value)
+
+
+STEPS = {
+    "do = 'wiat'": "did you mean 'wait'?",
+    "do = 'sleep'\nms = 5": "a case never sleeps; 'until' waits for an event",
+    "do = 'wait'\nname = 'start'": "'start' names another operation, 'wait' would do",
+    "do = 'await'\nof = 'wait'": "'wait' is unknown",
+    "do = 'wait'\nafter = 'stream#0'": "names no event",
+    "do = 'wait'\nwhen = 'now'": "unknown key 'when'",
+}
+
+
+@pytest.mark.parametrize(("step", "answer"), STEPS.items())
+def test_a_slip_in_a_step_is_answered_with_the_right_word(step: str, answer: str) -> None:
+    with pytest.raises(ReadingError) as raised:
+        read(f"[[step]]\n{step}\n[expect]\nconnects = 1")
+    assert answer in str(raised.value)
+
+
+HEADS = {
+    HEAD.replace("budget.small", "Budget"): "is no id",
+    HEAD.replace("ARK-BUD-1", "ARK-BUD-9"): "no such rule; did you mean 'ARK-BUD-",
+    HEAD.replace("requires", "require"): "'requires' is missing",
+    HEAD + "needs = ['clock.virtuel']": "did you mean 'clock.virtual'?",
+    HEAD + "level = 'SHALL'": "'SHALL' is unknown",
+    HEAD + "profiles = ['2026-06']": "'2026-06' is unknown; did you mean",
+    HEAD.replace("BUD-1", "BUD-2") + "profiles = ['hardened']": "lacks a rule",
+    HEAD + "[config]\nmax_atempts = 1": "did you mean 'max_attempts'?",
+    HEAD + "[config]\nrng = [1.0]": "a number in [0, 1) would be right",
+    HEAD + "[server]\nstreams = []": "did you mean 'stream'?",
+    HEAD + "why = 1": "no TOML",
+    HEAD + "since = 2026-01-01": "a date has no place here",
+}
+
+
+@pytest.mark.parametrize(("head", "answer"), HEADS.items())
+def test_a_slip_in_the_head_is_answered_with_the_right_word(head: str, answer: str) -> None:
+    with pytest.raises(ReadingError) as raised:
+        read("\n[expect]\nconnects = 1", head)
+    assert answer in str(raised.value)
+
+
+def test_profiles_default_to_those_that_have_all_the_rules() -> None:
+    assert one("[expect]\nconnects = 0", HEAD.replace("BUD-1", "BUD-2")).profiles == ("2026-07",)
+
+
+def test_operations_are_numbered_by_verb() -> None:
+    steps = one(
+        "[[step]]\ndo='wait'\n[[step]]\ndo='cancel'\n[[step]]\ndo='wait'\n[expect]\nconnects=0"
+    )
+    assert [step.name for step in steps.steps if isinstance(step, Operate)] == [
+        "wait",
+        "cancel",
+        "wait#2",
+    ]
+
+
+def test_steps_are_values() -> None:
+    case = one(
+        "step = [{do = 'start', detach = true}, {do = 'until', event = 'create#1.requested'}, "
+        "{do = 'elapse', ms = 5}]\n[expect]\nconnects = 0"
+    )
+    assert case.steps == (
+        Operate(verb=Verb.START, name="start", detached=True),
+        Until(events=("create#1.requested",)),
+        Elapse(ms=5),
+    )
+
+
+def test_a_template_becomes_one_case_per_value_with_stable_ids() -> None:
+    cases = read(
+        "each = {status = [401, 403]}\n[[server.stream]]\nstatus = '{status}'\n"
+        "body = 'code {status}, {other}'\n[expect]\nconnects = 1"
+    )
+    assert [case.id for case in cases] == ["budget.small[401]", "budget.small[403]"]
+    assert cases[1].server == {"stream": [{"status": 403, "body": "code 403, {other}"}]}
+
+
+def test_a_row_of_a_template_may_change_the_profiles() -> None:
+    cases = read(
+        "each = [{key = 'a', n = 1}, {key = 'b', n = 2, profiles = ['hardened']}]\n"
+        "[config]\nmax_attempts = '{n}'\n[expect]\nconnects = 1"
+    )
+    assert [(case.id, case.profiles[0], case.config) for case in cases] == [
+        ("budget.small[a]", "2026-05", {"max_attempts": 1}),
+        ("budget.small[b]", "hardened", {"max_attempts": 2}),
+    ]
+
+
+def test_null_can_be_said_in_toml() -> None:
+    assert one("[config.input]\nloraR = '<null>'\n[expect]\nconnects = 0").config == {
+        "input": {"loraR": None}
+    }
+
+
+def test_an_assertion_can_cite_some_of_the_rules() -> None:
+    head = HEAD.replace('["ARK-BUD-1"]', '["ARK-BUD-1", "ARK-BUD-2"]')
+    case = one("[expect]\nconnects = 0\nsleeps = []\ncites = {sleeps = ['ARK-BUD-2']}", head)
+    assert [each.requires for each in case.expect] == [("ARK-BUD-1", "ARK-BUD-2"), ("ARK-BUD-2",)]
+
+
+def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
+    cases = load_cases(load_requirements())
+    assert len({case.id for case in cases}) == len(cases) > 150
