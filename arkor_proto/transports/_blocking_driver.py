@@ -120,7 +120,7 @@ class Driver:
             waiter = self._waiters.setdefault(operation, _Waiter())
             with self._presence(operation, waiter):
                 self._tell(_IMPERATIVES[operation])
-                while waiter.outcome is None:
+                while waiter.outcome is None or self._notices:
                     self._step(operation)
                 return waiter.outcome
 
@@ -182,6 +182,7 @@ class Driver:
     def _tell(self, event: Input) -> None:
         """Give the session an input, after the aborts that came before it, and do what it says."""
         if self._closed:
+            self._inbox.clear()
             return
         self._now = max(self._now, self.clock.time())
         while self._inbox:

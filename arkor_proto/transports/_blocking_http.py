@@ -156,19 +156,21 @@ class Connector:
         deadline = self.time() + self.timeouts.head
         left = memoryview(conversation.opening())
         conversation.unsent = True
-        while True:
+        while self.time() < deadline:
             if left:
                 left = connection.send_some(left)
                 conversation.unsent = bool(left)
             # An answer may come before the request was read, and instead of it.
-            match connection.read():
-                case Need(events=events) as need:
-                    events |= selectors.EVENT_WRITE if left else 0
-                    yield evolve(need, events=events, deadline=deadline)
-                case data:
-                    reports = conversation.receive(data)
-                    if conversation.answered or conversation.over:
-                        return reports
+            data = connection.read()
+            if isinstance(data, bytes):
+                reports = conversation.receive(data)
+                if conversation.answered or conversation.over:
+                    return reports
+            # Interim answers without end must not keep anybody from being heard.
+            need = data if isinstance(data, Need) else Need(connection.socket, selectors.EVENT_READ)
+            events = need.events | (selectors.EVENT_WRITE if left else 0)
+            yield evolve(need, events=events, deadline=deadline)
+        raise DeadlinePassed
 
     def _connect(self) -> _Waiting[Connection]:
         deadline = self.time() + self.timeouts.connect

@@ -36,7 +36,7 @@ from mock_server import (
     scenario_from_dict,
 )
 from tests.arkor_proto.script import DATASET_TOKEN, TOKEN
-from tests.arkor_proto.transports.peer import Peer, Visit, listening
+from tests.arkor_proto.transports.peer import Peer, Visit, listening, unreachable
 
 PATIENCE: Final = 20.0
 """Seconds after which a test that hangs is a test that failed."""
@@ -148,6 +148,16 @@ def answering(
         with portal.wrap_async_context_manager(listening(handle, tls=tls, host=host)) as peer:
             yield peer
     gc.collect()
+
+
+@contextmanager
+def unreachable_address() -> Generator[str]:
+    """Yield an address whose connections are never completed."""
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(unreachable()) as address,
+    ):
+        yield address
 
 
 def client_of(

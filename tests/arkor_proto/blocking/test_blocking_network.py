@@ -1,0 +1,386 @@
+"""Connections that fail, hang, lie or are encrypted, seen by the blocking client."""
+
+import ssl
+import threading
+
+import pytest
+import trustme
+
+from arkor_proto import (
+    HARDENED,
+    Aborted,
+    Bounds,
+    GaveUp,
+    ResponseError,
+    StatusError,
+    Timer,
+    TransportError,
+)
+from arkor_proto.transports.blocking import ArkorClient, MonotonicClock, Timeouts
+from tests.arkor_proto.blocking.stage import (
+    PATIENCE,
+    VirtualClock,
+    answering,
+    client_of,
+    hearing,
+    threads,
+    trainer_of,
+    unreachable_address,
+)
+from tests.arkor_proto.script import COMPLETED, TOKEN, frame, job_answer, log
+from tests.arkor_proto.transports.peer import (
+    LAST_CHUNK,
+    STREAM_HEAD,
+    Asked,
+    Visit,
+    chunk,
+    json_answer,
+    refusal,
+    refused,
+)
+
+SOON = 0.05
+END = chunk(frame(COMPLETED, id="9")) + LAST_CHUNK
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture(scope="module")
+def trusting(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    authority.configure_trust(context)
+    return context
+
+
+@pytest.fixture(scope="module")
+def tls(authority: trustme.CA) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(context)
+    return context
+
+
+def hasty(base_url: str, timeouts: Timeouts, bounds: Bounds | None = None) -> ArkorClient:
+    """Return a client on the system's clock, whose timeouts pass."""
+    return client_of(base_url, clock=MonotonicClock(), timeouts=timeouts, bounds=bounds)
+
+
+async def stream(visit: Visit) -> None:
+    """Answer with a stream that ends well."""
+    await visit.request()
+    await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1") + frame(COMPLETED, id="2")))
+    await visit.until_left()
+
+
+def test_a_refused_connection_says_where_and_why() -> None:
+    address = refused()
+    where = address.removeprefix("http://")
+    with client_of(address) as client, pytest.raises(TransportError) as caught:
+        trainer_of(client).start()
+    assert str(caught.value) == f"connection: none to {where}: Connection refused"
+
+
+def test_a_name_that_cannot_be_one_is_a_failure_of_the_connection() -> None:
+    with (
+        client_of(f"http://{'a' * 70}.example") as client,
+        pytest.raises(TransportError, match=r"^connection: none to aaa"),
+    ):
+        client.me()
+
+
+def test_a_connection_that_is_never_completed_is_given_up() -> None:
+    limits = Timeouts(connect=SOON, head=600)
+    with (
+        unreachable_address() as address,
+        hasty(address, limits) as client,
+        pytest.raises(TransportError, match=f"no connection within {SOON} seconds"),
+    ):
+        trainer_of(client).start()
+
+
+def test_an_answer_whose_head_never_comes_is_given_up() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"HTTP/1.1 200 OK\r\nContent-")
+        await visit.until_left()
+
+    with (
+        answering(backend) as peer,
+        hasty(peer.base_url, Timeouts(connect=600, head=SOON)) as client,
+        pytest.raises(TransportError, match=f"no response head within {SOON} seconds"),
+    ):
+        trainer_of(client).start()
+
+
+def test_interim_answers_without_end_do_not_outlast_the_time_for_the_head() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        while True:
+            await visit.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+
+    with (
+        answering(backend) as peer,
+        hasty(peer.base_url, Timeouts(connect=600, head=SOON)) as client,
+        pytest.raises(TransportError, match="no response head within"),
+    ):
+        trainer_of(client).start()
+
+
+def test_a_call_whose_answer_never_ends_is_given_up() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{")
+        await visit.until_left()
+
+    with (
+        answering(backend) as peer,
+        hasty(peer.base_url, Timeouts(connect=600, head=600, answer=SOON)) as client,
+        pytest.raises(TransportError, match=f"answer: not whole within {SOON} seconds"),
+    ):
+        client.me()
+
+
+def test_a_refusal_that_never_ends_is_a_refusal() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"HTTP/1.1 403 No\r\nContent-Length: 99\r\n\r\ngo away")
+        await visit.until_left()
+
+    with (
+        answering(backend) as peer,
+        hasty(peer.base_url, Timeouts(), Bounds(error_wait=SOON)) as client,
+        pytest.raises(StatusError, match="403: go away"),
+    ):
+        client.me()
+
+
+def test_the_answer_to_a_create_that_was_never_read_is_heard() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.stream.receive(1)
+        await visit.send(refusal(413, b'{"error": "too large"}'))
+        await visit.until_left()
+
+    dataset = {"type": "blob", "rows": ["x" * 1_000_000] * 40}
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url) as client,
+        pytest.raises(StatusError, match="413: too large"),
+    ):
+        client.trainer("big", model="m", dataset=dataset).start()
+
+
+def test_a_large_create_is_sent_whole() -> None:
+    sizes: list[int] = []
+
+    async def backend(visit: Visit) -> None:
+        sizes.append(len((await visit.request()).body))
+        await visit.send(json_answer(job_answer("j")))
+        await visit.until_left()
+
+    dataset = {"type": "blob", "rows": ["x" * 1_000_000] * 20}
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        assert client.trainer("big", model="m", dataset=dataset).start() == "j"
+    assert sizes[0] > 20_000_000
+
+
+def test_bytes_that_are_not_http_are_said_to_be_none() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"SSH-2.0-x\r\n\r\n")
+
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url) as client,
+        pytest.raises(TransportError, match=r"not HTTP/1\.1: illegal status line"),
+    ):
+        client.me()
+
+
+def test_a_broken_stream_is_opened_again_behind_what_was_heard() -> None:
+    heard: list[object] = []
+    cursors: list[str | None] = []
+
+    async def backend(visit: Visit) -> None:
+        asked = await visit.request()
+        cursors.append(asked.header("Last-Event-ID"))
+        endings = [b"zz\r\n", b"9\r\nshort", b"", END]
+        events = frame(log(visit.number), id=str(visit.number))
+        await visit.send(STREAM_HEAD + chunk(events) + endings[visit.number - 1])
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        client.attach("j", callbacks=hearing(heard.append)).wait()
+    assert len(heard) == 5
+    assert cursors == [None, "1", "2", "3"]
+
+
+def test_a_kept_connection_that_dies_under_the_next_call_is_not_noticed() -> None:
+    lines: list[str] = []
+
+    async def backend(visit: Visit) -> None:
+        lines.append((await visit.request()).line)
+        await visit.send(json_answer(b'{"user": {}}'))
+        if visit.number == 1:
+            lines.append((await visit.request()).line)
+            await visit.reset()
+        await visit.until_left()
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        client.me()
+        client.me()
+    assert lines == ["GET /v1/me"] * 3
+
+
+def test_bytes_behind_an_answer_are_not_the_answer_to_the_next_call() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        name = b'{"user": {"id": "%d"}}' % visit.number
+        await visit.send(json_answer(name) + json_answer(b'{"user": {"id": "poison"}}'))
+        await visit.until_left()
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        answers = [client.me() for _ in range(2)]
+    assert answers == [{"user": {"id": "1"}}, {"user": {"id": "2"}}]
+
+
+def test_a_create_never_uses_a_connection_that_may_be_dead() -> None:
+    numbers: list[int] = []
+
+    async def backend(visit: Visit) -> None:
+        while True:
+            await visit.request()
+            numbers.append(visit.number)
+            await visit.send(json_answer(job_answer("j")))
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        client.me()
+        trainer_of(client).start()
+    assert numbers == [1, 2]
+
+
+def test_an_answer_that_is_too_large_is_not_kept() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        while True:
+            await visit.send(chunk(b" " * 65_536))
+
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url) as client,
+        pytest.raises(ResponseError, match="larger than 1048576 bytes"),
+    ):
+        client.me()
+
+
+def test_a_redirect_to_the_same_origin_is_followed_with_token_and_cursor() -> None:
+    asked: list[Asked] = []
+
+    async def backend(visit: Visit) -> None:
+        asked.append(await visit.request())
+        moved = refusal(307, b"", "Location: /elsewhere?x=1")
+        await visit.send(moved if visit.number == 1 else STREAM_HEAD + END)
+        await visit.until_left()
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        client.attach("j", last_event_id="4").wait()
+    assert asked[1].line == "GET /elsewhere?x=1"
+    assert asked[1].header("Authorization") == f"Bearer {TOKEN}"
+    assert asked[1].header("Last-Event-ID") == "4"
+
+
+class RingsBehindTheFirstEvent(VirtualClock):
+    """The idle timer rings once an event was heard, and then no more."""
+
+    def hear(self) -> None:
+        """Ring at the next silence, if it is the first."""
+        first = Timer.IDLE not in self.rings and self.now == 0.0
+        self.rings = frozenset({Timer.RECONNECT, *({Timer.IDLE} if first else ())})
+
+
+def test_a_silent_stream_is_opened_again_under_the_hardened_profile() -> None:
+    cursors: list[str | None] = []
+
+    async def backend(visit: Visit) -> None:
+        cursors.append((await visit.request()).header("Last-Event-ID"))
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+        await visit.send(head + frame(log(1), id="1"))
+        if visit.number == 2:
+            await visit.send(frame(COMPLETED, id="2"))
+        await visit.until_left()
+
+    clock = RingsBehindTheFirstEvent(rings=frozenset({Timer.RECONNECT}))
+    heard = hearing(lambda _: clock.hear())
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
+    ):
+        assert client.attach("j", callbacks=heard).wait().job.status == "completed"
+    assert cursors == [None, "1"]
+
+
+def test_a_certificate_of_an_unknown_authority_is_refused(tls: ssl.SSLContext) -> None:
+    with (
+        answering(stream, tls=tls) as peer,
+        client_of(peer.base_url) as client,
+        pytest.raises(TransportError, match=r"its certificate is not trusted: .*ssl_context="),
+    ):
+        client.me()
+
+
+def test_a_job_is_followed_over_tls(tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
+    heard: list[object] = []
+    with (
+        answering(stream, tls=tls) as peer,
+        client_of(peer.base_url, ssl_context=trusting) as client,
+    ):
+        client.attach("j", callbacks=hearing(heard.append)).wait()
+    assert len(heard) == 2
+
+
+def test_a_stream_cut_off_under_tls_is_a_failure_not_an_end(
+    tls: ssl.SSLContext, trusting: ssl.SSLContext
+) -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD)
+        await visit.cut()
+
+    with (
+        answering(backend, tls=tls) as peer,
+        client_of(peer.base_url, ssl_context=trusting, max_attempts=0) as client,
+        pytest.raises(GaveUp, match="TLS ended without a close_notify"),
+    ):
+        client.attach("j").wait()
+
+
+def test_a_plain_peer_on_an_https_address_is_recognised() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.stream.receive()
+        await visit.send(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
+        await visit.until_left()
+
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url.replace("http:", "https:")) as client,
+        pytest.raises(TransportError, match="the peer does not speak TLS"),
+    ):
+        client.me()
+
+
+def test_an_abort_during_a_tls_handshake_ends_it(trusting: ssl.SSLContext) -> None:
+    connected = threading.Event()
+
+    async def backend(visit: Visit) -> None:
+        connected.set()
+        await visit.until_left()
+
+    with answering(backend) as peer, threads() as run:
+        address = peer.base_url.replace("http:", "https:")
+        with client_of(address, ssl_context=trusting) as client:
+            trainer = client.attach("j")
+            wait = run(trainer.wait)
+            connected.wait(PATIENCE)
+            trainer.abort()
+            assert isinstance(wait.exception(PATIENCE), Aborted)
