@@ -4,15 +4,13 @@ They run wherever node and npm are and the client's one dependency can be instal
 """
 
 import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.commandline import ROOT, kit
+from tests.conformance.commandline import kit
+from tests.conformance.npm import OURS, installed_adapters
 
-ADAPTERS = ROOT / "conformance" / "adapters"
-OURS = Path(__file__).parent / "javascript"
 BREAKS = {
     "forgets-the-cursor": ("resume.*", "ARK-RES-2"),
     "creates-twice": ("create.*", "ARK-CRE-1"),
@@ -22,24 +20,9 @@ BREAKS = {
 
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Copy the adapters into a folder of their own and install their dependency there."""
-    npm = shutil.which("npm")
-    if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not on this machine")
-    home = tmp_path_factory.mktemp("adapters") / "adapters"
-    shutil.copytree(ADAPTERS, home, ignore=shutil.ignore_patterns("node_modules"))
+    """Install the adapters, and put the stand-in for the SDK beside them."""
+    home = installed_adapters(tmp_path_factory.mktemp("adapters"))
     shutil.copy(OURS / "stand_in_sdk.mjs", home)
-    quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-    done = subprocess.run(  # noqa: S603 - installs what package.json names
-        [npm, "install", *quietly],
-        cwd=home / "node",
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"npm cannot install the client's dependency: {done.stderr[-300:]}")
     return home
 
 

@@ -1,0 +1,33 @@
+"""The adapters in JavaScript, installed in a folder of their own."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.conformance.commandline import ROOT
+
+ADAPTERS = ROOT / "conformance" / "adapters"
+OURS = Path(__file__).parent / "javascript"
+
+
+def installed_adapters(folder: Path) -> Path:
+    """Copy the adapters below `folder` and install their dependency; skips where that fails."""
+    npm = shutil.which("npm")
+    if npm is None or shutil.which("node") is None:
+        pytest.skip("node and npm are not on this machine")
+    home = folder / "adapters"
+    shutil.copytree(ADAPTERS, home, ignore=shutil.ignore_patterns("node_modules"))
+    quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+    done = subprocess.run(  # noqa: S603 - installs what package.json names
+        [npm, "install", *quietly],
+        cwd=home / "node",
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip(f"npm cannot install the client's dependency: {done.stderr[-300:]}")
+    return home
