@@ -4,34 +4,63 @@ It knows the whole of the standard's parsing: lines, fields, dispatch, the curso
 refuses to know what an event means, where bytes come from, when to connect again and whether a
 cursor can be sent: those belong to the session.
 
-Three steps, each ignorant of the next. `feed` makes every line end an LF and drops the BOM. What
-is left is cut behind its last blank line: the part before it holds whole blocks only and is
-decoded at once, which is safe because an LF ends any broken UTF-8 sequence; the part behind it is
-kept as bytes, so that an unfinished block costs what it weighs. `_interpret` is the standard's
-own line algorithm, over lines whose blocks are complete.
+Theory of operation. First every line end becomes an LF and the BOM goes. What is left is cut
+behind its last blank line. Behind the cut is an unfinished block; it is kept as bytes, so that it
+costs what it weighs, and only its `retry` acts already. Before the cut are whole blocks. They are
+decoded at once, which is safe because an LF ends even a broken UTF-8 sequence, and read by
+`_read_lines`: the standard's own algorithm, line by line, and the last word on what is right.
 
-Where the standard is silent, this is settled: an empty `retry` is ignored, a huge one is clamped
-to `RETRY_LIMIT`, and the cursor starts at the one the stream was resumed with (R-B2), because the
-standard's literal text would erase it at the first blank line.
+Two forms of block are nearly all that servers send: one data line, and id, event, data. Text that
+consists of one of them only is cut into columns instead of lines; a chunk that is one such frame
+takes the shortest way of all. Whatever does not fit exactly goes to `_read_lines`.
+
+Where the standard is silent, this is settled: an empty `retry` is ignored and a huge one clamped;
+the cursor starts at the one that the stream was resumed with, where the standard's literal text
+would erase it at the first blank line (R-B2).
 """
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field, frozen
 
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
+
+RETRY_LIMIT: Final = 2**53 - 1
+"""The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _CR: Final = ord("\r")
 _LF: Final = ord("\n")
 
-RETRY_LIMIT: Final = 2**53 - 1
-"""The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
+_ONE_FRAME: Final = 4096
+"""A chunk of up to this many bytes is tried as one frame; trying costs a pass over it."""
+
+# The pattern begins at the line end before the frame: a search that could begin inside a line
+# would read the rest of a long line again for every "id: " in it. The blank line behind the frame
+# ends it, and its LF begins the next.
+_FRAME: Final = re.compile(r"\nid: (.*)\nevent: (.*)\ndata: (.*)\n(?=\n)")
+
+
+class _Draft:
+    """An event being filled.
+
+    The generated `__init__` of a frozen class goes through `object.__setattr__` and alone takes
+    as long as parsing the event did. A draft is filled by plain stores and then becomes a
+    `ServerSentEvent`, which adds no slot: from there on it is as frozen as any other.
+    """
+
+    __slots__ = ("data", "has_id", "last_event_id", "type")
+
+    type: str
+    data: str
+    last_event_id: str
+    has_id: bool
 
 
 @frozen(weakref_slot=False)
-class ServerSentEvent:
+class ServerSentEvent(_Draft):
     """One dispatched event.
 
     `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this
@@ -45,26 +74,28 @@ class ServerSentEvent:
     has_id: bool = field(default=False, eq=False, kw_only=True)
 
 
+@define(eq=False, weakref_slot=False)
 class EventStreamParser:
     """The event stream of one response, parsed as it arrives.
 
     `last_event_id` is the cursor the stream was resumed with. `max_event_size` bounds what one
     event may weigh: the bytes of all its lines, comments and unknown fields included, each line
-    end counted as one byte. Between two calls nothing more than that is held.
+    end counted as one byte. Between two calls nothing more than that is held. Raises `ValueError`
+    for a bound below 1.
     """
 
-    __slots__ = ("_after_cr", "_at_start", "_block", "_cursor", "_max", "_open", "_retry")
+    _cursor: str = field(default="", alias="last_event_id")
+    _max: int = field(default=8 * 2**20, alias="max_event_size")
+    _retry: int | None = field(default=None, init=False)
+    _block: bytearray = field(factory=bytearray, init=False, repr=False)
+    _open: bool = field(default=True, init=False)
+    _at_start: bool = field(default=True, init=False, repr=False)
+    _after_cr: bool = field(default=False, init=False, repr=False)
+    _shortcut: int = field(default=0, init=False, repr=False)  # how long a chunk may take it
 
-    def __init__(self, last_event_id: str = "", max_event_size: int = 8 * 2**20) -> None:
-        if max_event_size < 1:
-            raise ValueError(f"max_event_size: {max_event_size} holds no event, use 1 or more")
-        self._cursor = last_event_id
-        self._max = max_event_size
-        self._retry: int | None = None
-        self._block = bytearray()
-        self._at_start = True
-        self._after_cr = False
-        self._open = True
+    def __attrs_post_init__(self) -> None:
+        if self._max < 1:
+            raise ValueError(f"max_event_size: {self._max} holds no event, use 1 or more")
 
     @property
     def last_event_id(self) -> str:
@@ -73,7 +104,7 @@ class EventStreamParser:
 
     @property
     def retry(self) -> int | None:
-        """The reconnection time that the stream asked for, in milliseconds."""
+        """The reconnection time the stream asked for, in milliseconds, at most `2**53 - 1`."""
         return self._retry
 
     def feed(self, data: bytes | bytearray) -> list[ServerSentEvent]:
@@ -82,20 +113,61 @@ class EventStreamParser:
         Raises `EventTooLarge` once one event is over the bound: its `events` are those completed
         before, and the parser is closed. Raises `LocalProtocolError` on a closed parser.
         """
-        if not self._open:
-            raise LocalProtocolError("event stream: fed after its end, use one parser per response")
-        if self._at_start:
-            data = self._without_bom(data)
-        if _CR in data or self._after_cr:
-            data = self._with_lf_only(data)
-        if len(self._block) + len(data) > self._max:
-            return self._accept_in_steps(data)
-        return self._accept(data)
+        if len(data) > self._shortcut or _CR in data:
+            return self._take(data)
+        try:
+            lines = data.decode().split("\n")
+        except UnicodeDecodeError:
+            return self._take(data)
+        # One frame of a usual form and nothing else: what a live stream brings at a time.
+        if len(lines) == 5:  # noqa: PLR2004 - three fields, the blank line, nothing behind it
+            first, second, third, blank, rest = lines
+            if (
+                blank
+                or rest
+                or (cursor := first.removeprefix("id: ")) == first
+                or (kind := second.removeprefix("event: ")) == second
+                or (value := third.removeprefix("data: ")) == third
+                or "\0" in cursor
+            ):
+                return self._take(data)
+            self._cursor = cursor
+            has_id = True
+        elif len(lines) == 3:  # noqa: PLR2004 - one field, the blank line, nothing behind it
+            first, blank, rest = lines
+            if blank or rest or (value := first.removeprefix("data: ")) == first:
+                return self._take(data)
+            kind, has_id = "", False
+        else:
+            return self._take(data)
+        draft = _Draft()
+        draft.type = kind or "message"
+        draft.data = value
+        draft.last_event_id = self._cursor
+        draft.has_id = has_id
+        draft.__class__ = ServerSentEvent
+        return [draft]  # type: ignore[list-item]  # it has just become one
 
     def close(self) -> None:
         """End the stream: an unfinished event is discarded, and its id with it (R-A8)."""
         self._open = False
+        self._shortcut = 0
         self._block.clear()
+
+    def _take(self, data: bytes | bytearray) -> list[ServerSentEvent]:
+        if not self._open:
+            raise LocalProtocolError("event stream: fed after its end, use one parser per response")
+        if self._at_start:
+            data = self._without_bom(data)
+        if self._after_cr or _CR in data:
+            data = self._with_lf_only(data)
+        if len(self._block) + len(data) > self._max:
+            events = self._accept_in_steps(data)
+        else:
+            events = self._accept(data)
+        carries = self._block or self._at_start or self._after_cr
+        self._shortcut = 0 if carries else min(self._max, _ONE_FRAME)
+        return events
 
     def _without_bom(self, data: bytes | bytearray) -> bytes | bytearray:
         data = self._block + data
@@ -136,19 +208,25 @@ class EventStreamParser:
         if not end:
             self._hold(data)
             return []
-        lines = (self._block + data[:end]).decode(errors="replace")
+        # Appended to what is held, never the other way round: a growing line stays linear.
+        self._block += data[:end]
+        text = self._block.decode(errors="replace")
         self._block.clear()
-        events = list(self._interpret(lines))
-        self._hold(data[end:])
+        events = self._read_blocks(text)
+        if end < len(data):
+            self._hold(data[end:])
         return events
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
         """Find where the last blank line in `data` ends; 0 where there is none."""
-        blank = data.rfind(b"\n\n")
+        last = data.rfind(b"\n")  # alone it is a fast search, and often enough
+        if last < 0:
+            return 0
+        blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:
             return blank + 2
         at_line_start = not self._block or self._block[-1] == _LF
-        return 1 if at_line_start and data.startswith(b"\n") else 0
+        return 1 if at_line_start and data[0] == _LF else 0
 
     def _hold(self, data: bytes | bytearray) -> None:
         """Keep what belongs to the unfinished block; only its `retry` acts at once (R-C9)."""
@@ -156,24 +234,43 @@ class EventStreamParser:
         before = len(block)
         block += data
         if _LF in data:
-            lines = block[block.rfind(b"\n", 0, before) + 1 : block.rfind(b"\n") + 1]
+            lines = block[block.rfind(b"\n", 0, before) + 1 : block.rfind(b"\n")]
             if b"retry" in lines:
-                for _ in self._interpret(lines.decode(errors="replace")):
-                    pass
+                self._read_lines(lines.decode(errors="replace").split("\n"))
 
-    def _interpret(self, text: str) -> Iterator[ServerSentEvent]:
-        """Interpret whole lines, beginning with the first of a block (§9.2.6, R-C and R-D)."""
+    def _read_blocks(self, text: str) -> list[ServerSentEvent]:
+        """Read whole blocks: by columns where all have the same usual form, else by lines."""
+        if text.startswith("data: "):
+            alone = text.find("\n") == len(text) - 2
+            values = [text[6:-2]] if alone else text[6:-2].split("\n\ndata: ")
+            if "\n" not in "".join(values):
+                return _events_of_data(values, self._cursor)
+        elif text.startswith(("id: ", ":")) and "\0" not in text:
+            parts = _FRAME.split("\n" + text)  # between, id, event, data, between, id, …
+            if len(parts) > 1 and _says_nothing(set(parts[::4])):
+                cursors, kinds, values = parts[1::4], parts[2::4], parts[3::4]
+                self._cursor = cursors[-1]
+                return _events_of_frames(cursors, kinds, values)
+        return self._read_lines(text.split("\n"))
+
+    def _read_lines(self, lines: list[str]) -> list[ServerSentEvent]:
+        """Read lines that begin with the first of a block (R-C and R-D).
+
+        What follows the last blank line dispatches nothing, and leaves nothing but its `retry`.
+        """
+        events: list[ServerSentEvent] = []
         data: list[str] = []
         kind = ""
         cursor = self._cursor
         has_id = False
-        for line in text.split("\n")[:-1]:
+        for line in lines:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if not line:
-                self._cursor = cursor
+                self._cursor = cursor  # also where there is nothing to dispatch (R-D1)
                 if data:
-                    yield ServerSentEvent(kind or "message", "\n".join(data), cursor, has_id=has_id)
+                    text = "\n".join(data)
+                    events.append(ServerSentEvent(kind or "message", text, cursor, has_id=has_id))
                 data, kind, has_id = [], "", False
             elif name == "data":
                 data.append(value)
@@ -184,6 +281,40 @@ class EventStreamParser:
                 has_id = True
             elif name == "retry" and value.isascii() and value.isdigit():
                 self._retry = _milliseconds(value)
+        return events
+
+
+def _says_nothing(texts: Iterable[str]) -> bool:
+    """Whether all lines are blank or comments: between two blocks such lines do nothing."""
+    return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
+
+
+def _events_of_data(values: list[str], cursor: str) -> list[ServerSentEvent]:
+    events: list[_Draft] = []
+    for value in values:
+        draft = _Draft()
+        draft.type = "message"
+        draft.data = value
+        draft.last_event_id = cursor
+        draft.has_id = False
+        draft.__class__ = ServerSentEvent
+        events.append(draft)
+    return events  # type: ignore[return-value]  # each has become one
+
+
+def _events_of_frames(
+    cursors: list[str], kinds: list[str], values: list[str]
+) -> list[ServerSentEvent]:
+    events: list[_Draft] = []
+    for cursor, kind, value in zip(cursors, kinds, values, strict=True):
+        draft = _Draft()
+        draft.type = kind or "message"
+        draft.data = value
+        draft.last_event_id = cursor
+        draft.has_id = True
+        draft.__class__ = ServerSentEvent
+        events.append(draft)
+    return events  # type: ignore[return-value]  # each has become one
 
 
 def _milliseconds(digits: str) -> int:
