@@ -94,9 +94,9 @@ class LastWords:
     end: Ending = field(default=Ending.EOF, init=False)
     _said: bool = field(default=False, init=False)
 
-    async def next(self, limit: int) -> Sequence[Frame]:
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return the one thing there is to say."""
-        del limit
+        del limit, whole
         said, self._said = self._said, True
         return () if said else (Frame(b'{"ok":true}'),)
 

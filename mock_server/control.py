@@ -226,8 +226,9 @@ class TailSource:
     _after: int
     end: Ending = field(default=Ending.EOF, init=False)
 
-    async def next(self, limit: int) -> Sequence[Frame]:
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Wait for records."""
+        del whole
         while not (records := self._book.after(self._after)[:limit]):
             await _more(self._book, self._after, math.inf)
         self._after = records[-1].seq

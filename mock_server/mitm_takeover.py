@@ -64,8 +64,9 @@ class FlowSource:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def next(self, limit: int) -> Sequence[Frame]:
-        """Wait for frames; empty when the answer is over."""
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Wait for frames, always whole ones; empty when the answer is over."""
+        del whole
         while not self._frames and not self._over:
             await self._changed.wait()
         found, self._frames = self._frames[:limit], self._frames[limit:]

@@ -161,6 +161,14 @@ class ExchangeProgram:
         return self.transparent and not self._extra and not stalls and self.final is None
 
     @property
+    def steady(self) -> bool:
+        """Whether time and the borders between writes mean nothing: writes may be joined."""
+        return not any(
+            rule.after or rule.stall or rule.rate or rule.slice or rule.delay or rule.jitter
+            for rule in self.rules
+        )
+
+    @property
     def final(self) -> Ending | None:
         """How the rules want the response to end when the source is at its end."""
         return None if self._final is None else self._final.how

@@ -150,9 +150,9 @@ class UpstreamSource:
     _passed: int = field(default=0, init=False)
     _over: bool = field(default=False, init=False)
 
-    async def next(self, limit: int) -> Sequence[Frame]:
-        """Return what came; with a `limit` of one only whole frames, else parts of frames too."""
-        whole = limit == 1
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Return what came in one read, which is its own limit."""
+        del limit
         while not self._over:
             data = await self._data()
             if data is None:
@@ -245,7 +245,7 @@ class ProxyOrigin:
     async def _whole(self, head: Head, source: UpstreamSource) -> Answered:
         parts: list[bytes] = []
         try:
-            while frames := await source.next(2):
+            while frames := await source.next(1, whole=False):
                 parts += [frame.raw for frame in frames]
         finally:
             await source.aclose()

@@ -92,10 +92,10 @@ class _RecordingSource:
     def end(self) -> Ending:
         return self._source.end
 
-    async def next(self, limit: int) -> Sequence[Frame]:
-        """Ask for whole frames whatever the limit: a part of a frame is nothing to write down."""
-        del limit
-        frames = await self._source.next(1)
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Ask for whole frames only: a part of a frame is nothing to write down."""
+        del whole
+        frames = await self._source.next(limit)
         now = self._clock()
         self._taken.end = self._source.end
         for frame in frames:

@@ -161,14 +161,12 @@ class ExchangeOnWire:
         program = self._program
         if ended := await self._carry_out(program.start()):
             return ended
-        limit = BATCH if program.transparent else 1
-        while frames := await source.next(limit):
+        limit = BATCH if program.steady else 1
+        while frames := await source.next(limit, whole=not program.transparent):
             if program.transparent and not any(each.delay or each.gate for each in frames):
                 await self._pass_on(frames)
-                continue
-            for frame in frames:
-                if ended := await self._carry_out(program.frame(frame)):
-                    return ended
+            elif ended := await self._act_on(frames):
+                return ended
         ended = await self._carry_out(program.finish(source.end))
         if ended is None:
             raise RuntimeError("the fault engine finished a stream without an end")
@@ -181,11 +179,26 @@ class ExchangeOnWire:
             if not frame.part:
                 self._note_frame(frame)
 
+    async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
+        """Let the rules act; writes without anything between them leave in one piece."""
+        program = self._program
+        if not program.steady:
+            for frame in frames:
+                if ended := await self._carry_out(program.frame(frame)):
+                    return ended
+            return None
+        ops = [op for frame in frames for op in program.frame(frame)]
+        writes = [op for op in ops if isinstance(op, Write)]
+        if len(writes) < len(ops):
+            return await self._carry_out(ops)
+        await self._write_all(writes)
+        return None
+
     async def _carry_out(self, ops: list[Operation]) -> Ended | None:
         for op in ops:
             match op:
                 case Write():
-                    await self._write(op)
+                    await self._write_all((op,))
                 case Pause(seconds=seconds):
                     await self._pause(seconds)
                 case AwaitGate(gate=gate):
@@ -198,11 +211,13 @@ class ExchangeOnWire:
     async def _pause(self, seconds: float) -> None:
         await anyio.sleep(min(seconds, self._service.limits.stall_time))
 
-    async def _write(self, write: Write) -> None:
-        await self._wire.send(self._framed(write.data))
-        self._length_left -= len(write.data)
-        for frame in write.frames:
-            self._note_frame(frame)
+    async def _write_all(self, writes: Sequence[Write]) -> None:
+        """Send these, each in its own chunk, in one piece."""
+        await self._wire.send(b"".join([self._framed(write.data) for write in writes]))
+        self._length_left -= sum([len(write.data) for write in writes])
+        for write in writes:
+            for frame in write.frames:
+                self._note_frame(frame)
 
     def _framed(self, data: bytes) -> bytes:
         if self._framing is Framing.CHUNKED and data:

@@ -32,8 +32,11 @@ class Source(Protocol):
         """How the source ended, once `next` has returned nothing."""
         ...
 
-    async def next(self, limit: int) -> Sequence[Frame]:
-        """Wait for frames; empty when there are no more."""
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Wait for frames, about `limit` at most; empty when there are no more.
+
+        Unless they must be `whole`, a source that knows only bytes may return parts of frames.
+        """
         ...
 
     async def aclose(self) -> None:
@@ -93,8 +96,9 @@ class JobSource:
     _clock: Callable[[], float]
     end: Ending = field(default=Ending.EOF, init=False)
 
-    async def next(self, limit: int) -> Sequence[Frame]:
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what the log has, or wait for it to grow or to be over."""
+        del whole
         while True:
             grown = anyio.Event()
             stop = self._job.on_change(grown.set)
@@ -122,8 +126,9 @@ class FixedSource:
     end: Ending = field(default=Ending.EOF, init=False)
     _position: int = field(default=0, init=False)
 
-    async def next(self, limit: int) -> Sequence[Frame]:
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return the next of them."""
+        del whole
         found = self._frames[self._position : self._position + limit]
         self._position += len(found)
         return found

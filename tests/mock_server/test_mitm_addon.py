@@ -1,9 +1,11 @@
 """The mitmproxy addon, inside `mitmdump` as its users run it."""
 
 import importlib.util
+import random
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 
 import anyio
@@ -212,3 +214,25 @@ async def test_it_runs_inside_a_process_too() -> None:
 def test_the_path_of_the_addon_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["addon-path"]) == 0
     assert Path(capsys.readouterr().out.strip()).name == "mitm_addon.py"
+
+
+async def test_without_rules_any_chunking_of_any_bytes_passes_unchanged(
+    mitmdump: Mitmdump,
+) -> None:
+    seed = 20_260_501
+    dice = random.Random(seed)  # noqa: S311 -- seeded on purpose
+    bodies = [dice.randbytes(dice.randrange(1, 400)) for _ in range(60)]
+    bodies += [b"data: " + body + b"\r\n\r\n" for body in bodies[:20]]
+    rules = [
+        {"on": {"route": "stream", "attempt": n}, "frames": chunked(body, dice)}
+        for n, body in enumerate(bodies, 1)
+    ]
+    async with MockServer(scenario_from_dict({"rule": rules})) as upstream:
+        proxied = await mitmdump.before(upstream, [])
+        for body in bodies:
+            assert (await follow(proxied.port, "j")).unchunked == body, f"seed {seed}"
+
+
+def chunked(body: bytes, dice: random.Random) -> list[dict[str, str]]:
+    cuts = sorted({0, len(body), *(dice.randrange(len(body) + 1) for _ in range(5))})
+    return [{"bytes_hex": body[a:b].hex()} for a, b in pairwise(cuts)]
