@@ -20,6 +20,7 @@ from typing import Final, TypeAlias, assert_never
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
+from arkor_proto._exchange import Report
 from arkor_proto._messages import (
     Abort,
     Broken,
@@ -27,6 +28,7 @@ from arkor_proto._messages import (
     Close,
     Deliver,
     Done,
+    Finished,
     Follow,
     Handled,
     Idle,
@@ -87,6 +89,8 @@ class Driver:
     connector: Connector
     call_back: CallBack
     announce: Callable[[Notice], object]
+    busy: set["Driver"] = field(repr=False)
+    """Where every driver is that has threads or exchanges, so that its client can close it."""
     _turn: threading.Condition = field(init=False, factory=threading.Condition)
     _inbox: deque[Abort] = field(init=False, factory=deque[Abort])
     _now: float = field(init=False, default=-math.inf)
@@ -109,8 +113,8 @@ class Driver:
 
         A thread that is interrupted leaves; when the last follower has left, so does the session.
         """
-        with self._turn:
-            if self._closed:
+        with self._turn, self._enlisted():
+            if self.connector.closed:
                 raise RuntimeError(CLOSED)
             if operation is Operation.FOLLOW and self._calling == threading.get_ident():
                 raise LocalProtocolError(
@@ -143,6 +147,15 @@ class Driver:
             for number in list(self._exchanges):
                 self._drop(number)
             self._stir()
+
+    @contextmanager
+    def _enlisted(self) -> Generator[None]:
+        self.busy.add(self)
+        try:
+            yield
+        finally:
+            if not self._present and not self._exchanges:
+                self.busy.discard(self)
 
     @contextmanager
     def _presence(self, operation: Operation, waiter: _Waiter) -> Generator[None]:
@@ -246,10 +259,16 @@ class Driver:
             exchange.need = step
             self._stir()
         else:
-            before = self._delivered
-            self._tell(step)
-            if self._delivered != before:
-                self._resting = exchange.number
+            self._hear(exchange, step)
+
+    def _hear(self, exchange: _Exchange, report: Report) -> None:
+        if isinstance(report, Finished | Broken):
+            # Whoever waited may leave now, and nobody might come to let the connection go.
+            self._drop(exchange.number)
+        before = self._delivered
+        self._tell(report)
+        if self._delivered != before:
+            self._resting = exchange.number
 
     def _lead(self) -> None:
         """Wait for the sockets, for the next deadline, or until somebody rings."""

@@ -94,7 +94,7 @@ class Connector:
     timeouts: Timeouts
     time: Callable[[], float]
     _idle: list[Connection] = field(init=False, factory=list[Connection])
-    _closed: bool = field(init=False, default=False)
+    closed: bool = field(init=False, default=False)
 
     @property
     def has_idle(self) -> bool:
@@ -103,7 +103,7 @@ class Connector:
 
     def close(self) -> None:
         """Close the idle connections, and keep none from now on."""
-        self._closed = True
+        self.closed = True
         while (connection := self._take_idle()) is not None:
             connection.socket.close()
 
@@ -128,7 +128,7 @@ class Connector:
         except TransportError as error:
             yield conversation.broken(str(error))
         finally:
-            if conversation.reusable and not self._closed and len(self._idle) < _MAX_IDLE:
+            if conversation.reusable and not self.closed and len(self._idle) < _MAX_IDLE:
                 connection.http.start_next_cycle()
                 self._idle.append(connection)
             else:

@@ -13,7 +13,6 @@ import ssl
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet
 
 from attrs import field, frozen
 
@@ -213,7 +212,7 @@ class ArkorClient:
             Address.of(base_url, ssl_context), timeouts or Timeouts(), self._clock.time
         )
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
-        self._drivers = WeakSet[Driver]()
+        self._busy = set[Driver]()
 
     def __enter__(self) -> Self:
         return self
@@ -228,10 +227,10 @@ class ArkorClient:
 
     def close(self) -> None:
         """Close every connection; whatever still waits raises TransportError."""
-        for driver in list(self._drivers):
-            driver.close()
-        self._caller.close()
         self._connector.close()
+        self._caller.close()
+        for driver in list(self._busy):
+            driver.close()
 
     def trainer(
         self,
@@ -300,9 +299,7 @@ class ArkorClient:
         announce: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` that uses this client's connections."""
-        driver = Driver(session, self._clock, self._connector, call_back, announce)
-        self._drivers.add(driver)
-        return driver
+        return Driver(session, self._clock, self._connector, call_back, announce, self._busy)
 
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
