@@ -13,7 +13,7 @@ import math
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import Final, TypeAlias, assert_never
 
@@ -49,6 +49,7 @@ from arkor_proto._table import Job
 from arkor_proto._types import Notice, TrainingEvent
 from arkor_proto.transports._blocking_clock import Clock, Watch
 from arkor_proto.transports._blocking_http import Connector, Need, Steps, resume
+from arkor_proto.transports._blocking_shield import Shield, shielded
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
@@ -77,6 +78,7 @@ class _Exchange:
     steps: Steps
     need: Need | None = None
     busy: bool = False
+    opened: bool = False
     late: bool = False
 
 
@@ -91,6 +93,7 @@ class Driver:
     announce: Callable[[Notice], object]
     busy: set["Driver"] = field(repr=False)
     """Where every driver is that has threads or exchanges, so that its client can close it."""
+    _shields: dict[int, Shield | None] = field(init=False, factory=dict[int, Shield | None])
     _turn: threading.Condition = field(init=False, factory=threading.Condition)
     _inbox: deque[Abort] = field(init=False, factory=deque[Abort])
     _now: float = field(init=False, default=-math.inf)
@@ -113,7 +116,7 @@ class Driver:
 
         A thread that is interrupted leaves; when the last follower has left, so does the session.
         """
-        with self._turn, self._enlisted():
+        with self._shielded(), self._turn, self._enlisted():
             if self.connector.closed:
                 raise RuntimeError(CLOSED)
             if operation is Operation.FOLLOW and self._calling == threading.get_ident():
@@ -147,6 +150,18 @@ class Driver:
             for number in list(self._exchanges):
                 self._drop(number)
             self._stir()
+
+    @contextmanager
+    def _shielded(self) -> Generator[None]:
+        with shielded() as shield:
+            me, before = threading.get_ident(), self._shields.get(threading.get_ident())
+            self._shields[me] = shield or before
+            try:
+                yield
+            finally:
+                self._shields[me] = before
+                if before is None:
+                    del self._shields[me]
 
     @contextmanager
     def _enlisted(self) -> Generator[None]:
@@ -190,7 +205,8 @@ class Driver:
         elif not self._leading:
             self._lead()
         else:
-            self._turn.wait()
+            with self._lowered():
+                self._turn.wait()
 
     def _tell(self, event: Input) -> None:
         """Give the session an input, after the aborts that came before it, and do what it says."""
@@ -243,14 +259,15 @@ class Driver:
         """Let an exchange take one step, which belongs to this thread alone."""
         exchange.busy = True
         try:
-            with self._released():
+            # The look-up of a name may take its time; nothing has been sent before.
+            with self._released(shielded=exchange.opened):
                 step = resume(exchange.steps, late=exchange.late)
         except BaseException:
             # Interrupted amid a step: nobody can tell any more what was read and what was not.
             if self._exchanges.pop(exchange.number, None) is not None:
                 self._tell(Broken(exchange.number, TransportError("connection: interrupted")))
             raise
-        exchange.busy, exchange.late = False, False
+        exchange.busy, exchange.late, exchange.opened = False, False, True
         if exchange.number not in self._exchanges:
             exchange.steps.close()
         elif step is None:
@@ -342,12 +359,17 @@ class Driver:
         self._tell(Handled(delivery.delivery, error))
 
     @contextmanager
-    def _released(self) -> Generator[None]:
+    def _released(self, *, shielded: bool = False) -> Generator[None]:
         self._turn.release()
         try:
-            yield
+            with nullcontext() if shielded else self._lowered():
+                yield
         finally:
             self._turn.acquire()
+
+    def _lowered(self) -> AbstractContextManager[None]:
+        shield = self._shields.get(threading.get_ident())
+        return nullcontext() if shield is None else shield.lowered()
 
     def _stir(self) -> None:
         """Have every other thread look again at what there is to do."""
