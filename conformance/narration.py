@@ -101,3 +101,20 @@ def line(event: Event) -> str:
 def _short(value: Json) -> str:
     text = json.dumps(value, ensure_ascii=False)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def arrow(fact: Fact) -> str | None:
+    """Return to whom something goes, for a picture; None for what stays with who did it."""
+    match fact:
+        case Connected() | Requested():
+            return BACKEND
+        case Responded() | Framed():
+            return CLIENT
+        case Ended(by=by) | Closed(by=by):
+            return BACKEND if by == "client" else CLIENT
+        case Called() | Woken():
+            return CLIENT
+        case CallbackRan() | Settled() | Slept() | SleepEnded() | Noted():
+            return None
+        case _:
+            assert_never(fact)

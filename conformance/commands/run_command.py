@@ -2,16 +2,21 @@
 
 import sys
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
 
 import anyio
 import click
+from attrs import evolve
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from conformance.baseline import declared, read_baseline, weigh
 from conformance.catalogue import PATIENCE, Outcome, Plan, assignments, run
 from conformance.console import Report
 from conformance.loader import load_cases
 from conformance.process import DriverUnusable
+from conformance.reports import check_reports, write_reports
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.verdict import CaseResult, exit_of
@@ -34,6 +39,18 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     type=click.FloatRange(0.05, 3600),
     help="Seconds of silence after which nothing more is expected.",
 )
+@click.option(
+    "--baseline",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Known failures (TOML): [[known]] with case, reason, profile?, assertion?, expires?",
+)
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Also write run.json, *.xml (JUnit), *.md, badge.json or *.html; as often as you like.",
+)
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -43,11 +60,16 @@ def command(
     lanes: int,
     isolate: bool,
     patience: float,
+    baseline: Path | None,
+    reports: Sequence[Path],
     driver: Sequence[str],
 ) -> int:
     """Judge a client: the reference, or the driver given after --."""
     requirements = load_requirements()
-    cases = select(load_cases(requirements), ids, patterns)
+    catalogue = load_cases(requirements)
+    known = read_baseline(baseline) if baseline is not None else ()
+    check_reports(reports)
+    cases = select(catalogue, ids, patterns)
     plan = Plan(
         command=driver or REFERENCE,
         cases=cases,
@@ -64,8 +86,15 @@ def command(
     except DriverUnusable as error:
         click.echo(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
+    known = (*known, *declared(outcome.identity.declared_gaps))
+    weighed = weigh(outcome.results, known, catalogue, datetime.now(UTC).date())
+    outcome = evolve(outcome, results=weighed.results)
     Report(Console(highlight=False, soft_wrap=False), requirements, driver).print(outcome)
-    return exit_of(outcome.results)
+    write_reports(reports, outcome, requirements, driver)
+    for line in weighed.stale:
+        click.echo(f"stale baseline: {line}", err=True)
+    status = exit_of(outcome.results)
+    return Exit.STALE_BASELINE if weighed.stale and status is Exit.OK else status
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:

@@ -1,0 +1,114 @@
+"""Known failures: what a client is known not to pass, why, and until when that is accepted.
+
+It knows when such knowledge is stale: the failure is gone, the case does not exist, or the date has
+passed. It refuses to know the calendar: today is an argument.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+from attrs import evolve, frozen
+
+from conformance.case import Case
+from conformance.reading import ReadingError, Table, nearest, parse_toml
+from conformance.specification import PROFILE_NAMES
+from conformance.verdict import CaseResult, Finding
+from conformance.verdict_words import Verdict
+
+
+@frozen(kw_only=True)
+class Known:
+    """One known failure: of a case, of one of its assertions, under one profile or under all."""
+
+    case: str
+    reason: str
+    profile: str = ""
+    assertion: str = ""
+    expires: date | None = None
+
+    def covers(self, result: CaseResult, finding: Finding) -> bool:
+        """Tell whether a finding is this known failure."""
+        return self.is_about(result) and self.assertion in ("", finding.assertion)
+
+    def is_about(self, result: CaseResult) -> bool:
+        """Tell whether a result is of this case and profile."""
+        named = self.case in (result.case.id, result.case.id.partition("[")[0])
+        return named and self.profile in ("", result.profile)
+
+    def __str__(self) -> str:
+        profile = f" under {self.profile}" if self.profile else ""
+        return f"{self.case}{profile}" + (f", {self.assertion}" if self.assertion else "")
+
+
+@frozen
+class Weighed:
+    """Results with the known failures marked, and what is stale about the knowledge."""
+
+    results: Sequence[CaseResult]
+    stale: Sequence[str]
+
+
+def read_baseline(path: Path) -> tuple[Known, ...]:
+    """Read a baseline file; raises ReadingError, and FileNotFoundError where there is none."""
+    top = Table(path.name, parse_toml(path.read_text("utf-8"), path.name))
+    known = tuple(_known(table) for table in top.tables("known"))
+    top.finish()
+    return known
+
+
+def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
+    """Return what a driver itself says that its client does not pass."""
+    return tuple(Known(case=case, reason=reason) for case, reason in gaps.items())
+
+
+def weigh(
+    results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
+) -> Weighed:
+    """Mark the known failures among the results; `cases` are all there are, selected or not."""
+    return Weighed(
+        [_marked(result, known) for result in results], list(_stale(results, known, cases, today))
+    )
+
+
+def _known(table: Table) -> Known:
+    expires = table.optional("expires", table.text)
+    try:
+        until = date.fromisoformat(expires) if expires is not None else None
+    except ValueError as error:
+        raise ReadingError(table.where, f"{expires!r} is no date, '2026-12-31' would be") from error
+    profile = table.one_of("profile", PROFILE_NAMES) if table.has("profile") else ""
+    known = Known(
+        case=table.text("case"),
+        reason=table.text("reason"),
+        profile=profile,
+        assertion=table.text("assertion", ""),
+        expires=until,
+    )
+    table.finish()
+    return known
+
+
+def _marked(result: CaseResult, known: Sequence[Known]) -> CaseResult:
+    covered = [
+        next((each for each in known if each.covers(result, finding)), None)
+        for finding in result.findings
+    ]
+    reasons = [each.reason for each in covered if each is not None]
+    if not result.findings or len(reasons) < len(result.findings):
+        return result
+    return evolve(result, verdict=Verdict.KNOWN_FAILURE, reason=reasons[0])
+
+
+def _stale(
+    results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
+) -> Iterator[str]:
+    ids = {name for case in cases for name in (case.id, case.id.partition("[")[0])}
+    for each in known:
+        ran = [r for r in results if each.is_about(r) and r.verdict is not Verdict.NOT_APPLICABLE]
+        if each.case not in ids:
+            yield f"{each}: there is no such case; {nearest(each.case, ids)}"
+        elif each.expires is not None and each.expires < today:
+            yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"
+        elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
+            yield f"{each}: passes now; take it out of the baseline ({each.reason})"

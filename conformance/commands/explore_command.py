@@ -1,0 +1,111 @@
+"""`arkor-conformance explore`: seeded random schedules of faults against the oracle."""
+
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import anyio
+import click
+from attrs import evolve
+from rich.console import Console
+
+from conformance.catalogue import PATIENCE, Plan, run
+from conformance.commands.run_command import REFERENCE, refusal
+from conformance.console import Report
+from conformance.exploration import as_case, case_file, roll, smaller
+from conformance.model import Schedule
+from conformance.process import DriverUnusable
+from conformance.specification import PROFILE_NAMES, Requirement, load_requirements
+from conformance.verdict import CaseResult
+from conformance.verdict_words import Exit, Verdict
+
+_BATCH = 50
+_BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
+
+
+@click.command(context_settings={"ignore_unknown_options": False})
+@click.option("--seed", default=0, type=int, help="The same seed rolls the same schedules.")
+@click.option("--budget", default=500, type=click.IntRange(1), help="Schedules to try.")
+@click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
+@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
+@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+@click.option(
+    "--output",
+    default=Path("found.toml"),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the smallest failing schedule goes, as a case file.",
+)
+@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+def command(
+    *,
+    seed: int,
+    budget: int,
+    profile: str | None,
+    lanes: int,
+    patience: float,
+    output: Path,
+    driver: Sequence[str],
+) -> int:
+    """Try a client on random schedules; shrink the first that it does not survive."""
+    known = load_requirements()
+    plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
+    profiles = (profile,) if profile else PROFILE_NAMES
+    schedules = itertools.islice(_rolled(seed, profiles), budget)
+    try:
+        tried, found = anyio.run(_search, plan, schedules, known)
+        if found is None:
+            click.echo(f"seed {seed}: {tried} schedules, none found the client wrong")
+            return Exit.OK if tried else Exit.NOTHING_RAN
+        click.echo(f"seed {seed}: schedule {tried} found the client wrong; making it smaller …")
+        smallest = anyio.run(_shrink, plan, found, known)
+        case = as_case(f"seed-{seed}", smallest, known)
+        outcome = anyio.run(run, evolve(plan, cases=(case,)), _ignore)
+    except DriverUnusable as error:
+        click.echo(refusal(error, plan.command), err=True)
+        return Exit.UNUSABLE
+    output.write_text(case_file(case), "utf-8")
+    Report(Console(highlight=False, soft_wrap=False), known, driver).print(outcome)
+    click.echo(f"written to {output}; again: arkor-conformance run --file {output}")
+    return Exit.FAILED
+
+
+def _rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
+    for number in itertools.count():
+        yield roll(seed, number, profiles[number % len(profiles)])
+
+
+async def _search(
+    plan: Plan, schedules: Iterator[Schedule], known: Mapping[str, Requirement]
+) -> tuple[int, Schedule | None]:
+    """Return how many schedules were tried, and the first that failed."""
+    tried = 0
+    while batch := list(itertools.islice(schedules, _BATCH)):
+        failed = await _first_failing(plan, batch, known)
+        if failed is not None:
+            return tried + failed + 1, batch[failed]
+        tried += len(batch)
+    return tried, None
+
+
+async def _shrink(plan: Plan, schedule: Schedule, known: Mapping[str, Requirement]) -> Schedule:
+    """Return the smallest schedule that still fails, as far as single steps lead."""
+    while True:
+        steps = list(smaller(schedule))
+        failing = await _first_failing(plan, steps, known) if steps else None
+        if failing is None:
+            return schedule
+        schedule = steps[failing]
+
+
+async def _first_failing(
+    plan: Plan, schedules: Sequence[Schedule], known: Mapping[str, Requirement]
+) -> int | None:
+    cases = [as_case(f"try-{n}", schedule, known) for n, schedule in enumerate(schedules)]
+    outcome = await run(evolve(plan, cases=cases), _ignore)
+    places = {case.id: n for n, case in enumerate(cases)}
+    failed = [places[result.case.id] for result in outcome.results if result.verdict in _BAD]
+    return min(failed, default=None)
+
+
+def _ignore(_: CaseResult) -> None:
+    """Take no notice of a single result."""

@@ -1,0 +1,91 @@
+"""Known failures pass, and knowledge that is stale does not."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from conformance.baseline import Known, read_baseline, weigh
+from conformance.case import Case
+from conformance.reading import ReadingError
+from conformance.trace import Trace
+from conformance.verdict import CaseResult, Finding
+from conformance.verdict_words import Verdict
+from tests.conformance.casefile import one
+from tests.conformance.commandline import kit
+
+TODAY = date(2026, 6, 1)
+CASE: Case = one("[expect]\nconnects = 1")
+
+
+def result(*assertions: str) -> CaseResult:
+    findings = tuple(
+        Finding(assertion=name, requires=("ARK-BUD-1",), expected="", actual="", event=None)
+        for name in assertions
+    )
+    verdict = Verdict.FAIL if findings else Verdict.PASS
+    return CaseResult(
+        case=CASE, profile="2026-05", verdict=verdict, findings=findings, trace=Trace()
+    )
+
+
+def weighed(known: Known, *assertions: str) -> tuple[Verdict, str]:
+    found = weigh([result(*assertions)], [known], [CASE], TODAY)
+    return found.results[0].verdict, " ".join(found.stale)
+
+
+def test_a_known_failure_does_not_fail() -> None:
+    known = Known(case="budget.small", reason="not yet")
+    assert weighed(known, "connects", "sleeps") == (Verdict.KNOWN_FAILURE, "")
+
+
+def test_a_known_assertion_does_not_cover_another() -> None:
+    known = Known(case="budget.small", assertion="connects", reason="not yet")
+    assert weighed(known, "connects", "sleeps") == (Verdict.FAIL, "")
+
+
+def test_another_profile_is_not_covered() -> None:
+    known = Known(case="budget.small", profile="hardened", reason="not yet")
+    assert weighed(known, "connects") == (Verdict.FAIL, "")
+
+
+def test_a_known_failure_that_passes_is_stale() -> None:
+    verdict, stale = weighed(Known(case="budget.small", reason="not yet"))
+    assert (verdict, "passes now" in stale) == (Verdict.PASS, True)
+
+
+def test_an_unknown_case_is_stale_and_the_nearest_is_named() -> None:
+    _, stale = weighed(Known(case="budget.smal", reason="not yet"))
+    assert "did you mean 'budget.small'?" in stale
+
+
+@pytest.mark.parametrize(
+    ("expires", "stale"), [(date(2026, 5, 31), True), (TODAY, False), (None, False)]
+)
+def test_an_entry_is_stale_once_its_date_has_passed(expires: date | None, *, stale: bool) -> None:
+    _, said = weighed(Known(case="budget.small", reason="not yet", expires=expires), "connects")
+    assert ("expired" in said) is stale
+
+
+def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.toml"
+    file.write_text('[[known]]\ncase = "a.b"\nreason = "r"\nexpires = "soon"\n')
+    with pytest.raises(ReadingError, match="'soon' is no date"):
+        read_baseline(file)
+
+
+@pytest.mark.parametrize(
+    ("entry", "status", "said"),
+    [
+        ('case = "create.refused[500]"\nreason = "r"', 2, "passes now"),
+        ('case = "create.refusedd"\nreason = "r"', 2, "no such case"),
+        ('case = "create.refused[500]"\nreasons = "r"', 3, "'reason' is missing"),
+    ],
+)
+def test_a_stale_baseline_has_a_status_of_its_own(
+    tmp_path: Path, entry: str, status: int, said: str
+) -> None:
+    file = tmp_path / "baseline.toml"
+    file.write_text(f"[[known]]\n{entry}\n")
+    done = kit("run", "--case", "create.refused[500]", "--baseline", str(file))
+    assert (done.status, said in done.out + done.err) == (status, True), done
