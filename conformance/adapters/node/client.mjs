@@ -2,7 +2,7 @@
 // dice, an abort signal) can be brought along, and nothing here knows the conformance kit.
 
 import { Backoff, retryAfter } from "./backoff.mjs";
-import { GaveUp, TransportError } from "./errors.mjs";
+import { GaveUp, HttpError, TransportError } from "./errors.mjs";
 import { blocks } from "./event-stream.mjs";
 import { PROFILES } from "./profiles.mjs";
 import { Wire, parseObject, received, within } from "./wire.mjs";
@@ -175,7 +175,9 @@ export class Trainer {
     }
     if (this.#isStream(response)) return response.body;
     if (this.#profile.strict) backoff.onceFloor = retryAfter(response.headers);
-    const refusal = await this.#wire.refusal(response, signal);
+    const refusal = response.ok
+      ? new HttpError(response.status, "the answer is no event stream") // Its body says nothing.
+      : await this.#wire.refusal(response, signal);
     throw this.#isPermanent(response.status) ? refusal : setback(refusal);
   }
 
