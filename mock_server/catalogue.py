@@ -13,8 +13,8 @@ import attrs
 
 from mock_server.codec import scenario_from_toml, scenario_schema
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule
-from mock_server.shapes import words_of
 from mock_server.vocabulary import Select
+from mock_server.words import words_of
 
 EXAMPLES: Final[Mapping[str, str]] = {
     "accept": 'on = {connection = 1}\naccept = "rst"',

@@ -12,15 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from mock_server.model import JobPlan, Rule, Scenario
-from mock_server.shapes import (
-    ScenarioError,
-    is_array,
-    is_table,
-    plain,
-    table,
-    words_of,
-)
+from mock_server.shapes import ScenarioError, is_array, is_table
 from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
+from mock_server.words import plain, table, words_of
 
 _SCENARIO: Final = table(Scenario, "a scenario")
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")

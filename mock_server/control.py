@@ -21,9 +21,10 @@ from mock_server.net.service import Answered
 from mock_server.routing import Request, json_of
 from mock_server.script import rule_from_words
 from mock_server.server import MockServer
-from mock_server.shapes import Shape, is_array, is_table, plain, table
-from mock_server.verify import VERIFICATION, problems_of
+from mock_server.shapes import Shape, is_array, is_table
+from mock_server.verification import VERIFICATION, problems_of
 from mock_server.vocabulary import FRAME, Ending
+from mock_server.words import plain, table
 
 LONGEST_WAIT: Final = 60.0
 _TAIL_BATCH: Final = 64

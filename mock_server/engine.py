@@ -11,7 +11,8 @@ from functools import partial
 from attrs import define, field, frozen
 
 from mock_server.model import Rule
-from mock_server.program import Chosen, Exchange, ExchangeProgram
+from mock_server.operations import Exchange
+from mock_server.program import Chosen, ExchangeProgram
 from mock_server.vocabulary import Accepting, Route, Select, TlsFault
 
 

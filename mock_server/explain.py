@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from mock_server.codec import needs_of
 from mock_server.model import JobPlan, Rule, Scenario
-from mock_server.shapes import is_table, plain, words_of
+from mock_server.shapes import is_table
 from mock_server.vocabulary import Fate, Select
+from mock_server.words import plain, words_of
 
 _EVERY: Mapping[str, str] = {"connection": "every connection", "exchange": "every request"}
 

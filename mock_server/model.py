@@ -23,9 +23,7 @@ from mock_server.shapes import (
     mapping,
     milliseconds,
     number,
-    table,
     text,
-    word,
 )
 from mock_server.vocabulary import (
     FRAME,
@@ -50,6 +48,7 @@ from mock_server.vocabulary import (
     UnknownCursor,
     check_stall,
 )
+from mock_server.words import table, word
 
 _INSERT: Final = table(Insert, "frames, or {before = [...], after = [...]}")
 _SHIFT: Final = table(Shift, "{overlap = n} or {gap = n}")

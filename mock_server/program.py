@@ -15,54 +15,8 @@ from attrs import define, evolve, frozen
 from mock_server.damage import inserted, pieces_of, recast
 from mock_server.framing import Frame
 from mock_server.model import Rule
-from mock_server.vocabulary import After, Ending, Outage, Route, Select, Stall
-
-
-@frozen
-class Write:
-    """Send these bytes in one piece; `frames` are those whose last byte is among them."""
-
-    data: bytes
-    frames: tuple[Frame, ...] = ()
-
-
-@frozen
-class Pause:
-    """Wait for this many seconds."""
-
-    seconds: float
-
-
-@frozen
-class AwaitGate:
-    """Wait until the gate of this name opens."""
-
-    gate: str
-
-
-@frozen
-class End:
-    """End the response like this; `extra` follows a polite end. Nothing comes after it."""
-
-    how: Ending
-    extra: bytes = b""
-
-
-Operation = Write | Pause | AwaitGate | End
-
-
-@frozen
-class Exchange:
-    """What a selection can ask about one request; header names are lower case."""
-
-    route: Route
-    job: str | None
-    method: str
-    headers: tuple[tuple[str, str], ...]
-    attempt: int
-    """The how-manieth request of its route."""
-    job_attempt: int
-    """The how-manieth request of its route and job."""
+from mock_server.operations import AwaitGate, End, Exchange, Operation, Pause, Write
+from mock_server.vocabulary import After, Ending, Outage, Select, Stall
 
 
 @frozen

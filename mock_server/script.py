@@ -10,8 +10,8 @@ from attrs import define, field, frozen
 
 from mock_server.codec import check_rule
 from mock_server.model import Rule
-from mock_server.shapes import table
 from mock_server.vocabulary import Route
+from mock_server.words import table
 
 _RULE = table(Rule, "a rule")
 

@@ -30,9 +30,10 @@ from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
 from mock_server.script import On
-from mock_server.shapes import ScenarioError, Shape, table
+from mock_server.shapes import ScenarioError, Shape
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
+from mock_server.words import table
 
 MOCK_CAPABILITIES = frozenset(Capability)
 

@@ -15,9 +15,10 @@ from mock_server.model import JobPlan, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.script import On
 from mock_server.server import MockServer
-from mock_server.shapes import Shape, table
+from mock_server.shapes import Shape
 from mock_server.verify import Verify
 from mock_server.vocabulary import FRAME, Ending
+from mock_server.words import table
 
 _JOB: Shape[JobPlan] = table(JobPlan, "a job")
 

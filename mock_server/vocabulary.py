@@ -25,10 +25,9 @@ from mock_server.shapes import (
     milliseconds,
     number,
     span,
-    table,
     text,
-    word,
 )
+from mock_server.words import table, word
 
 MANY: Final = 1_000_000
 

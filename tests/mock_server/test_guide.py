@@ -58,6 +58,18 @@ def test_the_node_example_drives_the_process_over_http_only(tmp_path: Path) -> N
     assert found["verdict"] == {"status": 200, "body": {"ok": True}}
 
 
+def test_the_python_example_drives_the_process_over_http_only(tmp_path: Path) -> None:
+    ended = subprocess.run(  # noqa: S603 -- our own program
+        [sys.executable, "-W", "error", str(written("drive.py", tmp_path))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.stderr == ""
+    assert ended.stdout == "503 200 409 ['me(): expected exactly 3, got 2']\n"
+
+
 def test_every_command_of_the_guide_exists() -> None:
     for command in re.findall(r"arkor-mock (\w[\w-]*)", GUIDE):
         with pytest.raises(SystemExit) as ended:

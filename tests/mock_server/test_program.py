@@ -7,7 +7,8 @@ import pytest
 from mock_server import Ending, Route, scenario_from_dict
 from mock_server.engine import Engine
 from mock_server.framing import frame_of
-from mock_server.program import AwaitGate, End, ExchangeProgram, Operation, Pause, Write
+from mock_server.operations import AwaitGate, End, Operation, Pause, Write
+from mock_server.program import ExchangeProgram
 
 FRAMES = [
     frame_of(

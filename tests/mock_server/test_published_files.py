@@ -8,7 +8,7 @@ import pytest
 from mock_server.catalogue import EXAMPLES, catalogue
 from mock_server.codec import said, scenario_from_toml, scenario_schema
 from mock_server.model import Rule
-from mock_server.shapes import words_of
+from mock_server.words import words_of
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {
