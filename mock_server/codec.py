@@ -18,6 +18,7 @@ from mock_server.words import plain, table, words_of
 
 _SCENARIO: Final = table(Scenario, "a scenario")
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAME_WORDS: Final = {
     "drop",
     "duplicate",
@@ -249,6 +250,9 @@ def _check_head(rule: Rule, words: set[str], where: str) -> None:
     lost = sorted(words & (_HEAD_WORDS | {"early", "framing", "bom"}))
     if rule.lose is not None and lost:
         raise ScenarioError(f"{where}: a lost answer has no head, so {lost[0]} has no place")
+    for name in rule.headers or {}:
+        if not _TOKEN.fullmatch(name):
+            raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
     if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 -- 3xx
         raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
 

@@ -46,8 +46,16 @@ def _encoded(scripted: ScriptedFrame) -> bytes:
 
 
 def compact(value: object) -> str:
-    """Write JSON on one line, without spaces, characters as they are."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    """Write JSON on one line, without spaces, characters as they are.
+
+    A lone surrogate, which JSON can hold and UTF-8 cannot, is escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text
 
 
 def _fields_only(scripted: ScriptedFrame) -> bytes:

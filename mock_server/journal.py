@@ -228,7 +228,7 @@ def record_to_dict(record: Record) -> dict[str, object]:
 
 def to_jsonl(records: Iterable[Record]) -> str:
     """Write records as JSON, one a line."""
-    lines = (json.dumps(record_to_dict(record), ensure_ascii=False) for record in records)
+    lines = (json.dumps(record_to_dict(record)) for record in records)
     return "".join(line + "\n" for line in lines)
 
 

@@ -63,7 +63,7 @@ def _journal(mock: SyncMock | MockServer) -> str:
 
 
 def _line(record: Record) -> str:
-    return json.dumps(record_to_dict(record), ensure_ascii=False)
+    return json.dumps(record_to_dict(record))
 
 
 @pytest.fixture(scope="session")

@@ -74,7 +74,7 @@ def request_bytes(
     if body:
         given["Content-Length"] = str(len(body))
     lines += [f"{name}: {value}" for name, value in given.items()]
-    return "\r\n".join([*lines, "", ""]).encode() + body
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
 
 
 @define

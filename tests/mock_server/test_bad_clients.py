@@ -3,7 +3,15 @@
 import anyio
 import pytest
 
-from mock_server import MockServer, RequestReceived, RequestRejected, scenario_from_dict
+from mock_server import (
+    MockServer,
+    RequestReceived,
+    RequestRejected,
+    Scenario,
+    scenario_from_dict,
+)
+from mock_server.admin import PREFIX, AdminServer
+from mock_server.journal import to_jsonl
 from tests.mock_server.rawclient import RawClient, create, request_bytes
 
 pytestmark = pytest.mark.anyio
@@ -116,3 +124,66 @@ async def test_an_http_1_0_client_gets_a_stream_that_ends_with_the_connection() 
     assert b"chunked" not in found
     assert b"training.completed" in found
     assert ending == "FIN"
+
+
+NASTY = [
+    b"",
+    b"{",
+    b"null",
+    b"[]",
+    b'"\\ud800"',
+    b'{"name":"\\ud800","config":{"model":"\\udfff"},"messages":["\\ud800"],"kind":"\\ud800"}',
+    b'{"name":"n","config":{"model":"m","x":NaN,"y":1e999}}',
+    b"[" * 100_000,
+    b"\xff\xfe\x00",
+    b"9" * 5000,
+    b'{"name":1,"config":[],"messages":{},"kind":[],"data":null,"how":{}}',
+    b'{"rule":[{"frames":[{"json":"\\ud800"}]}]}',
+    b'{"rule":[{"json":"\\ud800"}],"name":"\\ud800"}',
+    b'{"schema":1e400,"seed":-1}',
+    b'{"data":"\\ud800"}',
+    b'{"id":"\\ud800"}',
+    b'{"requests":[{"request":{"json":"\\ud800"},"at_least":1}],"order":[{},{}]}',
+]
+TARGETS = [
+    "/v1/jobs",
+    "/v1/jobs/%FF%00",
+    "/v1/jobs/job-1/cancel",
+    "/v1/jobs/job-1/events/stream?orgSlug=%ff&orgSlug",
+    "/v1/inference/chat",
+    "/v1/projects?orgSlug=%",
+    "/v1/auth/anonymous",
+    "*",
+    "//",
+    "http://else/v1/me",
+]
+BELOW = ["", "/scenario", "/rules", "/jobs", "/jobs/job-1/events", "/verify", "/gates/%FF/open"]
+
+
+async def test_no_body_and_no_target_brings_the_backend_down() -> None:
+    async with MockServer() as mock:
+        await create(mock.port)
+        for target in TARGETS:
+            for body in NASTY:
+                for method in ("POST", "GET", "PUT"):
+                    async with RawClient(mock.port) as client:
+                        headers = {"Connection": "close", "Last-Event-ID": "\xff\xe9"}
+                        answer = await client.ask_to_end(method, target, headers, body)
+                    assert answer.head.startswith("HTTP/1.1 "), (method, target, body[:40])
+        for record in mock.journal:
+            to_jsonl([record]).encode()
+
+
+async def test_no_body_and_no_target_brings_the_admin_down() -> None:
+    async with AdminServer("t") as admin:
+        await admin.start(Scenario())
+        targets = [f"{PREFIX}/servers", *(f"{PREFIX}/servers/1{path}" for path in BELOW)]
+        for target in targets:
+            for body in NASTY:
+                for method in ("POST", "PUT", "GET"):
+                    async with RawClient(admin.port) as client:
+                        headers = {"Connection": "close", "Host": f"127.0.0.1:{admin.port}"}
+                        raw = request_bytes(method, target, headers, body)
+                        await client.send(raw.replace(b"Host: mock\r\n", b""))
+                        found, _ = await client.read_to_end()
+                    assert found.startswith(b"HTTP/1.1 "), (method, target, body[:40])
