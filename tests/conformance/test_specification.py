@@ -288,14 +288,22 @@ def expected(case: Case, word: str) -> Json:
 @pytest.mark.parametrize("vector", VECTORS, ids=VECTOR_IDS)
 def test_every_vector_is_driven_through_a_client_and_its_cursor_is_judged(vector: Table) -> None:
     name, seed = vector.text("id"), vector.text("last_event_id", "")
-    chain = [seed or False, vector.table("expect").text("last_event_id") or False]
+    after = vector.table("expect").text("last_event_id")
     prefix = "seeded-" if seed else ""
-    templates = ("seeded" if seed else "cursor", f"{prefix}empty-id", f"{prefix}empty-id-clears")
-    cases = [cases[name] for cases in map(driven, templates) if name in cases]
-    assert sorted(profile for case in cases for profile in case.profiles) == sorted(PROFILE_NAMES)
-    for case in cases:
-        assert sent(case, 1 if seed else 0) == pieces(vector)
-        assert expected(case, "last_event_ids") == ([False, *chain] if seed else chain)
+    judging = {
+        ("seeded" if seed else "cursor"): ([seed] if seed else [], after),
+        "keeps-the-cursor": (["before"], "before"),
+        f"{prefix}empty-id": ([seed] if seed else [], False),
+        f"{prefix}empty-id-clears": ([seed] if seed else [], False),
+    }
+    profiles: list[str] = []
+    for template, (earlier, later) in judging.items():
+        if case := driven(template).get(name):
+            profiles += case.profiles
+            assert sent(case, len(earlier)) == pieces(vector)
+            assert expected(case, "last_event_ids") == [False, *earlier, later]
+            assert bool(after) == (template in {"seeded", "cursor"})
+    assert sorted(profiles) == sorted(PROFILE_NAMES)
 
 
 @pytest.mark.parametrize("vector", VECTORS, ids=VECTOR_IDS)
