@@ -14,6 +14,7 @@ from arkor_proto._errors import TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._messages import Broken, Finished, Received, Responded
 from arkor_proto._types import Request
+from arkor_proto.transports._chunks import ChunkMerger
 
 _MAX_HEAD: Final = 64 * 2**10
 _HEADERS_TOO_LARGE: Final = 431
@@ -38,6 +39,7 @@ class Conversation:
     """Whether the peer may still wait for a part of the request; the transport knows."""
     answered: bool = field(default=False, init=False)
     over: bool = field(default=False, init=False)
+    _chunks: ChunkMerger | None = field(default=None, init=False)
 
     @property
     def reusable(self) -> bool:
@@ -67,15 +69,11 @@ class Conversation:
         body: list[bytes] = []
         end: Report | None = None
         try:
-            self.connection.receive_data(data)
+            self._pass_on(data)
             while end is None and (event := self.connection.next_event()) is not h11.NEED_DATA:
                 match event:
                     case h11.Response():
-                        self.answered = True
-                        headers = tuple(
-                            (bytes(name), bytes(value)) for name, value in event.headers
-                        )
-                        reports.append(Responded(self.exchange, event.status_code, headers))
+                        reports.append(self._head(event))
                     case h11.Data():
                         body.append(event.data)
                     case h11.EndOfMessage():
@@ -95,6 +93,21 @@ class Conversation:
         """Return the report that this exchange failed."""
         self.over = True
         return Broken(self.exchange, TransportError(f"connection: {why}"))
+
+    def _pass_on(self, data: bytes) -> None:
+        passed = data if self._chunks is None else self._chunks.feed(data)
+        if passed:
+            self.connection.receive_data(passed)
+        if not data:
+            self.connection.receive_data(b"")
+
+    def _head(self, response: h11.Response) -> Responded:
+        self.answered = True
+        headers = tuple((bytes(name), bytes(value)) for name, value in response.headers)
+        if any(name == b"transfer-encoding" for name, _ in headers):
+            self._chunks = ChunkMerger()
+            self._chunks.skip(self.connection.trailing_data[0])
+        return Responded(self.exchange, response.status_code, headers)
 
     def _complaint(self, error: h11.RemoteProtocolError, data: bytes) -> str:
         if not data and not self.answered:

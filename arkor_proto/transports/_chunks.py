@@ -1,0 +1,70 @@
+"""Many small chunks of a chunked body, made into few large ones before HTTP looks at them.
+
+It knows where a chunk begins and ends as long as everything is plain. It refuses to know anything
+else: what is odd goes on as it came, and h11, which costs more for a chunk than a session for the
+event in it, decides what is right. The body is the same, and no byte of it waits.
+"""
+
+import re
+from typing import Final
+
+from attrs import define, field
+
+# A chunk's head in its plain form (RFC 9112 §7.1), without extensions and of a sane size.
+_HEAD: Final = re.compile(rb"([0-9a-fA-F]{1,7})\r\n")
+_BEGUN: Final = re.compile(rb"[0-9a-fA-F]{1,7}\r?\Z")
+
+
+@define
+class ChunkMerger:
+    """Takes a chunked body as it comes; `feed` returns bytes that mean the same."""
+
+    _owed: int = field(default=0, init=False)
+    """How many bytes of the chunk under way, its CRLF included, have not come yet."""
+    _held: bytes = field(default=b"", init=False)
+    """The beginning of a chunk's head: no body is in it, so it can wait for the rest."""
+    _plain: bool = field(default=True, init=False)
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what can be passed on now; `data` is b"" at the end of the connection."""
+        if not self._plain or not data:
+            held, self._held = self._held, b""
+            return held + data
+        if self._owed > len(data):
+            self._owed -= len(data)
+            return data
+        begun, data = data[: self._owed], self._held + data[self._owed :]
+        self._owed, self._held = 0, b""
+        return begun + self._merge(data)
+
+    def skip(self, data: bytes) -> None:
+        """Take note of bytes that have gone on as they came, at the beginning of the body."""
+        self._merge(data)
+        # What is held back here has gone on already.
+        self._plain, self._held = self._plain and not self._held, b""
+
+    def _merge(self, data: bytes) -> bytes:
+        whole: list[bytes] = []
+        at = 0
+        while found := _HEAD.match(data, at):
+            start = found.end()
+            end = start + int(found[1], 16)
+            if end == start or data[end : end + 2] != b"\r\n":
+                break
+            whole.append(data[start:end])
+            at = end + 2
+        body = b"".join(whole)
+        merged = b"%x\r\n%b\r\n" % (len(body), body) if whole else b""
+        return merged + self._rest(data[at:])
+
+    def _rest(self, rest: bytes) -> bytes:
+        """Return what goes on of the bytes behind the last whole chunk."""
+        found = _HEAD.match(rest)
+        if found is not None and int(found[1], 16):
+            self._owed = found.end() + int(found[1], 16) + 2 - len(rest)
+            self._plain = self._owed > 0
+        elif rest and _BEGUN.match(rest):
+            self._held, rest = rest, b""
+        else:
+            self._plain = not rest
+        return rest

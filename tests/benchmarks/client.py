@@ -1,0 +1,159 @@
+"""Frames per second from the socket to an awaited callback, beside other clients.
+
+`python -m tests.benchmarks.client` prints one Markdown table. A child process sends the same bytes
+to each reader in turn; the readers are interleaved, and only ratios of medians are worth reading.
+It installs nothing: a peer that is not there is left out.
+"""
+
+import asyncio
+import json
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import Final, TypeAlias
+
+from arkor_proto import TrainingLog
+from arkor_proto.transports.anyio import ArkorClient, Callbacks
+from tests.benchmarks.workloads import Workload, workloads
+
+ROUNDS: Final = 7
+SIZE: Final = 4 * 2**20
+HEAD: Final = (
+    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+)
+END: Final = b'id: end\ndata: {"type":"training.completed"}\n\n'
+CHUNKINGS: Final = {"W2": "one frame a send", "W1": "64 KiB a send"}
+
+Reader: TypeAlias = Callable[[str, int], Awaitable[int]]
+"""Reads the stream at a port whole; returns how many frames it saw, or bytes if it only reads."""
+
+
+def chunk(data: bytes) -> bytes:
+    """Return one chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def send_forever(name: str) -> None:
+    """Answer every connection with the workload `name`; print the port first."""
+    chunks = [chunk(piece) for piece in _workload(name).chunks]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        while True:
+            accepted, _ = listener.accept()
+            with accepted:
+                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                accepted.recv(65_536)
+                accepted.sendall(HEAD)
+                for piece in chunks:
+                    accepted.sendall(piece)
+                accepted.sendall(chunk(END) + b"0\r\n\r\n")
+                accepted.shutdown(socket.SHUT_WR)
+                accepted.recv(65_536)
+
+
+async def with_arkor(host: str, port: int) -> int:
+    """Read with the client under test, each frame to an awaited callback."""
+    seen = 0
+
+    async def hear(_: TrainingLog) -> None:
+        nonlocal seen
+        seen += 1
+
+    async with ArkorClient(f"http://{host}:{port}", token="t") as client:
+        await client.attach("j", callbacks=Callbacks(on_log=hear)).wait()
+    return seen
+
+
+async def with_httpx(host: str, port: int) -> int:
+    """Read with httpx and httpx-sse, decoding as much: each frame's JSON to an awaited callback."""
+    import httpx  # noqa: PLC0415 (a peer that may be absent)
+    from httpx_sse import aconnect_sse  # noqa: PLC0415
+
+    seen = 0
+
+    async def hear(event: object) -> None:
+        nonlocal seen
+        seen += event is not None
+
+    async with (
+        httpx.AsyncClient() as client,
+        aconnect_sse(client, "GET", f"http://{host}:{port}/") as source,
+    ):
+        async for event in source.aiter_sse():
+            data: object = json.loads(event.data)
+            if event.id == "end":
+                break
+            await hear(data)
+    return seen
+
+
+async def with_raw_reads(host: str, port: int) -> int:
+    """Read the same bytes and look at none of them."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    size = 0
+    while data := await reader.read(65_536):
+        size += len(data)
+    writer.close()
+    await writer.wait_closed()
+    return size
+
+
+def readers() -> dict[str, Reader]:
+    """Return who can take part here, by name."""
+    found: dict[str, Reader] = {"raw reads": with_raw_reads, "arkor-proto": with_arkor}
+    if find_spec("httpx") and find_spec("httpx_sse"):
+        found["httpx + httpx-sse"] = with_httpx
+    return found
+
+
+def measure(name: str, rounds: int = ROUNDS) -> dict[str, float]:
+    """Return the median frames per second of every reader on one workload."""
+    expected = _workload(name).events
+    command = [sys.executable, "-m", "tests.benchmarks.client", name]
+    rates: dict[str, list[float]] = {reader: [] for reader in readers()}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
+        try:
+            assert sender.stdout is not None  # asked for above
+            port = int(sender.stdout.readline())
+            for _ in range(rounds):
+                for reader, read in readers().items():
+                    began = time.perf_counter()
+                    seen = asyncio.run(_whole(read, port))
+                    rates[reader].append(expected / (time.perf_counter() - began))
+                    if seen != expected and read is not with_raw_reads:
+                        raise RuntimeError(f"{reader}: {seen} frames, {expected} would be right")
+        finally:
+            sender.kill()
+    return {reader: statistics.median(found) for reader, found in rates.items()}
+
+
+async def _whole(read: Reader, port: int) -> int:
+    return await read("127.0.0.1", port)
+
+
+def _workload(name: str) -> Workload:
+    return next(each for each in workloads(SIZE) if each.name == name)
+
+
+def table() -> str:
+    """Measure everything and return the table."""
+    lines = ["| workload | reader | frames/s | arkor-proto is |", "|---|---|--:|--:|"]
+    for name, title in CHUNKINGS.items():
+        rates = measure(name)
+        for reader, rate in rates.items():
+            times = rates["arkor-proto"] / rate
+            lines.append(f"| {title} | {reader} | {rate:,.0f} | {times:.2f} times |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        send_forever(sys.argv[1])
+    else:
+        sys.stdout.write(table() + "\n")

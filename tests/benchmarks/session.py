@@ -1,0 +1,137 @@
+"""What a session costs without any I/O: inputs a second, memory, and the import.
+
+`python -m tests.benchmarks.session` prints one Markdown table with the goals beside the figures.
+"""
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from typing import Final
+
+from arkor_proto import (
+    Close,
+    Deliver,
+    Done,
+    Endpoint,
+    Follow,
+    Handled,
+    Idle,
+    Received,
+    Responded,
+    Send,
+    Session,
+    SessionConfig,
+)
+from tests.benchmarks.workloads import workloads
+
+SIZE: Final = 4 * 2**20
+ROUNDS: Final = 7
+SESSIONS: Final = 10_000
+HEADERS: Final = ((b"Content-Type", b"text/event-stream"),)
+ENDPOINT: Final = Endpoint(base_url="https://api.example", token="t" * 32)
+
+
+def streaming() -> Session:
+    """Return a session whose stream is open."""
+    session = Session(SessionConfig(endpoint=ENDPOINT, job="job-1"))
+    session.handle(Follow(), 0.0)
+    while not isinstance(session.poll(), Idle | Done):
+        pass
+    session.handle(Responded(1, 200, HEADERS), 0.0)
+    session.poll()
+    return session
+
+
+def inputs_per_second(name: str) -> tuple[float, float]:
+    """Return inputs and frames a second: every read, and every event handed back."""
+    chunks = next(each for each in workloads(SIZE) if each.name == name).chunks
+    session = streaming()
+    inputs = frames = 0
+    began = time.perf_counter()
+    for data in chunks:
+        session.handle(Received(1, data), 0.0)
+        inputs += 1
+        while True:
+            match session.poll():
+                case Deliver(number, _):
+                    session.handle(Handled(number), 0.0)
+                    inputs += 1
+                    frames += 1
+                case Idle() | Done():
+                    break
+                case Send() | Close():
+                    raise RuntimeError("the stream ended; it should not")
+                case _:
+                    pass
+    spent = time.perf_counter() - began
+    return inputs / spent, frames / spent
+
+
+def _resident() -> int:
+    pages = int(open("/proc/self/statm").read().split()[1])  # noqa: PTH123, SIM115 (one line)
+    return pages * resource.getpagesize()
+
+
+def megabytes_of_sessions() -> float:
+    """Return how much the process grows by so many live sessions, each amid a frame."""
+    before = _resident()
+    kept = [streaming() for _ in range(SESSIONS)]
+    for session in kept:
+        session.handle(Received(1, b'id: 1\ndata: {"type":'), 0.0)
+    return (_resident() - before) / 2**20
+
+
+def import_milliseconds() -> float:
+    """Return the median time that importing the package adds to a bare interpreter."""
+    return _run("import arkor_proto") - _run("pass")
+
+
+def _run(code: str) -> float:
+    spent: list[float] = []
+    for _ in range(ROUNDS * 3):
+        began = time.perf_counter()
+        subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+        spent.append((time.perf_counter() - began) * 1000)
+    return statistics.median(spent)
+
+
+def imported() -> list[str]:
+    """Return what importing the package pulls in beyond the standard library."""
+    code = (
+        "import sys, json; before = set(sys.modules); import arkor_proto;"
+        "names = {name.partition('.')[0] for name in set(sys.modules) - before};"
+        "print(json.dumps(sorted(names - sys.stdlib_module_names)))"
+    )
+    found = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True
+    )
+    names: list[str] = json.loads(found.stdout)
+    return names
+
+
+def _row(name: str, title: str) -> str:
+    found = [inputs_per_second(name) for _ in range(ROUNDS)]
+    inputs = statistics.median(each[0] for each in found)
+    frames = statistics.median(each[1] for each in found)
+    return f"| inputs/s, {title} | {inputs:,.0f} ({frames:,.0f} frames/s) | ≥ 200,000 |"
+
+
+def table() -> str:
+    """Measure everything and return the table."""
+    lines = [
+        "| what | measured | goal |",
+        "|---|--:|--:|",
+        f"| {SESSIONS:,} sessions | {megabytes_of_sessions():.0f} MB | ≤ 100 MB |",
+        _row("W1", "64 KiB a read"),
+        _row("W2", "one frame a read"),
+        f"| import, over bare Python | {import_milliseconds():.0f} ms | ≤ 60 ms |",
+        f"| pulls in | {', '.join(imported())} | attrs alone |",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table() + "\n")
