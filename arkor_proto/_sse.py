@@ -8,11 +8,11 @@ Theory of operation. First every line end becomes an LF and the BOM goes. What i
 behind its last blank line. Behind the cut is an unfinished block; it is kept as bytes, so that it
 costs what it weighs, and only its `retry` acts already. Before the cut are whole blocks. They are
 decoded at once, which is safe because an LF ends even a broken UTF-8 sequence, and read by
-`_read_lines`: the standard's own algorithm, line by line, and the last word on what is right.
+`_interpret_lines`: the standard's own algorithm, line by line, and the last word on what is right.
 
 Two forms of block are nearly all that servers send: one data line, and id, event, data. Text that
 consists of one of them only is cut into columns instead of lines; a chunk that is one such frame
-takes the shortest way of all. Whatever does not fit exactly goes to `_read_lines`.
+takes the shortest way of all. Whatever does not fit exactly goes to `_interpret_lines`.
 
 Where the standard is silent, this is settled: an empty `retry` is ignored and a huge one clamped;
 the cursor starts at the one that the stream was resumed with, where the standard's literal text
@@ -21,6 +21,7 @@ would erase it at the first blank line (R-B2).
 
 import re
 from collections.abc import Iterable
+from itertools import repeat
 from typing import Final
 
 from attrs import define, field, frozen
@@ -212,7 +213,7 @@ class EventStreamParser:
         self._block += data[:end]
         text = self._block.decode(errors="replace")
         self._block.clear()
-        events = self._read_blocks(text)
+        events = self._interpret(text)
         if end < len(data):
             self._hold(data[end:])
         return events
@@ -236,9 +237,9 @@ class EventStreamParser:
         if _LF in data:
             lines = block[block.rfind(b"\n", 0, before) + 1 : block.rfind(b"\n")]
             if b"retry" in lines:
-                self._read_lines(lines.decode(errors="replace").split("\n"))
+                self._interpret_lines(lines.decode(errors="replace").split("\n"))
 
-    def _read_blocks(self, text: str) -> list[ServerSentEvent]:
+    def _interpret(self, text: str) -> list[ServerSentEvent]:
         """Read whole blocks: by columns where all have the same usual form, else by lines."""
         if text.startswith("data: "):
             alone = text.find("\n") == len(text) - 2
@@ -248,17 +249,17 @@ class EventStreamParser:
         elif text.startswith(("id: ", ":")) and "\0" not in text:
             parts = _FRAME.split("\n" + text)  # between, id, event, data, between, id, …
             if len(parts) > 1 and _says_nothing(set(parts[::4])):
-                cursors, kinds, values = parts[1::4], parts[2::4], parts[3::4]
-                self._cursor = cursors[-1]
-                return _events_of_frames(cursors, kinds, values)
-        return self._read_lines(text.split("\n"))
+                self._cursor = parts[-4]
+                columns = parts[1::4], parts[2::4], parts[3::4], repeat(True)  # noqa: FBT003
+                return _events(zip(*columns, strict=False))
+        return self._interpret_lines(text.split("\n"))
 
-    def _read_lines(self, lines: list[str]) -> list[ServerSentEvent]:
+    def _interpret_lines(self, lines: list[str]) -> list[ServerSentEvent]:
         """Read lines that begin with the first of a block (R-C and R-D).
 
         What follows the last blank line dispatches nothing, and leaves nothing but its `retry`.
         """
-        events: list[ServerSentEvent] = []
+        rows: list[tuple[str, str, str, bool]] = []
         data: list[str] = []
         kind = ""
         cursor = self._cursor
@@ -269,8 +270,7 @@ class EventStreamParser:
             if not line:
                 self._cursor = cursor  # also where there is nothing to dispatch (R-D1)
                 if data:
-                    text = "\n".join(data)
-                    events.append(ServerSentEvent(kind or "message", text, cursor, has_id=has_id))
+                    rows.append((cursor, kind, "\n".join(data), has_id))
                 data, kind, has_id = [], "", False
             elif name == "data":
                 data.append(value)
@@ -281,7 +281,7 @@ class EventStreamParser:
                 has_id = True
             elif name == "retry" and value.isascii() and value.isdigit():
                 self._retry = _milliseconds(value)
-        return events
+        return _events(rows)
 
 
 def _says_nothing(texts: Iterable[str]) -> bool:
@@ -302,16 +302,14 @@ def _events_of_data(values: list[str], cursor: str) -> list[ServerSentEvent]:
     return events  # type: ignore[return-value]  # each has become one
 
 
-def _events_of_frames(
-    cursors: list[str], kinds: list[str], values: list[str]
-) -> list[ServerSentEvent]:
+def _events(rows: Iterable[tuple[str, str, str, bool]]) -> list[ServerSentEvent]:
     events: list[_Draft] = []
-    for cursor, kind, value in zip(cursors, kinds, values, strict=True):
+    for cursor, kind, data, has_id in rows:
         draft = _Draft()
         draft.type = kind or "message"
-        draft.data = value
+        draft.data = data
         draft.last_event_id = cursor
-        draft.has_id = True
+        draft.has_id = has_id
         draft.__class__ = ServerSentEvent
         events.append(draft)
     return events  # type: ignore[return-value]  # each has become one
