@@ -7,7 +7,7 @@ a secret: credentials are taken out before a record is made.
 import json
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
@@ -230,11 +230,3 @@ def to_jsonl(records: Iterable[Record]) -> str:
     """Write records as JSON, one a line."""
     lines = (json.dumps(record_to_dict(record)) for record in records)
     return "".join(line + "\n" for line in lines)
-
-
-def header_table(headers: Iterable[tuple[str, str]]) -> Mapping[str, str]:
-    """Join headers into a table, repeated ones with a comma."""
-    found: dict[str, str] = {}
-    for name, value in headers:
-        found[name] = f"{found[name]}, {value}" if name in found else value
-    return found

@@ -11,6 +11,7 @@ from typing import Final
 from attrs import field, frozen
 
 from arkor_proto import HARDENED, Profile
+from mock_server.backend import Job
 from mock_server.conduct import conduct_problems, resume_problems
 from mock_server.journal import Record, RequestReceived
 from mock_server.model import Rule
@@ -208,9 +209,9 @@ class Verify:
         """Ask about cancellations."""
         return self.route(Route.CANCEL, **words)
 
-    def resume_chain(self, job: str | None = None) -> None:
+    def resume_chain(self, job: Job | str | None = None) -> None:
         """Demand the right Last-Event-ID on every opening of a job's stream, or of every job's."""
-        _raise(resume_problems(self._records, job))
+        _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
         """Demand everything that a well-behaved client does; see `conduct_problems`."""

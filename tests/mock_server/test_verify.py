@@ -77,7 +77,7 @@ async def test_the_right_cursor_makes_a_chain() -> None:
         job = await create(mock.port, GOOD)
         await opening(mock.port, job)
         await opening(mock.port, job, "2")
-        mock.verify.resume_chain(job)
+        mock.verify.resume_chain(mock.jobs[job])
         mock.verify.conduct()
 
 
