@@ -53,7 +53,7 @@ class TransportError(ArkorError):
 
 
 class IdleTimeout(TransportError):
-    """An open stream stayed silent for longer than the profile allows (ARK-IDLE)."""
+    """An open stream stayed silent for longer than the profile allows (ARK-IDL-1)."""
 
 
 class StreamEnded(TransportError):

@@ -41,18 +41,24 @@ _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.UNKNOWN: {},
 }
 # Which rules a client breaks whose trace differs from the prediction, by the word that differs.
-_CITES: Final[Mapping[str, Mapping[str, Sequence[str]]]] = {
-    "2026-05": {"callbacks": ("ARK-EVT-15",), "result": ("ARK-ERR-1", "ARK-BUD-11")},
-    "2026-07": {"callbacks": ("ARK-EVT-16",), "result": ("ARK-ERR-2", "ARK-BUD-12", "ARK-BUD-13")},
-    "hardened": {"callbacks": ("ARK-EVT-16",), "result": ("ARK-ERR-3", "ARK-BUD-13", "ARK-BUD-14")},
+_CITES: Final[Mapping[str, Json]] = {
+    "last_event_ids": ["ARK-RES-2", "ARK-RES-3"],
+    "sleeps": ["ARK-BAK-1"],
+    "requests": ["ARK-BUD-6"],
+    "callbacks": ["ARK-EVT-1", "ARK-EVT-2"],
+    "result": ["ARK-STR-4"],
 }
-_COMMON: Final[Mapping[str, Sequence[str]]] = {
-    "last_event_ids": ("ARK-RES-1", "ARK-RES-2", "ARK-RES-3", "ARK-RES-5", "ARK-RES-8"),
-    "sleeps": ("ARK-BAK-1", "ARK-BUD-5", "ARK-BUD-9"),
-    "requests": ("ARK-BUD-6", "ARK-CAN-2", "ARK-ABT-4"),
-    "callbacks": ("ARK-EVT-1", "ARK-EVT-2", "ARK-EVT-5", "ARK-EVT-7", "ARK-EVT-8", "ARK-ABT-7"),
-    "result": ("ARK-STR-2", "ARK-STR-3", "ARK-STR-4", "ARK-BUD-2", "ARK-BUD-4", "ARK-EVT-6"),
-}
+
+
+_REQUIRES: Final = (
+    "ARK-RES-2",
+    "ARK-RES-3",
+    "ARK-BAK-1",
+    "ARK-BUD-6",
+    "ARK-EVT-1",
+    "ARK-EVT-2",
+    "ARK-STR-4",
+)
 
 
 def roll(seed: int, number: int, profile: str) -> Schedule:
@@ -96,9 +102,6 @@ def as_case(name: str, schedule: Schedule, known: Mapping[str, Requirement]) -> 
 
 
 def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, Json]:
-    cites = {
-        word: [*rules, *_CITES[schedule.profile].get(word, ())] for word, rules in _COMMON.items()
-    }
     config: dict[str, Json] = {
         "initial_ms": INITIAL_MS,
         "max_ms": MAX_MS,
@@ -110,7 +113,7 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
         config[trigger.does] = {"callback": trigger.callback, "nth": trigger.nth}
     return {
         "id": f"explore.{name}",
-        "requires": sorted({rule for rules in cites.values() for rule in rules}),
+        "requires": list(_REQUIRES),
         "profiles": [schedule.profile],
         "needs": list(NEEDS),
         "why": "A schedule found by chance, with what the oracle predicts for it.",
@@ -127,7 +130,7 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
             "sleeps": list(expected.sleeps),
             "callbacks": list(expected.callbacks),
             "result": {"wait": expected.result},
-            "cites": {word: sorted(rules) for word, rules in cites.items()},
+            "cites": _CITES,
         },
     }
 

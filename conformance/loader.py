@@ -46,6 +46,15 @@ def load_cases(
     return tuple(cases)
 
 
+def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
+    """Read the cases of files that are no part of the catalogue; raises ReadingError."""
+    return tuple(
+        case
+        for path in paths
+        for case in read_case_file(path.name, path.read_text("utf-8"), requirements)
+    )
+
+
 def read_case_file(
     name: str, text: str, requirements: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:

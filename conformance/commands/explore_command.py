@@ -19,7 +19,7 @@ from conformance.specification import PROFILE_NAMES, Requirement, load_requireme
 from conformance.verdict import CaseResult
 from conformance.verdict_words import Exit, Verdict
 
-_BATCH = 50
+BATCH = 50
 _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
 
 
@@ -35,6 +35,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where the smallest failing schedule goes, as a case file.",
 )
+@click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -44,22 +45,25 @@ def command(
     lanes: int,
     patience: float,
     output: Path,
+    shrink: bool,
     driver: Sequence[str],
 ) -> int:
     """Try a client on random schedules; shrink the first that it does not survive."""
     known = load_requirements()
     plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
     profiles = (profile,) if profile else PROFILE_NAMES
-    schedules = itertools.islice(_rolled(seed, profiles), budget)
+    schedules = itertools.islice(rolled(seed, profiles), budget)
     try:
         tried, found = anyio.run(_search, plan, schedules, known)
         if found is None:
             click.echo(f"seed {seed}: {tried} schedules, none found the client wrong")
             return Exit.OK if tried else Exit.NOTHING_RAN
-        click.echo(f"seed {seed}: schedule {tried} found the client wrong; making it smaller …")
-        smallest = anyio.run(_shrink, plan, found, known)
-        case = as_case(f"seed-{seed}", smallest, known)
-        outcome = anyio.run(run, evolve(plan, cases=(case,)), _ignore)
+        click.echo(f"seed {seed}: schedule {tried} found the client wrong")
+        if shrink:
+            click.echo("making it smaller …")
+            found = anyio.run(_shrink, plan, found, known)
+        case = as_case(f"seed-{seed}", found, known)
+        outcome = anyio.run(run, evolve(plan, cases=(case,)), ignore)
     except DriverUnusable as error:
         click.echo(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
@@ -69,7 +73,8 @@ def command(
     return Exit.FAILED
 
 
-def _rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
+def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
+    """Yield the schedules of a seed, profile after profile, without end."""
     for number in itertools.count():
         yield roll(seed, number, profiles[number % len(profiles)])
 
@@ -79,7 +84,7 @@ async def _search(
 ) -> tuple[int, Schedule | None]:
     """Return how many schedules were tried, and the first that failed."""
     tried = 0
-    while batch := list(itertools.islice(schedules, _BATCH)):
+    while batch := list(itertools.islice(schedules, BATCH)):
         failed = await _first_failing(plan, batch, known)
         if failed is not None:
             return tried + failed + 1, batch[failed]
@@ -101,11 +106,14 @@ async def _first_failing(
     plan: Plan, schedules: Sequence[Schedule], known: Mapping[str, Requirement]
 ) -> int | None:
     cases = [as_case(f"try-{n}", schedule, known) for n, schedule in enumerate(schedules)]
-    outcome = await run(evolve(plan, cases=cases), _ignore)
+    outcome = await run(evolve(plan, cases=cases), ignore)
+    unplayed = [r.reason for r in outcome.results if r.verdict is Verdict.NOT_APPLICABLE]
+    if len(unplayed) == len(cases):
+        raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
     places = {case.id: n for n, case in enumerate(cases)}
     failed = [places[result.case.id] for result in outcome.results if result.verdict in _BAD]
     return min(failed, default=None)
 
 
-def _ignore(_: CaseResult) -> None:
+def ignore(_: CaseResult) -> None:
     """Take no notice of a single result."""

@@ -1,0 +1,119 @@
+"""`arkor-conformance diff`: two clients on the same schedules, and where they first part."""
+
+import itertools
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+
+import anyio
+import click
+from attrs import evolve, frozen
+
+from conformance.case import Case
+from conformance.catalogue import PATIENCE, Plan, run
+from conformance.commands.explore_command import BATCH, ignore, rolled
+from conformance.commands.run_command import refusal
+from conformance.exploration import as_case
+from conformance.process import DriverUnusable
+from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.trace import CallbackRan, Requested, Settled, Slept, Trace
+from conformance.verdict import CaseResult
+from conformance.verdict_words import Exit, Verdict
+
+
+@frozen
+class Difference:
+    """Where two clients part: in which case, about what, and what each of them did."""
+
+    case: Case
+    about: str
+    left: str
+    right: str
+
+
+@click.command()
+@click.argument("left")
+@click.argument("right")
+@click.option("--seed", default=0, type=int, help="The same seed rolls the same schedules.")
+@click.option("--budget", default=100, type=click.IntRange(1), help="Schedules to compare.")
+@click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
+@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
+@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+def command(
+    *,
+    left: str,
+    right: str,
+    seed: int,
+    budget: int,
+    profile: str | None,
+    lanes: int,
+    patience: float,
+) -> int:
+    """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes."""
+    known = load_requirements()
+    plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
+    schedules = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), budget)
+    cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(schedules)]
+    commands = (shlex.split(left), shlex.split(right))
+    try:
+        found = anyio.run(_compare, plan, commands, cases)
+    except DriverUnusable as error:
+        click.echo(refusal(error, [""]), err=True)
+        return Exit.UNUSABLE
+    if found is None:
+        click.echo(f"seed {seed}: {len(cases)} schedules, no difference")
+        return Exit.OK
+    click.echo(f"{found.case.id} under {found.case.profiles[0]}: the two part at {found.about}")
+    click.echo(f"  left   {found.left}\n  right  {found.right}")
+    return Exit.FAILED
+
+
+async def _compare(
+    plan: Plan, commands: tuple[Sequence[str], Sequence[str]], cases: Sequence[Case]
+) -> Difference | None:
+    for start in range(0, len(cases), BATCH):
+        batch = cases[start : start + BATCH]
+        left, right = [await _played(evolve(plan, command=each, cases=batch)) for each in commands]
+        for case in batch:
+            found = _difference(case, left[case.id].trace, right[case.id].trace)
+            if found is not None:
+                return found
+    return None
+
+
+async def _played(plan: Plan) -> Mapping[str, CaseResult]:
+    outcome = await run(plan, ignore)
+    for result in outcome.results:
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            raise DriverUnusable(f"cannot be compared: {result.reason}")
+    return {result.case.id: result for result in outcome.results}
+
+
+def _difference(case: Case, left: Trace, right: Trace) -> Difference | None:
+    for (about, ours), (_, theirs) in zip(_observed(left), _observed(right), strict=True):
+        pairs = itertools.zip_longest(ours, theirs, fillvalue="nothing")
+        for n, (mine, other) in enumerate(pairs, 1):
+            if mine != other:
+                return Difference(case, f"{about} {n}", mine, other)
+    return None
+
+
+def _observed(trace: Trace) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what a client lets be seen, each kind in its own order."""
+    yield "request", [_request(fact) for _, fact in trace.of(Requested)]
+    yield "callback", [fact.name for _, fact in trace.of(CallbackRan)]
+    reconnects = (fact for _, fact in trace.of(Slept) if fact.purpose != "idle")
+    yield "sleep", [f"{fact.ms:g} ms" for fact in reconnects]
+    yield "result", [_settled(fact) for _, fact in trace.of(Settled) if fact.operation == "wait"]
+
+
+def _request(fact: Requested) -> str:
+    cursor = fact.header("last-event-id")
+    return f"{fact.method} {fact.route}" + ("" if cursor is None else f" behind {cursor!r}")
+
+
+def _settled(fact: Settled) -> str:
+    if fact.failure is not None:
+        return f"error {fact.failure.kind} {fact.failure.code or ''}".strip()
+    job = fact.ok.get("job")
+    status = job.get("status") if isinstance(job, Mapping) else None
+    return f"{fact.operation} resolved, job {status}"

@@ -1,0 +1,155 @@
+"""The oracle by hand-made schedules, and exploring by broken clients that no case was made for."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance.commands.diff_command import command as diff
+from conformance.commands.explore_command import command as explore
+from conformance.exploration import as_case, case_file, roll, smaller
+from conformance.loader import load_files
+from conformance.model import Attempt, Frame, Kind, Schedule, Trigger, predict
+from conformance.specification import PROFILE_NAMES, load_requirements
+from tests.conformance.quirk import QUIRKS
+
+ROOT = Path(__file__).parent.parent.parent
+DONE = Attempt(frames=(Frame(Kind.COMPLETED, "9"),))
+
+
+def schedule(*attempts: Attempt, profile: str = "2026-07", budget: int = 2) -> Schedule:
+    return Schedule(profile=profile, attempts=attempts, max_attempts=budget)
+
+
+def run_explore(*arguments: str) -> Result:
+    return CliRunner().invoke(explore, arguments, standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_clean_end_after_progress_is_free() -> None:
+    expected = predict(schedule(Attempt(frames=(Frame(Kind.LOG, "1"),)), DONE, budget=0))
+
+    assert expected.sleeps == (1000,)
+    assert expected.cursors == ("", "1")
+    assert expected.result == {"status": "completed"}
+
+
+def test_failures_double_the_delay_until_the_budget_is_spent() -> None:
+    expected = predict(schedule(Attempt(status=503)))
+
+    assert expected.sleeps == (1000, 2000)
+    assert expected.result == {"error": "gave_up"}
+
+
+@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
+def test_a_ping_is_progress_only_where_the_profile_says_so(profile: str, opens: int) -> None:
+    pinged = schedule(Attempt(frames=(Frame(Kind.PING),)), DONE, profile=profile, budget=0)
+
+    assert len(predict(pinged).cursors) == opens
+
+
+def test_a_replayed_id_is_no_progress_when_only_new_cursors_are() -> None:
+    again = Attempt(frames=(Frame(Kind.LOG, "1"),))
+
+    assert predict(schedule(again, profile="hardened", budget=1)).result == {"error": "gave_up"}
+
+
+def test_a_callback_that_throws_drops_the_frames_behind_it_and_reopens() -> None:
+    first = Attempt(frames=(Frame(Kind.LOG, "1"), Frame(Kind.LOG, "2")))
+    thrown = Schedule(
+        profile="2026-05",
+        attempts=(first, DONE),
+        max_attempts=1,
+        trigger=Trigger("throw_in", "log", 1),
+    )
+
+    assert predict(thrown).callbacks == ("log", "completed")
+    assert predict(thrown).cursors == ("", "1")
+
+
+def test_a_schedule_without_an_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="it does not end"):
+        predict(schedule(Attempt(frames=(Frame(Kind.LOG),))))
+
+
+def test_the_same_seed_rolls_the_same_schedule() -> None:
+    assert roll(7, 3, "hardened") == roll(7, 3, "hardened") != roll(8, 3, "hardened")
+
+
+def test_every_step_of_shrinking_makes_a_schedule_smaller() -> None:
+    def weight(of: Schedule) -> int:
+        frames = sum(len(attempt.frames) for attempt in of.attempts)
+        return frames + len(of.attempts) + of.max_attempts + (of.trigger is not None)
+
+    rolled = roll(1, 0, "2026-05")
+
+    assert {weight(step) < weight(rolled) for step in smaller(rolled)} == {True}
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_schedule_written_as_a_case_file_is_read_back(number: int, tmp_path: Path) -> None:
+    known = load_requirements()
+    case = as_case(f"n-{number}", roll(5, number, PROFILE_NAMES[number % 3]), known)
+    path = tmp_path / "found.toml"
+    path.write_text(case_file(case), "utf-8")
+
+    assert load_files(known, [path]) == (case,)
+
+
+def test_the_reference_survives() -> None:
+    result = run_explore("--seed", "11", "--budget", "90")
+
+    assert (result.return_value, result.output) == (
+        0,
+        "seed 11: 90 schedules, none found the client wrong\n",
+    )
+
+
+@pytest.mark.parametrize("quirk", QUIRKS)
+def test_a_broken_client_that_no_case_was_made_for_is_found(
+    quirk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    found = tmp_path / "found.toml"
+    driver = (sys.executable, "-m", "tests.conformance.quirk", quirk)
+    result = run_explore(
+        *("--seed", "1", "--budget", "500", "--patience", "2", "--no-shrink"),
+        *("--output", str(found), "--", *driver),
+    )
+
+    assert result.return_value == 1, result.output
+    assert len(load_files(load_requirements(), [found])) == 1
+
+
+def test_what_is_found_is_made_as_small_as_it_gets(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    found = tmp_path / "found.toml"
+    driver = (sys.executable, "-m", "conformance.drivers.mutant", "resume.starts-over")
+    run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
+    (case,) = load_files(load_requirements(), [found])
+    answers = case.server["stream"]
+
+    assert isinstance(answers, list)
+    assert len(answers) == 2
+
+
+def test_two_clients_that_are_the_same_show_no_difference() -> None:
+    reference = f"{sys.executable} -m conformance.drivers.reference"
+    result = CliRunner().invoke(diff, [reference, reference, "--budget", "20"])
+
+    assert "no difference" in result.output
+
+
+def test_two_clients_that_part_are_shown_where(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    reference = f"{sys.executable} -m conformance.drivers.reference"
+    quirk = f"{sys.executable} -m tests.conformance.quirk trims-the-spaces-of-a-cursor"
+    result = CliRunner().invoke(diff, [reference, quirk, "--budget", "60"])
+
+    assert "left   GET stream behind 'a b'\n  right  GET stream behind 'ab'" in result.output
+
+
+def test_a_driver_that_is_none_is_said_to_be_none() -> None:
+    assert run_explore("--", "/does/not/exist").return_value == 3
