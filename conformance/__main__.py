@@ -14,6 +14,8 @@ _COMMANDS: Final = {
     "list": "List the cases.",
     "show": "Show one case: what it does and what it expects.",
     "smoke": "Is my driver sound? Speak every command with it.",
+    "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
+    "diff": "Play the same random schedules with two clients and show where they part.",
     "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
     "coverage": "Show which cases and mutants stand for each requirement.",
 }

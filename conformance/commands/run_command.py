@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from conformance.baseline import declared, read_baseline, weigh
 from conformance.catalogue import PATIENCE, Outcome, Plan, assignments, run
 from conformance.console import Report
-from conformance.loader import load_cases
+from conformance.loader import load_cases, load_files
 from conformance.process import DriverUnusable
 from conformance.reports import check_reports, write_reports
 from conformance.selection import select
@@ -30,6 +30,13 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     "--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES), help="Only this."
 )
 @click.option("--case", "ids", multiple=True, help="Only this case (or template).")
+@click.option(
+    "--file",
+    "files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Run the cases of this file instead of the catalogue.",
+)
 @click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
 @click.option("--isolate", is_flag=True, help="A new driver process for every case.")
@@ -56,6 +63,7 @@ def command(
     *,
     profiles: Sequence[str],
     ids: Sequence[str],
+    files: Sequence[Path],
     patterns: Sequence[str],
     lanes: int,
     isolate: bool,
@@ -66,7 +74,7 @@ def command(
 ) -> int:
     """Judge a client: the reference, or the driver given after --."""
     requirements = load_requirements()
-    catalogue = load_cases(requirements)
+    catalogue = load_files(requirements, files) if files else load_cases(requirements)
     known = read_baseline(baseline) if baseline is not None else ()
     check_reports(reports)
     cases = select(catalogue, ids, patterns)
