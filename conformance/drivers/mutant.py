@@ -10,13 +10,13 @@ import anyio
 from conformance.drivers import translation as to
 from conformance.drivers.reference import open_client
 from conformance.drivers.stdio import serve
-from conformance.mutants import all_mutants
+from conformance.mutants import all_mutants, benign_variants
 from conformance.reading import nearest
 
 
 def main(name: str) -> None:
     """Become the mutant called `name` and serve."""
-    known = {mutant.name: mutant for mutant in all_mutants()}
+    known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
     if name not in known:
         sys.exit(f"mutant {name}: there is none of this name; {nearest(name, known)}")
     known[name].apply()

@@ -6,6 +6,7 @@ the requirements that a mutant breaks.
 
 from conformance.mutants import (
     backoff,
+    benign,
     budget,
     create,
     errors,
@@ -18,10 +19,15 @@ from conformance.mutants import (
 )
 from conformance.mutants.surgery import Mutant, mutants_in
 
-__all__ = ["Mutant", "all_mutants"]
+__all__ = ["Mutant", "all_mutants", "benign_variants"]
 
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Return every mutant, family by family."""
     families = (create, wire, stream, resume, backoff, budget, errors, sse, events, stop)
     return tuple(mutant for family in families for mutant in mutants_in(family))
+
+
+def benign_variants() -> tuple[Mutant, ...]:
+    """Return the variants that break nothing."""
+    return mutants_in(benign)
