@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from conformance.reading import Json, Table
+from conformance.reports.plain import visible
 
 
 def junit(run: Mapping[str, Json]) -> str:
@@ -20,13 +21,12 @@ def junit(run: Mapping[str, Json]) -> str:
 def _suite(name: str, results: Sequence[Table]) -> Element:
     cases = [_case(result) for result in results]
     counts = {
-        tag: str(sum(1 for case in cases if case.find(tag[:-1]) is not None))
-        for tag in ("failures", "errors")
+        plural: str(sum(case.find(tag) is not None for case in cases))
+        for plural, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
     }
-    skipped = str(sum(1 for case in cases if case.find("skipped") is not None))
-    suite = Element(
-        "testsuite", {"name": name, "tests": str(len(cases)), "skipped": skipped, **counts}
-    )
+    seconds = sum(result.number("seconds") for result in results)
+    about = {"name": visible(name), "tests": str(len(cases)), "time": f"{seconds:.3f}"}
+    suite = Element("testsuite", {**about, **counts})
     suite.extend(cases)
     return suite
 
@@ -34,42 +34,42 @@ def _suite(name: str, results: Sequence[Table]) -> Element:
 def _case(result: Table) -> Element:
     case = Element(
         "testcase",
-        name=result.text("case"),
-        classname=f"{result.text('profile')}.{result.text('family')}",
-        time=str(result.number("seconds")),
+        name=visible(result.text("case")),
+        classname=visible(f"{result.text('profile')}.{result.text('family')}"),
+        time=f"{result.number('seconds'):.3f}",
     )
-    verdict = result.text("verdict")
-    if verdict in {"fail", "inconclusive"}:
-        failure = SubElement(case, "failure", message=_message(result), type=verdict)
-        failure.text = _printable(_details(result))
-    elif verdict == "error":
-        SubElement(case, "error", message=_printable(result.text("reason")))
-    elif verdict in {"n/a", "known-failure"}:
-        SubElement(case, "skipped", message=_printable(result.text("reason")))
-    elif verdict == "warn":
-        SubElement(case, "system-out").text = _printable(_details(result))
+    reason = visible(result.text("reason"))
+    match result.text("verdict"):
+        case "fail" | "inconclusive" as verdict:
+            failure = SubElement(case, "failure", message=_message(result), type=verdict)
+            failure.text = _details(result)
+        case "error":
+            SubElement(case, "error", message=reason)
+        case "n/a" | "known-failure":
+            SubElement(case, "skipped", message=reason)
+        case "warn":
+            SubElement(case, "system-out").text = _details(result)
+        case _:
+            pass
     return case
 
 
 def _message(result: Table) -> str:
-    first = result.tables("findings")[0]
-    said = f"{first.text('assertion')}: expected {first.text('expected')}, {first.text('actual')}"
-    return _printable(said)
+    said = (
+        f"{each.text('assertion')}: expected {each.text('expected')}, got {each.text('actual')}"
+        for each in result.tables("findings")
+    )
+    return visible(next(said, result.text("reason")))
 
 
 def _details(result: Table) -> str:
-    lines = [result.text("why"), " ".join(result.texts("requires"))]
+    lines = [result.text("why"), f"requires {' '.join(result.texts('requires'))}"]
     for finding in result.tables("findings"):
+        broken = " ".join(finding.texts("requires"))
         lines += [
             finding.text("assertion"),
+            *([f"  breaks   {broken}"] if broken else []),
             f"  expected {finding.text('expected')}",
             f"  actual   {finding.text('actual')}",
         ]
-    return "\n".join([*lines, result.text("rerun")])
-
-
-def _printable(text: str) -> str:
-    """Replace what XML cannot hold."""
-    return "".join(
-        c if c in "\t\n" or c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
+    return visible("\n".join([*lines, f"rerun it alone: {result.text('rerun')}"]))

@@ -1,25 +1,106 @@
 """The run as one HTML page that needs nothing else: no network, no other file.
 
-It knows how to put the data into the page safely. What the page does with it stands in `page.html`.
+It knows how to put the data into the page safely and small. What the page does with it stands in
+`page.html`, `page.css` and the scripts beside them.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
 import jinja2
+from attrs import define, field
 from markupsafe import Markup
 
-from conformance.reading import Json
+from conformance.reading import Json, Table
+from conformance.reports.plain import one_line, visible
 
-_TEMPLATE: Final = Path(__file__).with_name("page.html")
+_HERE: Final = Path(__file__).parent
 
 
 def page(run: Mapping[str, Json]) -> str:
     """Return the page; whatever a client said in the run stays data."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
-    template = environment.from_string(_TEMPLATE.read_text("utf-8"))
-    data = json.dumps(run, ensure_ascii=True, separators=(",", ":"))
-    # Inside a script element only "<" could end it; as an escape it stays the same string.
-    return template.render(data=Markup(data.replace("<", "\\u003c")), client=run["client"])  # noqa: S704
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.from_string((_HERE / "page.html").read_text("utf-8"))
+    top = Table("run", run)
+    client = top.table("client")
+    return template.render(
+        # These two are files of this package; what came from outside is `data` and `title` alone.
+        style=Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704
+        script=Markup("".join(_script())),  # noqa: S704
+        data=Markup(_embedded(_Packing().run(top))),  # noqa: S704
+        title=one_line(f"{client.text('implementation')} {client.text('version')}"),
+        profiles=[
+            (one_line(each.text("name")), one_line(each.text("verdict")))
+            for each in top.tables("profiles")
+        ],
+    )
+
+
+def _script() -> Iterator[str]:
+    for name in ("page.js", "diagram.js", "start.js"):
+        yield (_HERE / name).read_text("utf-8")
+
+
+def _embedded(value: Json) -> str:
+    """Return JSON that nothing in it can lead out of its script element."""
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    # Only "<" could begin a tag or a comment there; as an escape it stays the same string.
+    return text.replace("<", "\\u003c")
+
+
+@define
+class _Packing:
+    """Packs a run: thousands of timelines say the same few things, so each text stands once."""
+
+    _places: dict[str, int] = field(factory=dict[str, int], init=False)
+
+    def run(self, run: Table) -> Json:
+        """Return what the page reads; every text is made visible on the way."""
+        results = [self._result(result) for result in run.tables("results")]
+        return {
+            "kit": visible(run.text("kit")),
+            "client": _seen(run.raw("client")),
+            "seconds": run.number("seconds"),
+            "profiles": _seen(run.raw("profiles")),
+            "requirements": _seen(run.raw("requirements")),
+            "results": results,
+            "texts": list(self._places),
+        }
+
+    def _result(self, result: Table) -> Json:
+        trace: list[Json] = []
+        for event in result.tables("trace"):
+            to = event.raw("to")
+            words = [event.text("who"), to if isinstance(to, str) else "", event.text("kind")]
+            words += [event.text("text"), event.text("detail", "")]
+            trace += [event.count("n"), event.number("ms"), *map(self._place, words)]
+        rest = {
+            key: _seen(value)
+            for key, value in result.values.items()
+            if key not in {"trace", "why", "requires"}
+        }
+        shared = [self._place(rule) for rule in result.texts("requires")]
+        return {**rest, "why": self._place(result.text("why")), "requires": shared, "trace": trace}
+
+    def _place(self, text: str) -> int:
+        return self._places.setdefault(visible(text), len(self._places))
+
+
+def _seen(value: Json) -> Json:
+    match value:
+        case str():
+            return visible(value)
+        case Mapping():
+            return {visible(key): _seen(item) for key, item in value.items()}
+        case bool() | int() | float() | None:
+            return value
+        case _:
+            return [_seen(item) for item in value]

@@ -1,6 +1,7 @@
 """A run as plain data: what every report is made of, and what machines read.
 
-It knows the shape of `run.json` (`spec/schemas/run.schema.json`). It refuses to know any report.
+It knows the shape of `run.json` (`spec/schemas/run.schema.json`), and keeps out of it what must not
+leave the machine: tokens, and text without end. It refuses to know any report.
 """
 
 import shlex
@@ -8,37 +9,52 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from attrs import frozen
+
+from arkor_proto import __version__
 from conformance.catalogue import Outcome
+from conformance.judgement import secrets_of
 from conformance.narration import actor, arrow, tell
 from conformance.reading import Json
-from conformance.specification import Level, Requirement
-from conformance.trace import Event
+from conformance.reports.plain import shortened
+from conformance.specification import Requirement
+from conformance.trace import Event, Fact, Requested
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
-FORMAT: Final = "arkor-conformance-run/1"
+SCHEMA: Final = "arkor-conformance-run/1"
+HIDDEN: Final = "[secret]"
+_LONGEST_LINE: Final = 400
+_LONGEST_TEXT: Final = 4_000
+_FIRST_EVENTS: Final = 120
+_LAST_EVENTS: Final = 20
+_AROUND: Final = 12
 
 
 def record(
     outcome: Outcome, requirements: Mapping[str, Requirement], command: Sequence[str]
 ) -> Mapping[str, Json]:
-    """Return the run as plain data."""
+    """Return the run as plain data. `command` is the driver's, empty for the reference."""
     profiles = dict.fromkeys(result.profile for result in outcome.results)
     by_profile = {
         name: [result for result in outcome.results if result.profile == name] for name in profiles
     }
+    identity = outcome.identity
     return {
-        "format": FORMAT,
+        "schema": SCHEMA,
+        "kit": __version__,
         "client": {
-            "implementation": outcome.identity.implementation,
-            "version": outcome.identity.version,
-            "capabilities": sorted(outcome.identity.capabilities),
+            "implementation": shortened(identity.implementation, _LONGEST_LINE),
+            "version": shortened(identity.version, _LONGEST_LINE),
+            "profiles": list(identity.profiles),
+            "capabilities": sorted(identity.capabilities),
+            "declared_gaps": dict(identity.declared_gaps),
             "command": list(command),
         },
         "seconds": round(outcome.seconds, 3),
         "profiles": [_profile(name, results) for name, results in by_profile.items()],
         "requirements": {rule.id: _requirement(rule) for rule in requirements.values()},
-        "results": [_result(result, command) for result in outcome.results],
+        "results": [_Telling.of(result).result(command) for result in outcome.results],
     }
 
 
@@ -61,14 +77,15 @@ def conforms(results: Sequence[CaseResult]) -> str:
 
 
 def _profile(name: str, results: Sequence[CaseResult]) -> Json:
-    counts = Counter(result.verdict.value for result in results)
-    return {"name": name, "verdict": conforms(results), "counts": dict(counts)}
+    counts = Counter(result.verdict for result in results)
+    known = {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
+    return {"name": name, "verdict": conforms(results), "counts": known}
 
 
 def _requirement(rule: Requirement) -> Json:
     return {
         "level": rule.level.value,
-        "must": rule.level is Level.MUST,
+        "source": rule.source,
         "text": " ".join(rule.text.split()),
         "why": rule.why,
         "profiles": list(rule.profiles),
@@ -76,42 +93,82 @@ def _requirement(rule: Requirement) -> Json:
     }
 
 
-def _result(result: CaseResult, command: Sequence[str]) -> Json:
-    return {
-        "case": result.case.id,
-        "profile": result.profile,
-        "family": result.case.family,
-        "level": result.case.level.value,
-        "requires": list(result.case.requires),
-        "why": result.case.why,
-        "verdict": result.verdict.value,
-        "reason": result.reason,
-        "seconds": round(result.seconds, 4),
-        "rerun": rerun(result, command),
-        "findings": [_finding(finding) for finding in result.findings],
-        "trace": [_event(event) for event in result.trace.events],
-    }
+@frozen
+class _Telling:
+    """Tells one result without its secrets (ARK-SEC-8) and without end."""
+
+    told: CaseResult
+    secrets: tuple[str, ...]
+
+    @classmethod
+    def of(cls, result: CaseResult) -> "_Telling":
+        """Prepare to tell `result`; the longest secret goes first, it may hold another."""
+        found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
+        return cls(result, tuple(reversed(found)))
+
+    def result(self, command: Sequence[str]) -> Json:
+        case, events = self.told.case, self._events()
+        return {
+            "case": case.id,
+            "profile": self.told.profile,
+            "family": case.family,
+            "level": case.level.value,
+            "requires": list(case.requires),
+            "why": case.why,
+            "verdict": self.told.verdict.value,
+            "reason": self._text(self.told.reason[-_LONGEST_TEXT:], _LONGEST_TEXT),
+            "seconds": round(self.told.seconds, 4),
+            "rerun": rerun(self.told, command),
+            "findings": [self._finding(finding) for finding in self.told.findings],
+            "omitted": len(self.told.trace.events) - len(events),
+            "trace": [self._event(event) for event in events],
+        }
+
+    def _text(self, text: str, longest: int) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, HIDDEN)
+        return shortened(text, longest)
+
+    def _events(self) -> Sequence[Event]:
+        """Choose the beginning, the end and what surrounds a divergence; others are left out."""
+        events = self.told.trace.events
+        last = len(events) - _LAST_EVENTS
+        points = [f.event.seq for f in self.told.findings if f.event is not None]
+        return [
+            event
+            for event in events
+            if event.seq <= _FIRST_EVENTS
+            or event.seq > last
+            or any(abs(event.seq - point) <= _AROUND for point in points)
+        ]
+
+    def _finding(self, finding: Finding) -> Json:
+        return {
+            "assertion": finding.assertion,
+            "requires": list(finding.requires),
+            "expected": self._text(finding.expected, _LONGEST_TEXT),
+            "actual": self._text(finding.actual, _LONGEST_TEXT),
+            "event": None if finding.event is None else finding.event.seq,
+        }
+
+    def _event(self, event: Event) -> Json:
+        """Return an event: number, milliseconds, who, to whom (or null), what, its names."""
+        detail = self._text(_detail(event.fact), _LONGEST_TEXT) if self.told.findings else ""
+        return {
+            "n": event.seq,
+            "ms": round(event.at * 1000, 1),
+            "who": actor(event.fact),
+            "to": arrow(event.fact),
+            "kind": type(event.fact).__name__.lower(),
+            "text": self._text(tell(event.fact), _LONGEST_LINE),
+            "names": list(event.names),
+            **({"detail": detail} if detail else {}),
+        }
 
 
-def _finding(finding: Finding) -> Json:
-    return {
-        "assertion": finding.assertion,
-        "requires": list(finding.requires),
-        "expected": finding.expected,
-        "actual": finding.actual,
-        "event": None if finding.event is None else finding.event.seq,
-    }
-
-
-def _event(event: Event) -> Json:
-    """Return an event: number, milliseconds, who, to whom (or null), what, its names."""
-    ends = arrow(event.fact)
-    return {
-        "n": event.seq,
-        "ms": round(event.at * 1000, 1),
-        "who": actor(event.fact),
-        "to": None if ends is None else ends,
-        "kind": type(event.fact).__name__.lower(),
-        "text": tell(event.fact),
-        "names": list(event.names),
-    }
+def _detail(fact: Fact) -> str:
+    """Return what a reader needs beside the line: a whole request as it came."""
+    if not isinstance(fact, Requested):
+        return ""
+    head = [f"{fact.method} {fact.target}", *(f"{name}: {value}" for name, value in fact.headers)]
+    return "\n".join([*head, "", fact.body] if fact.body else head)

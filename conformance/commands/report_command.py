@@ -1,0 +1,29 @@
+"""`arkor-conformance report`: the reports of a saved run, made again."""
+
+from pathlib import Path
+
+import click
+
+from conformance.reports import check_reports, write_run
+from conformance.reports.saved import load
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option(
+    "--output",
+    "-o",
+    "reports",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path),
+    help="A directory for all reports, or *.xml (JUnit), *.md, badge.json, *.html.",
+)
+def command(*, run: Path, reports: tuple[Path, ...]) -> int:
+    """Make the reports of RUN, a saved run.json, again."""
+    check_reports(reports)
+    saved = load(run)
+    write_run(reports, saved)
+    for path in reports:
+        click.echo(f"wrote {path}")
+    return 0

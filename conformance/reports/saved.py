@@ -1,0 +1,119 @@
+"""A run as a file: how `run.json` is written, and read again without trusting it.
+
+It knows every key of the file (`spec/schemas/run.schema.json`). It refuses to know any report.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from conformance.reading import Json, ReadingError, Table, parse_json
+from conformance.reports.record import SCHEMA
+from conformance.specification import Level
+from conformance.verdict_words import Verdict
+
+_LEVELS: Final = tuple(level.value for level in Level)
+_VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
+
+
+def as_json(run: Mapping[str, Json]) -> str:
+    """Return the text of `run.json`: one result a line, ASCII alone, so that nothing hides in it."""
+    head = [f"{_dumped(key)}: {_dumped(value)}" for key, value in run.items() if key != "results"]
+    results = [_dumped(result.values) for result in Table("run", run).tables("results")]
+    listed = ",\n".join(results)
+    body = ",\n".join([*head, f'"results": [\n{listed}\n]'])
+    return f"{{\n{body}\n}}\n"
+
+
+def load(path: Path) -> Mapping[str, Json]:
+    """Read a saved run; raises ReadingError that names the key, FileNotFoundError without one."""
+    try:
+        value = parse_json(path.read_bytes())
+    except IsADirectoryError as error:
+        raise ReadingError(path.name, "a directory, its run.json would be right") from error
+    except ValueError as error:
+        raise ReadingError(path.name, f"no JSON: {error}") from error
+    top = Table.of(path.name, value)
+    _check(top)
+    return top.values
+
+
+def _dumped(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+
+
+def _check(top: Table) -> None:
+    if (schema := top.text("schema")) != SCHEMA:
+        raise ReadingError(top.where, f"the schema is {schema!r}, {SCHEMA!r} would be right")
+    top.text("kit")
+    top.number("seconds")
+    _check_client(top.table("client"))
+    for profile in top.tables("profiles"):
+        profile.text("name")
+        profile.text("verdict")
+        counts = profile.table("counts")
+        for verdict in counts.values:
+            counts.count(verdict)
+        profile.finish()
+    rules = top.table("requirements")
+    for name in rules.values:
+        _check_rule(rules.table(name))
+    for result in top.tables("results"):
+        _check_result(result)
+    top.finish()
+
+
+def _check_client(client: Table) -> None:
+    for key in ("implementation", "version"):
+        client.text(key)
+    for key in ("profiles", "capabilities", "command"):
+        client.texts(key)
+    gaps = client.table("declared_gaps")
+    for case in gaps.values:
+        gaps.text(case)
+    client.finish()
+
+
+def _check_rule(rule: Table) -> None:
+    rule.one_of("level", _LEVELS)
+    for key in ("source", "text", "why", "excluded"):
+        rule.text(key)
+    rule.texts("profiles")
+    rule.finish()
+
+
+def _check_result(result: Table) -> None:
+    for key in ("case", "profile", "family", "why", "reason", "rerun"):
+        result.text(key)
+    result.one_of("level", _LEVELS)
+    result.one_of("verdict", _VERDICTS)
+    result.texts("requires")
+    result.number("seconds")
+    result.count("omitted")
+    for finding in result.tables("findings"):
+        for key in ("assertion", "expected", "actual"):
+            finding.text(key)
+        finding.texts("requires")
+        _count_or_null(finding, "event")
+        finding.finish()
+    for event in result.tables("trace"):
+        _check_event(event)
+    result.finish()
+
+
+def _check_event(event: Table) -> None:
+    event.count("n")
+    event.number("ms")
+    for key in ("who", "kind", "text"):
+        event.text(key)
+    if event.raw("to") is not None:
+        event.text("to")
+    event.texts("names")
+    event.text("detail", "")
+    event.finish()
+
+
+def _count_or_null(table: Table, key: str) -> None:
+    if table.raw(key) is not None:
+        table.count(key)
