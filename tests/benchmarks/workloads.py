@@ -1,0 +1,137 @@
+"""The streams that parsers are measured with: the same bytes every time.
+
+It knows what the streams look like and how they are cut. It refuses to know who parses them.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from random import Random
+from typing import Final
+
+from attrs import frozen
+
+SEED: Final = 42
+NETWORK_READ: Final = 64 * 1024
+"""What a reader of a busy socket gets at once, in bytes."""
+
+
+@frozen
+class Workload:
+    """One stream: how it is cut, and how many events a parser must find in it."""
+
+    name: str
+    title: str
+    chunks: tuple[bytes, ...]
+    events: int
+
+
+def workloads(size: int) -> Iterator[Workload]:
+    """Build one workload after the other, of about `size` bytes and at least two events.
+
+    W6 has the one line of 16 times `size`, W5 an eighth: single bytes are slow for everyone.
+    """
+    return (build(size) for build in _BUILDERS)
+
+
+def _dice() -> Random:
+    return Random(SEED)  # noqa: S311 - the same bytes every time, that is the point
+
+
+def log_frames(size: int) -> list[bytes]:
+    """Build frames of a training log: 200 bytes each, an id, an event type, one JSON object."""
+    random = _dice()
+    return [_log_frame(step, random) for step in range(1, max(2, size // 200) + 1)]
+
+
+def _log_frame(step: int, random: Random) -> bytes:
+    values: dict[str, object] = {
+        "type": "training.log",
+        "step": step,
+        "loss": round(random.random(), 6),
+        "learningRate": round(random.random() / 1000, 9),
+        "epoch": round(step / 1000, 3),
+        "note": "",
+    }
+    head = f"id: {step}\nevent: training.log\ndata: "
+    bare = len(head) + len(json.dumps(values, separators=(",", ":"))) + len("\n\n")
+    values["note"] = "x" * (200 - bare)
+    return (head + json.dumps(values, separators=(",", ":")) + "\n\n").encode()
+
+
+def _data_frames(size: int) -> list[bytes]:
+    random = _dice()
+    return [b"data: %052x\n\n" % random.getrandbits(208) for _ in range(max(2, size // 60))]
+
+
+def _cut(stream: bytes, size: int) -> tuple[bytes, ...]:
+    return tuple(stream[start : start + size] for start in range(0, len(stream), size))
+
+
+def _reads(name: str, title: str, frames: list[bytes]) -> Workload:
+    return Workload(name, title, _cut(b"".join(frames), NETWORK_READ), len(frames))
+
+
+def _w1(size: int) -> Workload:
+    return _reads("W1", "200-byte log frames, 64 KiB chunks", log_frames(size))
+
+
+def _w2(size: int) -> Workload:
+    frames = log_frames(size)
+    return Workload("W2", "200-byte log frames, one per chunk", tuple(frames), len(frames))
+
+
+def _w3(size: int) -> Workload:
+    return _reads("W3", "60-byte data frames, 64 KiB chunks", _data_frames(size))
+
+
+def _w3b(size: int) -> Workload:
+    frames = _data_frames(size)
+    return Workload("W3b", "60-byte data frames, one per chunk", tuple(frames), len(frames))
+
+
+def _w4(size: int) -> Workload:
+    frame = b"data: " + b"x" * 64 * 1024 + b"\n\n"
+    return _reads("W4", "64 KiB data lines, 64 KiB chunks", [frame] * max(2, size // len(frame)))
+
+
+def _w5(size: int) -> Workload:
+    frames = log_frames(size // 8)
+    chunks = _cut(b"".join(frames), 1)
+    return Workload("W5", "200-byte log frames, 1-byte chunks", chunks, len(frames))
+
+
+def _w6(size: int) -> Workload:
+    length = 16 * size
+    stream = b"data: " + b"x" * length + b"\n\n"
+    title = f"one line of {length / 2**20:g} MiB, 4 KiB chunks"
+    return Workload("W6", title, _cut(stream, 4096), 1)
+
+
+def _w7(size: int) -> Workload:
+    frames = [frame.replace(b"\n", b"\r\n") for frame in log_frames(size)]
+    return _reads("W7", "log frames with CRLF, 64 KiB chunks", frames)
+
+
+def _w8(size: int) -> Workload:
+    random = _dice()
+    frame = b"".join(b"data: %032x\n" % random.getrandbits(128) for _ in range(1000)) + b"\n"
+    return _reads("W8", "1,000 data lines in one event", [frame] * max(2, size // len(frame)))
+
+
+def _w9(size: int) -> Workload:
+    frames = [b": keep-alive\n\n" + frame for frame in log_frames(size)]
+    return _reads("W9", "log frames with comments between", frames)
+
+
+_BUILDERS: Final[tuple[Callable[[int], Workload], ...]] = (
+    _w1,
+    _w2,
+    _w3,
+    _w3b,
+    _w4,
+    _w5,
+    _w6,
+    _w7,
+    _w8,
+    _w9,
+)
