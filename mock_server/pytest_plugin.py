@@ -24,14 +24,6 @@ _MOCKS: Final = pytest.StashKey[list[SyncMock | MockServer]]()
 _FAILED: Final = pytest.StashKey[bool]()
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """Add the option for the seed."""
-    group = parser.getgroup("arkor mock")
-    group.addoption(
-        "--arkor-seed", type=int, default=None, help="the seed of every scenario, to repeat a run"
-    )
-
-
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
     config.addinivalue_line(

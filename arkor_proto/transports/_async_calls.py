@@ -16,8 +16,8 @@ from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._surface import CLOSED, Answer
 
-BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[None]]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end."""
+BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
+"""Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
 
 
 @define(eq=False)
@@ -40,10 +40,11 @@ class Caller:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         body = bytearray()
 
-        async def keep(_: Responded, data: bytes) -> None:
+        async def keep(_: Responded, data: bytes) -> bool:
             body.extend(data)
             if len(body) > self.bounds.create_body:
                 raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
+            return False
 
         with anyio.move_on_after(self.connector.timeouts.answer):
             await self.stream(request, keep)
@@ -72,8 +73,9 @@ class Caller:
             if isinstance(report, Responded) and answer.refused is not None:
                 # A refusal may go on for ever (ARK-SEC-4).
                 scope.deadline = anyio.current_time() + self.bounds.error_wait
-            if piece is not None and answer.head is not None:
-                await body_reader(answer.head, piece)
+            head = answer.head
+            if piece is not None and head is not None and await body_reader(head, piece):
+                scope.cancel()
 
         with anyio.CancelScope() as scope:
             self._under_way.add(scope)

@@ -18,8 +18,8 @@ from arkor_proto.transports._blocking_clock import Clock, Watch
 from arkor_proto.transports._blocking_http import Connector, Need, resume
 from arkor_proto.transports._surface import CLOSED, Answer
 
-BodyReader: TypeAlias = Callable[[Responded, bytes], None]
-"""Takes the head and each piece of a 2xx answer's body, b"" at its end."""
+BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
+"""Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
 
 
 @define(eq=False)
@@ -43,10 +43,11 @@ class Caller:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         body = bytearray()
 
-        def keep(_: Responded, data: bytes) -> None:
+        def keep(_: Responded, data: bytes) -> bool:
             body.extend(data)
             if len(body) > self.bounds.create_body:
                 raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
+            return False
 
         limit = self.connector.timeouts.answer
         if not self._call(request, keep, self.clock.time() + limit):
@@ -95,8 +96,8 @@ class Caller:
                 if isinstance(step, Responded) and answer.refused is not None:
                     # A refusal may go on for ever (ARK-SEC-4).
                     until = min(until, self.clock.time() + self.bounds.error_wait)
-                if piece is not None and answer.head is not None:
-                    read(answer.head, piece)
+                if piece is not None and answer.head is not None and read(answer.head, piece):
+                    break
         return True
 
     def _met(self, watch: Watch, need: Need, deadline: float) -> bool:

@@ -301,13 +301,14 @@ class ArkorClient:
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
         reader: ChatReader | None = None
 
-        async def read(head: Responded, data: bytes) -> None:
+        async def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
             reader = reader or ChatReader(head.headers, self._settings.bounds.event)
             for piece in reader.feed(data) if data else reader.finish():
                 returned = on_delta(piece) if on_delta is not None else None
                 if isawaitable(returned):
                     await returned
+            return reader.done
 
         self._group()
         await self._caller.stream(request, read)

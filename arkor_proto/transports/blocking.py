@@ -282,12 +282,13 @@ class ArkorClient:
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
         reader: ChatReader | None = None
 
-        def read(head: Responded, data: bytes) -> None:
+        def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
             reader = reader or ChatReader(head.headers, self._settings.bounds.event)
             for piece in reader.feed(data) if data else reader.finish():
                 if on_delta is not None:
                     on_delta(piece)
+            return reader.done
 
         self._caller.stream(request, read)
         return reader.text if reader is not None else ""

@@ -35,7 +35,7 @@ def test_the_scenario_of_the_guide_is_right(
 def test_the_pytest_example_passes(pytester: pytest.Pytester) -> None:
     written("flaky.toml", pytester.path)
     written("test_flaky.py", pytester.path)
-    options = ("-p", "mock_server.pytest_plugin", "-p", "no:cacheprovider", "-W", "error")
+    options = ("-p", "no:cacheprovider", "-W", "error")
     pytester.runpytest_subprocess(*options).assert_outcomes(passed=3)
 
 

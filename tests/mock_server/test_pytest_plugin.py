@@ -6,7 +6,7 @@ from mock_server.sync import mock_in_thread
 
 pytest_plugins = ["pytester"]
 
-OPTIONS = ("-p", "mock_server.pytest_plugin", "-p", "no:randomly", "-p", "no:cacheprovider")
+OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider")
 CLIENT = """
 import http.client, json, pytest
 from urllib.parse import urlsplit

@@ -31,8 +31,13 @@ def delta(text: str) -> bytes:
     return frame(json.dumps({"choices": [{"delta": {"content": text}}]}))
 
 
-async def infer(answer: bytes, on_delta: list[str] | None = None) -> tuple[str, Asked]:
-    """Follow a job with one checkpoint and infer from it, answered with `answer` and FIN."""
+async def infer(
+    answer: bytes, on_delta: list[str] | None = None, *, stays: bool = False
+) -> tuple[str, Asked]:
+    """Follow a job with one checkpoint and infer from it, answered with `answer` and FIN.
+
+    A backend that `stays` leaves the connection open until the client has closed it.
+    """
     said: list[str] = []
     chats: list[Asked] = []
 
@@ -41,6 +46,8 @@ async def infer(answer: bytes, on_delta: list[str] | None = None) -> tuple[str, 
         if request.line.startswith("POST /v1/inference/chat"):
             chats.append(request)
             await visit.send(answer)
+            if stays:
+                await visit.until_left()
             return
         events = frame({"type": "checkpoint.saved", "step": 10}, id="1") + frame(COMPLETED, id="2")
         await visit.send(STREAM_HEAD + chunk(events))
@@ -63,6 +70,11 @@ async def test_a_streamed_answer_is_heard_piece_by_piece_and_returned_whole() ->
     body = chunk(delta("Hel")) + chunk(delta("lo")) + chunk(DONE) + LAST_CHUNK
     text, _ = await infer(STREAM_HEAD + body, pieces)
     assert (text, pieces) == ("Hello", ["Hel", "lo"])
+
+
+async def test_a_streamed_answer_is_whole_at_its_done_though_the_connection_stays_open() -> None:
+    text, _ = await infer(STREAM_HEAD + chunk(delta("Hi")) + chunk(DONE), stays=True)
+    assert text == "Hi"
 
 
 async def test_the_request_names_the_checkpoint_and_carries_the_options() -> None:
