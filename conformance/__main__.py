@@ -11,6 +11,7 @@ from conformance.verdict_words import Exit
 
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
+    "report": "Make the reports of a saved run again.",
     "list": "List the cases.",
     "show": "Show one case: what it does and what it expects.",
     "smoke": "Is my driver sound? Speak every command with it.",

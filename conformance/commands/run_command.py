@@ -55,8 +55,8 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     "--report",
     "reports",
     multiple=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="Also write run.json, *.xml (JUnit), *.md, badge.json or *.html; as often as you like.",
+    type=click.Path(path_type=Path),
+    help="Also write reports: a directory for all, or run.json, *.xml (JUnit), *.md, *.html.",
 )
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(

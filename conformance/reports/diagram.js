@@ -1,7 +1,9 @@
 // The sequence diagram of one case. Drawn only when the case is opened; text goes in as text.
 const SVG = "http://www.w3.org/2000/svg";
-const LANES = { application: 90, client: 350, backend: 740 };
-const WIDTH = 860, STEP = 27, TOP = 54, MOST_DRAWN = 160;
+// On a phone the lanes move together, rather than that half of the picture is out of sight.
+const NARROW = matchMedia("(max-width: 640px)").matches;
+const LANES = NARROW ? { application: 48, client: 176, backend: 392 } : { application: 90, client: 350, backend: 740 };
+const WIDTH = NARROW ? 440 : 860, STEP = 27, TOP = 54, MOST_DRAWN = 160;
 const CLEAN = ["eof", "fin"];
 
 const isFault = (event) => event.who === "backend" && event.kind === "ended" && !CLEAN.some((how) => event.text.endsWith(`: ${how}`));
@@ -30,7 +32,7 @@ const clipped = (text, room) => (text.length > room ? `${text.slice(0, Math.max(
 function arrow(event, y, [from, to], look) {
   const way = to > from ? 1 : -1, part = draw("g", { class: `k-${look}` });
   const dash = ["settled", "callbackran", "responded", "closed", "ended"].includes(event.kind) ? " dash" : "";
-  const stop = isFault(event) ? (from + to) / 2 + way * 120 : to;
+  const stop = isFault(event) ? (from + to) / 2 + way * (NARROW ? 60 : 120) : to;
   part.append(draw("line", { x1: from, x2: stop - way * 3, y1: y, y2: y, class: `arrow${dash}` }));
   if (isFault(event)) part.append(draw("path", { d: `M${stop - 5} ${y - 5} l10 10 m0 -10 l-10 10`, class: "cross" }));
   else part.append(draw("path", { d: `M${stop} ${y} l${-way * 8} -4 v8 z`, class: "tip" }));
@@ -41,7 +43,7 @@ function drawEvent(event, y, here) {
   const look = isFault(event) ? "fault" : event.kind === "called" ? "kit" : ["slept", "sleepended", "woken"].includes(event.kind) ? "sleep" : event.who in LANES ? event.who : "kit";
   const part = draw("g", {}), span = ends(event);
   if (here) part.append(draw("rect", { x: 6, y: y - 18, width: WIDTH - 12, height: STEP, rx: 6, class: "here-band" }));
-  const said = clipped(event.text, span ? Math.floor(Math.abs(span[1] - span[0]) / 6.4) : 44);
+  const said = clipped(event.text.replace(/\?\S*/, ""), span ? Math.floor(Math.abs(span[1] - span[0]) / (here ? 7 : 6.4)) : 44);
   const title = draw("title", {}, `${event.n} ${event.who}: ${event.text}`);
   const tone = here ? " here-text" : "";
   if (span) {

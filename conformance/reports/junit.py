@@ -11,15 +11,16 @@ def junit(run: Mapping[str, Json]) -> str:
     """Return one suite per profile; warnings and known failures are no failures."""
     root = Element("testsuites", name="arkor-conformance")
     results = Table("run", run).tables("results")
+    rules = Table("run", run).table("requirements")
     for profile in Table("run", run).tables("profiles"):
         own = [result for result in results if result.text("profile") == profile.text("name")]
-        root.append(_suite(profile.text("name"), own))
+        root.append(_suite(profile.text("name"), own, rules))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
 
 
-def _suite(name: str, results: Sequence[Table]) -> Element:
-    cases = [_case(result) for result in results]
+def _suite(name: str, results: Sequence[Table], rules: Table) -> Element:
+    cases = [_case(result, rules) for result in results]
     counts = {
         plural: str(sum(case.find(tag) is not None for case in cases))
         for plural, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
@@ -31,7 +32,7 @@ def _suite(name: str, results: Sequence[Table]) -> Element:
     return suite
 
 
-def _case(result: Table) -> Element:
+def _case(result: Table, rules: Table) -> Element:
     case = Element(
         "testcase",
         name=visible(result.text("case")),
@@ -42,13 +43,13 @@ def _case(result: Table) -> Element:
     match result.text("verdict"):
         case "fail" | "inconclusive" as verdict:
             failure = SubElement(case, "failure", message=_message(result), type=verdict)
-            failure.text = _details(result)
+            failure.text = _details(result, rules)
         case "error":
             SubElement(case, "error", message=reason)
         case "n/a" | "known-failure":
             SubElement(case, "skipped", message=reason)
         case "warn":
-            SubElement(case, "system-out").text = _details(result)
+            SubElement(case, "system-out").text = _details(result, rules)
         case _:
             pass
     return case
@@ -62,8 +63,11 @@ def _message(result: Table) -> str:
     return visible(next(said, result.text("reason")))
 
 
-def _details(result: Table) -> str:
-    lines = [result.text("why"), f"requires {' '.join(result.texts('requires'))}"]
+def _details(result: Table, rules: Table) -> str:
+    lines = [result.text("why")]
+    for rule in result.texts("requires"):
+        text = rules.table(rule).text("text", "") if rules.has(rule) else ""
+        lines.append(f"{rule} {text}")
     for finding in result.tables("findings"):
         broken = " ".join(finding.texts("requires"))
         lines += [

@@ -58,6 +58,9 @@ function link(changes, keep = true) {
 const toCase = (result) => link({ case: result.name, view: "", rule: "" });
 const toCases = (changes) => link({ view: "cases", ...changes }, false);
 
+// The specification writes names between backticks.
+const prose = (said) => said.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
+
 function rerun(command) {
   const copy = make("button", { type: "button", onclick: async () => {
     try { await navigator.clipboard.writeText(command); copy.textContent = "Copied"; } catch { getSelection().selectAllChildren(code); copy.textContent = "Selected"; }
@@ -70,7 +73,7 @@ const ruleLink = (id) => make("a", { href: link({ view: "requirements", rule: id
 function ruleList(ids) {
   return make("ul", { class: "rulelist" }, ...ids.map((id) => {
     const rule = run.requirements[id];
-    return make("li", {}, ruleLink(id), " ", rule ? text("span", "level", rule.level) : null, ` ${rule ? rule.text : ""}`);
+    return make("li", {}, ruleLink(id), " ", rule ? text("span", "level", rule.level) : null, " ", ...prose(rule ? rule.text : ""));
   }));
 }
 
@@ -98,11 +101,11 @@ function matrix() {
     make("tbody", {}, ...families.map((family) => make("tr", {}, make("th", { scope: "row" }, family), ...profiles.map((profile) => cell(family, profile)))))));
 }
 
-// The same finding under several profiles is one trouble.
+// The same finding under several profiles, or of several variants of a case, is one trouble.
 function troubles() {
   const found = new Map();
   for (const result of run.results.filter((each) => TROUBLE.includes(each.verdict))) {
-    const [first] = result.findings, key = [result.case, first?.assertion, first?.expected, first?.actual].join("\n");
+    const [first] = result.findings, key = [result.case.split("[")[0], first?.assertion, first?.expected, first?.actual].join("\n");
     found.set(key, [...(found.get(key) ?? []), result]);
   }
   return [...found.values()];
@@ -110,8 +113,10 @@ function troubles() {
 
 function trouble(results) {
   const [result] = results, [finding] = result.findings, rules = [...new Set(finding?.requires.length ? finding.requires : result.requires)];
-  return make("article", { class: "trouble" }, make("div", { class: "head" }, tag(result.verdict), make("a", { class: "mono", href: toCase(result) }, result.case), text("span", "soft small", results.map((each) => each.profile).join(", "))),
-    text("p", "soft", result.why), ruleList(rules), finding ? versus(finding) : text("p", "", result.reason), rerun(result.rerun));
+  const names = [...new Set(results.map((each) => each.case))], first = (name) => results.find((each) => each.case === name);
+  const others = names.length > 1 ? make("details", { style: "margin-top:12px" }, make("summary", {}, `and ${names.length - 1} more of its kind`), make("ul", {}, ...names.slice(1).map((name) => make("li", {}, make("a", { class: "mono", href: toCase(first(name)) }, name))))) : null;
+  return make("article", { class: "trouble" }, make("div", { class: "head" }, tag(result.verdict), make("a", { class: "mono", href: toCase(result) }, result.case), text("span", "soft small", [...new Set(results.map((each) => each.profile))].join(", "))),
+    text("p", "soft", result.why), ruleList(rules), finding ? versus(finding) : text("p", "", result.reason), rerun(result.rerun), others);
 }
 
 function overview() {
@@ -140,7 +145,7 @@ function rule([id, requirement]) {
   const item = (name) => { const own = results.filter((result) => result.case === name), verdict = worst(own.map((result) => result.verdict)); return make("li", {}, tag(verdict, ""), make("a", { class: "mono", href: link({ case: own.find((result) => result.verdict === verdict).name }, false) }, name)); };
   const list = make("details", { ontoggle: () => { if (!list.querySelector("ul")) list.append(make("ul", {}, ...names.map(item))); } }, make("summary", {}, `${names.length} ${names.length === 1 ? "case" : "cases"}`));
   return make("article", { class: "rule", id: `rule-${id}` }, make("div", { class: "head" }, make("h3", {}, id), text("span", "level", requirement.level), text("span", "soft small", requirement.source), make("div", { class: "marks" }, ...marks)),
-    make("p", {}, requirement.text), requirement.why ? text("p", "soft small", requirement.why) : null, requirement.excluded ? text("p", "soft small", `No case can judge it: ${requirement.excluded}`) : null, names.length ? list : null);
+    make("p", {}, ...prose(requirement.text)), requirement.why ? text("p", "soft small", ...prose(requirement.why)) : null, requirement.excluded ? text("p", "soft small", `No case can judge it: ${requirement.excluded}`) : null, names.length ? list : null);
 }
 
 function filters(placeholder, fill) {
