@@ -121,7 +121,7 @@ function trouble(results) {
 
 function overview() {
   const { client } = run, found = troubles();
-  const facts = [`${run.results.length} verdicts on ${cases.size} cases in ${run.seconds.toFixed(1)} s`, client.command.join(" ") || "the reference driver"];
+  const facts = [`${run.results.length} verdicts on ${cases.size} ${cases.size === 1 ? "case" : "cases"} in ${run.seconds.toFixed(1)} s`, client.command.join(" ") || "the reference driver"];
   const parts = [make("h1", {}, `${client.implementation} ${client.version}`), make("p", { class: "soft", style: "margin-top:8px" }, facts[0], " · ", make("code", {}, facts[1])), make("div", { class: "cards" }, ...run.profiles.map(card))];
   if (found.length) {
     parts.push(make("h2", {}, `What is broken`), make("div", { class: "sheet" }, ...found.slice(0, MOST_TROUBLE).map(trouble)));

@@ -29,6 +29,8 @@ _LONGEST_TEXT: Final = 4_000
 _FIRST_EVENTS: Final = 120
 _LAST_EVENTS: Final = 20
 _AROUND: Final = 12
+_TELLING: Final = 5
+"""So many characters of a secret are some of it, fewer may be any word."""
 
 
 def record(
@@ -116,7 +118,7 @@ class _Telling:
             "requires": list(case.requires),
             "why": case.why,
             "verdict": self.told.verdict.value,
-            "reason": self._text(self.told.reason[-_LONGEST_TEXT:], _LONGEST_TEXT),
+            "reason": self._text(self.told.reason, len(self.told.reason))[-_LONGEST_TEXT:],
             "seconds": round(self.told.seconds, 4),
             "rerun": rerun(self.told, command),
             "findings": [self._finding(finding) for finding in self.told.findings],
@@ -126,7 +128,7 @@ class _Telling:
 
     def _text(self, text: str, longest: int) -> str:
         for secret in self.secrets:
-            text = text.replace(secret, HIDDEN)
+            text = _without_its_beginning(text.replace(secret, HIDDEN), secret)
         return shortened(text, longest)
 
     def _events(self) -> Sequence[Event]:
@@ -164,6 +166,15 @@ class _Telling:
             "names": list(event.names),
             **({"detail": detail} if detail else {}),
         }
+
+
+def _without_its_beginning(text: str, secret: str) -> str:
+    """Hide what was left of a secret where somebody had cut the text already."""
+    bare = text.removesuffix("…")
+    for length in range(len(secret) - 1, _TELLING - 1, -1):
+        if bare.endswith(secret[:length]):
+            return f"{bare[:-length]}{HIDDEN}{text[len(bare) :]}"
+    return text
 
 
 def _detail(fact: Fact) -> str:

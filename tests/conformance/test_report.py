@@ -165,6 +165,14 @@ def test_no_secret_of_a_case_stands_in_a_report(name: str, tmp_path: Path) -> No
     assert "s3cret-4711" not in written(run([told]), tmp_path)[name]
 
 
+def test_a_secret_that_a_line_cuts_in_two_is_hidden_as_well(tmp_path: Path) -> None:
+    secret = one('config.token = "s3cret-4711"\nexpect.connects = 1\n')
+    trace = Trace()
+    trace.append(Noted("driver", "x" * 152 + "s3cret-4711"), 0.0)
+    told = evolve(result(Verdict.PASS), case=secret, trace=trace)
+    assert "s3cret" not in written(run([told]), tmp_path)["run.json"]
+
+
 def test_a_trace_without_end_is_cut_and_says_so(tmp_path: Path) -> None:
     trace = Trace()
     for _ in range(5000):
