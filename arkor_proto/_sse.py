@@ -205,7 +205,7 @@ class EventStreamParser:
         return events
 
     def _accept(self, data: bytes | bytearray) -> list[ServerSentEvent]:
-        end = self._end_of_blocks(data)
+        end = self._end_of_blocks(data) if _LF in data else 0
         if not end:
             self._hold(data)
             return []
@@ -220,9 +220,7 @@ class EventStreamParser:
 
     def _end_of_blocks(self, data: bytes | bytearray) -> int:
         """Find where the last blank line in `data` ends; 0 where there is none."""
-        last = data.rfind(b"\n")  # alone it is a fast search, and often enough
-        if last < 0:
-            return 0
+        last = data.rfind(b"\n")  # a search for one byte is far faster, so it goes first
         blank = data.rfind(b"\n\n", 0, last + 1)
         if blank >= 0:
             return blank + 2

@@ -1,12 +1,10 @@
 """The event-stream parser and its encoder, case by case."""
 
 import copy
-import json
 import pickle
 import tracemalloc
 from collections.abc import Iterable
-from pathlib import Path
-from typing import NotRequired, TypeAlias, TypedDict
+from typing import TypeAlias
 
 import pytest
 
@@ -17,48 +15,12 @@ from arkor_proto import (
     ServerSentEvent,
     encode_event,
 )
+from tests.arkor_proto.sse_oracle import read
+from tests.arkor_proto.sse_vectors import Vector, as_bytes, is_public, load_vectors
 
-Chunk: TypeAlias = "str | dict[str, str | int] | list[Chunk]"
 Outcome: TypeAlias = tuple[list[object], str, int | None, str | None]
 
-
-class Expected(TypedDict):
-    """What a vector expects; an event is its type, its data, its last event id."""
-
-    events: list[tuple[str, str, str]]
-    last_event_id: str
-    retry: int | None
-    error: NotRequired[str]
-
-
-class Vector(TypedDict):
-    """One stream, in the words that `about` in the file explains."""
-
-    id: str
-    source: str
-    last_event_id: NotRequired[str]
-    max_event_size: NotRequired[int]
-    chunks: list[Chunk]
-    expect: Expected
-
-
-VECTORS: list[Vector] = json.loads(
-    (Path(__file__).parents[2] / "spec" / "vectors" / "sse.json").read_text()
-)["vectors"]
-
-
-def as_bytes(chunk: Chunk) -> bytes:
-    match chunk:
-        case str():
-            return chunk.encode()
-        case {"hex": str(digits)}:
-            return bytes.fromhex(digits)
-        case {"repeat": str(text), "times": int(times)}:
-            return text.encode() * times
-        case list():
-            return b"".join(map(as_bytes, chunk))
-        case _:
-            raise ValueError(f"chunk {chunk!r}: neither text, hex, repeat nor a list of those")
+VECTORS = load_vectors()
 
 
 def outcome(vector: Vector, chunks: Iterable[bytes]) -> Outcome:
@@ -107,6 +69,25 @@ def test_a_vector_parses_cut_in_two_at_every_point(vector: Vector) -> None:
     stream = as_bytes(vector["chunks"])
     for cut in range(len(stream) + 1):
         assert outcome(vector, [stream[:cut], stream[cut:]]) == expected(vector), cut
+
+
+@each_vector
+def test_the_oracle_reads_a_vector_as_it_is_expected(vector: Vector) -> None:
+    reading = read(
+        as_bytes(vector["chunks"]),
+        last_event_id=vector.get("last_event_id", ""),
+        max_event_size=vector.get("max_event_size", 8 * 2**20),
+    )
+    events = [
+        ServerSentEvent(event.type, event.data, event.last_event_id) for event in reading.events
+    ]
+    error = "event too large" if reading.too_large else None
+    assert ([*events], reading.last_event_id, reading.retry, error) == expected(vector)
+
+
+def test_every_public_vector_is_there() -> None:
+    assert len([vector for vector in VECTORS if is_public(vector)]) == 70
+    assert len({vector["id"] for vector in VECTORS}) == len(VECTORS)
 
 
 def too_large(parser: EventStreamParser, data: bytes) -> EventTooLarge:
