@@ -107,6 +107,20 @@ def test_feeding_a_closed_parser_is_the_callers_mistake() -> None:
         parser.feed(b"data: 1\n\n")
 
 
+def test_a_frame_after_the_end_is_not_parsed() -> None:
+    parser = EventStreamParser()
+    parser.feed(b"data: 1\n\n")
+    parser.close()
+    with pytest.raises(LocalProtocolError, match="fed after its end"):
+        parser.feed(b"data: 2\n\n")
+
+
+def test_a_byte_order_mark_behind_an_empty_chunk_and_a_frame_is_data() -> None:
+    parser = EventStreamParser()
+    chunks = [b"", b"data: 1\n\n", b"\xef\xbb\xbfdata: 2\n\n"]
+    assert [data_of(parser.feed(chunk)) for chunk in chunks] == [[], ["1"], []]
+
+
 def test_feeding_nothing_to_a_closed_parser_is_the_callers_mistake_too() -> None:
     parser = EventStreamParser()
     parser.feed(b"data: 1\n\n")

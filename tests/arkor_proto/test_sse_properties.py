@@ -72,6 +72,9 @@ def chunked(draw: st.DrawFn, streams: st.SearchStrategy[bytes]) -> list[bytes]:
     return [stream[start:stop] for start, stop in pairwise([0, *sorted(cuts), len(stream)])]
 
 
+LIVE_STREAMS = st.lists(st.one_of(usual_frames(), usual_frames(), odd_lines()), max_size=8)
+
+
 def parse(chunks: Iterable[bytes], *, cursor: str = "", bound: int = 8 * 2**20) -> Reading:
     """Parse chunks into the oracle's own terms."""
     parser = EventStreamParser(cursor, bound)
@@ -118,6 +121,18 @@ def test_a_stream_in_chunks_reads_as_the_oracle_reads_it_whole(
 @example(chunks=[b": id: 1\nevent: a\ndata: x\n\n", b"data: id: 1\nevent: a\ndata: x\n\n"])
 @example(chunks=[b"data: x\n\n\ndata: y\n\n", b"data: x\n\ndata: y\n\n", b"data: x\ndata: y\n\n"])
 def test_frames_of_the_usual_forms_read_as_the_oracle_reads_them(chunks: list[bytes]) -> None:
+    assert parse(chunks) == read(b"".join(chunks))
+
+
+@given(chunks=LIVE_STREAMS)
+@example(chunks=[b"\n", b"id: 1\nevent: a\ndata: x\ndata: y\n", b"\n"])
+@example(chunks=[b"\n", b"id: 1\nevent: a\ndata: x\n\nid", b": 2\n\n"])
+@example(chunks=[b"\n", b"data: x\ndata: y\n", b"\n"])
+@example(chunks=[b"\n", b"data: x\n\nda", b"ta: y\n\n"])
+@example(chunks=[b"\n", b"id: 1\nevent: a\ndata: \xe2\x82\n\n", b"data: \xff\n\n"])
+def test_a_live_stream_of_one_frame_a_chunk_reads_as_the_oracle_reads_it(
+    chunks: list[bytes],
+) -> None:
     assert parse(chunks) == read(b"".join(chunks))
 
 
