@@ -16,7 +16,7 @@ takes the shortest way of all. Whatever does not fit exactly goes to `_interpret
 
 Where the standard is silent, this is settled: an empty `retry` is ignored and a huge one clamped;
 the cursor starts at the one that the stream was resumed with, where the standard's literal text
-would erase it at the first blank line (R-B2).
+would erase it at the first blank line (ARK-RES-3).
 """
 
 import re
@@ -150,7 +150,7 @@ class EventStreamParser:
         return [draft]  # type: ignore[list-item]  # it has just become one
 
     def close(self) -> None:
-        """End the stream: an unfinished event is discarded, and its id with it (R-A8)."""
+        """End the stream: an unfinished event is discarded, and its id with it (ARK-SSE-8)."""
         self._open = False
         self._shortcut = 0
         self._block.clear()
@@ -180,7 +180,7 @@ class EventStreamParser:
         return data.removeprefix(_BOM)
 
     def _with_lf_only(self, data: bytes | bytearray) -> bytes | bytearray:
-        """End every line in LF. A CR ends its line at once, so its LF may come later (R-A6)."""
+        """End every line in LF. A CR ends its line at once, so its LF may come later (ARK-SSE-6)."""
         if not data:
             return data
         if self._after_cr:
@@ -228,7 +228,7 @@ class EventStreamParser:
         return 1 if at_line_start and data[0] == _LF else 0
 
     def _hold(self, data: bytes | bytearray) -> None:
-        """Keep what belongs to the unfinished block; only its `retry` acts at once (R-C9)."""
+        """Keep what belongs to the unfinished block; only its `retry` acts at once (ARK-SSE-17)."""
         block = self._block
         before = len(block)
         block += data
@@ -253,7 +253,7 @@ class EventStreamParser:
         return self._interpret_lines(text.split("\n"))
 
     def _interpret_lines(self, lines: list[str]) -> list[ServerSentEvent]:
-        """Read lines that begin with the first of a block (R-C and R-D).
+        """Read lines that begin with the first of a block (WHATWG HTML §9.2.6).
 
         What follows the last blank line dispatches nothing, and leaves nothing but its `retry`.
         """
@@ -266,7 +266,7 @@ class EventStreamParser:
             name, _, value = line.partition(":")
             value = value.removeprefix(" ")
             if not line:
-                self._cursor = cursor  # also where there is nothing to dispatch (R-D1)
+                self._cursor = cursor  # also where there is nothing to dispatch (ARK-RES-5)
                 if data:
                     rows.append((cursor, kind, "\n".join(data), has_id))
                 data, kind, has_id = [], "", False
