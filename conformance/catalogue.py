@@ -4,6 +4,7 @@ It knows drivers that die and must be started again, and backends that stay open
 so that a late request is caught. It refuses to know how results are shown.
 """
 
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -18,6 +19,7 @@ from conformance.conversation import Conversation, Recorder, patiently
 from conformance.drive import PROTOCOL, Identity
 from conformance.judgement import Play, judge
 from conformance.process import DriverUnusable
+from conformance.reading import ReadingError
 from conformance.specification import PROFILE_NAMES
 from conformance.stage import Stage
 from conformance.trace import Trace
@@ -41,15 +43,21 @@ class Plan:
     lanes: int = 1
     isolate: bool = False
     patience: float = PATIENCE
+    give_up_after: int | None = None
+    """After so many cases that hung the rest is not played: it would only take time."""
 
 
 @frozen(kw_only=True)
 class Outcome:
-    """What a run came to, in the order of the catalogue, profile by profile."""
+    """What a run came to, in the order of the catalogue, profile by profile.
+
+    `left` counts what was not played because too many cases had hung.
+    """
 
     identity: Identity
     results: Sequence[CaseResult]
     seconds: float
+    left: int = 0
 
 
 @frozen
@@ -74,6 +82,8 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
 
 async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
     """Play a plan; raises DriverUnusable when there is no driver to speak to."""
+    if not math.isfinite(plan.patience):
+        raise ReadingError("patience", f"{plan.patience} is no number of seconds; 5 would be right")
     began = time.monotonic()
     runner = _Runner(plan, on_result, iter(assignments(plan)))
     async with Backends.opened() as backends:
@@ -85,7 +95,12 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
         raise runner.unusable
     if runner.identity is None:
         raise DriverUnusable("was never asked anything: no case was chosen")
-    return Outcome(identity=runner.identity, results=results, seconds=time.monotonic() - began)
+    return Outcome(
+        identity=runner.identity,
+        results=results,
+        seconds=time.monotonic() - began,
+        left=sum(1 for _ in runner.queue),
+    )
 
 
 @frozen
@@ -109,14 +124,19 @@ class _Runner:
     identity: Identity | None = None
     unusable: DriverUnusable | None = None
     results: dict[int, _Played] = field(factory=dict[int, _Played])
+    hung: int = 0
 
     def next(self) -> Assignment | None:
         """Return what is to be played next, unless there is nothing to play it with."""
-        return next(self.queue, None) if self.unusable is None else None
+        limit = self.plan.give_up_after
+        if self.unusable is not None or (limit is not None and self.hung >= limit):
+            return None
+        return next(self.queue, None)
 
     def keep(self, assignment: Assignment, played: _Played) -> None:
         """Keep a result and tell whoever follows the run."""
         self.results[assignment.place] = played
+        self.hung += bool(played.play.stuck or played.play.unanswered)
         self.on_result(played.result)
 
 

@@ -23,6 +23,9 @@ from conformance.process import DriverProcess, DriverUnusable
 from conformance.reading import Json
 from conformance.trace import Called, Event, Fact, Noted, Settled, Trace
 
+_TAIL = 400
+"""How much of a dead driver's own words is told: its end says why."""
+
 
 @define
 class Recorder:
@@ -132,7 +135,8 @@ class Conversation:
         """Take the answer to `hello` out of a trace; raises DriverUnusable if it is none."""
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
-            raise DriverUnusable(self.broken or "never answered hello")
+            said = f"; it wrote: {self.log.strip()[-_TAIL:]}" if self.log.strip() else ""
+            raise DriverUnusable((self.broken or "never answered hello") + said)
         if settled.fact.failure is not None:
             raise DriverUnusable(f"refused {PROTOCOL}: {settled.fact.failure.message}")
         try:

@@ -49,10 +49,15 @@ def load_cases(
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
     """Read the cases of files that are no part of the catalogue; raises ReadingError."""
     return tuple(
-        case
-        for path in paths
-        for case in read_case_file(path.name, path.read_text("utf-8"), requirements)
+        case for path in paths for case in read_case_file(path.name, _text(path), requirements)
     )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise ReadingError(path.name, f"is no text in UTF-8: {error.reason}") from error
 
 
 def read_case_file(

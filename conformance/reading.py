@@ -9,7 +9,7 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeAlias, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 from attrs import define, field
 
@@ -28,13 +28,20 @@ class ReadingError(ValueError):
         self.problem = problem
 
 
+_NAMED: Final = 12
+"""How many words are named where none is near."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say what would be right instead of `word`: the nearest known word, else all of them."""
     words = sorted(known)
     close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]!r}?"
-    return "known are " + ", ".join(words) if words else "nothing is known here"
+    if not words:
+        return "nothing is known here"
+    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
+    return "known are " + ", ".join(words[:_NAMED]) + more
 
 
 def parse_json(text: str | bytes) -> Json:

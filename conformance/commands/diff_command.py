@@ -54,6 +54,8 @@ def command(
     schedules = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), budget)
     cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(schedules)]
     commands = (shlex.split(left), shlex.split(right))
+    if not all(commands):
+        raise click.UsageError("LEFT and RIGHT are command lines of drivers; one of them is empty")
     try:
         found = anyio.run(_compare, plan, commands, cases)
     except DriverUnusable as error:

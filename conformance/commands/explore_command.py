@@ -49,6 +49,8 @@ def command(
     driver: Sequence[str],
 ) -> int:
     """Try a client on random schedules; shrink the first that it does not survive."""
+    if not output.absolute().parent.is_dir():
+        raise click.BadParameter("its folder does not exist", param_hint="--output")
     known = load_requirements()
     plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
     profiles = (profile,) if profile else PROFILE_NAMES

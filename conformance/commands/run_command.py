@@ -22,6 +22,7 @@ from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.verdict import CaseResult, exit_of
 from conformance.verdict_words import Exit
 
+_HUNG = 6
 REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
 
 
@@ -85,6 +86,7 @@ def command(
         lanes=lanes,
         isolate=isolate,
         patience=patience,
+        give_up_after=_HUNG,
     )
     if not assignments(plan):
         click.echo("arkor-conformance: no case was selected, so nothing was judged", err=True)
@@ -99,6 +101,11 @@ def command(
     outcome = evolve(outcome, results=weighed.results)
     Report(Console(highlight=False, soft_wrap=False), requirements, driver).print(outcome)
     write_reports(reports, outcome, requirements, driver)
+    if outcome.left:
+        click.echo(
+            f"stopped: {_HUNG} cases hung for {patience:g} s each; {outcome.left} were not played",
+            err=True,
+        )
     for line in weighed.stale:
         click.echo(f"stale baseline: {line}", err=True)
     status = exit_of(outcome.results)
@@ -107,7 +114,8 @@ def command(
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
     """Say why there is no verdict."""
-    said = str(error) if str(error).startswith(driver[0]) else f"the driver {error}"
+    named = str(error).startswith((driver[0], "the driver "))
+    said = str(error) if named else f"the driver {error}"
     return f"arkor-conformance: no verdict: {said}"
 
 
