@@ -52,7 +52,10 @@ async def what_start_says(answer: bytes) -> str:
             f"{OK}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".encode(),
             "conflicting Content-Length",
         ),
-        (f"{OK}Content-Length: 9\r\n\r\nshort".encode(), r"cut off: .*received 5 bytes, expected 9"),
+        (
+            f"{OK}Content-Length: 9\r\n\r\nshort".encode(),
+            r"cut off: .*received 5 bytes, expected 9",
+        ),
         (f"{OK}Transfer-Encoding: chunked\r\n\r\nzz\r\n".encode(), "illegal chunk header"),
         (
             f"{OK}Transfer-Encoding: chunked\r\n\r\n5\r\nab".encode(),
@@ -84,7 +87,9 @@ async def test_an_echo_of_the_request_does_not_bring_the_token_into_the_message(
 async def test_interim_answers_are_no_answers() -> None:
     async def backend(visit: Visit) -> None:
         await visit.request()
-        await visit.send(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n")
+        await visit.send(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
+        )
         await visit.send(json_answer(job_answer("j")))
         await visit.until_left()
 
@@ -174,7 +179,9 @@ async def test_a_refused_connection_says_where_and_why() -> None:
         address = peer.base_url
     where = address.removeprefix("http://")
     async with client_of(address) as client:
-        with pytest.raises(TransportError, match=f"^connection: none to {where}: Connection refused"):
+        with pytest.raises(
+            TransportError, match=f"^connection: none to {where}: Connection refused"
+        ):
             await trainer_of(client).start()
 
 
