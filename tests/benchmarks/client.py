@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, TypeAlias
 
@@ -71,9 +72,9 @@ async def with_arkor(host: str, port: int) -> int:
 
 async def with_httpx(host: str, port: int) -> int:
     """Read with httpx and httpx-sse, decoding as much: each frame's JSON to an awaited callback."""
-    import httpx  # noqa: PLC0415 (a peer that may be absent)
-    from httpx_sse import aconnect_sse  # noqa: PLC0415
-
+    # A peer may be absent, and then the types that it would bring are as well.
+    httpx = import_module("httpx")
+    httpx_sse = import_module("httpx_sse")
     seen = 0
 
     async def hear(event: object) -> None:
@@ -82,7 +83,7 @@ async def with_httpx(host: str, port: int) -> int:
 
     async with (
         httpx.AsyncClient() as client,
-        aconnect_sse(client, "GET", f"http://{host}:{port}/") as source,
+        httpx_sse.aconnect_sse(client, "GET", f"http://{host}:{port}/") as source,
     ):
         async for event in source.aiter_sse():
             data: object = json.loads(event.data)
