@@ -40,14 +40,10 @@ function make(tag, attributes = {}, ...children) {
 const text = (tag, kind, ...said) => make(tag, kind ? { class: kind } : {}, ...said);
 const tag = (verdict, said = verdict) => make("span", { class: `tag ${look(verdict)}` }, make("span", { "aria-hidden": "true" }, SIGNS[verdict]), said);
 
-function traceOf(result) {
-  const events = [];
-  for (let i = 0; i < result.trace.length; i += 7) {
-    const [n, ms, who, to, kind, said, detail] = result.trace.slice(i, i + 7);
-    events.push({ n, ms, who: run.texts[who], to: run.texts[to], kind: run.texts[kind], text: run.texts[said], detail: run.texts[detail] });
-  }
-  return events;
-}
+const traceOf = (result) => result.trace.map(([n, ms, place]) => {
+  const [who, to, kind, text] = run.events[place];
+  return { n, ms, who, to, kind, text, detail: result.requests[n] };
+});
 
 // Where the reader is stands in the fragment alone: it survives a reload and can be sent to others.
 const state = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));

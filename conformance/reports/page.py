@@ -58,7 +58,7 @@ def _embedded(value: Json) -> str:
 
 @define
 class _Packing:
-    """Packs a run: thousands of timelines say the same few things, so each text stands once."""
+    """Packs a run: thousands of results cite the same few texts, so each text stands once."""
 
     _places: dict[str, int] = field(factory=dict[str, int], init=False)
 
@@ -71,27 +71,27 @@ class _Packing:
             "seconds": run.number("seconds"),
             "profiles": _seen(run.raw("profiles")),
             "requirements": _seen(run.raw("requirements")),
+            "events": [_event(event) for event in run.tables("events")],
             "results": results,
             "texts": list(self._places),
         }
 
     def _result(self, result: Table) -> Json:
-        trace: list[Json] = []
-        for event in result.tables("trace"):
-            to = event.raw("to")
-            words = [event.text("who"), to if isinstance(to, str) else "", event.text("kind")]
-            words += [event.text("text"), event.text("detail", "")]
-            trace += [event.count("n"), event.number("ms"), *map(self._place, words)]
-        rest = {
+        shared = [self._place(rule) for rule in result.texts("requires")]
+        own = {
             key: _seen(value)
             for key, value in result.values.items()
-            if key not in {"trace", "why", "requires"}
+            if key not in {"why", "requires"}
         }
-        shared = [self._place(rule) for rule in result.texts("requires")]
-        return {**rest, "why": self._place(result.text("why")), "requires": shared, "trace": trace}
+        return {**own, "why": self._place(result.text("why")), "requires": shared}
 
     def _place(self, text: str) -> int:
         return self._places.setdefault(visible(text), len(self._places))
+
+
+def _event(event: Table) -> Json:
+    """Return an event as the page reads it: who, to whom, what kind, what is said."""
+    return [_seen(event.raw(key)) for key in ("who", "to", "kind", "text")]
 
 
 def _seen(value: Json) -> Json:

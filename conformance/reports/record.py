@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from arkor_proto import __version__
 from conformance.catalogue import Outcome
@@ -18,7 +18,7 @@ from conformance.narration import actor, arrow, tell
 from conformance.reading import Json
 from conformance.reports.plain import shortened
 from conformance.specification import Requirement
-from conformance.trace import Event, Fact, Requested
+from conformance.trace import Event, Requested
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
@@ -41,7 +41,8 @@ def record(
     by_profile = {
         name: [result for result in outcome.results if result.profile == name] for name in profiles
     }
-    identity = outcome.identity
+    identity, events = outcome.identity, _Events()
+    told = [_Telling.of(result, events).result(command) for result in outcome.results]
     return {
         "schema": SCHEMA,
         "kit": __version__,
@@ -56,7 +57,8 @@ def record(
         "seconds": round(outcome.seconds, 3),
         "profiles": [_profile(name, results) for name, results in by_profile.items()],
         "requirements": {rule.id: _requirement(rule) for rule in requirements.values()},
-        "results": [_Telling.of(result).result(command) for result in outcome.results],
+        "events": events.distinct(),
+        "results": told,
     }
 
 
@@ -95,18 +97,41 @@ def _requirement(rule: Requirement) -> Json:
     }
 
 
+@define
+class _Events:
+    """Thousands of timelines are made of the same few events, so each stands in the run once."""
+
+    _places: dict[tuple[str, str | None, str, str, tuple[str, ...]], int] = field(
+        factory=dict[tuple[str, str | None, str, str, tuple[str, ...]], int], init=False
+    )
+
+    def place(self, event: Event, text: str) -> int:
+        """Return where in the list of events this one stands; times and numbers are no part."""
+        kind = type(event.fact).__name__.lower()
+        key = (actor(event.fact), arrow(event.fact), kind, text, event.names)
+        return self._places.setdefault(key, len(self._places))
+
+    def distinct(self) -> Sequence[Json]:
+        """Return every event: who, to whom (or null), what kind, what is said, its names."""
+        return [
+            {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
+            for who, to, kind, text, names in self._places
+        ]
+
+
 @frozen
 class _Telling:
     """Tells one result without its secrets (ARK-SEC-8) and without end."""
 
     told: CaseResult
     secrets: tuple[str, ...]
+    known: _Events
 
     @classmethod
-    def of(cls, result: CaseResult) -> "_Telling":
+    def of(cls, result: CaseResult, known: _Events) -> "_Telling":
         """Prepare to tell `result`; the longest secret goes first, it may hold another."""
         found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
-        return cls(result, tuple(reversed(found)))
+        return cls(result, tuple(reversed(found)), known)
 
     def result(self, command: Sequence[str]) -> Json:
         case, events = self.told.case, self._events()
@@ -124,6 +149,7 @@ class _Telling:
             "findings": [self._finding(finding) for finding in self.told.findings],
             "omitted": len(self.told.trace.events) - len(events),
             "trace": [self._event(event) for event in events],
+            "requests": self._whole_requests(events),
         }
 
     def _text(self, text: str, longest: int) -> str:
@@ -154,17 +180,16 @@ class _Telling:
         }
 
     def _event(self, event: Event) -> Json:
-        """Return an event: number, milliseconds, who, to whom (or null), what, its names."""
-        detail = self._text(_detail(event.fact), _LONGEST_TEXT) if self.told.findings else ""
+        """Return an event: its number, milliseconds, and its place in the list of events."""
+        text = self._text(tell(event.fact), _LONGEST_LINE)
+        return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
+
+    def _whole_requests(self, events: Sequence[Event]) -> Json:
+        """Return what a reader needs beside the lines where something was found, by number."""
         return {
-            "n": event.seq,
-            "ms": round(event.at * 1000, 1),
-            "who": actor(event.fact),
-            "to": arrow(event.fact),
-            "kind": type(event.fact).__name__.lower(),
-            "text": self._text(tell(event.fact), _LONGEST_LINE),
-            "names": list(event.names),
-            **({"detail": detail} if detail else {}),
+            str(event.seq): self._text(_whole(event.fact), _LONGEST_TEXT)
+            for event in events
+            if self.told.findings and isinstance(event.fact, Requested)
         }
 
 
@@ -177,9 +202,7 @@ def _without_its_beginning(text: str, secret: str) -> str:
     return text
 
 
-def _detail(fact: Fact) -> str:
-    """Return what a reader needs beside the line: a whole request as it came."""
-    if not isinstance(fact, Requested):
-        return ""
-    head = [f"{fact.method} {fact.target}", *(f"{name}: {value}" for name, value in fact.headers)]
-    return "\n".join([*head, "", fact.body] if fact.body else head)
+def _whole(request: Requested) -> str:
+    head = [f"{request.method} {request.target}"]
+    head += [f"{name}: {value}" for name, value in request.headers]
+    return "\n".join([*head, "", request.body] if request.body else head)

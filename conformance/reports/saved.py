@@ -14,15 +14,14 @@ from conformance.specification import Level
 from conformance.verdict_words import Verdict
 
 _LEVELS: Final = tuple(level.value for level in Level)
+_LISTS: Final = ("events", "results")
 _VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 
 
 def as_json(run: Mapping[str, Json]) -> str:
-    """Return the text of `run.json`: one result a line, ASCII alone, so that nothing hides in it."""
-    head = [f"{_dumped(key)}: {_dumped(value)}" for key, value in run.items() if key != "results"]
-    results = [_dumped(result.values) for result in Table("run", run).tables("results")]
-    listed = ",\n".join(results)
-    body = ",\n".join([*head, f'"results": [\n{listed}\n]'])
+    """Return the text of `run.json`: one event or result a line, ASCII alone: nothing hides."""
+    parts = [f"{_dumped(key)}: {_lines(key, value)}" for key, value in run.items()]
+    body = ",\n".join(parts)
     return f"{{\n{body}\n}}\n"
 
 
@@ -37,6 +36,13 @@ def load(path: Path) -> Mapping[str, Json]:
     top = Table.of(path.name, value)
     _check(top)
     return top.values
+
+
+def _lines(key: str, value: Json) -> str:
+    if key not in _LISTS:
+        return _dumped(value)
+    listed = ",\n".join(_dumped(each.values) for each in Table(key, {key: value}).tables(key))
+    return f"[\n{listed}\n]"
 
 
 def _dumped(value: Json) -> str:
@@ -59,8 +65,11 @@ def _check(top: Table) -> None:
     rules = top.table("requirements")
     for name in rules.values:
         _check_rule(rules.table(name))
+    events = top.tables("events")
+    for event in events:
+        _check_event(event)
     for result in top.tables("results"):
-        _check_result(result)
+        _check_result(result, len(events))
     top.finish()
 
 
@@ -83,7 +92,7 @@ def _check_rule(rule: Table) -> None:
     rule.finish()
 
 
-def _check_result(result: Table) -> None:
+def _check_result(result: Table, events: int) -> None:
     for key in ("case", "profile", "family", "why", "reason", "rerun"):
         result.text(key)
     result.one_of("level", _LEVELS)
@@ -97,20 +106,29 @@ def _check_result(result: Table) -> None:
         finding.texts("requires")
         _count_or_null(finding, "event")
         finding.finish()
-    for event in result.tables("trace"):
-        _check_event(event)
+    for n, entry in enumerate(result.items("trace"), 1):
+        _check_entry(f"{result.where}: trace[{n}]", entry, events)
+    requests = result.table("requests")
+    for number in requests.values:
+        requests.text(number)
     result.finish()
 
 
+def _check_entry(where: str, entry: Json, events: int) -> None:
+    match entry:
+        case [int(), int() | float(), int(place)] if 0 <= place < events:
+            return
+        case _:
+            right = f"[number, milliseconds, place among the {events} events] would be right"
+            raise ReadingError(where, f"{_dumped(entry)} stands here, {right}")
+
+
 def _check_event(event: Table) -> None:
-    event.count("n")
-    event.number("ms")
     for key in ("who", "kind", "text"):
         event.text(key)
     if event.raw("to") is not None:
         event.text("to")
     event.texts("names")
-    event.text("detail", "")
     event.finish()
 
 

@@ -5,7 +5,7 @@ against this module.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -30,11 +30,11 @@ def _said(about: str, shape: Schema) -> Schema:
 _SECONDS: Final = _said("Monotonic, never judged.", {"type": "number", "minimum": 0})
 
 
-def _table(properties: Mapping[str, Schema], optional: Sequence[str] = ()) -> Schema:
+def _table(properties: Mapping[str, Schema]) -> Schema:
     return {
         "type": "object",
         "properties": dict(properties),
-        "required": [name for name in properties if name not in optional],
+        "required": list(properties),
         "additionalProperties": False,
     }
 
@@ -57,6 +57,7 @@ def run_schema() -> Schema:
             "seconds": _SECONDS,
             "profiles": _list(_profile()),
             "requirements": _said("By id.", _map(_requirement())),
+            "events": _said("Every event of every trace, once; see trace.", _list(_event())),
             "results": _said("One case under one profile each.", _list(_result())),
         }
     )
@@ -116,7 +117,11 @@ def _result() -> Schema:
             "rerun": _said("The command that runs this alone.", _TEXT),
             "findings": _list(_finding()),
             "omitted": _said("Events left out of a long trace.", _COUNT),
-            "trace": _list(_event()),
+            "trace": _list(_entry()),
+            "requests": _said(
+                "Whole requests where something was found, by the number of their event.",
+                _map(_TEXT),
+            ),
         }
     )
 
@@ -133,18 +138,30 @@ def _finding() -> Schema:
     )
 
 
-def _event() -> Schema:
-    event: Mapping[str, Schema] = {
-        "n": {"type": "integer", "minimum": 1},
-        "ms": _said("Milliseconds since the trace began, never judged.", {"type": "number"}),
-        "who": _TEXT,
-        "to": _said("To whom it goes, or null.", {"type": ["string", "null"]}),
-        "kind": _TEXT,
-        "text": _TEXT,
-        "names": _said("How a case refers to it: stream#2.frame#1.", _TEXTS),
-        "detail": _said("The whole request, where something was found.", _TEXT),
+def _entry() -> Schema:
+    entry: Schema = {
+        "type": "array",
+        "prefixItems": [
+            _said("The number of the event in its trace, from 1.", {"type": "integer"}),
+            _said("Milliseconds since the trace began, never judged.", {"type": "number"}),
+            _said("What happened: the place in the run's `events`, from 0.", _COUNT),
+        ],
+        "items": False,
+        "minItems": 3,
     }
-    return _table(event, optional=["detail"])
+    return entry
+
+
+def _event() -> Schema:
+    return _table(
+        {
+            "who": _TEXT,
+            "to": _said("To whom it goes, or null.", {"type": ["string", "null"]}),
+            "kind": _TEXT,
+            "text": _TEXT,
+            "names": _said("How a case refers to it: stream#2.frame#1.", _TEXTS),
+        }
+    )
 
 
 def schema_text() -> str:

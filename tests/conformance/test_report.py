@@ -179,13 +179,36 @@ def test_a_trace_without_end_is_cut_and_says_so(tmp_path: Path) -> None:
         trace.append(Noted("driver", "x" * 5000), 0.0)
     data = run([evolve(result(Verdict.PASS), trace=trace)])
     kept = Table("run", data).tables("results")[0]
-    assert kept.count("omitted") + len(kept.tables("trace")) == 5000
+    assert kept.count("omitted") + len(kept.items("trace")) == 5000
     assert len(written(data, tmp_path)["run.json"]) < 200_000
 
 
-def test_two_thousand_verdicts_stay_below_ten_megabytes(tmp_path: Path) -> None:
-    page = written(run([result(Verdict.FAIL)] * 2000), tmp_path)["report.html"]
-    assert len(page) < 10_000_000
+def test_an_event_of_many_traces_stands_in_the_run_once() -> None:
+    data = Table("run", run([result(Verdict.PASS)] * 100))
+    assert len(data.items("events")) == 5
+    assert len(data.tables("results")[99].items("trace")) == 5
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.html"])
+def test_two_thousand_failures_stay_below_four_megabytes(name: str, tmp_path: Path) -> None:
+    assert len(written(run([result(Verdict.FAIL)] * 2000), tmp_path)[name]) < 4_000_000
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.html"])
+def test_the_whole_catalogue_passed_stays_below_three_megabytes(name: str, tmp_path: Path) -> None:
+    long = Trace()
+    for n in range(30):
+        long.append(Noted("driver", f"said {n}"), n / 7)
+    passed = [evolve(result(Verdict.PASS), trace=long)] * 2100
+    assert len(written(run(passed), tmp_path)[name]) < 3_000_000
+
+
+@pytest.mark.parametrize("entry", ["[1, 0.5, 5]", "[1, 0.5, -1]", "[1, 0.5]", '["1", 0.5, 0]'])
+def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path) -> None:
+    text = written(run([result(Verdict.PASS)]), tmp_path)["run.json"]
+    (tmp_path / "run.json").write_text(text.replace("[1,0.0,0]", entry), "utf-8")
+    with pytest.raises(ReadingError, match=r"trace\[1\]: .* among the 5 events"):
+        load(tmp_path / "run.json")
 
 
 @pytest.mark.parametrize(
