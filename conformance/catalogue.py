@@ -45,6 +45,8 @@ class Plan:
     patience: float = PATIENCE
     give_up_after: int | None = None
     """After so many cases that hung the rest is not played: it would only take time."""
+    wanted: Callable[[Case], bool] = lambda _: True
+    """Asked right before a case is played: one that is not wanted any more is left out."""
 
 
 @frozen(kw_only=True)
@@ -131,7 +133,8 @@ class _Runner:
         limit = self.plan.give_up_after
         if self.unusable is not None or (limit is not None and self.hung >= limit):
             return None
-        return next(self.queue, None)
+        wanted = self.plan.wanted
+        return next((each for each in self.queue if wanted(each.case)), None)
 
     def keep(self, assignment: Assignment, played: _Played) -> None:
         """Keep a result and tell whoever follows the run."""

@@ -2,10 +2,19 @@
 
 It knows what the right reason is: a finding that cites a requirement which the mutant violates.
 It refuses to know how mutants are made.
+
+Every mutant plays every case about a requirement that it violates, but under the profiles in turn
+and only until one of them has caught it: the matrix is of mutants and cases. Mutants hang, and to
+wait for them is most of the work, so the kit is impatient here. Whether it is too impatient for
+the machine that it runs on is not believed but measured: between the mutants the reference plays
+the same cases with the same patience, and must pass.
 """
 
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import Final
 
 import anyio
@@ -18,16 +27,19 @@ from conformance.process import DriverUnusable
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
-PATIENCE: Final = 1.0
-"""Mutants hang often, and an impatient kit could only take one for dead too early."""
+PATIENCE: Final = 0.3
+"""Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
+_REFERENCE: Final = (sys.executable, "-m", "conformance.drivers.reference")
+_MUTANT: Final = (sys.executable, "-m", "conformance.drivers.mutant")
 
 
 @frozen
 class Kill:
-    """One case under one profile that catches a mutant for the right reason."""
+    """One case under one profile that catches a mutant; `right` if for the right reason."""
 
     result: CaseResult
     finding: Finding
+    right: bool
 
 
 @frozen
@@ -46,76 +58,131 @@ class Hunted:
         return bool(self.kills)
 
 
+@frozen
+class Control:
+    """How the reference fared in one family of cases, between the mutants."""
+
+    family: str
+    failed: Sequence[CaseResult]
+    played: int
+
+
+@frozen
+class Hunt:
+    """A whole hunt, mutants in the order in which they were given."""
+
+    hunted: Sequence[Hunted]
+    controls: Sequence[Control]
+    seconds: float
+
+    @property
+    def survivors(self) -> Sequence[Hunted]:
+        """Return the mutants that no case catches for the right reason."""
+        return [each for each in self.hunted if not each.caught]
+
+    def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
+        """Yield those of `cases` that catch no mutant at all."""
+        useful = {kill.result.case.id for each in self.hunted for kill in each.kills}
+        return (case for case in cases if case.id not in useful)
+
+
+def about(mutant: Mutant, cases: Sequence[Case]) -> Sequence[Case]:
+    """Return the cases about the requirements that a mutant violates."""
+    return [case for case in cases if set(case.requires) & set(mutant.breaks)]
+
+
 async def hunt(
     mutants: Sequence[Mutant],
     cases: Sequence[Case],
-    on_hunted: Callable[[Hunted], None],
+    on_end: Callable[[Hunted | Control], None],
     *,
     lanes: int = 2,
     patience: float = PATIENCE,
-) -> tuple[Hunted, ...]:
-    """Play against every mutant the cases about the requirements that it violates."""
-    hunter = _Hunter(cases, on_hunted, patience, iter(mutants))
+) -> Hunt:
+    """Play against every mutant the cases about it, and against the reference all of them."""
+    began = time.monotonic()
+    hunter = _Hunter(cases, on_end, patience)
+    queue = iter(hunter.work(mutants))
+
+    async def lane() -> None:
+        for each in queue:
+            await each()
+
     async with anyio.create_task_group() as group:
         for _ in range(lanes):
-            group.start_soon(hunter.work)
-    return tuple(hunter.hunted[mutant.name] for mutant in mutants)
-
-
-def vacuous(cases: Sequence[Case], hunted: Sequence[Hunted]) -> Iterator[Case]:
-    """Yield the cases that catch no mutant at all."""
-    useful = {kill.result.case.id for each in hunted for kill in each.kills}
-    return (case for case in cases if case.id not in useful)
+            group.start_soon(lane)
+    return Hunt(
+        [hunter.hunted[mutant.name] for mutant in mutants],
+        hunter.controls,
+        time.monotonic() - began,
+    )
 
 
 @define
 class _Hunter:
     cases: Sequence[Case]
-    on_hunted: Callable[[Hunted], None]
+    on_end: Callable[[Hunted | Control], None]
     patience: float
-    queue: Iterator[Mutant]
     hunted: dict[str, Hunted] = field(factory=dict[str, Hunted])
+    controls: list[Control] = field(factory=list[Control])
 
-    async def work(self) -> None:
-        """Hunt one mutant after the other."""
-        for mutant in self.queue:
-            found = await self._hunt(mutant)
-            self.hunted[mutant.name] = found
-            self.on_hunted(found)
+    def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what is to be done: all mutants, and the controls evenly between them."""
+        families: dict[str, list[Case]] = {}
+        for case in self.cases:
+            if any(case in about(mutant, [case]) for mutant in mutants):
+                families.setdefault(case.family, []).append(case)
+        stride = -(-len(mutants) // max(len(families), 1))
+        parts = [mutants[start : start + stride] for start in range(0, len(mutants), stride)]
+        for part, family in zip_longest(parts, families):
+            for mutant in part or ():
+                yield partial(self._hunt, mutant)
+            if family is not None:
+                yield partial(self._control, family, families[family])
 
-    async def _hunt(self, mutant: Mutant) -> Hunted:
-        about = [case for case in self.cases if set(case.requires) & set(mutant.breaks)]
-        command = (sys.executable, "-m", "conformance.drivers.mutant", mutant.name)
-        plan = Plan(command=command, cases=about, patience=self.patience)
-        try:
-            outcome = await run(plan, lambda _: None)
-        except DriverUnusable as error:
-            return Hunted(mutant, (), (), 0, str(error))
-        kills = [_kill(mutant, result) for result in outcome.results if _caught(result)]
-        return Hunted(
-            mutant,
-            [kill for kill, right in kills if right],
-            [kill for kill, right in kills if not right],
-            len(outcome.results),
+    async def _hunt(self, mutant: Mutant) -> None:
+        caught = set[str]()
+
+        def note(result: CaseResult) -> None:
+            kill = _kill(mutant, result)
+            if kill is not None and kill.right:
+                caught.add(result.case.id)
+
+        plan = Plan(
+            command=(*_MUTANT, mutant.name),
+            cases=about(mutant, self.cases),
+            patience=self.patience,
+            wanted=lambda case: case.id not in caught,
         )
+        try:
+            outcome = await run(plan, note)
+        except DriverUnusable as error:
+            found = Hunted(mutant, (), (), 0, str(error))
+        else:
+            kills = [kill for result in outcome.results if (kill := _kill(mutant, result))]
+            found = Hunted(
+                mutant,
+                [kill for kill in kills if kill.right],
+                [kill for kill in kills if not kill.right],
+                len(outcome.results),
+            )
+        self.hunted[mutant.name] = found
+        self.on_end(found)
+
+    async def _control(self, family: str, cases: Sequence[Case]) -> None:
+        plan = Plan(command=_REFERENCE, cases=cases, patience=self.patience)
+        outcome = await run(plan, lambda _: None)
+        failed = [each for each in outcome.results if each.verdict is not Verdict.PASS]
+        control = Control(family, failed, len(outcome.results))
+        self.controls.append(control)
+        self.on_end(control)
 
 
-def _caught(result: CaseResult) -> bool:
-    return result.verdict in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}
-
-
-def _kill(mutant: Mutant, result: CaseResult) -> tuple[Kill, bool]:
+def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
     """Return the best finding of a case that failed, and whether it is for the right reason."""
+    if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
+        return None
     for finding in result.findings:
         if not finding.inconclusive and set(finding.requires) & set(mutant.breaks):
-            return Kill(result, finding), True
-    return Kill(result, result.findings[0]), False
-
-
-def by_requirement(hunted: Sequence[Hunted]) -> Mapping[str, Sequence[Hunted]]:
-    """Return, for each requirement that a mutant violates, the mutants."""
-    found: dict[str, list[Hunted]] = {}
-    for each in hunted:
-        for rule in each.mutant.breaks:
-            found.setdefault(rule, []).append(each)
-    return found
+            return Kill(result, finding, right=True)
+    return Kill(result, result.findings[0], right=False)

@@ -5,6 +5,7 @@ what the trace means: `judgement` reads it afterwards.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, Protocol, assert_never
 
 from attrs import define, field
@@ -26,7 +27,7 @@ from conformance.conversation import Conversation, Recorder, patiently
 from conformance.reading import Json
 from conformance.trace import Event, SleepEnded, Slept, Woken
 
-_MOST_EVENTS: Final = 5_000
+_MOST_EVENTS: Final = 2_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
 _EVENTS_PER_ATTEMPT: Final = 14
 _CALM_ROUNDS: Final = 4
@@ -62,6 +63,8 @@ class Stage:
     conversation: Conversation
     recorder: Recorder
     patience: float
+    rounds: int = 1
+    """So many round trips lie between a sleep and its automatic wake: an eager client shows."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _detached: bool = field(default=False, init=False)
@@ -217,8 +220,8 @@ class Stage:
             case Slept(n=n, purpose=purpose) as slept:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
-                if purpose != "idle" and event.names[0] not in self.case.hold and not self.runaway:
-                    self._wake(n)
+                if purpose != "idle" and event.names[0] not in self.case.hold:
+                    self._wake_after(self.rounds, n)
             case SleepEnded(n=n):
                 self._asleep.pop(n, None)
             case _:
@@ -229,6 +232,14 @@ class Stage:
             return False
         self._wake(next(number for number, known in self._names.items() if known == name))
         return True
+
+    def _wake_after(self, rounds: int, number: int) -> None:
+        if self.runaway or number not in self._asleep:
+            return
+        if rounds:
+            self.conversation.beckon(partial(self._wake_after, rounds - 1, number))
+        else:
+            self._wake(number)
 
     def _wake(self, number: int) -> None:
         self._asleep.pop(number, None)

@@ -1,14 +1,17 @@
 """`arkor-conformance mutants`: judge the kit by broken clients."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import anyio
 import click
-from rich.console import Console, RenderableType
+from attrs import define
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from conformance.hunt import PATIENCE, Hunted, hunt, vacuous
+from conformance.case import Case
+from conformance.hunt import PATIENCE, Control, Hunt, Hunted, Kill, hunt
 from conformance.loader import load_cases
 from conformance.mutants import all_mutants
 from conformance.reading import ReadingError, nearest
@@ -24,6 +27,7 @@ from conformance.verdict_words import Exit
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Mutants at once.")
 @click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
+@click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(
     *,
     names: Sequence[str],
@@ -32,54 +36,115 @@ def command(
     lanes: int,
     patience: float,
     only_list: bool,
+    everything: bool,
 ) -> int:
-    """Judge the kit: every broken client must be caught, by a rule that it breaks."""
+    """Judge the kit: each broken client must be caught by a rule that it breaks, by every case.
+
+    Ends with status 1 if a mutant survives, if a case catches none, or if the reference fails
+    under the same conditions, which would make everything else worthless.
+    """
     mutants = [m for m in all_mutants() if not names or {m.name, m.family} & set(names)]
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
         raise ReadingError(f"mutant {names[0]}", f"there is none of this name; {known}")
-    console = Console(highlight=False)
+    page = _Page(Console(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
         for mutant in mutants:
-            console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
+            page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
 
-    async def judge() -> Sequence[Hunted]:
-        return await hunt(
-            mutants,
-            cases,
-            lambda found: console.print(_line(found)),
-            lanes=lanes,
-            patience=patience,
+    async def judge() -> Hunt:
+        return await hunt(mutants, cases, page.tell, lanes=lanes, patience=patience)
+
+    found = anyio.run(judge)
+    idle = None if names else list(found.idle(cases))
+    page.sum_up(found, cases, idle)
+    failed = found.survivors or idle or any(control.failed for control in found.controls)
+    return Exit.FAILED if failed else Exit.OK
+
+
+@define
+class _Page:
+    console: Console
+    everything: bool
+
+    def tell(self, found: Hunted | Control) -> None:
+        """Print what became of a mutant, or of the reference in its place."""
+        if isinstance(found, Control):
+            self._control(found)
+        elif found.caught:
+            self._caught(found)
+        else:
+            self._survivor(found)
+
+    def sum_up(self, found: Hunt, cases: Sequence[Case], idle: Sequence[Case] | None) -> None:
+        """Print the verdict, and what it rests upon."""
+        for each in found.survivors:
+            self._survivor(each)
+        for case in idle or ():
+            rules = " ".join(case.requires)
+            self._line("IDLE", f"{case.id} catches no mutant ({rules})")
+        for control in found.controls:
+            if control.failed:
+                self._control(control)
+        self.console.print(_families(found, cases, idle))
+        played = sum(each.played for each in found.hunted)
+        checked = sum(each.played for each in found.controls)
+        caught = len(found.hunted) - len(found.survivors)
+        self.console.print(
+            f"{caught} of {len(found.hunted)} mutants caught for the right reason; "
+            f"{played} plays, and {checked} of the reference, in {found.seconds:.0f} s"
         )
+        if idle is None:
+            self.console.print("only some mutants played: idle cases were not looked for")
+        else:
+            self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
 
-    hunted = anyio.run(judge)
-    survivors = [each for each in hunted if not each.caught]
-    idle = [] if names or ids or patterns else list(vacuous(cases, hunted))
-    for case in idle:
-        console.print(f"vacuous: {case.id} catches no mutant ({' '.join(case.requires)})")
-    console.print(
-        f"{len(hunted) - len(survivors)} of {len(hunted)} mutants caught for the right reason, "
-        f"{len(idle)} cases catch none"
-    )
-    return Exit.FAILED if survivors or idle else Exit.OK
+    def _line(self, head: str, text: str) -> None:
+        """Print one line; what is wrong has its head in capitals."""
+        style = "bold red" if head.isupper() else "green"
+        self.console.print(Text.assemble((f"{head:<10}", style), text))
+
+    def _caught(self, found: Hunted) -> None:
+        cases = {kill.result.case.id for kill in found.kills}
+        self._line("caught", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
+        shown = found.kills if self.everything else found.kills[:1]
+        for kill in shown:
+            self._line("", f"by {_words(kill)}")
+        if rest := len(cases) - len(shown):
+            self._line("", f"and by {rest} more cases")
+
+    def _survivor(self, found: Hunted) -> None:
+        self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
+        self._line("", found.unusable or f"{found.played} plays about what it breaks")
+        for kill in found.astray[:1]:
+            self._line("", f"astray: {_words(kill)}: {kill.finding.actual}")
+
+    def _control(self, control: Control) -> None:
+        if not control.failed:
+            self._line("control", f"the reference passes {control.played} plays: {control.family}")
+        for result in control.failed:
+            actual = result.findings[0].actual if result.findings else result.reason
+            self._line("CONTROL", f"the reference fails {result.name}: {actual}")
 
 
-def _line(found: Hunted) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(width=9)
-    table.add_column(width=58)
-    if found.caught:
-        kill = found.kills[0]
-        by = f"{kill.result.name} · {kill.finding.assertion} · {' '.join(kill.finding.requires)}"
-        verdict = Text("caught", style="green")
-        more = f" (and {len(found.kills) - 1} more)" if len(found.kills) > 1 else ""
-        table.add_row(verdict, found.mutant.name, by + more)
-        return table
-    why = found.unusable or f"{found.played} cases played"
-    if found.astray:
-        kill = found.astray[0]
-        why += f"; astray: {kill.result.name} · {kill.finding.assertion}: {kill.finding.actual}"
-    table.add_row(Text("SURVIVES", style="bold red"), found.mutant.name, why)
+def _words(kill: Kill) -> str:
+    rules = " ".join(kill.finding.requires)
+    return f"{kill.result.name} · {kill.finding.assertion} · {rules}"
+
+
+def _families(found: Hunt, cases: Sequence[Case], idle: Sequence[Case] | None) -> Table:
+    mutants = Counter(each.mutant.family for each in found.hunted)
+    caught = Counter(each.mutant.family for each in found.hunted if each.caught)
+    counted = Counter(case.family for case in cases if idle is not None)
+    lazy = Counter(case.family for case in idle or ())
+    table = Table(box=None, pad_edge=False)
+    for name in ("family", "mutants", "caught", "cases", "idle"):
+        table.add_column(name, justify="left" if name == "family" else "right")
+    for family in dict.fromkeys((*mutants, *counted)):
+        wrong = mutants[family] > caught[family] or lazy[family]
+        numbers = (mutants[family], caught[family], counted[family], lazy[family])
+        shown = ("" if number == 0 else str(number) for number in numbers)
+        table.add_row(Text(family, style="red" if wrong else ""), *shown)
     return table
