@@ -187,9 +187,11 @@ class Journal:
 
         return stop
 
-    def clear(self) -> None:
-        """Forget the records; numbers go on."""
+    def clear(self, limit: int) -> None:
+        """Forget the records and take another limit; numbers go on."""
         self.records.clear()
+        self.dropped = 0
+        self.limit = limit
 
     def after(self, seq: int) -> list[Record]:
         """Return the records with a greater number."""

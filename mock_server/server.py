@@ -20,7 +20,6 @@ from mock_server.journal import (
     Record,
     RequestReceived,
     ResponseStarted,
-    RuleFired,
 )
 from mock_server.model import JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
@@ -43,23 +42,23 @@ _JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 @frozen
 class Gate:
-    """One gate of one server."""
+    """One gate of one server, of whatever scenario is loaded."""
 
-    _gates: Gates
+    _server: "MockServer" = field(repr=False)
     name: str
 
     def open(self) -> None:
         """Let everyone who waits pass, and who comes later too."""
-        self._gates.open(self.name)
+        self._server.gates.open(self.name)
 
     def shut(self) -> None:
         """Close the gate for those who come later."""
-        self._gates.shut(self.name)
+        self._server.gates.shut(self.name)
 
     @property
     def is_open(self) -> bool:
         """Whether it lets pass."""
-        return self._gates.is_open(self.name)
+        return self._server.gates.is_open(self.name)
 
 
 @define(eq=False)
@@ -80,7 +79,6 @@ class MockServer:
     addresses: Addresses = field(factory=Addresses, init=False)
     """URLs that a live server cannot be: refused, unknown to DNS, silent."""
     _journal: Journal = field(init=False)
-    _engine: Engine = field(init=False)
     _backend: Backend = field(init=False)
     _service: Service = field(init=False)
     _host: Host = field(init=False)
@@ -90,14 +88,21 @@ class MockServer:
         self._journal = Journal(self.scenario.limits.records)
         if self.on_record is not None:
             self._journal.listen(self.on_record)
-        self._engine = Engine(self.scenario.seed, self._note_fired)
-        self._engine.load(self.scenario.rules)
+        self._begin()
+        self._host = Host(self._service, self.listener)
+
+    def _begin(self) -> None:
+        """Make everything that lives as long as one scenario is loaded."""
         self._backend = Backend(self.scenario)
         origin = self.upstream or BackendOrigin(self._backend)
-        self._service = Service(
-            self._engine, self._journal, origin, self.scenario.limits, tls=self.tls
-        )
-        self._host = Host(self._service, self.listener)
+
+        def fired(rule: int) -> None:
+            service.note_fired(rule)
+
+        engine = Engine(self.scenario.seed, fired)
+        engine.load(self.scenario.rules)
+        service = Service(engine, self._journal, origin, self.scenario.limits, tls=self.tls)
+        self._service = service
 
     async def __aenter__(self) -> Self:
         await self._host.__aenter__()
@@ -147,18 +152,18 @@ class MockServer:
         """Put a rule in force, or change the one of this index; returns its index."""
         self._check(Scenario(rules=(rule,)))
         if index is None:
-            return self._engine.add(rule)
-        self._engine.replace(index, rule)
+            return self._service.engine.add(rule)
+        self._service.engine.replace(index, rule)
         return index
 
     def remove_rule(self, index: int) -> bool:
         """Take a rule out of force; False when there is none of this index."""
-        return self._engine.remove(index)
+        return self._service.engine.remove(index)
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
         """Every rule in force: its index, the rule, how often it has acted."""
-        return self._engine.rules
+        return self._service.engine.rules
 
     @property
     def verify(self) -> Verify:
@@ -194,25 +199,21 @@ class MockServer:
 
     def gate(self, name: str) -> Gate:
         """Return a gate that stalls wait at; it is closed until opened."""
-        return Gate(self._service.gates, name)
+        return Gate(self, name)
 
     def load(self, scenario: Scenario) -> None:
         """Start over with another scenario on the same port: new backend, rules and counts.
 
-        The journal is emptied, open connections are ended. Raises ScenarioError, and then nothing
-        has changed.
+        The journal is emptied, open connections are reset, an outage is over. Raises
+        ScenarioError, and then nothing has changed.
         """
         self._check(scenario)
+        # What the old connections still have to say goes into a book that nobody reads.
+        self._service.journal = Journal()
+        self._journal.clear(scenario.limits.records)
         self.scenario = scenario
-        self._engine.seed = scenario.seed
-        self._engine.load(scenario.rules)
-        self._backend = Backend(scenario)
-        self._service.origin = self.upstream or BackendOrigin(self._backend)
-        self._service.limits = scenario.limits
-        self._service.gates = Gates()
-        for connection in tuple(self._host.connections.values()):
-            connection.end_now(Ending.RST)
-        self._journal.clear()
+        self._begin()
+        self._host.serve_instead(self._service)
 
     @property
     def connections(self) -> list[int]:
@@ -291,9 +292,6 @@ class MockServer:
         check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy")
         if scenario.jobs:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
-
-    def _note_fired(self, rule: int) -> None:
-        self._journal.add(RuleFired(*self._journal.stamp(), rule))
 
 
 __all__ = ["MOCK_CAPABILITIES", "JobEnded", "MockServer"]

@@ -80,6 +80,8 @@ class ServerConnection:
         journal.add(ConnectionOpened(*journal.stamp(), self.number))
         try:
             with anyio.CancelScope() as self._scope:
+                if self._forced is not None:
+                    self._scope.cancel()  # ended before it had begun
                 plan = self._service.engine.connection(self.number)
                 mistreated = plan.accept is not None and await self._mistreat(plan.accept)
                 if not mistreated and await self._secure(plan.tls):
@@ -91,12 +93,10 @@ class ServerConnection:
         finally:
             if self._forced is Ending.RST and not self._wire.closed:
                 self._wire.reset()
-            self._wire.close()
-            journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
+            self._note_closed()
 
     async def serve_one(self, request: Request, program: ExchangeProgram) -> None:
         """Answer one request that somebody else has read, then end the connection."""
-        journal = self._service.journal
         try:
             ended = await self._exchange(_Arrived(request, program, keep_alive=False))
             await self._part(ended)
@@ -105,8 +105,12 @@ class ServerConnection:
         except OSError:
             self._closed_by = ("client", "rst")
         finally:
-            self._wire.close()
-            journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
+            self._note_closed()
+
+    def _note_closed(self) -> None:
+        self._wire.close()
+        journal = self._service.journal
+        journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 
     def end_now(self, how: Ending) -> None:
         """End the connection from outside: rst, anything else is fin."""

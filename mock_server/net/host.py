@@ -17,7 +17,7 @@ from mock_server.net.connection import ServerConnection, rejection
 from mock_server.net.listener import Listener
 from mock_server.net.service import Service
 from mock_server.net.wire import Wire
-from mock_server.vocabulary import Outage
+from mock_server.vocabulary import Ending, Outage
 
 
 @define(eq=False)
@@ -31,6 +31,7 @@ class Host:
     )
     _accepted: int = field(default=0, init=False)
     _group: TaskGroup | None = field(default=None, init=False)
+    _outage_scope: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.service.outage = self._outage
@@ -58,11 +59,29 @@ class Host:
                 # The body's own failure goes on as it is, not inside a group.
                 await group.__aexit__(None, None, None)
 
-    def _outage(self, kind: Outage, seconds: float) -> None:
-        if self._group is not None:
-            self._group.start_soon(self.listener.outage, kind, seconds, self._note_outage)
+    def serve_instead(self, service: Service) -> None:
+        """Serve something else from now on: connections are reset, an outage is over."""
+        self._outage_scope.cancel()
+        self.listener.bring_back()
+        for connection in tuple(self.connections.values()):
+            connection.end_now(Ending.RST)
+        service.outage = self._outage
+        self.service = service
 
-    def _note_outage(self, state: str) -> None:
+    def _outage(self, kind: Outage, seconds: float) -> None:
+        if self._group is not None and not self.listener.away:
+            self.listener.take_away(kind)
+            self._note_port(kind.value)
+            self._outage_scope = anyio.CancelScope()
+            self._group.start_soon(self._end_outage, seconds, self._outage_scope)
+
+    async def _end_outage(self, seconds: float, scope: anyio.CancelScope) -> None:
+        with scope:
+            await anyio.sleep(seconds)
+            self.listener.bring_back()
+            self._note_port("up")
+
+    def _note_port(self, state: str) -> None:
         journal = self.service.journal
         journal.add(PortChanged(*journal.stamp(), state))
 

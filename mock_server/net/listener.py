@@ -28,6 +28,7 @@ class Listener:
     _placeholder: socket.socket | None = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
     _up: anyio.Event = field(factory=anyio.Event, init=False)
+    _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
         """Bind and listen, once; raises OSError when the port is taken."""
@@ -85,38 +86,38 @@ class Listener:
             else:
                 await handle(accepted)
 
-    async def outage(self, kind: Outage, seconds: float, changed: Callable[[str], None]) -> None:
-        """Take the port away for a while; connections that stand are not touched.
+    @property
+    def away(self) -> bool:
+        """Whether an outage has taken the port away."""
+        return self._placeholder is not None and self._socket is None
 
-        `changed` learns when the port is gone (`down`, `blackhole`) and back (`up`).
-        """
+    def take_away(self, kind: Outage) -> None:
+        """Begin an outage, unless there is one; connections that stand are not touched."""
         if self._socket is None:
             return
         self._stop_listening()
-        swallowing: list[socket.socket] = []
-        try:
-            if kind is Outage.BLACKHOLE:
-                swallowing = self._swallow()
-            changed(kind.value)
-            await anyio.sleep(seconds)
-        finally:
-            for each in swallowing:
-                each.close()
-            if self._placeholder is not None:
-                self._listen()
-                changed("up")
+        if kind is Outage.BLACKHOLE:
+            # A queue of one that is full: further connections get no answer.
+            listening = self._listen(0)
+            filler = socket.socket(listening.family, socket.SOCK_STREAM)
+            self._swallowing += [filler, listening]
+            filler.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+            filler.connect_ex(listening.getsockname())
 
-    def _swallow(self) -> list[socket.socket]:
-        """Listen with a queue of one that is full: further connections get no answer."""
-        listening = self._listen(0)
-        filler = socket.socket(listening.family, socket.SOCK_STREAM)
-        filler.setblocking(False)  # noqa: FBT003 -- the standard library's signature
-        filler.connect_ex(listening.getsockname())
-        return [filler, listening]
+    def bring_back(self) -> None:
+        """End an outage, if there is one."""
+        if self.away:
+            self._swallow_no_more()
+            self._listen()
+
+    def _swallow_no_more(self) -> None:
+        while self._swallowing:
+            self._swallowing.pop().close()
 
     def close(self) -> None:
         """Give the port back."""
         self._stop_listening()
+        self._swallow_no_more()
         if self._placeholder is not None:
             self._placeholder.close()
             self._placeholder = None

@@ -15,7 +15,7 @@ from mock_server.backend import Backend, Follow, Job, Reply, Stream
 from mock_server.engine import Engine
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
-from mock_server.journal import Journal
+from mock_server.journal import Journal, RuleFired
 from mock_server.model import Limits
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Request
@@ -169,3 +169,7 @@ class Service:
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic
+
+    def note_fired(self, rule: int) -> None:
+        """Write down that a rule acted."""
+        self.journal.add(RuleFired(*self.journal.stamp(), rule))
