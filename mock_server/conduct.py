@@ -12,6 +12,7 @@ from attrs import define, field
 
 from arkor_proto import Profile
 from mock_server.journal import (
+    ConnectionClosed,
     ExchangeEnded,
     FrameSent,
     Record,
@@ -34,6 +35,8 @@ class _Opening:
     response: ResponseStarted | None = None
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
+    left: bool = False
+    """Whether the client closed the connection, politely: a client that has bytes unread resets."""
 
     @property
     def job(self) -> str | None:
@@ -45,8 +48,8 @@ class _Opening:
 
     @property
     def terminal(self) -> bool:
-        """Whether the client has certainly seen the end of the job."""
-        return self._whole and any(
+        """Whether the client has certainly received the end of the job."""
+        return (self._whole or self.left) and any(
             frame.event == "end" or frame.type in _TERMINAL_TYPES for frame in self.frames
         )
 
@@ -72,6 +75,9 @@ def _openings(records: Sequence[Record]) -> list[_Opening]:
             opening = found.get(record.attempt) if record.route is Route.STREAM else None
             if opening is not None:
                 _fill(opening, record)
+        elif isinstance(record, ConnectionClosed) and (record.by, record.how) == ("client", "fin"):
+            for opening in found.values():
+                opening.left |= opening.request.connection == record.connection
     return list(found.values())
 
 

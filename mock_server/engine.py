@@ -13,6 +13,7 @@ from attrs import define, field, frozen
 from mock_server.model import Rule
 from mock_server.operations import Exchange
 from mock_server.program import Chosen, ExchangeProgram
+from mock_server.routing import header_matches
 from mock_server.vocabulary import Accepting, Route, Select, TlsFault
 
 
@@ -151,13 +152,7 @@ def _selects(on: Select, about: Exchange) -> bool:
         and (on.method is None or on.method == about.method)
         and (on.attempt is None or attempt in on.attempt)
         and all(
-            _header_matches(wanted, [value for key, value in about.headers if key == name.lower()])
+            header_matches(wanted, [value for key, value in about.headers if key == name.lower()])
             for name, wanted in (on.header or {}).items()
         )
     )
-
-
-def _header_matches(wanted: str, found: list[str]) -> bool:
-    if wanted == "!":
-        return not found
-    return bool(found) if wanted == "*" else wanted in found

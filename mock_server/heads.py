@@ -14,6 +14,7 @@ from mock_server.damage import compact, render
 from mock_server.framing import Frame
 from mock_server.model import Rule
 from mock_server.program import headers_of
+from mock_server.routing import wire_text
 from mock_server.vocabulary import Framing, Resume, Route, Shift
 
 _BODILESS: Final = frozenset({204, 205, 304})
@@ -44,7 +45,7 @@ class HeadPlan:
 
 @frozen
 class Head:
-    """A head ready for the wire."""
+    """A head ready for the wire; its text is what Latin-1 makes of the bytes."""
 
     status: int
     reason: str
@@ -54,7 +55,7 @@ class Head:
         """Return the bytes, blank line included."""
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]
         lines += [f"{name}: {value}" for name, value in self.headers]
-        return "\r\n".join([*lines, "", ""]).encode()
+        return "\r\n".join([*lines, "", ""]).encode("latin-1")
 
 
 def phrase_of(status: int) -> str:
@@ -74,7 +75,7 @@ def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
     body, kind = _body(rules, status, scripted=frames is not None)
     return HeadPlan(
         status=status,
-        reason=next((rule.reason for rule in rules if rule.reason is not None), None),
+        reason=next((wire_text(rule.reason) for rule in rules if rule.reason is not None), None),
         headers=_headers(rules, _kind(kind, status, route)),
         raw=next((raw for rule in rules if (raw := _raw(rule)) is not None), None),
         content_length=next((rule.content_length for rule in rules if rule.content_length), ()),
@@ -119,7 +120,8 @@ def _headers(rules: Sequence[Rule], kind: str) -> Mapping[str, str]:
             found["Content-Type"] = rule.content_type
         if rule.redirect is not None:
             found["Location"] = rule.redirect
-    return replaced(tuple(found.items()), headers_of(rules))
+    found = dict(replaced(tuple(found.items()), headers_of(rules)))
+    return {name: wire_text(value) for name, value in found.items()}
 
 
 def replaced(headers: Sequence[tuple[str, str]], over: Mapping[str, str]) -> Mapping[str, str]:

@@ -17,7 +17,10 @@ from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Ending, Route
 
 REDACTED: Final = "[redacted]"
-_SECRET_HEADERS: Final = {"authorization", "cookie", "proxy-authorization", "x-api-key"}
+SECRET_HEADERS: Final = frozenset(
+    {"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"}
+)
+_SCHEMES: Final = frozenset({"basic", "bearer", "digest"})
 _SECRET_KEYS: Final = {"token"}
 
 
@@ -199,8 +202,17 @@ class Journal:
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Replace the values of headers that carry credentials."""
-    return tuple((name, REDACTED if name in _SECRET_HEADERS else value) for name, value in headers)
+    """Replace the credentials in headers; `Bearer` and its like stay, for it is no secret."""
+    return tuple(
+        (name, _without_credentials(value) if name in SECRET_HEADERS else value)
+        for name, value in headers
+    )
+
+
+def _without_credentials(value: str) -> str:
+    scheme, blank, _ = value.partition(" ")
+    known = scheme.lower() in _SCHEMES
+    return f"{scheme} {REDACTED}" if blank and known else REDACTED
 
 
 def redacted_json(value: object) -> object:

@@ -4,7 +4,7 @@ It knows methods and paths (facts of the wire). It refuses to know hosts, bodies
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -62,6 +62,18 @@ def request_of(
     pairs = parse_qs(query, keep_blank_values=True)
     flat = {key: values[0] for key, values in pairs.items()}
     return Request(method, target, headers, body, route, methods, job, flat)
+
+
+def wire_text(text: str) -> str:
+    """Return what a header's UTF-8 bytes look like where headers are read as Latin-1."""
+    return text.encode().decode("latin-1")
+
+
+def header_matches(wanted: str, found: Sequence[str]) -> bool:
+    """Tell whether headers of one name are as wanted: a value, `*` for any, `!` for none."""
+    if wanted == "!":
+        return not found
+    return bool(found) if wanted == "*" else wire_text(wanted) in found
 
 
 def json_of(body: bytes) -> object:

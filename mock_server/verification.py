@@ -13,7 +13,7 @@ from attrs import define, field, frozen
 
 from arkor_proto import HARDENED, Profile
 from mock_server.shapes import Shape, array, flag, integer, text
-from mock_server.verify import VerificationError, Verify, Wanted
+from mock_server.verify import WANTED, VerificationError, Verify, Wanted
 from mock_server.words import table, word
 
 
@@ -21,7 +21,7 @@ from mock_server.words import table, word
 class Counted:
     """One demand of a verification by data: a request and how often it must have come."""
 
-    request: Wanted = word(table(Wanted, "a request"), "the request", default=Wanted())
+    request: Wanted = word(WANTED, "the request", default=Wanted())
     times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
     at_least: int | None = word(integer(0, 1_000_000), "so many or more", default=None)
     at_most: int | None = word(integer(0, 1_000_000), "no more than so many", default=None)
@@ -35,7 +35,7 @@ class Verification:
         array(table(Counted, "{request = {…}, times = n}")), "counts", default=()
     )
     order: tuple[Wanted, ...] = word(
-        array(table(Wanted, "a request")), "requests, the first of each in this order", default=()
+        array(WANTED), "requests, the first of each in this order", default=()
     )
     resume_chain: bool = word(flag(), "every Last-Event-ID is right", default=False)
     conduct: bool = word(flag(), "a well-behaved client", default=False)

@@ -13,9 +13,11 @@ from attrs import field, frozen
 from arkor_proto import HARDENED, Profile
 from mock_server.backend import Job
 from mock_server.conduct import conduct_problems, resume_problems
-from mock_server.journal import Record, RequestReceived
+from mock_server.journal import REDACTED, SECRET_HEADERS, Record, RequestReceived
 from mock_server.model import Rule
+from mock_server.routing import header_matches
 from mock_server.shapes import (
+    ScenarioError,
     Shape,
     Span,
     anything,
@@ -45,7 +47,7 @@ class Wanted:
     """A request as it should have been; what is None may be anything."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
-    attempt: Span | None = word(span(), "the how-manieth of its route", default=None)
+    attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
     method: str | None = word(text(), "the method", default=None)
     target: str | None = word(text(), "the target as it was sent", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)
@@ -100,8 +102,7 @@ def _shown(value: object) -> str:
 
 def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
     got = [value for key, value in request.headers if key == name]
-    right = not got if wanted == "!" else bool(got) and (wanted == "*" or wanted in got)
-    if right:
+    if header_matches(wanted, got):
         return []
     expected = {"!": _MISSING, "*": "any value"}.get(wanted, repr(wanted))
     return [f"header {name}: expected {expected}, got {_shown(', '.join(got) or None)}"]
@@ -250,4 +251,13 @@ def _raise(problems: Sequence[str]) -> None:
         raise VerificationError(problems)
 
 
-WANTED: Final[Shape[Wanted]] = table(Wanted, "a request")
+def _check_wanted(wanted: Wanted, where: str) -> None:
+    for name, value in (wanted.headers or {}).items():
+        if name.lower() in SECRET_HEADERS and value not in {"*", "!"} and REDACTED not in value:
+            raise ScenarioError(
+                f"{where or 'verify'}: headers: the journal holds no credentials, so {name} can "
+                "be '*' for any value or '!' for none"
+            )
+
+
+WANTED: Final[Shape[Wanted]] = table(Wanted, "a request", _check_wanted)

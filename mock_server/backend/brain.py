@@ -4,6 +4,7 @@ It knows every call of the protocol, tokens, jobs, idempotency and where a strea
 refuses to know faults: those are done to its answers by the engine.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
@@ -286,8 +287,8 @@ class Backend:
 
 
 def _deltas(reply: str) -> Iterable[Frame]:
-    for word in reply.split(" "):
-        choice = {"index": 0, "delta": {"content": word + " "}}
+    for piece in re.findall(r"\S+\s*|\s+", reply):
+        choice = {"index": 0, "delta": {"content": piece}}
         yield Frame(encode_event(compact({"choices": [choice]})))
     yield Frame(encode_event("[DONE]"))
 

@@ -274,7 +274,7 @@ class ExchangeOnWire:
     def _note_response(self, head: Head) -> None:
         journal = self._service.journal
         route, attempt = self._request.route, self._program.about.attempt
-        after = next((value for name, value in head.headers if name == "Retry-After"), None)
+        after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
         journal.add(
             ResponseStarted(*journal.stamp(), self._connection, route, attempt, head.status, after)
         )

@@ -36,12 +36,23 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def receive(self, limit: int = _BLOCK) -> bytes:
-        """Return what is there, at least one byte; b"" after FIN. Raises OSError after RST."""
+        """Return what is there, at least one byte; b"" after FIN. Raises OSError after RST.
+
+        A peer that closed before it had everything sends its RST after its FIN, which hides it
+        from `recv`: such an end is an RST too.
+        """
         while True:
             try:
-                return self._socket.recv(limit)
+                data = self._socket.recv(limit)
             except BlockingIOError:
                 await anyio.wait_readable(self._socket)
+                continue
+            if not data and (refused := self._pending_error()):
+                raise OSError(refused, "the peer closed before it had everything")
+            return data
+
+    def _pending_error(self) -> int:
+        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError when the peer is gone.

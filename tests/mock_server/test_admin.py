@@ -144,6 +144,8 @@ async def test_the_journal_is_polled_from_a_record_on() -> None:
         records = answer.json["records"]
         assert json.dumps(records).count('"kind": "RequestReceived"') == 1
         lines = await driver.ask("GET", "/servers/1/journal?format=jsonl")
+        for shown in (answer, lines):
+            assert b'"Bearer [redacted]"' in shown.body
         assert json.loads(lines.body.splitlines()[0])["kind"] == "ConnectionOpened"
 
 

@@ -5,7 +5,7 @@ import errno
 import anyio
 import pytest
 
-from mock_server import MockServer, PortChanged, ScenarioError, scenario_from_dict
+from mock_server import MockServer, PortChanged, ResponseStarted, ScenarioError, scenario_from_dict
 from tests.mock_server.rawclient import EOF, Answer, RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +29,22 @@ async def test_a_header_of_a_rule_replaces_the_backends_whatever_its_case() -> N
     answer = await me({"headers": {"content-type": "text/html"}})
     assert answer.head.lower().count("content-type") == 1
     assert answer.header("Content-Type") == "text/html"
+
+
+async def test_text_beyond_ascii_in_a_head_is_sent_as_utf8() -> None:
+    answer = await me({"status": 500, "reason": "Müde", "headers": {"X-A": "é✓"}})
+    assert answer.head.split("\r\n")[0].encode("latin-1") == "HTTP/1.1 500 Müde".encode()
+    assert (answer.header("X-A") or "").encode("latin-1") == "é✓".encode()
+
+
+async def test_a_retry_after_is_written_down_whatever_its_case() -> None:
+    rule = {"on": {"route": "me"}, "status": 503, "headers": {"retry-after": "7"}}
+    async with MockServer(scenario_from_dict({"rule": [rule]})) as mock:
+        async with RawClient(mock.port) as client:
+            await client.ask("GET", "/v1/me")
+        started = await mock.wait_for("me", answered=True)
+    assert isinstance(started, ResponseStarted)
+    assert started.retry_after == "7"
 
 
 async def test_a_redirect_is_a_307_with_its_location() -> None:

@@ -108,6 +108,7 @@ def test_times_counts_frames_when_frames_are_picked() -> None:
     [
         ("2", {"last_event_id": "2"}, True),
         ("2", {"last_event_id": "3"}, False),
+        ("é", {"last_event_id": "\xc3\xa9"}, True),
         ("*", {"last_event_id": "3"}, True),
         ("*", {}, False),
         ("!", {}, True),

@@ -98,6 +98,17 @@ async def test_every_other_call_passes_with_its_body_and_status() -> None:
         assert dict(sent.headers)["host"] == f"127.0.0.1:{upstream.port}"
 
 
+async def test_headers_beyond_ascii_pass_the_proxy_byte_by_byte() -> None:
+    rule = {"on": {"route": "me"}, "headers": {"X-A": "é✓"}}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as upstream,
+        proxy_before(upstream) as proxy,
+        RawClient(proxy.port) as client,
+    ):
+        answer = await client.ask_to_end("GET", "/v1/me", {"Connection": "close"})
+    assert (answer.header("X-A") or "").encode("latin-1") == "é✓".encode()
+
+
 async def test_a_lost_request_never_reaches_the_upstream() -> None:
     scenario = scenario_from_dict({"rule": [{"on": {"route": "me"}, "lose": "request"}]})
     async with MockServer() as upstream, proxy_before(upstream, scenario) as proxy:

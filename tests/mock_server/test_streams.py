@@ -1,5 +1,7 @@
 """Streams of the mock: the default job, resume, scripted frames, live pushes, gates."""
 
+import json
+
 import anyio
 import pytest
 
@@ -179,7 +181,38 @@ async def test_the_journal_tells_an_exchange_in_order_without_the_token() -> Non
     assert "hunter2" not in repr(journal)
     request = next(record for record in journal if isinstance(record, RequestReceived))
     assert request.authorized
+    assert dict(request.headers)["authorization"] == "Bearer [redacted]"
     assert request.body == CREATE_BODY
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        ("bearer hunter2", "bearer [redacted]"),
+        ("Basic aHVudGVyMg==", "Basic [redacted]"),
+        ("hunter2", "[redacted]"),
+        ("hunter2 hunter2", "[redacted]"),
+    ],
+)
+async def test_credentials_are_redacted_and_their_scheme_is_kept(sent: str, kept: str) -> None:
+    async with serve(backend={"authenticate": False}) as mock:
+        await create(mock.port, {"Authorization": sent, "Cookie": "a=hunter2"})
+        request = next(record for record in mock.journal if isinstance(record, RequestReceived))
+    assert (dict(request.headers)["authorization"], dict(request.headers)["cookie"]) == (
+        kept,
+        "[redacted]",
+    )
+
+
+@pytest.mark.parametrize("reply", ["Hello  from\nthe model.", "", "one "])
+async def test_inference_says_the_same_in_one_piece_and_in_many(reply: str) -> None:
+    asked: dict[str, object] = {"messages": [], "stream": True}
+    async with serve(backend={"reply": reply}) as mock, RawClient(mock.port) as client:
+        streamed = await client.ask("POST", "/v1/inference/chat", body=json.dumps(asked).encode())
+        whole = await client.ask("POST", "/v1/inference/chat", body=b'{"messages":[]}')
+    pieces = [json.loads(line[6:]) for line in streamed.unchunked.split(b"\n") if b"{" in line]
+    assert "".join(each["choices"][0]["delta"]["content"] for each in pieces) == reply
+    assert json.loads(whole.body)["choices"][0]["message"]["content"] == reply
 
 
 async def test_a_token_in_a_dataset_never_reaches_the_journal() -> None:

@@ -7,7 +7,7 @@ import pytest
 from arkor_proto import PROFILE_2026_05
 from mock_server import MockServer, ScenarioError, scenario_from_dict
 from mock_server.verify import VerificationError
-from tests.mock_server.rawclient import CREATE_BODY, RawClient, create
+from tests.mock_server.rawclient import CREATE_BODY, RawClient, create, request_bytes
 
 pytestmark = pytest.mark.anyio
 
@@ -122,6 +122,55 @@ async def test_an_opening_after_the_end_of_the_job_is_bad_conduct() -> None:
         await opening(mock.port, job, "4")
         with pytest.raises(VerificationError, match="came after the end of the job"):
             mock.verify.conduct()
+
+
+@pytest.mark.parametrize("how", ["hang", "stall"])
+async def test_an_opening_after_the_end_is_bad_conduct_also_when_the_client_closed_first(
+    how: str,
+) -> None:
+    act: dict[str, object] = {"end": "hang"} if how == "hang" else {"stall": {"gate": "never"}}
+    rule = {"on": {"route": "stream", "attempt": 1}, "after": {"frames": 4}, **act}
+    async with serve(rule) as mock:
+        job = await create(mock.port, GOOD)
+        async with RawClient(mock.port) as client:
+            await client.send(request_bytes("GET", f"/v1/jobs/{job}/events/stream", GOOD))
+            await client.read_until(b"training.completed")
+            await client.read_until(b"\n\n\r\n")
+            mock.verify.conduct()
+        await mock.wait_for("stream", ended=True)
+        await opening(mock.port, job, "4")
+        with pytest.raises(VerificationError, match="opening 2 came after the end of the job"):
+            mock.verify.conduct()
+
+
+async def test_a_client_that_left_before_the_end_reached_it_may_come_back() -> None:
+    rule = {"on": {"route": "stream", "attempt": 1, "last": True}, "stall": {"gate": "end"}}
+    async with serve(rule) as mock:
+        job = await create(mock.port, GOOD)
+        async with RawClient(mock.port) as client:
+            await client.send(request_bytes("GET", f"/v1/jobs/{job}/events/stream", GOOD))
+            await client.read_until(b"id: 3\n")
+        mock.gate("end").open()
+        await mock.wait_for("stream", ended=True)
+        await opening(mock.port, job, "3")
+        mock.verify.conduct()
+
+
+async def test_credentials_cannot_be_demanded_because_the_journal_has_none() -> None:
+    async with serve() as mock:
+        await create(mock.port, {"Authorization": "Bearer hunter2"})
+        with pytest.raises(ScenarioError) as caught:
+            mock.verify.create(headers={"Authorization": "Bearer hunter2"})
+        assert "hunter2" not in str(caught.value)
+        mock.verify.create(headers={"Authorization": "Bearer [redacted]"}).once()
+        with pytest.raises(VerificationError, match=r"got 'Bearer \[redacted\]'"):
+            mock.verify.create(headers={"Authorization": "!"}).once()
+
+
+async def test_a_cursor_beyond_ascii_is_demanded_as_it_was_sent() -> None:
+    async with serve() as mock:
+        await opening(mock.port, "j", "é✓".encode().decode("latin-1"))
+        mock.verify.stream(last_event_id="é✓").once()
 
 
 async def test_a_permanent_status_is_final_under_the_profile_that_says_so() -> None:
