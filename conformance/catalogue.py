@@ -45,6 +45,8 @@ class Plan:
     patience: float = PATIENCE
     give_up_after: int | None = None
     """After so many cases that hung the rest is not played: it would only take time."""
+    rounds: int = 1
+    """Round trips between a sleep and its automatic wake: more of them catch more eagerness."""
     wanted: Callable[[Case], bool] = lambda _: True
     """Asked right before a case is played: one that is not wanted any more is left out."""
 
@@ -186,7 +188,8 @@ class _Lane:
         if identity is not None and (lacking := _lacking(identity, case, profile)):
             return _not_played(assignment, Verdict.NOT_APPLICABLE, lacking)
         recorder = Recorder()
-        stage = Stage(case, profile, conversation, recorder, self.runner.plan.patience)
+        plan = self.runner.plan
+        stage = Stage(case, profile, conversation, recorder, plan.patience, plan.rounds)
         try:
             backend = await self.backends.open(case, recorder, conversation.drain)
         except ScenarioError as error:

@@ -60,7 +60,9 @@ class Conversation:
     identity: Identity | None = field(default=None, init=False)
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
-    _beckoned: set[int] = field(factory=set[int], init=False)
+    _beckoned: dict[int, Callable[[], None] | None] = field(
+        factory=dict[int, Callable[[], None] | None], init=False
+    )
     _number: int = field(default=0, init=False)
     _process: DriverProcess = field(init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
@@ -73,6 +75,7 @@ class Conversation:
     def listen(self, recorder: Recorder) -> None:
         """From now on, what the driver says belongs to this trace."""
         self._recorder = recorder
+        self._beckoned = dict.fromkeys(self._beckoned)
 
     def ask(self, operation: str, name: str, arguments: Mapping[str, Json] | None = None) -> None:
         """Send a command; its answer will be recorded as the settling of `operation`."""
@@ -82,10 +85,13 @@ class Conversation:
             self._recorder.add(Called(operation))
         self._process.send(command(self._number, name, arguments or {}))
 
-    def beckon(self) -> int:
-        """Send a command that changes nothing, and return its number; see `came_back`."""
+    def beckon(self, then: Callable[[], None] | None = None) -> int:
+        """Send a command that changes nothing, and return its number; see `came_back`.
+
+        `then` is called when the answer comes, unless another trace is listened to meanwhile.
+        """
         self._number += 1
-        self._beckoned.add(self._number)
+        self._beckoned[self._number] = then
         self._process.send(command(self._number, "wake", {"n": 0}))
         return self._number
 
@@ -167,7 +173,9 @@ class Conversation:
 
     def _settle(self, answer: Answer) -> None:
         if answer.re in self._beckoned:
-            self._beckoned.discard(answer.re)
+            then = self._beckoned.pop(answer.re)
+            if then is not None:
+                then()
             if self._recorder is not None:
                 self._recorder.poke()
             return

@@ -36,6 +36,7 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
     """
     for word, rule, found in (
         ("conduct.wake", "ARK-BAK-1", _reconnect_while_asleep(trace)),
+        ("conduct.woken", "ARK-BAK-1", _woken_by_nobody(trace)),
         ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
         ("conduct.secret", "ARK-SEC-8", _told_secret(trace, secrets, log)),
     ):
@@ -69,6 +70,24 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
                 delays = ", ".join(f"{ms:g}" for ms in asleep.values())
                 return Divergence(
                     f"no request before the delay of {delays} ms is over", "it came", event
+                )
+            case _:
+                pass
+    return None
+
+
+def _woken_by_nobody(trace: Trace) -> Divergence | None:
+    """A driver that announces its sleeps, does not sleep them and says that it was woken."""
+    woken: set[int] = set()
+    for event in trace.events:
+        match event.fact:
+            case Woken(n=n):
+                woken.add(n)
+            case SleepEnded(n=n, why="woken") if n not in woken:
+                return Divergence(
+                    f"sleep {n} lasts until the kit wakes it",
+                    "it ended as 'woken' before any wake: announced, and not slept",
+                    event,
                 )
             case _:
                 pass

@@ -34,6 +34,9 @@ result.cancel = { ok = true }
 result.abort = { ok = true }
 """
 
+_ROUNDS = 6
+"""A client that does not sleep what it announced needs three turns to show a request."""
+
 
 @click.command()
 @click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
@@ -41,7 +44,9 @@ result.abort = { ok = true }
 def command(*, patience: float, driver: Sequence[str]) -> int:
     """Speak every command with a driver, and show what was said."""
     (case,) = read_case_file("smoke", _CASE, load_requirements())
-    plan = Plan(command=driver or REFERENCE, cases=[case], lanes=1, patience=patience)
+    plan = Plan(
+        command=driver or REFERENCE, cases=[case], lanes=1, patience=patience, rounds=_ROUNDS
+    )
     try:
         outcome = anyio.run(_play, plan, case)
     except DriverUnusable as error:

@@ -25,7 +25,9 @@ class _Clock:
 
 
 @frozen
-class _Client:
+class ReferenceClient:
+    """A trainer as the desk wants it."""
+
     trainer: Trainer
 
     async def start(self) -> Mapping[str, object]:
@@ -43,14 +45,14 @@ class _Client:
 
 
 @asynccontextmanager
-async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
+async def open_client(desk: Desk) -> AsyncGenerator[ReferenceClient, None]:
     """Open the client of a case."""
 
     async def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
         await desk.heard(name, to.event_data(event))
 
     async with to.client_of(desk.config, _Clock(desk), desk.random) as client:
-        yield _Client(to.trainer_of(client, desk.config, hear))
+        yield ReferenceClient(to.trainer_of(client, desk.config, hear))
 
 
 if __name__ == "__main__":

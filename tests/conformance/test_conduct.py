@@ -45,9 +45,17 @@ def test_a_reconnect_before_its_wake_is_a_breach() -> None:
     assert words((Slept(1, 1000, "reconnect"), STREAM)) == ["conduct.wake"]
 
 
-@pytest.mark.parametrize("end", [Woken(1), SleepEnded(1, "woken")])
+@pytest.mark.parametrize("end", [Woken(1), SleepEnded(1, "cancelled")])
 def test_a_reconnect_after_its_wake_is_none(end: Fact) -> None:
     assert words((Slept(1, 1000, "reconnect"), end, STREAM)) == []
+
+
+def test_a_sleep_that_ends_as_woken_before_any_wake_is_a_breach() -> None:
+    assert words((Slept(1, 1000, "reconnect"), SleepEnded(1, "woken"))) == ["conduct.woken"]
+
+
+def test_a_sleep_that_ends_as_woken_after_its_wake_is_none() -> None:
+    assert words((Slept(1, 1000, "reconnect"), Woken(1), SleepEnded(1, "woken"))) == []
 
 
 def test_an_idle_timer_forbids_no_request() -> None:

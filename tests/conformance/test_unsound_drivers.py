@@ -1,6 +1,7 @@
 """Whatever a driver does, the kit ends with a clear verdict and the right status."""
 
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -93,3 +94,20 @@ def test_a_driver_that_dies_is_started_again_for_the_next_case() -> None:
     )
     assert done.status == 1
     assert done.out.count("exited with status 139") == done.out.count("rerun it alone") > 1
+
+
+@pytest.mark.parametrize(
+    ("how", "word"), [("says-so", "conduct.woken"), ("is-silent", "conduct.wake")]
+)
+def test_smoke_calls_a_driver_that_does_not_sleep_its_sleeps_unsound(how: str, word: str) -> None:
+    done = kit("smoke", "--", sys.executable, "-m", "tests.conformance.drivers.eager", how)
+    assert (done.status, word in done.out) == (1, True), done
+    assert "the driver is not sound yet" in done.out
+
+
+def test_a_driver_that_does_not_sleep_its_sleeps_breaks_a_rule_of_conduct_in_every_case() -> None:
+    done = kit(
+        *("run", "--case", "backoff.a-retry-field-is-ignored", "--profile", "2026-05", "--"),
+        *(sys.executable, "-m", "tests.conformance.drivers.eager", "says-so"),
+    )
+    assert (done.status, "conduct.woken" in done.out) == (1, True), done
