@@ -5,15 +5,16 @@ the requirements that a mutant breaks.
 """
 
 from conformance.mutants import (
+    abort,
     backoff,
     benign,
     budget,
+    cancel,
     create,
     errors,
     events,
     resume,
     sse,
-    stop,
     stream,
     wire,
 )
@@ -24,7 +25,7 @@ __all__ = ["Mutant", "all_mutants", "benign_variants"]
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Return every mutant, family by family."""
-    families = (create, wire, stream, resume, backoff, budget, errors, sse, events, stop)
+    families = (create, wire, stream, resume, backoff, budget, errors, sse, events, cancel, abort)
     return tuple(mutant for family in families for mutant in mutants_in(family))
 
 

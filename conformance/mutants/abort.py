@@ -1,20 +1,16 @@
-"""Mutants of cancel and of abort."""
+"""Mutants of abort."""
 
 # Mutants reach into what nobody else may touch.
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
-from itertools import count
-
 from arkor_proto._errors import Aborted, ArkorError
-from arkor_proto._exchange import Answer, Outbox
+from arkor_proto._exchange import Outbox
 from arkor_proto._messages import (
     Abort,
     Cancel,
-    CancelSent,
     Follow,
     Input,
-    NothingToCancel,
     Operation,
     Outcome,
     Rejected,
@@ -22,176 +18,11 @@ from arkor_proto._messages import (
     Start,
 )
 from arkor_proto._session import Session
-from arkor_proto._table import (
-    Ignored,
-    Job,
-    JobSignal,
-    Move,
-    Stop,
-    StopSignal,
-    Stream,
-    StreamSignal,
-)
+from arkor_proto._table import Job, JobSignal, Move, Stream, StreamSignal
 from arkor_proto._types import TrainingJob, TrainingResult
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request
 from conformance.mutants.surgery import breaks, replace, set_cell
-
-_DEAF = Ignored("the mutant does not hear it")
-
-
-@breaks("ARK-CAN-1")
-def cancel_before_start_submits() -> None:
-    """A cancel before any start submits the job in order to cancel it."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED:
-            original(session, Start(), now)
-        original(session, event, now)
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-1")
-def remembers_a_cancel_before_start() -> None:
-    """A cancel before any start is sent as soon as there is a job."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        early = isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED
-        original(session, event, now)
-        if early:
-            session._machines.stop = Stop.AWAITING_JOB
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-3")
-def does_not_cancel_a_job_that_is_over() -> None:
-    """A cancel after the terminal frame sends nothing."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.stream is Stream.CONCLUDED:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-4")
-def swallows_the_error_of_a_cancel() -> None:
-    """A cancel resolves whatever it is answered with."""
-    original = Outbox.settle
-
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        failed = operation is Operation.CANCEL and isinstance(outcome, Rejected)
-        original(outbox, operation, CancelSent() if failed else outcome)
-
-    replace(Outbox, "settle", settle)
-
-
-@breaks("ARK-CAN-5")
-def repeats_a_cancel() -> None:
-    """A cancel that is refused is sent again."""
-    original = Session._cancelled
-    tries = count()
-
-    def cancelled(session: Session, answer: Answer) -> None:
-        job = session._wait.job
-        if not answer.succeeded and next(tries) % 2 == 0 and job is not None:
-            request = cancel_request(session._config.endpoint, job.id)
-            session._outbox.send(Operation.CANCEL, request)
-        else:
-            original(session, answer)
-
-    replace(Session, "_cancelled", cancelled)
-
-
-@breaks("ARK-CAN-6")
-def cancel_ends_the_wait() -> None:
-    """A cancel that is accepted rejects the wait."""
-    original = Session._cancelled
-
-    def cancelled(session: Session, answer: Answer) -> None:
-        original(session, answer)
-        session._wait.abort("cancelled")
-
-    replace(Session, "_cancelled", cancelled)
-
-
-@breaks("ARK-CAN-7")
-def loses_a_cancel_during_the_create() -> None:
-    """A cancel while the create is in flight does nothing, as in the real SDK."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.job is Job.CREATING:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-8")
-def sends_overlapping_cancels() -> None:
-    """Two cancels that overlap send two requests."""
-    set_cell(Stop.CANCELLING, StopSignal.CANCEL, Move(Stop.AWAITING_JOB))
-    set_cell(Stop.AWAITING_JOB, StopSignal.ANSWER, Move(Stop.IDLE))
-    set_cell(Stop.IDLE, StopSignal.ANSWER, _DEAF)
-
-
-@breaks("ARK-CAN-8")
-def cancels_once_only() -> None:
-    """A second cancel after an answered one sends nothing."""
-    original = Session.handle
-    done: set[int] = set()
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and id(session) in done:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, CancelSent())
-            return
-        original(session, event, now)
-        if isinstance(event, Cancel) and session._machines.stop is Stop.CANCELLING:
-            done.add(id(session))
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-9")
-def does_not_cancel_an_attached_job() -> None:
-    """Without a `start()` of its own a trainer cancels nothing."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and isinstance(session._config.job, str):
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
-
-
-@breaks("ARK-CAN-2")
-def does_not_send_the_cancel() -> None:
-    """A cancel resolves without a request."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel):
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, CancelSent())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
 
 
 def _deaf_to_abort_while(*states: Stream) -> None:
