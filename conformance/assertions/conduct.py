@@ -77,7 +77,7 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
 
 
 def _woken_by_nobody(trace: Trace) -> Divergence | None:
-    """A driver that announces its sleeps, does not sleep them and says that it was woken."""
+    """Find a driver that announces a sleep, does not sleep it and says that it was woken."""
     woken: set[int] = set()
     for event in trace.events:
         match event.fact:

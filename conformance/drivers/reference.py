@@ -9,25 +9,24 @@ from attrs import frozen
 from arkor_proto import Timer, TrainingEvent, encode_job
 from arkor_proto.transports.anyio import Checkpoint, Trainer
 from conformance.drivers import translation as to
+from conformance.drivers.clocks import Clock
 from conformance.drivers.stdio import Desk, serve
 
 
 @frozen
 class _Clock:
-    desk: Desk
+    clock: Clock
 
     def time(self) -> float:
-        return self.desk.time()
+        return self.clock.time()
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:
         purpose = "reconnect" if timer is Timer.RECONNECT else "idle"
-        await self.desk.sleep_until(deadline, purpose)
+        await self.clock.sleep_until(deadline, purpose)
 
 
 @frozen
-class ReferenceClient:
-    """A trainer as the desk wants it."""
-
+class _Client:
     trainer: Trainer
 
     async def start(self) -> Mapping[str, object]:
@@ -45,14 +44,14 @@ class ReferenceClient:
 
 
 @asynccontextmanager
-async def open_client(desk: Desk) -> AsyncGenerator[ReferenceClient, None]:
+async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
     """Open the client of a case."""
 
     async def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
         await desk.heard(name, to.event_data(event))
 
-    async with to.client_of(desk.config, _Clock(desk), desk.random) as client:
-        yield ReferenceClient(to.trainer_of(client, desk.config, hear))
+    async with to.client_of(desk.config, _Clock(desk.clock), desk.random) as client:
+        yield _Client(to.trainer_of(client, desk.config, hear))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Final, Protocol
 
 import anyio
@@ -17,10 +18,13 @@ import anyio.lowlevel
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import define, field, frozen
 
-from conformance.reading import Json, parse_json
+from conformance.drivers.clocks import Clock, VirtualClock, WallClock
+from conformance.reading import Json, Table, parse_json
 
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
+VIRTUAL: Final = "virtual"
+"""The kit's word in `hello` for a time that it moves itself."""
 
 
 @frozen
@@ -63,27 +67,13 @@ class Client(Protocol):
 
 @define
 class Desk:
-    """What an adapter needs of the kit while a case is open: time, chance, and an ear.
-
-    Time is virtual and in seconds: it stands still but for the sleeps that the kit ends.
-    """
+    """What an adapter needs of the kit while a case is open: time, chance, and an ear."""
 
     config: Mapping[str, Json]
-    _group: TaskGroup = field(alias="group")
+    clock: Clock
     client: Client | None = None
-    _now: float = field(default=0.0, init=False)
-    _sleeps: dict[int, anyio.Event] = field(factory=dict[int, anyio.Event], init=False)
-    _slept: int = field(default=0, init=False)
     _called: dict[str, int] = field(factory=dict[str, int], init=False)
     _rolled: int = field(default=0, init=False)
-
-    def time(self) -> float:
-        """Return the virtual time.
-
-        To look at the clock takes a nanosecond: a timer that is set again is another timer.
-        """
-        self._now += 1e-9
-        return self._now
 
     def random(self) -> float:
         """Return the next of the case's rolls, used in turn and repeated."""
@@ -93,27 +83,6 @@ class Desk:
         roll = rolls[self._rolled % len(rolls)]
         self._rolled += 1
         return float(roll) if isinstance(roll, int | float) else 0.5
-
-    async def sleep_until(self, deadline: float, purpose: str) -> None:
-        """Sleep for as long as the kit wants; then it is `deadline`."""
-        self._slept += 1
-        number = self._slept
-        woken = self._sleeps[number] = anyio.Event()
-        ms = max(0.0, deadline - self._now) * 1000
-        emit({"event": "sleep", "n": number, "ms": round(ms, 3), "purpose": purpose})
-        why = "cancelled"
-        try:
-            await woken.wait()
-            why = "woken"
-            self._now = max(self._now, deadline)
-        finally:
-            del self._sleeps[number]
-            emit({"event": "sleep_end", "n": number, "why": why})
-
-    def wake(self, number: Json) -> None:
-        """End a sleep, if it is still slept."""
-        if isinstance(number, int) and number in self._sleeps:
-            self._sleeps[number].set()
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
         """Report a callback and do in it what the case says; raises Provoked."""
@@ -154,6 +123,7 @@ class _OpenCase:
 
     opener: Opener
     explain: Explain
+    clock: Clock
     desk: Desk | None = None
     client: Client | None = None
     _closing: anyio.Event = field(factory=anyio.Event, init=False)
@@ -163,7 +133,7 @@ class _OpenCase:
     async def run(self, config: Mapping[str, Json], *, task_status: TaskStatus[None]) -> None:
         """Hold the client open until `close`."""
         async with anyio.create_task_group() as group:
-            self.desk = Desk(config, group)
+            self.desk = Desk(config, self.clock)
             async with self.opener(self.desk) as client:
                 self.client = self.desk.client = client
                 self._group = group
@@ -202,23 +172,28 @@ class _OpenCase:
             emit({"re": number, "error": self.explain(error).as_message()})
 
 
-async def serve(hello: Mapping[str, object], opener: Opener, explain: Explain) -> None:
-    """Speak the protocol on standard input and output until `bye` or the end of input."""
-    case = _OpenCase(opener, explain)
+async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> None:
+    """Speak the protocol on standard input and output until `bye` or the end of input.
+
+    A kit that asks for real time gets it: `clock.virtual` is then not declared.
+    """
+    clock_of: Callable[[], Clock] = partial(VirtualClock, emit)
+    case = _OpenCase(opener, explain, clock_of())
     async with anyio.create_task_group() as group:
         async for message in _commands():
             number = message.get("id")
             match message.get("do"):
                 case "hello":
+                    if message.get("time", VIRTUAL) != VIRTUAL:
+                        hello, clock_of = _in_real_time(hello), WallClock
                     emit({"re": number, "ok": hello})
                 case "open":
-                    case = _OpenCase(opener, explain)
+                    case = _OpenCase(opener, explain, clock_of())
                     config = message.get("config")
                     await group.start(case.run, config if isinstance(config, dict) else {})
                     emit({"re": number, "ok": {}})
                 case "wake":
-                    if case.desk is not None:
-                        case.desk.wake(message.get("n"))
+                    case.clock.wake(message.get("n"))
                     if number is not None:
                         emit({"re": number, "ok": {}})
                 case "close":
@@ -232,6 +207,11 @@ async def serve(hello: Mapping[str, object], opener: Opener, explain: Explain) -
                     # What has begun must be seen to have begun before the next line is answered.
                     await anyio.lowlevel.checkpoint()
         group.cancel_scope.cancel()
+
+
+def _in_real_time(hello: Mapping[str, Json]) -> Mapping[str, Json]:
+    names = Table("hello", hello).texts("capabilities")
+    return {**hello, "capabilities": [name for name in names if name != "clock.virtual"]}
 
 
 async def _commands() -> AsyncGenerator[Mapping[str, Json], None]:

@@ -19,7 +19,7 @@ from conformance.drivers.stdio import Failure, Provoked
 from conformance.reading import Json
 
 Hear: TypeAlias = Callable[[str, TrainingEvent | Checkpoint], Awaitable[None]]
-HELLO: Final[Mapping[str, object]] = {
+HELLO: Final[Mapping[str, Json]] = {
     "impl": "arkor-proto (anyio)",
     "version": arkor_proto.__version__,
     "profiles": [profile.name for profile in arkor_proto.PROFILES],

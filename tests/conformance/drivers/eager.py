@@ -11,41 +11,39 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import define, field
 
-from arkor_proto import Timer, TrainingEvent
-from arkor_proto.transports.anyio import Checkpoint
 from conformance.drivers import translation as to
-from conformance.drivers.reference import ReferenceClient
-from conformance.drivers.stdio import Desk, emit, serve
+from conformance.drivers.clocks import WallClock
+from conformance.drivers.reference import open_client
+from conformance.drivers.stdio import Client, Desk, emit, serve
+from conformance.reading import Json
 
 
 @define
 class _EagerClock:
-    desk: Desk
-    tells: bool
-    _numbers: Iterator[int] = field(factory=lambda: itertools.count(1), init=False)
+    wall: WallClock = field(factory=WallClock, init=False)
+    numbers: Iterator[int] = field(factory=lambda: itertools.count(1), init=False)
 
     def time(self) -> float:
-        return self.desk.time()
+        return self.wall.time()
 
-    async def sleep_until(self, deadline: float, timer: Timer) -> None:
-        number = next(self._numbers)
-        purpose = "reconnect" if timer is Timer.RECONNECT else "idle"
+    async def sleep_until(self, deadline: float, purpose: str) -> None:
+        number = next(self.numbers)
         ms = max(0.0, deadline - self.time()) * 1000
         emit({"event": "sleep", "n": number, "ms": ms, "purpose": purpose})
         if purpose == "idle":
             await anyio.sleep_forever()
-        if self.tells:
+        if sys.argv[1] == "says-so":
             emit({"event": "sleep_end", "n": number, "why": "woken"})
+
+    def wake(self, number: Json) -> None:
+        self.wall.wake(number)
 
 
 @asynccontextmanager
-async def _open(desk: Desk) -> AsyncGenerator[ReferenceClient, None]:
-    async def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
-        await desk.heard(name, to.event_data(event))
-
-    clock = _EagerClock(desk, sys.argv[1] == "says-so")
-    async with to.client_of(desk.config, clock, desk.random) as client:
-        yield ReferenceClient(to.trainer_of(client, desk.config, hear))
+async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
+    desk.clock = _EagerClock()
+    async with open_client(desk) as client:
+        yield client
 
 
 if __name__ == "__main__":
