@@ -92,24 +92,21 @@ class Outbox:
     _sent: int = field(default=0, init=False)
     _deprecated: Deprecated | None = field(default=None, init=False)
 
-    def check(self, report: Report) -> None:
-        """Raise LocalProtocolError for a report that cannot be true; nothing changes."""
-        if not 0 < report.exchange <= self._sent:
-            raise LocalProtocolError(
-                f"exchange {report.exchange}: none of this number was asked for"
-            )
-        pending = self.pending.get(report.exchange)
-        state = Exchange.OVER if pending is None else pending.state
-        next_state(state, _SIGNAL_OF[type(report)])
-
     def note(self, report: Report) -> Pending | None:
-        """Move the exchange as reported; return it, None where it is over and nobody cares."""
-        pending = self.pending.get(report.exchange)
+        """Move the exchange as reported; return it, None where it is over and nobody cares.
+
+        Raises LocalProtocolError for a report that cannot be true; then nothing has changed.
+        """
+        number = report.exchange
+        if not 0 < number <= self._sent:
+            raise LocalProtocolError(f"exchange {number}: none of this number was asked for")
+        pending = self.pending.get(number)
+        state = Exchange.OVER if pending is None else pending.state
+        to = next_state(state, _SIGNAL_OF[type(report)])
         if pending is None:
             return None
-        to = next_state(pending.state, _SIGNAL_OF[type(report)])
         if to is Exchange.OVER:
-            del self.pending[report.exchange]
+            del self.pending[number]
         else:
             pending.state = Exchange.ANSWERED
         if isinstance(report, Responded):

@@ -37,9 +37,11 @@ def next_state(state: State, signal: Signal) -> State | None:
     Raises LocalProtocolError where the pair is illegal.
     """
     cell = TABLE[state][signal]
+    if isinstance(cell, Move):
+        return cell.to
     if isinstance(cell, Illegal):
         raise LocalProtocolError(f"{signal.value!r} while {state.value!r}: {cell.why}")
-    return cell.to if isinstance(cell, Move) else None
+    return None
 
 
 @define
@@ -58,10 +60,10 @@ class Machines:
     def take(self, signal: Signal) -> list[Signal]:
         """Apply `signal` and all that follows from it; return those that moved, in order."""
         match next_state(self._state_for(signal), signal):
-            case Job() as to:
-                self.job = to
             case Stream() as to:
                 self.stream = to
+            case Job() as to:
+                self.job = to
             case Stop() as to:
                 self.stop = to
             case _:

@@ -114,7 +114,6 @@ class FrameReader:
 
     def progress(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
         """Tell whether `frame` is progress under the profile, and remember that it was seen."""
-        new = self._is_new(frame)
         is_json = meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
         match self.profile.progress:
             case Progress.ANY_FRAME:
@@ -122,7 +121,7 @@ class FrameReader:
             case Progress.JSON_FRAME:
                 counts = is_json
             case Progress.NEW_CURSOR:
-                counts = is_json and new
+                counts = self._is_new(frame) and is_json
             case never:
                 assert_never(never)
         self.progressed |= counts
@@ -143,7 +142,9 @@ class FrameReader:
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
     """Return `job` as it is known once `event` has been heard (ARK-EVT)."""
-    match event:
+    match event:  # the most frequent first
+        case TrainingLog() | CheckpointSaved():
+            return job
         case TrainingStarted():
             return evolve(job, status="running", started_at=event.timestamp or job.started_at)
         case TrainingCompleted():
@@ -152,7 +153,5 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
         case TrainingFailed():
             done_at = event.timestamp or job.completed_at
             return evolve(job, status="failed", error=event.error, completed_at=done_at)
-        case TrainingLog() | CheckpointSaved():
-            return job
         case never:
             assert_never(never)

@@ -9,8 +9,7 @@ other order to keep. Remote faults never raise here: they end in the outcome of 
 """
 
 import math
-from json import JSONDecoder
-from typing import Final, NoReturn, assert_never
+from typing import Final, Never, assert_never
 
 from attrs import Attribute, field, frozen
 from attrs.validators import optional
@@ -18,7 +17,7 @@ from attrs.validators import optional
 from arkor_proto._backoff import Budget, Random, ReconnectPolicy
 from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
-from arkor_proto._json import check_job_id, read_job
+from arkor_proto._json import check_job_id, decode_json, read_job
 from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Abort,
@@ -61,8 +60,8 @@ _IDLE: Final = Idle()
 _DONE: Final = Done()
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
+def _not_an_input(event: Never) -> LocalProtocolError:
+    return LocalProtocolError(f"{type(event).__name__} is no input of a session")
 
 
 def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
@@ -122,13 +121,14 @@ class Session:
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
         self._outbox = Outbox(config.bounds, Hider.of(config.secrets))
-        decode = json_loads or JSONDecoder(parse_constant=_refuse_constant).decode
         self._budget = Budget(policy or ReconnectPolicy(), random)
         self._wait = Wait(
             config.endpoint,
             profile,
             self._budget,
-            FrameReader(profile, decode, config.bounds.event, config.last_event_id),
+            FrameReader(
+                profile, json_loads or decode_json, config.bounds.event, config.last_event_id
+            ),
             self._machines,
             self._outbox,
             attached,
@@ -154,13 +154,34 @@ class Session:
 
         Raises LocalProtocolError when the caller says what cannot be; then nothing has changed.
         """
-        self._check(event, now)
-        self._now = now
-        match event:
+        if not (self._now <= now and math.isfinite(now)):
+            raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
+        before, self._now = self._now, now
+        try:
+            self._take(event, now)
+        except LocalProtocolError:
+            self._now = before  # what is refused changes nothing, not even the time
+            raise
+
+    def poll(self) -> Output:
+        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for."""
+        if self._outbox.outputs:
+            return self._outbox.outputs.popleft()
+        next_deadline = self._wait.deadline()
+        for pending in self._outbox.pending.values():
+            at = pending.deadline
+            if at is not None and (next_deadline is None or at < next_deadline[0]):
+                next_deadline = at, Timer.ANSWER
+        if next_deadline is not None:
+            return Idle(*next_deadline)
+        return _IDLE if self._outbox.pending or self._wait.with_callback else _DONE
+
+    def _take(self, event: Input, now: float) -> None:
+        match event:  # the most frequent first
+            case Handled():
+                self._wait.handled(event.delivery, event.error, now)
             case Received() | Responded() | Finished() | Broken():
                 self._reported(event)
-            case Handled(delivery, error):
-                self._wait.handled(delivery, error, now)
             case Start():
                 self._start()
             case Follow():
@@ -177,42 +198,7 @@ class Session:
             case Tick():
                 self._tick()
             case never:
-                assert_never(never)
-
-    def poll(self) -> Output:
-        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for."""
-        if self._outbox.outputs:
-            return self._outbox.outputs.popleft()
-        next_deadline = self._wait.deadline()
-        for pending in self._outbox.pending.values():
-            at = pending.deadline
-            if at is not None and (next_deadline is None or at < next_deadline[0]):
-                next_deadline = at, Timer.ANSWER
-        if next_deadline is not None:
-            return Idle(*next_deadline)
-        return _IDLE if self._outbox.pending or self._wait.with_callback else _DONE
-
-    def _check(self, event: Input, now: float) -> None:
-        if not (self._now <= now and math.isfinite(now)):
-            raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
-        match event:
-            case Received() | Finished() | Broken():
-                self._outbox.check(event)
-            case Responded(_, status):
-                if not 200 <= status <= 999:  # noqa: PLR2004
-                    raise LocalProtocolError(
-                        f"exchange {event.exchange}: {status} is no final status"
-                    )
-                self._outbox.check(event)
-            case Handled(delivery, _):
-                if delivery not in self._wait.with_callback:
-                    raise LocalProtocolError(
-                        f"delivery {delivery}: no such event is with the callback"
-                    )
-            case Start() | Follow() | Leave() | Cancel() | Abort() | Tick():
-                pass
-            case _:
-                raise LocalProtocolError(f"{type(event).__name__} is no input of a session")
+                raise _not_an_input(never)
 
     def _start(self) -> None:
         self._outbox.asked.add(Operation.START)
@@ -242,6 +228,10 @@ class Session:
                     pass
 
     def _reported(self, report: Report) -> None:
+        if isinstance(report, Responded) and not 200 <= report.status <= 999:  # noqa: PLR2004
+            raise LocalProtocolError(
+                f"exchange {report.exchange}: {report.status} is no final status"
+            )
         pending = self._outbox.note(report)
         if pending is None:
             return

@@ -32,7 +32,16 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 
-class Job(Enum):
+class _Named(Enum):
+    """A name in the table: there is one of each, so it can be looked up as what it is.
+
+    An `Enum` hashes by its name, in Python, which takes longer than all else about a look-up.
+    """
+
+    __hash__ = object.__hash__
+
+
+class Job(_Named):
     """What is known of the job on the backend."""
 
     UNSUBMITTED = "unsubmitted"
@@ -40,7 +49,7 @@ class Job(Enum):
     ACCEPTED = "accepted"
 
 
-class Stream(Enum):
+class Stream(_Named):
     """How far the wait is."""
 
     IDLE = "idle"
@@ -55,7 +64,7 @@ class Stream(Enum):
     ABORTED = "aborted"
 
 
-class Stop(Enum):
+class Stop(_Named):
     """How far the cancel is."""
 
     IDLE = "idle"
@@ -63,7 +72,7 @@ class Stop(Enum):
     CANCELLING = "cancelling"
 
 
-class Exchange(Enum):
+class Exchange(_Named):
     """How far one request and its response are."""
 
     SENT = "sent"
@@ -71,7 +80,7 @@ class Exchange(Enum):
     OVER = "over"
 
 
-class JobSignal(Enum):
+class JobSignal(_Named):
     """What happens to the job."""
 
     START = "start"
@@ -79,7 +88,7 @@ class JobSignal(Enum):
     REFUSE = "refuse"
 
 
-class StreamSignal(Enum):
+class StreamSignal(_Named):
     """What happens to the stream."""
 
     FOLLOW = "follow"
@@ -99,7 +108,7 @@ class StreamSignal(Enum):
     LEAVE = "leave"
 
 
-class StopSignal(Enum):
+class StopSignal(_Named):
     """What happens to the stop."""
 
     CANCEL = "cancel"
@@ -108,7 +117,7 @@ class StopSignal(Enum):
     ANSWER = "answer"
 
 
-class ExchangeSignal(Enum):
+class ExchangeSignal(_Named):
     """What the network reports of an exchange."""
 
     RESPOND = "respond"

@@ -24,7 +24,7 @@ _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 def is_object(value: object) -> TypeGuard[JsonObject]:
     """Tell whether a decoded JSON value is an object."""
-    return isinstance(value, Mapping)
+    return isinstance(value, (dict, Mapping))  # to ask a dict for its abstract class takes longer
 
 
 def is_array(value: object) -> TypeGuard[Sequence[object]]:
@@ -184,8 +184,39 @@ class TrainingStarted:
     extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
 
 
+class LogDraft:
+    """A log being filled: nearly all frames are logs, so that what one costs counts.
+
+    To make a frozen value takes as long as to read its JSON, most of it to get around being frozen.
+    A draft is filled by plain stores, and is then as frozen as any other (see `_sse.py`).
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "epoch",
+        "eval_loss",
+        "extra",
+        "job_id",
+        "learning_rate",
+        "loss",
+        "samples_per_second",
+        "step",
+        "timestamp",
+    )
+
+    step: int | None
+    loss: float | None
+    eval_loss: float | None
+    learning_rate: float | None
+    epoch: float | None
+    samples_per_second: float | None
+    job_id: str | None
+    timestamp: str | None
+    extra: JsonObject
+
+
 @frozen(kw_only=True)
-class TrainingLog:
+class TrainingLog(LogDraft):
     """One step's figures; a figure that the frame lacks is None."""
 
     step: int | None = None

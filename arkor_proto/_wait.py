@@ -14,6 +14,7 @@ from arkor_proto._errors import (
     Aborted,
     GaveUp,
     IdleTimeout,
+    LocalProtocolError,
     ResponseError,
     StatusError,
     StreamEnded,
@@ -127,11 +128,11 @@ class Wait:
 
     def reported(self, pending: Pending, report: Report, now: float) -> None:
         """Take what the network says of the stream's exchange."""
-        match report:
+        match report:  # the most frequent first
+            case Received():
+                self._received(pending, report.data, now)
             case Responded():
                 self._responded(pending, now)
-            case Received(_, data):
-                self._received(pending, data, now)
             case Broken(_, error) if self.machines.stream is Stream.OPENING:
                 self._fail(error, now)
             case Finished():
@@ -142,8 +143,13 @@ class Wait:
                 assert_never(never)
 
     def handled(self, delivery: int, error: Exception | None, now: float) -> None:
-        """Take back an event from the callback; what outlived its wait is forgotten."""
-        event = self.with_callback.pop(delivery)
+        """Take back an event from the callback; what outlived its wait is forgotten.
+
+        Raises LocalProtocolError when no such event is with the callback.
+        """
+        event = self.with_callback.pop(delivery, None)
+        if event is None:
+            raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
         stream = self.machines.stream
         if delivery == self._delivered and stream is Stream.CONCLUDING:
             self.machines.take(StreamSignal.HANDLED)
@@ -279,7 +285,9 @@ class Wait:
             self._fail(self._ending or StreamEnded("stream: it ended without any progress"), now)
 
     def _act_on(self, meaning: Meaning, now: float) -> None:
-        match meaning:
+        match meaning:  # the most frequent first
+            case TrainingLog() | TrainingStarted() | CheckpointSaved():
+                self._deliver(StreamSignal.FRAME, meaning, now)
             case FrameSkipped(data, why):
                 hide = self.outbox.hider.text
                 self.outbox.notify(FrameSkipped(hide(data), hide(why)))
@@ -295,8 +303,6 @@ class Wait:
                 self.outbox.close(self._exchange)
                 self._deliver(StreamSignal.TERMINAL, meaning, now)
                 self._keep_result(meaning)
-            case TrainingStarted() | TrainingLog() | CheckpointSaved():
-                self._deliver(StreamSignal.FRAME, meaning, now)
             case never:
                 assert_never(never)
 
