@@ -136,13 +136,23 @@ def _record(options: argparse.Namespace) -> None:
     out: Path = options.out
     if out.suffix != ".toml":
         raise UsageError(f"--out {out}: must end in .toml")
+    recording = RecordingOrigin(ProxyOrigin(Upstream.at(options.upstream)))
+    process = _process(options)
+    is_new = not out.exists()
     with out.open("a"):
         pass  # a file that cannot be written is told now, not after an hour of recording
-    recording = RecordingOrigin(ProxyOrigin(Upstream.at(options.upstream)))
     try:
-        anyio.run(serve, _process(options), Scenario(), recording)
+        anyio.run(serve, process, Scenario(), recording)
     finally:
-        out.write_text(scenario_to_toml(recording.scenario()), encoding="utf-8")
+        if recording.exchanges:
+            out.write_text(scenario_to_toml(recording.scenario()), encoding="utf-8")
+        elif is_new:
+            out.unlink()
+    count = recording.exchanges
+    said = f"{count} exchange{'' if count == 1 else 's'}, in {out}" if count else "nothing"
+    sys.stderr.write(f"arkor-mock: recorded {said}\n")
+    if count:
+        scenario_from_file(out)  # what cannot be read back is told now, not at the replay
 
 
 def _check(options: argparse.Namespace) -> None:

@@ -30,6 +30,7 @@ EXAMPLES: Final[Mapping[str, str]] = {
     "headers": 'on = {route = "me"}\nheaders = {Deprecation = "true"}',
     "body": 'on = {route = "me"}\nstatus = 502\nbody = "<html>Bad Gateway</html>"',
     "json": 'on = {route = "me"}\nstatus = 426\njson = {error = "too old", upgrade = "npm i"}',
+    "body_hex": 'on = {route = "me"}\nbody_hex = "1f8b0800ff"',
     "retry_after": 'on = {route = "stream", attempt = 1}\nstatus = 429\nretry_after = 2',
     "content_type": 'on = {route = "stream"}\ncontent_type = "text/html"',
     "redirect": 'on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',

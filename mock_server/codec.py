@@ -40,6 +40,7 @@ _HEAD_WORDS: Final = {
     "reason",
     "headers",
     "body",
+    "body_hex",
     "json",
     "retry_after",
     "content_type",
@@ -197,6 +198,10 @@ def _check(scenario: Scenario) -> None:
     for number, job in enumerate(scenario.jobs, 1):
         if job.submitted and job.id is None:
             raise ScenarioError(f"job {number}: a submitted job needs an id to be found by")
+        if job.emitted and job.interval:
+            raise ScenarioError(
+                f"job {number}: interval_ms paces events to come, but these are emitted; keep one"
+            )
 
 
 def check_rule(rule: Rule, where: str) -> None:
@@ -234,7 +239,7 @@ def _check_unit(rule: Rule, words: set[str], where: str) -> None:
 
 def _check_head(rule: Rule, words: set[str], where: str) -> None:
     for group in (
-        {"body", "json", "frames"},
+        {"body", "body_hex", "json", "frames"},
         {"raw_head", "raw_head_hex"},
         {"extra", "extra_hex"},
         {"lose", "frames"},
@@ -242,7 +247,7 @@ def _check_head(rule: Rule, words: set[str], where: str) -> None:
         both = sorted(words & group)
         if len(both) > 1:
             raise ScenarioError(f"{where}: {' and '.join(both)} exclude each other; keep one")
-    heads = sorted(words & (_HEAD_WORDS - {"body", "json", "raw_head", "raw_head_hex"}))
+    heads = sorted(words & (_HEAD_WORDS - {"body", "body_hex", "json", "raw_head", "raw_head_hex"}))
     if heads and words & {"raw_head", "raw_head_hex"}:
         raise ScenarioError(
             f"{where}: a raw head is sent as it stands, so {heads[0]} has no place beside it"

@@ -93,17 +93,21 @@ def _raw(rule: Rule) -> bytes | None:
 
 def _body(rules: Sequence[Rule], status: int | None, *, scripted: bool) -> tuple[bytes | None, str]:
     for rule in rules:
-        if rule.body is not None:
-            return rule.body.encode(), "text/plain; charset=utf-8"
-        if rule.json is not None:
-            return compact(rule.json).encode(), "application/json"
-    if scripted or status is None:
-        return None, ""
-    if status in _BODILESS:
+        if (said := _body_of(rule)) is not None:
+            return said
+    if not scripted and status in _BODILESS:
         return b"", ""
-    if status >= _REFUSALS:
-        return compact({"error": phrase_of(status)}).encode(), "application/json"
-    return None, ""
+    if scripted or status is None or status < _REFUSALS:
+        return None, ""
+    return compact({"error": phrase_of(status)}).encode(), "application/json"
+
+
+def _body_of(rule: Rule) -> tuple[bytes, str] | None:
+    if rule.body is not None:
+        return rule.body.encode(), "text/plain; charset=utf-8"
+    if rule.body_hex is not None:
+        return rule.body_hex, ""
+    return None if rule.json is None else (compact(rule.json).encode(), "application/json")
 
 
 def _kind(kind: str, status: int | None, route: Route) -> str:

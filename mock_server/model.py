@@ -136,6 +136,9 @@ class Rule:
     )
     body: str | None = word(text(1 << 24), "the body, as text", default=None)
     json: object = word(anything(), "the body, as JSON", default=None)
+    body_hex: bytes | None = word(
+        hex_bytes(), "the body, in hexadecimal, with no Content-Type of its own", default=None
+    )
     retry_after: float | None = word(
         number(0, 86_400), "a Retry-After header, in seconds", default=None
     )
@@ -256,6 +259,9 @@ class JobPlan:
     id_prefix: str = word(text(500), "what its event ids begin with", default="")
     submitted: bool = word(
         flag(), "it exists from the start, created by somebody else", default=False
+    )
+    emitted: bool = word(
+        flag(), "its events have happened before anybody follows it", default=False
     )
 
 

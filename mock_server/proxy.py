@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from mock_server.backend import Reply, refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import Head, phrase_of
-from mock_server.net.service import Answered
+from mock_server.net.service import Answered, FixedSource
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError
 from mock_server.vocabulary import Capability, Ending, Resume, Shift
@@ -249,7 +249,7 @@ class ProxyOrigin:
                 parts += [frame.raw for frame in frames]
         finally:
             await source.aclose()
-        if source.end is not Ending.EOF:
-            reply = refuse(502, f"upstream {self.upstream.parts.netloc}: its answer was cut off")
-            return Answered(Head(502, phrase_of(502), reply.headers), reply.body)
-        return Answered(head, b"".join(parts))
+        whole = b"".join(parts)
+        if source.end is Ending.EOF:
+            return Answered(head, whole)
+        return Answered(head, FixedSource((Frame(whole),) if whole else (), source.end))

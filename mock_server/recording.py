@@ -1,52 +1,20 @@
-"""A real backend's answers, written down as a scenario that replays them with their timing.
+"""Listening to a real backend: every answer with its timing and its end.
 
-It knows exchanges as the proxy sees them. It refuses to know sockets, and leaves out secrets: a
-`token` in a body is redacted.
+It knows exchanges as the proxy sees them. It refuses to know sockets, and how a scenario says what
+was heard (`transcription.py`).
 """
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Final
 
-from attrs import define, field
+from attrs import define, evolve, field
 
 from mock_server.framing import Frame
-from mock_server.journal import redacted_json
-from mock_server.model import Rule, Scenario
+from mock_server.model import Scenario
 from mock_server.net.service import Answered, Origin, Source
-from mock_server.routing import Request, json_of
-from mock_server.shapes import Span
-from mock_server.vocabulary import Ending, Resume, Route, ScriptedFrame, Select, Shift
-
-_KEPT_HEADERS: Final = frozenset(
-    {"content-type", "retry-after", "deprecation", "sunset", "warning"}
-)
-
-
-@define
-class _Taken:
-    """One exchange as it is being recorded."""
-
-    route: Route
-    attempt: int
-    status: int
-    headers: dict[str, str]
-    body: bytes | None = None
-    frames: list[ScriptedFrame] = field(factory=list[ScriptedFrame])
-    end: Ending = Ending.EOF
-
-    def rule(self) -> Rule:
-        on = Select(route=self.route, attempt=Span(self.attempt, self.attempt))
-        status = None if self.status == 200 and self.body is None else self.status  # noqa: PLR2004
-        if self.body is None:
-            end = None if self.end is Ending.EOF else self.end
-            frames = tuple(self.frames)
-            return Rule(on=on, status=status, headers=self.headers, frames=frames, end=end)
-        parsed = redacted_json(json_of(self.body))
-        if parsed is not None:
-            return Rule(on=on, status=status, headers=self.headers, json=parsed)
-        text = self.body.decode("utf-8", "replace")
-        return Rule(on=on, status=status, headers=self.headers, body=text)
+from mock_server.routing import Request
+from mock_server.transcription import Heard, transcribed
+from mock_server.vocabulary import Ending, Resume, Route, Shift
 
 
 @define(eq=False)
@@ -55,25 +23,33 @@ class RecordingOrigin:
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
-    _taken: list[_Taken] = field(factory=list[_Taken], init=False)
-    _attempts: dict[Route, int] = field(factory=dict[Route, int], init=False)
+    _heard: list[Heard] = field(factory=list[Heard], init=False)
+    _attempts: dict[tuple[Route, str | None], int] = field(
+        factory=dict[tuple[Route, str | None], int], init=False
+    )
 
     async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
-        """Let the real origin answer."""
-        attempt = self._attempts[request.route] = self._attempts.get(request.route, 0) + 1
-        answered = await self._origin.answer(request, resume)
-        head = answered.head
-        headers = {name: value for name, value in head.headers if name.lower() in _KEPT_HEADERS}
-        taken = _Taken(request.route, attempt, head.status, headers)
-        self._taken.append(taken)
+        """Let the real origin answer, uncompressed: compressed frames cannot be told apart."""
+        key = (request.route, request.job)
+        attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
+        plain = [(name, value) for name, value in request.headers if name != "accept-encoding"]
+        asked = self._clock()
+        answered = await self._origin.answer(evolve(request, headers=tuple(plain)), resume)
+        heard = Heard(request, attempt, answered.head, self._clock() - asked)
+        self._heard.append(heard)
         if isinstance(answered.body, bytes):
-            taken.body = answered.body
+            heard.body = answered.body
             return answered
-        return Answered(head, _RecordingSource(answered.body, taken, self._clock))
+        return Answered(answered.head, _RecordingSource(answered.body, heard, self._clock))
+
+    @property
+    def exchanges(self) -> int:
+        """How many exchanges were heard so far."""
+        return len(self._heard)
 
     def scenario(self) -> Scenario:
-        """Return what was recorded so far as a scenario."""
-        return Scenario(name="recorded", rules=tuple(taken.rule() for taken in self._taken))
+        """Return what was heard so far as a scenario."""
+        return transcribed(self._heard)
 
 
 @define(eq=False)
@@ -81,7 +57,7 @@ class _RecordingSource:
     """Passes frames on and remembers each with the time since the one before."""
 
     _source: Source
-    _taken: _Taken
+    _heard: Heard
     _clock: Callable[[], float]
     _last: float = field(init=False)
 
@@ -97,18 +73,12 @@ class _RecordingSource:
         del whole
         frames = await self._source.next(limit)
         now = self._clock()
-        self._taken.end = self._source.end
         for frame in frames:
-            delay, self._last = round(now - self._last, 3), now
-            self._taken.frames.append(_scripted(frame, delay))
+            self._heard.frames.append(evolve(frame, delay=now - self._last))
+            self._last = now
+        if not frames:
+            self._heard.end, self._heard.silence = self._source.end, now - self._last
         return frames
 
     async def aclose(self) -> None:
         await self._source.aclose()
-
-
-def _scripted(frame: Frame, delay: float) -> ScriptedFrame:
-    try:
-        return ScriptedFrame(raw=frame.raw.decode(), delay=delay)
-    except UnicodeDecodeError:
-        return ScriptedFrame(bytes_hex=frame.raw, delay=delay)

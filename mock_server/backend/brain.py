@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Final
 
+import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import encode_event
@@ -184,15 +185,7 @@ class Backend:
         last = next((plan for plan in reversed(self.scenario.jobs) if not plan.submitted), None)
         if last is None:
             return JobPlan()
-        return JobPlan(
-            events=last.events,
-            length=last.length,
-            status=last.status,
-            error=last.error,
-            interval=last.interval,
-            ids=last.ids,
-            id_prefix=last.id_prefix,
-        )
+        return attrs.evolve(last, id=None)
 
     def _make(
         self, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]

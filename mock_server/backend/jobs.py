@@ -65,6 +65,8 @@ class Job:
     def __attrs_post_init__(self) -> None:
         self._script = self._written_by_hand() if self._by_hand else self._generated()
         self._times["createdAt"] = instant(0)
+        while self.plan.emitted and self._step():
+            pass
 
     @property
     def _by_hand(self) -> bool:

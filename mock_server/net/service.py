@@ -123,7 +123,7 @@ class FixedSource:
     """Frames that are all known."""
 
     _frames: Sequence[Frame]
-    end: Ending = field(default=Ending.EOF, init=False)
+    end: Ending = Ending.EOF
     _position: int = field(default=0, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:

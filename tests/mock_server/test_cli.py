@@ -208,6 +208,32 @@ def test_record_writes_a_scenario_that_can_be_served(starts: Starter, tmp_path: 
     assert b"user-1" in get(starts("serve", str(path)).ready().base_url + "/v1/me")
 
 
+@pytest.mark.parametrize("before", [None, "seed = 3\n"])
+def test_a_recording_of_nothing_leaves_the_file_as_it_was(
+    starts: Starter, tmp_path: Path, before: str | None
+) -> None:
+    path = tmp_path / "out.toml"
+    if before is not None:
+        path.write_text(before)
+    arguments = ("--upstream", "http://127.0.0.1:1", "--out", str(path), "--max-lifetime", "0.01")
+    recording = starts("record", *arguments)
+    recording.ready()
+    assert recording.ended() == 0
+    assert (path.read_text() if path.exists() else None) == before
+
+
+def test_record_says_how_much_it_wrote_and_where(starts: Starter, tmp_path: Path) -> None:
+    path = tmp_path / "out.toml"
+    upstream = starts("serve").ready().base_url
+    recording = starts("record", "--upstream", upstream, "--out", str(path))
+    get(recording.ready().base_url + "/v1/me")
+    recording.process.terminate()
+    assert recording.ended() == 0
+    assert recording.process.stderr is not None
+    said = recording.process.stderr.read()
+    assert said == f"arkor-mock: recorded 1 exchange, in {path}\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [

@@ -1,7 +1,5 @@
 """The native proxy: the same transcript as the mock, nothing changed without rules, failures."""
 
-from pathlib import Path
-
 import anyio
 import pytest
 from hypothesis import given, settings
@@ -14,11 +12,8 @@ from mock_server import (
     Scenario,
     ScenarioError,
     scenario_from_dict,
-    scenario_from_toml,
-    scenario_to_toml,
 )
 from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
 from tests.mock_server.parity import ALL, JOB, Rules, transcript
 from tests.mock_server.rawclient import RawClient, create, follow, request_bytes
 
@@ -150,32 +145,14 @@ def test_what_only_a_backend_can_do_is_refused_by_the_proxy() -> None:
         MockServer(scenario, upstream=origin)
 
 
-async def test_a_recording_replays_what_was_recorded(tmp_path: Path) -> None:
-    rule = {"on": {"route": "stream", "attempt": 1}, "after": {"frames": 2}, "end": "fin"}
-    job = {"id": "j", "events": 4}
-    async with MockServer(scenario_from_dict({"job": [job], "rule": [rule]})) as upstream:
-        recording = RecordingOrigin(ProxyOrigin(Upstream.at(upstream.base_url)))
-        async with MockServer(upstream=recording) as proxy:
-            first = await conversation(proxy.port)
-    path = tmp_path / "recorded.toml"
-    path.write_text(scenario_to_toml(recording.scenario()))
-    async with MockServer(scenario_from_toml(path.read_text())) as replay:
-        assert await conversation(replay.port) == first
-
-
-async def conversation(port: int) -> list[bytes | str | None]:
-    job = await create(port)
-    cut, whole = await follow(port, job), await follow(port, job, "2")
-    return [job, cut.unchunked, cut.ending, whole.unchunked, whole.ending]
-
-
-async def test_a_recording_keeps_the_time_between_frames() -> None:
-    frames = [{"data": "a"}, {"data": "b", "delay_ms": 30}]
-    rule = {"on": {"route": "stream"}, "frames": frames}
-    async with MockServer(scenario_from_dict({"rule": [rule]})) as upstream:
-        recording = RecordingOrigin(ProxyOrigin(Upstream.at(upstream.base_url)))
-        async with MockServer(upstream=recording) as proxy:
-            await follow(proxy.port, "j")
-    recorded = recording.scenario().rules[0].frames
-    assert recorded is not None
-    assert recorded[1].delay >= 0.025
+@pytest.mark.parametrize(("end", "seen"), [("fin", "FIN"), ("rst", "ECONNRESET")])
+async def test_a_body_that_the_upstream_cuts_is_cut_for_the_client(end: str, seen: str) -> None:
+    rule = {"on": {"route": "me"}, "body": "0123456789", "after": {"bytes": 4}, "end": end}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as upstream,
+        proxy_before(upstream) as proxy,
+        RawClient(proxy.port) as client,
+    ):
+        answer = await client.ask_to_end("GET", "/v1/me", {"Connection": "close"})
+    assert (answer.status, answer.unchunked, answer.ending) == (200, b"0123", seen)
+    assert not answer.body.endswith(b"0\r\n\r\n")

@@ -1,0 +1,239 @@
+"""What was heard of a real backend, as a scenario that says it again.
+
+It knows how to write an answer down so that the same request gets the same bytes at the same pace,
+and any other request sane ones. It refuses to know how it was heard, and to write down a secret.
+
+Every answer becomes a rule for its attempt; that of a stream also for its `Last-Event-ID`. What no
+rule is about is answered by the mock's own backend, which has the events of every job heard: a
+client that resumes elsewhere than the recorded one gets what comes strictly after its cursor, and
+410 for a cursor that was never heard.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+from attrs import define, evolve, field
+
+from mock_server.framing import Frame
+from mock_server.heads import Head, phrase_of
+from mock_server.journal import REDACTED, SECRET_HEADERS
+from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+from mock_server.routing import Request
+from mock_server.shapes import MAX_MS, Span
+from mock_server.vocabulary import (
+    After,
+    Ending,
+    Framing,
+    Route,
+    ScriptedFrame,
+    Select,
+    Stall,
+    UnknownCursor,
+)
+
+# What belongs to the connection or to the moment: the replay says it anew, or has none.
+_NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
+# Asked again more often than was heard, these calls get the last answer again.
+_ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
+_SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
+_LONGEST: Final = MAX_MS / 1000
+_TOKEN: Final = re.compile(rb"""("token"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"?|[0-9]++)""", re.DOTALL)
+_REDACTED_TOKEN: Final = rb'\1"' + REDACTED.encode() + rb'"'
+
+
+@define
+class Heard:
+    """One exchange: the request, and what came back how soon."""
+
+    request: Request
+    attempt: int
+    """Which request of its route and job, from 1."""
+    head: Head
+    late: float
+    """Seconds from the request to the head."""
+    body: bytes | None = None
+    """The body when it came whole."""
+    frames: list[Frame] = field(factory=list[Frame])
+    """Else its frames, or its pieces, each with the seconds since the one before."""
+    end: Ending | None = None
+    """How the backend ended it; None when nobody stayed to see."""
+    silence: float = 0.0
+    """Seconds from the last frame to the end."""
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether its frames are frames of an event stream."""
+        return any(
+            name.lower() == "content-type" and value.startswith("text/event-stream")
+            for name, value in self.head.headers
+        )
+
+
+def transcribed(heard: Sequence[Heard]) -> Scenario:
+    """Write everything down."""
+    last = {_call(each.request): each for each in heard}
+    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
+    stalls = [rule.stall.seconds for rule in rules if rule.stall is not None]
+    delays = [frame.delay for rule in rules for frame in rule.frames or ()]
+    return Scenario(
+        name="recorded",
+        backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
+        limits=Limits(stall_time=max([Limits().stall_time, *stalls, *delays])),
+        jobs=tuple(_jobs(heard)),
+        rules=rules,
+    )
+
+
+def _call(request: Request) -> tuple[Route, str | None, str]:
+    return request.route, request.job, request.method
+
+
+def _rule(heard: Heard, *, again: bool) -> Rule:
+    open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
+    reason = _text(heard.head.reason)
+    rule = Rule(
+        on=_select(heard, None if open_ended else heard.attempt),
+        status=heard.head.status,
+        reason=None if reason in {"", phrase_of(heard.head.status)} else reason,
+        headers=_headers(heard.head) or None,
+        delay=_paced(heard.late),
+    )
+    if heard.body is not None:
+        return _with_body(rule, heard.body)
+    return _with_frames(rule, heard.frames if heard.is_event_stream else _joined(heard), heard)
+
+
+def _select(heard: Heard, last: int | None) -> Select:
+    request = heard.request
+    return Select(
+        route=request.route,
+        job=request.job,
+        attempt=Span(heard.attempt, last),
+        method=request.method if request.route in _SEVERAL_METHODS else None,
+        header=_cursor(request) if request.route is Route.STREAM else None,
+    )
+
+
+def _cursor(request: Request) -> Mapping[str, str] | None:
+    given = request.header("last-event-id")
+    wanted = "!" if given is None else _text(given)
+    return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
+
+
+def _headers(head: Head) -> dict[str, str]:
+    """Return the headers to say again; those of one name are one list (RFC 9110, 5.3)."""
+    found: dict[str, tuple[str, str]] = {}
+    for name, value in head.headers:
+        if (lower := name.lower()) not in _NOT_KEPT:
+            first, before = found.get(lower, (name, ""))
+            found[lower] = (first, f"{before}, {_text(value)}" if before else _text(value))
+    return dict(found.values())
+
+
+def _with_body(rule: Rule, body: bytes) -> Rule:
+    body = _without_secrets(body)
+    if body and _is_typed(rule) and _is_text(body):
+        return evolve(rule, body=body.decode())
+    return evolve(rule, body_hex=body)
+
+
+def _joined(heard: Heard) -> list[Frame]:
+    """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
+    whole = b"".join(frame.raw for frame in heard.frames)
+    if _without_secrets(whole) == whole:
+        return heard.frames
+    return [Frame(whole, delay=sum(frame.delay for frame in heard.frames))]
+
+
+def _is_typed(rule: Rule) -> bool:
+    return any(name.lower() == "content-type" for name in rule.headers or {})
+
+
+def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
+    end = heard.end or Ending.HANG
+    if not _is_typed(rule):
+        # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
+        whole = _without_secrets(b"".join(frame.raw for frame in pieces))
+        return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
+    frames = tuple(_scripted(frame) for frame in pieces)
+    silence = _paced(heard.silence)
+    if silence:
+        after = After(frames=len(frames))
+        return evolve(rule, frames=frames, after=after, stall=Stall(seconds=silence), end=end)
+    return evolve(rule, frames=frames, end=None if end is Ending.EOF else end)
+
+
+def _scripted(frame: Frame) -> ScriptedFrame:
+    raw, delay = _without_secrets(frame.raw), _paced(frame.delay)
+    if _is_text(raw):
+        return ScriptedFrame(raw=raw.decode(), delay=delay)
+    return ScriptedFrame(bytes_hex=raw, delay=delay)
+
+
+def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
+    """Merge the openings of every job into its log of events."""
+    logs: dict[str, _Log] = {}
+    for each in heard:
+        job = each.request.job
+        if each.request.route is Route.STREAM and job and each.is_event_stream:
+            logs.setdefault(job, _Log()).merge(each)
+    for job, log in logs.items():
+        if log.frames:
+            events = tuple(_scripted(frame) for frame in log.frames)
+            yield JobPlan(id=job, submitted=True, emitted=True, events=events)
+
+
+@define
+class _Log:
+    """The events of one job, each once, in the order in which they were first heard."""
+
+    frames: list[Frame] = field(factory=list[Frame])
+    _ids: set[str] = field(factory=set[str])
+
+    def merge(self, heard: Heard) -> None:
+        """Add what an opening brought that no opening before it did.
+
+        What has no id is an event of its own behind the newest one; before that it is an echo.
+        """
+        newest = not self.frames or self._goes_on(heard.request.header("last-event-id"))
+        for frame in heard.frames:
+            if frame.id is None:
+                if newest:
+                    self.frames.append(frame)
+            elif frame.id not in self._ids:
+                self._ids.add(frame.id)
+                self.frames.append(frame)
+                newest = True
+            else:
+                newest = frame.id == self._last_id()
+
+    def _goes_on(self, cursor: str | None) -> bool:
+        return cursor is not None and _text(cursor) == self._last_id()
+
+    def _last_id(self) -> str | None:
+        return next((each.id for each in reversed(self.frames) if each.id is not None), None)
+
+
+def _without_secrets(body: bytes) -> bytes:
+    """Replace the value of every `"token"`, and no other byte; also in JSON that is cut off."""
+    return _TOKEN.sub(_REDACTED_TOKEN, body)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(wire: str) -> str:
+    """Read a header's text as UTF-8, which is how a scenario's text is sent."""
+    raw = wire.encode("latin-1")
+    return raw.decode() if _is_text(raw) else wire
+
+
+def _paced(seconds: float) -> float:
+    """Round to milliseconds, at most a day."""
+    return round(min(seconds, _LONGEST), 3)
