@@ -11,8 +11,10 @@ from conformance.mutants import (
     budget,
     cancel,
     create,
+    cursor,
     errors,
     events,
+    floor,
     resume,
     sse,
     stream,
@@ -25,7 +27,21 @@ __all__ = ["Mutant", "all_mutants", "benign_variants"]
 
 def all_mutants() -> tuple[Mutant, ...]:
     """Return every mutant, family by family."""
-    families = (create, wire, stream, resume, backoff, budget, errors, sse, events, cancel, abort)
+    families = (
+        create,
+        wire,
+        stream,
+        resume,
+        cursor,
+        backoff,
+        floor,
+        budget,
+        errors,
+        sse,
+        events,
+        cancel,
+        abort,
+    )
     return tuple(mutant for family in families for mutant in mutants_in(family))
 
 

@@ -5,7 +5,7 @@
 # pyright: reportPrivateUsage=false
 
 from arkor_proto._errors import Aborted, ArkorError
-from arkor_proto._exchange import Outbox
+from arkor_proto._exchange import Outbox, Pending, Report
 from arkor_proto._messages import (
     Abort,
     Cancel,
@@ -21,7 +21,7 @@ from arkor_proto._session import Session
 from arkor_proto._table import Job, JobSignal, Move, Stream, StreamSignal
 from arkor_proto._types import TrainingJob, TrainingResult
 from arkor_proto._wait import Wait
-from arkor_proto._wire import cancel_request
+from arkor_proto._wire import cancel_request, stream_request
 from conformance.mutants.surgery import breaks, replace, set_cell
 
 
@@ -179,3 +179,23 @@ def an_abort_loses_the_create() -> None:
             session._machines.job = Job.UNSUBMITTED
 
     replace(Session, "handle", handle)
+
+
+@breaks("ARK-ABT-4")
+def reopens_after_an_abort() -> None:
+    """The wait is over, but something goes on and opens the stream once more."""
+    handle_originally, report_originally = Session.handle, Wait.reported
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        handle_originally(session, event, now)
+        job = session._wait.job
+        if isinstance(event, Abort) and job is not None:
+            request = stream_request(session._config.endpoint, job.id, session.last_event_id)
+            session._outbox.send(Operation.FOLLOW, request)
+
+    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
+        if pending is wait._exchange:
+            report_originally(wait, pending, report, now)
+
+    replace(Session, "handle", handle)
+    replace(Wait, "reported", reported)

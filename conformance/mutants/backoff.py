@@ -8,10 +8,7 @@ from collections.abc import Callable
 
 from attrs import evolve
 
-from arkor_proto import _wait, _wire
 from arkor_proto._backoff import Budget, Jitter, Random, ReconnectPolicy
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import Headers
 from conformance.mutants.surgery import breaks, change_profiles, replace
 
 _FOR_ALL = ("2026-05", "2026-07")
@@ -129,86 +126,3 @@ def spreads_the_clean_end() -> None:
 def does_not_spread_the_clean_end() -> None:
     """All clients that one backend lets go come back in the same moment."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
-
-
-@breaks("ARK-BAK-9")
-def obeys_the_server() -> None:
-    """`retry:` and `Retry-After` change delays where they must not."""
-    change_profiles(lambda profile: evolve(profile, honours_server_delay=True), *_FOR_ALL)
-
-
-@breaks("ARK-BAK-10", "ARK-BAK-11")
-def ignores_the_server() -> None:
-    """Neither `retry:` nor `Retry-After` is a floor."""
-    change_profiles(lambda profile: evolve(profile, honours_server_delay=False), "hardened")
-
-
-@breaks("ARK-BAK-11")
-def keeps_retry_after() -> None:
-    """`Retry-After` is a floor under every later delay."""
-
-    def ask(budget: Budget, *, stream: float | None = None, once: float | None = None) -> None:
-        if once is not None or stream is not None:
-            budget._stream_floor = max(budget._stream_floor, once or 0.0, stream or 0.0)
-
-    replace(Budget, "ask", ask)
-
-
-@breaks("ARK-BAK-12")
-def ignores_dates() -> None:
-    """`Retry-After` as a date is ignored."""
-    original = _wire.retry_after
-
-    def retry_after(headers: Headers) -> float | None:
-        is_date = any(k.lower() == b"retry-after" and not v.isdigit() for k, v in headers)
-        return None if is_date else original(headers)
-
-    replace(_wait, "retry_after", retry_after)
-
-
-@breaks("ARK-BAK-13", "ARK-BAK-2")
-def does_not_clamp_the_floor() -> None:
-    """The server may ask for any delay."""
-    original = Budget._raised
-
-    def raised(budget: Budget, delay: float) -> float:
-        return max(original(budget, delay), budget._stream_floor, budget._once_floor, delay)
-
-    replace(Budget, "_raised", raised)
-
-
-@breaks("ARK-BAK-14")
-def spreads_below_the_floor() -> None:
-    """A floor is spread downward as well."""
-    original = Budget._raised
-
-    def raised(budget: Budget, delay: float) -> float:
-        result = original(budget, delay)
-        return result * 0.8 if result > delay else result
-
-    replace(Budget, "_raised", raised)
-
-
-@breaks("ARK-SSE-17")
-def takes_retry_at_the_blank_line() -> None:
-    """`retry:` acts only when its block is complete."""
-
-    def hold(parser: EventStreamParser, data: bytes) -> None:
-        parser._block += data
-
-    replace(EventStreamParser, "_hold", hold)
-
-
-@breaks("ARK-SSE-18")
-def reads_any_number_as_retry() -> None:
-    """`retry: -5` and `retry: 5000x` are taken for 5,000 ms."""
-    original = EventStreamParser.feed
-
-    def feed(parser: EventStreamParser, data: bytes) -> object:
-        for line in bytes(data).split(b"\n"):
-            digits = bytes(c for c in line if chr(c).isdigit())
-            if line.startswith(b"retry:") and not line[6:].strip().isdigit():
-                parser._retry = int(digits or b"0") or 5000
-        return original(parser, data)
-
-    replace(EventStreamParser, "feed", feed)

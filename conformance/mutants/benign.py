@@ -23,6 +23,7 @@ from arkor_proto._types import Headers, Request
 from arkor_proto.transports import _async_http
 from arkor_proto.transports._async_http import Connection
 from conformance.drivers import stdio
+from conformance.drivers.clocks import VirtualClock
 from conformance.drivers.stdio import Desk
 from conformance.mutants.surgery import body_of, breaks, replace, with_body, with_header
 
@@ -216,9 +217,9 @@ def does_not_spread_failures() -> None:
 @breaks()
 def rounds_delays_to_milliseconds() -> None:
     """Delays are whole milliseconds."""
-    original = Desk.sleep_until
+    original = VirtualClock.sleep_until
 
-    async def sleep_until(desk: Desk, deadline: float, purpose: str) -> None:
-        await original(desk, round(deadline, 3), purpose)
+    async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:
+        await original(clock, round(deadline, 3), purpose)
 
-    replace(Desk, "sleep_until", sleep_until)
+    replace(VirtualClock, "sleep_until", sleep_until)

@@ -4,6 +4,8 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from arkor_proto import _reader
@@ -11,8 +13,8 @@ from arkor_proto._backoff import Budget
 from arkor_proto._errors import StreamEnded, TransportError
 from arkor_proto._exchange import Pending
 from arkor_proto._profile import Progress
-from arkor_proto._reader import FrameReader, Meaning
-from arkor_proto._sse import ServerSentEvent
+from arkor_proto._reader import Control, FrameReader, Meaning
+from arkor_proto._sse import EventStreamParser, ServerSentEvent
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
 from conformance.mutants.surgery import breaks, change_profiles, replace
@@ -99,10 +101,43 @@ def takes_no_ping_for_progress() -> None:
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "2026-05")
 
 
-@breaks("ARK-BUD-12")
+@breaks("ARK-BUD-11", "ARK-BUD-12")
 def wants_new_ids_for_progress() -> None:
-    """Only a new id is progress, where any JSON is."""
-    change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-07")
+    """Only a new id is progress, where any frame or any JSON is."""
+    change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-05", "2026-07")
+
+
+def _count_only(counts: Callable[[FrameReader, ServerSentEvent, Meaning], bool]) -> None:
+    original = FrameReader.progress
+
+    def progress(reader: FrameReader, frame: ServerSentEvent, meaning: Meaning) -> bool:
+        before = reader.progressed
+        wanted = counts(reader, frame, meaning)
+        if original(reader, frame, meaning) and wanted:
+            return True
+        reader.progressed = before
+        return False
+
+    replace(FrameReader, "progress", progress)
+
+
+@breaks("ARK-BUD-11", "ARK-BUD-12", "ARK-BUD-14")
+def takes_only_known_types_for_progress() -> None:
+    """A frame of an unknown type is no progress."""
+    _count_only(lambda _, __, meaning: meaning is not Control.UNKNOWN)
+
+
+@breaks("ARK-BUD-14")
+def lets_the_first_frame_decide() -> None:
+    """Only the first frame of a stream can be progress."""
+    taken: dict[int, EventStreamParser] = {}
+
+    def is_first(reader: FrameReader, _: ServerSentEvent, __: Meaning) -> bool:
+        first = taken.get(id(reader)) is not reader._parser
+        taken[id(reader)] = reader._parser
+        return first
+
+    _count_only(is_first)
 
 
 @breaks("ARK-BUD-14")

@@ -177,3 +177,42 @@ def does_not_send_the_cancel() -> None:
             original(session, event, now)
 
     replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-8")
+def remembers_a_refused_cancel() -> None:
+    """After a refused cancel every later one fails with the same error."""
+    settle_originally, handle_originally = Outbox.settle, Session.handle
+    refusals: dict[int, Rejected] = {}
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        if operation is Operation.CANCEL and isinstance(outcome, Rejected):
+            refusals[id(outbox)] = outcome
+        settle_originally(outbox, operation, outcome)
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        refusal = refusals.get(id(session._outbox))
+        if isinstance(event, Cancel) and refusal is not None:
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, refusal)
+        else:
+            handle_originally(session, event, now)
+
+    replace(Outbox, "settle", settle)
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CAN-7", "ARK-CAN-1")
+def cancel_fails_with_the_create() -> None:
+    """Where the create has failed, a cancel rejects with that failure."""
+    original = Outbox.settle
+    failures: dict[int, Rejected] = {}
+
+    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+        if operation is Operation.START and isinstance(outcome, Rejected):
+            failures[id(outbox)] = outcome
+        nothing = operation is Operation.CANCEL and isinstance(outcome, NothingToCancel)
+        failure = failures.get(id(outbox)) if nothing else None
+        original(outbox, operation, failure or outcome)
+
+    replace(Outbox, "settle", settle)

@@ -9,13 +9,13 @@ from itertools import count
 from attrs import evolve
 
 from arkor_proto import _machines
-from arkor_proto._errors import ResponseError
+from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox
 from arkor_proto._json import read_job
-from arkor_proto._messages import Accepted, Operation, Outcome, Rejected
+from arkor_proto._messages import Accepted, Follow, Input, Operation, Outcome, Rejected
 from arkor_proto._session import Session
 from arkor_proto._table import Job, JobSignal, Move, StreamSignal
-from arkor_proto._types import JobSpec, TrainingJob
+from arkor_proto._types import JobSpec, TrainingJob, TrainingStarted
 from arkor_proto._wire import create_request
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Trainer
 from conformance.mutants.surgery import (
@@ -212,3 +212,59 @@ def changes_the_job_id() -> None:
         return evolve(job, id=f"{job.id}.0") if isinstance(job, TrainingJob) else job
 
     replace(Session, "_accepted", accepted)
+
+
+@breaks("ARK-CRE-5")
+def remembers_a_lost_start() -> None:
+    """After a create without an answer every later `start()` fails with the same error."""
+    original = Session._start
+
+    def start(session: Session) -> None:
+        if isinstance(session._refusal, TransportError):
+            session._outbox.asked.add(Operation.START)
+            session._outbox.settle(Operation.START, Rejected(session._refusal))
+        else:
+            original(session)
+
+    replace(Session, "_start", start)
+
+
+def _submits_at_a_wait_while(*states: Job) -> None:
+    set_cell(Job.ACCEPTED, JobSignal.ACCEPT, Move(Job.ACCEPTED))
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        job = session._config.job
+        again = isinstance(event, Follow) and session._machines.job in states
+        if again and isinstance(job, JobSpec):
+            request = create_request(session._config.endpoint, job, session._key)
+            session._outbox.send(Operation.START, request)
+            session._machines.job = Job.CREATING
+        original(session, event, now)
+
+    replace(Session, "handle", handle)
+
+
+@breaks("ARK-CRE-3")
+def wait_submits_beside_a_create() -> None:
+    """A `wait()` while the create is in flight submits a job of its own."""
+    _submits_at_a_wait_while(Job.CREATING)
+
+
+@breaks("ARK-CRE-2")
+def wait_submits_after_a_start() -> None:
+    """A `wait()` after `start()` submits a second job."""
+    _submits_at_a_wait_while(Job.ACCEPTED)
+
+
+@breaks("ARK-CRE-4")
+def start_calls_back() -> None:
+    """`start()` calls `on_started` once the backend has accepted the job."""
+    original = Trainer.start
+
+    async def start(trainer: Trainer) -> str:
+        job_id = await original(trainer)
+        await trainer._call_back(TrainingStarted(job_id=job_id))
+        return job_id
+
+    replace(Trainer, "start", start)

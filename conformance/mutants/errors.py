@@ -4,13 +4,17 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+from collections.abc import Callable
+
 from attrs import evolve
 
 from arkor_proto import _wait
-from arkor_proto._errors import ResponseError
-from arkor_proto._exchange import Pending
+from arkor_proto._errors import GaveUp, ResponseError
+from arkor_proto._exchange import Answer, Pending, Report
+from arkor_proto._messages import Operation
+from arkor_proto._session import Session
 from arkor_proto._wait import Wait
-from arkor_proto._wire import header
+from arkor_proto._wire import header, stream_request
 from conformance.mutants.surgery import breaks, change_profiles, replace
 
 
@@ -87,3 +91,53 @@ def reads_error_bodies_as_streams() -> None:
 
     replace(_wait, "is_success", is_success)
     change_profiles(lambda p: evolve(p, stream_statuses=frozenset(range(200, 600))))
+
+
+@breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4")
+def gives_up_on_every_4xx() -> None:
+    """Any 4xx ends the wait: the client is to blame, says the class."""
+    change_profiles(
+        lambda p: evolve(p, permanent_statuses=p.permanent_statuses | frozenset(range(400, 500)))
+    )
+
+
+@breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-BUD-2")
+def gives_up_on_5xx_but_503() -> None:
+    """Of the 5xx only a 503 is retried."""
+    others = frozenset(range(500, 600)) - {503}
+    change_profiles(lambda p: evolve(p, permanent_statuses=p.permanent_statuses | others))
+
+
+@breaks("ARK-ERR-8")
+def refuses_deprecated_calls() -> None:
+    """A create or a cancel whose answer is deprecated has failed."""
+    created, cancelled = Session._created, Session._cancelled
+
+    def strict(original: Callable[[Session, Answer], None]) -> Callable[[Session, Answer], None]:
+        def take(session: Session, answer: Answer) -> None:
+            deprecated = header(answer.headers, b"deprecation") is not None
+            original(session, evolve(answer, status=426) if deprecated else answer)
+
+        return take
+
+    replace(Session, "_created", strict(created))
+    replace(Session, "_cancelled", strict(cancelled))
+
+
+@breaks("ARK-ERR-10")
+def goes_on_after_giving_up() -> None:
+    """The wait rejects, and the stream is opened once more behind the caller's back."""
+    reject_originally, report_originally = Wait._reject, Wait.reported
+
+    def reject(wait: Wait, error: Exception) -> None:
+        reject_originally(wait, error)
+        if isinstance(error, GaveUp) and wait.job is not None:
+            request = stream_request(wait.endpoint, wait.job.id, wait.reader.cursor)
+            wait.outbox.send(Operation.FOLLOW, request)
+
+    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
+        if pending is wait._exchange:
+            report_originally(wait, pending, report, now)
+
+    replace(Wait, "_reject", reject)
+    replace(Wait, "reported", reported)

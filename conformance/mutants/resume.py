@@ -17,13 +17,17 @@ from arkor_proto._sse import EventStreamParser, ServerSentEvent
 from arkor_proto._types import FrameSkipped, Request
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cursor_problem
-from conformance.mutants.surgery import breaks, edit_stream, replace, with_header, without
-
-_NAME = b"Last-Event-ID"
-
-
-def _cursor_sent(request: Request) -> bytes:
-    return next((value for name, value in request.headers if name == _NAME), b"")
+from arkor_proto.transports.anyio import ArkorClient, Callbacks, Trainer
+from conformance.mutants.dialect import Dialect, speak
+from conformance.mutants.surgery import (
+    CURSOR,
+    breaks,
+    cursor_sent,
+    edit_stream,
+    replace,
+    with_header,
+    without,
+)
 
 
 @breaks("ARK-RES-2", "ARK-RES-3")
@@ -35,13 +39,13 @@ def starts_over() -> None:
 @breaks("ARK-RES-1")
 def sends_an_empty_cursor() -> None:
     """The first open carries an empty `Last-Event-ID`."""
-    edit_stream(lambda request: with_header(request, _NAME, _cursor_sent(request)))
+    edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request)))
 
 
 @breaks("ARK-RES-1")
 def invents_a_cursor() -> None:
     """The first open carries `Last-Event-ID: 0`."""
-    edit_stream(lambda request: with_header(request, _NAME, _cursor_sent(request) or b"0"))
+    edit_stream(lambda request: with_header(request, CURSOR, cursor_sent(request) or b"0"))
 
 
 @breaks("ARK-RES-3")
@@ -124,44 +128,6 @@ def ignores_ids_of_skipped_frames() -> None:
     replace(Wait, "_act_on", act_on)
 
 
-@breaks("ARK-RES-9")
-def takes_ids_for_numbers() -> None:
-    """An id of digits is sent back as a number: `007` becomes `7`."""
-
-    def change(request: Request) -> Request:
-        cursor = _cursor_sent(request)
-        return with_header(request, _NAME, b"%d" % int(cursor)) if cursor.isdigit() else request
-
-    edit_stream(change)
-
-
-@breaks("ARK-RES-9")
-def keeps_the_greatest_id() -> None:
-    """The greatest id seen is sent, not the last one."""
-    original = FrameReader.take
-
-    def take(reader: FrameReader) -> ServerSentEvent | None:
-        before = reader.cursor
-        frame = original(reader)
-        if before.isdigit() and reader.cursor.isdigit():
-            reader.cursor = max(before, reader.cursor, key=int)
-        return frame
-
-    replace(FrameReader, "take", take)
-
-
-@breaks("ARK-RES-10")
-def sends_ids_as_ascii() -> None:
-    """Characters of an id beyond ASCII become question marks."""
-
-    def change(request: Request) -> Request:
-        cursor = _cursor_sent(request).decode()
-        ascii_only = cursor.encode("ascii", "replace")
-        return with_header(request, _NAME, ascii_only) if cursor else request
-
-    edit_stream(change)
-
-
 def _no_problem(_: str) -> str | None:
     return None
 
@@ -177,7 +143,7 @@ def drops_a_poison_cursor() -> None:
     """A cursor that cannot be sent is left out, so the stream starts over."""
 
     def change(request: Request) -> Request:
-        cursor = _cursor_sent(request).decode()
+        cursor = cursor_sent(request).decode()
         return without(request, b"last-event-id") if cursor_problem(cursor) else request
 
     replace(_wait, "cursor_problem", _no_problem)
@@ -267,3 +233,54 @@ def runs_ahead_of_the_callbacks() -> None:
         fail_originally(wait, cause, now)
 
     replace(Wait, "_fail", fail)
+
+
+@breaks("ARK-RES-4")
+def takes_the_id_of_an_unfinished_line() -> None:
+    """The cursor moves as soon as the first bytes of an id are there."""
+
+    def last_event_id(parser: EventStreamParser) -> str:
+        found = re.findall(rb"^id: ?(.*)$", bytes(parser._block), re.MULTILINE)
+        return found[-1].decode(errors="replace") if found else parser._cursor
+
+    replace(EventStreamParser, "last_event_id", property(last_event_id))
+
+
+@breaks("ARK-RES-6", "ARK-RES-7")
+def ignores_empty_ids() -> None:
+    """The parser takes an empty id for none."""
+    speak(Dialect(ignores_empty_ids=True))
+
+
+@breaks("ARK-RES-13")
+def loses_the_last_event_of_a_stream() -> None:
+    """An event is handed on when the next one arrives; the last one of a stream never is."""
+    original = FrameReader.feed
+    held: dict[EventStreamParser, ServerSentEvent] = {}
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        before = held.pop(reader._parser, None)
+        original(reader, data)
+        if before is not None:
+            reader._queue.appendleft(before)
+        if reader._queue and "completed" not in reader._queue[-1].data:
+            held[reader._parser] = reader._queue.pop()
+
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-RES-15")
+def ignores_a_saved_cursor() -> None:
+    """A trainer that is attached with a cursor begins at the beginning all the same."""
+    original = ArkorClient.attach
+
+    def attach(
+        client: ArkorClient,
+        job_id: str,
+        *,
+        last_event_id: str = "",
+        callbacks: Callbacks | None = None,
+    ) -> Trainer:
+        return original(client, job_id, last_event_id=last_event_id[:0], callbacks=callbacks)
+
+    replace(ArkorClient, "attach", attach)

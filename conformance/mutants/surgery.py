@@ -7,6 +7,7 @@ another reason has not understood it.
 
 from collections.abc import Callable, Mapping
 from types import ModuleType
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -97,6 +98,14 @@ def edit_cancel(change: Callable[[Request], Request]) -> None:
         return change(original(endpoint, job_id))
 
     replace(_session, "cancel_request", cancel_request)
+
+
+CURSOR: Final = b"Last-Event-ID"
+
+
+def cursor_sent(request: Request) -> bytes:
+    """Return the cursor that a request carries, nothing if there is none."""
+    return next((value for name, value in request.headers if name == CURSOR), b"")
 
 
 def without(request: Request, name: bytes) -> Request:
