@@ -26,7 +26,8 @@ from mock_server.journal import (
 )
 from mock_server.net.exchange import Ended, ExchangeOnWire
 from mock_server.net.service import Service
-from mock_server.net.tls import AnyWire, TlsWire, send_garbage
+from mock_server.net.tls import TlsWire, send_garbage
+from mock_server.net.wire import AnyWire, Wire
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request, json_of, request_of
 from mock_server.vocabulary import Accepting, Ending, TlsFault
@@ -122,7 +123,7 @@ class ServerConnection:
     async def _secure(self, fault: TlsFault | None) -> bool:
         """Shake hands if this server speaks TLS; False when a fault ended the connection."""
         settings = self._service.tls
-        if settings is None or isinstance(self._wire, TlsWire):
+        if settings is None or not isinstance(self._wire, Wire):
             return True
         if fault is TlsFault.HANG:
             self._closed_by = ("server", fault.value)

@@ -14,7 +14,7 @@ from mock_server.framing import Frame
 from mock_server.heads import Head, HeadPlan, head_plan, phrase_of, replaced
 from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
 from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
-from mock_server.net.tls import AnyWire
+from mock_server.net.wire import AnyWire
 from mock_server.operations import AwaitGate, End, Operation, Pause, Write
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request

@@ -164,9 +164,6 @@ class TlsWire:
         self._wire.close()
 
 
-AnyWire = Wire | TlsWire
-
-
 async def send_garbage(wire: Wire) -> None:
     """Answer a handshake with bytes that are none."""
     await wire.receive()

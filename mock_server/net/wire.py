@@ -9,7 +9,7 @@ import fcntl
 import socket
 import struct
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -22,6 +22,51 @@ _BLOCK: Final = 65_536
 _SIOCOUTQNSD: Final = 0x894B
 _DRAIN: Final = 1.0
 _LINGER: Final = 2.0
+
+
+class AnyWire(Protocol):
+    """What carries a connection: a `Wire`, or the same in plain text with TLS under it."""
+
+    @property
+    def closed(self) -> bool:
+        """Whether the socket was given back."""
+        ...
+
+    async def receive(self, limit: int = ..., /) -> bytes:
+        """Return what is there; b"" after a polite end. Raises OSError."""
+        ...
+
+    async def send(self, data: bytes, /) -> None:
+        """Send everything; raises OSError when the peer is gone."""
+        ...
+
+    async def drain(self) -> None:
+        """Wait until the peer's kernel has everything."""
+        ...
+
+    def reset(self) -> None:
+        """End with RST."""
+        ...
+
+    def half_close(self) -> None:
+        """Send FIN and go on reading."""
+        ...
+
+    def fin(self) -> None:
+        """Send FIN and close."""
+        ...
+
+    async def finish(self) -> None:
+        """Send FIN, read what the peer still says for a moment, close."""
+        ...
+
+    async def until_peer_closes(self) -> str:
+        """Read and forget until the peer ends; returns how: fin or rst."""
+        ...
+
+    def close(self) -> None:
+        """Give the socket back; a second call does nothing."""
+        ...
 
 
 @define(eq=False)
