@@ -95,5 +95,6 @@ def _writer(path: Path) -> Writer:
             return writer
     raise ReadingError(
         f"report {path}",
-        "a directory, run.json, badge.json, or a name in .xml, .md, .html would be right",
+        "run.json, badge.json, a name in .xml, .md or .html, or a directory (a new one without a "
+        "dot in its name) would be right",
     )

@@ -42,7 +42,7 @@ const tag = (verdict, said = verdict) => make("span", { class: `tag ${look(verdi
 
 const traceOf = (result) => result.trace.map(([n, ms, place]) => {
   const [who, to, kind, text] = run.events[place];
-  return { n, ms, who, to, kind, text, detail: result.requests[n] };
+  return { n, ms, who, to, kind, text, detail: result.details[n] };
 });
 
 // Where the reader is stands in the fragment alone: it survives a reload and can be sent to others.
@@ -94,7 +94,7 @@ function matrix() {
     return make("td", {}, make("a", { class: look(verdict), href: toCases({ family, profile }), "aria-label": `${family}, ${profile}: ${verdict}, ${good} of ${own.length} pass` }, make("span", { "aria-hidden": "true", style: "padding:0;background:none" }, SIGNS[verdict]), said));
   };
   return make("div", { class: "sheet scroll" }, make("table", { class: "matrix" }, make("thead", {}, make("tr", {}, make("th", { scope: "col" }, "Family"), ...profiles.map((name) => make("th", { scope: "col" }, name)))),
-    make("tbody", {}, ...families.map((family) => make("tr", {}, make("th", { scope: "row" }, family), ...profiles.map((profile) => cell(family, profile)))))));
+    make("tbody", {}, ...families.map((family) => make("tr", {}, make("th", { scope: "row" }, make("a", { href: toCases({ family }) }, family)), ...profiles.map((profile) => cell(family, profile)))))));
 }
 
 // The same finding under several profiles, or of several variants of a case, is one trouble.
@@ -146,7 +146,12 @@ function rule([id, requirement]) {
 
 function filters(placeholder, fill) {
   const now = state(), change = (changes) => { history.replaceState(null, "", link(changes)); fill(); };
-  const search = make("input", { type: "search", id: "search", placeholder, "aria-label": "Filter by text", value: now.q ?? "", oninput: () => change({ q: search.value }) });
+  const search = make("input", { type: "search", id: "search", placeholder, "aria-label": "Filter by text", value: now.q ?? "", oninput: () => change({ q: search.value }), onkeydown: (pressed) => {
+    if (pressed.key !== "Escape") return;
+    pressed.preventDefault();
+    search.value = "";
+    change({ q: "" });
+  } });
   const choose = (key, every, known) => { const box = make("select", { id: key, "aria-label": every, onchange: () => change({ [key]: box.value }) }, make("option", { value: "" }, every), ...known.map((each) => make("option", { value: each, selected: now[key] === each }, each))); return box; };
   const chips = make("div", { class: "chips", role: "group", "aria-label": "Filter by verdict" }, ...RANKS.filter((verdict) => run.results.some((result) => result.verdict === verdict)).map((verdict) => {
     const chip = make("button", { type: "button", class: look(verdict), "data-verdict": verdict, "aria-pressed": String(now.verdict === verdict), onclick: () => {
@@ -201,7 +206,7 @@ function timeline(trace, here, result) {
     const gap = event.n > before + 1 ? [make("li", { class: "gap" }, `… ${event.n - before - 1} events left out …`)] : [];
     before = event.n;
     const what = make("span", { class: "what" }, event.text, here.has(event.n) ? text("span", "flag", "diverges here") : null);
-    if (event.detail) what.append(make("details", {}, make("summary", {}, "the whole request"), make("pre", {}, event.detail)));
+    if (event.detail) what.append(make("details", {}, make("summary", {}, event.kind === "requested" ? "the whole request" : "all of it"), make("pre", {}, event.detail)));
     return [...gap, make("li", { class: [here.has(event.n) ? "here" : "", isFault(event) ? "fault" : ""].join(" ").trim(), "data-who": event.who }, text("span", "n", String(event.n)), text("span", "at", `${event.ms.toFixed(1)} ms`), text("span", "who", event.who), what)];
   });
   return make("ol", { class: "sheet events", "aria-label": `Timeline of ${result.case}` }, ...lines);
@@ -209,8 +214,8 @@ function timeline(trace, here, result) {
 
 function oneCase(result) {
   const trace = traceOf(result), here = new Set(result.findings.map((finding) => finding.event).filter((n) => n !== null));
-  const order = matching(state()), place = order.indexOf(result), to = (n, said) => (place >= 0 && order[n] ? make("a", { href: toCase(order[n]) }, said) : null);
-  const parts = [make("nav", { class: "crumbs", "aria-label": "Cases", style: "margin-left:0" }, make("a", { href: link({ case: "", view: "cases" }) }, "← All cases"), make("span", { class: "end" }, to(place - 1, "Previous"), to(place + 1, "Next"))),
+  const order = matching(state()), place = order.indexOf(result), to = (n, rel, said) => (place >= 0 && order[n] ? make("a", { href: toCase(order[n]), rel }, said) : null);
+  const parts = [make("nav", { class: "crumbs", "aria-label": "Cases", style: "margin-left:0" }, make("a", { href: link({ case: "", view: "cases" }), rel: "up" }, "← All cases"), make("span", { class: "end" }, to(place - 1, "prev", "Previous"), to(place + 1, "next", "Next"))),
     make("div", { class: "title" }, make("h1", {}, result.case), tag(result.verdict), text("span", "level", result.level)), text("p", "lead", result.why),
     make("nav", { class: "tabs", style: "margin-left:0", "aria-label": "Profiles" }, ...cases.get(result.case).map((each) => make("a", { class: look(each.verdict), href: toCase(each), "aria-current": each === result && "page" }, `${SIGNS[each.verdict]} ${each.profile}`)))];
   if (result.reason) parts.push(make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "What is known"), make("pre", {}, result.reason));

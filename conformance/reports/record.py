@@ -4,6 +4,7 @@ It knows the shape of `run.json` (`spec/schemas/run.schema.json`), and keeps out
 leave the machine: tokens, and text without end. It refuses to know any report.
 """
 
+import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -18,7 +19,7 @@ from conformance.narration import actor, arrow, tell
 from conformance.reading import Json
 from conformance.reports.plain import shortened
 from conformance.specification import Requirement
-from conformance.trace import Event, Requested
+from conformance.trace import CallbackRan, Event, Fact, Requested, Settled
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
@@ -149,7 +150,7 @@ class _Telling:
             "findings": [self._finding(finding) for finding in self.told.findings],
             "omitted": len(self.told.trace.events) - len(events),
             "trace": [self._event(event) for event in events],
-            "requests": self._whole_requests(events),
+            "details": self._details(events),
         }
 
     def _text(self, text: str, longest: int) -> str:
@@ -184,13 +185,10 @@ class _Telling:
         text = self._text(tell(event.fact), _LONGEST_LINE)
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
-    def _whole_requests(self, events: Sequence[Event]) -> Json:
-        """Return what a reader needs beside the lines where something was found, by number."""
-        return {
-            str(event.seq): self._text(_whole(event.fact), _LONGEST_TEXT)
-            for event in events
-            if self.told.findings and isinstance(event.fact, Requested)
-        }
+    def _details(self, events: Sequence[Event]) -> Json:
+        """Return by number what a reader needs beside the lines, where something was found."""
+        found = {event.seq: _detail(event.fact) for event in events if self.told.findings}
+        return {str(n): self._text(said, _LONGEST_TEXT) for n, said in found.items() if said}
 
 
 def _without_its_beginning(text: str, secret: str) -> str:
@@ -202,7 +200,18 @@ def _without_its_beginning(text: str, secret: str) -> str:
     return text
 
 
-def _whole(request: Requested) -> str:
-    head = [f"{request.method} {request.target}"]
-    head += [f"{name}: {value}" for name, value in request.headers]
-    return "\n".join([*head, "", request.body] if request.body else head)
+def _detail(fact: Fact) -> str:
+    """Return a request as it came, and whole what a line had to shorten."""
+    match fact:
+        case Requested(headers=headers, body=body):
+            head = [
+                f"{fact.method} {fact.target}",
+                *(f"{name}: {value}" for name, value in headers),
+            ]
+            return "\n".join([*head, "", body] if body else head)
+        case CallbackRan(data=data) if tell(fact).endswith("…"):
+            return json.dumps(data, ensure_ascii=False, indent=1)
+        case Settled(ok=ok) if tell(fact).endswith("…"):
+            return json.dumps(ok, ensure_ascii=False, indent=1)
+        case _:
+            return ""

@@ -108,9 +108,9 @@ def _check_result(result: Table, events: int) -> None:
         finding.finish()
     for n, entry in enumerate(result.items("trace"), 1):
         _check_entry(f"{result.where}: trace[{n}]", entry, events)
-    requests = result.table("requests")
-    for number in requests.values:
-        requests.text(number)
+    details = result.table("details")
+    for number in details.values:
+        details.text(number)
     result.finish()
 
 

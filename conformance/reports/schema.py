@@ -118,8 +118,8 @@ def _result() -> Schema:
             "findings": _list(_finding()),
             "omitted": _said("Events left out of a long trace.", _COUNT),
             "trace": _list(_entry()),
-            "requests": _said(
-                "Whole requests where something was found, by the number of their event.",
+            "details": _said(
+                "Where something was found: what an event's text leaves out, by its number.",
                 _map(_TEXT),
             ),
         }
