@@ -3,18 +3,21 @@
 """The mitmproxy addon: the same scenario inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
 
 It knows mitmproxy's hooks. It refuses to know what a fault does: an exchange that a rule is about
-is taken over whole (`mitm_takeover.py`); every other passes as it is, streamed and observed.
+is taken over whole (`mitm_takeover.py`), and its connection ends with it. Of every other exchange
+mitmproxy passes the bytes on, an event stream at once and observed.
 
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 
-Faults are for clients that speak plain HTTP/1 to the proxy. Under TLS mitmproxy's layers own the
-bytes: there a rule that would act is refused with a 502 and an error in the log, never skipped.
+Rules act on HTTP/1, in plain text and under TLS; over HTTP/2 one that would act is refused with a
+502 and an error in the log, never skipped. The port and the handshake are mitmproxy's: a rule about
+them is refused when the scenario is loaded.
 """
 
 import asyncio
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -22,28 +25,29 @@ from attrs import define, field
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.proxyserver import Proxyserver
+from mitmproxy.connection import Client
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from mitmproxy.tls import TlsData
 
-from mock_server.codec import check_capabilities, scenario_from_file
 from mock_server.engine import Engine
-from mock_server.framing import Framer, frame_of
+from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import head_plan
 from mock_server.journal import (
     FrameSent,
     Journal,
-    Record,
     RuleFired,
-    record_to_dict,
 )
-from mock_server.mitm_takeover import FlowOrigin, SilencedWriter, second_wire
-from mock_server.model import Scenario
+from mock_server.mitm_settings import check_carried, read_scenario, write_journal
+from mock_server.mitm_takeover import FlowOrigin, take_client
+from mock_server.model import Limits, Scenario
 from mock_server.net.connection import ServerConnection, note_request
 from mock_server.net.service import Gates, Service
+from mock_server.operations import Exchange
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request, request_of
 from mock_server.shapes import ScenarioError
-from mock_server.vocabulary import Capability, Ending, Lost
+from mock_server.vocabulary import Ending, Lost
 
-ADDON_CAPABILITIES: Final = frozenset({Capability.FRAME, Capability.RAW})
 _LOGGER: Final = logging.getLogger(__name__)
 _SWALLOWED: Final = 502
 
@@ -60,26 +64,34 @@ class _Taken:
 class ArkorAddon:
     """Carries a scenario out inside mitmproxy."""
 
-    scenario: Scenario = field(factory=Scenario)
+    scenario: Scenario | None = None
     journal: Journal = field(factory=Journal, init=False)
     gates: Gates = field(factory=Gates, init=False)
     _engine: Engine = field(init=False)
     _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
-    _programs: dict[str, ExchangeProgram] = field(factory=dict[str, ExchangeProgram], init=False)
+    _passing: dict[str, Exchange] = field(factory=dict[str, Exchange], init=False)
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
-    _unlisten: Callable[[], None] | None = field(default=None, init=False)
+    _running: bool = field(default=False, init=False)
+    _opened: Iterator[int] = field(factory=lambda: count(1), init=False)
+    _tls: dict[str, list[ClientTLSLayer]] = field(
+        factory=dict[str, list[ClientTLSLayer]], init=False
+    )
 
     def __attrs_post_init__(self) -> None:
-        self._engine = Engine(self.scenario.seed, self._note_fired)
-        self._use(self.scenario)
+        self._engine = Engine(0, self._note_fired)
+        if self.scenario is not None:
+            self._use(self.scenario)
 
     def _use(self, scenario: Scenario) -> None:
-        check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
-        if scenario.jobs:
-            raise ScenarioError("job: the mitmproxy carrier has no jobs, the real backend has")
+        check_carried(scenario)
         self.scenario = scenario
         self._engine.seed = scenario.seed
         self._engine.load(scenario.rules)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of the scenario."""
+        return Limits() if self.scenario is None else self.scenario.limits
 
     def _note_fired(self, rule: int) -> None:
         self.journal.add(RuleFired(*self.journal.stamp(), rule))
@@ -90,28 +102,34 @@ class ArkorAddon:
         loader.add_option("arkor_journal", str, "", "A file that gets the journal as JSON lines.")
 
     def configure(self, updated: set[str]) -> None:
-        """Read the scenario; a mistake in it ends mitmproxy with its message."""
+        """Read the options."""
         if "arkor_scenario" in updated and ctx.options.arkor_scenario:
             try:
-                self._use(scenario_from_file(Path(ctx.options.arkor_scenario)))
+                self._use(read_scenario(Path(ctx.options.arkor_scenario)))
             except ScenarioError as error:
-                raise exceptions.OptionsError(f"arkor_scenario: {error}") from None
-        if "arkor_journal" in updated:
-            self._write_journal(ctx.options.arkor_journal)
+                self._refuse(f"arkor_scenario: {error}")
+        if "arkor_journal" in updated and ctx.options.arkor_journal:
+            path = ctx.options.arkor_journal
+            try:
+                write_journal(self.journal, Path(path))
+            except OSError as error:
+                why = f"{error.strerror}; name a file that can be written"
+                self._refuse(f"arkor_journal: {path}: {why}")
 
-    def _write_journal(self, path: str) -> None:
-        if self._unlisten is not None:
-            self._unlisten()
-        if not path:
-            return
-        target = Path(path)
-        target.write_text("", encoding="utf-8")
+    def running(self) -> None:
+        """Refuse to run without a scenario."""
+        if self.scenario is None:
+            self._refuse(
+                "arkor_scenario: none is given; --set arkor_scenario=file.toml names one, and one "
+                "without rules lets everything pass"
+            )
+        self._running = True
 
-        def write(record: Record) -> None:
-            with target.open("a", encoding="utf-8") as out:
-                out.write(json.dumps(record_to_dict(record)) + "\n")
-
-        self._unlisten = self.journal.listen(write)
+    def _refuse(self, why: str) -> None:
+        """Refuse an option: that ends a mitmproxy that is starting, and keeps the old value later."""
+        if self._running:  # before, mitmproxy would add a traceback, and an error logged is enough
+            raise exceptions.OptionsError(why)
+        _LOGGER.error(why)
 
     def request(self, flow: http.HTTPFlow) -> None:
         """Decide about a request; take the exchange over if a rule is about it."""
@@ -127,36 +145,47 @@ class ArkorAddon:
         number = self._number(flow)
         note_request(self.journal, number, request, program)
         if not program.rules:
-            self._programs[flow.id] = program
+            self._passing[flow.id] = program.about
             return
-        if flow.client_conn.tls:
+        if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
-                "arkor: a rule is about %s %s, but this client speaks TLS, where the mitmproxy "
-                "carrier cannot act; the native proxy can (arkor-mock proxy --tls)",
+                "arkor: a rule is about %s %s, but this client speaks %s, where mitmproxy owns "
+                "the connection; --set http2=false makes it speak HTTP/1.1",
                 request.method,
                 request.target,
+                flow.request.http_version,
             )
-            flow.response = _refused("rules cannot act under TLS in mitmproxy")
+            flow.response = _refused("rules act on HTTP/1.1 only; start mitmproxy with http2=false")
             return
         self._take_over(flow, request, program, number)
 
+    def client_connected(self, client: Client) -> None:
+        """Give the connection its number."""
+        self._connections[client.id] = next(self._opened)
+
+    def client_disconnected(self, client: Client) -> None:
+        """Forget the connection."""
+        self._connections.pop(client.id, None)
+        self._tls.pop(client.id, None)
+
+    def tls_established_client(self, data: TlsData) -> None:
+        """Remember the layer that holds the keys: whoever takes the client over needs them."""
+        layers = data.context.layers
+        self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
+
     def _number(self, flow: http.HTTPFlow) -> int:
-        return self._connections.setdefault(flow.client_conn.id, len(self._connections) + 1)
+        return self._connections[flow.client_conn.id]
 
     def _take_over(
         self, flow: http.HTTPFlow, request: Request, program: ExchangeProgram, number: int
     ) -> None:
         origin = FlowOrigin()
         io = _proxyserver().connections[flow.client_conn.id].transports[flow.client_conn]
-        writer = io.writer
-        if not isinstance(writer, asyncio.StreamWriter):
-            raise TypeError("the client's connection is no TCP stream")
-        wire = second_wire(writer)
-        io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
-        service = Service(self._engine, self.journal, origin, self.scenario.limits)
+        client = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
+        service = Service(self._engine, self.journal, origin, self.limits)
         service.gates = self.gates
         service.outage = _no_outage
-        connection = ServerConnection(service, wire, number)
+        connection = ServerConnection(service, client.wire, number)
 
         async def carry() -> None:
             try:
@@ -164,8 +193,8 @@ class ArkorAddon:
             except Exception:
                 _LOGGER.exception("arkor: an exchange could not be carried to its end")
             finally:
-                wire.close()
-                writer.transport.abort()
+                client.wire.close()
+                client.abort()
 
         task = asyncio.get_running_loop().create_task(carry())
         self._taken[flow.id] = _Taken(origin, task)
@@ -188,34 +217,20 @@ class ArkorAddon:
             ]
             taken.origin.begin(response.status_code, response.reason, pairs)
             response.stream = _feeding(taken.origin)
-        elif response.headers.get("content-type", "").startswith("text/event-stream"):
-            response.stream = self._observing(flow)
+            return
+        about = self._passing.get(flow.id)
+        streaming = response.headers.get("content-type", "").startswith("text/event-stream")
+        if about is not None and streaming:
+            response.stream = self._observing(self._number(flow), about)
 
-    def _observing(self, flow: http.HTTPFlow) -> Callable[[bytes], bytes]:
+    def _observing(self, number: int, about: Exchange) -> Callable[[bytes], bytes]:
         """Pass bytes on as they are, and write the frames among them down."""
-        framer, number = Framer(), self._number(flow)
-        program = self._programs.get(flow.id)
-        count = 0
+        framer, indices = Framer(), count(1)
 
         def observe(data: bytes) -> bytes:
-            nonlocal count
             try:
-                for block in framer.feed(data) if program is not None else ():
-                    frame, count = frame_of(block), count + 1
-                    about = program.about if program is not None else None
-                    if about is not None:
-                        self.journal.add(
-                            FrameSent(
-                                *self.journal.stamp(),
-                                number,
-                                about.route,
-                                about.attempt,
-                                count,
-                                frame.id,
-                                frame.event,
-                                frame.type,
-                            )
-                        )
+                for block in framer.feed(data):
+                    self._note_frame(number, about, next(indices), frame_of(block))
             except Exception:
                 # An exception here would silently eat the frame: mitmproxy drops the chunk.
                 _LOGGER.exception("arkor: a frame could not be written down")
@@ -223,15 +238,20 @@ class ArkorAddon:
 
         return observe
 
+    def _note_frame(self, number: int, about: Exchange, index: int, frame: Frame) -> None:
+        stamp = self.journal.stamp()
+        said = (frame.id, frame.event, frame.type)
+        self.journal.add(FrameSent(*stamp, number, about.route, about.attempt, index, *said))
+
     def response(self, flow: http.HTTPFlow) -> None:
         """Learn that an answer is over."""
-        self._programs.pop(flow.id, None)
+        self._passing.pop(flow.id, None)
         if taken := self._taken.get(flow.id):
             taken.origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Learn that the upstream failed, before or within its answer."""
-        self._programs.pop(flow.id, None)
+        self._passing.pop(flow.id, None)
         if taken := self._taken.get(flow.id):
             taken.origin.fail(str(flow.error.msg if flow.error else "it failed"))
 

@@ -27,7 +27,7 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy did not get its port in time: it says so of a busy one only in its log."""
+    """mitmproxy got no port, or none in time."""
 
 
 @frozen
@@ -36,11 +36,16 @@ class Embedded:
 
     base_url: str
     _addon: ArkorAddon = field(repr=False)
+    _loop: asyncio.AbstractEventLoop = field(repr=False)
 
     @property
     def journal(self) -> list[Record]:
         """All records so far."""
         return list(self._addon.journal.records)
+
+    def open_gate(self, name: str) -> None:
+        """Let everyone who waits at the gate pass, and who comes later too."""
+        self._loop.call_soon_threadsafe(self._addon.gates.open, name)
 
 
 @define(eq=False)
@@ -53,7 +58,7 @@ class _Runner:
     failure: BaseException | None = None
     base_url: str = ""
     _master: Master | None = None
-    _loop: asyncio.AbstractEventLoop | None = None
+    loop: asyncio.AbstractEventLoop | None = None
 
     def run(self) -> None:
         try:
@@ -64,7 +69,7 @@ class _Runner:
             self.ready.set()
 
     async def _main(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         chosen = options.Options(
             confdir=self.directory, mode=[f"reverse:{self.upstream}@127.0.0.1:{self.port}"]
         )
@@ -80,16 +85,23 @@ class _Runner:
             await running
         finally:
             announcing.cancel()
+            await server.servers.update([])  # mitmproxy leaves its ports to the end of the process
 
     async def _announce(self, server: proxyserver.Proxyserver) -> None:
-        while not (found := server.listen_addrs()):  # noqa: ASYNC110 -- mitmproxy has no event
+        # mitmproxy has no event for a port, and says of a busy one only in its log.
+        while not (found := server.listen_addrs()):
+            for instance in server.servers:
+                if instance.last_exception is not None:
+                    self.failure = instance.last_exception
+                    self.ready.set()
+                    return
             await asyncio.sleep(_POLL)
         self.base_url = f"http://127.0.0.1:{found[0][1]}"
         self.ready.set()
 
     def stop(self) -> None:
-        if self._loop is not None and self._master is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._master.shutdown)
+        if self.loop is not None and self._master is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self._master.shutdown)
 
 
 @contextmanager
@@ -104,10 +116,11 @@ def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embe
         thread = threading.Thread(target=runner.run, name="mitmproxy", daemon=True)
         thread.start()
         try:
-            started = runner.ready.wait(_START_TIME)
-            if runner.failure is not None or not started or not runner.base_url:
-                raise NotStarted(f"mitmproxy: no port after {_START_TIME:g} s") from runner.failure
-            yield Embedded(runner.base_url, addon)
+            runner.ready.wait(_START_TIME)
+            if runner.loop is None or not runner.base_url:
+                why = runner.failure or f"no port after {_START_TIME:g} s"
+                raise NotStarted(f"mitmproxy: {why}") from runner.failure
+            yield Embedded(runner.base_url, addon, runner.loop)
         finally:
             runner.stop()
             thread.join(_START_TIME)

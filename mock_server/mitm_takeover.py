@@ -9,17 +9,20 @@ import asyncio
 import os
 import socket
 from asyncio.trsock import TransportSocket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
-from attrs import define, field
+from attrs import define, field, frozen
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from mitmproxy.proxy.server import ConnectionIO
 
 from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import Head, phrase_of
+from mock_server.mitm_tls import SilencedTls, TakenTlsWire
 from mock_server.net.service import Answered
-from mock_server.net.wire import Wire
+from mock_server.net.wire import AnyWire, Wire
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Resume, Shift
 
@@ -161,11 +164,33 @@ class SilencedWriter:
         return found
 
 
-def second_wire(writer: asyncio.StreamWriter) -> Wire:
-    """Make a wire on the same socket; the first one stops reading."""
+@frozen
+class TakenClient:
+    """A client that mitmproxy believes it still has; `abort` makes it learn otherwise."""
+
+    wire: AnyWire
+    abort: Callable[[], None]
+
+
+def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin) -> TakenClient:
+    """Take a client away from mitmproxy: it stops reading, and what it writes goes nowhere.
+
+    `tls` are the TLS layers on the connection, none for plain text. Raises TypeError for what is no
+    TCP and for TLS within TLS.
+    """
+    writer = io.writer
+    if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
+        raise TypeError("the client's connection is no TCP, or TLS within TLS")
     transport = writer.transport
     held: object = writer.get_extra_info("socket")
     if not isinstance(transport, asyncio.Transport) or not isinstance(held, TransportSocket):
-        raise TypeError("mitmproxy's client connection is no plain socket")
+        raise TypeError("the client's connection is no plain socket")
     transport.pause_reading()
-    return Wire(socket.socket(fileno=os.dup(held.fileno())))
+    io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
+    wire = Wire(socket.socket(fileno=os.dup(held.fileno())))
+    if not tls:
+        return TakenClient(wire, transport.abort)
+    layer = tls[0]
+    secured = TakenTlsWire(wire, layer.tls)
+    layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
+    return TakenClient(secured, transport.abort)

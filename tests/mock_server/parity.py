@@ -3,9 +3,15 @@
 Each is a list of rules in the words of a scenario; the job behind them emits six events.
 """
 
+import errno
+import socket
+import ssl
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from attrs import frozen
+
+from mock_server.shapes import is_table
 from tests.mock_server.rawclient import Answer, RawClient, request_bytes
 
 Rules = Sequence[Mapping[str, object]]
@@ -47,6 +53,26 @@ FRAMES_ONLY: Final[Mapping[str, Rules]] = {
     "cut politely": [{"on": on(), "after": {"frames": 2}, "end": "eof"}],
     "status": [{"on": on(), "status": 503, "retry_after": 1}],
     "other type": [{"on": on(), "content_type": "text/html"}],
+    "other words": [{"on": on(), "status": 200, "reason": "Well", "headers": {"X-Odd": "1"}}],
+    "a body": [{"on": on(), "status": 418, "body": "short and stout"}],
+    "a body in hexadecimal": [{"on": on(), "status": 400, "body_hex": "ff00"}],
+    "json": [{"on": on(), "status": 404, "json": {"error": "gone"}}],
+    "redirect": [{"on": on(), "redirect": "/v1/elsewhere"}],
+    "late head": [{"on": on(), "delay_ms": 5}],
+    "scripted": [{"on": on(), "frames": [{"id": "1", "data": "é\nü"}, {"comment": "hm"}]}],
+    "cut in a character": [
+        {"on": on(), "frames": [{"raw": "data: éü\r\n\r\n"}]},
+        {"on": on(frame=1), "slice": "mid_utf8"},
+        {"on": on(frame=1), "slice": "mid_crlf"},
+    ],
+    "lf": [{"on": on(), "line_ending": "crlf"}, {"on": on(frame=2), "line_ending": "lf"}],
+    "stall at an id": [{"on": on(), "after": {"id": "2"}, "stall": {"ms": 5}}],
+    "cut at an event": [{"on": on(), "after": {"event": "training.log"}, "end": "eof"}],
+    "twice at most": [{"on": on(frame="1-", times=2), "drop": True}],
+    "by method and header": [
+        {"on": on(method="GET", header={"authorization": "*", "last-event-id": "!"}), "bom": True}
+    ],
+    "never": [{"on": on(attempt=9), "end": "eof"}, {"on": on(), "strip_id": True}],
 }
 RAW: Final[Mapping[str, Rules]] = {
     "reset": [{"on": on(), "after": {"frames": 2}, "end": "rst"}],
@@ -61,10 +87,51 @@ RAW: Final[Mapping[str, Rules]] = {
     "close delimited": [{"on": on(), "framing": "close"}],
     "early hints": [{"on": on(), "early": [103]}],
     "raw head": [{"on": on(), "raw_head": "HTTP/1.1 200 Strange\r\nX: y\r\n\r\n"}],
+    "raw head in hexadecimal": [{"on": on(), "raw_head_hex": b"HTTP/1.1 200 X\r\n\r\n".hex()}],
     "extra bytes": [{"on": on(), "extra": "stray"}],
+    "extra bytes and fin": [{"on": on(), "extra_hex": "ff00", "end": "fin"}],
+    "lying length": [{"on": on(), "content_length": [5]}],
+    "two lengths": [{"on": on(), "content_length": [5, 6]}],
+    "in chunks": [{"on": on(), "status": 500, "body": "oh", "framing": "chunked"}],
 }
 ALL: Final[Mapping[str, Rules]] = {**FRAMES_ONLY, **RAW}
 JOB: Final = {"id": "j", "events": 6, "submitted": True}
+
+
+@frozen
+class Together:
+    """Scenarios made one, so that one process carries them: the rules of each are for its job."""
+
+    rules: Rules
+    jobs: Mapping[str, str]
+    """The id of the job of each, by the name of the scenario."""
+
+    @property
+    def plans(self) -> list[Mapping[str, object]]:
+        """The jobs in the words of a scenario."""
+        return [{**JOB, "id": job} for job in self.jobs.values()]
+
+
+def together(scenarios: Mapping[str, Rules]) -> Together:
+    """Make many scenarios one."""
+    jobs = {name: f"j{n}" for n, name in enumerate(scenarios)}
+    rules = [
+        {**rule, "on": {**selection_of(rule), "job": jobs[name]}}
+        for name, found in scenarios.items()
+        for rule in found
+    ]
+    return Together(rules, jobs)
+
+
+def selection_of(rule: Mapping[str, object]) -> Mapping[str, object]:
+    """Return what a rule is about."""
+    found = rule["on"]
+    assert is_table(found)
+    return found
+
+
+CLOSED: Final = "close_notify"
+CUT: Final = "FIN without close_notify"
 
 
 async def transcript(port: int, job: str = "j") -> Answer:
@@ -76,3 +143,38 @@ async def transcript(port: int, job: str = "j") -> Answer:
         everything, ending = await client.read_to_end()
     head, mark, body = everything.partition(b"\r\n\r\n")
     return Answer((head + mark).decode("latin-1"), body, ending)
+
+
+def tls_transcript(port: int, context: ssl.SSLContext, job: str = "j") -> tuple[bytes, str]:
+    """Open the stream over TLS: everything that came, and how the kernel says that it ended.
+
+    It blocks, on a raw socket with TLS in memory on it, so that a FIN without close_notify differs
+    from one with it.
+    """
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
+    target = f"/v1/jobs/{job}/events/stream"
+    request = request_bytes("GET", target, {"Connection": "close"})
+    found = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
+        while True:
+            try:
+                tls.do_handshake()
+                if request:
+                    tls.write(request)
+                    request = b""
+                while part := tls.read(65_536):
+                    found += part
+            except ssl.SSLWantReadError:
+                pass
+            else:
+                return found, CLOSED
+            try:
+                if outgoing.pending:
+                    raw.sendall(outgoing.read())
+                data = raw.recv(65_536)
+            except ConnectionError as error:
+                return found, errno.errorcode[error.errno or 0]
+            if not data:
+                return found, CUT
+            incoming.write(data)

@@ -1,0 +1,77 @@
+"""An upstream made of one raw socket, that says exactly the bytes it is told to.
+
+It knows where a request's head ends. It refuses to know HTTP: what it says may be none.
+"""
+
+import queue
+import socket
+import struct
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final
+
+from attrs import define, field, frozen
+
+_RESET: Final = struct.pack("ii", 1, 0)
+
+
+@frozen
+class Said:
+    """What one connection is answered, piece by piece, and whether an RST ends it."""
+
+    pieces: Sequence[bytes]
+    reset: bool = False
+
+
+@define(eq=False)
+class RawUpstream:
+    """Answers connections, one after the other, with what was put into the queue."""
+
+    _listener: socket.socket
+    _answers: queue.SimpleQueue[Said] = field(factory=queue.SimpleQueue[Said], init=False)
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+
+    def say(self, *pieces: bytes, reset: bool = False) -> None:
+        """Answer the next connection like this."""
+        self._answers.put(Said(pieces, reset))
+
+    def serve(self) -> None:
+        """Answer until the listener is shut down."""
+        while True:
+            try:
+                accepted, _ = self._listener.accept()
+            except OSError:
+                return
+            with accepted, suppress(ConnectionError):  # the proxy may be the one who leaves
+                self._answer(accepted, self._answers.get())
+
+    def _answer(self, accepted: socket.socket, said: Said) -> None:
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        head = b""
+        while b"\r\n\r\n" not in head:
+            if not (data := accepted.recv(65_536)):
+                return
+            head += data
+        for piece in said.pieces:
+            accepted.sendall(piece)
+        if said.reset:
+            accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+
+
+@contextmanager
+def raw_upstream() -> Generator[RawUpstream, None, None]:
+    """Run one for the length of a `with`."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        upstream = RawUpstream(listener)
+        thread = threading.Thread(target=upstream.serve, name="raw upstream")
+        thread.start()
+        try:
+            yield upstream
+        finally:
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()

@@ -1,0 +1,54 @@
+"""What the mitmproxy carrier cannot carry is refused by name, with the file and the rule."""
+
+from pathlib import Path
+
+import pytest
+
+from mock_server import ScenarioError
+from mock_server.mitm_settings import read_scenario
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (b'[[rule]]\nedn = "rst"\n', "rule 1: 'edn' is unknown; did you mean 'end'?"),
+        (
+            b'[[rule]]\naccept = "rst"\n',
+            "rule 1: 'accept' needs the listener capability; the mitmproxy carrier lacks it",
+        ),
+        (
+            b'[[rule]]\nbom = true\n[[rule]]\nlistener = "down"\n',
+            "rule 2: 'listener' needs the listener capability; the mitmproxy carrier lacks it",
+        ),
+        (
+            b'[[rule]]\ntls = "hang"\n',
+            "rule 1: 'tls' needs the tls_raw capability; the mitmproxy carrier lacks it",
+        ),
+        (
+            b'[[rule]]\nresume = "ignore"\n',
+            "rule 1: 'resume' needs the backend capability; the mitmproxy carrier lacks it",
+        ),
+        (b"[[rule]]\nslow_read = 9\n", "rule 1: 'slow_read' is beyond the mitmproxy carrier"),
+        (b'[[rule]]\nstall = {gate = "g"}\n', "rule 1: nobody can open the gate 'g'"),
+        (
+            b'[[rule]]\ninject = [{data = "d", gate = "g"}]\n',
+            "rule 1: nobody can open the gate 'g'",
+        ),
+        (b"[[job]]\nevents = 1\n", "job: the mitmproxy carrier has no jobs"),
+        (b"[[rule]\n", "TOML: "),
+        (b'name = "\xff"\n', "byte 8 is not UTF-8"),
+    ],
+)
+def test_a_scenario_that_it_cannot_carry_is_refused_with_the_file_and_the_rule(
+    tmp_path: Path, source: bytes, message: str
+) -> None:
+    path = tmp_path / "s.toml"
+    path.write_bytes(source)
+    with pytest.raises(ScenarioError) as caught:
+        read_scenario(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_a_scenario_that_is_not_there_is_refused_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"none\.toml: No such file"):
+        read_scenario(tmp_path / "none.toml")

@@ -1,0 +1,105 @@
+"""The mitmproxy addon under TLS: mitmproxy terminates it, the rules act all the same."""
+
+import socket
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+
+from mock_server import MockServer, scenario_from_dict
+from mock_server.net.tls import TlsSettings, throw_away_tls
+from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.parity import ALL, CLOSED, JOB, tls_transcript, together
+
+pytestmark = [pytest.mark.anyio, needs_mitmproxy]
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Only the client runs here; the addon has mitmproxy's loop."""
+    return "asyncio"
+
+
+@pytest.fixture
+def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
+    with mitmdumps(tmp_path) as runner:
+        yield runner
+
+
+@pytest.fixture(scope="module")
+def tls() -> Iterator[TlsSettings]:
+    with throw_away_tls() as settings:
+        yield settings
+
+
+async def seen(port: int, context: ssl.SSLContext, job: str) -> tuple[bytes, str]:
+    return await anyio.to_thread.run_sync(tls_transcript, port, context, job)
+
+
+async def test_every_rule_gives_the_transcript_of_the_mock_under_tls_on_both_sides(
+    mitmdump: Mitmdump, tls: TlsSettings
+) -> None:
+    everything = together(ALL)
+    backend = {"job": everything.plans}
+    trust = {"ssl_verify_upstream_trusted_ca": str(tls.ca_path)}
+    async with MockServer(scenario_from_dict(backend), tls=tls) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, everything.rules, **trust)
+        context = ssl.create_default_context(cafile=proxied.authority)
+        carried = {
+            name: await seen(proxied.port, context, job) for name, job in everything.jobs.items()
+        }
+    whole = {"seed": SEED, "rule": everything.rules, **backend}
+    async with MockServer(scenario_from_dict(whole), tls=tls) as mock:
+        trusting = tls.client_context()
+        mocked = {
+            name: await seen(mock.port, trusting, job) for name, job in everything.jobs.items()
+        }
+    del carried["nothing"], mocked["nothing"]  # there the head is mitmproxy's own
+    for name, expected in mocked.items():
+        assert carried[name] == expected, f"{name}: {proxied.log.read_text()}"
+
+
+def status_over_http2(port: int, context: ssl.SSLContext) -> bytes:
+    """Ask for the stream over HTTP/2 and return the status."""
+    import h2.connection  # noqa: PLC0415 -- comes with mitmproxy, which is not everywhere installed
+    import h2.events  # noqa: PLC0415
+
+    context.set_alpn_protocols(["h2"])
+    http = h2.connection.H2Connection()
+    http.initiate_connection()
+    target = "/v1/jobs/j/events/stream"
+    asked = {":method": "GET", ":scheme": "https", ":authority": "127.0.0.1", ":path": target}
+    http.send_headers(1, list(asked.items()), end_stream=True)
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
+        context.wrap_socket(raw, server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(http.data_to_send())
+        while data := client.recv(65_536):
+            for event in http.receive_data(data):
+                if isinstance(event, h2.events.ResponseReceived):
+                    return dict(event.headers)[b":status"]
+    raise AssertionError("no head")
+
+
+async def test_over_http2_a_rule_that_would_act_is_refused_by_name(mitmdump: Mitmdump) -> None:
+    rule = {"on": {"route": "stream"}, "end": "rst"}
+    async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, [rule])
+        context = ssl.create_default_context(cafile=proxied.authority)
+        status = await anyio.to_thread.run_sync(status_over_http2, proxied.port, context)
+    assert status == b"502"
+    await proxied.logged(
+        "a rule is about GET /v1/jobs/j/events/stream, but this client speaks HTTP/2"
+    )
+
+
+async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mitmdump) -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 1}, "end": "half_close"}
+    async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, [rule])
+        context = ssl.create_default_context(cafile=proxied.authority)
+        assert (await seen(proxied.port, context, "j"))[1] == CLOSED
+        assert (await proxied.record("ConnectionClosed"))["by"] == "client"
