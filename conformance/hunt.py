@@ -21,14 +21,15 @@ import anyio
 from attrs import define, field, frozen
 
 from conformance.case import Case
-from conformance.catalogue import Plan, run
+from conformance.catalogue import Outcome, Plan, run
 from conformance.mutants import Mutant
 from conformance.process import DriverUnusable
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
-PATIENCE: Final = 0.3
+PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
+_STARTS: Final = 3
 _REFERENCE: Final = (sys.executable, "-m", "conformance.drivers.reference")
 _MUTANT: Final = (sys.executable, "-m", "conformance.drivers.mutant")
 
@@ -155,7 +156,7 @@ class _Hunter:
             wanted=lambda case: case.id not in caught,
         )
         try:
-            outcome = await run(plan, note)
+            outcome = await _run(plan, note)
         except DriverUnusable as error:
             found = Hunted(mutant, (), (), 0, str(error))
         else:
@@ -171,11 +172,21 @@ class _Hunter:
 
     async def _control(self, family: str, cases: Sequence[Case]) -> None:
         plan = Plan(command=_REFERENCE, cases=cases, patience=self.patience)
-        outcome = await run(plan, lambda _: None)
+        outcome = await _run(plan, lambda _: None)
         failed = [each for each in outcome.results if each.verdict is not Verdict.PASS]
         control = Control(family, failed, len(outcome.results))
         self.controls.append(control)
         self.on_end(control)
+
+
+async def _run(plan: Plan, note: Callable[[CaseResult], None]) -> Outcome:
+    """Run a plan; a driver may start slowly where many are started, and be given another try."""
+    for _ in range(_STARTS):
+        try:
+            return await run(plan, note)
+        except DriverUnusable as error:
+            unusable = error
+    raise unusable
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:

@@ -1,7 +1,7 @@
 """Mutants of the arithmetic of delays."""
 
 # Mutants reach into what nobody else may touch.
-# ruff: noqa: D401, SLF001
+# ruff: noqa: D401
 # pyright: reportPrivateUsage=false
 
 from collections.abc import Callable

@@ -10,17 +10,18 @@ from attrs import evolve
 
 from arkor_proto import _reader, _wait
 from arkor_proto._errors import EventTooLarge
+from arkor_proto._exchange import Pending
 from arkor_proto._json import EVENT_TYPES, decode_event
 from arkor_proto._messages import Deliver
-from arkor_proto._profile import CallbackErrors
 from arkor_proto._reader import Control, FrameReader, Meaning, after
 from arkor_proto._sse import ServerSentEvent
-from arkor_proto._table import Stream, StreamSignal
+from arkor_proto._table import StreamSignal
 from arkor_proto._types import (
     FrameSkipped,
     JsonObject,
     TrainingCompleted,
     TrainingEvent,
+    TrainingFailed,
     TrainingJob,
     TrainingStarted,
 )
@@ -28,7 +29,7 @@ from arkor_proto._wait import Wait
 from arkor_proto.transports._async_driver import Driver
 from arkor_proto.transports.anyio import Checkpoint
 from conformance.drivers.stdio import Desk
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import breaks, replace
 
 
 def _misread(change: Callable[[ServerSentEvent, Meaning], Meaning]) -> None:
@@ -219,57 +220,6 @@ def does_not_note_that_the_job_runs() -> None:
     replace(_wait, "after", after_event)
 
 
-@breaks("ARK-EVT-16")
-def swallows_errors_of_callbacks() -> None:
-    """An exception from a callback goes down the failure path, where it must reject."""
-    change_profiles(
-        lambda p: evolve(p, callback_errors=CallbackErrors.RETRY), "2026-07", "hardened"
-    )
-
-
-@breaks("ARK-EVT-15", "ARK-EVT-17")
-def rejects_at_errors_of_callbacks() -> None:
-    """An exception from a callback rejects, where it must be retried."""
-    change_profiles(lambda p: evolve(p, callback_errors=CallbackErrors.REJECT), "2026-05")
-
-
-@breaks("ARK-EVT-15", "ARK-EVT-16")
-def ignores_errors_of_callbacks() -> None:
-    """An exception from a callback changes nothing."""
-    original = Wait.handled
-
-    def handled(wait: Wait, delivery: int, error: Exception | None, now: float) -> None:
-        keep = error if wait.machines.stream is Stream.CONCLUDING else None
-        original(wait, delivery, keep, now)
-
-    replace(Wait, "handled", handled)
-
-
-@breaks("ARK-EVT-15")
-def asks_again_for_the_event_whose_callback_failed() -> None:
-    """After an exception the stream is reopened before that event, not behind it."""
-    original = Wait._callback_failed
-
-    def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
-        wait.reader.cursor = wait._cursor_before
-        original(wait, event, error, now)
-
-    replace(Wait, "_callback_failed", failed)
-
-
-@breaks("ARK-EVT-18")
-def forgets_the_result_after_a_failed_callback() -> None:
-    """After an exception from the last callback the next wait streams again."""
-    original = Wait._conclude
-
-    def conclude(wait: Wait, event: TrainingEvent, error: Exception | None) -> None:
-        original(wait, event, error)
-        if error is not None:
-            wait.machines.stream = Stream.IDLE
-
-    replace(Wait, "_conclude", conclude)
-
-
 @breaks("ARK-WIR-15")
 def drops_unknown_members_of_a_job() -> None:
     """Members of a job that the client does not know are lost."""
@@ -292,5 +242,87 @@ def normalises_unknown_statuses() -> None:
         if wait._known_job.status not in known:
             wait.job = evolve(wait._known_job, status="queued")
         original(wait, last)
+
+    replace(Wait, "_keep_result", keep_result)
+
+
+@breaks("ARK-EVT-1", "ARK-EVT-4")
+def hears_named_events_only() -> None:
+    """A frame that has no name of its own is not listened for."""
+    _misread(lambda frame, right: Control.UNKNOWN if frame.type == "message" else right)
+
+
+@breaks("ARK-EVT-1")
+def has_no_callback_for_a_failure() -> None:
+    """A job that failed ends the wait without a callback."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if isinstance(meaning, TrainingFailed) and wait.job is not None:
+            wait.job = after(wait.job, meaning)
+            original(wait, Control.END, now)
+        else:
+            original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-EVT-1")
+def loses_figures() -> None:
+    """The figure that it knows under another name is lost."""
+    _change_data(lambda _, data: {**data, "evalLoss": None} if "evalLoss" in data else data)
+
+
+@breaks("ARK-EVT-2")
+def resolves_before_the_last_callback() -> None:
+    """`wait()` resolves while the callback of the terminal frame still runs."""
+    original = Wait._act_on
+
+    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
+        if isinstance(meaning, TrainingCompleted) and wait.job is not None:
+            wait.job = after(wait.job, meaning)
+            wait._keep_result(meaning)
+            wait._settle_result()
+        original(wait, meaning, now)
+
+    replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-EVT-2")
+def catches_up_backwards() -> None:
+    """What a reopened stream brings is delivered newest first."""
+    feed_originally, over_originally = FrameReader.feed, Wait._over
+    missed: dict[int, list[ServerSentEvent]] = {}
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        reopened = bool(reader._parser.last_event_id)
+        feed_originally(reader, data)
+        if reopened and not any("completed" in frame.data for frame in reader._queue):
+            missed.setdefault(id(reader), []).extend(reader._queue)
+            reader._queue.clear()
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        wait.reader._queue.extend(reversed(missed.pop(id(wait.reader), [])))
+        over_originally(wait, pending, error, now)
+
+    replace(FrameReader, "feed", feed)
+    replace(Wait, "_over", over)
+
+
+@breaks("ARK-EVT-10")
+def takes_zero_for_missing() -> None:
+    """A figure that is 0 is none."""
+    _change_data(lambda _, data: {key: value or None for key, value in data.items()})
+
+
+@breaks("ARK-EVT-11", "ARK-STR-2")
+def forgets_the_artifacts() -> None:
+    """The result names no artifacts."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
+        original(wait, last)
+        if wait._result is not None:
+            wait._result = evolve(wait._result, artifacts=())
 
     replace(Wait, "_keep_result", keep_result)

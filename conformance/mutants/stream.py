@@ -4,18 +4,20 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+import gzip
+
 from attrs import evolve
 
-from arkor_proto._errors import ArkorError
+from arkor_proto._errors import ArkorError, ResponseError
 from arkor_proto._exchange import Outbox, Pending
 from arkor_proto._messages import Follow, Input, Operation, Outcome, Rejected, Resolved
 from arkor_proto._profile import HARDENED
 from arkor_proto._reader import Control, Meaning
 from arkor_proto._session import Session
 from arkor_proto._table import Stream, StreamSignal
-from arkor_proto._types import TrainingCompleted, TrainingFailed
+from arkor_proto._types import Headers, TrainingCompleted, TrainingFailed
 from arkor_proto._wait import Wait
-from arkor_proto._wire import stream_request
+from arkor_proto._wire import header, stream_request
 from conformance.mutants.surgery import breaks, change_profiles, replace
 
 _PLAIN = ("2026-05", "2026-07")
@@ -178,39 +180,47 @@ def retries_a_204() -> None:
     )
 
 
+def _uncoded(pending: Pending) -> Headers:
+    """Return the headers of an answer without its coding."""
+    return tuple(pair for pair in pending.headers if pair[0].lower() != b"content-encoding")
+
+
 @breaks("ARK-STR-12")
 def reads_compressed_bytes() -> None:
     """Compressed bytes are parsed as they are."""
     original = Wait._not_a_stream
 
-    def not_a_stream(wait: Wait, pending: Pending) -> object:
-        kept = tuple(pair for pair in pending.headers if pair[0].lower() != b"content-encoding")
-        return original(wait, evolve(pending, headers=kept))
+    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
+        return original(wait, evolve(pending, headers=_uncoded(pending)))
 
     replace(Wait, "_not_a_stream", not_a_stream)
 
 
-@breaks("ARK-IDL-1", "ARK-IDL-2")
-def waits_in_silence_for_ever() -> None:
-    """A connection that says nothing is never given up."""
-    change_profiles(lambda profile: evolve(profile, byte_timeout=None))
+@breaks("ARK-STR-10")
+def compares_the_whole_content_type() -> None:
+    """Another spelling of `text/event-stream`, or a parameter behind it, is another type."""
+    original = Wait._not_a_stream
+
+    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
+        media = header(pending.headers, b"content-type")
+        if wait.profile.requires_event_stream and media != "text/event-stream":
+            return ResponseError(f"media type {media!r}")
+        return original(wait, pending)
+
+    replace(Wait, "_not_a_stream", not_a_stream)
 
 
-@breaks("ARK-IDL-2")
-def has_another_timer() -> None:
-    """The byte timer defaults to five minutes."""
-    change_profiles(lambda p: evolve(p, byte_timeout=None if p.byte_timeout is None else 300.0))
+@breaks("ARK-STR-12")
+def inflates_what_is_compressed() -> None:
+    """Compressed bytes are inflated, though nobody has asked for them."""
+    judge_originally, receive_originally = Wait._not_a_stream, Wait._received
 
+    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
+        return judge_originally(wait, evolve(pending, headers=_uncoded(pending)))
 
-@breaks("ARK-IDL-1")
-def gives_up_on_silence() -> None:
-    """A silent stream ends the wait."""
-    original = Wait.tick
+    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
+        whole = data.startswith(b"\x1f\x8b")
+        receive_originally(wait, pending, gzip.decompress(data) if whole else data, now)
 
-    def tick(wait: Wait, now: float) -> None:
-        if wait.machines.stream is Stream.STREAMING and now >= wait._idle_at():
-            wait._reject(wait._silence(now))
-        else:
-            original(wait, now)
-
-    replace(Wait, "tick", tick)
+    replace(Wait, "_not_a_stream", not_a_stream)
+    replace(Wait, "_received", received)

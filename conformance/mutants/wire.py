@@ -1,21 +1,20 @@
 """Mutants of the requests themselves, and of what they must not do."""
 
 # Mutants reach into what nobody else may touch.
-# ruff: noqa: D401, SLF001, PLR2004
+# ruff: noqa: D401
 # pyright: reportPrivateUsage=false
 
 import json
 from collections.abc import Collection, Mapping
+from urllib.parse import quote, quote_plus, urlencode
 
 from attrs import evolve
 
-from arkor_proto import _exchange, _session, _wait, _wire
+from arkor_proto import _exchange, _session, _wire
 from arkor_proto._errors import StatusError
-from arkor_proto._exchange import Answer, Outbox, Pending
-from arkor_proto._messages import Operation
-from arkor_proto._session import Session
-from arkor_proto._types import Bounds, Endpoint, Headers, JobSpec, Request
-from arkor_proto._wire import cancel_request, create_request, header, read_error
+from arkor_proto._exchange import Outbox, Pending
+from arkor_proto._types import Bounds, Endpoint, Headers, Request
+from arkor_proto._wire import cancel_request, read_error
 from conformance.mutants.surgery import (
     body_of,
     breaks,
@@ -187,57 +186,6 @@ def does_not_name_the_client() -> None:
     edit_stream(lambda request: without(request, b"x-arkor-client"))
 
 
-@breaks("ARK-SEC-1")
-def follows_redirects_anywhere() -> None:
-    """A redirect to another origin is followed, token and all."""
-
-    def origin(_: object) -> str:
-        return "anywhere"
-
-    replace(_wire, "_origin", origin)
-
-
-@breaks("ARK-SEC-2")
-def follows_no_redirect() -> None:
-    """A redirect of the stream counts as a failure."""
-    replace(_wait, "MAX_HOPS", 0)
-
-
-@breaks("ARK-SEC-2")
-def follows_redirects_for_ever() -> None:
-    """There is no limit on hops."""
-    replace(_wait, "MAX_HOPS", 10_000)
-
-
-@breaks("ARK-SEC-2")
-def forgets_the_headers_on_a_redirect() -> None:
-    """A redirected stream request carries no headers of the protocol."""
-    original = _wire.redirected
-
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        found = original(endpoint, request, location)
-        return None if found is None else without(without(found, b"authorization"), b"accept")
-
-    replace(_wait, "redirected", redirected)
-
-
-@breaks("ARK-SEC-3")
-def redirects_the_create() -> None:
-    """A create that is redirected is posted again at the new place."""
-    original = Session._created
-
-    def created(session: Session, answer: Answer) -> None:
-        location = header(answer.headers, b"location")
-        job = session._config.job
-        if 300 <= answer.status < 400 and location and isinstance(job, JobSpec):
-            request = create_request(session._config.endpoint, job, session._key)
-            session._outbox.send(Operation.START, evolve(request, target=location))
-        else:
-            original(session, answer)
-
-    replace(Session, "_created", created)
-
-
 @breaks("ARK-SEC-4")
 def reads_error_bodies_without_bound() -> None:
     """The body of an error is read to its end, whenever that is."""
@@ -276,3 +224,41 @@ def tells_the_token() -> None:
         return StatusError(status, f"{error.message} (sent {', '.join(secrets)})")
 
     replace(_exchange, "read_error", told)
+
+
+@breaks("ARK-SEC-5")
+def has_a_small_bound_on_events() -> None:
+    """An event of more than a mebibyte is too large."""
+    defaults = {"event": 2**20, "create_body": 2**20, "error_body": 2**16}
+    waits = {"create_wait": 30.0, "error_wait": 5.0}
+    replace(Bounds.__init__, "__kwdefaults__", {**defaults, **waits})
+
+
+@breaks("ARK-WIR-5")
+def forgets_an_option() -> None:
+    """One option has no name on the wire."""
+    edit_create(
+        lambda r: _edit_config(r, {k: v for k, v in _config_of(r).items() if k != "evalSteps"})
+    )
+
+
+@breaks("ARK-WIR-13")
+def writes_spaces_of_the_job_id_as_plus() -> None:
+    """The job id is encoded as if it stood in a form."""
+
+    def job_path(job_id: str, rest: str = "") -> str:
+        return f"/v1/jobs/{quote_plus(job_id)}{rest}"
+
+    replace(_wire, "_job_path", job_path)
+
+
+@breaks("ARK-WIR-14")
+def encodes_the_query_twice() -> None:
+    """Values of the query that are encoded already are encoded once more."""
+    original = urlencode
+
+    def twice(pairs: Mapping[str, str], *, quote_via: object) -> str:
+        assert quote_via
+        return original({key: quote(value) for key, value in pairs.items()}, quote_via=quote)
+
+    replace(_wire, "urlencode", twice)
