@@ -116,7 +116,9 @@ class _Fields:
 
     def number(self, key: str) -> float | None:
         value = self.rest.pop(key, None)
-        if value is None or (isinstance(value, (float, int)) and not isinstance(value, bool)):
+        if value is None or type(value) is float:  # as nearly always
+            return value
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value
         self.rest[key] = value
         return None

@@ -59,7 +59,8 @@ class Machines:
 
     def take(self, signal: Signal) -> list[Signal]:
         """Apply `signal` and all that follows from it; return those that moved, in order."""
-        match next_state(self._state_for(signal), signal):
+        state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
+        match next_state(state, signal):
             case Stream() as to:
                 self.stream = to
             case Job() as to:
@@ -75,6 +76,4 @@ class Machines:
         return moved
 
     def _state_for(self, signal: Signal) -> State:
-        if isinstance(signal, StreamSignal):
-            return self.stream
         return self.job if isinstance(signal, JobSignal) else self.stop
