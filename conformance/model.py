@@ -150,10 +150,9 @@ class _Wait:
         new = frame.id is None or frame.id not in self.seen
         if frame.id is not None:
             self.cursor = frame.id
+            self.seen.add(frame.id)
         if frame.kind in _NO_FRAME:
             return False
-        if frame.id is not None:
-            self.seen.add(frame.id)
         progress = self.is_progress(frame, new=new)
         if progress:
             self.failures = 0

@@ -54,6 +54,15 @@ def test_a_replayed_id_is_no_progress_when_only_new_cursors_are() -> None:
     assert predict(schedule(again, profile="hardened", budget=1)).result == {"error": "gave_up"}
 
 
+def test_an_id_that_a_block_without_data_brought_is_no_progress_again() -> None:
+    told = Attempt(frames=(Frame(Kind.ID_ONLY, "1"),), clean=False)
+    again = Attempt(frames=(Frame(Kind.LOG, "1"),))
+
+    expected = predict(schedule(told, again, profile="hardened", budget=1))
+
+    assert expected.result == {"error": "gave_up"}
+
+
 def test_a_callback_that_throws_drops_the_frames_behind_it_and_reopens() -> None:
     first = Attempt(frames=(Frame(Kind.LOG, "1"), Frame(Kind.LOG, "2")))
     thrown = Schedule(
