@@ -11,10 +11,17 @@ from pathlib import Path
 
 import anyio
 
-from mock_server.codec import scenario_from_file, scenario_schema, scenario_to_toml
+from arkor_proto import __version__
+from mock_server.codec import (
+    names_its_schema,
+    scenario_from_file,
+    scenario_schema,
+    scenario_to_toml,
+)
 from mock_server.explain import explain
 from mock_server.model import Scenario
 from mock_server.net.tls import TlsUnavailable
+from mock_server.phrasing import count_of
 from mock_server.process import Process, serve
 from mock_server.proxy import ProxyOrigin, Upstream
 from mock_server.recording import RecordingOrigin
@@ -59,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="arkor-mock", description="A programmable Arkor backend, and faults before a real one."
     )
+    parser.add_argument("--version", action="version", version=f"arkor-mock {__version__}")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     serve_ = commands.add_parser("serve", help="serve a scenario, and the admin on its own port")
     serve_.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
@@ -149,16 +157,28 @@ def _record(options: argparse.Namespace) -> None:
         elif is_new:
             out.unlink()
     count = recording.exchanges
-    said = f"{count} exchange{'' if count == 1 else 's'}, in {out}" if count else "nothing"
+    said = f"{count_of(count, 'exchange')}, in {out}" if count else "nothing"
     sys.stderr.write(f"arkor-mock: recorded {said}\n")
     if count:
         scenario_from_file(out)  # what cannot be read back is told now, not at the replay
 
 
 def _check(options: argparse.Namespace) -> None:
-    scenario = scenario_from_file(options.scenario)
-    count = len(scenario.rules)
-    sys.stdout.write(f"{options.scenario}: fine, {count} rule{'' if count == 1 else 's'}\n")
+    path: Path = options.scenario
+    scenario = scenario_from_file(path)
+    counts = [
+        count_of(len(found), noun)
+        for found, noun in ((scenario.jobs, "job"), (scenario.rules, "rule"))
+        if found
+    ]
+    says = f"fine, {' and '.join(counts)}"
+    if scenario == Scenario():
+        says = "nothing is scripted; the backend answers everything by itself"
+    elif not counts:
+        says = "fine, but no job and no rule; only settings"
+    sys.stdout.write(f"{path}: {says}\n")
+    if not names_its_schema(path):
+        sys.stdout.write(f"{path}: the version is missing; `schema = 1` at its top says it\n")
 
 
 def _explain(options: argparse.Namespace) -> None:

@@ -64,40 +64,61 @@ def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
 
 def scenario_from_toml(source: str) -> Scenario:
     """Read a scenario from TOML; raises ScenarioError that names the line or the place."""
-    try:
-        data = tomllib.loads(source)
-    except tomllib.TOMLDecodeError as error:
-        raise ScenarioError(f"TOML: {error}") from None
-    return scenario_from_dict(data)
+    return scenario_from_dict(_from_toml(source))
 
 
 def scenario_from_json(source: str) -> Scenario:
     """Read a scenario from JSON; raises ScenarioError that names the line or the place."""
+    return scenario_from_dict(_from_json(source))
+
+
+def scenario_from_file(path: Path) -> Scenario:
+    """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
+    try:
+        return scenario_from_dict(_from_file(path))
+    except ScenarioError as error:
+        raise ScenarioError(f"{path}: {error}") from None
+
+
+def names_its_schema(path: Path) -> bool:
+    """Tell whether a file says which version of the vocabulary it is written in."""
+    return "schema" in _from_file(path)
+
+
+def _from_toml(source: str) -> Mapping[str, object]:
+    try:
+        return tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"TOML: {error}") from None
+    except RecursionError:
+        raise ScenarioError("TOML: nested too deeply; a scenario is flat") from None
+
+
+def _from_json(source: str) -> Mapping[str, object]:
     try:
         data: object = json.loads(source)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ScenarioError(f"JSON: {error}") from None
     if not is_table(data):
         raise ScenarioError('JSON: a scenario is an object, such as {"rule": []}')
-    return scenario_from_dict(data)
+    return data
 
 
-def scenario_from_file(path: Path) -> Scenario:
-    """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
-    readers = {".toml": scenario_from_toml, ".json": scenario_from_json}
-    reader = readers.get(path.suffix)
-    if reader is None:
-        raise ScenarioError(f"{path}: {path.suffix or 'no suffix'!r} is not .toml or .json")
+def _from_file(path: Path) -> Mapping[str, object]:
+    readers = {".toml": _from_toml, ".json": _from_json}
+    if path.is_dir():
+        raise ScenarioError("is a directory; a scenario is a .toml or .json file")
+    if path.suffix not in readers:
+        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise ScenarioError(f"has {given}; a scenario is a .toml or .json file")
     try:
-        return reader(path.read_bytes().decode())
+        return readers[path.suffix](path.read_bytes().decode())
     except OSError as error:
-        raise ScenarioError(f"{path}: {error.strerror or error}") from None
+        raise ScenarioError(error.strerror or str(error)) from None
     except UnicodeDecodeError as error:
         raise ScenarioError(
-            f"{path}: byte {error.start} is not UTF-8; write such bytes as bytes_hex"
+            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex"
         ) from None
-    except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from None
 
 
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:

@@ -51,6 +51,6 @@ class Exchange:
     method: str
     headers: tuple[tuple[str, str], ...]
     attempt: int
-    """The how-manieth request of its route."""
+    """Which request of its route it is, from 1."""
     job_attempt: int
-    """The how-manieth request of its route and job."""
+    """Which request of its route and job it is, from 1."""

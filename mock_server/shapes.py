@@ -35,6 +35,8 @@ class Shape(Generic[T_co]):
     read: Callable[[object, str], T_co]
     schema: Callable[[], dict[str, object]]
     write: Callable[[object], object] | None = None
+    words: frozenset[str] = frozenset()
+    """The words of a table."""
 
 
 @frozen
@@ -56,9 +58,10 @@ class Span:
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which known word was meant, or list them all."""
     names = sorted(known)
-    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    plain = {name.lower().replace("-", "_"): name for name in names}
+    close = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1, cutoff=0.6)
     if close:
-        return f"did you mean {close[0]!r}?"
+        return f"did you mean {plain[close[0]]!r}?"
     return "the words here are " + ", ".join(names)
 
 
@@ -106,7 +109,7 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
 
 def integer(low: int, high: int) -> Shape[int]:
     """Describe a whole number within bounds, both included."""
-    says = f"a whole number from {low} to {high}"
+    says = f"a whole number from {low} to {high}" if low < high else str(low)
 
     def read(value: object, where: str) -> int:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:

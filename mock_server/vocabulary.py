@@ -227,12 +227,12 @@ class Select:
     job: str | None = word(text(), "the job's id, decoded", default=None)
     attempt: Span | None = word(
         span(),
-        "the how-manieth request of that route (with `job`: of that route and job)",
+        "which request of its route, from 1 (with `job`: of its route and job)",
         default=None,
     )
-    connection: Span | None = word(span(), "the how-manieth connection", default=None)
+    connection: Span | None = word(span(), "which connection, from 1", default=None)
     frame: Span | None = word(
-        span(), "the how-manieth frame of the answer", default=None, needs="frame"
+        span(), "which frame of the answer, from 1", default=None, needs="frame"
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
     event: str | None = word(text(), "frames with this event field", default=None, needs="frame")

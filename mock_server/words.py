@@ -60,7 +60,7 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
         read_so_far: dict[str, object] = {}
         for key, item in value.items():
             if key not in words:
-                raise ScenarioError(f"{where}: {key!r} is unknown; {nearest(key, words)}")
+                raise ScenarioError(f"{where}: {key!r} is unknown; {_meant(key, words)}")
             name, described = words[key]
             read_so_far[name] = described.shape.read(item, f"{where}.{key}" if where else key)
         found = cls(**read_so_far)
@@ -78,7 +78,15 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
             },
         }
 
-    return Shape(frozenset({"object"}), says, read, schema)
+    return Shape(frozenset({"object"}), says, read, schema, words=frozenset(words_of(cls)))
+
+
+def _meant(key: str, words: dict[str, tuple[str, Word]]) -> str:
+    """Say where an unknown word belongs: into a table of this one, or which one was meant."""
+    inside = [name for name, (_, found) in words.items() if key in found.shape.words]
+    if inside:
+        return f"it belongs inside {' or '.join(map(repr, inside))}"
+    return nearest(key, words)
 
 
 def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:

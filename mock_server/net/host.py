@@ -31,7 +31,7 @@ class Host:
     )
     _accepted: int = field(default=0, init=False)
     _group: TaskGroup | None = field(default=None, init=False)
-    _outage_scope: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _outage_scope: anyio.CancelScope | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
         self.service.outage = self._outage
@@ -61,7 +61,8 @@ class Host:
 
     def serve_instead(self, service: Service) -> None:
         """Serve something else from now on: connections are reset, an outage is over."""
-        self._outage_scope.cancel()
+        if self._outage_scope is not None:
+            self._outage_scope.cancel()
         self.listener.bring_back()
         for connection in tuple(self.connections.values()):
             connection.end_now(Ending.RST)

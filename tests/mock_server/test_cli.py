@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from attrs import define, frozen
 
+import arkor_proto
 from mock_server.__main__ import main
 
 COMMAND = [sys.executable, "-m", "mock_server"]
@@ -132,13 +133,48 @@ def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[st
     assert "Address already in use" in capsys.readouterr().err
 
 
-def test_check_says_that_a_scenario_is_fine(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ('schema = 1\n[[rule]]\nend = "rst"\n', ["fine, 1 rule"]),
+        ("schema = 1\n[[job]]\n[[job]]\n", ["fine, 2 jobs"]),
+        ('schema = 1\n[[job]]\n[[rule]]\nend = "rst"\n', ["fine, 1 job and 1 rule"]),
+        (
+            '[[rule]]\nend = "rst"\n',
+            ["fine, 1 rule", "the version is missing; `schema = 1` at its top says it"],
+        ),
+        (
+            "",
+            [
+                "nothing is scripted; the backend answers everything by itself",
+                "the version is missing; `schema = 1` at its top says it",
+            ],
+        ),
+        ("schema = 1\nseed = 3\n", ["fine, but no job and no rule; only settings"]),
+    ],
+)
+def test_check_says_what_it_found_and_what_is_missing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str, said: list[str]
 ) -> None:
     path = tmp_path / "s.toml"
-    path.write_text('[[rule]]\nend = "rst"\n')
+    path.write_text(content)
     assert main(["check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path}: fine, 1 rule\n"
+    assert capsys.readouterr().out == "".join(f"{path}: {line}\n" for line in said)
+
+
+def test_check_of_a_directory_says_that_it_is_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", str(tmp_path)]) == 1
+    expected = f"arkor-mock: {tmp_path}: is a directory; a scenario is a .toml or .json file\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_the_version_is_that_of_the_distribution(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"arkor-mock {arkor_proto.__version__}\n"
 
 
 def test_check_names_file_rule_mistake_and_the_nearest_word(
@@ -162,9 +198,10 @@ def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFi
     assert lines[1] == (
         "Job 1 is made by a create: emits 3 events as followers are ready and ends completed."
     )
-    assert lines[2].startswith("Rule 1 (cut), for the call is stream and the how-manieth request")
-    assert "how the response ends: end = rst" in lines[2]
-    assert lines[2].endswith("It needs frame, raw.")
+    assert lines[2] == (
+        "Rule 1 (cut), for request 1 of stream: "
+        "after 2 frames resets the connection (RST). It needs frame, raw."
+    )
 
 
 def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,6 +81,11 @@ def test_the_schema_refuses_an_unknown_word() -> None:
 
 MISTAKES: list[tuple[object, str]] = [
     ({"edn": "rst"}, "rule 1: 'edn' is unknown; did you mean 'end'?"),
+    ({"Delay-MS": 3}, "rule 1: 'Delay-MS' is unknown; did you mean 'delay_ms'?"),
+    ({"end": "RST"}, "rule 1: end: 'RST' is unknown; did you mean 'rst'?"),
+    ({"route": "me"}, "rule 1: 'route' is unknown; it belongs inside 'on'"),
+    ({"gate": "me"}, "rule 1: 'gate' is unknown; it belongs inside 'replace' or 'stall'"),
+    ({"end": "explode"}, "rule 1: end: 'explode' is unknown; the words here are bad_chunk, eof"),
     ({"end": "rts"}, "rule 1: end: 'rts' is unknown; did you mean 'rst'?"),
     ({"on": {"rout": "stream"}}, "rule 1: on: 'rout' is unknown; did you mean 'route'?"),
     (
@@ -137,9 +142,13 @@ def test_the_second_rule_is_named_as_the_second() -> None:
     ("data", "message"),
     [
         ({"rules": []}, "'rules' is unknown; did you mean 'rule'?"),
-        ({"schema": 2}, "schema: 2 (integer) is not a whole number from 1 to 1"),
+        ({"schema": 2}, "schema: 2 (integer) is not 1"),
         ({"job": [{"id": "a"}, {"id": "a"}]}, "the id 'a' is given twice"),
         ({"job": [{"submitted": True}]}, "job 1: a submitted job needs an id"),
+        ({"job": [{"emitted": True, "interval_ms": 5}]}, "job 1: interval_ms paces events to come"),
+        ({"limits": {"connection": 1}}, "limits: 'connection' is unknown; did you mean"),
+        ({"backend": {"tokn": "x"}}, "backend: 'tokn' is unknown; did you mean 'token'?"),
+        ({"token": "x"}, "'token' is unknown; it belongs inside 'backend'"),
         ({"job": [{"status": "done"}]}, "job 1: status: 'done' is unknown"),
     ],
 )
@@ -165,7 +174,10 @@ def test_a_rule_that_the_carrier_cannot_carry_is_refused_by_name() -> None:
         ("s.toml", b'x = "\xff"', "byte 5 is not UTF-8; write such bytes as bytes_hex"),
         ("s.json", b"{", "JSON: "),
         ("s.json", b"[]", "JSON: a scenario is an object"),
-        ("s.yaml", b"", "'.yaml' is not .toml or .json"),
+        ("s.yaml", b"", "has the suffix '.yaml'; a scenario is a .toml or .json file"),
+        ("s", b"", "has no suffix; a scenario is a .toml or .json file"),
+        ("s.toml", b"x = " + b"[" * 5000, "TOML: "),
+        ("s.json", b"[" * 100_000, "JSON: "),
         ("s.toml", None, "No such file"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Scenarios in plain words."""
+
+import re
+
+import pytest
+
+from mock_server import scenario_from_dict, scenario_from_toml
+from mock_server.catalogue import EXAMPLES
+from mock_server.explain import explain
+from mock_server.model import Rule
+from mock_server.phrasing import FOLDED, PHRASES
+from mock_server.words import words_of
+
+
+def said(rule: dict[str, object]) -> str:
+    """Return what is said of one rule, without its number."""
+    line = explain(scenario_from_dict({"rule": [rule]})).splitlines()[-1]
+    return line.removeprefix("Rule 1, for ")
+
+
+def test_every_fault_has_a_phrase() -> None:
+    assert set(PHRASES) | FOLDED == set(words_of(Rule))
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_no_fault_is_explained_by_its_source(name: str) -> None:
+    line = explain(scenario_from_toml(f"[[rule]]\n{EXAMPLES[name]}\n")).splitlines()[-1]
+    assert re.match(r"Rule 1, for \w.*: \w.*\.$", line), line
+    assert not re.search(r" = |None|: ;|; ;|: \.", line), line
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (
+            {"on": {"route": "stream", "attempt": "2-"}, "status": 503, "retry_after": 2},
+            (
+                "request 2 of stream and every later one: answers with the status 503; "
+                "asks it to wait 2 s (Retry-After)."
+            ),
+        ),
+        (
+            {"on": {"connection": "2-3", "times": 1}, "accept": "hang"},
+            (
+                "connections 2 to 3, 1 time at most: "
+                "accepts the connection and never says a word. It needs listener."
+            ),
+        ),
+        (
+            {"on": {"route": "stream", "last": True, "probability": 0.5}, "drop": True},
+            (
+                "every frame that ends the job in every request of stream, with a chance of 50 %: "
+                "drops the frame. It needs frame."
+            ),
+        ),
+        (
+            {"on": {"header": {"Last-Event-ID": "!"}, "job": "j"}, "resume": {"gap": 1}},
+            (
+                "every request about the job 'j' without the header Last-Event-ID: "
+                "skips 1 frame at the resume. It needs backend."
+            ),
+        ),
+        (
+            {"after": {"frames": 1, "bytes": 20}, "stall": {"gate": "g"}, "end": "fin"},
+            (
+                "every request: after 1 frame and 20 bytes of the next stalls until the gate 'g' "
+                "opens; then closes the connection without ending the response (FIN). "
+                "It needs frame, raw."
+            ),
+        ),
+        (
+            {"on": {"frame": "1-"}, "delay_ms": 20, "jitter_ms": 5},
+            (
+                "frame 1 and every later one in every request: "
+                "waits 20 ms, give or take 5 ms, before the frame. It needs frame."
+            ),
+        ),
+        (
+            {"listener": "down", "listener_ms": 1500},
+            "every request: afterwards the port refuses connections for 1.5 s. It needs listener.",
+        ),
+    ],
+)
+def test_a_rule_is_said_in_plain_words(rule: dict[str, object], expected: str) -> None:
+    assert said(rule) == expected
+
+
+def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
+    words = {"backend": {"token": "hunter2", "unknown_cursor": "gone"}, "limits": {"records": 200}}
+    text = explain(scenario_from_dict(words))
+    assert "hunter2" not in text
+    assert "The backend accepts one token only.\n" in text
+    assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
+    assert "Bound: records kept in the journal: 200 (records).\n" in text
+
+
+def test_jobs_are_said_with_their_pace_and_their_end() -> None:
+    jobs = [
+        {"id": "a", "submitted": True, "emitted": True, "events": [{"data": "x"}]},
+        {"events": 1, "interval_ms": 2500, "status": "running"},
+    ]
+    lines = explain(scenario_from_dict({"job": jobs})).splitlines()
+    assert lines[1:3] == [
+        (
+            "Job 1 with the id 'a' exists from the start: "
+            "emits its 1 event as written, before anybody follows."
+        ),
+        "Job 2 is made by a create: emits 1 event every 2.5 s and never ends by itself.",
+    ]
