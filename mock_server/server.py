@@ -7,20 +7,12 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import Final, Self
 
-import anyio
 from attrs import define, field, frozen
 
 from mock_server.backend import Backend, Job, JobEnded
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
-from mock_server.journal import (
-    ExchangeEnded,
-    FrameSent,
-    Journal,
-    Record,
-    RequestReceived,
-    ResponseStarted,
-)
+from mock_server.journal import Journal, Record
 from mock_server.model import JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
@@ -29,15 +21,17 @@ from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
 from mock_server.script import On
-from mock_server.shapes import ScenarioError, Shape
+from mock_server.shapes import ScenarioError, Shape, choice
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
+from mock_server.waiting import PATIENCE, Milestone, awaited
 from mock_server.words import table
 
 MOCK_CAPABILITIES = frozenset(Capability)
 
 
 _JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
+_ROUTE: Final[Shape[Route]] = choice(Route)
 
 
 @frozen
@@ -225,25 +219,14 @@ class MockServer:
         """The journal itself, to listen to or to read from a record on."""
         return self._journal
 
-    async def wait_until(self, wanted: Callable[[Record], bool]) -> Record:
-        """Wait for a record, past or to come, that satisfies `wanted`; returns it."""
-        for record in self._journal.records:
-            if wanted(record):
-                return record
-        found: list[Record] = []
-        event = anyio.Event()
+    async def wait_until(
+        self, wanted: Callable[[Record], bool], *, within: float = PATIENCE
+    ) -> Record:
+        """Wait for a record, past or to come, that satisfies `wanted`; returns it.
 
-        def look(record: Record) -> None:
-            if not found and wanted(record):
-                found.append(record)
-                event.set()
-
-        stop = self._journal.listen(look)
-        try:
-            await event.wait()
-        finally:
-            stop()
-        return found[0]
+        Raises TimeoutError after `within` seconds, which says what came instead.
+        """
+        return await awaited(self._journal, wanted, within, "what was waited for")
 
     async def wait_for(
         self,
@@ -253,32 +236,16 @@ class MockServer:
         frame: int | None = None,
         answered: bool = False,
         ended: bool = False,
+        within: float = PATIENCE,
     ) -> Record:
         """Wait for the request of a route and attempt, or for how far its answer got.
 
         With `answered` for its head, with `frame` for the frame of that index, with `ended` for its
-        end.
+        end. Raises TimeoutError after `within` seconds, and ScenarioError for an unknown route.
         """
-        route = Route(route)
-        kind: type[Record] = RequestReceived
-        if ended:
-            kind = ExchangeEnded
-        elif frame is not None:
-            kind = FrameSent
-        elif answered:
-            kind = ResponseStarted
-
-        def wanted(record: Record) -> bool:
-            if not isinstance(
-                record, RequestReceived | ResponseStarted | FrameSent | ExchangeEnded
-            ):
-                return False
-            right = isinstance(record, kind) and record.route is route
-            if isinstance(record, FrameSent) and frame is not None and record.index != frame:
-                return False
-            return right and record.attempt == attempt
-
-        return await self.wait_until(wanted)
+        known = _ROUTE.read(str(route), "wait_for")
+        wanted = Milestone(known, attempt, frame, answered, ended)
+        return await awaited(self._journal, wanted, within, str(wanted))
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError when it is not open."""

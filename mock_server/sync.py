@@ -18,6 +18,7 @@ from mock_server.server import MockServer
 from mock_server.shapes import Shape
 from mock_server.verify import Verify
 from mock_server.vocabulary import FRAME, Ending
+from mock_server.waiting import PATIENCE
 from mock_server.words import table
 
 _JOB: Shape[JobPlan] = table(JobPlan, "a job")
@@ -111,19 +112,29 @@ class SyncMock:
         frame: int | None = None,
         answered: bool = False,
         ended: bool = False,
+        within: float = PATIENCE,
     ) -> Record:
         """Wait as `MockServer.wait_for` does."""
 
         async def wait() -> Record:
             return await self._server.wait_for(
-                route, attempt=attempt, frame=frame, answered=answered, ended=ended
+                route,
+                attempt=attempt,
+                frame=frame,
+                answered=answered,
+                ended=ended,
+                within=within,
             )
 
         return self._portal.call(wait)
 
-    def wait_until(self, wanted: Callable[[Record], bool]) -> Record:
+    def wait_until(self, wanted: Callable[[Record], bool], *, within: float = PATIENCE) -> Record:
         """Wait as `MockServer.wait_until` does."""
-        return self._portal.call(self._server.wait_until, wanted)
+
+        async def wait() -> Record:
+            return await self._server.wait_until(wanted, within=within)
+
+        return self._portal.call(wait)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from mock_server import (
     RequestReceived,
     ResponseStarted,
     RuleFired,
+    ScenarioError,
     ScriptedFrame,
     scenario_from_dict,
 )
@@ -255,3 +256,22 @@ async def test_a_failure_inside_the_block_is_raised_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError):
         async with serve():
             raise ZeroDivisionError
+
+
+async def test_waiting_for_what_never_comes_ends_and_says_what_came() -> None:
+    async with serve() as mock:
+        await create(mock.port)
+        with pytest.raises(TimeoutError) as caught:
+            await mock.wait_for("stream", attempt=3, frame=2, within=0.01)
+        assert str(caught.value) == (
+            "request 3 of stream, its frame 2: did not come within 0.01 s; "
+            "the requests that came: 1 of create"
+        )
+        with pytest.raises(TimeoutError, match="what was waited for: did not come"):
+            await mock.wait_until(lambda _: False, within=0.01)
+
+
+async def test_waiting_for_an_unknown_route_names_the_nearest() -> None:
+    async with serve() as mock:
+        with pytest.raises(ScenarioError, match="'steam' is unknown; did you mean 'stream'"):
+            await mock.wait_for("steam")
