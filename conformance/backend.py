@@ -1,15 +1,16 @@
 """The mock backend as the kit sees it: one per case, recorded into the case's one trace.
 
 It knows the mock's scenario and its records. It refuses to know what a case expects. A backend
-stays open after its case, so that a late request has somewhere to arrive; only when very many are
-open does the oldest one close.
+stays open after its case, to the end of the run, so that a late request has somewhere to arrive;
+only where the system allows too few open files does the oldest one close, and then it says so.
 """
 
 import json
+import resource
 import socket
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final, assert_never
 
 import anyio
@@ -47,7 +48,10 @@ from mock_server import (
 )
 from mock_server.net.listener import Listener
 
-_MOST_OPEN: Final = 150
+_FILES_EACH: Final = 2
+"""A backend that nobody talks to: the port, and its placeholder."""
+_FILES_BESIDE: Final = 256
+"""For drivers, connections of cases under way, reports."""
 _PORT: Final = "{port}"
 
 
@@ -130,14 +134,25 @@ class Backends:
     """All backends of a run."""
 
     _group: TaskGroup = field(alias="group")
+    most: int
+    """So many stay open after their case."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
 
     @classmethod
     @asynccontextmanager
-    async def opened(cls) -> AsyncGenerator["Backends", None]:
-        """Hold backends open until the end of the block."""
+    async def opened(
+        cls, count: int, note: Callable[[str], None]
+    ) -> AsyncGenerator["Backends", None]:
+        """Hold `count` backends open until the end of the block, or as many as the system lets."""
+        most = _affordable(count)
+        if most < count:
+            needed = count * _FILES_EACH + _FILES_BESIDE
+            note(
+                f"open files are limited: a late request is noticed in the newest {most} cases, "
+                f"not in all {count} (ulimit -n {needed} would do)"
+            )
         async with anyio.create_task_group() as group:
-            yield cls(group)
+            yield cls(group, most)
             group.cancel_scope.cancel()
 
     async def open(self, case: Case, recorder: Recorder, drain: Callable[[], None]) -> CaseBackend:
@@ -158,10 +173,24 @@ class Backends:
         return CaseBackend(mock, recorder, done, recording.jobs)
 
     def release(self, backend: CaseBackend) -> None:
-        """Keep the backend of a case that is over, but of these only the newest ones."""
+        """Keep the backend of a case that is over."""
         self._over.append(backend.done)
-        if len(self._over) > _MOST_OPEN:
+        if len(self._over) > self.most:
             self._over.popleft().set()
+
+
+def _affordable(count: int) -> int:
+    """Allow this process as many open files as it may have, and return how many backends fit."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = count * _FILES_EACH + _FILES_BESIDE
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with suppress(OSError, ValueError):  # some systems allow less than they say
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return count
+    return max(min(count, (soft - _FILES_BESIDE) // _FILES_EACH), 1)
 
 
 async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus[None]) -> None:

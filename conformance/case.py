@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conformance.assertions.divergence import Assertion
 from conformance.reading import Json
@@ -119,6 +119,8 @@ class Case:
     steps: tuple[Step, ...]
     expect: tuple[Expectation, ...]
     source: Mapping[str, Json]
+    file: str = field(default="", eq=False)
+    """The path of its file, as it was given; empty for a case of the catalogue."""
 
     @property
     def family(self) -> str:

@@ -14,6 +14,12 @@ CAPABILITIES: Final = (
     "attach",
     "tls",
 )
+PROBED: Final = ("truncation.chunks", "truncation.length")
+"""What a case can need that no driver declares: whether the client's HTTP stack tells a body that
+was cut off (chunks without the last one, fewer bytes than Content-Length) from one that ended. The
+kit tries it out when a run begins.
+"""
+TIMES: Final = ("virtual", "scaled", "real")
 ERROR_KINDS: Final = (
     "http",
     "aborted",

@@ -1,36 +1,32 @@
 """A whole run: which cases play under which profiles, in how many lanes, with which drivers.
 
-It knows drivers that die and must be started again, and backends that stay open after their case
-so that a late request is caught. It refuses to know how results are shown.
+It knows drivers that die and must be started again, and that a request may come late: every result
+is judged again when the run is over. It refuses to know how results are shown.
 """
 
 import math
 import time
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from conformance.backend import Backends
 from conformance.case import Case
-from conformance.conversation import Conversation, Recorder, patiently
-from conformance.drive import PROTOCOL, Identity
-from conformance.judgement import Play, judge
+from conformance.conversation import Conversation
+from conformance.drive import Identity
+from conformance.playing import Assignment, Played, Player, driver_of, without_driver
+from conformance.probe import probe, worth_probing
+from conformance.probe_words import Stack
 from conformance.process import DriverUnusable
 from conformance.reading import ReadingError
 from conformance.specification import PROFILE_NAMES
-from conformance.stage import Stage
-from conformance.trace import Trace
-from conformance.verdict import CaseResult, verdict_of
-from conformance.verdict_words import Verdict
-from mock_server import ScenarioError
+from conformance.timing import IN_VIRTUAL_TIME, TimeMode, Timing
+from conformance.verdict import CaseResult
 
 PATIENCE: Final = 5.0
 """Seconds of silence after which nothing more is expected to happen."""
-_HELLO_FACTOR: Final = 4
-"""The start of a driver, which may have to load a lot, deserves so many times the patience."""
 
 
 @frozen(kw_only=True)
@@ -47,6 +43,10 @@ class Plan:
     """After so many cases that hung the rest is not played: it would only take time."""
     rounds: int = 1
     """Round trips between a sleep and its automatic wake: more of them catch more eagerness."""
+    time: TimeMode | None = None
+    """Whose time to judge by; None: virtual where the driver has it, else scaled."""
+    note: Callable[[str], None] = lambda _: None
+    """Called with what a reader should know before the first result."""
     wanted: Callable[[Case], bool] = lambda _: True
     """Asked right before a case is played: one that is not wanted any more is left out."""
 
@@ -62,15 +62,9 @@ class Outcome:
     results: Sequence[CaseResult]
     seconds: float
     left: int = 0
-
-
-@frozen
-class Assignment:
-    """One case under one profile, with its place in the run."""
-
-    place: int
-    case: Case
-    profile: str
+    timing: Timing = IN_VIRTUAL_TIME
+    stack: Stack | None = None
+    """What the start-up probe found, if a case needed it."""
 
 
 def assignments(plan: Plan) -> Sequence[Assignment]:
@@ -89,35 +83,25 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
     if not math.isfinite(plan.patience):
         raise ReadingError("patience", f"{plan.patience} is no number of seconds; 5 would be right")
     began = time.monotonic()
-    runner = _Runner(plan, on_result, iter(assignments(plan)))
-    async with Backends.opened() as backends:
+    chosen = assignments(plan)
+    runner = _Runner(plan, on_result, iter(chosen))
+    async with Backends.opened(len(chosen), plan.note) as backends:
         async with anyio.create_task_group() as group:
             for _ in range(plan.lanes):
                 group.start_soon(_Lane(runner, backends).work)
         results = [runner.results[place].again() for place in sorted(runner.results)]
     if runner.unusable is not None:
         raise runner.unusable
-    if runner.identity is None:
+    if runner.player is None:
         raise DriverUnusable("was never asked anything: no case was chosen")
     return Outcome(
-        identity=runner.identity,
+        identity=runner.player.identity,
         results=results,
         seconds=time.monotonic() - began,
         left=sum(1 for _ in runner.queue),
+        timing=runner.player.timing,
+        stack=runner.player.stack,
     )
-
-
-@frozen
-class _Played:
-    result: CaseResult
-    play: Play
-
-    def again(self) -> CaseResult:
-        """Judge once more: a request may have come since the case was closed."""
-        if not self.play.trace.events:
-            return self.result
-        findings = judge(self.play)
-        return evolve(self.result, findings=findings, verdict=verdict_of(self.play.case, findings))
 
 
 @define
@@ -125,10 +109,12 @@ class _Runner:
     plan: Plan
     on_result: Callable[[CaseResult], None]
     queue: Iterator[Assignment]
-    identity: Identity | None = None
+    player: Player | None = None
+    """How every lane plays; the first driver that says hello decides."""
     unusable: DriverUnusable | None = None
-    results: dict[int, _Played] = field(factory=dict[int, _Played])
+    results: dict[int, Played] = field(factory=dict[int, Played])
     hung: int = 0
+    beginning: anyio.Lock = field(factory=anyio.Lock)
 
     def next(self) -> Assignment | None:
         """Return what is to be played next, unless there is nothing to play it with."""
@@ -138,11 +124,26 @@ class _Runner:
         wanted = self.plan.wanted
         return next((each for each in self.queue if wanted(each.case)), None)
 
-    def keep(self, assignment: Assignment, played: _Played) -> None:
+    def keep(self, assignment: Assignment, played: Played) -> None:
         """Keep a result and tell whoever follows the run."""
         self.results[assignment.place] = played
         self.hung += bool(played.play.stuck or played.play.unanswered)
         self.on_result(played.result)
+
+    async def begin(self, conversation: Conversation, backends: Backends) -> Player:
+        """Settle with the first driver how to play; raises DriverUnusable."""
+        async with self.beginning:
+            if self.player is None:
+                identity = conversation.introduced()
+                timing = Timing.of(self.plan.time, identity)
+                player = Player(
+                    backends, identity, timing, self.plan.patience, rounds=self.plan.rounds
+                )
+                if worth_probing(self.plan.cases):
+                    player.stack = await probe(player, conversation, self.plan.profiles)
+                    self.plan.note(str(player.stack))
+                self.player = player
+            return self.player
 
 
 @define
@@ -155,126 +156,31 @@ class _Lane:
     async def work(self) -> None:
         """Play assignments until there are none."""
         following = self.runner.next()
+        plan = self.runner.plan
         while following is not None:
             assignment = following
             try:
-                async with _driver(self.runner.plan) as conversation:
-                    self.runner.identity = self.runner.identity or conversation.identity
-                    following = await self._play_with(conversation, assignment)
+                async with driver_of(plan.command, plan.patience, plan.time) as conversation:
+                    first = self.runner.player is None
+                    player = await self.runner.begin(conversation, self.backends)
+                    if first and (conversation.broken or conversation.unanswered):
+                        continue  # the probe has worn it out
+                    following = await self._play_with(player, conversation, assignment)
             except DriverUnusable as error:
-                if self.runner.identity is None:
+                if self.runner.player is None:
                     self.runner.unusable = error
                     return
-                self.runner.keep(assignment, _without_driver(assignment, str(error)))
+                self.runner.keep(assignment, without_driver(assignment, str(error)))
                 following = self.runner.next()
 
     async def _play_with(
-        self, conversation: Conversation, assignment: Assignment
+        self, player: Player, conversation: Conversation, assignment: Assignment
     ) -> Assignment | None:
         """Play with one driver as long as it lasts; return what is left to another one."""
         following: Assignment | None = assignment
         while following is not None:
-            played = await self._play(following, conversation)
-            self.runner.keep(following, played)
+            self.runner.keep(following, await player.play(following, conversation))
             following = self.runner.next()
             if self.runner.plan.isolate or conversation.broken or conversation.unanswered:
                 break
         return following
-
-    async def _play(self, assignment: Assignment, conversation: Conversation) -> _Played:
-        began = time.monotonic()
-        case, profile = assignment.case, assignment.profile
-        identity = conversation.identity
-        if identity is not None and (lacking := _lacking(identity, case, profile)):
-            return _not_played(assignment, Verdict.NOT_APPLICABLE, lacking)
-        recorder = Recorder()
-        plan = self.runner.plan
-        stage = Stage(case, profile, conversation, recorder, plan.patience, plan.rounds)
-        try:
-            backend = await self.backends.open(case, recorder, conversation.drain)
-        except ScenarioError as error:
-            return _not_played(assignment, Verdict.ERROR, f"server: {error}")
-        logged = conversation.logged
-        await stage.play(backend)
-        self.backends.release(backend)
-        play = Play(
-            case=case,
-            trace=recorder.trace,
-            stuck=stage.stuck,
-            unanswered=stage.unanswered,
-            broken=conversation.broken,
-            endless=stage.runaway,
-            log=conversation.log_since(logged),
-        )
-        findings = judge(play)
-        result = CaseResult(
-            case=case,
-            profile=profile,
-            verdict=verdict_of(case, findings),
-            findings=findings,
-            trace=recorder.trace,
-            reason=conversation.log if conversation.broken else "",
-            seconds=time.monotonic() - began,
-        )
-        return _Played(result, play)
-
-
-@asynccontextmanager
-async def _driver(plan: Plan) -> AsyncGenerator[Conversation, None]:
-    """Start a driver and let it introduce itself; raises DriverUnusable if it cannot."""
-    conversation = Conversation(plan.command)
-    conversation.start()
-    failure: DriverUnusable | None = None
-    async with anyio.create_task_group() as group:
-        group.start_soon(conversation.read)
-        try:
-            await _introduce(conversation, plan.patience * _HELLO_FACTOR)
-            yield conversation
-        except DriverUnusable as error:
-            # Out of the group it would come as an exception group.
-            failure = error
-        finally:
-            await conversation.stop()
-    if failure is not None:
-        raise failure
-
-
-async def _introduce(conversation: Conversation, patience: float) -> None:
-    recorder = Recorder()
-    conversation.listen(recorder)
-    conversation.ask("hello", "hello", {"protocol": PROTOCOL})
-
-    def answered() -> bool:
-        return recorder.trace.first("hello.settled") is not None
-
-    await patiently(recorder, conversation, patience, answered)
-    conversation.introduce(recorder)
-
-
-def _lacking(identity: Identity, case: Case, profile: str) -> str:
-    """Say which profile or capability the driver lacks for a case, or nothing."""
-    if profile not in identity.profiles:
-        return f"the driver does not declare the profile {profile}"
-    missing = sorted(set(case.needs) - identity.capabilities)
-    return f"the driver does not declare {', '.join(missing)}" if missing else ""
-
-
-def _not_played(assignment: Assignment, verdict: Verdict, reason: str) -> _Played:
-    trace = Trace()
-    result = CaseResult(
-        case=assignment.case,
-        profile=assignment.profile,
-        verdict=verdict,
-        findings=(),
-        trace=trace,
-        reason=reason,
-    )
-    return _Played(result, Play(case=assignment.case, trace=trace))
-
-
-def _without_driver(assignment: Assignment, reason: str) -> _Played:
-    """Judge a case whose driver could not be started again: it fails, the driver is known."""
-    play = Play(case=assignment.case, trace=Trace(), broken=f"the driver {reason}")
-    findings = judge(play)
-    unplayed = _not_played(assignment, verdict_of(assignment.case, findings), "")
-    return _Played(evolve(unplayed.result, findings=findings), play)

@@ -3,7 +3,6 @@
 It knows rich and the width of a screen. It refuses to know how a verdict was reached.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from conformance.catalogue import Outcome
 from conformance.narration import line
+from conformance.reports.record import rerun
 from conformance.specification import Level, Requirement
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
@@ -29,6 +29,7 @@ STYLES: Final[Mapping[Verdict, str]] = {
     Verdict.KNOWN_FAILURE: "yellow",
     Verdict.ERROR: "bold white on red",
 }
+_UNDECLARED: Final = ("not declared by the driver", "-", "-", "-")
 _MOST_FAILURES: Final = 20
 _MOST_FINDINGS: Final = 3
 _TIMELINE: Final = 6
@@ -54,7 +55,7 @@ class Report:
             self.console.print(self._failure(result))
             # Not wrapped: the command must survive being copied.
             self.console.print(
-                f"  rerun it alone  {self._rerun(result)}\n", soft_wrap=True, markup=False
+                f"  rerun it alone  {rerun(result, self.command)}\n", soft_wrap=True, markup=False
             )
         if len(troubled) > _MOST_FAILURES:
             more = len(troubled) - _MOST_FAILURES
@@ -90,16 +91,16 @@ class Report:
             )
         return table
 
-    def _rerun(self, result: CaseResult) -> str:
-        parts = ["arkor-conformance", "run", "--case", result.case.id, "--profile", result.profile]
-        return shlex.join([*parts, *(["--", *self.command] if self.command else [])])
-
     def _not_applicable(self, outcome: Outcome) -> None:
         reasons = Counter(
             result.reason for result in outcome.results if result.verdict is Verdict.NOT_APPLICABLE
         )
         for reason, count in reasons.items():
             self.console.print(Text(f"{count} not applicable: {reason}", style="dim"))
+        given_up = Counter(each for result in outcome.results for each in result.unjudged)
+        for each, count in given_up.items():
+            said = f"{count} of {each.word} not judged, or in part: {each.why}"
+            self.console.print(Text(said, style="dim"))
 
     def _summary(self, outcome: Outcome) -> RenderableType:
         table = Table(box=None, pad_edge=False, padding=(0, 2))
@@ -107,12 +108,13 @@ class Report:
             table.add_column(name, header_style="dim")
         for profile in dict.fromkeys(result.profile for result in outcome.results):
             results = [result for result in outcome.results if result.profile == profile]
-            table.add_row(profile, *profile_row(results))
+            declared = profile in outcome.identity.profiles
+            table.add_row(profile, *(profile_row(results) if declared else _UNDECLARED))
         identity = outcome.identity
         count = len(outcome.results)
         note = (
             f"{identity.implementation} {identity.version} · {count} verdicts in "
-            f"{outcome.seconds:.1f} s · real sockets, real faults, virtual time"
+            f"{outcome.seconds:.1f} s · real sockets, real faults, {outcome.timing}"
         )
         return Group(table, Text(note, style="dim"))
 
@@ -134,6 +136,8 @@ def profile_row(results: Sequence[CaseResult]) -> tuple[Text, str, str, str]:
         verdict = Text("conforms but for known failures", style=STYLES[Verdict.WARN])
     else:
         verdict = Text("CONFORMS", style="bold green")
+    if not ran:
+        return verdict, "-", "-", ", ".join(parts)
     musts = f"{len(broken)} broken" if broken else "all hold"
     return verdict, musts, f"{warned} broken" if warned else "all hold", ", ".join(parts)
 

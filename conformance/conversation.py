@@ -137,12 +137,23 @@ class Conversation:
             await self._stopped.wait()
             await self._process.stop()
 
-    def introduce(self, recorder: Recorder) -> None:
-        """Take the answer to `hello` out of a trace; raises DriverUnusable if it is none."""
+    def introduced(self) -> Identity:
+        """Return who the driver is; raises DriverUnusable if it never said so."""
+        if self.identity is None:
+            raise DriverUnusable("never answered hello")
+        return self.identity
+
+    def introduce(self, recorder: Recorder, waited: float) -> None:
+        """Take the answer to `hello` out of a trace; raises DriverUnusable if it is none.
+
+        `waited` is how many seconds the driver had for it.
+        """
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote: {self.log.strip()[-_TAIL:]}" if self.log.strip() else ""
-            raise DriverUnusable((self.broken or "never answered hello") + said)
+            silent = f"never answered hello, for which it had {waited:.0f} s"
+            hint = "" if self.broken or said else " (is each line flushed?)"
+            raise DriverUnusable((self.broken or silent) + hint + said)
         if settled.fact.failure is not None:
             raise DriverUnusable(f"refused {PROTOCOL}: {settled.fact.failure.message}")
         try:

@@ -9,9 +9,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from conformance.assertions.vocabulary import read_expectations
 from conformance.case import Case, Expectation, Operate, Step
-from conformance.case_words import CAPABILITIES
+from conformance.case_words import CAPABILITIES, PROBED
 from conformance.matrix import expand
 from conformance.reading import Json, ReadingError, Table, nearest, parse_toml, word
 from conformance.references import check_reference
@@ -23,6 +25,7 @@ CASES: Final = Path(__file__).parent / "cases"
 _ID: Final = re.compile(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?")
 CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
 CONFIG_NUMBERS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
+_NEEDS: Final = (*CAPABILITIES, *PROBED)
 TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
 
 
@@ -49,7 +52,9 @@ def load_cases(
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
     """Read the cases of files that are no part of the catalogue; raises ReadingError."""
     return tuple(
-        case for path in paths for case in read_case_file(path.name, _text(path), requirements)
+        evolve(case, file=str(path))
+        for path in paths
+        for case in read_case_file(path.name, _text(path), requirements)
     )
 
 
@@ -87,7 +92,7 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
         requires=requires,
         level=Level(table.one_of("level", [level.value for level in Level], "MUST")),
         profiles=_profiles(table, requires, known),
-        needs=tuple(word(f"{where}: needs", need, CAPABILITIES) for need in table.texts("needs")),
+        needs=tuple(word(f"{where}: needs", need, _NEEDS) for need in table.texts("needs")),
         why=table.text("why"),
         config=config,
         server=_server(table.table("server")),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.case_words import CAPABILITIES, ERROR_KINDS
+from conformance.case_words import CAPABILITIES, ERROR_KINDS, PROBED, TIMES
 from conformance.drive import COMMANDS, ENDINGS, EVENTS, PROTOCOL, PURPOSES
 from conformance.loader import CONFIG_NUMBERS, CONFIG_TEXTS, TRIGGERS
 from conformance.reading import Json
@@ -24,6 +24,7 @@ _WHOLE: Final[Schema] = {"type": "integer"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
+_SPREAD: Final = ("of", "samples", "at_least", "over")
 _TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
 
 
@@ -79,14 +80,16 @@ def drive_schema() -> Schema:
 
 def _commands() -> Iterator[Schema]:
     arguments: Mapping[str, Mapping[str, Json]] = {
-        "hello": {"protocol": {"const": PROTOCOL}},
+        "hello": {"protocol": {"const": PROTOCOL}, "time": _one_of(TIMES)},
         "open": {"case": _TEXT, "config": {"$ref": "#/$defs/config"}},
         "abort": {"reason": _TEXT},
         "wake": {"n": _COUNT},
     }
     for name in COMMANDS:
         own = arguments.get(name, {})
-        required = ["do", *own] if name == "wake" else ["id", "do", *own]
+        required = (
+            ["do", *own] if name == "wake" else ["id", "do", *(key for key in own if key != "time")]
+        )
         yield _table({"id": _WHOLE, "do": {"const": name}, **own}, required)
 
 
@@ -141,7 +144,7 @@ def case_schema() -> Schema:
                 "requires": {**_TEXTS, "minItems": 1},
                 "level": _one_of([level.value for level in Level]),
                 "profiles": {"type": "array", "items": _one_of(PROFILE_NAMES)},
-                "needs": {"type": "array", "items": _one_of(CAPABILITIES)},
+                "needs": {"type": "array", "items": _one_of((*CAPABILITIES, *PROBED))},
                 "why": _TEXT,
                 "config": _config(),
                 "server": _table({**server, "scenario": _TABLE}),
@@ -166,6 +169,7 @@ def _expect() -> Schema:
                 "last_event_ids": {"type": "array", "items": cursor},
                 "sleeps": {"type": "array", "items": {"oneOf": [_NUMBER, bounds]}},
                 "sleeps_differ": {"type": "boolean"},
+                "sleeps_spread": _table(dict.fromkeys(_SPREAD, _NUMBER), _SPREAD),
                 "callbacks": {"type": "array", "items": {"oneOf": [_TEXT, _TABLE]}},
                 "result": {"type": "object", "additionalProperties": _TABLE},
                 "equal": {"type": "array", "items": _TEXTS},

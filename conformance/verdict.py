@@ -10,6 +10,7 @@ from attrs import frozen
 
 from conformance.case import Case
 from conformance.specification import Level
+from conformance.timing import Unjudged
 from conformance.trace import Event, Trace
 from conformance.verdict_words import Exit, Verdict
 
@@ -41,6 +42,8 @@ class CaseResult:
     trace: Trace
     reason: str = ""
     seconds: float = 0.0
+    unjudged: tuple[Unjudged, ...] = ()
+    """What of the case the time of the run could not judge."""
 
     @property
     def name(self) -> str:

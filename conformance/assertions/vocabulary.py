@@ -12,13 +12,15 @@ from conformance.assertions.counting import LastEventIds, Requests
 from conformance.assertions.divergence import Assertion
 from conformance.assertions.ordering import Before, ClosedByClient, Never, Reached
 from conformance.assertions.shaping import EqualHeader, RequestShape, Shape
-from conformance.assertions.sleeping import Delay, Sleeps, SleepsDiffer
+from conformance.assertions.sleeping import Delay, Sleeps, SleepsDiffer, SleepsSpread
 from conformance.case_words import ERROR_KINDS
 from conformance.reading import Json, ReadingError, Table, kind_of, word
 from conformance.references import check_exchange, check_reference
 from conformance.trace import CALLBACKS, ROUTES
 
 _DEFAULT_CAP_MS: Final = 60_000.0
+MOST_FALSE_ALARMS: Final = 1e-9
+"""How often a statistical expectation may blame a sound client, at the most."""
 
 
 def read_expectations(
@@ -69,6 +71,28 @@ def _sleeps(table: Table, config: Mapping[str, Json]) -> Iterator[Assertion]:
         yield Sleeps(tuple(_delay(f"{table.where}: sleeps[{n}]", i, limit) for n, i in items))
     if table.has("sleeps_differ"):
         yield SleepsDiffer(table.flag("sleeps_differ"))
+    if table.has("sleeps_spread"):
+        yield _spread(table.table("sleeps_spread"), limit)
+
+
+def _spread(table: Table, cap: float) -> SleepsSpread:
+    """Read `{of, samples, at_least, over}`; refuses what would blame a sound client too often."""
+    found = SleepsSpread(
+        Delay.nominal(table.number("of"), cap),
+        table.count("samples"),
+        table.number("at_least"),
+        table.number("over"),
+    )
+    table.finish()
+    if not 0 < found.at_least < found.over <= found.delay.high - found.delay.low:
+        raise ReadingError(table.where, "0 < at_least < over <= the width of the bounds is right")
+    if found.samples < 2 or found.false_alarm > MOST_FALSE_ALARMS:  # noqa: PLR2004 - a range
+        raise ReadingError(
+            table.where,
+            f"{found.samples} samples are too few: by chance a sound client would fail more often "
+            f"than {MOST_FALSE_ALARMS:g}; more samples or a smaller 'at_least' would do",
+        )
+    return found
 
 
 def _delay(where: str, item: Json, cap: float) -> Delay:

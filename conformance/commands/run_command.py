@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from conformance.baseline import declared, read_baseline, weigh
+from conformance.case_words import TIMES
 from conformance.catalogue import PATIENCE, Outcome, Plan, assignments, run
 from conformance.console import Report
 from conformance.loader import load_cases, load_files
@@ -19,6 +20,7 @@ from conformance.process import DriverUnusable
 from conformance.reports import check_reports, write_reports
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.timing import TimeMode
 from conformance.verdict import CaseResult, exit_of
 from conformance.verdict_words import Exit
 
@@ -39,6 +41,12 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     help="Run the cases of this file instead of the catalogue.",
 )
 @click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
+@click.option(
+    "--time",
+    "mode",
+    type=click.Choice(TIMES),
+    help="Whose time to judge by; if not given: virtual where the driver has it, else scaled.",
+)
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
 @click.option("--isolate", is_flag=True, help="A new driver process for every case.")
 @click.option(
@@ -67,6 +75,7 @@ def command(
     files: Sequence[Path],
     patterns: Sequence[str],
     lanes: int,
+    mode: str | None,
     isolate: bool,
     patience: float,
     baseline: Path | None,
@@ -87,6 +96,7 @@ def command(
         isolate=isolate,
         patience=patience,
         give_up_after=_HUNG,
+        time=TimeMode(mode) if mode is not None else None,
     )
     if not assignments(plan):
         click.echo("arkor-conformance: no case was selected, so nothing was judged", err=True)
@@ -134,4 +144,4 @@ def _play(plan: Plan) -> Outcome:
         def advance(_: CaseResult) -> None:
             progress.advance(task)
 
-        return anyio.run(run, plan, advance)
+        return anyio.run(run, evolve(plan, note=progress.console.print), advance)
