@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from typing import Final
 
 import anyio
 import click
@@ -18,6 +19,8 @@ from conformance.reading import ReadingError, nearest
 from conformance.selection import select
 from conformance.specification import load_requirements
 from conformance.verdict_words import Exit
+
+_MOST_FAILURES: Final = 3
 
 
 @click.command()
@@ -124,9 +127,11 @@ class _Page:
     def _control(self, control: Control) -> None:
         if not control.failed:
             self._line("control", f"the reference passes {control.played} plays: {control.family}")
-        for result in control.failed:
+        for result in control.failed[:_MOST_FAILURES]:
             actual = result.findings[0].actual if result.findings else result.reason
             self._line("CONTROL", f"the reference fails {result.name}: {actual}")
+        if (rest := len(control.failed) - _MOST_FAILURES) > 0:
+            self._line("", f"and {rest} more of {control.played} plays")
 
 
 def _words(kill: Kill) -> str:
