@@ -116,9 +116,7 @@ class _Fields:
 
     def number(self, key: str) -> float | None:
         value = self.rest.pop(key, None)
-        if value is None or type(value) is float:  # as nearly always
-            return value
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
+        if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
             return value
         self.rest[key] = value
         return None
@@ -156,14 +154,60 @@ def decode_job(source: JsonObject) -> TrainingJob:
     )
 
 
+def _usual_log(source: JsonObject) -> TrainingLog | None:
+    """Return the log whose members all have the types they nearly always have; None for others.
+
+    Nearly all frames are such logs. It takes what `_Fields` would take, in a third of the time.
+    """
+    rest = dict(source)
+    pop = rest.pop
+    step, loss, eval_loss = pop("step", None), pop("loss", None), pop("evalLoss", None)
+    epoch, rate = pop("epoch", None), pop("learningRate", None)
+    speed, timestamp = pop("samplesPerSecond", None), pop("timestamp", None)
+    job_id = pop("jobId", None)
+    if (
+        type(step) is int
+        and (type(loss) is float or loss is None)
+        and (type(eval_loss) is float or eval_loss is None)
+        and (type(rate) is float or rate is None)
+        and (type(epoch) is float or epoch is None)
+        and (type(speed) is float or speed is None)
+        and (type(job_id) is str or job_id is None)
+        and (type(timestamp) is str or timestamp is None)
+    ):
+        del rest["type"]
+        draft = LogDraft()
+        draft.step, draft.epoch, draft.loss, draft.eval_loss = step, epoch, loss, eval_loss
+        draft.learning_rate, draft.samples_per_second = rate, speed
+        draft.job_id, draft.timestamp, draft.extra = job_id, timestamp, rest
+        draft.__class__ = TrainingLog
+        return draft  # type: ignore[return-value]  # it has just become one
+    return None
+
+
 def decode_event(source: JsonObject) -> TrainingEvent | None:
     """Return the event that a frame's data describes, None for a type this version ignores."""
+    log = _usual_log(source) if source.get("type") == "training.log" else None
+    return log or _any_event(source)
+
+
+def _any_event(source: JsonObject) -> TrainingEvent | None:
     taken = _Fields(source)
     kind = taken.text("type")
     job_id, timestamp = taken.text("jobId"), taken.text("timestamp")
-    match kind:  # the most frequent first
+    match kind:
         case "training.log":
-            return _log(taken, job_id, timestamp)
+            return TrainingLog(
+                step=taken.integer("step"),
+                loss=taken.number("loss"),
+                eval_loss=taken.number("evalLoss"),
+                learning_rate=taken.number("learningRate"),
+                epoch=taken.number("epoch"),
+                samples_per_second=taken.number("samplesPerSecond"),
+                job_id=job_id,
+                timestamp=timestamp,
+                extra=taken.rest,
+            )
         case "training.started":
             return TrainingStarted(
                 metadata=taken.mapping("metadata"),
@@ -197,21 +241,6 @@ def decode_event(source: JsonObject) -> TrainingEvent | None:
             )
         case _:
             return None
-
-
-def _log(taken: _Fields, job_id: str | None, timestamp: str | None) -> TrainingLog:
-    draft = LogDraft()
-    draft.step = taken.integer("step")
-    draft.loss = taken.number("loss")
-    draft.eval_loss = taken.number("evalLoss")
-    draft.learning_rate = taken.number("learningRate")
-    draft.epoch = taken.number("epoch")
-    draft.samples_per_second = taken.number("samplesPerSecond")
-    draft.job_id = job_id
-    draft.timestamp = timestamp
-    draft.extra = taken.rest
-    draft.__class__ = TrainingLog
-    return draft  # type: ignore[return-value]  # it has just become one
 
 
 def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:

@@ -41,7 +41,7 @@ from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
-_IN_A_ROW: Final = 16
+_IN_A_ROW: Final = 32
 CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
 
 
@@ -223,8 +223,8 @@ class Driver:
                 case Deliver() as delivery:
                     self._delivery, self._delivered = delivery, delivery.delivery
                     self._tell_news()
-                case Idle(until, timer):
-                    self._set_alarm(until, timer)
+                case Idle() as idle:
+                    self._set_alarm(idle.until, idle.timer)
                     return
                 case Send(exchange, request):
                     scope = self._scopes[exchange] = anyio.CancelScope()

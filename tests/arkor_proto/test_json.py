@@ -1,9 +1,11 @@
 """Typed values from JSON and back: nothing unknown is lost, nothing unexpected disturbs."""
 
 import json
+import weakref
 from types import MappingProxyType
 
 import pytest
+from attrs.exceptions import FrozenInstanceError
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -141,6 +143,33 @@ def test_every_figure_of_a_log_has_its_place() -> None:
 )
 def test_each_type_has_its_event(data: JsonObject, event: TrainingEvent) -> None:
     assert decode_event(data) == event
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        {"step": 7, "loss": 1, "x": True},
+        {"step": 7.0, "loss": 1.0, "x": True},
+        {"step": 7, "loss": 1.0, "evalLoss": None, "x": True, "jobId": None},
+    ],
+)
+def test_a_log_is_the_same_however_its_numbers_are_written(data: JsonObject) -> None:
+    event = decode_event({"type": "training.log", **data})
+    assert event == TrainingLog(step=7, loss=1.0, extra={"x": True})
+
+
+def test_reading_an_event_leaves_the_object_as_it_was() -> None:
+    data = {"type": "training.log", "step": 1, "loss": 0.5, "x": 1}
+    decode_event(data)
+    assert data == {"type": "training.log", "step": 1, "loss": 0.5, "x": 1}
+
+
+def test_a_log_is_frozen_and_can_be_referred_to_weakly() -> None:
+    event = decode_event({"type": "training.log", "step": 1})
+    assert event is not None
+    assert weakref.ref(event)() is event
+    with pytest.raises(FrozenInstanceError):
+        event.job_id = "j"  # type: ignore[misc]  # that is the point
 
 
 @pytest.mark.parametrize("loss", ["0.5", True, [1], {"a": 1}])
