@@ -1,0 +1,141 @@
+"""The mock's goals and figures: `python -m tests.benchmarks.mock` prints one Markdown table.
+
+It knows what is fast enough. It refuses to know how it is measured. Every figure is taken in a
+process of its own, so that none leaves its memory to the next. `--check` exits 1 if a goal is
+missed.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Final, TypeVar
+
+import anyio
+from attrs import frozen
+
+from tests.benchmarks.mock_measures import (
+    FULL,
+    SMALL,
+    Beside,
+    Opened,
+    Size,
+    fixture_takes,
+    frames_per_second,
+    open_streams,
+    proxy_adds,
+    ready_in,
+    stall_beside_another,
+)
+
+BACKENDS: Final = ("asyncio", "trio")
+_T = TypeVar("_T")
+_MS: Final = 1000.0
+
+
+@frozen
+class Row:
+    """One figure beside its goal."""
+
+    what: str
+    figure: str
+    goal: str
+    met: bool
+
+
+def at_least(what: str, figure: float, goal: float, unit: str) -> Row:
+    """Judge a figure that is better when it is greater."""
+    return Row(what, f"{figure:,.0f} {unit}", f"≥ {goal:,.0f}", figure >= goal)
+
+
+def at_most(what: str, figure: float, goal: float, unit: str, *, more: str = "") -> Row:
+    """Judge a figure that is better when it is smaller; `more` is told beside it."""
+    return Row(what, f"{figure:.2f} {unit}{more}", f"≤ {goal:g}", figure <= goal)
+
+
+def judge_streams(opened: Opened, size: Size) -> Row:
+    """Judge that all streams are open at once."""
+    seconds = f"opened in {opened.opening:.1f} s, told in {opened.telling:.1f} s"
+    figure = f"{opened.streams:,} ({seconds})"
+    met = opened.streams >= size.streams
+    return Row("open streams in one process", figure, f"≥ {size.streams:,}", met)
+
+
+def judge_stall(beside: Beside) -> list[Row]:
+    """Judge what a stall does to other streams and to the memory."""
+    more = f" ({beside.alone * _MS:.1f} ms without)"
+    slowest = "slowest frame beside a stalled stream"
+    return [
+        at_most(slowest, beside.beside * _MS, 100.0, "ms", more=more),
+        at_most("memory that a stalled stream takes", beside.grown, 10.0, "MB"),
+    ]
+
+
+def on(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
+    """Run an asynchronous measurement in a process of its own."""
+    return alone(partial(run, measure, size, backend))
+
+
+def run(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
+    """Run an asynchronous measurement here."""
+    return anyio.run(measure, size, backend=backend)
+
+
+def alone(measure: Callable[[], _T]) -> _T:
+    """Run a measurement in a process of its own."""
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(measure).result()
+
+
+def rows_on(backend: str, size: Size) -> list[Row]:
+    """Measure what depends on the event loop."""
+    ruled = partial(frames_per_second, ruled=True)
+    stream = "one stream"
+    return [
+        at_least(stream, on(frames_per_second, size, backend), 20_000, "frames/s"),
+        at_least(f"{stream}, a rule on its frames", on(ruled, size, backend), 20_000, "frames/s"),
+        judge_streams(on(open_streams, size, backend), size),
+        at_most("the native proxy adds to a frame", on(proxy_adds, size, backend) * _MS, 0.5, "ms"),
+        *judge_stall(on(stall_beside_another, size, backend)),
+    ]
+
+
+def rows_of_the_process(size: Size) -> list[Row]:
+    """Measure what does not."""
+    return [
+        at_most("from the start to the ready line", alone(partial(ready_in, size)), 0.5, "s"),
+        at_most("a fixture", alone(partial(fixture_takes, size)) * _MS, 5.0, "ms"),
+    ]
+
+
+def line(row: Row, where: str) -> str:
+    """Write a row of the table."""
+    verdict = "met" if row.met else "**missed**"
+    return f"| {row.what} | {where} | {row.figure} | {row.goal} | {verdict} |"
+
+
+def table(size: Size) -> tuple[str, bool]:
+    """Measure everything; return the table, and whether all goals are met."""
+    found = [(row, backend) for backend in BACKENDS for row in rows_on(backend, size)]
+    found += [(row, "") for row in rows_of_the_process(size)]
+    heads = ["| what | on | figure | goal | |", "|---|---|--:|--:|---|"]
+    lines = [line(row, where) for row, where in found]
+    return "\n".join([*heads, *lines]), all(row.met for row, _ in found)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if it is to be checked and a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.mock")
+    parser.add_argument("--small", action="store_true", help="measure next to nothing, quickly")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a goal is missed")
+    options = parser.parse_args(arguments)
+    text, all_met = table(SMALL if options.small else FULL)
+    sys.stdout.write(f"Python {platform.python_version()}\n\n{text}\n")
+    return 1 if options.check and not all_met else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

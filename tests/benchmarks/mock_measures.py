@@ -1,0 +1,216 @@
+"""What the mock and its proxy are measured with.
+
+It knows streams, pushes and clocks. It refuses to know what is fast enough. Server and client share
+one process and one loop, so every figure is a floor of what the server alone can do.
+"""
+
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import frozen
+
+from mock_server import MockServer, Scenario, ScriptedFrame, scenario_from_dict
+from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.sync import mock_in
+from tests.mock_server.rawclient import RawClient, request_bytes
+
+_COMMAND: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")
+_A_RULE: Final = {"on": {"route": "stream", "frame": 7}, "drop": True}
+
+
+@frozen
+class Size:
+    """How much is measured."""
+
+    frames: int
+    streams: int
+    pushes: int
+    rounds: int
+
+
+FULL: Final = Size(frames=40_000, streams=2_000, pushes=400, rounds=9)
+SMALL: Final = Size(frames=200, streams=20, pushes=5, rounds=1)
+"""Enough to see every path once, where nothing is measured."""
+
+
+def own_time() -> float:
+    """Return a clock, in seconds, that stands still while another has the turn of this thread.
+
+    Linux counts how long a thread was ready to run and did not; what one thread does alone is
+    timed by this, so that a busy machine disturbs less.
+    """
+    return time.perf_counter() - _kept_waiting("thread-self")
+
+
+def _kept_waiting(who: str) -> float:
+    try:
+        return int(Path(f"/proc/{who}/schedstat").read_text().split()[1]) / 1e9
+    except FileNotFoundError:
+        return 0.0
+
+
+def _target(job: str, headers: Mapping[str, str] | None = None) -> bytes:
+    return request_bytes("GET", f"/v1/jobs/{job}/events/stream", headers)
+
+
+async def frames_per_second(size: Size, *, ruled: bool = False) -> float:
+    """Read one stream of many frames to its end; `ruled` has a rule look at each of them."""
+    job = {"id": "j", "events": size.frames, "length": 150, "submitted": True}
+    scenario = scenario_from_dict({"job": [job], "rule": [_A_RULE] if ruled else []})
+    async with MockServer(scenario) as mock, RawClient(mock.port) as client:
+        began = own_time()
+        await client.send(_target("j", {"Connection": "close"}))
+        found, _ = await client.read_to_end()
+        spent = own_time() - began
+    if (seen := found.count(b"\nid: ")) != size.frames - ruled:
+        raise RuntimeError(f"{seen} frames came, of {size.frames}")
+    return size.frames / spent
+
+
+@frozen
+class Opened:
+    """Streams open at once, and the seconds it took to open them and to tell all of an event."""
+
+    streams: int
+    opening: float
+    telling: float
+
+
+async def open_streams(size: Size) -> Opened:
+    """Open many live streams, then let one event reach all of them."""
+    allowed, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if allowed < 3 * size.streams:  # both ends of each are ours
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    job = {"id": "j", "events": 1, "status": "running", "submitted": True}
+    async with MockServer(scenario_from_dict({"job": [job]})) as mock:
+        clients = [RawClient(mock.port) for _ in range(size.streams)]
+        began = own_time()
+        for client in clients:
+            await client.__aenter__()
+            await client.send(_target("j"))
+        for client in clients:
+            await client.read_until(b"id: 1")
+        opened = own_time()
+        streams = mock.open_connections
+        mock.jobs["j"].cancel()
+        for client in clients:
+            await client.read_until(b"event: end")
+        told = own_time()
+        for client in clients:
+            await client.__aexit__(None, None, None)
+    return Opened(streams, opened - began, told - opened)
+
+
+@frozen
+class Beside:
+    """The slowest frame of a stream, in seconds, alone and beside a stalled one; MB grown."""
+
+    alone: float
+    beside: float
+    grown: float
+
+
+async def stall_beside_another(size: Size) -> Beside:
+    """Stall one stream in the proxy, before 100 MB of frames, and push frames into another."""
+    jobs = [
+        {"id": "big", "events": 100_000, "length": 1000, "submitted": True},
+        {"id": "live", "events": 0, "submitted": True},
+    ]
+    on = {"route": "stream", "job": "big"}
+    rule = {"on": on, "after": {"frames": 10}, "stall": {"gate": "g"}}
+    async with MockServer(scenario_from_dict({"job": jobs})) as upstream:
+        origin = ProxyOrigin(Upstream.at(upstream.base_url))
+        async with (
+            MockServer(scenario_from_dict({"rule": [rule]}), upstream=origin) as proxy,
+            RawClient(proxy.port) as stalled,
+            RawClient(proxy.port) as live,
+        ):
+            await _begin(live, "live")
+            alone = [await _push(upstream, "live", live, n) for n in range(size.pushes)]
+            before = _memory()
+            await stalled.send(_target("big"))
+            numbers = range(size.pushes, 2 * size.pushes)
+            beside = [await _push(upstream, "live", live, n) for n in numbers]
+            return Beside(max(alone), max(beside), _memory() - before)
+
+
+async def _begin(client: RawClient, job: str) -> None:
+    await client.send(_target(job))
+    await client.read_until(b"\r\n\r\n")
+
+
+async def _push(upstream: MockServer, job: str, client: RawClient, number: int) -> float:
+    """Return the seconds from the push of a frame until the client has it."""
+    words = f"n{number}."
+    began = own_time()
+    upstream.push(job, ScriptedFrame(data=words))
+    await client.read_until(words.encode())
+    spent = own_time() - began
+    await anyio.lowlevel.checkpoint()
+    return spent
+
+
+def _memory() -> float:
+    """Return the resident memory of this process now, in MB: the peak would hide what grows."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+async def proxy_adds(size: Size) -> float:
+    """Return the median seconds that the native proxy adds to a frame, the two taking turns."""
+    jobs = [{"id": name, "events": 0, "submitted": True} for name in ("direct", "through")]
+    async with MockServer(scenario_from_dict({"job": jobs})) as upstream:
+        origin = ProxyOrigin(Upstream.at(upstream.base_url))
+        async with (
+            MockServer(upstream=origin) as proxy,
+            RawClient(upstream.port) as direct,
+            RawClient(proxy.port) as through,
+        ):
+            await _begin(direct, "direct")
+            await _begin(through, "through")
+            added: list[float] = []
+            for number in range(size.pushes):
+                near = await _push(upstream, "direct", direct, number)
+                added.append(await _push(upstream, "through", through, number) - near)
+    return statistics.median(added)
+
+
+def ready_in(size: Size) -> float:
+    """Return the median seconds from the start of a process to its ready line."""
+    return statistics.median(_ready() for _ in range(size.rounds))
+
+
+def _ready() -> float:
+    began = own_time()
+    with subprocess.Popen(  # noqa: S603 -- our own command
+        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as process:
+        if process.stdin is None or process.stdout is None:
+            raise RuntimeError("a pipe that was asked for is not there")
+        process.stdout.readline()
+        spent = own_time() - began
+        spent -= _kept_waiting(str(process.pid))
+        process.stdin.close()
+    return spent
+
+
+def fixture_takes(size: Size) -> float:
+    """Return the median seconds of one server up and down on a running portal."""
+    with start_blocking_portal() as portal:
+        return statistics.median(_up_and_down(portal) for _ in range(10 * size.rounds))
+
+
+def _up_and_down(portal: BlockingPortal) -> float:
+    began = time.perf_counter()  # two threads take turns here
+    with mock_in(portal, Scenario()):
+        pass
+    return time.perf_counter() - began
