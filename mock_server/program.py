@@ -137,7 +137,7 @@ class ExchangeProgram:
 
     @property
     def outage(self) -> tuple[Outage, float] | None:
-        """The outage of the port that begins when the exchange has ended, and its seconds."""
+        """The outage of the port that begins as the exchange ends, and its seconds."""
         return next(
             ((rule.listener, rule.listener_for) for rule in self.rules if rule.listener), None
         )

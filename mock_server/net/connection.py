@@ -165,8 +165,6 @@ class ServerConnection:
                 await self._reject(refused)
                 return
             ended = await self._exchange(arrived)
-            if outage := arrived.program.outage:
-                self._service.outage(*outage)
             if not ended.reusable:
                 await self._part(ended)
                 return

@@ -119,6 +119,7 @@ class ExchangeOnWire:
         if not self._bodiless(head) or self._request.method == "HEAD":
             headers.append(("Content-Length", str(len(body))))
         whole = evolve(head, headers=tuple(headers + self._closing()))
+        self._begin_outage()
         await self._wire.send(whole.render() + body)
         self._note_response(head)
         return self._done(Ending.EOF, reusable=self._keep_alive)
@@ -225,8 +226,14 @@ class ExchangeOnWire:
             return b"%x\r\n%b\r\n" % (len(data), data)
         return data
 
+    def _begin_outage(self) -> None:
+        """Take the port away before the last words, so that no client is back too early."""
+        if outage := self._program.outage:
+            self._service.outage(*outage)
+
     async def _end(self, end: End) -> Ended:
         wire = self._wire
+        self._begin_outage()
         match end.how:
             case Ending.EOF:
                 return await self._polite_end(end.extra)
