@@ -204,6 +204,25 @@ def reads_retry_with_its_number_parser() -> None:
 
 
 @breaks("ARK-SSE-18")
+def reads_retry_as_a_float() -> None:
+    """`5e3` is 5,000."""
+
+    def read(value: bytes) -> int | None:
+        try:
+            return int(float(value))
+        except (ValueError, OverflowError):
+            return None
+
+    _every_retry(read)
+
+
+@breaks("ARK-BAK-10")
+def takes_a_retry_of_zero_for_none() -> None:
+    """`retry: 0` stands for the three seconds of browsers."""
+    _every_retry(lambda value: 3000 if value.strip() == b"0" else None)
+
+
+@breaks("ARK-SSE-18")
 def refuses_leading_zeros_of_retry() -> None:
     """`retry: 03000` is ignored."""
     original = EventStreamParser.feed

@@ -88,7 +88,7 @@ def counts_crlf_twice() -> None:
 @breaks("ARK-SSE-4")
 def knows_only_crlf() -> None:
     """Only CRLF ends a line; a lone LF is white space."""
-    with_lines(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
+    before_parsing(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
 
 
 @breaks("ARK-SSE-5")
