@@ -2,7 +2,7 @@
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_server import (
@@ -37,7 +37,7 @@ async def test_the_proxy_gives_the_transcript_of_the_mock(rules: Rules) -> None:
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=12))
 def test_without_rules_every_byte_passes_in_any_chunking(
     anyio_backend: str, body: bytes, sizes: list[int]

@@ -6,7 +6,7 @@ from typing import Self
 
 import anyio
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_server import MockServer, Scenario, scenario_from_dict, scenario_from_toml
@@ -67,7 +67,7 @@ async def test_whatever_a_backend_does_to_a_stream_is_replayed(rules: Rules) -> 
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
-@settings(max_examples=25)
+@settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.sampled_from(["eof", "fin", "rst"]))
 def test_any_bytes_are_replayed(anyio_backend: str, body: bytes, end: str) -> None:
     async def check() -> None:

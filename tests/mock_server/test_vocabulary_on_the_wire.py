@@ -21,6 +21,7 @@ from mock_server import (
     scenario_from_dict,
 )
 from mock_server.model import Rule
+from mock_server.shapes import is_table
 from mock_server.vocabulary import After, Insert, ScriptedFrame, Select, Shift, Stall
 from mock_server.words import words_of
 from tests.mock_server.rawclient import (
@@ -67,7 +68,7 @@ def streaming(rule: Mapping[str, object], *more: Mapping[str, object]) -> MockSe
     rules = [
         {**each, "on": {"route": "stream", **on}}
         for each in (rule, *more)
-        if isinstance(on := each.get("on", {}), Mapping)
+        if is_table(on := each.get("on", {}))
     ]
     job = {"id": "j", "submitted": True, "events": [*frames, end]}
     return MockServer(scenario_from_dict({"seed": 1, "job": [job], "rule": rules}))
