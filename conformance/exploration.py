@@ -25,7 +25,7 @@ from conformance.model import (
     Trigger,
     predict,
 )
-from conformance.reading import Json
+from conformance.reading import Json, Table
 from conformance.specification import Requirement
 
 NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
@@ -50,6 +50,9 @@ _CITES: Final[Mapping[str, Json]] = {
 }
 
 
+_TABLES: Final = frozenset({"config", "server", "step", "expect"})
+_LISTED: Final = frozenset({"frames"})
+_ABOUT: Final = "# Found by chance, and made smaller: what the oracle predicts is expected."
 _REQUIRES: Final = (
     "ARK-RES-2",
     "ARK-RES-3",
@@ -175,13 +178,29 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def case_file(case: Case) -> str:
-    """Return a case as the text of a case file."""
-    lines = [
-        "# Found by chance, and made as small as it gets. Run it with: arkor-conformance run --file",
-        "",
-    ]
-    lines += [f"{key} = {_toml(value)}" for key, value in case.source.items()]
-    return "\n".join(lines) + "\n"
+    """Return a case as the text of a case file, laid out as one that a human wrote."""
+    words = Table("case", case.source)
+    plain = [f"{key} = {_toml(value)}" for key, value in words.values.items() if key not in _TABLES]
+    tables = [("[config]", words.table("config"))]
+    tables += [("[[server.stream]]", each) for each in words.table("server").tables("stream")]
+    tables += [("[[step]]", each) for each in words.tables("step")]
+    tables += [("[expect]", words.table("expect"))]
+    sections = [[head, *_keys(table)] for head, table in tables]
+    return "\n\n".join("\n".join(each) for each in [[_ABOUT], plain, *sections]) + "\n"
+
+
+def _keys(table: Table) -> Iterator[str]:
+    for key, value in table.values.items():
+        if key in _LISTED and value:
+            yield f"{key} = ["
+            yield from (f"    {_toml(item)}," for item in table.items(key))
+            yield "]"
+        elif key == "cites":
+            yield from (
+                f"cites.{name} = {_toml(each)}" for name, each in table.table(key).values.items()
+            )
+        else:
+            yield f"{key} = {_toml(value)}"
 
 
 def _toml(value: Json) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import anyio
 import click
-from attrs import evolve
+from attrs import define, evolve
 from rich.console import Console
 
+from conformance.case import Case
 from conformance.catalogue import PATIENCE, Plan, run
 from conformance.commands.run_command import REFERENCE, refusal
 from conformance.console import Report
@@ -64,14 +65,14 @@ def command(
         if shrink:
             click.echo("making it smaller …")
             found = anyio.run(_shrink, plan, found, known)
-        case = as_case(f"seed-{seed}", found, known)
+        case = evolve(as_case(f"seed-{seed}", found, known), file=str(output))
+        output.write_text(case_file(case), "utf-8")
         outcome = anyio.run(run, evolve(plan, cases=(case,)), ignore)
     except DriverUnusable as error:
         click.echo(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    output.write_text(case_file(case), "utf-8")
     Report(Console(highlight=False, soft_wrap=False), known, driver).print(outcome)
-    click.echo(f"written to {output}; again: arkor-conformance run --file {output}")
+    click.echo(f"written to {output}")
     return Exit.FAILED
 
 
@@ -104,17 +105,33 @@ async def _shrink(plan: Plan, schedule: Schedule, known: Mapping[str, Requiremen
         schedule = steps[failing]
 
 
+@define
+class _Hunt:
+    """Looks for the first case that fails; what stands behind one that did need not be played."""
+
+    places: Mapping[str, int]
+    first: int
+
+    def heard(self, result: CaseResult) -> None:
+        """Take notice of a result."""
+        if result.verdict in _BAD:
+            self.first = min(self.first, self.places[result.case.id])
+
+    def wants(self, case: Case) -> bool:
+        """Tell whether a case could still be the first."""
+        return self.places[case.id] < self.first
+
+
 async def _first_failing(
     plan: Plan, schedules: Sequence[Schedule], known: Mapping[str, Requirement]
 ) -> int | None:
     cases = [as_case(f"try-{n}", schedule, known) for n, schedule in enumerate(schedules)]
-    outcome = await run(evolve(plan, cases=cases), ignore)
+    hunt = _Hunt({case.id: n for n, case in enumerate(cases)}, first=len(cases))
+    outcome = await run(evolve(plan, cases=cases, wanted=hunt.wants), hunt.heard)
     unplayed = [r.reason for r in outcome.results if r.verdict is Verdict.NOT_APPLICABLE]
     if len(unplayed) == len(cases):
         raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
-    places = {case.id: n for n, case in enumerate(cases)}
-    failed = [places[result.case.id] for result in outcome.results if result.verdict in _BAD]
-    return min(failed, default=None)
+    return hunt.first if hunt.first < len(cases) else None
 
 
 def ignore(_: CaseResult) -> None:

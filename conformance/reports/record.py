@@ -65,7 +65,9 @@ def record(
 
 def rerun(result: CaseResult, command: Sequence[str]) -> str:
     """Return the command that runs this case alone."""
-    parts = ["arkor-conformance", "run", "--case", result.case.id, "--profile", result.profile]
+    file = ["--file", result.case.file] if result.case.file else []
+    chosen = ["--case", result.case.id, "--profile", result.profile]
+    parts = ["arkor-conformance", "run", *file, *chosen]
     return shlex.join([*parts, *(["--", *command] if command else [])])
 
 

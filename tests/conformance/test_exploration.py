@@ -1,5 +1,7 @@
 """The oracle by hand-made schedules, and exploring by broken clients that no case was made for."""
 
+import re
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from conformance.exploration import as_case, case_file, roll, smaller
 from conformance.loader import load_files
 from conformance.model import Attempt, Frame, Kind, Schedule, Trigger, predict
 from conformance.specification import PROFILE_NAMES, load_requirements
+from tests.conformance.commandline import kit
 from tests.conformance.quirk import QUIRKS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -105,8 +108,8 @@ def test_a_schedule_written_as_a_case_file_is_read_back(number: int, tmp_path: P
     assert load_files(known, [path]) == (case,)
 
 
-def test_the_reference_survives() -> None:
-    result = run_explore("--seed", "11", "--budget", "90")
+def test_the_reference_survives(tmp_path: Path) -> None:
+    result = run_explore("--seed", "11", "--budget", "90", "--output", str(tmp_path / "found.toml"))
 
     assert (result.return_value, result.output) == (
         0,
@@ -130,18 +133,21 @@ def test_a_broken_client_that_no_case_was_made_for_is_found(
     assert len(load_files(load_requirements(), [found])) == 1
 
 
-def test_what_is_found_is_made_as_small_as_it_gets(
+def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
     found = tmp_path / "found.toml"
     driver = (sys.executable, "-m", "conformance.drivers.mutant", "resume.starts-over")
-    run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
+    result = run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
     (case,) = load_files(load_requirements(), [found])
     answers = case.server["stream"]
+    (shown,) = re.findall("rerun it alone  arkor-conformance (.+)", result.output)
+    again = kit(*shlex.split(shown))
 
     assert isinstance(answers, list)
     assert len(answers) == 2
+    assert (again.status, "ARK-RES-2 MUST" in again.out) == (1, True), again
 
 
 def test_two_clients_that_are_the_same_show_no_difference() -> None:
