@@ -62,7 +62,8 @@ async def idle(turns: int) -> None:
 @pytest.mark.parametrize("seed", range(40))
 async def test_over_sockets_one_of_cancel_and_end_wins(seed: int) -> None:
     dice = random.Random(seed)  # noqa: S311 -- seeded on purpose
-    turns = [dice.randint(0, 40) for _ in range(8)]
+    delays = [dice.randint(0, 90) for _ in range(3)]
+    pauses = [dice.randint(0, 15) for _ in range(3)]
     job = {"id": "j", "submitted": True, "events": 1, "status": "running"}
     answers: list[int] = []
     bodies: list[bytes] = []
@@ -85,9 +86,9 @@ async def test_over_sockets_one_of_cancel_and_end_wins(seed: int) -> None:
         async with anyio.create_task_group() as group:
             for _ in range(3):
                 group.start_soon(read)
-            for after in turns[:3]:
+            for after in delays:
                 group.start_soon(cancel, after)
-            group.start_soon(train, turns[3:6])
+            group.start_soon(train, pauses)
         with pytest.raises(JobEnded):
             mock.push("j", LAST)
         await cancel(0)
