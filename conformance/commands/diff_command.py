@@ -3,6 +3,7 @@
 import itertools
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import anyio
 import click
@@ -11,8 +12,7 @@ from attrs import evolve, frozen
 from conformance.case import Case
 from conformance.catalogue import PATIENCE, Plan, run
 from conformance.commands.explore_command import BATCH, ignore, rolled
-from conformance.commands.run_command import refusal
-from conformance.exploration import as_case
+from conformance.exploration import as_case, case_file
 from conformance.process import DriverUnusable
 from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.trace import CallbackRan, Requested, Settled, Slept, Trace
@@ -26,8 +26,8 @@ class Difference:
 
     case: Case
     about: str
-    left: str
-    right: str
+    left: tuple[str, Verdict]
+    right: tuple[str, Verdict]
 
 
 @click.command()
@@ -38,6 +38,12 @@ class Difference:
 @click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
 @click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+@click.option(
+    "--output",
+    default=Path("parted.toml"),
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where the schedule on which they part goes, as a case file.",
+)
 def command(
     *,
     left: str,
@@ -47,8 +53,11 @@ def command(
     profile: str | None,
     lanes: int,
     patience: float,
+    output: Path,
 ) -> int:
     """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes."""
+    if not output.absolute().parent.is_dir():
+        raise click.BadParameter("its folder does not exist", param_hint="--output")
     known = load_requirements()
     plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
     schedules = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), budget)
@@ -59,13 +68,18 @@ def command(
     try:
         found = anyio.run(_compare, plan, commands, cases)
     except DriverUnusable as error:
-        click.echo(refusal(error, [""]), err=True)
+        click.echo(f"arkor-conformance: no comparison: {error}", err=True)
         return Exit.UNUSABLE
     if found is None:
         click.echo(f"seed {seed}: {len(cases)} schedules, no difference")
         return Exit.OK
     click.echo(f"{found.case.id} under {found.case.profiles[0]}: the two part at {found.about}")
-    click.echo(f"  left   {found.left}\n  right  {found.right}")
+    width = max(len(found.left[0]), len(found.right[0]))
+    for side, (seen, verdict) in (("left", found.left), ("right", found.right)):
+        allowed = "the oracle allows it" if verdict is Verdict.PASS else "against the oracle"
+        click.echo(f"  {side:<5}  {seen:<{width}}  ({allowed})")
+    output.write_text(case_file(found.case), "utf-8")
+    click.echo(f"written to {output}; alone: arkor-conformance run --file {output} -- DRIVER")
     return Exit.FAILED
 
 
@@ -74,28 +88,37 @@ async def _compare(
 ) -> Difference | None:
     for start in range(0, len(cases), BATCH):
         batch = cases[start : start + BATCH]
-        left, right = [await _played(evolve(plan, command=each, cases=batch)) for each in commands]
+        left, right = [
+            await _played(side, evolve(plan, command=each, cases=batch))
+            for side, each in zip(("left", "right"), commands, strict=True)
+        ]
         for case in batch:
-            found = _difference(case, left[case.id].trace, right[case.id].trace)
+            found = _difference(case, left[case.id], right[case.id])
             if found is not None:
                 return found
     return None
 
 
-async def _played(plan: Plan) -> Mapping[str, CaseResult]:
-    outcome = await run(plan, ignore)
+async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
+    named = f"the {side} driver ({shlex.join(plan.command)})"
+    try:
+        outcome = await run(plan, ignore)
+    except DriverUnusable as error:
+        raise DriverUnusable(f"{named}: {error}") from error
     for result in outcome.results:
         if result.verdict is Verdict.NOT_APPLICABLE:
-            raise DriverUnusable(f"cannot be compared: {result.reason}")
+            raise DriverUnusable(f"{named} cannot be compared: {result.reason}")
     return {result.case.id: result for result in outcome.results}
 
 
-def _difference(case: Case, left: Trace, right: Trace) -> Difference | None:
-    for (about, ours), (_, theirs) in zip(_observed(left), _observed(right), strict=True):
+def _difference(case: Case, left: CaseResult, right: CaseResult) -> Difference | None:
+    both = zip(_observed(left.trace), _observed(right.trace), strict=True)
+    for (about, ours), (_, theirs) in both:
         pairs = itertools.zip_longest(ours, theirs, fillvalue="nothing")
         for n, (mine, other) in enumerate(pairs, 1):
             if mine != other:
-                return Difference(case, f"{about} {n}", mine, other)
+                where = f"{about} {n}"
+                return Difference(case, where, (mine, left.verdict), (other, right.verdict))
     return None
 
 

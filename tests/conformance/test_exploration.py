@@ -157,13 +157,27 @@ def test_two_clients_that_are_the_same_show_no_difference() -> None:
     assert "no difference" in result.output
 
 
-def test_two_clients_that_part_are_shown_where(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_clients_that_part_are_shown_where_and_who_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ROOT)
+    parted = tmp_path / "parted.toml"
     reference = f"{sys.executable} -m conformance.drivers.reference"
     quirk = f"{sys.executable} -m tests.conformance.quirk trims-the-spaces-of-a-cursor"
-    result = CliRunner().invoke(diff, [reference, quirk, "--budget", "60"])
+    arguments = [reference, quirk, "--budget", "60", "--output", str(parted)]
+    result = CliRunner().invoke(diff, arguments)
 
-    assert "left   GET stream behind 'a b'\n  right  GET stream behind 'ab'" in result.output
+    left = "left   GET stream behind 'a b'  (the oracle allows it)"
+    right = "right  GET stream behind 'ab'   (against the oracle)"
+    assert f"{left}\n  {right}" in result.output
+    assert len(load_files(load_requirements(), [parted])) == 1
+
+
+def test_a_comparison_says_which_driver_is_none() -> None:
+    reference = f"{sys.executable} -m conformance.drivers.reference"
+    result = kit("diff", reference, "/does/not/exist")
+
+    assert (result.status, "the right driver (/does/not/exist)" in result.err) == (3, True)
 
 
 def test_a_driver_that_is_none_is_said_to_be_none() -> None:
