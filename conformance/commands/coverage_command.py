@@ -12,7 +12,11 @@ from conformance.verdict_words import Exit
 @click.command()
 @click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
 def command(*, holes: bool) -> int:
-    """Show which cases and mutants stand for each requirement; a hole ends with status 1."""
+    """Show which cases and mutants stand for each requirement; a hole ends with status 1.
+
+    \b
+    arkor-conformance coverage --holes
+    """  # noqa: D301 - \b is click's word for: keep these lines
     requirements, mutants = load_requirements(), all_mutants()
     lines = coverage(requirements, load_cases(requirements), mutants)
     for line in lines:

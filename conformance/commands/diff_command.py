@@ -55,7 +55,11 @@ def command(
     patience: float,
     output: Path,
 ) -> int:
-    """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes."""
+    """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes.
+
+    \b
+    arkor-conformance diff 'node my-driver.mjs' 'python -m conformance.drivers.reference'
+    """  # noqa: D301 - \b is click's word for: keep these lines
     if not output.absolute().parent.is_dir():
         raise click.BadParameter("its folder does not exist", param_hint="--output")
     known = load_requirements()

@@ -49,7 +49,11 @@ def command(
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
-    """Try a client on random schedules; shrink the first that it does not survive."""
+    """Try a client on random schedules; shrink the first that it does not survive.
+
+    \b
+    arkor-conformance explore --seed 1 --budget 100 -- node my-driver.mjs
+    """  # noqa: D301 - \b is click's word for: keep these lines
     if not output.absolute().parent.is_dir():
         raise click.BadParameter("its folder does not exist", param_hint="--output")
     known = load_requirements()

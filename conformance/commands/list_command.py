@@ -13,7 +13,11 @@ from conformance.specification import PROFILE_NAMES, load_requirements
 @click.option("--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES))
 @click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
 def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
-    """List the cases: id, level, requirements, profiles."""
+    """List the cases: id, level, requirements, profiles.
+
+    \b
+    arkor-conformance list --profile hardened --filter 'budget.*'
+    """  # noqa: D301 - \b is click's word for: keep these lines
     cases = select(load_cases(load_requirements()), (), patterns)
     shown = [c for c in cases if not profiles or set(profiles) & set(c.profiles)]
     width = max((len(case.id) for case in shown), default=0)

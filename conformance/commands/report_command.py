@@ -20,7 +20,11 @@ from conformance.reports.saved import load
     help="A directory for all reports, or *.xml (JUnit), *.md, badge.json, *.html.",
 )
 def command(*, run: Path, reports: tuple[Path, ...]) -> int:
-    """Make the reports of RUN, a saved run.json, again."""
+    """Make the reports of RUN, a saved run.json, again.
+
+    \b
+    arkor-conformance report run.json --output report.html
+    """  # noqa: D301 - \b is click's word for: keep these lines
     check_reports(reports)
     saved = load(run)
     write_run(reports, saved)
