@@ -96,7 +96,7 @@ def _between(low: float, high: float, random: Random) -> float:
     return low + (high - low) * random()
 
 
-@define
+@define(eq=False)
 class Budget:
     """The consecutive failures so far, and the delay that each of them earns.
 

@@ -61,7 +61,7 @@ def is_success(status: int) -> bool:
     return 200 <= status < 300  # noqa: PLR2004 (these two numbers are the class)
 
 
-@define
+@define(eq=False)
 class Pending:
     """A request under way, and what has come back so far."""
 
@@ -80,7 +80,7 @@ class Pending:
         return Answer(self.status, self.headers, bytes(self.body), broken)
 
 
-@define
+@define(eq=False)
 class Outbox:
     """The exchanges under way, the operations asked for, and the outputs nobody has polled."""
 

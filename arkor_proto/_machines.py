@@ -44,7 +44,7 @@ def next_state(state: State, signal: Signal) -> State | None:
     return None
 
 
-@define
+@define(eq=False)
 class Machines:
     """The job, the stream and the stop of one trainer."""
 

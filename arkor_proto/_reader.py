@@ -45,7 +45,7 @@ class Control(Enum):
 Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 
 
-@define
+@define(eq=False)
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 

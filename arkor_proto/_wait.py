@@ -65,7 +65,7 @@ from arkor_proto._wire import (
 _NOT_FOUND: Final = 404
 
 
-@define
+@define(eq=False)
 class Wait:
     """What a trainer knows of its wait. `now` is in seconds on the session's clock."""
 
