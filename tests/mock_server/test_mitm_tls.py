@@ -12,6 +12,7 @@ from mock_server import MockServer, scenario_from_dict
 from mock_server.net.tls import TlsSettings, throw_away_tls
 from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
 from tests.mock_server.parity import ALL, CLOSED, JOB, tls_transcript, together
+from tests.mock_server.rawclient import request_bytes
 
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
 
@@ -59,6 +60,33 @@ async def test_every_rule_gives_the_transcript_of_the_mock_under_tls_on_both_sid
     del carried["nothing"], mocked["nothing"]  # there the head is mitmproxy's own
     for name, expected in mocked.items():
         assert carried[name] == expected, f"{name}: {proxied.log.read_text()}"
+
+
+def chatty_transcript(port: int, context: ssl.SSLContext) -> bytes:
+    """Ask for the stream and say more, record by record, while it comes."""
+    target = "/v1/jobs/j/events/stream"
+    with (
+        socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
+        context.wrap_socket(raw, server_hostname="127.0.0.1") as client,
+    ):
+        client.sendall(request_bytes("GET", target, {"Connection": "close"}))
+        for _ in range(50):
+            client.sendall(b"\r\n")
+        found = b""
+        while data := client.recv(65_536):
+            found += data
+    return found
+
+
+async def test_a_client_that_goes_on_talking_gets_its_stream_all_the_same(
+    mitmdump: Mitmdump,
+) -> None:
+    rule = {"on": {"route": "stream"}, "delay_ms": 20}
+    async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, [rule])
+        context = ssl.create_default_context(cafile=proxied.authority)
+        found = await anyio.to_thread.run_sync(chatty_transcript, proxied.port, context)
+    assert found.endswith(b"0\r\n\r\n"), proxied.log.read_text()
 
 
 def status_over_http2(port: int, context: ssl.SSLContext) -> bytes:
