@@ -243,6 +243,35 @@ async def test_a_wrong_request_is_told_what_is_wrong_and_changes_nothing(
         assert "RequestReceived" in str((await driver.ask("GET", "/servers/1/journal")).json)
 
 
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"[[rule]\n", "TOML: "),
+        (b'name = "\xff"', "byte 8 is not UTF-8; use bytes_hex"),
+        (b'[[rule]]\nedn = "rst"\n', "rule 1: 'edn' is unknown; did you mean 'end'?"),
+        (b'[[rule]]\nstatus = "503"\n', "rule 1: status: '503' (string) is not a whole number"),
+        (b'[[rule]]\nbody = "x"\njson = 1\n', "body and json exclude each other"),
+        (b"[[rule]]\n", "rule 1: does nothing"),
+        (b'[[rule]]\ntls = "hang"\n', "rule 1: 'tls' needs the tls_raw capability"),
+        (b"schema = 2\n", "schema: 2 (integer) is not 1"),
+    ],
+)
+@pytest.mark.parametrize(("method", "path"), [("PUT", "/servers/1/scenario"), ("POST", "/servers")])
+async def test_a_bad_scenario_is_told_what_is_wrong_and_nothing_is_lost(
+    method: str, path: str, body: bytes, message: str
+) -> None:
+    rule = {"on": {"route": "me"}, "status": 418}
+    async with driven(scenario_from_dict({"rule": [rule]})) as (driver, port):
+        async with RawClient(port) as client:
+            answer = await driver.ask(method, path, body, {"Content-Type": "application/toml"})
+            assert (await client.ask("GET", "/v1/me")).status == 418
+        listed = await driver.ask("GET", "/servers")
+    assert answer.status == 400
+    assert message in str(answer.json["error"])
+    assert json.loads(listed.body)["servers"][0]["id"] == "1"
+    assert len(json.loads(listed.body)["servers"]) == 1
+
+
 async def test_an_oversized_body_is_refused() -> None:
     async with driven() as (driver, _):
         answer = await driver.ask("POST", "/servers", b" " * (5 << 20))
