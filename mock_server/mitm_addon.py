@@ -19,7 +19,7 @@ import logging
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from attrs import define, field
 from mitmproxy import ctx, exceptions, http
@@ -32,11 +32,7 @@ from mitmproxy.tls import TlsData
 from mock_server.engine import Engine
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import head_plan
-from mock_server.journal import (
-    FrameSent,
-    Journal,
-    RuleFired,
-)
+from mock_server.journal import FrameSent, Journal, RuleFired
 from mock_server.mitm_settings import check_carried, read_scenario, write_journal
 from mock_server.mitm_takeover import FlowOrigin, take_client
 from mock_server.model import Limits, Scenario
@@ -50,6 +46,8 @@ from mock_server.vocabulary import Ending, Lost
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SWALLOWED: Final = 502
+
+_Observer: TypeAlias = Callable[[bytes], bytes]
 
 
 @define(eq=False)
@@ -66,32 +64,29 @@ class ArkorAddon:
 
     scenario: Scenario | None = None
     journal: Journal = field(factory=Journal, init=False)
-    gates: Gates = field(factory=Gates, init=False)
+    gates: Gates = field(init=False)
     _engine: Engine = field(init=False)
+    _limits: Limits = field(init=False)
     _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
-    _passing: dict[str, Exchange] = field(factory=dict[str, Exchange], init=False)
+    _passing: dict[str, _Observer] = field(factory=dict[str, _Observer], init=False)
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
     _running: bool = field(default=False, init=False)
+    _stop_writing: Callable[[], None] = field(default=lambda: None, init=False)
     _opened: Iterator[int] = field(factory=lambda: count(1), init=False)
     _tls: dict[str, list[ClientTLSLayer]] = field(
         factory=dict[str, list[ClientTLSLayer]], init=False
     )
 
     def __attrs_post_init__(self) -> None:
-        self._engine = Engine(0, self._note_fired)
-        if self.scenario is not None:
-            self._use(self.scenario)
+        self._obey(self.scenario or Scenario())
 
-    def _use(self, scenario: Scenario) -> None:
+    def _obey(self, scenario: Scenario) -> None:
+        """Carry this scenario out from the next request on; what is being carried goes on."""
         check_carried(scenario)
-        self.scenario = scenario
-        self._engine.seed = scenario.seed
+        self._limits = scenario.limits
+        self.gates = Gates()
+        self._engine = Engine(scenario.seed, self._note_fired)
         self._engine.load(scenario.rules)
-
-    @property
-    def limits(self) -> Limits:
-        """The limits of the scenario."""
-        return Limits() if self.scenario is None else self.scenario.limits
 
     def _note_fired(self, rule: int) -> None:
         self.journal.add(RuleFired(*self.journal.stamp(), rule))
@@ -105,13 +100,18 @@ class ArkorAddon:
         """Read the options."""
         if "arkor_scenario" in updated and ctx.options.arkor_scenario:
             try:
-                self._use(read_scenario(Path(ctx.options.arkor_scenario)))
+                self.scenario = read_scenario(Path(ctx.options.arkor_scenario))
+                self._obey(self.scenario)
             except ScenarioError as error:
                 self._refuse(f"arkor_scenario: {error}")
-        if "arkor_journal" in updated and ctx.options.arkor_journal:
-            path = ctx.options.arkor_journal
+        if "arkor_journal" in updated:
+            self._write_journal(ctx.options.arkor_journal)
+
+    def _write_journal(self, path: str) -> None:
+        self._stop_writing()
+        if path:
             try:
-                write_journal(self.journal, Path(path))
+                self._stop_writing = write_journal(self.journal, Path(path))
             except OSError as error:
                 why = f"{error.strerror}; name a file that can be written"
                 self._refuse(f"arkor_journal: {path}: {why}")
@@ -142,10 +142,10 @@ class ArkorAddon:
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
         program = self._engine.exchange(request.route, request.job, request.method, request.headers)
-        number = self._number(flow)
+        number = self._connections[flow.client_conn.id]
         note_request(self.journal, number, request, program)
         if not program.rules:
-            self._passing[flow.id] = program.about
+            self._passing[flow.id] = self._observing(number, program.about)
             return
         if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
@@ -173,16 +173,13 @@ class ArkorAddon:
         layers = data.context.layers
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
-    def _number(self, flow: http.HTTPFlow) -> int:
-        return self._connections[flow.client_conn.id]
-
     def _take_over(
         self, flow: http.HTTPFlow, request: Request, program: ExchangeProgram, number: int
     ) -> None:
         origin = FlowOrigin()
         io = _proxyserver().connections[flow.client_conn.id].transports[flow.client_conn]
         client = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
-        service = Service(self._engine, self.journal, origin, self.limits)
+        service = Service(self._engine, self.journal, origin, self._limits)
         service.gates = self.gates
         service.outage = _no_outage
         connection = ServerConnection(service, client.wire, number)
@@ -218,12 +215,12 @@ class ArkorAddon:
             taken.origin.begin(response.status_code, response.reason, pairs)
             response.stream = _feeding(taken.origin)
             return
-        about = self._passing.get(flow.id)
+        observe = self._passing.get(flow.id)
         streaming = response.headers.get("content-type", "").startswith("text/event-stream")
-        if about is not None and streaming:
-            response.stream = self._observing(self._number(flow), about)
+        if observe is not None and streaming:
+            response.stream = observe
 
-    def _observing(self, number: int, about: Exchange) -> Callable[[bytes], bytes]:
+    def _observing(self, number: int, about: Exchange) -> _Observer:
         """Pass bytes on as they are, and write the frames among them down."""
         framer, indices = Framer(), count(1)
 

@@ -4,6 +4,7 @@ It knows what the mitmproxy carrier can carry. It refuses to know mitmproxy.
 """
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -30,15 +31,18 @@ def read_scenario(path: Path) -> Scenario:
     return scenario
 
 
-def write_journal(journal: Journal, path: Path) -> None:
-    """Begin a file that gets every record as a line of JSON; raises OSError."""
+def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
+    """Begin a file that gets every record as a line of JSON; return what stops that.
+
+    Raises OSError.
+    """
     path.write_text("", encoding="utf-8")
 
     def write(record: Record) -> None:
         with path.open("a", encoding="utf-8") as out:
             out.write(json.dumps(record_to_dict(record)) + "\n")
 
-    journal.listen(write)
+    return journal.listen(write)
 
 
 def check_carried(scenario: Scenario) -> None:

@@ -1,7 +1,7 @@
 """Taking one exchange out of mitmproxy's hands.
 
-It knows how mitmproxy holds a client's writer and how frames flow through its stream callable. It
-refuses to know rules. mitmproxy goes on believing that it answers; what it writes is dropped, and
+It knows how mitmproxy holds a client's writer and keys, and how a body flows through its stream
+callable. It refuses to know rules. mitmproxy goes on believing that it answers; what it writes is dropped, and
 the engine's carrier writes to the same socket, so that stalls, cuts and resets are the engine's.
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionIO
 
@@ -27,6 +27,8 @@ from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Resume, Shift
 
 _HIGH_WATER: Final = 256 * 1024
+_WHOLE: Final = 1 << 20
+_BODILESS: Final = frozenset({204, 304})
 _HOP_BY_HOP: Final = frozenset(
     {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "trailer", "upgrade"}
 )
@@ -34,24 +36,34 @@ _HOP_BY_HOP: Final = frozenset(
 
 @define(eq=False)
 class FlowSource:
-    """The body of one answer, fed by mitmproxy, read by the carrier."""
+    """The body of one answer, fed by mitmproxy, read by the carrier: frames, or else bytes."""
 
     end: Ending = field(default=Ending.EOF, init=False)
+    framed: bool = field(default=False, init=False)
     _framer: Framer = field(factory=Framer, init=False)
+    _passed: int = field(default=0, init=False)
     _frames: list[Frame] = field(factory=list[Frame], init=False)
     _waiting: int = field(default=0, init=False)
     _over: bool = field(default=False, init=False)
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def feed(self, data: bytes) -> None:
-        """Take what the upstream sent."""
+        """Take what the upstream sent; nothing after its end."""
+        if self._over:
+            return
+        if not self.framed:
+            self._put(Frame(data))
+            return
         for block in self._framer.feed(data):
-            self._put(frame_of(block))
+            frame = frame_of(block)
+            self._put(evolve(frame, raw=block[self._passed :]))
+            self._passed = 0
+        self._wake()
 
     def finish(self, how: Ending) -> None:
         """Take the end of the upstream's answer, once."""
         if not self._over:
-            rest = self._framer.close()
+            rest = self._framer.close()[self._passed :]
             if rest:
                 self._put(Frame(rest))
             self.end = how
@@ -68,9 +80,12 @@ class FlowSource:
         self._changed = anyio.Event()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames, always whole ones; empty when the answer is over."""
-        del whole
+        """Wait for frames; empty when the answer is over."""
         while not self._frames and not self._over:
+            if not whole and self._framer.pending > self._passed:
+                part = Frame(self._framer.tail(self._passed), part=True)
+                self._passed = self._framer.pending
+                return [part]
             await self._changed.wait()
         found, self._frames = self._frames[:limit], self._frames[limit:]
         self._waiting -= sum(len(frame.raw) for frame in found)
@@ -96,7 +111,7 @@ class FlowOrigin:
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
-    _streaming: bool = field(default=False, init=False)
+    _small: bool = field(default=False, init=False)
     _failed: str | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
 
@@ -105,7 +120,9 @@ class FlowOrigin:
         lower = {name.lower(): value for name, value in headers}
         kept = tuple(pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP)
         self._head = Head(status, reason, kept)
-        self._streaming = lower.get("content-type", "").startswith("text/event-stream")
+        self.source.framed = lower.get("content-type", "").startswith("text/event-stream")
+        length = lower.get("content-length", "")
+        self._small = length.isascii() and length.isdigit() and int(length) <= _WHOLE
         self._known.set()
 
     def fail(self, why: str) -> None:
@@ -115,19 +132,27 @@ class FlowOrigin:
         self.source.finish(Ending.FIN)
 
     async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
-        """Wait for the head; a whole body too, unless it is an event stream."""
-        del request, resume
+        """Wait for the head; and for a small body of a known length, as the native proxy does."""
+        del resume
         await self._known.wait()
         head = self._head
         if head is None:
-            reply = refuse(502, f"upstream: {self._failed}")
-            return Answered(Head(502, phrase_of(502), reply.headers), reply.body)
-        if self._streaming:
+            return _refused(str(self._failed))
+        if request.method == "HEAD" or head.status in _BODILESS:
+            return Answered(head, b"")
+        if self.source.framed or not self._small:
             return Answered(head, self.source)
         parts: list[bytes] = []
         while frames := await self.source.next(64):
             parts += [frame.raw for frame in frames]
+        if self.source.end is not Ending.EOF:
+            return _refused("its answer was cut off")
         return Answered(head, b"".join(parts))
+
+
+def _refused(why: str) -> Answered:
+    reply = refuse(502, f"upstream: {why}")
+    return Answered(Head(502, phrase_of(502), reply.headers), reply.body)
 
 
 class SilencedWriter:

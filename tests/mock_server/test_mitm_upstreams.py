@@ -1,0 +1,105 @@
+"""The mitmproxy addon and the native proxy hand the same answers of a real upstream on alike."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mock_server import MockServer, scenario_from_dict
+from mock_server.proxy import ProxyOrigin, Upstream
+from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.rawclient import Answer, RawClient
+from tests.mock_server.rawupstream import RawUpstream, raw_upstream
+
+pytestmark = [pytest.mark.anyio, needs_mitmproxy]
+STREAM = "/v1/jobs/j/events/stream"
+OK = b"HTTP/1.1 200 OK\r\n"
+EVENTS = OK + b"Content-Type: text/event-stream\r\n"
+CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
+RULE = {"headers": {"X-Odd": "1"}}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Only the client runs here; the addon has mitmproxy's loop."""
+    return "asyncio"
+
+
+@pytest.fixture
+def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
+    with mitmdumps(tmp_path) as runner:
+        yield runner
+
+
+@pytest.fixture
+def raw() -> Iterator[RawUpstream]:
+    with raw_upstream() as upstream:
+        yield upstream
+
+
+ANSWERS = {
+    "json": (OK + b"Content-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",),
+    "nothing": (OK + b"Content-Length: 0\r\n\r\n",),
+    "no content": (b"HTTP/1.1 204 No Content\r\n\r\n",),
+    "not modified": (b"HTTP/1.1 304 Not Modified\r\nETag: x\r\n\r\n",),
+    "bytes in chunks": (OK + CHUNKED, b"3\r\na\n\n\r\n", b"1\r\nb\r\n0\r\n\r\n"),
+    "bytes until the end": (OK + b"X: y\r\n\r\n", b"all of it"),
+    "events until the end": (EVENTS + b"\r\n", b"data: a\n\n"),
+    "events of a known length": (EVENTS + b"Content-Length: 9\r\n\r\ndata: a\n\n",),
+    "the rest of a frame": (EVENTS + CHUNKED, b"b\r\ndata: a\n\nid\r\n0\r\n\r\n"),
+    "a refusal": (b"HTTP/1.1 410 Gone\r\nContent-Length: 4\r\n\r\ngone",),
+    "a name that says nothing": (b"HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n",),
+}
+
+
+async def asked(port: int, method: str) -> Answer:
+    async with RawClient(port) as client:
+        return await client.ask_to_end(method, STREAM, {"Connection": "close"})
+
+
+async def test_every_answer_is_handed_on_as_the_native_proxy_does(
+    mitmdump: Mitmdump, raw: RawUpstream
+) -> None:
+    proxied = await mitmdump.before(raw.url, [RULE])
+    scenario = scenario_from_dict({"seed": SEED, "rule": [RULE]})
+    async with MockServer(scenario, upstream=ProxyOrigin(Upstream.at(raw.url))) as proxy:
+        for name, pieces in ANSWERS.items():
+            raw.say(*pieces)
+            carried = await asked(proxied.port, "GET")
+            raw.say(*pieces)
+            assert carried == await asked(proxy.port, "GET"), name
+
+
+async def test_the_head_alone_is_handed_on_as_the_native_proxy_does(
+    mitmdump: Mitmdump, raw: RawUpstream
+) -> None:
+    proxied = await mitmdump.before(raw.url, [RULE])
+    scenario = scenario_from_dict({"seed": SEED, "rule": [RULE]})
+    async with MockServer(scenario, upstream=ProxyOrigin(Upstream.at(raw.url))) as proxy:
+        raw.say(EVENTS + CHUNKED)
+        carried = await asked(proxied.port, "HEAD")
+        raw.say(EVENTS + CHUNKED)
+        assert carried == await asked(proxy.port, "HEAD")
+
+
+async def test_a_small_answer_that_is_cut_off_is_a_502(
+    mitmdump: Mitmdump, raw: RawUpstream
+) -> None:
+    proxied = await mitmdump.before(raw.url, [RULE])
+    raw.say(OK + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+    answer = await asked(proxied.port, "GET")
+    assert answer.status == 502
+    assert answer.json == {"error": "upstream: its answer was cut off"}
+
+
+async def test_a_part_of_a_frame_is_passed_on_before_the_rest_comes(mitmdump: Mitmdump) -> None:
+    frames = [{"raw": "data: ha"}, {"raw": "lf\n\n", "gate": "rest"}]
+    rule = {"on": {"route": "stream"}, "frames": frames}
+    async with MockServer(scenario_from_dict({"rule": [rule]})) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, [RULE])
+        async with RawClient(proxied.port) as client:
+            await client.send(b"GET " + STREAM.encode() + b" HTTP/1.1\r\nHost: x\r\n\r\n")
+            await client.read_until(b"data: ha")
+            upstream.gate("rest").open()
+            await client.read_until(b"0\r\n\r\n")
+        assert [record["index"] for record in proxied.records("FrameSent")] == [1]
