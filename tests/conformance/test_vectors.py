@@ -1,10 +1,45 @@
-"""The compiled cases say what the cases say."""
+"""The vectors say what the cases say, satisfy their schemas, and serve without the kit."""
 
 import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import jsonschema  # type: ignore[import-untyped]  # it ships no types
+import pytest
 
 from conformance.loader import load_cases, read_case
+from conformance.reading import Table, parse_json
 from conformance.specification import load_requirements, specification_directory
 from conformance.vectors import DIRECTORY, vector_files
+from tests.conformance.npm import installed_adapters
+
+VECTORS: Final = specification_directory() / "vectors"
+GUIDE: Final = (VECTORS / "README.md").read_text("utf-8")
+FILES: Final = ["sse.json", *sorted(f"cases/{path.name}" for path in VECTORS.glob("cases/*.json"))]
+
+
+def schema(name: str) -> str:
+    """Return the text of a schema, with what it refers to in it."""
+    text = (specification_directory() / "schemas" / f"{name}.schema.json").read_text("utf-8")
+    reference = r'\{\s*"\$ref": "([a-z-]+)\.schema\.json"\s*\}'
+    return re.sub(reference, lambda found: schema(found[1]), text)
+
+
+def words(file: str, *path: str) -> set[str]:
+    """Return every key of the tables at a path: lists are walked, `*` is any key."""
+    found = [parse_json((VECTORS / file).read_bytes())]
+    for key in path:
+        tables = [Table.of(file, each) for each in found]
+        if key == "*":
+            found = [value for table in tables for value in table.values.values()]
+        else:
+            found = [table.values[key] for table in tables if key in table.values]
+        lists = [each for each in found if isinstance(each, list)]
+        found = [each for each in found if not isinstance(each, list)]
+        found += [item for each in lists for item in each]
+    return {key for each in found for key in Table.of(file, each).values}
 
 
 def test_the_compiled_cases_are_up_to_date() -> None:
@@ -26,3 +61,48 @@ def test_a_compiled_case_reads_back_as_the_same_case() -> None:
                 case.expect,
                 case.profiles,
             )
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_file_satisfies_its_schema(file: str) -> None:
+    name = "sse-vectors" if file == "sse.json" else "case-vectors"
+    jsonschema.validate(json.loads((VECTORS / file).read_bytes()), json.loads(schema(name)))
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        ("vectors",),
+        ("vectors", "expect"),
+        ("cases",),
+        ("cases", "step"),
+        ("cases", "expect"),
+        ("cases", "expect", "result", "*"),
+        ("cases", "expect", "request", "*"),
+        ("cases", "server", "stream", "frames"),
+    ],
+)
+def test_the_guide_explains_every_word_of_the_files(path: tuple[str, ...]) -> None:
+    files = [file for file in FILES if (file == "sse.json") == (path[0] == "vectors")]
+    used = {word for file in files for word in words(file, *path)}
+    explained = set(re.findall(r'[`".]([a-z_]+)[`"]', GUIDE))
+    assert used - explained == set()
+
+
+def test_the_harness_of_the_guide_runs_streams_and_cases_without_the_kit(tmp_path: Path) -> None:
+    (source,) = re.findall(
+        r"<!-- file: harness.mjs -->\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL
+    )
+    harness = installed_adapters(tmp_path) / "node" / "harness.mjs"
+    harness.write_text(source, "utf-8")
+    done = subprocess.run(  # noqa: S603 - what the guide shows
+        ["node", str(harness), str(VECTORS)],  # noqa: S607 - as the guide says
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    said = re.fullmatch(r"(\d+) event streams and (\d+) cases; \d+ cases are .*\n", done.stdout)
+    assert said is not None, done.stdout
+    assert (int(said[1]) > 100, int(said[2]) > 300) == (True, True)
