@@ -116,7 +116,7 @@ class _Wait:
     cursor: str = ""
     failures: int = 0
     cancels: int = 0
-    seen: set[str] = field(factory=lambda: {""})
+    seen: set[str] = field(factory=set[str])
     cursors: list[str] = field(factory=list[str])
     sleeps: list[int] = field(factory=list[int])
     callbacks: list[str] = field(factory=list[str])
@@ -124,6 +124,7 @@ class _Wait:
     def attempt(self, attempt: Attempt) -> None:
         """Live through one open; raises _Over when it ends the wait."""
         self.cursors.append(self.cursor)
+        self.seen.add(self.cursor)
         if attempt.status in _PERMANENT[self.schedule.profile]:
             raise _Over({"error": "http", "code": attempt.status})
         progressed = False
@@ -150,9 +151,10 @@ class _Wait:
         new = frame.id is None or frame.id not in self.seen
         if frame.id is not None:
             self.cursor = frame.id
-            self.seen.add(frame.id)
         if frame.kind in _NO_FRAME:
             return False
+        if frame.id is not None:
+            self.seen.add(frame.id)
         progress = self.is_progress(frame, new=new)
         if progress:
             self.failures = 0

@@ -66,6 +66,14 @@ def test_an_id_that_a_block_without_data_brought_is_no_progress_again() -> None:
     assert expected.result == {"error": "gave_up"}
 
 
+def test_an_id_is_news_behind_a_block_without_data_in_the_same_stream() -> None:
+    told = Attempt(frames=(Frame(Kind.ID_ONLY, "1"), Frame(Kind.LOG, "1")))
+
+    expected = predict(schedule(told, DONE, profile="hardened", budget=0))
+
+    assert expected.result == {"status": "completed"}
+
+
 def test_a_callback_that_throws_drops_the_frames_behind_it_and_reopens() -> None:
     first = Attempt(frames=(Frame(Kind.LOG, "1"), Frame(Kind.LOG, "2")))
     thrown = Schedule(

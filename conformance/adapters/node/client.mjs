@@ -168,6 +168,7 @@ export class Trainer {
 
   async #open(backoff, signal) {
     let response;
+    this.#remember(this.#cursor); // Also one that a block without data brought (ARK-BUD-14).
     try {
       response = await this.#wire.openStream(this.#job.id, this.#cursor, signal);
     } catch (error) {
@@ -217,8 +218,9 @@ export class Trainer {
   /** Move the cursor, judge progress, and return what has to be handed on, if anything. */
   #note({ id, event, data }, backoff, progress) {
     const known = id !== undefined && this.#ids.has(id);
-    if (id !== undefined) this.#remember(id);
+    if (id !== undefined) this.#cursor = id;
     if (data === "") return null; // A block without data dispatches nothing.
+    if (id !== undefined) this.#remember(id);
     const content = event === "ping" ? null : parseObject(data);
     const productive = {
       "any frame": true,
@@ -233,7 +235,6 @@ export class Trainer {
   }
 
   #remember(id) {
-    this.#cursor = id;
     this.#ids.add(id);
     if (this.#ids.size > MOST_IDS) this.#ids.delete(this.#ids.values().next().value);
   }
