@@ -177,8 +177,8 @@ def _usual_log(source: JsonObject) -> TrainingLog | None:
     ):
         del rest["type"]
         draft = LogDraft()
-        draft.step, draft.epoch, draft.loss, draft.eval_loss = step, epoch, loss, eval_loss
-        draft.learning_rate, draft.samples_per_second = rate, speed
+        draft.step, draft.loss, draft.eval_loss = step, loss, eval_loss
+        draft.epoch, draft.learning_rate, draft.samples_per_second = epoch, rate, speed
         draft.job_id, draft.timestamp, draft.extra = job_id, timestamp, rest
         draft.__class__ = TrainingLog
         return draft  # type: ignore[return-value]  # it has just become one

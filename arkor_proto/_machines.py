@@ -60,7 +60,7 @@ class Machines:
     def take(self, signal: Signal) -> list[Signal]:
         """Apply `signal` and all that follows from it; return those that moved, in order."""
         state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
-        match next_state(state, signal):
+        match next_state(state, signal):  # the most frequent first
             case Stream() as to:
                 self.stream = to
             case Job() as to:

@@ -114,14 +114,13 @@ class FrameReader:
 
     def progress(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
         """Tell whether `frame` is progress under the profile, and remember that it was seen."""
-        is_json = meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
         match self.profile.progress:
             case Progress.ANY_FRAME:
                 counts = True
             case Progress.JSON_FRAME:
-                counts = is_json
+                counts = _is_json(meaning)
             case Progress.NEW_CURSOR:
-                counts = self._is_new(frame) and is_json
+                counts = self._is_new(frame) and _is_json(meaning)
             case never:
                 assert_never(never)
         self.progressed |= counts
@@ -138,6 +137,10 @@ class FrameReader:
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def _is_json(meaning: Meaning) -> bool:
+    return meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
 
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:

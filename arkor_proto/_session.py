@@ -158,7 +158,15 @@ class Session:
             raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
         before, self._now = self._now, now
         try:
-            self._take(event, now)
+            match event:  # the most frequent first
+                case Handled():
+                    self._wait.handled(event.delivery, event.error, now)
+                case Received() | Responded() | Finished() | Broken():
+                    self._reported(event)
+                case Tick():
+                    self._tick()
+                case imperative:
+                    self._asked(imperative)
         except LocalProtocolError:
             self._now = before  # what is refused changes nothing, not even the time
             raise
@@ -176,12 +184,8 @@ class Session:
             return Idle(*next_deadline)
         return _IDLE if self._outbox.pending or self._wait.with_callback else _DONE
 
-    def _take(self, event: Input, now: float) -> None:
-        match event:  # the most frequent first
-            case Handled():
-                self._wait.handled(event.delivery, event.error, now)
-            case Received() | Responded() | Finished() | Broken():
-                self._reported(event)
+    def _asked(self, imperative: Start | Follow | Leave | Cancel | Abort) -> None:
+        match imperative:
             case Start():
                 self._start()
             case Follow():
@@ -195,8 +199,6 @@ class Session:
                 self._act(self._machines.take(StopSignal.CANCEL))
             case Abort(reason):
                 self._wait.abort(reason)
-            case Tick():
-                self._tick()
             case never:
                 raise _not_an_input(never)
 

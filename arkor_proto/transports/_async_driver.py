@@ -41,7 +41,7 @@ from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
-_IN_A_ROW: Final = 32
+_IN_A_ROW: Final = 64
 CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
 
 
@@ -114,14 +114,14 @@ class Driver:
     _drained: anyio.Event | None = field(init=False, default=None)
     _alarm: _Alarm | None = field(init=False, default=None)
 
-    def tell(self, event: Input, *, at: float = -math.inf) -> None:
-        """Give the session an input and do what it says; `at` is the least it counts as now.
+    def tell(self, event: Input) -> None:
+        """Give the session an input and do what it says.
 
         Without an open client nothing can be done, and nothing is.
         """
         if self._closed:
             return
-        self._now = max(self._now, at, self.clock.time())
+        self._now = max(self._now, self.clock.time())
         self.session.handle(event, self._now)
         self._pump()
 
@@ -283,4 +283,5 @@ class Driver:
             await self.clock.sleep_until(alarm.until, alarm.timer)
         if self._alarm is alarm:
             self._alarm = None
-            self.tell(Tick(), at=alarm.until)
+            self._now = max(self._now, alarm.until)  # a clock may be a little behind its alarms
+            self.tell(Tick())

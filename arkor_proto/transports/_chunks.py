@@ -49,7 +49,7 @@ class ChunkMerger:
         while found := _HEAD.match(data, at):
             start = found.end()
             end = start + int(found[1], 16)
-            if end == start or data[end : end + 2] != b"\r\n":
+            if end == start or not data.startswith(b"\r\n", end):
                 break
             whole.append(data[start:end])
             at = end + 2
