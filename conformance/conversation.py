@@ -66,6 +66,7 @@ class Conversation:
     _number: int = field(default=0, init=False)
     _process: DriverProcess = field(init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _began: bool = field(default=False, init=False)
     _stopped: anyio.Event = field(factory=anyio.Event, init=False)
 
     def start(self) -> None:
@@ -134,7 +135,8 @@ class Conversation:
         """End the process for certain."""
         with anyio.CancelScope(shield=True):
             self._reading.cancel()
-            await self._stopped.wait()
+            if self._began:  # a task that was cancelled at once has never begun
+                await self._stopped.wait()
             await self._process.stop()
 
     def introduced(self) -> Identity:
@@ -163,9 +165,12 @@ class Conversation:
 
     async def read(self) -> None:
         """Hear the driver until it ends or is stopped; to be run in a task of its own."""
-        with self._reading:
-            await self._process.read()
-        self._stopped.set()
+        self._began = True
+        try:
+            with self._reading:
+                await self._process.read()
+        finally:
+            self._stopped.set()
 
     def _hear(self, line: bytes) -> None:
         if self.broken is not None:
