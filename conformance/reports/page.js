@@ -115,6 +115,13 @@ function trouble(results) {
     text("p", "soft", result.why), ruleList(rules), finding ? versus(finding) : text("p", "", result.reason), rerun(result.rerun), others);
 }
 
+// What the start-up probe found out about bodies that are cut off.
+function stack() {
+  const { why, ...found } = run.stack ?? {};
+  const said = Object.entries(found).map(([word, sight]) => `${word.replace("truncation.", "cut ")}: ${sight}`);
+  return said.length ? [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))] : [];
+}
+
 function overview() {
   const { client } = run, found = troubles();
   const facts = [`${run.results.length} verdicts on ${cases.size} ${cases.size === 1 ? "case" : "cases"} in ${run.seconds.toFixed(1)} s`, client.command.join(" ") || "the reference driver"];
@@ -126,7 +133,7 @@ function overview() {
   const warned = run.results.filter((result) => result.verdict === "warn").length;
   if (warned) parts.push(make("p", { style: "margin-top:18px" }, make("a", { href: toCases({ verdict: "warn" }) }, `${warned} warnings`), ": a SHOULD does not hold."));
   parts.push(make("h2", {}, "Profiles and families"), matrix());
-  parts.push(make("h2", {}, "The client"), make("dl", { class: "versus" }, text("dt", "", "Profiles"), text("dd", "", client.profiles.join(", ")), text("dt", "", "Capabilities"), text("dd", "", client.capabilities.join(", ") || "none")));
+  parts.push(make("h2", {}, "The client"), make("dl", { class: "versus" }, text("dt", "", "Profiles"), text("dd", "", client.profiles.join(", ")), text("dt", "", "Capabilities"), text("dd", "", client.capabilities.join(", ") || "none"), text("dt", "", "Judged in"), text("dd", "", run.time.said), ...stack()));
   const gaps = Object.entries(client.declared_gaps);
   if (gaps.length) parts.push(make("h3", {}, "Gaps that it declares"), make("dl", { class: "versus" }, ...gaps.flatMap(([name, why]) => [text("dt", "mono", name), text("dd", "", why)])));
   return parts;
@@ -220,6 +227,7 @@ function oneCase(result) {
     make("nav", { class: "tabs", style: "margin-left:0", "aria-label": "Profiles" }, ...cases.get(result.case).map((each) => make("a", { class: look(each.verdict), href: toCase(each), "aria-current": each === result && "page" }, `${SIGNS[each.verdict]} ${each.profile}`)))];
   if (result.reason) parts.push(make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "What is known"), make("pre", {}, result.reason));
   parts.push(...result.findings.map((finding) => make("section", { class: `finding ${result.verdict === "warn" || result.verdict === "known-failure" ? "soft-finding" : ""}` }, make("h3", { class: "mono", style: "margin-top:0" }, finding.assertion), versus(finding), finding.requires.length ? make("p", { class: "small soft", style: "margin:0" }, "Breaks ", ...finding.requires.flatMap((id) => [ruleLink(id), " "])) : null)));
+  if (result.unjudged.length) parts.push(make("h3", {}, "Not judged in this time"), make("ul", { class: "rulelist" }, ...result.unjudged.map((each) => make("li", {}, make("code", {}, each.word), ` ${each.why}`))));
   parts.push(make("h3", {}, "Run it alone"), rerun(result.rerun), make("h3", {}, "Requirements"), ruleList([...new Set([...result.requires, ...cited(result)])]));
   if (trace.length) parts.push(make("h2", {}, "What happened"), make("figure", { class: "figure sheet scroll", tabindex: "0", "aria-label": "Sequence diagram" }, diagram(trace, here)), make("h2", {}, "Timeline"), timeline(trace, here, result));
   return parts;

@@ -69,6 +69,8 @@ class _Packing:
             "kit": visible(run.text("kit")),
             "client": _seen(run.raw("client")),
             "seconds": run.number("seconds"),
+            "time": _seen(run.raw("time")),
+            "stack": _seen(run.raw("stack")),
             "profiles": _seen(run.raw("profiles")),
             "requirements": _seen(run.raw("requirements")),
             "events": [_event(event) for event in run.tables("events")],

@@ -8,6 +8,7 @@ import json
 import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from attrs import define, field, frozen
@@ -16,9 +17,11 @@ from arkor_proto import __version__
 from conformance.catalogue import Outcome
 from conformance.judgement import secrets_of
 from conformance.narration import actor, arrow, tell
+from conformance.probe_words import Stack
 from conformance.reading import Json
 from conformance.reports.plain import shortened
 from conformance.specification import Requirement
+from conformance.timing import TimeMode
 from conformance.trace import CallbackRan, Event, Fact, Requested, Settled
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
@@ -43,7 +46,8 @@ def record(
         name: [result for result in outcome.results if result.profile == name] for name in profiles
     }
     identity, events = outcome.identity, _Events()
-    told = [_Telling.of(result, events).result(command) for result in outcome.results]
+    command_of = partial(rerun, command=command, mode=outcome.timing.mode)
+    told = [_Telling.of(each, events).result(command_of(each)) for each in outcome.results]
     return {
         "schema": SCHEMA,
         "kit": __version__,
@@ -56,6 +60,8 @@ def record(
             "command": list(command),
         },
         "seconds": round(outcome.seconds, 3),
+        "time": {"mode": outcome.timing.mode.value, "said": str(outcome.timing)},
+        "stack": _stack(outcome.stack),
         "profiles": [_profile(name, results) for name, results in by_profile.items()],
         "requirements": {rule.id: _requirement(rule) for rule in requirements.values()},
         "events": events.distinct(),
@@ -63,10 +69,11 @@ def record(
     }
 
 
-def rerun(result: CaseResult, command: Sequence[str]) -> str:
-    """Return the command that runs this case alone."""
+def rerun(result: CaseResult, command: Sequence[str], mode: TimeMode = TimeMode.VIRTUAL) -> str:
+    """Return the command that runs this case alone, in the same kind of time."""
     file = ["--file", result.case.file] if result.case.file else []
     chosen = ["--case", result.case.id, "--profile", result.profile]
+    chosen += ["--time", mode.value] if mode is not TimeMode.VIRTUAL else []
     parts = ["arkor-conformance", "run", *file, *chosen]
     return shlex.join([*parts, *(["--", *command] if command else [])])
 
@@ -87,6 +94,13 @@ def _profile(name: str, results: Sequence[CaseResult]) -> Json:
     counts = Counter(result.verdict for result in results)
     known = {verdict.value: counts[verdict] for verdict in Verdict if counts[verdict]}
     return {"name": name, "verdict": conforms(results), "counts": known}
+
+
+def _stack(stack: Stack | None) -> Json:
+    """Return what the start-up probe found, or null if no case needed it."""
+    if stack is None:
+        return None
+    return {"why": stack.why, **{word: sight.value for word, sight in stack.sights.items()}}
 
 
 def _requirement(rule: Requirement) -> Json:
@@ -136,7 +150,7 @@ class _Telling:
         found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
         return cls(result, tuple(reversed(found)), known)
 
-    def result(self, command: Sequence[str]) -> Json:
+    def result(self, command: str) -> Json:
         case, events = self.told.case, self._events()
         return {
             "case": case.id,
@@ -148,8 +162,9 @@ class _Telling:
             "verdict": self.told.verdict.value,
             "reason": self._text(self.told.reason, len(self.told.reason))[-_LONGEST_TEXT:],
             "seconds": round(self.told.seconds, 4),
-            "rerun": rerun(self.told, command),
+            "rerun": command,
             "findings": [self._finding(finding) for finding in self.told.findings],
+            "unjudged": [{"word": each.word, "why": each.why} for each in self.told.unjudged],
             "omitted": len(self.told.trace.events) - len(events),
             "trace": [self._event(event) for event in events],
             "details": self._details(events),

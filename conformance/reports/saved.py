@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from conformance.case_words import TIMES
 from conformance.reading import Json, ReadingError, Table, parse_json
 from conformance.reports.record import SCHEMA
 from conformance.specification import Level
@@ -55,6 +56,14 @@ def _check(top: Table) -> None:
     top.text("kit")
     top.number("seconds")
     _check_client(top.table("client"))
+    time = top.table("time")
+    time.one_of("mode", TIMES)
+    time.text("said")
+    time.finish()
+    if top.raw("stack") is not None:
+        stack = top.table("stack")
+        for word in stack.values:
+            stack.text(word)
     for profile in top.tables("profiles"):
         profile.text("name")
         profile.text("verdict")
@@ -100,6 +109,10 @@ def _check_result(result: Table, events: int) -> None:
     result.texts("requires")
     result.number("seconds")
     result.count("omitted")
+    for each in result.tables("unjudged"):
+        each.text("word")
+        each.text("why")
+        each.finish()
     for finding in result.tables("findings"):
         for key in ("assertion", "expected", "actual"):
             finding.text(key)

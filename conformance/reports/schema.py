@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from conformance.case_words import TIMES
 from conformance.reading import Json
 from conformance.reports.record import SCHEMA
 from conformance.specification import Level
@@ -55,6 +56,11 @@ def run_schema() -> Schema:
             "kit": _said("The version of the kit.", _TEXT),
             "client": _client(),
             "seconds": _SECONDS,
+            "time": _said("Whose time the run was judged by.", _time()),
+            "stack": _said(
+                "Whether the client's HTTP stack tells a body that was cut off; null if no case asked.",
+                {"type": ["object", "null"], "additionalProperties": _TEXT},
+            ),
             "profiles": _list(_profile()),
             "requirements": _said("By id.", _map(_requirement())),
             "events": _said("Every event of every trace, once; see trace.", _list(_event())),
@@ -76,6 +82,10 @@ def _client() -> Schema:
             "command": _said("The driver's; empty for the reference.", _TEXTS),
         }
     )
+
+
+def _time() -> Schema:
+    return _table({"mode": {"enum": list(TIMES)}, "said": _TEXT})
 
 
 def _profile() -> Schema:
@@ -116,6 +126,10 @@ def _result() -> Schema:
             "seconds": _SECONDS,
             "rerun": _said("The command that runs this alone.", _TEXT),
             "findings": _list(_finding()),
+            "unjudged": _said(
+                "What of a case that ran the time of the run could not judge.",
+                _list(_table({"word": _TEXT, "why": _TEXT})),
+            ),
             "omitted": _said("Events left out of a long trace.", _COUNT),
             "trace": _list(_entry()),
             "details": _said(

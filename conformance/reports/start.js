@@ -12,7 +12,7 @@ function show() {
   byId("views").replaceChildren(...[["overview", "Overview"], ["requirements", "Requirements"], ["cases", "Cases"]].map(([name, said]) => make("a", { href: link({ view: name, ...(name === "cases" ? {} : { q: "", verdict: "", profile: "", family: "" }), case: "", rule: "" }), "aria-current": (name === view || (name === "cases" && view === "case")) && "page" }, said)));
   const parts = view === "case" ? oneCase(result) : view === "cases" ? caseList() : view === "requirements" ? requirements() : overview();
   if (now.case && !result) parts.unshift(make("p", { role: "alert" }, "This run has no case ", make("code", {}, now.case), "."));
-  byId("main").replaceChildren(...parts, make("footer", { class: "foot" }, `arkor-conformance ${run.kit} · real sockets, real faults, virtual time`, KEYS[view] ? make("p", {}, "Keys: ", ...KEYS[view].flatMap(([key, does]) => [make("kbd", {}, key), ` ${does}  `])) : null));
+  byId("main").replaceChildren(...parts, make("footer", { class: "foot" }, `arkor-conformance ${run.kit} · real sockets, real faults, ${run.time.said}`, KEYS[view] ? make("p", {}, "Keys: ", ...KEYS[view].flatMap(([key, does]) => [make("kbd", {}, key), ` ${does}  `])) : null));
   document.title = `${result ? result.name : `${run.client.implementation} ${run.client.version}`} · Arkor conformance`;
   if (shown !== null) { scrollTo({ top: 0, behavior: "instant" }); byId("main").focus({ preventScroll: true }); }
   if (view === "requirements" && now.rule) byId(`rule-${now.rule}`)?.scrollIntoView({ behavior: "instant" });

@@ -8,8 +8,10 @@ from attrs import evolve
 from conformance.case import Case
 from conformance.catalogue import Outcome
 from conformance.drive import Identity
+from conformance.probe_words import Stack
 from conformance.reading import Json
 from conformance.reports.record import record
+from conformance.timing import TimeMode, Timing
 from conformance.trace import Called, Ended, Failure, Requested, Settled, Slept, Trace
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
@@ -47,7 +49,12 @@ def result(verdict: Verdict, *, said: str = "2 requests", profile: str = "2026-0
 
 
 def run(
-    results: Sequence[CaseResult], *, name: str = "probe", command: Sequence[str] = COMMAND
+    results: Sequence[CaseResult],
+    *,
+    name: str = "probe",
+    command: Sequence[str] = COMMAND,
+    time: TimeMode = TimeMode.VIRTUAL,
+    stack: Stack | None = None,
 ) -> Mapping[str, Json]:
     """Return the run of a client called `name` with these results."""
     identity = Identity(
@@ -57,7 +64,8 @@ def run(
         capabilities=frozenset({"abort"}),
         declared_gaps={},
     )
-    outcome = Outcome(identity=identity, results=results, seconds=1.5)
+    timing = Timing(time)
+    outcome = Outcome(identity=identity, results=results, seconds=1.5, timing=timing, stack=stack)
     return record(outcome, RULES, command)
 
 

@@ -11,11 +11,13 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from attrs import define, evolve, field
 
+from conformance.probe_words import Sight, Stack
 from conformance.reading import Json, ReadingError, Table
 from conformance.reports import check_reports, write_run
 from conformance.reports.saved import load
 from conformance.reports.schema import schema_text
 from conformance.specification import specification_directory
+from conformance.timing import TimeMode, Unjudged
 from conformance.trace import Noted, Trace
 from conformance.verdict_words import Verdict
 from tests.conformance.casefile import one
@@ -98,6 +100,27 @@ def test_a_failure_names_rule_expected_actual_and_rerun(
 def test_the_rerun_command_is_quoted_for_a_shell(tmp_path: Path) -> None:
     text = written(run([result(Verdict.FAIL)]), tmp_path)["junit.xml"]
     assert f"-- {COMMAND[0]} '{COMMAND[1]}'" in text
+
+
+def test_a_run_in_real_time_says_so_and_is_run_again_in_real_time(tmp_path: Path) -> None:
+    text = written(run([result(Verdict.FAIL)], time=TimeMode.REAL), tmp_path)["run.json"]
+    saved = json.loads(text)
+    assert saved["time"] == {"mode": "real", "said": "real time"}
+    assert " --time real -- node" in saved["results"][0]["rerun"]
+
+
+def test_what_the_time_of_a_run_could_not_judge_is_told(tmp_path: Path) -> None:
+    left = evolve(result(Verdict.PASS), unjudged=(Unjudged("sleeps", "only longer ones"),))
+    data = run([left], time=TimeMode.SCALED)
+    assert "only longer ones" in written(data, tmp_path)["report.html"]
+
+
+def test_what_the_probe_found_is_kept(tmp_path: Path) -> None:
+    sights = {"truncation.chunks": Sight.TOLD, "truncation.length": Sight.MISSED}
+    data = run([result(Verdict.PASS)], stack=Stack(sights))
+    first = written(data, tmp_path / "one")
+    assert json.loads(first["run.json"])["stack"]["truncation.length"] == "taken for a clean end"
+    assert written(load(tmp_path / "one" / "run.json"), tmp_path / "two") == first
 
 
 @pytest.mark.parametrize("name", ["junit.xml", "summary.md", "report.html"])
