@@ -16,19 +16,18 @@ from mock_server.damage import compact
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import Journal, Record, record_to_dict, to_jsonl
-from mock_server.model import JobPlan, Scenario
+from mock_server.model import JOB, Scenario
 from mock_server.net.service import Answered
 from mock_server.routing import Request, json_of
 from mock_server.script import rule_from_words
 from mock_server.server import MockServer
-from mock_server.shapes import Shape, is_array, is_table
+from mock_server.shapes import is_array, is_table
 from mock_server.verification import VERIFICATION, problems_of
 from mock_server.vocabulary import FRAME, Ending
-from mock_server.words import plain, table
+from mock_server.words import plain
 
 LONGEST_WAIT: Final = 60.0
 _TAIL_BATCH: Final = 64
-_JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 
 class Refusal(Exception):
@@ -106,7 +105,7 @@ def _program(server: MockServer, method: str, rest: list[str], request: Request)
 def _jobs(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
     match method, rest:
         case "POST", ["jobs"]:
-            job = server.add_job(_JOB.read(body_table(request), "job"))
+            job = server.add_job(JOB.read(body_table(request), "job"))
             return reply_json(201, {"job": job.public()})
         case "GET", ["jobs", name]:
             job = _job(server, name)

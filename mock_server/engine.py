@@ -119,10 +119,9 @@ class Engine:
             dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
             if not rule.on.picks_frames and dice.random() >= rule.on.probability:
                 continue
-            point = rule.after is not None
-            if not rule.on.picks_frames and not point:
+            if not rule.on.picks_frames and rule.after is None:
                 self._act(live)
-            chosen.append(Chosen(rule, dice, partial(self._try, live), point))
+            chosen.append(Chosen(rule, dice, partial(self._try, live)))
         return ExchangeProgram(about, chosen)
 
     def _count(self, route: Route, job: str | None) -> int:

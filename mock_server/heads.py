@@ -4,7 +4,7 @@ It knows statuses, headers and how rules override them. It refuses to know bodie
 says only whether the origin (the backend or a real one behind a proxy) has to be asked at all.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
@@ -13,11 +13,10 @@ from attrs import frozen
 from mock_server.damage import compact, render
 from mock_server.framing import Frame
 from mock_server.model import Rule
-from mock_server.program import headers_of
 from mock_server.routing import wire_text
 from mock_server.vocabulary import Framing, Resume, Route, Shift
 
-_BODILESS: Final = frozenset({204, 205, 304})
+BODILESS: Final = frozenset({204, 205, 304})
 _REFUSALS: Final = 300
 _STREAMING: Final = frozenset({Route.STREAM})
 
@@ -95,7 +94,7 @@ def _body(rules: Sequence[Rule], status: int | None, *, scripted: bool) -> tuple
     for rule in rules:
         if (said := _body_of(rule)) is not None:
             return said
-    if not scripted and status in _BODILESS:
+    if not scripted and status in BODILESS:
         return b"", ""
     if scripted or status is None or status < _REFUSALS:
         return None, ""
@@ -124,8 +123,18 @@ def _headers(rules: Sequence[Rule], kind: str) -> Mapping[str, str]:
             found["Content-Type"] = rule.content_type
         if rule.redirect is not None:
             found["Location"] = rule.redirect
-    found = dict(replaced(tuple(found.items()), headers_of(rules)))
+    found = dict(replaced(tuple(found.items()), _added(rules)))
     return {name: wire_text(value) for name, value in found.items()}
+
+
+def _added(rules: Iterable[Rule]) -> Mapping[str, str]:
+    """Merge the headers that rules add; the first rule that names one wins."""
+    merged: dict[str, str] = {}
+    for rule in rules:
+        for name, value in (rule.headers or {}).items():
+            if name.lower() not in {key.lower() for key in merged}:
+                merged[name] = value
+    return merged
 
 
 def replaced(headers: Sequence[tuple[str, str]], over: Mapping[str, str]) -> Mapping[str, str]:

@@ -265,6 +265,10 @@ class JobPlan:
     )
 
 
+RULE: Final[Shape[Rule]] = table(Rule, "a rule")
+JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
+
+
 @frozen(kw_only=True)
 class BackendPlan:
     """What the backend knows and demands."""
@@ -309,10 +313,10 @@ class Scenario:
     )
     limits: Limits = word(table(Limits, "the limits' table"), "bounds", default=Limits())
     jobs: tuple[JobPlan, ...] = word(
-        array(table(JobPlan, "a job"), 10_000), "the jobs, in order", default=(), name="job"
+        array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )
     rules: tuple[Rule, ...] = word(
-        array(table(Rule, "a rule"), 10_000),
+        array(RULE, 10_000),
         "the rules, all that match act",
         default=(),
         name="rule",

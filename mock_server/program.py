@@ -7,16 +7,17 @@ never changes what happens to one of them.
 """
 
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from typing import Final
 
-from attrs import define, evolve, frozen
+from attrs import evolve, frozen
 
 from mock_server.damage import inserted, pieces_of, recast
 from mock_server.framing import Frame
 from mock_server.model import Rule
 from mock_server.operations import AwaitGate, End, Exchange, Operation, Pause, Write
-from mock_server.vocabulary import After, Ending, Outage, Select, Stall
+from mock_server.points import Point, end_of, extra_of, stalling
+from mock_server.vocabulary import Ending, Outage, Select
 
 
 @frozen
@@ -26,7 +27,6 @@ class Chosen:
     rule: Rule
     dice: random.Random
     act: Callable[[], bool]
-    at_a_point: bool
 
 
 def _picks(on: Select, index: int, frame: Frame) -> bool:
@@ -49,24 +49,6 @@ class _Outgoing:
     pieces: tuple[bytes, ...] = ()
 
 
-@define
-class _Point:
-    """A place in the stream where a rule stalls or ends it."""
-
-    after: After
-    act: Callable[[], bool]
-    stall: Stall | None
-    end: End | None
-    reached: bool = False
-
-    def matches(self, sent: int, frame: Frame | None) -> bool:
-        if self.reached or sent < self.after.frames:
-            return False
-        if self.after.id is not None and (frame is None or frame.id != self.after.id):
-            return False
-        return self.after.event is None or (frame is not None and frame.event == self.after.event)
-
-
 _NOTHING: Final[tuple[_Outgoing, ...]] = ()
 
 
@@ -84,20 +66,20 @@ class ExchangeProgram:
         self._stages = [each for each in chosen if _acts_on_frames(each.rule)]
         self._held: list[tuple[int, _Outgoing]] = []
         self._points = [
-            _Point(each.rule.after, each.act, each.rule.stall, _end_of(each.rule))
+            Point(each.rule.after, each.act, each.rule.stall, end_of(each.rule))
             for each in chosen
             if each.rule.after is not None
         ]
         self._dice = tuple((each.rule, each.dice) for each in chosen)
         self._final = next(
             (
-                _end_of(rule)
+                end_of(rule)
                 for rule in self.rules
                 if rule.end is not None and rule.after is None and rule.lose is None
             ),
             None,
         )
-        self._extra = next((_extra_of(rule) for rule in self.rules if _extra_of(rule)), b"")
+        self._extra = extra_of(self.rules)
         self._coalesce = next((rule.coalesce for rule in self.rules if rule.coalesce), 1)
         self._rate = next((rule.rate for rule in self.rules if rule.rate), None)
         self._bom = any(rule.bom for rule in self.rules)
@@ -146,7 +128,7 @@ class ExchangeProgram:
         """Return what comes between the head and the first frame."""
         ops: list[Operation] = [Write(b"\xef\xbb\xbf")] if self._bom else []
         ops += [
-            _stalled(rule.stall)
+            stalling(rule.stall)
             for rule in self.rules
             if rule.stall is not None and rule.after is None and not rule.on.picks_frames
         ]
@@ -222,58 +204,38 @@ class ExchangeProgram:
         return ops
 
     def _emit(self, out: _Outgoing) -> list[Operation]:
-        ops: list[Operation] = []
-        if out.before:
-            ops += [*self._flush(), *out.before]
-        cut = next(
-            (
-                point
-                for point in self._points
-                if not point.reached
-                and point.after.bytes
-                and point.after.frames == self._sent
-                and point.after.id is None
-                and point.after.event is None
-            ),
-            None,
-        )
-        raw = out.frame.raw
+        ops = [*self._flush(), *out.before] if out.before else []
+        cut = next((point for point in self._points if point.cuts(self._sent)), None)
         if cut is not None and cut.act():
-            cut.reached = True
-            head = raw[: cut.after.bytes]
-            whole = (out.frame,) if len(head) == len(raw) else ()
-            ops += [*self._write(head, whole), *self._flush(), *self._happen(cut)]
+            ops += self._cut_at(cut, out.frame)
             if self.ended:
                 return ops
-            if not whole:
-                ops += self._write(raw[len(head) :], (out.frame,))
         else:
-            pieces = out.pieces or (raw,)
+            pieces = out.pieces or (out.frame.raw,)
             for piece in pieces[:-1]:
                 ops += self._write(piece, ())
             ops += self._write(pieces[-1], (out.frame,))
         self._sent += 1
         return self._reach(ops, out.frame)
 
+    def _cut_at(self, point: Point, frame: Frame) -> list[Operation]:
+        """Send the bytes before a point within a frame, and those after it if it goes on."""
+        head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
+        ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
+        return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]
+
     def _reach(self, ops: list[Operation], frame: Frame | None) -> list[Operation]:
         for point in self._points:
-            if self.ended:
-                break
-            whole = not point.after.bytes or point.after.id or point.after.event
-            if whole and point.matches(self._sent, frame):
+            if not self.ended and point.reaches(self._sent, frame):
                 point.reached = True
                 if point.act():
-                    ops += [*self._flush(), *self._happen(point)]
+                    ops += self._happen(point)
         return ops
 
-    def _happen(self, point: _Point) -> list[Operation]:
-        ops: list[Operation] = []
-        if point.stall is not None:
-            ops.append(_stalled(point.stall))
-        if point.end is not None:
-            self.ended = True
-            ops.append(point.end)
-        return ops
+    def _happen(self, point: Point) -> list[Operation]:
+        point.reached = True
+        self.ended = point.end is not None
+        return [*self._flush(), *point.operations()]
 
     def _write(self, data: bytes, frames: tuple[Frame, ...]) -> list[Operation]:
         if self._coalesce > 1:
@@ -317,17 +279,13 @@ def _before(frame: Frame) -> tuple[Operation, ...]:
     return (*pause, AwaitGate(frame.gate)) if frame.gate is not None else pause
 
 
-def _stalled(stall: Stall) -> Operation:
-    return Pause(stall.seconds) if stall.gate is None else AwaitGate(stall.gate)
-
-
 def _changed(rule: Rule, out: _Outgoing, dice: random.Random) -> _Outgoing:
     before = out.before
     if rule.on.picks_frames:
         if delay := spread(rule.delay, rule.jitter, dice):
             before = (*before, Pause(delay))
         if rule.stall is not None:
-            before = (*before, _stalled(rule.stall))
+            before = (*before, stalling(rule.stall))
     frame = recast(rule, out.frame, dice)
     pieces = out.pieces if rule.slice is None else pieces_of(rule.slice, frame.raw, dice)
     return _Outgoing(frame, out.index, before, pieces)
@@ -336,21 +294,3 @@ def _changed(rule: Rule, out: _Outgoing, dice: random.Random) -> _Outgoing:
 def spread(delay: float, jitter: float, dice: random.Random) -> float:
     """Draw a delay, in seconds, within `jitter` of the nominal one and never below zero."""
     return max(0.0, delay + dice.uniform(-jitter, jitter)) if jitter else delay
-
-
-def _extra_of(rule: Rule) -> bytes:
-    return rule.extra_hex or (rule.extra or "").encode()
-
-
-def _end_of(rule: Rule) -> End | None:
-    return None if rule.end is None else End(rule.end, _extra_of(rule))
-
-
-def headers_of(rules: Iterable[Rule]) -> Mapping[str, str]:
-    """Merge the headers that rules add; the first rule that names one wins."""
-    merged: dict[str, str] = {}
-    for rule in rules:
-        for name, value in (rule.headers or {}).items():
-            if name.lower() not in {key.lower() for key in merged}:
-                merged[name] = value
-    return merged

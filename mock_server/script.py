@@ -9,16 +9,13 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from mock_server.codec import check_rule
-from mock_server.model import Rule
+from mock_server.model import RULE, Rule
 from mock_server.vocabulary import Route
-from mock_server.words import table
-
-_RULE = table(Rule, "a rule")
 
 
 def rule_from_words(words: dict[str, object]) -> Rule:
     """Read one rule from the words of a scenario; raises ScenarioError."""
-    rule = _RULE.read(words, "rule")
+    rule = RULE.read(words, "rule")
     check_rule(rule, "rule")
     return rule
 

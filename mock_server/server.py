@@ -9,11 +9,11 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, Job, JobEnded
+from mock_server.backend import Backend, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
 from mock_server.journal import Journal, Record
-from mock_server.model import JobPlan, Rule, Scenario
+from mock_server.model import JOB, JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
@@ -25,12 +25,8 @@ from mock_server.shapes import ScenarioError, Shape, choice
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 from mock_server.waiting import PATIENCE, Milestone, awaited
-from mock_server.words import table
 
-MOCK_CAPABILITIES = frozenset(Capability)
-
-
-_JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
+MOCK_CAPABILITIES: Final = frozenset(Capability)
 _ROUTE: Final[Shape[Route]] = choice(Route)
 
 
@@ -174,7 +170,7 @@ class MockServer:
 
         Raises ScenarioError for a wrong word and for an id that exists.
         """
-        return self.add_job(_JOB.read(words, "job"))
+        return self.add_job(JOB.read(words, "job"))
 
     def add_job(self, plan: JobPlan) -> Job:
         """Make a job that exists without a create; raises ScenarioError for an id that exists."""
@@ -259,6 +255,3 @@ class MockServer:
         check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy")
         if scenario.jobs:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
-
-
-__all__ = ["MOCK_CAPABILITIES", "JobEnded", "MockServer"]

@@ -11,17 +11,13 @@ from attrs import define, field, frozen
 
 from mock_server.backend import Job
 from mock_server.journal import Record
-from mock_server.model import JobPlan, Scenario
+from mock_server.model import JOB, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.script import On
 from mock_server.server import MockServer
-from mock_server.shapes import Shape
 from mock_server.verify import Verify
 from mock_server.vocabulary import FRAME, Ending
 from mock_server.waiting import PATIENCE
-from mock_server.words import table
-
-_JOB: Shape[JobPlan] = table(JobPlan, "a job")
 
 
 @frozen
@@ -90,7 +86,7 @@ class SyncMock:
 
     def job(self, **words: object) -> Job:
         """Make a job that exists without a create, from the words of `[[job]]`."""
-        return self._portal.call(self._server.add_job, _JOB.read(words, "job"))
+        return self._portal.call(self._server.add_job, JOB.read(words, "job"))
 
     def push(self, job_id: str, **frame: object) -> None:
         """Append an event, in the words of a frame, to a job's log and its live streams."""

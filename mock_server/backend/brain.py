@@ -90,10 +90,6 @@ class Backend:
         """What this backend demands."""
         return self.scenario.backend
 
-    def expect(self, plan: JobPlan) -> None:
-        """Let one of the next creates take this plan."""
-        self._waiting.append(plan)
-
     def add_job(self, plan: JobPlan, now: float) -> Job:
         """Make a job that somebody else submitted."""
         return self._make(plan, now, {}, {})

@@ -11,7 +11,7 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from mock_server.framing import Frame
-from mock_server.heads import Head, HeadPlan, head_plan, phrase_of, replaced
+from mock_server.heads import BODILESS, Head, HeadPlan, head_plan, phrase_of, replaced
 from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
 from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
 from mock_server.net.wire import AnyWire
@@ -20,11 +20,8 @@ from mock_server.program import ExchangeProgram
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Framing, Lost
 
-_BODILESS: Final = frozenset({204, 205, 304})
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
-
-
 _LAST_WORDS: Final = {
     Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
     Ending.SHORT_CHUNK: b"40\r\n: short",
@@ -125,7 +122,7 @@ class ExchangeOnWire:
         return self._done(Ending.EOF, reusable=self._keep_alive)
 
     def _bodiless(self, head: Head) -> bool:
-        return head.status in _BODILESS or self._request.method == "HEAD"
+        return head.status in BODILESS or self._request.method == "HEAD"
 
     def _closing(self) -> list[tuple[str, str]]:
         return [] if self._keep_alive else [("Connection", "close")]
