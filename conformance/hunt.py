@@ -66,6 +66,12 @@ class Control:
     family: str
     failed: Sequence[CaseResult]
     played: int
+    unusable: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the reference is sound under the conditions of the hunt."""
+        return not self.failed and not self.unusable
 
 
 @frozen
@@ -172,9 +178,13 @@ class _Hunter:
 
     async def _control(self, family: str, cases: Sequence[Case]) -> None:
         plan = Plan(command=_REFERENCE, cases=cases, patience=self.patience)
-        outcome = await _run(plan, lambda _: None)
-        failed = [each for each in outcome.results if each.verdict is not Verdict.PASS]
-        control = Control(family, failed, len(outcome.results))
+        try:
+            outcome = await _run(plan, lambda _: None)
+        except DriverUnusable as error:
+            control = Control(family, (), 0, str(error))
+        else:
+            failed = [each for each in outcome.results if each.verdict is not Verdict.PASS]
+            control = Control(family, failed, len(outcome.results))
         self.controls.append(control)
         self.on_end(control)
 

@@ -63,7 +63,7 @@ def command(
     found = anyio.run(judge)
     idle = None if names else list(found.idle(cases))
     page.sum_up(found, cases, idle)
-    failed = found.survivors or idle or any(control.failed for control in found.controls)
+    failed = found.survivors or idle or not all(control.passed for control in found.controls)
     return Exit.FAILED if failed else Exit.OK
 
 
@@ -89,7 +89,7 @@ class _Page:
             rules = " ".join(case.requires)
             self._line("IDLE", f"{case.id} catches no mutant ({rules})")
         for control in found.controls:
-            if control.failed:
+            if not control.passed:
                 self._control(control)
         self.console.print(_families(found, cases, idle))
         played = sum(each.played for each in found.hunted)
@@ -125,7 +125,9 @@ class _Page:
             self._line("", f"astray: {_words(kill)}: {kill.finding.actual}")
 
     def _control(self, control: Control) -> None:
-        if not control.failed:
+        if control.unusable:
+            self._line("CONTROL", f"the reference, in {control.family}: {control.unusable}")
+        elif control.passed:
             self._line("control", f"the reference passes {control.played} plays: {control.family}")
         for result in control.failed[:_MOST_FAILURES]:
             actual = result.findings[0].actual if result.findings else result.reason
