@@ -41,7 +41,7 @@ from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
-_IN_A_ROW: Final = 64
+_IN_A_ROW: Final = 32
 CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
 
 
