@@ -99,7 +99,7 @@ class Report:
             self.console.print(Text(f"{count} not applicable: {reason}", style="dim"))
         given_up = Counter(each for result in outcome.results for each in result.unjudged)
         for each, count in given_up.items():
-            said = f"{count} of {each.word} not judged, or in part: {each.why}"
+            said = f"{count} of {each.word} {each.why}"
             self.console.print(Text(said, style="dim"))
 
     def _summary(self, outcome: Outcome) -> RenderableType:

@@ -34,7 +34,7 @@ server.stream = [
 ]
 step = [{{ do = "wait" }}]
 [expect]
-reached = ["wait.settled"]
+requests = {{ create = 1 }}
 """
 
 

@@ -9,8 +9,8 @@ from attrs import frozen
 from conformance.case_words import PROBED
 
 _WHAT: Final[Mapping[str, str]] = {
-    PROBED[0]: "chunks without the last one",
-    PROBED[1]: "fewer bytes than Content-Length",
+    PROBED[0]: "chunks without the last one are",
+    PROBED[1]: "fewer bytes than Content-Length are",
 }
 
 
@@ -39,7 +39,5 @@ class Stack:
         return ""
 
     def __str__(self) -> str:
-        said = "; ".join(f"{_WHAT[name]}: {sight.value}" for name, sight in self.sights.items())
-        return f"start-up probe: a body cut off is ({said})" + (
-            f" ({self.why})" if self.why else ""
-        )
+        said = "; ".join(f"{_WHAT[name]} {sight.value}" for name, sight in self.sights.items())
+        return f"start-up probe: {said}" + (f" ({self.why})" if self.why else "")

@@ -41,11 +41,12 @@ _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK
 """Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
-_NO_UPPER: Final = "that a delay is not longer cannot be told from lateness"
-_NO_SPREAD: Final = "how delays are spread cannot be told from lateness"
-_NO_EVENT: Final = "only virtual time shows when a sleep begins and ends"
-_NO_WIRE: Final = "a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "how long a delay is, is not judged, only that there is one"
+_LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be lateness"
+_NO_UPPER: Final = "not judged: only a longer delay would break it, and that may be lateness"
+_NO_SPREAD: Final = "not judged: lateness spreads delays as well"
+_NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
+_NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
+_NO_LENGTH: Final = "judged in part, by their number: how long they are may be lateness"
 
 
 class TimeMode(Enum):
@@ -118,7 +119,9 @@ class Timing:
         kept, given_up = self._expectations(case)
         if all(isinstance(each.assertion, Reached) for each in kept):
             words = "; ".join(f"{each.word}: {each.why}" for each in given_up)
-            return Adapted(case=case, unplayable=f"in {self} nothing is left to judge ({words})")
+            return Adapted(
+                case=case, unplayable=f"in {self.mode.value} time nothing is left to judge; {words}"
+            )
         scaled = evolve(
             case,
             needs=tuple(need for need in case.needs if need != VIRTUAL_CLOCK),
@@ -151,7 +154,7 @@ class Timing:
             case Sleeps() if _ONLY_LONGER.issuperset(expected.requires) or _ignores_a_hint(case):
                 return None, _NO_UPPER
             case Sleeps(delays=delays):
-                return Gaps(tuple(each.low / self.divisor for each in delays)), _NO_UPPER
+                return Gaps(tuple(each.low / self.divisor for each in delays)), _LOWER_ONLY
             case SleepsDiffer() | SleepsSpread():
                 return None, _NO_SPREAD
             case Reached(reference=name) | Never(reference=name) if _SLEEP_NAME.match(name):
@@ -179,7 +182,10 @@ class Timing:
     def _silence(self, case: Case) -> float:
         """Return for how many seconds a sound client may sleep at once, at the very most."""
         base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
-        return min(base * 2.0 ** min(_opens(case), _DOUBLINGS), cap) * 1.25 / 1000 / self.divisor
+        longest = min(base * 2.0 ** min(_opens(case), _DOUBLINGS), cap)
+        if _has_hint(case):
+            longest = cap
+        return longest * 1.25 / 1000 / self.divisor
 
     def _too_long(self, case: Case) -> str:
         delays = [each / 1000 / self.divisor for each in _delays(case)]
@@ -243,9 +249,13 @@ def _unplayable(case: Case) -> str:
     return ""
 
 
+def _has_hint(case: Case) -> bool:
+    return "retry" in json.dumps(dict(case.server)).lower()
+
+
 def _ignores_a_hint(case: Case) -> bool:
     """Tell whether a case is about a `retry` or `Retry-After` that must not make a delay longer."""
-    if "retry" not in json.dumps(dict(case.server)).lower():
+    if not _has_hint(case):
         return False
     expected = case.source.get("expect")
     sleeps = expected.get("sleeps") if isinstance(expected, Mapping) else None

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from conformance.assertions.sleeping import SleepsSpread
 from conformance.loader import load_cases
 from conformance.selection import select
 from conformance.specification import load_requirements
@@ -20,5 +21,8 @@ def command(*, case_id: str) -> int:
         for rule in case.requires:
             click.echo(f"  {rule}  {requirements[rule].text.strip()}")
         click.echo(f"\n{json.dumps(dict(case.source), indent=2, ensure_ascii=False)}\n")
+        for each in case.expect:
+            if isinstance(each.assertion, SleepsSpread):
+                click.echo(f"{each.assertion.word}: {each.assertion}\n")
         click.echo(f"arkor-conformance run --case '{case.id}'\n")
     return 0
