@@ -1,8 +1,13 @@
 """Frames per second from the socket to an awaited callback, beside other clients.
 
 `python -m tests.benchmarks.client` prints one Markdown table. A child process sends the same bytes
-to each reader in turn; the readers are interleaved, and only ratios of medians are worth reading.
+to each reader in turn; the readers are interleaved, and only ratios of medians are worth reading,
+on a busy machine only those of the reader's own CPU time.
 It installs nothing: a peer that is not there is left out.
+
+`httpx + httpx-sse + json` is what to compare with: what its user would write to have each frame's
+JSON awaited, though as a plain dict, without a cursor kept or a reconnect. `httpx + httpx-sse`
+hands on the bare text. Raw reads look at nothing at all: they are what the sender can do.
 """
 
 import asyncio
@@ -16,6 +21,8 @@ from collections.abc import Awaitable, Callable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Final, TypeAlias
+
+from attrs import frozen
 
 from arkor_proto import TrainingLog
 from arkor_proto.transports.anyio import ArkorClient, Callbacks
@@ -70,23 +77,32 @@ async def with_arkor(host: str, port: int) -> int:
     return seen
 
 
+async def with_httpx_and_json(host: str, port: int) -> int:
+    """Read with httpx and httpx-sse, each frame's JSON to an awaited callback."""
+    return await _with_httpx(host, port, json.loads)
+
+
 async def with_httpx(host: str, port: int) -> int:
-    """Read with httpx and httpx-sse, decoding as much: each frame's JSON to an awaited callback."""
+    """Read with httpx and httpx-sse, each frame's bare text to an awaited callback."""
+    return await _with_httpx(host, port, str)
+
+
+async def _with_httpx(host: str, port: int, decode: Callable[[str], object]) -> int:
     # A peer may be absent, and then the types that it would bring are as well.
     httpx = import_module("httpx")
     httpx_sse = import_module("httpx_sse")
     seen = 0
 
-    async def hear(event: object) -> None:
+    async def hear(data: object) -> None:
         nonlocal seen
-        seen += event is not None
+        seen += data is not None
 
     async with (
         httpx.AsyncClient() as client,
         httpx_sse.aconnect_sse(client, "GET", f"http://{host}:{port}/") as source,
     ):
         async for event in source.aiter_sse():
-            data: object = json.loads(event.data)
+            data = decode(event.data)
             if event.id == "end":
                 break
             await hear(data)
@@ -109,29 +125,44 @@ def readers() -> dict[str, Reader]:
     """Return who can take part here, by name."""
     found: dict[str, Reader] = {"raw reads": with_raw_reads, "arkor-proto": with_arkor}
     if find_spec("httpx") and find_spec("httpx_sse"):
+        found["httpx + httpx-sse + json"] = with_httpx_and_json
         found["httpx + httpx-sse"] = with_httpx
     return found
 
 
-def measure(name: str, rounds: int = ROUNDS) -> dict[str, float]:
-    """Return the median frames per second of every reader on one workload."""
+@frozen
+class Pace:
+    """How fast a reader was: frames a second, and its own thread's microseconds for each."""
+
+    rate: float
+    cpu: float
+
+
+def measure(name: str, rounds: int = ROUNDS) -> dict[str, Pace]:
+    """Return the medians of every reader on one workload."""
     expected = _workload(name).events
     command = [sys.executable, "-m", "tests.benchmarks.client", name]
-    rates: dict[str, list[float]] = {reader: [] for reader in readers()}
+    spent: dict[str, list[tuple[float, float]]] = {reader: [] for reader in readers()}
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
         try:
             assert sender.stdout is not None  # asked for above
             port = int(sender.stdout.readline())
             for _ in range(rounds):
                 for reader, read in readers().items():
-                    began = time.perf_counter()
+                    began, worked = time.perf_counter(), time.thread_time()
                     seen = asyncio.run(_whole(read, port))
-                    rates[reader].append(expected / (time.perf_counter() - began))
+                    took = time.perf_counter() - began, time.thread_time() - worked
+                    spent[reader].append(took)
                     if seen != expected and read is not with_raw_reads:
                         raise RuntimeError(f"{reader}: {seen} frames, {expected} would be right")
         finally:
             sender.kill()
-    return {reader: statistics.median(found) for reader, found in rates.items()}
+    return {reader: _pace(took, expected) for reader, took in spent.items()}
+
+
+def _pace(took: list[tuple[float, float]], frames: int) -> Pace:
+    wall, cpu = (statistics.median(each) for each in zip(*took, strict=True))
+    return Pace(frames / wall, cpu / frames * 1e6)
 
 
 async def _whole(read: Reader, port: int) -> int:
@@ -144,12 +175,18 @@ def _workload(name: str) -> Workload:
 
 def table() -> str:
     """Measure everything and return the table."""
-    lines = ["| workload | reader | frames/s | arkor-proto is |", "|---|---|--:|--:|"]
+    lines = [
+        "| workload | reader | frames/s | arkor-proto is | CPU µs a frame | arkor-proto is |",
+        "|---|---|--:|--:|--:|--:|",
+    ]
     for name, title in CHUNKINGS.items():
-        rates = measure(name)
-        for reader, rate in rates.items():
-            times = rates["arkor-proto"] / rate
-            lines.append(f"| {title} | {reader} | {rate:,.0f} | {times:.2f} times |")
+        paces = measure(name)
+        ours = paces["arkor-proto"]
+        lines += [
+            f"| {title} | {reader} | {pace.rate:,.0f} | {ours.rate / pace.rate:.2f} times"
+            f" | {pace.cpu:.2f} | {pace.cpu / ours.cpu:.2f} times |"
+            for reader, pace in paces.items()
+        ]
     return "\n".join(lines)
 
 
