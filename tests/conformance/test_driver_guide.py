@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -76,6 +77,16 @@ def test_the_python_driver_of_the_guide_is_sound(tmp_path: Path) -> None:
 def test_the_python_driver_of_the_guide_conforms(tmp_path: Path) -> None:
     done = judged(code_of("my_driver.py"), tmp_path)
     assert (done.status, "CONFORMS" in done.out) == (0, True), done.out + done.err
+
+
+@pytest.mark.skipif(shutil.which("perl") is None, reason="perl is not on this machine")
+def test_the_first_ten_minutes_of_the_guide_get_so_far_as_it_says(tmp_path: Path) -> None:
+    driver = tmp_path / "first.pl"
+    driver.write_text(code_of("first.pl"), "utf-8")
+    driver.chmod(0o755)
+    case = ("--case", "create.accepted[200]", "--profile", "2026-05")
+    done = kit("run", *case, "--", str(driver))
+    assert (done.status, "1 pass" in done.out) == (0, True), done.out + done.err
 
 
 def test_the_javascript_driver_of_the_guide_conforms(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ let sdk;
 
 async function hello() {
   sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
-    const message = `the SDK is not installed here (npm install arkor): ${error.message}`;
+    const message = `the SDK is not installed here (npm install arkor, or ARKOR_SDK=PATH): ${error.message}`;
     process.stderr.write(`${message}\n`);
     throw new Error(message);
   });
