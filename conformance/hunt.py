@@ -10,6 +10,7 @@ the machine that it runs on is not believed but measured: between the mutants th
 the same cases with the same patience, and must pass.
 """
 
+import contextlib
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -191,12 +192,10 @@ class _Hunter:
 
 async def _run(plan: Plan, note: Callable[[CaseResult], None]) -> Outcome:
     """Run a plan; a driver may start slowly where many are started, and be given another try."""
-    for _ in range(_STARTS):
-        try:
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(DriverUnusable):
             return await run(plan, note)
-        except DriverUnusable as error:
-            unusable = error
-    raise unusable
+    return await run(plan, note)
 
 
 def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:

@@ -7,12 +7,15 @@ from collections.abc import Generator, Sequence
 
 import anyio
 import pytest
+from attrs import evolve
 
 from conformance.case import Case
 from conformance.catalogue import Outcome, Plan, run
 from conformance.commands.run_command import REFERENCE
+from conformance.coverage import coverage, unknown_rules
+from conformance.hunt import Hunt, hunt
 from conformance.loader import load_cases
-from conformance.mutants import benign_variants
+from conformance.mutants import Mutant, all_mutants, benign_variants
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.verdict import CaseResult
@@ -94,3 +97,78 @@ def test_a_busy_machine_changes_no_verdict(catalogue: tuple[Case, ...]) -> None:
     with hogs(8):
         found = verdicts(play(select(catalogue, (), ["abort.*"]), 2))
     assert {name for name, verdict in found.items() if verdict != "pass"} == set()
+
+
+def test_there_are_enough_broken_clients_and_enough_sound_ones() -> None:
+    assert (len(all_mutants()) >= 80, len(benign_variants()) >= 15) == (True, True)
+
+
+def test_every_mutant_and_every_variant_has_a_name_of_its_own() -> None:
+    names = [mutant.name for mutant in (*all_mutants(), *benign_variants())]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_every_surgery_still_applies_to_the_core() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.conformance.surgeries"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == [], "the core has moved: mend these in conformance/mutants"
+
+
+def test_every_must_has_a_case_and_a_mutant(catalogue: tuple[Case, ...]) -> None:
+    requirements = load_requirements()
+    lines = coverage(requirements, catalogue, all_mutants())
+    assert [(line.requirement.id, line.hole) for line in lines if line.hole] == []
+
+
+def test_mutants_break_requirements_that_there_are() -> None:
+    assert unknown_rules(load_requirements(), all_mutants()) == []
+
+
+def named(name: str) -> Mutant:
+    return next(each for each in (*all_mutants(), *benign_variants()) if each.name == name)
+
+
+def hunted(cases: Sequence[Case], *mutants: Mutant) -> Hunt:
+    async def go() -> Hunt:
+        return await hunt(mutants, cases, lambda _: None, patience=2.0)
+
+    return anyio.run(go)
+
+
+def test_a_hunt_catches_a_mutant_by_what_it_breaks(catalogue: tuple[Case, ...]) -> None:
+    found = hunted(catalogue, named("create.submits-again-on-a-second-start"))
+    reasons = {rule for kill in found.hunted[0].kills for rule in kill.finding.requires}
+    assert reasons == {"ARK-CRE-2"}
+
+
+def test_a_hunt_lets_a_sound_client_survive(catalogue: tuple[Case, ...]) -> None:
+    sound = evolve(named("benign.keeps-no-connection"), breaks=("ARK-CRE-2",))
+    assert hunted(catalogue, sound).survivors != []
+
+
+def test_a_finding_about_something_else_catches_nothing(catalogue: tuple[Case, ...]) -> None:
+    wrong = evolve(named("wire.tells-the-token"), breaks=("ARK-CRE-10",))
+    (survivor,) = hunted(catalogue, wrong).survivors
+    assert {kill.finding.assertion for kill in survivor.astray} == {"conduct.secret"}
+
+
+def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> None:
+    cases = select(catalogue, ("create.second-start-sends-nothing", "create.accepted"), ())
+    found = hunted(cases, named("create.submits-again-on-a-second-start"))
+    assert {case.id for case in found.idle(cases)} == {
+        "create.accepted[200]",
+        "create.accepted[201]",
+        "create.accepted[202]",
+    }
+
+
+def test_the_reference_is_the_control_of_a_hunt(catalogue: tuple[Case, ...]) -> None:
+    cases = select(catalogue, ("create.second-start-sends-nothing",), ())
+    found = hunted(cases, named("create.submits-again-on-a-second-start"))
+    assert [(each.family, each.passed, each.played) for each in found.controls] == [
+        ("create", True, 3)
+    ]
