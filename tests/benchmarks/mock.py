@@ -11,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
+from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import Final, TypeVar
 
@@ -28,7 +29,8 @@ from tests.benchmarks.mock_measures import (
     open_streams,
     proxy_adds,
     ready_in,
-    stall_beside_another,
+    stall_in_the_addon,
+    stall_in_the_proxy,
 )
 
 BACKENDS: Final = ("asyncio", "trio")
@@ -64,13 +66,13 @@ def judge_streams(opened: Opened, size: Size) -> Row:
     return Row("open streams in one process", figure, f"≥ {size.streams:,}", met)
 
 
-def judge_stall(beside: Beside) -> list[Row]:
+def judge_stall(carrier: str, beside: Beside) -> list[Row]:
     """Judge what a stall does to other streams and to the memory."""
     more = f" ({beside.alone * _MS:.1f} ms without)"
-    slowest = "slowest frame beside a stalled stream"
+    slowest = f"slowest frame beside a stalled stream, {carrier}"
     return [
         at_most(slowest, beside.beside * _MS, 100.0, "ms", more=more),
-        at_most("memory that a stalled stream takes", beside.grown, 10.0, "MB"),
+        at_most(f"memory that a stalled stream takes, {carrier}", beside.grown, 10.0, "MB"),
     ]
 
 
@@ -99,13 +101,15 @@ def rows_on(backend: str, size: Size) -> list[Row]:
         at_least(f"{stream}, a rule on its frames", on(ruled, size, backend), 20_000, "frames/s"),
         judge_streams(on(open_streams, size, backend), size),
         at_most("the native proxy adds to a frame", on(proxy_adds, size, backend) * _MS, 0.5, "ms"),
-        *judge_stall(on(stall_beside_another, size, backend)),
+        *judge_stall("native proxy", on(stall_in_the_proxy, size, backend)),
     ]
 
 
 def rows_of_the_process(size: Size) -> list[Row]:
-    """Measure what does not."""
+    """Measure what does not; the addon only where mitmproxy is installed."""
+    found = find_spec("mitmproxy") is not None
     return [
+        *(judge_stall("addon", on(stall_in_the_addon, size, "asyncio")) if found else ()),
         at_most("from the start to the ready line", alone(partial(ready_in, size)), 0.5, "s"),
         at_most("a fixture", alone(partial(fixture_takes, size)) * _MS, 5.0, "ms"),
     ]

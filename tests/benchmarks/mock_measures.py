@@ -1,7 +1,8 @@
 """What the mock and its proxy are measured with.
 
 It knows streams, pushes and clocks. It refuses to know what is fast enough. Server and client share
-one process and one loop, so every figure is a floor of what the server alone can do.
+one process and one loop, so every figure is a floor of what the server alone can do; mitmdump has
+a process of its own.
 """
 
 import os
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import anyio
@@ -21,6 +23,7 @@ from attrs import frozen
 from mock_server import MockServer, Scenario, ScriptedFrame, scenario_from_dict
 from mock_server.proxy import ProxyOrigin, Upstream
 from mock_server.sync import mock_in
+from tests.mock_server.mitmdump import mitmdumps
 from tests.mock_server.rawclient import RawClient, request_bytes
 
 _COMMAND: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")
@@ -119,28 +122,40 @@ class Beside:
     grown: float
 
 
-async def stall_beside_another(size: Size) -> Beside:
-    """Stall one stream in the proxy, before 100 MB of frames, and push frames into another."""
-    jobs = [
-        {"id": "big", "events": 100_000, "length": 1000, "submitted": True},
-        {"id": "live", "events": 0, "submitted": True},
-    ]
-    on = {"route": "stream", "job": "big"}
-    rule = {"on": on, "after": {"frames": 10}, "stall": {"gate": "g"}}
-    async with MockServer(scenario_from_dict({"job": jobs})) as upstream:
+_BIG: Final = {"id": "big", "events": 100_000, "length": 1000, "submitted": True}
+_LIVE: Final = {"id": "live", "events": 0, "submitted": True}
+_STALL: Final = {
+    "on": {"route": "stream", "job": "big"},
+    "after": {"frames": 10},
+    "stall": {"ms": 60_000},
+}
+
+
+async def stall_in_the_proxy(size: Size) -> Beside:
+    """Stall one stream in the native proxy, before 100 MB of frames, and push into another."""
+    async with MockServer(scenario_from_dict({"job": [_BIG, _LIVE]})) as upstream:
         origin = ProxyOrigin(Upstream.at(upstream.base_url))
-        async with (
-            MockServer(scenario_from_dict({"rule": [rule]}), upstream=origin) as proxy,
-            RawClient(proxy.port) as stalled,
-            RawClient(proxy.port) as live,
-        ):
-            await _begin(live, "live")
-            alone = [await _push(upstream, "live", live, n) for n in range(size.pushes)]
-            before = _memory()
-            await stalled.send(_target("big"))
-            numbers = range(size.pushes, 2 * size.pushes)
-            beside = [await _push(upstream, "live", live, n) for n in numbers]
-            return Beside(max(alone), max(beside), _memory() - before)
+        async with MockServer(scenario_from_dict({"rule": [_STALL]}), upstream=origin) as proxy:
+            return await _beside(upstream, proxy.port, "self", size)
+
+
+async def stall_in_the_addon(size: Size) -> Beside:
+    """Do the same in mitmdump, a process of its own."""
+    with TemporaryDirectory() as directory, mitmdumps(Path(directory)) as runner:
+        async with MockServer(scenario_from_dict({"job": [_BIG, _LIVE]})) as upstream:
+            proxied = await runner.before(upstream.base_url, [_STALL])
+            return await _beside(upstream, proxied.port, str(proxied.pid), size)
+
+
+async def _beside(upstream: MockServer, port: int, process: str, size: Size) -> Beside:
+    async with RawClient(port) as stalled, RawClient(port) as live:
+        await _begin(live, "live")
+        alone = [await _push(upstream, "live", live, n) for n in range(size.pushes)]
+        before = _memory(process)
+        await stalled.send(_target("big"))
+        numbers = range(size.pushes, 2 * size.pushes)
+        beside = [await _push(upstream, "live", live, n) for n in numbers]
+        return Beside(max(alone), max(beside), _memory(process) - before)
 
 
 async def _begin(client: RawClient, job: str) -> None:
@@ -159,9 +174,9 @@ async def _push(upstream: MockServer, job: str, client: RawClient, number: int) 
     return spent
 
 
-def _memory() -> float:
-    """Return the resident memory of this process now, in MB: the peak would hide what grows."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
+def _memory(process: str) -> float:
+    """Return the resident memory of a process now, in MB: the peak would hide what grows."""
+    pages = int(Path(f"/proc/{process}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 

@@ -5,6 +5,7 @@ Where nothing is measured each path is taken once, and small; no test here knows
 
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib.util import find_spec
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
@@ -22,8 +23,10 @@ from tests.benchmarks.mock_measures import (
     own_time,
     proxy_adds,
     ready_in,
-    stall_beside_another,
+    stall_in_the_addon,
+    stall_in_the_proxy,
 )
+from tests.mock_server.mitmdump import needs_mitmproxy
 
 SOME = Size(frames=5_000, streams=200, pushes=50, rounds=3)
 
@@ -48,11 +51,18 @@ def test_many_streams_are_open_at_once(benchmark: BenchmarkFixture, size: Size) 
     assert benchmark(streams) == size.streams
 
 
-@pytest.mark.parametrize("measure", [proxy_adds, stall_beside_another])
+@pytest.mark.parametrize("measure", [proxy_adds, stall_in_the_proxy])
 def test_every_frame_that_is_pushed_arrives(
     benchmark: BenchmarkFixture, size: Size, measure: Callable[[Size], Awaitable[object]]
 ) -> None:
     benchmark(run, measure, size, "asyncio")
+
+
+@needs_mitmproxy
+def test_every_frame_that_is_pushed_arrives_through_the_addon(
+    benchmark: BenchmarkFixture, size: Size
+) -> None:
+    benchmark(run, stall_in_the_addon, size, "asyncio")
 
 
 @pytest.mark.parametrize("measure", [ready_in, fixture_takes])
@@ -83,11 +93,11 @@ def test_a_goal_is_met_or_missed_at_its_edge(row: Row, *, met: bool) -> None:
 
 
 def test_a_stall_is_judged_by_the_frames_beside_it_and_by_the_memory() -> None:
-    assert [row.met for row in judge_stall(Beside(0.001, 0.2, 1.0))] == [False, True]
-    assert [row.met for row in judge_stall(Beside(0.001, 0.001, 11.0))] == [True, False]
+    assert [row.met for row in judge_stall("x", Beside(0.001, 0.2, 1.0))] == [False, True]
+    assert [row.met for row in judge_stall("x", Beside(0.001, 0.001, 11.0))] == [True, False]
 
 
 def test_the_table_has_a_row_for_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--small"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]
-    assert len(lines) == 1 + 2 * 6 + 2
+    assert len(lines) == 1 + 2 * 6 + 2 + 2 * (find_spec("mitmproxy") is not None)

@@ -34,6 +34,7 @@ _PROGRAM: Final = Path(sys.executable).with_name("mitmdump")
 class Proxied:
     """A running mitmdump."""
 
+    pid: int
     port: int
     log: Path
     journal: Path
@@ -96,7 +97,7 @@ class Mitmdump:
             while (port := _port_in(log)) is None:
                 assert process.poll() is None, log.read_text()
                 await anyio.sleep(0.02)
-        return Proxied(port, log, journal, home / "conf" / "mitmproxy-ca-cert.pem")
+        return Proxied(process.pid, port, log, journal, home / "conf" / "mitmproxy-ca-cert.pem")
 
     def end(self) -> None:
         """End all of them."""

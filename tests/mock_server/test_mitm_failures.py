@@ -5,11 +5,13 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
+from attrs import frozen
 
 from mock_server import MockServer, ScenarioError, ScriptedFrame, scenario_from_dict
 from tests.mock_server.mitmdump import Mitmdump, Proxied, command, mitmdumps, needs_mitmproxy
-from tests.mock_server.parity import JOB, transcript
+from tests.mock_server.parity import JOB, Rules, transcript
 from tests.mock_server.rawclient import EOF, RawClient, follow, request_bytes
 from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
@@ -18,6 +20,7 @@ STREAM = "/v1/jobs/j/events/stream"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 STRIP = {"on": {"route": "stream"}, "strip_id": True}
+RULES: Rules = [STRIP]
 RUNNING = {"id": "j", "events": 1, "status": "running", "submitted": True}
 
 
@@ -33,10 +36,18 @@ def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
         yield runner
 
 
-@pytest.fixture
-def raw() -> Iterator[RawUpstream]:
-    with raw_upstream() as upstream:
-        yield upstream
+@frozen
+class Stripping:
+    """A mitmdump with a rule about every stream, and what is behind it."""
+
+    raw: RawUpstream
+    port: int
+
+
+@pytest.fixture(scope="module")
+def stripping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripping]:
+    with raw_upstream() as raw, mitmdumps(tmp_path_factory.mktemp("mitm")) as runner:
+        yield Stripping(raw, anyio.run(runner.before, raw.url, RULES).port)
 
 
 def break_journal(proxied: Proxied) -> None:
@@ -86,11 +97,10 @@ async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump
     ids=["ends in a chunk", "a size that is none", "ends before its length"],
 )
 async def test_what_came_before_the_upstream_broke_off_arrives_and_no_end_is_invented(
-    mitmdump: Mitmdump, raw: RawUpstream, pieces: list[bytes]
+    stripping: Stripping, pieces: list[bytes]
 ) -> None:
-    raw.say(*pieces)
-    proxied = await mitmdump.before(raw.url, [STRIP])
-    answer = await transcript(proxied.port)
+    stripping.raw.say(*pieces)
+    answer = await transcript(stripping.port)
     assert answer.unchunked.startswith(b"data: a\n\n")
     assert not answer.body.endswith(b"0\r\n\r\n")
     assert answer.ending == EOF
@@ -102,11 +112,10 @@ async def test_what_came_before_the_upstream_broke_off_arrives_and_no_end_is_inv
     ids=["garbage", "half", "none"],
 )
 async def test_an_upstream_without_a_head_is_a_502_that_says_so(
-    mitmdump: Mitmdump, raw: RawUpstream, pieces: list[bytes]
+    stripping: Stripping, pieces: list[bytes]
 ) -> None:
-    raw.say(*pieces)
-    proxied = await mitmdump.before(raw.url, [STRIP])
-    answer = await follow(proxied.port, "j")
+    stripping.raw.say(*pieces)
+    answer = await follow(stripping.port, "j")
     assert answer.status == 502
     assert str(answer.json["error"]).startswith("upstream: ")
 

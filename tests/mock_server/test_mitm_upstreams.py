@@ -3,11 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import anyio
 import pytest
+from attrs import frozen
 
 from mock_server import MockServer, scenario_from_dict
 from mock_server.proxy import ProxyOrigin, Upstream
 from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.parity import Rules
 from tests.mock_server.rawclient import Answer, RawClient
 from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
@@ -17,6 +20,7 @@ OK = b"HTTP/1.1 200 OK\r\n"
 EVENTS = OK + b"Content-Type: text/event-stream\r\n"
 CHUNKED = b"Transfer-Encoding: chunked\r\n\r\n"
 RULE = {"headers": {"X-Odd": "1"}}
+RULES: Rules = [RULE]
 
 
 @pytest.fixture
@@ -31,10 +35,18 @@ def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
         yield runner
 
 
-@pytest.fixture
-def raw() -> Iterator[RawUpstream]:
-    with raw_upstream() as upstream:
-        yield upstream
+@frozen
+class Behind:
+    """A raw upstream, and the port of a mitmdump before it."""
+
+    raw: RawUpstream
+    port: int
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    with raw_upstream() as raw, mitmdumps(tmp_path_factory.mktemp("mitm")) as runner:
+        yield Behind(raw, anyio.run(runner.before, raw.url, RULES).port)
 
 
 ANSWERS = {
@@ -57,37 +69,31 @@ async def asked(port: int, method: str) -> Answer:
         return await client.ask_to_end(method, STREAM, {"Connection": "close"})
 
 
-async def test_every_answer_is_handed_on_as_the_native_proxy_does(
-    mitmdump: Mitmdump, raw: RawUpstream
-) -> None:
-    proxied = await mitmdump.before(raw.url, [RULE])
+async def test_every_answer_is_handed_on_as_the_native_proxy_does(behind: Behind) -> None:
+    raw = behind.raw
     scenario = scenario_from_dict({"seed": SEED, "rule": [RULE]})
     async with MockServer(scenario, upstream=ProxyOrigin(Upstream.at(raw.url))) as proxy:
         for name, pieces in ANSWERS.items():
             raw.say(*pieces)
-            carried = await asked(proxied.port, "GET")
+            carried = await asked(behind.port, "GET")
             raw.say(*pieces)
             assert carried == await asked(proxy.port, "GET"), name
 
 
-async def test_the_head_alone_is_handed_on_as_the_native_proxy_does(
-    mitmdump: Mitmdump, raw: RawUpstream
-) -> None:
-    proxied = await mitmdump.before(raw.url, [RULE])
+async def test_the_head_alone_is_handed_on_as_the_native_proxy_does(behind: Behind) -> None:
+    raw = behind.raw
     scenario = scenario_from_dict({"seed": SEED, "rule": [RULE]})
     async with MockServer(scenario, upstream=ProxyOrigin(Upstream.at(raw.url))) as proxy:
         raw.say(EVENTS + CHUNKED)
-        carried = await asked(proxied.port, "HEAD")
+        carried = await asked(behind.port, "HEAD")
         raw.say(EVENTS + CHUNKED)
         assert carried == await asked(proxy.port, "HEAD")
 
 
-async def test_a_small_answer_that_is_cut_off_is_a_502(
-    mitmdump: Mitmdump, raw: RawUpstream
-) -> None:
-    proxied = await mitmdump.before(raw.url, [RULE])
+async def test_a_small_answer_that_is_cut_off_is_a_502(behind: Behind) -> None:
+    raw = behind.raw
     raw.say(OK + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
-    answer = await asked(proxied.port, "GET")
+    answer = await asked(behind.port, "GET")
     assert answer.status == 502
     assert answer.json == {"error": "upstream: its answer was cut off"}
 
