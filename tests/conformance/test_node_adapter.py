@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.commandline import kit
+from tests.conformance.commandline import ROOT, kit
 from tests.conformance.npm import OURS, installed_adapters
 
 BREAKS = {
@@ -57,3 +57,11 @@ def test_the_adapter_of_the_sdk_brings_its_timers_and_dice_under_control(
     driver = ("node", str(adapters / "arkor-sdk" / "driver.mjs"))
     done = kit("run", "--profile", "2026-07", *chosen, "--", *driver)
     assert done.status == 0, done.out + done.err
+
+
+@pytest.mark.parametrize(
+    "driver", ["drivers/reference.py", "adapters/node/driver.mjs", "adapters/arkor-sdk/driver.mjs"]
+)
+def test_a_shipped_adapter_has_at_most_sixty_lines(driver: str) -> None:
+    lines = (ROOT / "conformance" / driver).read_text("utf-8").splitlines()
+    assert len(lines) <= 60

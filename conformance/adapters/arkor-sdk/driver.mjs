@@ -18,7 +18,7 @@ let sdk;
 
 async function hello() {
   sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
-    const message = `the SDK is not installed here (npm install arkor, or ARKOR_SDK=PATH): ${error.message}`;
+    const message = `no SDK here (npm install arkor, or name it in ARKOR_SDK): ${error.message}`;
     process.stderr.write(`${message}\n`);
     throw new Error(message);
   });
@@ -33,8 +33,8 @@ function open(desk) {
   write("state.json", { orgSlug, projectSlug, projectId: "kit" });
   // The platform's own timers stay real: fetch has some.
   const isPlatform = () => new Error().stack.split("\n", 4)[3].includes("node:");
-  globalThis.setTimeout = (effect, ms) =>
-    isPlatform() ? setTimeout(effect, ms) : { end: desk.timer(ms, "reconnect", effect) };
+  globalThis.setTimeout = (effect, ms, ...given) =>
+    isPlatform() ? setTimeout(effect, ms, ...given) : { end: desk.timer(ms, "reconnect", effect) };
   globalThis.clearTimeout = (timer) => (timer?.end ? timer.end() : clearTimeout(timer));
   Math.random = rng ? desk.random : random;
   const context = { baseUrl, credentials, cwd: home, reconnectDelayMs: desk.config.initial_ms };
