@@ -78,7 +78,7 @@ def judge_stall(carrier: str, beside: Beside) -> list[Row]:
 
 def on(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
     """Run an asynchronous measurement in a process of its own."""
-    return alone(partial(run, measure, size, backend))
+    return alone(partial(run, measure, backend=backend), size)
 
 
 def run(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _T:
@@ -86,10 +86,12 @@ def run(measure: Callable[[Size], Awaitable[_T]], size: Size, backend: str) -> _
     return anyio.run(measure, size, backend=backend)
 
 
-def alone(measure: Callable[[], _T]) -> _T:
-    """Run a measurement in a process of its own."""
+def alone(measure: Callable[[Size], _T], size: Size) -> _T:
+    """Run a measurement in a process of its own, unless it is too small to measure anything."""
+    if size is SMALL:
+        return measure(size)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(measure).result()
+        return pool.submit(measure, size).result()
 
 
 def rows_on(backend: str, size: Size) -> list[Row]:
@@ -110,8 +112,8 @@ def rows_of_the_process(size: Size) -> list[Row]:
     found = find_spec("mitmproxy") is not None
     return [
         *(judge_stall("addon", on(stall_in_the_addon, size, "asyncio")) if found else ()),
-        at_most("from the start to the ready line", alone(partial(ready_in, size)), 0.5, "s"),
-        at_most("a fixture", alone(partial(fixture_takes, size)) * _MS, 5.0, "ms"),
+        at_most("from the start to the ready line", alone(ready_in, size), 0.5, "s"),
+        at_most("a fixture", alone(fixture_takes, size) * _MS, 5.0, "ms"),
     ]
 
 
