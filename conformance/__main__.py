@@ -1,6 +1,8 @@
 """`arkor-conformance`: the kit on the command line. Each command loads only what it needs."""
 
 import importlib
+import os
+import signal
 import sys
 from typing import Final
 
@@ -34,6 +36,17 @@ class _Lazily(click.Group):
         module = importlib.import_module(f"conformance.commands.{cmd_name}_command")
         found: object = getattr(module, "command", None)
         return found if isinstance(found, click.Command) else None
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; a reader that has seen enough (`list | head`) is no error of ours."""
+        try:
+            result: object = super().invoke(ctx)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # What is still buffered has nowhere to go, and must not be flushed at the end.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 128 + signal.SIGPIPE
+        return result
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -111,4 +111,6 @@ def _stale(
         elif each.expires is not None and each.expires < today:
             yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
-            yield f"{each}: passes now; take it out of the baseline ({each.reason})"
+            other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
+            but = f", though it fails by {', '.join(other)}" if other else ""
+            yield f"{each}: passes now{but}; take it out of the baseline ({each.reason})"

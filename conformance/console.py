@@ -51,17 +51,28 @@ class Report:
             for result in outcome.results
             if result.verdict.fails or result.verdict in {Verdict.WARN, Verdict.ERROR}
         ]
+        mode = outcome.timing.mode
         for result in troubled[:_MOST_FAILURES]:
             self.console.print(self._failure(result))
             # Not wrapped: the command must survive being copied.
             self.console.print(
-                f"  rerun it alone  {rerun(result, self.command)}\n", soft_wrap=True, markup=False
+                f"  rerun it alone  {rerun(result, self.command, mode)}\n",
+                soft_wrap=True,
+                markup=False,
             )
         if len(troubled) > _MOST_FAILURES:
             more = len(troubled) - _MOST_FAILURES
             self.console.print(f"… and {more} more; --case shows one, --filter some of them.\n")
         self._not_applicable(outcome)
-        self.console.print(self._summary(outcome))
+        self.console.print(_summary(outcome))
+        identity = outcome.identity
+        self._say(
+            f"{identity.implementation} {identity.version} · {len(outcome.results)} verdicts in "
+            f"{outcome.seconds:.1f} s · real sockets, real faults, {outcome.timing}"
+        )
+
+    def _say(self, line: str) -> None:
+        self.console.print(Text(line, style="dim"), soft_wrap=True)
 
     def _failure(self, result: CaseResult) -> RenderableType:
         head = Text.assemble(
@@ -96,27 +107,21 @@ class Report:
             result.reason for result in outcome.results if result.verdict is Verdict.NOT_APPLICABLE
         )
         for reason, count in reasons.items():
-            self.console.print(Text(f"{count} not applicable: {reason}", style="dim"))
+            self._say(f"{count} not applicable: {reason}")
         given_up = Counter(each for result in outcome.results for each in result.unjudged)
         for each, count in given_up.items():
-            said = f"{count} of {each.word} {each.why}"
-            self.console.print(Text(said, style="dim"))
+            self._say(f"{count} of {each.word} {each.why}")
 
-    def _summary(self, outcome: Outcome) -> RenderableType:
-        table = Table(box=None, pad_edge=False, padding=(0, 2))
-        for name in ("profile", "verdict", "MUST", "SHOULD", "cases"):
-            table.add_column(name, header_style="dim")
-        for profile in dict.fromkeys(result.profile for result in outcome.results):
-            results = [result for result in outcome.results if result.profile == profile]
-            declared = profile in outcome.identity.profiles
-            table.add_row(profile, *(profile_row(results) if declared else _UNDECLARED))
-        identity = outcome.identity
-        count = len(outcome.results)
-        note = (
-            f"{identity.implementation} {identity.version} · {count} verdicts in "
-            f"{outcome.seconds:.1f} s · real sockets, real faults, {outcome.timing}"
-        )
-        return Group(table, Text(note, style="dim"))
+
+def _summary(outcome: Outcome) -> RenderableType:
+    table = Table(box=None, pad_edge=False, padding=(0, 2))
+    for name in ("profile", "verdict", "MUST", "SHOULD", "cases"):
+        table.add_column(name, header_style="dim")
+    for profile in dict.fromkeys(result.profile for result in outcome.results):
+        results = [result for result in outcome.results if result.profile == profile]
+        declared = profile in outcome.identity.profiles
+        table.add_row(profile, *(profile_row(results) if declared else _UNDECLARED))
+    return table
 
 
 def profile_row(results: Sequence[CaseResult]) -> tuple[Text, str, str, str]:

@@ -60,9 +60,9 @@ class DriverProcess:
                 start_new_session=True,
             )
         except FileNotFoundError as error:
-            raise DriverUnusable(f"{command[0]}: there is no such program") from error
+            raise DriverUnusable(f"{command[0]}: {_missing(command[0])}") from error
         except PermissionError as error:
-            raise DriverUnusable(f"{command[0]}: is not executable (chmod +x?)") from error
+            raise DriverUnusable(f"{command[0]}: {_forbidden(command[0])}") from error
         except OSError as error:
             raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
         for descriptor in _descriptors(process):
@@ -202,6 +202,18 @@ class DriverProcess:
             self._log += block
             self.logged += len(block)
             del self._log[:-_LOG_BYTES]
+
+
+def _missing(program: str) -> str:
+    if Path(program).exists():
+        return "the interpreter that its first line names (#!…) is not there"
+    return "there is no such program"
+
+
+def _forbidden(program: str) -> str:
+    if Path(program).is_dir():
+        return "is a directory, the command that starts a driver would be right"
+    return "is not executable (chmod +x?)"
 
 
 def _still_writing(descriptor: int) -> bool:

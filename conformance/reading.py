@@ -40,6 +40,8 @@ def nearest(word: str, known: Iterable[str]) -> str:
         return f"did you mean {close[0]!r}?"
     if not words:
         return "nothing is known here"
+    if len(words) == 1:
+        return f"{words[0]!r} would be right"
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
     return "known are " + ", ".join(words[:_NAMED]) + more
 

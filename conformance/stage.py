@@ -30,6 +30,7 @@ from conformance.trace import Event, SleepEnded, Slept, Woken
 _MOST_EVENTS: Final = 2_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
 _EVENTS_PER_ATTEMPT: Final = 14
+_LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
 """To connect, to send and to be heard takes three turns."""
 
@@ -176,7 +177,8 @@ class Stage:
 
         def quiet() -> bool:
             first = self.recorder.trace.first
-            return not self.conversation.unanswered and all(map(first, awaited))
+            settled = not self.conversation.unanswered
+            return settled and all(first(name) or self._in_vain(name) for name in awaited)
 
         if await self._patiently(quiet):
             await self._calm_down()
@@ -197,7 +199,19 @@ class Stage:
         return True
 
     async def _happened(self, name: str) -> bool:
-        return await self._patiently(lambda: self.recorder.trace.first(name) is not None)
+        def seen() -> bool:
+            return self.recorder.trace.first(name) is not None
+
+        if await self._patiently(lambda: seen() or self._in_vain(name)) and not seen():
+            await self._calm_down()
+        return seen()
+
+    def _in_vain(self, name: str) -> bool:
+        """Tell that an event will not come any more, but for what is already on its way.
+
+        A client whose operations have all settled does nothing by itself; only ends may be late.
+        """
+        return not self.conversation.unanswered and not name.endswith(_LATE)
 
     async def _patiently(self, done: Callable[[], bool]) -> bool:
         def over() -> bool:

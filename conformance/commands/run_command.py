@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -137,11 +138,13 @@ def _play(plan: Plan) -> Outcome:
         TimeElapsedColumn(),
         console=console,
         transient=True,
-        disable=not console.is_terminal,
+        disable=not sys.stderr.isatty(),  # rich would also draw where FORCE_COLOR is set
     ) as progress:
         task = progress.add_task("judging", total=len(assignments(plan)))
 
         def advance(_: CaseResult) -> None:
             progress.advance(task)
 
-        return anyio.run(run, evolve(plan, note=progress.console.print), advance)
+        return anyio.run(
+            run, evolve(plan, note=partial(progress.console.print, soft_wrap=True)), advance
+        )

@@ -1,6 +1,7 @@
 """The reference driver as one that never heard of virtual time: it really sleeps, always.
 
-`sleeper.py [MUTANT]` breaks its client first.
+`sleeper.py sound`; with `halves` it sleeps half as long as it should, and with the name of a mutant
+its client is broken by that.
 """
 
 import sys
@@ -8,19 +9,35 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 import anyio
+from attrs import field, frozen
 
 from conformance.drivers import translation as to
 from conformance.drivers.clocks import WallClock
 from conformance.drivers.reference import open_client
 from conformance.drivers.stdio import Client, Desk, serve
-from conformance.reading import Table
+from conformance.reading import Json, Table
 
 _NEVER = {"clock.virtual", "rng"}
 
 
+@frozen
+class _HasteClock:
+    wall: WallClock = field(factory=WallClock, init=False)
+
+    def time(self) -> float:
+        return self.wall.time()
+
+    async def sleep_until(self, deadline: float, purpose: str) -> None:
+        now = self.time()
+        await self.wall.sleep_until(now + (deadline - now) / 2, purpose)
+
+    def wake(self, number: Json) -> None:
+        self.wall.wake(number)
+
+
 @asynccontextmanager
 async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
-    desk.clock = WallClock()
+    desk.clock = _HasteClock() if "halves" in sys.argv else WallClock()
     async with open_client(desk) as client:
         yield client
 
@@ -33,7 +50,7 @@ def _break(name: str) -> None:
 
 
 if __name__ == "__main__":
-    for mutant in sys.argv[1:]:
-        _break(mutant)
+    if sys.argv[1] not in {"sound", "halves"}:
+        _break(sys.argv[1])
     names = [n for n in Table("hello", to.HELLO).texts("capabilities") if n not in _NEVER]
     anyio.run(serve, {**to.HELLO, "capabilities": names}, _open, to.explain)
