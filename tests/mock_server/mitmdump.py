@@ -79,6 +79,10 @@ class Mitmdump:
 
     async def before(self, url: str, rules: Rules, **options: str) -> Proxied:
         """Start one in front of a URL, with these rules; wait until it listens."""
+        return await self.start(f"reverse:{url}", rules, **options)
+
+    async def start(self, mode: str, rules: Rules, **options: str) -> Proxied:
+        """Start one in a mode, with these rules; wait until it listens."""
         home = self.directory / f"mitmdump-{len(self._processes)}"
         home.mkdir()
         scenario = home / "scenario.toml"
@@ -87,10 +91,11 @@ class Mitmdump:
         journal = home / "journal.jsonl"
         given = {"arkor_scenario": str(scenario), "arkor_journal": str(journal), **options}
         log = home / "log"
-        mode = ("--mode", f"reverse:{url}@127.0.0.1:0")
         with log.open("wb") as out:
             process = subprocess.Popen(  # noqa: S603, ASYNC220 -- our own command, at once
-                [*command(home, given), *mode], stdout=out, stderr=subprocess.STDOUT
+                [*command(home, given), "--mode", f"{mode}@127.0.0.1:0"],
+                stdout=out,
+                stderr=subprocess.STDOUT,
             )
         self._processes.append(process)
         with anyio.fail_after(60):

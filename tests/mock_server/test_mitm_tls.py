@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -87,6 +88,38 @@ async def test_a_client_that_goes_on_talking_gets_its_stream_all_the_same(
         context = ssl.create_default_context(cafile=proxied.authority)
         found = await anyio.to_thread.run_sync(chatty_transcript, proxied.port, context)
     assert found.endswith(b"0\r\n\r\n"), proxied.log.read_text()
+
+
+def ids_through_a_tunnel(port: int, context: ssl.SSLContext, target: int) -> int:
+    """Ask for the stream through CONNECT; count the ids that come before the reset."""
+    with socket.create_connection(("127.0.0.1", port), timeout=30) as raw:
+        raw.sendall(f"CONNECT 127.0.0.1:{target} HTTP/1.1\r\n\r\n".encode())
+        assert raw.recv(65_536).endswith(b"\r\n\r\n")
+        with context.wrap_socket(raw, server_hostname="127.0.0.1") as client:
+            client.sendall(request_bytes("GET", "/v1/jobs/j/events/stream"))
+            return until_reset(client).count(b"id: ")
+
+
+def until_reset(client: socket.socket) -> bytes:
+    found = b""
+    try:
+        while data := client.recv(65_536):
+            found += data
+    except ConnectionResetError:
+        return found
+    raise AssertionError("the connection ended without a reset")
+
+
+async def test_rules_act_within_the_tunnel_of_a_forward_proxy(
+    mitmdump: Mitmdump, tls: TlsSettings
+) -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "rst"}
+    trust = {"ssl_verify_upstream_trusted_ca": str(tls.ca_path)}
+    async with MockServer(scenario_from_dict({"job": [JOB]}), tls=tls) as upstream:
+        proxied = await mitmdump.start("regular", [rule], **trust)
+        context = ssl.create_default_context(cafile=proxied.authority)
+        count = partial(ids_through_a_tunnel, proxied.port, context, upstream.port)
+        assert await anyio.to_thread.run_sync(count) == 2, proxied.log.read_text()
 
 
 def status_over_http2(port: int, context: ssl.SSLContext) -> bytes:
