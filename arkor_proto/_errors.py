@@ -9,6 +9,8 @@ that the world does wrong reaches the application as the outcome of an operation
 
 from collections.abc import Mapping
 
+from arkor_proto._event import ServerSentEvent
+
 
 class ArkorError(Exception):
     """The root of everything this library raises or puts into an outcome."""
@@ -39,7 +41,7 @@ class EventTooLarge(ArkorError):
     completed before it met the bound, so that nothing which arrived is lost.
     """
 
-    def __init__(self, limit: int, events: tuple[object, ...] = ()) -> None:
+    def __init__(self, limit: int, events: tuple[ServerSentEvent, ...] = ()) -> None:
         super().__init__(
             f"event stream: one event is larger than {limit} bytes; "
             "raise max_event_size if the backend really sends events of this size"

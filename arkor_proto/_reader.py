@@ -85,7 +85,7 @@ class FrameReader:
         try:
             self._queue += self._parser.feed(data)
         except EventTooLarge as error:
-            self._queue += (e for e in error.events if isinstance(e, ServerSentEvent))
+            self._queue += error.events
             self.too_large = error
 
     def take(self) -> ServerSentEvent | None:

@@ -24,9 +24,12 @@ from collections.abc import Iterable
 from itertools import repeat
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
+from arkor_proto._event import EventDraft, ServerSentEvent
+
+__all__ = ["RETRY_LIMIT", "EventStreamParser", "ServerSentEvent", "encode_event"]
 
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
@@ -42,37 +45,6 @@ _ONE_FRAME: Final = 4096
 # would read the rest of a long line again for every "id: " in it. The blank line behind the frame
 # ends it, and its LF begins the next.
 _FRAME: Final = re.compile(r"\nid: (.*)\nevent: (.*)\ndata: (.*)\n(?=\n)")
-
-
-class _Draft:
-    """An event being filled.
-
-    The generated `__init__` of a frozen class goes through `object.__setattr__` and alone takes
-    as long as parsing the event did. A draft is filled by plain stores and then becomes a
-    `ServerSentEvent`, which adds no slot: from there on it is as frozen as any other.
-    """
-
-    __slots__ = ("data", "has_id", "last_event_id", "type")
-
-    type: str
-    data: str
-    last_event_id: str
-    has_id: bool
-
-
-@frozen(weakref_slot=False)
-class ServerSentEvent(_Draft):
-    """One dispatched event.
-
-    `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this
-    event, wherever it was set; `has_id` says whether this very block carried an `id` that counted
-    (it is no part of the event's identity). Source: WHATWG HTML §9.2.6.
-    """
-
-    type: str
-    data: str
-    last_event_id: str
-    has_id: bool = field(default=False, eq=False, kw_only=True)
 
 
 @define(eq=False, weakref_slot=False)
@@ -141,7 +113,7 @@ class EventStreamParser:
             kind, has_id = "", False
         else:
             return self._take(data)
-        draft = _Draft()
+        draft = EventDraft()
         draft.type = kind or "message"
         draft.data = value
         draft.last_event_id = self._cursor
@@ -288,9 +260,9 @@ def _says_nothing(texts: Iterable[str]) -> bool:
 
 
 def _events_of_data(values: list[str], cursor: str) -> list[ServerSentEvent]:
-    events: list[_Draft] = []
+    events: list[EventDraft] = []
     for value in values:
-        draft = _Draft()
+        draft = EventDraft()
         draft.type = "message"
         draft.data = value
         draft.last_event_id = cursor
@@ -301,9 +273,9 @@ def _events_of_data(values: list[str], cursor: str) -> list[ServerSentEvent]:
 
 
 def _events(rows: Iterable[tuple[str, str, str, bool]]) -> list[ServerSentEvent]:
-    events: list[_Draft] = []
+    events: list[EventDraft] = []
     for cursor, kind, data, has_id in rows:
-        draft = _Draft()
+        draft = EventDraft()
         draft.type = kind or "message"
         draft.data = data
         draft.last_event_id = cursor

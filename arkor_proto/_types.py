@@ -188,7 +188,7 @@ class LogDraft:
     """A log being filled: nearly all frames are logs, so that what one costs counts.
 
     To make a frozen value takes as long as to read its JSON, most of it to get around being frozen.
-    A draft is filled by plain stores, and is then as frozen as any other (see `_sse.py`).
+    A draft is filled by plain stores, and is then as frozen as any other (see `_event.py`).
     """
 
     __slots__ = (
