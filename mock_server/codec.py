@@ -151,7 +151,10 @@ def _toml(value: object) -> str:
         inside = ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
         return f"{{{inside}}}"
     if is_array(value):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        items = [_toml(item) for item in value]
+        if len(items) > 1 and any(is_table(item) for item in value):
+            return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+        return "[" + ", ".join(items) + "]"
     if value is None:
         raise ScenarioError("TOML has no null; write the frame's data as a string instead")
     # A JSON string is a TOML basic string but for DEL, which TOML wants escaped.

@@ -15,16 +15,18 @@ from typing import Final
 
 from attrs import define, evolve, field
 
-from mock_server.framing import Frame
+from mock_server.damage import render
+from mock_server.framing import Frame, fields_of
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import REDACTED, SECRET_HEADERS
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
-from mock_server.routing import Request
-from mock_server.shapes import MAX_MS, Span
+from mock_server.routing import Request, json_of
+from mock_server.shapes import MAX_MS, Span, is_table
 from mock_server.vocabulary import (
     After,
     Ending,
     Framing,
+    Lost,
     Route,
     ScriptedFrame,
     Select,
@@ -38,6 +40,8 @@ _NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
 _LONGEST: Final = MAX_MS / 1000
+_NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
+_DEEPEST: Final = 50
 _TOKEN: Final = re.compile(rb"""("token"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"?|[0-9]++)""", re.DOTALL)
 _REDACTED_TOKEN: Final = rb'\1"' + REDACTED.encode() + rb'"'
 
@@ -49,8 +53,9 @@ class Heard:
     request: Request
     attempt: int
     """Which request of its route and job, from 1."""
-    head: Head
-    late: float
+    head: Head | None = None
+    """None when the client left before there was any."""
+    late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
     """The body when it came whole."""
@@ -66,7 +71,7 @@ class Heard:
         """Whether its frames are frames of an event stream."""
         return any(
             name.lower() == "content-type" and value.startswith("text/event-stream")
-            for name, value in self.head.headers
+            for name, value in (self.head.headers if self.head else ())
         )
 
 
@@ -91,12 +96,15 @@ def _call(request: Request) -> tuple[Route, str | None, str]:
 
 def _rule(heard: Heard, *, again: bool) -> Rule:
     open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
-    reason = _text(heard.head.reason)
+    on, head = _select(heard, None if open_ended else heard.attempt), heard.head
+    if head is None:
+        return Rule(on=on, lose=Lost.REQUEST, end=Ending.HANG)
+    reason = _text(head.reason)
     rule = Rule(
-        on=_select(heard, None if open_ended else heard.attempt),
-        status=heard.head.status,
-        reason=None if reason in {"", phrase_of(heard.head.status)} else reason,
-        headers=_headers(heard.head) or None,
+        on=on,
+        status=head.status,
+        reason=None if reason in {"", phrase_of(head.status)} else reason,
+        headers=_headers(head) or None,
         delay=_paced(heard.late),
     )
     if heard.body is not None:
@@ -165,10 +173,31 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
 
 
 def _scripted(frame: Frame) -> ScriptedFrame:
+    """Write a frame in the most readable form that is these very bytes."""
     raw, delay = _without_secrets(frame.raw), _paced(frame.delay)
-    if _is_text(raw):
-        return ScriptedFrame(raw=raw.decode(), delay=delay)
-    return ScriptedFrame(bytes_hex=raw, delay=delay)
+    if not _is_text(raw):
+        return ScriptedFrame(bytes_hex=raw, delay=delay)
+    fields = fields_of(raw)
+    forms = [ScriptedFrame(id=fields.id, event=fields.event, data=fields.data)]
+    if (value := _table_in(fields.data or "")) is not None:
+        forms.insert(0, ScriptedFrame(id=fields.id, event=fields.event, json=value))
+    same = (form for form in forms if fields.data is not None and _rendered(form) == raw)
+    return evolve(next(same, ScriptedFrame(raw=raw.decode())), delay=delay)
+
+
+def _table_in(data: str) -> Mapping[str, object] | None:
+    """Read JSON that TOML can hold too and people can read: no null, no lone surrogate, flat."""
+    if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
+        return None
+    value = json_of(data.encode())
+    return value if is_table(value) else None
+
+
+def _rendered(form: ScriptedFrame) -> bytes | None:
+    try:
+        return render(form).raw
+    except ValueError:
+        return None  # an id or an event that only raw text can hold
 
 
 def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:

@@ -247,7 +247,7 @@ class Select:
         "request headers by name; the value must be equal, `*` for any, `!` for absent",
         default=None,
     )
-    method: str | None = word(text(20), "the request's method", default=None)
+    method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
         number(0, 1), "the chance that the rule acts when it could; seeded", default=1.0
     )

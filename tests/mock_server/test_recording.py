@@ -9,10 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mock_server import MockServer, Scenario, scenario_from_dict, scenario_from_toml
+from mock_server import Ending, MockServer, Scenario, scenario_from_dict, scenario_from_toml
 from mock_server.codec import scenario_to_toml
+from mock_server.damage import render
+from mock_server.framing import frame_of
+from mock_server.heads import Head
 from mock_server.proxy import ProxyOrigin, Upstream
 from mock_server.recording import RecordingOrigin
+from mock_server.routing import request_of
+from mock_server.transcription import Heard, transcribed
 from tests.mock_server.parity import ALL, JOB, Rules, transcript
 from tests.mock_server.rawclient import Answer, RawClient, create, follow, request_bytes
 
@@ -78,6 +83,45 @@ def test_any_bytes_are_replayed(anyio_backend: str, body: bytes, end: str) -> No
             assert seen(await transcript(replay.port)) == seen(recorded)
 
     anyio.run(check, backend=anyio_backend)
+
+
+NASTY = [
+    "null",
+    "NaN",
+    "-Infinity",
+    "1e400",
+    "1e5",
+    "-0",
+    "-0.0",
+    "1.10",
+    "123456789012345678901234567890",
+    '"\\ud800"',
+    '"\x7f\u2028\u0085"',
+    '"\\\\"',
+    "[[1,[2]],{}]",
+    '{"":1}',
+    "[" * 60 + "]" * 60,
+    '{"a":1,"a":2}',
+    "true",
+]
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.one_of(
+        st.sampled_from(NASTY).map(lambda value: f'id: 1\ndata: {{"k":{value}}}\n\n'.encode()),
+        st.text().map(lambda text: f"event: {text}\nid: {text}\ndata: {text}\n\n".encode()),
+        st.binary(),
+    )
+)
+def test_any_frame_is_written_and_read_back_as_the_same_bytes(raw: bytes) -> None:
+    request = request_of("GET", "/v1/jobs/j/events/stream", (), b"")
+    head = Head(200, "OK", (("content-type", "text/event-stream"),))
+    heard = Heard(request, 1, head, frames=[frame_of(raw)], end=Ending.EOF)
+    scenario = scenario_from_toml(scenario_to_toml(transcribed([heard])))
+    frames = scenario.rules[0].frames
+    assert frames is not None
+    assert [render(frame).raw for frame in frames] == [raw]
 
 
 OTHER_ANSWERS: dict[str, dict[str, object]] = {
@@ -205,12 +249,7 @@ async def test_a_comment_at_every_opening_is_no_event_twice() -> None:
             await follow(taped.port, "j", cursor)
     (job,) = taped.recording.scenario().jobs
     assert isinstance(job.events, tuple)
-    assert [each.raw for each in job.events] == [
-        ": hello\n\n",
-        "id: 1\ndata: x\n\n",
-        "id: 2\ndata: x\n\n",
-        "id: 3\ndata: x\n\n",
-    ]
+    assert [each.raw or each.id for each in job.events] == [": hello\n\n", "1", "2", "3"]
 
 
 SECRETS: dict[str, dict[str, object]] = {
@@ -255,6 +294,48 @@ async def test_what_is_asked_of_the_backend_is_not_compressed() -> None:
     async with Taped() as taped, RawClient(taped.port) as client:
         await client.ask("GET", "/v1/me", {"Accept-Encoding": "gzip"})
         taped.backend.verify.route("me", headers={"Accept-Encoding": "!"}).once()
+
+
+@pytest.mark.parametrize(
+    ("frame", "written"),
+    [
+        (
+            {"id": "1", "event": "e", "json": {"type": "x", "n": [1.5, "é"]}},
+            '{id = "1", event = "e", json = {type = "x", n = [1.5, "é"]}}',
+        ),
+        ({"raw": 'data: {"a": 1}\n\n'}, '{data = "{\\"a\\": 1}"}'),
+        ({"raw": 'data: {"a":null}\n\n'}, '{data = "{\\"a\\":null}"}'),
+        ({"raw": "data:x\n\n"}, '{raw = "data:x\\n\\n"}'),
+        ({"raw": "id: a\0b\ndata: x\n\n"}, '{raw = "id: a\\u0000b\\ndata: x\\n\\n"}'),
+        ({"bytes_hex": "646174613aff0a0a"}, '{bytes_hex = "646174613aff0a0a"}'),
+    ],
+)
+async def test_a_frame_is_written_in_the_most_readable_form_of_its_bytes(
+    frame: dict[str, object], written: str
+) -> None:
+    rule = {"on": {"route": "stream"}, "frames": [frame]}
+    async with Taped(lambda: 0.0, rule=[rule]) as taped:
+        recorded = await transcript(taped.port)
+    assert f"frames = [{written}]" in taped.file
+    async with taped.replay as replay:
+        assert seen(await transcript(replay.port)) == seen(recorded)
+
+
+async def test_a_request_that_was_left_unanswered_is_left_unanswered_again() -> None:
+    rule = {"on": {"route": "me", "attempt": 1}, "delay_ms": 60_000}
+    async with Taped(rule=[rule]) as taped:
+        async with RawClient(taped.port) as client:
+            await client.send(request_bytes("GET", "/v1/me"))
+            await taped.backend.wait_for("me")
+        await taped.proxy.wait_for("me", ended=True)
+        await me(taped.port)
+    async with taped.replay as replay:
+        async with RawClient(replay.port) as client:
+            await client.send(request_bytes("GET", "/v1/me"))
+            with anyio.move_on_after(0.05) as scope:
+                await client.read()
+        assert scope.cancelled_caught
+        assert (await me(replay.port)).status == 200
 
 
 def ticking() -> Iterator[float]:
