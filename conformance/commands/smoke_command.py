@@ -7,10 +7,11 @@ import click
 from attrs import evolve
 
 from conformance.case import Case
-from conformance.catalogue import PATIENCE, Outcome, Plan, run
+from conformance.catalogue import Outcome, Plan, run
 from conformance.commands.run_command import REFERENCE, refusal
 from conformance.loader import read_case_file
 from conformance.narration import line
+from conformance.playing import driver_of
 from conformance.process import DriverUnusable
 from conformance.specification import load_requirements
 from conformance.verdict_words import Exit, Verdict
@@ -34,12 +35,13 @@ result.cancel = { ok = true }
 result.abort = { ok = true }
 """
 
+_PATIENCE = 2.0
 _ROUNDS = 6
 """A client that does not sleep what it announced needs three turns to show a request."""
 
 
 @click.command()
-@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+@click.option("--patience", default=_PATIENCE, type=click.FloatRange(0.05, 3600))
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(*, patience: float, driver: Sequence[str]) -> int:
     """Speak every command with a driver, and show what was said."""
@@ -70,6 +72,6 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
 
 async def _play(plan: Plan, case: Case) -> Outcome:
     """Play under the first profile that the driver declares."""
-    outcome = await run(plan, lambda _: None)
-    first = evolve(plan, profiles=[outcome.identity.profiles[0]], cases=[case])
-    return await run(first, lambda _: None)
+    async with driver_of(plan.command, plan.patience, plan.time) as conversation:
+        profile = conversation.introduced().profiles[0]
+    return await run(evolve(plan, profiles=[profile], cases=[case]), lambda _: None)

@@ -1,13 +1,16 @@
 """Whatever a driver does, the kit ends with a clear verdict and the right status."""
 
+import json
 import stat
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conformance.commandline import judge, kit
+from tests.conformance.commandline import ROOT, judge, kit
 
+ONE_PROFILE = ("tests/conformance/drivers/unsound.py", "declares-one-profile")
 NO_DRIVER = {
     "exits-at-once": "exited with status 7",
     "prints-garbage-first": "'Welcome to my client, version 3!', which is no line of JSON",
@@ -111,3 +114,89 @@ def test_a_driver_that_does_not_sleep_its_sleeps_breaks_a_rule_of_conduct_in_eve
         *(sys.executable, "-m", "tests.conformance.drivers.eager", "says-so"),
     )
     assert (done.status, "conduct.woken" in done.out) == (1, True), done
+
+
+def test_a_request_from_a_case_long_over_is_caught_at_the_end_of_the_run(tmp_path: Path) -> None:
+    done = kit(
+        *("run", "--filter", "sse.*", "--profile", "2026-05", "-j", "1", "--patience", "1"),
+        *("--report", str(tmp_path / "run.json"), "--"),
+        *(sys.executable, "tests/conformance/drivers/unsound.py", "haunts-the-first-case"),
+    )
+    results = json.loads((tmp_path / "run.json").read_text())["results"]
+    haunted = [
+        number
+        for number, result in enumerate(results)
+        if any(finding["assertion"] == "conduct.zombie" for finding in result["findings"])
+    ]
+    assert (done.status, haunted, len(results) > 200) == (1, [0], True)
+
+
+def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> None:
+    command = [sys.executable, "-m", "conformance", "run", "--filter", "sse.*"]
+    done = subprocess.run(  # noqa: S603 - the kit itself
+        ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *command],
+        capture_output=True,
+        cwd=ROOT,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert (done.returncode, done.stdout.count("CONFORMS")) == (0, 3), done
+    assert "open files are limited: a late request is noticed in the newest 22 cases" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [
+        ("cancel.sends-one-request", "0 cancel requests"),
+        ("abort.on-an-idle-stream", "which the step 2 waits for"),
+    ],
+)
+def test_a_driver_that_claims_what_its_client_cannot_do_fails_by_the_wire(
+    case: str, said: str
+) -> None:
+    done = kit(
+        *("run", "--case", case, "--profile", "2026-05", "--patience", "1", "--"),
+        *(sys.executable, "tests/conformance/drivers/unsound.py", "none"),
+    )
+    assert (done.status, said in done.out) == (1, True), done
+
+
+def test_a_driver_that_never_answers_is_told_how_long_it_was_waited_for() -> None:
+    assert "for which it had 4 s (is each line flushed?)" in judge("never-answers").err
+
+
+def test_a_directory_is_no_driver(tmp_path: Path) -> None:
+    done = kit("run", "--", str(tmp_path))
+    assert (done.status, "is a directory" in done.err) == (3, True)
+
+
+def test_a_script_without_its_interpreter_is_told_from_a_missing_one(tmp_path: Path) -> None:
+    driver = tmp_path / "driver"
+    driver.write_text("#!/no/such/interpreter\n")
+    driver.chmod(driver.stat().st_mode | stat.S_IXUSR)
+    done = kit("run", "--", str(driver))
+    assert (done.status, "the interpreter that its first line names" in done.err) == (3, True)
+
+
+def test_a_profile_that_the_driver_does_not_declare_gets_no_verdict() -> None:
+    done = kit("run", "--case", "create.accepted", "--", sys.executable, *ONE_PROFILE)
+    row = next(line for line in done.out.splitlines() if line.startswith("hardened"))
+    assert row.split() == ["hardened", "not", "declared", "by", "the", "driver", "-", "-", "-"]
+
+
+def test_a_reader_that_has_seen_enough_is_no_error_of_the_kit() -> None:
+    done = subprocess.run(
+        [
+            "/bin/bash",
+            "-c",
+            '"$0" -m conformance list | head -1; exit ${PIPESTATUS[0]}',
+            sys.executable,
+        ],
+        capture_output=True,
+        cwd=ROOT,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (141, "")

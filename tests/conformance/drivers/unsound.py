@@ -5,10 +5,13 @@ It has no client at all: every operation succeeds without a request.
 
 import json
 import os
+import socket
 import sys
 import time
 from collections.abc import Mapping
 
+HAUNTED = 200
+"""The case that is played when the first one is haunted."""
 HELLO: Mapping[str, object] = {
     "impl": "unsound",
     "version": "0",
@@ -50,6 +53,8 @@ def answer_hello(fault: str, number: object) -> None:
         say({"re": number, "error": {"kind": "unsupported", "message": "I speak arkor-drive/9"}})
     elif fault == "says-hello-without-profiles":
         say({"re": number, "ok": {**HELLO, "profiles": []}})
+    elif fault == "declares-one-profile":
+        say({"re": number, "ok": {**HELLO, "profiles": ["2026-05"]}})
     elif fault == "claims-unknown-capability":
         say({"re": number, "ok": {**HELLO, "capabilities": ["telepathy"]}})
     else:
@@ -87,11 +92,25 @@ def fault_in_case(fault: str, number: int) -> None:  # noqa: C901 - one arm per 
             pass
 
 
+def haunt(base_url: str) -> None:
+    """Send a request to the backend of a case that is long over."""
+    host = base_url.removeprefix("http://")
+    with socket.create_connection(tuple(host.split(":")), 5) as connection:
+        connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        connection.recv(1)
+
+
 def main(fault: str) -> None:
     fault_at_start(fault)
+    opened: list[str] = []
     for line in sys.stdin:
         command = json.loads(line)
         match command["do"]:
+            case "open":
+                opened.append(command["config"]["base_url"])
+                if fault == "haunts-the-first-case" and len(opened) == HAUNTED:
+                    haunt(opened[0])
+                say({"re": command["id"], "ok": {}})
             case "hello":
                 answer_hello(fault, command["id"])
             case "wake":
