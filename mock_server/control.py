@@ -24,6 +24,7 @@ from mock_server.server import MockServer
 from mock_server.shapes import is_array, is_table
 from mock_server.verification import VERIFICATION, problems_of
 from mock_server.vocabulary import FRAME, Ending
+from mock_server.waiting import MILESTONE, awaited
 from mock_server.words import plain
 
 LONGEST_WAIT: Final = 60.0
@@ -69,6 +70,8 @@ async def control(
             return _jobs(server, method, list(rest), request)
         case "GET", ["journal"]:
             return await _journal(server, list(rest), request)
+        case "POST", ["wait"] if len(rest) == 1:
+            return await _wait(server, request)
         case _:
             return _live(server, method, list(rest), request)
 
@@ -186,6 +189,16 @@ async def _journal(server: MockServer, rest: list[str], request: Request) -> Rep
             return Answered(head, TailSource(book, after))
         case _:
             raise _no_route("GET", rest)
+
+
+async def _wait(server: MockServer, request: Request) -> Reply:
+    milestone = MILESTONE.read(body_table(request), "wait")
+    within = min(milestone.within, LONGEST_WAIT)
+    try:
+        record = await awaited(server.record_book, milestone, within, str(milestone))
+    except TimeoutError as late:
+        raise Refusal(409, str(late)) from None
+    return reply_json(200, {"record": record_to_dict(record)})
 
 
 def _number(request: Request, name: str, default: int) -> int:

@@ -21,13 +21,12 @@ from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
 from mock_server.script import On
-from mock_server.shapes import ScenarioError, Shape, choice
+from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
-from mock_server.waiting import PATIENCE, Milestone, awaited
+from mock_server.waiting import MILESTONE, PATIENCE, awaited
 
 MOCK_CAPABILITIES: Final = frozenset(Capability)
-_ROUTE: Final[Shape[Route]] = choice(Route)
 
 
 @frozen
@@ -237,10 +236,11 @@ class MockServer:
         """Wait for the request of a route and attempt, or for how far its answer got.
 
         With `answered` for its head, with `frame` for the frame of that index, with `ended` for its
-        end. Raises TimeoutError after `within` seconds, and ScenarioError for an unknown route.
+        end. Raises TimeoutError after `within` seconds, and ScenarioError for a wrong word.
         """
-        known = _ROUTE.read(str(route), "wait_for")
-        wanted = Milestone(known, attempt, frame, answered, ended)
+        words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
+        words |= {} if frame is None else {"frame": frame}
+        wanted = MILESTONE.read(words, "wait_for")
         return await awaited(self._journal, wanted, within, str(wanted))
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:

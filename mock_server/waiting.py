@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
 """Waiting for something to stand in the journal, for a bounded time.
 
 It knows what can be waited for and how to say that it did not come. It refuses to know servers.
@@ -17,21 +18,26 @@ from mock_server.journal import (
     RequestReceived,
     ResponseStarted,
 )
-from mock_server.vocabulary import Route
+from mock_server.shapes import ScenarioError, Shape, choice, flag, integer, milliseconds
+from mock_server.vocabulary import MANY, Route
+from mock_server.words import table, word
 
 PATIENCE: Final = 30.0
 """Seconds to wait unless told otherwise."""
 
 
-@frozen
+@frozen(kw_only=True)
 class Milestone:
     """How far an exchange must have got; as a text it says so."""
 
-    route: Route
-    attempt: int = 1
-    frame: int | None = None
-    answered: bool = False
-    ended: bool = False
+    route: Route | None = word(choice(Route), "the call", default=None)
+    attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
+    frame: int | None = word(integer(1, MANY), "its frame of this index was sent", default=None)
+    answered: bool = word(flag(), "the head of its answer was sent", default=False)
+    ended: bool = word(flag(), "it has ended", default=False)
+    within: float = word(
+        milliseconds(), "how long to wait at most", default=PATIENCE, name="within_ms"
+    )
 
     def __call__(self, record: Record) -> bool:
         """Tell whether a record is the one."""
@@ -57,7 +63,16 @@ class Milestone:
             what = f"its frame {self.frame}"
         elif self.answered:
             what = "the head of its answer"
-        return f"request {self.attempt} of {self.route.value}, {what}"
+        route = "no route" if self.route is None else self.route.value
+        return f"request {self.attempt} of {route}, {what}"
+
+
+def _check_milestone(milestone: Milestone, where: str) -> None:
+    if milestone.route is None:
+        raise ScenarioError(f"{where}: needs a route to wait for, such as route = 'stream'")
+
+
+MILESTONE: Final[Shape[Milestone]] = table(Milestone, "what to wait for", _check_milestone)
 
 
 async def awaited(

@@ -155,6 +155,38 @@ async def test_a_long_poll_answers_when_something_happens() -> None:
         assert (await driver.ask("GET", "/servers/1/journal?wait=60000")).json["records"]
 
 
+async def test_a_request_to_come_can_be_waited_for() -> None:
+    async with driven() as (driver, port), anyio.create_task_group() as group:
+        group.start_soon(create, port)
+        answer = await driver.ask("POST", "/servers/1/wait", {"route": "create", "ended": True})
+        assert answer.status == 200
+        assert b'"kind":"ExchangeEnded"' in answer.body
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "message"),
+    [
+        (
+            {"route": "stream", "attempt": 3, "within_ms": 10},
+            409,
+            (
+                "request 3 of stream, the request itself: did not come within 0.01 s; "
+                "the requests that came: 1 of create"
+            ),
+        ),
+        ({"route": "steam"}, 400, "wait.route: 'steam' is unknown; did you mean 'stream'?"),
+        ({"attempt": 1}, 400, "wait: needs a route to wait for"),
+        ({"route": "me", "attempt": 0}, 400, "wait.attempt: 0 (integer) is not a whole number"),
+    ],
+)
+async def test_a_wait_in_vain_says_why(body: dict[str, object], status: int, message: str) -> None:
+    async with driven() as (driver, port):
+        await create(port)
+        answer = await driver.ask("POST", "/servers/1/wait", body)
+    assert answer.status == status
+    assert message in str(answer.json["error"])
+
+
 async def test_the_journal_can_be_followed_as_a_stream() -> None:
     async with AdminServer(TOKEN) as admin:
         server = await admin.start(Scenario())
