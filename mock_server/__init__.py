@@ -21,6 +21,7 @@ from mock_server.journal import (
     ResponseStarted,
     RuleFired,
     record_to_dict,
+    to_jsonl,
 )
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
 from mock_server.server import MockServer
@@ -70,4 +71,5 @@ __all__ = [
     "scenario_from_toml",
     "scenario_to_dict",
     "scenario_to_toml",
+    "to_jsonl",
 ]

@@ -25,7 +25,7 @@ from mock_server.phrasing import count_of
 from mock_server.process import Process, serve
 from mock_server.proxy import ProxyOrigin, Upstream
 from mock_server.recording import RecordingOrigin
-from mock_server.shapes import ScenarioError
+from mock_server.shapes import ScenarioError, nearest
 
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -36,7 +36,7 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns 0, 1 for a bad scenario or record, 2 for bad usage."""
-    options = _parser().parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
     commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
         "serve": _serve,
         "proxy": _proxy,
@@ -47,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "addon-path": _addon_path,
     }
     try:
+        if given and not given[0].startswith("-") and given[0] not in commands:
+            raise UsageError(f"{given[0]!r} is no command; {nearest(given[0], commands)}")
+        options = _parser().parse_args(given)
         commands[options.command](options)
     except ScenarioError as error:
         sys.stderr.write(f"arkor-mock: {error}\n")

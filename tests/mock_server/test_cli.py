@@ -204,6 +204,11 @@ def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFi
     )
 
 
+def test_a_mistyped_command_is_told_the_nearest(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chek", "x.toml"]) == 2
+    assert capsys.readouterr().err == ("arkor-mock: 'chek' is no command; did you mean 'check'?\n")
+
+
 def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["schema"]) == 0
     assert json.loads(capsys.readouterr().out)["additionalProperties"] is False
