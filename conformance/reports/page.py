@@ -17,6 +17,8 @@ from conformance.reading import Json, Table
 from conformance.reports.plain import one_line, visible
 
 _HERE: Final = Path(__file__).parent
+_SCRIPTS: Final = ("page", "overview", "lists", "case", "diagram", "start")
+"""Put behind each other they are one script: the first has what all need, the last begins."""
 
 
 def page(run: Mapping[str, Json]) -> str:
@@ -45,8 +47,8 @@ def page(run: Mapping[str, Json]) -> str:
 
 
 def _script() -> Iterator[str]:
-    for name in ("page.js", "diagram.js", "start.js"):
-        yield (_HERE / name).read_text("utf-8")
+    for name in _SCRIPTS:
+        yield (_HERE / f"{name}.js").read_text("utf-8")
 
 
 def _embedded(value: Json) -> str:
