@@ -157,6 +157,8 @@ class ArkorAddon:
             )
             flow.response = _refused("rules act on HTTP/1.1 only; start mitmproxy with http2=false")
             return
+        # Rules look at frames, which no compressed stream shows.
+        flow.request.headers.pop("accept-encoding", None)
         self._take_over(flow, request, program, number)
 
     def client_connected(self, client: Client) -> None:

@@ -7,7 +7,7 @@ import anyio
 import pytest
 from attrs import frozen
 
-from mock_server import MockServer, scenario_from_dict
+from mock_server import MockServer, RequestReceived, scenario_from_dict
 from mock_server.proxy import ProxyOrigin, Upstream
 from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
 from tests.mock_server.parity import Rules
@@ -96,6 +96,19 @@ async def test_a_small_answer_that_is_cut_off_is_a_502(behind: Behind) -> None:
     answer = await asked(behind.port, "GET")
     assert answer.status == 502
     assert answer.json == {"error": "upstream: its answer was cut off"}
+
+
+@pytest.mark.parametrize(("rules", "asked_for"), [(RULES, None), ([], "gzip")])
+async def test_the_upstream_is_asked_to_compress_only_what_no_rule_is_about(
+    mitmdump: Mitmdump, rules: Rules, asked_for: str | None
+) -> None:
+    async with MockServer() as upstream:
+        proxied = await mitmdump.before(upstream.base_url, rules)
+        async with RawClient(proxied.port) as client:
+            headers = {"Accept-Encoding": "gzip", "Connection": "close"}
+            await client.ask_to_end("GET", "/v1/me", headers)
+        sent = next(record for record in upstream.journal if isinstance(record, RequestReceived))
+    assert dict(sent.headers).get("accept-encoding") == asked_for
 
 
 async def test_a_part_of_a_frame_is_passed_on_before_the_rest_comes(mitmdump: Mitmdump) -> None:
