@@ -6,7 +6,7 @@ It knows arguments, exit codes and the ready line. It refuses to know what a sce
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import anyio
@@ -47,8 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "addon-path": _addon_path,
     }
     try:
-        if given and not given[0].startswith("-") and given[0] not in commands:
-            raise UsageError(f"{given[0]!r} is no command; {nearest(given[0], commands)}")
+        _check_command(given, commands)
         options = _parser().parse_args(given)
         commands[options.command](options)
     except ScenarioError as error:
@@ -63,6 +62,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return 0
+
+
+def _check_command(given: Sequence[str], known: Iterable[str]) -> None:
+    if given and not given[0].startswith("-") and given[0] not in known:
+        raise UsageError(f"{given[0]!r} is no command; {nearest(given[0], known)}")
 
 
 def _parser() -> argparse.ArgumentParser:

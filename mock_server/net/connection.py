@@ -92,8 +92,8 @@ class ServerConnection:
         except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
         finally:
-            if self._forced is Ending.RST and not self._wire.closed:
-                self._wire.reset()
+            if self._forced is not None and not self._wire.closed:
+                self._end_by_force(self._forced)
             self._note_closed()
 
     async def serve_one(self, request: Request, program: ExchangeProgram) -> None:
@@ -107,6 +107,12 @@ class ServerConnection:
             self._closed_by = ("client", "rst")
         finally:
             self._note_closed()
+
+    def _end_by_force(self, how: Ending) -> None:
+        if how is Ending.RST:
+            self._wire.reset()
+        else:
+            self._wire.fin()
 
     def _note_closed(self) -> None:
         self._wire.close()

@@ -5,7 +5,7 @@ import errno
 import anyio
 import pytest
 
-from mock_server import ConnectionClosed, ExchangeEnded, MockServer, scenario_from_dict
+from mock_server import ConnectionClosed, Ending, ExchangeEnded, MockServer, scenario_from_dict
 from tests.mock_server.rawclient import EOF, RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio
@@ -126,6 +126,26 @@ async def test_a_client_that_leaves_in_the_middle_is_written_down_as_the_one_who
         record = await mock.wait_for("stream", ended=True)
     assert isinstance(record, ExchangeEnded)
     assert (record.how, record.by) == ("fin", "client")
+
+
+@pytest.mark.parametrize(("how", "seen"), [(Ending.FIN, EOF), (Ending.RST, "ECONNRESET")])
+async def test_a_connection_ended_from_outside_ends_as_told_whatever_is_unread(
+    how: Ending, seen: str
+) -> None:
+    scenario = scenario_from_dict({"job": [{"events": 2, "status": "running"}]})
+    async with MockServer(scenario) as mock:
+        await create(mock.port)
+        async with RawClient(mock.port) as client:
+            await client.send(request_bytes("GET", STREAM))
+            await client.read_until(b"id: 2")
+            await client.send(b"x" * 1000)
+            mock.end_connection(2, how)
+            assert (await client.read_to_end())[1] == seen
+        closed = await mock.wait_until(
+            lambda record: isinstance(record, ConnectionClosed) and record.connection == 2
+        )
+    assert isinstance(closed, ConnectionClosed)
+    assert (closed.by, closed.how) == ("server", how.value)
 
 
 async def test_a_lost_request_never_reaches_the_backend() -> None:
