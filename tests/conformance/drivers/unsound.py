@@ -95,7 +95,8 @@ def fault_in_case(fault: str, number: int) -> None:  # noqa: C901 - one arm per 
 def haunt(base_url: str) -> None:
     """Send a request to the backend of a case that is long over."""
     host = base_url.removeprefix("http://")
-    with socket.create_connection(tuple(host.split(":")), 5) as connection:
+    name, _, port = host.partition(":")
+    with socket.create_connection((name, int(port)), 5) as connection:
         connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
         connection.recv(1)
 
