@@ -79,12 +79,13 @@ def transcribed(heard: Sequence[Heard]) -> Scenario:
     """Write everything down."""
     last = {_call(each.request): each for each in heard}
     rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
-    stalls = [rule.stall.seconds for rule in rules if rule.stall is not None]
-    delays = [frame.delay for rule in rules for frame in rule.frames or ()]
+    pauses = [rule.delay for rule in rules]
+    pauses += [rule.stall.seconds for rule in rules if rule.stall is not None]
+    pauses += [frame.delay for rule in rules for frame in rule.frames or ()]
     return Scenario(
         name="recorded",
         backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
-        limits=Limits(stall_time=max([Limits().stall_time, *stalls, *delays])),
+        limits=Limits(stall_time=max([Limits().stall_time, *pauses])),
         jobs=tuple(_jobs(heard)),
         rules=rules,
     )

@@ -362,10 +362,15 @@ async def test_the_time_to_the_head_to_every_frame_and_to_the_end_is_kept() -> N
     assert rule.stall.seconds == 0.5
 
 
-async def test_a_silence_longer_than_a_stall_may_be_lifts_the_limit() -> None:
-    ticks = (n * 1000.0 for n in count())
-    async with Taped(lambda: next(ticks)) as taped:
-        await follow(taped.port, await create(taped.port))
+@pytest.mark.parametrize("slow", [(0.0, 1000.0, 1000.0, 1000.0), (0.0, 0.0, 0.0, 1000.0)])
+async def test_a_silence_longer_than_a_stall_may_be_lifts_the_limit(
+    slow: tuple[float, ...],
+) -> None:
+    ticks = iter(slow)
+    async with Taped(
+        lambda: next(ticks), rule=[{"on": {"route": "stream"}, "frames": []}]
+    ) as taped:
+        await follow(taped.port, "j")
     assert scenario_from_toml(taped.file).limits.stall_time == 1000
 
 
