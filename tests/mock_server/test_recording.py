@@ -368,7 +368,7 @@ async def test_a_silence_longer_than_a_stall_may_be_lifts_the_limit(
 ) -> None:
     ticks = iter(slow)
     async with Taped(
-        lambda: next(ticks), rule=[{"on": {"route": "stream"}, "frames": []}]
+        lambda: next(ticks), rule=[{"on": {"route": "stream"}, "frames": list[object]()}]
     ) as taped:
         await follow(taped.port, "j")
     assert scenario_from_toml(taped.file).limits.stall_time == 1000
