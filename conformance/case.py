@@ -69,6 +69,14 @@ class Elapse:
 
 
 @frozen(kw_only=True)
+class Advance:
+    """Move the clock on by `ms`: end those sleeps alone that are over by then."""
+
+    ms: float
+    after: tuple[str, ...] = ()
+
+
+@frozen(kw_only=True)
 class Wake:
     """End a held back-off sleep."""
 
@@ -92,7 +100,7 @@ class OpenGate:
     after: tuple[str, ...] = ()
 
 
-Step: TypeAlias = Operate | Await | Until | Elapse | Wake | Push | OpenGate
+Step: TypeAlias = Operate | Await | Until | Elapse | Advance | Wake | Push | OpenGate
 
 
 @frozen(kw_only=True)

@@ -4,6 +4,7 @@ from typing import Final
 
 CAPABILITIES: Final = (
     "clock.virtual",
+    "clock.advance",
     "rng",
     "abort",
     "cancel",

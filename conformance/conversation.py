@@ -86,14 +86,17 @@ class Conversation:
             self._recorder.add(Called(operation))
         self._process.send(command(self._number, name, arguments or {}))
 
-    def beckon(self, then: Callable[[], None] | None = None) -> int:
-        """Send a command that changes nothing, and return its number; see `came_back`.
+    def beckon(
+        self, then: Callable[[], None] | None = None, *, advance_ms: float | None = None
+    ) -> int:
+        """Send a command that changes at most the time, and return its number; see `came_back`.
 
         `then` is called when the answer comes, unless another trace is listened to meanwhile.
         """
         self._number += 1
         self._beckoned[self._number] = then
-        self._process.send(command(self._number, "wake", {"n": 0}))
+        time: Mapping[str, Json] = {} if advance_ms is None else {"ms": advance_ms}
+        self._process.send(command(self._number, "wake", {"n": 0, **time}))
         return self._number
 
     def came_back(self, number: int) -> bool:

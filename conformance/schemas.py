@@ -83,13 +83,12 @@ def _commands() -> Iterator[Schema]:
         "hello": {"protocol": {"const": PROTOCOL}, "time": _one_of(TIMES)},
         "open": {"case": _TEXT, "config": {"$ref": "#/$defs/config"}},
         "abort": {"reason": _TEXT},
-        "wake": {"n": _COUNT},
+        "wake": {"n": _COUNT, "ms": _NUMBER},
     }
     for name in COMMANDS:
         own = arguments.get(name, {})
-        required = (
-            ["do", *own] if name == "wake" else ["id", "do", *(key for key in own if key != "time")]
-        )
+        needed = [key for key in own if key not in {"time", "ms"}]
+        required = ["do", *needed] if name == "wake" else ["id", "do", *needed]
         yield _table({"id": _WHOLE, "do": {"const": name}, **own}, required)
 
 

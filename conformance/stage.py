@@ -12,6 +12,7 @@ from attrs import define, field
 
 from conformance.case import (
     DEFAULT_CONFIG,
+    Advance,
     Await,
     Case,
     Elapse,
@@ -71,6 +72,9 @@ class Stage:
     _detached: bool = field(default=False, init=False)
     _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
     _names: dict[int, str] = field(factory=dict[int, str], init=False)
+    _advanced: float = field(default=0.0, init=False)
+    _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
+    """When each sleep is over: by how many milliseconds the clock has to be advanced for it."""
 
     async def play(self, backend: Backend) -> None:
         """Open the case, take its steps, let it settle, close it."""
@@ -88,7 +92,7 @@ class Stage:
         if not self.unanswered and self.conversation.broken is None:
             await self._close()
 
-    async def _take(  # noqa: C901, PLR0911 - one arm per step
+    async def _take(  # noqa: C901, PLR0911, PLR0912 - one arm per step
         self, where: str, step: Step, backend: Backend
     ) -> bool:
         match step:
@@ -96,7 +100,7 @@ class Stage:
                 return await self._settled(step.operation)
             case Until():
                 return await self._seen(where, step.events)
-            case Operate() | Elapse() | Wake() | Push() | OpenGate():
+            case Operate() | Elapse() | Advance() | Wake() | Push() | OpenGate():
                 if not await self._seen(where, step.after):
                     return False
             case _:
@@ -108,6 +112,8 @@ class Stage:
                 return await self._operate(step)
             case Elapse():
                 return await self._elapse(where, step)
+            case Advance():
+                return await self._advance(where, step.ms)
             case Wake():
                 return await self._wake_named(where, step.sleep)
             case Push():
@@ -169,6 +175,19 @@ class Stage:
             for number, sleep in due()[:1]:
                 left -= max(sleep.ms, 1.0)
                 self._wake(number)
+        return True
+
+    async def _advance(self, where: str, ms: float) -> bool:
+        """Move the driver's clock, once it has read what was sent, and end what is over by then."""
+        await self._calm_down()
+        number = self.conversation.beckon(advance_ms=ms)
+        if not await self._patiently(lambda: self.conversation.came_back(number)):
+            self._missing(where, "an answer to wake")
+            return False
+        self._advanced += ms
+        for due in [n for n in self._asleep if self._over_at[n] <= self._advanced]:
+            self._wake(due)
+        await self._calm_down()
         return True
 
     async def _let_settle(self) -> None:
@@ -234,6 +253,7 @@ class Stage:
             case Slept(n=n, purpose=purpose) as slept:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
+                self._over_at[n] = self._advanced + slept.ms
                 if purpose != "idle" and event.names[0] not in self.case.hold:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):

@@ -5,12 +5,23 @@ It knows the closed set of steps. It refuses to know a sleep: steps wait on even
 
 from collections.abc import Sequence
 
-from conformance.case import Await, Elapse, OpenGate, Operate, Push, Step, Until, Verb, Wake
+from conformance.case import (
+    Advance,
+    Await,
+    Elapse,
+    OpenGate,
+    Operate,
+    Push,
+    Step,
+    Until,
+    Verb,
+    Wake,
+)
 from conformance.reading import ReadingError, Table, word
 from conformance.references import check_reference
 
 _VERBS = tuple(verb.value for verb in Verb)
-STEPS = (*_VERBS, "await", "until", "elapse", "wake", "push", "open_gate")
+STEPS = (*_VERBS, "await", "until", "elapse", "advance", "wake", "push", "open_gate")
 
 
 def read_steps(tables: Sequence[Table]) -> tuple[Step, ...]:
@@ -41,6 +52,8 @@ def _read(table: Table, names: Sequence[str]) -> Step:  # noqa: PLR0911 - one ar
         case "elapse":
             until = _references(table, "until", names)
             return Elapse(ms=table.number("ms"), after=after, until=until[0] if until else None)
+        case "advance":
+            return Advance(ms=table.number("ms"), after=after)
         case "wake":
             sleep = check_reference(table.where, table.text("sleep"), names)
             return Wake(sleep=sleep, after=after)

@@ -22,7 +22,7 @@ from conformance.assertions.counting import Requests
 from conformance.assertions.divergence import Assertion
 from conformance.assertions.ordering import Before, Never, Reached
 from conformance.assertions.sleeping import Gaps, Sleeps, SleepsDiffer, SleepsSpread
-from conformance.case import Case, Elapse, Expectation, Wake
+from conformance.case import Advance, Case, Elapse, Expectation, Wake
 from conformance.drive import Identity
 from conformance.process import DriverUnusable
 from conformance.reading import Json
@@ -237,7 +237,7 @@ def _delays(case: Case) -> Sequence[float]:
 
 def _unplayable(case: Case) -> str:
     """Say what of a case only virtual time can do, or nothing."""
-    if case.hold or any(isinstance(step, Elapse | Wake) for step in case.steps):
+    if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
         return f"it holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
     if _SLEEP_NAME.search(json.dumps(case.source.get("step", []))):
         return f"a step waits for a sleep to begin, which needs {VIRTUAL_CLOCK}"

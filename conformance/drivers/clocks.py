@@ -27,6 +27,10 @@ class Clock(Protocol):
         """End a sleep that the kit was told of, if it is still slept."""
         ...
 
+    def advance(self, ms: Json) -> None:
+        """Let so many milliseconds pass, and end nobody's sleep."""
+        ...
+
 
 @define
 class VirtualClock:
@@ -66,6 +70,11 @@ class VirtualClock:
         if isinstance(number, int) and number in self._sleeps:
             self._sleeps[number].set()
 
+    def advance(self, ms: Json) -> None:
+        """Let time pass; the kit knows which sleeps are over by then, and ends them."""
+        if isinstance(ms, int | float):
+            self._now += ms / 1000
+
 
 @define
 class WallClock:
@@ -81,3 +90,6 @@ class WallClock:
 
     def wake(self, number: Json) -> None:
         """Do nothing: no sleep was ever announced."""
+
+    def advance(self, ms: Json) -> None:
+        """Do nothing: real time passes by itself."""

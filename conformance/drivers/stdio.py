@@ -175,7 +175,7 @@ class _OpenCase:
 async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> None:
     """Speak the protocol on standard input and output until `bye` or the end of input.
 
-    A kit that asks for real time gets it: `clock.virtual` is then not declared.
+    A kit that asks for real time gets it: no `clock` that is the kit's is then declared.
     """
     clock_of: Callable[[], Clock] = partial(VirtualClock, emit)
     case = _OpenCase(opener, explain, clock_of())
@@ -193,6 +193,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
                     await group.start(case.run, config if isinstance(config, dict) else {})
                     emit({"re": number, "ok": {}})
                 case "wake":
+                    case.clock.advance(message.get("ms"))
                     case.clock.wake(message.get("n"))
                     if number is not None:
                         emit({"re": number, "ok": {}})
@@ -211,7 +212,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
 
 def _in_real_time(hello: Mapping[str, Json]) -> Mapping[str, Json]:
     names = Table("hello", hello).texts("capabilities")
-    return {**hello, "capabilities": [name for name in names if name != "clock.virtual"]}
+    return {**hello, "capabilities": [name for name in names if not name.startswith("clock.")]}
 
 
 async def _commands() -> AsyncGenerator[Mapping[str, Json], None]:

@@ -1,4 +1,4 @@
-"""Mutants of the timers of a silent stream."""
+"""Mutants of the timers of a stream."""
 
 # Mutants reach into what nobody else may touch.
 # ruff: noqa: D401, SLF001
@@ -69,4 +69,56 @@ def ignores_the_progress_timer() -> None:
         timeout = wait.profile.byte_timeout
         return math.inf if timeout is None else wait._heard_at + timeout
 
+    replace(Wait, "_idle_at", idle_at)
+
+
+@breaks("ARK-IDL-3")
+def restarts_the_timer_with_events_only() -> None:
+    """Bytes that complete no event are silence."""
+    original = Wait._received
+
+    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
+        heard_at, delivered = wait._heard_at, wait._delivered
+        original(wait, pending, data, now)
+        if wait._delivered == delivered:
+            wait._heard_at = heard_at
+
+    replace(Wait, "_received", received)
+
+
+@breaks("ARK-IDL-5")
+def counts_the_time_of_callbacks_as_silence() -> None:
+    """The timer runs on while the application is busy with an event."""
+    original = Wait.handled
+
+    def handled(wait: Wait, delivery: int, error: Exception | None, now: float) -> None:
+        heard_at = wait._heard_at
+        original(wait, delivery, error, now)
+        wait._heard_at = heard_at
+
+    replace(Wait, "handled", handled)
+
+
+@breaks("ARK-IDL-6")
+def gives_a_silent_stream_up_where_it_should_not() -> None:
+    """The published revisions get a timer of five minutes as well."""
+    change_profiles(
+        lambda p: evolve(p, byte_timeout=300.0 if p.byte_timeout is None else p.byte_timeout)
+    )
+
+
+@breaks("ARK-STR-14")
+def limits_the_stream_to_an_hour() -> None:
+    """A stream that is an hour old is reopened, whatever it brings."""
+    opened_originally, idle_originally = Wait._responded, Wait._idle_at
+    opened: dict[int, float] = {}
+
+    def responded(wait: Wait, pending: Pending, now: float) -> None:
+        opened[id(wait)] = now
+        opened_originally(wait, pending, now)
+
+    def idle_at(wait: Wait) -> float:
+        return min(idle_originally(wait), opened[id(wait)] + 3600.0)
+
+    replace(Wait, "_responded", responded)
     replace(Wait, "_idle_at", idle_at)
