@@ -147,14 +147,15 @@ function trouble(results) {
 }
 
 // What the start-up probe found out about bodies that are cut off.
+const CUT = {
+  "truncation.chunks": "a body without its last chunk is",
+  "truncation.length": "a body shorter than its Content-Length is",
+};
 function stack() {
   const { why, ...found } = run.stack ?? {};
-  const said = Object.entries(found).map(
-    ([word, sight]) => `${word.replace("truncation.", "cut ")}: ${sight}`,
-  );
-  return said.length
-    ? [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))]
-    : [];
+  const said = Object.entries(found).map(([word, sight]) => `${CUT[word] ?? word} ${sight}`);
+  if (!said.length) return [];
+  return [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))];
 }
 
 function overview() {

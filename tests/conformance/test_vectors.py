@@ -12,6 +12,7 @@ import pytest
 from conformance.loader import load_cases, read_case
 from conformance.reading import Table, parse_json
 from conformance.specification import load_requirements, specification_directory
+from conformance.steps import STEPS
 from conformance.vectors import DIRECTORY, vector_files
 from tests.conformance.npm import installed_adapters
 
@@ -87,6 +88,11 @@ def test_the_guide_explains_every_word_of_the_files(path: tuple[str, ...]) -> No
     used = {word for file in files for word in words(file, *path)}
     explained = set(re.findall(r'[`".]([a-z_]+)[`"]', GUIDE))
     assert used - explained == set()
+
+
+def test_the_guide_explains_every_step() -> None:
+    unexplained = [word for word in STEPS if f"`{word}`" not in GUIDE]
+    assert unexplained == []
 
 
 def test_the_harness_of_the_guide_runs_streams_and_cases_without_the_kit(tmp_path: Path) -> None:
