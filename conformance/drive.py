@@ -67,7 +67,9 @@ def parse_message(line: bytes) -> Message:
     except ReadingError as error:
         raise DriveError(f"printed {_shown(line)}, {error.problem}") from error
     except ValueError as error:
-        raise DriveError(f"printed {_shown(line)}, which is no line of JSON") from error
+        raise DriveError(
+            f"printed {_shown(line)}, which is no line of JSON; logs belong on standard error"
+        ) from error
     try:
         return _answer(table) if table.has("re") else _event(table)
     except ReadingError as error:

@@ -41,7 +41,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if not words:
         return "nothing is known here"
     if len(words) == 1:
-        return f"{words[0]!r} would be right"
+        return f"only {words[0]!r} is known"
     more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
     return "known are " + ", ".join(words[:_NAMED]) + more
 

@@ -26,6 +26,10 @@ from conformance.verdict import CaseResult, exit_of
 from conformance.verdict_words import Exit
 
 _HUNG = 6
+_NOTHING = (
+    "arkor-conformance: no case was selected, so nothing was judged; "
+    "`arkor-conformance list` shows what there is"
+)
 REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
 
 
@@ -100,7 +104,7 @@ def command(
         time=TimeMode(mode) if mode is not None else None,
     )
     if not assignments(plan):
-        click.echo("arkor-conformance: no case was selected, so nothing was judged", err=True)
+        click.echo(_NOTHING, err=True)
         return Exit.NOTHING_RAN
     try:
         outcome = _play(plan)

@@ -1,5 +1,6 @@
 """Known failures pass, and knowledge that is stale does not."""
 
+import sys
 from datetime import date
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from conformance.trace import Trace
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 from tests.conformance.casefile import one
-from tests.conformance.commandline import kit
+from tests.conformance.commandline import Finished, kit
 
 TODAY = date(2026, 6, 1)
 CASE: Case = one("[expect]\nconnects = 1")
@@ -79,6 +80,8 @@ def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
     [
         ('case = "create.refused[500]"\nreason = "r"', 2, "passes now"),
         ('case = "create.refusedd"\nreason = "r"', 2, "no such case"),
+        ('case = "create.refused"\nreason = "r"\nexpires = "2020-01-01"', 2, "expired on 2020"),
+        ('case = "create.refused"\nreason = "r"\nknown = 1', 3, "unknown key 'known'"),
         ('case = "create.refused[500]"\nreasons = "r"', 3, "'reason' is missing"),
     ],
 )
@@ -89,3 +92,28 @@ def test_a_stale_baseline_has_a_status_of_its_own(
     file.write_text(f"[[known]]\n{entry}\n")
     done = kit("run", "--case", "create.refused[500]", "--baseline", str(file))
     assert (done.status, said in done.out + done.err) == (status, True), done
+
+
+def against_a_broken_client(tmp_path: Path, known: str) -> Finished:
+    file = tmp_path / "baseline.toml"
+    file.write_text(f'[[known]]\ncase = "create.accepted"\nreason = "no client yet"\n{known}')
+    driver = (sys.executable, "tests/conformance/drivers/unsound.py", "none")
+    return kit(
+        *("run", "--case", "create.accepted", "--profile", "2026-05", "--patience", "1"),
+        *("--baseline", str(file), "--", *driver),
+    )
+
+
+def test_a_baseline_by_case_accepts_whatever_fails_there(tmp_path: Path) -> None:
+    done = against_a_broken_client(tmp_path, "")
+    assert (done.status, "3 known-failure" in done.out) == (0, True), done
+
+
+def test_a_baseline_by_assertion_accepts_nothing_else(tmp_path: Path) -> None:
+    done = against_a_broken_client(tmp_path, 'assertion = "requests.create"')
+    assert (done.status, "3 fail" in done.out) == (1, True), done
+
+
+def test_a_baseline_of_an_assertion_that_holds_says_what_fails_instead(tmp_path: Path) -> None:
+    done = against_a_broken_client(tmp_path, 'assertion = "connects"')
+    assert (done.status, "passes now, though it fails by" in done.err) == (1, True), done

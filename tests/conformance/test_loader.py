@@ -18,7 +18,7 @@ SLIPS = {
     "callbacks = ['lock']": "'lock' is unknown; known are checkpoint",
     "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
     "result = {wait = {}}": "one of 'ok', 'status', 'error' would be right",
-    "result = {cancel = {ok = true}}": "'cancel' is unknown; known are wait",
+    "result = {cancel = {ok = true}}": "'cancel' is unknown; only 'wait' is known",
     "sleeps = [true]": "a number of milliseconds would be right",
     "sleeps = [{least = 1}]": "unknown key 'least'",
     "last_event_ids = [1]": "a number: a string or false is right",

@@ -34,6 +34,9 @@ class _HasteClock:
     def wake(self, number: Json) -> None:
         self.wall.wake(number)
 
+    def advance(self, ms: Json) -> None:
+        self.wall.advance(ms)
+
 
 @asynccontextmanager
 async def _open(desk: Desk) -> AsyncGenerator[Client, None]:

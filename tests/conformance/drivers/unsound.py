@@ -55,6 +55,8 @@ def answer_hello(fault: str, number: object) -> None:
         say({"re": number, "ok": {**HELLO, "profiles": []}})
     elif fault == "declares-one-profile":
         say({"re": number, "ok": {**HELLO, "profiles": ["2026-05"]}})
+    elif fault == "no-back-off":
+        say({"re": number, "ok": {**HELLO, "capabilities": ["clock.virtual"]}})
     elif fault == "claims-unknown-capability":
         say({"re": number, "ok": {**HELLO, "capabilities": ["telepathy"]}})
     else:
