@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.case import Case
-from conformance.hunt import PATIENCE, Control, Hunt, Hunted, Kill, hunt
+from conformance.hunt import PATIENCE, Control, Hunt, Hunted, Kill, about, hunt
 from conformance.loader import load_cases
 from conformance.mutants import all_mutants
 from conformance.reading import ReadingError, nearest
@@ -56,6 +56,8 @@ def command(
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
+    if ids or patterns:
+        mutants = [mutant for mutant in mutants if about(mutant, cases)]
 
     async def judge() -> Hunt:
         return await hunt(mutants, cases, page.tell, lanes=lanes, patience=patience)
