@@ -29,7 +29,7 @@ def test_the_example_of_the_help_works(
     monkeypatch.chdir(tmp_path)
     write_run([tmp_path / "run.json"], run([result(Verdict.PASS)]))
     shown = re.findall(
-        rf"^ +arkor-conformance ({command} .+)$", invoke(command, "-h").output, re.MULTILINE
+        rf"^ +arkor-conformance ({command} .+)$", invoke(command, "--help").output, re.MULTILINE
     )
     assert len(shown) == 1
     done = invoke(*shlex.split(shown[0].replace(YOURS, OURS)))

@@ -70,7 +70,9 @@ class Desk {
     this.#aborting.abort(new Error(reason));
   }
 
-  wake(n) {
+  /** Move the clock by `ms`, which ends no timer by itself, and end timer `n`, if it is set. */
+  wake(n, ms = 0) {
+    this.#now += ms;
     this.#timers.get(n)?.();
   }
 }
@@ -94,7 +96,7 @@ export async function serve(hello, open, explain) {
       desk.client = await open(desk);
     },
     abort: async ({ reason }) => desk.abort(reason),
-    wake: async ({ n }) => desk?.wake(n),
+    wake: async ({ n, ms }) => desk?.wake(n, ms),
     close: async () => desk.abort("the case is closed"),
     bye: async () => {},
   };

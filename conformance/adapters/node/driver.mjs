@@ -10,7 +10,7 @@ const HELLO = {
   profiles: ["2026-05", "2026-07", "hardened"],
   capabilities: [
     ...["clock.virtual", "rng", "abort", "cancel", "concurrent", "callbacks.async"],
-    ...["config.backoff", "config.idle", "attach"],
+    ...["clock.advance", "config.backoff", "config.idle", "attach"],
   ],
 };
 
