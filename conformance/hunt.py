@@ -8,6 +8,9 @@ and only until one of them has caught it: the matrix is of mutants and cases. Mu
 wait for them is most of the work, so the kit is impatient here. Whether it is too impatient for
 the machine that it runs on is not believed but measured: between the mutants the reference plays
 the same cases with the same patience, and must pass.
+
+Chance spares a mutant now and then: where the network joins what the backend sent in pieces, who
+minds the pieces is right. A few cases that have caught nothing are therefore played once more.
 """
 
 import contextlib
@@ -19,7 +22,7 @@ from itertools import zip_longest
 from typing import Final
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from conformance.case import Case
 from conformance.catalogue import Outcome, Plan, run
@@ -31,6 +34,8 @@ from conformance.verdict_words import Verdict
 PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
 _STARTS: Final = 3
+_FEW: Final = 12
+"""Cases that are played once more; where more have caught nothing, chance is not to blame."""
 _REFERENCE: Final = (sys.executable, "-m", "conformance.drivers.reference")
 _MUTANT: Final = (sys.executable, "-m", "conformance.drivers.mutant")
 
@@ -82,6 +87,8 @@ class Hunt:
     hunted: Sequence[Hunted]
     controls: Sequence[Control]
     seconds: float
+    again: Sequence[Case] = ()
+    """The cases that were played once more."""
 
     @property
     def survivors(self) -> Sequence[Hunted]:
@@ -110,20 +117,25 @@ async def hunt(
     """Play against every mutant the cases about it, and against the reference all of them."""
     began = time.monotonic()
     hunter = _Hunter(cases, on_end, patience)
-    queue = iter(hunter.work(mutants))
+    await _in_lanes(hunter.work(mutants), lanes)
+    again = hunter.doubtful(mutants)
+    await _in_lanes(hunter.second_round(mutants, again), lanes)
+    return Hunt(
+        [hunter.hunted[mutant.name] for mutant in mutants],
+        hunter.controls,
+        time.monotonic() - began,
+        again,
+    )
 
+
+async def _in_lanes(work: Iterator[Callable[[], Awaitable[None]]], lanes: int) -> None:
     async def lane() -> None:
-        for each in queue:
+        for each in work:
             await each()
 
     async with anyio.create_task_group() as group:
         for _ in range(lanes):
             group.start_soon(lane)
-    return Hunt(
-        [hunter.hunted[mutant.name] for mutant in mutants],
-        hunter.controls,
-        time.monotonic() - began,
-    )
 
 
 @define
@@ -148,7 +160,32 @@ class _Hunter:
             if family is not None:
                 yield partial(self._control, family, families[family])
 
+    def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
+        """Return the cases that have caught nothing and could have, if they are few."""
+        useful = {kill.result.case.id for each in self.hunted.values() for kill in each.kills}
+        idle = [case for case in self.cases if case.id not in useful]
+        idle = [case for case in idle if any(about(mutant, [case]) for mutant in mutants)]
+        return idle if len(idle) <= _FEW else ()
+
+    def second_round(
+        self, mutants: Sequence[Mutant], cases: Sequence[Case]
+    ) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what is to be done to play these cases once more."""
+        for mutant in mutants:
+            if chosen := about(mutant, cases):
+                yield partial(self._hunt_again, mutant, chosen)
+
     async def _hunt(self, mutant: Mutant) -> None:
+        found = self.hunted[mutant.name] = await self._play(mutant, about(mutant, self.cases))
+        self.on_end(found)
+
+    async def _hunt_again(self, mutant: Mutant, cases: Sequence[Case]) -> None:
+        before, found = self.hunted[mutant.name], await self._play(mutant, cases)
+        self.hunted[mutant.name] = evolve(
+            before, kills=[*before.kills, *found.kills], played=before.played + found.played
+        )
+
+    async def _play(self, mutant: Mutant, cases: Sequence[Case]) -> Hunted:
         caught = set[str]()
 
         def note(result: CaseResult) -> None:
@@ -158,24 +195,21 @@ class _Hunter:
 
         plan = Plan(
             command=(*_MUTANT, mutant.name),
-            cases=about(mutant, self.cases),
+            cases=cases,
             patience=self.patience,
             wanted=lambda case: case.id not in caught,
         )
         try:
             outcome = await _run(plan, note)
         except DriverUnusable as error:
-            found = Hunted(mutant, (), (), 0, str(error))
-        else:
-            kills = [kill for result in outcome.results if (kill := _kill(mutant, result))]
-            found = Hunted(
-                mutant,
-                [kill for kill in kills if kill.right],
-                [kill for kill in kills if not kill.right],
-                len(outcome.results),
-            )
-        self.hunted[mutant.name] = found
-        self.on_end(found)
+            return Hunted(mutant, (), (), 0, str(error))
+        kills = [kill for result in outcome.results if (kill := _kill(mutant, result))]
+        return Hunted(
+            mutant,
+            [kill for kill in kills if kill.right],
+            [kill for kill in kills if not kill.right],
+            len(outcome.results),
+        )
 
     async def _control(self, family: str, cases: Sequence[Case]) -> None:
         plan = Plan(command=_REFERENCE, cases=cases, patience=self.patience)

@@ -101,6 +101,8 @@ class _Page:
             f"{caught} of {len(found.hunted)} mutants caught for the right reason; "
             f"{played} plays, and {checked} of the reference, in {found.seconds:.0f} s"
         )
+        if found.again and idle is not None:
+            self.console.print(f"{len(found.again)} cases that had caught none were played again")
         if idle is None:
             self.console.print("only some mutants played: idle cases were not looked for")
         else:

@@ -116,6 +116,12 @@ def waits_behind_a_cr() -> None:
     replace(EventStreamParser, "feed", feed)
 
 
+@breaks("ARK-SSE-6", "ARK-SSE-7")
+def counts_a_cut_crlf_twice() -> None:
+    """A CR at the end of a chunk and the LF at the beginning of the next end a line each."""
+    with_lines(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+
+
 @breaks("ARK-SSE-7")
 def forgets_at_chunk_boundaries() -> None:
     """What a chunk leaves unfinished is lost."""
