@@ -62,7 +62,7 @@ def test_every_must_has_a_case_and_a_mutant_or_a_reason() -> None:
         "resume.starts-over",
         "backoff.waits-linearly",
         "budget.tries-once-more",
-        "stop.abort-cancels-the-job",
+        "abort.abort-cancels-the-job",
     ],
 )
 def test_a_broken_client_is_caught_by_a_rule_that_it_breaks(mutant: str) -> None:
