@@ -41,7 +41,7 @@ def command(
     only_list: bool,
     everything: bool,
 ) -> int:
-    """Judge the kit: each broken client must be caught by a rule that it breaks, and each case must catch one.
+    """Judge the kit: a rule that it breaks must catch each broken client, and each case catch one.
 
     Ends with status 1 if a mutant survives, if a case catches none, or if the reference fails
     under the same conditions, which would make everything else worthless.
