@@ -36,8 +36,9 @@ result.abort = { ok = true }
 """
 
 _PATIENCE = 2.0
-_ROUNDS = 6
-"""A client that does not sleep what it announced needs three turns to show a request."""
+_ROUNDS = 100
+"""A client that does not sleep what it announced needs a few turns of both loops to show a request;
+so many more cost a driver that does sleep some milliseconds."""
 
 
 @click.command()

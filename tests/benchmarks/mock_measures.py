@@ -51,7 +51,11 @@ def own_time() -> float:
     Linux counts how long a thread was ready to run and did not; what one thread does alone is
     timed by this, so that a busy machine disturbs less.
     """
-    return time.perf_counter() - _kept_waiting("thread-self")
+    waited = _kept_waiting("thread-self")
+    while True:  # Both figures must be of the same turn.
+        now, before = time.perf_counter(), waited
+        if (waited := _kept_waiting("thread-self")) == before:
+            return now - waited
 
 
 def _kept_waiting(who: str) -> float:
