@@ -32,11 +32,10 @@ class RecordingOrigin:
         """Let the real origin answer, uncompressed: compressed frames cannot be told apart."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
-        plain = [(name, value) for name, value in request.headers if name != "accept-encoding"]
         heard = Heard(request, attempt)
         self._heard.append(heard)
         asked = self._clock()
-        answered = await self._origin.answer(evolve(request, headers=tuple(plain)), resume)
+        answered = await self._origin.answer(request.uncompressed(), resume)
         heard.head, heard.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
             heard.body = answered.body

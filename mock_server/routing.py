@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mock_server.vocabulary import Route
 
@@ -43,6 +43,10 @@ class Request:
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
         return next((value for key, value in self.headers if key == name), None)
+
+    def uncompressed(self) -> "Request":
+        """Return the same request asking for no compression, in which no frames can be seen."""
+        return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
 def request_of(

@@ -76,7 +76,8 @@ class ExchangeOnWire:
 
     async def _answer(self, plan: HeadPlan) -> Answered:
         if plan.asks_origin:
-            answered = await self._service.origin.answer(self._request, plan.resume)
+            request = self._request.uncompressed() if self._program.rules else self._request
+            answered = await self._service.origin.answer(request, plan.resume)
         else:
             status = plan.status or 200
             body = b"" if plan.body is None else plan.body

@@ -156,3 +156,23 @@ async def test_a_body_that_the_upstream_cuts_is_cut_for_the_client(end: str, see
         answer = await client.ask_to_end("GET", "/v1/me", {"Connection": "close"})
     assert (answer.status, answer.unchunked, answer.ending) == (200, b"0123", seen)
     assert not answer.body.endswith(b"0\r\n\r\n")
+
+
+@pytest.mark.parametrize(
+    ("rules", "asked_for"),
+    [
+        ([], "gzip"),
+        ([{"on": {"route": "stream"}, "strip_id": True}], "gzip"),
+        ([{"bom": True}], None),
+    ],
+    ids=["no rule", "a rule about something else", "a rule about it"],
+)
+async def test_where_a_rule_acts_the_upstream_is_asked_for_no_compression(
+    rules: Rules, asked_for: str | None
+) -> None:
+    async with MockServer() as upstream:
+        scenario = scenario_from_dict({"rule": list(rules)})
+        async with proxy_before(upstream, scenario) as proxy, RawClient(proxy.port) as client:
+            await client.ask("GET", "/v1/me", {"Accept-Encoding": "gzip"})
+        sent = next(record for record in upstream.journal if isinstance(record, RequestReceived))
+    assert dict(sent.headers).get("accept-encoding") == asked_for
