@@ -17,6 +17,22 @@ from mock_server.routing import wire_text
 from mock_server.vocabulary import Framing, Resume, Route, Shift
 
 BODILESS: Final = frozenset({204, 205, 304})
+NO_BODY: Final = frozenset({204, 304})
+"""What an upstream can send no body with: a 205 may have one, against the rules."""
+HOP_BY_HOP: Final = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_WHOLE: Final = 1 << 20
 _REFUSALS: Final = 300
 _STREAMING: Final = frozenset({Route.STREAM})
 
@@ -141,3 +157,27 @@ def replaced(headers: Sequence[tuple[str, str]], over: Mapping[str, str]) -> Map
     """Put headers over others, names compared without case."""
     names = {name.lower() for name in over}
     return {**{name: value for name, value in headers if name.lower() not in names}, **over}
+
+
+def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Return the headers of an answer that are handed on; the carrier frames the body anew."""
+    dropped = HOP_BY_HOP | {"content-length"}
+    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
+
+
+@frozen
+class BodyKind:
+    """What the head of an answer says of its body: frames of an event stream, or a few bytes."""
+
+    framed: bool
+    small: bool
+
+    @classmethod
+    def of(cls, headers: Iterable[tuple[str, str]]) -> "BodyKind":
+        """Read the headers."""
+        lower = {name.lower(): value for name, value in headers}
+        length = lower.get("content-length", "")
+        return cls(
+            lower.get("content-type", "").startswith("text/event-stream"),
+            length.isascii() and length.isdigit() and int(length) <= _WHOLE,
+        )

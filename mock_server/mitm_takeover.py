@@ -20,7 +20,7 @@ from mitmproxy.proxy.server import ConnectionIO
 
 from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import Head, phrase_of
+from mock_server.heads import NO_BODY, BodyKind, Head, end_to_end, phrase_of
 from mock_server.mitm_tls import SilencedTls, TakenTlsWire
 from mock_server.net.service import Answered
 from mock_server.net.wire import AnyWire, Wire
@@ -28,11 +28,6 @@ from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Resume, Shift
 
 _HIGH_WATER: Final = 256 * 1024
-_WHOLE: Final = 1 << 20
-_BODILESS: Final = frozenset({204, 304})
-_HOP_BY_HOP: Final = frozenset(
-    {"connection", "keep-alive", "transfer-encoding", "content-length", "te", "trailer", "upgrade"}
-)
 
 
 @define(eq=False)
@@ -118,12 +113,9 @@ class FlowOrigin:
 
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
         """Take the head of the upstream's answer."""
-        lower = {name.lower(): value for name, value in headers}
-        kept = tuple(pair for pair in headers if pair[0].lower() not in _HOP_BY_HOP)
-        self._head = Head(status, reason, kept)
-        self.source.framed = lower.get("content-type", "").startswith("text/event-stream")
-        length = lower.get("content-length", "")
-        self._small = length.isascii() and length.isdigit() and int(length) <= _WHOLE
+        about = BodyKind.of(headers)
+        self._head = Head(status, reason, end_to_end(headers))
+        self.source.framed, self._small = about.framed, about.small
         self._known.set()
 
     def fail(self, why: str) -> None:
@@ -139,7 +131,7 @@ class FlowOrigin:
         head = self._head
         if head is None:
             return _refused(str(self._failed))
-        if request.method == "HEAD" or head.status in _BODILESS:
+        if request.method == "HEAD" or head.status in NO_BODY:
             return Answered(head, b"")
         if self.source.framed or not self._small:
             return Answered(head, self.source)

@@ -16,27 +16,13 @@ from attrs import define, field, frozen
 
 from mock_server.backend import Reply, refuse
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import Head, phrase_of
+from mock_server.heads import HOP_BY_HOP, NO_BODY, BodyKind, Head, end_to_end, phrase_of
 from mock_server.net.service import Answered, FixedSource
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError
 from mock_server.vocabulary import Capability, Ending, Resume, Shift
 
 PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
-_HOP_BY_HOP: Final = frozenset(
-    {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
-    }
-)
-_WHOLE: Final = 1 << 20
 _BLOCK: Final = 65_536
 _CONNECT_TIME: Final = 10.0
 _HEAD_LIMIT: Final = 1 << 20
@@ -97,7 +83,7 @@ class UpstreamExchange:
         headers = [
             (name.encode(), value.encode("latin-1"))
             for name, value in request.headers
-            if name not in _HOP_BY_HOP and name not in {"host", "expect", "content-length"}
+            if name not in HOP_BY_HOP and name not in {"host", "expect", "content-length"}
         ]
         headers = [(b"Host", upstream.parts.netloc.encode()), *headers]
         if request.body or request.method in {"POST", "PUT", "PATCH"}:
@@ -206,20 +192,13 @@ class ProxyOrigin:
             reply = failed.reply
             return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
         pairs = [(k.decode(), v.decode("latin-1")) for k, v in response.headers.raw_items()]
-        lower = {name.lower(): value for name, value in pairs}
-        kept = tuple(
-            (name, value)
-            for name, value in pairs
-            if name.lower() not in _HOP_BY_HOP | {"content-length"}
-        )
+        about = BodyKind.of(pairs)
+        kept = end_to_end(pairs)
         head = Head(response.status_code, response.reason.decode("latin-1"), kept)
-        framed = lower.get("content-type", "").startswith("text/event-stream")
-        source = UpstreamSource(exchange, framed)
-        length = lower.get("content-length", "")
-        small = length.isascii() and length.isdigit() and int(length) <= _WHOLE
-        if small and not framed:
+        source = UpstreamSource(exchange, about.framed)
+        if about.small and not about.framed:
             return await self._whole(head, source)
-        if request.method == "HEAD" or response.status_code in {204, 304}:
+        if request.method == "HEAD" or response.status_code in NO_BODY:
             await source.aclose()
             return Answered(head, b"")
         return Answered(head, source)

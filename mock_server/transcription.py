@@ -17,7 +17,7 @@ from attrs import define, evolve, field
 
 from mock_server.damage import render
 from mock_server.framing import Frame, fields_of
-from mock_server.heads import Head, phrase_of
+from mock_server.heads import BodyKind, Head, phrase_of
 from mock_server.journal import REDACTED, SECRET_HEADERS
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
 from mock_server.routing import Request, json_of
@@ -69,10 +69,7 @@ class Heard:
     @property
     def is_event_stream(self) -> bool:
         """Whether its frames are frames of an event stream."""
-        return any(
-            name.lower() == "content-type" and value.startswith("text/event-stream")
-            for name, value in (self.head.headers if self.head else ())
-        )
+        return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
 def transcribed(heard: Sequence[Heard]) -> Scenario:
