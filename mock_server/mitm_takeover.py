@@ -21,8 +21,9 @@ from mitmproxy.proxy.server import ConnectionIO
 from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import NO_BODY, BodyKind, Head, end_to_end, phrase_of
-from mock_server.mitm_tls import SilencedTls, TakenTlsWire
+from mock_server.mitm_tls import SilencedTls, TakenTls
 from mock_server.net.service import Answered
+from mock_server.net.tls import TlsWire
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Resume, Shift
@@ -209,6 +210,6 @@ def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOri
     if not tls:
         return TakenClient(wire, transport.abort)
     layer = tls[0]
-    secured = TakenTlsWire(wire, layer.tls)
+    secured = TlsWire(wire, TakenTls(layer.tls))
     layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
     return TakenClient(secured, transport.abort)

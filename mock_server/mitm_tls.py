@@ -6,99 +6,54 @@ to know handshakes and certificates: those were mitmproxy's, and no rule can rea
 
 from typing import Final
 
-import anyio
 from attrs import define, field
 from OpenSSL import SSL
 
-from mock_server.net.wire import Wire
-
-_RECORD: Final = 16_384
+_BLOCK: Final = 65_536
 
 
 @define(eq=False)
-class TakenTlsWire:
-    """A wire with established TLS on it; the same methods as every other, in plain text."""
+class TakenTls:
+    """pyOpenSSL's connection as the TLS of a wire (`net/tls.py`), its handshake done."""
 
-    _wire: Wire
     _tls: SSL.Connection
-    _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _ended: bool = field(default=False, init=False)
 
-    @property
-    def closed(self) -> bool:
-        """Whether the socket was given back."""
-        return self._wire.closed
+    def read(self, limit: int) -> bytes | None:
+        """Return plain text, b"" after close_notify or FIN, None when it takes more records."""
+        try:
+            return self._tls.recv(limit)
+        except SSL.WantReadError:
+            return b"" if self._ended else None
+        except SSL.ZeroReturnError:
+            return b""
+        except SSL.Error as error:
+            raise ConnectionAbortedError(f"TLS: {error}") from error
 
-    async def receive(self, limit: int = 65_536) -> bytes:
-        """Return what is there; b"" after close_notify or FIN. Raises OSError."""
-        while True:
-            try:
-                return self._tls.recv(limit)
-            except SSL.WantReadError:
-                await self._flush()
-            except SSL.ZeroReturnError:
-                return b""
-            except SSL.Error as error:
-                raise ConnectionAbortedError(f"TLS: {error}") from error
-            data = await self._wire.receive()
-            if not data:
-                return b""
-            self._tls.bio_write(data)
+    def write(self, data: memoryview) -> int:
+        """Encrypt at most a record."""
+        return self._tls.send(data)
 
-    async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError when the peer is gone."""
-        view = memoryview(data)
-        while view:
-            view = view[self._tls.send(view[:_RECORD]) :]
-        await self._flush()
+    def take_in(self, records: bytes) -> None:
+        """Take what came from the client; b"" is its end."""
+        if records:
+            self._tls.bio_write(records)
+        else:
+            self._ended = True
 
-    async def _flush(self) -> None:
-        async with self._flushing:
-            if records := self._records():
-                await self._wire.send(records)
-
-    def _records(self) -> bytes:
+    def records(self) -> bytes:
+        """Return what is to be sent, once."""
         found: list[bytes] = []
         while True:
             try:
-                found.append(self._tls.bio_read(65_536))
+                found.append(self._tls.bio_read(_BLOCK))
             except SSL.WantReadError:
                 return b"".join(found)
 
-    async def drain(self) -> None:
-        """Wait until the peer's kernel has everything."""
-        await self._wire.drain()
-
-    def reset(self) -> None:
-        """End with RST, under TLS as without."""
-        self._wire.reset()
-
-    def half_close(self) -> None:
-        """Say close_notify and send FIN."""
-        self._say_goodbye()
-        self._wire.half_close()
-
-    def fin(self) -> None:
-        """Say close_notify, send FIN and close."""
-        self._say_goodbye()
-        self._wire.fin()
-
-    async def finish(self) -> None:
-        """Say goodbye, read what the peer still says for a moment, close."""
-        self._say_goodbye()
-        await self._wire.finish()
-
-    def _say_goodbye(self) -> None:
-        if not self._wire.closed and not self._tls.get_shutdown() & SSL.SENT_SHUTDOWN:
+    def say_goodbye(self) -> None:
+        """Add a close_notify to the records, once."""
+        if not self._tls.get_shutdown() & SSL.SENT_SHUTDOWN:
             self._tls.shutdown()
-            self._wire.send_now(self._records())
-
-    async def until_peer_closes(self) -> str:
-        """Read and forget until the peer ends; returns how: fin or rst."""
-        return await self._wire.until_peer_closes()
-
-    def close(self) -> None:
-        """Give the socket back."""
-        self._wire.close()
 
 
 @define(eq=False)

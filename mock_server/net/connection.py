@@ -26,7 +26,7 @@ from mock_server.journal import (
 )
 from mock_server.net.exchange import Ended, ExchangeOnWire
 from mock_server.net.service import Service
-from mock_server.net.tls import TlsWire, send_garbage
+from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request, json_of, request_of
@@ -141,10 +141,9 @@ class ServerConnection:
             await send_garbage(self._wire)
             return False
         context = settings.bad if fault is TlsFault.BAD_CERTIFICATE else settings.good
-        wire = TlsWire(self._wire, context, notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
+        tls = ServerTls(context, notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
         with anyio.fail_after(self._service.limits.request_time):
-            await wire.handshake()
-        self._wire = wire
+            self._wire = await shake_hands(self._wire, tls)
         return True
 
     async def _mistreat(self, accept: Accepting) -> bool:

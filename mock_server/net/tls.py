@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Final
+from typing import Final, Protocol
 
 import anyio
 from attrs import define, field, frozen
@@ -57,73 +57,122 @@ def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
         yield TlsSettings(contexts[0], contexts[1], path)
 
 
-@define(eq=False)
-class TlsWire:
-    """A wire with TLS on it; the same methods, in plain text."""
+class Tls(Protocol):
+    """TLS without I/O, in the middle of a connection: records go in and out by hand."""
 
-    _wire: Wire
+    def read(self, limit: int) -> bytes | None:
+        """Return plain text, b"" after a polite end, None when it takes more records first.
+
+        Raises OSError.
+        """
+        ...
+
+    def write(self, data: memoryview) -> int:
+        """Encrypt at most a record; return how much of the plain text that was."""
+        ...
+
+    def take_in(self, records: bytes) -> None:
+        """Take what came from the peer; b"" is its end."""
+        ...
+
+    def records(self) -> bytes:
+        """Return what is to be sent, once."""
+        ...
+
+    def say_goodbye(self) -> None:
+        """Add a close_notify to the records, once."""
+        ...
+
+
+@define(eq=False)
+class ServerTls:
+    """The standard library's TLS, server side."""
+
     _context: ssl.SSLContext
     notify: bool = True
     """Whether a polite end says close_notify before FIN."""
     _incoming: ssl.MemoryBIO = field(factory=ssl.MemoryBIO, init=False)
     _outgoing: ssl.MemoryBIO = field(factory=ssl.MemoryBIO, init=False)
     _tls: ssl.SSLObject = field(init=False)
-    _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
+
+    def shake(self) -> bool:
+        """Go on with the handshake; tell whether it is done. Raises ssl.SSLError."""
+        try:
+            self._tls.do_handshake()
+        except ssl.SSLWantReadError:
+            return False
+        return True
+
+    def read(self, limit: int) -> bytes | None:
+        """Return plain text, b"" after close_notify or FIN, None when it takes more records."""
+        try:
+            return self._tls.read(limit)
+        except ssl.SSLWantReadError:
+            return None
+        except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            return b""
+
+    def write(self, data: memoryview) -> int:
+        """Encrypt at most a record."""
+        return self._tls.write(data)
+
+    def take_in(self, records: bytes) -> None:
+        """Take what came from the client; b"" is its end."""
+        if records:
+            self._incoming.write(records)
+        else:
+            self._incoming.write_eof()
+
+    def records(self) -> bytes:
+        """Return what is to be sent, once."""
+        return self._outgoing.read()
+
+    def say_goodbye(self) -> None:
+        """Add a close_notify to the records, unless told not to."""
+        if self.notify:
+            with suppress(ssl.SSLError):  # it waits for the peer's answer, which nobody needs
+                self._tls.unwrap()
+
+
+@define(eq=False)
+class TlsWire:
+    """A wire with TLS on it; the same methods as every other, in plain text."""
+
+    _wire: Wire
+    _tls: Tls
+    _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
 
     @property
     def closed(self) -> bool:
         """Whether the socket was given back."""
         return self._wire.closed
 
-    async def handshake(self) -> None:
-        """Come to terms with the client; raises OSError (ssl.SSLError is one) when it fails."""
-        while True:
-            try:
-                self._tls.do_handshake()
-            except ssl.SSLWantReadError:
-                await self._flush()
-                await self._more()
-            except ssl.SSLError:
-                with suppress(OSError):
-                    await self._flush()
-                raise
-            else:
-                await self._flush()
-                return
-
     async def receive(self, limit: int = 65_536) -> bytes:
         """Return what is there; b"" after close_notify or FIN. Raises OSError."""
-        while True:
-            try:
-                return self._tls.read(limit)
-            except ssl.SSLWantReadError:
-                if self._outgoing.pending:
-                    await self._flush()
-                await self._more()
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
-                return b""
+        while (data := self._tls.read(limit)) is None:
+            await self.exchange()
+        return data
 
-    async def _more(self) -> None:
-        data = await self._wire.receive()
-        if data:
-            self._incoming.write(data)
-        else:
-            self._incoming.write_eof()
+    async def exchange(self) -> None:
+        """Send the records that are waiting, and wait for some of the peer's."""
+        await self.flush()
+        self._tls.take_in(await self._wire.receive())
 
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError when the peer is gone."""
         view = memoryview(data)
         while view:
             view = view[self._tls.write(view[:_RECORD]) :]
-        await self._flush()
+        await self.flush()
 
-    async def _flush(self) -> None:
+    async def flush(self) -> None:
+        """Send the records that are waiting."""
         async with self._flushing:
-            if self._outgoing.pending:
-                await self._wire.send(self._outgoing.read())
+            if records := self._tls.records():
+                await self._wire.send(records)
 
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything."""
@@ -134,12 +183,12 @@ class TlsWire:
         self._wire.reset()
 
     def half_close(self) -> None:
-        """Say close_notify, unless told not to, and send FIN."""
+        """Say goodbye and send FIN."""
         self._say_goodbye()
         self._wire.half_close()
 
     def fin(self) -> None:
-        """Say close_notify, unless told not to, send FIN and close."""
+        """Say goodbye, send FIN and close."""
         self._say_goodbye()
         self._wire.fin()
 
@@ -149,11 +198,9 @@ class TlsWire:
         await self._wire.finish()
 
     def _say_goodbye(self) -> None:
-        if not self.notify or self._wire.closed:
-            return
-        with suppress(ssl.SSLError):  # it waits for the peer's answer, which nobody needs
-            self._tls.unwrap()
-        self._wire.send_now(self._outgoing.read())
+        if not self._wire.closed:
+            self._tls.say_goodbye()
+            self._wire.send_now(self._tls.records())
 
     async def until_peer_closes(self) -> str:
         """Read and forget until the peer ends; returns how: fin or rst."""
@@ -162,6 +209,20 @@ class TlsWire:
     def close(self) -> None:
         """Give the socket back."""
         self._wire.close()
+
+
+async def shake_hands(wire: Wire, tls: ServerTls) -> TlsWire:
+    """Come to terms with a client; raises OSError (ssl.SSLError is one) when it fails."""
+    secured = TlsWire(wire, tls)
+    try:
+        while not tls.shake():
+            await secured.exchange()
+    except ssl.SSLError:
+        with suppress(OSError):
+            await secured.flush()
+        raise
+    await secured.flush()
+    return secured
 
 
 async def send_garbage(wire: Wire) -> None:
