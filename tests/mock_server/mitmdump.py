@@ -20,6 +20,7 @@ from mock_server import scenario_from_dict, scenario_to_toml
 from mock_server.__main__ import main
 from mock_server.shapes import is_table
 from tests.mock_server.parity import Rules
+from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
 needs_mitmproxy: Final = pytest.mark.skipif(
     importlib.util.find_spec("mitmproxy") is None or sys.version_info < (3, 12),
@@ -126,3 +127,31 @@ def mitmdumps(directory: Path) -> Generator[Mitmdump, None, None]:
         yield runner
     finally:
         runner.end()
+
+
+@pytest.fixture
+def mitmdump(tmp_path: Path) -> Generator[Mitmdump, None, None]:
+    """Allow one test to start some."""
+    with mitmdumps(tmp_path) as runner:
+        yield runner
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Only the client runs in the test; the addon has mitmproxy's loop."""
+    return "asyncio"
+
+
+@frozen
+class Behind:
+    """A raw upstream, and the port of a mitmdump before it."""
+
+    raw: RawUpstream
+    port: int
+
+
+@contextmanager
+def before_a_raw_upstream(directory: Path, rules: Rules) -> Generator[Behind, None, None]:
+    """Run one with these rules in front of an upstream that says exactly what it is told to."""
+    with raw_upstream() as raw, mitmdumps(directory) as runner:
+        yield Behind(raw, anyio.run(runner.before, raw.url, rules).port)

@@ -1,6 +1,5 @@
 """The mitmproxy addon carries what the mock carries, inside `mitmdump` as its users run it."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,24 +10,13 @@ from mock_server.mitm_settings import ADDON_CAPABILITIES
 from mock_server.model import Rule
 from mock_server.vocabulary import Damage, Ending, Framing, LineEnding, Lost, SliceAt
 from mock_server.words import words_of
-from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.mitmdump import SEED, Mitmdump, anyio_backend, mitmdump, needs_mitmproxy
 from tests.mock_server.parity import ALL, JOB, together, transcript
 from tests.mock_server.rawclient import EOF, RawClient, create, follow, request_bytes
 
+__all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
 STREAM = "/v1/jobs/j/events/stream"
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Only the client runs here; the addon has mitmproxy's loop."""
-    return "asyncio"
-
-
-@pytest.fixture
-def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
-    with mitmdumps(tmp_path) as runner:
-        yield runner
 
 
 async def test_every_rule_gives_the_transcript_of_the_mock(mitmdump: Mitmdump) -> None:

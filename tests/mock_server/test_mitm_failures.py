@@ -5,16 +5,23 @@ import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
-import anyio
 import pytest
-from attrs import frozen
 
 from mock_server import MockServer, ScenarioError, ScriptedFrame, scenario_from_dict
-from tests.mock_server.mitmdump import Mitmdump, Proxied, command, mitmdumps, needs_mitmproxy
+from tests.mock_server.mitmdump import (
+    Behind,
+    Mitmdump,
+    Proxied,
+    anyio_backend,
+    before_a_raw_upstream,
+    command,
+    mitmdump,
+    needs_mitmproxy,
+)
 from tests.mock_server.parity import JOB, Rules, transcript
 from tests.mock_server.rawclient import EOF, RawClient, follow, request_bytes
-from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
+__all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
 STREAM = "/v1/jobs/j/events/stream"
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
@@ -24,30 +31,10 @@ RULES: Rules = [STRIP]
 RUNNING = {"id": "j", "events": 1, "status": "running", "submitted": True}
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """Only the client runs here; the addon has mitmproxy's loop."""
-    return "asyncio"
-
-
-@pytest.fixture
-def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
-    with mitmdumps(tmp_path) as runner:
-        yield runner
-
-
-@frozen
-class Stripping:
-    """A mitmdump with a rule about every stream, and what is behind it."""
-
-    raw: RawUpstream
-    port: int
-
-
 @pytest.fixture(scope="module")
-def stripping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stripping]:
-    with raw_upstream() as raw, mitmdumps(tmp_path_factory.mktemp("mitm")) as runner:
-        yield Stripping(raw, anyio.run(runner.before, raw.url, RULES).port)
+def stripping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
+    with before_a_raw_upstream(tmp_path_factory.mktemp("mitm"), RULES) as running:
+        yield running
 
 
 def break_journal(proxied: Proxied) -> None:
@@ -97,7 +84,7 @@ async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump
     ids=["ends in a chunk", "a size that is none", "ends before its length"],
 )
 async def test_what_came_before_the_upstream_broke_off_arrives_and_no_end_is_invented(
-    stripping: Stripping, pieces: list[bytes]
+    stripping: Behind, pieces: list[bytes]
 ) -> None:
     stripping.raw.say(*pieces)
     answer = await transcript(stripping.port)
@@ -112,7 +99,7 @@ async def test_what_came_before_the_upstream_broke_off_arrives_and_no_end_is_inv
     ids=["garbage", "half", "none"],
 )
 async def test_an_upstream_without_a_head_is_a_502_that_says_so(
-    stripping: Stripping, pieces: list[bytes]
+    stripping: Behind, pieces: list[bytes]
 ) -> None:
     stripping.raw.say(*pieces)
     answer = await follow(stripping.port, "j")

@@ -4,30 +4,18 @@ import socket
 import ssl
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 import anyio
 import pytest
 
 from mock_server import MockServer, scenario_from_dict
 from mock_server.net.tls import TlsSettings, throw_away_tls
-from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.mitmdump import SEED, Mitmdump, anyio_backend, mitmdump, needs_mitmproxy
 from tests.mock_server.parity import ALL, CLOSED, JOB, tls_transcript, together
 from tests.mock_server.rawclient import request_bytes
 
+__all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    """Only the client runs here; the addon has mitmproxy's loop."""
-    return "asyncio"
-
-
-@pytest.fixture
-def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
-    with mitmdumps(tmp_path) as runner:
-        yield runner
 
 
 @pytest.fixture(scope="module")

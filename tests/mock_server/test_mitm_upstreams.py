@@ -1,19 +1,24 @@
 """The mitmproxy addon and the native proxy hand the same answers of a real upstream on alike."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
-import anyio
 import pytest
-from attrs import frozen
 
 from mock_server import MockServer, RequestReceived, scenario_from_dict
 from mock_server.proxy import ProxyOrigin, Upstream
-from tests.mock_server.mitmdump import SEED, Mitmdump, mitmdumps, needs_mitmproxy
+from tests.mock_server.mitmdump import (
+    SEED,
+    Behind,
+    Mitmdump,
+    anyio_backend,
+    before_a_raw_upstream,
+    mitmdump,
+    needs_mitmproxy,
+)
 from tests.mock_server.parity import Rules
 from tests.mock_server.rawclient import Answer, RawClient
-from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
+__all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
 STREAM = "/v1/jobs/j/events/stream"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -23,30 +28,10 @@ RULE = {"headers": {"X-Odd": "1"}}
 RULES: Rules = [RULE]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    """Only the client runs here; the addon has mitmproxy's loop."""
-    return "asyncio"
-
-
-@pytest.fixture
-def mitmdump(tmp_path: Path) -> Iterator[Mitmdump]:
-    with mitmdumps(tmp_path) as runner:
-        yield runner
-
-
-@frozen
-class Behind:
-    """A raw upstream, and the port of a mitmdump before it."""
-
-    raw: RawUpstream
-    port: int
-
-
 @pytest.fixture(scope="module")
 def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
-    with raw_upstream() as raw, mitmdumps(tmp_path_factory.mktemp("mitm")) as runner:
-        yield Behind(raw, anyio.run(runner.before, raw.url, RULES).port)
+    with before_a_raw_upstream(tmp_path_factory.mktemp("mitm"), RULES) as running:
+        yield running
 
 
 ANSWERS = {

@@ -1,8 +1,6 @@
 """TLS: endings as a raw TLS client sees them, faults, and parity of mock and proxy."""
 
-import errno
 import json
-import socket
 import ssl
 from collections.abc import Iterator
 
@@ -12,15 +10,12 @@ import pytest
 from mock_server import MockServer, ScenarioError, scenario_from_dict
 from mock_server.net.tls import TlsSettings, throw_away_tls
 from mock_server.proxy import ProxyOrigin, Upstream
-from tests.mock_server.parity import ALL, JOB, Rules
-from tests.mock_server.rawclient import RawClient, request_bytes
+from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
+from tests.mock_server.rawclient import RawClient
 from tests.mock_server.test_cli import Starter, starts
 
 __all__ = ["starts"]
 pytestmark = pytest.mark.anyio
-
-CLOSED = "close_notify"
-CUT = "FIN without close_notify"
 
 
 @pytest.fixture(scope="module")
@@ -29,38 +24,8 @@ def tls() -> Iterator[TlsSettings]:
         yield settings
 
 
-def blocking_transcript(port: int, context: ssl.SSLContext) -> tuple[bytes, str]:
-    """Open the stream over TLS: everything that came, and how the kernel says that it ended."""
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")
-    request = request_bytes("GET", "/v1/jobs/j/events/stream", {"Connection": "close"})
-    found = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as raw:
-        while True:
-            try:
-                tls.do_handshake()
-                if request:
-                    tls.write(request)
-                    request = b""
-                while part := tls.read(65_536):
-                    found += part
-            except ssl.SSLWantReadError:
-                pass
-            else:
-                return found, CLOSED
-            try:
-                if outgoing.pending:
-                    raw.sendall(outgoing.read())
-                data = raw.recv(65_536)
-            except ConnectionError as error:
-                return found, errno.errorcode[error.errno or 0]
-            if not data:
-                return found, CUT
-            incoming.write(data)
-
-
 async def transcript(mock: MockServer, tls: TlsSettings) -> tuple[bytes, str]:
-    return await anyio.to_thread.run_sync(blocking_transcript, mock.port, tls.client_context())
+    return await anyio.to_thread.run_sync(tls_transcript, mock.port, tls.client_context())
 
 
 async def served(tls: TlsSettings, rules: Rules) -> tuple[bytes, str]:
@@ -143,5 +108,5 @@ def test_the_ready_line_says_where_the_authority_is(starts: Starter) -> None:
     context = ssl.create_default_context(cafile=ready["ca_path"])
     port = int(ready["base_url"].rpartition(":")[2])
     assert ready["base_url"].startswith("https://")
-    found, _ = blocking_transcript(port, context)
+    found, _ = tls_transcript(port, context)
     assert found.startswith(b"HTTP/1.1 404 ")
