@@ -16,7 +16,7 @@ minds the pieces is right. A few cases that have caught nothing are therefore pl
 import contextlib
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import zip_longest
 from typing import Final
@@ -97,13 +97,22 @@ class Hunt:
 
     def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
         """Yield those of `cases` that catch no mutant at all."""
-        useful = {kill.result.case.id for each in self.hunted for kill in each.kills}
-        return (case for case in cases if case.id not in useful)
+        return _idle(cases, self.hunted)
+
+
+def _idle(cases: Iterable[Case], hunted: Iterable[Hunted]) -> Iterator[Case]:
+    useful = {kill.result.case.id for each in hunted for kill in each.kills}
+    return (case for case in cases if case.id not in useful)
 
 
 def about(mutant: Mutant, cases: Sequence[Case]) -> Sequence[Case]:
     """Return the cases about the requirements that a mutant violates."""
     return [case for case in cases if set(case.requires) & set(mutant.breaks)]
+
+
+def _about_any(mutants: Sequence[Mutant], cases: Iterable[Case]) -> Iterator[Case]:
+    broken = {rule for mutant in mutants for rule in mutant.breaks}
+    return (case for case in cases if broken & set(case.requires))
 
 
 async def hunt(
@@ -149,9 +158,8 @@ class _Hunter:
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
         """Yield what is to be done: all mutants, and the controls evenly between them."""
         families: dict[str, list[Case]] = {}
-        for case in self.cases:
-            if any(case in about(mutant, [case]) for mutant in mutants):
-                families.setdefault(case.family, []).append(case)
+        for case in _about_any(mutants, self.cases):
+            families.setdefault(case.family, []).append(case)
         stride = -(-len(mutants) // max(len(families), 1))
         parts = [mutants[start : start + stride] for start in range(0, len(mutants), stride)]
         for part, family in zip_longest(parts, families):
@@ -162,9 +170,7 @@ class _Hunter:
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
         """Return the cases that have caught nothing and could have, if they are few."""
-        useful = {kill.result.case.id for each in self.hunted.values() for kill in each.kills}
-        idle = [case for case in self.cases if case.id not in useful]
-        idle = [case for case in idle if any(about(mutant, [case]) for mutant in mutants)]
+        idle = list(_about_any(mutants, _idle(self.cases, self.hunted.values())))
         return idle if len(idle) <= _FEW else ()
 
     def second_round(

@@ -110,7 +110,7 @@ async def _shrink(plan: Plan, schedule: Schedule, known: Mapping[str, Requiremen
 
 
 @define
-class _Hunt:
+class _Earliest:
     """Looks for the first case that fails; what stands behind one that did need not be played."""
 
     places: Mapping[str, int]
@@ -130,12 +130,12 @@ async def _first_failing(
     plan: Plan, schedules: Sequence[Schedule], known: Mapping[str, Requirement]
 ) -> int | None:
     cases = [as_case(f"try-{n}", schedule, known) for n, schedule in enumerate(schedules)]
-    hunt = _Hunt({case.id: n for n, case in enumerate(cases)}, first=len(cases))
-    outcome = await run(evolve(plan, cases=cases, wanted=hunt.wants), hunt.heard)
+    earliest = _Earliest({case.id: n for n, case in enumerate(cases)}, first=len(cases))
+    outcome = await run(evolve(plan, cases=cases, wanted=earliest.wants), earliest.heard)
     unplayed = [r.reason for r in outcome.results if r.verdict is Verdict.NOT_APPLICABLE]
     if len(unplayed) == len(cases):
         raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
-    return hunt.first if hunt.first < len(cases) else None
+    return earliest.first if earliest.first < len(cases) else None
 
 
 def ignore(_: CaseResult) -> None:
