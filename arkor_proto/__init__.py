@@ -14,6 +14,7 @@ from arkor_proto._errors import (
     TransportError,
     UnsendableCursor,
 )
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._json import decode_event, decode_job, encode_event_data, encode_job
 from arkor_proto._messages import (
     Abort,
@@ -55,7 +56,7 @@ from arkor_proto._profile import (
     Progress,
 )
 from arkor_proto._session import Session, SessionConfig
-from arkor_proto._sse import EventStreamParser, ServerSentEvent, encode_event
+from arkor_proto._sse import EventStreamParser, encode_event
 from arkor_proto._types import (
     Bounds,
     CallbackFailed,

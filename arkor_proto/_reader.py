@@ -13,9 +13,10 @@ from typing import Final, TypeAlias, assert_never
 from attrs import define, evolve, field
 
 from arkor_proto._errors import EventTooLarge
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._json import decode_event
 from arkor_proto._profile import Profile, Progress
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import (
     CheckpointSaved,
     FrameSkipped,

@@ -29,8 +29,6 @@ from attrs import define, field
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
 from arkor_proto._event import EventDraft, ServerSentEvent
 
-__all__ = ["RETRY_LIMIT", "EventStreamParser", "ServerSentEvent", "encode_event"]
-
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
 

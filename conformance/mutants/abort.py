@@ -5,7 +5,7 @@
 # pyright: reportPrivateUsage=false
 
 from arkor_proto._errors import Aborted, ArkorError
-from arkor_proto._exchange import Outbox, Pending, Report
+from arkor_proto._exchange import Outbox
 from arkor_proto._messages import (
     Abort,
     Cancel,
@@ -22,7 +22,7 @@ from arkor_proto._table import Job, JobSignal, Move, Stream, StreamSignal
 from arkor_proto._types import TrainingJob, TrainingResult
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request, stream_request
-from conformance.mutants.surgery import breaks, replace, set_cell
+from conformance.mutants.surgery import breaks, hear_the_present_stream_alone, replace, set_cell
 
 
 def _deaf_to_abort_while(*states: Stream) -> None:
@@ -184,18 +184,14 @@ def an_abort_loses_the_create() -> None:
 @breaks("ARK-ABT-4")
 def reopens_after_an_abort() -> None:
     """The wait is over, but something goes on and opens the stream once more."""
-    handle_originally, report_originally = Session.handle, Wait.reported
+    original = Session.handle
 
     def handle(session: Session, event: Input, now: float) -> None:
-        handle_originally(session, event, now)
+        original(session, event, now)
         job = session._wait.job
         if isinstance(event, Abort) and job is not None:
             request = stream_request(session._config.endpoint, job.id, session.last_event_id)
             session._outbox.send(Operation.FOLLOW, request)
 
-    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
-        if pending is wait._exchange:
-            report_originally(wait, pending, report, now)
-
     replace(Session, "handle", handle)
-    replace(Wait, "reported", reported)
+    hear_the_present_stream_alone()

@@ -18,7 +18,8 @@ from attrs import evolve
 
 from arkor_proto import _wire
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._event import ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import Headers, Request
 from arkor_proto.transports import _async_http
 from arkor_proto.transports._async_http import Connection

@@ -11,10 +11,11 @@ from attrs import evolve
 from arkor_proto import _reader
 from arkor_proto._backoff import Budget
 from arkor_proto._errors import StreamEnded, TransportError
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
 from arkor_proto._profile import Progress
 from arkor_proto._reader import Control, FrameReader, Meaning
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
 from conformance.mutants.surgery import breaks, change_profiles, replace

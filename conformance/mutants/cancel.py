@@ -4,6 +4,7 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+from collections.abc import Callable
 from itertools import count
 
 from arkor_proto._exchange import Answer, Outbox
@@ -23,6 +24,21 @@ from arkor_proto._wire import cancel_request
 from conformance.mutants.surgery import breaks, replace, set_cell
 
 _DEAF = Ignored("the mutant does not hear it")
+
+
+def _settle_cancels(outcome_of: Callable[[Session], Outcome | None]) -> None:
+    """Settle a cancel without a request where the mutant has an outcome for it."""
+    original = Session.handle
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        outcome = outcome_of(session) if isinstance(event, Cancel) else None
+        if outcome is None:
+            original(session, event, now)
+        else:
+            session._outbox.asked.add(Operation.CANCEL)
+            session._outbox.settle(Operation.CANCEL, outcome)
+
+    replace(Session, "handle", handle)
 
 
 @breaks("ARK-CAN-1")
@@ -55,16 +71,9 @@ def remembers_a_cancel_before_start() -> None:
 @breaks("ARK-CAN-3")
 def does_not_cancel_a_job_that_is_over() -> None:
     """A cancel after the terminal frame sends nothing."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.stream is Stream.CONCLUDED:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
+    _settle_cancels(
+        lambda session: NothingToCancel() if session._machines.stream is Stream.CONCLUDED else None
+    )
 
 
 @breaks("ARK-CAN-4")
@@ -111,16 +120,9 @@ def cancel_ends_the_wait() -> None:
 @breaks("ARK-CAN-7")
 def loses_a_cancel_during_the_create() -> None:
     """A cancel while the create is in flight does nothing, as in the real SDK."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.job is Job.CREATING:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
+    _settle_cancels(
+        lambda session: NothingToCancel() if session._machines.job is Job.CREATING else None
+    )
 
 
 @breaks("ARK-CAN-8")
@@ -138,68 +140,41 @@ def cancels_once_only() -> None:
     done: set[int] = set()
 
     def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and id(session) in done:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, CancelSent())
-            return
         original(session, event, now)
         if isinstance(event, Cancel) and session._machines.stop is Stop.CANCELLING:
             done.add(id(session))
 
     replace(Session, "handle", handle)
+    _settle_cancels(lambda session: CancelSent() if id(session) in done else None)
 
 
 @breaks("ARK-CAN-9")
 def does_not_cancel_an_attached_job() -> None:
     """Without a `start()` of its own a trainer cancels nothing."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and isinstance(session._config.job, str):
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, NothingToCancel())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
+    _settle_cancels(
+        lambda session: NothingToCancel() if isinstance(session._config.job, str) else None
+    )
 
 
 @breaks("ARK-CAN-2")
 def does_not_send_the_cancel() -> None:
     """A cancel resolves without a request."""
-    original = Session.handle
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel):
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, CancelSent())
-        else:
-            original(session, event, now)
-
-    replace(Session, "handle", handle)
+    _settle_cancels(lambda _: CancelSent())
 
 
 @breaks("ARK-CAN-8")
 def remembers_a_refused_cancel() -> None:
     """After a refused cancel every later one fails with the same error."""
-    settle_originally, handle_originally = Outbox.settle, Session.handle
+    original = Outbox.settle
     refusals: dict[int, Rejected] = {}
 
     def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
         if operation is Operation.CANCEL and isinstance(outcome, Rejected):
             refusals[id(outbox)] = outcome
-        settle_originally(outbox, operation, outcome)
-
-    def handle(session: Session, event: Input, now: float) -> None:
-        refusal = refusals.get(id(session._outbox))
-        if isinstance(event, Cancel) and refusal is not None:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, refusal)
-        else:
-            handle_originally(session, event, now)
+        original(outbox, operation, outcome)
 
     replace(Outbox, "settle", settle)
-    replace(Session, "handle", handle)
+    _settle_cancels(lambda session: refusals.get(id(session._outbox)))
 
 
 @breaks("ARK-CAN-7", "ARK-CAN-1")

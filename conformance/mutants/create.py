@@ -68,19 +68,23 @@ def repeats_the_create_on_a_broken_connection() -> None:
     _retry_create("transport")
 
 
-@breaks("ARK-CRE-5")
-def remembers_a_failed_start() -> None:
-    """After a failed `start()` every later one fails with the same error."""
+def _remember_starts_that_failed_by(kind: type[Exception]) -> None:
     original = Session._start
 
     def start(session: Session) -> None:
-        if isinstance(session._refusal, ResponseError):
+        if isinstance(session._refusal, kind):
             session._outbox.asked.add(Operation.START)
             session._outbox.settle(Operation.START, Rejected(session._refusal))
         else:
             original(session)
 
     replace(Session, "_start", start)
+
+
+@breaks("ARK-CRE-5")
+def remembers_a_failed_start() -> None:
+    """After a failed `start()` every later one fails with the same error."""
+    _remember_starts_that_failed_by(ResponseError)
 
 
 @breaks("ARK-CRE-4")
@@ -217,16 +221,7 @@ def changes_the_job_id() -> None:
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
     """After a create without an answer every later `start()` fails with the same error."""
-    original = Session._start
-
-    def start(session: Session) -> None:
-        if isinstance(session._refusal, TransportError):
-            session._outbox.asked.add(Operation.START)
-            session._outbox.settle(Operation.START, Rejected(session._refusal))
-        else:
-            original(session)
-
-    replace(Session, "_start", start)
+    _remember_starts_that_failed_by(TransportError)
 
 
 def _submits_at_a_wait_while(*states: Job) -> None:

@@ -8,8 +8,8 @@ import json
 from collections.abc import Callable
 from urllib.parse import quote
 
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._reader import FrameReader
-from arkor_proto._sse import ServerSentEvent
 from arkor_proto._types import Request
 from conformance.mutants.surgery import (
     CURSOR,

@@ -13,7 +13,8 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._event import ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from conformance.mutants.surgery import replace
 
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})

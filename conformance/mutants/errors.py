@@ -10,12 +10,17 @@ from attrs import evolve
 
 from arkor_proto import _wait
 from arkor_proto._errors import GaveUp, ResponseError
-from arkor_proto._exchange import Answer, Pending, Report
+from arkor_proto._exchange import Answer, Pending
 from arkor_proto._messages import Operation
 from arkor_proto._session import Session
 from arkor_proto._wait import Wait
 from arkor_proto._wire import header, stream_request
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import (
+    breaks,
+    change_profiles,
+    hear_the_present_stream_alone,
+    replace,
+)
 
 
 @breaks("ARK-ERR-2", "ARK-ERR-3")
@@ -127,17 +132,13 @@ def refuses_deprecated_calls() -> None:
 @breaks("ARK-ERR-10")
 def goes_on_after_giving_up() -> None:
     """The wait rejects, and the stream is opened once more behind the caller's back."""
-    reject_originally, report_originally = Wait._reject, Wait.reported
+    original = Wait._reject
 
     def reject(wait: Wait, error: Exception) -> None:
-        reject_originally(wait, error)
+        original(wait, error)
         if isinstance(error, GaveUp) and wait.job is not None:
             request = stream_request(wait.endpoint, wait.job.id, wait.reader.cursor)
             wait.outbox.send(Operation.FOLLOW, request)
 
-    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
-        if pending is wait._exchange:
-            report_originally(wait, pending, report, now)
-
     replace(Wait, "_reject", reject)
-    replace(Wait, "reported", reported)
+    hear_the_present_stream_alone()

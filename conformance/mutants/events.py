@@ -10,11 +10,11 @@ from attrs import evolve
 
 from arkor_proto import _reader, _wait
 from arkor_proto._errors import EventTooLarge
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
 from arkor_proto._json import EVENT_TYPES, decode_event
 from arkor_proto._messages import Deliver
 from arkor_proto._reader import Control, FrameReader, Meaning, after
-from arkor_proto._sse import ServerSentEvent
 from arkor_proto._table import StreamSignal
 from arkor_proto._types import (
     FrameSkipped,

@@ -8,10 +8,15 @@ import math
 
 from attrs import evolve
 
-from arkor_proto._exchange import Pending, Report
+from arkor_proto._exchange import Pending
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import (
+    breaks,
+    change_profiles,
+    hear_the_present_stream_alone,
+    replace,
+)
 
 
 @breaks("ARK-IDL-1", "ARK-IDL-2")
@@ -43,7 +48,7 @@ def gives_up_on_silence() -> None:
 @breaks("ARK-IDL-1")
 def leaves_the_silent_connection() -> None:
     """A silent stream is reopened, and the old connection stays beside the new one."""
-    tick_originally, report_originally = Wait.tick, Wait.reported
+    original = Wait.tick
 
     def tick(wait: Wait, now: float) -> None:
         if wait.machines.stream is Stream.STREAMING and now >= wait._idle_at():
@@ -51,14 +56,10 @@ def leaves_the_silent_connection() -> None:
             wait._ended, wait._ending = True, wait._silence(now)
             wait._advance(now)
         else:
-            tick_originally(wait, now)
-
-    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
-        if pending is wait._exchange:
-            report_originally(wait, pending, report, now)
+            original(wait, now)
 
     replace(Wait, "tick", tick)
-    replace(Wait, "reported", reported)
+    hear_the_present_stream_alone()
 
 
 @breaks("ARK-IDL-4")

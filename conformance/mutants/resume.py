@@ -9,11 +9,12 @@ from weakref import WeakKeyDictionary
 
 from arkor_proto import _wait
 from arkor_proto._errors import UnsendableCursor
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
 from arkor_proto._messages import Follow, Input
 from arkor_proto._reader import Control, FrameReader, Meaning
 from arkor_proto._session import Session
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import FrameSkipped, Request
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cursor_problem

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from functools import partial
 
 from arkor_proto._errors import TransportError
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
-from arkor_proto._sse import EventStreamParser, ServerSentEvent
+from arkor_proto._sse import EventStreamParser
 from arkor_proto._wait import Wait
 from conformance.mutants.dialect import (
     Dialect,

@@ -18,7 +18,12 @@ from arkor_proto._table import Stream, StreamSignal
 from arkor_proto._types import Headers, TrainingCompleted, TrainingFailed
 from arkor_proto._wait import Wait
 from arkor_proto._wire import header, stream_request
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import (
+    breaks,
+    change_profiles,
+    hear_the_present_stream_alone,
+    replace,
+)
 
 _PLAIN = ("2026-05", "2026-07")
 _SUCCESS = frozenset(range(200, 300))
@@ -119,21 +124,17 @@ def streams_again_after_the_result() -> None:
 @breaks("ARK-STR-6")
 def opens_a_stream_for_every_wait() -> None:
     """Two waits that overlap open two streams."""
-    handle_originally, report_originally = Session.handle, Wait.reported
+    original = Session.handle
 
     def handle(session: Session, event: Input, now: float) -> None:
         job = session._wait.job
         if isinstance(event, Follow) and session._machines.stream is Stream.STREAMING and job:
             request = stream_request(session._config.endpoint, job.id, "")
             session._outbox.send(Operation.FOLLOW, request)
-        handle_originally(session, event, now)
-
-    def reported(wait: Wait, pending: Pending, report: object, now: float) -> None:
-        if pending is wait._exchange:
-            report_originally(wait, pending, report, now)  # type: ignore[arg-type]  # passed on
+        original(session, event, now)
 
     replace(Session, "handle", handle)
-    replace(Wait, "reported", reported)
+    hear_the_present_stream_alone()
 
 
 @breaks("ARK-STR-7")

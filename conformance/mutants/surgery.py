@@ -5,6 +5,10 @@ any client is opened. It carries the requirements that the result violates: a ki
 another reason has not understood it.
 """
 
+# Mutants reach into what nobody else may touch.
+# ruff: noqa: SLF001
+# pyright: reportPrivateUsage=false
+
 from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Final
@@ -12,9 +16,11 @@ from typing import Final
 from attrs import evolve, frozen
 
 from arkor_proto import _session, _wait, _wire
+from arkor_proto._exchange import Pending, Report
 from arkor_proto._profile import Profile
 from arkor_proto._table import TABLE, Cell, Signal, State
 from arkor_proto._types import Endpoint, JobSpec, Request
+from arkor_proto._wait import Wait
 from conformance.reading import Json, parse_json
 
 
@@ -98,6 +104,17 @@ def edit_cancel(change: Callable[[Request], Request]) -> None:
         return change(original(endpoint, job_id))
 
     replace(_session, "cancel_request", cancel_request)
+
+
+def hear_the_present_stream_alone() -> None:
+    """Keep what other exchanges of the wait bring from it: there may be more of them than one."""
+    original = Wait.reported
+
+    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
+        if pending is wait._exchange:
+            original(wait, pending, report, now)
+
+    replace(Wait, "reported", reported)
 
 
 CURSOR: Final = b"Last-Event-ID"

@@ -16,9 +16,9 @@ from attrs import evolve
 
 from arkor_proto import CheckpointSaved, TrainingEvent
 from arkor_proto._backoff import Budget
+from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Answer, Pending
 from arkor_proto._reader import FrameReader, Meaning
-from arkor_proto._sse import ServerSentEvent
 from arkor_proto._types import FrameSkipped
 from arkor_proto._wait import Wait
 from conformance.drivers import translation as to
