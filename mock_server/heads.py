@@ -1,7 +1,8 @@
-"""The head of a response as the rules want it.
+"""The head of a response: as an upstream sent it, and as the rules want it.
 
-It knows statuses, headers and how rules override them. It refuses to know bodies in flight: it
-says only whether the origin (the backend or a real one behind a proxy) has to be asked at all.
+It knows statuses, headers, how rules override them and what they say of a body. It refuses to know
+bodies in flight: of the origin (the backend or a real one behind a proxy) it says only whether it
+has to be asked at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
