@@ -66,7 +66,6 @@ from arkor_proto._types import (
     FrameSkipped,
     Headers,
     JobSpec,
-    JsonObject,
     Notice,
     Reconnecting,
     Request,
@@ -80,6 +79,7 @@ from arkor_proto._types import (
     UpgradeRequired,
 )
 from arkor_proto._version import __version__
+from arkor_proto._walk import JsonObject
 from arkor_proto._wire import job_spec
 
 __all__ = [

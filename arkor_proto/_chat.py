@@ -3,14 +3,14 @@
 It knows both shapes an answer may have, and refuses to know how its bytes arrived.
 """
 
-import json
-
 from attrs import define, field
 
+from arkor_proto._dialect import decode_json
 from arkor_proto._errors import ResponseError
 from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import Headers, JsonObject, is_array, is_object
-from arkor_proto._wire import header
+from arkor_proto._types import Headers
+from arkor_proto._walk import JsonObject, is_array, is_object
+from arkor_proto._wire import is_event_stream
 
 _DONE = "[DONE]"
 
@@ -30,8 +30,7 @@ class ChatReader:
     _body: bytearray = field(init=False, factory=bytearray)
 
     def __attrs_post_init__(self) -> None:
-        media = (header(self.headers, b"content-type") or "").partition(";")[0].strip().lower()
-        streams = media == "text/event-stream"
+        streams = is_event_stream(self.headers)
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
@@ -47,7 +46,7 @@ class ChatReader:
                 continue
             if event.data == _DONE:
                 self.done = True
-            elif not self.done and (piece := _content(event.data.encode(), "delta")):
+            elif not self.done and (piece := _content(event.data, "delta")):
                 pieces.append(piece)
         self.text += "".join(pieces)
         return pieces
@@ -55,7 +54,7 @@ class ChatReader:
     def finish(self) -> list[str]:
         """Take the end of the body; raises ResponseError when the answer is not whole."""
         if self._parser is None:
-            piece = _content(bytes(self._body), "message")
+            piece = _content(self._body, "message")
             self.text += piece
             return [piece] if piece else []
         if not self.done:
@@ -63,11 +62,11 @@ class ChatReader:
         return []
 
 
-def _content(body: bytes, part: str) -> str:
+def _content(body: str | bytearray, part: str) -> str:
     try:
-        answer: object = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise ResponseError(f"inference: the answer is no JSON: {error}") from error
+        answer = decode_json(body if isinstance(body, str) else body.decode("utf-8-sig"))
+    except ValueError as error:
+        raise ResponseError(f"inference: the answer is not JSON: {error}") from error
     choices = answer.get("choices") if is_object(answer) else None
     if is_object(answer) and isinstance(said := answer.get("error"), str):
         raise ResponseError(f"inference: {said}")

@@ -27,7 +27,7 @@ from typing import Final
 
 from attrs import field, frozen
 
-from arkor_proto._types import JsonObject, is_object
+from arkor_proto._walk import JsonObject, is_object
 from arkor_proto._wire import job_spec
 
 _MAX_BYTES: Final = 2**20

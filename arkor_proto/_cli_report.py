@@ -18,7 +18,6 @@ from arkor_proto._types import (
     CheckpointSaved,
     Deprecated,
     FrameSkipped,
-    JsonObject,
     Notice,
     Reconnecting,
     TrainingCompleted,
@@ -28,6 +27,7 @@ from arkor_proto._types import (
     TrainingStarted,
     UpgradeRequired,
 )
+from arkor_proto._walk import JsonObject
 
 _CLEAR: Final = "\r\x1b[K"
 

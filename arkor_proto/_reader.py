@@ -6,15 +6,15 @@ and callbacks: it outlives every connection of a wait, and is told when a new on
 """
 
 from collections import deque
-from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeAlias, assert_never
 
 from attrs import define, evolve, field
 
+from arkor_proto._dialect import JsonLoads, decode_json, decode_with
 from arkor_proto._errors import EventTooLarge
 from arkor_proto._event import ServerSentEvent
-from arkor_proto._json import decode_event
+from arkor_proto._json import decode_event, take_event
 from arkor_proto._profile import Profile, Progress
 from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import (
@@ -26,11 +26,8 @@ from arkor_proto._types import (
     TrainingJob,
     TrainingLog,
     TrainingStarted,
-    is_object,
 )
-
-JsonLoads: TypeAlias = Callable[[str], object]
-"""Decodes one JSON text; raises ValueError where it is none."""
+from arkor_proto._walk import is_dict, is_object
 
 _REMEMBERED: Final = 1024
 
@@ -55,7 +52,7 @@ class FrameReader:
     """
 
     profile: Profile
-    json_loads: JsonLoads
+    json_loads: JsonLoads | None
     max_event_size: int
     cursor: str
     progressed: bool = False
@@ -106,12 +103,16 @@ class FrameReader:
         if frame.type == "end":
             return Control.END
         try:
-            data = self.json_loads(frame.data)
-        except (ValueError, RecursionError) as error:
-            return FrameSkipped(frame.data, f"no JSON: {error}")
-        if not is_object(data):
-            return FrameSkipped(frame.data, f"{type(data).__name__}, not a JSON object")
-        return decode_event(data) or Control.UNKNOWN
+            loads = self.json_loads
+            if loads is None:
+                data = decode_json(frame.data)
+                if is_dict(data):
+                    return take_event(data) or Control.UNKNOWN
+            elif is_object(data := decode_with(loads, frame.data)):
+                return decode_event(data) or Control.UNKNOWN
+        except ValueError as error:
+            return FrameSkipped(frame.data, f"not JSON: {error}")
+        return FrameSkipped(frame.data, f"{type(data).__name__}, not a JSON object")
 
     def progress(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
         """Tell whether `frame` is progress under the profile, and remember that it was seen."""
@@ -150,12 +151,20 @@ def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
         case TrainingLog() | CheckpointSaved():
             return job
         case TrainingStarted():
-            return evolve(job, status="running", started_at=event.timestamp or job.started_at)
+            started_at = event.timestamp or job.started_at
+            return evolve(_without(job, "status"), status="running", started_at=started_at)
         case TrainingCompleted():
-            done_at = event.timestamp or job.completed_at
-            return evolve(job, status="completed", completed_at=done_at)
+            # What went wrong before did not keep the job from its end (ARK-EVT-24).
+            status, error = "completed", None
         case TrainingFailed():
-            done_at = event.timestamp or job.completed_at
-            return evolve(job, status="failed", error=event.error, completed_at=done_at)
+            status, error = "failed", event.error
         case never:
             assert_never(never)
+    done_at = event.timestamp or job.completed_at
+    job = _without(job, "status", "error")
+    return evolve(job, status=status, error=error, completed_at=done_at)
+
+
+def _without(job: TrainingJob, *names: str) -> TrainingJob:
+    """Return `job` without members of other types than expected, which would outlive it."""
+    return evolve(job, extra={k: v for k, v in job.extra.items() if k not in names})

@@ -15,9 +15,10 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
 from arkor_proto._backoff import Budget, Random, ReconnectPolicy
+from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
-from arkor_proto._json import check_job_id, decode_json, read_job
+from arkor_proto._json import check_job_id, read_job
 from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Abort,
@@ -43,7 +44,7 @@ from arkor_proto._messages import (
     Timer,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
-from arkor_proto._reader import FrameReader, JsonLoads
+from arkor_proto._reader import FrameReader
 from arkor_proto._table import Job, JobSignal, Signal, Stop, StopSignal, Stream, StreamSignal
 from arkor_proto._types import (
     Bounds,
@@ -99,7 +100,8 @@ class Session:
     """A trainer without I/O: create, follow and cancel of one job.
 
     `random` returns floats in [0, 1) and spreads the delays; without it they are nominal.
-    `json_loads` decodes the data of frames and may be replaced by a faster one. Raises ValueError
+    `json_loads` is a faster decoder for the data of frames; it need not be strict: texts that it
+    refuses, and those that decoders disagree about, are read by the core's own. Raises ValueError
     when the profile needs an idempotency key and the configuration has none.
     """
 
@@ -126,9 +128,7 @@ class Session:
             config.endpoint,
             profile,
             self._budget,
-            FrameReader(
-                profile, json_loads or decode_json, config.bounds.event, config.last_event_id
-            ),
+            FrameReader(profile, json_loads, config.bounds.event, config.last_event_id),
             self._machines,
             self._outbox,
             attached,

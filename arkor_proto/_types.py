@@ -6,14 +6,12 @@ wire (`_wire.py`) and what happens to it (`_session.py`).
 
 import json
 import re
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias, TypeGuard
+from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
-JsonObject: TypeAlias = Mapping[str, object]
-"""A decoded JSON object."""
+from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
@@ -22,24 +20,13 @@ _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "toke
 _VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
 
 
-def is_object(value: object) -> TypeGuard[JsonObject]:
-    """Tell whether a decoded JSON value is an object."""
-    return isinstance(value, (dict, Mapping))  # to ask a dict for its abstract class takes longer
-
-
-def is_array(value: object) -> TypeGuard[Sequence[object]]:
-    """Tell whether a JSON value is an array."""
-    return isinstance(value, (list, tuple))
-
-
 def masked(value: object) -> object:
     """Return `value` with the contents of everything that names itself a secret replaced."""
-    if is_object(value):
-        return {
-            name: "***" if str(name).lower() in _SECRET_NAMES else masked(inner)
-            for name, inner in value.items()
-        }
-    return [masked(inner) for inner in value] if is_array(value) else value
+    return rebuilt(value, _masked_member)
+
+
+def _masked_member(name: str, value: object) -> object:
+    return "***" if str(name).lower() in _SECRET_NAMES else value
 
 
 def _masked_repr(value: object) -> str:
@@ -52,12 +39,15 @@ def _mask(_: object) -> str:
 
 def secrets_in(value: object) -> set[str]:
     """Return the strings in `value` that name themselves secrets."""
-    if is_object(value):
-        own = {
-            v for k, v in value.items() if str(k).lower() in _SECRET_NAMES and isinstance(v, str)
-        }
-        return own.union(*(secrets_in(inner) for inner in value.values()))
-    return set[str]().union(*map(secrets_in, value)) if is_array(value) else set()
+    found: set[str] = set()
+
+    def note(name: str, inner: object) -> object:
+        if str(name).lower() in _SECRET_NAMES and isinstance(inner, str):
+            found.add(inner)
+        return inner
+
+    rebuilt(value, note)
+    return found
 
 
 def headers_repr(headers: Headers) -> str:
@@ -96,12 +86,13 @@ def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
 def _plain(value: object) -> object:
     if is_object(value):
         return dict(value)
-    raise TypeError(f"{type(value).__name__} is no JSON")
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def _json_copy(value: JsonObject) -> JsonObject:
     try:
         copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
+        rebuilt(copy, lambda _, inner: inner, deeper=too_deep)
     except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"config: it cannot be written as JSON: {error}") from error
     if not is_object(copy):
@@ -301,7 +292,7 @@ class CallbackFailed:
 
 @frozen
 class FrameSkipped:
-    """A frame was no JSON object and was skipped; its id has moved the cursor."""
+    """A frame was not a JSON object and was skipped; its id has moved the cursor."""
 
     data: str
     why: str

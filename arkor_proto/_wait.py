@@ -56,7 +56,10 @@ from arkor_proto._wire import (
     MAX_HOPS,
     REDIRECTS,
     cursor_problem,
+    foreign_codings,
     header,
+    header_members,
+    is_event_stream,
     redirected,
     retry_after,
     stream_request,
@@ -227,16 +230,15 @@ class Wait:
         return redirected(self.endpoint, pending.request, location)
 
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
-        coding = header(pending.headers, b"content-encoding") or "identity"
-        media = (header(pending.headers, b"content-type") or "").partition(";")[0].strip()
+        codings = foreign_codings(pending.headers)
         if pending.status not in self.profile.stream_statuses:
             return StatusError(pending.status, "the answer is no event stream; 200 would be right")
-        if coding.lower() != "identity":
-            return ResponseError(f"stream: content coding {coding!r}; only identity was asked for")
-        if self.profile.requires_event_stream and media.lower() != "text/event-stream":
-            return ResponseError(
-                f"stream: media type {media!r}; 'text/event-stream' would be right"
-            )
+        if codings:
+            named = ", ".join(codings)
+            return ResponseError(f"stream: content coding {named!r}; only identity was asked for")
+        if self.profile.requires_event_stream and not is_event_stream(pending.headers):
+            named = ", ".join(header_members(pending.headers, b"content-type"))
+            return ResponseError(f"stream: its media type is {named!r}, not 'text/event-stream'")
         return None
 
     def _received(self, pending: Pending, data: bytes, now: float) -> None:

@@ -5,6 +5,7 @@ is made and what its answer leads to. No function here does I/O, and none trusts
 """
 
 import json
+import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
@@ -15,7 +16,8 @@ from attrs import field, frozen
 
 from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, read_object
-from arkor_proto._types import Endpoint, Headers, JobSpec, JsonObject, Request, is_array, is_object
+from arkor_proto._types import Endpoint, Headers, JobSpec, Request
+from arkor_proto._walk import JsonObject, rebuilt
 
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
@@ -25,6 +27,8 @@ MAX_SERVER_DELAY: Final = 10**9
 
 REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
+# What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
+_MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LORA: Final = {
     "r": "loraR",
@@ -83,7 +87,7 @@ def _known(key: str, names: tuple[str, ...], where: str) -> str:
 def _to_json(value: object) -> bytes:
     try:
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"request: the body cannot be written as JSON: {error}") from error
 
 
@@ -205,11 +209,11 @@ def me_request(endpoint: Endpoint) -> Request:
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-    """Return `request` at its new place, None where that is another origin (ARK-SEC)."""
+    """Return `request` at its new place, None if that is another origin or has credentials."""
     here = urlsplit(endpoint.base_url)
     try:
         there = urlsplit(urljoin(f"{here.scheme}://{here.netloc}{request.target}", location))
-        same = _origin(there) == _origin(here)
+        same = _origin(there) == _origin(here) and there.username is None
     except ValueError:
         return None
     if not same or not location:
@@ -221,15 +225,41 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    return parts.scheme, parts.hostname, parts.port or _DEFAULT_PORTS.get(parts.scheme)
+    port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
+    return parts.scheme, parts.hostname, port
 
 
 def header(headers: Headers, name: bytes) -> str | None:
     """Return the first value of the header called `name` (lower case), None if there is none."""
     for key, value in headers:
         if key.lower() == name:
-            return value.decode("latin-1").strip()
+            return value.decode("latin-1").strip(" \t")
     return None
+
+
+def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
+    """Return the members of a list-valued header, without empty ones.
+
+    Fields of one name mean the same as one field with a comma between them (RFC 9110 §5.3).
+    """
+    joined = ",".join(value.decode("latin-1") for key, value in headers if key.lower() == name)
+    members = (member.strip(" \t") for member in _MEMBER.findall(joined))
+    return tuple(member for member in members if member)
+
+
+def is_event_stream(headers: Headers) -> bool:
+    """Tell whether all that an answer says about its media type is `text/event-stream`."""
+    types = {
+        member.partition(";")[0].strip(" \t").lower()
+        for member in header_members(headers, b"content-type")
+    }
+    return types == {"text/event-stream"}
+
+
+def foreign_codings(headers: Headers) -> tuple[str, ...]:
+    """Return the content codings of an answer that are not `identity`."""
+    codings = header_members(headers, b"content-encoding")
+    return tuple(coding for coding in codings if coding.lower() != "identity")
 
 
 def retry_after(headers: Headers) -> float | None:
@@ -300,8 +330,7 @@ class Hider:
 
     def value(self, value: object) -> object:
         """Return a JSON value without the secrets."""
-        if isinstance(value, str):
-            return self.text(value)
-        if is_object(value):
-            return self.mapping(value)
-        return [self.value(inner) for inner in value] if is_array(value) else value
+        return rebuilt(self._member("", value), self._member, rename=self.text)
+
+    def _member(self, _: str, value: object) -> object:
+        return self.text(value) if isinstance(value, str) else value

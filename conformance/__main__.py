@@ -1,26 +1,40 @@
 """`arkor-conformance`: the kit on the command line. Each command loads only what it needs."""
 
+import gc
 import importlib
 import os
 import signal
 import sys
+import tempfile
+import traceback
+from pathlib import Path
 from typing import Final
 
-import click
+try:
+    import click
 
-from conformance.reading import ReadingError
-from conformance.verdict_words import Exit
+    from conformance.interruption import Interruption
+    from conformance.offspring import adopt_orphans, end_orphans
+    from conformance.reading import ReadingError, UsageError
+    from conformance.streams import abandon_output, complain, prepare, told
+    from conformance.verdict_words import Exit
+except ImportError as missing:  # installed without the extra: the status must not be a verdict
+    sys.stderr.write(f"arkor-conformance: {missing}; pip install 'arkor-proto[conformance]'\n")
+    sys.exit(3)
 
+_DEBUG: Final = "ARKOR_CONFORMANCE_DEBUG"
+"""With this variable set, the traceback of a bug is printed instead of kept in a file."""
+_SHOWN: Final = 200
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
     "list": "List the cases.",
-    "show": "Show one case: what it does and what it expects.",
+    "show": "Show one case: its rules and their sources, what it does and expects.",
     "smoke": "Is my driver sound? Speak every command with it.",
     "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
     "diff": "Play the same random schedules with two clients and show where they part.",
     "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
-    "coverage": "Show which cases and mutants stand for each requirement.",
+    "coverage": "Show the cases and mutants of each requirement.",
 }
 
 
@@ -37,17 +51,6 @@ class _Lazily(click.Group):
         found: object = getattr(module, "command", None)
         return found if isinstance(found, click.Command) else None
 
-    def invoke(self, ctx: click.Context) -> object:
-        """Run a command; a reader that has seen enough (`list | head`) is no error of ours."""
-        try:
-            result: object = super().invoke(ctx)
-            sys.stdout.flush()
-        except BrokenPipeError:
-            # What is still buffered has nowhere to go, and must not be flushed at the end.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-            return 128 + signal.SIGPIPE
-        return result
-
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
@@ -62,28 +65,79 @@ def cli() -> None:
     arkor-conformance run                         the reference client: works out of the box
     arkor-conformance run -- node my-driver.mjs   yours
 
-    Exit status: 0 ok, 1 a rule is broken, 2 stale baseline, 3 kit, driver or usage error,
-    4 no case ran.
+    \b
+    Exit status: 0 conforms, 1 does not, 2 usage, 3 the kit or the driver failed, an input cannot
+    be read or the output not be written, 4 no case was played, 5 a stale baseline.
     """  # noqa: D301 - \b is click's word for: keep these lines
 
 
 def main() -> None:
-    """Run the command line; every problem of usage is a sentence and status 3."""
+    """Run the command line; every problem is a sentence, and status 1 is always a verdict."""
+    if not prepare():
+        complain("arkor-conformance: standard output is closed; send it somewhere")
+        sys.exit(Exit.UNUSABLE)
+    interruption = Interruption()
+    interruption.install()
+    adopt_orphans()
+    # Traces are kept and never form cycles: to search them again and again is a tenth of a run.
+    gc.set_threshold(50_000, 50)
     try:
-        status: object = cli.main(standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        status = Exit.UNUSABLE
+        status = _run(interruption)
+    finally:
+        end_orphans()
+    sys.exit(status)
+
+
+def _run(interruption: Interruption) -> int:  # noqa: PLR0911 - one arm per kind of end
+    try:
+        status: object = cli.main(standalone_mode=False, obj=interruption)
+        sys.stdout.flush()
+    except click.UsageError as error:
+        message = error.format_message()
+        if message.startswith("Usage:"):  # the whole help, of a command without its arguments
+            complain(message)
+            return Exit.USAGE
+        return _refused(message, Exit.USAGE)
     except click.ClickException as error:
-        click.echo(f"arkor-conformance: {error.format_message()}", err=True)
-        status = Exit.UNUSABLE
-    except (ReadingError, FileNotFoundError) as error:
-        click.echo(f"arkor-conformance: {error}", err=True)
-        status = Exit.UNUSABLE
+        return _refused(error.format_message(), Exit.UNUSABLE)
+    except UsageError as error:
+        return _refused(str(error), Exit.USAGE)
+    except ReadingError as error:
+        return _refused(str(error), Exit.UNUSABLE)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("arkor-conformance: interrupted", err=True)
-        status = 130
-    sys.exit(int(status) if isinstance(status, int) else Exit.OK)
+        return _refused(str(interruption), interruption.status)
+    except (BrokenPipeError, SystemExit):  # click makes the one of the other
+        # A reader that has seen enough (`list | head`) is not an error.
+        abandon_output()
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        abandon_output()
+        return _refused(told(error), Exit.UNUSABLE)
+    except Exception as error:  # noqa: BLE001 - a traceback would end with status 1, a verdict
+        return _refused(_bug(error), Exit.UNUSABLE)
+    return int(status) if isinstance(status, int) else Exit.OK
+
+
+def _refused(why: str, status: int) -> int:
+    complain(f"arkor-conformance: {why}")
+    return status
+
+
+def _bug(error: Exception) -> str:
+    """Say that the kit is wrong, and where the details are."""
+    text = "".join(traceback.format_exception(error))
+    first = str(error).partition("\n")[0][:_SHOWN]
+    what = f"a bug in the kit: {type(error).__name__}: {first}"
+    if os.environ.get(_DEBUG):
+        complain(text)
+        return f"{what}; please report it with the traceback above"
+    try:
+        number, name = tempfile.mkstemp(prefix="arkor-conformance-", suffix=".txt")
+        os.close(number)
+        Path(name).write_text(text, "utf-8", errors="backslashreplace")
+    except OSError:
+        return f"{what}; please report it (with {_DEBUG}=1 the traceback is shown)"
+    return f"{what}; please report it with {name}"
 
 
 if __name__ == "__main__":

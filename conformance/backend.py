@@ -1,8 +1,10 @@
 """The mock backend as the kit sees it: one per case, recorded into the case's one trace.
 
-It knows the mock's scenario and its records. It refuses to know what a case expects. A backend
-stays open after its case, to the end of the run, so that a late request has somewhere to arrive;
-only where the system allows too few open files does the oldest one close, and then it says so.
+A backend stays open after its case, to the end of the run, so that a late request has somewhere to
+arrive; only where the system allows too few open files does the oldest one close, with a note.
+Ports are reused and anything on the machine can connect, so a request is taken for the client's
+only if it carries a nonce of the case. One with the nonces of another case goes into that case's
+trace, as a late request; any other is a stranger's.
 """
 
 import json
@@ -11,6 +13,8 @@ import socket
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from http import HTTPStatus
 from typing import Final, assert_never
 
 import anyio
@@ -19,6 +23,7 @@ from attrs import define, field
 
 from conformance.case import Case
 from conformance.conversation import Recorder
+from conformance.nonces import Nonces, nonces_in
 from conformance.reading import Json, Table
 from conformance.trace import (
     ROUTES,
@@ -30,6 +35,7 @@ from conformance.trace import (
     Noted,
     Requested,
     Responded,
+    Stranger,
 )
 from mock_server import (
     ConnectionClosed,
@@ -47,6 +53,7 @@ from mock_server import (
     scenario_from_dict,
 )
 from mock_server.net.listener import Listener
+from mock_server.routing import Request
 
 _FILES_EACH: Final = 2
 """A backend that nobody talks to: the port, and its placeholder."""
@@ -55,7 +62,7 @@ _FILES_BESIDE: Final = 256
 _PORT: Final = "{port}"
 
 
-def scenario_table(case: Case) -> Mapping[str, object]:
+def scenario_table(case: Case, nonces: Nonces) -> Mapping[str, object]:
     """Return the scenario of a case, in the mock's words.
 
     The n-th table of a route is its n-th answer and the last one repeats; an empty table leaves
@@ -70,7 +77,8 @@ def scenario_table(case: Case) -> Mapping[str, object]:
                 rules.append({"on": {"route": route, "attempt": attempt}, **answer})
     scenario = Table("server", case.server).table("scenario")
     rules += _tables(scenario.values.get("rule"))
-    return {"schema": 1, **scenario.values, "rule": rules}
+    backend = {"job_prefix": nonces.job_prefix, **scenario.table("backend").values}
+    return {"schema": 1, **scenario.values, "backend": backend, "rule": rules}
 
 
 def _tables(answers: Json) -> Sequence[Mapping[str, Json]]:
@@ -137,6 +145,8 @@ class Backends:
     most: int
     """So many stay open after their case."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
+    _known: dict[str, "_Recording"] = field(factory=dict[str, "_Recording"], init=False)
+    """Who to tell of a request, by the nonce that it carries."""
 
     @classmethod
     @asynccontextmanager
@@ -155,22 +165,41 @@ class Backends:
             yield cls(group, most)
             group.cancel_scope.cancel()
 
-    async def open(self, case: Case, recorder: Recorder, drain: Callable[[], None]) -> CaseBackend:
+    async def open(
+        self, case: Case, nonces: Nonces, recorder: Recorder, drain: Callable[[], None]
+    ) -> CaseBackend:
         """Open the backend of a case; raises ScenarioError if its words are not the mock's.
 
         `drain` is called before anything that a client caused is recorded, so that what a driver
         had already said stands before it.
         """
         listener = Listener()
-        words = scenario_table(case)
+        words = scenario_table(case, nonces)
         if _PORT in json.dumps(words):
             listener = Listener(port=_free_port())
             words = _with_port(words, listener.port)
-        recording = _Recording(recorder, drain)
-        mock = MockServer(scenario_from_dict(words), recording.take, listener=listener)
+        recording = self._known[nonces.nonce] = _Recording(recorder, drain)
+        claims = partial(self._claims, nonces, recorder)
+        mock = MockServer(
+            scenario_from_dict(words), recording.take, listener=listener, claims=claims
+        )
         done = anyio.Event()
         await self._group.start(_serve, mock, done)
         return CaseBackend(mock, recorder, done, recording.jobs)
+
+    def _claims(self, nonces: Nonces, recorder: Recorder, request: Request) -> bool:
+        """Tell whether a request is the case's own; write down what is not."""
+        target, body = request.target, request.body.decode("utf-8", "replace")
+        authorization = request.header("authorization") or ""
+        if nonces.claim(target, authorization, body):
+            return True
+        late = [self._known[n] for n in nonces_in(target, authorization, body) if n in self._known]
+        if late:
+            late[0].take_late(request)
+        else:
+            path = target.partition("?")[0]
+            recorder.add(Stranger(request.method, path))
+        return False
 
     def release(self, backend: CaseBackend) -> None:
         """Keep the backend of a case that is over."""
@@ -222,12 +251,14 @@ class _Recording:
                 return Connected(connection)
             case RequestReceived():
                 return self._request(record)
+            case RequestRejected(status=HTTPStatus.MISDIRECTED_REQUEST):
+                return None  # noted where it was found out whose it is
             case RequestRejected(status=status, why=why):
                 return Noted("backend", f"answers {status}: {why}")
             case ResponseStarted(route=route, attempt=attempt, status=status):
                 return Responded(route.value, attempt, status)
             case FrameSent(route=route, attempt=attempt, index=index, id=id_, event=event):
-                return Framed(route.value, attempt, index, id_, event)
+                return Framed(route.value, attempt, index, id_, event, record.data)
             case ExchangeEnded(route=route, attempt=attempt, how=how, by=by):
                 return Ended(route.value, attempt, how, by)
             case ConnectionClosed(connection=connection, how=how, by=by):
@@ -237,6 +268,22 @@ class _Recording:
                 return None
             case _:
                 assert_never(record)
+
+    def take_late(self, request: Request) -> None:
+        """Record a request of this case that reached the backend of another one."""
+        route = request.route.value
+        before = sum(1 for _, fact in self.recorder.trace.of(Requested) if fact.route == route)
+        self.recorder.add(
+            Requested(
+                route=route,
+                attempt=before + 1,
+                method=request.method,
+                target=request.target,
+                headers=tuple((name, _as_utf8(value)) for name, value in request.headers),
+                body=request.body.decode("utf-8", "replace"),
+                connection=0,
+            )
+        )
 
     def _request(self, record: RequestReceived) -> Requested:
         exchange = f"{record.route.value}#{record.attempt}"

@@ -1,7 +1,7 @@
 """Known failures: what a client is known not to pass, why, and until when that is accepted.
 
-It knows when such knowledge is stale: the failure is gone, the case does not exist, or the date has
-passed. It refuses to know the calendar: today is an argument.
+Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
+template is named, which would cover cases that pass. Today's date is an argument.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +11,7 @@ from pathlib import Path
 from attrs import evolve, frozen
 
 from conformance.case import Case
-from conformance.reading import ReadingError, Table, nearest, parse_toml
+from conformance.reading import ReadingError, Table, nearest, parse_toml, read_text
 from conformance.specification import PROFILE_NAMES
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
@@ -26,6 +26,8 @@ class Known:
     profile: str = ""
     assertion: str = ""
     expires: date | None = None
+    by: str = "the baseline"
+    """Where it is written."""
 
     def covers(self, result: CaseResult, finding: Finding) -> bool:
         """Tell whether a finding is this known failure."""
@@ -50,8 +52,8 @@ class Weighed:
 
 
 def read_baseline(path: Path) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError, and FileNotFoundError where there is none."""
-    top = Table(path.name, parse_toml(path.read_text("utf-8"), path.name))
+    """Read a baseline file; raises ReadingError, also if it cannot be read."""
+    top = Table(path.name, parse_toml(read_text(path), path.name))
     known = tuple(_known(table) for table in top.tables("known"))
     top.finish()
     return known
@@ -59,7 +61,8 @@ def read_baseline(path: Path) -> tuple[Known, ...]:
 
 def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
     """Return what a driver itself says that its client does not pass."""
-    return tuple(Known(case=case, reason=reason) for case, reason in gaps.items())
+    by = "the driver's declared_gaps"
+    return tuple(Known(case=case, reason=reason, by=by) for case, reason in gaps.items())
 
 
 def weigh(
@@ -76,7 +79,7 @@ def _known(table: Table) -> Known:
     try:
         until = date.fromisoformat(expires) if expires is not None else None
     except ValueError as error:
-        raise ReadingError(table.where, f"{expires!r} is no date, '2026-12-31' would be") from error
+        raise ReadingError(table.where, f"{expires!r} is not a date like '2026-12-31'") from error
     profile = table.one_of("profile", PROFILE_NAMES) if table.has("profile") else ""
     known = Known(
         case=table.text("case"),
@@ -103,14 +106,31 @@ def _marked(result: CaseResult, known: Sequence[Known]) -> CaseResult:
 def _stale(
     results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
 ) -> Iterator[str]:
-    ids = {name for case in cases for name in (case.id, case.id.partition("[")[0])}
+    ids = {case.id for case in cases}
+    templates = {case.id.partition("[")[0] for case in cases} - ids
     for each in known:
         ran = [r for r in results if each.is_about(r) and r.verdict is not Verdict.NOT_APPLICABLE]
-        if each.case not in ids:
-            yield f"{each}: there is no such case; {nearest(each.case, ids)}"
+        if each.case not in ids | templates:
+            near = nearest(each.case, ids | templates)
+            yield f"{each}: no such case; {near} ({each.by})"
         elif each.expires is not None and each.expires < today:
             yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though it fails by {', '.join(other)}" if other else ""
-            yield f"{each}: passes now{but}; take it out of the baseline ({each.reason})"
+            yield f"{each}: passes now{but}; take it out of {each.by} ({each.reason})"
+        elif each.case in templates:
+            yield _too_wide(each, ran, cases)
+
+
+def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
+    """Say that a template is named, and which of its cases should be instead."""
+    rows = sum(case.id.partition("[")[0] == known.case for case in cases)
+    failing = dict.fromkeys(
+        r.case.id for r in ran for finding in r.findings if known.covers(r, finding)
+    )
+    names = f": {', '.join(failing)}" if failing else ""
+    return (
+        f"{known}: is a template, which covers all of its {rows} cases, those that pass as well; "
+        f"name in {known.by} those that fail{names}"
+    )

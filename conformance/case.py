@@ -10,20 +10,22 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from conformance.assertions.divergence import Assertion
+from conformance.assertions.premise import Premise
+from conformance.assertions.shaping import RequestShape
 from conformance.reading import Json
 from conformance.specification import Level
 
 DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
-    "token": "kit-token",
+    "token": "{token}",
     "org": "kit-org",
     "project": "kit-project",
-    "name": "kit-run",
+    "name": "{name}",
     "input": {
         "model": "kit/model",
         "dataset": {"type": "huggingface", "name": "kit/dataset"},
     },
 }
-"""What a client is opened with where a case says nothing."""
+"""What a client is opened with where a case says nothing; the placeholders are filled per play."""
 
 
 class Verb(Enum):
@@ -127,6 +129,12 @@ class Case:
     steps: tuple[Step, ...]
     expect: tuple[Expectation, ...]
     source: Mapping[str, Json]
+    premise: tuple[Premise, ...] = ()
+    """What the client must have done before the rules of the case can be judged."""
+    applies: tuple[RequestShape, ...] = ()
+    """What the client's requests must look like for the case to apply to it at all."""
+    since: str = "1"
+    """The version of the specification in which the case appeared."""
     file: str = field(default="", eq=False)
     """The path of its file, as it was given; empty for a case of the catalogue."""
 

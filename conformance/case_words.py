@@ -2,8 +2,9 @@
 
 from typing import Final
 
+VIRTUAL_CLOCK: Final = "clock.virtual"
 CAPABILITIES: Final = (
-    "clock.virtual",
+    VIRTUAL_CLOCK,
     "clock.advance",
     "rng",
     "abort",

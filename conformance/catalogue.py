@@ -1,7 +1,7 @@
 """A whole run: which cases play under which profiles, in how many lanes, with which drivers.
 
-It knows drivers that die and must be started again, and that a request may come late: every result
-is judged again when the run is over. It refuses to know how results are shown.
+Drivers that die are started again. A request may come late, so every result is judged again when
+the run is over. A run that is stopped keeps what it has, and says what it has not.
 """
 
 import math
@@ -16,17 +16,21 @@ from conformance.backend import Backends
 from conformance.case import Case
 from conformance.conversation import Conversation
 from conformance.drive import Identity
-from conformance.playing import Assignment, Played, Player, driver_of, without_driver
+from conformance.nonces import Draw, draw
+from conformance.playing import ASLEEP, Assignment, Played, Player, Rules, driver_of
 from conformance.probe import probe, worth_probing
 from conformance.probe_words import Stack
 from conformance.process import DriverUnusable
-from conformance.reading import ReadingError
+from conformance.reading import UsageError
 from conformance.specification import PROFILE_NAMES
 from conformance.timing import IN_VIRTUAL_TIME, TimeMode, Timing
 from conformance.verdict import CaseResult
+from conformance.verdict_words import Verdict
 
 PATIENCE: Final = 5.0
 """Seconds of silence after which nothing more is expected to happen."""
+_TRUST: Final = 5
+"""A driver that worked before may hang in so many times as many templates before a run stops."""
 
 
 @frozen(kw_only=True)
@@ -39,12 +43,20 @@ class Plan:
     lanes: int = 1
     isolate: bool = False
     patience: float = PATIENCE
-    give_up_after: int | None = None
-    """After so many cases that hung the rest is not played: it would only take time."""
+    max_hung: int | None = None
+    """Once so many templates have hung, the rest is not played; None: none is too many."""
+    only_if_useless: bool = False
+    """Whether `max_hung` counts only cases in a row, and more of them once any has ended."""
     rounds: int = 1
     """Round trips between a sleep and its automatic wake: more of them catch more eagerness."""
     time: TimeMode | None = None
     """Whose time to judge by; None: virtual where the driver has it, else scaled."""
+    strict: bool = False
+    """Whether proposals count outside the profile `hardened` as well."""
+    version: str = ""
+    """The version of the specification whose rules count, and no newer ones; empty: all of them."""
+    draw: Draw = draw
+    """Where the nonces of the cases come from."""
     note: Callable[[str], None] = lambda _: None
     """Called with what a reader should know before the first result."""
     wanted: Callable[[Case], bool] = lambda _: True
@@ -53,15 +65,19 @@ class Plan:
 
 @frozen(kw_only=True)
 class Outcome:
-    """What a run came to, in the order of the catalogue, profile by profile.
-
-    `left` counts what was not played because too many cases had hung.
-    """
+    """What a run came to, in the order of the catalogue, profile by profile."""
 
     identity: Identity
     results: Sequence[CaseResult]
     seconds: float
+    stopped: str = ""
+    """Why the run ended early; empty if it is complete."""
     left: int = 0
+    """How many cases were not played for that, under profiles that the driver declares."""
+    interrupted: bool = False
+    """Whether it ended early because the kit was told to."""
+    total: int = 0
+    """How many cases there were to play, under profiles that the driver declares."""
     timing: Timing = IN_VIRTUAL_TIME
     stack: Stack | None = None
     """What the start-up probe found, if a case needed it."""
@@ -80,55 +96,102 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
 
 async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
     """Play a plan; raises DriverUnusable when there is no driver to speak to."""
-    if not math.isfinite(plan.patience):
-        raise ReadingError("patience", f"{plan.patience} is no number of seconds; 5 would be right")
-    began = time.monotonic()
-    chosen = assignments(plan)
-    runner = _Runner(plan, on_result, iter(chosen))
-    async with Backends.opened(len(chosen), plan.note) as backends:
-        async with anyio.create_task_group() as group:
-            for _ in range(plan.lanes):
-                group.start_soon(_Lane(runner, backends).work)
-        results = [runner.results[place].again() for place in sorted(runner.results)]
-    if runner.unusable is not None:
-        raise runner.unusable
-    if runner.player is None:
-        raise DriverUnusable("was never asked anything: no case was chosen")
-    return Outcome(
-        identity=runner.player.identity,
-        results=results,
-        seconds=time.monotonic() - began,
-        left=sum(1 for _ in runner.queue),
-        timing=runner.player.timing,
-        stack=runner.player.stack,
-    )
+    course = Course(plan, on_result)
+    await course.play()
+    return course.outcome()
 
 
 @define
-class _Runner:
+class Course:
+    """One run, to be asked for its outcome when it is over, or when it was cancelled."""
+
     plan: Plan
     on_result: Callable[[CaseResult], None]
-    queue: Iterator[Assignment]
+    chosen: Sequence[Assignment] = field(init=False)
+    queue: Iterator[Assignment] = field(init=False)
     player: Player | None = None
     """How every lane plays; the first driver that says hello decides."""
     unusable: DriverUnusable | None = None
+    stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])
-    hung: int = 0
     beginning: anyio.Lock = field(factory=anyio.Lock)
+    _began: float = field(factory=time.monotonic, init=False)
+    _hung: set[str] = field(factory=set[str], init=False)
+    _useful: bool = field(default=False, init=False)
+    _asleep: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Choose what is to run."""
+        self.chosen = assignments(self.plan)
+        self.queue = iter(self.chosen)
+
+    async def play(self) -> None:
+        """Play everything; raises DriverUnusable when there is no driver to speak to."""
+        if not math.isfinite(self.plan.patience):
+            raise UsageError("patience", f"{self.plan.patience} is not a number of seconds")
+        async with (
+            Backends.opened(len(self.chosen), self.plan.note) as backends,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(self.plan.lanes):
+                group.start_soon(_Lane(self, backends).work)
+        if self.unusable is not None:
+            raise self.unusable
+
+    def outcome(self, interrupted: str = "") -> Outcome:
+        """Return what the run came to; raises DriverUnusable if it has not even begun."""
+        if self.player is None:
+            raise DriverUnusable(interrupted or "was never asked anything: no case was chosen")
+        declared = [a for a in self.chosen if a.profile in self.player.identity.profiles]
+        left = sum(1 for each in declared if each.place not in self.results)
+        stopped = (self.stopped or interrupted) if left else ""
+        return Outcome(
+            identity=self.player.identity,
+            results=[self.results[place].again() for place in sorted(self.results)],
+            seconds=time.monotonic() - self._began,
+            stopped=stopped,
+            left=left if stopped else 0,
+            total=len(declared),
+            timing=self.player.timing,
+            stack=self.player.stack,
+        )
 
     def next(self) -> Assignment | None:
         """Return what is to be played next, unless there is nothing to play it with."""
-        limit = self.plan.give_up_after
-        if self.unusable is not None or (limit is not None and self.hung >= limit):
+        if self.unusable is not None or self.stopped:
             return None
         wanted = self.plan.wanted
         return next((each for each in self.queue if wanted(each.case)), None)
 
     def keep(self, assignment: Assignment, played: Played) -> None:
-        """Keep a result and tell whoever follows the run."""
+        """Keep a result and tell whatever follows the run."""
         self.results[assignment.place] = played
-        self.hung += bool(played.play.stuck or played.play.unanswered)
+        self._count(assignment.case, played)
         self.on_result(played.result)
+
+    def tell_of_sleeps(self, conversation: Conversation) -> None:
+        """Say, once in a run, that sleeps are announced which the kit does not end."""
+        if conversation.announced and not self._asleep:
+            self._asleep = True
+            self.plan.note(ASLEEP)
+
+    def _count(self, case: Case, played: Played) -> None:
+        """Count templates that hang: a client that does not come to an end takes all the patience.
+
+        Crashes and endless loops are verdicts like any other, and quick ones.
+        """
+        template = case.id.partition("[")[0]
+        gaps = self.player.identity.declared_gaps if self.player is not None else ()
+        ended = played.result.verdict is not Verdict.NOT_APPLICABLE and played.play.broken is None
+        if played.hung and case.id not in gaps and template not in gaps:
+            self._hung.add(template)
+        elif not played.hung and ended and self.plan.only_if_useless:
+            self._useful = True
+            self._hung.clear()
+        most = self.plan.max_hung
+        if most is not None and len(self._hung) >= most * (_TRUST if self._useful else 1):
+            hung = f"{len(self._hung)} cases hung, for {self.plan.patience:g} s each"
+            self.stopped = hung + (" and in a row" if self.plan.only_if_useless else "")
 
     async def begin(self, conversation: Conversation, backends: Backends) -> Player:
         """Settle with the first driver how to play; raises DriverUnusable."""
@@ -137,7 +200,13 @@ class _Runner:
                 identity = conversation.introduced()
                 timing = Timing.of(self.plan.time, identity)
                 player = Player(
-                    backends, identity, timing, self.plan.patience, rounds=self.plan.rounds
+                    backends,
+                    identity,
+                    timing,
+                    self.plan.patience,
+                    self.plan.rounds,
+                    rules=Rules(strict=self.plan.strict, version=self.plan.version),
+                    draw=self.plan.draw,
                 )
                 if worth_probing(self.plan.cases):
                     player.stack = await probe(player, conversation, self.plan.profiles)
@@ -150,28 +219,28 @@ class _Runner:
 class _Lane:
     """Plays one case after the other, with a new driver whenever one is spent."""
 
-    runner: _Runner
+    course: Course
     backends: Backends
 
     async def work(self) -> None:
         """Play assignments until there are none."""
-        following = self.runner.next()
-        plan = self.runner.plan
+        following = self.course.next()
+        plan = self.course.plan
         while following is not None:
             assignment = following
             try:
                 async with driver_of(plan.command, plan.patience, plan.time) as conversation:
-                    first = self.runner.player is None
-                    player = await self.runner.begin(conversation, self.backends)
+                    first = self.course.player is None
+                    player = await self.course.begin(conversation, self.backends)
                     if first and (conversation.broken or conversation.unanswered):
                         continue  # the probe has worn it out
                     following = await self._play_with(player, conversation, assignment)
             except DriverUnusable as error:
-                if self.runner.player is None:
-                    self.runner.unusable = error
+                if self.course.player is None:
+                    self.course.unusable = error
                     return
-                self.runner.keep(assignment, without_driver(assignment, str(error)))
-                following = self.runner.next()
+                self.course.keep(assignment, self.course.player.without_driver(assignment, error))
+                following = self.course.next()
 
     async def _play_with(
         self, player: Player, conversation: Conversation, assignment: Assignment
@@ -179,8 +248,9 @@ class _Lane:
         """Play with one driver as long as it lasts; return what is left to another one."""
         following: Assignment | None = assignment
         while following is not None:
-            self.runner.keep(following, await player.play(following, conversation))
-            following = self.runner.next()
-            if self.runner.plan.isolate or conversation.broken or conversation.unanswered:
+            self.course.keep(following, await player.play(following, conversation))
+            self.course.tell_of_sleeps(conversation)
+            following = self.course.next()
+            if self.course.plan.isolate or conversation.broken or conversation.unanswered:
                 break
         return following

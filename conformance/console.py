@@ -1,165 +1,214 @@
-"""The report on the terminal: a run must explain itself to somebody who sees it for the first time.
+"""The report on the terminal: a run must explain itself to a reader who sees it for the first time.
 
-It knows rich and the width of a screen. It refuses to know how a verdict was reached.
+It shows a run as plain data, the same that every other report is made of.
 """
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import define
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.padding import Padding
-from rich.table import Table
+from rich.table import Table as Grid
 from rich.text import Text
 
-from conformance.catalogue import Outcome
-from conformance.narration import line
-from conformance.reports.record import rerun
-from conformance.specification import Level, Requirement
-from conformance.verdict import CaseResult, Finding
-from conformance.verdict_words import Verdict
+from conformance.plain import cut, one_line, seen
+from conformance.reading import Json, Table
+from conformance.reports import summary
+from conformance.reports.digest import FAILING, Cause, causes, decisive
+from conformance.terminal import Screen
 
-STYLES: Final[Mapping[Verdict, str]] = {
-    Verdict.PASS: "green",
-    Verdict.FAIL: "bold red",
-    Verdict.WARN: "yellow",
-    Verdict.INCONCLUSIVE: "bold magenta",
-    Verdict.NOT_APPLICABLE: "dim",
-    Verdict.KNOWN_FAILURE: "yellow",
-    Verdict.ERROR: "bold white on red",
+STYLES: Final[Mapping[str, str]] = {
+    "pass": "green",
+    "fail": "bold red",
+    "warn": "yellow",
+    "inconclusive": "bold magenta",
+    "n/a": "dim",
+    "known-failure": "yellow",
+    "error": "bold white on red",
 }
-_UNDECLARED: Final = ("not declared by the driver", "-", "-", "-")
-_MOST_FAILURES: Final = 20
+_RANKS: Final[Mapping[str, tuple[str, str]]] = {
+    "conforms": ("CONFORMS", "bold green"),
+    "conforms in part": ("conforms", "bold yellow"),
+    "conforms but for known failures": ("conforms", "yellow"),
+    "does not conform": ("DOES NOT CONFORM", "bold red"),
+    "not judged": ("NOT JUDGED", "bold white on red"),
+    "not judged in full": ("NOT JUDGED IN FULL", "bold white on red"),
+    "nothing ran": ("NOTHING RAN", "dim"),
+}
+_MOST_IN_FULL: Final = 8
 _MOST_FINDINGS: Final = 3
-_TIMELINE: Final = 6
+_MOST_NAMES: Final = 6
+_LOG_LINES: Final = 12
+_LONGEST_NAME: Final = 120
+_LONGEST_VALUE: Final = 1_000
+_LEAST_WIDTH: Final = 100
 
 
 @define
 class Report:
-    """Prints an outcome."""
+    """Prints a run."""
 
-    console: Console
-    requirements: Mapping[str, Requirement]
-    command: Sequence[str]
-    """The driver's command as the user gave it; empty for the reference."""
+    screen: Screen
 
-    def print(self, outcome: Outcome) -> None:
+    def print(self, run: Mapping[str, Json]) -> None:
         """Print everything: failures first, the verdict last, where the eye is."""
-        troubled = [
-            result
-            for result in outcome.results
-            if result.verdict.fails or result.verdict in {Verdict.WARN, Verdict.ERROR}
-        ]
-        mode = outcome.timing.mode
-        for result in troubled[:_MOST_FAILURES]:
-            self.console.print(self._failure(result))
-            # Not wrapped: the command must survive being copied.
-            self.console.print(
-                f"  rerun it alone  {rerun(result, self.command, mode)}\n",
-                soft_wrap=True,
-                markup=False,
-            )
-        if len(troubled) > _MOST_FAILURES:
-            more = len(troubled) - _MOST_FAILURES
-            self.console.print(f"… and {more} more; --case shows one, --filter some of them.\n")
-        self._not_applicable(outcome)
-        self.console.print(_summary(outcome))
-        identity = outcome.identity
-        self._say(
-            f"{identity.implementation} {identity.version} · {len(outcome.results)} verdicts in "
-            f"{outcome.seconds:.1f} s · real sockets, real faults, {outcome.timing}"
-        )
+        top = Table("run", {key: seen(value) for key, value in run.items()})
+        results = top.tables("results")
+        rules = top.table("requirements")
+        failing = [result for result in results if result.text("verdict") in FAILING]
+        warned = [result for result in results if result.text("verdict") == "warn"]
+        grouped = [*causes(failing, rules), *causes(warned, rules)]
+        for cause in grouped[:_MOST_IN_FULL]:
+            self._cause(cause, top)
+        for cause in grouped[_MOST_IN_FULL:]:
+            self._shortly(cause)
+        if len(grouped) > _MOST_IN_FULL:
+            self._say("--case shows one of them in full, --filter some.\n")
+        for group in top.tables("not_applicable"):
+            self._say(one_line(summary.left_out(group)))
+        for line in _given_up(results):
+            self._say(line)
+        if said := summary.missing(top):
+            self._say(said, "bold yellow")
+        self.screen.print(_summary(top.tables("profiles")))
+        self._notes(top.tables("profiles"))
+        self._last_words(top)
 
-    def _say(self, line: str) -> None:
-        self.console.print(Text(line, style="dim"), soft_wrap=True)
+    def _say(self, line: str, style: str = "dim") -> None:
+        self.screen.print(Text(line, style=style), soft_wrap=True)
 
-    def _failure(self, result: CaseResult) -> RenderableType:
+    def _cause(self, cause: Cause, run: Table) -> None:
+        result = cause.results[0]
+        self.screen.print(self._failure(result, run))
+        # Not wrapped: the command must survive being copied.
+        self._say(f"  rerun it alone  {result.text('rerun')}", "")
+        others = [name for name in cause.cases if name != result.text("case")]
+        if others:
+            shown = ", ".join(others[:_MOST_NAMES]) + (", …" if len(others) > _MOST_NAMES else "")
+            said = f"cite {cause.rule} first" if cause.rule else "cite no rule"
+            more = summary.plural(len(others), "more case")
+            self._say(f"  and {more} {said}: {shown}")
+        self.screen.print()
+
+    def _shortly(self, cause: Cause) -> None:
+        """Print a cause in one line: how many cases cite it, and the first of them."""
+        result = cause.results[0]
+        verdict, cases = result.text("verdict"), summary.plural(len(cause.cases), "case")
+        said = f"{cause.rule or 'no rule'}  {cases}, first: {result.text('case')}"
+        head = (f"{verdict.upper()} ", STYLES[verdict])
+        self.screen.print(Text.assemble(head, f"{said}@{result.text('profile')}"), soft_wrap=True)
+
+    def _failure(self, result: Table, run: Table) -> RenderableType:
+        verdict = result.text("verdict")
         head = Text.assemble(
-            (f"{result.verdict.value.upper()} ", STYLES[result.verdict]),
-            (result.case.id, "bold"),
-            f"  under {result.profile}",
+            (f"{verdict.upper()} ", STYLES[verdict]),
+            (result.text("case"), "bold"),
+            f"  under {result.text('profile')}",
         )
-        parts: list[RenderableType] = [Text(f"why it matters  {result.case.why}", style="dim")]
-        parts += [self._rules(result)]
-        for finding in result.findings[:_MOST_FINDINGS]:
-            parts.append(_finding(finding))
-        if len(result.findings) > _MOST_FINDINGS:
-            parts.append(Text(f"and {len(result.findings) - _MOST_FINDINGS} more findings"))
-        if result.findings and (event := result.findings[0].event) is not None:
-            parts.append(_timeline(result, event.seq))
-        if result.reason:
-            parts.append(Text(f"the driver's log  {result.reason[-600:]}", style="dim"))
-        return Group(head, *(Padding(part, (0, 0, 0, 2)) for part in parts))
+        parts: list[RenderableType] = [Text(f"why it matters  {result.text('why')}", style="dim")]
+        parts.append(_rules(result, run.table("requirements")))
+        findings = result.tables("findings")
+        parts += [_finding(finding) for finding in findings[:_MOST_FINDINGS]]
+        if len(findings) > _MOST_FINDINGS:
+            more = summary.plural(len(findings) - _MOST_FINDINGS, "more finding")
+            parts.append(Text(f"and {more}"))
+        parts += [Text(f"settled  {self._cut(each)}") for each in result.texts("operations")]
+        for line in decisive(result, run, self._width - 6):
+            mark, style = (">", "red") if line.here else (" ", "dim")
+            parts.append(Text(f"{mark} {line.text}", style=style))
+        parts += self._log(result)
+        return Group(head, *(Padding(part, (0, 0, 0, 2), expand=False) for part in parts))
 
-    def _rules(self, result: CaseResult) -> RenderableType:
-        cited = {rule for finding in result.findings for rule in finding.requires}
-        table = Table.grid(padding=(0, 2))
-        for rule in sorted(cited) or result.case.requires:
-            requirement = self.requirements[rule]
-            table.add_row(
-                Text(f"{rule} {requirement.level.value}", style="bold"), requirement.text.strip()
-            )
-        return table
+    @property
+    def _width(self) -> int:
+        return max(self.screen.width, _LEAST_WIDTH)
 
-    def _not_applicable(self, outcome: Outcome) -> None:
-        reasons = Counter(
-            result.reason for result in outcome.results if result.verdict is Verdict.NOT_APPLICABLE
+    def _cut(self, text: str) -> str:
+        return cut(one_line(text), self._width - 12)
+
+    def _log(self, result: Table) -> Iterator[RenderableType]:
+        lines = result.text("reason").strip().splitlines()
+        if not lines:
+            return
+        if result.tables("findings"):
+            yield Text("the driver's log", style="dim")
+        middle = len(lines) - _LOG_LINES
+        if middle > 0:
+            half = _LOG_LINES // 2
+            lines = [*lines[:half], f"… {middle} lines …", *lines[-half:]]
+        yield from (Text(f"  {self._cut(each)}", style="dim") for each in lines)
+
+    def _notes(self, profiles: Sequence[Table]) -> None:
+        """Print the notes on each profile, once where all profiles have the same."""
+        found: dict[str, list[str]] = {}
+        for profile in profiles:
+            for note in summary.notes(profile):
+                found.setdefault(note, []).append(profile.text("name"))
+        for note, names in found.items():
+            self._say(f"{', '.join(names)}: {note}")
+
+    def _last_words(self, run: Table) -> None:
+        client = run.table("client")
+        words = one_line(f"{client.text('implementation')} {client.text('version')}")
+        verdicts = summary.plural(len(run.tables("results")), "verdict")
+        self._say(
+            f"{cut(words, _LONGEST_NAME)} · {verdicts} in {run.number('seconds'):.1f} s · "
+            f"real sockets, real faults, {run.table('time').text('said')}"
         )
-        for reason, count in reasons.items():
-            self._say(f"{count} not applicable: {reason}")
-        given_up = Counter(each for result in outcome.results for each in result.unjudged)
-        for each, count in given_up.items():
-            self._say(f"{count} of {each.word} {each.why}")
+        self._say(run.table("specification").text("said"))
 
 
-def _summary(outcome: Outcome) -> RenderableType:
-    table = Table(box=None, pad_edge=False, padding=(0, 2))
+def _rules(result: Table, rules: Table) -> RenderableType:
+    cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
+    grid = Grid.grid(padding=(0, 2))
+    for rule in sorted(cited) or result.texts("requires"):
+        known = rules.table(rule)
+        grid.add_row(Text(f"{rule} {known.text('level')}", style="bold"), Text(known.text("text")))
+        grid.add_row("", Text(known.text("source"), style="dim"))
+    return grid
+
+
+def _finding(finding: Table) -> RenderableType:
+    grid = Grid.grid(padding=(0, 2))
+    missed = "  (the case did not get to its own rule)" if finding.flag("not_reached") else ""
+    head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
+    grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))
+    grid.add_row("  actual", Text(cut(finding.text("actual"), _LONGEST_VALUE), style="red"))
+    return Group(head, grid)
+
+
+def _summary(profiles: Sequence[Table]) -> RenderableType:
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2))
     for name in ("profile", "verdict", "MUST", "SHOULD", "cases"):
-        table.add_column(name, header_style="dim")
-    for profile in dict.fromkeys(result.profile for result in outcome.results):
-        results = [result for result in outcome.results if result.profile == profile]
-        declared = profile in outcome.identity.profiles
-        table.add_row(profile, *(profile_row(results) if declared else _UNDECLARED))
-    return table
+        grid.add_column(name, header_style="dim")
+    for profile in profiles:
+        name, rank = profile.text("name"), profile.text("rank")
+        if rank == "not declared by the driver":
+            grid.add_row(name, rank, "-", "-", "-")
+            continue
+        musts = ("-", "-") if rank == "nothing ran" else _levels(profile)
+        said = (Text(each) for each in (*musts, summary.counts(profile)))
+        grid.add_row(name, verdict(profile), *said)
+    return grid
 
 
-def profile_row(results: Sequence[CaseResult]) -> tuple[Text, str, str, str]:
-    """Return the verdict of a profile: every MUST that ran must hold, without percentages."""
-    counts = Counter(result.verdict for result in results)
-    ran = len(results) - counts[Verdict.NOT_APPLICABLE]
-    broken = [r for r in results if r.case.level is Level.MUST and r.verdict.fails]
-    warned = counts[Verdict.WARN]
-    parts = [f"{counts[v]} {v.value}" for v in Verdict if counts[v]]
-    if counts[Verdict.ERROR]:
-        verdict = Text("NOT JUDGED", style=STYLES[Verdict.ERROR])
-    elif not ran:
-        verdict = Text("NOTHING RAN", style=STYLES[Verdict.NOT_APPLICABLE])
-    elif any(result.verdict.fails for result in results):
-        verdict = Text("DOES NOT CONFORM", style=STYLES[Verdict.FAIL])
-    elif counts[Verdict.KNOWN_FAILURE]:
-        verdict = Text("conforms but for known failures", style=STYLES[Verdict.WARN])
-    else:
-        verdict = Text("CONFORMS", style="bold green")
-    if not ran:
-        return verdict, "-", "-", ", ".join(parts)
-    musts = f"{len(broken)} broken" if broken else "all hold"
-    return verdict, musts, f"{warned} broken" if warned else "all hold", ", ".join(parts)
+def _levels(profile: Table) -> tuple[str, str]:
+    return summary.level(profile, "MUST"), summary.level(profile, "SHOULD")
 
 
-def _finding(finding: Finding) -> RenderableType:
-    table = Table.grid(padding=(0, 2))
-    table.add_row(Text(finding.assertion, style="bold"), "")
-    table.add_row("  expected", Text(finding.expected))
-    table.add_row("  actual", Text(finding.actual, style="red"))
-    return table
+def verdict(profile: Table) -> Text:
+    """Return the verdict of a profile as a reader sees it; a plain one is in capitals."""
+    rank, words = profile.text("rank"), profile.text("verdict")
+    head, style = _RANKS[rank]
+    beginning = rank if words.startswith(rank) else "conforms"
+    return Text(f"{head}{words.removeprefix(beginning)}", style=style)
 
 
-def _timeline(result: CaseResult, diverging: int) -> RenderableType:
-    """Show the first diverging event with what led to it."""
-    events = result.trace.events
-    lines: list[Text] = []
-    for event in events[max(0, diverging - _TIMELINE) : diverging + 1]:
-        here = event.seq == diverging
-        lines.append(Text(f"{'>' if here else ' '} {line(event)}", style="red" if here else "dim"))
-    return Group(*lines)
+def _given_up(results: Sequence[Table]) -> Iterator[str]:
+    found: dict[str, int] = {}
+    for result in results:
+        for each in result.tables("unjudged"):
+            said = f"{each.text('word')} {each.text('why')}"
+            found[said] = found.get(said, 0) + 1
+    return (f"{number} of {said}" for said, number in found.items())

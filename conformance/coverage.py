@@ -1,21 +1,23 @@
-"""Traceability: which cases and which mutants stand for each requirement, and where none does.
+"""Traceability: which cases judge each requirement, and which mutants violate it.
 
-It knows what a hole is: a MUST that no case judges or that no mutant violates, and no word why. It
-refuses to know whether the cases pass.
+A hole is a MUST that no case judges or no mutant violates, unless the requirement gives the reason.
+Whether the cases pass does not matter here.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
 from attrs import frozen
 
 from conformance.case import Case
 from conformance.mutants import Mutant
+from conformance.sources import SourceKind
 from conformance.specification import Level, Requirement
 
 
 @frozen
 class Line:
-    """One requirement with everything that stands for it."""
+    """One requirement with the cases that judge it and the mutants that violate it."""
 
     requirement: Requirement
     cases: Sequence[Case]
@@ -45,8 +47,14 @@ def coverage(
     ]
 
 
+def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
+    """Return how many requirements rest on each kind of source, the strongest kind first."""
+    counts = Counter(requirement.source.kind for requirement in requirements)
+    return {kind: counts[kind] for kind in SourceKind}
+
+
 def unknown_rules(
     requirements: Mapping[str, Requirement], mutants: Iterable[Mutant]
 ) -> Sequence[str]:
-    """Return what mutants claim to break although there is no such requirement."""
+    """Return the ids that mutants claim to break and no requirement has."""
     return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

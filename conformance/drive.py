@@ -1,17 +1,18 @@
 """The driver protocol `arkor-drive/1`: one JSON object a line, commands in, answers and events out.
 
-It knows every message and what is wrong with a line that is none. It refuses to know processes,
-cases and what an answer should say.
+Here is every message, and what is wrong with a line that is none. What an answer should say is
+judged elsewhere: a client's own nonsense, like a delay that is not a number, is read as it is.
 """
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from attrs import frozen
 
 from conformance.case_words import CAPABILITIES, ERROR_KINDS
-from conformance.reading import Json, ReadingError, Table, parse_json
+from conformance.reading import Json, ReadingError, Table, is_finite
 from conformance.specification import PROFILE_NAMES
 from conformance.trace import CALLBACKS, CallbackRan, Failure, Noted, SleepEnded, Slept
 
@@ -22,11 +23,18 @@ PURPOSES: Final = ("reconnect", "idle")
 ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
 """The longest line a driver may print, in bytes."""
+MAX_LEVELS: Final = 200
+"""How deep the values of a line may be nested; what reads and writes them does so recursively."""
+MAX_LOG: Final = 2_000
+"""Longer texts of `log` are cut: they are for a reader."""
+_MOST_DIGITS: Final = 400
+"""Longer integers are infinite, as they are to a language whose numbers are doubles."""
+_MOST: Final = 2**53
 _SHOWN: Final = 160
 
 
 class DriveError(ValueError):
-    """A line of the driver that is no message of the protocol."""
+    """A line of the driver that is not a message of the protocol."""
 
 
 @frozen
@@ -61,19 +69,64 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line of a driver; raises DriveError that shows it and says what would be right."""
+    """Parse one line of a driver; raises DriveError that shows it and says what is wrong."""
     try:
-        table = Table.of("message", parse_json(line.decode()))
+        table = Table.of("message", _parsed(line))
     except ReadingError as error:
         raise DriveError(f"printed {_shown(line)}, {error.problem}") from error
-    except ValueError as error:
-        raise DriveError(
-            f"printed {_shown(line)}, which is no line of JSON; logs belong on standard error"
-        ) from error
     try:
         return _answer(table) if table.has("re") else _event(table)
     except ReadingError as error:
         raise DriveError(f"printed {_shown(line)}: {error.problem}") from error
+
+
+def _parsed(line: bytes) -> Json:
+    """Parse a line; raises ReadingError.
+
+    `NaN` and `Infinity` are read: they are what many languages print for what their client gave.
+    """
+    try:
+        text = line.decode()
+        value: Json = json.loads(text, parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise ReadingError(
+            "", f"which is not a line of JSON: not UTF-8 ({error.reason})"
+        ) from error
+    except RecursionError as error:
+        raise ReadingError("", _TOO_DEEP) from error
+    except ValueError as error:
+        if line.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            mark = "it begins with a byte order mark; print UTF-8 without one"
+            raise ReadingError("", f"which is not a line of JSON: {mark}") from error
+        raise ReadingError(
+            "", "which is not a line of JSON; logs belong on standard error"
+        ) from error
+    if line.count(b"[") + line.count(b"{") > MAX_LEVELS and _deeper_than(value, MAX_LEVELS):
+        raise ReadingError("", _TOO_DEEP)
+    return value
+
+
+_TOO_DEEP: Final = f"which is nested more than {MAX_LEVELS} levels deep"
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _deeper_than(value: Json, levels: int) -> bool:
+    waiting: list[tuple[Json, int]] = [(value, 1)]
+    while waiting:
+        each, level = waiting.pop()
+        if level > levels:
+            return True
+        match each:
+            case Mapping():
+                waiting += [(item, level + 1) for item in each.values()]
+            case str() | int() | float() | None:
+                pass
+            case _:
+                waiting += [(item, level + 1) for item in each]
+    return False
 
 
 def parse_identity(ok: Mapping[str, Json]) -> Identity:
@@ -108,8 +161,16 @@ def _gaps(table: Table) -> Mapping[str, str]:
     return {case: table.text(case) for case in table.values}
 
 
+def _number(table: Table, key: str) -> int:
+    """Read a number that counts commands or sleeps."""
+    number = table.count(key)
+    if not -_MOST < number < _MOST:
+        raise ReadingError(table.where, f"{key!r} is beyond 2^53; count from 1")
+    return number
+
+
 def _answer(table: Table) -> Answer:
-    number = table.count("re")
+    number = _number(table, "re")
     if table.has("error"):
         return Answer(number, {}, _failure(table.table("error")))
     return Answer(number, table.table("ok").values if table.has("ok") else {}, None)
@@ -129,15 +190,38 @@ def _event(table: Table) -> Message:
             data = table.raw("data") if table.has("data") else None
             return CallbackRan(table.one_of("name", CALLBACKS), data)
         case "sleep":
-            ms = table.number("ms")
-            if ms < 0:
-                raise ReadingError(table.where, "'ms' is negative, zero or more would be right")
             purpose = table.one_of("purpose", PURPOSES, "reconnect")
-            return Slept(table.count("n"), ms, purpose)
+            return Slept(_number(table, "n"), _delay(table), purpose)
         case "sleep_end":
-            return SleepEnded(table.count("n"), table.one_of("why", ENDINGS, "woken"))
+            return SleepEnded(_number(table, "n"), table.one_of("why", ENDINGS, "woken"))
         case _:
-            return Noted("driver", table.text("text", ""))
+            return Noted("driver", _cut(table.text("text", "")))
+
+
+def _delay(table: Table) -> float:
+    """Read a delay as the client gave it; `null` is what JSON makes of not a number."""
+    match table.raw("ms"):
+        case None | "NaN":  # JSON has no word for it: JavaScript writes null, our plumbing the name
+            return math.nan
+        case "Infinity":
+            return math.inf
+        case "-Infinity":
+            return -math.inf
+        case int() | float() as ms if not isinstance(ms, bool):
+            # An integer beyond every float is infinite, as it is to most languages.
+            return float(ms) if isinstance(ms, float) or is_finite(ms) else _signed_infinity(ms)
+        case _:
+            return table.number("ms")
+
+
+def _signed_infinity(number: int) -> float:
+    return math.inf if number > 0 else -math.inf
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_LOG:
+        return text
+    return f"{text[:MAX_LOG]}… ({len(text) - MAX_LOG} more characters)"
 
 
 def _shown(line: bytes) -> str:

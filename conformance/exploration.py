@@ -74,7 +74,9 @@ def roll(seed: int, number: int, profile: str) -> Schedule:
     trigger = None
     if dice.random() < 0.4:  # noqa: PLR2004 - often enough
         does = dice.choice(("throw_in", "abort_in", "cancel_in"))
-        trigger = Trigger(does, dice.choice(tuple(CALLBACK.values())), dice.randint(1, 3))
+        trigger = Trigger(
+            does, dice.choice(tuple(dict.fromkeys(CALLBACK.values()))), dice.randint(1, 3)
+        )
     return Schedule(
         profile=profile,
         attempts=tuple(attempts),
@@ -145,6 +147,15 @@ def _answer(attempt: Attempt) -> Mapping[str, Json]:
     return {"frames": frames, "end": "eof" if attempt.clean else "bad_chunk"}
 
 
+# What is not JSON that `json` in a scenario could say.
+_DATA: Final[Mapping[Kind, str]] = {
+    Kind.MALFORMED: "not json",
+    Kind.NAN: '{"type": "training.completed", "metrics": {"loss": NaN}}',
+    Kind.NOT_AN_OBJECT: '[{"type": "training.completed"}]',
+    Kind.BEYOND: '{"type": "training.log", "step": 1, "loss": 1e999}',
+}
+
+
 def _frame_words(frame: Frame) -> Mapping[str, Json]:
     own: dict[str, Json] = {} if frame.id is None else {"id": frame.id}
     match frame.kind:
@@ -152,12 +163,12 @@ def _frame_words(frame: Frame) -> Mapping[str, Json]:
             return {**own, "event": "ping", "data": "{}"}
         case Kind.END:
             return {**own, "event": "end", "data": "{}"}
-        case Kind.MALFORMED:
-            return {**own, "event": "training.log", "data": "not json"}
         case Kind.COMMENT:
             return {"comment": "still here"}
         case Kind.ID_ONLY:
             return {"raw": f"id: {frame.id}\n\n"}
+        case kind if kind in _DATA:
+            return {**own, "event": "training.log", "data": _DATA[kind]}
         case kind:
             return {**own, "event": kind.value, "json": {"type": kind.value, **_JSON[kind]}}
 

@@ -14,7 +14,6 @@ minds the pieces is right. A few cases that have caught nothing are therefore pl
 """
 
 import contextlib
-import sys
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from functools import partial
@@ -26,8 +25,10 @@ from attrs import define, evolve, field, frozen
 
 from conformance.case import Case
 from conformance.catalogue import Outcome, Plan, run
+from conformance.drivers import own
 from conformance.mutants import Mutant
 from conformance.process import DriverUnusable
+from conformance.selection import in_turn
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 
@@ -36,8 +37,6 @@ PATIENCE: Final = 0.5
 _STARTS: Final = 3
 _FEW: Final = 12
 """Cases that are played once more; where more have caught nothing, chance is not to blame."""
-_REFERENCE: Final = (sys.executable, "-m", "conformance.drivers.reference")
-_MUTANT: Final = (sys.executable, "-m", "conformance.drivers.mutant")
 
 
 @frozen
@@ -122,10 +121,15 @@ async def hunt(
     *,
     lanes: int = 2,
     patience: float = PATIENCE,
+    enough: bool = False,
 ) -> Hunt:
-    """Play against every mutant the cases about it, and against the reference all of them."""
+    """Play against every mutant the cases about it, and against the reference all of them.
+
+    With `enough`, a mutant that is caught plays only cases that have not caught any mutant yet, and
+    the reference plays each case under one profile, in turn.
+    """
     began = time.monotonic()
-    hunter = _Hunter(cases, on_end, patience)
+    hunter = _Hunter(cases, on_end, patience, enough)
     await _in_lanes(hunter.work(mutants), lanes)
     again = hunter.doubtful(mutants)
     await _in_lanes(hunter.second_round(mutants, again), lanes)
@@ -152,6 +156,8 @@ class _Hunter:
     cases: Sequence[Case]
     on_end: Callable[[Hunted | Control], None]
     patience: float
+    enough: bool
+    useful: set[str] = field(factory=set[str])
     hunted: dict[str, Hunted] = field(factory=dict[str, Hunted])
     controls: list[Control] = field(factory=list[Control])
 
@@ -198,12 +204,17 @@ class _Hunter:
             kill = _kill(mutant, result)
             if kill is not None and kill.right:
                 caught.add(result.case.id)
+                self.useful.add(result.case.id)
+
+        def wanted(case: Case) -> bool:
+            spare = self.enough and bool(caught) and case.id in self.useful
+            return case.id not in caught and not spare
 
         plan = Plan(
-            command=(*_MUTANT, mutant.name),
+            command=own("mutant", mutant.name),
             cases=cases,
             patience=self.patience,
-            wanted=lambda case: case.id not in caught,
+            wanted=wanted,
         )
         try:
             outcome = await _run(plan, note)
@@ -218,7 +229,9 @@ class _Hunter:
         )
 
     async def _control(self, family: str, cases: Sequence[Case]) -> None:
-        plan = Plan(command=_REFERENCE, cases=cases, patience=self.patience)
+        if self.enough:
+            cases = in_turn(cases)
+        plan = Plan(command=own("reference"), cases=cases, patience=self.patience)
         try:
             outcome = await _run(plan, lambda _: None)
         except DriverUnusable as error:
@@ -243,6 +256,6 @@ def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
     if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
         return None
     for finding in result.findings:
-        if not finding.inconclusive and set(finding.requires) & set(mutant.breaks):
+        if set(finding.requires) & set(mutant.breaks):
             return Kill(result, finding, right=True)
     return Kill(result, result.findings[0], right=False)

@@ -11,11 +11,12 @@ from typing import Final
 
 from attrs import evolve
 
-from conformance.assertions.vocabulary import read_expectations
-from conformance.case import Case, Expectation, Operate, Step
+from conformance.assertions.vocabulary import read_applies, read_expectations, read_premise
+from conformance.case import DEFAULT_CONFIG, Case, Expectation, Operate, Step
 from conformance.case_words import CAPABILITIES, PROBED
 from conformance.matrix import expand
-from conformance.reading import Json, ReadingError, Table, nearest, parse_toml, word
+from conformance.nonces import Nonces
+from conformance.reading import Json, ReadingError, Table, nearest, parse_toml, read_text, word
 from conformance.references import check_reference
 from conformance.specification import PROFILE_NAMES, Level, Requirement
 from conformance.steps import read_steps
@@ -23,9 +24,12 @@ from conformance.trace import CALLBACKS, ROUTES
 
 CASES: Final = Path(__file__).parent / "cases"
 _ID: Final = re.compile(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?")
+_VERSION: Final = re.compile(r"[1-9][0-9]*(\.[0-9]+)*")
 CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
 CONFIG_NUMBERS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
 _NEEDS: Final = (*CAPABILITIES, *PROBED)
+JOB_MEMBERS: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
+"""What every job object has (section 5.12 of the specification)."""
 TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
 
 
@@ -34,14 +38,16 @@ def load_cases(
 ) -> tuple[Case, ...]:
     """Read every case file of a directory, files and cases in their order.
 
-    Raises ReadingError for anything that is not exactly right, an id that stands twice included.
+    Raises ReadingError for anything that is not exactly right, an id that appears twice included.
     """
     cases: list[Case] = []
     seen: set[str] = set()
     for path in sorted(directory.glob("*.toml")):
         for case in read_case_file(path.name, path.read_text("utf-8"), requirements):
             if case.id in seen:
-                raise ReadingError(f"{path.name}: {case.id}", "the id stands twice")
+                raise ReadingError(
+                    f"{path.name}: {case.id}", "the id appears twice; ids are unique"
+                )
             if path.stem != case.family:
                 raise ReadingError(f"{path.name}: {case.id}", f"belongs to {case.family}.toml")
             seen.add(case.id)
@@ -51,18 +57,14 @@ def load_cases(
 
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
     """Read the cases of files that are no part of the catalogue; raises ReadingError."""
-    return tuple(
-        evolve(case, file=str(path))
-        for path in paths
-        for case in read_case_file(path.name, _text(path), requirements)
-    )
+    return tuple(evolve(case, file=str(path)) for path in paths for case in _of(path, requirements))
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ReadingError(path.name, f"is no text in UTF-8: {error.reason}") from error
+def _of(path: Path, requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:
+    cases = read_case_file(path.name, read_text(path), requirements)
+    if not cases:
+        raise ReadingError(path.name, "has no case; write one as [[case]]")
+    return cases
 
 
 def read_case_file(
@@ -82,7 +84,9 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
     table = Table(where, values)
     identifier = table.text("id")
     if not _ID.fullmatch(identifier):
-        raise ReadingError(where, f"{identifier!r} is no id, budget.ping-is-not-progress would be")
+        raise ReadingError(
+            where, f"{identifier!r} is not an id; write it like budget.ping-is-not-progress"
+        )
     table.where = where = f"{where}: {identifier}"
     requires = _requires(table, known)
     steps = read_steps(table.tables("step"))
@@ -100,9 +104,27 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
         steps=steps,
         expect=_expect(table.table("expect"), requires, config, steps),
         source=values,
+        premise=read_premise(table.table("premise"), operations_of(steps), config),
+        applies=read_applies(table.table("applies")),
+        since=_since(table),
     )
     table.finish()
     return case
+
+
+def _since(table: Table) -> str:
+    since = table.text("since", "1")
+    if not _VERSION.fullmatch(since):
+        raise ReadingError(table.where, f"'since' is {since!r}; write a version such as '2'")
+    return since
+
+
+def filled(case: Case, nonces: Nonces, known: Mapping[str, Requirement]) -> Case:
+    """Return `case` as it is played: its placeholders and its whole configuration filled in."""
+    values = {str(key): nonces.fill(value) for key, value in case.source.items()}
+    read = read_case(case.family, values, known)
+    default = {key: nonces.fill(value) for key, value in DEFAULT_CONFIG.items()}
+    return evolve(read, config={**default, **read.config}, file=case.file)
 
 
 def _cases(
@@ -154,7 +176,7 @@ def _config(table: Table) -> Mapping[str, Json]:
     table.optional("input", table.table)
     for n, roll in enumerate(table.items("rng"), 1):
         if isinstance(roll, bool) or not isinstance(roll, int | float) or not 0 <= roll < 1:
-            raise ReadingError(f"{table.where}: rng[{n}]", "a number in [0, 1) would be right")
+            raise ReadingError(f"{table.where}: rng[{n}]", "not a number in [0, 1)")
     for key in TRIGGERS:
         if table.has(key):
             trigger = table.table(key)
@@ -170,25 +192,40 @@ def _server(table: Table) -> Mapping[str, Json]:
         if key not in ROUTES:
             table.has("scenario")
     for route in ROUTES:
-        table.tables(route)
+        for answer in table.tables(route):
+            _whole_job(answer)
     table.table("scenario")
     table.finish()
     return table.values
+
+
+def _whole_job(answer: Table) -> None:
+    """Refuse an answer with a part of a job: a client may check what it gets."""
+    body = answer.values.get("json")
+    job = body.get("job") if isinstance(body, Mapping) else None
+    if isinstance(job, Mapping) and (missing := [key for key in JOB_MEMBERS if key not in job]):
+        raise ReadingError(
+            f"{answer.where}: json.job", f"a whole job has {', '.join(missing)} as well"
+        )
 
 
 def _expect(
     table: Table, requires: tuple[str, ...], config: Mapping[str, Json], steps: Sequence[Step]
 ) -> tuple[Expectation, ...]:
     cites = table.table("cites")
-    operations = tuple(step.name for step in steps if isinstance(step, Operate))
     found = tuple(
         Expectation(assertion=assertion, requires=_cited(cites, assertion.word, requires))
-        for assertion in read_expectations(table, operations, config)
+        for assertion in read_expectations(table, operations_of(steps), config)
     )
     cites.finish()
     if not found:
         raise ReadingError(table.where, "nothing is expected, so nothing could fail")
     return found
+
+
+def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Return the names of the operations that a case asks for, in order."""
+    return tuple(step.name for step in steps if isinstance(step, Operate))
 
 
 def _cited(cites: Table, assertion: str, requires: tuple[str, ...]) -> tuple[str, ...]:

@@ -36,7 +36,7 @@ _Row = tuple[str, Mapping[str, Json], Mapping[str, Json]]
 def _rows(where: str, each: Json) -> Iterator[_Row]:
     if isinstance(each, Mapping):
         if len(each) != 1:
-            raise ReadingError(where, "one key with a list of values would be right")
+            raise ReadingError(where, "give one key with a list of values")
         key = next(iter(each))
         for value in Table(where, each).items(key):
             yield str(value), {key: value}, {}

@@ -35,6 +35,9 @@ class Kind(Enum):
     PING = "ping"
     END = "end"
     MALFORMED = "malformed"
+    NAN = "a terminal type beside NaN"
+    NOT_AN_OBJECT = "JSON, but not an object"
+    BEYOND = "a log with a number beyond a double"
     COMMENT = "comment"
     ID_ONLY = "id only"
 
@@ -45,10 +48,11 @@ CALLBACK: Final[Mapping[Kind, str]] = {
     Kind.CHECKPOINT: "checkpoint",
     Kind.COMPLETED: "completed",
     Kind.FAILED: "failed",
+    Kind.BEYOND: "log",
 }
 _TERMINAL: Final[Mapping[Kind, str]] = {Kind.COMPLETED: "completed", Kind.FAILED: "failed"}
 _NO_FRAME: Final = frozenset({Kind.COMMENT, Kind.ID_ONLY})
-_NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED})
+_NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OBJECT})
 
 
 @frozen

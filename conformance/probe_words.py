@@ -8,10 +8,9 @@ from attrs import frozen
 
 from conformance.case_words import PROBED
 
-_WHAT: Final[Mapping[str, str]] = {
-    PROBED[0]: "chunks without the last one are",
-    PROBED[1]: "fewer bytes than Content-Length are",
-}
+_FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
+"""How the end of a body is marked, by the word that a case can need."""
+_ABILITY: Final = "tell a truncated body from a complete one"
 
 
 class Sight(Enum):
@@ -20,6 +19,13 @@ class Sight(Enum):
     TOLD = "told from a clean end"
     MISSED = "taken for a clean end"
     UNKNOWN = "not found out"
+
+
+_ANSWER: Final[Mapping[Sight, str]] = {
+    Sight.TOLD: "yes",
+    Sight.MISSED: "no",
+    Sight.UNKNOWN: "not known",
+}
 
 
 @frozen
@@ -39,5 +45,14 @@ class Stack:
         return ""
 
     def __str__(self) -> str:
-        said = "; ".join(f"{_WHAT[name]} {sight.value}" for name, sight in self.sights.items())
-        return f"start-up probe: {said}" + (f" ({self.why})" if self.why else "")
+        found = set(self.sights.values())
+        head = f"This client cannot always {_ABILITY}"
+        if found == {Sight.TOLD}:
+            head = f"This client can {_ABILITY}"
+        if found == {Sight.UNKNOWN}:
+            head = f"The kit could not find out whether this client can {_ABILITY}"
+        answers = ", ".join(
+            f"{_FRAMING[name]}: {_ANSWER[each]}" for name, each in self.sights.items()
+        )
+        why = f": {self.why}" if self.why else ""
+        return f"{head} ({answers}){why}."

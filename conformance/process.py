@@ -1,32 +1,42 @@
 """One driver process: started, spoken to in lines, and ended for certain.
 
-It knows pipes, bounds and the ways in which a process can be no driver. It refuses to know what
-the lines mean. Nothing here trusts the process: lines are bounded, its log is bounded, and it is
-ended together with its children.
+What the lines mean is not decided here. Nothing here trusts the process: its lines and its log are
+bounded, its end is noticed even if a child of it holds the pipes open, and it is ended together with
+its children (`offspring` says which).
 """
 
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from attrs import define, field
 
 from conformance.drive import MAX_LINE
+from conformance.log import Log
+from conformance.offspring import MARK, end_driver
 
 _BLOCK: Final = 1 << 16
 _MOST_BLOCKS: Final = 32
-_LOG_BYTES: Final = 1 << 15
 _GRACE: Final = 0.5
 """Seconds that a driver has to go by itself once it was told to."""
+_LOOK: Final = 0.1
+"""Seconds between two looks at whether a driver has ended, where the system cannot tell."""
 
 
 class DriverUnusable(Exception):
     """There is no driver to speak to: it cannot be started, or it does not speak the protocol."""
+
+
+class DriverSilent(DriverUnusable):
+    """The driver was started, and nothing came of it in all the time that it had."""
 
 
 @define
@@ -34,13 +44,14 @@ class DriverProcess:
     """A running driver. `drain` hands whatever it has written so far to `on_line`, in order."""
 
     _process: subprocess.Popen[bytes] = field(alias="process")
+    _mark: str = field(alias="mark")
     _on_line: Callable[[bytes], None] = field(alias="on_line")
     _on_end: Callable[[str], None] = field(alias="on_end")
     _partial: bytearray = field(factory=bytearray, init=False)
     _outgoing: bytearray = field(factory=bytearray, init=False)
     _blocked: anyio.Event = field(factory=anyio.Event, init=False)
-    logged: int = field(default=0, init=False)
-    _log: bytearray = field(factory=bytearray, init=False)
+    log: Log = field(factory=Log, init=False)
+    """What it has written to its standard error."""
     _ended: bool = field(default=False, init=False)
 
     @classmethod
@@ -51,6 +62,7 @@ class DriverProcess:
         on_end: Callable[[str], None],
     ) -> "DriverProcess":
         """Start a driver; raises DriverUnusable that says why it could not be started."""
+        mark = secrets.token_hex(8)
         try:
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
                 list(command),
@@ -58,6 +70,7 @@ class DriverProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                env={**os.environ, MARK: mark},
             )
         except FileNotFoundError as error:
             raise DriverUnusable(f"{command[0]}: {_missing(command[0])}") from error
@@ -67,32 +80,25 @@ class DriverProcess:
             raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
         for descriptor in _descriptors(process):
             os.set_blocking(descriptor, False)
-        return cls(process, on_line, on_end)
+        return cls(process, mark, on_line, on_end)
 
     @property
     def alive(self) -> bool:
         """Whether it still speaks."""
         return not self._ended
 
-    @property
-    def log(self) -> str:
-        """The last lines of its standard error."""
-        return self._log.decode("utf-8", "backslashreplace").strip()
-
-    def log_since(self, logged: int) -> str:
-        """Return what it wrote to its standard error since there were `logged` bytes, if kept."""
-        added = min(self.logged - logged, len(self._log))
-        return self._log[len(self._log) - added :].decode("utf-8", "backslashreplace")
-
     async def read(self) -> None:
         """Hand over its lines until it ends; to be run in a task of its own."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)
+            group.start_soon(self._watch)
             _, stdout, _ = _descriptors(self._process)
             while not self._ended:
                 await anyio.wait_readable(stdout)
                 self.drain()
+                # A pipe that is never empty must not keep every other task from its turn.
+                await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
 
     def drain(self) -> None:
@@ -125,10 +131,10 @@ class DriverProcess:
         if self._process.stdin:
             self._process.stdin.close()
         with anyio.move_on_after(_GRACE):
-            while _still_writing(stdout):
+            while self._process.poll() is None and _still_writing(stdout):
                 await anyio.wait_readable(stdout)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process.pid, signal.SIGKILL)
+        # Its children first, while its own number cannot yet be that of another process.
+        end_driver(self._process.pid, self._mark)
         self._process.wait()
         for pipe in (self._process.stdout, self._process.stderr):
             if pipe:
@@ -137,10 +143,16 @@ class DriverProcess:
     def busy_seconds(self) -> float | None:
         """Return the processor time it has used so far, or None where the system does not tell."""
         try:
-            stat = Path(f"/proc/{self._process.pid}/stat").read_text("ascii")
+            file = os.open(f"/proc/{self._process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
             return None
-        user, system = stat.rpartition(")")[2].split()[11:13]
+        try:
+            stat = os.read(file, _BLOCK)
+        except ProcessLookupError:
+            return None
+        finally:
+            os.close(file)
+        user, system = stat.rpartition(b")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
     def _flush(self) -> None:
@@ -177,6 +189,7 @@ class DriverProcess:
     def _end(self, reason: str) -> None:
         if not self._ended:
             self._ended = True
+            self.drain_log()
             self._on_end(reason)
 
     def _farewell(self) -> str:
@@ -193,26 +206,52 @@ class DriverProcess:
         _, _, stderr = _descriptors(self._process)
         while True:
             await anyio.wait_readable(stderr)
+            if not self.drain_log():
+                return
+            await anyio.lowlevel.checkpoint()
+
+    def drain_log(self) -> bool:
+        """Take what it has written to its standard error; return whether there may be more."""
+        _, _, stderr = _descriptors(self._process)
+        for _ in range(_MOST_BLOCKS):
             try:
                 block = os.read(stderr, _BLOCK)
             except BlockingIOError:
-                continue
+                return True
             if not block:
-                return
-            self._log += block
-            self.logged += len(block)
-            del self._log[:-_LOG_BYTES]
+                return False
+            self.log.add(block)
+        return True
+
+    async def _watch(self) -> None:
+        """Notice that it has ended even if a child of it still holds its standard output."""
+        await _ended(self._process)
+        self.drain()
+        self._end(self._farewell())
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # an old kernel, or no descriptor left
+            descriptor = os.pidfd_open(process.pid)
+            try:
+                await anyio.wait_readable(descriptor)
+            finally:
+                os.close(descriptor)
+    while process.poll() is None:  # noqa: ASYNC110 - only this can tell here
+        await anyio.sleep(_LOOK)
 
 
 def _missing(program: str) -> str:
     if Path(program).exists():
         return "the interpreter that its first line names (#!…) is not there"
-    return "there is no such program"
+    return "no such program; give the command that starts the driver"
 
 
 def _forbidden(program: str) -> str:
     if Path(program).is_dir():
-        return "is a directory, the command that starts a driver would be right"
+        return "is a directory; give the command that starts the driver"
     return "is not executable (chmod +x?)"
 
 

@@ -16,7 +16,9 @@ _EXCHANGE: Final = re.compile(
 )
 _CALLBACK: Final = re.compile(r"callback(\.(?P<name>[a-z]+))?#[1-9]\d*")
 _SLEEP: Final = re.compile(r"(sleep|idle)#[1-9]\d*(\.(woken|ended))?")
-_OPERATION: Final = re.compile(r"(?P<operation>[a-z]+(#[1-9]\d*)?)\.(called|settled)")
+_OPERATION: Final = re.compile(
+    r"(?P<operation>[a-z]+(#[1-9]\d*)?)\.(called|settled|resolved|rejected)"
+)
 
 
 def check_reference(where: str, reference: str, operations: Iterable[str]) -> str:
@@ -32,8 +34,8 @@ def check_reference(where: str, reference: str, operations: Iterable[str]) -> st
     else:
         raise ReadingError(
             where,
-            f"{reference!r} names no event; stream#1.frame#2, create#1.requested, callback.log#1, "
-            "sleep#1.ended or wait.settled would",
+            f"{reference!r} does not name an event; write it like stream#1.frame#2, create#1.requested, "
+            "callback.log#1, sleep#1.ended or wait.settled",
         )
     return reference
 
@@ -42,7 +44,7 @@ def check_exchange(where: str, reference: str) -> str:
     """Return `reference` if it names an exchange (`stream#2`); raises ReadingError."""
     route, hash_sign, attempt = reference.partition("#")
     if not (hash_sign and attempt.isascii() and attempt.isdigit() and int(attempt)):
-        raise ReadingError(where, f"{reference!r} is no exchange, stream#2 would be one")
+        raise ReadingError(where, f"{reference!r} is not an exchange; write it like stream#2")
     return f"{_known(where, reference, route, ROUTES)}#{attempt}"
 
 

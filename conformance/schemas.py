@@ -25,6 +25,7 @@ _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
 _SPREAD: Final = ("of", "samples", "at_least", "over")
+_CURSOR: Final[Schema] = {"oneOf": [_TEXT, {"const": False}]}
 _TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
 
 
@@ -149,31 +150,55 @@ def case_schema() -> Schema:
                 "server": _table({**server, "scenario": _TABLE}),
                 "hold": _TEXTS,
                 "step": {"type": "array", "items": step},
+                "premise": _premise(),
+                "applies": _table({"request": {"type": "object", "additionalProperties": _TABLE}}),
                 "expect": _expect(),
+                "since": _TEXT,
             },
             ["id", "requires", "why", "expect"],
         ),
     }
 
 
-def _expect() -> Schema:
-    cursor: Schema = {"oneOf": [_TEXT, {"const": False}]}
+def _premise() -> Schema:
+    cursors: Schema = {"type": "array", "items": _CURSOR}
+    carries = _table(dict.fromkeys(CALLBACKS, _TEXT))
+    return _table(
+        {
+            "reached": _TEXTS,
+            "last_event_ids": cursors,
+            "callbacks": _TEXTS,
+            "sleeps": _delays(),
+            "carries": carries,
+            "result": {"type": "object", "additionalProperties": _TABLE},
+        }
+    )
+
+
+def _delays() -> Schema:
     bounds = _table({"exact": _NUMBER, "min": _NUMBER, "max": _NUMBER})
+    return {"type": "array", "items": {"oneOf": [_NUMBER, bounds]}}
+
+
+def _expect() -> Schema:
+    calls: Schema = {"type": "array", "items": _TABLE, "minItems": 1}
     return {
         **_table(
             {
-                "reached": _TEXTS,
                 "requests": _table(dict.fromkeys(ROUTES, _COUNT)),
                 "connects": _COUNT,
-                "last_event_ids": {"type": "array", "items": cursor},
-                "sleeps": {"type": "array", "items": {"oneOf": [_NUMBER, bounds]}},
+                "last_event_ids": {"type": "array", "items": _CURSOR},
+                "sleeps": _delays(),
                 "sleeps_differ": {"type": "boolean"},
                 "sleeps_spread": _table(dict.fromkeys(_SPREAD, _NUMBER), _SPREAD),
                 "callbacks": {"type": "array", "items": {"oneOf": [_TEXT, _TABLE]}},
+                "calls": _table(dict.fromkeys(CALLBACKS, calls)),
                 "result": {"type": "object", "additionalProperties": _TABLE},
                 "equal": {"type": "array", "items": _TEXTS},
                 "request": {"type": "object", "additionalProperties": _TABLE},
                 "equal_header": _table({"header": _TEXT, "of": _TEXTS}, ["header", "of"]),
+                "not_elsewhere": _TEXTS,
+                "reached": _TEXTS,
                 "never": _TEXTS,
                 "before": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
                 "closed": _TEXTS,

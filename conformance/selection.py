@@ -1,4 +1,4 @@
-"""Which cases a command is about: by id, by pattern, by profile.
+"""Which cases a command is about: by id, by pattern, by profile; and one profile for each.
 
 It knows ids and shell patterns. It refuses to know how cases run.
 """
@@ -6,8 +6,10 @@ It knows ids and shell patterns. It refuses to know how cases run.
 import fnmatch
 from collections.abc import Sequence
 
+from attrs import evolve
+
 from conformance.case import Case
-from conformance.reading import ReadingError, nearest
+from conformance.reading import UsageError, nearest
 
 
 def select(
@@ -16,12 +18,12 @@ def select(
     """Return the cases that `ids` name or `patterns` match; all if neither is given.
 
     The id of a template names all of its cases. A pattern is a shell pattern (`budget.*`), a part
-    of an id, or the id of a requirement. Raises ReadingError for an id that no case has.
+    of an id, or the id of a requirement. Raises UsageError for an id that no case has.
     """
     for identifier in ids:
         if not any(_named(case, identifier) for case in cases):
             known = [case.id for case in cases]
-            raise ReadingError(f"case {identifier}", f"no such case; {nearest(identifier, known)}")
+            raise UsageError(f"case {identifier}", f"no such case; {nearest(identifier, known)}")
     if not ids and not patterns:
         return tuple(cases)
     return tuple(
@@ -41,3 +43,11 @@ def _matches(case: Case, pattern: str) -> bool:
         return True
     # Brackets are part of ids here, not a set of characters.
     return fnmatch.fnmatchcase(case.id, pattern.replace("[", "[[]"))
+
+
+def in_turn(cases: Sequence[Case]) -> Sequence[Case]:
+    """Give each case one of its profiles, so that all are played and none often."""
+    return [
+        evolve(case, profiles=(case.profiles[number % len(case.profiles)],))
+        for number, case in enumerate(cases)
+    ]

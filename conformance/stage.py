@@ -1,7 +1,7 @@
 """One case on its stage: a client driven through the steps, its backend recorded beside it.
 
-It knows how to take steps, when to wake a sleep and how long to be patient. It refuses to know
-what the trace means: `judgement` reads it afterwards.
+Here steps are taken, sleeps are woken, and it is decided when a case is over, be it because nothing
+happens any more or because it goes on without end. `judgement` says afterwards what it means.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +11,6 @@ from typing import Final, Protocol, assert_never
 from attrs import define, field
 
 from conformance.case import (
-    DEFAULT_CONFIG,
     Advance,
     Await,
     Case,
@@ -26,11 +25,12 @@ from conformance.case import (
 )
 from conformance.conversation import Conversation, Recorder, patiently
 from conformance.reading import Json
-from conformance.trace import Event, SleepEnded, Slept, Woken
+from conformance.trace import Event, Quiet, Settled, SleepEnded, Slept, Woken
 
 _MOST_EVENTS: Final = 2_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
 _EVENTS_PER_ATTEMPT: Final = 14
+_MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
 """To connect, to send and to be heard takes three turns."""
@@ -69,10 +69,13 @@ class Stage:
     """So many round trips lie between a sleep and its automatic wake: an eager client shows."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
+    _waited: bool = field(default=False, init=False)
     _detached: bool = field(default=False, init=False)
     _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
     _names: dict[int, str] = field(factory=dict[int, str], init=False)
     _advanced: float = field(default=0.0, init=False)
+    _noted: int = field(default=0, init=False)
+    _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
     """When each sleep is over: by how many milliseconds the clock has to be advanced for it."""
 
@@ -80,10 +83,9 @@ class Stage:
         """Open the case, take its steps, let it settle, close it."""
         self.recorder.trace.listen(self._on_event)
         self.conversation.listen(self.recorder)
-        config = {**DEFAULT_CONFIG, "profile": self.profile, **self.case.config}
-        config["base_url"] = backend.base_url
+        config = {"profile": self.profile, **self.case.config, "base_url": backend.base_url}
         self.conversation.ask("open", "open", {"case": self.case.id, "config": config})
-        if await self._settled("open"):
+        if await self._settled("open") and self.recorder.trace.first("open.resolved"):
             for number, step in enumerate(self.case.steps, 1):
                 if not await self._take(f"step {number}", step, backend):
                     break
@@ -142,7 +144,8 @@ class Stage:
         return False
 
     async def _round_trip(self) -> bool:
-        number = self.conversation.beckon()
+        # One that is under way already is as good as another.
+        number = self.conversation.beckon() if self._under_way is None else self._under_way
         return await self._patiently(lambda: self.conversation.came_back(number))
 
     async def _calm_down(self) -> None:
@@ -153,10 +156,14 @@ class Stage:
         """
         calm = 0
         while calm < _CALM_ROUNDS and not self.runaway:
-            seen = len(self.recorder.trace.events)
+            seen = self._happenings()
             if not await self._round_trip():
                 return
-            calm = calm + 1 if len(self.recorder.trace.events) == seen else 0
+            calm = calm + 1 if self._happenings() == seen else 0
+
+    def _happenings(self) -> int:
+        """Count what the trace tells of client and backend; what the kit notes is none of it."""
+        return len(self.recorder.trace.events) - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
         """End idle sleeps as they come, up to the time that is to pass."""
@@ -192,7 +199,8 @@ class Stage:
 
     async def _let_settle(self) -> None:
         """Give every operation its answer and every expected event its time."""
-        awaited = [name for each in self.case.expect for name in each.assertion.awaited]
+        assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
+        awaited = [name for each in assertions for name in each.awaited]
 
         def quiet() -> bool:
             first = self.recorder.trace.first
@@ -236,13 +244,25 @@ class Stage:
         def over() -> bool:
             return done() or self.runaway
 
-        return await patiently(self.recorder, self.conversation, self.patience, over) and done()
+        if not await patiently(self.recorder, self.conversation, self.patience, over):
+            self._waited = True
+            return False
+        return done()
+
+    @property
+    def hung(self) -> bool:
+        """Whether the watchdog ended the case: it was not over, and nothing happened any more."""
+        alive = self.conversation.broken is None and not self.runaway
+        return alive and self._waited and bool(self.unanswered or self.stuck)
 
     @property
     def runaway(self) -> bool:
         """Whether the trace has grown beyond all bounds."""
+        if self.recorder.overfull:
+            return True
         attempts = self.case.config.get("max_attempts", 0)
-        allowed = attempts * _EVENTS_PER_ATTEMPT if isinstance(attempts, int) else 0
+        most = min(attempts, _MOST_ATTEMPTS) if isinstance(attempts, int) else 0
+        allowed = most * _EVENTS_PER_ATTEMPT
         return len(self.recorder.trace.events) > _MOST_EVENTS + allowed
 
     def _missing(self, where: str, name: str) -> None:
@@ -258,8 +278,26 @@ class Stage:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):
                 self._asleep.pop(n, None)
+            case Settled(operation=operation) if operation.startswith("wait"):
+                self._quiet_after(_CALM_ROUNDS)
             case _:
                 pass
+
+    def _quiet_after(self, rounds: int) -> None:
+        """Note when everything that was sent before a wait settled must have arrived.
+
+        Bytes on the loopback interface are there as soon as they are sent; the backend needs a
+        few turns to accept, to read and to record them.
+        """
+        self._under_way = None
+        if self.runaway:
+            return
+        if rounds:
+            after = partial(self._quiet_after, rounds - 1)
+            self._under_way = self.conversation.beckon(after)
+        else:
+            self._noted += 1
+            self.recorder.add(Quiet())
 
     async def _wake_named(self, where: str, name: str) -> bool:
         if not await self._seen(where, (name,)):

@@ -71,7 +71,7 @@ def _operate(table: Table, verb: Verb, after: tuple[str, ...], names: Sequence[s
     default = verb.value if not earlier else f"{verb.value}#{earlier + 1}"
     name = table.text("name", default)
     if name.partition("#")[0] != verb.value:
-        raise ReadingError(table.where, f"{name!r} names another operation, {default!r} would do")
+        raise ReadingError(table.where, f"{name!r} names another operation; write {default!r}")
     return Operate(verb=verb, name=name, after=after, detached=table.flag("detach"))
 
 

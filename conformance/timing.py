@@ -21,13 +21,14 @@ from attrs import evolve, frozen
 from conformance.assertions.counting import Requests
 from conformance.assertions.divergence import Assertion
 from conformance.assertions.ordering import Before, Never, Reached
+from conformance.assertions.premise import FirstSleeps, Premise
 from conformance.assertions.sleeping import Gaps, Sleeps, SleepsDiffer, SleepsSpread
 from conformance.case import Advance, Case, Elapse, Expectation, Wake
+from conformance.case_words import VIRTUAL_CLOCK
 from conformance.drive import Identity
 from conformance.process import DriverUnusable
 from conformance.reading import Json
 
-VIRTUAL_CLOCK: Final = "clock.virtual"
 DIVISOR: Final = 10
 """Scaled delays are so many times shorter: long enough to be told from no delay at all."""
 LONGEST: Final = 10.0
@@ -40,6 +41,7 @@ _DOUBLINGS: Final = 16
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
 """Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
+_OPEN: Final = re.compile(r"stream#(?P<attempt>\d+)")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be lateness"
 _NO_UPPER: Final = "not judged: only a longer delay would break it, and that may be lateness"
@@ -94,6 +96,11 @@ class Timing:
                 f"to sleep for real and leave {VIRTUAL_CLOCK} out when hello says "
                 f'"time": "{mode.value}"'
             )
+        if not virtual and mode is TimeMode.VIRTUAL:
+            raise DriverUnusable(
+                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was asked for; leave --time "
+                "out, and its delays are judged as they come"
+            )
         scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
         return cls(mode, DIVISOR if scaled else 1)
 
@@ -117,7 +124,7 @@ class Timing:
         if why := _unplayable(case) or self._too_long(case):
             return Adapted(case=case, unplayable=why)
         kept, given_up = self._expectations(case)
-        if all(isinstance(each.assertion, Reached) for each in kept):
+        if not kept:
             words = "; ".join(f"{each.word}: {each.why}" for each in given_up)
             return Adapted(
                 case=case, unplayable=f"in {self.mode.value} time nothing is left to judge; {words}"
@@ -128,6 +135,7 @@ class Timing:
             config=self._config(case),
             server=self._scaled(case.server),
             expect=kept,
+            premise=tuple(each for each in case.premise if not _is_of_a_sleep(each)),
         )
         return Adapted(case=scaled, unjudged=given_up, silence=self._silence(case))
 
@@ -157,7 +165,7 @@ class Timing:
                 return Gaps(tuple(each.low / self.divisor for each in delays)), _LOWER_ONLY
             case SleepsDiffer() | SleepsSpread():
                 return None, _NO_SPREAD
-            case Reached(reference=name) | Never(reference=name) if _SLEEP_NAME.match(name):
+            case Never(reference=name) if _SLEEP_NAME.match(name):
                 return None, _NO_EVENT
             case Before(earlier=one, later=other) if any(map(_SLEEP_NAME.match, (one, other))):
                 return None, _NO_EVENT
@@ -214,6 +222,9 @@ def _opens(case: Case) -> int:
                 known.append(len(delays) + 1)
             case _:
                 pass
+    awaited = (*case.premise, *(each.assertion for each in case.expect))
+    names = [name for each in awaited for name in each.awaited]
+    known += [int(found["attempt"]) for name in names if (found := _OPEN.match(name))]
     return max(known)
 
 
@@ -249,6 +260,12 @@ def _unplayable(case: Case) -> str:
     return ""
 
 
+def _is_of_a_sleep(premise: Premise) -> bool:
+    if isinstance(premise, FirstSleeps):
+        return True
+    return isinstance(premise, Reached) and bool(_SLEEP_NAME.match(premise.reference))
+
+
 def _has_hint(case: Case) -> bool:
     words = json.dumps(dict(case.server)).lower()
     return "retry" in words or b"retry".hex() in words  # frames can be given as hex
@@ -261,7 +278,7 @@ def _ignores_a_hint(case: Case) -> bool:
     expected = case.source.get("expect")
     sleeps = expected.get("sleeps") if isinstance(expected, Mapping) else None
     items = sleeps if isinstance(sleeps, Sequence) else ()
-    return not any(isinstance(item, Mapping) and "min" in item for item in items)
+    return not any(isinstance(item, Mapping) and item.get("min") for item in items)
 
 
 def _hint(key: str, value: Json) -> Json:

@@ -64,13 +64,14 @@ class Responded:
 
 @frozen
 class Framed:
-    """The backend sent one frame, or one piece that a script calls a frame."""
+    """The backend sent one frame, or one piece that a script calls a frame; `data` is its bytes."""
 
     route: str
     attempt: int
     index: int
     id: str | None
     event: str | None
+    data: bytes = field(default=b"", repr=False)
 
 
 @frozen
@@ -151,6 +152,19 @@ class SleepEnded:
 
 
 @frozen
+class Quiet:
+    """Whatever the client had sent before the last wait settled has arrived by now."""
+
+
+@frozen
+class Stranger:
+    """A request of another program reached the backend. It was refused, and is never judged."""
+
+    method: str
+    path: str
+
+
+@frozen
 class Noted:
     """A line for the reader: a log of the driver, a step of the kit. Never judged."""
 
@@ -171,6 +185,8 @@ Fact: TypeAlias = (
     | Slept
     | Woken
     | SleepEnded
+    | Quiet
+    | Stranger
     | Noted
 )
 F = TypeVar("F", bound=Fact)
@@ -240,8 +256,9 @@ class Trace:
                 yield from (f"{exchange}.closed" for exchange in exchanges)
             case Called(operation=operation):
                 yield f"{operation}.called"
-            case Settled(operation=operation):
-                yield f"{operation}.settled"
+            case Settled(operation=operation, failure=failure):
+                how = "resolved" if failure is None else "rejected"
+                yield from (f"{operation}.settled", f"{operation}.{how}")
             case CallbackRan(name=name):
                 yield from (self._number("callback"), self._number(f"callback.{name}"))
             case Slept(n=n, purpose=purpose):
@@ -251,5 +268,5 @@ class Trace:
                 yield from (f"{self._sleeps[n]}.woken" for _ in range(n in self._sleeps))
             case SleepEnded(n=n):
                 yield from (f"{self._sleeps[n]}.ended" for _ in range(n in self._sleeps))
-            case Connected() | Noted():
+            case Connected() | Quiet() | Stranger() | Noted():
                 return

@@ -1,8 +1,7 @@
-"""The cases as plain JSON, for whoever wants them without the kit.
+"""The cases as plain JSON, to be used without the kit.
 
-It knows where the files lie and how a case looks there: expanded, with every default said. It
-refuses to know how a case runs. `python -m conformance.vectors` writes `spec/vectors/cases`; a
-test holds the files against the cases.
+A case is written expanded, with every default. `python -m conformance.vectors` writes
+`spec/vectors/cases`; a test compares the files with the cases.
 """
 
 import json
@@ -32,6 +31,8 @@ def vector(case: Case) -> Mapping[str, Json]:
         "server": dict(case.server),
         "hold": list(case.hold),
         "step": case.source.get("step", []),
+        "premise": case.source.get("premise", {}),
+        "applies": case.source.get("applies", {}),
         "expect": case.source["expect"],
     }
 

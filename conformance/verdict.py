@@ -1,18 +1,25 @@
 """Verdicts: what a case says about a client under one profile.
 
-It knows how findings become a verdict and verdicts an exit status. It refuses to know how a
-finding was made.
+Findings become a verdict here, and verdicts an exit status.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from attrs import frozen
 
 from conformance.case import Case
-from conformance.specification import Level
+from conformance.nonces import Nonces
 from conformance.timing import Unjudged
 from conformance.trace import Event, Trace
 from conformance.verdict_words import Exit, Verdict
+
+OF_THE_DRIVER: Final = "driver"
+"""The assertion of a finding that is about the driver and not about its client."""
+
+
+SETTLES: Final = "ARK-ERR-10"
+"""The rule that every operation settles, for cases that are about something else."""
 
 
 @frozen(kw_only=True)
@@ -24,11 +31,28 @@ class Finding:
     expected: str
     actual: str
     event: Event | None
+    not_reached: bool = False
+    """Whether it says that the client did not get to what the case is about."""
 
     @property
-    def inconclusive(self) -> bool:
-        """Whether it only says that the case was not carried through."""
-        return self.assertion.partition(" ")[0] in {"reached", "step"}
+    def unexplained(self) -> bool:
+        """Whether the kit cannot say which rule kept the client from getting there."""
+        return self.not_reached and not self.requires
+
+    @property
+    def of_the_driver(self) -> bool:
+        """Whether the driver itself failed: it died, spoke no protocol, or never answered.
+
+        An operation that never settles is the driver's where the case is not about how it does.
+        """
+        hangs = self.assertion.startswith("conduct.answer") and self.requires == (SETTLES,)
+        return self.assertion == OF_THE_DRIVER or hangs
+
+    @property
+    def cut_short(self) -> bool:
+        """Whether the case did not come to its end, so that its own rules are open."""
+        unsettled = self.assertion.startswith(("conduct.answer", "conduct.end"))
+        return self.not_reached or self.of_the_driver or unsettled
 
 
 @frozen(kw_only=True)
@@ -44,6 +68,12 @@ class CaseResult:
     seconds: float = 0.0
     unjudged: tuple[Unjudged, ...] = ()
     """What of the case the time of the run could not judge."""
+    lacking: tuple[str, ...] = ()
+    """The capabilities for want of which the case was not played."""
+    nonces: Nonces | None = None
+    """The values of the placeholders of the case."""
+    endless: bool = False
+    """Whether the client went on without end, so that its first lap says more than its last."""
 
     @property
     def name(self) -> str:
@@ -51,13 +81,22 @@ class CaseResult:
         return f"{self.case.id}@{self.profile}"
 
 
-def verdict_of(case: Case, findings: Sequence[Finding]) -> Verdict:
-    """Weigh the findings of a case that ran."""
+def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> Verdict:
+    """Weigh the findings of a case that ran; `binding` tells which rules a client must keep."""
     if not findings:
         return Verdict.PASS
-    if all(finding.inconclusive for finding in findings):
-        return Verdict.INCONCLUSIVE
-    return Verdict.FAIL if case.level is Level.MUST else Verdict.WARN
+    if any(finding.unexplained for finding in findings):
+        return Verdict.ERROR
+    broken = [
+        # A driver that dies fails whatever rule it breaks: else dying would hide a failure.
+        f
+        for f in findings
+        if f.of_the_driver or not f.requires or any(map(binding, f.requires))
+    ]
+    if not broken:
+        return Verdict.WARN
+    reached = any(not finding.not_reached for finding in broken)
+    return Verdict.FAIL if reached else Verdict.INCONCLUSIVE
 
 
 def exit_of(results: Sequence[CaseResult]) -> Exit:

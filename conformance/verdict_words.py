@@ -21,10 +21,13 @@ class Verdict(Enum):
 
 
 class Exit(IntEnum):
-    """What the process says at its end."""
+    """What a command says at its end; 1 is a verdict and nothing else."""
 
     OK = 0
     FAILED = 1
-    STALE_BASELINE = 2
+    USAGE = 2
+    """The command line asks for what does not exist or makes no sense."""
     UNUSABLE = 3
+    """The kit or the driver failed, an input cannot be read, or the output cannot be written."""
     NOTHING_RAN = 4
+    STALE_BASELINE = 5

@@ -24,6 +24,7 @@ from mock_server.journal import (
     to_jsonl,
 )
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+from mock_server.routing import Claims, Request
 from mock_server.server import MockServer
 from mock_server.shapes import ScenarioError, Span
 from mock_server.vocabulary import (
@@ -40,6 +41,7 @@ __all__ = [
     "After",
     "BackendPlan",
     "Capability",
+    "Claims",
     "ConnectionClosed",
     "ConnectionOpened",
     "Ending",
@@ -52,6 +54,7 @@ __all__ = [
     "MockServer",
     "PortChanged",
     "Record",
+    "Request",
     "RequestReceived",
     "RequestRejected",
     "ResponseStarted",

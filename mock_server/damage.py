@@ -108,7 +108,7 @@ def _corrupted(damage: Damage, raw: bytes, dice: random.Random) -> bytes:
             return raw[:at] + bytes([flipped]) + raw[at + 1 :]
 
 
-def pieces_of(how: int | SliceAt, raw: bytes, dice: random.Random) -> tuple[bytes, ...]:
+def pieces_of(how: int | SliceAt, dice: random.Random, raw: bytes) -> tuple[bytes, ...]:
     """Cut a frame into the pieces that leave it one after the other."""
     if isinstance(how, int):
         return tuple(raw[at : at + how] for at in range(0, len(raw), how)) or (raw,)

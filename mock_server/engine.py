@@ -5,7 +5,7 @@ It knows selections, counts and chances. It refuses to know what a fault does to
 """
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
 from attrs import define, field, frozen
@@ -109,20 +109,37 @@ class Engine:
         job_attempt = attempt if job is None else self._count(route, job)
         about = Exchange(route, job, method, headers, attempt, job_attempt)
         chosen: list[Chosen] = []
+        for live, dice in self._taking_part(about):
+            if not live.rule.on.picks_frames and live.rule.after is None:
+                self._act(live)
+            chosen.append(Chosen(live.rule, dice, partial(self._try, live)))
+        return ExchangeProgram(about, chosen)
+
+    def reading_rate(
+        self,
+        route: Route,
+        job: str | None,
+        method: str,
+        headers: tuple[tuple[str, str], ...],
+    ) -> int | None:
+        """Tell the `slow_read` that a request would meet if it came next; nothing is counted."""
+        attempt = self._attempts.get((route, None), 0) + 1
+        job_attempt = attempt if job is None else self._attempts.get((route, job), 0) + 1
+        about = Exchange(route, job, method, headers, attempt, job_attempt)
+        return slow_read_of(live.rule for live, _ in self._taking_part(about))
+
+    def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
         for live in self._rules:
             rule = live.rule
             if rule.accept is not None or rule.tls is not None or live.spent:
                 continue
             if not _selects(rule.on, about):
                 continue
-            where = f"{live.index}/{route.value}/{job}/{attempt}"
+            where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
             dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
             if not rule.on.picks_frames and dice.random() >= rule.on.probability:
                 continue
-            if not rule.on.picks_frames and rule.after is None:
-                self._act(live)
-            chosen.append(Chosen(rule, dice, partial(self._try, live)))
-        return ExchangeProgram(about, chosen)
+            yield live, dice
 
     def _count(self, route: Route, job: str | None) -> int:
         self._attempts[route, job] = self._attempts.get((route, job), 0) + 1
@@ -141,6 +158,11 @@ class Engine:
     def _act(self, live: _Live) -> None:
         live.acted += 1
         self.on_fired(live.index)
+
+
+def slow_read_of(rules: Iterable[Rule]) -> int | None:
+    """Return the bytes per second at which these rules have a body read; None for no limit."""
+    return next((rule.slow_read for rule in rules if rule.slow_read), None)
 
 
 def _selects(on: Select, about: Exchange) -> bool:

@@ -33,9 +33,14 @@ def _demands(plan: BackendPlan) -> list[str]:
     said = _said(plan)
     found = ["demands no token"] if not plan.authenticate else []
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
+    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in said else []
     gone = plan.unknown_cursor is UnknownCursor.GONE
     found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
     return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in said else [])
+
+
+def _names(plan: BackendPlan) -> str:
+    return f"{plan.job_prefix + '1'!r}, {plan.job_prefix + '2'!r} and so on"
 
 
 def _bounds(limits: Limits) -> list[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Ending, Route
@@ -22,6 +22,7 @@ SECRET_HEADERS: Final = frozenset(
 )
 _SCHEMES: Final = frozenset({"basic", "bearer", "digest"})
 _SECRET_KEYS: Final = {"token"}
+_FOR_LISTENERS: Final = {"for listeners": True}
 
 
 @frozen
@@ -55,13 +56,18 @@ class RequestReceived:
 
 @frozen
 class RequestRejected:
-    """What a client sent was no request that this server takes; it was told so with `status`."""
+    """A client sent what this server does not take; it was told so with `status`.
+
+    `method` and `path` (without its query) are None if the head could not be read.
+    """
 
     seq: int
     at: float
     connection: int
     status: int
     why: str
+    method: str | None = None
+    path: str | None = None
 
 
 @frozen
@@ -90,6 +96,8 @@ class FrameSent:
     id: str | None
     event: str | None
     type: str | None
+    data: bytes = field(default=b"", repr=False, eq=False, metadata=_FOR_LISTENERS)
+    """The frame as it was written, chunks aside: for listeners; the journal itself drops it."""
 
 
 @frozen
@@ -171,14 +179,25 @@ class Journal:
         return self._seq, self.clock() - self._start
 
     def add(self, record: Record) -> None:
-        """Append a record and tell everyone who listens, in order."""
+        """Append a record and tell every listener, in order."""
+        self._keep(record)
+        for listener in tuple(self._listeners):
+            listener(record)
+
+    def add_frame(self, record: FrameSent, data: bytes) -> None:
+        """Append a record without the bytes of its frame and tell every listener with them."""
+        self._keep(record)
+        if self._listeners:
+            heard = evolve(record, data=data)
+            for listener in tuple(self._listeners):
+                listener(heard)
+
+    def _keep(self, record: Record) -> None:
         if len(self.records) >= self.limit:
             stale = max(1, self.limit // 10)
             del self.records[:stale]
             self.dropped += stale
         self.records.append(record)
-        for listener in tuple(self._listeners):
-            listener(record)
 
     def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
         """Call `listener` with every record to come; returns how to stop."""
@@ -231,6 +250,8 @@ def record_to_dict(record: Record) -> dict[str, object]:
     """Turn a record into what JSON can hold; bodies that are JSON appear once, parsed."""
     found: dict[str, object] = {"kind": type(record).__name__}
     for attribute in attrs.fields(type(record)):
+        if attribute.metadata.get("for listeners"):
+            continue
         value: object = getattr(record, attribute.name)
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")

@@ -185,10 +185,11 @@ class ArkorAddon:
         service.gates = self.gates
         service.outage = _no_outage
         connection = ServerConnection(service, client.wire, number)
+        modern = flow.request.http_version == "HTTP/1.1"  # HTTP/1.0 has no chunks
 
         async def carry() -> None:
             try:
-                await connection.serve_one(request, program)
+                await connection.serve_one(request, program, chunks_allowed=modern)
             except Exception:
                 _LOGGER.exception("arkor: an exchange could not be carried to its end")
             finally:
@@ -240,7 +241,8 @@ class ArkorAddon:
     def _note_frame(self, number: int, about: Exchange, index: int, frame: Frame) -> None:
         stamp = self.journal.stamp()
         said = (frame.id, frame.event, frame.type)
-        self.journal.add(FrameSent(*stamp, number, about.route, about.attempt, index, *said))
+        record = FrameSent(*stamp, number, about.route, about.attempt, index, *said)
+        self.journal.add_frame(record, frame.raw)
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Learn that an answer is over."""

@@ -22,7 +22,7 @@ from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import NO_BODY, BodyKind, Head, end_to_end, phrase_of
 from mock_server.mitm_tls import SilencedTls, TakenTls
-from mock_server.net.service import Answered
+from mock_server.net.service import Answered, answered_to_head
 from mock_server.net.tls import TlsWire
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.routing import Request
@@ -108,6 +108,8 @@ class FlowOrigin:
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
+    _said: Sequence[tuple[str, str]] = field(default=(), init=False)
+    """The header fields of the upstream's answer, all of them."""
     _small: bool = field(default=False, init=False)
     _failed: str | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
@@ -115,7 +117,7 @@ class FlowOrigin:
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
         """Take the head of the upstream's answer."""
         about = BodyKind.of(headers)
-        self._head = Head(status, reason, end_to_end(headers))
+        self._head, self._said = Head(status, reason, end_to_end(headers)), headers
         self.source.framed, self._small = about.framed, about.small
         self._known.set()
 
@@ -132,7 +134,9 @@ class FlowOrigin:
         head = self._head
         if head is None:
             return _refused(str(self._failed))
-        if request.method == "HEAD" or head.status in NO_BODY:
+        if request.method == "HEAD":
+            return answered_to_head(head, self._said)
+        if head.status in NO_BODY:
             return Answered(head, b"")
         if self.source.framed or not self._small:
             return Answered(head, self.source)

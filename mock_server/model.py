@@ -238,7 +238,9 @@ class Rule:
 class JobPlan:
     """What one job will do. The n-th create takes the n-th plan, later ones the last plan."""
 
-    id: str | None = word(text(1000), "the job's id; else job-1, job-2, …", default=None)
+    id: str | None = word(
+        text(1000), "the job's id; else the backend's `job_prefix` and a number", default=None
+    )
     events: int | tuple[ScriptedFrame, ...] = word(
         either(integer(0, 100_000), FRAMES),
         "how many events it emits in all, or the events themselves",
@@ -281,6 +283,9 @@ class BackendPlan:
         choice(UnknownCursor),
         "a Last-Event-ID it never sent: everything again, or 410",
         default=UnknownCursor.REPLAY,
+    )
+    job_prefix: str = word(
+        text(500), "what the ids of jobs without an id of their own begin with", default="job-"
     )
     reply: str = word(text(1 << 20), "what inference answers", default="Hello from the model.")
 

@@ -17,7 +17,7 @@ from mock_server.framing import Frame
 from mock_server.model import Rule
 from mock_server.operations import AwaitGate, End, Exchange, Operation, Pause, Write
 from mock_server.points import Point, end_of, extra_of, stalling
-from mock_server.vocabulary import Ending, Outage, Select
+from mock_server.vocabulary import Ending, Outage, Select, SliceAt
 
 
 @frozen
@@ -46,7 +46,7 @@ class _Outgoing:
     frame: Frame
     index: int
     before: tuple[Operation, ...] = ()
-    pieces: tuple[bytes, ...] = ()
+    cut: tuple[int | SliceAt, random.Random] | None = None
 
 
 _NOTHING: Final[tuple[_Outgoing, ...]] = ()
@@ -103,6 +103,11 @@ class ExchangeProgram:
             rule.after or rule.stall or rule.rate or rule.slice or rule.delay or rule.jitter
             for rule in self.rules
         )
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the body may come to have other bytes than the source's, or another number."""
+        return any(rule.bom or _changes_frames(rule) for rule in self.rules)
 
     @property
     def final(self) -> Ending | None:
@@ -211,7 +216,8 @@ class ExchangeProgram:
             if self.ended:
                 return ops
         else:
-            pieces = out.pieces or (out.frame.raw,)
+            # Cut last: rules after the one that slices may still change the bytes.
+            pieces = (out.frame.raw,) if out.cut is None else pieces_of(*out.cut, out.frame.raw)
             for piece in pieces[:-1]:
                 ops += self._write(piece, ())
             ops += self._write(pieces[-1], (out.frame,))
@@ -261,16 +267,18 @@ class ExchangeProgram:
 
 
 def _acts_on_frames(rule: Rule) -> bool:
-    return rule.on.picks_frames or bool(
+    return rule.on.picks_frames or bool(_changes_frames(rule) or rule.reorder or rule.slice)
+
+
+def _changes_frames(rule: Rule) -> bool:
+    return bool(
         rule.drop
         or rule.duplicate
-        or rule.reorder
         or rule.corrupt
         or rule.replace
         or rule.inject
         or rule.strip_id
         or rule.line_ending
-        or rule.slice
     )
 
 
@@ -287,8 +295,8 @@ def _changed(rule: Rule, out: _Outgoing, dice: random.Random) -> _Outgoing:
         if rule.stall is not None:
             before = (*before, stalling(rule.stall))
     frame = recast(rule, out.frame, dice)
-    pieces = out.pieces if rule.slice is None else pieces_of(rule.slice, frame.raw, dice)
-    return _Outgoing(frame, out.index, before, pieces)
+    cut = out.cut if rule.slice is None else (rule.slice, dice)
+    return _Outgoing(frame, out.index, before, cut)
 
 
 def spread(delay: float, jitter: float, dice: random.Random) -> float:

@@ -17,7 +17,7 @@ from attrs import define, field, frozen
 from mock_server.backend import Reply, refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import HOP_BY_HOP, NO_BODY, BodyKind, Head, end_to_end, phrase_of
-from mock_server.net.service import Answered, FixedSource
+from mock_server.net.service import Answered, FixedSource, answered_to_head
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError
 from mock_server.vocabulary import Capability, Ending, Resume, Shift
@@ -193,12 +193,15 @@ class ProxyOrigin:
             return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
         pairs = [(k.decode(), v.decode("latin-1")) for k, v in response.headers.raw_items()]
         about = BodyKind.of(pairs)
-        kept = end_to_end(pairs)
-        head = Head(response.status_code, response.reason.decode("latin-1"), kept)
+        reason = response.reason.decode("latin-1")
+        head = Head(response.status_code, reason, end_to_end(pairs))
         source = UpstreamSource(exchange, about.framed)
+        if request.method == "HEAD":
+            await source.aclose()
+            return answered_to_head(head, pairs)
         if about.small and not about.framed:
             return await self._whole(head, source)
-        if request.method == "HEAD" or response.status_code in NO_BODY:
+        if response.status_code in NO_BODY:
             await source.aclose()
             return Answered(head, b"")
         return Answered(head, source)

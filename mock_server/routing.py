@@ -4,7 +4,7 @@ It knows methods and paths (facts of the wire). It refuses to know hosts, bodies
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -32,7 +32,7 @@ class Request:
 
     method: str
     target: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
@@ -47,6 +47,10 @@ class Request:
     def uncompressed(self) -> "Request":
         """Return the same request asking for no compression, in which no frames can be seen."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
+
+
+Claims = Callable[[Request], bool]
+"""Tells whether a request is meant for this server; it must not raise."""
 
 
 def request_of(

@@ -20,6 +20,7 @@ from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
+from mock_server.routing import Claims
 from mock_server.script import On
 from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
@@ -65,6 +66,16 @@ class MockServer:
     """A real backend instead of the mock's own: then this is the native proxy."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates: then it speaks TLS only."""
+    claims: Claims | None = field(default=None, kw_only=True)
+    """Which requests are meant for this server; None claims them all.
+
+    It is called on the event loop with every whole request, credentials included, before the
+    request is counted. False means that another process has found the port by chance: the request
+    gets a 421 and its connection is closed. It takes no attempt number, no rule and no job, and
+    the journal has a `RequestRejected` for it. TCP connections are numbered as they are accepted,
+    before their first request: an unclaimed one takes its number in `on.connection` too. The
+    callable outlives `load()`.
+    """
     addresses: Addresses = field(factory=Addresses, init=False)
     """URLs that a live server cannot be: refused, unknown to DNS, silent."""
     _journal: Journal = field(init=False)
@@ -90,7 +101,9 @@ class MockServer:
 
         engine = Engine(self.scenario.seed, fired)
         engine.load(self.scenario.rules)
-        service = Service(engine, self._journal, origin, self.scenario.limits, tls=self.tls)
+        service = Service(
+            engine, self._journal, origin, self.scenario.limits, tls=self.tls, claims=self.claims
+        )
         self._service = service
 
     async def __aenter__(self) -> Self:

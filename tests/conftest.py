@@ -1,16 +1,52 @@
-"""What all tests share: how hard Hypothesis tries, and on what anyio runs."""
+"""What all tests share: how hard Hypothesis tries, and which tests only a thorough run has."""
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("dev", deadline=None, max_examples=50)
-settings.register_profile(
-    "ci",
+_REPEATABLE = settings(
     deadline=None,
-    max_examples=200,
     derandomize=True,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+settings.register_profile("quick", _REPEATABLE, max_examples=50)
+settings.register_profile("thorough", _REPEATABLE, max_examples=200)
+settings.register_profile("random", deadline=None, max_examples=200)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--thorough`."""
+    parser.addoption(
+        "--thorough",
+        action="store_true",
+        help="also run the tests marked as thorough, and four times as many random examples",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark, and choose how many examples Hypothesis tries."""
+    config.addinivalue_line("markers", "thorough: runs only with --thorough, because it takes long")
+    usual = "thorough" if config.getoption("--thorough") else "quick"
+    settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is marked as thorough, unless it is asked for or named."""
+    if config.getoption("--thorough") or any("::" in each for each in config.args):
+        return
+    left = [item for item in items if item.get_closest_marker("thorough")]
+    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
+    config.hook.pytest_deselected(items=left)
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say what this run left out."""
+    if not config.getoption("--thorough"):
+        terminalreporter.write_line(
+            "Not run: the long tests (whole runs of the kit, processes that are killed or stopped, "
+            "browsers, npm). `pytest --thorough` runs them too."
+        )

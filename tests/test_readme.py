@@ -9,6 +9,8 @@ from mock_server import scenario_from_toml
 
 README = (Path(__file__).parent.parent / "README.md").read_text()
 
+VENV = "python3 -m venv .venv"
+
 
 def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
@@ -16,8 +18,8 @@ def blocks(language: str) -> list[str]:
 
 def test_the_two_commands_do_their_own_set_up() -> None:
     assert blocks("bash") == [
-        "pip install '.[conformance]' && arkor-conformance run\n",
-        "pip install -e '.[test]' && pytest\n",
+        f"{VENV} && .venv/bin/pip install '.[conformance]' && .venv/bin/arkor-conformance run\n",
+        f"{VENV} && .venv/bin/pip install -e '.[test]' && .venv/bin/pytest\n",
     ]
 
 

@@ -11,6 +11,7 @@ from uuid import uuid4
 from attrs import define, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, StatusError
 from arkor_proto._exchange import Report, is_success
 from arkor_proto._messages import (
@@ -25,10 +26,10 @@ from arkor_proto._messages import (
     Responded,
 )
 from arkor_proto._profile import Profile
-from arkor_proto._reader import JsonLoads
 from arkor_proto._session import Session, SessionConfig
-from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, JsonObject, Request
+from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, Request
 from arkor_proto._version import __version__
+from arkor_proto._walk import JsonObject
 from arkor_proto._wire import chat_request, read_error
 
 CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"

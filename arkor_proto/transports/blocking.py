@@ -18,6 +18,7 @@ from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._chat import ChatReader
+from arkor_proto._dialect import JsonLoads
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Accepted,
@@ -28,19 +29,18 @@ from arkor_proto._messages import (
     Responded,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
-from arkor_proto._reader import JsonLoads
 from arkor_proto._session import Session
 from arkor_proto._types import (
     Bounds,
     CheckpointSaved,
     JobSpec,
-    JsonObject,
     Notice,
     Request,
     TrainingEvent,
     TrainingJob,
     TrainingResult,
 )
+from arkor_proto._walk import JsonObject
 from arkor_proto._wire import (
     anonymous_request,
     create_project_request,

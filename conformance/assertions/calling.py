@@ -65,13 +65,52 @@ class Callbacks:
 
 
 @frozen
+class Calls:
+    """Every call of one callback, in order; the other callbacks are not looked at."""
+
+    name: str
+    expected: tuple[Mapping[str, Json], ...]
+
+    @property
+    def word(self) -> str:
+        """The operand is the callback."""
+        return f"calls.{self.name}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last call must come."""
+        return (f"callback.{self.name}#{len(self.expected)}",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the calls one by one, by the members that are expected."""
+        seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
+        expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
+        for n, (event, fact) in enumerate(seen):
+            if n >= len(self.expected):
+                return Divergence(expected, f"call {n + 1} with {fact.data!r}", event)
+            if found := difference(self.expected[n], fact.data):
+                return Divergence(expected, f"call {n + 1}: {found}", event)
+        if len(seen) < len(self.expected):
+            return Divergence(expected, f"call {len(seen) + 1} never came")
+        return None
+
+    def negated(self) -> "Calls":
+        """Expect one call more."""
+        return evolve(self, expected=(*self.expected, {}))
+
+
+@frozen
 class Result:
-    """How one operation settles: the table it answers with, or the kind of its failure."""
+    """How one operation settles: the table it answers with, or the kind of its failure.
+
+    `job_absent` are members that the job of the answer must lack, or have as null.
+    """
 
     operation: str
     ok: Mapping[str, Json] | None
     error: str | None = None
     code: int | None = None
+    job_absent: tuple[str, ...] = ()
 
     @property
     def word(self) -> str:
@@ -109,11 +148,18 @@ class Result:
             return None if self.code in (None, failure.code) else actual
         if self.ok is None:
             return f"it succeeded: {dict(settled.ok)!r}"
-        return difference(self.ok, settled.ok)
+        return difference(self.ok, settled.ok) or self._excess(settled.ok.get("job"))
+
+    def _excess(self, job: Json) -> str | None:
+        members: Mapping[str, Json] = job if isinstance(job, Mapping) else {}
+        found = [name for name in self.job_absent if members.get(name) is not None]
+        return f"job.{found[0]} is {members[found[0]]!r}" if found else None
 
     def _expected(self) -> str:
         if self.ok is not None:
-            return f"{self.operation} succeeds" + (f" with {dict(self.ok)!r}" if self.ok else "")
+            without = "".join(f", and no job.{name}" for name in self.job_absent)
+            given = f" with {dict(self.ok)!r}" if self.ok else ""
+            return f"{self.operation} succeeds{given}{without}"
         return f"{self.operation} fails: {self.error}" + (f" {self.code}" if self.code else "")
 
 

@@ -1,5 +1,6 @@
 """What is judged in every case, whatever it expects: how a client may behave at all."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 from attrs import frozen
@@ -11,6 +12,7 @@ from conformance.trace import (
     Event,
     Failure,
     Noted,
+    Quiet,
     Requested,
     Settled,
     SleepEnded,
@@ -18,6 +20,9 @@ from conformance.trace import (
     Trace,
     Woken,
 )
+
+_OVERLAP = 2
+"""So many waits at once overlap."""
 
 
 @frozen
@@ -35,6 +40,7 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
     `secrets` must occur in no message of the driver, and not in its `log` either.
     """
     for word, rule, found in (
+        ("conduct.delay", "ARK-BAK-8", _no_delay(trace)),
         ("conduct.wake", "ARK-BAK-1", _reconnect_while_asleep(trace)),
         ("conduct.woken", "ARK-BAK-1", _woken_by_nobody(trace)),
         ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
@@ -50,23 +56,43 @@ def _told_secret(trace: Trace, secrets: Sequence[str], log: str) -> Divergence |
         match event.fact:
             case Settled(failure=Failure(message=text)) | Noted(who="driver", text=text):
                 if any(secret in text for secret in secrets):
-                    return Divergence(expected, "a token was told", event)
+                    return Divergence(expected, "it contains a token", event)
             case _:
                 pass
     if any(secret in log for secret in secrets):
-        return Divergence(expected, "a token stands in the driver's standard error")
+        return Divergence(expected, "the driver wrote a token to its standard error")
+    return None
+
+
+def _no_delay(trace: Trace) -> Divergence | None:
+    """Find a back-off that no clock can keep."""
+    for event, sleep in trace.of(Slept):
+        if sleep.purpose == "reconnect" and not 0 <= sleep.ms < math.inf:
+            negative = -math.inf < sleep.ms < 0
+            wrong = "is negative" if negative else "is not a number"
+            return Divergence(
+                "a delay that is a finite number, zero or more",
+                f"the delay {wrong}: {sleep.ms:g} ms",
+                event,
+            )
     return None
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
+    """Find a request during a delay; with two waits under way it may be the other one's."""
     asleep: dict[int, float] = {}
+    waiting: set[str] = set()
     for event in trace.events:
         match event.fact:
+            case Called(operation=operation) if operation.startswith("wait"):
+                waiting.add(operation)
+            case Settled(operation=operation):
+                waiting.discard(operation)
             case Slept(n=n, ms=ms, purpose="reconnect"):
                 asleep[n] = ms
             case Woken(n=n) | SleepEnded(n=n):
                 asleep.pop(n, None)
-            case Requested(route="stream") if asleep:
+            case Requested(route="stream") if asleep and len(waiting) < _OVERLAP:
                 delays = ", ".join(f"{ms:g}" for ms in asleep.values())
                 return Divergence(
                     f"no request before the delay of {delays} ms is over", "it came", event
@@ -95,17 +121,26 @@ def _woken_by_nobody(trace: Trace) -> Divergence | None:
 
 
 def _life_after_settling(trace: Trace) -> Divergence | None:
-    """Once every `wait` has settled, nothing of it may live on."""
+    """Once every `wait` has settled, nothing of it may live on.
+
+    A request that arrives right after may have been sent before; only one that arrives after
+    everything is quiet is known to have been sent later.
+    """
     waiting: set[str] = set()
     settled: Event | None = None
+    quiet = False
     for event in trace.events:
         match event.fact:
             case Called(operation=operation) if operation.startswith("wait"):
                 waiting.add(operation)
-                settled = None
+                settled, quiet = None, False
             case Settled(operation=operation) if operation in waiting:
                 waiting.discard(operation)
-                settled = event if not waiting else None
+                settled, quiet = (event if not waiting else None), False
+            case Quiet():
+                quiet = True
+            case Requested() if not quiet:
+                pass
             case _:
                 if settled is not None and (life := _sign_of_life(event)):
                     return Divergence("nothing of wait lives on once it has settled", life, event)

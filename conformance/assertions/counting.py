@@ -3,7 +3,7 @@
 from attrs import evolve, frozen
 
 from conformance.assertions.divergence import Divergence
-from conformance.trace import Requested, Trace
+from conformance.trace import Event, Requested, Trace
 
 
 @frozen
@@ -49,8 +49,8 @@ class LastEventIds:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare the chain request by request."""
-        seen = [(event, fact) for event, fact in trace.of(Requested) if fact.route == "stream"]
-        actual = tuple(fact.header("last-event-id") for _, fact in seen)
+        seen = cursors(trace)
+        actual = tuple(cursor for _, cursor in seen)
         if actual == self.chain:
             return None
         wrong = [
@@ -58,7 +58,7 @@ class LastEventIds:
             for n, (event, _) in enumerate(seen)
             if n >= len(self.chain) or actual[n] != self.chain[n]
         ]
-        return Divergence(_chain(self.chain), _chain(actual), wrong[0] if wrong else None)
+        return Divergence(told(self.chain), told(actual), wrong[0] if wrong else None)
 
     def negated(self) -> "LastEventIds":
         """Expect another cursor on the last request."""
@@ -70,5 +70,15 @@ def _times(count: int, route: str) -> str:
     return f"{count} {route} request{'' if count == 1 else 's'}"
 
 
-def _chain(chain: tuple[str | None, ...]) -> str:
+def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
+    """Return every request of the stream with the `Last-Event-ID` that it carried."""
+    return [
+        (event, fact.header("last-event-id"))
+        for event, fact in trace.of(Requested)
+        if fact.route == "stream"
+    ]
+
+
+def told(chain: tuple[str | None, ...]) -> str:
+    """Say a chain of cursors in one line."""
     return " → ".join("no header" if cursor is None else repr(cursor) for cursor in chain) or "none"

@@ -8,7 +8,7 @@ from conformance.trace import Ended, Trace
 
 @frozen
 class Reached:
-    """An event came; if it did not, nothing was tested and the case is inconclusive."""
+    """An event came."""
 
     reference: str
 

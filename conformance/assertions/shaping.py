@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from typing import Final
 from urllib.parse import parse_qsl
 
 from attrs import evolve, field, frozen
@@ -9,6 +10,9 @@ from attrs import evolve, field, frozen
 from conformance.assertions.divergence import Divergence, contrary, difference
 from conformance.reading import Json, parse_json
 from conformance.trace import Event, Requested, Trace
+
+ALL: Final = "*"
+"""In the place of a number: every request of a route; in the place of a name: every request."""
 
 
 @frozen(kw_only=True)
@@ -41,7 +45,11 @@ class Shape:
         found = (
             difference(self.query, pairs, "query"),
             *(_header_difference(name, want, request) for name, want in self.headers.items()),
-            *(f"header {name} is there" for name in self.absent if request.header(name)),
+            *(
+                f"header {name} is there"
+                for name in self.absent
+                if request.header(name) is not None
+            ),
             *self._json_differences(request.body),
         )
         yield from filter(None, found)
@@ -52,7 +60,7 @@ class Shape:
         try:
             value = parse_json(body)
         except ValueError as error:
-            yield f"body is no JSON: {error}"
+            yield f"body is not JSON: {error}"
             return
         yield difference(self.json, value, "body") if self.json is not None else None
         for path in self.json_absent:
@@ -80,7 +88,7 @@ class Shape:
 
 @frozen
 class RequestShape:
-    """One request, by its name, has a shape."""
+    """A request has a shape: `stream#2`, or every one of a route (`stream#*`), or all (`*`)."""
 
     request: str
     shape: Shape
@@ -93,17 +101,19 @@ class RequestShape:
     @property
     def awaited(self) -> tuple[str, ...]:
         """The request must come."""
-        return (f"{self.request}.requested",)
+        return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare part by part; all differences are reported together."""
-        event, request = _request(trace, self.request)
-        if request is None:
-            return Divergence(f"a request {self.request}", "it never came")
-        found = list(self.shape.differences(request))
-        if not found:
-            return None
-        return Divergence(f"{self.request} as the protocol shapes it", "; ".join(found), event)
+        """Compare part by part; all differences of a request are reported together."""
+        came = False
+        for event, request in trace.of(Requested):
+            name = f"{request.route}#{request.attempt}"
+            if self.request not in (name, f"{request.route}#{ALL}", ALL):
+                continue
+            came = True
+            if found := list(self.shape.differences(request)):
+                return Divergence(f"{name} as the protocol shapes it", "; ".join(found), event)
+        return None if came else Divergence(f"a request {self.request}", "it never came")
 
     def negated(self) -> "RequestShape":
         """Expect another shape."""
@@ -125,8 +135,8 @@ class EqualHeader:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """All the requests must come."""
-        return tuple(f"{request}.requested" for request in self.requests)
+        """The last of the requests must come."""
+        return (f"{self.requests[-1]}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare every value with the first."""
@@ -147,6 +157,42 @@ class EqualHeader:
     def _expected(self) -> str:
         same = "one" if self.alike else "a different"
         return f"{same} {self.header} on {' and '.join(self.requests)}"
+
+
+@frozen
+class NotElsewhere:
+    """No request to another origin than that of the first request carries a header."""
+
+    header: str
+    absent: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operand is the header."""
+        return f"not_elsewhere({self.header})"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Nothing to wait for: a client that stays at home is right."""
+        return ()
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look at the requests whose `Host` is not that of the first."""
+        requests = list(trace.of(Requested))
+        home = requests[0][1].header("host") if requests else None
+        away = [(event, each) for event, each in requests if each.header("host") != home]
+        found = [(event, each) for event, each in away if each.header(self.header) is not None]
+        if bool(found) is not self.absent:
+            return None
+        if not found:
+            return Divergence(f"{self.header} is sent to another origin", "it is not")
+        event, request = found[0]
+        actual = f"a {request.route} request to {request.header('host')} carries it"
+        return Divergence(f"no {self.header} at another origin than {home}", actual, event)
+
+    def negated(self) -> "NotElsewhere":
+        """Expect the header to go elsewhere."""
+        return evolve(self, absent=not self.absent)
 
 
 def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:

@@ -80,6 +80,26 @@ class Sleeps:
 
 
 @frozen
+class FirstDelays:
+    """The first back-off delays of a client, however many follow."""
+
+    delays: tuple[Delay, ...]
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare as many delays as are given."""
+        seen = _reconnect_sleeps(trace)[: len(self.delays)]
+        pairs = zip(seen, self.delays, strict=False)
+        wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)
+        if wrong is None and len(seen) == len(self.delays):
+            return None
+        return Divergence(
+            f"delays of {', '.join(map(str, self.delays))} ms first",
+            f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
+            wrong,
+        )
+
+
+@frozen
 class SleepsDiffer:
     """The back-off delays are spread: not all the same number."""
 

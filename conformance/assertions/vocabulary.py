@@ -7,11 +7,25 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from conformance.assertions.calling import ANY_KIND, Callbacks, Equal, Expected, Result
+from conformance.assertions.calling import (
+    ANY_KIND,
+    Callbacks,
+    Calls,
+    Equal,
+    Expected,
+    Result,
+)
 from conformance.assertions.counting import LastEventIds, Requests
 from conformance.assertions.divergence import Assertion
 from conformance.assertions.ordering import Before, ClosedByClient, Never, Reached
-from conformance.assertions.shaping import EqualHeader, RequestShape, Shape
+from conformance.assertions.premise import (
+    Carries,
+    FirstCallbacks,
+    FirstCursors,
+    FirstSleeps,
+    Premise,
+)
+from conformance.assertions.shaping import ALL, EqualHeader, NotElsewhere, RequestShape, Shape
 from conformance.assertions.sleeping import Delay, Sleeps, SleepsDiffer, SleepsSpread
 from conformance.case_words import ERROR_KINDS
 from conformance.reading import Json, ReadingError, Table, kind_of, word
@@ -28,7 +42,6 @@ def read_expectations(
 ) -> tuple[Assertion, ...]:
     """Read `expect`; raises ReadingError for the first thing that is not right."""
     found = (
-        *_reached(table, operations),
         *_counts(table),
         *_sleeps(table, config),
         *_calls(table, operations),
@@ -39,9 +52,36 @@ def read_expectations(
     return found
 
 
-def _reached(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
-    for reference in table.texts("reached"):
-        yield Reached(check_reference(f"{table.where}: reached", reference, operations))
+def read_premise(
+    table: Table, operations: Sequence[str], config: Mapping[str, Json]
+) -> tuple[Premise, ...]:
+    """Read `premise`; raises ReadingError for the first thing that is wrong with it."""
+    where = f"{table.where}: reached"
+    found: list[Premise] = [
+        Reached(check_reference(where, name, operations)) for name in table.texts("reached")
+    ]
+    if chain := table.items("last_event_ids"):
+        found.append(FirstCursors(tuple(_cursor(table.where, item) for item in chain)))
+    if names := table.texts("callbacks"):
+        known = tuple(word(f"{table.where}: callbacks", name, CALLBACKS) for name in names)
+        found.append(FirstCallbacks(known))
+    if delays := table.items("sleeps"):
+        found.append(FirstSleeps(_delays(f"{table.where}: sleeps", delays, _cap(config))))
+    carries = table.table("carries")
+    for name in carries.values:
+        callback = word(carries.where, name, CALLBACKS)
+        found.append(Carries(callback, carries.text(name)))
+    carries.finish()
+    found += _results(table, operations)
+    table.finish()
+    return tuple(found)
+
+
+def read_applies(table: Table) -> tuple[RequestShape, ...]:
+    """Read `applies`: shapes of requests; raises ReadingError."""
+    found = tuple(_request_shapes(table.table("request")))
+    table.finish()
+    return found
 
 
 def _counts(table: Table) -> Iterator[Assertion]:
@@ -60,19 +100,26 @@ def _cursor(where: str, item: Json) -> str | None:
         return None
     if isinstance(item, str):
         return item
-    raise ReadingError(f"{where}: last_event_ids", f"{kind_of(item)}: a string or false is right")
+    raise ReadingError(f"{where}: last_event_ids", f"{kind_of(item)}, not a string or false")
 
 
 def _sleeps(table: Table, config: Mapping[str, Json]) -> Iterator[Assertion]:
-    cap = config.get("max_ms", _DEFAULT_CAP_MS)
-    limit = float(cap) if isinstance(cap, int | float) else _DEFAULT_CAP_MS
+    limit = _cap(config)
     if table.has("sleeps"):
-        items = enumerate(table.items("sleeps"), 1)
-        yield Sleeps(tuple(_delay(f"{table.where}: sleeps[{n}]", i, limit) for n, i in items))
+        yield Sleeps(_delays(f"{table.where}: sleeps", table.items("sleeps"), limit))
     if table.has("sleeps_differ"):
         yield SleepsDiffer(table.flag("sleeps_differ"))
     if table.has("sleeps_spread"):
         yield _spread(table.table("sleeps_spread"), limit)
+
+
+def _cap(config: Mapping[str, Json]) -> float:
+    cap = config.get("max_ms", _DEFAULT_CAP_MS)
+    return float(cap) if isinstance(cap, int | float) else _DEFAULT_CAP_MS
+
+
+def _delays(where: str, items: Sequence[Json], cap: float) -> tuple[Delay, ...]:
+    return tuple(_delay(f"{where}[{n}]", item, cap) for n, item in enumerate(items, 1))
 
 
 def _spread(table: Table, cap: float) -> SleepsSpread:
@@ -85,12 +132,14 @@ def _spread(table: Table, cap: float) -> SleepsSpread:
     )
     table.finish()
     if not 0 < found.at_least < found.over <= found.delay.high - found.delay.low:
-        raise ReadingError(table.where, "0 < at_least < over <= the width of the bounds is right")
+        raise ReadingError(
+            table.where, "must satisfy 0 < at_least < over <= the width of the bounds"
+        )
     if found.samples < 2 or found.false_alarm > MOST_FALSE_ALARMS:  # noqa: PLR2004 - a range
         raise ReadingError(
             table.where,
             f"{found.samples} samples are too few: by chance a sound client would fail more often "
-            f"than {MOST_FALSE_ALARMS:g}; more samples or a smaller 'at_least' would do",
+            f"than {MOST_FALSE_ALARMS:g}; take more samples or a smaller 'at_least'",
         )
     return found
 
@@ -98,7 +147,7 @@ def _spread(table: Table, cap: float) -> SleepsSpread:
 def _delay(where: str, item: Json, cap: float) -> Delay:
     match item:
         case bool():
-            raise ReadingError(where, "a number of milliseconds would be right")
+            raise ReadingError(where, "not a number of milliseconds")
         case int() | float():
             return Delay.nominal(item, cap)
         case Mapping():
@@ -110,17 +159,21 @@ def _delay(where: str, item: Json, cap: float) -> Delay:
                 return Delay(exact, exact)
             return Delay(low or 0.0, math.inf if high is None else high)
         case _:
-            raise ReadingError(where, "a number, {exact = …} or {min = …, max = …} would be right")
+            raise ReadingError(where, "write a number, {exact = …} or {min = …, max = …}")
 
 
 def _calls(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
     if table.has("callbacks"):
         items = enumerate(table.items("callbacks"), 1)
         yield Callbacks(tuple(_callback(f"{table.where}: callbacks[{n}]", i) for n, i in items))
-    results = table.table("result")
-    for operation in results.values:
-        word(results.where, operation, operations)
-        yield _result(operation, results.table(operation))
+    calls = table.table("calls")
+    for name in calls.values:
+        expected = tuple(each.values for each in calls.tables(name))
+        if not expected:
+            raise ReadingError(f"{calls.where}: {name}", "lists no call; use 'never' for none")
+        yield Calls(word(calls.where, name, CALLBACKS), expected)
+    calls.finish()
+    yield from _results(table, operations)
     for pair in table.items("equal"):
         names = Table(f"{table.where}: equal", {"names": pair}).texts("names")
         yield Equal(
@@ -129,6 +182,13 @@ def _calls(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
                 for name in names
             )
         )
+
+
+def _results(table: Table, operations: Sequence[str]) -> Iterator[Result]:
+    results = table.table("result")
+    for operation in results.values:
+        word(results.where, operation, operations)
+        yield _result(operation, results.table(operation))
 
 
 def _callback(where: str, item: Json) -> Expected:
@@ -153,21 +213,28 @@ def _result(operation: str, table: Table) -> Result:
     if table.has("status"):
         ok["job"] = {"status": table.text("status")}
     elif not table.has("ok"):
-        raise ReadingError(table.where, "one of 'ok', 'status', 'error' would be right")
+        raise ReadingError(table.where, "needs one of 'ok', 'status', 'error'")
+    absent = table.texts("job_absent")
     table.finish()
-    return Result(operation, ok=ok)
+    return Result(operation, ok=ok, job_absent=absent)
 
 
 def _shapes(table: Table) -> Iterator[Assertion]:
-    requests = table.table("request")
-    for name in requests.values:
-        check_exchange(requests.where, name)
-        yield RequestShape(name, _shape(requests.table(name)))
+    yield from _request_shapes(table.table("request"))
     equals = (table.table("equal_header"),) if table.has("equal_header") else ()
     for equal in equals:
         names = tuple(check_exchange(equal.where, name) for name in equal.texts("of"))
         yield EqualHeader(equal.text("header").lower(), names)
         equal.finish()
+    for header in table.texts("not_elsewhere"):
+        yield NotElsewhere(header.lower())
+
+
+def _request_shapes(table: Table) -> Iterator[RequestShape]:
+    for name in table.values:
+        if name != ALL:
+            check_exchange(table.where, name.replace(f"#{ALL}", "#1"))
+        yield RequestShape(name, _shape(table.table(name)))
 
 
 def _shape(table: Table) -> Shape:
@@ -189,13 +256,15 @@ def _shape(table: Table) -> Shape:
 
 
 def _order(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
+    for reference in table.texts("reached"):
+        yield Reached(check_reference(f"{table.where}: reached", reference, operations))
     for reference in table.texts("never"):
         yield Never(check_reference(f"{table.where}: never", reference, operations))
     for n, pair in enumerate(table.items("before"), 1):
         where = f"{table.where}: before[{n}]"
         names = Table(where, {"pair": pair}).texts("pair")
         if len(names) != 2:  # noqa: PLR2004 - a pair
-            raise ReadingError(where, "two events would be right")
+            raise ReadingError(where, "name two events")
         earlier, later = (check_reference(where, name, operations) for name in names)
         yield Before(earlier, later)
     for name in table.texts("closed"):

@@ -2,17 +2,18 @@
 
 import click
 
-from conformance.coverage import coverage, unknown_rules
+from conformance.coverage import by_source, coverage, unknown_rules
 from conformance.loader import load_cases
 from conformance.mutants import all_mutants
 from conformance.specification import load_requirements
+from conformance.streams import say
 from conformance.verdict_words import Exit
 
 
 @click.command()
 @click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
 def command(*, holes: bool) -> int:
-    """Show which cases and mutants stand for each requirement; a hole ends with status 1.
+    """Show each requirement with its source, cases and mutants; a hole ends with status 1.
 
     \b
     arkor-conformance coverage --holes
@@ -25,10 +26,14 @@ def command(*, holes: bool) -> int:
         rule = line.requirement
         note = line.hole.upper() or (f"excluded: {rule.excluded}" if rule.excluded else "")
         counts = f"{len(line.cases):>4} cases {len(line.mutants):>3} mutants"
-        click.echo(f"{rule.id:<12} {rule.level.value:<7}{counts}  {note}".rstrip())
+        kind = rule.source.kind.value
+        say(f"{rule.id:<12} {rule.level.value:<7}{kind:<10}{counts}  {note}".rstrip())
     missing = [line for line in lines if line.hole]
     strange = unknown_rules(requirements, mutants)
     for rule_id in strange:
-        click.echo(f"{rule_id}: a mutant breaks it, but there is no such requirement")
-    click.echo(f"{len(lines)} requirements, {len(missing)} holes")
+        say(f"{rule_id}: a mutant breaks it, but no requirement has this id")
+    sources = ", ".join(
+        f"{count} {kind.value}" for kind, count in by_source(requirements.values()).items()
+    )
+    say(f"{len(lines)} requirements ({sources}), {len(missing)} holes")
     return Exit.FAILED if missing or strange else Exit.OK

@@ -14,7 +14,9 @@ from conformance.catalogue import PATIENCE, Plan, run
 from conformance.commands.explore_command import BATCH, ignore, rolled
 from conformance.exploration import as_case, case_file
 from conformance.process import DriverUnusable
+from conformance.reports import check_file
 from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.streams import say
 from conformance.trace import CallbackRan, Requested, Settled, Slept, Trace
 from conformance.verdict import CaseResult
 from conformance.verdict_words import Exit, Verdict
@@ -33,7 +35,7 @@ class Difference:
 @click.command()
 @click.argument("left")
 @click.argument("right")
-@click.option("--seed", default=0, type=int, help="The same seed rolls the same schedules.")
+@click.option("--seed", default=0, type=int, help="The same seed gives the same schedules.")
 @click.option("--budget", default=100, type=click.IntRange(1), help="Schedules to compare.")
 @click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
@@ -41,7 +43,7 @@ class Difference:
 @click.option(
     "--output",
     default=Path("parted.toml"),
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Where the schedule on which they part goes, as a case file.",
 )
 def command(
@@ -58,32 +60,31 @@ def command(
     """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes.
 
     \b
-    arkor-conformance diff 'node my-driver.mjs' 'python -m conformance.drivers.reference'
+    arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.reference'
     """  # noqa: D301 - \b is click's word for: keep these lines
-    if not output.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param_hint="--output")
+    check_file(output, "output")
     known = load_requirements()
     plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
     schedules = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), budget)
     cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(schedules)]
     commands = (shlex.split(left), shlex.split(right))
-    if not all(commands):
+    if not all(each and each[0] for each in commands):
         raise click.UsageError("LEFT and RIGHT are command lines of drivers; one of them is empty")
     try:
         found = anyio.run(_compare, plan, commands, cases)
     except DriverUnusable as error:
-        click.echo(f"arkor-conformance: no comparison: {error}", err=True)
+        say(f"arkor-conformance: no comparison: {error}", err=True)
         return Exit.UNUSABLE
     if found is None:
-        click.echo(f"seed {seed}: {len(cases)} schedules, no difference")
+        say(f"seed {seed}: {len(cases)} schedules, no difference")
         return Exit.OK
-    click.echo(f"{found.case.id} under {found.case.profiles[0]}: the two part at {found.about}")
+    say(f"{found.case.id} under {found.case.profiles[0]}: the two part at {found.about}")
     width = max(len(found.left[0]), len(found.right[0]))
     for side, (seen, verdict) in (("left", found.left), ("right", found.right)):
         allowed = "the oracle allows it" if verdict is Verdict.PASS else "against the oracle"
-        click.echo(f"  {side:<5}  {seen:<{width}}  ({allowed})")
-    output.write_text(case_file(found.case), "utf-8")
-    click.echo(f"written to {output}; alone: arkor-conformance run --file {output} -- DRIVER")
+        say(f"  {side:<5}  {seen:<{width}}  ({allowed})")
+    output.write_text(case_file(found.case), "utf-8", errors="backslashreplace")
+    say(f"written to {output}; alone: arkor-conformance run --file {output} -- DRIVER")
     return Exit.FAILED
 
 
@@ -137,7 +138,7 @@ def _observed(trace: Trace) -> Iterator[tuple[str, Sequence[str]]]:
 
 def _request(fact: Requested) -> str:
     cursor = fact.header("last-event-id")
-    return f"{fact.method} {fact.route}" + ("" if cursor is None else f" behind {cursor!r}")
+    return f"{fact.method} {fact.route}" + ("" if cursor is None else f" after {cursor!r}")
 
 
 def _settled(fact: Settled) -> str:

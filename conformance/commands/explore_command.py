@@ -7,7 +7,6 @@ from pathlib import Path
 import anyio
 import click
 from attrs import define, evolve
-from rich.console import Console
 
 from conformance.case import Case
 from conformance.catalogue import PATIENCE, Plan, run
@@ -16,7 +15,12 @@ from conformance.console import Report
 from conformance.exploration import as_case, case_file, roll, smaller
 from conformance.model import Schedule
 from conformance.process import DriverUnusable
+from conformance.reports import check_file
+from conformance.reports.record import record
+from conformance.scope import Scope
 from conformance.specification import PROFILE_NAMES, Requirement, load_requirements
+from conformance.streams import say
+from conformance.terminal import Screen
 from conformance.verdict import CaseResult
 from conformance.verdict_words import Exit, Verdict
 
@@ -25,7 +29,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--seed", default=0, type=int, help="The same seed rolls the same schedules.")
+@click.option("--seed", default=0, type=int, help="The same seed gives the same schedules.")
 @click.option("--budget", default=500, type=click.IntRange(1), help="Schedules to try.")
 @click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
@@ -33,7 +37,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
 @click.option(
     "--output",
     default=Path("found.toml"),
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Where the smallest failing schedule goes, as a case file.",
 )
 @click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
@@ -54,8 +58,7 @@ def command(
     \b
     arkor-conformance explore --seed 1 --budget 100 -- node my-driver.mjs
     """  # noqa: D301 - \b is click's word for: keep these lines
-    if not output.absolute().parent.is_dir():
-        raise click.BadParameter("its folder does not exist", param_hint="--output")
+    check_file(output, "output")
     known = load_requirements()
     plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
     profiles = (profile,) if profile else PROFILE_NAMES
@@ -63,20 +66,21 @@ def command(
     try:
         tried, found = anyio.run(_search, plan, schedules, known)
         if found is None:
-            click.echo(f"seed {seed}: {tried} schedules, none found the client wrong")
+            say(f"seed {seed}: {tried} schedules, none found the client wrong")
             return Exit.OK if tried else Exit.NOTHING_RAN
-        click.echo(f"seed {seed}: schedule {tried} found the client wrong")
+        say(f"seed {seed}: schedule {tried} found the client wrong")
         if shrink:
-            click.echo("making it smaller …")
+            say("making it smaller …")
             found = anyio.run(_shrink, plan, found, known)
         case = evolve(as_case(f"seed-{seed}", found, known), file=str(output))
-        output.write_text(case_file(case), "utf-8")
+        output.write_text(case_file(case), "utf-8", errors="backslashreplace")
         outcome = anyio.run(run, evolve(plan, cases=(case,)), ignore)
     except DriverUnusable as error:
-        click.echo(refusal(error, plan.command), err=True)
+        say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    Report(Console(highlight=False, soft_wrap=False), known, driver).print(outcome)
-    click.echo(f"written to {output}")
+    recorded = record(outcome, known, driver, Scope.of([case], [case], [case.profiles[0]]))
+    Report(Screen(highlight=False, soft_wrap=False)).print(recorded)
+    say(f"written to {output}")
     return Exit.FAILED
 
 
@@ -111,7 +115,7 @@ async def _shrink(plan: Plan, schedule: Schedule, known: Mapping[str, Requiremen
 
 @define
 class _Earliest:
-    """Looks for the first case that fails; what stands behind one that did need not be played."""
+    """Looks for the first case that fails; cases after one that did need not be played."""
 
     places: Mapping[str, int]
     first: int

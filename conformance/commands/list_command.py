@@ -7,6 +7,8 @@ import click
 from conformance.loader import load_cases
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.streams import say
+from conformance.verdict_words import Exit
 
 
 @click.command()
@@ -24,7 +26,7 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
     for case in shown:
         names = "all" if len(case.profiles) == len(PROFILE_NAMES) else " ".join(case.profiles)
         rules = " ".join(case.requires)
-        click.echo(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
+        say(f"{case.id:<{width}}  {case.level.value:<6}  {rules:<24}  {names}")
     total = sum(len(case.profiles) for case in shown)
-    click.echo(f"{len(shown)} cases, {total} with their profiles")
-    return 0 if shown else 4
+    say(f"{len(shown)} cases, {total} with their profiles")
+    return Exit.OK if shown else Exit.NOTHING_RAN

@@ -2,22 +2,24 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from random import Random
 from typing import Final
 
 import anyio
 import click
 from attrs import define
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from conformance.case import Case
+from conformance.citations import citations
 from conformance.hunt import PATIENCE, Control, Hunt, Hunted, Kill, about, hunt
 from conformance.loader import load_cases
-from conformance.mutants import all_mutants
-from conformance.reading import ReadingError, nearest
+from conformance.mutants import Mutant, all_mutants
+from conformance.reading import UsageError, nearest
 from conformance.selection import select
 from conformance.specification import load_requirements
+from conformance.terminal import Screen
 from conformance.verdict_words import Exit
 
 _MOST_FAILURES: Final = 3
@@ -30,6 +32,21 @@ _MOST_FAILURES: Final = 3
 @click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Mutants at once.")
 @click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
+@click.option(
+    "--cited",
+    "cited",
+    is_flag=True,
+    help="Play each template once with each mutant; list the rules cited that it does not break.",
+)
+@click.option(
+    "--draw", type=click.IntRange(1), help="With --cited: only so many mutants, drawn by --seed."
+)
+@click.option("--seed", default=0, type=int, help="The same seed draws the same mutants.")
+@click.option(
+    "--enough",
+    is_flag=True,
+    help="Stop as soon as each mutant is caught and each case has caught one.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(
     *,
@@ -39,6 +56,10 @@ def command(
     lanes: int,
     patience: float,
     only_list: bool,
+    cited: bool,
+    draw: int | None,
+    seed: int,
+    enough: bool,
     everything: bool,
 ) -> int:
     """Judge the kit: a rule that it breaks must catch each broken client, and each case catch one.
@@ -49,18 +70,21 @@ def command(
     mutants = [m for m in all_mutants() if not names or {m.name, m.family} & set(names)]
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
-        raise ReadingError(f"mutant {names[0]}", f"there is none of this name; {known}")
-    page = _Page(Console(highlight=False, soft_wrap=True), everything=everything)
+        raise UsageError(f"mutant {names[0]}", f"no such mutant; {known}")
+    page = _Page(Screen(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
         for mutant in mutants:
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
+    if cited:
+        drawn = Random(seed).sample(mutants, min(draw or len(mutants), len(mutants)))  # noqa: S311 - a sample, not a secret
+        return anyio.run(page.citations, drawn, cases, patience, lanes)
     if ids or patterns:
         mutants = [mutant for mutant in mutants if about(mutant, cases)]
 
     async def judge() -> Hunt:
-        return await hunt(mutants, cases, page.tell, lanes=lanes, patience=patience)
+        return await hunt(mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough)
 
     found = anyio.run(judge)
     idle = None if names else list(found.idle(cases))
@@ -71,7 +95,7 @@ def command(
 
 @define
 class _Page:
-    console: Console
+    console: Screen
     everything: bool
 
     def tell(self, found: Hunted | Control) -> None:
@@ -107,6 +131,25 @@ class _Page:
             self.console.print("only some mutants played: idle cases were not looked for")
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
+
+    async def citations(
+        self, mutants: Sequence[Mutant], cases: Sequence[Case], patience: float, lanes: int
+    ) -> int:
+        """Print what each mutant is accused of; false accusations make the status FAILED."""
+        wrong = 0
+        for mutant in mutants:
+            found = await citations(mutant, cases, patience, lanes)
+            wrong += bool(found.false or found.unexplained)
+            self._line("CITED" if found.false or found.unexplained else "cited", mutant.name)
+            for rule, names in found.rules.items():
+                about = "breaks it" if rule in mutant.breaks else "follows"
+                about = "FALSE" if rule in found.false else about
+                first = f"{names[0]}" if about == "FALSE" else ""
+                self._line("", f"{rule:<12} {len(names):>4} cases  {about}  {first}".rstrip())
+            for each in found.unexplained:
+                self._line("", f"unexplained: {each}")
+        self.console.print(f"{len(mutants) - wrong} of {len(mutants)} mutants only rightly accused")
+        return Exit.FAILED if wrong else Exit.OK
 
     def _line(self, head: str, text: str) -> None:
         """Print one line; what is wrong has its head in capitals."""

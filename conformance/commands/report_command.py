@@ -6,6 +6,8 @@ import click
 
 from conformance.reports import check_reports, write_run
 from conformance.reports.saved import load
+from conformance.streams import say
+from conformance.verdict_words import Exit
 
 
 @click.command()
@@ -29,5 +31,5 @@ def command(*, run: Path, reports: tuple[Path, ...]) -> int:
     saved = load(run)
     write_run(reports, saved)
     for path in reports:
-        click.echo(f"wrote {path}")
-    return 0
+        say(f"wrote {path}")
+    return Exit.OK

@@ -1,36 +1,56 @@
 """`arkor-conformance run`: judge a client."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
 
 import anyio
 import click
 from attrs import evolve
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from conformance.baseline import declared, read_baseline, weigh
 from conformance.case_words import TIMES
-from conformance.catalogue import PATIENCE, Outcome, Plan, assignments, run
+from conformance.catalogue import PATIENCE, Course, Outcome, Plan, assignments
 from conformance.console import Report
+from conformance.drivers import own
+from conformance.interruption import Interruption
 from conformance.loader import load_cases, load_files
 from conformance.process import DriverUnusable
-from conformance.reports import check_reports, write_reports
+from conformance.reading import Json, ReadingError
+from conformance.reports import check_reports, write_run
+from conformance.reports.record import record
+from conformance.scope import Scope, check_version, pinned
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.streams import say
+from conformance.terminal import Screen
 from conformance.timing import TimeMode
 from conformance.verdict import CaseResult, exit_of
 from conformance.verdict_words import Exit
 
 _HUNG = 6
+_MOST_HUNG = 1_000_000
+_NAMED = 3
+
+
+def _max_hung(context: click.Context, option: click.Parameter, given: str | None) -> int | None:
+    """Read `N` or `none`, which is 0; None if it was not given."""
+    if given is None or given == "none":
+        return None if given is None else 0
+    if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
+        raise click.BadParameter(
+            f"{given!r} is neither a number from 1 nor 'none'", context, option
+        )
+    return int(given)
+
+
 _NOTHING = (
-    "arkor-conformance: no case was selected, so nothing was judged; "
-    "`arkor-conformance list` shows what there is"
+    "no case was selected, so nothing was judged; `arkor-conformance list` shows what there is"
 )
-REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
+REFERENCE = own("reference")
 
 
 @click.command(context_settings={"ignore_unknown_options": False})
@@ -42,7 +62,7 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     "--file",
     "files",
     multiple=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Run the cases of this file instead of the catalogue.",
 )
 @click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
@@ -61,8 +81,14 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     help="Seconds of silence after which nothing more is expected.",
 )
 @click.option(
+    "--max-hung",
+    metavar="N|none",
+    callback=_max_hung,
+    help="Stop once N templates have hung; if not given, 6 stop a run in which nothing works.",
+)
+@click.option(
     "--baseline",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(path_type=Path),
     help="Known failures (TOML): [[known]] with case, reason, profile?, assertion?, expires?",
 )
 @click.option(
@@ -72,6 +98,8 @@ REFERENCE = (sys.executable, "-m", "conformance.drivers.reference")
     type=click.Path(path_type=Path),
     help="Also write reports: a directory for all, or run.json, *.xml (JUnit), *.md, *.html.",
 )
+@click.option("--strict", is_flag=True, help="Let proposals count under every profile.")
+@click.option("--spec", "version", help="Only what this version of the specification has.")
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(
     *,
@@ -83,48 +111,84 @@ def command(
     mode: str | None,
     isolate: bool,
     patience: float,
+    max_hung: int | None,
     baseline: Path | None,
     reports: Sequence[Path],
+    strict: bool,
+    version: str | None,
     driver: Sequence[str],
 ) -> int:
     """Judge a client: the reference, or the driver given after --."""
     requirements = load_requirements()
     catalogue = load_files(requirements, files) if files else load_cases(requirements)
+    if version is not None:
+        check_version(version, requirements, catalogue)
+        catalogue = pinned(version, requirements, catalogue)
     known = read_baseline(baseline) if baseline is not None else ()
     check_reports(reports)
-    cases = select(catalogue, ids, patterns)
     plan = Plan(
         command=driver or REFERENCE,
-        cases=cases,
+        cases=select(catalogue, ids, patterns),
         profiles=profiles or PROFILE_NAMES,
         lanes=lanes,
         isolate=isolate,
         patience=patience,
-        give_up_after=_HUNG,
+        max_hung=_HUNG if max_hung is None else max_hung or None,
+        only_if_useless=max_hung is None,
         time=TimeMode(mode) if mode is not None else None,
+        strict=strict,
+        version=version or "",
     )
     if not assignments(plan):
-        click.echo(_NOTHING, err=True)
+        say(f"arkor-conformance: {_nothing(plan)}", err=True)
         return Exit.NOTHING_RAN
+    interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
-        outcome = _play(plan)
+        outcome = _play(plan, interruption)
     except DriverUnusable as error:
-        click.echo(refusal(error, plan.command), err=True)
+        say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
     known = (*known, *declared(outcome.identity.declared_gaps))
-    weighed = weigh(outcome.results, known, catalogue, datetime.now(UTC).date())
+    everything = (*catalogue, *load_cases(requirements)) if files and known else catalogue
+    weighed = weigh(outcome.results, known, everything, datetime.now(UTC).date())
     outcome = evolve(outcome, results=weighed.results)
-    Report(Console(highlight=False, soft_wrap=False), requirements, driver).print(outcome)
-    write_reports(reports, outcome, requirements, driver)
-    if outcome.left:
-        click.echo(
-            f"stopped: {_HUNG} cases hung for {patience:g} s each; {outcome.left} were not played",
-            err=True,
-        )
+    scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
+    problem = _write(reports, record(outcome, requirements, driver, scope))
     for line in weighed.stale:
-        click.echo(f"stale baseline: {line}", err=True)
+        say(f"stale baseline: {line}", err=True)
+    if problem:
+        say(f"arkor-conformance: {problem}", err=True)
+    status = _status(outcome, interruption, stale=bool(weighed.stale))
+    return status if not problem or status > Exit.STALE_BASELINE else Exit.UNUSABLE
+
+
+def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
+    """Write the reports and print the verdict; each even if the other fails."""
+    try:
+        write_run(reports, run)
+    except ReadingError as error:
+        return str(error)
+    finally:
+        Report(Screen(highlight=False, soft_wrap=False)).print(run)
+    return ""
+
+
+def _status(outcome: Outcome, interruption: Interruption, *, stale: bool) -> int:
+    if outcome.interrupted:
+        return interruption.status
     status = exit_of(outcome.results)
-    return Exit.STALE_BASELINE if weighed.stale and status is Exit.OK else status
+    if status is Exit.OK and outcome.stopped:
+        return Exit.UNUSABLE
+    return Exit.STALE_BASELINE if stale and status is Exit.OK else status
+
+
+def _nothing(plan: Plan) -> str:
+    """Say why there is nothing to play."""
+    if not plan.cases:
+        return _NOTHING
+    said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]
+    more = f"; and {len(plan.cases) - _NAMED} more" if len(plan.cases) > _NAMED else ""
+    return f"{'; '.join(said)}{more}; none is one of {', '.join(plan.profiles)}: nothing was judged"
 
 
 def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
@@ -134,9 +198,10 @@ def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
     return f"arkor-conformance: no verdict: {said}"
 
 
-def _play(plan: Plan) -> Outcome:
+def _play(plan: Plan, interruption: Interruption) -> Outcome:
+    """Play; a run that is interrupted comes to what has been judged by then."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Console(stderr=True)
+    console = Screen(stderr=True)
     with Progress(
         *columns,
         TimeElapsedColumn(),
@@ -149,6 +214,14 @@ def _play(plan: Plan) -> Outcome:
         def advance(_: CaseResult) -> None:
             progress.advance(task)
 
-        return anyio.run(
-            run, evolve(plan, note=partial(progress.console.print, soft_wrap=True)), advance
-        )
+        def note(text: str) -> None:
+            progress.console.print(Text(text), soft_wrap=True)
+
+        course = Course(evolve(plan, note=note), advance)
+        try:
+            anyio.run(course.play)
+        except KeyboardInterrupt:
+            if not course.results:
+                raise
+            return evolve(course.outcome(str(interruption)), interrupted=True)
+    return course.outcome()

@@ -1,28 +1,88 @@
 """`arkor-conformance show`: one case as a reader wants it."""
 
 import json
+from collections.abc import Iterator
+from typing import assert_never
 
 import click
 
+from conformance.assertions.calling import Result
+from conformance.assertions.counting import told
+from conformance.assertions.ordering import Reached
+from conformance.assertions.premise import (
+    Carries,
+    FirstCallbacks,
+    FirstCursors,
+    FirstSleeps,
+    Premise,
+)
 from conformance.assertions.sleeping import SleepsSpread
+from conformance.case import Case
 from conformance.loader import load_cases
+from conformance.nonces import PLACEHOLDERS
 from conformance.selection import select
-from conformance.specification import load_requirements
+from conformance.specification import Requirement, load_requirements
+from conformance.streams import say
 
 
 @click.command()
-@click.argument("case_id")
+@click.argument("case_id", metavar="CASE")
 def command(*, case_id: str) -> int:
-    """Show one case: the rules, what is done, what is expected."""
+    """Show one case: its rules with their sources, its premise, what is done and expected.
+
+    CASE is the id of a case or of a template, which has several cases.
+
+    \b
+    arkor-conformance show budget.ping-is-not-progress
+    """  # noqa: D301 - \b is click's word for: keep these lines
     requirements = load_requirements()
     for case in select(load_cases(requirements), [case_id]):
-        click.secho(case.id, bold=True)
-        click.echo(f"{case.level.value} under {', '.join(case.profiles)}; {case.why}\n")
+        say(case.id)
+        say(f"{case.level.value} under {', '.join(case.profiles)}. {case.why}")
+        if case.needs:
+            say(f"Needs {', '.join(case.needs)}.")
         for rule in case.requires:
-            click.echo(f"  {rule}  {requirements[rule].text.strip()}")
-        click.echo(f"\n{json.dumps(dict(case.source), indent=2, ensure_ascii=False)}\n")
+            say(f"\n{_head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+        for line in _before(case):
+            say(line)
+        text = json.dumps(dict(case.source), indent=2, ensure_ascii=False)
+        say(f"\n{text}\n")
+        if used := [each for each in PLACEHOLDERS if each in text]:
+            say(f"{', '.join(used)}: a new value each time that the case is played\n")
         for each in case.expect:
             if isinstance(each.assertion, SleepsSpread):
-                click.echo(f"{each.assertion.word}: {each.assertion}\n")
-        click.echo(f"arkor-conformance run --case '{case.id}'\n")
+                say(f"{each.assertion.word}: {each.assertion}\n")
+        say(f"arkor-conformance run --case '{case.id}' -- your driver\n")
     return 0
+
+
+def _head(rule: Requirement) -> str:
+    return f"{rule.id} · {rule.level.value} · {', '.join(rule.profiles)} · {rule.source}"
+
+
+def _before(case: Case) -> Iterator[str]:
+    """Yield what must be so before the rules are judged."""
+    if case.applies:
+        requests = ", ".join(shape.request for shape in case.applies)
+        yield f"\nApplies to a client only if its {requests} is as 'applies' says."
+    if case.premise:
+        yield "\nPremise: unless the client does this, its rules are not reached."
+        yield from (f"  {_premise(each)}" for each in case.premise)
+
+
+def _premise(premise: Premise) -> str:
+    match premise:
+        case Reached(reference=event):
+            return event
+        case FirstCursors(chain=chain):
+            return f"the first opens of the stream carry these cursors: {told(chain)}"
+        case FirstCallbacks(names=names):
+            return f"the first callbacks are: {', '.join(names)}"
+        case FirstSleeps(delays=delays):
+            return f"the first back-off delays are: {', '.join(map(str, delays))} ms"
+        case Carries(callback=callback, member=member):
+            return f"the first call of {callback} has a text as its {member}"
+        case Result(operation=operation):
+            return f"{operation} settles as 'premise.result' says"
+        case never:
+            assert_never(never)

@@ -1,19 +1,24 @@
 """`arkor-conformance smoke`: is a driver sound? Its client is not judged."""
 
 from collections.abc import Sequence
+from datetime import date
+from functools import partial
 
 import anyio
 import click
 from attrs import evolve
 
+from conformance.baseline import declared, weigh
 from conformance.case import Case
 from conformance.catalogue import Outcome, Plan, run
 from conformance.commands.run_command import REFERENCE, refusal
-from conformance.loader import read_case_file
+from conformance.loader import load_cases, read_case_file
 from conformance.narration import line
+from conformance.plain import one_line
 from conformance.playing import driver_of
 from conformance.process import DriverUnusable
 from conformance.specification import load_requirements
+from conformance.streams import say
 from conformance.verdict_words import Exit, Verdict
 
 _CASE = """
@@ -46,28 +51,40 @@ so many more cost a driver that does sleep some milliseconds."""
 @click.argument("driver", nargs=-1, type=click.UNPROCESSED)
 def command(*, patience: float, driver: Sequence[str]) -> int:
     """Speak every command with a driver, and show what was said."""
-    (case,) = read_case_file("smoke", _CASE, load_requirements())
+    known = load_requirements()
+    (case,) = read_case_file("smoke", _CASE, known)
     plan = Plan(
-        command=driver or REFERENCE, cases=[case], lanes=1, patience=patience, rounds=_ROUNDS
+        command=driver or REFERENCE,
+        cases=[case],
+        lanes=1,
+        patience=patience,
+        rounds=_ROUNDS,
+        note=partial(say, err=True),
     )
     try:
         outcome = anyio.run(_play, plan, case)
     except DriverUnusable as error:
-        click.echo(refusal(error, plan.command), err=True)
+        say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
     identity = outcome.identity
-    click.echo(f"{identity.implementation} {identity.version}")
-    click.echo(f"profiles      {', '.join(identity.profiles)}")
-    click.echo(f"capabilities  {', '.join(sorted(identity.capabilities)) or 'none'}\n")
+    say(one_line(f"{identity.implementation} {identity.version}"))
+    say(f"profiles      {', '.join(identity.profiles)}")
+    say(f"capabilities  {', '.join(sorted(identity.capabilities)) or 'none'}\n")
     result = outcome.results[0]
     for event in result.trace.events:
-        click.echo(line(event))
+        say(line(event))
     for finding in result.findings:
-        click.echo(
-            f"\n{finding.assertion}\n  expected {finding.expected}\n  actual   {finding.actual}"
-        )
-    sound = result.verdict is Verdict.PASS
-    click.echo("\nthe driver is sound" if sound else "\nthe driver is not sound yet")
+        told = f"\n{finding.assertion}\n  expected {finding.expected}\n  actual   {finding.actual}"
+        say(told)
+    if result.reason:
+        say(f"\n{result.reason}")
+    unknown = weigh((), declared(identity.declared_gaps), load_cases(known), date.max).stale
+    for each in unknown:
+        say(f"\n{each}")
+    sound = result.verdict is Verdict.PASS and not unknown
+    say("\nthe driver is sound" if sound else "\nthe driver is not sound yet")
+    if result.verdict is Verdict.ERROR:
+        return Exit.UNUSABLE
     return Exit.OK if sound else Exit.FAILED
 
 

@@ -9,10 +9,10 @@ from functools import partial
 from random import SystemRandom
 from typing import Final, Protocol, TypeAlias
 
-from attrs import evolve
+from attrs import evolve, fields
 
 import arkor_proto
-from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent, TrainingLog
+from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint, Trainer
 from conformance.case_words import CAPABILITIES
 from conformance.drivers.stdio import Failure, Provoked
@@ -27,7 +27,6 @@ HELLO: Final[Mapping[str, Json]] = {
 }
 
 
-_NUMBERS: Final = ("step", "loss", "evalLoss", "learningRate", "epoch", "samplesPerSecond")
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
@@ -105,11 +104,20 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return an event under the wire's names; a checkpoint with its adapter."""
+    """Return what a callback was given, under the wire's names; a checkpoint with its adapter.
+
+    A member that the frame lacks, or gives with another type, is null, as the callback sees it.
+    """
     if isinstance(event, Checkpoint):
-        return {**arkor_proto.encode_event_data(event.saved), "adapter": event.adapter}
-    data = arkor_proto.encode_event_data(event)
-    return {**dict.fromkeys(_NUMBERS), **data} if isinstance(event, TrainingLog) else data
+        return {**event_data(event.saved), "adapter": event.adapter}
+    names = [attribute.name for attribute in fields(type(event)) if attribute.name != "extra"]
+    known: dict[str, object] = {_camel(name): getattr(event, name) for name in names}
+    return {**arkor_proto.encode_event_data(event), **known}
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
 
 
 def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind

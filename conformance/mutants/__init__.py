@@ -10,6 +10,7 @@ from conformance.mutants import (
     benign,
     budget,
     callbacks,
+    calls,
     cancel,
     create,
     cursor,
@@ -21,6 +22,7 @@ from conformance.mutants import (
     resume,
     sse,
     stream,
+    values,
     wire,
 )
 from conformance.mutants.surgery import Mutant, mutants_in
@@ -44,9 +46,11 @@ def all_mutants() -> tuple[Mutant, ...]:
         errors,
         sse,
         events,
+        values,
         callbacks,
         cancel,
         abort,
+        calls,
     )
     return tuple(mutant for family in families for mutant in mutants_in(family))
 

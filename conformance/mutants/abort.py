@@ -18,7 +18,7 @@ from arkor_proto._messages import (
     Start,
 )
 from arkor_proto._session import Session
-from arkor_proto._table import Job, JobSignal, Move, Stream, StreamSignal
+from arkor_proto._table import Ignored, Job, JobSignal, Move, Stream, StreamSignal
 from arkor_proto._types import TrainingJob, TrainingResult
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request, stream_request
@@ -154,7 +154,7 @@ def submits_although_aborted() -> None:
     replace(Session, "handle", handle)
 
 
-@breaks("ARK-ABT-7")
+@breaks("ARK-ABT-7", "ARK-ABT-1")
 def delivers_what_is_buffered_after_an_abort() -> None:
     """Frames that had arrived are still delivered, and a terminal one resolves."""
     original = Wait.abort
@@ -195,3 +195,9 @@ def reopens_after_an_abort() -> None:
 
     replace(Session, "handle", handle)
     hear_the_present_stream_alone()
+
+
+@breaks("ARK-ABT-11")
+def resolves_an_abort_in_the_last_callback() -> None:
+    """Once the terminal frame is with its callback, an abort comes too late."""
+    set_cell(Stream.CONCLUDING, StreamSignal.ABORT, Ignored("the result is as good as known"))

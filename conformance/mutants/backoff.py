@@ -1,54 +1,58 @@
 """Mutants of the arithmetic of delays."""
 
 # Mutants reach into what nobody else may touch.
-# ruff: noqa: D401
+# ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
 from arkor_proto._backoff import Budget, Jitter, Random, ReconnectPolicy
+from conformance.drivers.clocks import VirtualClock
 from conformance.mutants.surgery import breaks, change_profiles, replace
 
 _FOR_ALL = ("2026-05", "2026-07")
+_WHERE_DELAYS_GROW = ("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11", "ARK-BUD-3", "ARK-BUD-10")
+"""Rules that are judged by how delays grow: a client with another formula breaks them as well."""
 
 
 def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
     replace(ReconnectPolicy, "nominal_delay", formula)
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def does_not_wait() -> None:
     """A failed open is followed by the next one at once."""
     _formula(lambda _, __: 0.0)
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def waits_linearly() -> None:
     """The delay grows by the base each time."""
     _formula(lambda policy, n: min(policy.initial_delay * (n + 1), policy.max_delay))
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def waits_constantly() -> None:
     """The delay never grows."""
     _formula(lambda policy, _: min(policy.initial_delay, policy.max_delay))
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def is_one_power_ahead() -> None:
     """The first delay is already doubled."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0 ** min(n + 1, 900), policy.max_delay))
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def is_one_power_behind() -> None:
     """The first two delays are the same."""
     _formula(lambda p, n: min(p.initial_delay * 2.0 ** min(max(n - 1, 0), 900), p.max_delay))
 
 
-@breaks("ARK-BAK-1")
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
 def grows_by_one_and_a_half() -> None:
     """The delay grows by half each time."""
     _formula(lambda policy, n: min(policy.initial_delay * 1.5 ** min(n, 900), policy.max_delay))
@@ -61,12 +65,23 @@ def knows_no_cap() -> None:
 
 
 @breaks("ARK-BAK-8")
+def overflows_an_integer() -> None:
+    """The power is an integer of 64 bits: after 63 failures it is out of range."""
+
+    def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
+        power = int.from_bytes((1 << n).to_bytes(8, "big", signed=True), "big", signed=True)
+        return min(policy.initial_delay * power, policy.max_delay)
+
+    _formula(nominal_delay)
+
+
+@breaks("ARK-BAK-8")
 def overflows() -> None:
     """The power is not clamped: after 1,024 failures it overflows."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
 
 
-@breaks("ARK-BAK-6", "ARK-BAK-1")
+@breaks("ARK-BAK-6")
 def spreads_by_half() -> None:
     """The delay is spread far beyond a quarter."""
     original = ReconnectPolicy.delay
@@ -79,7 +94,7 @@ def spreads_by_half() -> None:
     replace(ReconnectPolicy, "delay", delay)
 
 
-@breaks("ARK-BAK-2", "ARK-BAK-6")
+@breaks("ARK-BAK-2")
 def spreads_above_the_cap() -> None:
     """The cap is applied before the spread."""
 
@@ -126,3 +141,40 @@ def spreads_the_clean_end() -> None:
 def does_not_spread_the_clean_end() -> None:
     """All clients that one backend lets go come back in the same moment."""
     change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
+
+
+@breaks("ARK-BAK-16")
+def waits_a_base_above_the_cap() -> None:
+    """After a clean end the base is the delay, whatever the cap."""
+
+    def clean_end(budget: Budget, *, spread: bool) -> float:
+        base = budget.policy.initial_delay
+        return base if not spread or budget.random is None else base * (0.75 + budget.random() / 4)
+
+    replace(Budget, "clean_end", clean_end)
+
+
+@breaks("ARK-BAK-8")
+def waits_for_not_a_number() -> None:
+    """After 1,024 failures the power is infinite, and nothing times infinity is not a number."""
+    sleep_originally = VirtualClock.sleep_until
+
+    def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
+        delay = policy.initial_delay * (2.0**n if n < 1024 else math.inf)  # noqa: PLR2004
+        return delay if math.isnan(delay) else min(delay, policy.max_delay)
+
+    async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:
+        emit = clock._emit
+
+        def emit_as_json_can(message: Mapping[str, object]) -> None:
+            unsaid = message.get("event") == "sleep" and math.isnan(deadline)
+            emit({**message, "ms": None} if unsaid else message)
+
+        clock._emit = emit_as_json_can
+        try:
+            await sleep_originally(clock, deadline, purpose)
+        finally:
+            clock._emit = emit
+
+    _formula(nominal_delay)
+    replace(VirtualClock, "sleep_until", sleep_until)

@@ -23,7 +23,7 @@ from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import Headers, Request
 from arkor_proto.transports import _async_http
 from arkor_proto.transports._async_http import Connection
-from conformance.drivers import stdio
+from conformance.drivers import lines
 from conformance.drivers.clocks import VirtualClock
 from conformance.drivers.stdio import Desk
 from conformance.mutants.surgery import body_of, breaks, replace, with_body, with_header
@@ -179,26 +179,26 @@ def reads_slowly() -> None:
 @breaks()
 def makes_noise_on_stderr() -> None:
     """The client logs whatever it does to standard error."""
-    original = stdio.emit
+    original = lines.emit
 
     def emit(message: Mapping[str, object]) -> None:
         sys.stderr.write(f"DEBUG about to say {sorted(message)}\n")
         original(message)
 
-    replace(stdio, "emit", emit)
+    replace(lines, "emit", emit)
 
 
 @breaks()
 def sends_logs_between() -> None:
     """The driver sends log events between all others."""
-    original = stdio.emit
+    original = lines.emit
 
     def emit(message: Mapping[str, object]) -> None:
         if "re" not in message:
             original({"event": "log", "text": "something is about to happen"})
         original(message)
 
-    replace(stdio, "emit", emit)
+    replace(lines, "emit", emit)
 
 
 @breaks()

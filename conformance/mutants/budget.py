@@ -18,7 +18,7 @@ from arkor_proto._reader import Control, FrameReader, Meaning
 from arkor_proto._sse import EventStreamParser
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import ByObject, breaks, change_profiles, replace
 
 
 def _limit_changed_by(change: int) -> None:
@@ -37,7 +37,7 @@ def _limit_changed_by(change: int) -> None:
     replace(Budget, "failed", failed)
 
 
-@breaks("ARK-BUD-6")
+@breaks("ARK-BUD-6", follows=("ARK-EVT-15", "ARK-RES-14"))
 def tries_once_more() -> None:
     """One open too many."""
     _limit_changed_by(1)
@@ -90,7 +90,7 @@ def forgets_failures_on_200() -> None:
     replace(Wait, "_responded", responded)
 
 
-@breaks("ARK-BUD-13")
+@breaks("ARK-BUD-13", "ARK-BUD-18")
 def takes_a_ping_for_progress() -> None:
     """A ping is progress where it must not be."""
     change_profiles(lambda p: evolve(p, progress=Progress.ANY_FRAME), "2026-07", "hardened")
@@ -122,7 +122,7 @@ def _count_only(counts: Callable[[FrameReader, ServerSentEvent, Meaning], bool])
     replace(FrameReader, "progress", progress)
 
 
-@breaks("ARK-BUD-11", "ARK-BUD-12", "ARK-BUD-14")
+@breaks("ARK-BUD-11", "ARK-BUD-19", "ARK-BUD-14")
 def takes_only_known_types_for_progress() -> None:
     """A frame of an unknown type is no progress."""
     _count_only(lambda _, __, meaning: meaning is not Control.UNKNOWN)
@@ -131,11 +131,11 @@ def takes_only_known_types_for_progress() -> None:
 @breaks("ARK-BUD-14")
 def lets_the_first_frame_decide() -> None:
     """Only the first frame of a stream can be progress."""
-    taken: dict[int, EventStreamParser] = {}
+    taken = ByObject[EventStreamParser]()
 
     def is_first(reader: FrameReader, _: ServerSentEvent, __: Meaning) -> bool:
-        first = taken.get(id(reader)) is not reader._parser
-        taken[id(reader)] = reader._parser
+        first = taken.get(reader) is not reader._parser
+        taken[reader] = reader._parser
         return first
 
     _count_only(is_first)
@@ -164,7 +164,7 @@ def remembers_one_id() -> None:
     replace(_reader, "_REMEMBERED", 1)
 
 
-@breaks("ARK-BUD-16")
+@breaks("ARK-BUD-16", "ARK-BUD-20", follows=("ARK-BUD-4", "ARK-BUD-10", "ARK-BUD-13", "ARK-BUD-18"))
 def takes_a_comment_for_progress() -> None:
     """Any byte is progress."""
     original = FrameReader.feed
@@ -253,3 +253,35 @@ def gives_up_on_an_empty_stream() -> None:
             original(wait, cause, now)
 
     replace(Wait, "_fail", fail)
+
+
+@breaks("ARK-BUD-3", follows=("ARK-BUD-9",))
+def counts_on_after_a_break() -> None:
+    """A break after progress goes on with the count from before the progress."""
+    responded, fail = Wait._responded, Wait._fail
+    before = ByObject[int]()
+
+    def responded_(wait: Wait, pending: Pending, now: float) -> None:
+        responded(wait, pending, now)
+        if wait.machines.stream is Stream.STREAMING:
+            before[wait] = wait.budget.failures
+
+    def fail_(wait: Wait, cause: Exception, now: float) -> None:
+        if isinstance(cause, TransportError) and wait.reader.progressed:
+            wait.budget.failures = before[wait]
+        fail(wait, cause, now)
+
+    replace(Wait, "_responded", responded_)
+    replace(Wait, "_fail", fail_)
+
+
+@breaks("ARK-BUD-14")
+def takes_the_first_id_alone_for_progress() -> None:
+    """Only the first id of a job counts as progress."""
+    original = FrameReader._is_new
+
+    def is_new(reader: FrameReader, frame: ServerSentEvent) -> bool:
+        first = len(reader._seen) < 2  # noqa: PLR2004 - nothing, and then the first
+        return original(reader, frame) and (first or not frame.has_id)
+
+    replace(FrameReader, "_is_new", is_new)

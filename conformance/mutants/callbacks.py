@@ -39,13 +39,25 @@ def ignores_errors_of_callbacks() -> None:
     replace(Wait, "handled", handled)
 
 
-@breaks("ARK-EVT-15")
+@breaks("ARK-EVT-28")
 def asks_again_for_the_event_whose_callback_failed() -> None:
-    """After an exception the stream is reopened before that event, not behind it."""
+    """After an exception the stream is reopened before that event, not after it."""
     original = Wait._callback_failed
 
     def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
         wait.reader.cursor = wait._cursor_before
+        original(wait, event, error, now)
+
+    replace(Wait, "_callback_failed", failed)
+
+
+@breaks("ARK-STR-17")
+def leaves_the_stream_of_a_failed_callback_open() -> None:
+    """After an exception from a callback the connection of the stream stays open."""
+    original = Wait._callback_failed
+
+    def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
+        wait._exchange = None
         original(wait, event, error, now)
 
     replace(Wait, "_callback_failed", failed)

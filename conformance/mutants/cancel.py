@@ -7,6 +7,8 @@
 from collections.abc import Callable
 from itertools import count
 
+from attrs import evolve
+
 from arkor_proto._exchange import Answer, Outbox
 from arkor_proto._messages import (
     Cancel,
@@ -21,7 +23,8 @@ from arkor_proto._messages import (
 from arkor_proto._session import Session
 from arkor_proto._table import Ignored, Job, Move, Stop, StopSignal, Stream
 from arkor_proto._wire import cancel_request
-from conformance.mutants.surgery import breaks, replace, set_cell
+from conformance.mutants.surgery import ByObject, breaks, replace, set_cell
+from conformance.reading import parse_json
 
 _DEAF = Ignored("the mutant does not hear it")
 
@@ -49,6 +52,7 @@ def cancel_before_start_submits() -> None:
     def handle(session: Session, event: Input, now: float) -> None:
         if isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED:
             original(session, Start(), now)
+            session._outbox.asked.discard(Operation.START)  # no caller waits for it
         original(session, event, now)
 
     replace(Session, "handle", handle)
@@ -76,7 +80,7 @@ def does_not_cancel_a_job_that_is_over() -> None:
     )
 
 
-@breaks("ARK-CAN-4")
+@breaks("ARK-CAN-4", "ARK-CAN-12")
 def swallows_the_error_of_a_cancel() -> None:
     """A cancel resolves whatever it is answered with."""
     original = Outbox.settle
@@ -101,6 +105,21 @@ def repeats_a_cancel() -> None:
             session._outbox.send(Operation.CANCEL, request)
         else:
             original(session, answer)
+
+    replace(Session, "_cancelled", cancelled)
+
+
+@breaks("ARK-CAN-11")
+def reads_the_answer_to_a_cancel() -> None:
+    """A cancel whose answer has a body that is not JSON has failed."""
+    original = Session._cancelled
+
+    def cancelled(session: Session, answer: Answer) -> None:
+        try:
+            parse_json(answer.body.decode() or "{}")
+        except ValueError:
+            answer = evolve(answer, status=500)
+        original(session, answer)
 
     replace(Session, "_cancelled", cancelled)
 
@@ -133,19 +152,19 @@ def sends_overlapping_cancels() -> None:
     set_cell(Stop.IDLE, StopSignal.ANSWER, _DEAF)
 
 
-@breaks("ARK-CAN-8")
+@breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
     """A second cancel after an answered one sends nothing."""
     original = Session.handle
-    done: set[int] = set()
+    done = ByObject[bool]()
 
     def handle(session: Session, event: Input, now: float) -> None:
         original(session, event, now)
         if isinstance(event, Cancel) and session._machines.stop is Stop.CANCELLING:
-            done.add(id(session))
+            done[session] = True
 
     replace(Session, "handle", handle)
-    _settle_cancels(lambda session: CancelSent() if id(session) in done else None)
+    _settle_cancels(lambda session: CancelSent() if session in done else None)
 
 
 @breaks("ARK-CAN-9")
@@ -162,32 +181,32 @@ def does_not_send_the_cancel() -> None:
     _settle_cancels(lambda _: CancelSent())
 
 
-@breaks("ARK-CAN-8")
+@breaks("ARK-CAN-13")
 def remembers_a_refused_cancel() -> None:
     """After a refused cancel every later one fails with the same error."""
     original = Outbox.settle
-    refusals: dict[int, Rejected] = {}
+    refusals = ByObject[Rejected]()
 
     def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
         if operation is Operation.CANCEL and isinstance(outcome, Rejected):
-            refusals[id(outbox)] = outcome
+            refusals[outbox] = outcome
         original(outbox, operation, outcome)
 
     replace(Outbox, "settle", settle)
-    _settle_cancels(lambda session: refusals.get(id(session._outbox)))
+    _settle_cancels(lambda session: refusals.get(session._outbox))
 
 
-@breaks("ARK-CAN-7", "ARK-CAN-1")
+@breaks("ARK-CAN-10")
 def cancel_fails_with_the_create() -> None:
     """Where the create has failed, a cancel rejects with that failure."""
     original = Outbox.settle
-    failures: dict[int, Rejected] = {}
+    failures = ByObject[Rejected]()
 
     def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
         if operation is Operation.START and isinstance(outcome, Rejected):
-            failures[id(outbox)] = outcome
+            failures[outbox] = outcome
         nothing = operation is Operation.CANCEL and isinstance(outcome, NothingToCancel)
-        failure = failures.get(id(outbox)) if nothing else None
+        failure = failures.get(outbox) if nothing else None
         original(outbox, operation, failure or outcome)
 
     replace(Outbox, "settle", settle)

@@ -8,11 +8,22 @@ from itertools import count
 
 from attrs import evolve
 
-from arkor_proto import _machines
+from arkor_proto import _json, _machines
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox
 from arkor_proto._json import read_job
-from arkor_proto._messages import Accepted, Follow, Input, Operation, Outcome, Rejected
+from arkor_proto._messages import (
+    Abort,
+    Accepted,
+    Cancel,
+    Follow,
+    Input,
+    Leave,
+    Operation,
+    Outcome,
+    Rejected,
+    Start,
+)
 from arkor_proto._session import Session
 from arkor_proto._table import Job, JobSignal, Move, StreamSignal
 from arkor_proto._types import JobSpec, TrainingJob, TrainingStarted
@@ -87,6 +98,21 @@ def remembers_a_failed_start() -> None:
     _remember_starts_that_failed_by(ResponseError)
 
 
+@breaks("ARK-CRE-5")
+def wait_remembers_a_failed_start() -> None:
+    """After a failed `start()` a `wait()` fails with the same error."""
+    original = Session._asked
+
+    def asked(session: Session, imperative: Start | Follow | Leave | Cancel | Abort) -> None:
+        if isinstance(imperative, Follow) and isinstance(session._refusal, ResponseError):
+            session._outbox.asked.add(Operation.FOLLOW)
+            session._outbox.settle(Operation.FOLLOW, Rejected(session._refusal))
+        else:
+            original(session, imperative)
+
+    replace(Session, "_asked", asked)
+
+
 @breaks("ARK-CRE-4")
 def start_opens_the_stream() -> None:
     """`start()` already opens the stream."""
@@ -136,7 +162,7 @@ def accepts_a_job_without_an_id() -> None:
     replace(Session, "_accepted", accepted)
 
 
-@breaks("ARK-CRE-9")
+@breaks("ARK-CRE-9", follows=("ARK-CRE-5",))
 def wait_does_not_submit() -> None:
     """`wait()` without `start()` waits for a job that nobody submits."""
     joints = _machines._JOINT_BY_SIGNAL
@@ -182,7 +208,7 @@ def attached_trainer_submits() -> None:
     replace(ArkorClient, "attach", attach)
 
 
-@breaks("ARK-CRE-1", "ARK-ERR-10")
+@breaks("ARK-CRE-1", "ARK-ERR-10", follows=("ARK-SEC-4", "ARK-SEC-7"))
 def start_never_settles() -> None:
     """`start()` submits and is never heard of again."""
     original = Outbox.settle
@@ -263,3 +289,13 @@ def start_calls_back() -> None:
         return job_id
 
     replace(Trainer, "start", start)
+
+
+@breaks("ARK-CRE-8")
+def takes_any_text_for_an_id() -> None:
+    """An id that one segment of a path cannot carry is taken; what UTF-8 lacks becomes `?`."""
+
+    def check(job_id: str) -> str:
+        return job_id.encode(errors="replace").decode()
+
+    replace(_json, "check_job_id", check)

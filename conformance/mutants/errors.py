@@ -23,13 +23,13 @@ from conformance.mutants.surgery import (
 )
 
 
-@breaks("ARK-ERR-2", "ARK-ERR-3")
+@breaks("ARK-ERR-2", "ARK-ERR-3", follows=("ARK-ERR-6",))
 def retries_permanent_statuses() -> None:
     """A 401 is retried as if it would go away."""
     change_profiles(lambda p: evolve(p, permanent_statuses=frozenset({204})), "2026-07", "hardened")
 
 
-@breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-BUD-2")
+@breaks("ARK-ERR-1", "ARK-ERR-2")
 def gives_up_on_404() -> None:
     """A 404 ends the wait where it must not."""
     change_profiles(
@@ -98,7 +98,7 @@ def reads_error_bodies_as_streams() -> None:
     change_profiles(lambda p: evolve(p, stream_statuses=frozenset(range(200, 600))))
 
 
-@breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4")
+@breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-11")
 def gives_up_on_every_4xx() -> None:
     """Any 4xx ends the wait: the client is to blame, says the class."""
     change_profiles(

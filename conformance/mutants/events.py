@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from attrs import evolve
 
-from arkor_proto import _reader, _wait
+from arkor_proto import _wait
 from arkor_proto._errors import EventTooLarge
 from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
@@ -18,7 +18,6 @@ from arkor_proto._reader import Control, FrameReader, Meaning, after
 from arkor_proto._table import StreamSignal
 from arkor_proto._types import (
     FrameSkipped,
-    JsonObject,
     TrainingCompleted,
     TrainingEvent,
     TrainingFailed,
@@ -26,10 +25,11 @@ from arkor_proto._types import (
     TrainingStarted,
 )
 from arkor_proto._wait import Wait
+from arkor_proto._walk import JsonObject
 from arkor_proto.transports._async_driver import Driver
 from arkor_proto.transports.anyio import Checkpoint
 from conformance.drivers.stdio import Desk
-from conformance.mutants.surgery import breaks, replace
+from conformance.mutants.surgery import ByObject, breaks, decode_events, replace
 
 
 def _misread(change: Callable[[ServerSentEvent, Meaning], Meaning]) -> None:
@@ -68,7 +68,7 @@ def ignores_end() -> None:
     _misread(lambda _, right: Control.UNKNOWN if right is Control.END else right)
 
 
-@breaks("ARK-EVT-5")
+@breaks("ARK-EVT-27")
 def delivers_pings() -> None:
     """A ping that carries an event is delivered."""
     _misread(
@@ -76,6 +76,28 @@ def delivers_pings() -> None:
             decode_event({"type": "training.log"}) or right if frame.type == "ping" else right
         )
     )
+
+
+@breaks("ARK-EVT-5", follows=("ARK-SSE-12", "ARK-STR-4", "ARK-EVT-1", "ARK-EVT-27"))
+def ends_at_a_ping() -> None:
+    """A ping ends the wait like `event: end`."""
+    _misread(lambda frame, right: Control.END if frame.type == "ping" else right)
+
+
+@breaks("ARK-EVT-29")
+def keeps_the_error_of_a_failure_to_itself() -> None:
+    """The callback of a failed job is not told the error."""
+    _change_data(lambda name, data: {**data, "error": None} if name == "failed" else data)
+
+
+@breaks("ARK-EVT-1")
+def has_no_callback_for_logs() -> None:
+    """`training.log` is not handed on."""
+
+    def decode(source: JsonObject) -> TrainingEvent | None:
+        return None if source.get("type") == "training.log" else decode_event(source)
+
+    decode_events(decode)
 
 
 @breaks("ARK-EVT-4")
@@ -93,9 +115,9 @@ def goes_by_the_event_name() -> None:
     _misread(only_named)
 
 
-@breaks("ARK-EVT-7")
+@breaks("ARK-EVT-7", "ARK-EVT-26")
 def gives_up_at_malformed_data() -> None:
-    """A frame that is no JSON ends the wait."""
+    """A frame whose data is not a JSON object ends the wait."""
     _reject_at(FrameSkipped)
 
 
@@ -105,19 +127,19 @@ def gives_up_at_unknown_types() -> None:
     _reject_at(Control.UNKNOWN)
 
 
-@breaks("ARK-EVT-1")
+@breaks("ARK-EVT-25")
 def delivers_each_id_once() -> None:
     """A frame whose id was seen before is not delivered."""
-    original = Wait._act_on
-    seen: set[tuple[int, str]] = set()
+    original = FrameReader.read
+    seen = ByObject[set[str]]()
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        key = id(wait), wait.reader.cursor
-        again = key in seen and bool(wait.reader.cursor)
-        seen.add(key)
-        original(wait, Control.UNKNOWN if again else meaning, now)
+    def read(reader: FrameReader, frame: ServerSentEvent) -> Meaning:
+        before = seen.setdefault(reader, set())
+        again = frame.has_id and frame.last_event_id in before
+        before.add(frame.last_event_id)
+        return Control.UNKNOWN if again else original(reader, frame)
 
-    replace(Wait, "_act_on", act_on)
+    replace(FrameReader, "read", read)
 
 
 @breaks("ARK-EVT-1")
@@ -127,7 +149,7 @@ def delivers_no_checkpoints() -> None:
     def decode(source: JsonObject) -> TrainingEvent | None:
         return None if source.get("type") == "checkpoint.saved" else decode_event(source)
 
-    replace(_reader, "decode_event", decode)
+    decode_events(decode)
 
 
 @breaks("ARK-EVT-2")
@@ -197,7 +219,7 @@ def forgets_the_adapter() -> None:
     replace(Checkpoint, "adapter", property(adapter))
 
 
-@breaks("ARK-EVT-11")
+@breaks("ARK-EVT-11", follows=("ARK-EVT-6",))
 def invents_artifacts() -> None:
     """The artifacts of a job that has none are a list with an empty entry."""
     original = Wait._keep_result
@@ -292,17 +314,17 @@ def resolves_before_the_last_callback() -> None:
 def catches_up_backwards() -> None:
     """What a reopened stream brings is delivered newest first."""
     feed_originally, over_originally = FrameReader.feed, Wait._over
-    missed: dict[int, list[ServerSentEvent]] = {}
+    missed = ByObject[list[ServerSentEvent]]()
 
     def feed(reader: FrameReader, data: bytes) -> None:
         reopened = bool(reader._parser.last_event_id)
         feed_originally(reader, data)
         if reopened and not any("completed" in frame.data for frame in reader._queue):
-            missed.setdefault(id(reader), []).extend(reader._queue)
+            missed.setdefault(reader, []).extend(reader._queue)
             reader._queue.clear()
 
     def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        wait.reader._queue.extend(reversed(missed.pop(id(wait.reader), [])))
+        wait.reader._queue.extend(reversed(missed.pop(wait.reader, [])))
         over_originally(wait, pending, error, now)
 
     replace(FrameReader, "feed", feed)
@@ -315,7 +337,7 @@ def takes_zero_for_missing() -> None:
     _change_data(lambda _, data: {key: value or None for key, value in data.items()})
 
 
-@breaks("ARK-EVT-11", "ARK-STR-2")
+@breaks("ARK-EVT-11")
 def forgets_the_artifacts() -> None:
     """The result names no artifacts."""
     original = Wait._keep_result

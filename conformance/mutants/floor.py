@@ -15,7 +15,7 @@ from arkor_proto._backoff import Budget
 from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import Headers
 from arkor_proto._wire import header
-from conformance.mutants.surgery import breaks, change_profiles, replace
+from conformance.mutants.surgery import ByObject, breaks, change_profiles, replace
 
 _FOR_ALL = ("2026-05", "2026-07")
 
@@ -47,16 +47,16 @@ def keeps_retry_after() -> None:
 def lets_retry_decide_alone() -> None:
     """`retry:` takes the place of the formula, also to wait less."""
     original = Budget._raised
-    said: dict[int, float] = {}
+    said = ByObject[float]()
 
     def ask(budget: Budget, *, stream: float | None = None, once: float | None = None) -> None:
         if stream is not None:
-            said[id(budget)] = min(stream, budget.policy.max_delay)
+            said[budget] = min(stream, budget.policy.max_delay)
         if once is not None:
             budget._once_floor = once
 
     def raised(budget: Budget, delay: float) -> float:
-        return said.get(id(budget), original(budget, delay))
+        return said.get(budget, original(budget, delay))
 
     replace(Budget, "ask", ask)
     replace(Budget, "_raised", raised)
@@ -204,6 +204,17 @@ def reads_retry_with_its_number_parser() -> None:
 
 
 @breaks("ARK-SSE-18")
+def reads_retry_up_to_the_first_letter() -> None:
+    """`1000x` is 1,000, as `parseInt` has it."""
+
+    def read(value: bytes) -> int | None:
+        found = re.match(rb" ?(\d+)", value)
+        return None if found is None else int(found[1])
+
+    _every_retry(read)
+
+
+@breaks("ARK-SSE-18")
 def reads_retry_as_a_float() -> None:
     """`5e3` is 5,000."""
 
@@ -214,6 +225,18 @@ def reads_retry_as_a_float() -> None:
             return None
 
     _every_retry(read)
+
+
+@breaks("ARK-SSE-20")
+def takes_an_empty_retry_for_zero() -> None:
+    """`retry:` without a value takes the floor away."""
+    _every_retry(lambda value: None if value.strip() else 0)
+
+
+@breaks("ARK-SSE-20")
+def takes_an_empty_retry_for_the_default() -> None:
+    """`retry:` without a value stands for the three seconds of browsers."""
+    _every_retry(lambda value: None if value.strip() else 3000)
 
 
 @breaks("ARK-BAK-10")

@@ -12,6 +12,7 @@ from arkor_proto._exchange import Pending
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
 from conformance.mutants.surgery import (
+    ByObject,
     breaks,
     change_profiles,
     hear_the_present_stream_alone,
@@ -112,14 +113,14 @@ def gives_a_silent_stream_up_where_it_should_not() -> None:
 def limits_the_stream_to_an_hour() -> None:
     """A stream that is an hour old is reopened, whatever it brings."""
     opened_originally, idle_originally = Wait._responded, Wait._idle_at
-    opened: dict[int, float] = {}
+    opened = ByObject[float]()
 
     def responded(wait: Wait, pending: Pending, now: float) -> None:
-        opened[id(wait)] = now
+        opened[wait] = now
         opened_originally(wait, pending, now)
 
     def idle_at(wait: Wait) -> float:
-        return min(idle_originally(wait), opened[id(wait)] + 3600.0)
+        return min(idle_originally(wait), opened[wait] + 3600.0)
 
     replace(Wait, "_responded", responded)
     replace(Wait, "_idle_at", idle_at)

@@ -4,12 +4,16 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+import codecs
+import re
 from collections.abc import Callable
 from functools import partial
+from weakref import WeakKeyDictionary, WeakSet
 
 from arkor_proto._errors import TransportError
 from arkor_proto._event import ServerSentEvent
 from arkor_proto._exchange import Pending
+from arkor_proto._reader import FrameReader
 from arkor_proto._sse import EventStreamParser
 from arkor_proto._wait import Wait
 from conformance.mutants.dialect import (
@@ -21,16 +25,27 @@ from conformance.mutants.dialect import (
     speak,
     with_lines,
 )
-from conformance.mutants.surgery import breaks, replace
+from conformance.mutants.surgery import ByObject, breaks, replace
 
 
-@breaks("ARK-SSE-1")
+@breaks(
+    "ARK-SSE-1",
+    follows=(
+        "ARK-SSE-2",
+        "ARK-SSE-3",
+        "ARK-SSE-7",
+        "ARK-RES-3",
+        "ARK-RES-4",
+        "ARK-RES-5",
+        "ARK-RES-10",
+    ),
+)
 def decodes_latin_1() -> None:
     """The body is decoded as Latin-1."""
     before_parsing(lambda data: data.decode("latin-1").encode())
 
 
-@breaks("ARK-SSE-2")
+@breaks("ARK-SSE-2", follows=("ARK-SSE-7",))
 def keeps_the_byte_order_mark() -> None:
     """A byte order mark is data."""
 
@@ -47,13 +62,17 @@ def strips_every_byte_order_mark() -> None:
     before_parsing(lambda data: data.replace(b"\xef\xbb\xbf", b""))
 
 
-@breaks("ARK-SSE-3")
+@breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
 def fails_at_invalid_utf8() -> None:
     """Bytes that are not UTF-8 break the connection."""
     original = Wait._received
+    decoders = ByObject[codecs.IncrementalDecoder]()
+    strict = codecs.getincrementaldecoder("utf-8")
 
     def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
-        if b"\xff" in data or b"\xc3(" in data or b"\x80" in data:
+        try:
+            decoders.setdefault(pending, strict()).decode(data)
+        except UnicodeDecodeError:
             wait.outbox.close(pending)
             wait._over(pending, TransportError("invalid UTF-8"), now)
         else:
@@ -74,7 +93,7 @@ def knows_only_lf() -> None:
     with_lines(lambda data: data)
 
 
-@breaks("ARK-SSE-4")
+@breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-7", "ARK-SSE-19"))
 def knows_no_lone_cr() -> None:
     """Only LF and CRLF end a line."""
     with_lines(lambda data: data.replace(b"\r\n", b"\n"))
@@ -95,10 +114,11 @@ def knows_only_crlf() -> None:
 @breaks("ARK-SSE-5")
 def splits_at_any_line_separator() -> None:
     """NEL, U+2028 and others end a line too."""
-    speak(Dialect(lines=lambda text: [*text.replace("\n\n", "\n\0\n").splitlines()]))
+    ends = re.compile("[\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
+    speak(Dialect(lines=lambda text: ends.split(text)[:-1]))
 
 
-@breaks("ARK-SSE-6")
+@breaks("ARK-SSE-19", "ARK-SSE-6")
 def waits_behind_a_cr() -> None:
     """A CR at the end of a chunk waits for the next byte."""
     original = EventStreamParser.feed
@@ -222,6 +242,28 @@ def _change_name(change: Callable[[str], str], line: str) -> tuple[str, str]:
     return change(name), value
 
 
+def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
+    return plain_field(line) if ":" in line else ("\0", "")
+
+
+@breaks("ARK-SSE-10")
+def gives_a_block_up_at_a_line_without_a_colon() -> None:
+    """A line without a colon makes the block before it worthless."""
+    spoils = "\0".__eq__
+    speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
+
+
+@breaks("ARK-SSE-10")
+def takes_the_space_for_granted() -> None:
+    """The first character after the colon is dropped, whatever it is."""
+
+    def field(line: str) -> tuple[str, str]:
+        name, _, value = line.partition(":")
+        return name, value[1:]
+
+    speak(Dialect(field=field))
+
+
 @breaks("ARK-SSE-11")
 def ignores_the_case_of_names() -> None:
     """`Data:` is data."""
@@ -260,7 +302,7 @@ def takes_the_first_event_name() -> None:
     speak(Dialect(first_event_counts=True))
 
 
-@breaks("ARK-SSE-12")
+@breaks("ARK-SSE-12", follows=("ARK-SSE-15",))
 def carries_the_event_name_over() -> None:
     """An event name holds for the blocks that follow."""
     speak(Dialect(event_carries_over=True))
@@ -305,28 +347,111 @@ def dispatches_blocks_without_data() -> None:
 @breaks("ARK-SSE-15")
 def dispatches_again_at_a_blank_line() -> None:
     """Blank lines dispatch the last event once more."""
-    latest: dict[int, list[ServerSentEvent]] = {}
+    latest = ByObject[list[ServerSentEvent]]()
 
     def again(
         parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
     ) -> list[ServerSentEvent]:
-        before = latest.get(id(parser), [])
-        latest[id(parser)] = events[-1:] or before
+        before = latest.get(parser, [])
+        latest[parser] = events[-1:] or before
         first = events[:1] if b"\n\n\n" in data.lstrip(b"\r\n") else []
         return [*(before if data.startswith(b"\n") else []), *first, *events]
 
     after_parsing(again)
 
 
+@breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
+def dispatches_a_chunk_without_an_event() -> None:
+    """A chunk that completes no event is an event with empty data, comments apart."""
+
+    def dispatch(
+        parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
+    ) -> list[ServerSentEvent]:
+        if events or not data.strip(b"\r\n") or data.startswith(b":"):
+            return events
+        return [ServerSentEvent("message", "", parser._cursor, has_id=False)]
+
+    after_parsing(dispatch)
+
+
+@breaks("ARK-SSE-15", follows=("ARK-BUD-4",))
+def takes_an_empty_body_for_an_event() -> None:
+    """A body without a byte counts as an event."""
+    opened, fed = FrameReader.open, FrameReader.feed
+    untouched: WeakSet[FrameReader] = WeakSet()
+
+    def open_(reader: FrameReader) -> None:
+        opened(reader)
+        reader.progressed = True
+        untouched.add(reader)
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        if reader in untouched:
+            untouched.discard(reader)
+            reader.progressed = False
+        fed(reader, data)
+
+    replace(FrameReader, "open", open_)
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-SSE-16")
+def dispatches_two_texts_and_no_more() -> None:
+    """Of the events that are not JSON objects only the first two of a job are dispatched."""
+    fed = FrameReader.feed
+    texts: WeakKeyDictionary[FrameReader, int] = WeakKeyDictionary()
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        fed(reader, data)
+        for frame in list(reader._queue):
+            if not frame.data.startswith("{"):
+                texts[reader] = texts.get(reader, 0) + 1
+                if texts[reader] > 2:  # noqa: PLR2004 - as its name says
+                    reader._queue.remove(frame)
+
+    replace(FrameReader, "feed", feed)
+
+
 @breaks("ARK-SSE-16")
 def dispatches_one_event_late() -> None:
     """An event is dispatched only when more arrives."""
     original = EventStreamParser.feed
-    late: dict[int, list[ServerSentEvent]] = {}
+    late = ByObject[list[ServerSentEvent]]()
 
     def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        events = [*late.pop(id(parser), []), *original(parser, data)]
-        late[id(parser)] = events[-1:]
+        events = [*late.pop(parser, []), *original(parser, data)]
+        late[parser] = events[-1:]
         return events[:-1]
 
     replace(EventStreamParser, "feed", feed)
+
+
+def _talkative(line: str) -> tuple[str, str]:
+    text = line.lstrip(": ")
+    return ("data", text) if line.startswith(":") and text.startswith("{") else plain_field(line)
+
+
+@breaks("ARK-SSE-9")
+def reads_json_in_comments() -> None:
+    """A comment that is a JSON object is data."""
+    speak(Dialect(field=_talkative))
+
+
+@breaks("ARK-SSE-9")
+def reads_fields_in_comments() -> None:
+    """A comment that looks like a field is one."""
+    speak(Dialect(field=lambda line: plain_field(line.lstrip(": "))))
+
+
+@breaks("ARK-SSE-9")
+def reads_a_last_comment() -> None:
+    """A comment at the end of the stream that is a JSON object is an event."""
+    speak(Dialect(field=_talkative))
+    original = Wait._over
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        if error is None and wait.reader._parser._block.startswith(b":"):
+            wait.reader.feed(b"\n\n")
+        original(wait, pending, error, now)
+
+    replace(Wait, "_over", over)

@@ -5,9 +5,11 @@
 # pyright: reportPrivateUsage=false
 
 import gzip
+from collections.abc import Callable
 
 from attrs import evolve
 
+from arkor_proto import _wait, _wire
 from arkor_proto._errors import ArkorError, ResponseError
 from arkor_proto._exchange import Outbox, Pending
 from arkor_proto._messages import Follow, Input, Operation, Outcome, Rejected, Resolved
@@ -17,7 +19,7 @@ from arkor_proto._session import Session
 from arkor_proto._table import Stream, StreamSignal
 from arkor_proto._types import Headers, TrainingCompleted, TrainingFailed
 from arkor_proto._wait import Wait
-from arkor_proto._wire import header, stream_request
+from arkor_proto._wire import header, header_members, stream_request
 from conformance.mutants.surgery import (
     breaks,
     change_profiles,
@@ -29,7 +31,7 @@ _PLAIN = ("2026-05", "2026-07")
 _SUCCESS = frozenset(range(200, 300))
 
 
-@breaks("ARK-STR-1")
+@breaks("ARK-STR-15")
 def waits_before_the_first_open() -> None:
     """The first open comes after the base delay."""
     original = Wait.open
@@ -40,6 +42,16 @@ def waits_before_the_first_open() -> None:
             wait.machines.stream = Stream.BACKING_OFF
         else:
             original(wait)
+
+    replace(Wait, "open", opened)
+
+
+@breaks("ARK-STR-1")
+def never_opens_the_stream() -> None:
+    """`wait()` rejects once the job is known."""
+
+    def opened(wait: Wait) -> None:
+        wait.outbox.settle(Operation.FOLLOW, Rejected(ArkorError("it does not follow jobs")))
 
     replace(Wait, "open", opened)
 
@@ -63,7 +75,7 @@ def takes_the_end_of_the_stream_for_the_result() -> None:
     _conclude_at_end(clean=True)
 
 
-@breaks("ARK-STR-4", "ARK-BUD-3")
+@breaks("ARK-STR-4")
 def takes_a_break_for_the_result() -> None:
     """A broken stream resolves the wait."""
     _conclude_at_end(clean=False)
@@ -81,7 +93,7 @@ def rejects_when_the_job_failed() -> None:
     replace(Outbox, "settle", settle)
 
 
-@breaks("ARK-STR-3")
+@breaks("ARK-STR-3", follows=("ARK-EVT-21", "ARK-EVT-23"))
 def does_not_take_a_failure_for_the_end() -> None:
     """`training.failed` is an event like any other; the wait goes on."""
     original = Wait._act_on
@@ -93,6 +105,18 @@ def does_not_take_a_failure_for_the_end() -> None:
             original(wait, meaning, now)
 
     replace(Wait, "_act_on", act_on)
+
+
+@breaks("ARK-STR-16")
+def forgets_the_error_of_a_failed_job() -> None:
+    """The result's job says that it failed, and not why."""
+    original = Wait._keep_result
+
+    def keep_result(wait: Wait, last: TrainingCompleted | None) -> None:
+        wait.job = evolve(wait._known_job, error=None)
+        original(wait, last)
+
+    replace(Wait, "_keep_result", keep_result)
 
 
 @breaks("ARK-STR-2")
@@ -225,3 +249,76 @@ def inflates_what_is_compressed() -> None:
 
     replace(Wait, "_not_a_stream", not_a_stream)
     replace(Wait, "_received", received)
+
+
+@breaks("ARK-STR-12")
+def looks_at_the_first_coding() -> None:
+    """Of several content codings the first one counts."""
+
+    def foreign(headers: Headers) -> tuple[str, ...]:
+        return tuple(c for c in header_members(headers, b"content-encoding")[:1] if c != "identity")
+
+    replace(_wait, "foreign_codings", foreign)
+
+
+@breaks("ARK-STR-12")
+def knows_few_codings() -> None:
+    """A content coding that the client does not know is taken for none."""
+
+    def foreign(headers: Headers) -> tuple[str, ...]:
+        return tuple(c for c in header_members(headers, b"content-encoding") if c == "gzip")
+
+    replace(_wait, "foreign_codings", foreign)
+
+
+@breaks("ARK-STR-12")
+def minds_any_coding() -> None:
+    """An answer that names a content coding at all is a failure, `identity` too."""
+
+    def foreign(headers: Headers) -> tuple[str, ...]:
+        return tuple("x" for name, _ in headers if name.lower() == b"content-encoding")
+
+    replace(_wait, "foreign_codings", foreign)
+
+
+def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
+    def is_stream(headers: Headers) -> bool:
+        types = header_members(headers, b"content-type")
+        return judge(tuple(each.partition(";")[0].strip().lower() for each in types))
+
+    replace(_wait, "is_event_stream", is_stream)
+
+
+@breaks("ARK-STR-10")
+def looks_at_the_first_type() -> None:
+    """Of several media types the first one counts."""
+    _by_types(lambda types: types[:1] == ("text/event-stream",))
+
+
+@breaks("ARK-STR-10")
+def looks_at_the_last_type() -> None:
+    """Of several media types the last one counts."""
+    _by_types(lambda types: types[-1:] == ("text/event-stream",))
+
+
+@breaks("ARK-STR-10")
+def minds_a_repeated_type() -> None:
+    """An answer that names its media type twice is a failure."""
+    original = _wire.is_event_stream
+
+    def is_stream(headers: Headers) -> bool:
+        return original(headers) and len(header_members(headers, b"content-type")) == 1
+
+    replace(_wait, "is_event_stream", is_stream)
+
+
+@breaks("ARK-STR-10")
+def takes_no_type_for_the_right_one() -> None:
+    """An answer with an empty media type is read."""
+    _by_types(lambda types: set(types) <= {"text/event-stream"})
+
+
+@breaks("ARK-STR-10")
+def takes_a_beginning_for_a_type() -> None:
+    """A media type that only begins like the right one is read."""
+    _by_types(lambda types: all(t.startswith("text/event-stream") for t in types))

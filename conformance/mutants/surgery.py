@@ -9,19 +9,22 @@ another reason has not understood it.
 # ruff: noqa: SLF001
 # pyright: reportPrivateUsage=false
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from types import ModuleType
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import evolve, frozen
 
-from arkor_proto import _session, _wait, _wire
+from arkor_proto import _reader, _session, _wait, _wire
 from arkor_proto._exchange import Pending, Report
 from arkor_proto._profile import Profile
 from arkor_proto._table import TABLE, Cell, Signal, State
-from arkor_proto._types import Endpoint, JobSpec, Request
+from arkor_proto._types import Endpoint, JobSpec, Request, TrainingEvent
 from arkor_proto._wait import Wait
+from arkor_proto._walk import JsonObject
 from conformance.reading import Json, parse_json
+
+T = TypeVar("T")
 
 
 @frozen
@@ -33,15 +36,20 @@ class Mutant:
     breaks: tuple[str, ...]
     what: str
     apply: Callable[[], None]
+    follows: tuple[str, ...] = ()
+    """Rules that it breaks as well, as a consequence: the kit may cite them, and need not."""
 
 
-def breaks(*requirements: str) -> Callable[[Callable[[], None]], Mutant]:
+def breaks(
+    *requirements: str, follows: tuple[str, ...] = ()
+) -> Callable[[Callable[[], None]], Mutant]:
     """Turn a function into a mutant named after it, with its docstring as the description."""
 
     def made(apply: Callable[[], None]) -> Mutant:
         family = apply.__module__.rpartition(".")[2]
         name = f"{family}.{apply.__name__.replace('_', '-')}"
-        return Mutant(name, family, requirements, (apply.__doc__ or "").strip(), apply)
+        what = (apply.__doc__ or "").strip()
+        return Mutant(name, family, requirements, what, apply, follows)
 
     return made
 
@@ -49,6 +57,31 @@ def breaks(*requirements: str) -> Callable[[Callable[[], None]], Mutant]:
 def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
     """Return the mutants that a module defines, in their order."""
     return tuple(value for value in vars(module).values() if isinstance(value, Mutant))
+
+
+class ByObject(MutableMapping[object, T]):
+    """What a mutant remembers about objects, by identity.
+
+    It keeps them: the number that `id` gives would otherwise be that of another client's soon.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[int, tuple[object, T]] = {}
+
+    def __getitem__(self, owner: object) -> T:
+        return self._kept[id(owner)][1]
+
+    def __setitem__(self, owner: object, value: T) -> None:
+        self._kept[id(owner)] = owner, value
+
+    def __delitem__(self, owner: object) -> None:
+        del self._kept[id(owner)]
+
+    def __iter__(self) -> Iterator[object]:
+        return (owner for owner, _ in self._kept.values())
+
+    def __len__(self) -> int:
+        return len(self._kept)
 
 
 def replace(owner: object, name: str, new: object) -> None:
@@ -104,6 +137,12 @@ def edit_cancel(change: Callable[[Request], Request]) -> None:
         return change(original(endpoint, job_id))
 
     replace(_session, "cancel_request", cancel_request)
+
+
+def decode_events(decode: Callable[[JsonObject], TrainingEvent | None]) -> None:
+    """Read the object of every frame with `decode` instead."""
+    for name in ("decode_event", "take_event"):
+        replace(_reader, name, decode)
 
 
 def hear_the_present_stream_alone() -> None:

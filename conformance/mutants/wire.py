@@ -39,7 +39,7 @@ def _config_of(request: Request) -> Mapping[str, Json]:
     return config if isinstance(config, Mapping) else {}
 
 
-@breaks("ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10")
+@breaks("ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", follows=("ARK-WIR-14",))
 def forgets_the_query() -> None:
     """No request says which organisation and project it is about."""
 
@@ -66,6 +66,16 @@ def leaves_the_job_id_unencoded() -> None:
 
     def job_path(job_id: str, rest: str = "") -> str:
         return f"/v1/jobs/{job_id.replace(' ', '%20')}{rest}"
+
+    replace(_wire, "_job_path", job_path)
+
+
+@breaks("ARK-WIR-13")
+def encodes_the_job_id_in_latin_1() -> None:
+    """An id beyond ASCII goes into paths as its bytes in Latin-1."""
+
+    def job_path(job_id: str, rest: str = "") -> str:
+        return f"/v1/jobs/{quote(job_id, safe='', encoding='latin-1', errors='replace')}{rest}"
 
     replace(_wire, "_job_path", job_path)
 
@@ -150,12 +160,6 @@ def allows_caches() -> None:
     edit_stream(lambda request: without(request, b"cache-control"))
 
 
-@breaks("ARK-WIR-9")
-def asks_for_compression() -> None:
-    """The stream request asks for gzip."""
-    edit_stream(lambda request: with_header(request, b"Accept-Encoding", b"gzip"))
-
-
 @breaks("ARK-WIR-10")
 def cancels_with_delete() -> None:
     """The cancel request is a DELETE."""
@@ -178,6 +182,12 @@ def opens_the_stream_without_a_token() -> None:
 def cancels_without_a_token() -> None:
     """The cancel request carries no token."""
     edit_cancel(lambda request: without(request, b"authorization"))
+
+
+@breaks("ARK-WIR-11")
+def submits_with_another_token() -> None:
+    """The create request carries a token that is not the caller's."""
+    edit_create(lambda request: with_header(request, b"Authorization", b"Bearer another"))
 
 
 @breaks("ARK-WIR-12")

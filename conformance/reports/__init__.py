@@ -1,19 +1,18 @@
 """Reports of a run: one set of facts (`run.json`), and everything else made from it.
 
-It knows which name asks for which report. It refuses to know how a verdict was reached.
+Which name asks for which report is decided here.
 """
 
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.catalogue import Outcome
-from conformance.reading import Json, ReadingError
+from conformance.reading import Json, ReadingError, UsageError
+from conformance.reports.badge import badge
 from conformance.reports.junit import junit
-from conformance.reports.markdown import badge, markdown
-from conformance.reports.record import record
+from conformance.reports.markdown import markdown
 from conformance.reports.saved import as_json
-from conformance.specification import Requirement
 
 Writer = Callable[[Mapping[str, Json]], str]
 
@@ -42,47 +41,79 @@ _BY_ENDING: Final[Mapping[str, Writer]] = {
 
 
 def check_reports(paths: Sequence[Path]) -> None:
-    """Raise ReadingError for what can hold no report, before anything is run.
+    """Raise ReadingError for what cannot be written, before anything is run.
 
     A path with a suffix is one file, by its name; any other is a directory for all of them.
     """
     for path in paths:
-        if _is_directory(path):
-            if path.exists() and not path.is_dir():
-                raise ReadingError(f"report {path}", "a file stands there, not a directory")
-            continue
-        _writer(path)
-        if not path.parent.is_dir():
-            raise ReadingError(f"report {path}", f"there is no directory {path.parent}")
+        if not _is_directory(path):
+            _writer(path)
+            check_file(path, "report")
+        elif path.is_dir():
+            for name in _ALL:
+                check_file(path / name, "report")
+        else:
+            _check_new_directory(path)
 
 
-def write_reports(
-    paths: Sequence[Path],
-    outcome: Outcome,
-    requirements: Mapping[str, Requirement],
-    command: Sequence[str],
-) -> None:
-    """Write the reports that were asked for; raises ReadingError for what cannot be written."""
-    if paths:
-        write_run(paths, record(outcome, requirements, command))
+def check_file(path: Path, what: str) -> None:
+    """Raise ReadingError if a file cannot be written; leaves nothing behind."""
+    try:
+        exists = path.exists()
+        if exists and not path.is_file():
+            raise ReadingError(f"{what} {path}", "exists and is not a file")
+        with path.open("ab" if exists else "xb"):
+            pass
+        if not exists:
+            path.unlink()
+    except FileNotFoundError as error:
+        raise ReadingError(
+            f"{what} {path}", f"no directory {path.parent}; make it first"
+        ) from error
+    except OSError as error:
+        raise ReadingError(f"{what} {path}", f"cannot be written: {error.strerror}") from error
+
+
+def _check_new_directory(path: Path) -> None:
+    where = path.absolute()
+    while not where.exists():
+        where = where.parent
+    if not where.is_dir():
+        raise ReadingError(f"report {path}", f"{where} is a file, not a directory")
+    try:
+        with tempfile.TemporaryFile(dir=where):
+            pass
+    except OSError as error:
+        raise ReadingError(f"report {path}", f"cannot be written: {error.strerror}") from error
 
 
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
-    """Write the reports of a run that is plain data; the same run gives the same bytes."""
+    """Write the reports of a run that is plain data; the same run gives the same bytes.
+
+    Raises ReadingError for what cannot be written, once all the others are.
+    """
+    failed: list[ReadingError] = []
     for path in paths:
         try:
             _write(path, run)
         except OSError as error:
-            raise ReadingError(f"report {path}", f"cannot be written: {error.strerror}") from error
+            problem = f"cannot be written: {error.strerror}"
+            failed.append(ReadingError(f"report {path}", problem))
+    if failed:
+        raise failed[0]
 
 
 def _write(path: Path, run: Mapping[str, Json]) -> None:
     if not _is_directory(path):
-        path.write_text(_writer(path)(run), "utf-8", newline="\n")
+        _put(path, _writer(path)(run))
         return
     path.mkdir(parents=True, exist_ok=True)
     for name, writer in _ALL.items():
-        (path / name).write_text(writer(run), "utf-8", newline="\n")
+        _put(path / name, writer(run))
+
+
+def _put(path: Path, text: str) -> None:
+    path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 
 
 def _is_directory(path: Path) -> bool:
@@ -93,8 +124,8 @@ def _writer(path: Path) -> Writer:
     for ending, writer in _BY_ENDING.items():
         if path.name.endswith(ending):
             return writer
-    raise ReadingError(
+    raise UsageError(
         f"report {path}",
-        "run.json, badge.json, a name in .xml, .md or .html, or a directory (a new one without a "
-        "dot in its name) would be right",
+        "is none of run.json, badge.json, a name in .xml, .md or .html, or a directory (a new one "
+        "has no dot in its name)",
     )

@@ -106,13 +106,20 @@ function oneCase(result) {
           ? make(
               "p",
               { class: "small soft", style: "margin:0" },
-              "Breaks ",
+              finding.not_reached
+                ? "The case did not get to its own rule. On the way the client broke "
+                : "Breaks ",
               ...finding.requires.flatMap((id) => [ruleLink(id), " "]),
             )
           : null,
       ),
     ),
   );
+  if (result.operations.length)
+    parts.push(
+      make("h3", {}, "How each operation settled"),
+      make("ul", { class: "rulelist" }, ...result.operations.map((each) => text("li", "mono", each))),
+    );
   if (result.unjudged.length)
     parts.push(
       make("h3", {}, "Not judged in this time"),

@@ -1,55 +1,88 @@
 """The run as JUnit XML, for whatever collects test results."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from conformance.plain import seen
 from conformance.reading import Json, Table
-from conformance.reports.plain import visible
+from conformance.reports.digest import decisive
+from conformance.reports.summary import counts, left_out, level, missing, notes
 
 
 def junit(run: Mapping[str, Json]) -> str:
-    """Return one suite per profile; warnings and known failures are no failures."""
+    """Return one suite per profile; warnings and known failures do not count as failures."""
+    top = Table("run", {key: seen(value) for key, value in run.items()})
     root = Element("testsuites", name="arkor-conformance")
-    results = Table("run", run).tables("results")
-    rules = Table("run", run).table("requirements")
-    for profile in Table("run", run).tables("profiles"):
-        own = [result for result in results if result.text("profile") == profile.text("name")]
-        root.append(_suite(profile.text("name"), own, rules))
+    for profile in top.tables("profiles"):
+        root.append(_suite(profile, top))
+    if said := missing(top):
+        root.append(_unfinished(said))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
 
 
-def _suite(name: str, results: Sequence[Table], rules: Table) -> Element:
-    cases = [_case(result, rules) for result in results]
-    counts = {
-        plural: str(sum(case.find(tag) is not None for case in cases))
-        for plural, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
+def _suite(profile: Table, run: Table) -> Element:
+    name = profile.text("name")
+    own = [result for result in run.tables("results") if result.text("profile") == name]
+    cases = [_case(result, run) for result in own]
+    counted = {
+        many: str(sum(case.find(tag) is not None for case in cases))
+        for many, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
     }
-    seconds = sum(result.number("seconds") for result in results)
-    about = {"name": visible(name), "tests": str(len(cases)), "time": f"{seconds:.3f}"}
-    suite = Element("testsuite", {**about, **counts})
+    seconds = sum(result.number("seconds") for result in own)
+    about = {"name": name, "tests": str(len(cases)), "time": f"{seconds:.3f}"}
+    suite = Element("testsuite", {**about, **counted})
+    suite.append(_properties(profile, run))
     suite.extend(cases)
     return suite
 
 
-def _case(result: Table, rules: Table) -> Element:
+def _properties(profile: Table, run: Table) -> Element:
+    """Return what the suite as a whole came to, and what it was judged by."""
+    about = run.table("specification")
+    properties = Element("properties")
+    said = [
+        ("verdict", profile.text("verdict")),
+        ("MUST", level(profile, "MUST")),
+        ("SHOULD", level(profile, "SHOULD")),
+        ("cases", counts(profile)),
+        *(("note", note) for note in notes(profile)),
+        *(("not applicable", left_out(group)) for group in run.tables("not_applicable")),
+        ("specification", about.text("version")),
+        ("case set", about.text("cases")),
+    ]
+    for name, value in said:
+        SubElement(properties, "property", name=name, value=value)
+    return properties
+
+
+def _unfinished(said: str) -> Element:
+    """Return a suite that is an error: what collects results must not take a part for the whole."""
+    counted = {"tests": "1", "errors": "1", "failures": "0", "skipped": "0", "time": "0.000"}
+    suite = Element("testsuite", {"name": "not played", **counted})
+    case = SubElement(suite, "testcase", name="the whole run", classname="run", time="0.000")
+    SubElement(case, "error", message=said)
+    return suite
+
+
+def _case(result: Table, run: Table) -> Element:
     case = Element(
         "testcase",
-        name=visible(result.text("case")),
-        classname=visible(f"{result.text('profile')}.{result.text('family')}"),
+        name=result.text("case"),
+        classname=f"{result.text('profile')}.{result.text('family')}",
         time=f"{result.number('seconds'):.3f}",
     )
-    reason = visible(result.text("reason"))
+    reason = result.text("reason")
     match result.text("verdict"):
         case "fail" | "inconclusive" as verdict:
             failure = SubElement(case, "failure", message=_message(result), type=verdict)
-            failure.text = _details(result, rules)
+            failure.text = _details(result, run)
         case "error":
             SubElement(case, "error", message=reason)
         case "n/a" | "known-failure":
             SubElement(case, "skipped", message=reason)
         case "warn":
-            SubElement(case, "system-out").text = _details(result, rules)
+            SubElement(case, "system-out").text = _details(result, run)
         case _:
             pass
     return case
@@ -60,10 +93,11 @@ def _message(result: Table) -> str:
         f"{each.text('assertion')}: expected {each.text('expected')}, got {each.text('actual')}"
         for each in result.tables("findings")
     )
-    return visible(next(said, result.text("reason")))
+    return next(said, result.text("reason"))
 
 
-def _details(result: Table, rules: Table) -> str:
+def _details(result: Table, run: Table) -> str:
+    rules = run.table("requirements")
     lines = [result.text("why")]
     for rule in result.texts("requires"):
         text = rules.table(rule).text("text", "") if rules.has(rule) else ""
@@ -76,4 +110,6 @@ def _details(result: Table, rules: Table) -> str:
             f"  expected {finding.text('expected')}",
             f"  actual   {finding.text('actual')}",
         ]
-    return visible("\n".join([*lines, f"rerun it alone: {result.text('rerun')}"]))
+    lines += [f"settled: {each}" for each in result.texts("operations")]
+    lines += [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
+    return "\n".join([*lines, f"rerun it alone: {result.text('rerun')}"])

@@ -6,9 +6,12 @@ function rule([id, requirement]) {
   const marks = profiles
     .filter((profile) => requirement.profiles.includes(profile))
     .map((profile) => {
+      const standing = run.profiles.find((each) => each.name === profile).rules[id];
       const own = results.filter((result) => result.profile === profile);
-      return own.length
-        ? tag(worst(own.map((result) => result.verdict)), profile)
+      const verdict =
+        standing === "broken" ? worst(own.map((result) => result.verdict)) : STANDINGS[standing];
+      return verdict
+        ? tag(verdict, `${profile} ${standing}`)
         : make("span", { class: "tag none" }, `${profile} not judged`);
     });
   const item = (name) => {

@@ -1,25 +1,28 @@
-"""The run for the summary of a CI job, and as a badge.
+"""The run for the summary of a CI job, in Markdown as GitHub reads it.
 
-It knows Markdown as GitHub reads it. Whatever a client said stands in code spans, where nothing is
-markup; every other text is escaped.
+Whatever a client said is in code, where nothing is markup; every other text is escaped.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from conformance.plain import cut, one_line, shortened, visible
 from conformance.reading import Json, Table
-from conformance.reports.plain import one_line, shortened
+from conformance.reports.digest import FAILING, Cause, causes, decisive
+from conformance.reports.summary import UNRANKED, counts, left_out, level, missing, notes, plural
 
-_MOST: Final = 50
+_MOST: Final = 30
+_MOST_NAMES: Final = 20
 _LONGEST: Final = 300
 _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$])")
-_FAILING: Final = ("fail", "inconclusive", "error")
 _SIGNS: Final[Mapping[str, str]] = {
     "conforms": "✅",
+    "conforms in part": "☑️",
     "conforms but for known failures": "☑️",
+    "not judged in full": "⚠️",
     "nothing ran": "⏸️",
+    "not declared by the driver": "⏸️",
 }
 
 
@@ -28,49 +31,76 @@ def markdown(run: Mapping[str, Json]) -> str:
     return "\n".join(_lines(Table("run", run))) + "\n"
 
 
-def badge(run: Mapping[str, Json]) -> str:
-    """Return a badge in the shape that shields.io reads from an endpoint."""
-    judged = {
-        profile.text("name"): profile.text("verdict")
-        for profile in Table("run", run).tables("profiles")
-        if profile.text("verdict") != "nothing ran"
-    }
-    good = [name for name, verdict in judged.items() if verdict.startswith("conforms")]
-    message = f"conforms to {', '.join(good)}" if good else "does not conform"
-    colour = "brightgreen" if len(good) == len(judged) else "orange" if good else "red"
-    if not judged:
-        message, colour = "not judged", "lightgrey"
-    content = {"schemaVersion": 1, "label": "arkor", "message": message, "color": colour}
-    return json.dumps(content) + "\n"
-
-
 def _lines(run: Table) -> Iterator[str]:
     client = run.table("client")
     results = run.tables("results")
-    name = _prose(f"{client.text('implementation')} {client.text('version')}")
-    yield f"## Arkor conformance: {name}"
-    yield from ("", "| profile | verdict | cases |", "|---|---|---|")
-    for profile in run.tables("profiles"):
-        counts = profile.table("counts").values
-        verdict = profile.text("verdict")
-        said = ", ".join(f"{count} {_prose(word)}" for word, count in counts.items())
-        sign = _SIGNS.get(verdict, "❌")
-        yield f"| {_prose(profile.text('name'))} | {sign} **{_prose(verdict)}** | {said} |"
-    failing = [result for result in results if result.text("verdict") in _FAILING]
+    profiles = run.tables("profiles")
+    name = f"{client.text('implementation')} {client.text('version')}"
+    yield f"## Arkor conformance: {_prose(name)}"
+    if said := missing(run):
+        yield from ("", f"⚠️ **{_prose(said)}**")
+    yield from ("", "| profile | verdict | MUST | SHOULD | cases |", "|---|---|---|---|---|")
+    for profile in profiles:
+        yield _row(profile)
+    yield from _notes(run)
+    failing = [result for result in results if result.text("verdict") in FAILING]
+    rules = run.table("requirements")
+    grouped = causes(failing, rules)
     if failing:
-        yield from ("", f"### {len(failing)} verdicts fail")
-    for result in failing[:_MOST]:
-        yield from _failure(result, run.table("requirements"))
-    if len(failing) > _MOST:
-        yield from ("", f"… and {len(failing) - _MOST} more, in the report.")
-    yield from ("", f"{len(results)} verdicts in {run.number('seconds'):.1f} s")
+        yield from ("", f"### {plural(len(failing), 'verdict')} failed, {_by(grouped)}")
+    for cause in grouped[:_MOST]:
+        yield from _cause(cause, run)
+    if len(grouped) > _MOST:
+        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more rule')}, in the report.")
+    seconds = f"{len(results)} verdicts in {run.number('seconds'):.1f} s"
+    said = _prose(run.table("specification").text("said"))
+    yield from ("", f"{seconds}, {_prose(run.table('time').text('said'))} · {said}")
 
 
-def _failure(result: Table, rules: Table) -> Iterator[str]:
+def _row(profile: Table) -> str:
+    name, rank = _prose(profile.text("name")), profile.text("rank")
+    if rank == "not declared by the driver":
+        return f"| {name} | {_SIGNS[rank]} {_prose(rank)} | - | - | - |"
+    levels = ("-", "-") if rank in UNRANKED else (level(profile, "MUST"), level(profile, "SHOULD"))
+    cells = [f"{_SIGNS.get(rank, '❌')} **{_prose(profile.text('verdict'))}**"]
+    cells += [_prose(each) for each in (*levels, counts(profile))]
+    return f"| {name} | {' | '.join(cells)} |"
+
+
+def _notes(run: Table) -> Iterator[str]:
+    found: dict[str, list[str]] = {}
+    for profile in run.tables("profiles"):
+        for note in notes(profile):
+            found.setdefault(note, []).append(profile.text("name"))
+    lines = [f"{', '.join(names)}: {note}" for note, names in found.items()]
+    lines += [left_out(group) for group in run.tables("not_applicable")]
+    if lines:
+        yield from ("", *(f"- {_prose(cut(each, _LONGEST))}" for each in lines))
+
+
+def _by(grouped: Sequence[Cause]) -> str:
+    rules = sum(bool(cause.rule) for cause in grouped)
+    return f"by {plural(rules, 'rule')}" if rules else "by the driver itself"
+
+
+def _cause(cause: Cause, run: Table) -> Iterator[str]:
+    yield from _failure(cause.results[0], run)
+    names = [name for name in cause.cases if name != cause.results[0].text("case")]
+    if names:
+        more = plural(len(names), "more case")
+        shown = ", ".join(_code(name) for name in names[:_MOST_NAMES])
+        rest = ", …" if len(names) > _MOST_NAMES else ""
+        said = f"cite {cause.rule} first" if cause.rule else "cite no rule"
+        yield from ("", f"and {more} {said}: {shown}{rest}")
+    yield from ("", "</details>")
+
+
+def _failure(result: Table, run: Table) -> Iterator[str]:
     yield ""
     name = f"{result.text('case')}@{result.text('profile')}"
     yield f"<details><summary>{_prose(result.text('verdict'))}: <code>{_html(name)}</code></summary>"
     yield from ("", _prose(result.text("why")), "")
+    rules = run.table("requirements")
     for rule in _cited(result):
         if rules.has(rule):
             table = rules.table(rule)
@@ -79,10 +109,20 @@ def _failure(result: Table, rules: Table) -> Iterator[str]:
         yield f"- {_code(finding.text('assertion'))}"
         yield f"  - expected {_code(finding.text('expected'))}"
         yield f"  - actual {_code(finding.text('actual'))}"
+    for settled in result.texts("operations"):
+        yield f"- settled: {_code(settled)}"
+    yield from _trace(result, run)
     if result.text("reason"):
         yield f"- {_code(result.text('reason'))}"
     yield f"- rerun it alone: {_code(result.text('rerun'), longest=4_000)}"
-    yield from ("", "</details>")
+
+
+def _trace(result: Table, run: Table) -> Iterator[str]:
+    """Yield the decisive lines as a block of code, fenced by more backticks than they hold."""
+    lines = [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
+    if lines:
+        fence = "`" * max(3, _backticks("\n".join(lines)) + 1)
+        yield from ("", f"{fence}text", *map(visible, lines), fence, "")
 
 
 def _cited(result: Table) -> Sequence[str]:
@@ -105,6 +145,11 @@ def _code(text: str, *, longest: int = _LONGEST) -> str:
     plain = shortened(one_line(text), longest)
     if not plain:
         return "(nothing)"
-    fence = "`" * (max((len(run) for run in re.findall(r"`+", plain)), default=0) + 1)
+    fence = "`" * (_backticks(plain) + 1)
     pad = " " if plain.startswith("`") or plain.endswith("`") else ""
     return f"{fence}{pad}{plain}{pad}{fence}"
+
+
+def _backticks(text: str) -> int:
+    """Return how many backticks follow each other at the most."""
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)

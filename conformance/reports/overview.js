@@ -1,15 +1,18 @@
 // The first view: verdicts, what is broken, the matrix of profiles and families, the client.
 
+const LOOKS = {
+  conforms: "pass",
+  "conforms in part": "warn",
+  "conforms but for known failures": "warn",
+  "not judged in full": "warn",
+  "nothing ran": "na",
+  "not declared by the driver": "na",
+};
+
 function card(profile) {
-  const kind =
-    profile.verdict === "conforms"
-      ? "pass"
-      : profile.verdict.startsWith("conforms")
-        ? "warn"
-        : profile.verdict === "nothing ran"
-          ? "na"
-          : "fail";
+  const kind = LOOKS[profile.rank] ?? "fail";
   const counts = RANKS.filter((verdict) => profile.counts[verdict]).reverse();
+  const judged = !["nothing ran", "not declared by the driver"].includes(profile.rank);
   return make(
     "section",
     { class: `sheet card ${kind}` },
@@ -32,8 +35,36 @@ function card(profile) {
           `${profile.counts[verdict]} ${verdict}`,
         ),
       ),
+      profile.unplayed ? text("span", "", `${profile.unplayed} not played`) : null,
     ),
+    judged
+      ? make(
+          "dl",
+          { class: "versus levels" },
+          ...["MUST", "SHOULD"].flatMap((level) => [
+            text("dt", "", level),
+            text("dd", "", profile.said[level]),
+          ]),
+        )
+      : null,
+    ...profile.said.notes.map((note) => text("p", "soft small", note)),
   );
+}
+
+// Cases that did not apply, by what was missing.
+function leftOut() {
+  if (!run.not_applicable.length) return [];
+  return [
+    make("h2", {}, "What did not apply"),
+    make(
+      "dl",
+      { class: "versus" },
+      ...run.not_applicable.flatMap((group) => [
+        text("dt", "mono", group.name),
+        text("dd", "", group.said),
+      ]),
+    ),
+  ];
 }
 
 function matrix() {
@@ -43,19 +74,22 @@ function matrix() {
     );
     if (!own.length) return make("td", {}, make("span", { class: "none" }, "–"));
     const verdict = worst(own.map((result) => result.verdict)),
-      good = own.filter((result) => result.verdict === "pass").length;
-    const said = good === own.length ? `${good}` : `${good} of ${own.length}`;
+      good = own.filter((result) => result.verdict === "pass").length,
+      ran = own.filter((result) => result.verdict !== "n/a").length;
+    const said = ran ? `${good} of ${ran} pass` : `${own.length} n/a`,
+      share = ran ? Math.round((100 * good) / ran) : 0;
     return make(
       "td",
       {},
       make(
         "a",
         {
-          class: look(verdict),
+          class: `${look(verdict)} share`,
+          style: `--share:${share}%`,
           href: toCases({ family, profile }),
-          "aria-label": `${family}, ${profile}: ${verdict}, ${good} of ${own.length} pass`,
+          "aria-label": `${family}, ${profile}: ${verdict}, ${said}`,
         },
-        make("span", { "aria-hidden": "true", style: "padding:0;background:none" }, SIGNS[verdict]),
+        make("span", { "aria-hidden": "true", class: "sign" }, SIGNS[verdict]),
         said,
       ),
     );
@@ -92,17 +126,20 @@ function matrix() {
   );
 }
 
-// The same finding under several profiles, or of several variants of a case, is one trouble.
+// Failures that cite the same rule first are one trouble: published rules come first, then the most cases.
+const SOURCES = ["published", "interface", "standard", "proposal", "observed"];
+const rank = (id) => SOURCES.indexOf(run.requirements[id]?.source.split(":")[0]);
+
 function troubles() {
   const found = new Map();
   for (const result of run.results.filter((each) => TROUBLE.includes(each.verdict))) {
-    const [first] = result.findings,
-      key = [result.case.split("[")[0], first?.assertion, first?.expected, first?.actual].join(
-        "\n",
-      );
-    found.set(key, [...(found.get(key) ?? []), result]);
+    const rule = cited(result)[0] ?? "";
+    found.set(rule, [...(found.get(rule) ?? []), result]);
   }
-  return [...found.values()];
+  const size = (results) => new Set(results.map((each) => each.case)).size;
+  return [...found]
+    .sort(([a, one], [b, other]) => rank(a) - rank(b) || size(other) - size(one))
+    .map(([, results]) => results);
 }
 
 function trouble(results) {
@@ -116,7 +153,7 @@ function trouble(results) {
       ? make(
           "details",
           { style: "margin-top:12px" },
-          make("summary", {}, `and ${names.length - 1} more of its kind`),
+          make("summary", {}, `and ${names.length - 1} more ${names.length === 2 ? "case cites" : "cases cite"} it first`),
           make(
             "ul",
             {},
@@ -141,6 +178,7 @@ function trouble(results) {
     text("p", "soft", result.why),
     ruleList(rules),
     finding ? versus(finding) : text("p", "", result.reason),
+    ...result.operations.map((each) => text("p", "soft small mono", each)),
     rerun(result.rerun),
     others,
   );
@@ -201,7 +239,7 @@ function overview() {
         ": a SHOULD does not hold.",
       ),
     );
-  parts.push(make("h2", {}, "Profiles and families"), matrix());
+  parts.push(...leftOut(), make("h2", {}, "Profiles and families"), matrix());
   parts.push(
     make("h2", {}, "The client"),
     make(
@@ -213,6 +251,8 @@ function overview() {
       text("dd", "", client.capabilities.join(", ") || "none"),
       text("dt", "", "Judged in"),
       text("dd", "", run.time.said),
+      text("dt", "", "Judged by"),
+      text("dd", "", run.specification.said),
       ...stack(),
     ),
   );

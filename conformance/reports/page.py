@@ -1,7 +1,7 @@
 """The run as one HTML page that needs nothing else: no network, no other file.
 
-It knows how to put the data into the page safely and small. What the page does with it stands in
-`page.html`, `page.css` and the scripts beside them.
+The data is put into the page here, safely and small. What the page does with it is in `page.html`,
+`page.css` and the scripts next to them.
 """
 
 import json
@@ -13,8 +13,9 @@ import jinja2
 from attrs import define, field
 from markupsafe import Markup
 
+from conformance.plain import one_line, seen, visible
 from conformance.reading import Json, Table
-from conformance.reports.plain import one_line, visible
+from conformance.reports.summary import left_out, level, missing, notes
 
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = ("page", "overview", "lists", "case", "diagram", "start")
@@ -38,6 +39,7 @@ def page(run: Mapping[str, Json]) -> str:
         style=Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704
         script=Markup("".join(_script())),  # noqa: S704
         data=Markup(_embedded(_Packing().run(top))),  # noqa: S704
+        partial=missing(top),
         title=one_line(f"{client.text('implementation')} {client.text('version')}"),
         profiles=[
             (one_line(each.text("name")), one_line(each.text("verdict")))
@@ -60,7 +62,7 @@ def _embedded(value: Json) -> str:
 
 @define
 class _Packing:
-    """Packs a run: thousands of results cite the same few texts, so each text stands once."""
+    """Packs a run: thousands of results cite the same few texts, so each text is there once."""
 
     _places: dict[str, int] = field(factory=dict[str, int], init=False)
 
@@ -69,21 +71,37 @@ class _Packing:
         results = [self._result(result) for result in run.tables("results")]
         return {
             "kit": visible(run.text("kit")),
-            "client": _seen(run.raw("client")),
+            "client": seen(run.raw("client")),
             "seconds": run.number("seconds"),
-            "time": _seen(run.raw("time")),
-            "stack": _seen(run.raw("stack")),
-            "profiles": _seen(run.raw("profiles")),
-            "requirements": _seen(run.raw("requirements")),
+            "time": seen(run.raw("time")),
+            "stack": seen(run.raw("stack")),
+            "specification": seen(run.raw("specification")),
+            "partial": seen(run.raw("partial")),
+            "profiles": [self._profile(profile) for profile in run.tables("profiles")],
+            "not_applicable": [self._left_out(group) for group in run.tables("not_applicable")],
+            "requirements": seen(run.raw("requirements")),
             "events": [_event(event) for event in run.tables("events")],
             "results": results,
             "texts": list(self._places),
         }
 
+    def _profile(self, profile: Table) -> Json:
+        """Return a profile with the words of its summary, which every report shares."""
+        said = {
+            "MUST": level(profile, "MUST"),
+            "SHOULD": level(profile, "SHOULD"),
+            "notes": list(notes(profile)),
+        }
+        kept = ("name", "rank", "verdict", "unplayed", "counts", "rules")
+        return seen({**{key: profile.raw(key) for key in kept}, "said": said})
+
+    def _left_out(self, group: Table) -> Json:
+        return seen({**group.values, "said": left_out(group)})
+
     def _result(self, result: Table) -> Json:
         shared = [self._place(rule) for rule in result.texts("requires")]
         own = {
-            key: _seen(value)
+            key: seen(value)
             for key, value in result.values.items()
             if key not in {"why", "requires"}
         }
@@ -95,16 +113,4 @@ class _Packing:
 
 def _event(event: Table) -> Json:
     """Return an event as the page reads it: who, to whom, what kind, what is said."""
-    return [_seen(event.raw(key)) for key in ("who", "to", "kind", "text")]
-
-
-def _seen(value: Json) -> Json:
-    match value:
-        case str():
-            return visible(value)
-        case Mapping():
-            return {visible(key): _seen(item) for key, item in value.items()}
-        case bool() | int() | float() | None:
-            return value
-        case _:
-            return [_seen(item) for item in value]
+    return [seen(event.raw(key)) for key in ("who", "to", "kind", "text")]

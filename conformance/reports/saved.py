@@ -1,6 +1,7 @@
 """A run as a file: how `run.json` is written, and read again without trusting it.
 
-It knows every key of the file (`spec/schemas/run.schema.json`). It refuses to know any report.
+Every key of the file is checked (`spec/schemas/run.schema.json`), so that a report made from it
+need not.
 """
 
 import json
@@ -9,13 +10,17 @@ from pathlib import Path
 from typing import Final
 
 from conformance.case_words import TIMES
-from conformance.reading import Json, ReadingError, Table, parse_json
+from conformance.claim import Rank
+from conformance.reading import Json, ReadingError, Table, parse_json, read_text
 from conformance.reports.record import SCHEMA
 from conformance.specification import Level
+from conformance.standing import Standing
 from conformance.verdict_words import Verdict
 
 _LEVELS: Final = tuple(level.value for level in Level)
 _LISTS: Final = ("events", "results")
+_RANKS: Final = tuple(rank.value for rank in Rank)
+_STANDINGS: Final = tuple(standing.value for standing in Standing)
 _VERDICTS: Final = tuple(verdict.value for verdict in Verdict)
 
 
@@ -27,13 +32,14 @@ def as_json(run: Mapping[str, Json]) -> str:
 
 
 def load(path: Path) -> Mapping[str, Json]:
-    """Read a saved run; raises ReadingError that names the key, FileNotFoundError without one."""
+    """Read a saved run; raises ReadingError that names the key, or says why there is no file."""
+    if path.is_dir():
+        raise ReadingError(path.name, "is a directory; give its run.json")
+    text = read_text(path)
     try:
-        value = parse_json(path.read_bytes())
-    except IsADirectoryError as error:
-        raise ReadingError(path.name, "a directory, its run.json would be right") from error
+        value = parse_json(text.removeprefix("\ufeff"))
     except ValueError as error:
-        raise ReadingError(path.name, f"no JSON: {error}") from error
+        raise ReadingError(path.name, f"is not JSON: {error}") from error
     top = Table.of(path.name, value)
     _check(top)
     return top.values
@@ -52,9 +58,11 @@ def _dumped(value: Json) -> str:
 
 def _check(top: Table) -> None:
     if (schema := top.text("schema")) != SCHEMA:
-        raise ReadingError(top.where, f"the schema is {schema!r}, {SCHEMA!r} would be right")
+        raise ReadingError(top.where, f"the schema is {schema!r}, not {SCHEMA!r}")
     top.text("kit")
     top.number("seconds")
+    top.flag("strict")
+    _check_specification(top.table("specification"))
     _check_client(top.table("client"))
     time = top.table("time")
     time.one_of("mode", TIMES)
@@ -64,13 +72,16 @@ def _check(top: Table) -> None:
         stack = top.table("stack")
         for word in stack.values:
             stack.text(word)
+    if top.raw("partial") is not None:
+        _check_partial(top.table("partial"))
     for profile in top.tables("profiles"):
-        profile.text("name")
-        profile.text("verdict")
-        counts = profile.table("counts")
-        for verdict in counts.values:
-            counts.count(verdict)
-        profile.finish()
+        _check_profile(profile)
+    for group in top.tables("not_applicable"):
+        group.text("name")
+        group.text("why")
+        group.count("cases")
+        group.texts("musts")
+        group.finish()
     rules = top.table("requirements")
     for name in rules.values:
         _check_rule(rules.table(name))
@@ -82,6 +93,14 @@ def _check(top: Table) -> None:
     top.finish()
 
 
+def _check_partial(partial: Table) -> None:
+    partial.text("why")
+    partial.text("said")
+    partial.count("left")
+    partial.count("of")
+    partial.finish()
+
+
 def _check_client(client: Table) -> None:
     for key in ("implementation", "version"):
         client.text(key)
@@ -91,6 +110,45 @@ def _check_client(client: Table) -> None:
     for case in gaps.values:
         gaps.text(case)
     client.finish()
+
+
+def _check_specification(specification: Table) -> None:
+    for key in ("version", "cases", "said"):
+        specification.text(key)
+    specification.finish()
+
+
+def _check_profile(profile: Table) -> None:
+    for key in ("name", "verdict"):
+        profile.text(key)
+    profile.one_of("rank", _RANKS)
+    for key in ("holds", "lacks", "remarks"):
+        profile.texts(key)
+    for key in ("unplayed", "unruled"):
+        profile.count(key)
+    for key in ("MUST", "SHOULD"):
+        level = profile.table(key)
+        level.texts("broken")
+        for word in ("cases", "known", "hold", "not_judged"):
+            level.count(word)
+        level.finish()
+    _check_counted(profile)
+    rules = profile.table("rules")
+    for rule in rules.values:
+        rules.one_of(rule, _STANDINGS)
+    profile.finish()
+
+
+def _check_counted(profile: Table) -> None:
+    apart, missed = profile.table("apart"), profile.table("not_reached")
+    apart.texts("broken")
+    for each in (apart, missed):
+        each.count("cases")
+    for counts in (profile.table("counts"), profile.table("sources"), missed.table("because")):
+        for word in counts.values:
+            counts.count(word)
+    apart.finish()
+    missed.finish()
 
 
 def _check_rule(rule: Table) -> None:
@@ -106,7 +164,9 @@ def _check_result(result: Table, events: int) -> None:
         result.text(key)
     result.one_of("level", _LEVELS)
     result.one_of("verdict", _VERDICTS)
-    result.texts("requires")
+    for key in ("requires", "lacking", "operations"):
+        result.texts(key)
+    result.flag("endless")
     result.number("seconds")
     result.count("omitted")
     for each in result.tables("unjudged"):
@@ -117,6 +177,7 @@ def _check_result(result: Table, events: int) -> None:
         for key in ("assertion", "expected", "actual"):
             finding.text(key)
         finding.texts("requires")
+        finding.flag("not_reached")
         _count_or_null(finding, "event")
         finding.finish()
     for n, entry in enumerate(result.items("trace"), 1):
@@ -132,8 +193,8 @@ def _check_entry(where: str, entry: Json, events: int) -> None:
         case [int(), int() | float(), int(place)] if 0 <= place < events:
             return
         case _:
-            right = f"[number, milliseconds, place among the {events} events] would be right"
-            raise ReadingError(where, f"{_dumped(entry)} stands here, {right}")
+            right = f"[number, milliseconds, place among the {events} events]"
+            raise ReadingError(where, f"{_dumped(entry)}, not {right}")
 
 
 def _check_event(event: Table) -> None:

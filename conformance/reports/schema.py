@@ -5,14 +5,16 @@ against this module.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from conformance.case_words import TIMES
+from conformance.claim import Rank
 from conformance.reading import Json
 from conformance.reports.record import SCHEMA
 from conformance.specification import Level
+from conformance.standing import Standing
 from conformance.verdict_words import Verdict
 
 Schema = Mapping[str, Json]
@@ -49,11 +51,13 @@ def _list(items: Schema) -> Schema:
 
 
 def run_schema() -> Schema:
-    """Return the schema of a run. No secret stands in one: tokens are `[secret]`."""
+    """Return the schema of a run. It has no secret in it: tokens are `[secret]`."""
     top = _table(
         {
             "schema": {"const": SCHEMA},
             "kit": _said("The version of the kit.", _TEXT),
+            "specification": _said("What the client was judged by.", _specification()),
+            "strict": _said("Whether proposals count under every profile.", {"type": "boolean"}),
             "client": _client(),
             "seconds": _SECONDS,
             "time": _said("Whose time the run was judged by.", _time()),
@@ -61,7 +65,11 @@ def run_schema() -> Schema:
                 "Whether the client's HTTP stack tells a body that was cut off; null if no case asked.",
                 {"type": ["object", "null"], "additionalProperties": _TEXT},
             ),
+            "partial": _said(
+                "What was not played and why; null if the run is complete.", _partial()
+            ),
             "profiles": _list(_profile()),
+            "not_applicable": _said("By what was missing, the largest first.", _list(_group())),
             "requirements": _said("By id.", _map(_requirement())),
             "events": _said("Every event of every trace, once; see trace.", _list(_event())),
             "results": _said("One case under one profile each.", _list(_result())),
@@ -88,13 +96,75 @@ def _time() -> Schema:
     return _table({"mode": {"enum": list(TIMES)}, "said": _TEXT})
 
 
+def _partial() -> Schema:
+    partial = _table({"why": _TEXT, "left": _COUNT, "of": _COUNT, "said": _TEXT})
+    return {**partial, "type": ["object", "null"]}
+
+
+def _specification() -> Schema:
+    return _table(
+        {
+            "version": _TEXT,
+            "cases": _said("SHA-256 of all cases in force as canonical JSON, in hex.", _TEXT),
+            "said": _said("Both in words.", _TEXT),
+        }
+    )
+
+
 def _profile() -> Schema:
-    counts: Schema = {"type": "object", "propertyNames": {"enum": _VERDICTS}}
     return _table(
         {
             "name": _TEXT,
-            "verdict": _said("All that ran must hold; there are no percentages.", _TEXT),
-            "counts": {**counts, "additionalProperties": _COUNT},
+            "rank": {"enum": [rank.value for rank in Rank]},
+            "verdict": _said("What is claimed, in words; there are no percentages.", _TEXT),
+            "holds": _said("The parts of the protocol that were judged.", _TEXTS),
+            "lacks": _said("Why the claim is not for the whole surface.", _TEXTS),
+            "remarks": _said("What could not be looked at closely enough.", _TEXTS),
+            "unplayed": _said("Cases that were chosen and never had their turn.", _COUNT),
+            "counts": _counted(_VERDICTS),
+            "MUST": _level(),
+            "SHOULD": _level(),
+            "apart": _said(
+                "Broken rules that do not count under this profile.",
+                _table({"broken": _TEXTS, "cases": _COUNT}),
+            ),
+            "sources": _said("Broken rules by the kind of their source.", _map(_COUNT)),
+            "not_reached": _table(
+                {
+                    "cases": _COUNT,
+                    "because": _said("By the rule that was broken on the way.", _map(_COUNT)),
+                }
+            ),
+            "unruled": _said("Cases that the driver itself failed, without a rule.", _COUNT),
+            "rules": _said("By id.", _map({"enum": [each.value for each in Standing]})),
+        }
+    )
+
+
+def _counted(words: Sequence[str]) -> Schema:
+    names: Schema = {"enum": list(words)}
+    return {"type": "object", "propertyNames": names, "additionalProperties": _COUNT}
+
+
+def _level() -> Schema:
+    return _table(
+        {
+            "broken": _said("The rules that some case breaks.", _TEXTS),
+            "cases": _said("The cases that break one of them.", _COUNT),
+            "known": _said("Rules that only known failures break.", _COUNT),
+            "hold": _COUNT,
+            "not_judged": _said("Rules that no case got to.", _COUNT),
+        }
+    )
+
+
+def _group() -> Schema:
+    return _table(
+        {
+            "name": _said("A capability, an operation, or what else was missing.", _TEXT),
+            "why": _TEXT,
+            "cases": _COUNT,
+            "musts": _said("MUST rules that no case judged for want of it.", _TEXTS),
         }
     )
 
@@ -123,9 +193,12 @@ def _result() -> Schema:
             "why": _TEXT,
             "verdict": {"enum": _VERDICTS},
             "reason": _said("Of a verdict without findings; else the driver's log.", _TEXT),
+            "lacking": _said("The capabilities for want of which it was not played.", _TEXTS),
             "seconds": _SECONDS,
             "rerun": _said("The command that runs this alone.", _TEXT),
             "findings": _list(_finding()),
+            "operations": _said("How each settled, where something was found.", _TEXTS),
+            "endless": _said("Whether the client went on without end.", {"type": "boolean"}),
             "unjudged": _said(
                 "What of a case that ran the time of the run could not judge.",
                 _list(_table({"word": _TEXT, "why": _TEXT})),
@@ -148,6 +221,9 @@ def _finding() -> Schema:
             "expected": _TEXT,
             "actual": _TEXT,
             "event": _said("The number of the first diverging event, or null.", _PLACE),
+            "not_reached": _said(
+                "Whether the client did not get to what the case is about.", {"type": "boolean"}
+            ),
         }
     )
 

@@ -68,7 +68,7 @@ function show() {
     make(
       "footer",
       { class: "foot" },
-      `arkor-conformance ${run.kit} · real sockets, real faults, ${run.time.said}`,
+      `arkor-conformance ${run.kit} · real sockets, real faults, ${run.time.said} · ${run.specification.said}`,
       KEYS[view]
         ? make(
             "p",

@@ -22,6 +22,7 @@ from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Resume, Route, Shift, UnknownCursor
 
 _JSON: Final = (("Content-Type", "application/json"),)
+_CONFIG: Final[Mapping[str, object]] = {"model": "acme/base"}
 _STREAM: Final = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"))
 
 
@@ -83,7 +84,7 @@ class Backend:
         self._waiting = [plan for plan in plans if not plan.submitted]
         for plan in plans:
             if plan.submitted and plan.id is not None:
-                self.jobs[plan.id] = Job(plan.id, plan, 0.0, name="submitted")
+                self.jobs[plan.id] = _job(plan.id, plan, 0.0, {}, {})
 
     @property
     def plan(self) -> BackendPlan:
@@ -187,21 +188,13 @@ class Backend:
         self, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]
     ) -> Job:
         self._made += 1
-        while (name := plan.id or f"job-{self._made}") in self.jobs and plan.id is None:
+        while (name := plan.id or self._numbered()) in self.jobs and plan.id is None:
             self._made += 1
-        config = body.get("config")
-        title = body.get("name")
-        job = Job(
-            name,
-            plan,
-            now,
-            name=title if isinstance(title, str) else "",
-            config=_without_secrets(config) if is_table(config) else {},
-            org=query.get("orgSlug", ""),
-            project=query.get("projectSlug", ""),
-        )
-        self.jobs[name] = job
+        job = self.jobs[name] = _job(name, plan, now, body, query)
         return job
+
+    def _numbered(self) -> str:
+        return f"{self.plan.job_prefix}{self._made}"
 
     def _chat(self, request: Request, now: float) -> Answer:
         del now
@@ -273,6 +266,22 @@ class Backend:
                 "orgs": [{"slug": "acme", "id": "org-acme", "name": "Acme"}],
             },
         )
+
+
+def _job(
+    name: str, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]
+) -> Job:
+    """Make a job whole: what no create has told is made up, for clients check what they are sent."""
+    title, config = body.get("name"), body.get("config")
+    return Job(
+        name,
+        plan,
+        now,
+        name=title if isinstance(title, str) else "submitted",
+        config=_without_secrets(config) if is_table(config) else _CONFIG,
+        org=query.get("orgSlug") or "org-1",
+        project=query.get("projectSlug") or "project-1",
+    )
 
 
 def _deltas(reply: str) -> Iterable[Frame]:

@@ -177,8 +177,10 @@ class Job:
 
     def _become(self, status: JobStatus, frame: Frame) -> None:
         self.status = status
-        key = "startedAt" if status is JobStatus.RUNNING else "completedAt"
-        self._times[key] = instant(len(self.log))
+        if status is not JobStatus.CANCELLED:  # a job can be cancelled before it starts
+            self._times.setdefault("startedAt", instant(len(self.log)))
+        if self.over:
+            self._times["completedAt"] = instant(len(self.log))
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
             error = data.get("error") if is_table(data) else None

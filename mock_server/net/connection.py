@@ -6,6 +6,7 @@ h11 rightly refuses to write.
 """
 
 from contextlib import suppress
+from http import HTTPStatus
 from typing import Final
 
 import anyio
@@ -13,6 +14,7 @@ import h11
 from attrs import define, field, frozen
 
 from mock_server.backend import refuse
+from mock_server.engine import slow_read_of
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import (
     REDACTED,
@@ -33,7 +35,8 @@ from mock_server.routing import Request, json_of, request_of
 from mock_server.vocabulary import Accepting, Ending, TlsFault
 
 _SLOW_BLOCK: Final = 1024
-_STAND_IN: Final = h11.Response(status_code=200, headers=[("Transfer-Encoding", "chunked")])
+# A refusal: after a 2xx to a CONNECT, h11 would take the connection for a tunnel.
+_STAND_IN: Final = h11.Response(status_code=500, headers=[("Transfer-Encoding", "chunked")])
 
 
 class _Refused(Exception):
@@ -56,7 +59,7 @@ class _Arrived:
     request: Request
     program: ExchangeProgram
     keep_alive: bool
-    chunks_allowed: bool = True
+    chunks_allowed: bool
 
 
 @define(eq=False)
@@ -70,6 +73,8 @@ class ServerConnection:
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
     _scope: anyio.CancelScope | None = field(default=None, init=False)
     _forced: Ending | None = field(default=None, init=False)
+    _asked: Request | None = field(default=None, init=False)
+    """The request that is being read, as far as its head tells."""
 
     def __attrs_post_init__(self) -> None:
         limit = self._service.limits.header_bytes
@@ -96,10 +101,14 @@ class ServerConnection:
                 self._end_by_force(self._forced)
             self._note_closed()
 
-    async def serve_one(self, request: Request, program: ExchangeProgram) -> None:
-        """Answer one request that somebody else has read, then end the connection."""
+    async def serve_one(
+        self, request: Request, program: ExchangeProgram, *, chunks_allowed: bool
+    ) -> None:
+        """Answer one request that was read elsewhere, then end the connection."""
         try:
-            ended = await self._exchange(_Arrived(request, program, keep_alive=False))
+            ended = await self._exchange(
+                _Arrived(request, program, keep_alive=False, chunks_allowed=chunks_allowed)
+            )
             await self._part(ended)
         except _ClientLeft as left:
             self._closed_by = ("client", str(left))
@@ -247,21 +256,40 @@ class ServerConnection:
             raise _Refused(400, "no request line")
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
         method, target = head.method.decode(), head.target.decode("latin-1")
-        bare = request_of(method, target, headers, b"")
-        program = self._service.engine.exchange(bare.route, bare.job, method, headers)
+        self._asked = bare = request_of(method, target, headers, b"")
+        counted = self._count(bare) if self._service.claims is None else None
         if self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-        body = await self._body(program)
+        body = await self._body(self._rate(bare, counted))
         request = request_of(method, target, headers, body)
+        program = self._claimed(request) if counted is None else counted
+        self._asked = None
         note_request(self._service.journal, self.number, request, program)
-        tokens = (bare.header("connection") or "").lower().replace(" ", "").split(",")
+        said = ",".join(value for name, value in headers if name == "connection")
+        tokens = [token.strip() for token in said.lower().split(",")]
         modern = head.http_version == b"1.1"
         return _Arrived(request, program, modern and "close" not in tokens, modern)
 
-    async def _body(self, program: ExchangeProgram) -> bytes:
+    def _count(self, request: Request) -> ExchangeProgram:
+        about = (request.route, request.job, request.method, request.headers)
+        return self._service.engine.exchange(*about)
+
+    def _rate(self, request: Request, counted: ExchangeProgram | None) -> int | None:
+        """Return the bytes per second at which the body is read, if a rule limits them."""
+        if counted is not None:
+            return slow_read_of(counted.rules)
+        about = (request.route, request.job, request.method, request.headers)
+        return self._service.engine.reading_rate(*about)
+
+    def _claimed(self, request: Request) -> ExchangeProgram:
+        """Count a whole request, unless it was meant for another server."""
+        if self._service.claims is not None and not self._service.claims(request):
+            raise _Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
+        return self._count(request)
+
+    async def _body(self, rate: int | None) -> bytes:
         limit = self._service.limits.body_bytes
-        rate = next((rule.slow_read for rule in program.rules if rule.slow_read), None)
         parts: list[bytes] = []
         size = 0
         while isinstance(event := await self._event(rate), h11.Data):
@@ -297,21 +325,27 @@ class ServerConnection:
 
     async def _reject(self, refused: _Refused) -> None:
         journal = self._service.journal
-        journal.add(RequestRejected(*journal.stamp(), self.number, refused.status, refused.why))
+        asked, why = self._asked, refused.why
+        method = path = None
+        if asked is not None:
+            method, path = asked.method, asked.target.partition("?")[0]
+        stamp = journal.stamp()
+        journal.add(RequestRejected(*stamp, self.number, refused.status, why, method, path))
+        answer = rejection(refused.status, why, to_head=method == "HEAD")
         with suppress(OSError):
-            await self._wire.send(rejection(refused.status, refused.why))
+            await self._wire.send(answer)
             await self._wire.finish()
 
 
-def rejection(status: int, why: str) -> bytes:
-    """Render a whole answer that says no and closes."""
+def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
+    """Render a whole answer that says no and closes; to a HEAD request it has no body."""
     reply = refuse(status, why)
     headers = (
         *reply.headers,
         ("Content-Length", str(len(reply.body))),
         ("Connection", "close"),
     )
-    return Head(status, phrase_of(status), headers).render() + reply.body
+    return Head(status, phrase_of(status), headers).render() + (b"" if to_head else reply.body)
 
 
 def note_request(

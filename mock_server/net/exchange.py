@@ -17,6 +17,7 @@ from mock_server.net.service import BATCH, Answered, FixedSource, Service, Sourc
 from mock_server.net.wire import AnyWire
 from mock_server.operations import AwaitGate, End, Operation, Pause, Write
 from mock_server.program import ExchangeProgram
+from mock_server.promise import Promise, Terms, announced
 from mock_server.routing import Request
 from mock_server.vocabulary import Ending, Framing, Lost
 
@@ -47,10 +48,12 @@ class ExchangeOnWire:
     _connection: int
     _keep_alive: bool
     _chunks_allowed: bool
-    _framing: Framing | None = field(default=None, init=False)
-    _length_left: int = field(default=0, init=False)
-    _mutated: bool = field(default=False, init=False)
+    _promise: Promise = field(init=False)
+    _written: int = field(default=0, init=False)
+    """How many bytes of the body were sent, chunks aside."""
     _sent: int = field(default=0, init=False)
+    _begun: bytearray = field(factory=bytearray, init=False)
+    """The parts of a frame that were sent before the rest of it came."""
     hanging: bool = field(default=False, init=False)
     """Whether the server has stopped for good and waits for the client to leave."""
     noted: bool = field(default=False, init=False)
@@ -92,70 +95,49 @@ class ExchangeOnWire:
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
-        if self._is_plain(plan, body):
-            return await self._respond_at_once(head, body if isinstance(body, bytes) else b"")
-        await self._wire.send(self._early(plan) + self._head_bytes(plan, head, body))
+        rendered, self._promise = announced(head, plan, self._terms(plan, body))
+        nothing = self._promise.bodiless or head.status in BODILESS
+        if isinstance(body, bytes) and self._is_plain(plan):
+            return await self._respond_at_once(head, rendered, b"" if nothing else body)
+        await self._wire.send(self._early(plan) + rendered)
         self._note_response(head)
+        if nothing:
+            body = b""
         if isinstance(body, bytes):
-            body = FixedSource((Frame(body),) if body and not self._bodiless(head) else ())
+            body = FixedSource((Frame(body),) if body else ())
         return await self._stream(body)
 
-    def _is_plain(self, plan: HeadPlan, body: bytes | Source) -> bool:
-        return (
-            isinstance(body, bytes)
-            and self._program.plain
-            and not plan.early
-            and not plan.content_length
-            and plan.raw is None
-            and plan.framing is None
+    def _terms(self, plan: HeadPlan, body: bytes | Source) -> Terms:
+        known = None if self._program.rewrites or not isinstance(body, bytes) else len(body)
+        in_chunks = self._program.final in _CHUNK_ENDINGS
+        framing = plan.framing or (Framing.CHUNKED if in_chunks else None)
+        return Terms(
+            self._request.method,
+            self._keep_alive,
+            self._chunks_allowed,
+            known,
+            framing,
         )
 
-    async def _respond_at_once(self, head: Head, body: bytes) -> Ended:
+    def _is_plain(self, plan: HeadPlan) -> bool:
+        return (
+            self._program.plain
+            and not plan.early
+            and plan.raw is None
+            and self._promise.framing is None
+        )
+
+    async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
         """Send head and body in one piece: the way of every answer without a fault."""
-        body = b"" if self._bodiless(head) else body
-        headers = [*head.headers]
-        if not self._bodiless(head) or self._request.method == "HEAD":
-            headers.append(("Content-Length", str(len(body))))
-        whole = evolve(head, headers=tuple(headers + self._closing()))
         self._begin_outage()
-        await self._wire.send(whole.render() + body)
+        await self._wire.send(rendered + body)
         self._note_response(head)
-        return self._done(Ending.EOF, reusable=self._keep_alive)
-
-    def _bodiless(self, head: Head) -> bool:
-        return head.status in BODILESS or self._request.method == "HEAD"
-
-    def _closing(self) -> list[tuple[str, str]]:
-        return [] if self._keep_alive else [("Connection", "close")]
+        return self._done(Ending.EOF, reusable=self._promise.kept(len(body)))
 
     def _early(self, plan: HeadPlan) -> bytes:
-        return b"".join(Head(code, phrase_of(code), ()).render() for code in plan.early)
-
-    def _head_bytes(self, plan: HeadPlan, head: Head, body: bytes | Source) -> bytes:
-        # A truncated body must be visible as such: without chunks only `Connection: close` would
-        # tell the length, and then a cut looks like a clean end to the client.
-        length = len(body) if isinstance(body, bytes) else None
-        framing = plan.framing or Framing.CHUNKED
         if not self._chunks_allowed:
-            framing = Framing.CLOSE
-        headers = list(head.headers)
-        chunks_wanted = plan.framing is not None or self._program.final in _CHUNK_ENDINGS
-        if plan.content_length:
-            headers += [("Content-Length", str(value)) for value in plan.content_length]
-            self._mutated = True
-        elif length is not None and not chunks_wanted:
-            self._length_left = length
-            headers.append(("Content-Length", str(length)))
-        else:
-            self._framing = framing
-            if framing is Framing.CHUNKED:
-                headers.append(("Transfer-Encoding", "chunked"))
-        if self._framing is Framing.CLOSE:
-            self._keep_alive = False  # what follows has no length but the end of the connection
-        if plan.raw is not None:
-            self._mutated = True
-            return plan.raw
-        return evolve(head, headers=tuple(headers + self._closing())).render()
+            return b""  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
+        return b"".join(Head(code, phrase_of(code), ()).render() for code in plan.early)
 
     async def _stream(self, source: Source) -> Ended:
         program = self._program
@@ -174,9 +156,11 @@ class ExchangeOnWire:
 
     async def _pass_on(self, frames: Sequence[Frame]) -> None:
         """Send frames that no rule touches in one piece, each in its own chunk."""
-        await self._wire.send(b"".join([self._framed(frame.raw) for frame in frames]))
+        await self._send([frame.raw for frame in frames])
         for frame in frames:
-            if not frame.part:
+            if frame.part:
+                self._begun += frame.raw
+            else:
                 self._note_frame(frame)
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
@@ -213,16 +197,21 @@ class ExchangeOnWire:
 
     async def _write_all(self, writes: Sequence[Write]) -> None:
         """Send these, each in its own chunk, in one piece."""
-        await self._wire.send(b"".join([self._framed(write.data) for write in writes]))
-        self._length_left -= sum([len(write.data) for write in writes])
+        await self._send([write.data for write in writes])
         for write in writes:
             for frame in write.frames:
                 self._note_frame(frame)
 
-    def _framed(self, data: bytes) -> bytes:
-        if self._framing is Framing.CHUNKED and data:
-            return b"%x\r\n%b\r\n" % (len(data), data)
-        return data
+    async def _send(self, pieces: Sequence[bytes]) -> None:
+        """Send pieces of the body as the head said that they would come."""
+        if self._promise.bodiless:
+            return
+        if self._promise.framing is Framing.CHUNKED:
+            data = b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
+        else:
+            data = b"".join(pieces)
+        await self._wire.send(data)
+        self._written += sum(map(len, pieces))
 
     def _begin_outage(self) -> None:
         """Take the port away before the last words, so that no client is back too early."""
@@ -250,11 +239,11 @@ class ExchangeOnWire:
         return self._done(end.how, reusable=False)
 
     async def _polite_end(self, extra: bytes) -> Ended:
-        last = b"0\r\n\r\n" if self._framing is Framing.CHUNKED else b""
+        chunked = self._promise.framing is Framing.CHUNKED
+        last = b"0\r\n\r\n" if chunked else b""
         if last or extra:
             await self._wire.send(last + extra)
-        whole = self._framing is Framing.CHUNKED or self._length_left == 0
-        reusable = self._keep_alive and whole and not extra and not self._mutated
+        reusable = self._promise.kept(self._written) and not extra
         return self._done(Ending.EOF, reusable=reusable)
 
     async def _hang(self) -> Ended:
@@ -286,8 +275,10 @@ class ExchangeOnWire:
 
     def _note_frame(self, frame: Frame) -> None:
         self._sent += 1
+        data = bytes(self._begun) + frame.raw if self._begun else frame.raw
+        self._begun.clear()
         journal = self._service.journal
-        journal.add(
+        journal.add_frame(
             FrameSent(
                 *journal.stamp(),
                 self._connection,
@@ -297,5 +288,6 @@ class ExchangeOnWire:
                 frame.id,
                 frame.event,
                 frame.type,
-            )
+            ),
+            data,
         )

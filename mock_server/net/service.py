@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from mock_server.backend import Backend, Follow, Job, Reply, Stream
 from mock_server.engine import Engine
@@ -18,7 +18,7 @@ from mock_server.heads import Head, phrase_of
 from mock_server.journal import Journal, RuleFired
 from mock_server.model import Limits
 from mock_server.net.tls import TlsSettings
-from mock_server.routing import Request
+from mock_server.routing import Claims, Request
 from mock_server.vocabulary import Ending, Outage, Resume, Shift
 
 BATCH: Final = 64
@@ -50,6 +50,16 @@ class Answered:
 
     head: Head
     body: bytes | Source
+
+
+def answered_to_head(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
+    """Answer a HEAD request with `head` and the length, if an upstream's fields tell it.
+
+    That is the length which a GET would have; without one the head may only speak of chunks.
+    """
+    length = tuple(pair for pair in said if pair[0].lower() == "content-length")
+    whole = evolve(head, headers=(*head.headers, *length))
+    return Answered(whole, b"" if length else FixedSource(()))
 
 
 class Origin(Protocol):
@@ -166,6 +176,8 @@ class Service:
     origin: Origin
     limits: Limits
     tls: TlsSettings | None = None
+    claims: Claims | None = None
+    """Asked about every whole request before it is counted; None claims them all."""
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic

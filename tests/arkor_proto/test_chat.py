@@ -69,7 +69,7 @@ def test_a_whole_answer_of_any_size_is_an_error() -> None:
 def test_what_is_no_json_is_an_error(body: bytes) -> None:
     reader = ChatReader(WHOLE, 10**6)
     reader.feed(body)
-    with pytest.raises(ResponseError, match="no JSON"):
+    with pytest.raises(ResponseError, match="not JSON"):
         reader.finish()
 
 

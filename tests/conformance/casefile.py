@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from conformance.case import Case
 from conformance.loader import read_case_file
+from conformance.sources import Source, SourceKind
 from conformance.specification import Level, Requirement
 
 RULES: Mapping[str, Requirement] = {
@@ -11,7 +12,7 @@ RULES: Mapping[str, Requirement] = {
         id=name,
         level=Level.MUST,
         profiles=profiles,
-        source="published",
+        source=Source(SourceKind.PUBLISHED, ("R-3",)),
         text="A rule.",
         why="",
         excluded="",

@@ -3,30 +3,25 @@
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from attrs import frozen
+from tests.conformance.forked import Finished, run_forked
 
 UNSOUND = Path(__file__).parent / "drivers" / "unsound.py"
 ROOT = Path(__file__).parents[2]
 
 
-@frozen
-class Finished:
-    """What a process left behind."""
-
-    status: int
-    out: str
-    err: str
-
-
-def kit(*arguments: str) -> Finished:
-    """Run `arkor-conformance` on a wide screen without colours."""
+def kit(*arguments: str, under: Sequence[str] = ()) -> Finished:
+    """Run `arkor-conformance` on a wide screen without colours, by the program `under` if any."""
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    if not under:
+        return run_forked(arguments, ROOT, environment)
     done = subprocess.run(  # noqa: S603 - the kit itself
-        [sys.executable, "-m", "conformance", *arguments],
+        [*under, sys.executable, "-m", "conformance", *arguments],
         capture_output=True,
         cwd=ROOT,
-        env={**os.environ, "COLUMNS": "200", "NO_COLOR": "1"},
+        env=environment,
         text=True,
         timeout=240,
         check=False,

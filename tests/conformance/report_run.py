@@ -1,16 +1,19 @@
 """A run as data, small or hostile, for the tests of the reports."""
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve
 
 from conformance.case import Case
+from conformance.case_words import CAPABILITIES
 from conformance.catalogue import Outcome
 from conformance.drive import Identity
 from conformance.probe_words import Stack
 from conformance.reading import Json
 from conformance.reports.record import record
+from conformance.scope import Scope
 from conformance.timing import TimeMode, Timing
 from conformance.trace import Called, Ended, Failure, Requested, Settled, Slept, Trace
 from conformance.verdict import CaseResult, Finding
@@ -18,10 +21,19 @@ from conformance.verdict_words import Verdict
 from tests.conformance.casefile import RULES, one
 
 HOSTILE: Final = "</script><script>alert(1)</script>]]><!-- `|` *b* \x00\x1b[31m\u202e\ud800\ufffe&"
+PROFILES: Final = ("2026-05", "2026-07")
 COMMAND: Final = ("node", "my driver.mjs")
 
 
-def case(body: str = "expect.connects = 1\n") -> Case:
+WHOLE: Final = """
+needs = ["cancel", "abort", "concurrent", "callbacks.async", "config.backoff"]
+step = [{ do = "start" }, { do = "wait" }]
+expect.connects = 1
+"""
+"""A case that stands for the whole surface of the founding document."""
+
+
+def case(body: str = WHOLE) -> Case:
     """Return a case of the family budget."""
     return one(body)
 
@@ -48,6 +60,17 @@ def result(verdict: Verdict, *, said: str = "2 requests", profile: str = "2026-0
     )
 
 
+def identity(name: str = "probe", capabilities: Collection[str] = CAPABILITIES) -> Identity:
+    """Return a client that declares these capabilities."""
+    return Identity(
+        implementation=name,
+        version="1",
+        profiles=PROFILES,
+        capabilities=frozenset(capabilities),
+        declared_gaps={},
+    )
+
+
 def run(
     results: Sequence[CaseResult],
     *,
@@ -55,18 +78,16 @@ def run(
     command: Sequence[str] = COMMAND,
     time: TimeMode = TimeMode.VIRTUAL,
     stack: Stack | None = None,
+    scope: Scope | None = None,
+    capabilities: Collection[str] = CAPABILITIES,
 ) -> Mapping[str, Json]:
-    """Return the run of a client called `name` with these results."""
-    identity = Identity(
-        implementation=name,
-        version="1",
-        profiles=("2026-05",),
-        capabilities=frozenset({"abort"}),
-        declared_gaps={},
-    )
+    """Return the run of a client called `name` with these results, complete if no scope is given."""
+    client = identity(name, capabilities)
     timing = Timing(time)
-    outcome = Outcome(identity=identity, results=results, seconds=1.5, timing=timing, stack=stack)
-    return record(outcome, RULES, command)
+    outcome = Outcome(identity=client, results=results, seconds=1.5, timing=timing, stack=stack)
+    planned = Counter(result.profile for result in results)
+    whole = Scope(version="2", digest="0f" * 32, chosen=planned, total=planned)
+    return record(outcome, RULES, command, scope or whole)
 
 
 def hostile() -> Mapping[str, Json]:

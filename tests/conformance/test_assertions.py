@@ -60,7 +60,6 @@ def asserted(expectation: str) -> Assertion:
 
 
 HOLD = (
-    "reached = ['stream#2.closed']",
     "requests = {stream = 2}",
     "requests = {create = 0}",
     "connects = 2",
@@ -73,6 +72,9 @@ HOLD = (
     "callbacks = ['log', 'completed']",
     "callbacks = ['log', {name = 'completed', data = {}}]",
     "callbacks = [{name = 'log', data = {step = 1}}, 'completed']",
+    "calls.log = [{step = 1}]",
+    "calls.log = [{}]",
+    "calls.completed = [{}]",
     "result.wait = {ok = true}",
     "result.wait = {status = 'completed'}",
     "result.cancel = {error = 'http', code = 409}",
@@ -90,7 +92,6 @@ HOLD = (
     "closed = ['stream#1']",
 )
 BREAK = (
-    "reached = ['stream#3.closed']",
     "requests = {stream = 1}",
     "last_event_ids = [false, false]",
     "last_event_ids = ['', '7']",
@@ -103,6 +104,9 @@ BREAK = (
     "callbacks = ['completed', 'log']",
     "callbacks = ['log', 'completed', 'failed']",
     "callbacks = [{name = 'log', data = {loss = '<null>'}}, 'completed']",
+    "calls.log = [{step = 2}]",
+    "calls.log = [{step = 1}, {}]",
+    "calls.failed = [{}]",
     "result.wait = {error = 'any'}",
     "result.wait = {status = 'failed'}",
     "result.cancel = {ok = true}",

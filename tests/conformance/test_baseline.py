@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance.baseline import Known, read_baseline, weigh
+from conformance.baseline import Known, declared, read_baseline, weigh
 from conformance.case import Case
 from conformance.reading import ReadingError
 from conformance.trace import Trace
@@ -71,16 +71,16 @@ def test_an_entry_is_stale_once_its_date_has_passed(expires: date | None, *, sta
 def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
     file = tmp_path / "baseline.toml"
     file.write_text('[[known]]\ncase = "a.b"\nreason = "r"\nexpires = "soon"\n')
-    with pytest.raises(ReadingError, match="'soon' is no date"):
+    with pytest.raises(ReadingError, match="'soon' is not a date"):
         read_baseline(file)
 
 
 @pytest.mark.parametrize(
     ("entry", "status", "said"),
     [
-        ('case = "create.refused[500]"\nreason = "r"', 2, "passes now"),
-        ('case = "create.refusedd"\nreason = "r"', 2, "no such case"),
-        ('case = "create.refused"\nreason = "r"\nexpires = "2020-01-01"', 2, "expired on 2020"),
+        ('case = "create.refused[500]"\nreason = "r"', 5, "passes now"),
+        ('case = "create.refusedd"\nreason = "r"', 5, "no such case"),
+        ('case = "create.refused"\nreason = "r"\nexpires = "2020-01-01"', 5, "expired on 2020"),
         ('case = "create.refused"\nreason = "r"\nknown = 1', 3, "unknown key 'known'"),
         ('case = "create.refused[500]"\nreasons = "r"', 3, "'reason' is missing"),
     ],
@@ -104,14 +104,28 @@ def against_a_broken_client(tmp_path: Path, known: str) -> Finished:
     )
 
 
-def test_a_baseline_by_case_accepts_whatever_fails_there(tmp_path: Path) -> None:
+def test_a_baseline_of_a_template_covers_its_cases_and_is_told_to_name_them(
+    tmp_path: Path,
+) -> None:
     done = against_a_broken_client(tmp_path, "")
-    assert (done.status, "3 known-failure" in done.out) == (0, True), done
+    assert (done.status, "3 known-failure" in done.out) == (5, True), done
+    assert "create.accepted: is a template, which covers all of its 3 cases" in done.err
+    assert "name in the baseline those that fail: create.accepted[200], " in done.err
+
+
+def test_a_baseline_by_case_accepts_whatever_fails_there() -> None:
+    known = Known(case="budget.small", reason="not yet")
+    assert weighed(known, "connects", "anything") == (Verdict.KNOWN_FAILURE, "")
+
+
+def test_an_unknown_case_of_declared_gaps_is_stale() -> None:
+    _, stale = weighed(declared({"budget.smal": "not yet"})[0], "connects")
+    assert "no such case; did you mean 'budget.small'? (the driver's declared_gaps)" in stale
 
 
 def test_a_baseline_by_assertion_accepts_nothing_else(tmp_path: Path) -> None:
     done = against_a_broken_client(tmp_path, 'assertion = "requests.create"')
-    assert (done.status, "3 fail" in done.out) == (1, True), done
+    assert (done.status, "3 inconclusive" in done.out) == (1, True), done
 
 
 def test_a_baseline_of_an_assertion_that_holds_says_what_fails_instead(tmp_path: Path) -> None:

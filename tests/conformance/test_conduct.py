@@ -11,7 +11,9 @@ from conformance.trace import (
     Fact,
     Failure,
     Noted,
+    Quiet,
     Requested,
+    Responded,
     Settled,
     SleepEnded,
     Slept,
@@ -25,6 +27,7 @@ from tests.conformance.casefile import one
 OPEN: Sequence[Fact] = (Called("open"), Settled("open", {}, None))
 DONE: Sequence[Fact] = (Called("wait"), Settled("wait", {}, None))
 STREAM = Requested("stream", 1, "GET", "/", (), "", 1)
+CREATE = Requested("create", 1, "POST", "/", (), "", 1)
 CLOSE: Sequence[Fact] = (Called("close"), Settled("close", {}, None))
 
 
@@ -33,7 +36,8 @@ def words(facts: Sequence[Fact], log: str = "", unanswered: Sequence[str] = ()) 
     for fact in (*OPEN, *facts):
         trace.append(fact, 0.0)
     made = Play(
-        case=one("[expect]\nrequests = {create = 0}"),
+        case=one("config.token = 'kit-token'\n[expect]\nrequests = {create = 0}"),
+        profile="2026-05",
         trace=trace,
         log=log,
         unanswered=unanswered,
@@ -64,7 +68,20 @@ def test_an_idle_timer_forbids_no_request() -> None:
 
 @pytest.mark.parametrize("life", [STREAM, CallbackRan("log", {}), Slept(1, 1000, "reconnect")])
 def test_nothing_of_a_wait_lives_on_once_it_has_settled(life: Fact) -> None:
-    assert words((*DONE, life)) == ["conduct.settled"]
+    assert words((*DONE, Quiet(), life)) == ["conduct.settled"]
+
+
+def test_a_request_that_may_have_been_sent_before_wait_settled_is_no_breach() -> None:
+    assert words((*DONE, STREAM)) == []
+
+
+def test_what_the_driver_prints_after_wait_has_settled_is_known_to_be_later() -> None:
+    assert words((*DONE, CallbackRan("log", {}))) == ["conduct.settled"]
+
+
+def test_a_delay_of_one_wait_forbids_no_request_of_another() -> None:
+    both = (Called("wait"), Called("wait#2"), Slept(1, 1000, "reconnect"), STREAM)
+    assert words(both) == []
 
 
 def test_another_wait_may_open_the_stream_again() -> None:
@@ -90,10 +107,22 @@ def test_an_operation_that_never_settles_is_a_breach() -> None:
     assert words((Called("wait"),), unanswered=("wait",)) == ["conduct.answer wait"]
 
 
-def test_a_case_that_was_not_carried_through_is_inconclusive_and_fails() -> None:
-    case = one("[expect]\nreached = ['stream#1.closed']")
+def test_a_case_that_was_not_reached_is_inconclusive_and_fails() -> None:
+    case = one("premise.reached = ['stream#2']\n[expect]\nrequests = {create = 0}")
+    trace = Trace()
+    refused = (Called("wait"), CREATE, Responded("create", 1, 200), STREAM)
+    for fact in (*OPEN, *refused, Responded("stream", 1, 503)):
+        trace.append(fact, 0.0)
+    findings = judge(Play(case=case, trace=trace, profile="2026-05"))
+    verdict = verdict_of(findings, lambda _: True)
+    assert [(each.not_reached, each.requires) for each in findings] == [(True, ("ARK-BUD-2",))]
+    assert (verdict, verdict.fails) == (Verdict.INCONCLUSIVE, True)
+
+
+def test_what_no_rule_explains_is_an_error_of_the_kit() -> None:
+    case = one("premise.reached = ['cancel#1']\n[expect]\nrequests = {create = 0}")
     trace = Trace()
     for fact in OPEN:
         trace.append(fact, 0.0)
-    verdict = verdict_of(case, judge(Play(case=case, trace=trace)))
-    assert (verdict, verdict.fails) == (Verdict.INCONCLUSIVE, True)
+    findings = judge(Play(case=case, trace=trace, profile="2026-05"))
+    assert verdict_of(findings, lambda _: True) is Verdict.ERROR

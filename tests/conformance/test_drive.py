@@ -1,6 +1,7 @@
 """The driver protocol: what is a message, what is none, and the schema says the same."""
 
 import json
+import math
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
@@ -35,10 +36,16 @@ SOUND = {
     '{"event": "log", "text": "hello"}': Noted("driver", "hello"),
 }
 UNSOUND = {
-    "hello": "no line of JSON",
-    "[1]": "a list stands here, a table would be right",
-    '{"event": "sleep", "n": 1, "ms": NaN}': "no line of JSON",
-    '{"event": "sleep", "n": 1, "ms": -1}': "'ms' is negative",
+    "hello": "not a line of JSON",
+    "[1]": "a list, not a table",
+    '{"event": "sleep", "n": 1, "ms": true}': "'ms' is a boolean",
+    '{"event": "sleep", "n": ' + "9" * 400 + ', "ms": 1}': "'n' is beyond 2^53",
+    '{"event": "sleep", "n": ' + "9" * 5_000 + ', "ms": 1}': "'n' is a number",
+    '{"re": ' + "9" * 400 + ', "ok": {}}': "'re' is beyond 2^53",
+    '{"event": "callback", "name": "log", "data": '
+    + "[" * 300
+    + "]" * 300
+    + "}": "nested more than 200 levels deep",
     '{"event": "sleep", "n": "1", "ms": 1}': "'n' is a string",
     '{"event": "sleep", "n": 1, "ms": 1, "purpose": "nap"}': "'nap' is unknown",
     '{"event": "callback", "name": "reconnect"}': "'reconnect' is unknown",
@@ -46,7 +53,7 @@ UNSOUND = {
     '{"re": "3", "ok": {}}': "'re' is a string",
     '{"re": 3, "error": {"kind": "oops"}}': "'oops' is unknown",
     "{}": "'event' is missing",
-    "[" * 100_000: "no line of JSON",
+    "[" * 100_000: "nested more than 200 levels deep",
 }
 
 
@@ -54,6 +61,26 @@ UNSOUND = {
 def test_a_message_is_parsed_and_the_schema_agrees(line: str, message: object) -> None:
     assert parse_message(line.encode()) == message
     jsonschema.validate(json.loads(line), dict(drive_schema()))
+
+
+@pytest.mark.parametrize(
+    ("ms", "read"),
+    [
+        ("NaN", math.nan),
+        ('"NaN"', math.nan),
+        ('"-Infinity"', -math.inf),
+        ("null", math.nan),
+        ("Infinity", math.inf),
+        ("1e400", math.inf),
+        ("9" * 400, math.inf),
+        ("-" + "9" * 5_000, -math.inf),
+        ("-1", -1.0),
+    ],
+)
+def test_a_delay_is_read_as_the_client_gave_it(ms: str, read: float) -> None:
+    message = parse_message(f'{{"event": "sleep", "n": 1, "ms": {ms}}}'.encode())
+    assert isinstance(message, Slept)
+    assert message.ms == pytest.approx(read, nan_ok=True)
 
 
 @pytest.mark.parametrize(("line", "problem"), UNSOUND.items())
@@ -64,8 +91,13 @@ def test_what_is_no_message_is_shown_with_its_problem(line: str, problem: str) -
     assert line[:20] in str(raised.value).replace("\\'", "'")
 
 
+def test_a_byte_order_mark_is_named() -> None:
+    with pytest.raises(DriveError, match="begins with a byte order mark; print UTF-8 without one"):
+        parse_message(b'\xef\xbb\xbf{"event": "log"}')
+
+
 def test_bytes_that_are_no_text_are_no_message() -> None:
-    with pytest.raises(DriveError, match="no line of JSON"):
+    with pytest.raises(DriveError, match="not a line of JSON"):
         parse_message(b"\xff\xfe")
 
 

@@ -175,8 +175,8 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
     arguments = [reference, quirk, "--budget", "60", "--output", str(parted)]
     result = CliRunner().invoke(diff, arguments)
 
-    left = "left   GET stream behind 'a b'  (the oracle allows it)"
-    right = "right  GET stream behind 'ab'   (against the oracle)"
+    left = "left   GET stream after 'a b'  (the oracle allows it)"
+    right = "right  GET stream after 'ab'   (against the oracle)"
     assert f"{left}\n  {right}" in result.output
     assert len(load_files(load_requirements(), [parted])) == 1
 
@@ -190,3 +190,18 @@ def test_a_comparison_says_which_driver_is_none() -> None:
 
 def test_a_driver_that_is_none_is_said_to_be_none() -> None:
     assert run_explore("--", "/does/not/exist").return_value == 3
+
+
+@pytest.mark.parametrize("kind", [Kind.NAN, Kind.NOT_AN_OBJECT])
+@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
+def test_data_that_is_not_a_json_object_is_skipped(kind: Kind, profile: str, opens: int) -> None:
+    skipped = schedule(Attempt(frames=(Frame(kind),)), DONE, profile=profile, budget=0)
+
+    assert len(predict(skipped).cursors) == opens
+    assert predict(skipped).callbacks == (("completed",) if opens > 1 else ())
+
+
+def test_a_number_beyond_a_double_is_no_reason_to_skip_a_log() -> None:
+    beyond = schedule(Attempt(frames=(Frame(Kind.BEYOND),)), DONE, budget=0)
+
+    assert predict(beyond).callbacks == ("log", "completed")

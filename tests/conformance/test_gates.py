@@ -4,23 +4,27 @@ import contextlib
 import subprocess
 import sys
 from collections.abc import Generator, Sequence
+from functools import partial
 
 import anyio
 import pytest
 from attrs import evolve
 
-from conformance.case import Case
+from conformance.case import Await, Case, Step, Until
 from conformance.catalogue import Outcome, Plan, run
 from conformance.commands.run_command import REFERENCE
 from conformance.coverage import coverage, unknown_rules
 from conformance.hunt import Hunt, hunt
 from conformance.loader import load_cases
 from conformance.mutants import Mutant, all_mutants, benign_variants
-from conformance.selection import select
+from conformance.selection import in_turn, select
 from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.verdict import CaseResult
 
 SAMPLE = ("create.*", "resume.cursor*", "backoff.*", "budget.*", "cancel.*", "abort.*")
+WITH_THE_REFERENCE = pytest.mark.xdist_group("reference")
+"""Tests that look at one whole run of the reference, which one process plays for all of them."""
+LONG = "backoff.a-thousand-failures-in-a-row"
 
 
 def play(
@@ -34,6 +38,10 @@ def play(
 
     plan = Plan(command=command, cases=cases, lanes=lanes, profiles=profiles)
     return anyio.run(run, plan, ignore)
+
+
+def sample(cases: Sequence[Case]) -> Sequence[Case]:
+    return [case for case in select(cases, (), SAMPLE) if case.id != LONG]
 
 
 def verdicts(outcome: Outcome) -> dict[str, str]:
@@ -50,6 +58,7 @@ def reference(catalogue: tuple[Case, ...]) -> Outcome:
     return play(catalogue, 2)
 
 
+@WITH_THE_REFERENCE
 def test_every_assertion_fails_the_reference_when_it_is_negated(reference: Outcome) -> None:
     deaf = [
         f"{result.name}: {each.assertion.word}"
@@ -60,6 +69,58 @@ def test_every_assertion_fails_the_reference_when_it_is_negated(reference: Outco
     assert deaf == []
 
 
+ON_THE_WHOLE = ("requests.", "closed ")
+"""The words that judge all of a case and not a moment of it."""
+SHOWN_TO_WORK_AFTERWARDS = {
+    "errors.a-deprecated-create-succeeds": "the second create shows that creating works at all",
+    "wire.the-token-is-the-callers": "the second create shows that creating works at all",
+}
+
+
+def too_early(result: CaseResult) -> list[str]:
+    """Return what a case asserts of events that come before its premise has come about."""
+    if result.case.id in SHOWN_TO_WORK_AFTERWARDS:
+        return []
+    first = result.trace.first
+    waited = [name for step in result.case.steps for name in awaited_by(step)]
+    premise = [*waited, *(name for each in result.case.premise for name in each.awaited)]
+    reached = max((event.seq for name in premise if (event := first(name))), default=0)
+    return [
+        f"{result.name}: {each.assertion.word}"
+        for each in result.case.expect
+        if not each.assertion.word.startswith(ON_THE_WHOLE)
+        and (names := each.assertion.awaited)
+        and all((event := first(name)) is not None and event.seq < reached for name in names)
+    ]
+
+
+def awaited_by(step: Step) -> tuple[str, ...]:
+    match step:
+        case Until(events=events):
+            return events
+        case Await():
+            return ()
+        case _:
+            return step.after
+
+
+@WITH_THE_REFERENCE
+def test_whatever_a_case_asserts_comes_after_its_premise(reference: Outcome) -> None:
+    assert [each for result in reference.results for each in too_early(result)] == []
+
+
+@WITH_THE_REFERENCE
+def test_the_reference_reaches_every_premise(reference: Outcome) -> None:
+    missed = [
+        f"{result.name}: {each.word}"
+        for result in reference.results
+        for each in result.case.premise
+        if each.judge(result.trace) is not None
+    ]
+    assert missed == []
+
+
+@WITH_THE_REFERENCE
 def test_the_reference_passes_every_case(reference: Outcome) -> None:
     assert {
         name: verdict for name, verdict in verdicts(reference).items() if verdict != "pass"
@@ -68,7 +129,7 @@ def test_the_reference_passes_every_case(reference: Outcome) -> None:
 
 @pytest.mark.parametrize("lanes", [1, 8])
 def test_order_and_parallelism_change_no_verdict(catalogue: tuple[Case, ...], lanes: int) -> None:
-    shuffled = sorted(select(catalogue, (), SAMPLE), key=lambda case: case.id[::-1])
+    shuffled = sorted(in_turn(sample(catalogue)), key=lambda case: case.id[::-1])
     found = verdicts(play(shuffled, lanes))
     assert {name for name, verdict in found.items() if verdict != "pass"} == set()
 
@@ -76,7 +137,7 @@ def test_order_and_parallelism_change_no_verdict(catalogue: tuple[Case, ...], la
 @pytest.mark.parametrize("variant", [variant.name for variant in benign_variants()])
 def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], variant: str) -> None:
     command = (sys.executable, "-m", "conformance.drivers.mutant", variant)
-    found = verdicts(play(select(catalogue, (), SAMPLE), 2, command, ["hardened"]))
+    found = verdicts(play(sample(catalogue), 2, command, ["hardened"]))
     assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == {}
 
 
@@ -164,6 +225,22 @@ def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> N
         "create.accepted[201]",
         "create.accepted[202]",
     }
+
+
+def test_a_hunt_that_has_enough_plays_no_case_twice_to_the_same_end(
+    catalogue: tuple[Case, ...],
+) -> None:
+    async def go(*, enough: bool) -> Hunt:
+        cases = select(catalogue, ("create.accepted",), ())
+        both = (
+            named("create.changes-the-job-id"),
+            named("calls.takes-every-create-for-refused"),
+        )
+        return await hunt(both, cases, lambda _: None, lanes=1, patience=2.0, enough=enough)
+
+    whole, quick = anyio.run(partial(go, enough=False)), anyio.run(partial(go, enough=True))
+    assert (whole.survivors, quick.survivors) == ([], [])
+    assert sum(each.played for each in quick.hunted) < sum(each.played for each in whole.hunted)
 
 
 def test_the_reference_is_the_control_of_a_hunt(catalogue: tuple[Case, ...]) -> None:

@@ -32,5 +32,6 @@ def test_the_example_of_the_help_works(
         rf"^ +arkor-conformance ({command} .+)$", invoke(command, "--help").output, re.MULTILINE
     )
     assert len(shown) == 1
-    done = invoke(*shlex.split(shown[0].replace(YOURS, OURS)))
+    here = shown[0].replace("python -P", f"{sys.executable} -P")
+    done = invoke(*shlex.split(here.replace(YOURS, OURS)))
     assert done.return_value in {0, None}, done.output

@@ -10,20 +10,20 @@ from tests.conformance.casefile import HEAD, one, read
 
 SLIPS = {
     "conects = 3": "unknown key 'conects'; did you mean 'connects'?",
-    "connects = '3'": "'connects' is a string, a whole number would be right",
+    "connects = '3'": "'connects' is a string, not a whole number",
     "requests = {strem = 1}": "'strem' is unknown; did you mean 'stream'?",
-    "reached = ['stream#1.closd']": "'stream#1.closd' names no event",
-    "reached = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
-    "reached = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
+    "never = ['stream#1.closd']": "'stream#1.closd' does not name an event",
+    "never = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
+    "never = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
     "callbacks = ['lock']": "'lock' is unknown; known are checkpoint",
     "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
-    "result = {wait = {}}": "one of 'ok', 'status', 'error' would be right",
+    "result = {wait = {}}": "needs one of 'ok', 'status', 'error'",
     "result = {cancel = {ok = true}}": "'cancel' is unknown; only 'wait' is known",
-    "sleeps = [true]": "a number of milliseconds would be right",
+    "sleeps = [true]": "not a number of milliseconds",
     "sleeps = [{least = 1}]": "unknown key 'least'",
-    "last_event_ids = [1]": "a number: a string or false is right",
-    "before = [['stream#1']]": "two events would be right",
-    "closed = ['stream']": "'stream' is no exchange, stream#2 would be one",
+    "last_event_ids = [1]": "a number, not a string or false",
+    "before = [['stream#1']]": "name two events",
+    "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
     "request = {'stream#1' = {}}": "nothing is expected of the request",
     "": "nothing is expected, so nothing could fail",
 }
@@ -40,9 +40,9 @@ def test_a_slip_in_what_is_expected_is_answered_with_the_right_word(slip: str, a
 STEPS = {
     "do = 'wiat'": "did you mean 'wait'?",
     "do = 'sleep'\nms = 5": "a case never sleeps; 'until' waits for an event",
-    "do = 'wait'\nname = 'start'": "'start' names another operation, 'wait' would do",
+    "do = 'wait'\nname = 'start'": "'start' names another operation; write 'wait'",
     "do = 'await'\nof = 'wait'": "'wait' is unknown",
-    "do = 'wait'\nafter = 'stream#0'": "names no event",
+    "do = 'wait'\nafter = 'stream#0'": "does not name an event",
     "do = 'wait'\nwhen = 'now'": "unknown key 'when'",
 }
 
@@ -55,7 +55,7 @@ def test_a_slip_in_a_step_is_answered_with_the_right_word(step: str, answer: str
 
 
 HEADS = {
-    HEAD.replace("budget.small", "Budget"): "is no id",
+    HEAD.replace("budget.small", "Budget"): "is not an id",
     HEAD.replace("ARK-BUD-1", "ARK-BUD-9"): "no such rule; did you mean 'ARK-BUD-",
     HEAD.replace("requires", "require"): "'requires' is missing",
     HEAD + "needs = ['clock.virtuel']": "did you mean 'clock.virtual'?",
@@ -63,10 +63,15 @@ HEADS = {
     HEAD + "profiles = ['2026-06']": "'2026-06' is unknown; did you mean",
     HEAD.replace("BUD-1", "BUD-2") + "profiles = ['hardened']": "lacks a rule",
     HEAD + "[config]\nmax_atempts = 1": "did you mean 'max_attempts'?",
-    HEAD + "[config]\nrng = [1.0]": "a number in [0, 1) would be right",
+    HEAD + "[config]\nrng = [1.0]": "not a number in [0, 1)",
     HEAD + "[server]\nstreams = []": "did you mean 'stream'?",
-    HEAD + "why = 1": "no TOML",
-    HEAD + "since = 2026-01-01": "a date has no place here",
+    HEAD + "[premise]\nreached = ['stream#1.closd']": "'stream#1.closd' does not name an event",
+    HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
+    HEAD + "[premise]\nlast_event_ids = [1]": "a string or false",
+    HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
+    HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
+    HEAD + "why = 1": "is not TOML",
+    HEAD + "since = 2026-01-01": "is a date or a time; write it as a string",
 }
 
 

@@ -1,4 +1,4 @@
-"""The start-up probe: nobody is judged by what the HTTP stack under a client cannot see."""
+"""The start-up probe: a client is not judged by what its HTTP stack cannot see."""
 
 import json
 import sys
@@ -27,7 +27,10 @@ MISSED = dict.fromkeys(PROBED, Sight.MISSED.value).items()
 def test_a_stack_that_tells_a_cut_body_is_judged_by_it() -> None:
     done = kit(*CUT)
     assert (done.status, "3 pass" in done.out) == (0, True), done
-    assert "chunks without the last one are told from a clean end" in done.err
+    assert (
+        "can tell a truncated body from a complete one (chunked: yes, Content-Length: yes)"
+        in done.err
+    )
 
 
 def test_a_stack_that_does_not_is_not_judged_and_the_summary_says_why(tmp_path: Path) -> None:
@@ -35,15 +38,16 @@ def test_a_stack_that_does_not_is_not_judged_and_the_summary_says_why(tmp_path: 
     driver = (sys.executable, "-m", "tests.conformance.drivers.careless")
     done = kit(*CUT, "--case", "create.accepted[200]", "--report", str(report), "--", *driver)
     assert (done.status, "1 pass, 3 n/a" in done.out) == (0, True), done
-    assert "fewer bytes than Content-Length are taken for a clean end" in done.err
-    assert "2 not applicable: the client's HTTP stack lacks truncation.chunks" in done.out
+    assert "cannot always tell a truncated body from a complete one" in done.err
+    assert "(chunked: no, Content-Length: no)." in done.err
+    assert "the client's HTTP stack lacks truncation.chunks" in done.out
     assert json.loads(report.read_text())["stack"].items() >= MISSED
 
 
 def test_without_a_budget_nothing_is_found_out_and_nothing_judged() -> None:
     done = kit(*CUT, "--", sys.executable, "tests/conformance/drivers/unsound.py", "no-back-off")
     assert (done.status, "3 n/a" in done.out) == (4, True), done
-    assert "not found out (the driver lacks config.backoff)" in done.err
+    assert "Content-Length: not known): the driver lacks config.backoff." in done.err
 
 
 def test_cases_that_do_not_depend_on_it_cost_no_probe() -> None:

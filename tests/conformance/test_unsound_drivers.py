@@ -1,6 +1,7 @@
 """Whatever a driver does, the kit ends with a clear verdict and the right status."""
 
 import json
+import re
 import stat
 import subprocess
 import sys
@@ -13,7 +14,7 @@ from tests.conformance.commandline import ROOT, judge, kit
 ONE_PROFILE = ("tests/conformance/drivers/unsound.py", "declares-one-profile")
 NO_DRIVER = {
     "exits-at-once": "exited with status 7",
-    "prints-garbage-first": "'Welcome to my client, version 3!', which is no line of JSON",
+    "prints-garbage-first": "'Welcome to my client, version 3!', which is not a line of JSON",
     "prints-a-long-line-first": "printed a line longer than 16777216 bytes",
     "never-answers": "never answered hello",
     "closes-stdin-first": "never answered hello",
@@ -23,14 +24,14 @@ NO_DRIVER = {
 }
 LIARS = {
     "exits-mid-case": "exited with status 139",
-    "prints-garbage": "'DEBUG connecting', which is no line of JSON",
+    "prints-garbage": "'DEBUG connecting', which is not a line of JSON",
     "prints-a-long-line": "printed a line longer than 16777216 bytes",
-    "never-answers-in-case": "nothing happened any more",
+    "never-answers-in-case": "start never settled",
     "answers-twice": "a second time",
     "answers-for-another-case": "though nobody asked",
     "closes-stdin": "closed its standard input",
     "closes-stdout": "closed its standard output without exiting",
-    "talks-without-end": "it went on without end",
+    "talks-without-end": "leaves out what the driver logs from here on",
     "says-an-unknown-event": "'telepathy' is unknown",
 }
 
@@ -57,12 +58,12 @@ def test_a_driver_without_a_client_fails_by_what_the_wire_shows() -> None:
         *("python3", "tests/conformance/drivers/unsound.py", "none"),
     )
     assert done.status == 1
-    assert "0 create requests" in done.out
+    assert "start resolved, before any request" in done.out
 
 
 def test_a_missing_driver_ends_with_status_3_and_its_name() -> None:
     done = kit("run", "--case", "create.accepted", "--", "./no-such-driver")
-    assert (done.status, "./no-such-driver: there is no such program" in done.err) == (3, True)
+    assert (done.status, "./no-such-driver: no such program" in done.err) == (3, True)
 
 
 def test_a_driver_that_is_not_executable_ends_with_status_3(tmp_path: Path) -> None:
@@ -96,7 +97,8 @@ def test_a_driver_that_dies_is_started_again_for_the_next_case() -> None:
         *("--", "python3", "tests/conformance/drivers/unsound.py", "exits-mid-case"),
     )
     assert done.status == 1
-    assert done.out.count("exited with status 139") == done.out.count("rerun it alone") > 1
+    assert "exited with status 139" in done.out
+    assert re.search(r"and \d+ more cases cite ARK-ERR-10 first", done.out), done.out
 
 
 @pytest.mark.parametrize(
@@ -133,6 +135,7 @@ def test_a_request_from_a_case_long_over_is_caught_at_the_end_of_the_run(tmp_pat
 
 def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> None:
     command = [sys.executable, "-m", "conformance", "run", "--filter", "sse.*"]
+    command += ["--profile", "2026-05"]
     done = subprocess.run(  # noqa: S603 - the kit itself
         ["/bin/sh", "-c", 'ulimit -n 300; exec "$@"', "sh", *command],
         capture_output=True,
@@ -141,7 +144,7 @@ def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> Non
         timeout=240,
         check=False,
     )
-    assert (done.returncode, done.stdout.count("CONFORMS")) == (0, 3), done
+    assert (done.returncode, done.stdout.count("conforms in the")) == (0, 1), done
     assert "open files are limited: a late request is noticed in the newest 22 cases" in done.stderr
 
 
@@ -149,7 +152,7 @@ def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> Non
     ("case", "said"),
     [
         ("cancel.sends-one-request", "0 cancel requests"),
-        ("abort.on-an-idle-stream", "which the step 2 waits for"),
+        ("abort.on-an-idle-stream", "which step 2 waits for"),
     ],
 )
 def test_a_driver_that_claims_what_its_client_cannot_do_fails_by_the_wire(

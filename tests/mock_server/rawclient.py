@@ -42,8 +42,12 @@ class Answer:
 
     @property
     def json(self) -> Mapping[str, object]:
-        """The body as a JSON object."""
-        found: Mapping[str, object] = json.loads(self.body)
+        """The body as a JSON object; one in chunks must have come to its end."""
+        body = self.body
+        if self.header("Transfer-Encoding") == "chunked":
+            assert body.endswith(b"\r\n0\r\n\r\n"), f"the last chunk is missing: {body!r}"
+            body = self.unchunked
+        found: Mapping[str, object] = json.loads(body)
         return found
 
     @property

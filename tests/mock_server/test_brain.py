@@ -230,6 +230,20 @@ def test_jobs_take_their_plans_in_order_and_the_last_again_without_its_id() -> N
     assert ask.backend.jobs["job-3"].plan == JobPlan(events=2)
 
 
+@pytest.mark.parametrize("prefix", ["run-7f3a-", "", "ä/"])
+def test_ids_that_the_backend_makes_begin_as_the_scenario_says(prefix: str) -> None:
+    ask = Asking(backend={"job_prefix": prefix}, job=[{"id": "own"}, {}])
+    for _ in range(3):
+        ask("POST", "/v1/jobs", BODY)
+    assert list(ask.backend.jobs) == ["own", f"{prefix}2", f"{prefix}3"]
+
+
+def test_an_id_with_a_prefix_passes_over_one_that_is_taken() -> None:
+    ask = Asking(backend={"job_prefix": "x"}, job=[{"id": "x1", "submitted": True}, {}])
+    ask("POST", "/v1/jobs", BODY)
+    assert list(ask.backend.jobs) == ["x1", "x2"]
+
+
 def test_two_thousand_events_keep_their_order_and_ids() -> None:
     ask = Asking(job=[{"events": 2000, "id_prefix": "e"}])
     ask("POST", "/v1/jobs", BODY)

@@ -86,11 +86,12 @@ def test_a_rule_is_said_in_plain_words(rule: dict[str, object], expected: str) -
 
 
 def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
-    words = {"backend": {"token": "hunter2", "unknown_cursor": "gone"}, "limits": {"records": 200}}
-    text = explain(scenario_from_dict(words))
+    backend = {"token": "hunter2", "unknown_cursor": "gone", "job_prefix": "run-"}
+    text = explain(scenario_from_dict({"backend": backend, "limits": {"records": 200}}))
     assert "hunter2" not in text
     assert "The backend accepts one token only.\n" in text
     assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
+    assert "The backend names its jobs 'run-1', 'run-2' and so on.\n" in text
     assert "Bound: records kept in the journal: 200 (records).\n" in text
 
 

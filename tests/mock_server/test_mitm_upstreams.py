@@ -16,7 +16,7 @@ from tests.mock_server.mitmdump import (
     needs_mitmproxy,
 )
 from tests.mock_server.parity import Rules
-from tests.mock_server.rawclient import Answer, RawClient
+from tests.mock_server.rawclient import EOF, Answer, RawClient
 
 __all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
@@ -73,6 +73,28 @@ async def test_the_head_alone_is_handed_on_as_the_native_proxy_does(behind: Behi
         carried = await asked(behind.port, "HEAD")
         raw.say(EVENTS + CHUNKED)
         assert carried == await asked(proxy.port, "HEAD")
+
+
+@pytest.mark.parametrize("kind", [b"application/json", b"text/event-stream"])
+async def test_a_head_request_is_answered_with_the_length_that_the_upstream_tells(
+    behind: Behind, kind: bytes
+) -> None:
+    behind.raw.say(OK + b"Content-Type: %b\r\nContent-Length: 4321\r\n\r\n" % kind)
+    answer = await asked(behind.port, "HEAD")
+    assert answer.head.lower().count("content-length") == 1
+    assert (answer.header("Content-Length"), answer.body) == ("4321", b"")
+
+
+@pytest.mark.parametrize("last", [b"", b"\r\n0\r\n\r\n"], ids=["until the end", "in chunks"])
+async def test_a_client_of_the_first_version_gets_no_chunks(behind: Behind, last: bytes) -> None:
+    framing, size = (CHUNKED, b"9\r\n") if last else (b"\r\n", b"")
+    behind.raw.say(EVENTS + framing, size + b"data: a\n\n" + last)
+    async with RawClient(behind.port) as client:
+        await client.send(b"GET %b HTTP/1.0\r\nHost: mock\r\n\r\n" % STREAM.encode())
+        everything, ending = await client.read_to_end()
+    head, _, body = everything.partition(b"\r\n\r\n")
+    assert b"transfer-encoding" not in head.lower()
+    assert (body, ending) == (b"data: a\n\n", EOF)
 
 
 async def test_a_small_answer_that_is_cut_off_is_a_502(behind: Behind) -> None:

@@ -176,3 +176,31 @@ async def test_where_a_rule_acts_the_upstream_is_asked_for_no_compression(
             await client.ask("GET", "/v1/me", {"Accept-Encoding": "gzip"})
         sent = next(record for record in upstream.journal if isinstance(record, RequestReceived))
     assert dict(sent.headers).get("accept-encoding") == asked_for
+
+
+@pytest.mark.parametrize("rules", [[], [{"stall": {"ms": 1}}]], ids=["no rule", "a rule"])
+async def test_a_head_request_is_answered_with_the_length_that_the_upstream_tells(
+    rules: Rules,
+) -> None:
+    length = {"on": {"method": "HEAD"}, "content_length": [4321]}
+    scenario = scenario_from_dict({"rule": list(rules)})
+    async with (
+        MockServer(scenario_from_dict({"rule": [length]})) as upstream,
+        proxy_before(upstream, scenario) as proxy,
+        RawClient(proxy.port) as client,
+    ):
+        headers = {"Connection": "close"}
+        answer = await client.ask_to_end("HEAD", "/v1/me", headers)
+    assert answer.head.lower().count("content-length") == 1
+    assert (answer.header("Content-Length"), answer.body) == ("4321", b"")
+
+
+async def test_a_head_request_whose_upstream_tells_no_length_gets_none() -> None:
+    chunks = {"on": {"method": "HEAD"}, "framing": "chunked"}
+    async with (
+        MockServer(scenario_from_dict({"rule": [chunks]})) as upstream,
+        proxy_before(upstream) as proxy,
+        RawClient(proxy.port) as client,
+    ):
+        answer = await client.ask_to_end("HEAD", "/v1/me", {"Connection": "close"})
+    assert (answer.header("Content-Length"), answer.body) == (None, b"")

@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { serve } from "../node/drive.mjs";
+import { admitting } from "./models.mjs";
 
 const { ARKOR_SDK: entry, ARKOR_SDK_PROFILE: profile = "2026-07" } = process.env;
 const { setTimeout, clearTimeout } = globalThis;
@@ -18,33 +19,31 @@ let sdk;
 
 async function hello() {
   sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
-    const message = `no SDK here (npm install arkor, or name it in ARKOR_SDK): ${error.message}`;
-    process.stderr.write(`${message}\n`);
-    throw new Error(message);
+    throw new Error(`no SDK here (npm install arkor, or name it in ARKOR_SDK): ${error.message}`);
   });
   return { impl: "arkor (npm)", version: "as installed", profiles: [profile], capabilities };
 }
 
-function open(desk) {
+async function open(desk) {
   const { base_url: baseUrl, token, org: orgSlug, project: projectSlug, rng } = desk.config;
   const credentials = { mode: "anon", token, orgSlug, anonymousId: "", arkorCloudApiUrl: baseUrl };
   const write = (name, it) => writeFileSync(join(home, ".arkor", name), JSON.stringify(it));
   write("credentials.json", credentials);
   write("state.json", { orgSlug, projectSlug, projectId: "kit" });
-  // The platform's own timers stay real: fetch has some.
-  const isPlatform = () => new Error().stack.split("\n", 4)[3].includes("node:");
+  // The platform's own timers stay real, for fetch has some; all do if the kit wants real time.
+  const isReal = () => !desk.virtual || new Error().stack.split("\n", 4)[3].includes("node:");
   globalThis.setTimeout = (effect, ms, ...given) =>
-    isPlatform() ? setTimeout(effect, ms, ...given) : { end: desk.timer(ms, "reconnect", effect) };
+    isReal() ? setTimeout(effect, ms, ...given) : { end: desk.timer(ms, "reconnect", effect) };
   globalThis.clearTimeout = (timer) => (timer?.end ? timer.end() : clearTimeout(timer));
   Math.random = rng ? desk.random : random;
-  const context = { baseUrl, credentials, cwd: home, reconnectDelayMs: desk.config.initial_ms };
-  context.maxReconnectDelayMs = desk.config.max_ms;
+  const { initial_ms: reconnectDelayMs, max_ms: maxReconnectDelayMs } = desk.config;
+  const context = { baseUrl, credentials, cwd: home, reconnectDelayMs, maxReconnectDelayMs };
   context.maxReconnectAttempts = desk.config.max_attempts;
   const hear = (name) => [`on${name}`, ({ job, ...data }) => desk.hear(name.toLowerCase(), data)];
   const callbacks = ["Started", "Log", "Checkpoint", "Completed", "Failed"].map(hear);
   const extra = { abortSignal: desk.signal, callbacks: Object.fromEntries(callbacks) };
   const input = { name: desk.config.name, ...desk.config.input, ...extra };
-  const trainer = sdk.createTrainer(input, context);
+  const trainer = await admitting(input.model, () => sdk.createTrainer(input, context));
   const start = async () => ({ job_id: (await trainer.start()).jobId });
   return { start, wait: () => trainer.wait(), cancel: () => trainer.cancel() };
 }

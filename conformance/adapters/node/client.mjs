@@ -4,8 +4,11 @@
 import { Backoff, retryAfter } from "./backoff.mjs";
 import { GaveUp, HttpError, TransportError } from "./errors.mjs";
 import { blocks } from "./event-stream.mjs";
+import { readEvent } from "./events.mjs";
+import { isEventStream, isIdentity } from "./head.mjs";
+import { parseObject } from "./json.mjs";
 import { PROFILES } from "./profiles.mjs";
-import { Wire, parseObject, received, within } from "./wire.mjs";
+import { Wire, received, within } from "./wire.mjs";
 
 export * from "./errors.mjs";
 
@@ -21,7 +24,6 @@ const CALLBACKS = {
   "training.failed": "onFailed",
 };
 const TERMINAL = new Set(["training.completed", "training.failed", "end"]);
-const NUMBERS = ["loss", "evalLoss", "learningRate", "epoch", "samplesPerSecond"];
 const LORA = { r: "loraR", alpha: "loraAlpha", maxLength: "maxLength", loadIn4bit: "loadIn4bit" };
 
 /** Time as it is. `sleep` rejects with the signal's reason. */
@@ -183,11 +185,8 @@ export class Trainer {
   }
 
   #isStream({ ok, status, headers }) {
-    const encoding = headers.get("content-encoding") ?? "identity";
-    if (!ok || encoding.toLowerCase() !== "identity") return false;
-    if (!this.#profile.strict) return true;
-    const type = (headers.get("content-type") ?? "").split(";")[0].trim().toLowerCase();
-    return status === 200 && type === "text/event-stream";
+    if (!ok || !isIdentity(headers)) return false;
+    return !this.#profile.strict || (status === 200 && isEventStream(headers));
   }
 
   #isPermanent(status) {
@@ -231,7 +230,7 @@ export class Trainer {
       Object.assign(progress, { made: true, at: this.#clock.now() });
       backoff.failures = 0;
     }
-    return event === "end" ? { type: "end" } : content;
+    return event === "end" ? { type: "end" } : readEvent(content);
   }
 
   #remember(id) {
@@ -241,7 +240,8 @@ export class Trainer {
 
   async #deliver(frame) {
     if (frame.type === "training.started") {
-      this.#job = { ...this.#job, status: "running", startedAt: frame.timestamp };
+      const startedAt = frame.timestamp ?? this.#job.startedAt;
+      this.#job = { ...this.#job, status: "running", startedAt };
     }
     try {
       await this.#call(frame);
@@ -254,10 +254,12 @@ export class Trainer {
   async #conclude(frame) {
     if (frame.type !== "end") {
       const status = frame.type.slice("training.".length);
-      this.#job = { ...this.#job, status, completedAt: frame.timestamp };
+      const completedAt = frame.timestamp ?? this.#job.completedAt;
+      // An error that the job had before did not keep it from its end (ARK-EVT-24).
+      const error = frame.type === "training.failed" ? frame.error : undefined;
+      this.#job = { ...this.#job, status, completedAt, error };
     }
-    if (frame.type === "training.failed") this.#job.error = frame.error;
-    const artifacts = (frame.type === "training.completed" && frame.artifacts) || [];
+    const artifacts = frame.type === "training.completed" ? frame.artifacts : [];
     try {
       await this.#call(frame);
     } catch (error) {
@@ -271,7 +273,6 @@ export class Trainer {
   #call(frame) {
     const callback = this.#options.callbacks?.[CALLBACKS[frame.type]];
     const event = { ...frame };
-    if (frame.type === "training.log") for (const key of NUMBERS) event[key] ??= null;
     if (frame.type === "checkpoint.saved") {
       event.adapter = { kind: "checkpoint", jobId: this.#job.id, step: frame.step };
     }

@@ -1,30 +1,32 @@
 // The plumbing of a driver in JavaScript: `arkor-drive/1` in JSON lines, virtual time, one client
-// per case. It knows no client: an adapter opens one for a case and names the kinds of its errors.
-
-import { createInterface } from "node:readline";
+// per case. An adapter brings the client: it opens one for each case and names its errors.
 
 /** What a callback throws when the case says so. */
 export class Provoked extends Error {}
 
-/** What an adapter needs of the kit while a case is open: time, chance, an ear, the abort. */
+/** What an adapter needs while a case is open: time, random numbers, callbacks, the abort. */
 class Desk {
   #timers = new Map();
   #set = 0;
   #rolled = 0;
   #heard = {};
   #now = 0;
+  #closed = false;
+  #pending = new Set();
   #aborting = new AbortController();
   client = null;
 
-  constructor(config) {
+  /** With `virtual` false, time is real and nothing of it is announced. */
+  constructor(config, virtual) {
     this.config = config;
+    this.virtual = virtual;
     this.signal = this.#aborting.signal;
   }
 
-  /** Virtual time in milliseconds: it moves only when the kit ends a timer. */
-  now = () => this.#now;
+  /** Milliseconds. Virtual time moves only when the kit ends a timer. */
+  now = () => (this.virtual ? this.#now : performance.now());
 
-  /** The next of the case's rolls, in turn and repeated; real chance where the case has none. */
+  /** The next of the case's `rng` numbers, in turn and repeated; else the platform's. */
   random = () => {
     const { rng } = this.config;
     return rng?.length ? rng[this.#rolled++ % rng.length] : Math.random();
@@ -32,16 +34,22 @@ class Desk {
 
   /** Set a timer that the kit will end; returns what ends it without effect. */
   timer(ms, purpose, effect) {
+    if (!this.virtual) return this.#realTimer(ms, effect);
     const n = (this.#set += 1);
     const due = this.#now + ms;
-    const end = (why) => this.#timers.delete(n) && emit({ event: "sleep_end", n, why });
-    emit({ event: "sleep", n, ms, purpose });
+    const end = (why) => this.#timers.delete(n) && this.#say({ event: "sleep_end", n, why });
+    this.#say({ event: "sleep", n, ms, purpose });
     this.#timers.set(n, () => {
       end("woken");
       this.#now = Math.max(this.#now, due);
       effect();
     });
     return () => end(this.signal.aborted ? "aborted" : "cancelled");
+  }
+
+  #realTimer(ms, effect) {
+    const timer = platform.setTimeout(effect, ms);
+    return () => platform.clearTimeout(timer);
   }
 
   /** Sleep; rejects with the signal's reason. */
@@ -60,9 +68,9 @@ class Desk {
   async hear(name, data) {
     const nth = (this.#heard[name] = (this.#heard[name] ?? 0) + 1);
     const due = (trigger) => trigger?.callback === name && (trigger.nth ?? 1) === nth;
-    emit({ event: "callback", name, data });
+    this.#say({ event: "callback", name, data });
     if (due(this.config.abort_in)) this.abort("the case aborts in a callback");
-    if (due(this.config.cancel_in)) await this.client.cancel();
+    if (due(this.config.cancel_in)) await this.client?.cancel();
     if (due(this.config.throw_in)) throw new Provoked(`the case throws in ${name}`);
   }
 
@@ -70,12 +78,41 @@ class Desk {
     this.#aborting.abort(new Error(reason));
   }
 
+  /** Note an operation; returns what answers it with `say`, unless `close` has done so before. */
+  pending(say) {
+    this.#pending.add(say);
+    return (answer) => this.#pending.delete(say) && say(answer);
+  }
+
+  /** Abort what is under way. What the client still does is then of no case any more. */
+  async close() {
+    this.abort("the case is closed");
+    await new Promise((resolve) => platform.setImmediate(resolve));
+    this.#closed = true;
+    for (const say of this.#pending) {
+      say({ error: { kind: "aborted", message: "the case was closed" } });
+    }
+    this.#pending.clear();
+  }
+
   /** Move the clock by `ms`, which ends no timer by itself, and end timer `n`, if it is set. */
   wake(n, ms = 0) {
     this.#now += ms;
     this.#timers.get(n)?.();
   }
+
+  #say(message) {
+    if (!this.#closed) return emit(message);
+    // The next case must not be blamed for it.
+    log(`the client went on after its case was closed: ${message.event} ${message.name ?? ""}`);
+  }
 }
+
+/** The platform's own: an adapter may put others in their place. */
+const platform = { setTimeout, clearTimeout, setImmediate };
+
+const PROTOCOL = "arkor-drive/1";
+const OPERATIONS = ["start", "wait", "cancel"];
 
 /**
  * Speak the protocol until `bye` or the end of input. `hello` is the answer to it, or returns it,
@@ -83,44 +120,190 @@ class Desk {
  * client, each returning a promise; `explain(error)` returns its {kind, status?}.
  */
 export async function serve(hello, open, explain) {
-  let desk = null;
-  const failure = (error) => ({ ...kindOf(error), message: String(error?.message ?? error) });
-  const kindOf = (error) => {
-    if (desk.signal.aborted && error === desk.signal.reason) return { kind: "aborted" };
-    return error instanceof Provoked ? { kind: "callback" } : explain(error);
-  };
-  const commands = {
-    hello: async () => (typeof hello === "function" ? hello() : hello),
-    open: async ({ config }) => {
-      desk = new Desk(config);
-      desk.client = await open(desk);
+  process.on("unhandledRejection", (error) => {
+    log(`a rejection that nothing in the client handles: ${error?.stack ?? told(error)}`);
+  });
+  process.stdout.on("error", () => process.exit(0)); // The kit has gone.
+  // Standard output belongs to the protocol, whatever a client prints.
+  console.log = console.info = console.debug = console.error;
+  const service = new Service(hello, open, explain);
+  let number = 0;
+  for await (const line of lines(process.stdin)) {
+    number += 1;
+    if (line.trim() === "") continue;
+    const command = parsed(line);
+    if (command === null) {
+      // The line is not shown: it may hold a token.
+      log(`line ${number} of standard input is not a JSON object; the kit sends one in each line`);
+      process.exit(2);
+    }
+    await service.take(command);
+    if (command.do === "bye") break;
+  }
+  process.exit(0); // Nothing that is still open is of use any more.
+}
+
+/** Takes the commands in order. */
+class Service {
+  #hello;
+  #open;
+  #explain;
+  #desk = null;
+  #virtual = true;
+  #problem = "no case is open; send 'open' first";
+
+  constructor(hello, open, explain) {
+    this.#hello = hello;
+    this.#open = open;
+    this.#explain = explain;
+  }
+
+  #commands = {
+    hello: async ({ protocol = PROTOCOL, time = "virtual" }) => {
+      if (protocol !== PROTOCOL) {
+        throw new Error(`the protocol ${told(protocol)} is not known here; it is ${PROTOCOL}`);
+      }
+      this.#virtual = time === "virtual";
+      const hello = await (typeof this.#hello === "function" ? this.#hello() : this.#hello);
+      const isDeclared = (name) => this.#virtual || !name.startsWith("clock.");
+      return { ...hello, capabilities: hello.capabilities.filter(isDeclared) };
     },
-    abort: async ({ reason }) => desk.abort(reason),
-    wake: async ({ n, ms }) => desk?.wake(n, ms),
-    close: async () => desk.abort("the case is closed"),
+    open: async ({ config }) => {
+      await this.#close();
+      if (!isObject(config)) throw new Error("open needs a 'config', which is an object");
+      const desk = new Desk(config, this.#virtual);
+      try {
+        desk.client = await this.#open(desk);
+        if (!desk.client) throw new Error("the adapter opened no client");
+      } catch (error) {
+        this.#problem = `no client: ${told(error)}`;
+        log(this.#problem);
+        await desk.close();
+        throw new Error(this.#problem);
+      }
+      this.#desk = desk;
+    },
+    abort: async ({ reason }) => this.#opened().abort(String(reason)),
+    wake: async ({ n, ms }) => this.#desk?.wake(n, ms),
+    close: async () => this.#close(),
     bye: async () => {},
   };
-  for await (const line of createInterface({ input: process.stdin })) {
-    const { id: re, do: name, ...details } = JSON.parse(line);
-    if (Object.hasOwn(commands, name)) {
-      const answer = await commands[name](details).then(
-        (ok) => ({ ok: ok ?? {} }),
-        (error) => ({ error: { kind: "unsupported", message: error.message } }),
+
+  /** Carry one command out. An operation is not awaited: the next command may come meanwhile. */
+  async take({ id: re, do: name, ...details }) {
+    const say = (answer) => re === undefined || re === null || emit({ re, ...answer });
+    const answer = (promise, failed) =>
+      promise.then(
+        (ok) => say({ ok: ok ?? {} }),
+        (error) => say({ error: failed(error) }),
       );
-      if (re !== undefined) emit({ re, ...answer });
-      if (name === "bye") break;
+    const unsupported = (error) => ({ kind: "unsupported", message: told(error) });
+    if (Object.hasOwn(this.#commands, name ?? "")) {
+      await answer(this.#commands[name](details), unsupported);
+    } else if (!OPERATIONS.includes(name)) {
+      const known = [...Object.keys(this.#commands), ...OPERATIONS].join(", ");
+      const wrong = name === undefined ? "a command needs 'do'" : `${told(name)} is not a command`;
+      await answer(Promise.reject(new Error(`${wrong}; use one of ${known}`)), unsupported);
+    } else if (this.#desk === null) {
+      await answer(Promise.reject(new Error(`${name}: ${this.#problem}`)), unsupported);
     } else {
-      // Not awaited: the next command may come while this one is under way.
-      desk.client[name]().then(
-        (ok) => emit({ re, ok: ok ?? {} }),
-        (error) => emit({ re, error: failure(error) }),
+      const desk = this.#desk;
+      const operation = async () => desk.client[name](); // One that throws at once rejects, too.
+      const settle = desk.pending(say);
+      operation().then(
+        (ok) => settle({ ok: ok ?? {} }),
+        (error) => settle({ error: this.#failure(desk, error) }),
       );
     }
   }
-  process.exit(0); // Whatever is still open belongs to nobody any more.
+
+  #opened() {
+    if (this.#desk === null) throw new Error(`abort: ${this.#problem}`);
+    return this.#desk;
+  }
+
+  async #close() {
+    const desk = this.#desk;
+    this.#desk = null;
+    this.#problem = "no case is open; send 'open' first";
+    await desk?.close();
+  }
+
+  #failure(desk, error) {
+    return { ...this.#kind(desk, error), message: told(error) };
+  }
+
+  #kind(desk, error) {
+    if (desk.signal.aborted && error === desk.signal.reason) return { kind: "aborted" };
+    if (error instanceof Provoked) return { kind: "callback" };
+    try {
+      return this.#explain(error);
+    } catch (second) {
+      log(`explaining an error failed: ${told(second)}`);
+      return { kind: "other" };
+    }
+  }
 }
 
-/** Print one message, at once: what is said before a request must be read before it. */
+/** The lines of a stream of bytes. They end with LF alone: `readline` splits at U+2028 as well. */
+async function* lines(stream) {
+  let partial = "";
+  for await (const text of stream.setEncoding("utf8")) {
+    const [first, ...rest] = text.split("\n");
+    partial += first;
+    for (const next of rest) {
+      yield partial;
+      partial = next;
+    }
+  }
+  if (partial !== "") yield partial;
+}
+
+function parsed(line) {
+  try {
+    const value = JSON.parse(line);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isObject(value) {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What an error says, whatever was thrown. */
+function told(error) {
+  try {
+    return String(error?.message ?? error);
+  } catch {
+    return "something that cannot be shown";
+  }
+}
+
+/**
+ * Print one message, at once: what is said before a request must be read before it. A client may
+ * hand over what JSON cannot express. The kit has to see that too, so it is printed as text.
+ */
 function emit(message) {
-  process.stdout.write(`${JSON.stringify(message)}\n`);
+  let line;
+  try {
+    line = JSON.stringify(message, spoken);
+  } catch (error) {
+    // A cycle, say, or a getter that throws.
+    const problem = `the client handed over what cannot be printed: ${told(error)}`;
+    const { re, ok, data, ...rest } = message;
+    const failed = { re, error: { kind: "other", message: problem } };
+    line = JSON.stringify(re === undefined ? { ...rest, data: problem } : failed);
+  }
+  process.stdout.write(`${line}\n`);
+}
+
+function spoken(_, value) {
+  const isNumber = typeof value === "number" && Number.isFinite(value);
+  return isNumber || !["number", "bigint"].includes(typeof value) ? value : String(value);
+}
+
+function log(text) {
+  process.stderr.write(`driver: ${text}\n`);
 }

@@ -1,6 +1,8 @@
 // The three requests of a trainer, and how their answers are read: with bounds.
 
 import { HttpError, ProtocolError, TransportError } from "./errors.mjs";
+import { redirectTarget } from "./head.mjs";
+import { parseObject } from "./json.mjs";
 
 const CLIENT = "arkor-kit-node/0.1.0";
 const LONGEST_ANSWER = 2 ** 20;
@@ -36,8 +38,8 @@ export class Wire {
     if (!response.ok) throw await this.refusal(response);
     const { text, whole } = await received(readUpTo(response, LONGEST_ANSWER));
     const job = whole ? parseObject(text)?.job : null;
-    if (typeof job?.id !== "string" || job.id === "") {
-      throw new ProtocolError("the create: answered without a job, {job: {id, …}} would be right");
+    if (!isJobId(job?.id)) {
+      throw new ProtocolError("create: the answer has no job with an id that fits into a path");
     }
     return job;
   }
@@ -60,13 +62,12 @@ export class Wire {
     let url = this.#url(`${jobPath(jobId)}/events/stream`);
     for (let redirects = 0; ; redirects += 1) {
       const response = await this.#send("GET", url, { headers, signal });
-      const target = [301, 302, 303, 307, 308].includes(response.status)
-        ? response.headers.get("location")
-        : null;
-      if (!target) return response;
+      const moved = [301, 302, 303, 307, 308].includes(response.status);
+      if (!moved || !response.headers.get("location")) return response;
       await response.body?.cancel();
-      const next = URL.canParse(target, url) ? new URL(target, url) : null;
+      const next = redirectTarget(response.headers, url);
       if (next?.origin !== url.origin) throw new TransportError("redirected to another origin");
+      if (next.username || next.password) throw new TransportError("redirected with credentials");
       if (redirects === MOST_REDIRECTS) throw new TransportError("redirected without end");
       url = next;
     }
@@ -132,15 +133,6 @@ export async function within(promise, ms, clock, signal, late) {
   }
 }
 
-export function parseObject(text) {
-  try {
-    const value = JSON.parse(text);
-    return typeof value === "object" && !Array.isArray(value) ? value : null;
-  } catch {
-    return null;
-  }
-}
-
 async function readUpTo(response, limit, signal) {
   const chunks = [];
   let size = 0;
@@ -158,7 +150,13 @@ async function readUpTo(response, limit, signal) {
   return { text, whole: size <= limit };
 }
 
+/** Whether one segment of a path can carry an id: URLs drop `.` and `..` (ARK-CRE-8). */
+function isJobId(id) {
+  return typeof id === "string" && !["", ".", ".."].includes(id) && id.isWellFormed();
+}
+
 function jobPath(jobId) {
+  if (!isJobId(jobId)) throw new ProtocolError("the job's id does not fit into a path");
   return `/v1/jobs/${encodeURIComponent(jobId)}`;
 }
 

@@ -103,7 +103,7 @@ async def test_a_truncated_answer_is_no_answer() -> None:
 
 
 async def test_an_answer_of_something_else_is_no_answer() -> None:
-    with pytest.raises(ResponseError, match="the answer is no JSON"):
+    with pytest.raises(ResponseError, match="the answer is not JSON"):
         await infer(json_answer(b"<html>"))
 
 

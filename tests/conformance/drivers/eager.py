@@ -13,8 +13,9 @@ from attrs import define, field
 
 from conformance.drivers import translation as to
 from conformance.drivers.clocks import WallClock
+from conformance.drivers.lines import emit
 from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import Client, Desk, emit, serve
+from conformance.drivers.stdio import Client, Desk, serve
 from conformance.reading import Json
 
 

@@ -94,23 +94,24 @@ def fault_in_case(fault: str, number: int) -> None:  # noqa: C901 - one arm per 
             pass
 
 
-def haunt(base_url: str) -> None:
-    """Send a request to the backend of a case that is long over."""
-    host = base_url.removeprefix("http://")
+def haunt(config: Mapping[str, str]) -> None:
+    """Send a request of a case that is long over, with the token that the case gave."""
+    host = config["base_url"].removeprefix("http://")
+    bearer = f"Authorization: Bearer {config['token']}"
     name, _, port = host.partition(":")
     with socket.create_connection((name, int(port)), 5) as connection:
-        connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\n\r\n".encode())
+        connection.sendall(f"POST /v1/jobs HTTP/1.1\r\nHost: {host}\r\n{bearer}\r\n\r\n".encode())
         connection.recv(1)
 
 
 def main(fault: str) -> None:
     fault_at_start(fault)
-    opened: list[str] = []
+    opened: list[Mapping[str, str]] = []
     for line in sys.stdin:
         command = json.loads(line)
         match command["do"]:
             case "open":
-                opened.append(command["config"]["base_url"])
+                opened.append(command["config"])
                 if fault == "haunts-the-first-case" and len(opened) == HAUNTED:
                     haunt(opened[0])
                 say({"re": command["id"], "ok": {}})

@@ -1,13 +1,20 @@
-// A stand-in for the SDK `arkor`, which is not on every machine: its entry points and its habits
-// (platform timers, `Math.random`, `.arkor/state.json`, errors of fetch as they come) around the
-// client of the Node adapter. It stands for the shape of the SDK, not for its behaviour.
+// A double of the SDK `arkor`, which is not on every machine: its entry points and its habits
+// (a closed list of models, platform timers, `Math.random`, `.arkor/state.json`, errors of fetch as
+// they come) around the client of the Node adapter. It has the shape of the SDK, not its behaviour.
+//
+// STAND_IN_LIST names the way in which the list of models is held (`model_lists.mjs`), or `closed`
+// for one that nothing leads past; with STAND_IN_ASYNC `createTrainer` returns a promise.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 
+import { LISTS, closed } from "./model_lists.mjs";
 import { HttpError, Trainer, TransportError } from "./node/client.mjs";
 
 export { HttpError as CloudApiError };
+
+const { STAND_IN_LIST: way = "includes", STAND_IN_ASYNC: isAsync } = process.env;
+const isSupported = { ...LISTS, closed }[way];
 
 const untilAborted = (signal) =>
   new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
@@ -23,7 +30,12 @@ const clock = {
   sleep: (ms, signal, purpose) => (purpose === "idle" ? untilAborted(signal) : pause(ms, signal)),
 };
 
-export function createTrainer({ name, model, dataset, lora, callbacks, ...rest }, context) {
+export const createTrainer = (input, context) =>
+  isAsync ? (async () => make(input, context))() : make(input, context);
+
+function make({ name, model, dataset, lora, callbacks, ...rest }, context) {
+  if (!isSupported(model)) throw new Error(`Unsupported model "${model}"`);
+  console.log(`training ${model}`); // Which must not end up between the lines of the protocol.
   const { abortSignal, ...training } = rest;
   const state = JSON.parse(readFileSync(join(context.cwd, ".arkor", "state.json"), "utf8"));
   const heard = (each) => [each[0], (event) => each[1]({ ...event, job: {} })];

@@ -1,0 +1,97 @@
+"""JSON texts, read as RFC 8259 defines them.
+
+Python's own decoder takes `NaN` for a number, refuses long integers, and gives up at a depth that
+depends on who calls it. Here none of that decides what a text means: `NaN` and `Infinity` are not
+JSON (ARK-EVT-20), a number beyond the range of a double is null (ARK-EVT-22), and what is nested
+more deeply than `MAX_DEPTH` cannot be read (ARK-SEC-10).
+"""
+
+import json
+import math
+from collections.abc import Callable
+from json.scanner import make_scanner
+from typing import Final, NoReturn, TypeAlias
+
+from arkor_proto._walk import MAX_DEPTH, rebuilt, too_deep
+
+JsonLoads: TypeAlias = Callable[[str], object]
+"""Decodes one JSON text; raises ValueError for anything else."""
+
+BEYOND: Final = 2**1024 - 2**970
+"""The first whole number that a double rounds to infinity."""
+
+_DIGITS: Final = len(str(BEYOND))
+# A text of this length is too short for a value that is too deep, and for such a whole number.
+_SHORT: Final = 2 * MAX_DEPTH
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _whole_number(digits: str) -> int | None:
+    # int() refuses more than 4,300 digits, or as many as the process allows.
+    return int(digits) if len(digits.lstrip("-")) <= _DIGITS else None
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+_PATIENT: Final = json.JSONDecoder(parse_constant=_refuse_constant, parse_int=_whole_number)
+_scan: Final = make_scanner(_DECODER)  # type: ignore[arg-type]  # the stub names another class
+
+
+def decode_json(text: str) -> object:
+    """Return the value of one JSON text; raises ValueError if it is not one, or nested too deeply.
+
+    In a short text a number beyond the range of a double may still come back as infinity: to look
+    at every number of every frame would cost too much. `bounded` takes care of these.
+    """
+    try:
+        # `decode` looks for white space on either side first, which takes half as long as the rest.
+        value, end = _scan(text, 0)
+        size = len(text)
+        if end == size:
+            return value if size <= _SHORT else bounded(value)
+    except (StopIteration, ValueError, RecursionError):
+        pass
+    return _decode_at_leisure(text)
+
+
+def _decode_at_leisure(text: str) -> object:
+    decoder = _DECODER if len(text) <= _SHORT else _PATIENT
+    try:
+        return bounded(decoder.decode(text))
+    except RecursionError:
+        too_deep()
+
+
+def decode_with(loads: JsonLoads, text: str) -> object:
+    """Return the value of one JSON text by a decoder that may know another dialect.
+
+    What it refuses, and what it may only seem to understand, `decode_json` judges.
+    """
+    try:
+        value = loads(text)
+    except (ValueError, RecursionError):
+        return decode_json(text)
+    if "NaN" in text or "Infinity" in text:
+        return decode_json(text)
+    return value if len(text) <= _SHORT else bounded(value)
+
+
+def bounded(value: object) -> object:
+    """Return a JSON value with null for each number beyond the range of a double.
+
+    Raises ValueError if it is nested more deeply than `MAX_DEPTH`, or contains a NaN.
+    """
+    value = _in_range("", value)
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return rebuilt(value, _in_range, deeper=too_deep)
+
+
+def _in_range(_: str, value: object) -> object:
+    if isinstance(value, float) and not math.isfinite(value):
+        return _refuse_constant("NaN") if math.isnan(value) else None
+    if isinstance(value, int) and not -BEYOND < value < BEYOND:
+        return None
+    return value

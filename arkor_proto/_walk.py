@@ -1,0 +1,73 @@
+"""Decoded JSON: which kind a value is, and the one walk over it.
+
+What a backend sends may be nested as deeply as it likes. Nothing here follows it further down than
+`MAX_DEPTH`, so that no value can exhaust the stack of the interpreter (ARK-SEC-10).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NoReturn, TypeAlias, TypeGuard
+
+JsonObject: TypeAlias = Mapping[str, object]
+"""A decoded JSON object."""
+
+Change: TypeAlias = Callable[[str, object], object]
+"""Takes the name and the value of a member, "" as the name of an item; returns the new value."""
+
+MAX_DEPTH: Final = 150
+
+
+def is_object(value: object) -> TypeGuard[JsonObject]:
+    """Tell whether a decoded JSON value is an object."""
+    return isinstance(value, (dict, Mapping))  # to ask a dict for its abstract class takes longer
+
+
+def is_dict(value: object) -> TypeGuard[dict[str, object]]:
+    """Tell whether a decoded JSON value is an object as Python's own decoder makes it."""
+    return type(value) is dict
+
+
+def is_array(value: object) -> TypeGuard[Sequence[object]]:
+    """Tell whether a JSON value is an array."""
+    return isinstance(value, (list, tuple))
+
+
+def elided() -> object:
+    """Return what is shown in the place of values that are too deep to be shown."""
+    return "…"
+
+
+def too_deep() -> NoReturn:
+    """Raise ValueError: a value is nested too deeply to be used."""
+    raise ValueError(f"nested more than {MAX_DEPTH} levels deep")
+
+
+def rebuilt(
+    value: object,
+    change: Change,
+    *,
+    rename: Callable[[str], str] = str,
+    deeper: Callable[[], object] = elided,
+    room: int = MAX_DEPTH,
+) -> object:
+    """Return a copy of a JSON value with `change` applied to all members and items, parents first.
+
+    `rename` is applied to the names of members. An object or array below `MAX_DEPTH` is replaced
+    by what `deeper` returns.
+    """
+    if is_object(value):
+        if not room:
+            return deeper()
+        return {
+            rename(name): rebuilt(
+                change(name, inner), change, rename=rename, deeper=deeper, room=room - 1
+            )
+            for name, inner in value.items()
+        }
+    if is_array(value):
+        if not room:
+            return deeper()
+        return [
+            rebuilt(change("", inner), change, rename=rename, deeper=deeper, room=room - 1)
+            for inner in value
+        ]
+    return value

@@ -1,0 +1,30 @@
+// JSON of foreign origin. A value that is nested too deeply is not read at all: to print it, or to
+// walk over it, would exhaust the stack of whoever tries (ARK-SEC-10).
+
+import { isObject } from "./events.mjs";
+
+const DEEPEST = 500;
+
+/** The object that a text holds, or null. */
+export function parseObject(text) {
+  if (text.length > 2 * DEEPEST && isTooDeep(text)) return null;
+  try {
+    const value = JSON.parse(text);
+    return isObject(value) ? value : null;
+  } catch {
+    return null;
+  }
+}
+
+function isTooDeep(text) {
+  let depth = 0;
+  let quoted = false;
+  for (let at = 0; at < text.length && depth <= DEEPEST; at += 1) {
+    const character = text[at];
+    if (quoted && character === "\\") at += 1;
+    else if (character === '"') quoted = !quoted;
+    else if (!quoted && (character === "[" || character === "{")) depth += 1;
+    else if (!quoted && (character === "]" || character === "}")) depth -= 1;
+  }
+  return depth > DEEPEST;
+}

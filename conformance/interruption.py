@@ -1,0 +1,41 @@
+"""Being told to end: Ctrl-C, SIGTERM and SIGHUP all end a command in the same orderly way.
+
+The event loop turns SIGINT into a cancellation, so that drivers are ended and what has been judged
+is kept. The other signals become a SIGINT, and the exit status tells which one it was.
+"""
+
+import signal
+from types import FrameType
+from typing import Final
+
+from attrs import define
+
+_OTHERS: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+@define
+class Interruption:
+    """The signal that ended the command, SIGINT if it was none of the others."""
+
+    number: signal.Signals = signal.SIGINT
+
+    def install(self) -> None:
+        """From now on, end in order; a signal that was ignored stays ignored, as under nohup."""
+        for number in _OTHERS:
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._take)
+
+    @property
+    def status(self) -> int:
+        """The exit status, as a shell gives it: 130 for Ctrl-C, 143 for SIGTERM."""
+        return 128 + self.number
+
+    def __str__(self) -> str:
+        return f"interrupted by {self.number.name}"
+
+    def _take(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - its signature
+        self.number = signal.Signals(number)
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            # In the background of a shell SIGINT is ignored: no event loop waits for it.
+            raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)

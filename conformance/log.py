@@ -1,0 +1,73 @@
+"""What a driver writes to its standard error: kept in part, and told in few lines.
+
+A driver may write without end. Kept are the beginning, which says what it is, and the end, which
+says what became of it.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import define, field
+
+_FIRST_BYTES: Final = 1 << 12
+_LAST_BYTES: Final = 1 << 15
+_FIRST_LINES: Final = 3
+_LAST_LINES: Final = 6
+_LONGEST_LINE: Final = 200
+
+
+@define
+class Log:
+    """The first and the last bytes of a text that may have no end; `length` counts all of them."""
+
+    length: int = field(default=0, init=False)
+    _first: bytearray = field(factory=bytearray, init=False)
+    _last: bytearray = field(factory=bytearray, init=False)
+
+    def add(self, block: bytes) -> None:
+        """Append a block."""
+        self.length += len(block)
+        self._first += block[: _FIRST_BYTES - len(self._first)]
+        self._last += block
+        del self._last[:-_LAST_BYTES]
+
+    def since(self, length: int) -> str:
+        """Return what was written since there were `length` bytes, if it was kept."""
+        added = min(self.length - length, len(self._last))
+        return _text(self._last[len(self._last) - added :])
+
+    def __str__(self) -> str:
+        """Return its first and its last lines, whole where they are not too long."""
+        return "\n".join(excerpt(*self._kept()))
+
+    def _kept(self) -> tuple[Sequence[str], Sequence[str]]:
+        """Return the lines of the beginning, and those of the end, which were not cut into."""
+        if self.length <= len(self._last):
+            return _lines(self._last), ()
+        # The cut goes through a line on either side, if not through a character.
+        return _lines(self._first)[:-1] or [_text(self._first)], _lines(self._last)[1:]
+
+
+def excerpt(lines: Sequence[str], later: Sequence[str] = ()) -> Iterator[str]:
+    """Yield the first lines and the last ones; `later` are lines that follow after a gap."""
+    everything = [each for each in lines if each.strip()]
+    end = [each for each in later if each.strip()]
+    if not end and len(everything) <= _FIRST_LINES + _LAST_LINES:
+        yield from map(_shown, everything)
+        return
+    yield from map(_shown, everything[:_FIRST_LINES])
+    yield "…"
+    yield from map(_shown, (end or everything)[-_LAST_LINES:])
+
+
+def _shown(line: str) -> str:
+    whole = line.rstrip()
+    return whole if len(whole) <= _LONGEST_LINE else f"{whole[:_LONGEST_LINE]}…"
+
+
+def _lines(kept: bytearray) -> list[str]:
+    return _text(kept).split("\n")
+
+
+def _text(kept: bytearray) -> str:
+    return kept.decode("utf-8", "backslashreplace")

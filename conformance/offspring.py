@@ -1,0 +1,120 @@
+"""The processes that a driver leaves behind: how they are found, and how they are ended.
+
+Every driver is started with a mark in its environment, which its children inherit. What is ended:
+
+- everywhere, the driver's process group;
+- on Linux, also every process that carries the mark or descends from the driver, whatever session
+  or group it has moved to;
+- on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
+  the orphans of its drivers, and ends what is left of them when it ends itself.
+
+If the kit is ended by SIGKILL, nothing of this can happen: drivers then see the end of their input.
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+MARK: Final = "ARKOR_CONFORMANCE_DRIVER"
+_PROC: Final = Path("/proc")
+_SUBREAPER: Final = 36
+"""PR_SET_CHILD_SUBREAPER, from linux/prctl.h."""
+_PAUSE: Final = 0.002
+_ROUNDS: Final = 50
+"""A process that forks while it is looked for is found in the next round."""
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every orphan among the descendants, where the system can do that."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_driver(pid: int, mark: str) -> None:
+    """End the driver that leads the process group `pid`, with all that carries its mark.
+
+    The driver itself stays to be waited for: its number must not be another's meanwhile.
+    """
+    doomed = set(_tree(pid))
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(pid, signal.SIGKILL)
+    wanted = f"{MARK}={mark}".encode()
+    _end(doomed - {pid})
+    for _ in range(_ROUNDS):
+        found = {each for each in _all() if each != pid and wanted in _environment(each)}
+        if not found:
+            return
+        _end(found)
+
+
+def end_orphans() -> None:
+    """End every child of this process and all that descends from it; for the end of a command."""
+    for _ in range(_ROUNDS):
+        found = set(_tree(os.getpid())) - {os.getpid()}
+        if not found:
+            return
+        _end(found)
+
+
+def _end(doomed: Iterable[int]) -> None:
+    waiting = set(doomed)
+    for pid in waiting:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(pid, signal.SIGKILL)
+    for _ in range(_ROUNDS):
+        waiting = {pid for pid in waiting if not _is_gone(pid)}
+        if not waiting:
+            return
+        time.sleep(_PAUSE)
+
+
+def _is_gone(pid: int) -> bool:
+    """Tell whether a process has ended, or is not ours to wait for."""
+    try:
+        return os.waitpid(pid, os.WNOHANG)[0] == pid
+    except ChildProcessError:
+        return True
+
+
+def _tree(root: int) -> Iterator[int]:
+    """Yield `root` and its living descendants."""
+    children: dict[int, list[int]] = {}
+    for pid in _all():
+        children.setdefault(_parent(pid), []).append(pid)
+    waiting = [root]
+    while waiting:
+        pid = waiting.pop()
+        yield pid
+        waiting += children.get(pid, ())
+
+
+def _all() -> Iterator[int]:
+    """Yield the number of every process; none where there is no /proc."""
+    with contextlib.suppress(OSError):
+        for name in os.listdir(_PROC):  # noqa: PTH208 - ten times as fast as Path objects
+            if name.isdigit():
+                yield int(name)
+
+
+def _parent(pid: int) -> int:
+    try:
+        stat = (_PROC / str(pid) / "stat").read_bytes()
+    except OSError:
+        return 0
+    state, parent = stat.rpartition(b")")[2].split()[:2]
+    return 0 if state == b"Z" else int(parent)
+
+
+def _environment(pid: int) -> list[bytes]:
+    """Return the environment that a process was started with; empty for those of other users."""
+    try:
+        return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []

@@ -1,0 +1,59 @@
+"""The run as a badge, in the shape that shields.io reads from an endpoint.
+
+Green is for a plain verdict on every profile that was judged; the words name whatever is missing.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from conformance.plain import one_line
+from conformance.reading import Json, Table
+from conformance.reports.summary import UNRANKED
+
+_CONFORMING: Final = ("conforms", "conforms in part", "conforms but for known failures")
+_DIGITS: Final = 8
+
+
+def badge(run: Mapping[str, Json]) -> str:
+    """Return a badge; its label has the version of the specification and the hash of the cases."""
+    top = Table("run", run)
+    about = top.table("specification")
+    profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]
+    message = "; ".join(_message(profiles)) or "not judged"
+    label = f"arkor {about.text('version')} ({about.text('cases')[:_DIGITS]})"
+    content = {
+        "schemaVersion": 1,
+        "label": one_line(label),
+        "message": one_line(message),
+        "color": _colour([profile.text("rank") for profile in profiles]),
+    }
+    return json.dumps(content) + "\n"
+
+
+def _message(profiles: Sequence[Table]) -> Iterator[str]:
+    """Yield each verdict with the profiles that it is on."""
+    found: dict[str, list[str]] = {}
+    for profile in profiles:
+        remarks = profile.texts("remarks")
+        said = profile.text("verdict") + (f" ({'; '.join(remarks)})" if remarks else "")
+        found.setdefault(said, []).append(profile.text("name"))
+    for said, names in found.items():
+        if said == "conforms":
+            yield f"conforms to {', '.join(names)}"
+        elif said == "does not conform":
+            yield f"does not conform to {', '.join(names)}"
+        else:
+            yield f"{', '.join(names)}: {said}"
+
+
+def _colour(ranks: Sequence[str]) -> str:
+    if not ranks:
+        return "lightgrey"
+    if all(rank == "conforms" for rank in ranks):
+        return "brightgreen"
+    if all(rank in _CONFORMING for rank in ranks):
+        return "yellow"
+    if any(rank in _CONFORMING for rank in ranks):
+        return "orange"
+    return "red" if "does not conform" in ranks else "lightgrey"

@@ -1,0 +1,168 @@
+"""One result as plain data: its findings, how its operations settled, and its trace.
+
+Here is kept out what must not leave the machine: tokens, and text without end. The nonces of a play
+are left out as well: a reader sees `job-1`, and the same event of many traces is the same text.
+"""
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+from attrs import define, field, frozen
+
+from conformance.judgement import secrets_of
+from conformance.narration import actor, arrow, tell
+from conformance.plain import shortened
+from conformance.reading import Json
+from conformance.trace import CallbackRan, Called, Event, Fact, Noted, Requested, Settled
+from conformance.verdict import CaseResult, Finding
+
+HIDDEN: Final = "[secret]"
+LONGEST_LINE: Final = 300
+LONGEST_TEXT: Final = 4_000
+_FIRST_EVENTS: Final = 120
+_LAST_EVENTS: Final = 20
+_AROUND: Final = 12
+_TELLING: Final = 5
+"""So many characters of a secret are some of it, fewer may be any word."""
+_OF_THE_KIT: Final = ("hello", "open", "close")
+
+
+@define
+class Events:
+    """Thousands of timelines are made of the same few events, so each stands in the run once."""
+
+    _places: dict[tuple[str, str | None, str, str, tuple[str, ...]], int] = field(
+        factory=dict[tuple[str, str | None, str, str, tuple[str, ...]], int], init=False
+    )
+
+    def place(self, event: Event, text: str) -> int:
+        """Return where in the list of events this one stands; times and numbers are no part."""
+        kind = type(event.fact).__name__.lower()
+        key = (actor(event.fact), arrow(event.fact), kind, text, event.names)
+        return self._places.setdefault(key, len(self._places))
+
+    def distinct(self) -> Sequence[Json]:
+        """Return every event: who, to whom (or null), what kind, what is said, its names."""
+        return [
+            {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
+            for who, to, kind, text, names in self._places
+        ]
+
+
+@frozen
+class Telling:
+    """Tells one result without its secrets (ARK-SEC-8) and without end."""
+
+    told: CaseResult
+    secrets: tuple[str, ...]
+    known: Events
+
+    @classmethod
+    def of(cls, result: CaseResult, known: Events) -> "Telling":
+        """Prepare to tell `result`; the longest secret goes first, it may hold another."""
+        found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
+        return cls(result, tuple(reversed(found)), known)
+
+    def result(self, command: str) -> Json:
+        """Return the result; `command` runs it alone."""
+        case, events = self.told.case, self._events()
+        reason = self.text(self.told.reason, len(self.told.reason))
+        return {
+            "case": case.id,
+            "profile": self.told.profile,
+            "family": case.family,
+            "level": case.level.value,
+            "requires": list(case.requires),
+            "why": case.why,
+            "verdict": self.told.verdict.value,
+            "reason": reason[-LONGEST_TEXT:],
+            "lacking": list(self.told.lacking),
+            "seconds": round(self.told.seconds, 4),
+            "rerun": command,
+            "findings": [self._finding(finding) for finding in self.told.findings],
+            "operations": list(self._operations()) if self.told.findings else [],
+            "endless": self.told.endless,
+            "unjudged": [{"word": each.word, "why": each.why} for each in self.told.unjudged],
+            "omitted": len(self.told.trace.events) - len(events),
+            "trace": [self._event(event) for event in events],
+            "details": self._details(events),
+        }
+
+    def text(self, text: str, longest: int) -> str:
+        """Return what a reader may see of a text: no secret, no nonce, not without end."""
+        for secret in self.secrets:
+            text = _without_its_beginning(text.replace(secret, HIDDEN), secret)
+        if self.told.nonces is not None:
+            text = self.told.nonces.plain(text)
+        return shortened(text, longest)
+
+    def _events(self) -> Sequence[Event]:
+        """Choose the beginning, the end and what surrounds a divergence; others are left out."""
+        events = self.told.trace.events
+        last = len(events) - _LAST_EVENTS
+        points = [f.event.seq for f in self.told.findings if f.event is not None]
+        return [
+            event
+            for event in events
+            if event.seq <= _FIRST_EVENTS
+            or event.seq > last
+            or any(abs(event.seq - point) <= _AROUND for point in points)
+        ]
+
+    def _operations(self) -> Iterator[Json]:
+        """Yield how each operation that was called settled, in the order of the calls."""
+        for _, fact in self.told.trace.of(Called):
+            if fact.operation in _OF_THE_KIT:
+                continue
+            settled = self.told.trace.first(f"{fact.operation}.settled")
+            said = f"{fact.operation} never settled" if settled is None else tell(settled.fact)
+            yield self.text(said, LONGEST_LINE)
+
+    def _finding(self, finding: Finding) -> Json:
+        return {
+            "assertion": finding.assertion,
+            "requires": list(finding.requires),
+            "expected": self.text(finding.expected, LONGEST_TEXT),
+            "actual": self.text(finding.actual, LONGEST_TEXT),
+            "event": None if finding.event is None else finding.event.seq,
+            "not_reached": finding.not_reached,
+        }
+
+    def _event(self, event: Event) -> Json:
+        """Return an event: its number, milliseconds, and its place in the list of events."""
+        text = self.text(tell(event.fact), LONGEST_LINE)
+        return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
+
+    def _details(self, events: Sequence[Event]) -> Json:
+        """Return by number what a reader needs beside the lines, where something was found."""
+        found = {event.seq: _detail(event.fact) for event in events if self.told.findings}
+        return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
+
+
+def _without_its_beginning(text: str, secret: str) -> str:
+    """Hide what was left of a secret where the text had been cut already."""
+    bare = text.removesuffix("…")
+    for length in range(len(secret) - 1, _TELLING - 1, -1):
+        if bare.endswith(secret[:length]):
+            return f"{bare[:-length]}{HIDDEN}{text[len(bare) :]}"
+    return text
+
+
+def _detail(fact: Fact) -> str:
+    """Return a request as it came, and whole what a line had to shorten."""
+    match fact:
+        case Requested(headers=headers, body=body):
+            head = [
+                f"{fact.method} {fact.target}",
+                *(f"{name}: {value}" for name, value in headers),
+            ]
+            return "\n".join([*head, "", body] if body else head)
+        case CallbackRan(data=data) if len(tell(fact)) > LONGEST_LINE:
+            return json.dumps(data, ensure_ascii=False, indent=1)
+        case Settled(ok=ok) if len(tell(fact)) > LONGEST_LINE and ok:
+            return json.dumps(ok, ensure_ascii=False, indent=1)
+        case Settled() | Noted() if len(tell(fact)) > LONGEST_LINE:
+            return tell(fact)
+        case _:
+            return ""

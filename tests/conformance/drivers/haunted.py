@@ -1,0 +1,44 @@
+"""The reference driver on a machine where other programs knock at the backend's port as well.
+
+Each time a case is opened, a stranger sends requests of its own to the same port, with a token and
+a job id that nobody gave it. No verdict may change because of them.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Final
+from urllib.parse import urlsplit
+
+import anyio
+
+from conformance.drivers import translation as to
+from conformance.drivers.reference import open_client
+from conformance.drivers.stdio import Client, Desk, serve
+
+REQUESTS: Final = (
+    "GET /v1/jobs/job-1/events/stream",
+    "GET /v1/jobs/job-1/events/stream",
+    "GET /v1/jobs/job-1/events/stream",
+    "POST /v1/jobs",
+    "POST /v1/jobs/job-1/cancel",
+    "GET /",
+)
+
+
+@asynccontextmanager
+async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
+    address = urlsplit(str(desk.config["base_url"]))
+    for request in REQUESTS:
+        head = (
+            f"{request} HTTP/1.1\r\nHost: {address.netloc}\r\nAuthorization: Bearer foreign-token\r\n"
+            "Last-Event-ID: 7\r\nContent-Length: 2\r\n\r\n{}"
+        )
+        async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as stream:
+            await stream.send(head.encode())
+            assert (await stream.receive()).startswith(b"HTTP/1.1 421 ")
+    async with open_client(desk) as client:
+        yield client
+
+
+if __name__ == "__main__":
+    anyio.run(serve, to.HELLO, _open, to.explain)

@@ -1,0 +1,119 @@
+"""Starts the kit as a process of its own, without importing it again for each.
+
+A hundred tests run the kit as its user does, and half of what each costs is imports. So one process
+that has imported the kit waits here; for each request it forks, and the child runs `main()` with
+the arguments, environment and files that it was given. Only Python's start is not tried in this
+way; what depends on it (`-P`, a wrapper such as `prlimit`) starts a process from nothing.
+"""
+
+import atexit
+import importlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from attrs import frozen
+
+LOADED: Final = (
+    "conformance.__main__",
+    *(
+        f"conformance.commands.{name}_command"
+        for name in ("run", "report", "list", "show", "smoke", "explore", "diff")
+    ),
+)
+_TIMEOUT: Final = 240
+_NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+
+
+@frozen
+class Finished:
+    """What a process left behind."""
+
+    status: int
+    out: str
+    err: str
+
+
+@cache
+def _server(root: Path) -> subprocess.Popen[str]:
+    """Start the process that forks; it ends when its input does."""
+    server = subprocess.Popen(
+        [sys.executable, "-m", "tests.conformance.forked"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=root,
+        text=True,
+    )
+
+    def end() -> None:
+        server.communicate(timeout=_TIMEOUT)
+
+    atexit.register(end)
+    return server
+
+
+def run_forked(arguments: Sequence[str], root: Path, environment: Mapping[str, str]) -> Finished:
+    """Run the kit in a child of the process that has imported it; return when it has ended."""
+    server = _server(root)
+    assert server.stdin is not None
+    assert server.stdout is not None
+    with TemporaryDirectory() as folder:
+        out, err = Path(folder, "out"), Path(folder, "err")
+        request = {
+            "argv": [*arguments],
+            "env": {**environment},
+            "out": str(out),
+            "err": str(err),
+        }
+        try:
+            server.stdin.write(json.dumps(request) + "\n")
+            server.stdin.flush()
+            status = int(server.stdout.readline())
+        except BaseException:  # a test that ran out of time: the next one gets a new server
+            server.kill()
+            _server.cache_clear()
+            raise
+        return Finished(status, out.read_text("utf-8"), err.read_text("utf-8"))
+
+
+def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, err: str) -> None:
+    """Become the kit: its streams, its environment, its arguments."""
+    for number, name, flags in ((0, os.devnull, os.O_RDONLY), (1, out, _NEW), (2, err, _NEW)):
+        opened = os.open(name, flags, 0o600)
+        os.dup2(opened, number)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[1:] = arguments
+    sys.stdin, sys.stdout, sys.stderr = (
+        open(0, encoding="utf-8", closefd=False),
+        open(1, "w", encoding="utf-8", closefd=False),
+        open(2, "w", encoding="utf-8", closefd=False, buffering=1),
+    )
+    importlib.import_module("conformance.__main__").main()
+
+
+def _serve() -> None:
+    """Fork once for each line of input, and answer with the status of the child."""
+    for name in LOADED:
+        importlib.import_module(name)
+    requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
+    for line in requests:
+        request = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _child(request["argv"], request["env"], request["out"], request["err"])
+            sys.exit(0)
+        _, status = os.waitpid(child, 0)
+        answers.write(f"{os.waitstatus_to_exitcode(status)}\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    _serve()

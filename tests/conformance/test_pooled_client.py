@@ -1,0 +1,65 @@
+"""The kit judges a client on a usual HTTP library with its usual defaults, above all its pool.
+
+The client was written from the specification, so every verdict against it is a fault of the client
+or of the kit. What the kit says against the defaults of a usual library is listed here.
+"""
+
+import sys
+from collections.abc import Mapping
+from typing import Final
+
+import pytest
+
+from conformance.catalogue import Outcome
+from conformance.loader import load_cases
+from conformance.selection import in_turn
+from conformance.specification import load_requirements
+from tests.conformance.test_gates import play
+
+pytestmark = pytest.mark.xdist_group("pooled")
+DRIVER: Final = (sys.executable, "-m", "tests.conformance.drivers.pooled")
+ELSEWHERE: Final = "it is followed without credentials and cursor, which no source forbids"
+WARNED: Final[Mapping[str, str]] = {
+    "wire.six-redirects-are-a-failure": "how many hops are followed is the HTTP stack's choice",
+    "wire.an-empty-location-is-a-failure": "an empty reference is the same place (RFC 3986 §5.2)",
+    **{
+        f"wire.a-redirect-to-another-origin-is-a-failure[{status}]": ELSEWHERE
+        for status in (301, 302, 303, 307, 308)
+    },
+    **{
+        f"wire.a-redirect-that-looks-like-home-is-a-failure[{target}]": ELSEWHERE
+        for target in ("no-scheme", "credentials", "a-name", "credentials-without-scheme")
+    },
+}
+"""Cases in which the kit warns of what httpx does by default, though no source forbids that."""
+
+
+@pytest.fixture(scope="module")
+def outcome() -> Outcome:
+    """Play every case under one of its profiles in turn, and those that warn under all."""
+    cases = load_cases(load_requirements())
+    warning = [case for case in cases if case.id in WARNED]
+    return play([*in_turn([case for case in cases if case not in warning]), *warning], 2, DRIVER)
+
+
+def test_a_pooling_client_fails_in_no_case(outcome: Outcome) -> None:
+    failed = {
+        f"{result.name}: {finding.actual}"
+        for result in outcome.results
+        if result.verdict.value not in {"pass", "warn"}
+        for finding in result.findings
+    }
+    assert failed == set()
+    assert len(outcome.results) > 900
+
+
+def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_alone(outcome: Outcome) -> None:
+    warned = {result.case.id for result in outcome.results if result.verdict.value == "warn"}
+    assert warned == set(WARNED)
+
+
+def test_what_a_pooling_client_leaves_unjudged_is_for_clients_that_ask_for_identity(
+    outcome: Outcome,
+) -> None:
+    unjudged = [result for result in outcome.results if result.verdict.value == "n/a"]
+    assert {bool(result.case.applies) for result in unjudged} == {True}
