@@ -79,7 +79,9 @@ def run_forked(arguments: Sequence[str], root: Path, environment: Mapping[str, s
             server.kill()
             _server.cache_clear()
             raise
-        return Finished(status, out.read_text("utf-8"), err.read_text("utf-8"))
+        return Finished(
+            status, *(each.read_text("utf-8", "surrogateescape") for each in (out, err))
+        )
 
 
 def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, err: str) -> None:
@@ -91,11 +93,8 @@ def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, e
     os.environ.clear()
     os.environ.update(environment)
     sys.argv[1:] = arguments
-    sys.stdin, sys.stdout, sys.stderr = (
-        open(0, encoding="utf-8", closefd=False),
-        open(1, "w", encoding="utf-8", closefd=False),
-        open(2, "w", encoding="utf-8", closefd=False, buffering=1),
-    )
+    sys.stdin, sys.stdout = os.fdopen(0), os.fdopen(1, "w", encoding="utf-8")
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", buffering=1)
     importlib.import_module("conformance.__main__").main()
 
 

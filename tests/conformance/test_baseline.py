@@ -13,7 +13,8 @@ from conformance.trace import Trace
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
 from tests.conformance.casefile import one
-from tests.conformance.commandline import Finished, kit
+from tests.conformance.commandline import kit
+from tests.conformance.forked import Finished
 
 TODAY = date(2026, 6, 1)
 CASE: Case = one("[expect]\nconnects = 1")

@@ -12,7 +12,8 @@ import pytest
 
 from conformance.case_words import CAPABILITIES, ERROR_KINDS
 from conformance.drive import COMMANDS, ENDINGS, EVENTS, PURPOSES, parse_message
-from tests.conformance.commandline import ROOT, Finished, kit
+from tests.conformance.commandline import ROOT, kit
+from tests.conformance.forked import Finished
 from tests.conformance.npm import installed_adapters
 
 GUIDE: Final = (ROOT / "spec" / "driver-guide.md").read_text("utf-8")

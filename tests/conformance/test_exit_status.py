@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.commandline import ROOT, Finished, kit
+from tests.conformance.commandline import ROOT, kit
+from tests.conformance.forked import Finished
 
 QUICK = ("run", "--case", "create.start-opens-no-stream", "--profile", "2026-05")
 BAD_FILES = {

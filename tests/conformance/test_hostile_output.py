@@ -2,7 +2,6 @@
 
 import json
 import re
-import subprocess
 import sys
 import unicodedata
 from pathlib import Path
@@ -12,7 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from conformance.plain import cut, one_line, seen, visible
-from tests.conformance.commandline import ROOT
+from tests.conformance.commandline import ROOT, kit
 
 BETWEEN: Final = Path(__file__).parent / "drivers" / "between.py"
 REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.reference")
@@ -44,14 +43,8 @@ def harmful(text: str) -> list[str]:
 
 def printed(*arguments: str) -> tuple[int, str]:
     """Run the kit; return its status and all that it printed on both streams."""
-    done = subprocess.run(  # noqa: S603 - the kit itself
-        [sys.executable, "-m", "conformance", *arguments],
-        capture_output=True,
-        cwd=ROOT,
-        timeout=240,
-        check=False,
-    )
-    return done.returncode, (done.stdout + done.stderr).decode("utf-8", "surrogateescape")
+    done = kit(*arguments)
+    return done.status, done.out + done.err
 
 
 @pytest.mark.parametrize("screen", SCREENS)

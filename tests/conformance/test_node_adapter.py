@@ -21,7 +21,6 @@ from tests.conformance.dialogue import dialogue
 from tests.conformance.npm import OURS, installed_adapters
 from tests.conformance.test_gates import play, verdicts
 
-pytestmark = pytest.mark.xdist_group("node")
 MODEL: Final = "kit/model"
 CONFIG: Final[Mapping[str, Json]] = {
     "base_url": "http://127.0.0.1:9",
@@ -55,6 +54,7 @@ def sdk_driver(adapters: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
     return ("node", str(adapters / "arkor-sdk" / "driver.mjs"))
 
 
+@pytest.mark.thorough
 def test_the_node_client_passes_every_case(adapters: Path) -> None:
     cases = in_turn(load_cases(load_requirements()))
     outcome = play(cases, 2, ("node", str(adapters / "node" / "driver.mjs")))
@@ -85,6 +85,7 @@ def test_the_adapter_of_the_sdk_says_that_the_sdk_is_not_installed(adapters: Pat
     assert (done.status, "npm install arkor" in done.err) == (3, True), done
 
 
+@pytest.mark.thorough
 def test_the_adapter_of_the_sdk_plays_every_case_of_its_profile(
     sdk_driver: tuple[str, ...], tmp_path: Path
 ) -> None:

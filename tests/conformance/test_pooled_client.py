@@ -10,13 +10,11 @@ from typing import Final
 
 import pytest
 
-from conformance.catalogue import Outcome
 from conformance.loader import load_cases
-from conformance.selection import in_turn
+from conformance.selection import in_turn, select
 from conformance.specification import load_requirements
 from tests.conformance.test_gates import play
 
-pytestmark = pytest.mark.xdist_group("pooled")
 DRIVER: Final = (sys.executable, "-m", "tests.conformance.drivers.pooled")
 ELSEWHERE: Final = "it is followed without credentials and cursor, which no source forbids"
 WARNED: Final[Mapping[str, str]] = {
@@ -34,32 +32,27 @@ WARNED: Final[Mapping[str, str]] = {
 """Cases in which the kit warns of what httpx does by default, though no source forbids that."""
 
 
-@pytest.fixture(scope="module")
-def outcome() -> Outcome:
-    """Play every case under one of its profiles in turn, and those that warn under all."""
+@pytest.mark.thorough
+def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_and_fails_in_no_case() -> None:
+    """It plays every case under one of its profiles in turn, and those that warn under all."""
     cases = load_cases(load_requirements())
     warning = [case for case in cases if case.id in WARNED]
-    return play([*in_turn([case for case in cases if case not in warning]), *warning], 2, DRIVER)
-
-
-def test_a_pooling_client_fails_in_no_case(outcome: Outcome) -> None:
+    once = in_turn([case for case in cases if case not in warning])
+    results = play([*once, *warning], 3, DRIVER).results
     failed = {
         f"{result.name}: {finding.actual}"
-        for result in outcome.results
+        for result in results
         if result.verdict.value not in {"pass", "warn"}
         for finding in result.findings
     }
     assert failed == set()
-    assert len(outcome.results) > 900
+    assert {each.case.id for each in results if each.verdict.value == "warn"} == set(WARNED)
+    unjudged = [each for each in results if each.verdict.value == "n/a"]
+    assert {bool(each.case.applies) for each in unjudged} == {True}, "it asks for gzip"
+    assert len(results) > 900
 
 
-def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_alone(outcome: Outcome) -> None:
-    warned = {result.case.id for result in outcome.results if result.verdict.value == "warn"}
-    assert warned == set(WARNED)
-
-
-def test_what_a_pooling_client_leaves_unjudged_is_for_clients_that_ask_for_identity(
-    outcome: Outcome,
-) -> None:
-    unjudged = [result for result in outcome.results if result.verdict.value == "n/a"]
-    assert {bool(result.case.applies) for result in unjudged} == {True}
+def test_a_pooling_client_uses_its_connection_again_behind_a_held_create() -> None:
+    """The cases in which a pool was once blamed for a promise that the mock had not kept."""
+    cases = select(load_cases(load_requirements()), (), ("*during-the-create*",))
+    assert {each.verdict.value for each in play(cases, 2, DRIVER).results} == {"pass"}

@@ -12,7 +12,8 @@ from conformance.reading import ReadingError
 from conformance.timing import TimeMode, Timing
 from conformance.trace import Called, Requested, Slept, Trace
 from tests.conformance.casefile import one
-from tests.conformance.commandline import Finished, judge, kit
+from tests.conformance.commandline import judge, kit
+from tests.conformance.forked import Finished
 
 SCALED = Timing(TimeMode.SCALED, 10)
 REAL = Timing(TimeMode.REAL)

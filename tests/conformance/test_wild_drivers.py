@@ -12,7 +12,8 @@ import pytest
 
 from conformance.conversation import Conversation
 from conformance.reading import parse_json
-from tests.conformance.commandline import ROOT, Finished, kit
+from tests.conformance.commandline import ROOT, kit
+from tests.conformance.forked import Finished
 
 WILD = (sys.executable, "tests/conformance/drivers/wild.py")
 ONE = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")
