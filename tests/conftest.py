@@ -1,6 +1,7 @@
 """What all tests share: how hard Hypothesis tries, and which tests only a thorough run has."""
 
 import os
+import signal
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -30,6 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "thorough: runs only with --thorough, because it takes long")
     usual = "thorough" if config.getoption("--thorough") else "quick"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As under nohup. What tests start would inherit it, and then not end when it is told to.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
