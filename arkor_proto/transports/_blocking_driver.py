@@ -233,7 +233,9 @@ class Driver:
                 case Notify(notice):
                     self._notices.append(notice)
                 case Settle(operation, outcome):
-                    self._waiters.pop(operation).outcome = outcome
+                    # An abort and a wait that joined in the same breath settle one waiter twice.
+                    if (waiter := self._waiters.pop(operation, None)) is not None:
+                        waiter.outcome = outcome
                 case Idle() as alarm:
                     self._alarm = alarm
                     return

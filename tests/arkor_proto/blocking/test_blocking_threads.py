@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 
 import pytest
+from attrs import define
 
 from arkor_proto import (
     HARDENED,
@@ -194,6 +195,33 @@ def test_an_abort_ends_the_wait_of_every_thread() -> None:
             backend.wait_for("stream", frame=2)
             trainer.abort()
             assert {type(each.exception(PATIENCE)) for each in waits} == {Aborted}
+
+
+@define(eq=False)
+class AbortingClock(VirtualClock):
+    """A clock that aborts when `by` asks for the time: after its call, before the session hears."""
+
+    by: int = 0
+    abort: Callable[[], None] = print
+
+    def time(self) -> float:
+        """Return the virtual time."""
+        if threading.get_ident() == self.by:
+            self.abort()
+        return self.now
+
+
+def test_an_abort_amid_the_call_of_a_joining_wait_rejects_both_waits() -> None:
+    clock = AbortingClock()
+    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url, clock=clock) as client:
+        trainer = trainer_of(client)
+        with threads() as run:
+            first = run(trainer.wait)
+            backend.wait_for("stream", frame=2)
+            clock.by, clock.abort = threading.get_ident(), trainer.abort
+            with pytest.raises(Aborted):
+                trainer.wait()
+            assert type(first.exception(PATIENCE)) is Aborted
 
 
 def test_an_abort_before_the_wait_rejects_it_without_a_request() -> None:
