@@ -162,9 +162,9 @@ def accepts_a_job_without_an_id() -> None:
     replace(Session, "_accepted", accepted)
 
 
-@breaks("ARK-CRE-9", follows=("ARK-CRE-5",))
+@breaks("ARK-CRE-9", follows=("ARK-CRE-5", "ARK-ERR-10"))
 def wait_does_not_submit() -> None:
-    """`wait()` without `start()` waits for a job that nobody submits."""
+    """`wait()` without `start()` waits for a job that nobody submits, and so for ever."""
     joints = _machines._JOINT_BY_SIGNAL
     if isinstance(joints, dict):
         joints[StreamSignal.FOLLOW] = joints[StreamSignal.FOLLOW][1:]
