@@ -254,7 +254,10 @@ class Table:
 
     def table(self, key: str) -> "Table":
         """Return the table at `key`; an empty one if it is absent."""
-        return Table.of(f"{self.where}: {key}", self.raw(key) if self.has(key) else {})
+        value = self.raw(key) if self.has(key) else {}
+        if not isinstance(value, Mapping):
+            raise self._wrong(key, "a table")
+        return Table(f"{self.where}: {key}", value)
 
     def tables(self, key: str) -> tuple["Table", ...]:
         """Return the list of tables at `key`; empty if it is absent."""

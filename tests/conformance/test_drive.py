@@ -52,6 +52,8 @@ UNSOUND = {
     '{"event": "dance"}': "'dance' is unknown",
     '{"re": "3", "ok": {}}': "'re' is a string",
     '{"re": 3, "error": {"kind": "oops"}}': "'oops' is unknown",
+    '{"re": 3, "error": null}': "'error' is null, not a table",
+    '{"re": 3, "ok": []}': "'ok' is a list, not a table",
     "{}": "'event' is missing",
     "[" * 100_000: "nested more than 200 levels deep",
 }
