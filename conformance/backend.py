@@ -260,19 +260,15 @@ class _Recording:
         self, record: Record
     ) -> Fact | None:
         match record:
-            case ConnectionOpened(connection=connection) if self._idle >= _MOST_STRANGE:
-                self._held.add(connection)
-                return None
             case ConnectionOpened(connection=connection):
-                return Connected(connection)
+                return self._opened(connection)
             case RequestReceived():
                 return self._request(record)
             case RequestRejected(status=HTTPStatus.MISDIRECTED_REQUEST):
                 return None  # noted where it was found out whose it is
             case RequestRejected(status=status, why=why):
-                if self._idle < _MOST_STRANGE:
-                    return Noted("backend", f"answers {status}: {why}")
-                return None
+                few = self._idle < _MOST_STRANGE
+                return Noted("backend", f"answers {status}: {why}") if few else None
             case ResponseStarted(route=route, attempt=attempt, status=status):
                 return Responded(route.value, attempt, status)
             case FrameSent(route=route, attempt=attempt, index=index, id=id_, event=event):
@@ -285,6 +281,12 @@ class _Recording:
                 return None
             case _:
                 assert_never(record)
+
+    def _opened(self, connection: int) -> Fact | None:
+        if self._idle < _MOST_STRANGE:
+            return Connected(connection)
+        self._held.add(connection)
+        return None
 
     def _exchanges(self, connection: int) -> tuple[str, ...]:
         return tuple(self._carried.pop(connection, ()))

@@ -55,7 +55,9 @@ def test_a_scanner_that_knocks_without_end_changes_no_verdict(cases: tuple[Case,
     assert max(len(r.trace.events) for r in outcome.results) < SHORT
 
 
-@pytest.mark.parametrize("fact", [Connected(1), Stranger("GET", "/"), Closed(1, "eof", "client", ())])
+@pytest.mark.parametrize(
+    "fact", [Connected(1), Stranger("GET", "/"), Closed(1, "eof", "client", ())]
+)
 def test_what_any_program_can_do_keeps_no_case_alive(fact: Fact) -> None:
     recorder = Recorder()
     before = recorder.heard, recorder.proven

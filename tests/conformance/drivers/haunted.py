@@ -6,7 +6,6 @@ knock so many times as well, as they do: with bytes that are no request, and wit
 """
 
 import sys
-
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from itertools import cycle, islice
