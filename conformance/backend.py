@@ -60,6 +60,9 @@ _FILES_EACH: Final = 2
 _FILES_BESIDE: Final = 256
 """For drivers, connections of cases under way, reports."""
 _PORT: Final = "{port}"
+_MOST_STRANGE: Final = 30
+"""So many requests of other programs, and connections without a request, are shown for a case."""
+_EVENTS_OF_A_CONNECTION: Final = 2
 
 
 def scenario_table(case: Case, nonces: Nonces) -> Mapping[str, object]:
@@ -179,7 +182,7 @@ class Backends:
             listener = Listener(port=_free_port())
             words = _with_port(words, listener.port)
         recording = self._known[nonces.nonce] = _Recording(recorder, drain)
-        claims = partial(self._claims, nonces, recorder)
+        claims = partial(self._claims, nonces)
         mock = MockServer(
             scenario_from_dict(words), recording.take, listener=listener, claims=claims
         )
@@ -187,7 +190,7 @@ class Backends:
         await self._group.start(_serve, mock, done)
         return CaseBackend(mock, recorder, done, recording.jobs)
 
-    def _claims(self, nonces: Nonces, recorder: Recorder, request: Request) -> bool:
+    def _claims(self, nonces: Nonces, request: Request) -> bool:
         """Tell whether a request is the case's own; write down what is not."""
         target, body = request.target, request.body.decode("utf-8", "replace")
         authorization = request.header("authorization") or ""
@@ -197,8 +200,7 @@ class Backends:
         if late:
             late[0].take_late(request)
         else:
-            path = target.partition("?")[0]
-            recorder.add(Stranger(request.method, path))
+            self._known[nonces.nonce].take_strange(request)
         return False
 
     def release(self, backend: CaseBackend) -> None:
@@ -230,10 +232,21 @@ async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus
 
 @define
 class _Recording:
+    """What becomes of the records of one backend.
+
+    A program that knocks without end must neither fill the trace nor keep the case alive: what is
+    known to be of others is counted apart, and left out once there was much of it.
+    """
+
     recorder: Recorder
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
+    _held: set[int] = field(factory=set[int], init=False)
+    """Connections that are not shown until they carry a request of the case."""
+    _idle: int = field(default=0, init=False)
+    """How many connections closed that had carried nothing of the case."""
+    _strange: int = field(default=0, init=False)
 
     def take(self, record: Record) -> None:
         """Record what the mock reports, after what the driver has already said."""
@@ -248,13 +261,14 @@ class _Recording:
     ) -> Fact | None:
         match record:
             case ConnectionOpened(connection=connection):
-                return Connected(connection)
+                return self._opened(connection)
             case RequestReceived():
                 return self._request(record)
             case RequestRejected(status=HTTPStatus.MISDIRECTED_REQUEST):
                 return None  # noted where it was found out whose it is
             case RequestRejected(status=status, why=why):
-                return Noted("backend", f"answers {status}: {why}")
+                few = self._idle < _MOST_STRANGE
+                return Noted("backend", f"answers {status}: {why}") if few else None
             case ResponseStarted(route=route, attempt=attempt, status=status):
                 return Responded(route.value, attempt, status)
             case FrameSent(route=route, attempt=attempt, index=index, id=id_, event=event):
@@ -262,12 +276,39 @@ class _Recording:
             case ExchangeEnded(route=route, attempt=attempt, how=how, by=by):
                 return Ended(route.value, attempt, how, by)
             case ConnectionClosed(connection=connection, how=how, by=by):
-                exchanges = tuple(self._carried.get(connection, ()))
-                return Closed(connection, how, by, exchanges)
+                return self._closed(Closed(connection, how, by, self._exchanges(connection)))
             case RuleFired() | PortChanged():
                 return None
             case _:
                 assert_never(record)
+
+    def _opened(self, connection: int) -> Fact | None:
+        if self._idle < _MOST_STRANGE:
+            return Connected(connection)
+        self._held.add(connection)
+        return None
+
+    def _exchanges(self, connection: int) -> tuple[str, ...]:
+        return tuple(self._carried.pop(connection, ()))
+
+    def _closed(self, closed: Closed) -> Fact | None:
+        if closed.exchanges:
+            return closed
+        self._idle += 1
+        if closed.connection in self._held:
+            self._held.discard(closed.connection)
+            return None
+        self.recorder.foreign += _EVENTS_OF_A_CONNECTION
+        return closed
+
+    def take_strange(self, request: Request) -> None:
+        """Show a request of another program, unless there were many."""
+        self._strange += 1
+        if self._strange <= _MOST_STRANGE:
+            self.recorder.foreign += 1
+            self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
+        elif self._strange == _MOST_STRANGE + 1:
+            self.recorder.add(Noted("kit", "leaves out what other programs ask from here on"))
 
     def take_late(self, request: Request) -> None:
         """Record a request of this case that reached the backend of another one."""
@@ -287,6 +328,9 @@ class _Recording:
 
     def _request(self, record: RequestReceived) -> Requested:
         exchange = f"{record.route.value}#{record.attempt}"
+        if record.connection in self._held:
+            self._held.discard(record.connection)
+            self.recorder.add(Connected(record.connection))
         self._carried.setdefault(record.connection, []).append(exchange)
         if record.job is not None:
             self.jobs.append(record.job)

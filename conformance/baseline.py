@@ -7,6 +7,7 @@ template is named, which would cover cases that pass. Today's date is an argumen
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from pathlib import Path
+from typing import Final
 
 from attrs import evolve, frozen
 
@@ -15,6 +16,10 @@ from conformance.reading import ReadingError, Table, nearest, parse_toml, read_t
 from conformance.specification import PROFILE_NAMES
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
+
+_MOST_STALE: Final = 30
+"""So many lines about what is stale are shown."""
+_LONGEST_ID: Final = 200
 
 
 @frozen(kw_only=True)
@@ -69,9 +74,21 @@ def weigh(
     results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
 ) -> Weighed:
     """Mark the known failures among the results; `cases` are all there are, selected or not."""
-    return Weighed(
-        [_marked(result, known) for result in results], list(_stale(results, known, cases, today))
-    )
+    named: dict[str, list[Known]] = {}
+    for each in known:
+        named.setdefault(each.case, []).append(each)
+    marked = [
+        _marked(result, [each for name in _names_of(result) for each in named.get(name, ())])
+        for result in results
+    ]
+    stale = list(_stale(results, known, cases, today))
+    more = len(stale) - _MOST_STALE
+    return Weighed(marked, [*stale[:_MOST_STALE], *([f"and {more} more like these"] * (more > 0))])
+
+
+def _names_of(result: CaseResult) -> Sequence[str]:
+    """Return the names by which a baseline may mean a result: its case, and its template."""
+    return tuple(dict.fromkeys((result.case.id, result.case.id.partition("[")[0])))
 
 
 def _known(table: Table) -> Known:
@@ -108,10 +125,16 @@ def _stale(
 ) -> Iterator[str]:
     ids = {case.id for case in cases}
     templates = {case.id.partition("[")[0] for case in cases} - ids
-    for each in known:
-        ran = [r for r in results if each.is_about(r) and r.verdict is not Verdict.NOT_APPLICABLE]
-        if each.case not in ids | templates:
-            near = nearest(each.case, ids | templates)
+    every = ids | templates
+    ran_of: dict[str, list[CaseResult]] = {}
+    for result in results:
+        for name in _names_of(result) if result.verdict is not Verdict.NOT_APPLICABLE else ():
+            ran_of.setdefault(name, []).append(result)
+    for n, each in enumerate(known):
+        ran = [r for r in ran_of.get(each.case, ()) if each.is_about(r)]
+        if each.case not in every:
+            # To look for the nearest name takes long, and a long list is not read to its end.
+            near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
             yield f"{each}: no such case; {near} ({each.by})"
         elif each.expires is not None and each.expires < today:
             yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"

@@ -159,9 +159,17 @@ class Report:
         self._say(run.table("specification").text("said"))
 
 
+def _pairs() -> Grid:
+    """Return a grid of names and values, which are folded where they have no blank, never cut."""
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    return grid
+
+
 def _rules(result: Table, rules: Table) -> RenderableType:
     cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
-    grid = Grid.grid(padding=(0, 2))
+    grid = _pairs()
     for rule in sorted(cited) or result.texts("requires"):
         known = rules.table(rule)
         grid.add_row(Text(f"{rule} {known.text('level')}", style="bold"), Text(known.text("text")))
@@ -170,7 +178,7 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 
 def _finding(finding: Table) -> RenderableType:
-    grid = Grid.grid(padding=(0, 2))
+    grid = _pairs()
     missed = "  (the case did not get to its own rule)" if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))
@@ -181,7 +189,7 @@ def _finding(finding: Table) -> RenderableType:
 def _summary(profiles: Sequence[Table]) -> RenderableType:
     grid = Grid(box=None, pad_edge=False, padding=(0, 2))
     for name in ("profile", "verdict", "MUST", "SHOULD", "cases"):
-        grid.add_column(name, header_style="dim")
+        grid.add_column(name, header_style="dim", overflow="fold")
     for profile in profiles:
         name, rank = profile.text("name"), profile.text("rank")
         if rank == "not declared by the driver":

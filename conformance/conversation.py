@@ -30,6 +30,8 @@ from conformance.reading import Json
 from conformance.trace import (
     CallbackRan,
     Called,
+    Closed,
+    Connected,
     Event,
     Fact,
     Noted,
@@ -37,6 +39,7 @@ from conformance.trace import (
     Settled,
     SleepEnded,
     Slept,
+    Stranger,
     Trace,
     Woken,
 )
@@ -58,8 +61,9 @@ _SHOWN: Final = 300
 class Recorder:
     """Appends to a trace with the time since it began, and wakes whatever waits for growth.
 
-    `heard` is when anything but a log line last happened, `proven` when that was something that does
-    not rest on the driver's word alone: traffic, or an answer. Both are monotonic.
+    `heard` is when the driver or its client last did anything but log, `proven` when that was
+    something that does not rest on the driver's word alone: traffic, or an answer. Both are
+    monotonic. A connection alone, or another program's request, is neither.
     """
 
     trace: Trace = field(factory=Trace)
@@ -68,6 +72,8 @@ class Recorder:
     proven: float = field(factory=time.monotonic, init=False)
     overfull: bool = field(default=False, init=False)
     """Whether there was more than a trace takes in."""
+    foreign: int = field(default=0, init=False)
+    """How many events are of other programs that found the backend."""
     _grown: anyio.Event = field(factory=anyio.Event, init=False)
     _bytes: int = field(default=0, init=False)
     _logs: int = field(default=0, init=False)
@@ -79,8 +85,8 @@ class Recorder:
         now = time.monotonic()
         event = self.trace.append(fact, now - self._start)
         match fact:
-            case Noted():
-                pass
+            case Noted() | Connected() | Stranger() | Closed(exchanges=()):
+                pass  # any program can connect, and ask for something
             case CallbackRan() | Slept() | SleepEnded() | Woken():
                 self.heard = now
             case Requested():

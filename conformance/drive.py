@@ -163,7 +163,10 @@ def _gaps(table: Table) -> Mapping[str, str]:
 
 def _number(table: Table, key: str) -> int:
     """Read a number that counts commands or sleeps."""
-    number = table.count(key)
+    given = table.raw(key)
+    # Languages whose numbers are doubles may print 3.0, which is a whole number to JSON.
+    whole = isinstance(given, float) and given.is_integer()
+    number = int(given) if whole and isinstance(given, float) else table.count(key)
     if not -_MOST < number < _MOST:
         raise ReadingError(table.where, f"{key!r} is beyond 2^53; count from 1")
     return number

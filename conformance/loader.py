@@ -56,8 +56,19 @@ def load_cases(
 
 
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
-    """Read the cases of files that are no part of the catalogue; raises ReadingError."""
-    return tuple(evolve(case, file=str(path)) for path in paths for case in _of(path, requirements))
+    """Read the cases of files that are no part of the catalogue; raises ReadingError.
+
+    A file that is named twice is read once; an id that appears twice could not be told apart.
+    """
+    cases: dict[str, Case] = {}
+    for path in dict.fromkeys(paths):
+        for case in _of(path, requirements):
+            if (other := cases.get(case.id)) is not None:
+                both = other.file != str(path)
+                twice = f"is in {other.file} as well" if both else "the id appears twice"
+                raise ReadingError(f"{path.name}: {case.id}", f"{twice}; ids are unique")
+            cases[case.id] = evolve(case, file=str(path))
+    return tuple(cases.values())
 
 
 def _of(path: Path, requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:

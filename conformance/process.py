@@ -199,7 +199,7 @@ class DriverProcess:
         except subprocess.TimeoutExpired:
             return "closed its standard output without exiting"
         if code < 0:
-            return f"was ended by signal {signal.Signals(-code).name}"
+            return f"was ended by signal {_signal(-code)}"
         return f"exited with status {code}"
 
     async def _read_log(self) -> None:
@@ -241,6 +241,14 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
                 os.close(descriptor)
     while process.poll() is None:  # noqa: ASYNC110 - only this can tell here
         await anyio.sleep(_LOOK)
+
+
+def _signal(number: int) -> str:
+    """Name a signal; those between the first and the last real-time one have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
 
 
 def _missing(program: str) -> str:

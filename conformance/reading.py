@@ -254,7 +254,13 @@ class Table:
 
     def table(self, key: str) -> "Table":
         """Return the table at `key`; an empty one if it is absent."""
-        return Table.of(f"{self.where}: {key}", self.raw(key) if self.has(key) else {})
+        where = f"{self.where}: {key}"
+        if not self.has(key):
+            return Table(where, {})
+        value = self.values[key]
+        if not isinstance(value, Mapping):
+            raise self._wrong(key, "a table")
+        return Table(where, value)
 
     def tables(self, key: str) -> tuple["Table", ...]:
         """Return the list of tables at `key`; empty if it is absent."""

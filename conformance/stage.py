@@ -162,8 +162,8 @@ class Stage:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Count what the trace tells of client and backend; what the kit notes is none of it."""
-        return len(self.recorder.trace.events) - self._noted
+        """Count what the trace tells of client and backend; the kit and other programs are neither."""
+        return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
         """End idle sleeps as they come, up to the time that is to pass."""
@@ -263,7 +263,8 @@ class Stage:
         attempts = self.case.config.get("max_attempts", 0)
         most = min(attempts, _MOST_ATTEMPTS) if isinstance(attempts, int) else 0
         allowed = most * _EVENTS_PER_ATTEMPT
-        return len(self.recorder.trace.events) > _MOST_EVENTS + allowed
+        own = len(self.recorder.trace.events) - self.recorder.foreign
+        return own > _MOST_EVENTS + allowed
 
     def _missing(self, where: str, name: str) -> None:
         self.stuck.append((where, name))

@@ -86,8 +86,10 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
         match event.fact:
             case Called(operation=operation) if operation.startswith("wait"):
                 waiting.add(operation)
-            case Settled(operation=operation):
+            case Settled(operation=operation) if operation in waiting:
                 waiting.discard(operation)
+                if not waiting:  # and its delays with it, whether the driver says so or not
+                    asleep.clear()
             case Slept(n=n, ms=ms, purpose="reconnect"):
                 asleep[n] = ms
             case Woken(n=n) | SleepEnded(n=n):
@@ -103,13 +105,18 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
 
 
 def _woken_by_nobody(trace: Trace) -> Divergence | None:
-    """Find a driver that announces a sleep, does not sleep it and says that it was woken."""
-    woken: set[int] = set()
+    """Find a driver that announces a sleep, does not sleep it and says that it was woken.
+
+    The end of a sleep that was not announced, in this case at least, says nothing about the client.
+    """
+    asleep: set[int] = set()
     for event in trace.events:
         match event.fact:
+            case Slept(n=n):
+                asleep.add(n)
             case Woken(n=n):
-                woken.add(n)
-            case SleepEnded(n=n, why="woken") if n not in woken:
+                asleep.discard(n)
+            case SleepEnded(n=n, why="woken") if n in asleep:
                 return Divergence(
                     f"sleep {n} lasts until the kit wakes it",
                     "it ended as 'woken' before any wake: announced, and not slept",

@@ -20,7 +20,7 @@ from conformance.reports.record import record
 from conformance.scope import Scope
 from conformance.specification import PROFILE_NAMES, Requirement, load_requirements
 from conformance.streams import say
-from conformance.terminal import Screen
+from conformance.terminal import Page
 from conformance.verdict import CaseResult
 from conformance.verdict_words import Exit, Verdict
 
@@ -79,7 +79,7 @@ def command(
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
     recorded = record(outcome, known, driver, Scope.of([case], [case], [case.profiles[0]]))
-    Report(Screen(highlight=False, soft_wrap=False)).print(recorded)
+    Report(Page(highlight=False, soft_wrap=False)).print(recorded)
     say(f"written to {output}")
     return Exit.FAILED
 

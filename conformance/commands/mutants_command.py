@@ -19,7 +19,7 @@ from conformance.mutants import Mutant, all_mutants
 from conformance.reading import UsageError, nearest
 from conformance.selection import select
 from conformance.specification import load_requirements
-from conformance.terminal import Screen
+from conformance.terminal import Page
 from conformance.verdict_words import Exit
 
 _MOST_FAILURES: Final = 3
@@ -71,7 +71,7 @@ def command(
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
         raise UsageError(f"mutant {names[0]}", f"no such mutant; {known}")
-    page = _Page(Screen(highlight=False, soft_wrap=True), everything=everything)
+    page = _Page(Page(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
         for mutant in mutants:
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
@@ -95,7 +95,7 @@ def command(
 
 @define
 class _Page:
-    console: Screen
+    console: Page
     everything: bool
 
     def tell(self, found: Hunted | Control) -> None:

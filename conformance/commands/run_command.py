@@ -26,7 +26,7 @@ from conformance.scope import Scope, check_version, pinned
 from conformance.selection import select
 from conformance.specification import PROFILE_NAMES, load_requirements
 from conformance.streams import say
-from conformance.terminal import Screen
+from conformance.terminal import Page, Screen
 from conformance.timing import TimeMode
 from conformance.verdict import CaseResult, exit_of
 from conformance.verdict_words import Exit
@@ -169,7 +169,7 @@ def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
     except ReadingError as error:
         return str(error)
     finally:
-        Report(Screen(highlight=False, soft_wrap=False)).print(run)
+        Report(Page(highlight=False, soft_wrap=False)).print(run)
     return ""
 
 

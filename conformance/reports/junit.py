@@ -78,7 +78,8 @@ def _case(result: Table, run: Table) -> Element:
             failure = SubElement(case, "failure", message=_message(result), type=verdict)
             failure.text = _details(result, run)
         case "error":
-            SubElement(case, "error", message=reason)
+            error = SubElement(case, "error", message=_message(result))
+            error.text = _details(result, run)
         case "n/a" | "known-failure":
             SubElement(case, "skipped", message=reason)
         case "warn":

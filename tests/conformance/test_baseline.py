@@ -8,7 +8,9 @@ import pytest
 
 from conformance.baseline import Known, declared, read_baseline, weigh
 from conformance.case import Case
+from conformance.loader import load_cases
 from conformance.reading import ReadingError
+from conformance.specification import load_requirements
 from conformance.trace import Trace
 from conformance.verdict import CaseResult, Finding
 from conformance.verdict_words import Verdict
@@ -132,3 +134,9 @@ def test_a_baseline_by_assertion_accepts_nothing_else(tmp_path: Path) -> None:
 def test_a_baseline_of_an_assertion_that_holds_says_what_fails_instead(tmp_path: Path) -> None:
     done = against_a_broken_client(tmp_path, 'assertion = "connects"')
     assert (done.status, "passes now, though it fails by" in done.err) == (1, True), done
+
+
+def test_a_hundred_thousand_unknown_gaps_are_told_in_a_few_lines_and_at_once() -> None:
+    gaps = declared({f"budget.no-{n}": "r" for n in range(100_000)})
+    found = weigh([], gaps, load_cases(load_requirements()), TODAY)
+    assert (len(found.stale), found.stale[-1]) == (31, "and 99970 more like these")

@@ -94,6 +94,18 @@ def test_a_part_that_was_declared_and_never_judged_is_named() -> None:
     assert words(found)[1].endswith("(cancel not judged)")
 
 
+def test_a_part_that_is_only_known_to_fail_does_not_hold() -> None:
+    known = about("cancel", verdict=Verdict.KNOWN_FAILURE)
+    said = words(run([about(*SURFACE[1:]), known]))[1]
+    holds = ", ".join(["start", "wait", *SURFACE[1:]])
+    assert said == f"conforms for: {holds} (cancel known to fail) but for 1 known failure"
+
+
+def test_an_error_of_the_kit_says_in_junit_what_was_missed() -> None:
+    found = junit(run([evolve(result(Verdict.ERROR), findings=(missed("ARK-BUD-2"),))]))
+    assert 'error message="reached stream#2.requested: expected stream#2.requested' in found
+
+
 def test_a_case_that_could_not_be_opened_makes_the_claim_smaller() -> None:
     closed = evolve(result(Verdict.NOT_APPLICABLE), trace=refused("open", "other"))
     assert words(run([result(Verdict.PASS), closed]))[1].endswith("(open refused in 1 case)")

@@ -62,6 +62,16 @@ def test_a_sleep_that_ends_as_woken_after_its_wake_is_none() -> None:
     assert words((Slept(1, 1000, "reconnect"), Woken(1), SleepEnded(1, "woken"))) == []
 
 
+def test_the_end_of_a_sleep_that_was_never_announced_is_no_breach() -> None:
+    assert words((SleepEnded(9, "woken"),)) == []
+
+
+def test_a_delay_is_over_with_the_wait_that_it_belonged_to() -> None:
+    aborted = Settled("wait", {}, Failure("aborted", None, ""))
+    facts = (Called("wait"), Slept(1, 1000, "reconnect"), aborted, Called("wait#2"), STREAM)
+    assert words(facts) == []
+
+
 def test_an_idle_timer_forbids_no_request() -> None:
     assert words((Slept(1, 45_000, "idle"), STREAM)) == []
 

@@ -33,6 +33,7 @@ SOUND = {
     '{"event": "sleep", "n": 1, "ms": 1000}': Slept(1, 1000, "reconnect"),
     '{"event": "sleep", "n": 2, "ms": 0.5, "purpose": "idle"}': Slept(2, 0.5, "idle"),
     '{"event": "sleep_end", "n": 1, "why": "aborted"}': SleepEnded(1, "aborted"),
+    '{"re": 3.0, "ok": {}}': Answer(3, {}, None),
     '{"event": "log", "text": "hello"}': Noted("driver", "hello"),
 }
 UNSOUND = {
@@ -50,8 +51,13 @@ UNSOUND = {
     '{"event": "sleep", "n": 1, "ms": 1, "purpose": "nap"}': "'nap' is unknown",
     '{"event": "callback", "name": "reconnect"}': "'reconnect' is unknown",
     '{"event": "dance"}': "'dance' is unknown",
+    '{"re": 3.5, "ok": {}}': "'re' is a number, not a whole number",
+    '{"re": 1e300, "ok": {}}': "'re' is beyond 2^53",
+    '{"re": Infinity, "ok": {}}': "'re' is a number",
     '{"re": "3", "ok": {}}': "'re' is a string",
     '{"re": 3, "error": {"kind": "oops"}}': "'oops' is unknown",
+    '{"re": 3, "error": null}': "'error' is null, not a table",
+    '{"re": 3, "ok": []}': "'ok' is a list, not a table",
     "{}": "'event' is missing",
     "[" * 100_000: "nested more than 200 levels deep",
 }

@@ -1,10 +1,15 @@
 """Case files are read strictly, and every slip is answered with the right word."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
-from conformance.case import Elapse, Operate, Until, Verb
-from conformance.loader import load_cases
-from conformance.reading import ReadingError
+from conformance.case import Case, Elapse, Operate, Until, Verb
+from conformance.loader import filled, load_cases, load_files
+from conformance.nonces import Nonces
+from conformance.reading import Json, ReadingError, Table, parse_json
 from conformance.specification import load_requirements
 from tests.conformance.casefile import HEAD, one, read
 
@@ -144,3 +149,46 @@ def test_an_assertion_can_cite_some_of_the_rules() -> None:
 def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
     cases = load_cases(load_requirements())
     assert len({case.id for case in cases}) == len(cases) > 150
+
+
+def jobs_of(case: Case) -> Iterator[Mapping[str, Json]]:
+    """Yield every job that the backend of a case shows by a word of the case."""
+    for answer in Table("server", case.server).tables("create"):
+        body = answer.values.get("json", answer.values.get("body"))
+        with suppress(ValueError):  # what is no JSON shows no job
+            body = parse_json(body) if isinstance(body, str) else body
+        if isinstance(body, Mapping) and isinstance(job := body.get("job"), Mapping):
+            yield job
+
+
+def test_a_job_in_an_answer_to_a_create_is_the_one_that_was_asked_for() -> None:
+    """A client may compare the two, and refuse another job than its own."""
+    known = load_requirements()
+    shown = 0
+    for case in (filled(each, Nonces("0" * 16), known) for each in load_cases(known)):
+        training = Table("config", case.config).table("input")
+        for job in jobs_of(case):
+            table = Table(case.id, job)
+            assert table.text("name") == case.config["name"], case.id
+            assert table.table("config").text("model") == training.text("model"), case.id
+            assert ("error" in job) is (job["status"] == "failed"), case.id
+            shown += 1
+    assert shown > 20
+
+
+def test_an_id_that_two_files_have_is_refused(tmp_path: Path) -> None:
+    whole = HEAD + "[[step]]\ndo = 'start'\n[expect]\nrequests = {create = 1}\n"
+    files = [tmp_path / name for name in ("a.toml", "b.toml")]
+    for file in files:
+        file.write_text(whole)
+    with pytest.raises(ReadingError, match=r"b\.toml: .* is in .*a\.toml as well"):
+        load_files(load_requirements(), files)
+    assert len(load_files(load_requirements(), [files[0], files[0]])) == 1
+
+
+def test_an_id_that_a_file_has_twice_is_refused(tmp_path: Path) -> None:
+    one = HEAD.replace("id =", "[[case]]\nid =", 1)
+    body = "step = [{ do = 'start' }]\nexpect.requests = {create = 1}\n"
+    (tmp_path / "a.toml").write_text((one + body) * 2)
+    with pytest.raises(ReadingError, match="appears twice"):
+        load_files(load_requirements(), [tmp_path / "a.toml"])

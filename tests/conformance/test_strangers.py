@@ -14,12 +14,15 @@ from conformance.loader import filled, load_cases
 from conformance.nonces import Nonces, draw, nonces_in
 from conformance.selection import select
 from conformance.specification import load_requirements
-from conformance.trace import Requested, Stranger, Trace
+from conformance.trace import Closed, Connected, Fact, Requested, Stranger, Trace
 from conformance.verdict import CaseResult
+from conformance.verdict_words import Verdict
 
 HAUNTED = (sys.executable, "-m", "tests.conformance.drivers.haunted")
 FAMILIES = ("create.accepted*", "resume.cursor-*", "budget.allows*", "cancel.*", "abort.*")
 KNOWN = load_requirements()
+SHORT = 250
+"""Events: a trace of the cases here has fewer than a hundred of its own."""
 ONE, OTHER = Nonces("0123456789abcdef"), Nonces("fedcba9876543210")
 
 
@@ -42,6 +45,24 @@ def test_a_stranger_changes_no_verdict(cases: tuple[Case, ...]) -> None:
     wrong = {r.name: [f.actual for f in r.findings] for r in outcome.results if r.findings}
     strangers = [sum(1 for _ in r.trace.of(Stranger)) for r in outcome.results if r.trace.events]
     assert (wrong, set(strangers)) == ({}, {6})
+
+
+def test_a_scanner_that_knocks_without_end_changes_no_verdict(cases: tuple[Case, ...]) -> None:
+    few = select(cases, ("resume.cursor-follows-the-stream", "cancel.sends-one-request"))
+    plan = Plan(command=(*HAUNTED, "1200"), cases=few, profiles=("2026-05",), lanes=2)
+    outcome = anyio.run(run, plan, unheard)
+    assert {r.name: r.verdict.value for r in outcome.results if r.verdict is not Verdict.PASS} == {}
+    assert max(len(r.trace.events) for r in outcome.results) < SHORT
+
+
+@pytest.mark.parametrize(
+    "fact", [Connected(1), Stranger("GET", "/"), Closed(1, "eof", "client", ())]
+)
+def test_what_any_program_can_do_keeps_no_case_alive(fact: Fact) -> None:
+    recorder = Recorder()
+    before = recorder.heard, recorder.proven
+    recorder.add(fact)
+    assert (recorder.heard, recorder.proven) == before
 
 
 async def knock(backend: CaseBackend, *knocks: tuple[str, str, str]) -> list[int]:

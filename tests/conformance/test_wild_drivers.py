@@ -164,6 +164,12 @@ def test_virtual_time_is_not_forced_on_a_driver_without_the_clock() -> None:
     )
 
 
+@ON_LINUX
+def test_a_driver_may_be_ended_by_a_signal_that_has_no_name() -> None:
+    done = judge("ends-by-a-signal-without-a-name")
+    assert (done.status, "was ended by signal 40" in done.out) == (1, True), done
+
+
 @pytest.mark.parametrize("fault", ["crashes", "calls-back-fast-without-end"])
 def test_crashes_and_endless_loops_do_not_stop_a_run(fault: str) -> None:
     done = judge(fault, "--filter", "create.a*", "--profile", "2026-05", "--max-hung", "1")

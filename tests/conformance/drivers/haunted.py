@@ -1,11 +1,14 @@
 """The reference driver on a machine where other programs knock at the backend's port as well.
 
 Each time a case is opened, a stranger sends requests of its own to the same port, with a token and
-a job id that nobody gave it. No verdict may change because of them.
+a job id that nobody gave it. No verdict may change because of them. `haunted SCANS` lets a scanner
+knock so many times as well, as they do: with bytes that are no request, and with nothing at all.
 """
 
+import sys
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from itertools import cycle, islice
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -23,6 +26,16 @@ REQUESTS: Final = (
     "POST /v1/jobs/job-1/cancel",
     "GET /",
 )
+KNOCKS: Final = (
+    b"",
+    b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03",  # how a TLS client begins
+    b"\r\n\r\n",
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"HEAD / HTTP/1.0\r\n\r\n",
+    b"SSH-2.0-scan\r\n",
+    b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n\r\n{",
+)
 
 
 @asynccontextmanager
@@ -36,6 +49,10 @@ async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
         async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as stream:
             await stream.send(head.encode())
             assert (await stream.receive()).startswith(b"HTTP/1.1 421 ")
+    for knock in islice(cycle(KNOCKS), int(sys.argv[1]) if len(sys.argv) > 1 else 0):
+        async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as stream:
+            with suppress(anyio.BrokenResourceError):  # refused before all of it was sent
+                await stream.send(knock)
     async with open_client(desk) as client:
         yield client
 

@@ -1,5 +1,6 @@
 """The driver of the client on httpx: it brings a usual HTTP library and its pool before the kit."""
 
+import sys
 import uuid
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
@@ -7,6 +8,7 @@ from random import SystemRandom
 from typing import Final
 
 import anyio
+import httpx
 from attrs import frozen
 
 from conformance.drivers.clocks import Clock
@@ -16,6 +18,8 @@ from tests.conformance.pooled import client as pooled
 from tests.conformance.pooled import errors
 from tests.conformance.pooled.http import Place, Wire, pool
 from tests.conformance.pooled.options import Options
+from tests.conformance.pooled.stdlib import StdlibTransport
+from tests.conformance.pooled.strict import StrictTransport
 
 HELLO: Final[Mapping[str, Json]] = {
     "impl": "pooled (httpx)",
@@ -99,6 +103,17 @@ def _options(desk: Desk) -> Options:
     )
 
 
+def _stack(options: Options) -> httpx.AsyncBaseTransport | None:
+    """Return the HTTP stack that the command line names; None is that of httpx."""
+    match sys.argv[1:]:
+        case ["stdlib"]:
+            return StdlibTransport()
+        case ["strict"]:
+            return StrictTransport(options.body)
+        case _:
+            return None
+
+
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
     """Open the client of a case, with a pool of its own."""
@@ -107,7 +122,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
     async def sleep(ms: float) -> None:
         await options.clock.sleep(ms, "idle")
 
-    async with pool(options.place) as client, anyio.create_task_group() as group:
+    async with pool(options.place, _stack(options)) as client, anyio.create_task_group() as group:
         yield _Client(pooled.Trainer(options, Wire(client, options.place, sleep), group))
         group.cancel_scope.cancel()
 

@@ -138,6 +138,8 @@ def fault_in_start(fault: str) -> None:  # noqa: C901, PLR0912 - one arm per fau
             say({"event": "sleep_end", "n": 1, "why": "woken"})
         case "crashes":
             sys.exit(139)
+        case "ends-by-a-signal-without-a-name":
+            os.kill(os.getpid(), 40)
         case "hangs":
             time.sleep(600)
         case _:

@@ -60,7 +60,9 @@ def connection_errors() -> Generator[None, None, None]:
 
 
 @asynccontextmanager
-async def pool(place: Place) -> AsyncGenerator[httpx.AsyncClient, None]:
+async def pool(
+    place: Place, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncGenerator[httpx.AsyncClient, None]:
     """Open a client of httpx that never tells another origin where the stream was."""
     home = httpx.URL(place.base_url)
 
@@ -84,6 +86,7 @@ async def pool(place: Place) -> AsyncGenerator[httpx.AsyncClient, None]:
         verify=trust(),
         headers=headers,
         timeout=PATIENCE,
+        transport=transport,
         event_hooks={"request": [leaving], "response": [answered]},
     ) as client:
         if place.hardened:

@@ -1,0 +1,60 @@
+"""A stack that believes nothing: it refuses every answer that is not what the document shows.
+
+Where section 5.12 shows a job, this insists on each of its members, and on the job being the one that
+was asked for. What is no job at all is left to the client.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+import httpx
+from attrs import field, frozen
+
+from conformance.reading import Json
+from tests.conformance.pooled.rules import parse_object
+
+_INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
+_TEXTS: Final = ("id", "orgId", "projectId", "name", "status", "createdAt")
+
+
+@frozen
+class StrictTransport(httpx.AsyncBaseTransport):
+    """The transport of httpx, with a look at every answer to a create."""
+
+    body: Mapping[str, Json]
+    inner: httpx.AsyncHTTPTransport = field(factory=httpx.AsyncHTTPTransport)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; raises httpx.TransportError."""
+        answer = await self.inner.handle_async_request(request)
+        if request.method == "POST" and request.url.path.endswith("/jobs") and answer.is_success:
+            answer.request = request
+            await answer.aread()
+            job = (parse_object(answer.text) or {}).get("job")
+            if isinstance(job, Mapping) and (wrong := self._problem(answer, job)):
+                raise httpx.RemoteProtocolError(wrong, request=request)
+            return httpx.Response(
+                answer.status_code, headers=answer.headers, content=answer.content
+            )
+        return answer
+
+    async def aclose(self) -> None:
+        """Close the pool."""
+        await self.inner.aclose()
+
+    def _problem(self, answer: httpx.Response, job: Mapping[str, Json]) -> str:
+        if (kind := answer.headers.get("Content-Type")) != "application/json":
+            return f"the answer to the create is {kind}"
+        for key in _TEXTS:
+            if not isinstance(job.get(key), str) or not job[key]:
+                return f"{key} of the job is {job.get(key)!r}"
+        config, asked = job.get("config"), self.body.get("config")
+        model = config.get("model") if isinstance(config, Mapping) else None
+        if not isinstance(asked, Mapping) or model != asked.get("model"):
+            return f"the model of the job is {model!r}"
+        if job["name"] != self.body.get("name"):
+            return f"the name of the job is {job['name']!r}"
+        if not _INSTANT.fullmatch(str(job["createdAt"])):
+            return f"the job was created at {job['createdAt']!r}"
+        return ""
