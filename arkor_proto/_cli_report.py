@@ -13,6 +13,7 @@ from typing import Final, Protocol, TextIO, assert_never
 from attrs import define, field, frozen
 
 from arkor_proto._json import encode_event_data
+from arkor_proto._text import error_words, printable
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -30,13 +31,6 @@ from arkor_proto._types import (
 from arkor_proto._walk import JsonObject
 
 _CLEAR: Final = "\r\x1b[K"
-
-
-def printable(text: object) -> str:
-    """Return `text` with everything that is no visible character spelled out."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
-    )
 
 
 class Report(Protocol):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
-from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
+from arkor_proto._walk import JsonObject, elided, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
@@ -30,7 +30,10 @@ def _masked_member(name: str, value: object) -> object:
 
 
 def _masked_repr(value: object) -> str:
-    return repr(masked(value))
+    try:
+        return repr(masked(value))
+    except RecursionError:  # the caller's own stack leaves no room
+        return repr(elided())
 
 
 def _mask(_: object) -> str:
