@@ -13,7 +13,7 @@ from typing import Final, Protocol, TextIO, assert_never
 from attrs import define, field, frozen
 
 from arkor_proto._json import encode_event_data
-from arkor_proto._text import error_words, printable
+from arkor_proto._text import printable
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,

@@ -130,8 +130,8 @@ class Outbox:
 
     def keep(self, pending: Pending, data: bytes) -> bool:
         """Add to a short answer's body; return whether it has reached its bound."""
-        creates = pending.operation is Operation.START and is_success(pending.status)
-        bound = self.bounds.create_body if creates else self.bounds.error_body
+        describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
+        bound = self.bounds.create_body if describes else self.bounds.error_body
         pending.body += data[: bound + 1 - len(pending.body)]
         return len(pending.body) > bound
 

@@ -32,6 +32,9 @@ EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
     TrainingFailed: "training.failed",
 }
 
+TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
+"""What the status of a job that is over can be."""
+
 
 def camel(name: str) -> str:
     """Return the wire's name of a snake_case `name`."""
@@ -68,6 +71,15 @@ def read_job(body: bytes, what: str) -> TrainingJob:
         return decode_job(job)
     except ValueError as error:
         raise ResponseError(f"{what}: {error}") from error
+
+
+def read_end(body: bytes, job_id: str) -> TrainingJob | None:
+    """Return the job `job_id` as an answer describes it, None unless the answer says it is over."""
+    try:
+        job = read_job(body, "job")
+    except ResponseError:
+        return None
+    return job if job.id == job_id and job.status in TERMINAL_STATUSES else None
 
 
 class _Fields:

@@ -5,6 +5,7 @@ what counts as progress under a profile (ARK-BUD). It refuses to know about conn
 and callbacks: it outlives every connection of a wait, and is told when a new one opens.
 """
 
+import re
 from collections import deque
 from enum import Enum
 from typing import Final, TypeAlias, assert_never
@@ -30,6 +31,8 @@ from arkor_proto._types import (
 from arkor_proto._walk import is_dict, is_object
 
 _REMEMBERED: Final = 1024
+_TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
+_SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed)"')
 
 
 class Control(Enum):
@@ -47,14 +50,16 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `progressed` tells whether the present
-    connection has made progress, `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far. Of the present connection, `empty` tells
+    whether it has brought nothing but keep-alives, `progressed` whether it has made progress, and
+    `too_large` is set when it has gone past the bound on events.
     """
 
     profile: Profile
     json_loads: JsonLoads | None
     max_event_size: int
     cursor: str
+    empty: bool = True
     progressed: bool = False
     too_large: EventTooLarge | None = None
     _parser: EventStreamParser = field(init=False)
@@ -75,6 +80,7 @@ class FrameReader:
         self._parser = EventStreamParser(self.cursor, self.max_event_size)
         self._queue.clear()
         self._remember(self.cursor)
+        self.empty = True
         self.progressed = False
         self.too_large = None
 
@@ -126,6 +132,7 @@ class FrameReader:
             case never:
                 assert_never(never)
         self.progressed |= counts
+        self.empty &= meaning is Control.PING
         return counts
 
     def _is_new(self, frame: ServerSentEvent) -> bool:
@@ -139,6 +146,11 @@ class FrameReader:
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def is_lost_end(frame: ServerSentEvent) -> bool:
+    """Tell whether a frame that was skipped as malformed was meant to be a terminal one."""
+    return frame.type in _TERMINAL_TYPES or _SAYS_TERMINAL.search(frame.data) is not None
 
 
 def _is_json(meaning: Meaning) -> bool:

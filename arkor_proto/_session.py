@@ -271,7 +271,7 @@ class Session:
             case Operation.START:
                 self._created(answer)
             case Operation.FOLLOW:
-                self._wait.refused(answer, self._now)
+                self._wait.answered(answer, self._now)
             case Operation.CANCEL:
                 self._cancelled(answer)
             case never:

@@ -50,9 +50,10 @@ def job_answer(job_id: str = "job-1", **members: object) -> bytes:
 
 def route(request: Request) -> str:
     """Return which call of the protocol `request` is."""
+    path = request.target.partition("?")[0]
     if request.method == "GET":
-        return "stream"
-    return "cancel" if request.target.partition("?")[0].endswith("/cancel") else "create"
+        return "stream" if path.endswith("/events/stream") else "job"
+    return "cancel" if path.endswith("/cancel") else "create"
 
 
 def attempts(number: int | None) -> ReconnectPolicy:

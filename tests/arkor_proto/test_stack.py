@@ -38,7 +38,11 @@ def _sunk(do: Callable[[], object], levels: int) -> object:
 
 @pytest.mark.parametrize(
     "value",
-    [TrainingJob(id="j", extra=NESTED), TrainingLog(extra=NESTED), TrainingJob(id="j", config=NESTED)],
+    [
+        TrainingJob(id="j", extra=NESTED),
+        TrainingLog(extra=NESTED),
+        TrainingJob(id="j", config=NESTED),
+    ],
     ids=["job", "event", "config"],
 )
 def test_a_value_is_shown_as_far_as_the_stack_goes(value: object) -> None:
