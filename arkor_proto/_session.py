@@ -160,7 +160,7 @@ class Session:
         try:
             match event:  # the most frequent first
                 case Handled():
-                    self._wait.handled(event.delivery, event.error, now)
+                    self._wait.handled(event, now)
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
                 case Tick():

@@ -27,6 +27,7 @@ from arkor_proto._messages import (
     Broken,
     Deliver,
     Finished,
+    Handled,
     Operation,
     Received,
     Rejected,
@@ -154,16 +155,19 @@ class Wait:
             case never:
                 assert_never(never)
 
-    def handled(self, delivery: int, error: Exception | None, now: float) -> None:
+    def handled(self, report: Handled, now: float) -> None:
         """Take back an event from the callback; what outlived its wait is forgotten.
 
         Raises LocalProtocolError when no such event is with the callback.
         """
+        delivery, error = report.delivery, report.error
         event = self.with_callback.pop(delivery, None)
         if event is None:
             raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
         stream = self.machines.stream
-        if delivery == self._delivered and stream is Stream.CONCLUDING:
+        if not report.heard and delivery == self._delivered and stream is Stream.ABORTED:
+            self.reader.cursor = self._cursor_before
+        elif delivery == self._delivered and stream is Stream.CONCLUDING:
             self.machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
         elif delivery == self._delivered and stream is Stream.DELIVERING:

@@ -352,11 +352,11 @@ class Driver:
             self._tell(Leave())
         if self._delivery is not None:
             delivery, self._delivery = self._delivery, None
-            self._handle(delivery, None)
+            self._handle(delivery, None, heard=False)
 
-    def _handle(self, delivery: Deliver, error: Exception | None) -> None:
+    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
         self._handled = delivery.delivery
-        self._tell(Handled(delivery.delivery, error))
+        self._tell(Handled(delivery.delivery, error, heard=heard))
 
     @contextmanager
     def _released(self, *, shielded: bool = False) -> Generator[None]:

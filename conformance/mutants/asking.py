@@ -1,7 +1,7 @@
 """Mutants of the question for the job, after a stream that brought nothing."""
 
 # Mutants reach into what nobody else may touch.
-# ruff: noqa: SLF001
+# ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
 from attrs import evolve
