@@ -3,6 +3,7 @@
 It knows selectors and how to end a wait from outside. It refuses to know what is waited for.
 """
 
+import os
 import selectors
 import socket
 import time
@@ -63,6 +64,7 @@ def _pair() -> tuple[socket.socket, socket.socket]:
 class Watch:
     """A place to wait at, and a bell that ends the wait: from any thread, or a signal handler."""
 
+    _owner: int = field(init=False, factory=os.getpid)
     _selector: selectors.BaseSelector = field(init=False, factory=selectors.DefaultSelector)
     _bell: tuple[socket.socket, socket.socket] = field(init=False, factory=_pair)
 
@@ -75,8 +77,17 @@ class Watch:
         for end in self._bell:
             end.close()
 
+    def _own(self) -> None:
+        """Begin anew in a forked child: what it has inherited is shared with its parent."""
+        if self._owner != os.getpid():
+            self.close()  # the child's ends alone
+            self._owner = os.getpid()
+            self._selector, self._bell = selectors.DefaultSelector(), _pair()
+            self._selector.register(self._bell[0], selectors.EVENT_READ)
+
     def ring(self) -> None:
         """End the wait that is under way, or else the next one."""
+        self._own()
         try:
             self._bell[1].send(b"\0")
         except OSError:
@@ -85,6 +96,7 @@ class Watch:
 
     def select(self, needs: Collection[Need], seconds: float | None) -> tuple[list[Need], bool]:
         """Wait for one of `needs`; return those that are met, and whether the bell was rung."""
+        self._own()
         self._register(needs)
         ready = {key.fd for key, _ in self._selector.select(seconds)}
         rung = self._bell[0].fileno() in ready

@@ -10,6 +10,7 @@ go away, and the next one takes it over where it was.
 """
 
 import math
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -93,6 +94,7 @@ class Driver:
     announce: Callable[[Notice], object]
     busy: set["Driver"] = field(repr=False)
     """Where every driver is that has threads or exchanges, so that its client can close it."""
+    _owner: int = field(init=False, factory=os.getpid)
     _shields: dict[int, Shield | None] = field(init=False, factory=dict[int, Shield | None])
     _turn: threading.Condition = field(init=False, factory=threading.Condition)
     _inbox: deque[Abort] = field(init=False, factory=deque[Abort])
@@ -191,6 +193,8 @@ class Driver:
 
     def _step(self, operation: Operation) -> None:
         """Do one thing that has to be done, or wait for somebody who does."""
+        if self._owner != os.getpid():
+            self._disown()
         ready = (each for each in self._exchanges.values() if self._can_go_on(each))
         if self._inbox:
             self._tell(Tick())
@@ -207,6 +211,12 @@ class Driver:
         else:
             with self._lowered():
                 self._turn.wait()
+
+    def _disown(self) -> None:
+        """Have every exchange find out that this is a forked child, where it cannot go on."""
+        self._owner = os.getpid()
+        for exchange in self._exchanges.values():
+            exchange.need = None
 
     def _tell(self, event: Input) -> None:
         """Give the session an input, after the aborts that came before it, and do what it says."""

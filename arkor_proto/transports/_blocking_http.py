@@ -20,7 +20,7 @@ from arkor_proto._errors import TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
-from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive, reason
+from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -62,9 +62,12 @@ class Connection:
 
     socket: socket.socket
     http: h11.Connection = field(factory=new_connection)
+    owner: int = field(factory=os.getpid)
+    """The process that opened it: no other one may use it."""
 
     def send_some(self, data: memoryview) -> memoryview:
-        """Send what can be sent now; return the rest."""
+        """Send what can be sent now; return the rest. Raises TransportError in a forked child."""
+        check_owner(self.owner)
         try:
             return data[self.socket.send(data) :]
         except _LATER:
@@ -74,7 +77,11 @@ class Connection:
             return data[:0]
 
     def read(self) -> bytes | Need:
-        """Return what is there, b"" at the end; a need when nothing is; never fill a block."""
+        """Return what is there, b"" at the end; a need when nothing is; never fill a block.
+
+        Raises TransportError in a forked child.
+        """
+        check_owner(self.owner)
         try:
             return self.socket.recv(_READ_SIZE)
         except ssl.SSLWantWriteError:
@@ -99,7 +106,7 @@ class Connector:
     @property
     def has_idle(self) -> bool:
         """Whether a request may find a connection that is open already."""
-        return bool(self._idle)
+        return any(connection.owner == os.getpid() for connection in self._idle)
 
     def close(self) -> None:
         """Close the idle connections, and keep none from now on."""
@@ -222,9 +229,9 @@ class Connector:
 
     def _usable(self) -> Connection | None:
         while (connection := self._take_idle()) is not None:
-            if not is_stale(connection.socket):
+            if connection.owner == os.getpid() and not is_stale(connection.socket):
                 return connection
-            connection.socket.close()
+            connection.socket.close()  # in a forked child that closes the child's end alone
         return None
 
     def _take_idle(self) -> Connection | None:

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from arkor_proto._errors import TransportError
+
 _PORTS: Final = {"http": 80, "https": 443}
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
 # A peer that vanished is noticed within six minutes instead of two hours.
@@ -44,6 +46,15 @@ class Address:
             ssl_context = ssl.create_default_context()
         port = parts.port or _PORTS[parts.scheme]
         return cls(parts.hostname or "", port, ssl_context if parts.scheme == "https" else None)
+
+
+def check_owner(owner: int) -> None:
+    """Raise TransportError if this is not the process `owner`, which opened the connection.
+
+    Parent and child would take each other's answers from a socket that they share.
+    """
+    if os.getpid() != owner:
+        raise TransportError("it belongs to the process that this one was forked from")
 
 
 def keep_alive(connected: socket.socket) -> None:
