@@ -8,6 +8,7 @@ and callbacks: it outlives every connection of a wait, and is told when a new on
 import re
 from collections import deque
 from enum import Enum
+from hashlib import blake2b
 from typing import Final, TypeAlias, assert_never
 
 from attrs import define, evolve, field
@@ -31,6 +32,7 @@ from arkor_proto._types import (
 from arkor_proto._walk import is_dict, is_object
 
 _REMEMBERED: Final = 1024
+_SHORT_ID: Final = 64
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed)"')
 
@@ -64,7 +66,7 @@ class FrameReader:
     too_large: EventTooLarge | None = None
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
-    _seen: dict[str, None] = field(init=False)
+    _seen: dict[str | bytes, None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._seen = {}
@@ -140,12 +142,18 @@ class FrameReader:
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
-        if cursor in self._seen:
+        key = cursor if len(cursor) <= _SHORT_ID else _digest(cursor)
+        if key in self._seen:
             return False
-        self._seen[cursor] = None
+        self._seen[key] = None
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def _digest(cursor: str) -> bytes:
+    """Return what stands for an id that is too long to be kept 1,024 times."""
+    return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
 
 
 def is_lost_end(frame: ServerSentEvent) -> bool:

@@ -17,7 +17,7 @@ from attrs import field, frozen
 from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, read_object
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
-from arkor_proto._walk import JsonObject, rebuilt
+from arkor_proto._walk import JsonObject, is_object, rebuilt
 
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
@@ -292,6 +292,8 @@ def read_error(
     except ResponseError:
         content = dict[str, object]()
     said = content.get("error")
+    if is_object(said):
+        said = said.get("message")
     message = said if isinstance(said, str) and said else _unfollowed(status, headers)
     message = message or text.strip() or f"cloud-api {status}"
     named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}

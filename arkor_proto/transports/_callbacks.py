@@ -10,6 +10,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import frozen
 
+from arkor_proto._text import error_words, one_line
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -73,7 +74,11 @@ class Callbacks(Generic[Checkpoint]):
 
     def announced(self, notice: Notice) -> object:
         """Log a notice, call its hook and return what the hook returned."""
-        _log(notice)
+        log_notice(notice)
+        return self.hooked(notice)
+
+    def hooked(self, notice: Notice) -> object:
+        """Call the hook of a notice and return what it returned; what it raises is logged."""
         try:
             if isinstance(notice, Reconnecting):
                 return self.on_reconnect(notice) if self.on_reconnect else None
@@ -88,21 +93,25 @@ def log_hook_error(notice: Notice, error: Exception) -> None:
     logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
 
 
-def _log(notice: Notice) -> None:
+def log_notice(notice: Notice) -> None:
+    """Write a notice to the log, in one line and in few words of the backend's (CWE-117)."""
     match notice:
         case Reconnecting(cause=None):
             logger.info("the stream ended; reopening in %.3g s", notice.delay)
         case Reconnecting():
+            cause = one_line("" if notice.cause is None else error_words(notice.cause))
             logger.warning(
-                "failure %d: %s; reopening in %.3g s", notice.failures, notice.cause, notice.delay
+                "failure %d: %s; reopening in %.3g s", notice.failures, cause, notice.delay
             )
         case CallbackFailed(event, error):
             logger.error("the callback for %s raised", type(event).__name__, exc_info=error)
         case FrameSkipped(_, why):
-            logger.warning("a frame was skipped: %s", why)
+            logger.warning("a frame was skipped: %s", one_line(why))
         case Deprecated(message, sunset):
-            logger.warning("deprecated: %s (sunset: %s)", message, sunset or "not said")
+            until = one_line(sunset or "not said")
+            logger.warning("deprecated: %s (sunset: %s)", one_line(message), until)
         case UpgradeRequired(_, supported, upgrade):
-            logger.warning("upgrade required: %s supported; %s", supported, upgrade)
+            said = one_line(supported), one_line(upgrade)
+            logger.warning("upgrade required: %s supported; %s", *said)
         case never:
             assert_never(never)

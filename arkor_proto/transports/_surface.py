@@ -11,6 +11,7 @@ from uuid import uuid4
 from attrs import define, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._chat import ChatReader
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, StatusError
 from arkor_proto._exchange import Report, is_success
@@ -62,6 +63,10 @@ class Settings:
             random=self.random,
             json_loads=self.json_loads,
         )
+
+    def chat_reader(self, head: Responded) -> ChatReader:
+        """Return what reads the answer to an inference."""
+        return ChatReader(head.headers, self.bounds.event, {self.endpoint.token})
 
 
 def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:

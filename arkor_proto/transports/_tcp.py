@@ -28,6 +28,10 @@ class Timeouts:
     head: float = 60.0
     answer: float = 120.0
     """For a whole answer of a call that is no part of a trainer, such as `ArkorClient.job`."""
+    chat: float = 600.0
+    """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
+    chat_silence: float = 60.0
+    """For the longest silence within the answer to an inference."""
 
 
 @frozen

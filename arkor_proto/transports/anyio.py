@@ -57,6 +57,7 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
     Settings,
@@ -123,7 +124,7 @@ class Trainer:
         self._client = client
         self._session = session
         self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.announced)
+        self._driver = client.drive(session, self._call_back, callbacks.hooked)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -303,32 +304,28 @@ class ArkorClient:
 
         async def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
+            reader = reader or self._settings.chat_reader(head)
             for piece in reader.feed(data) if data else reader.finish():
                 returned = on_delta(piece) if on_delta is not None else None
                 if isawaitable(returned):
                     await returned
+            reader.check()
             return reader.done
 
         self._group()
-        await self._caller.stream(request, read)
+        await self._caller.chat(request, read)
         return reader.text if reader is not None else ""
 
     def drive(
         self,
         session: Session,
         call_back: Callable[[TrainingEvent], Awaitable[None]],
-        announce: Callable[[Notice], object],
+        hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver of `session` whose tasks belong to this client."""
+        """Return a driver of `session` whose tasks belong to this client; `hook` hears notices."""
         tasks = self._group()
-
-        def tell(notice: Notice) -> None:
-            returned = announce(notice)
-            if isawaitable(returned):
-                tasks.start_soon(_finish_hook, returned, notice)
-
-        driver = Driver(session, self._clock, self._connector, tasks, call_back, tell)
+        hooks = HookQueue(hook, tasks)
+        driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)
         self._drivers.add(driver)
         return driver
 
@@ -346,13 +343,6 @@ class ArkorClient:
         if self._tasks is None:
             raise RuntimeError(CLOSED)
         return self._tasks
-
-
-async def _finish_hook(returned: Awaitable[object], notice: Notice) -> None:
-    try:
-        await returned
-    except Exception as error:  # noqa: BLE001 (a hook ends nothing)
-        _callbacks.log_hook_error(notice, error)
 
 
 def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -284,13 +284,14 @@ class ArkorClient:
 
         def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
+            reader = reader or self._settings.chat_reader(head)
             for piece in reader.feed(data) if data else reader.finish():
                 if on_delta is not None:
                     on_delta(piece)
+            reader.check()
             return reader.done
 
-        self._caller.stream(request, read)
+        self._caller.chat(request, read)
         return reader.text if reader is not None else ""
 
     def drive(
