@@ -7,10 +7,10 @@ wire (`_wire.py`) and what happens to it (`_session.py`).
 import json
 import re
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
+from arkor_proto._address import Origin, read_origin
 from arkor_proto._walk import JsonObject, elided, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -59,14 +59,15 @@ def headers_repr(headers: Headers) -> str:
 
 
 def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
-    parts = urlsplit(value)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url: it holds credentials, which belong into token=")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _VISIBLE.fullmatch(value):
+    try:
+        read_origin(value)
+    except ValueError as error:
+        raise ValueError(f"base_url: {error}") from error
+    if not _VISIBLE.fullmatch(value):
         raise ValueError(
-            "base_url: it is no HTTP address; 'https://host[:port][/path]' would be right"
+            "base_url: it has characters that are not visible ASCII; percent-encode them"
         )
-    if parts.query or parts.fragment:
+    if "?" in value or "#" in value:
         raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
 
 
@@ -113,6 +114,16 @@ class Endpoint:
     project: str = field(default="", validator=_is_text)
     client: str = field(default="arkor-proto", validator=is_header_value)
     """What `X-Arkor-Client` says: `<name>/<version>`."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where `base_url` leads, and what `Host` says of it."""
+        return read_origin(self.base_url)
+
+    @property
+    def path(self) -> str:
+        """The path in front of every route, without a slash at its end."""
+        return "".join(self.base_url.partition("://")[2].partition("/")[1:]).rstrip("/")
 
 
 @frozen(kw_only=True)

@@ -10,10 +10,11 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
-from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from attrs import field, frozen
 
+from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, read_object
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
@@ -29,7 +30,6 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LORA: Final = {
     "r": "loraR",
     "alpha": "loraAlpha",
@@ -114,13 +114,12 @@ def _request(
     body: JsonObject | None = None,
     extra: Headers = (),
 ) -> Request:
-    base = urlsplit(endpoint.base_url)
-    target = base.path.rstrip("/") + path
+    target = endpoint.path + path
     if query:
         target += "?" + urlencode(query, quote_via=quote)
     content = b"" if body is None else _to_json(body)
     headers: Headers = (
-        (b"Host", base.netloc.encode()),
+        (b"Host", endpoint.origin.authority.encode()),
         (b"Accept", accept.encode()),
         (b"Accept-Encoding", b"identity"),
         *(((b"Authorization", b"Bearer " + endpoint.token.encode()),) if endpoint.token else ()),
@@ -210,10 +209,11 @@ def me_request(endpoint: Endpoint) -> Request:
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
     """Return `request` at its new place, None if that is another origin or has credentials."""
-    here = urlsplit(endpoint.base_url)
+    here = endpoint.origin
     try:
-        there = urlsplit(urljoin(f"{here.scheme}://{here.netloc}{request.target}", location))
-        same = _origin(there) == _origin(here) and there.username is None
+        moved = urljoin(f"{here.scheme}://{here.authority}{request.target}", location)
+        same = read_origin(moved).compared == here.compared
+        there = urlsplit(moved)
     except ValueError:
         return None
     if not same or not location:
@@ -222,11 +222,6 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
     # What came as bytes beyond ASCII goes out as the same bytes, percent-encoded.
     raw = quote(target.encode("latin-1"), safe="/?%&=+:@!$'()*,;~")
     return Request(request.method, raw, request.headers)
-
-
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
-    return parts.scheme, parts.hostname, port
 
 
 def header(headers: Headers, name: bytes) -> str | None:

@@ -86,10 +86,10 @@ class Connector:
 
         `reuse` allows an idle connection, which is for requests that may be sent twice.
         """
-        connection = await self._usable() if reuse else None
         try:
+            connection = await self._usable() if reuse else None
             connection = connection or await self._connect()
-        except _LOST as error:
+        except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
             await report(Conversation(number, request).broken(f"none to {where}: {reason(error)}"))
             return
@@ -142,7 +142,10 @@ class Connector:
                 stream: ByteStream = await anyio.connect_tcp(address.host, address.port)
             else:
                 stream = await anyio.connect_tcp(
-                    address.host, address.port, ssl_context=address.ssl_context
+                    address.host,
+                    address.port,
+                    ssl_context=address.ssl_context,
+                    tls_hostname=address.server_name,
                 )
             keep_alive(stream.extra(SocketAttribute.raw_socket))
             return Connection(stream)

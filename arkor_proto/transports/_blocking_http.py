@@ -182,22 +182,23 @@ class Connector:
     def _connect(self) -> _Waiting[Connection]:
         deadline = self.time() + self.timeouts.connect
         where = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
+        failures: list[OSError] = []
         for left, (family, kind, protocol, _, address) in zip(
             range(len(where), 0, -1), where, strict=True
         ):
             # An address that swallows packets leaves a fair share of the time to the others.
             share = deadline - (deadline - self.time()) * (left - 1) / left
-            connecting = socket.socket(family, kind, protocol)
             try:
+                # A system without this family of addresses may well have the next one.
+                connecting = socket.socket(family, kind, protocol)
                 return (yield from self._reach(connecting, address, share))
             except DeadlinePassed:
-                if left == 1:
-                    limit = self.timeouts.connect
-                    raise TimeoutError(f"no connection within {limit} seconds") from None
-            except OSError:
-                if left == 1:
-                    raise
-        raise OSError("its name has no address")
+                limit = self.timeouts.connect
+                failures.append(TimeoutError(f"no connection within {limit} seconds"))
+            except OSError as error:
+                failures.append(error)
+        said = dict.fromkeys(reason(each) for each in failures)
+        raise OSError("; ".join(said) or "its name has no address")
 
     def _reach(
         self, connecting: socket.socket, address: tuple[object, ...], deadline: float
@@ -216,7 +217,7 @@ class Connector:
         # A connection that was cut is not one that was closed: a ragged end is an error.
         secured = self.address.ssl_context.wrap_socket(
             plain,
-            server_hostname=self.address.host,
+            server_hostname=self.address.server_name,
             do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
         )

@@ -8,13 +8,14 @@ import selectors
 import socket
 import ssl
 from typing import Final, TypeGuard
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
+from arkor_proto._address import read_origin
 from arkor_proto._errors import TransportError
 
-_PORTS: Final = {"http": 80, "https": 443}
+# Neither needs a file descriptor, of which there may be none left.
+_FDLESS: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
 # A peer that vanished is noticed within six minutes instead of two hours.
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
@@ -41,15 +42,18 @@ class Address:
     host: str
     port: int
     ssl_context: ssl.SSLContext | None = field(repr=False)
+    server_name: str = ""
+    """The name of the server in TLS, which is sent and verified."""
 
     @classmethod
     def of(cls, base_url: str, ssl_context: ssl.SSLContext | None) -> "Address":
         """Return where `base_url` leads; TLS is verified against the system's trust by default."""
-        parts = urlsplit(base_url)
-        if parts.scheme == "https" and ssl_context is None:
+        origin = read_origin(base_url)
+        secure = origin.scheme == "https"
+        if secure and ssl_context is None:
             ssl_context = ssl.create_default_context()
-        port = parts.port or _PORTS[parts.scheme]
-        return cls(parts.hostname or "", port, ssl_context if parts.scheme == "https" else None)
+        context = ssl_context if secure else None
+        return cls(origin.host, origin.port, context, origin.server_name)
 
 
 def check_owner(owner: int) -> None:
@@ -71,7 +75,7 @@ def keep_alive(connected: socket.socket) -> None:
 
 def is_stale(idle: socket.socket) -> bool:
     """Tell whether an idle connection has something to say, which can only be that it is over."""
-    with selectors.DefaultSelector() as selector:
+    with _FDLESS() as selector:
         selector.register(idle, selectors.EVENT_READ)
         return bool(selector.select(0))
 
