@@ -14,7 +14,7 @@ from attrs import define, field
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
-from arkor_proto.transports._blocking_clock import Clock, Watch
+from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, resume
 from arkor_proto.transports._surface import CLOSED, Answer
 
@@ -100,7 +100,7 @@ class Caller:
         quiet_until = math.inf
         with ExitStack() as stack:
             steps = stack.enter_context(closing(self.connector.steps(1, request, reuse=reuse)))
-            watch = stack.enter_context(closing(Watch()))
+            watch = stack.enter_context(closing(new_watch()))
             self._under_way.add(watch)
             stack.callback(self._under_way.remove, watch)
             while (step := resume(steps, late=late)) is not None:

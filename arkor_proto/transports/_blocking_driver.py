@@ -48,7 +48,7 @@ from arkor_proto._messages import (
 from arkor_proto._session import Session
 from arkor_proto._table import Job
 from arkor_proto._types import Notice, TrainingEvent
-from arkor_proto.transports._blocking_clock import Clock, Watch
+from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, Steps, resume
 from arkor_proto.transports._blocking_shield import Shield, shielded
 from arkor_proto.transports._callbacks import logger
@@ -176,7 +176,7 @@ class Driver:
 
     @contextmanager
     def _presence(self, operation: Operation, waiter: _Waiter) -> Generator[None]:
-        self._watch = self._watch or Watch()
+        self._watch = self._watch or new_watch()
         self._present += 1
         waiter.threads += 1
         try:
