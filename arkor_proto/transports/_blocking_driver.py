@@ -52,6 +52,7 @@ from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, Steps, resume
 from arkor_proto.transports._blocking_shield import Shield, shielded
 from arkor_proto.transports._callbacks import logger
+from arkor_proto.transports._plain import AsyncCallbackError
 from arkor_proto.transports._surface import CLOSED
 
 CallBack: TypeAlias = Callable[[TrainingEvent], object]
@@ -341,6 +342,10 @@ class Driver:
         try:
             with self._released():
                 self.call_back(delivery.event)
+        except AsyncCallbackError:
+            self._calling = None
+            self._give_back(delivery)  # nobody has heard it
+            raise
         except Exception as raised:  # noqa: BLE001 (the session decides what it means)
             error = raised
         except BaseException:

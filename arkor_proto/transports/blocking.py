@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._chat import ChatReader
@@ -54,6 +54,7 @@ from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
 from arkor_proto.transports._blocking_driver import Driver
 from arkor_proto.transports._blocking_http import Connector
+from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     Settings,
     adapter,
@@ -118,8 +119,10 @@ class Trainer:
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         self._client = client
         self._session = session
+        for name, function in asdict(callbacks, recurse=False).items():
+            check_plain(name, function)
         self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.announced)
+        self._driver = client.drive(session, self._call_back, self._announce)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -144,8 +147,9 @@ class Trainer:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
 
         Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
-        and, under profiles that say so, what a callback raised. A KeyboardInterrupt ends the wait
-        alone: a later `wait` goes on where this one was.
+        and, under profiles that say so, what a callback raised; TypeError for a callback that
+        turns out to be async, whose event a later `wait` hears again. A KeyboardInterrupt ends the
+        wait alone: a later `wait` goes on where this one was.
         """
         return expect(self._driver.operate(Operation.FOLLOW), Resolved).result
 
@@ -166,8 +170,13 @@ class Trainer:
         """
         self._driver.abort(reason)
 
-    def _call_back(self, event: TrainingEvent) -> object:
-        return self._callbacks.call(event, self._checkpoint)
+    def _call_back(self, event: TrainingEvent) -> None:
+        returned = self._callbacks.call(event, self._checkpoint)
+        check_done(f"the callback for {type(event).__name__}", returned)
+
+    def _announce(self, notice: Notice) -> None:
+        returned = self._callbacks.announced(notice)
+        check_done(f"the hook for {type(notice).__name__}", returned)
 
     def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
         job_id = self.job.id if self.job is not None else ""
@@ -280,6 +289,7 @@ class ArkorClient:
 
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+        check_plain("on_delta", on_delta)
         reader: ChatReader | None = None
 
         def read(head: Responded, data: bytes) -> bool:
@@ -287,7 +297,7 @@ class ArkorClient:
             reader = reader or self._settings.chat_reader(head)
             for piece in reader.feed(data) if data else reader.finish():
                 if on_delta is not None:
-                    on_delta(piece)
+                    check_done("on_delta", on_delta(piece))
             reader.check()
             return reader.done
 
