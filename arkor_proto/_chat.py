@@ -17,7 +17,7 @@ from arkor_proto._event import ServerSentEvent
 from arkor_proto._sse import EventStreamParser
 from arkor_proto._types import Headers
 from arkor_proto._walk import JsonObject, is_array, is_object
-from arkor_proto._wire import Hider, is_event_stream
+from arkor_proto._wire import Hider, coding_problem, is_event_stream
 
 _DONE: Final = "[DONE]"
 _LONGEST_ERROR: Final = 2_000
@@ -45,6 +45,8 @@ class ChatReader:
     _body: bytearray = field(init=False, factory=bytearray)
 
     def __attrs_post_init__(self) -> None:
+        if coded := coding_problem(self.headers):
+            self._failure = ResponseError(f"inference: {coded}")
         streams = is_event_stream(self.headers)
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 

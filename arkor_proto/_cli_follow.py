@@ -20,6 +20,7 @@ from arkor_proto._cli_report import Ending, JsonLines, Lines, Report
 from arkor_proto._cli_settings import COMPLETED, FAILED, GAVE_UP, INTERRUPTED, Settings
 from arkor_proto._errors import Aborted, ArkorError, StatusError
 from arkor_proto._json import TERMINAL_STATUSES
+from arkor_proto._text import one_line
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
@@ -137,7 +138,7 @@ class Command:
         declined = cancels and isinstance(error, StatusError)
         hints = () if cancels else self._hints()
         kind = "declined" if declined else "gaveUp"
-        self.report.end(Ending(kind=kind, words=str(error), facts=self._facts(), hints=hints))
+        self.report.end(Ending(kind=kind, words=one_line(error), facts=self._facts(), hints=hints))
         return FAILED if declined else GAVE_UP
 
     def _interrupted(self) -> int:

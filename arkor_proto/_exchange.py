@@ -27,7 +27,7 @@ from arkor_proto._messages import (
 )
 from arkor_proto._table import Exchange, ExchangeSignal
 from arkor_proto._types import Bounds, Deprecated, Headers, Notice, Request, UpgradeRequired
-from arkor_proto._wire import Hider, header, read_error
+from arkor_proto._wire import Hider, header, header_members, read_error
 
 Report: TypeAlias = Responded | Received | Finished | Broken
 """What the network says of an exchange."""
@@ -154,9 +154,10 @@ class Outbox:
         return error
 
     def _note_deprecation(self, headers: Headers) -> None:
-        if (header(headers, b"deprecation") or "").lower() != "true":
+        said = {member.lower() for member in header_members(headers, b"deprecation")}
+        if said != {"true"}:
             return
-        warning = header(headers, b"warning") or ""
+        warning = next(iter(header_members(headers, b"warning")), "")
         quoted = warning.partition('"')[2].rpartition('"')[0]
         sunset = header(headers, b"sunset")
         hide = self.hider.text

@@ -49,20 +49,23 @@ def check_job_id(job_id: str) -> str:
     return job_id
 
 
-def read_object(body: bytes, what: str) -> JsonObject:
-    """Return the JSON object that `body` holds; raises ResponseError where it holds none."""
+def read_object(body: bytes, what: str, coded: str = "") -> JsonObject:
+    """Return the JSON object that `body` holds; raises ResponseError where it holds none.
+
+    `coded` says what is wrong with the content coding: it explains a body that is not JSON.
+    """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
-        raise ResponseError(f"{what}: the answer is not JSON: {error}") from error
+        raise ResponseError(f"{what}: {coded or f'the answer is not JSON: {error}'}") from error
     if not is_object(value):
         raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
     return value
 
 
-def read_job(body: bytes, what: str) -> TrainingJob:
+def read_job(body: bytes, what: str, coded: str = "") -> TrainingJob:
     """Return the job of an answer `{"job": {…}}`; raises ResponseError where there is none."""
-    job = read_object(body, what).get("job")
+    job = read_object(body, what, coded).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(
             f'{what}: the answer holds no job; {{"job": {{"id": …}}}} would be right'

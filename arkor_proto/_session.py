@@ -55,7 +55,7 @@ from arkor_proto._types import (
     secrets_in,
 )
 from arkor_proto._wait import Wait
-from arkor_proto._wire import Hider, cancel_request, create_request, cursor_problem
+from arkor_proto._wire import Hider, cancel_request, coding_problem, create_request, cursor_problem
 
 _IDLE: Final = Idle()
 _DONE: Final = Done()
@@ -300,7 +300,7 @@ class Session:
         if len(answer.body) > bound:
             return ResponseError(f"create: the answer is larger than {bound} bytes")
         try:
-            return read_job(answer.body, "create")
+            return read_job(answer.body, "create", coding_problem(answer.headers))
         except ResponseError as error:
             return error
 

@@ -57,12 +57,12 @@ from arkor_proto._types import (
 from arkor_proto._wire import (
     MAX_HOPS,
     REDIRECTS,
+    coding_problem,
     cursor_problem,
-    foreign_codings,
-    header,
     header_members,
     is_event_stream,
     job_request,
+    location_of,
     redirected,
     retry_after,
     stream_request,
@@ -244,18 +244,16 @@ class Wait:
             self._heard_at = self._progressed_at = now
 
     def _redirected(self, pending: Pending) -> Request | None:
-        location = header(pending.headers, b"location")
+        location = location_of(pending.headers)
         if pending.status not in REDIRECTS or not location or pending.hops >= MAX_HOPS:
             return None
         return redirected(self.endpoint, pending.request, location)
 
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
-        codings = foreign_codings(pending.headers)
         if pending.status not in self.profile.stream_statuses:
             return StatusError(pending.status, "the answer is no event stream; 200 would be right")
-        if codings:
-            named = ", ".join(codings)
-            return ResponseError(f"stream: content coding {named!r}; only identity was asked for")
+        if coded := coding_problem(pending.headers):
+            return ResponseError(f"stream: {coded}")
         if self.profile.requires_event_stream and not is_event_stream(pending.headers):
             named = ", ".join(header_members(pending.headers, b"content-type"))
             return ResponseError(f"stream: its media type is {named!r}, not 'text/event-stream'")

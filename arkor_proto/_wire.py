@@ -225,20 +225,23 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
 
 
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the first value of the header called `name` (lower case), None if there is none."""
-    for key, value in headers:
-        if key.lower() == name:
-            return value.decode("latin-1").strip(" \t")
-    return None
-
-
-def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
-    """Return the members of a list-valued header, without empty ones.
+    """Return the value of the header called `name` (lower case), None if there is none.
 
     Fields of one name mean the same as one field with a comma between them (RFC 9110 §5.3).
     """
-    joined = ",".join(value.decode("latin-1") for key, value in headers if key.lower() == name)
-    members = (member.strip(" \t") for member in _MEMBER.findall(joined))
+    values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
+    return ", ".join(values) if values else None
+
+
+def location_of(headers: Headers) -> str | None:
+    """Return where an answer redirects to; None if it does not say, or says it more than once."""
+    several = sum(key.lower() == b"location" for key, _ in headers) > 1
+    return None if several else header(headers, b"location")
+
+
+def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
+    """Return the members of a list-valued header, without empty ones."""
+    members = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
     return tuple(member for member in members if member)
 
 
@@ -255,6 +258,12 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
     """Return the content codings of an answer that are not `identity`."""
     codings = header_members(headers, b"content-encoding")
     return tuple(coding for coding in codings if coding.lower() != "identity")
+
+
+def coding_problem(headers: Headers) -> str:
+    """Return what is wrong with the content codings of an answer, "" if nothing is (ARK-WIR-9)."""
+    codings = ", ".join(foreign_codings(headers))
+    return f"content coding {codings!r}; only identity was asked for" if codings else ""
 
 
 def retry_after(headers: Headers) -> float | None:
@@ -291,14 +300,14 @@ def read_error(
         said = said.get("message")
     message = said if isinstance(said, str) and said else _unfollowed(status, headers)
     message = message or text.strip() or f"cloud-api {status}"
-    named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    names = dict.fromkeys(name.lower() for name, _ in headers)
     hide = Hider.of(secrets)
-    clean = {name: hide.text(value) for name, value in named.items()}
+    clean = {n.decode("latin-1"): hide.text(header(headers, n) or "") for n in names}
     return StatusError(status, hide.text(message), body=hide.mapping(content), headers=clean)
 
 
 def _unfollowed(status: int, headers: Headers) -> str:
-    location = header(headers, b"location")
+    location = location_of(headers)
     if location is None or status not in REDIRECTS:
         return ""
     return f"redirected to {location!r}; only a GET is, within one origin and {MAX_HOPS} times"

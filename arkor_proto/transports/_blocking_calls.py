@@ -14,6 +14,7 @@ from attrs import define, field
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
+from arkor_proto._wire import coding_problem
 from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, resume
 from arkor_proto.transports._surface import CLOSED, Answer
@@ -43,7 +44,9 @@ class Caller:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         body = bytearray()
 
-        def keep(_: Responded, data: bytes) -> bool:
+        def keep(head: Responded, data: bytes) -> bool:
+            if coded := coding_problem(head.headers):
+                raise ResponseError(f"answer: {coded}")
             body.extend(data)
             if len(body) > self.bounds.create_body:
                 raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
