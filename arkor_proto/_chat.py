@@ -159,8 +159,8 @@ def _error_in(answer: JsonObject) -> str:
         error = answer.get("detail") or answer.get("message")
     if is_object(error):
         error = error.get("message") or error.get("detail") or error
-    if not error or isinstance(error, str):
-        return error or ""
+    if isinstance(error, str) or not error:
+        return error if isinstance(error, str) else ""
     return json.dumps(error, ensure_ascii=False)
 
 
