@@ -12,6 +12,7 @@ from attrs import fields
 
 from arkor_proto._dialect import bounded, decode_json
 from arkor_proto._errors import ResponseError
+from arkor_proto._kinds import check_kind, wrong_kind
 from arkor_proto._types import (
     CheckpointSaved,
     LogDraft,
@@ -32,6 +33,8 @@ EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
     TrainingFailed: "training.failed",
 }
 
+_OBJECT: Final = "the object that json.loads makes of the text"
+
 TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
 """What the status of a job that is over can be."""
 
@@ -43,7 +46,11 @@ def camel(name: str) -> str:
 
 
 def check_job_id(job_id: str) -> str:
-    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR)."""
+    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR).
+
+    Raises TypeError for what is not a str.
+    """
+    check_kind("job id", job_id, str, "the id as a str")
     if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
         raise ValueError(f"job id: {job_id!r} cannot be one segment of a path")
     return job_id
@@ -133,7 +140,11 @@ class _Fields:
 
 
 def decode_job(source: JsonObject) -> TrainingJob:
-    """Return the job that a JSON object describes; raises ValueError without a usable id."""
+    """Return the job that a JSON object describes; raises ValueError without a usable id.
+
+    Raises TypeError for what is not a mapping, such as the text of the JSON.
+    """
+    check_kind("decode_job", source, Mapping, _OBJECT)
     taken = _Fields(source)
     return TrainingJob(
         id=check_job_id(taken.text("id") or ""),
@@ -156,8 +167,10 @@ _MANY: Final = 1_000_000_000
 def decode_event(source: JsonObject) -> TrainingEvent | None:
     """Return the event that a frame's data describes, None for a type this version ignores.
 
-    Raises ValueError for values that JSON does not have, and for what is nested too deeply.
+    Raises ValueError for values that JSON does not have, and for what is nested too deeply, and
+    TypeError for what is not a mapping, such as the text of the JSON.
     """
+    check_kind("decode_event", source, Mapping, _OBJECT)
     return take_event(dict(source))
 
 
@@ -262,10 +275,19 @@ def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
 
 
 def encode_event_data(event: TrainingEvent) -> dict[str, object]:
-    """Return the JSON object of an event: the inverse of `decode_event`."""
+    """Return the JSON object of an event: the inverse of `decode_event`.
+
+    Raises TypeError for what is not an event.
+    """
+    if type(event) not in EVENT_TYPES:
+        raise wrong_kind("encode_event_data", event, "an event, such as TrainingLog(step=1)")
     return {"type": EVENT_TYPES[type(event)], **_encode(event)}
 
 
 def encode_job(job: TrainingJob) -> dict[str, object]:
-    """Return the JSON object of a job: the inverse of `decode_job`."""
+    """Return the JSON object of a job: the inverse of `decode_job`.
+
+    Raises TypeError for what is not a TrainingJob.
+    """
+    check_kind("encode_job", job, TrainingJob, "a TrainingJob")
     return _encode(job)

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 from attrs import Attribute, field, frozen
 
 from arkor_proto._address import Origin, read_origin
+from arkor_proto._kinds import Validator, of_kind
 from arkor_proto._walk import JsonObject, elided, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -87,6 +88,9 @@ def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
         raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
 
 
+_IS_STR: Final[Validator[str]] = of_kind(str, "a str")
+
+
 def _plain(value: object) -> object:
     if is_object(value):
         return dict(value)
@@ -106,13 +110,16 @@ def _json_copy(value: JsonObject) -> JsonObject:
 
 @frozen(kw_only=True)
 class Endpoint:
-    """Whom to talk to, as whom. Raises ValueError for an address or a token that cannot be sent."""
+    """Whom to talk to, as whom.
 
-    base_url: str = field(validator=_is_base_url)
-    token: str = field(default="", repr=_mask, validator=_is_token)
-    org: str = field(default="", validator=_is_text)
-    project: str = field(default="", validator=_is_text)
-    client: str = field(default="arkor-proto", validator=is_header_value)
+    Raises ValueError for an address or a token that cannot be sent, TypeError for what is no str.
+    """
+
+    base_url: str = field(validator=[_IS_STR, _is_base_url])
+    token: str = field(default="", repr=_mask, validator=[_IS_STR, _is_token])
+    org: str = field(default="", validator=[_IS_STR, _is_text])
+    project: str = field(default="", validator=[_IS_STR, _is_text])
+    client: str = field(default="arkor-proto", validator=[_IS_STR, is_header_value])
     """What `X-Arkor-Client` says: `<name>/<version>`."""
 
     @property
@@ -145,7 +152,7 @@ class JobSpec:
     hold it.
     """
 
-    name: str
+    name: str = field(validator=_IS_STR)
     config: JsonObject = field(repr=_masked_repr, converter=_json_copy)
 
 

@@ -16,7 +16,8 @@ from attrs import field, frozen
 
 from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
-from arkor_proto._json import camel, read_object
+from arkor_proto._json import camel, check_job_id, read_object
+from arkor_proto._kinds import check_kind
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
 from arkor_proto._walk import JsonObject, is_object, rebuilt
 
@@ -66,8 +67,11 @@ def job_spec(
     """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
 
     An absent key is not sent; None, 0 and False are. Raises ValueError for an unknown name and
-    for values that JSON cannot hold.
+    for values that JSON cannot hold, and TypeError for arguments of another type.
     """
+    check_kind("model", model, str, "the name of the model as a str")
+    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
+        check_kind(argument, table, Mapping, "a mapping of names to values")
     config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
     for key, value in (lora or {}).items():
         config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
@@ -136,7 +140,7 @@ def _scope(endpoint: Endpoint) -> Mapping[str, str]:
 
 
 def _job_path(job_id: str, rest: str = "") -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
+    return f"/v1/jobs/{quote(check_job_id(job_id), safe='')}{rest}"
 
 
 def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | None) -> Request:

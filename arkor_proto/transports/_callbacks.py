@@ -8,8 +8,9 @@ import logging
 from collections.abc import Callable
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
+from arkor_proto._kinds import check_kind, wrong_kind
 from arkor_proto._text import error_words, one_line
 from arkor_proto._types import (
     CallbackFailed,
@@ -28,9 +29,20 @@ from arkor_proto._types import (
 
 Checkpoint = TypeVar("Checkpoint")
 Event = TypeVar("Event")
+Value = TypeVar("Value")
 Hook: TypeAlias = Callable[[Event], object]
 
 logger: Final = logging.getLogger("arkor_proto")
+
+
+def _is_callable(_: object, attribute: "Attribute[Value]", value: Value) -> None:
+    if value is not None and not callable(value):
+        raise wrong_kind(attribute.name, value, "a function of one argument, or None")
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Raise TypeError for what is not Callbacks."""
+    check_kind("callbacks", callbacks, Callbacks, "Callbacks, such as Callbacks(on_log=print)")
 
 
 @frozen(kw_only=True)
@@ -39,16 +51,17 @@ class Callbacks(Generic[Checkpoint]):
 
     The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
     what one raises is treated as the profile says. `on_reconnect` and `on_notice` are told what
-    goes on beside the events; what they raise is logged and changes nothing.
+    goes on beside the events; what they raise is logged and changes nothing. Raises TypeError for
+    what cannot be called.
     """
 
-    on_started: Hook[TrainingStarted] | None = None
-    on_log: Hook[TrainingLog] | None = None
-    on_checkpoint: Hook[Checkpoint] | None = None
-    on_completed: Hook[TrainingCompleted] | None = None
-    on_failed: Hook[TrainingFailed] | None = None
-    on_reconnect: Hook[Reconnecting] | None = None
-    on_notice: Hook[Notice] | None = None
+    on_started: Hook[TrainingStarted] | None = field(default=None, validator=_is_callable)
+    on_log: Hook[TrainingLog] | None = field(default=None, validator=_is_callable)
+    on_checkpoint: Hook[Checkpoint] | None = field(default=None, validator=_is_callable)
+    on_completed: Hook[TrainingCompleted] | None = field(default=None, validator=_is_callable)
+    on_failed: Hook[TrainingFailed] | None = field(default=None, validator=_is_callable)
+    on_reconnect: Hook[Reconnecting] | None = field(default=None, validator=_is_callable)
+    on_notice: Hook[Notice] | None = field(default=None, validator=_is_callable)
 
     def call(
         self, event: TrainingEvent, checkpoint: Callable[[CheckpointSaved], Checkpoint]

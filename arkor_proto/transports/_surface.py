@@ -5,6 +5,7 @@ of them waits.
 """
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import Final, TypeVar, assert_never
 from uuid import uuid4
 
@@ -15,6 +16,7 @@ from arkor_proto._chat import ChatReader
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, StatusError
 from arkor_proto._exchange import Report, is_success
+from arkor_proto._kinds import of_kind
 from arkor_proto._messages import (
     Accepted,
     Broken,
@@ -41,10 +43,12 @@ class Settings:
     """What the sessions of one client share."""
 
     endpoint: Endpoint
-    profile: Profile
-    policy: ReconnectPolicy | None
+    profile: Profile = field(validator=of_kind(Profile, "a Profile, such as HARDENED"))
+    policy: ReconnectPolicy | None = field(
+        validator=of_kind((ReconnectPolicy, NoneType), "a ReconnectPolicy")
+    )
     random: Random | None
-    bounds: Bounds
+    bounds: Bounds = field(validator=of_kind(Bounds, "Bounds, such as Bounds(event=2**20)"))
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:

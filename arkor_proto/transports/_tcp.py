@@ -13,6 +13,7 @@ from attrs import field, frozen
 
 from arkor_proto._address import read_origin
 from arkor_proto._errors import TransportError
+from arkor_proto._kinds import check_kind
 
 # Neither needs a file descriptor, of which there may be none left.
 _FDLESS: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
@@ -33,6 +34,13 @@ class Timeouts:
     """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
     chat_silence: float = 60.0
     """For the longest silence within the answer to an inference."""
+
+
+def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
+    """Return the timeouts of a client, the default ones for None; raises TypeError."""
+    timeouts = Timeouts() if timeouts is None else timeouts
+    check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
+    return timeouts
 
 
 @frozen

@@ -57,6 +57,7 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
@@ -66,7 +67,7 @@ from arkor_proto.transports._surface import (
     infer_request,
     new_endpoint,
 )
-from arkor_proto.transports._tcp import Address, Timeouts
+from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 __all__ = [
     "ArkorClient",
@@ -183,7 +184,7 @@ class ArkorClient:
 
     `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions;
     `ssl_context` replaces the verification against the system's trust. Raises ValueError for an
-    address or a token that cannot be sent.
+    address or a token that cannot be sent, TypeError for an argument of another type.
     """
 
     def __init__(
@@ -208,11 +209,11 @@ class ArkorClient:
             profile=profile,
             policy=policy,
             random=random,
-            bounds=bounds or Bounds(),
+            bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
         self._clock = clock or MonotonicClock()
-        self._connector = Connector(Address.of(base_url, ssl_context), timeouts or Timeouts())
+        self._connector = Connector(Address.of(base_url, ssl_context), checked_timeouts(timeouts))
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
         self._entered = False
@@ -332,8 +333,9 @@ class ArkorClient:
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
     ) -> Trainer:
-        session = self._settings.session(job, last_event_id)
-        return Trainer(self, session, callbacks or Callbacks())
+        callbacks = Callbacks() if callbacks is None else callbacks
+        check_callbacks(callbacks)
+        return Trainer(self, self._settings.session(job, last_event_id), callbacks)
 
     async def _read(self, request: Request) -> bytes:
         self._group()

@@ -54,6 +54,7 @@ from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
 from arkor_proto.transports._blocking_driver import Driver
 from arkor_proto.transports._blocking_http import Connector
+from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     Settings,
@@ -62,7 +63,7 @@ from arkor_proto.transports._surface import (
     infer_request,
     new_endpoint,
 )
-from arkor_proto.transports._tcp import Address, Timeouts
+from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 __all__ = [
     "ArkorClient",
@@ -188,7 +189,8 @@ class ArkorClient:
 
     `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions and
     of the timeouts; `ssl_context` replaces the verification against the system's trust. Raises
-    ValueError for an address or a token that cannot be sent.
+    ValueError for an address or a token that cannot be sent, TypeError for an argument of another
+    type.
     """
 
     def __init__(
@@ -213,12 +215,12 @@ class ArkorClient:
             profile=profile,
             policy=policy,
             random=random,
-            bounds=bounds or Bounds(),
+            bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
         self._clock = clock or MonotonicClock()
         self._connector = Connector(
-            Address.of(base_url, ssl_context), timeouts or Timeouts(), self._clock.time
+            Address.of(base_url, ssl_context), checked_timeouts(timeouts), self._clock.time
         )
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
         self._busy = set[Driver]()
@@ -316,5 +318,6 @@ class ArkorClient:
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
     ) -> Trainer:
-        session = self._settings.session(job, last_event_id)
-        return Trainer(self, session, callbacks or Callbacks())
+        callbacks = Callbacks() if callbacks is None else callbacks
+        check_callbacks(callbacks)
+        return Trainer(self, self._settings.session(job, last_event_id), callbacks)

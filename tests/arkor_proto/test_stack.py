@@ -53,7 +53,7 @@ def test_a_value_is_shown_as_far_as_the_stack_goes(value: object) -> None:
 def test_what_the_stack_cannot_hold_is_nested_too_deeply(
     decode: Callable[[dict[str, object]], object],
 ) -> None:
-    source = {"id": "j", "type": "training.log", "x": NESTED}
+    source: dict[str, object] = {"id": "j", "type": "training.log", "x": NESTED}
     with pytest.raises(ValueError, match="nested more than"):
         near_the_limit(lambda: decode(source))
 
