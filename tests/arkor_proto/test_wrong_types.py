@@ -1,7 +1,7 @@
 """Arguments of a wrong type: one TypeError that names the argument and says what to pass."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import pytest
 
@@ -19,12 +19,18 @@ from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from tests.arkor_proto.script import ENDPOINT
 
-Loose = Callable[..., object]
+
+class Loose(Protocol):
+    """A function as a program without type hints sees it."""
+
+    def __call__(self, *arguments: object, **named: object) -> object:
+        """Call it."""
+        ...
 
 
-def loose(name: str) -> Loose:
-    """Return a function of the package as a program without type hints sees it."""
-    function: Loose = getattr(arkor_proto, name)
+def loose(name: str, owner: object = arkor_proto) -> Loose:
+    """Return a function of the package, or a method, that takes anything."""
+    function: Loose = getattr(owner, name)
     return function
 
 
@@ -35,8 +41,8 @@ def session() -> Session:
 
 LOG: Final = TrainingLog(step=1)
 FRAME: Final = ServerSentEvent("message", "{}", "")
-feed: Loose = EventStreamParser().feed
-handle: Loose = session().handle
+feed = loose("feed", EventStreamParser())
+handle = loose("handle", session())
 encode, decode_event, decode_job = (
     loose(name) for name in ("encode_event", "decode_event", "decode_job")
 )
@@ -152,21 +158,21 @@ def test_an_argument_of_a_wrong_type_is_named(call: Callable[[], object], said: 
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_a_setting_of_a_client_of_a_wrong_type_is_named(module: object, setting: str) -> None:
     value, said = SETTINGS[setting]
-    new: Loose = getattr(module, "ArkorClient")  # noqa: B009 (of either module)
+    new = loose("ArkorClient", module)
     with pytest.raises(TypeError, match=f"^{said}"):
         new("http://h", **{setting: value})
 
 
 @pytest.mark.parametrize("callbacks", [print, {"on_log": print}, False, 0])
 def test_what_is_not_callbacks_is_refused(callbacks: object) -> None:
-    attach: Loose = blocking.ArkorClient("http://h").attach
-    with pytest.raises(TypeError, match="^callbacks: it is .*; pass Callbacks"):
+    attach = loose("attach", blocking.ArkorClient("http://h"))
+    with pytest.raises(TypeError, match=r"^callbacks: it is .*; pass Callbacks"):
         attach("j", callbacks=callbacks)
 
 
 def test_a_callback_that_cannot_be_called_is_refused() -> None:
-    new: Loose = blocking.Callbacks
-    with pytest.raises(TypeError, match="^on_log: it is an int; pass a function"):
+    new = loose("Callbacks", blocking)
+    with pytest.raises(TypeError, match=r"^on_log: it is an int; pass a function"):
         new(on_log=5)
 
 
@@ -174,7 +180,7 @@ def test_a_callback_that_cannot_be_called_is_refused() -> None:
 def test_a_job_id_that_no_path_can_hold_is_refused_before_anything_is_sent(job_id: str) -> None:
     with (
         blocking.ArkorClient("http://h") as client,
-        pytest.raises(ValueError, match="^job id: .* cannot be one segment of a path"),
+        pytest.raises(ValueError, match=r"^job id: .* cannot be one segment of a path"),
     ):
         client.job(job_id)
 
