@@ -12,7 +12,7 @@ from attrs import Attribute, field, frozen
 
 from arkor_proto._address import Origin, read_origin
 from arkor_proto._kinds import Validator, of_kind
-from arkor_proto._walk import JsonObject, elided, is_object, rebuilt, too_deep
+from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
@@ -31,10 +31,7 @@ def _masked_member(name: str, value: object) -> object:
 
 
 def _masked_repr(value: object) -> str:
-    try:
-        return repr(masked(value))
-    except RecursionError:  # the caller's own stack leaves no room
-        return repr(elided())
+    return repr(masked(value))
 
 
 def _mask(_: object) -> str:
