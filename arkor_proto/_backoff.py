@@ -13,6 +13,8 @@ from typing import Final, TypeAlias, assert_never
 
 from attrs import Attribute, define, field, frozen
 
+from arkor_proto._kinds import check_kind, of_kind
+
 Random: TypeAlias = Callable[[], float]
 """Returns a float in [0, 1), such as `random.Random(seed).random`."""
 
@@ -35,11 +37,14 @@ class Jitter(Enum):
 
 
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
+    check_kind(attribute.name, value, (int, float), "a number of seconds")
     if not 0 <= value <= sys.float_info.max:
         raise ValueError(f"{attribute.name}: {value!r} is no duration; seconds ≥ 0 would be right")
 
 
 def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> None:
+    if value is not None:
+        check_kind(attribute.name, value, int, "a whole number, or None for no limit")
     if value is not None and value < 0:
         raise ValueError(f"{attribute.name}: {value!r} is no count; None or ≥ 0 would be right")
 
@@ -50,13 +55,15 @@ class ReconnectPolicy:
 
     `initial_delay` and `max_delay` are in seconds. `max_attempts` is the number of consecutive
     failures that are retried (None: unlimited), so n allows n + 1 opens. Raises ValueError for
-    negative or non-finite values.
+    negative or non-finite values, TypeError for values of another type.
     """
 
     initial_delay: float = field(default=1.0, validator=_duration)
     max_delay: float = field(default=60.0, validator=_duration)
     max_attempts: int | None = field(default=None, validator=_count)
-    jitter: Jitter = Jitter.PROPORTIONAL
+    jitter: Jitter = field(
+        default=Jitter.PROPORTIONAL, validator=of_kind(Jitter, "a Jitter, such as Jitter.FULL")
+    )
 
     def nominal_delay(self, attempt: int) -> float:
         """Return `min(initial_delay * 2 ** attempt, max_delay)`, exactly, for any attempt ≥ 0."""

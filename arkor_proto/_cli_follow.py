@@ -19,11 +19,12 @@ from attrs import define, field
 from arkor_proto._cli_report import Ending, JsonLines, Lines, Report
 from arkor_proto._cli_settings import COMPLETED, FAILED, GAVE_UP, INTERRUPTED, Settings
 from arkor_proto._errors import Aborted, ArkorError, StatusError
+from arkor_proto._json import TERMINAL_STATUSES
+from arkor_proto._text import one_line
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-_TERMINAL: Final = frozenset({"completed", "failed", "cancelled"})
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
@@ -117,7 +118,7 @@ class Command:
         job = self._as_it_stands(result.job)
         status = job.status
         words = f"{status}: {job.error}" if job.error else status
-        if status not in _TERMINAL:
+        if status not in TERMINAL_STATUSES:
             words = f"the stream is over and the job is {status}"
         facts = {
             "status": status,
@@ -130,14 +131,14 @@ class Command:
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
         """Return the job with its end: a stream that was ended for good does not say how."""
-        return job if job.status in _TERMINAL else self.client.job(job.id)
+        return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
         cancels = self.settings.command == "cancel"
         declined = cancels and isinstance(error, StatusError)
         hints = () if cancels else self._hints()
         kind = "declined" if declined else "gaveUp"
-        self.report.end(Ending(kind=kind, words=str(error), facts=self._facts(), hints=hints))
+        self.report.end(Ending(kind=kind, words=one_line(error), facts=self._facts(), hints=hints))
         return FAILED if declined else GAVE_UP
 
     def _interrupted(self) -> int:

@@ -6,13 +6,16 @@ can never talk to the terminal.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Mapping
 from typing import Final, Protocol, TextIO, assert_never
 
 from attrs import define, field, frozen
 
+from arkor_proto._errors import ArkorError
 from arkor_proto._json import encode_event_data
+from arkor_proto._text import error_words, one_line, printable, words
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -27,16 +30,9 @@ from arkor_proto._types import (
     TrainingStarted,
     UpgradeRequired,
 )
-from arkor_proto._walk import JsonObject
+from arkor_proto._walk import JsonObject, rebuilt
 
 _CLEAR: Final = "\r\x1b[K"
-
-
-def printable(text: object) -> str:
-    """Return `text` with everything that is no visible character spelled out."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape").decode() for char in str(text)
-    )
 
 
 class Report(Protocol):
@@ -141,7 +137,7 @@ class JsonLines:
         more: dict[str, object] = {}
         if isinstance(notice, Reconnecting):
             self._attempt += 1
-            cause = None if notice.cause is None else str(notice.cause)
+            cause = None if notice.cause is None else _cause_words(notice.cause)
             more = {
                 "failures": notice.failures,
                 "delay": notice.delay,
@@ -156,7 +152,11 @@ class JsonLines:
         self._say({"type": ending.kind, "message": ending.words, **ending.facts})
 
     def _say(self, line: Mapping[str, object]) -> None:
-        print(json.dumps(line), file=self.out, flush=True)
+        print(json.dumps(rebuilt(line, _finite), allow_nan=False), file=self.out, flush=True)
+
+
+def _finite(_: str, value: object) -> object:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 _NOTICES: Final[Mapping[type[Notice], str]] = {
@@ -191,15 +191,22 @@ def _figure(value: float | None) -> str:
     return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
+def _cause_words(cause: Exception) -> str:
+    # The library's own errors say what they are; "'step'" alone says nothing.
+    return words(cause) if isinstance(cause, ArkorError) else error_words(cause)
+
+
 def _notice_words(notice: Notice) -> str:
     match notice:
         case Reconnecting(failures=failures, delay=delay, cause=cause, last_event_id=cursor):
-            why = "the stream ended" if cause is None else f"failure {failures}: {cause}"
+            why = "the stream ended"
+            if cause is not None:
+                why = f"failure {failures}: {one_line(_cause_words(cause))}"
             return f"{why}; reopening in {delay:.3g} s behind cursor {cursor or '-'}"
         case CallbackFailed(event, error):
-            return f"showing {type(event).__name__} failed: {error}"
+            return f"showing {type(event).__name__} failed: {one_line(error_words(error))}"
         case FrameSkipped(_, why):
-            return f"a frame was skipped: {why}"
+            return f"a frame was skipped: {one_line(why)}"
         case Deprecated(message, sunset):
             return f"deprecated: {message} (sunset: {sunset or 'not said'})"
         case UpgradeRequired(current, supported, upgrade):

@@ -10,6 +10,7 @@ that the world does wrong reaches the application as the outcome of an operation
 from collections.abc import Mapping
 
 from arkor_proto._event import ServerSentEvent
+from arkor_proto._text import error_words, words
 
 
 class ArkorError(Exception):
@@ -108,8 +109,9 @@ class GaveUp(ArkorError):
     """
 
     def __init__(self, attempts: int, cause: Exception, *, job_id: str, cursor: str) -> None:
+        last = words(cause) if isinstance(cause, ArkorError) else error_words(cause)
         super().__init__(
-            f"job {job_id}: gave up after {attempts} failed attempts in a row; last: {cause}"
+            f"job {job_id}: gave up after {attempts} failed attempts in a row; last: {last}"
         )
         self.attempts = attempts
         self.cause = cause
@@ -121,5 +123,5 @@ class Aborted(ArkorError):
     """The local wait was aborted; the job goes on. `reason` is what was given to `abort`."""
 
     def __init__(self, reason: object = None) -> None:
-        super().__init__("the wait was aborted" if reason is None else f"aborted: {reason}")
+        super().__init__("the wait was aborted" if reason is None else f"aborted: {words(reason)}")
         self.reason = reason

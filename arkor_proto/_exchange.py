@@ -27,7 +27,7 @@ from arkor_proto._messages import (
 )
 from arkor_proto._table import Exchange, ExchangeSignal
 from arkor_proto._types import Bounds, Deprecated, Headers, Notice, Request, UpgradeRequired
-from arkor_proto._wire import Hider, header, read_error
+from arkor_proto._wire import Hider, header, header_members, read_error
 
 Report: TypeAlias = Responded | Received | Finished | Broken
 """What the network says of an exchange."""
@@ -130,8 +130,8 @@ class Outbox:
 
     def keep(self, pending: Pending, data: bytes) -> bool:
         """Add to a short answer's body; return whether it has reached its bound."""
-        creates = pending.operation is Operation.START and is_success(pending.status)
-        bound = self.bounds.create_body if creates else self.bounds.error_body
+        describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
+        bound = self.bounds.create_body if describes else self.bounds.error_body
         pending.body += data[: bound + 1 - len(pending.body)]
         return len(pending.body) > bound
 
@@ -154,9 +154,10 @@ class Outbox:
         return error
 
     def _note_deprecation(self, headers: Headers) -> None:
-        if (header(headers, b"deprecation") or "").lower() != "true":
+        said = {member.lower() for member in header_members(headers, b"deprecation")}
+        if said != {"true"}:
             return
-        warning = header(headers, b"warning") or ""
+        warning = next(iter(header_members(headers, b"warning")), "")
         quoted = warning.partition('"')[2].rpartition('"')[0]
         sunset = header(headers, b"sunset")
         hide = self.hider.text

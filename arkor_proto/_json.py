@@ -12,6 +12,7 @@ from attrs import fields
 
 from arkor_proto._dialect import bounded, decode_json
 from arkor_proto._errors import ResponseError
+from arkor_proto._kinds import check_kind, wrong_kind
 from arkor_proto._types import (
     CheckpointSaved,
     LogDraft,
@@ -32,6 +33,11 @@ EVENT_TYPES: Final[Mapping[type[TrainingEvent], str]] = {
     TrainingFailed: "training.failed",
 }
 
+_OBJECT: Final = "the object that json.loads makes of the text"
+
+TERMINAL_STATUSES: Final = frozenset({"completed", "failed", "cancelled"})
+"""What the status of a job that is over can be."""
+
 
 def camel(name: str) -> str:
     """Return the wire's name of a snake_case `name`."""
@@ -40,26 +46,33 @@ def camel(name: str) -> str:
 
 
 def check_job_id(job_id: str) -> str:
-    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR)."""
+    """Return `job_id`; raises ValueError where no path segment can carry it (ARK-WIR).
+
+    Raises TypeError for what is not a str.
+    """
+    check_kind("job id", job_id, str, "the id as a str")
     if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
         raise ValueError(f"job id: {job_id!r} cannot be one segment of a path")
     return job_id
 
 
-def read_object(body: bytes, what: str) -> JsonObject:
-    """Return the JSON object that `body` holds; raises ResponseError where it holds none."""
+def read_object(body: bytes, what: str, coded: str = "") -> JsonObject:
+    """Return the JSON object that `body` holds; raises ResponseError where it holds none.
+
+    `coded` says what is wrong with the content coding: it explains a body that is not JSON.
+    """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
-        raise ResponseError(f"{what}: the answer is not JSON: {error}") from error
+        raise ResponseError(f"{what}: {coded or f'the answer is not JSON: {error}'}") from error
     if not is_object(value):
         raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
     return value
 
 
-def read_job(body: bytes, what: str) -> TrainingJob:
+def read_job(body: bytes, what: str, coded: str = "") -> TrainingJob:
     """Return the job of an answer `{"job": {…}}`; raises ResponseError where there is none."""
-    job = read_object(body, what).get("job")
+    job = read_object(body, what, coded).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(
             f'{what}: the answer holds no job; {{"job": {{"id": …}}}} would be right'
@@ -68,6 +81,15 @@ def read_job(body: bytes, what: str) -> TrainingJob:
         return decode_job(job)
     except ValueError as error:
         raise ResponseError(f"{what}: {error}") from error
+
+
+def read_end(body: bytes, job_id: str) -> TrainingJob | None:
+    """Return the job `job_id` as an answer describes it, None unless the answer says it is over."""
+    try:
+        job = read_job(body, "job")
+    except ResponseError:
+        return None
+    return job if job.id == job_id and job.status in TERMINAL_STATUSES else None
 
 
 class _Fields:
@@ -118,7 +140,11 @@ class _Fields:
 
 
 def decode_job(source: JsonObject) -> TrainingJob:
-    """Return the job that a JSON object describes; raises ValueError without a usable id."""
+    """Return the job that a JSON object describes; raises ValueError without a usable id.
+
+    Raises TypeError for what is not a mapping, such as the text of the JSON.
+    """
+    check_kind("decode_job", source, Mapping, _OBJECT)
     taken = _Fields(source)
     return TrainingJob(
         id=check_job_id(taken.text("id") or ""),
@@ -141,8 +167,10 @@ _MANY: Final = 1_000_000_000
 def decode_event(source: JsonObject) -> TrainingEvent | None:
     """Return the event that a frame's data describes, None for a type this version ignores.
 
-    Raises ValueError for values that JSON does not have, and for what is nested too deeply.
+    Raises ValueError for values that JSON does not have, and for what is nested too deeply, and
+    TypeError for what is not a mapping, such as the text of the JSON.
     """
+    check_kind("decode_event", source, Mapping, _OBJECT)
     return take_event(dict(source))
 
 
@@ -247,10 +275,19 @@ def _encode(value: TrainingEvent | TrainingJob) -> dict[str, object]:
 
 
 def encode_event_data(event: TrainingEvent) -> dict[str, object]:
-    """Return the JSON object of an event: the inverse of `decode_event`."""
+    """Return the JSON object of an event: the inverse of `decode_event`.
+
+    Raises TypeError for what is not an event.
+    """
+    if type(event) not in EVENT_TYPES:
+        raise wrong_kind("encode_event_data", event, "an event, such as TrainingLog(step=1)")
     return {"type": EVENT_TYPES[type(event)], **_encode(event)}
 
 
 def encode_job(job: TrainingJob) -> dict[str, object]:
-    """Return the JSON object of a job: the inverse of `decode_job`."""
+    """Return the JSON object of a job: the inverse of `decode_job`.
+
+    Raises TypeError for what is not a TrainingJob.
+    """
+    check_kind("encode_job", job, TrainingJob, "a TrainingJob")
     return _encode(job)

@@ -80,10 +80,14 @@ class Broken:
 
 @frozen
 class Handled:
-    """The application is done with an event; `error` is what its callback raised."""
+    """The application is done with an event; `error` is what its callback raised.
+
+    An event that no callback was called with is not `heard`: it is behind the cursor again.
+    """
 
     delivery: int
     error: Exception | None = None
+    heard: bool = field(default=True, kw_only=True)
 
 
 @frozen

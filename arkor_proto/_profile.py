@@ -52,6 +52,8 @@ class Profile:
     """Longest silence on an open stream."""
     progress_timeout: float | None
     """Longest time without progress on an open stream, whatever keep-alives arrive."""
+    asks_for_the_job: bool
+    """A stream that ends with nothing new, or after a lost terminal frame, has the job read."""
     idempotency_key: bool
     """The create carries an `Idempotency-Key`, the same whenever the same start is tried again."""
 
@@ -78,6 +80,7 @@ PROFILE_2026_05: Final = Profile(
     spreads_clean_end=False,
     byte_timeout=None,
     progress_timeout=None,
+    asks_for_the_job=False,
     idempotency_key=False,
 )
 
@@ -93,6 +96,7 @@ PROFILE_2026_07: Final = Profile(
     spreads_clean_end=False,
     byte_timeout=None,
     progress_timeout=None,
+    asks_for_the_job=False,
     idempotency_key=False,
 )
 
@@ -108,6 +112,7 @@ HARDENED: Final = Profile(
     spreads_clean_end=True,
     byte_timeout=45.0,
     progress_timeout=None,
+    asks_for_the_job=True,
     idempotency_key=True,
 )
 

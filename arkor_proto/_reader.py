@@ -5,8 +5,10 @@ what counts as progress under a profile (ARK-BUD). It refuses to know about conn
 and callbacks: it outlives every connection of a wait, and is told when a new one opens.
 """
 
+import re
 from collections import deque
 from enum import Enum
+from hashlib import blake2b
 from typing import Final, TypeAlias, assert_never
 
 from attrs import define, evolve, field
@@ -30,6 +32,9 @@ from arkor_proto._types import (
 from arkor_proto._walk import is_dict, is_object
 
 _REMEMBERED: Final = 1024
+_SHORT_ID: Final = 64
+_TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
+_SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(?:completed|failed)"')
 
 
 class Control(Enum):
@@ -47,19 +52,21 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `progressed` tells whether the present
-    connection has made progress, `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far. Of the present connection, `empty` tells
+    whether it has brought nothing but keep-alives, `progressed` whether it has made progress, and
+    `too_large` is set when it has gone past the bound on events.
     """
 
     profile: Profile
     json_loads: JsonLoads | None
     max_event_size: int
     cursor: str
+    empty: bool = True
     progressed: bool = False
     too_large: EventTooLarge | None = None
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
-    _seen: dict[str, None] = field(init=False)
+    _seen: dict[str | bytes, None] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._seen = {}
@@ -75,6 +82,7 @@ class FrameReader:
         self._parser = EventStreamParser(self.cursor, self.max_event_size)
         self._queue.clear()
         self._remember(self.cursor)
+        self.empty = True
         self.progressed = False
         self.too_large = None
 
@@ -126,6 +134,7 @@ class FrameReader:
             case never:
                 assert_never(never)
         self.progressed |= counts
+        self.empty &= meaning is Control.PING
         return counts
 
     def _is_new(self, frame: ServerSentEvent) -> bool:
@@ -133,12 +142,23 @@ class FrameReader:
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
-        if cursor in self._seen:
+        key = cursor if len(cursor) <= _SHORT_ID else _digest(cursor)
+        if key in self._seen:
             return False
-        self._seen[cursor] = None
+        self._seen[key] = None
         if len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return True
+
+
+def _digest(cursor: str) -> bytes:
+    """Return what stands for an id that is too long to be kept 1,024 times."""
+    return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
+
+
+def is_lost_end(frame: ServerSentEvent) -> bool:
+    """Tell whether a frame that was skipped as malformed was meant to be a terminal one."""
+    return frame.type in _TERMINAL_TYPES or _SAYS_TERMINAL.search(frame.data) is not None
 
 
 def _is_json(meaning: Meaning) -> bool:

@@ -19,6 +19,7 @@ from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
 from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
 from arkor_proto._json import check_job_id, read_job
+from arkor_proto._kinds import check_kind, of_kind
 from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Abort,
@@ -55,7 +56,7 @@ from arkor_proto._types import (
     secrets_in,
 )
 from arkor_proto._wait import Wait
-from arkor_proto._wire import Hider, cancel_request, create_request, cursor_problem
+from arkor_proto._wire import Hider, cancel_request, coding_problem, create_request, cursor_problem
 
 _IDLE: Final = Idle()
 _DONE: Final = Done()
@@ -66,11 +67,13 @@ def _not_an_input(event: Never) -> LocalProtocolError:
 
 
 def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
+    check_kind("last_event_id", cursor, str, 'the id as a str, "" for none')
     if why := cursor_problem(cursor):
         raise ValueError(f"last_event_id: {why}")
 
 
 def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> None:
+    check_kind("job", job, (JobSpec, str), "a JobSpec, or the id of a job that exists")
     if isinstance(job, str):
         check_job_id(job)
 
@@ -83,11 +86,11 @@ class SessionConfig:
     cursor. `idempotency_key` is sent under profiles that ask for one, which then need it.
     """
 
-    endpoint: Endpoint
+    endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
     job: JobSpec | str = field(validator=_is_job)
     last_event_id: str = field(default="", validator=_is_sendable)
     idempotency_key: str | None = field(default=None, validator=optional(is_header_value))
-    bounds: Bounds = field(factory=Bounds)
+    bounds: Bounds = field(factory=Bounds, validator=of_kind(Bounds, "Bounds"))
 
     @property
     def secrets(self) -> frozenset[str]:
@@ -102,7 +105,8 @@ class Session:
     `random` returns floats in [0, 1) and spreads the delays; without it they are nominal.
     `json_loads` is a faster decoder for the data of frames; it need not be strict: texts that it
     refuses, and those that decoders disagree about, are read by the core's own. Raises ValueError
-    when the profile needs an idempotency key and the configuration has none.
+    when the profile needs an idempotency key and the configuration has none, TypeError for
+    arguments of another type.
     """
 
     def __init__(
@@ -114,6 +118,10 @@ class Session:
         random: Random | None = None,
         json_loads: JsonLoads | None = None,
     ) -> None:
+        check_kind("config", config, SessionConfig, "a SessionConfig")
+        check_kind("profile", profile, Profile, "a Profile, such as HARDENED")
+        if policy is not None:
+            check_kind("policy", policy, ReconnectPolicy, "a ReconnectPolicy")
         if profile.idempotency_key and not config.idempotency_key:
             raise ValueError(f"profile {profile.name}: the session needs an idempotency_key")
         self._config = config
@@ -154,13 +162,14 @@ class Session:
 
         Raises LocalProtocolError when the caller says what cannot be; then nothing has changed.
         """
+        check_kind("now", now, (int, float), "a number of seconds")
         if not (self._now <= now and math.isfinite(now)):
             raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
         before, self._now = self._now, now
         try:
             match event:  # the most frequent first
                 case Handled():
-                    self._wait.handled(event.delivery, event.error, now)
+                    self._wait.handled(event, now)
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
                 case Tick():
@@ -271,7 +280,7 @@ class Session:
             case Operation.START:
                 self._created(answer)
             case Operation.FOLLOW:
-                self._wait.refused(answer, self._now)
+                self._wait.answered(answer, self._now)
             case Operation.CANCEL:
                 self._cancelled(answer)
             case never:
@@ -300,7 +309,7 @@ class Session:
         if len(answer.body) > bound:
             return ResponseError(f"create: the answer is larger than {bound} bytes")
         try:
-            return read_job(answer.body, "create")
+            return read_job(answer.body, "create", coding_problem(answer.headers))
         except ResponseError as error:
             return error
 

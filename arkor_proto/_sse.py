@@ -28,6 +28,7 @@ from attrs import define, field
 
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
 from arkor_proto._event import EventDraft, ServerSentEvent
+from arkor_proto._kinds import check_kind, wrong_kind
 
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
@@ -65,6 +66,8 @@ class EventStreamParser:
     _shortcut: int = field(default=0, init=False, repr=False)  # how long a chunk may take it
 
     def __attrs_post_init__(self) -> None:
+        check_kind("last_event_id", self._cursor, str, 'the id as a str, "" for none')
+        check_kind("max_event_size", self._max, int, "a whole number of bytes")
         if self._max < 1:
             raise ValueError(f"max_event_size: {self._max} holds no event, use 1 or more")
 
@@ -78,12 +81,15 @@ class EventStreamParser:
         """The reconnection time the stream asked for, in milliseconds, at most `2**53 - 1`."""
         return self._retry
 
-    def feed(self, data: bytes | bytearray) -> list[ServerSentEvent]:
+    def feed(self, data: bytes | bytearray | memoryview) -> list[ServerSentEvent]:
         """Take the next bytes of the body and return the events they complete, in order.
 
         Raises `EventTooLarge` once one event is over the bound: its `events` are those completed
-        before, and the parser is closed. Raises `LocalProtocolError` on a closed parser.
+        before, and the parser is closed. Raises `LocalProtocolError` on a closed parser, and
+        TypeError for what is not bytes.
         """
+        if type(data) is not bytes and not isinstance(data, bytearray):
+            data = _as_bytes(data)
         if len(data) > self._shortcut or _CR in data:
             return self._take(data)
         try:
@@ -252,6 +258,12 @@ class EventStreamParser:
         return _events(rows)
 
 
+def _as_bytes(data: bytes | memoryview) -> bytes:
+    if isinstance(data, (bytes, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        return bytes(data)
+    raise wrong_kind("feed", data, "the bytes of the body, as they came")
+
+
 def _says_nothing(texts: Iterable[str]) -> bool:
     """Whether all lines are blank or comments: between two blocks such lines do nothing."""
     return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
@@ -301,18 +313,26 @@ def encode_event(
 
     `data` of `None` makes a block that dispatches nothing: a keep-alive comment, a lone `retry`
     in milliseconds, a lone `id`. An `id` of `""` is sent, and clears the cursor. Raises
-    `ValueError` for what would come back changed.
+    `ValueError` for what would come back changed, and `TypeError` for what is not text, such as an
+    event or a dict: their JSON is the data.
     """
+    if data is not None:
+        right = "the text of the data; for an event, json.dumps(encode_event_data(event))"
+        check_kind("data", data, str, right)
+    check_kind("type", type, str, "the name of the event as a str")
     lines: list[str] = []
     if comment is not None:
+        check_kind("comment", comment, str, "the comment as a str")
         lines += [f": {line}" for line in _text("comment", comment, "\r").split("\n")]
     if id is not None:
+        check_kind("id", id, str, "the id as a str")
         lines.append("id: " + _text("id", id, "\r\n\0"))
     if type != "message":
         if not type or data is None:
             raise ValueError(f"type: {type!r} is never dispatched, name an event that carries data")
         lines.append("event: " + _text("type", type, "\r\n"))
     if retry is not None:
+        check_kind("retry", retry, int, "a whole number of milliseconds")
         if not 0 <= retry <= RETRY_LIMIT:
             raise ValueError(f"retry: {retry} ms is out of range, use 0 to {RETRY_LIMIT}")
         lines.append(f"retry: {retry}")

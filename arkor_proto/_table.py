@@ -57,6 +57,7 @@ class Stream(_Named):
     OPENING = "opening"
     REFUSED = "refused"
     STREAMING = "streaming"
+    ASKING = "asking for the job"
     DELIVERING = "delivering"
     BACKING_OFF = "backing off"
     CONCLUDING = "concluding"
@@ -101,6 +102,7 @@ class StreamSignal(_Named):
     HANDLED = "handled"
     TERMINAL = "terminal"
     END = "end"
+    ASK = "ask"
     RETRY = "retry"
     DUE = "due"
     REJECT = "reject"
@@ -214,6 +216,13 @@ _CELLS: Final[Mapping[State, Row]] = {
         StreamSignal.FRAME: Move(Stream.DELIVERING),
         StreamSignal.TERMINAL: Move(Stream.CONCLUDING),
         StreamSignal.END: Move(Stream.CONCLUDED),
+        StreamSignal.ASK: Move(Stream.ASKING),
+        StreamSignal.RETRY: Move(Stream.BACKING_OFF),
+        StreamSignal.REJECT: Move(Stream.IDLE),
+        **_WAITING,
+    },
+    Stream.ASKING: {
+        StreamSignal.END: Move(Stream.CONCLUDED),
         StreamSignal.RETRY: Move(Stream.BACKING_OFF),
         StreamSignal.REJECT: Move(Stream.IDLE),
         **_WAITING,
@@ -276,6 +285,7 @@ _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     StreamSignal.HANDLED: Illegal("no event is with the callback"),
     StreamSignal.TERMINAL: Illegal("frames are taken one at a time from an open stream"),
     StreamSignal.END: Illegal("frames are taken one at a time from an open stream"),
+    StreamSignal.ASK: Illegal("only after a stream is there a reason to ask for the job"),
     StreamSignal.RETRY: Illegal("there is no attempt that could have failed"),
     StreamSignal.DUE: Illegal("no delay is running"),
     StreamSignal.REJECT: Illegal("there is no attempt that could have failed"),

@@ -7,10 +7,11 @@ wire (`_wire.py`) and what happens to it (`_session.py`).
 import json
 import re
 from typing import Final, TypeAlias
-from urllib.parse import urlsplit
 
 from attrs import Attribute, field, frozen
 
+from arkor_proto._address import Origin, read_origin
+from arkor_proto._kinds import Validator, of_kind
 from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
@@ -56,14 +57,15 @@ def headers_repr(headers: Headers) -> str:
 
 
 def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
-    parts = urlsplit(value)
-    if parts.username is not None or parts.password is not None:
-        raise ValueError("base_url: it holds credentials, which belong into token=")
-    if parts.scheme not in {"http", "https"} or not parts.hostname or not _VISIBLE.fullmatch(value):
+    try:
+        read_origin(value)
+    except ValueError as error:
+        raise ValueError(f"base_url: {error}") from error
+    if not _VISIBLE.fullmatch(value):
         raise ValueError(
-            "base_url: it is no HTTP address; 'https://host[:port][/path]' would be right"
+            "base_url: it has characters that are not visible ASCII; percent-encode them"
         )
-    if parts.query or parts.fragment:
+    if "?" in value or "#" in value:
         raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
 
 
@@ -81,6 +83,9 @@ def _is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
 def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
     if any("\ud800" <= char <= "\udfff" for char in value):
         raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
+
+
+_IS_STR: Final[Validator[str]] = of_kind(str, "a str")
 
 
 def _plain(value: object) -> object:
@@ -102,14 +107,27 @@ def _json_copy(value: JsonObject) -> JsonObject:
 
 @frozen(kw_only=True)
 class Endpoint:
-    """Whom to talk to, as whom. Raises ValueError for an address or a token that cannot be sent."""
+    """Whom to talk to, as whom.
 
-    base_url: str = field(validator=_is_base_url)
-    token: str = field(default="", repr=_mask, validator=_is_token)
-    org: str = field(default="", validator=_is_text)
-    project: str = field(default="", validator=_is_text)
-    client: str = field(default="arkor-proto", validator=is_header_value)
+    Raises ValueError for an address or a token that cannot be sent, TypeError for what is no str.
+    """
+
+    base_url: str = field(validator=[_IS_STR, _is_base_url])
+    token: str = field(default="", repr=_mask, validator=[_IS_STR, _is_token])
+    org: str = field(default="", validator=[_IS_STR, _is_text])
+    project: str = field(default="", validator=[_IS_STR, _is_text])
+    client: str = field(default="arkor-proto", validator=[_IS_STR, is_header_value])
     """What `X-Arkor-Client` says: `<name>/<version>`."""
+
+    @property
+    def origin(self) -> Origin:
+        """Where `base_url` leads, and what `Host` says of it."""
+        return read_origin(self.base_url)
+
+    @property
+    def path(self) -> str:
+        """The path in front of every route, without a slash at its end."""
+        return "".join(self.base_url.partition("://")[2].partition("/")[1:]).rstrip("/")
 
 
 @frozen(kw_only=True)
@@ -131,7 +149,7 @@ class JobSpec:
     hold it.
     """
 
-    name: str
+    name: str = field(validator=_IS_STR)
     config: JsonObject = field(repr=_masked_repr, converter=_json_copy)
 
 

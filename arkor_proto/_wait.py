@@ -21,11 +21,13 @@ from arkor_proto._errors import (
     UnsendableCursor,
 )
 from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
+from arkor_proto._json import read_end
 from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Broken,
     Deliver,
     Finished,
+    Handled,
     Operation,
     Received,
     Rejected,
@@ -34,7 +36,7 @@ from arkor_proto._messages import (
     Timer,
 )
 from arkor_proto._profile import CallbackErrors, Profile
-from arkor_proto._reader import Control, FrameReader, Meaning, after
+from arkor_proto._reader import Control, FrameReader, Meaning, after, is_lost_end
 from arkor_proto._table import Stream, StreamSignal
 from arkor_proto._types import (
     CallbackFailed,
@@ -55,11 +57,12 @@ from arkor_proto._types import (
 from arkor_proto._wire import (
     MAX_HOPS,
     REDIRECTS,
+    coding_problem,
     cursor_problem,
-    foreign_codings,
-    header,
     header_members,
     is_event_stream,
+    job_request,
+    location_of,
     redirected,
     retry_after,
     stream_request,
@@ -84,6 +87,8 @@ class Wait:
     _exchange: Pending | None = field(default=None, init=False)
     _ending: Exception | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
+    _opened_at: str = field(default="", init=False)
+    _lost_end_at: float = field(default=math.inf, init=False)
     _delivered: int = field(default=0, init=False)
     _delivered_at: float = field(default=0.0, init=False)
     _cursor_before: str = field(default="", init=False)
@@ -100,8 +105,10 @@ class Wait:
             return
         request = stream_request(self.endpoint, self._known_job.id, self.reader.cursor)
         self._exchange = self.outbox.send(Operation.FOLLOW, request)
+        self._opened_at = self.reader.cursor
         self._ended = False
         self._ending = None
+        self._lost_end_at = math.inf
 
     def join(self) -> None:
         """Settle a follow that comes after the end with what the end was."""
@@ -130,7 +137,10 @@ class Wait:
             self.outbox.settle(Operation.FOLLOW, Rejected(Aborted("nobody waits any more")))
 
     def reported(self, pending: Pending, report: Report, now: float) -> None:
-        """Take what the network says of the stream's exchange."""
+        """Take what the network says of the stream's exchange, or of the question for the job."""
+        if self.machines.stream is Stream.ASKING:
+            self._said_of_job(pending, report, now)
+            return
         match report:  # the most frequent first
             case Received():
                 self._received(pending, report.data, now)
@@ -145,16 +155,19 @@ class Wait:
             case never:
                 assert_never(never)
 
-    def handled(self, delivery: int, error: Exception | None, now: float) -> None:
+    def handled(self, report: Handled, now: float) -> None:
         """Take back an event from the callback; what outlived its wait is forgotten.
 
         Raises LocalProtocolError when no such event is with the callback.
         """
+        delivery, error = report.delivery, report.error
         event = self.with_callback.pop(delivery, None)
         if event is None:
             raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
         stream = self.machines.stream
-        if delivery == self._delivered and stream is Stream.CONCLUDING:
+        if not report.heard and delivery == self._delivered and stream is Stream.ABORTED:
+            self.reader.cursor = self._cursor_before
+        elif delivery == self._delivered and stream is Stream.CONCLUDING:
             self.machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
         elif delivery == self._delivered and stream is Stream.DELIVERING:
@@ -180,6 +193,13 @@ class Wait:
             self._reject(error)
         else:
             self._fail_as_answered(error, answer.headers, now)
+
+    def answered(self, answer: Answer, now: float) -> None:
+        """Take an answer that is read no further: its time is up (ARK-SEC-4)."""
+        if self.machines.stream is Stream.ASKING:
+            self._go_on(now)
+        else:
+            self.refused(answer, now)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -224,18 +244,16 @@ class Wait:
             self._heard_at = self._progressed_at = now
 
     def _redirected(self, pending: Pending) -> Request | None:
-        location = header(pending.headers, b"location")
+        location = location_of(pending.headers)
         if pending.status not in REDIRECTS or not location or pending.hops >= MAX_HOPS:
             return None
         return redirected(self.endpoint, pending.request, location)
 
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
-        codings = foreign_codings(pending.headers)
         if pending.status not in self.profile.stream_statuses:
             return StatusError(pending.status, "the answer is no event stream; 200 would be right")
-        if codings:
-            named = ", ".join(codings)
-            return ResponseError(f"stream: content coding {named!r}; only identity was asked for")
+        if coded := coding_problem(pending.headers):
+            return ResponseError(f"stream: {coded}")
         if self.profile.requires_event_stream and not is_event_stream(pending.headers):
             named = ", ".join(header_members(pending.headers, b"content-type"))
             return ResponseError(f"stream: its media type is {named!r}, not 'text/event-stream'")
@@ -276,14 +294,53 @@ class Wait:
             if self.reader.progress(frame, meaning):
                 self.budget.progressed()
                 self._progressed_at = now
+            if isinstance(meaning, FrameSkipped) and is_lost_end(frame):
+                self._lost_end_at = now
             self._act_on(meaning, now)
 
     def _drained(self, now: float) -> None:
         if self.reader.too_large is not None:
             self._reject(self.reader.too_large)
-        elif self._ended and self._ending is None and self.reader.progressed:
-            self._back_off(self.budget.clean_end(spread=self.profile.spreads_clean_end), None, now)
+        elif self._ended and self._may_be_over():
+            self.machines.take(StreamSignal.ASK)
+            request = job_request(self.endpoint, self._known_job.id)
+            self._exchange = self.outbox.send(Operation.FOLLOW, request)
         elif self._ended:
+            self._go_on(now)
+
+    def _may_be_over(self) -> bool:
+        """Tell whether a stream ended in a way that the end of its job explains (ARK-STR-18)."""
+        if not self.profile.asks_for_the_job:
+            return False
+        resumed_for_nothing = self._ending is None and self.reader.empty and self._opened_at
+        return bool(resumed_for_nothing) or self._lost_end_at < math.inf
+
+    def _said_of_job(self, pending: Pending, report: Report, now: float) -> None:
+        match report:
+            case Responded():
+                pending.deadline = now + self.outbox.bounds.create_wait
+            case Received(_, data):
+                if self.outbox.keep(pending, data):
+                    self.outbox.close(pending)
+                    self._go_on(now)
+            case Broken():
+                self._go_on(now)
+            case Finished():
+                answer = pending.answer()
+                job = read_end(answer.body, self._known_job.id) if answer.succeeded else None
+                if job is None:
+                    self._go_on(now)
+                else:
+                    self.job = job
+                    self._end()
+            case never:
+                assert_never(never)
+
+    def _go_on(self, now: float) -> None:
+        """Do what the end of the stream alone asks for."""
+        if self._ending is None and self.reader.progressed:
+            self._back_off(self.budget.clean_end(spread=self.profile.spreads_clean_end), None, now)
+        else:
             self._fail(self._ending or StreamEnded("stream: it ended without any progress"), now)
 
     def _act_on(self, meaning: Meaning, now: float) -> None:
@@ -296,10 +353,8 @@ class Wait:
             case Control.PING | Control.UNKNOWN:
                 pass
             case Control.END:
-                self.machines.take(StreamSignal.END)
                 self.outbox.close(self._exchange)
-                self._keep_result(None)
-                self._settle_result()
+                self._end()
             case TrainingCompleted() | TrainingFailed():
                 # Nothing behind a terminal frame matters, so nothing more is read (ARK-EVT).
                 self.outbox.close(self._exchange)
@@ -311,10 +366,16 @@ class Wait:
     def _deliver(self, signal: StreamSignal, event: TrainingEvent, now: float) -> None:
         self.machines.take(signal)
         self.job = after(self._known_job, event)
+        self._lost_end_at = math.inf  # the job goes on
         self._delivered += 1
         self._delivered_at = now
         self.with_callback[self._delivered] = event
         self.outbox.outputs.append(Deliver(self._delivered, event))
+
+    def _end(self) -> None:
+        self.machines.take(StreamSignal.END)
+        self._keep_result(None)
+        self._settle_result()
 
     def _keep_result(self, last: TrainingEvent | None) -> None:
         artifacts = last.artifacts if isinstance(last, TrainingCompleted) else ()
@@ -385,11 +446,19 @@ class Wait:
         return min(
             self._heard_at + _or_never(self.profile.byte_timeout),
             self._progressed_at + _or_never(self.profile.progress_timeout),
+            self._lost_end_at + self._patience_after_end,
         )
+
+    @property
+    def _patience_after_end(self) -> float:
+        """How long a stream may go on after its terminal frame was lost, in seconds."""
+        return self.outbox.bounds.error_wait if self.profile.asks_for_the_job else math.inf
 
     def _silence(self, now: float) -> IdleTimeout:
         if now >= self._heard_at + _or_never(self.profile.byte_timeout):
             return IdleTimeout(f"stream: no byte for {self.profile.byte_timeout} seconds")
+        if now >= self._lost_end_at + self._patience_after_end:
+            return IdleTimeout("stream: it stays open after a terminal frame that is not JSON")
         return IdleTimeout(f"stream: no progress for {self.profile.progress_timeout} seconds")
 
 

@@ -47,27 +47,34 @@ def rebuilt(
     *,
     rename: Callable[[str], str] = str,
     deeper: Callable[[], object] = elided,
-    room: int = MAX_DEPTH,
 ) -> object:
     """Return a copy of a JSON value with `change` applied to all members and items, parents first.
 
     `rename` is applied to the names of members. An object or array below `MAX_DEPTH` is replaced
-    by what `deeper` returns.
+    by what `deeper` returns, and so is a value that the caller's own stack leaves no room for.
     """
+    try:
+        return _rebuilt(value, change, rename, deeper, MAX_DEPTH)
+    except RecursionError:
+        return deeper()
+
+
+def _rebuilt(
+    value: object,
+    change: Change,
+    rename: Callable[[str], str],
+    deeper: Callable[[], object],
+    room: int,
+) -> object:
     if is_object(value):
         if not room:
             return deeper()
         return {
-            rename(name): rebuilt(
-                change(name, inner), change, rename=rename, deeper=deeper, room=room - 1
-            )
+            rename(name): _rebuilt(change(name, inner), change, rename, deeper, room - 1)
             for name, inner in value.items()
         }
     if is_array(value):
         if not room:
             return deeper()
-        return [
-            rebuilt(change("", inner), change, rename=rename, deeper=deeper, room=room - 1)
-            for inner in value
-        ]
+        return [_rebuilt(change("", inner), change, rename, deeper, room - 1) for inner in value]
     return value

@@ -10,14 +10,16 @@ from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
-from urllib.parse import SplitResult, quote, urlencode, urljoin, urlsplit
+from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from attrs import field, frozen
 
+from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
-from arkor_proto._json import camel, read_object
+from arkor_proto._json import camel, check_job_id, read_object
+from arkor_proto._kinds import check_kind
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
-from arkor_proto._walk import JsonObject, rebuilt
+from arkor_proto._walk import JsonObject, is_object, rebuilt
 
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
@@ -29,7 +31,6 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
-_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LORA: Final = {
     "r": "loraR",
     "alpha": "loraAlpha",
@@ -66,8 +67,11 @@ def job_spec(
     """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
 
     An absent key is not sent; None, 0 and False are. Raises ValueError for an unknown name and
-    for values that JSON cannot hold.
+    for values that JSON cannot hold, and TypeError for arguments of another type.
     """
+    check_kind("model", model, str, "the name of the model as a str")
+    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
+        check_kind(argument, table, Mapping, "a mapping of names to values")
     config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
     for key, value in (lora or {}).items():
         config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
@@ -114,13 +118,12 @@ def _request(
     body: JsonObject | None = None,
     extra: Headers = (),
 ) -> Request:
-    base = urlsplit(endpoint.base_url)
-    target = base.path.rstrip("/") + path
+    target = endpoint.path + path
     if query:
         target += "?" + urlencode(query, quote_via=quote)
     content = b"" if body is None else _to_json(body)
     headers: Headers = (
-        (b"Host", base.netloc.encode()),
+        (b"Host", endpoint.origin.authority.encode()),
         (b"Accept", accept.encode()),
         (b"Accept-Encoding", b"identity"),
         *(((b"Authorization", b"Bearer " + endpoint.token.encode()),) if endpoint.token else ()),
@@ -137,7 +140,7 @@ def _scope(endpoint: Endpoint) -> Mapping[str, str]:
 
 
 def _job_path(job_id: str, rest: str = "") -> str:
-    return f"/v1/jobs/{quote(job_id, safe='')}{rest}"
+    return f"/v1/jobs/{quote(check_job_id(job_id), safe='')}{rest}"
 
 
 def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | None) -> Request:
@@ -210,10 +213,11 @@ def me_request(endpoint: Endpoint) -> Request:
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
     """Return `request` at its new place, None if that is another origin or has credentials."""
-    here = urlsplit(endpoint.base_url)
+    here = endpoint.origin
     try:
-        there = urlsplit(urljoin(f"{here.scheme}://{here.netloc}{request.target}", location))
-        same = _origin(there) == _origin(here) and there.username is None
+        moved = urljoin(f"{here.scheme}://{here.authority}{request.target}", location)
+        same = read_origin(moved).compared == here.compared
+        there = urlsplit(moved)
     except ValueError:
         return None
     if not same or not location:
@@ -224,26 +228,24 @@ def redirected(endpoint: Endpoint, request: Request, location: str) -> Request |
     return Request(request.method, raw, request.headers)
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
-    port = _DEFAULT_PORTS.get(parts.scheme) if parts.port is None else parts.port
-    return parts.scheme, parts.hostname, port
-
-
 def header(headers: Headers, name: bytes) -> str | None:
-    """Return the first value of the header called `name` (lower case), None if there is none."""
-    for key, value in headers:
-        if key.lower() == name:
-            return value.decode("latin-1").strip(" \t")
-    return None
-
-
-def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
-    """Return the members of a list-valued header, without empty ones.
+    """Return the value of the header called `name` (lower case), None if there is none.
 
     Fields of one name mean the same as one field with a comma between them (RFC 9110 §5.3).
     """
-    joined = ",".join(value.decode("latin-1") for key, value in headers if key.lower() == name)
-    members = (member.strip(" \t") for member in _MEMBER.findall(joined))
+    values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
+    return ", ".join(values) if values else None
+
+
+def location_of(headers: Headers) -> str | None:
+    """Return where an answer redirects to; None if it does not say, or says it more than once."""
+    several = sum(key.lower() == b"location" for key, _ in headers) > 1
+    return None if several else header(headers, b"location")
+
+
+def header_members(headers: Headers, name: bytes) -> tuple[str, ...]:
+    """Return the members of a list-valued header, without empty ones."""
+    members = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
     return tuple(member for member in members if member)
 
 
@@ -260,6 +262,12 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
     """Return the content codings of an answer that are not `identity`."""
     codings = header_members(headers, b"content-encoding")
     return tuple(coding for coding in codings if coding.lower() != "identity")
+
+
+def coding_problem(headers: Headers) -> str:
+    """Return what is wrong with the content codings of an answer, "" if nothing is (ARK-WIR-9)."""
+    codings = ", ".join(foreign_codings(headers))
+    return f"content coding {codings!r}; only identity was asked for" if codings else ""
 
 
 def retry_after(headers: Headers) -> float | None:
@@ -292,16 +300,18 @@ def read_error(
     except ResponseError:
         content = dict[str, object]()
     said = content.get("error")
+    if is_object(said):
+        said = said.get("message")
     message = said if isinstance(said, str) and said else _unfollowed(status, headers)
     message = message or text.strip() or f"cloud-api {status}"
-    named = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
+    names = dict.fromkeys(name.lower() for name, _ in headers)
     hide = Hider.of(secrets)
-    clean = {name: hide.text(value) for name, value in named.items()}
+    clean = {n.decode("latin-1"): hide.text(header(headers, n) or "") for n in names}
     return StatusError(status, hide.text(message), body=hide.mapping(content), headers=clean)
 
 
 def _unfollowed(status: int, headers: Headers) -> str:
-    location = header(headers, b"location")
+    location = location_of(headers)
     if location is None or status not in REDIRECTS:
         return ""
     return f"redirected to {location!r}; only a GET is, within one origin and {MAX_HOPS} times"

@@ -235,6 +235,8 @@ def _rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per 
         return _of_a_cancel(past)
     if (unheeded := _unheeded_abort(past, case)) is not None:
         return unheeded
+    if past.profile == "hardened" and past.requests and past.requests[-1].route == "job":
+        return "ARK-STR-19"
     match past.route:
         case "create":
             return _of_the_create(past)

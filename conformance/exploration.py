@@ -30,6 +30,7 @@ from conformance.specification import Requirement
 
 NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
 _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
+_JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
 _IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
 _KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
 _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
@@ -82,6 +83,7 @@ def roll(seed: int, number: int, profile: str) -> Schedule:
         attempts=tuple(attempts),
         max_attempts=dice.randint(0, 5),
         trigger=trigger,
+        job=dice.choice(_JOB_STATUSES),
     )
 
 
@@ -123,13 +125,17 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
         "needs": list(NEEDS),
         "why": "A schedule found by chance, with what the oracle predicts for it.",
         "config": config,
-        "server": {"stream": [_answer(attempt) for attempt in schedule.attempts]},
+        "server": {
+            "stream": [_answer(attempt) for attempt in schedule.attempts],
+            "scenario": {"rule": [_job_rule(schedule.job)]},
+        },
         "step": [{"do": "wait"}],
         "expect": {
             "requests": {
                 "create": 1,
                 "stream": len(expected.cursors),
                 "cancel": expected.cancels,
+                "job": expected.questions,
             },
             "last_event_ids": [cursor or False for cursor in expected.cursors],
             "sleeps": list(expected.sleeps),
@@ -138,6 +144,10 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
             "cites": _CITES,
         },
     }
+
+
+def _job_rule(status: str) -> Mapping[str, Json]:
+    return {"on": {"route": "job"}, "json": {"job": {"id": "{job}", "status": status}}}
 
 
 def _answer(attempt: Attempt) -> Mapping[str, Json]:
@@ -178,6 +188,8 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
     attempts = schedule.attempts
     if schedule.trigger is not None:
         yield evolve(schedule, trigger=None)
+    if schedule.job != "running":
+        yield evolve(schedule, job="running")
     for n in range(len(attempts) - 1):
         yield evolve(schedule, attempts=attempts[:n] + attempts[n + 1 :])
     for n, attempt in enumerate(attempts[:-1]):
@@ -194,6 +206,8 @@ def case_file(case: Case) -> str:
     plain = [f"{key} = {_toml(value)}" for key, value in words.values.items() if key not in _TABLES]
     tables = [("[config]", words.table("config"))]
     tables += [("[[server.stream]]", each) for each in words.table("server").tables("stream")]
+    rules = words.table("server").table("scenario").tables("rule")
+    tables += [("[[server.scenario.rule]]", each) for each in rules]
     tables += [("[[step]]", each) for each in words.tables("step")]
     tables += [("[expect]", words.table("expect"))]
     sections = [[head, *_keys(table)] for head, table in tables]

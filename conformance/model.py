@@ -52,6 +52,9 @@ CALLBACK: Final[Mapping[Kind, str]] = {
 }
 _TERMINAL: Final[Mapping[Kind, str]] = {Kind.COMPLETED: "completed", Kind.FAILED: "failed"}
 _NO_FRAME: Final = frozenset({Kind.COMMENT, Kind.ID_ONLY})
+_KEEP_ALIVE: Final = _NO_FRAME | {Kind.PING}
+_LOST_END: Final = frozenset({Kind.NAN, Kind.NOT_AN_OBJECT})  # both say "training.completed"
+_OVER: Final = frozenset({"completed", "failed", "cancelled"})
 _NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OBJECT})
 
 
@@ -83,12 +86,16 @@ class Trigger:
 
 @frozen(kw_only=True)
 class Schedule:
-    """Everything that happens to a client in one wait. The last attempt repeats."""
+    """Everything that happens to a client in one wait. The last attempt repeats.
+
+    `job` is the status that the backend gives the job whenever it is asked for it.
+    """
 
     profile: str
     attempts: tuple[Attempt, ...]
     max_attempts: int
     trigger: Trigger | None = None
+    job: str = "running"
 
 
 @frozen(kw_only=True)
@@ -100,6 +107,7 @@ class Prediction:
     callbacks: tuple[str, ...]
     result: Mapping[str, Json]
     cancels: int
+    questions: int
 
 
 @define
@@ -120,6 +128,8 @@ class _Wait:
     cursor: str = ""
     failures: int = 0
     cancels: int = 0
+    questions: int = 0
+    lost_end: bool = False
     seen: set[str] = field(factory=set[str])
     cursors: list[str] = field(factory=list[str])
     sleeps: list[int] = field(factory=list[int])
@@ -129,6 +139,8 @@ class _Wait:
         """Live through one open; raises _Over when it ends the wait."""
         self.cursors.append(self.cursor)
         self.seen.add(self.cursor)
+        self.lost_end = False
+        resumed = bool(self.cursor)
         if attempt.status in _PERMANENT[self.schedule.profile]:
             raise _Over({"error": "http", "code": attempt.status})
         progressed = False
@@ -138,10 +150,21 @@ class _Wait:
                 progressed |= self.frame(frame)
         except _Broke:
             clean = False
+        empty = all(frame.kind in _KEEP_ALIVE for frame in attempt.frames)
+        if attempt.status == 200 and ((clean and empty and resumed) or self.lost_end):  # noqa: PLR2004
+            self.ask()
         if clean and progressed:
             self.sleeps.append(INITIAL_MS)
         else:
             self.fail()
+
+    def ask(self) -> None:
+        """Read the job, where the profile does; raises _Over when it is over (ARK-STR-18)."""
+        if self.schedule.profile != "hardened":
+            return
+        self.questions += 1
+        if self.schedule.job in _OVER:
+            raise _Over({"status": self.schedule.job})
 
     def fail(self) -> None:
         """Count a failure; raises _Over when the budget is spent."""
@@ -165,7 +188,9 @@ class _Wait:
         if frame.kind is Kind.END:
             raise _Over({"ok": {"artifacts": []}})
         if frame.kind in CALLBACK:
+            self.lost_end = False
             self.call(frame.kind)
+        self.lost_end |= frame.kind in _LOST_END
         return progress
 
     def is_progress(self, frame: Frame, *, new: bool) -> bool:
@@ -215,6 +240,7 @@ def predict(schedule: Schedule) -> Prediction:
             callbacks=tuple(wait.callbacks),
             result=over.result,
             cancels=wait.cancels,
+            questions=wait.questions,
         )
     raise ValueError("schedule: it does not end; a terminal frame in its last attempt would do")
 

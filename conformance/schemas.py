@@ -200,6 +200,7 @@ def _expect() -> Schema:
                 "not_elsewhere": _TEXTS,
                 "reached": _TEXTS,
                 "never": _TEXTS,
+                "quiet_after": _TEXTS,
                 "before": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
                 "closed": _TEXTS,
                 "cites": {"type": "object", "additionalProperties": _TEXTS},

@@ -3,6 +3,7 @@
 It knows how an answer is read, bounded and refused. It refuses to know what is asked.
 """
 
+import math
 from collections.abc import Awaitable, Callable
 from typing import TypeAlias
 
@@ -13,6 +14,7 @@ from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
+from arkor_proto._wire import coding_problem
 from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._surface import CLOSED, Answer
 
@@ -40,7 +42,9 @@ class Caller:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         body = bytearray()
 
-        async def keep(_: Responded, data: bytes) -> bool:
+        async def keep(head: Responded, data: bytes) -> bool:
+            if coded := coding_problem(head.headers):
+                raise ResponseError(f"answer: {coded}")
             body.extend(data)
             if len(body) > self.bounds.create_body:
                 raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
@@ -51,21 +55,36 @@ class Caller:
             return bytes(body)
         raise TransportError(f"answer: not whole within {self.connector.timeouts.answer} seconds")
 
-    async def stream(self, request: Request, body_reader: BodyReader) -> None:
-        """Hand the body of a 2xx answer to `body_reader` as it comes."""
+    async def chat(self, request: Request, body_reader: BodyReader) -> None:
+        """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
+        timeouts = self.connector.timeouts
+        with anyio.move_on_after(timeouts.chat):
+            await self.stream(request, body_reader, silence=timeouts.chat_silence)
+            return
+        raise TransportError(f"inference: not whole within {timeouts.chat} seconds")
+
+    async def stream(
+        self, request: Request, body_reader: BodyReader, *, silence: float = math.inf
+    ) -> None:
+        """Hand the body of a 2xx answer to `body_reader` as it comes.
+
+        `silence` bounds the time without a byte of it, in seconds.
+        """
         if self._closed:
             raise RuntimeError(CLOSED)
         # Only what is safe to send twice uses a connection that may have died unnoticed.
         reuse = request.method == "GET" and self.connector.has_idle
-        answer = await self._attempt(request, body_reader, reuse=reuse)
+        answer = await self._attempt(request, body_reader, silence, reuse=reuse)
         if reuse and answer.failure is not None and answer.head is None:
-            answer = await self._attempt(request, body_reader, reuse=False)
+            answer = await self._attempt(request, body_reader, silence, reuse=False)
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
         if answer.failure is not None:
             raise answer.failure
 
-    async def _attempt(self, request: Request, body_reader: BodyReader, *, reuse: bool) -> Answer:
+    async def _attempt(
+        self, request: Request, body_reader: BodyReader, silence: float, *, reuse: bool
+    ) -> Answer:
         answer = Answer(self.endpoint, self.bounds)
 
         async def take(report: Report) -> None:
@@ -74,15 +93,19 @@ class Caller:
                 # A refusal may go on for ever (ARK-SEC-4).
                 scope.deadline = anyio.current_time() + self.bounds.error_wait
             head = answer.head
+            quiet.deadline = math.inf  # a slow callback is no silence of the backend
             if piece is not None and head is not None and await body_reader(head, piece):
                 scope.cancel()
+            quiet.deadline = anyio.current_time() + silence
 
-        with anyio.CancelScope() as scope:
+        with anyio.CancelScope() as scope, anyio.CancelScope() as quiet:
             self._under_way.add(scope)
             try:
                 await self.connector.run(1, request, take, reuse=reuse)
             finally:
                 self._under_way.remove(scope)
+        if quiet.cancelled_caught and answer.refused is None:
+            raise TransportError(f"answer: no byte of it within {silence} seconds")
         if scope.cancelled_caught and self._closed:
             raise TransportError("client: it was closed")
         return answer

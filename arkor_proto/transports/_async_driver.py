@@ -107,6 +107,7 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
+    _paused_at: int = field(init=False, default=0)
     _following: set[int] = field(init=False, factory=set[int])
     """The tasks that wait, by id."""
     _closed: bool = field(init=False, default=False)
@@ -154,9 +155,9 @@ class Driver:
                 if self._delivery is None:
                     self._news = self._news or anyio.Event()
                     await self._news.wait()
+                elif self._delivery.delivery >= self._paused_at + _IN_A_ROW:
+                    await self._pause(self._delivery.delivery)
                 else:
-                    if self._delivery.delivery % _IN_A_ROW == 0:
-                        await checkpoint()  # a busy stream must not shut everybody else out
                     await self._run_callback()
             return waiter.outcome
         finally:
@@ -175,6 +176,11 @@ class Driver:
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError(CLOSED)
+
+    async def _pause(self, delivery: int) -> None:
+        """Give the other tasks a turn; one of them may end the follow, or run the callback."""
+        self._paused_at = delivery
+        await checkpoint()
 
     async def _run_callback(self) -> None:
         delivery, self._delivery = self._delivery, None
@@ -204,15 +210,15 @@ class Driver:
             self._leave()
             if self._delivery is not None:
                 delivery, self._delivery = self._delivery, None
-                self._handle(delivery, None)
+                self._handle(delivery, None, heard=False)
 
     def _leave(self) -> None:
         if Operation.FOLLOW in self._waiters:
             self.tell(Leave())
 
-    def _handle(self, delivery: Deliver, error: Exception | None) -> None:
+    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
         self._handled = delivery.delivery
-        self.tell(Handled(delivery.delivery, error))
+        self.tell(Handled(delivery.delivery, error, heard=heard))
         if self._handled == self._delivered and self._drained is not None:
             self._drained.set()
             self._drained = None

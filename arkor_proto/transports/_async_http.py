@@ -4,6 +4,7 @@ It knows sockets, TLS, the timeouts that belong to a connection, and which idle 
 used again. It refuses to know what a request is for.
 """
 
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
@@ -18,7 +19,7 @@ from arkor_proto._errors import TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
-from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive, reason
+from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 Reporter: TypeAlias = Callable[[Report], Awaitable[None]]
 
@@ -33,9 +34,12 @@ class Connection:
 
     stream: ByteStream
     http: h11.Connection = field(factory=new_connection)
+    owner: int = field(factory=os.getpid)
+    """The process that opened it: no other one may use it."""
 
     async def send(self, data: bytes) -> None:
         """Send all of `data`; raises TransportError."""
+        check_owner(self.owner)
         try:
             await self.stream.send(data)
         except _LOST as error:
@@ -43,6 +47,7 @@ class Connection:
 
     async def read(self) -> bytes:
         """Return what is there, b"" at the end; never wait to fill a block."""
+        check_owner(self.owner)
         try:
             return await self.stream.receive(_READ_SIZE)
         except anyio.EndOfStream:
@@ -58,16 +63,19 @@ class Connector:
     address: Address
     timeouts: Timeouts
     _idle: list[Connection] = field(init=False, factory=list[Connection])
+    _inherited: list[Connection] = field(init=False, factory=list[Connection])
     _closed: bool = field(init=False, default=False)
 
     @property
     def has_idle(self) -> bool:
         """Whether a request may find a connection that is open already."""
+        self._disown()
         return bool(self._idle)
 
     async def aclose(self) -> None:
         """Close the idle connections, and keep none from now on."""
         self._closed = True
+        self._disown()
         while self._idle:
             await anyio.aclose_forcefully(self._idle.pop().stream)
 
@@ -78,10 +86,10 @@ class Connector:
 
         `reuse` allows an idle connection, which is for requests that may be sent twice.
         """
-        connection = await self._usable() if reuse else None
         try:
+            connection = await self._usable() if reuse else None
             connection = connection or await self._connect()
-        except _LOST as error:
+        except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
             await report(Conversation(number, request).broken(f"none to {where}: {reason(error)}"))
             return
@@ -134,13 +142,26 @@ class Connector:
                 stream: ByteStream = await anyio.connect_tcp(address.host, address.port)
             else:
                 stream = await anyio.connect_tcp(
-                    address.host, address.port, ssl_context=address.ssl_context
+                    address.host,
+                    address.port,
+                    ssl_context=address.ssl_context,
+                    tls_hostname=address.server_name,
                 )
             keep_alive(stream.extra(SocketAttribute.raw_socket))
             return Connection(stream)
         raise TimeoutError(f"no connection within {self.timeouts.connect} seconds")
 
+    def _disown(self) -> None:
+        """Set aside the connections of the process that this one was forked from.
+
+        They are not even closed: their event loop shares its selector with that process.
+        """
+        mine = os.getpid()
+        self._inherited += [each for each in self._idle if each.owner != mine]
+        self._idle = [each for each in self._idle if each.owner == mine]
+
     async def _usable(self) -> Connection | None:
+        self._disown()
         while self._idle:
             connection = self._idle.pop()
             if not is_stale(connection.stream.extra(SocketAttribute.raw_socket)):

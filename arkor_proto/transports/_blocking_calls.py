@@ -14,7 +14,8 @@ from attrs import define, field
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
-from arkor_proto.transports._blocking_clock import Clock, Watch
+from arkor_proto._wire import coding_problem
+from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, resume
 from arkor_proto.transports._surface import CLOSED, Answer
 
@@ -43,53 +44,76 @@ class Caller:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         body = bytearray()
 
-        def keep(_: Responded, data: bytes) -> bool:
+        def keep(head: Responded, data: bytes) -> bool:
+            if coded := coding_problem(head.headers):
+                raise ResponseError(f"answer: {coded}")
             body.extend(data)
             if len(body) > self.bounds.create_body:
                 raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
             return False
 
-        limit = self.connector.timeouts.answer
-        if not self._call(request, keep, self.clock.time() + limit):
-            raise TransportError(f"answer: not whole within {limit} seconds")
+        self._call("answer", request, keep, self.connector.timeouts.answer)
         return bytes(body)
 
-    def stream(self, request: Request, body_reader: BodyReader) -> None:
-        """Hand the body of a 2xx answer to `body_reader` as it comes."""
-        self._call(request, body_reader, math.inf)
+    def chat(self, request: Request, body_reader: BodyReader) -> None:
+        """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
+        timeouts = self.connector.timeouts
+        self._call("inference", request, body_reader, timeouts.chat, timeouts.chat_silence)
 
-    def _call(self, request: Request, body_reader: BodyReader, until: float) -> bool:
-        """Make a call; tell whether it was over by `until`."""
+    def _call(
+        self,
+        what: str,
+        request: Request,
+        body_reader: BodyReader,
+        limit: float,
+        silence: float = math.inf,
+    ) -> None:
+        """Make a call that may take `limit` seconds, `silence` of them without a byte."""
         if self._closed:
             raise RuntimeError(CLOSED)
         # Only what is safe to send twice uses a connection that may have died unnoticed.
         reuse = request.method == "GET" and self.connector.has_idle
         answer = Answer(self.endpoint, self.bounds)
-        over = self._attempt(request, answer, body_reader, until, reuse=reuse)
+        until = self.clock.time() + limit
+        over = self._attempt(request, answer, body_reader, until, silence, reuse=reuse)
         if reuse and answer.failure is not None and answer.head is None:
             answer = Answer(self.endpoint, self.bounds)
-            over = self._attempt(request, answer, body_reader, until, reuse=False)
+            over = self._attempt(request, answer, body_reader, until, silence, reuse=False)
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
         if answer.failure is not None:
             raise answer.failure
-        return over
+        if not over and self.clock.time() < until:
+            raise TransportError(f"{what}: no byte of it within {silence} seconds")
+        if not over:
+            raise TransportError(f"{what}: not whole within {limit} seconds")
 
     def _attempt(
-        self, request: Request, answer: Answer, read: BodyReader, until: float, *, reuse: bool
+        self,
+        request: Request,
+        answer: Answer,
+        read: BodyReader,
+        until: float,
+        silence: float,
+        *,
+        reuse: bool,
     ) -> bool:
+        """Make one attempt; tell whether it was over in time."""
         late = False
+        quiet_until = math.inf
         with ExitStack() as stack:
             steps = stack.enter_context(closing(self.connector.steps(1, request, reuse=reuse)))
-            watch = stack.enter_context(closing(Watch()))
+            watch = stack.enter_context(closing(new_watch()))
             self._under_way.add(watch)
             stack.callback(self._under_way.remove, watch)
             while (step := resume(steps, late=late)) is not None:
                 late = False
                 if isinstance(step, Need):
+                    if self.clock.time() >= until:  # a peer that never rests must not outlast it
+                        return False
                     due = math.inf if step.deadline is None else step.deadline
-                    late = not self._met(watch, step, min(due, until))
-                    if late and until <= due:
+                    late = not self._met(watch, step, min(due, until, quiet_until))
+                    if late and min(until, quiet_until) <= due:
                         return False
                     continue
                 piece = answer.take(step)
@@ -98,6 +122,8 @@ class Caller:
                     until = min(until, self.clock.time() + self.bounds.error_wait)
                 if piece is not None and answer.head is not None and read(answer.head, piece):
                     break
+                # A slow callback is no silence of the backend.
+                quiet_until = self.clock.time() + silence
         return True
 
     def _met(self, watch: Watch, need: Need, deadline: float) -> bool:

@@ -10,6 +10,7 @@ go away, and the next one takes it over where it was.
 """
 
 import math
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Mapping
@@ -47,10 +48,11 @@ from arkor_proto._messages import (
 from arkor_proto._session import Session
 from arkor_proto._table import Job
 from arkor_proto._types import Notice, TrainingEvent
-from arkor_proto.transports._blocking_clock import Clock, Watch
+from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, Steps, resume
 from arkor_proto.transports._blocking_shield import Shield, shielded
 from arkor_proto.transports._callbacks import logger
+from arkor_proto.transports._plain import AsyncCallbackError
 from arkor_proto.transports._surface import CLOSED
 
 CallBack: TypeAlias = Callable[[TrainingEvent], object]
@@ -93,6 +95,7 @@ class Driver:
     announce: Callable[[Notice], object]
     busy: set["Driver"] = field(repr=False)
     """Where every driver is that has threads or exchanges, so that its client can close it."""
+    _owner: int = field(init=False, factory=os.getpid)
     _shields: dict[int, Shield | None] = field(init=False, factory=dict[int, Shield | None])
     _turn: threading.Condition = field(init=False, factory=threading.Condition)
     _inbox: deque[Abort] = field(init=False, factory=deque[Abort])
@@ -174,7 +177,7 @@ class Driver:
 
     @contextmanager
     def _presence(self, operation: Operation, waiter: _Waiter) -> Generator[None]:
-        self._watch = self._watch or Watch()
+        self._watch = self._watch or new_watch()
         self._present += 1
         waiter.threads += 1
         try:
@@ -191,6 +194,8 @@ class Driver:
 
     def _step(self, operation: Operation) -> None:
         """Do one thing that has to be done, or wait for somebody who does."""
+        if self._owner != os.getpid():
+            self._disown()
         ready = (each for each in self._exchanges.values() if self._can_go_on(each))
         if self._inbox:
             self._tell(Tick())
@@ -207,6 +212,12 @@ class Driver:
         else:
             with self._lowered():
                 self._turn.wait()
+
+    def _disown(self) -> None:
+        """Have every exchange find out that this is a forked child, where it cannot go on."""
+        self._owner = os.getpid()
+        for exchange in self._exchanges.values():
+            exchange.need = None
 
     def _tell(self, event: Input) -> None:
         """Give the session an input, after the aborts that came before it, and do what it says."""
@@ -333,6 +344,10 @@ class Driver:
         try:
             with self._released():
                 self.call_back(delivery.event)
+        except AsyncCallbackError:
+            self._calling = None
+            self._give_back(delivery)  # nobody has heard it
+            raise
         except Exception as raised:  # noqa: BLE001 (the session decides what it means)
             error = raised
         except BaseException:
@@ -354,11 +369,11 @@ class Driver:
             self._tell(Leave())
         if self._delivery is not None:
             delivery, self._delivery = self._delivery, None
-            self._handle(delivery, None)
+            self._handle(delivery, None, heard=False)
 
-    def _handle(self, delivery: Deliver, error: Exception | None) -> None:
+    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
         self._handled = delivery.delivery
-        self._tell(Handled(delivery.delivery, error))
+        self._tell(Handled(delivery.delivery, error, heard=heard))
 
     @contextmanager
     def _released(self, *, shielded: bool = False) -> Generator[None]:

@@ -20,7 +20,7 @@ from arkor_proto._errors import TransportError
 from arkor_proto._exchange import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
-from arkor_proto.transports._tcp import Address, Timeouts, is_stale, keep_alive, reason
+from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -62,9 +62,12 @@ class Connection:
 
     socket: socket.socket
     http: h11.Connection = field(factory=new_connection)
+    owner: int = field(factory=os.getpid)
+    """The process that opened it: no other one may use it."""
 
     def send_some(self, data: memoryview) -> memoryview:
-        """Send what can be sent now; return the rest."""
+        """Send what can be sent now; return the rest. Raises TransportError in a forked child."""
+        check_owner(self.owner)
         try:
             return data[self.socket.send(data) :]
         except _LATER:
@@ -74,7 +77,11 @@ class Connection:
             return data[:0]
 
     def read(self) -> bytes | Need:
-        """Return what is there, b"" at the end; a need when nothing is; never fill a block."""
+        """Return what is there, b"" at the end; a need when nothing is; never fill a block.
+
+        Raises TransportError in a forked child.
+        """
+        check_owner(self.owner)
         try:
             return self.socket.recv(_READ_SIZE)
         except ssl.SSLWantWriteError:
@@ -99,7 +106,7 @@ class Connector:
     @property
     def has_idle(self) -> bool:
         """Whether a request may find a connection that is open already."""
-        return bool(self._idle)
+        return any(connection.owner == os.getpid() for connection in self._idle)
 
     def close(self) -> None:
         """Close the idle connections, and keep none from now on."""
@@ -175,22 +182,23 @@ class Connector:
     def _connect(self) -> _Waiting[Connection]:
         deadline = self.time() + self.timeouts.connect
         where = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
+        failures: list[OSError] = []
         for left, (family, kind, protocol, _, address) in zip(
             range(len(where), 0, -1), where, strict=True
         ):
             # An address that swallows packets leaves a fair share of the time to the others.
             share = deadline - (deadline - self.time()) * (left - 1) / left
-            connecting = socket.socket(family, kind, protocol)
             try:
+                # A system without this family of addresses may well have the next one.
+                connecting = socket.socket(family, kind, protocol)
                 return (yield from self._reach(connecting, address, share))
             except DeadlinePassed:
-                if left == 1:
-                    limit = self.timeouts.connect
-                    raise TimeoutError(f"no connection within {limit} seconds") from None
-            except OSError:
-                if left == 1:
-                    raise
-        raise OSError("its name has no address")
+                limit = self.timeouts.connect
+                failures.append(TimeoutError(f"no connection within {limit} seconds"))
+            except OSError as error:
+                failures.append(error)
+        said = dict.fromkeys(reason(each) for each in failures)
+        raise OSError("; ".join(said) or "its name has no address")
 
     def _reach(
         self, connecting: socket.socket, address: tuple[object, ...], deadline: float
@@ -209,7 +217,7 @@ class Connector:
         # A connection that was cut is not one that was closed: a ragged end is an error.
         secured = self.address.ssl_context.wrap_socket(
             plain,
-            server_hostname=self.address.host,
+            server_hostname=self.address.server_name,
             do_handshake_on_connect=False,
             suppress_ragged_eofs=False,
         )
@@ -222,9 +230,9 @@ class Connector:
 
     def _usable(self) -> Connection | None:
         while (connection := self._take_idle()) is not None:
-            if not is_stale(connection.socket):
+            if connection.owner == os.getpid() and not is_stale(connection.socket):
                 return connection
-            connection.socket.close()
+            connection.socket.close()  # in a forked child that closes the child's end alone
         return None
 
     def _take_idle(self) -> Connection | None:

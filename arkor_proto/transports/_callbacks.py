@@ -8,8 +8,10 @@ import logging
 from collections.abc import Callable
 from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
-from attrs import frozen
+from attrs import Attribute, field, frozen
 
+from arkor_proto._kinds import check_kind, wrong_kind
+from arkor_proto._text import error_words, one_line
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -27,9 +29,20 @@ from arkor_proto._types import (
 
 Checkpoint = TypeVar("Checkpoint")
 Event = TypeVar("Event")
+Value = TypeVar("Value")
 Hook: TypeAlias = Callable[[Event], object]
 
 logger: Final = logging.getLogger("arkor_proto")
+
+
+def _is_callable(_: object, attribute: "Attribute[Value]", value: Value) -> None:
+    if value is not None and not callable(value):
+        raise wrong_kind(attribute.name, value, "a function of one argument, or None")
+
+
+def check_callbacks(callbacks: object) -> None:
+    """Raise TypeError for what is not Callbacks."""
+    check_kind("callbacks", callbacks, Callbacks, "Callbacks, such as Callbacks(on_log=print)")
 
 
 @frozen(kw_only=True)
@@ -38,16 +51,17 @@ class Callbacks(Generic[Checkpoint]):
 
     The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
     what one raises is treated as the profile says. `on_reconnect` and `on_notice` are told what
-    goes on beside the events; what they raise is logged and changes nothing.
+    goes on beside the events; what they raise is logged and changes nothing. Raises TypeError for
+    what cannot be called.
     """
 
-    on_started: Hook[TrainingStarted] | None = None
-    on_log: Hook[TrainingLog] | None = None
-    on_checkpoint: Hook[Checkpoint] | None = None
-    on_completed: Hook[TrainingCompleted] | None = None
-    on_failed: Hook[TrainingFailed] | None = None
-    on_reconnect: Hook[Reconnecting] | None = None
-    on_notice: Hook[Notice] | None = None
+    on_started: Hook[TrainingStarted] | None = field(default=None, validator=_is_callable)
+    on_log: Hook[TrainingLog] | None = field(default=None, validator=_is_callable)
+    on_checkpoint: Hook[Checkpoint] | None = field(default=None, validator=_is_callable)
+    on_completed: Hook[TrainingCompleted] | None = field(default=None, validator=_is_callable)
+    on_failed: Hook[TrainingFailed] | None = field(default=None, validator=_is_callable)
+    on_reconnect: Hook[Reconnecting] | None = field(default=None, validator=_is_callable)
+    on_notice: Hook[Notice] | None = field(default=None, validator=_is_callable)
 
     def call(
         self, event: TrainingEvent, checkpoint: Callable[[CheckpointSaved], Checkpoint]
@@ -73,7 +87,11 @@ class Callbacks(Generic[Checkpoint]):
 
     def announced(self, notice: Notice) -> object:
         """Log a notice, call its hook and return what the hook returned."""
-        _log(notice)
+        log_notice(notice)
+        return self.hooked(notice)
+
+    def hooked(self, notice: Notice) -> object:
+        """Call the hook of a notice and return what it returned; what it raises is logged."""
         try:
             if isinstance(notice, Reconnecting):
                 return self.on_reconnect(notice) if self.on_reconnect else None
@@ -88,21 +106,25 @@ def log_hook_error(notice: Notice, error: Exception) -> None:
     logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
 
 
-def _log(notice: Notice) -> None:
+def log_notice(notice: Notice) -> None:
+    """Write a notice to the log, in one line and in few words of the backend's (CWE-117)."""
     match notice:
         case Reconnecting(cause=None):
             logger.info("the stream ended; reopening in %.3g s", notice.delay)
         case Reconnecting():
+            cause = one_line("" if notice.cause is None else error_words(notice.cause))
             logger.warning(
-                "failure %d: %s; reopening in %.3g s", notice.failures, notice.cause, notice.delay
+                "failure %d: %s; reopening in %.3g s", notice.failures, cause, notice.delay
             )
         case CallbackFailed(event, error):
             logger.error("the callback for %s raised", type(event).__name__, exc_info=error)
         case FrameSkipped(_, why):
-            logger.warning("a frame was skipped: %s", why)
+            logger.warning("a frame was skipped: %s", one_line(why))
         case Deprecated(message, sunset):
-            logger.warning("deprecated: %s (sunset: %s)", message, sunset or "not said")
+            until = one_line(sunset or "not said")
+            logger.warning("deprecated: %s (sunset: %s)", one_line(message), until)
         case UpgradeRequired(_, supported, upgrade):
-            logger.warning("upgrade required: %s supported; %s", supported, upgrade)
+            said = one_line(supported), one_line(upgrade)
+            logger.warning("upgrade required: %s supported; %s", *said)
         case never:
             assert_never(never)

@@ -5,15 +5,18 @@ of them waits.
 """
 
 from collections.abc import Sequence
+from types import NoneType
 from typing import Final, TypeVar, assert_never
 from uuid import uuid4
 
 from attrs import define, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._chat import ChatReader
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, StatusError
 from arkor_proto._exchange import Report, is_success
+from arkor_proto._kinds import of_kind
 from arkor_proto._messages import (
     Accepted,
     Broken,
@@ -40,10 +43,12 @@ class Settings:
     """What the sessions of one client share."""
 
     endpoint: Endpoint
-    profile: Profile
-    policy: ReconnectPolicy | None
+    profile: Profile = field(validator=of_kind(Profile, "a Profile, such as HARDENED"))
+    policy: ReconnectPolicy | None = field(
+        validator=of_kind((ReconnectPolicy, NoneType), "a ReconnectPolicy")
+    )
     random: Random | None
-    bounds: Bounds
+    bounds: Bounds = field(validator=of_kind(Bounds, "Bounds, such as Bounds(event=2**20)"))
     json_loads: JsonLoads | None
 
     def session(self, job: JobSpec | str, last_event_id: str) -> Session:
@@ -62,6 +67,10 @@ class Settings:
             random=self.random,
             json_loads=self.json_loads,
         )
+
+    def chat_reader(self, head: Responded) -> ChatReader:
+        """Return what reads the answer to an inference."""
+        return ChatReader(head.headers, self.bounds.event, {self.endpoint.token})
 
 
 def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:

@@ -8,11 +8,15 @@ import selectors
 import socket
 import ssl
 from typing import Final, TypeGuard
-from urllib.parse import urlsplit
 
 from attrs import field, frozen
 
-_PORTS: Final = {"http": 80, "https": 443}
+from arkor_proto._address import read_origin
+from arkor_proto._errors import TransportError
+from arkor_proto._kinds import check_kind
+
+# Neither needs a file descriptor, of which there may be none left.
+_FDLESS: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
 # A peer that vanished is noticed within six minutes instead of two hours.
 _KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
@@ -26,6 +30,17 @@ class Timeouts:
     head: float = 60.0
     answer: float = 120.0
     """For a whole answer of a call that is no part of a trainer, such as `ArkorClient.job`."""
+    chat: float = 600.0
+    """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
+    chat_silence: float = 60.0
+    """For the longest silence within the answer to an inference."""
+
+
+def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:
+    """Return the timeouts of a client, the default ones for None; raises TypeError."""
+    timeouts = Timeouts() if timeouts is None else timeouts
+    check_kind("timeouts", timeouts, Timeouts, "Timeouts, such as Timeouts(connect=5.0)")
+    return timeouts
 
 
 @frozen
@@ -35,15 +50,27 @@ class Address:
     host: str
     port: int
     ssl_context: ssl.SSLContext | None = field(repr=False)
+    server_name: str = ""
+    """The name of the server in TLS, which is sent and verified."""
 
     @classmethod
     def of(cls, base_url: str, ssl_context: ssl.SSLContext | None) -> "Address":
         """Return where `base_url` leads; TLS is verified against the system's trust by default."""
-        parts = urlsplit(base_url)
-        if parts.scheme == "https" and ssl_context is None:
+        origin = read_origin(base_url)
+        secure = origin.scheme == "https"
+        if secure and ssl_context is None:
             ssl_context = ssl.create_default_context()
-        port = parts.port or _PORTS[parts.scheme]
-        return cls(parts.hostname or "", port, ssl_context if parts.scheme == "https" else None)
+        context = ssl_context if secure else None
+        return cls(origin.host, origin.port, context, origin.server_name)
+
+
+def check_owner(owner: int) -> None:
+    """Raise TransportError if this is not the process `owner`, which opened the connection.
+
+    Parent and child would take each other's answers from a socket that they share.
+    """
+    if os.getpid() != owner:
+        raise TransportError("it belongs to the process that this one was forked from")
 
 
 def keep_alive(connected: socket.socket) -> None:
@@ -56,7 +83,7 @@ def keep_alive(connected: socket.socket) -> None:
 
 def is_stale(idle: socket.socket) -> bool:
     """Tell whether an idle connection has something to say, which can only be that it is over."""
-    with selectors.DefaultSelector() as selector:
+    with _FDLESS() as selector:
         selector.register(idle, selectors.EVENT_READ)
         return bool(selector.select(0))
 

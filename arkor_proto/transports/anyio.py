@@ -57,6 +57,8 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._callbacks import check_callbacks
+from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
     Settings,
@@ -65,7 +67,7 @@ from arkor_proto.transports._surface import (
     infer_request,
     new_endpoint,
 )
-from arkor_proto.transports._tcp import Address, Timeouts
+from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 __all__ = [
     "ArkorClient",
@@ -123,7 +125,7 @@ class Trainer:
         self._client = client
         self._session = session
         self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.announced)
+        self._driver = client.drive(session, self._call_back, callbacks.hooked)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -182,7 +184,7 @@ class ArkorClient:
 
     `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions;
     `ssl_context` replaces the verification against the system's trust. Raises ValueError for an
-    address or a token that cannot be sent.
+    address or a token that cannot be sent, TypeError for an argument of another type.
     """
 
     def __init__(
@@ -207,11 +209,11 @@ class ArkorClient:
             profile=profile,
             policy=policy,
             random=random,
-            bounds=bounds or Bounds(),
+            bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
         self._clock = clock or MonotonicClock()
-        self._connector = Connector(Address.of(base_url, ssl_context), timeouts or Timeouts())
+        self._connector = Connector(Address.of(base_url, ssl_context), checked_timeouts(timeouts))
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
         self._entered = False
@@ -303,40 +305,37 @@ class ArkorClient:
 
         async def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
+            reader = reader or self._settings.chat_reader(head)
             for piece in reader.feed(data) if data else reader.finish():
                 returned = on_delta(piece) if on_delta is not None else None
                 if isawaitable(returned):
                     await returned
+            reader.check()
             return reader.done
 
         self._group()
-        await self._caller.stream(request, read)
+        await self._caller.chat(request, read)
         return reader.text if reader is not None else ""
 
     def drive(
         self,
         session: Session,
         call_back: Callable[[TrainingEvent], Awaitable[None]],
-        announce: Callable[[Notice], object],
+        hook: Callable[[Notice], object],
     ) -> Driver:
-        """Return a driver of `session` whose tasks belong to this client."""
+        """Return a driver of `session` whose tasks belong to this client; `hook` hears notices."""
         tasks = self._group()
-
-        def tell(notice: Notice) -> None:
-            returned = announce(notice)
-            if isawaitable(returned):
-                tasks.start_soon(_finish_hook, returned, notice)
-
-        driver = Driver(session, self._clock, self._connector, tasks, call_back, tell)
+        hooks = HookQueue(hook, tasks)
+        driver = Driver(session, self._clock, self._connector, tasks, call_back, hooks.tell)
         self._drivers.add(driver)
         return driver
 
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
     ) -> Trainer:
-        session = self._settings.session(job, last_event_id)
-        return Trainer(self, session, callbacks or Callbacks())
+        callbacks = Callbacks() if callbacks is None else callbacks
+        check_callbacks(callbacks)
+        return Trainer(self, self._settings.session(job, last_event_id), callbacks)
 
     async def _read(self, request: Request) -> bytes:
         self._group()
@@ -346,13 +345,6 @@ class ArkorClient:
         if self._tasks is None:
             raise RuntimeError(CLOSED)
         return self._tasks
-
-
-async def _finish_hook(returned: Awaitable[object], notice: Notice) -> None:
-    try:
-        await returned
-    except Exception as error:  # noqa: BLE001 (a hook ends nothing)
-        _callbacks.log_hook_error(notice, error)
 
 
 def _only_member(group: BaseExceptionGroup[BaseException]) -> BaseException:

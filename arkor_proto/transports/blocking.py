@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self
 
-from attrs import field, frozen
+from attrs import asdict, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._chat import ChatReader
@@ -54,6 +54,8 @@ from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
 from arkor_proto.transports._blocking_driver import Driver
 from arkor_proto.transports._blocking_http import Connector
+from arkor_proto.transports._callbacks import check_callbacks
+from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     Settings,
     adapter,
@@ -61,7 +63,7 @@ from arkor_proto.transports._surface import (
     infer_request,
     new_endpoint,
 )
-from arkor_proto.transports._tcp import Address, Timeouts
+from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 __all__ = [
     "ArkorClient",
@@ -118,8 +120,10 @@ class Trainer:
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         self._client = client
         self._session = session
+        for name, function in asdict(callbacks, recurse=False).items():
+            check_plain(name, function)
         self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.announced)
+        self._driver = client.drive(session, self._call_back, self._announce)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -144,8 +148,9 @@ class Trainer:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
 
         Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
-        and, under profiles that say so, what a callback raised. A KeyboardInterrupt ends the wait
-        alone: a later `wait` goes on where this one was.
+        and, under profiles that say so, what a callback raised; TypeError for a callback that
+        turns out to be async, whose event a later `wait` hears again. A KeyboardInterrupt ends the
+        wait alone: a later `wait` goes on where this one was.
         """
         return expect(self._driver.operate(Operation.FOLLOW), Resolved).result
 
@@ -166,8 +171,13 @@ class Trainer:
         """
         self._driver.abort(reason)
 
-    def _call_back(self, event: TrainingEvent) -> object:
-        return self._callbacks.call(event, self._checkpoint)
+    def _call_back(self, event: TrainingEvent) -> None:
+        returned = self._callbacks.call(event, self._checkpoint)
+        check_done(f"the callback for {type(event).__name__}", returned)
+
+    def _announce(self, notice: Notice) -> None:
+        returned = self._callbacks.announced(notice)
+        check_done(f"the hook for {type(notice).__name__}", returned)
 
     def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
         job_id = self.job.id if self.job is not None else ""
@@ -179,7 +189,8 @@ class ArkorClient:
 
     `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions and
     of the timeouts; `ssl_context` replaces the verification against the system's trust. Raises
-    ValueError for an address or a token that cannot be sent.
+    ValueError for an address or a token that cannot be sent, TypeError for an argument of another
+    type.
     """
 
     def __init__(
@@ -204,12 +215,12 @@ class ArkorClient:
             profile=profile,
             policy=policy,
             random=random,
-            bounds=bounds or Bounds(),
+            bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
         self._clock = clock or MonotonicClock()
         self._connector = Connector(
-            Address.of(base_url, ssl_context), timeouts or Timeouts(), self._clock.time
+            Address.of(base_url, ssl_context), checked_timeouts(timeouts), self._clock.time
         )
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
         self._busy = set[Driver]()
@@ -280,17 +291,19 @@ class ArkorClient:
 
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+        check_plain("on_delta", on_delta)
         reader: ChatReader | None = None
 
         def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or ChatReader(head.headers, self._settings.bounds.event)
+            reader = reader or self._settings.chat_reader(head)
             for piece in reader.feed(data) if data else reader.finish():
                 if on_delta is not None:
-                    on_delta(piece)
+                    check_done("on_delta", on_delta(piece))
+            reader.check()
             return reader.done
 
-        self._caller.stream(request, read)
+        self._caller.chat(request, read)
         return reader.text if reader is not None else ""
 
     def drive(
@@ -305,5 +318,6 @@ class ArkorClient:
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
     ) -> Trainer:
-        session = self._settings.session(job, last_event_id)
-        return Trainer(self, session, callbacks or Callbacks())
+        callbacks = Callbacks() if callbacks is None else callbacks
+        check_callbacks(callbacks)
+        return Trainer(self, self._settings.session(job, last_event_id), callbacks)

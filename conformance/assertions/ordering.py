@@ -3,7 +3,7 @@
 from attrs import frozen
 
 from conformance.assertions.divergence import Assertion, Divergence
-from conformance.trace import Ended, Trace
+from conformance.trace import CallbackRan, Ended, Trace
 
 
 @frozen
@@ -88,6 +88,39 @@ class Before:
     def negated(self) -> Assertion:
         """Expect the reverse order."""
         return Before(self.later, self.earlier)
+
+
+@frozen
+class QuietAfter:
+    """After an event no callback runs; what ran before it counts for nothing."""
+
+    reference: str
+    quiet: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operand is the event."""
+        return f"quiet_after {self.reference}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The event must come."""
+        return (self.reference,)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for callbacks behind the event."""
+        event = trace.first(self.reference)
+        expected = f"{'no' if self.quiet else 'a'} callback after {self.reference}"
+        if event is None:
+            return Divergence(expected, f"{self.reference} never came")
+        late = next((each for each, _ in trace.of(CallbackRan) if each.seq > event.seq), None)
+        if (late is None) is self.quiet:
+            return None
+        return Divergence(expected, "one ran" if late else "none ran", late)
+
+    def negated(self) -> Assertion:
+        """Expect a callback after it."""
+        return QuietAfter(self.reference, quiet=not self.quiet)
 
 
 @frozen

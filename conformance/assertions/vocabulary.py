@@ -17,7 +17,7 @@ from conformance.assertions.calling import (
 )
 from conformance.assertions.counting import LastEventIds, Requests
 from conformance.assertions.divergence import Assertion
-from conformance.assertions.ordering import Before, ClosedByClient, Never, Reached
+from conformance.assertions.ordering import Before, ClosedByClient, Never, QuietAfter, Reached
 from conformance.assertions.premise import (
     Carries,
     FirstCallbacks,
@@ -260,6 +260,8 @@ def _order(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
         yield Reached(check_reference(f"{table.where}: reached", reference, operations))
     for reference in table.texts("never"):
         yield Never(check_reference(f"{table.where}: never", reference, operations))
+    for reference in table.texts("quiet_after"):
+        yield QuietAfter(check_reference(f"{table.where}: quiet_after", reference, operations))
     for n, pair in enumerate(table.items("before"), 1):
         where = f"{table.where}: before[{n}]"
         names = Table(where, {"pair": pair}).texts("pair")

@@ -6,6 +6,7 @@ the requirements that a mutant breaks.
 
 from conformance.mutants import (
     abort,
+    asking,
     backoff,
     benign,
     budget,
@@ -37,6 +38,7 @@ def all_mutants() -> tuple[Mutant, ...]:
         wire,
         redirects,
         stream,
+        asking,
         idle,
         resume,
         cursor,

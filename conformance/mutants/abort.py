@@ -4,6 +4,8 @@
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 
+from anyio.lowlevel import checkpoint
+
 from arkor_proto._errors import Aborted, ArkorError
 from arkor_proto._exchange import Outbox
 from arkor_proto._messages import (
@@ -22,6 +24,7 @@ from arkor_proto._table import Ignored, Job, JobSignal, Move, Stream, StreamSign
 from arkor_proto._types import TrainingJob, TrainingResult
 from arkor_proto._wait import Wait
 from arkor_proto._wire import cancel_request, stream_request
+from arkor_proto.transports._async_driver import Driver
 from conformance.mutants.surgery import breaks, hear_the_present_stream_alone, replace, set_cell
 
 
@@ -164,6 +167,18 @@ def delivers_what_is_buffered_after_an_abort() -> None:
             original(wait, reason)
 
     replace(Wait, "abort", abort)
+
+
+@breaks("ARK-ABT-7")
+def delivers_one_more_event_after_its_pause() -> None:
+    """Other tasks get a turn before an event that is handed on whatever they did meanwhile."""
+
+    async def pause(driver: Driver, delivery: int) -> None:
+        driver._paused_at = delivery
+        await checkpoint()
+        await driver._run_callback()
+
+    replace(Driver, "_pause", pause)
 
 
 @breaks("ARK-ABT-9")

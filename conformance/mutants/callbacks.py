@@ -6,6 +6,7 @@
 
 from attrs import evolve
 
+from arkor_proto._messages import Handled
 from arkor_proto._profile import CallbackErrors
 from arkor_proto._table import Stream
 from arkor_proto._types import TrainingEvent
@@ -32,9 +33,9 @@ def ignores_errors_of_callbacks() -> None:
     """An exception from a callback changes nothing."""
     original = Wait.handled
 
-    def handled(wait: Wait, delivery: int, error: Exception | None, now: float) -> None:
-        keep = error if wait.machines.stream is Stream.CONCLUDING else None
-        original(wait, delivery, keep, now)
+    def handled(wait: Wait, report: Handled, now: float) -> None:
+        concludes = wait.machines.stream is Stream.CONCLUDING
+        original(wait, report if concludes else Handled(report.delivery), now)
 
     replace(Wait, "handled", handled)
 

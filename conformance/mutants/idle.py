@@ -9,6 +9,7 @@ import math
 from attrs import evolve
 
 from arkor_proto._exchange import Pending
+from arkor_proto._messages import Handled
 from arkor_proto._table import Stream
 from arkor_proto._wait import Wait
 from conformance.mutants.surgery import (
@@ -93,9 +94,9 @@ def counts_the_time_of_callbacks_as_silence() -> None:
     """The timer runs on while the application is busy with an event."""
     original = Wait.handled
 
-    def handled(wait: Wait, delivery: int, error: Exception | None, now: float) -> None:
+    def handled(wait: Wait, report: Handled, now: float) -> None:
         heard_at = wait._heard_at
-        original(wait, delivery, error, now)
+        original(wait, report, now)
         wait._heard_at = heard_at
 
     replace(Wait, "handled", handled)

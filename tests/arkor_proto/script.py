@@ -4,6 +4,7 @@ It knows values and how to write a frame. It refuses to know sessions.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -50,9 +51,10 @@ def job_answer(job_id: str = "job-1", **members: object) -> bytes:
 
 def route(request: Request) -> str:
     """Return which call of the protocol `request` is."""
+    path = request.target.partition("?")[0]
     if request.method == "GET":
-        return "stream"
-    return "cancel" if request.target.partition("?")[0].endswith("/cancel") else "create"
+        return "job" if re.fullmatch(r"/v1/jobs/[^/]+", path) else "stream"
+    return "cancel" if path.endswith("/cancel") else "create"
 
 
 def attempts(number: int | None) -> ReconnectPolicy:

@@ -14,7 +14,7 @@ from arkor_proto import (
     Profile,
     TrainingEvent,
 )
-from tests.arkor_proto.script import COMPLETED, STARTED, frame, log
+from tests.arkor_proto.script import COMPLETED, STARTED, Data, frame, log
 from tests.arkor_proto.trainer import Trainer, following, streaming
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
@@ -178,3 +178,15 @@ def test_nothing_is_delivered_between_an_abort_and_its_settlement(profile: Profi
     before = len(trainer.outputs)
     trainer.abort().take(Handled(1))
     assert not any(isinstance(output, Deliver) for output in trainer.outputs[before:])
+
+
+@pytest.mark.parametrize("data", [log(2), COMPLETED])
+def test_an_event_that_an_abort_kept_from_its_callback_is_behind_the_cursor(data: Data) -> None:
+    trainer = streaming(callback=None).frame(log(1), id="1").handled().frame(data, id="2")
+    trainer.abort().take(Handled(2, heard=False))
+    assert trainer.session.last_event_id == "1"
+
+
+def test_an_event_whose_callback_ran_during_an_abort_was_heard() -> None:
+    trainer = streaming(callback=None).frame(log(1), id="1").abort().take(Handled(1))
+    assert trainer.session.last_event_id == "1"

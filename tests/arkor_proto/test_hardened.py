@@ -1,9 +1,11 @@
 """The hardened profile: the stream that is accepted, and the delays that a server may ask for."""
 
+import tracemalloc
+
 import pytest
 
-from arkor_proto import HARDENED, PROFILES, Headers, Profile, ReconnectPolicy, StatusError
-from tests.arkor_proto.script import EVENT_STREAM, attempts, log
+from arkor_proto import HARDENED, PROFILES, Bounds, Headers, Profile, ReconnectPolicy, StatusError
+from tests.arkor_proto.script import EVENT_STREAM, attempts, frame, log
 from tests.arkor_proto.trainer import following, streaming
 
 published = pytest.mark.parametrize("profile", PROFILES[:2], ids=lambda profile: profile.name)
@@ -160,3 +162,28 @@ def test_a_floor_above_a_small_cap_is_that_cap() -> None:
     policy = ReconnectPolicy(1.0, 2.0)
     trainer = following(HARDENED, policy=policy, random=lambda: 0.9)
     assert trainer.refuse(503, headers=wait(b"9")).delays == [2.0]
+
+
+def test_ids_of_any_length_are_remembered_in_little_memory() -> None:
+    trainer = streaming(HARDENED, bounds=Bounds(event=2**20))
+    body = b"".join(frame(log(n), id=f"{n:04}" + "x" * 500_000) for n in range(60))
+    trainer.raw(frame(log(0), id="0"))
+    tracemalloc.start()
+    try:
+        for start in range(0, len(body), 2**16):
+            trainer.raw(body[start : start + 2**16])
+        for kept in (trainer.events, trainer.inputs, trainer.outputs):
+            kept.clear()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 8 * 2**20
+
+
+@pytest.mark.parametrize("length", [63, 64, 65, 66, 1000])
+def test_an_id_of_any_length_is_recognised_when_it_comes_again(length: int) -> None:
+    first, second = "a" * length, "a" * (length - 1) + "b"
+    trainer = streaming(HARDENED, policy=attempts(5))
+    trainer.frame(log(1), id=first).frame(log(2), id=second).broken().due().open()
+    assert trainer.frame(log(1), id=first).eof().failures == [1, 2]
+    assert trainer.due().open().frame(log(3), id=second + "c").eof().failures == [1, 2, 0]

@@ -1,11 +1,24 @@
 """What the head of an answer says: redirects, content types and content codings."""
 
+from typing import Protocol
 from urllib.parse import unquote_to_bytes
 
 import pytest
 
-from arkor_proto import HARDENED, Endpoint, GaveUp, Headers
-from tests.arkor_proto.script import COMPLETED, attempts, log
+from arkor_proto import (
+    HARDENED,
+    Accepted,
+    Deprecated,
+    Endpoint,
+    GaveUp,
+    Headers,
+    Operation,
+    Reconnecting,
+    ResponseError,
+    StatusError,
+)
+from arkor_proto._chat import ChatReader
+from tests.arkor_proto.script import COMPLETED, EVENT_STREAM, attempts, job_answer, log
 from tests.arkor_proto.trainer import Trainer, following
 
 ELSEWHERE = [
@@ -145,3 +158,101 @@ def test_each_content_type_counts(values: list[bytes], *, expected: bool) -> Non
 def test_each_content_coding_counts(values: list[bytes], *, expected: bool) -> None:
     codings = ((b"Content-Encoding", value) for value in values)
     assert is_read(answered(TYPE, *codings)) is expected
+
+
+def apart(name: bytes, *values: bytes) -> Headers:
+    """Return one field for each value."""
+    return tuple((name, value) for value in values)
+
+
+class Written(Protocol):
+    """How the values of a repeated field are written."""
+
+    def __call__(self, name: bytes, *values: bytes) -> Headers:
+        """Return the fields."""
+        ...
+
+
+def joined(name: bytes, *values: bytes) -> Headers:
+    """Return one field with all values."""
+    return ((name, b", ".join(values)),)
+
+
+WRITTEN = pytest.mark.parametrize("written", [apart, joined])
+CODINGS = pytest.mark.parametrize(
+    ("codings", "foreign"),
+    [
+        ((b"identity", b"gzip"), True),
+        ((b"gzip", b"identity"), True),
+        ((b"identity", b"identity"), False),
+        ((b"", b"identity"), False),
+        ((b"", b"br"), True),
+    ],
+)
+
+
+@WRITTEN
+@CODINGS
+def test_repeated_codings_mean_the_same_joined_and_apart(
+    written: Written, codings: tuple[bytes, ...], *, foreign: bool
+) -> None:
+    headers = written(b"Content-Encoding", *codings)
+    stream = following().open(200, (*EVENT_STREAM, *headers))
+    assert (stream.failures == [1]) is foreign
+    create = Trainer().start().answer("create", 200, b"\x1f\x8b", headers)
+    assert ("only identity was asked for" in str(create.error(Operation.START))) is foreign
+    chat = ChatReader((*EVENT_STREAM, *headers), 1000)
+    with pytest.raises(ResponseError, match="only identity" if foreign else "before 'data:"):
+        chat.finish()
+
+
+@WRITTEN
+@pytest.mark.parametrize(
+    ("types", "streams"),
+    [
+        ((b"text/event-stream", b"text/event-stream"), True),
+        ((b"text/event-stream", b"Text/Event-Stream; charset=utf-8"), True),
+        ((b"text/event-stream", b"text/html"), False),
+        ((b"text/html", b"text/event-stream"), False),
+    ],
+)
+def test_repeated_types_mean_the_same_joined_and_apart(
+    written: Written, types: tuple[bytes, ...], *, streams: bool
+) -> None:
+    headers = written(b"Content-Type", *types)
+    assert (following(HARDENED).open(200, headers).delays == []) is streams
+    assert ChatReader(headers, 1000).feed(b": hello\n\n") == []
+    create = Trainer().start().answer("create", 200, job_answer(), headers)
+    assert create.outcome(Operation.START) == Accepted("job-1")
+
+
+@WRITTEN
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        (b"Retry-After", (b"30", b"60")),
+        (b"Deprecation", (b"true", b"true")),
+        (b"Deprecation", (b"true", b"false")),
+        (b"Warning", (b'299 - "one, two"', b'299 - "three"')),
+    ],
+)
+def test_other_repeated_fields_mean_the_same_joined_and_apart(
+    written: Written, name: bytes, values: tuple[bytes, ...]
+) -> None:
+    deprecated = () if name == b"Deprecation" else ((b"Deprecation", b"true"),)
+    trainer = following(HARDENED).refuse(503, b"", (*deprecated, *written(name, *values)))
+    expected = {
+        b"Retry-After": [""],
+        b"Deprecation": [""] if values[1] == b"true" else [],
+        b"Warning": ["one, two"],
+    }
+    assert [notice.message for notice in trainer.heard(Deprecated)] == expected[name]
+    assert trainer.delays == [1.0]
+    error = trainer.heard(Reconnecting)[0].cause
+    assert isinstance(error, StatusError)
+    assert error.headers[name.decode().lower()] == b", ".join(values).decode()
+
+
+def test_a_redirect_to_two_places_is_not_followed() -> None:
+    headers = apart(b"Location", b"/a", b"/b")
+    assert following().refuse(302, b"", headers).failures == [1]

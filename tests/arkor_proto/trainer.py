@@ -191,6 +191,12 @@ class Trainer:
         """End the stream cleanly."""
         return self.take(Finished(self.exchange("stream")))
 
+    def say_job(self, body: bytes = b"", status: int = 503) -> "Trainer":
+        """Answer the question for the job, if it was asked; the default says nothing of it."""
+        if any(route(self.sent[number]) == "job" for number in self.open_exchanges):
+            self.answer("job", status, body)
+        return self
+
     def broken(self, error: Exception | None = None, *, name: str = "stream") -> "Trainer":
         """Break an exchange."""
         return self.take(Broken(self.exchange(name), error or OSError("connection reset")))

@@ -145,6 +145,8 @@ class World:
         for line in self.lines.values():
             # A queue of keep-alives behind a callback could grow for ever, and says nothing new.
             yield from (m for m in _moves_of(line) if not (busy and m in KEEP_ALIVES))
+            if line.call == "job":
+                yield "job is over" if self.heard == len(LOG) else "job runs"
 
     def move(self, name: str) -> None:
         """Let one thing happen and check all that the session makes of it."""
@@ -210,6 +212,11 @@ class World:
                 if line.call == "create" and line.status == 200:
                     self.accepted = True
                     self._take(Received(number, job_answer()))
+                self._end(number, Finished(number))
+            case "runs" | "is over":
+                self._take(Responded(number, 200))
+                status = "running" if what == "runs" else "completed"
+                self._take(Received(number, job_answer(status=status)))
                 self._end(number, Finished(number))
             case "ends":
                 self._end(number, Finished(number))
@@ -283,6 +290,9 @@ class World:
 
 def _moves_of(line: Line) -> Iterator[str]:
     yield f"{line.call} breaks"
+    if line.call == "job":
+        yield "job refuses"
+        return
     if not line.status:
         yield from (f"{line.call} accepts", f"{line.call} refuses")
         return

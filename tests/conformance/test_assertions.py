@@ -79,6 +79,7 @@ HOLD = (
     "result.wait = {status = 'completed'}",
     "result.cancel = {error = 'http', code = 409}",
     "result.cancel = {error = 'any'}",
+    "quiet_after = ['wait.settled']",
     "request.'stream#1' = {method = 'GET'}",
     "request.'stream#1' = {path = '/v1/jobs/a%2Fb/events/stream'}",
     "request.'stream#1' = {query = {orgSlug = 'my org'}}",
@@ -121,6 +122,8 @@ BREAK = (
     "equal = [['wait', 'cancel']]",
     "equal_header = {header = 'idempotency-key', of = ['stream#1', 'stream#2']}",
     "never = ['stream#2']",
+    "quiet_after = ['callback.log#1']",
+    "quiet_after = ['cancel#1.requested']",
     "before = [['stream#2.requested', 'callback.log#1']]",
     "closed = ['stream#3']",
 )

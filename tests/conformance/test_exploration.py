@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 from click.testing import CliRunner, Result
 
 from conformance.commands.diff_command import command as diff
@@ -99,7 +100,13 @@ def test_the_same_seed_rolls_the_same_schedule() -> None:
 def test_every_step_of_shrinking_makes_a_schedule_smaller() -> None:
     def weight(of: Schedule) -> int:
         frames = sum(len(attempt.frames) for attempt in of.attempts)
-        return frames + len(of.attempts) + of.max_attempts + (of.trigger is not None)
+        return (
+            frames
+            + len(of.attempts)
+            + of.max_attempts
+            + (of.trigger is not None)
+            + (of.job != "running")
+        )
 
     rolled = roll(1, 0, "2026-05")
 
@@ -205,3 +212,22 @@ def test_a_number_beyond_a_double_is_no_reason_to_skip_a_log() -> None:
     beyond = schedule(Attempt(frames=(Frame(Kind.BEYOND),)), DONE, budget=0)
 
     assert predict(beyond).callbacks == ("log", "completed")
+
+
+@pytest.mark.parametrize("job", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("empty", [(), (Frame(Kind.PING),), (Frame(Kind.ID_ONLY, "2"),)])
+def test_the_oracle_reads_the_job_after_a_resumed_stream_without_news(
+    job: str, empty: tuple[Frame, ...]
+) -> None:
+    attempts = (Attempt(frames=(Frame(Kind.LOG, "1"),)), Attempt(frames=empty))
+    expected = predict(Schedule(profile="hardened", attempts=attempts, max_attempts=0, job=job))
+    assert (expected.result, expected.questions, len(expected.cursors)) == ({"status": job}, 1, 2)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_the_oracle_reads_the_job_after_a_lost_terminal_frame(*, clean: bool) -> None:
+    lost = (Attempt(frames=(Frame(Kind.NAN, "1"),), clean=clean),)
+    asked = Schedule(profile="hardened", attempts=lost, max_attempts=0, job="failed")
+    assert predict(asked).result == {"status": "failed"}
+    assert predict(evolve(asked, job="running")).result == {"error": "gave_up"}
+    assert predict(evolve(asked, profile="2026-07")).questions == 0

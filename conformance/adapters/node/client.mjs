@@ -24,6 +24,10 @@ const CALLBACKS = {
   "training.failed": "onFailed",
 };
 const TERMINAL = new Set(["training.completed", "training.failed", "end"]);
+const OVER = new Set(["completed", "failed", "cancelled"]);
+const SAYS_TERMINAL = /"type"\s*:\s*"training\.(?:completed|failed)"/;
+const ANSWER_PATIENCE_MS = 30_000;
+const PATIENCE_AFTER_END_MS = 5000;
 const LORA = { r: "loraR", alpha: "loraAlpha", maxLength: "maxLength", loadIn4bit: "loadIn4bit" };
 
 /** Time as it is. `sleep` rejects with the signal's reason. */
@@ -150,7 +154,9 @@ export class Trainer {
   async #streamOnce(backoff) {
     const connection = new AbortController();
     const signal = AbortSignal.any([connection.signal, this.#signal]);
-    const progress = { made: false, at: this.#clock.now() };
+    const progress = { made: false, at: this.#clock.now(), empty: true, lostEnd: null };
+    const resumed = this.#cursor !== "";
+    let broken = null;
     try {
       const body = await this.#open(backoff, signal);
       const asked = (ms) => {
@@ -161,11 +167,34 @@ export class Trainer {
         if (TERMINAL.has(frame?.type)) return frame;
         if (frame) await this.#deliver(frame);
       }
+    } catch (error) {
+      if (!(error instanceof Setback) || progress.lostEnd === null) throw error;
+      broken = error;
     } finally {
       connection.abort(); // The terminal frame has arrived, or nothing else will (ARK-STR-7).
     }
+    if (this.#profile.strict && ((resumed && progress.empty) || progress.lostEnd !== null)) {
+      if (await this.#isOver()) return { type: "end" };
+    }
+    if (broken) throw broken;
     if (!progress.made) throw setback(new TransportError("the stream ended without progress"));
     return null;
+  }
+
+  /** Read the job; tell whether that shows its end, and keep it if so (ARK-STR-18, -19). */
+  async #isOver() {
+    const over = new AbortController();
+    const signal = AbortSignal.any([over.signal, this.#signal]);
+    const asked = this.#wire.job(this.#job.id, signal).catch((error) => {
+      this.#signal.throwIfAborted();
+      if (over.signal.aborted) return null;
+      throw error;
+    });
+    const job = await within(asked, ANSWER_PATIENCE_MS, this.#clock, this.#signal, () => null);
+    over.abort();
+    if (!OVER.has(job?.status)) return false;
+    this.#job = job;
+    return true;
   }
 
   async #open(backoff, signal) {
@@ -209,8 +238,10 @@ export class Trainer {
         throw error instanceof TransportError ? setback(error) : error;
       });
       if (!this.#profile.strict) return chunk;
-      const left = progressTimeoutMs - (this.#clock.now() - progress.at);
-      return within(chunk, Math.min(byteTimeoutMs, left), this.#clock, signal, silent);
+      const now = this.#clock.now();
+      const left = progressTimeoutMs - (now - progress.at);
+      const after = (progress.lostEnd ?? Infinity) + PATIENCE_AFTER_END_MS - now;
+      return within(chunk, Math.min(byteTimeoutMs, left, after), this.#clock, signal, silent);
     };
   }
 
@@ -221,6 +252,11 @@ export class Trainer {
     if (data === "") return null; // A block without data dispatches nothing.
     if (id !== undefined) this.#remember(id);
     const content = event === "ping" ? null : parseObject(data);
+    if (event !== "ping") progress.empty = false;
+    if (CALLBACKS[content?.type]) progress.lostEnd = null;
+    else if (content === null && (TERMINAL.has(event) || SAYS_TERMINAL.test(data))) {
+      progress.lostEnd = this.#clock.now();
+    }
     const productive = {
       "any frame": true,
       "a JSON object": content !== null,

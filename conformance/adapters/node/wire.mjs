@@ -44,6 +44,20 @@ export class Wire {
     return job;
   }
 
+  /** The job as it stands, and null where the answer does not say (ARK-STR-19). */
+  async job(jobId, signal) {
+    try {
+      const response = await this.#send("GET", this.#url(jobPath(jobId)), { signal });
+      const { text, whole } = await received(readUpTo(response, LONGEST_ANSWER, signal), signal);
+      const job = response.ok && whole ? parseObject(text)?.job : null;
+      return job?.id === jobId ? job : null;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof TransportError) return null;
+      throw error;
+    }
+  }
+
   async cancel(jobId) {
     const response = await this.#send("POST", this.#url(`${jobPath(jobId)}/cancel`));
     if (!response.ok) throw await this.refusal(response);

@@ -16,7 +16,7 @@ from arkor_proto import (
     Timer,
     TransportError,
 )
-from arkor_proto.transports.blocking import ArkorClient, MonotonicClock, Timeouts
+from arkor_proto.transports.blocking import ArkorClient, Callbacks, MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.stage import (
     PATIENCE,
     VirtualClock,
@@ -384,3 +384,22 @@ def test_an_abort_during_a_tls_handshake_ends_it(trusting: ssl.SSLContext) -> No
             connected.wait(PATIENCE)
             trainer.abort()
             assert isinstance(wait.exception(PATIENCE), Aborted)
+
+
+def test_an_abort_by_a_hook_keeps_the_event_behind_it_from_being_heard() -> None:
+    heard: list[int | None] = []
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
+        await visit.send(chunk(frame("no json", id="2") + frame(log(3), id="3")))
+        await visit.until_left()
+
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        callbacks = Callbacks(
+            on_log=lambda event: heard.append(event.step), on_notice=lambda _: trainer.abort()
+        )
+        trainer = client.attach("job-1", callbacks=callbacks)
+        with pytest.raises(Aborted):
+            trainer.wait()
+    assert (heard, trainer.last_event_id) == ([1], "2")

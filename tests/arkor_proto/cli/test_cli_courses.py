@@ -228,3 +228,23 @@ def test_without_h11_it_says_what_to_install() -> None:
     assert ended.returncode == 2
     assert "pip install 'arkor-proto[anyio]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+BEYOND = (
+    '{"type": "training.log", "step": 1, "loss": 1e999, "evalLoss": -1e999, "x": {"y": [1e999]}}'
+)
+
+
+def test_every_line_is_json_whatever_numbers_a_backend_sends() -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is not JSON")
+
+    end = '{"type": "training.completed", "metrics": {"a": 1e999}, "artifacts": [-1e999, [1e999]]}'
+    frames = [{"id": "1", "data": BEYOND}, {"id": "2", "data": BEYOND.replace("1e999", "NaN")}]
+    rule = {"on": STREAM, "frames": [*frames, {"id": "3", "data": end}], "end": "eof"}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        ran = run("follow", "--json", "j", ARKOR_BASE_URL=backend.base_url)
+    lines = [json.loads(line, parse_constant=refuse) for line in ran.out.splitlines()]
+    assert [line["type"] for line in lines][-2:] == ["training.completed", "result"]
+    assert lines[0]["x"] == {"y": [None]}
+    assert lines[-1]["artifacts"] == [None, [None]]

@@ -145,10 +145,14 @@ class Peer:
 
 @asynccontextmanager
 async def listening(
-    handle: Handler, *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1"
+    handle: Handler,
+    *,
+    tls: ssl.SSLContext | None = None,
+    host: str = "127.0.0.1",
+    local: str = "127.0.0.1",
 ) -> AsyncGenerator[Peer, None]:
     """Serve every connection with `handle`, each in a task of its own, on a port of its own."""
-    listener = await anyio.create_tcp_listener(local_host="127.0.0.1")
+    listener = await anyio.create_tcp_listener(local_host=local)
     port = listener.extra(SocketAttribute.local_port)
     peer = Peer(f"{'http' if tls is None else 'https'}://{host}:{port}")
 

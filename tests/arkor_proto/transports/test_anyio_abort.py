@@ -7,7 +7,7 @@ import pytest
 
 from arkor_proto import Aborted, Reconnecting, TrainingLog
 from arkor_proto.transports.anyio import Callbacks, Trainer
-from tests.arkor_proto.script import COMPLETED, STARTED, frame
+from tests.arkor_proto.script import COMPLETED, STARTED, frame, log
 from tests.arkor_proto.transports.peer import STREAM_HEAD, Visit, chunk, listening, refusal
 from tests.arkor_proto.transports.stage import (
     VirtualClock,
@@ -189,3 +189,93 @@ async def test_every_waiter_hears_of_an_abort() -> None:
             with pytest.raises(Aborted, match="enough"):
                 await trainer.wait()
     assert [error.reason for error in raised] == ["enough"]
+
+
+BUSY = 400
+
+
+def many(count: int) -> bytes:
+    """Return so many logs in one chunk, each with its number as step and id."""
+    return chunk(b"".join(frame(log(n), id=str(n)) for n in range(1, count + 1)))
+
+
+@pytest.mark.parametrize("last", [1, 31, 32, 63, 127, 128, 200])
+async def test_an_abort_by_another_task_is_heard_before_the_next_event(last: int) -> None:
+    """An event that is not heard any more is behind the cursor, so the next process hears it."""
+    heard: list[int | None] = []
+    ends: list[str] = []
+    asked_for = anyio.Event()
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + many(BUSY))
+        await visit.until_left()
+
+    async def abort_beside(trainer: Trainer) -> None:
+        await asked_for.wait()
+        trainer.abort("enough")
+        ends.append(str(len(heard)))
+
+    async with listening(backend) as peer, client_of(peer.base_url) as client:
+
+        def hear(event: TrainingLog) -> None:
+            heard.append(event.step)
+            if event.step == last:
+                asked_for.set()
+
+        trainer = client.attach("job-1", callbacks=Callbacks(on_log=hear))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(abort_beside, trainer)
+            with pytest.raises(Aborted):
+                await trainer.wait()
+        assert ends == [str(len(heard))], "an event was delivered after the abort"
+        assert heard == [*range(1, len(heard) + 1)]
+        assert trainer.last_event_id == str(len(heard))
+        await peer.all_left()
+
+
+async def test_a_wait_that_is_cancelled_at_a_pause_hears_the_event_again() -> None:
+    heard: list[int | None] = []
+    scopes: list[anyio.CancelScope] = []
+
+    async def backend(visit: Visit) -> None:
+        asked = await visit.request()
+        after = int(asked.header("Last-Event-ID") or 0)
+        body = b"".join(frame(log(n), id=str(n)) for n in range(after + 1, 65))
+        end = frame(COMPLETED, id="65") if after else b""
+        await visit.send(STREAM_HEAD + chunk(body + end))
+        await visit.until_left()
+
+    def hear(event: TrainingLog) -> None:
+        heard.append(event.step)
+        if event.step == 31:
+            scopes[0].cancel()
+
+    async with listening(backend) as peer, client_of(peer.base_url) as client:
+        trainer = client.attach("job-1", callbacks=Callbacks(on_log=hear))
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            await trainer.wait()
+        assert scope.cancelled_caught
+        assert trainer.last_event_id == str(len(heard))
+        await trainer.wait()
+    assert heard == [*range(1, 65)]
+
+
+async def test_an_abort_by_a_hook_keeps_the_event_behind_it_from_being_heard() -> None:
+    heard: list[int | None] = []
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
+        await visit.send(chunk(frame("no json", id="2") + frame(log(3), id="3")))
+        await visit.until_left()
+
+    async with listening(backend) as peer, client_of(peer.base_url) as client:
+        callbacks = Callbacks(
+            on_log=lambda event: heard.append(event.step), on_notice=lambda _: trainer.abort()
+        )
+        trainer = client.attach("job-1", callbacks=callbacks)
+        with pytest.raises(Aborted):
+            await trainer.wait()
+    assert (heard, trainer.last_event_id) == ([1], "2")

@@ -6,9 +6,10 @@ import logging
 import anyio
 import pytest
 
-from arkor_proto import PROFILE_2026_07, ResponseError, StatusError
-from arkor_proto.transports.anyio import Callbacks, Checkpoint
-from tests.arkor_proto.script import COMPLETED, DATASET_TOKEN, TOKEN, frame
+from arkor_proto import PROFILE_2026_07, ResponseError, StatusError, TransportError
+from arkor_proto._wire import chat_request
+from arkor_proto.transports.anyio import Callbacks, Checkpoint, Timeouts
+from tests.arkor_proto.script import COMPLETED, DATASET_TOKEN, ENDPOINT, TOKEN, frame
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -25,6 +26,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 
 HELLO = [{"role": "user", "content": "hello"}]
 DONE = b"data: [DONE]\n\n"
+CHAT = chat_request(ENDPOINT, HELLO, job_id="j", step=1)
 
 
 def delta(text: str) -> bytes:
@@ -171,3 +173,64 @@ async def test_no_token_is_ever_logged_printed_or_raised(
     everything = [*map(repr, seen), *map(str, errors), *caplog.messages]
     leaks = [text for text in everything if TOKEN in text or DATASET_TOKEN in text]
     assert leaks == []
+
+
+@pytest.mark.parametrize("endless", [False, True], ids=["silent", "pings for ever"])
+async def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
+    pieces: list[str] = []
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
+        while endless:
+            await visit.send(chunk(b": wait\n\n"))
+        await visit.until_left()
+
+    timeouts = Timeouts(chat=0.1) if endless else Timeouts(chat_silence=0.1)
+    said = "not whole within 0.1 seconds" if endless else "no byte of it within 0.1 seconds"
+    async with listening(backend) as peer, client_of(peer.base_url, timeouts=timeouts) as client:
+        with pytest.raises(TransportError, match=said):
+            await client.chat(CHAT, pieces.append)
+        await peer.all_left()
+    assert pieces == ["Hel"]
+
+
+async def test_a_slow_application_is_no_silence_of_the_backend() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
+        await visit.send(chunk(delta("lo") + DONE))
+        await visit.until_left()
+
+    async def slow(_: str) -> None:
+        await anyio.sleep(0.1)
+
+    timeouts = Timeouts(chat_silence=0.05)
+    async with listening(backend) as peer, client_of(peer.base_url, timeouts=timeouts) as client:
+        assert await client.chat(CHAT, slow) == "Hello"
+
+
+async def test_what_came_in_the_same_read_as_an_error_is_heard_first() -> None:
+    pieces: list[str] = []
+    error = frame(json.dumps({"error": {"message": f"out of capacity for {TOKEN}"}}))
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(delta("Hel") + delta("lo") + error))
+        await visit.until_left()
+
+    async with listening(backend) as peer, client_of(peer.base_url) as client:
+        with pytest.raises(ResponseError, match=r"inference: out of capacity for \*\*\*"):
+            await client.chat(CHAT, pieces.append)
+    assert pieces == ["Hel", "lo"]
+
+
+async def test_a_refusal_names_what_the_backend_says() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(refusal(429, b'{"error": {"message": "slow down", "code": 7}}'))
+        await visit.until_left()
+
+    async with listening(backend) as peer, client_of(peer.base_url) as client:
+        with pytest.raises(StatusError, match=r"^429: slow down$"):
+            await client.chat(CHAT, None)

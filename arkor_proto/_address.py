@@ -1,0 +1,102 @@
+"""Where a base URL leads: scheme, host and port, read strictly (RFC 3986 §3.2, RFC 9110 §4.2).
+
+What the standard library's `urlsplit` lets pass differs from one Python to the next: junk behind
+the bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of them is an error.
+"""
+
+import re
+from ipaddress import AddressValueError, IPv6Address
+from typing import Final
+from urllib.parse import unquote
+
+from attrs import frozen
+
+_URL: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)")
+_BRACKETS: Final = re.compile(r"\[(?P<host>[^\[\]]*)\](?P<rest>.*)")
+_NAME: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+")
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_LAST_PORT: Final = 65535
+
+
+@frozen
+class Origin:
+    """Scheme, host and port of a URL.
+
+    `host` is what to connect to: an IPv6 address without brackets and with its zone, a name as it
+    is written. `authority` is the value of `Host`: never with a zone (RFC 6874 §4).
+    """
+
+    scheme: str
+    host: str
+    port: int
+    authority: str
+
+    @property
+    def server_name(self) -> str:
+        """The name of the server in TLS: no zone, no dot at the end (RFC 6066 §3)."""
+        return self.host.partition("%")[0].removesuffix(".")
+
+    @property
+    def compared(self) -> tuple[str, str, int]:
+        """What two URLs of one origin have in common; no other host knows of a zone."""
+        return self.scheme, self.host.partition("%")[0].lower(), self.port
+
+
+def read_origin(url: str) -> Origin:
+    """Return where `url` leads; raises ValueError that says what is wrong with it."""
+    found = _URL.match(url)
+    scheme = "" if found is None else found["scheme"].lower()
+    if found is None or scheme not in _DEFAULT_PORTS:
+        raise ValueError("it is not an HTTP address; write it like https://host[:port][/path]")
+    authority = found["authority"]
+    if "@" in authority:
+        raise ValueError("it holds credentials; pass them as token=")
+    if authority.startswith("["):
+        host, shown, rest = _bracketed(authority)
+    else:
+        shown, colon, digits = authority.partition(":")
+        host, rest = _name(shown), colon + digits
+    port = _port(rest)
+    return Origin(scheme, host, port or _DEFAULT_PORTS[scheme], shown + (rest if port else ""))
+
+
+def _bracketed(authority: str) -> tuple[str, str, str]:
+    """Return the address to connect to, the one to show, and what is behind the bracket."""
+    found = _BRACKETS.fullmatch(authority)
+    if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
+        raise ValueError("its IPv6 address is not like [::1] or [::1]:8080")
+    address, percent, zone = found["host"].partition("%")
+    # In a URL the sign itself is written %25 (RFC 6874 §2); people copy it as it is.
+    zone = unquote(zone.removeprefix("25") if zone != "25" else "", errors="strict")
+    try:
+        IPv6Address(address)
+    except AddressValueError as error:
+        raise ValueError(f"its IPv6 address is not one: {error}") from error
+    if percent and not _VISIBLE.fullmatch(zone):
+        raise ValueError("the zone of its IPv6 address is empty, or not visible ASCII")
+    return (f"{address}%{zone}" if percent else address), f"[{address}]", found["rest"]
+
+
+def _name(name: str) -> str:
+    """Return what to connect to; a dot at the end keeps a resolver from trying other domains."""
+    undotted = name.removesuffix(".")
+    labels = undotted.lower().split(".")
+    if not _NAME.fullmatch(name) or "" in labels:
+        raise ValueError("its host is not a name, an IPv4 address or an IPv6 address in brackets")
+    # Resolvers know neither by the dot: RFC 6761 §6.3 has no domains to try, an address even less.
+    return undotted if labels[-1] == "localhost" or labels[-1].isdigit() else name
+
+
+def _port(rest: str) -> int | None:
+    """Return the port in `:port`, None for none: an empty one is the default (RFC 9110 §4.2.3)."""
+    digits = rest.removeprefix(":")
+    if not digits:
+        return None
+    if not (digits.isascii() and digits.isdigit()):
+        raise ValueError("its port is not a number")
+    significant = digits.lstrip("0")
+    port = int(significant or "0") if len(significant) <= len(str(_LAST_PORT)) else _LAST_PORT + 1
+    if not 0 < port <= _LAST_PORT:
+        raise ValueError(f"its port is not one of 1 to {_LAST_PORT}")
+    return port

@@ -1,0 +1,40 @@
+"""Values as words for people: whatever they are, they can be shown, and in one line.
+
+What an application or a backend hands over may have no text (an exception whose `__str__` raises),
+far too much of it (an error page), or one that forges log lines and talks to terminals (CWE-117).
+"""
+
+from typing import Final
+
+MAX_LINE: Final = 500
+"""Characters of foreign text in one line of a log."""
+
+
+def words(value: object) -> str:
+    """Return `str(value)`; a value that cannot be written is named by its type."""
+    try:
+        return str(value)
+    except Exception:  # noqa: BLE001 (to show an error must not raise another one)
+        return f"<{type(value).__name__} that cannot be shown>"
+
+
+def error_words(error: BaseException) -> str:
+    """Return the kind of `error` and its message, if it has one."""
+    kind, said = type(error).__name__, words(error)
+    return f"{kind}: {said}" if said else kind
+
+
+def printable(text: object) -> str:
+    """Return `text` with everything that is not a visible character spelled out."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode()
+        for char in words(text)
+    )
+
+
+def one_line(text: object, limit: int = MAX_LINE) -> str:
+    """Return `text` in one line of visible characters, cut behind `limit` of its characters."""
+    whole = words(text)
+    if len(whole) <= limit:
+        return printable(whole)
+    return f"{printable(whole[:limit])}… ({len(whole)} characters)"

@@ -1,0 +1,79 @@
+"""Hooks that take their time: one at a time, in order, and never more than a few in waiting.
+
+A hook ends nothing and holds nothing up, so notices can come faster than it takes them. Those that
+find no room are counted and the count is logged: each of them has had its own line in the log.
+"""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from inspect import isawaitable
+from typing import Final
+
+from anyio.abc import TaskGroup
+from attrs import define, field
+
+from arkor_proto._types import FrameSkipped, Notice
+from arkor_proto.transports._callbacks import log_hook_error, log_notice, logger
+
+MOST_WAITING: Final = 100
+"""Notices that wait for a hook."""
+MOST_CHARACTERS: Final = 2**20
+"""Characters of skipped frames in the notices that wait."""
+
+
+@define(eq=False)
+class HookQueue:
+    """Logs notices, and calls a hook with one after the other, in a task where it takes time."""
+
+    call: Callable[[Notice], object]
+    tasks: TaskGroup
+    _waiting: deque[Notice] = field(init=False, factory=deque[Notice])
+    _characters: int = field(init=False, default=0)
+    _dropped: int = field(init=False, default=0)
+    _running: bool = field(init=False, default=False)
+
+    def tell(self, notice: Notice) -> None:
+        """Log a notice and call the hook, now or once it is done with what came before."""
+        log_notice(notice)
+        if self._running:
+            self._wait(notice)
+            return
+        returned = self.call(notice)
+        if isawaitable(returned):
+            self._running = True
+            self.tasks.start_soon(self._finish, returned, notice)
+
+    def _wait(self, notice: Notice) -> None:
+        size = _characters(notice)
+        full = self._waiting and self._characters + size > MOST_CHARACTERS
+        if full or len(self._waiting) >= MOST_WAITING:
+            self._dropped += 1
+        else:
+            self._waiting.append(notice)
+            self._characters += size
+
+    async def _finish(self, returned: Awaitable[object], notice: Notice) -> None:
+        try:
+            await _run(returned, notice)
+            while self._waiting:
+                notice = self._waiting.popleft()
+                self._characters -= _characters(notice)
+                again = self.call(notice)
+                if isawaitable(again):
+                    await _run(again, notice)
+        finally:
+            self._running = False
+            lost, self._dropped = self._dropped + len(self._waiting), 0
+            if lost:
+                logger.warning("the hook was too slow: it was not told of %d notices", lost)
+
+
+async def _run(returned: Awaitable[object], notice: Notice) -> None:
+    try:
+        await returned
+    except Exception as error:  # noqa: BLE001 (a hook ends nothing)
+        log_hook_error(notice, error)
+
+
+def _characters(notice: Notice) -> int:
+    return len(notice.data) if isinstance(notice, FrameSkipped) else 0

@@ -1,0 +1,46 @@
+"""Functions that a blocking client can call: plain ones, which are over when they return.
+
+What an async function returns does nothing until an event loop runs it, and a blocking client has
+none. Given one, it says so at once, or with the first value that gives an async function away.
+"""
+
+from collections.abc import AsyncGenerator, Coroutine
+from functools import partial
+from inspect import isasyncgenfunction, isawaitable, iscoroutinefunction
+from typing import TypeGuard
+
+
+class AsyncCallbackError(TypeError):
+    """A blocking client was given an async function."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"{name}: it is an async function, which the blocking client cannot run; "
+            "pass a plain one, or use arkor_proto.transports.anyio"
+        )
+
+
+def check_plain(name: str, function: object) -> None:
+    """Raise TypeError if `function` is known to be async: itself, as a partial, by `__call__`."""
+    while isinstance(function, partial):
+        function = function.func
+    wrapped: object = getattr(function, "__func__", function)
+    called: object = getattr(type(function), "__call__", None)  # noqa: B004 (what is it made of)
+    if any(iscoroutinefunction(each) or isasyncgenfunction(each) for each in (wrapped, called)):
+        raise AsyncCallbackError(name)
+
+
+def check_done(name: str, returned: object) -> None:
+    """Raise TypeError for what a plain function has returned only if it is async after all."""
+    if isawaitable(returned) or _is_async_generator(returned):
+        if _is_coroutine(returned):
+            returned.close()  # it never runs, and need not complain about that
+        raise AsyncCallbackError(name)
+
+
+def _is_coroutine(value: object) -> TypeGuard[Coroutine[object, object, object]]:
+    return isinstance(value, Coroutine)
+
+
+def _is_async_generator(value: object) -> TypeGuard[AsyncGenerator[object, object]]:
+    return isinstance(value, AsyncGenerator)

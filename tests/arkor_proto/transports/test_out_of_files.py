@@ -1,0 +1,99 @@
+"""A process that has no file descriptor left: every call raises the library's own error."""
+
+import os
+import resource
+from collections.abc import Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+import pytest
+from anyio import to_thread
+
+from arkor_proto import GaveUp, TransportError
+from arkor_proto._wire import chat_request
+from arkor_proto.transports import anyio as asynchronous
+from arkor_proto.transports import blocking
+from tests.arkor_proto.blocking import stage as blocking_stage
+from tests.arkor_proto.script import ENDPOINT
+from tests.arkor_proto.transports import stage
+from tests.arkor_proto.transports.peer import refused
+
+CHAT: Final = chat_request(ENDPOINT, [], job_id="j", step=1)
+SPARE: Final = pytest.mark.parametrize("spare", range(5))
+"""How many more files there may be: each step of a call meets the limit in one of these."""
+
+BLOCKING: Final[Mapping[str, Callable[[blocking.ArkorClient], object]]] = {
+    "job": lambda client: client.job("j"),
+    "me": lambda client: client.me(),
+    "chat": lambda client: client.chat(CHAT, None),
+    "start": lambda client: blocking_stage.trainer_of(client).start(),
+    "wait": lambda client: client.attach("j").wait(),
+    "cancel": lambda client: client.attach("j").cancel(),
+}
+ASYNCHRONOUS: Final[Mapping[str, Callable[[asynchronous.ArkorClient], Awaitable[object]]]] = {
+    "job": lambda client: client.job("j"),
+    "me": lambda client: client.me(),
+    "chat": lambda client: client.chat(CHAT, None),
+    "start": lambda client: stage.trainer_of(client).start(),
+    "wait": lambda client: client.attach("j").wait(),
+    "cancel": lambda client: client.attach("j").cancel(),
+}
+
+
+@contextmanager
+def no_files(spare: int) -> Generator[None]:
+    """Let this process open `spare` more files, and none after them."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    free = os.dup(0)
+    os.close(free)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (free + spare, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@SPARE
+@pytest.mark.parametrize("call", BLOCKING)
+def test_a_blocking_call_without_a_file_left_is_a_lost_connection(call: str, spare: int) -> None:
+    with (
+        blocking_stage.client_of(refused(), max_attempts=0) as client,
+        no_files(spare),
+        pytest.raises((TransportError, GaveUp), match=r"Too many open files|Connection refused"),
+    ):
+        BLOCKING[call](client)
+
+
+@SPARE
+@pytest.mark.anyio
+@pytest.mark.usefixtures("nothing_is_left")
+@pytest.mark.parametrize("call", ASYNCHRONOUS)
+async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
+    call: str, spare: int
+) -> None:
+    async with stage.client_of(refused(), max_attempts=0) as client:
+        with (
+            no_files(spare),
+            pytest.raises((TransportError, GaveUp), match=r"Too many open|Connection refused"),
+        ):
+            await ASYNCHRONOUS[call](client)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("kind", ["anyio", "blocking"])
+async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None:
+    async with stage.serve(job=[{"id": "j", "submitted": True}]) as mock:
+        if kind == "anyio":
+            async with stage.client_of(mock.base_url) as client:
+                await client.job("j")
+                with no_files(0):
+                    assert (await client.job("j")).id == "j"
+        else:
+            await to_thread.run_sync(_ask_twice, mock.base_url)
+
+
+def _ask_twice(base_url: str) -> None:
+    with blocking_stage.client_of(base_url) as client:
+        client.job("j")
+        with no_files(3):  # a call waits at a place of its own
+            assert client.job("j").id == "j"
