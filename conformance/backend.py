@@ -49,6 +49,7 @@ from mock_server import (
     RequestRejected,
     ResponseStarted,
     RuleFired,
+    UpstreamFailed,
     ScriptedFrame,
     scenario_from_dict,
 )
@@ -264,7 +265,7 @@ class _Recording:
             case ConnectionClosed(connection=connection, how=how, by=by):
                 exchanges = tuple(self._carried.get(connection, ()))
                 return Closed(connection, how, by, exchanges)
-            case RuleFired() | PortChanged():
+            case RuleFired() | PortChanged() | UpstreamFailed():
                 return None
             case _:
                 assert_never(record)

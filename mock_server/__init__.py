@@ -20,6 +20,7 @@ from mock_server.journal import (
     RequestRejected,
     ResponseStarted,
     RuleFired,
+    UpstreamFailed,
     record_to_dict,
     to_jsonl,
 )
@@ -67,6 +68,7 @@ __all__ = [
     "Select",
     "Span",
     "Stall",
+    "UpstreamFailed",
     "record_to_dict",
     "scenario_from_dict",
     "scenario_from_file",

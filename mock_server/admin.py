@@ -24,7 +24,7 @@ from mock_server.journal import Journal
 from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
-from mock_server.net.service import Answered, Origin, Service
+from mock_server.net.service import Answered, Origin, Reports, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Request
 from mock_server.server import MockServer
@@ -116,9 +116,11 @@ class AdminOrigin:
     """What a Host header may say; anything else is a browser led here by a foreign page."""
     shutdown: anyio.Event
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Answer one request of the admin."""
-        del resume
+        del resume, reports
         try:
             self._check(request)
             segments = [unquote(part) for part in self._path(request).split("/")]

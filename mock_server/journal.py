@@ -101,6 +101,23 @@ class FrameSent:
 
 
 @frozen
+class UpstreamFailed:
+    """The real backend behind a proxy gave no answer, or only a part of one.
+
+    `reason` is one of refused, reset, dns, tls, timeout, unreachable, malformed, truncated and
+    compressed; `why` says it in a sentence.
+    """
+
+    seq: int
+    at: float
+    connection: int
+    route: Route
+    attempt: int
+    reason: str
+    why: str
+
+
+@frozen
 class ExchangeEnded:
     """An exchange is over: `how` it ended and `by` whom (server or client)."""
 
@@ -148,6 +165,7 @@ Record = (
     | RequestRejected
     | ResponseStarted
     | FrameSent
+    | UpstreamFailed
     | ExchangeEnded
     | ConnectionClosed
     | RuleFired

@@ -64,6 +64,12 @@ def _insertion() -> Shape[Insert]:
     return Shape(inner.kinds, inner.says, read, inner.schema)
 
 
+def _header_values() -> Shape[str | tuple[str, ...]]:
+    inner = either(header_text(), array(header_text(), 64))
+    says = f"{header_text().says}, or an array of such strings"
+    return Shape(inner.kinds, says, inner.read, inner.schema)
+
+
 def _copies() -> Shape[int]:
     inner = either(flag(), integer(0, 1000))
     return Shape(
@@ -131,8 +137,11 @@ class Rule:
     )
     status: int | None = word(integer(200, 999), "answers with this status", default=None)
     reason: str | None = word(header_text(), "the reason phrase", default=None)
-    headers: Mapping[str, str] | None = word(
-        mapping(header_text()), "headers added or replaced", default=None
+    headers: Mapping[str, str | tuple[str, ...]] | None = word(
+        mapping(_header_values()),
+        "headers added or replaced; an array sends the field so many times, an empty one takes it "
+        "out",
+        default=None,
     )
     body: str | None = word(text(1 << 24), "the body, as text", default=None)
     json: object = word(anything(), "the body, as JSON", default=None)

@@ -107,7 +107,14 @@ def _unit(rule: Rule) -> str:
 
 def _headers(rule: Rule) -> str:
     headers = (rule.headers or {}).items()
-    return " and ".join(f"sends the header {name}: {quoted(value)}" for name, value in headers)
+    return " and ".join(_header(name, value) for name, value in headers)
+
+
+def _header(name: str, value: str | tuple[str, ...]) -> str:
+    values = (value,) if isinstance(value, str) else value
+    if not values:
+        return f"sends no header {name}"
+    return " and ".join(f"sends the header {name}: {quoted(each)}" for each in values)
 
 
 def _frame(scripted: ScriptedFrame) -> str:

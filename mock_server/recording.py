@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from attrs import define, evolve, field
 
 from mock_server.framing import Frame
+from mock_server.heads import Head
 from mock_server.model import Scenario
-from mock_server.net.service import Answered, Origin, Source
+from mock_server.net.service import Answered, Origin, Reports, Source
 from mock_server.routing import Request
 from mock_server.transcription import Heard, transcribed
+from mock_server.upstream import Failure
 from mock_server.vocabulary import Ending, Resume, Route, Shift
 
 
@@ -28,14 +30,17 @@ class RecordingOrigin:
         factory=dict[tuple[Route, str | None], int], init=False
     )
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Let the real origin answer, uncompressed: compressed frames cannot be told apart."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
         heard = Heard(request, attempt)
         self._heard.append(heard)
         asked = self._clock()
-        answered = await self._origin.answer(request.uncompressed(), resume)
+        listening = _ListeningReports(reports, heard)
+        answered = await self._origin.answer(request.uncompressed(), resume, listening)
         heard.head, heard.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
             heard.body = answered.body
@@ -50,6 +55,23 @@ class RecordingOrigin:
     def scenario(self) -> Scenario:
         """Return what was heard so far as a scenario."""
         return transcribed(self._heard)
+
+
+@define(eq=False)
+class _ListeningReports:
+    """Remembers the heads that come before an answer."""
+
+    _reports: Reports
+    _heard: Heard
+
+    async def early(self, head: Head) -> None:
+        """Remember a head and hand it on."""
+        self._heard.early.append(head.status)
+        await self._reports.early(head)
+
+    def failed(self, failure: Failure) -> None:
+        """Hand it on."""
+        self._reports.failed(failure)
 
 
 @define(eq=False)

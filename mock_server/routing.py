@@ -4,7 +4,9 @@ It knows methods and paths (facts of the wire). It refuses to know hosts, bodies
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -24,6 +26,8 @@ _PER_JOB: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("cancel",): (Route.CANCEL, ("POST",)),
     (): (Route.JOB, ("GET",)),
 }
+
+_ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
 
 
 @frozen
@@ -56,7 +60,15 @@ Claims = Callable[[Request], bool]
 def request_of(
     method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> Request:
-    """Find the call; the job id is one path segment, percent-decoded once."""
+    """Find the call; the job id is one path segment, percent-decoded once.
+
+    Of a target in absolute-form, which a client sends to a proxy, only the origin-form is kept; its
+    host takes the place of the Host field (RFC 9112, 3.2.2).
+    """
+    if absolute := _ABSOLUTE.match(target):
+        host = absolute["authority"].rpartition("@")[2]
+        headers = (("host", host), *(each for each in headers if each[0] != "host"))
+        target = _origin_form(method, absolute["rest"].partition("#")[0])
     path, _, query = target.partition("?")
     segments = tuple(path.split("/")[1:])
     route, methods, job = Route.OTHER, tuple[str, ...](), None
@@ -70,6 +82,29 @@ def request_of(
     pairs = parse_qs(query, keep_blank_values=True)
     flat = {key: values[0] for key, values in pairs.items()}
     return Request(method, target, headers, body, route, methods, job, flat)
+
+
+def _origin_form(method: str, rest: str) -> str:
+    if rest.startswith("/"):
+        return rest
+    # RFC 9112, 3.2.4: the URI without a path and a query stands for the server itself.
+    return "*" if method == "OPTIONS" and not rest else "/" + rest
+
+
+def unanswerable(method: str, target: str) -> tuple[int, str] | None:
+    """Return the status and the reason for a target that names nothing here, else None.
+
+    A target is a path, or a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
+    """
+    if method == "CONNECT":
+        why = (
+            "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own "
+            "address the base URL of the client"
+        )
+        return HTTPStatus.NOT_IMPLEMENTED, why
+    if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
+        return None
+    return HTTPStatus.BAD_REQUEST, "the target is no path, no http:// URL and not OPTIONS *"
 
 
 def wire_text(text: str) -> str:

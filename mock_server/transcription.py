@@ -11,6 +11,7 @@ client that resumes elsewhere than the recorded one gets what comes strictly aft
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from attrs import define, evolve, field
@@ -39,6 +40,7 @@ _NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
 # Asked again more often than was heard, these calls get the last answer again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
+_MOST_EARLY: Final = 16
 _LONGEST: Final = MAX_MS / 1000
 _NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
 _DEEPEST: Final = 50
@@ -55,6 +57,8 @@ class Heard:
     """Which request of its route and job, from 1."""
     head: Head | None = None
     """None when the client left before there was any."""
+    early: list[int] = field(factory=list[int])
+    """The statuses of the heads that came before it."""
     late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
@@ -103,6 +107,8 @@ def _rule(heard: Heard, *, again: bool) -> Rule:
         status=head.status,
         reason=None if reason in {"", phrase_of(head.status)} else reason,
         headers=_headers(head) or None,
+        early=tuple(heard.early[:_MOST_EARLY]),
+        content_length=_unsent_length(heard, head),
         delay=_paced(heard.late),
     )
     if heard.body is not None:
@@ -127,14 +133,26 @@ def _cursor(request: Request) -> Mapping[str, str] | None:
     return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
 
 
-def _headers(head: Head) -> dict[str, str]:
-    """Return the headers to say again; those of one name are one list (RFC 9110, 5.3)."""
-    found: dict[str, tuple[str, str]] = {}
+def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
+    """Return the header fields to send again, repeated ones as often as they came."""
+    names: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
     for name, value in head.headers:
         if (lower := name.lower()) not in _NOT_KEPT:
-            first, before = found.get(lower, (name, ""))
-            found[lower] = (first, f"{before}, {_text(value)}" if before else _text(value))
-    return dict(found.values())
+            names.setdefault(lower, name)
+            values.setdefault(lower, []).append(_text(value))
+    return {
+        names[lower]: found[0] if len(found) == 1 else tuple(found)
+        for lower, found in values.items()
+    }
+
+
+def _unsent_length(heard: Heard, head: Head) -> tuple[int, ...]:
+    """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
+    if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
+        return ()
+    length = next((value for name, value in head.headers if name.lower() == "content-length"), "")
+    return (int(length),) if BodyKind.of(head.headers).small else ()
 
 
 def _with_body(rule: Rule, body: bytes) -> Rule:

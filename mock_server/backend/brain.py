@@ -116,6 +116,8 @@ class Backend:
         return calls[request.route](request, now)
 
     def _misrouted(self, request: Request) -> Reply:
+        if request.target == "*":  # OPTIONS * is about the server as a whole (RFC 9110, 9.3.7)
+            return Reply(HTTPStatus.NO_CONTENT, (("Allow", "GET, OPTIONS, POST"),), b"")
         if not request.methods:
             return refuse(404, f"no route {request.target.partition('?')[0]!r}")
         allow = ", ".join(request.methods)

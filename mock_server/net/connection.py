@@ -11,7 +11,7 @@ from typing import Final
 
 import anyio
 import h11
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from mock_server.backend import refuse
 from mock_server.engine import slow_read_of
@@ -31,7 +31,7 @@ from mock_server.net.service import Service
 from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.program import ExchangeProgram
-from mock_server.routing import Request, json_of, request_of
+from mock_server.routing import Request, json_of, request_of, unanswerable
 from mock_server.vocabulary import Accepting, Ending, TlsFault
 
 _SLOW_BLOCK: Final = 1024
@@ -256,13 +256,17 @@ class ServerConnection:
             raise _Refused(400, "no request line")
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
         method, target = head.method.decode(), head.target.decode("latin-1")
+        if (refused := unanswerable(method, target)) is not None:
+            # What is no path may hold a password (RFC 3986, 3.2.1): it is not written down.
+            self._asked = request_of(method, "", headers, b"")
+            raise _Refused(*refused)
         self._asked = bare = request_of(method, target, headers, b"")
         counted = self._count(bare) if self._service.claims is None else None
         if self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
         body = await self._body(self._rate(bare, counted))
-        request = request_of(method, target, headers, body)
+        request = evolve(bare, body=body)
         program = self._claimed(request) if counted is None else counted
         self._asked = None
         note_request(self._service.journal, self.number, request, program)

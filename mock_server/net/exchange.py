@@ -11,14 +11,22 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from mock_server.framing import Frame
-from mock_server.heads import BODILESS, Head, HeadPlan, head_plan, phrase_of, replaced
-from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
-from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
+from mock_server.heads import BODILESS, BodyKind, Head, HeadPlan, head_plan, phrase_of, replaced
+from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted, UpstreamFailed
+from mock_server.net.service import (
+    BATCH,
+    Answered,
+    FixedSource,
+    Service,
+    Source,
+    answered_with_failure,
+)
 from mock_server.net.wire import AnyWire
 from mock_server.operations import AwaitGate, End, Operation, Pause, Write
 from mock_server.program import ExchangeProgram
 from mock_server.promise import Promise, Terms, announced
 from mock_server.routing import Request
+from mock_server.upstream import Failure, Reason
 from mock_server.vocabulary import Ending, Framing, Lost
 
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
@@ -58,6 +66,8 @@ class ExchangeOnWire:
     """Whether the server has stopped for good and waits for the client to leave."""
     noted: bool = field(default=False, init=False)
     """Whether the journal knows of the end."""
+    _early_heads: list[Head] = field(factory=list[Head], init=False)
+    """What the origin sent before its answer, while rules have not yet decided about it."""
 
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
@@ -80,7 +90,8 @@ class ExchangeOnWire:
     async def _answer(self, plan: HeadPlan) -> Answered:
         if plan.asks_origin:
             request = self._request.uncompressed() if self._program.rules else self._request
-            answered = await self._service.origin.answer(request, plan.resume)
+            answered = await self._service.origin.answer(request, plan.resume, self)
+            answered = await self._readable(answered)
         else:
             status = plan.status or 200
             body = b"" if plan.body is None else plan.body
@@ -90,8 +101,39 @@ class ExchangeOnWire:
         head = answered.head
         status = plan.status or head.status
         reason = plan.reason or (head.reason if status == head.status else phrase_of(status))
-        headers = tuple(replaced(head.headers, plan.headers).items())
+        headers = replaced(head.headers, plan.headers, plan.without)
         return evolve(answered, head=Head(status, reason, headers))
+
+    async def _readable(self, answered: Answered) -> Answered:
+        """Refuse a compressed stream if a rule has to look into it: it would never act."""
+        about = BodyKind.of(answered.head.headers)
+        if not (about.stream and about.coding and self._program.looks_into_frames):
+            return answered
+        if not isinstance(answered.body, bytes):
+            await answered.body.aclose()
+        failure = Failure(
+            Reason.COMPRESSED,
+            f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
+            "turn compression off at the upstream, or take the rules about frames away",
+        )
+        self.failed(failure)
+        return answered_with_failure(failure)
+
+    async def early(self, head: Head) -> None:
+        """Hand a head on that the origin sent before its answer; with rules, not before they say."""
+        if not self._chunks_allowed:
+            return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
+        if self._program.rules:
+            self._early_heads.append(head)
+        else:
+            await self._wire.send(head.render())
+
+    def failed(self, failure: Failure) -> None:
+        """Write down that the upstream failed."""
+        journal = self._service.journal
+        about = (self._request.route, self._program.about.attempt)
+        said = (failure.reason.value, failure.why)
+        journal.add(UpstreamFailed(*journal.stamp(), self._connection, *about, *said))
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
@@ -123,6 +165,7 @@ class ExchangeOnWire:
         return (
             self._program.plain
             and not plan.early
+            and not self._early_heads
             and plan.raw is None
             and self._promise.framing is None
         )
@@ -137,7 +180,8 @@ class ExchangeOnWire:
     def _early(self, plan: HeadPlan) -> bytes:
         if not self._chunks_allowed:
             return b""  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
-        return b"".join(Head(code, phrase_of(code), ()).render() for code in plan.early)
+        heads = (*self._early_heads, *(Head(code, phrase_of(code), ()) for code in plan.early))
+        return b"".join(head.render() for head in heads)
 
     async def _stream(self, source: Source) -> Ended:
         program = self._program

@@ -6,12 +6,13 @@ It knows who answers (the origin) and what happened. It refuses to know sockets.
 import math
 import time
 from collections.abc import Callable, Sequence
+from http import HTTPStatus
 from typing import Final, Protocol
 
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.backend import Backend, Follow, Job, Reply, Stream
+from mock_server.backend import Backend, Follow, Job, Reply, Stream, reply_json
 from mock_server.engine import Engine
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
@@ -19,6 +20,7 @@ from mock_server.journal import Journal, RuleFired
 from mock_server.model import Limits
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Claims, Request
+from mock_server.upstream import Failure
 from mock_server.vocabulary import Ending, Outage, Resume, Shift
 
 BATCH: Final = 64
@@ -52,22 +54,47 @@ class Answered:
     body: bytes | Source
 
 
-def answered_to_head(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
-    """Answer a HEAD request with `head` and the length, if an upstream's fields tell it.
+def without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
+    """Answer with `head` alone, to a HEAD request or with a 304, as an upstream did.
 
-    That is the length which a GET would have; without one the head may only speak of chunks.
+    The length, if the upstream's fields tell it, is the one that a GET would have (RFC 9110, 8.6);
+    without one the head may only speak of chunks. A 204 has none.
     """
+    if head.status == HTTPStatus.NO_CONTENT:
+        return Answered(head, b"")
     length = tuple(pair for pair in said if pair[0].lower() == "content-length")
     whole = evolve(head, headers=(*head.headers, *length))
     return Answered(whole, b"" if length else FixedSource(()))
 
 
+class Reports(Protocol):
+    """What an origin reports while it answers, other than the answer."""
+
+    async def early(self, head: Head) -> None:
+        """Hand on a head that comes before the answer's (RFC 9110, 15.2)."""
+        ...
+
+    def failed(self, failure: Failure) -> None:
+        """Write down that a real backend failed, before or within its answer."""
+        ...
+
+
 class Origin(Protocol):
     """Who answers the requests."""
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
-        """Answer one request; `request` has everything but hop-by-hop matters."""
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
+        """Answer one request; what it has to say besides goes to `reports`."""
         ...
+
+
+def answered_with_failure(failure: Failure, where: str = "") -> Answered:
+    """Answer for an upstream that failed: 502 or 504, with the reason in one line of JSON."""
+    upstream = f"upstream {where}" if where else "upstream"
+    words = {"error": f"{upstream}: {failure.why}", "reason": failure.reason.value}
+    reply = reply_json(failure.status, words)
+    return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
 
 
 @define
@@ -154,8 +181,11 @@ class BackendOrigin:
     backend: Backend
     clock: Callable[[], float] = time.monotonic
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Let the brain answer."""
+        del reports
         answer = self.backend.answer(request, self.clock(), resume)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
         match answer:
