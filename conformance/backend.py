@@ -49,8 +49,8 @@ from mock_server import (
     RequestRejected,
     ResponseStarted,
     RuleFired,
-    UpstreamFailed,
     ScriptedFrame,
+    UpstreamFailed,
     scenario_from_dict,
 )
 from mock_server.net.listener import Listener

@@ -12,8 +12,9 @@ import anyio
 import h11
 from attrs import define, field
 
+from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import NO_BODY, BodyKind, Head
+from mock_server.heads import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.service import (
     Answered,
     FixedSource,
@@ -21,7 +22,7 @@ from mock_server.net.service import (
     answered_with_failure,
     without_body,
 )
-from mock_server.routing import Request
+from mock_server.routing import NO_TUNNELS, Request
 from mock_server.upstream import (
     Failed,
     Failure,
@@ -110,6 +111,9 @@ class ProxyOrigin:
     ) -> Answered:
         """Ask the upstream; an upstream that fails is a 502 or 504 of the proxy."""
         del resume
+        if request.method == "CONNECT":
+            reply = refuse(501, NO_TUNNELS)
+            return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
         try:
             exchange, response = await self._ask(request, reports)
         except Failed as failed:

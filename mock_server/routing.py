@@ -53,6 +53,10 @@ class Request:
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
+NO_TUNNELS: Final = (
+    "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own address the "
+    "base URL of the client"
+)
 Claims = Callable[[Request], bool]
 """Tells whether a request is meant for this server; it must not raise."""
 
@@ -69,6 +73,8 @@ def request_of(
         host = absolute["authority"].rpartition("@")[2]
         headers = (("host", host), *(each for each in headers if each[0] != "host"))
         target = _origin_form(method, absolute["rest"].partition("#")[0])
+    elif method == "CONNECT":
+        target = target.rpartition("@")[2]  # a password has no place here, and none in a journal
     path, _, query = target.partition("?")
     segments = tuple(path.split("/")[1:])
     route, methods, job = Route.OTHER, tuple[str, ...](), None
@@ -96,14 +102,10 @@ def unanswerable(method: str, target: str) -> tuple[int, str] | None:
 
     A target is a path, or a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
     """
-    if method == "CONNECT":
-        why = (
-            "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own "
-            "address the base URL of the client"
-        )
-        return HTTPStatus.NOT_IMPLEMENTED, why
     if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
         return None
+    if method == "CONNECT":
+        return None  # a host and a port (RFC 9112, 3.2.3): who answers refuses it
     return HTTPStatus.BAD_REQUEST, "the target is no path, no http:// URL and not OPTIONS *"
 
 

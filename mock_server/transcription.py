@@ -40,6 +40,11 @@ _NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
 # Asked again more often than was heard, these calls get the last answer again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
+_LENGTH: Final = re.compile(r"[0-9]{1,12}")
+_COOKIE: Final = "set-cookie"
+_COOKIE_WORDS: Final = frozenset(
+    {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned"}
+)
 _MOST_EARLY: Final = 16
 _LONGEST: Final = MAX_MS / 1000
 _NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
@@ -138,9 +143,11 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     names: dict[str, str] = {}
     values: dict[str, list[str]] = {}
     for name, value in head.headers:
-        if (lower := name.lower()) not in _NOT_KEPT:
-            names.setdefault(lower, name)
-            values.setdefault(lower, []).append(_text(value))
+        if (lower := name.lower()) in _NOT_KEPT and lower != _COOKIE:
+            continue
+        said = _text(value)
+        names.setdefault(lower, name)
+        values.setdefault(lower, []).append(_without_value(said) if lower == _COOKIE else said)
     return {
         names[lower]: found[0] if len(found) == 1 else tuple(found)
         for lower, found in values.items()
@@ -151,8 +158,16 @@ def _unsent_length(heard: Heard, head: Head) -> tuple[int, ...]:
     """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
     if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
-    length = next((value for name, value in head.headers if name.lower() == "content-length"), "")
-    return (int(length),) if BodyKind.of(head.headers).small else ()
+    lengths = [value for name, value in head.headers if name.lower() == "content-length"]
+    return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
+
+
+def _without_value(cookie: str) -> str:
+    """Return a Set-Cookie field without its secret: the name and the attributes of RFC 6265, 5.2."""
+    pair, *attributes = cookie.split(";")
+    name, assigns, _ = pair.partition("=")
+    kept = [each for each in attributes if each.partition("=")[0].strip().lower() in _COOKIE_WORDS]
+    return ";".join([f"{name}={REDACTED}" if assigns else REDACTED, *kept])
 
 
 def _with_body(rule: Rule, body: bytes) -> Rule:

@@ -99,7 +99,7 @@ _SENTENCES: Final = {
     Reason.DNS: "its name has no address",
     Reason.REFUSED: "it refused the connection",
     Reason.RESET: "it reset the connection",
-    Reason.TRUNCATED: "it closed the connection before its answer was complete",
+    Reason.TRUNCATED: "it closed the connection too early",
     Reason.TIMEOUT: "it did not answer in time",
 }
 
@@ -117,8 +117,8 @@ def _sentence(reason: Reason, error: BaseException) -> str:
 
 
 def _reason_of(error: BaseException) -> str:
-    said = error.reason if isinstance(error, ssl.SSLError) else None
-    return (said or "the connection ended").lower().replace("_", " ")
+    said: object = getattr(error, "reason", None)  # not every SSLError has one
+    return (str(said) if said else "the connection ended").lower().replace("_", " ")
 
 
 def _without_quotes(text: str) -> str:
@@ -186,8 +186,10 @@ class Upstream:
             )
         except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             await anyio.aclose_forcefully(plain)
-            ended = ssl.SSLError() if failure_of(error).reason is not Reason.TLS else error
-            raise Failed(failure_of(ended)) from error
+            failure = failure_of(error)
+            if failure.reason is not Reason.TLS:
+                failure = Failure(Reason.TLS, f"{failure.why}, amid the TLS handshake")
+            raise Failed(failure) from error
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await anyio.aclose_forcefully(plain)

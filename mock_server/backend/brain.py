@@ -17,7 +17,7 @@ from mock_server.backend.jobs import Job
 from mock_server.damage import compact
 from mock_server.framing import Frame
 from mock_server.model import BackendPlan, JobPlan, Scenario
-from mock_server.routing import Request, json_of
+from mock_server.routing import NO_TUNNELS, Request, json_of
 from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Resume, Route, Shift, UnknownCursor
 
@@ -118,6 +118,8 @@ class Backend:
     def _misrouted(self, request: Request) -> Reply:
         if request.target == "*":  # OPTIONS * is about the server as a whole (RFC 9110, 9.3.7)
             return Reply(HTTPStatus.NO_CONTENT, (("Allow", "GET, OPTIONS, POST"),), b"")
+        if request.method == "CONNECT":
+            return refuse(404, NO_TUNNELS)
         if not request.methods:
             return refuse(404, f"no route {request.target.partition('?')[0]!r}")
         allow = ", ".join(request.methods)

@@ -72,7 +72,7 @@ class ExchangeOnWire:
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
         lost = next((rule for rule in self._program.rules if rule.lose is not None), None)
-        plan = head_plan(self._program.rules, self._request.route)
+        plan = self._plan()
         if lost is not None and lost.lose is Lost.REQUEST:
             return await self._end(End(lost.end or Ending.RST))
         answered = await self._answer(plan)
@@ -81,17 +81,21 @@ class ExchangeOnWire:
                 return await self._end(End(lost.end or Ending.RST))
             if delay := self._program.head_delay():
                 await self._pause(delay)
-            return await self._respond(plan, answered)
+            return await self._respond(self._plan(), answered)
         finally:
             if not isinstance(answered.body, bytes):
                 with anyio.CancelScope(shield=True):
                     await answered.body.aclose()
 
+    def _plan(self) -> HeadPlan:
+        return head_plan(self._program.rules, self._request.route)
+
     async def _answer(self, plan: HeadPlan) -> Answered:
         if plan.asks_origin:
             request = self._request.uncompressed() if self._program.rules else self._request
             answered = await self._service.origin.answer(request, plan.resume, self)
-            answered = await self._readable(answered)
+            if refusal := await self._unreadable(answered):
+                return refusal
         else:
             status = plan.status or 200
             body = b"" if plan.body is None else plan.body
@@ -104,11 +108,15 @@ class ExchangeOnWire:
         headers = replaced(head.headers, plan.headers, plan.without)
         return evolve(answered, head=Head(status, reason, headers))
 
-    async def _readable(self, answered: Answered) -> Answered:
-        """Refuse a compressed stream if a rule has to look into it: it would never act."""
+    async def _unreadable(self, answered: Answered) -> Answered | None:
+        """Refuse a compressed stream if a rule has to look into it: it would never act.
+
+        No rule is about the refusal, which has to reach the client as it is.
+        """
         about = BodyKind.of(answered.head.headers)
         if not (about.stream and about.coding and self._program.looks_into_frames):
-            return answered
+            return None
+        self._program = ExchangeProgram(self._program.about, [])
         if not isinstance(answered.body, bytes):
             await answered.body.aclose()
         failure = Failure(
