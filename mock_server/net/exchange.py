@@ -94,8 +94,11 @@ class ExchangeOnWire:
         if plan.asks_origin:
             request = self._request.uncompressed() if self._program.rules else self._request
             answered = await self._service.origin.answer(request, plan.resume, self)
-            if refusal := await self._unreadable(answered):
-                return refusal
+            answered = await self._unreadable(answered) or answered
+            if answered.failed:
+                # A rule that bent it would hide from the client what is wrong.
+                self._program = ExchangeProgram(self._program.about, [])
+                return answered
         else:
             status = plan.status or 200
             body = b"" if plan.body is None else plan.body
@@ -109,14 +112,10 @@ class ExchangeOnWire:
         return evolve(answered, head=Head(status, reason, headers))
 
     async def _unreadable(self, answered: Answered) -> Answered | None:
-        """Refuse a compressed stream if a rule has to look into it: it would never act.
-
-        No rule is about the refusal, which has to reach the client as it is.
-        """
+        """Refuse a compressed stream if a rule has to look into it: it would never act."""
         about = BodyKind.of(answered.head.headers)
         if not (about.stream and about.coding and self._program.looks_into_frames):
             return None
-        self._program = ExchangeProgram(self._program.about, [])
         if not isinstance(answered.body, bytes):
             await answered.body.aclose()
         failure = Failure(

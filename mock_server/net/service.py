@@ -52,6 +52,8 @@ class Answered:
 
     head: Head
     body: bytes | Source
+    failed: bool = False
+    """Whether it only tells that an upstream failed: then no rule is about it."""
 
 
 def without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
@@ -94,7 +96,8 @@ def answered_with_failure(failure: Failure, where: str = "") -> Answered:
     upstream = f"upstream {where}" if where else "upstream"
     words = {"error": f"{upstream}: {failure.why}", "reason": failure.reason.value}
     reply = reply_json(failure.status, words)
-    return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
+    head = Head(reply.status, phrase_of(reply.status), reply.headers)
+    return Answered(head, reply.body, failed=True)
 
 
 @define
