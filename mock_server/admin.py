@@ -23,6 +23,7 @@ from mock_server.heads import Head, phrase_of
 from mock_server.journal import Journal
 from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
+from mock_server.net.hosts import HostNames
 from mock_server.net.listener import Listener
 from mock_server.net.service import Answered, Origin, Reports, Service
 from mock_server.net.tls import TlsSettings
@@ -112,8 +113,7 @@ class AdminOrigin:
     fleet: Fleet
     token: str = field(repr=False)
     reads_need_token: bool
-    names: frozenset[str]
-    """What a Host header may say; anything else is a browser led here by a foreign page."""
+    names: HostNames
     shutdown: anyio.Event
 
     async def answer(
@@ -134,8 +134,10 @@ class AdminOrigin:
         return Answered(Head(answer.status, phrase_of(answer.status), answer.headers), answer.body)
 
     def _check(self, request: Request) -> None:
-        if (request.header("host") or "").lower() not in self.names:
-            raise Refusal(403, f"the Host {request.header('host')!r} is not this server's")
+        if not self.names.admit(request.header("host") or ""):
+            raise Refusal(
+                403, "the Host is not this server's; `--allow-host NAME` adds a name that is"
+            )
         if request.header("origin") is not None:
             raise Refusal(403, "requests with an Origin are refused: no page may drive the mock")
         if request.method in _READING and not self.reads_need_token:
@@ -212,6 +214,9 @@ class AdminServer:
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself stays plain."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
+    names: Sequence[str] = field(default=(), kw_only=True)
+    """What a Host may say besides what is bound: `name` or `name:port`; OddHost for no host."""
+    _authority: str = field(default="", init=False)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
 
@@ -222,10 +227,9 @@ class AdminServer:
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
         self._fleet = Fleet(self.host, group, self.upstream, self.tls)
-        names = {f"{name}:{self.port}" for name in (self.host, "localhost", f"[{self.host}]")}
-        origin = AdminOrigin(
-            self._fleet, self.token, self.reads_need_token, frozenset(names), self.shutdown
-        )
+        self._authority = listener.authority
+        names = HostNames.of(self.host, self.port, self.names)
+        origin = AdminOrigin(self._fleet, self.token, self.reads_need_token, names, self.shutdown)
         limits = Limits(connections=256, body_bytes=4 << 20, records=1000)
         service = Service(Engine(0, lambda _: None), Journal(limits.records), origin, limits)
         await self._stack.enter_async_context(Host(service, listener))
@@ -246,7 +250,7 @@ class AdminServer:
     @property
     def url(self) -> str:
         """Where the admin is found, its prefix included."""
-        return f"http://{self.host}:{self.port}{PREFIX}"
+        return f"http://{self._authority}{PREFIX}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
         """Start one more server; raises OSError when the port is taken."""

@@ -7,16 +7,28 @@ refuses to know what a fault does.
 import json
 import re
 import tomllib
-from collections.abc import Mapping
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mock_server.model import JobPlan, Rule, Scenario
-from mock_server.shapes import ScenarioError, is_array, is_table
+from mock_server.durable import OddFile, read_regular, reason_of
+from mock_server.lines import json_lines, line_of, toml_lines
+from mock_server.model import JobPlan, Limits, Rule, Scenario
+from mock_server.shapes import Mistakes, ScenarioError, is_array, is_table
 from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
 from mock_server.words import plain, table, words_of
 
 _SCENARIO: Final = table(Scenario, "a scenario")
+_MOST: Final = 1 << 30
+# The marks of UTF-32 begin like those of UTF-16.
+_MARKS: Final = (
+    (BOM_UTF8, "UTF-8"),
+    (BOM_UTF32_LE, "UTF-32"),
+    (BOM_UTF32_BE, "UTF-32"),
+    (BOM_UTF16_LE, "UTF-16"),
+    (BOM_UTF16_BE, "UTF-16"),
+)
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _FRAME_WORDS: Final = {
@@ -58,31 +70,60 @@ def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
         found = _SCENARIO.read(data, "")
         _check(found)
     except ScenarioError as error:
-        raise ScenarioError(_NUMBERED.sub(r"\1 \2: ", str(error)).removeprefix(": ")) from None
+        raise error.rewritten(_readable) from None
+    except RecursionError:
+        raise ScenarioError("scenario: is nested too deeply; a scenario is flat") from None
     return found
 
 
+def _readable(error: ScenarioError) -> str:
+    return _NUMBERED.sub(r"\1 \2: ", str(error)).removeprefix(": ")
+
+
 def scenario_from_toml(source: str) -> Scenario:
-    """Read a scenario from TOML; raises ScenarioError that names the line or the place."""
-    return scenario_from_dict(_from_toml(source))
+    """Read a scenario from TOML; raises ScenarioError that names every line and place."""
+    return _located(_from_toml(source), source, toml_lines)
 
 
 def scenario_from_json(source: str) -> Scenario:
-    """Read a scenario from JSON; raises ScenarioError that names the line or the place."""
-    return scenario_from_dict(_from_json(source))
+    """Read a scenario from JSON; raises ScenarioError that names every line and place."""
+    return _located(_from_json(source), source, json_lines)
+
+
+def _located(
+    data: Mapping[str, object], source: str, find: Callable[[str], Mapping[str, int]]
+) -> Scenario:
+    try:
+        return scenario_from_dict(data)
+    except ScenarioError as error:
+        lines = find(source)
+
+        def with_line(mistake: ScenarioError) -> str:
+            line = line_of(mistake.at, lines)
+            return str(mistake) if line is None else f"{mistake} (line {line})"
+
+        raise error.rewritten(with_line) from None
 
 
 def scenario_from_file(path: Path) -> Scenario:
     """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
+    return checked_file(path)[0]
+
+
+def checked_file(path: Path) -> tuple[Scenario, bool]:
+    """Read a file; return also whether it says which version of the vocabulary it is written in.
+
+    Raises ScenarioError that begins, for each of its mistakes, with the file's name.
+    """
     try:
-        return scenario_from_dict(_from_file(path))
+        source = _text_of(path)
+        if path.suffix == ".json":
+            data = _from_json(source)
+            return _located(data, source, json_lines), "schema" in data
+        data = _from_toml(source)
+        return _located(data, source, toml_lines), "schema" in data
     except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from None
-
-
-def names_its_schema(path: Path) -> bool:
-    """Tell whether a file says which version of the vocabulary it is written in."""
-    return "schema" in _from_file(path)
+        raise error.rewritten(lambda mistake: f"{path}: {mistake}") from None
 
 
 def _from_toml(source: str) -> Mapping[str, object]:
@@ -92,32 +133,46 @@ def _from_toml(source: str) -> Mapping[str, object]:
         raise ScenarioError(f"TOML: {error}") from None
     except RecursionError:
         raise ScenarioError("TOML: nested too deeply; a scenario is flat") from None
+    except ValueError:
+        raise ScenarioError("TOML: a number has too many digits") from None
 
 
 def _from_json(source: str) -> Mapping[str, object]:
     try:
         data: object = json.loads(source)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except json.JSONDecodeError as error:
         raise ScenarioError(f"JSON: {error}") from None
+    except RecursionError:
+        raise ScenarioError("JSON: nested too deeply; a scenario is flat") from None
+    except ValueError:
+        raise ScenarioError("JSON: a number has too many digits") from None
     if not is_table(data):
         raise ScenarioError('JSON: a scenario is an object, such as {"rule": []}')
     return data
 
 
-def _from_file(path: Path) -> Mapping[str, object]:
-    readers = {".toml": _from_toml, ".json": _from_json}
-    if path.is_dir():
-        raise ScenarioError("is a directory; a scenario is a .toml or .json file")
-    if path.suffix not in readers:
-        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ScenarioError(f"has {given}; a scenario is a .toml or .json file")
+def _text_of(path: Path) -> str:
+    is_file = "a scenario is a .toml or .json file"
     try:
-        return readers[path.suffix](path.read_bytes().decode())
-    except OSError as error:
-        raise ScenarioError(error.strerror or str(error)) from None
+        content = read_regular(path, _MOST)
+    except OddFile as odd:
+        raise ScenarioError(f"{odd}; {is_file}") from None
+    except (OSError, ValueError) as error:
+        raise ScenarioError(reason_of(error)) from None
+    if path.suffix not in {".toml", ".json"}:
+        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise ScenarioError(f"has {given}; {is_file}")
+    for mark, coding in _MARKS:
+        if content.startswith(mark):
+            raise ScenarioError(
+                f"begins with the byte order mark of {coding}; save it as UTF-8 without"
+            )
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise ScenarioError(
-            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex"
+            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex (line {line})"
         ) from None
 
 
@@ -207,33 +262,48 @@ def said(value: Rule | Select | ScriptedFrame | JobPlan) -> set[str]:
 
 
 def _check(scenario: Scenario) -> None:
+    mistakes = Mistakes()
     for number, rule in enumerate(scenario.rules, 1):
-        check_rule(rule, f"rule {number}")
-        pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
-        if max(pauses) > scenario.limits.stall_time:
-            raise ScenarioError(
-                f"rule {number}: pauses for {max(pauses):g} s; limits.stall_ms allows "
-                f"{scenario.limits.stall_time:g} s"
-            )
-    ids = [job.id for job in scenario.jobs if job.id is not None]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise ScenarioError(f"job: the id {name!r} is given twice; ids are unique")
+        with mistakes.collected():
+            check_rule(rule, f"rule {number}")
+        with mistakes.collected():
+            _check_pauses(rule, scenario.limits, f"rule {number}")
+    ids: set[str] = set()
     for number, job in enumerate(scenario.jobs, 1):
-        if job.submitted and job.id is None:
-            raise ScenarioError(f"job {number}: a submitted job needs an id to be found by")
-        if job.emitted and job.interval:
-            raise ScenarioError(
-                f"job {number}: interval_ms paces events to come, but these are emitted; keep one"
-            )
+        with mistakes.collected():
+            _check_job(job, ids, f"job {number}")
+    mistakes.settle()
+
+
+def _check_pauses(rule: Rule, limits: Limits, where: str) -> None:
+    pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
+    if max(pauses) > limits.stall_time:
+        raise ScenarioError(
+            f"{where}: pauses for {max(pauses):g} s; limits.stall_ms allows {limits.stall_time:g} s"
+        )
+
+
+def _check_job(job: JobPlan, ids: set[str], where: str) -> None:
+    if job.id is not None:
+        if job.id in ids:
+            raise ScenarioError(f"{where}: the id {job.id!r} is given twice; ids are unique")
+        ids.add(job.id)
+    if job.submitted and job.id is None:
+        raise ScenarioError(f"{where}: a submitted job needs an id to be found by")
+    if job.emitted and job.interval:
+        raise ScenarioError(
+            f"{where}: interval_ms paces events to come, but these are emitted; keep one"
+        )
 
 
 def check_rule(rule: Rule, where: str) -> None:
     """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
     words = said(rule)
-    _check_unit(rule, words, where)
-    _check_head(rule, words, where)
-    _check_end(rule, words, where)
+    mistakes = Mistakes()
+    for check in (_check_unit, _check_head, _check_end):
+        with mistakes.collected():
+            check(rule, words, where)
+    mistakes.settle()
     if not words - _MODIFIERS:
         raise ScenarioError(f"{where}: does nothing; give it a fault, such as end = 'rst'")
 

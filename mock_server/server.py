@@ -123,7 +123,7 @@ class MockServer:
     def base_url(self) -> str:
         """Where clients find it, such as `http://127.0.0.1:41234`."""
         scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://{self.listener.host}:{self.listener.port}"
+        return f"{scheme}://{self.listener.authority}"
 
     @property
     def port(self) -> int:

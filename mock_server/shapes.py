@@ -6,8 +6,10 @@ the words themselves stand in `model.py`, each beside its shape.
 
 import difflib
 import math
+import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final, Generic, TypeGuard, TypeVar
 
@@ -19,11 +21,69 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
+_MOST: Final = 10**15
+_COUNT: Final = re.compile("[0-9]{1,15}")
+_DEEPEST: Final = 200
+_LONGEST_BITS: Final = 14_000
 MAX_MS: Final = 24 * 3600 * 1000.0
 
 
+_MOST_MISTAKES: Final = 100
+
+
 class ScenarioError(ValueError):
-    """A scenario says something impossible: the message names the place, the mistake, the remedy."""
+    """A scenario says something impossible: the message names the place, the mistake, the remedy.
+
+    There may be several mistakes: the message is that of the first.
+    """
+
+    def __init__(self, message: str, *, at: str = "", more: "Sequence[ScenarioError]" = ()) -> None:
+        super().__init__(message)
+        self.at = at or message.partition(": ")[0]
+        """The place, such as `rule 2.on.route`."""
+        self._more = tuple(more)
+
+    @property
+    def each(self) -> "tuple[ScenarioError, ...]":
+        """Every mistake on its own."""
+        return (ScenarioError(str(self), at=self.at), *self._more)
+
+    @property
+    def mistakes(self) -> tuple[str, ...]:
+        """The message of every mistake."""
+        return tuple(str(each) for each in self.each)
+
+    def rewritten(self, rewrite: "Callable[[ScenarioError], str]") -> "ScenarioError":
+        """Return the same mistakes in other words."""
+        return together([ScenarioError(rewrite(each), at=each.at) for each in self.each])
+
+
+def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
+    """Make one error of several, at least one."""
+    first, *others = [each for error in errors for each in error.each]
+    return ScenarioError(str(first), at=first.at, more=others)
+
+
+class Mistakes:
+    """Mistakes that are collected, so that all of them can be told at once."""
+
+    def __init__(self) -> None:
+        self._found: list[ScenarioError] = []
+
+    @contextmanager
+    def collected(self) -> Generator[None, None, None]:
+        """Keep the mistakes that come up in a `with`; raises ScenarioError when there are many."""
+        try:
+            yield
+        except ScenarioError as error:
+            self._found += error.each
+            if len(self._found) >= _MOST_MISTAKES:
+                raise together(self._found[:_MOST_MISTAKES]) from None
+
+    def settle(self) -> None:
+        """Raise ScenarioError with all of them, if there are any."""
+        if self._found:
+            raise together(self._found) from None
 
 
 @frozen
@@ -89,7 +149,10 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
     """Build the error for a value of the wrong kind."""
-    shown = reprlib.repr(value)
+    try:
+        shown = reprlib.repr(value)
+    except ValueError:  # Python shows no number of more than 4300 digits
+        shown = "a number of thousands of digits"
     return ScenarioError(f"{where}: {shown} ({kind_of(value)}) is not {says}")
 
 
@@ -131,7 +194,7 @@ def number(low: float, high: float) -> Shape[float]:
     def read(value: object, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong(value, where, says)
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:  # neither NaN nor infinity is
             raise wrong(value, where, says)
         return float(value)
 
@@ -245,12 +308,12 @@ def span() -> Shape[Span]:
     says = "a count from 1 or a range such as '2-4' or '3-'"
 
     def read(value: object, where: str) -> Span:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
             return Span(value, value)
         if not isinstance(value, str):
             raise wrong(value, where, says)
         first, dash, last = value.partition("-")
-        if not all(part.isascii() and part.isdigit() for part in (first, last or "1")):
+        if not all(_COUNT.fullmatch(part) for part in (first, last or "1")):
             raise wrong(value, where, says)
         found = Span(int(first), int(last) if last else (None if dash else int(first)))
         if found.first < 1 or (found.last is not None and found.last < found.first):
@@ -274,13 +337,21 @@ def anything() -> Shape[object]:
     """Describe any JSON value."""
     kinds = {"boolean", "integer", "number", "string", "array", "object", "null"}
 
-    def read(value: object, where: str) -> object:
+    def read(value: object, where: str, depth: int = 0) -> object:
+        if depth > _DEEPEST:
+            raise ScenarioError(
+                f"{where}: is nested deeper than {_DEEPEST} levels; raw text can be"
+            )
         if is_table(value):
-            return {key: read(item, f"{where}.{key}") for key, item in value.items()}
+            return {key: read(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
         if is_array(value):
-            return [read(item, f"{where}[{n}]") for n, item in enumerate(value)]
+            return [read(item, f"{where}[{n}]", depth + 1) for n, item in enumerate(value)]
         if kind_of(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
             raise wrong(value, where, "a JSON value")
+        if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+            raise ScenarioError(
+                f"{where}: has thousands of digits; raw text can hold such a number"
+            )
         return value
 
     return Shape(frozenset(kinds), "any JSON value", read, dict)
@@ -295,7 +366,13 @@ def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
             raise wrong(value, where, says)
         if len(value) > limit:
             raise ScenarioError(f"{where}: {len(value)} items are too many, at most {limit}")
-        return tuple(inner.read(item, f"{where} {n}") for n, item in enumerate(value, 1))
+        found: list[T] = []
+        mistakes = Mistakes()
+        for number, item in enumerate(value, 1):
+            with mistakes.collected():
+                found.append(inner.read(item, f"{where} {number}"))
+        mistakes.settle()
+        return tuple(found)
 
     return Shape(
         frozenset({"array"}), says, read, lambda: {"type": "array", "items": inner.schema()}
@@ -309,7 +386,13 @@ def mapping(inner: Shape[T]) -> Shape[Mapping[str, T]]:
     def read(value: object, where: str) -> Mapping[str, T]:
         if not is_table(value):
             raise wrong(value, where, says)
-        return {key: inner.read(item, f"{where}.{key}") for key, item in value.items()}
+        found: dict[str, T] = {}
+        mistakes = Mistakes()
+        for key, item in value.items():
+            with mistakes.collected():
+                found[key] = inner.read(item, f"{where}.{key}")
+        mistakes.settle()
+        return found
 
     return Shape(
         frozenset({"object"}),

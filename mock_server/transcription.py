@@ -118,7 +118,7 @@ def _rule(heard: Heard, *, again: bool) -> Rule:
     )
     if heard.body is not None:
         return _with_body(rule, heard.body)
-    return _with_frames(rule, heard.frames if heard.is_event_stream else _joined(heard), heard)
+    return _with_frames(rule, heard.frames if heard.is_event_stream else joined(heard), heard)
 
 
 def _select(heard: Heard, last: int | None) -> Select:
@@ -138,16 +138,23 @@ def _cursor(request: Request) -> Mapping[str, str] | None:
     return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
 
 
+def kept_fields(head: Head) -> list[tuple[str, str]]:
+    """Return the header fields that are written down, without secrets, in their order."""
+    return [
+        (name, _without_value(value) if name.lower() == _COOKIE else value)
+        for name, value in head.headers
+        if name.lower() == _COOKIE or name.lower() not in _NOT_KEPT
+    ]
+
+
 def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     """Return the header fields to send again, repeated ones as often as they came."""
     names: dict[str, str] = {}
     values: dict[str, list[str]] = {}
-    for name, value in head.headers:
-        if (lower := name.lower()) in _NOT_KEPT and lower != _COOKIE:
-            continue
-        said = _text(value)
+    for name, value in kept_fields(head):
+        lower = name.lower()
         names.setdefault(lower, name)
-        values.setdefault(lower, []).append(_without_value(said) if lower == _COOKIE else said)
+        values.setdefault(lower, []).append(_text(value))
     return {
         names[lower]: found[0] if len(found) == 1 else tuple(found)
         for lower, found in values.items()
@@ -171,16 +178,16 @@ def _without_value(cookie: str) -> str:
 
 
 def _with_body(rule: Rule, body: bytes) -> Rule:
-    body = _without_secrets(body)
+    body = without_secrets(body)
     if body and _is_typed(rule) and _is_text(body):
         return evolve(rule, body=body.decode())
     return evolve(rule, body_hex=body)
 
 
-def _joined(heard: Heard) -> list[Frame]:
+def joined(heard: Heard) -> list[Frame]:
     """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
     whole = b"".join(frame.raw for frame in heard.frames)
-    if _without_secrets(whole) == whole:
+    if without_secrets(whole) == whole:
         return heard.frames
     return [Frame(whole, delay=sum(frame.delay for frame in heard.frames))]
 
@@ -193,7 +200,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
     end = heard.end or Ending.HANG
     if not _is_typed(rule):
         # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
-        whole = _without_secrets(b"".join(frame.raw for frame in pieces))
+        whole = without_secrets(b"".join(frame.raw for frame in pieces))
         return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
     silence = _paced(heard.silence)
@@ -205,7 +212,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
 
 def _scripted(frame: Frame) -> ScriptedFrame:
     """Write a frame in the most readable form that is these very bytes."""
-    raw, delay = _without_secrets(frame.raw), _paced(frame.delay)
+    raw, delay = without_secrets(frame.raw), _paced(frame.delay)
     if not _is_text(raw):
         return ScriptedFrame(bytes_hex=raw, delay=delay)
     fields = fields_of(raw)
@@ -275,7 +282,7 @@ class _Log:
         return next((each.id for each in reversed(self.frames) if each.id is not None), None)
 
 
-def _without_secrets(body: bytes) -> bytes:
+def without_secrets(body: bytes) -> bytes:
     """Replace the value of every `"token"`, and no other byte; also in JSON that is cut off."""
     return _TOKEN.sub(_REDACTED_TOKEN, body)
 

@@ -183,7 +183,9 @@ def test_check_names_file_rule_mistake_and_the_nearest_word(
     path = tmp_path / "s.toml"
     path.write_text('[[rule]]\nend = "rst"\n\n[[rule]]\nafterwards = {frames = 1}\n')
     assert main(["check", str(path)]) == 1
-    expected = f"arkor-mock: {path}: rule 2: 'afterwards' is unknown; did you mean 'after'?\n"
+    expected = (
+        f"arkor-mock: {path}: rule 2: 'afterwards' is unknown; did you mean 'after'? (line 5)\n"
+    )
     assert capsys.readouterr().err == expected
 
 

@@ -116,7 +116,14 @@ ANSWERS = {
 @pytest.mark.parametrize(("said", "reason"), ANSWERS.values(), ids=ANSWERS)
 @pytest.mark.parametrize(
     "rules",
-    [[], [{"headers": {"X": "1"}}], [{"on": {"frame": 1}, "drop": True}, {"end": "short_chunk"}]],
+    [
+        [],
+        [{"headers": {"X": "1"}}],
+        [
+            {"on": {"frame": 1}, "drop": True},
+            {"on": {"route": "stream"}, "after": {"frames": 1}, "end": "rst"},
+        ],
+    ],
     ids=["no rule", "a rule about the head", "rules about the body"],
 )
 async def test_an_answer_that_is_none_is_told_without_a_word_of_it(
