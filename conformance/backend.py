@@ -110,7 +110,7 @@ class CaseBackend:
     def open_gate(self, name: str) -> None:
         """Let whatever waits at a gate go on."""
         self._recorder.add(Noted("kit", f"opens the gate {name}"))
-        self._mock.gates.open(name)
+        self._mock.gate(name).open()
 
 
 def _with_port(words: Mapping[str, object], port: int) -> Mapping[str, object]:

@@ -21,7 +21,7 @@ from mock_server.net.service import Answered
 from mock_server.routing import Request, json_of
 from mock_server.script import rule_from_words
 from mock_server.server import MockServer
-from mock_server.shapes import is_array, is_table
+from mock_server.shapes import ScenarioError, is_array, is_table
 from mock_server.verification import VERIFICATION, problems_of
 from mock_server.vocabulary import FRAME, Ending
 from mock_server.waiting import MILESTONE, awaited
@@ -139,10 +139,8 @@ def _push(job: Job, request: Request) -> Reply:
 
 def _live(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
     match method, rest:
-        case "POST", ["gates", name, "open"]:
-            server.gate(name).open()
-        case "POST", ["gates", name, "shut"]:
-            server.gate(name).shut()
+        case "POST", ["gates", name, "open" | "shut" as what]:
+            _gate(server, name, what)
         case "GET", ["connections"]:
             return reply_json(200, {"connections": server.connections})
         case "POST", ["connections", number, "end"]:
@@ -152,6 +150,17 @@ def _live(server: MockServer, method: str, rest: list[str], request: Request) ->
         case _:
             raise _no_route(method, rest)
     return reply_json(200, {"ok": True})
+
+
+def _gate(server: MockServer, name: str, what: str) -> None:
+    gate = server.gate(name)
+    try:
+        if what == "open":
+            gate.open()
+        else:
+            gate.shut()
+    except ScenarioError as error:
+        raise Refusal(404, str(error)) from None
 
 
 def _end(server: MockServer, number: str, words: dict[str, object]) -> None:

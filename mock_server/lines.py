@@ -21,7 +21,7 @@ _STRING: Final = re.compile(
 )
 _BARE: Final = re.compile(r"[^,\]}\n#]+")
 _WORD: Final = re.compile(r"[A-Za-z0-9_-]+")
-_DEEPEST: Final = 300
+_DEEPEST: Final = 50
 
 
 def toml_lines(source: str) -> Mapping[str, int]:
@@ -120,9 +120,9 @@ class _Scanner:
 
     def _value(self, where: str, depth: int) -> None:
         opens = self._peek()
-        if depth > _DEEPEST:
-            raise _Lost
-        if opens == "{":
+        if depth > _DEEPEST and opens in {"{", "["}:
+            self._pass_over()
+        elif opens == "{":
             self._members("}", lambda _: self._pair(where, depth + 1))
         elif opens == "[":
             self._members("]", lambda n: self._item(f"{where} {n}", depth + 1))
@@ -131,6 +131,17 @@ class _Scanner:
             if token is None:
                 raise _Lost
             self._at = token.end()
+
+    def _pass_over(self) -> None:
+        """Go on to the end of a value that is nested too deeply to be looked into."""
+        level = 0
+        while self._skip():
+            opens = self._peek()
+            level += (opens in "{[") - (opens in "}]")
+            token = self._string() if opens in "\"'" else None
+            self._at = self._at + 1 if token is None else token.end()
+            if level == 0:
+                return
 
     def _item(self, where: str, depth: int) -> None:
         self._note(where, self._at)

@@ -46,9 +46,9 @@ class Mocks:
             yield mock
 
     def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
-        """Fail a test that passed although a rule of its scenario never acted."""
+        """Fail a test that passed although a rule never acted, or a gate was never opened."""
         if self._strict and not failed:
-            idle = mock.verify.idle_rules()
+            idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
                 pytest.fail("\n".join([*idle, "(strict=False allows it)"]), pytrace=False)
 

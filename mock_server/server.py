@@ -12,6 +12,13 @@ from attrs import define, field, frozen
 from mock_server.backend import Backend, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
+from mock_server.gates import (
+    check_gate,
+    gates_of_frames,
+    gates_of_job,
+    gates_of_rule,
+    unopened,
+)
 from mock_server.journal import Journal, Record
 from mock_server.model import JOB, JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
@@ -38,11 +45,16 @@ class Gate:
     name: str
 
     def open(self) -> None:
-        """Let everyone who waits pass, and who comes later too."""
+        """Let everyone who waits pass, and who comes later too.
+
+        Raises ScenarioError when no rule, no frame and no job waits at a gate of this name.
+        """
+        check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
 
     def shut(self) -> None:
-        """Close the gate for those who come later."""
+        """Close the gate for those who come later; raises ScenarioError as `open` does."""
+        check_gate(self.name, self._server.gate_names)
         self._server.gates.shut(self.name)
 
     @property
@@ -82,6 +94,7 @@ class MockServer:
     _backend: Backend = field(init=False)
     _service: Service = field(init=False)
     _host: Host = field(init=False)
+    _gate_names: set[str] = field(factory=set[str], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._check(self.scenario)
@@ -94,6 +107,9 @@ class MockServer:
     def _begin(self) -> None:
         """Make everything that lives as long as one scenario is loaded."""
         self._backend = Backend(self.scenario)
+        self._gate_names = {name for plan in self.scenario.jobs for name in gates_of_job(plan)}
+        for rule in self.scenario.rules:
+            self._gate_names.update(gates_of_rule(rule))
         origin = self.upstream or BackendOrigin(self._backend)
 
         def fired(rule: int) -> None:
@@ -146,6 +162,11 @@ class MockServer:
         return self._service.gates
 
     @property
+    def gate_names(self) -> frozenset[str]:
+        """The gates that rules, frames and jobs of this scenario wait at, or have waited at."""
+        return frozenset(self._gate_names)
+
+    @property
     def on(self) -> On:
         """Where rules written in Python begin."""
         return On(self.set_rule)
@@ -153,6 +174,7 @@ class MockServer:
     def set_rule(self, index: int | None, rule: Rule) -> int:
         """Put a rule in force, or change the one of this index; returns its index."""
         self._check(Scenario(rules=(rule,)))
+        self._gate_names.update(gates_of_rule(rule))
         if index is None:
             return self._service.engine.add(rule)
         self._service.engine.replace(index, rule)
@@ -170,7 +192,8 @@ class MockServer:
     @property
     def verify(self) -> Verify:
         """Verdicts on what came so far."""
-        return Verify(self.journal, self.rules)
+        gates = self._service.gates
+        return Verify(self.journal, self.rules, unopened(gates.waited_at, gates.opened))
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -190,6 +213,7 @@ class MockServer:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
         if plan.id is not None and plan.id in self._backend.jobs:
             raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
+        self._gate_names.update(gates_of_job(plan))
         return self._backend.add_job(plan, self._service.clock())
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
@@ -197,6 +221,7 @@ class MockServer:
 
         Raises KeyError for an unknown job and JobEnded when its log is closed.
         """
+        self._gate_names.update(gates_of_frames((frame,)))
         self.jobs[job_id].push(frame)
 
     def gate(self, name: str) -> Gate:
@@ -234,7 +259,7 @@ class MockServer:
 
         Raises TimeoutError after `within` seconds, which says what came instead.
         """
-        return await awaited(self._journal, wanted, within, "what was waited for")
+        return await self._awaited(wanted, within, "what was waited for")
 
     async def wait_for(
         self,
@@ -254,7 +279,15 @@ class MockServer:
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
         words |= {} if frame is None else {"frame": frame}
         wanted = MILESTONE.read(words, "wait_for")
-        return await awaited(self._journal, wanted, within, str(wanted))
+        return await self._awaited(wanted, within, str(wanted))
+
+    async def _awaited(self, wanted: Callable[[Record], bool], within: float, what: str) -> Record:
+        try:
+            return await awaited(self._journal, wanted, within, what)
+        except TimeoutError as late:
+            gates = self._service.gates
+            shut = unopened(gates.waited_at, gates.opened)
+            raise TimeoutError("; ".join([str(late), *shut])) from None
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError when it is not open."""

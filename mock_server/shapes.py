@@ -339,8 +339,9 @@ def anything() -> Shape[object]:
 
     def read(value: object, where: str, depth: int = 0) -> object:
         if depth > _DEEPEST:
+            above = where.partition("[")[0][:200]
             raise ScenarioError(
-                f"{where}: is nested deeper than {_DEEPEST} levels; raw text can be"
+                f"{above}: is nested deeper than {_DEEPEST} levels; raw text can be"
             )
         if is_table(value):
             return {key: read(item, f"{where}.{key}", depth + 1) for key, item in value.items()}

@@ -189,6 +189,7 @@ class Verify:
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
+    _unopened: Sequence[str] = field(factory=tuple, repr=False)
 
     def requests(self, wanted: Wanted) -> Requests:
         """Ask about the requests that match."""
@@ -217,6 +218,14 @@ class Verify:
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
         """Demand everything that a well-behaved client does; see `conduct_problems`."""
         _raise(conduct_problems(self._records, profile, max_attempts))
+
+    def gates_opened(self) -> None:
+        """Demand that every gate that a stream waited at was opened, but for `never`."""
+        _raise(self.unopened_gates())
+
+    def unopened_gates(self) -> list[str]:
+        """Name the gates that were waited at and never opened, with the nearest that were."""
+        return list(self._unopened)
 
     def rules_fired(self) -> None:
         """Demand that every rule in force acted at least once."""

@@ -64,9 +64,11 @@ def checked_name(name: str) -> str:
     """Return a name for the allow-list in lower case; raises OddHost for what no Host says."""
     lower = name.lower()
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
-    if _NAME.fullmatch(bare) is None:
+    found = _NAME.fullmatch(bare)
+    if found is None:
         raise OddHost("is no host, and no host:port, as a Host header has them")
-    return bare
+    host, port = found["host"].rstrip("."), found["port"]
+    return host if port is None else f"{host}:{port}"
 
 
 @frozen

@@ -102,12 +102,17 @@ def answered_with_failure(failure: Failure, where: str = "") -> Answered:
 
 @define
 class Gates:
-    """Named gates: closed until somebody opens them."""
+    """Named gates: closed until they are opened."""
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
+    waited_at: set[str] = field(factory=set[str], init=False)
+    """The gates that a stream has come to."""
+    opened: set[str] = field(factory=set[str], init=False)
+    """The gates that were opened, also those that were shut again."""
 
     def open(self, name: str) -> None:
         """Let everyone who waits at the gate pass, and who comes later too."""
+        self.opened.add(name)
         self._gate(name).set()
 
     def shut(self, name: str) -> None:
@@ -121,6 +126,7 @@ class Gates:
 
     async def wait(self, name: str) -> None:
         """Wait until the gate is open."""
+        self.waited_at.add(name)
         await self._gate(name).wait()
 
     def _gate(self, name: str) -> anyio.Event:

@@ -144,3 +144,19 @@ def test_an_assertion_can_cite_some_of_the_rules() -> None:
 def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
     cases = load_cases(load_requirements())
     assert len({case.id for case in cases}) == len(cases) > 150
+
+
+GATED = """
+server.stream = [{ frames = [{ id = "1", data = "x", gate = "mid" }] }]
+step = [{ do = "start" }, { do = "open_gate", gate = "GATE" }]
+expect.connects = 0
+"""
+
+
+def test_a_case_names_each_of_its_gates_on_both_ends() -> None:
+    one(GATED.replace("GATE", "mid"))
+    with pytest.raises(ReadingError, match=r"opens the gate 'mdi', .* did you mean 'mid'"):
+        one(GATED.replace("GATE", "mdi"))
+    with pytest.raises(ReadingError, match="waits at the gate 'mid', and no step opens it"):
+        one(GATED.replace(', { do = "open_gate", gate = "GATE" }', ""))
+    one(GATED.replace(', { do = "open_gate", gate = "GATE" }', "").replace("mid", "never"))
