@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mock_server.durable import OddFile, read_regular, reason_of
+from mock_server.durable import OddFile, check_regular, read_regular, reason_of
 from mock_server.lines import json_lines, line_of, toml_lines
 from mock_server.model import JobPlan, Limits, Rule, Scenario
 from mock_server.shapes import Mistakes, ScenarioError, is_array, is_table
@@ -154,14 +154,15 @@ def _from_json(source: str) -> Mapping[str, object]:
 def _text_of(path: Path) -> str:
     is_file = "a scenario is a .toml or .json file"
     try:
+        check_regular(path)
+        if path.suffix not in {".toml", ".json"}:
+            given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+            raise OddFile(f"has {given}")
         content = read_regular(path, _MOST)
     except OddFile as odd:
         raise ScenarioError(f"{odd}; {is_file}") from None
     except (OSError, ValueError) as error:
         raise ScenarioError(reason_of(error)) from None
-    if path.suffix not in {".toml", ".json"}:
-        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ScenarioError(f"has {given}; {is_file}")
     for mark, coding in _MARKS:
         if content.startswith(mark):
             raise ScenarioError(

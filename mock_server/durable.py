@@ -62,19 +62,36 @@ def kind_of_file(path: Path) -> str | None:
     return next((says for is_kind, says in _KINDS if is_kind(mode)), None)
 
 
+def check_regular(path: Path) -> None:
+    """Refuse a path that leads to no regular file; raises OddFile and OSError.
+
+    A symbolic link is followed.
+    """
+    _check_mode(path.stat().st_mode)
+
+
+def _check_mode(mode: int) -> None:
+    odd = next((says for is_kind, says in _KINDS if is_kind(mode)), None)
+    if odd is not None:
+        raise OddFile(odd)
+
+
 def read_regular(path: Path, most: int) -> bytes:
     """Read a file of at most `most` bytes; raises OddFile for what is none, and OSError.
 
     A symbolic link is followed. A named pipe or a device is not waited for.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    mode = os.fstat(descriptor).st_mode
-    odd = next((says for is_kind, says in _KINDS if is_kind(mode)), None)
-    if odd is not None:
+    try:
+        _check_mode(os.fstat(descriptor).st_mode)
+    except OddFile:
         os.close(descriptor)
-        raise OddFile(odd)
+        raise
     with os.fdopen(descriptor, "rb") as opened:
-        content = opened.read(most + 1)
+        found: bytes | None = opened.read(most + 1)
+    if found is None:  # a file of the kernel's that would have to be waited for
+        raise OddFile("is a file that has to be waited for")
+    content = found
     if len(content) > most:
         raise OddFile(f"is larger than {most >> 20} MiB")
     return content

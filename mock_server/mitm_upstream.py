@@ -1,3 +1,5 @@
+# pyright: reportUnknownMemberType=false
+# mitmproxy says only partly what types it has.
 """What mitmproxy says of an upstream, in the words of the other carriers; and what it hands on."""
 
 import re

@@ -1,7 +1,7 @@
 """What the fixtures of `pytest_arkor_mock` do: scenarios of markers, strict ends, reports."""
 
 import json
-from collections.abc import AsyncIterator, Generator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Final
@@ -39,7 +39,7 @@ class Mocks:
             yield mock
 
     @asynccontextmanager
-    async def aserve(self, request: pytest.FixtureRequest) -> AsyncIterator[MockServer]:
+    async def aserve(self, request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, None]:
         """Serve what the marker of the test says, on the loop that is running."""
         async with MockServer(self._scenario_of(request)) as mock:
             self._served.append(mock)

@@ -47,7 +47,7 @@ class RecordingOrigin:
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
-    _tape: Listener = field(factory=Listener)
+    _tape: Listener = field(factory=Listener, alias="tape", kw_only=True)
     _heard: list[Heard] = field(factory=list[Heard], init=False)
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False

@@ -4,7 +4,7 @@ import ssl
 from collections.abc import Awaitable, Callable, Iterator
 from enum import StrEnum
 from socket import gaierror
-from typing import Final
+from typing import Final, TypeGuard
 from urllib.parse import SplitResult, urlsplit
 
 import anyio
@@ -88,11 +88,15 @@ _KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an error and what is under it: anyio wraps the errors of all addresses of a name."""
     yield error
-    if isinstance(error, BaseExceptionGroup):
+    if _is_group(error):
         for inner in error.exceptions:
             yield from _causes(inner)
     elif error.__cause__ is not None:
         yield from _causes(error.__cause__)
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 _SENTENCES: Final = {

@@ -7,7 +7,7 @@ import stat
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,7 +39,7 @@ def get(url: str) -> bytes:
 @contextmanager
 def recording(
     upstream: str, out: Path, limit: int | None = None
-) -> Iterator[tuple["subprocess.Popen[str]", str]]:
+) -> Generator[tuple["subprocess.Popen[str]", str], None, None]:
     """Run `record` in a process of its own, which may write files of `limit` bytes at most."""
 
     def restrict() -> None:

@@ -311,8 +311,8 @@ async def test_an_answer_that_comes_before_the_request_was_read_passes() -> None
         port = listener.extra(anyio.abc.SocketAttribute.local_port)
         async with before(f"http://127.0.0.1:{port}") as proxy, RawClient(proxy.port) as client:
             answer = await client.ask("POST", "/v1/jobs", body=b"x" * 4_000_000)
+            assert answer.status in {413, 502}
         group.cancel_scope.cancel()
-    assert answer.status in {413, 502}
 
 
 def test_a_real_client_reads_a_head_answer_through_the_proxy() -> None:
