@@ -151,13 +151,17 @@ def _from_json(source: str) -> Mapping[str, object]:
     return data
 
 
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in {".toml", ".json"}:
+        given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
+        raise OddFile(f"has {given}")
+
+
 def _text_of(path: Path) -> str:
     is_file = "a scenario is a .toml or .json file"
     try:
         check_regular(path)
-        if path.suffix not in {".toml", ".json"}:
-            given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-            raise OddFile(f"has {given}")
+        _check_suffix(path)
         content = read_regular(path, _MOST)
     except OddFile as odd:
         raise ScenarioError(f"{odd}; {is_file}") from None

@@ -167,7 +167,11 @@ class Tape(Listener):
 def rescue_file(out: Path, text: str) -> Path:
     """Write a recording that has no room at its place among the temporary files; raises OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
-    write_whole(directory / out.name, text)
+    try:
+        write_whole(directory / out.name, text)
+    except OSError:
+        directory.rmdir()
+        raise
     return directory / out.name
 
 
