@@ -8,9 +8,11 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import anyio
 from attrs import field, frozen
@@ -107,11 +109,23 @@ async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:
 
 
 async def _until_stdin_ends(ended: anyio.Event) -> None:
-    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for."""
-    await anyio.to_thread.run_sync(_drain_stdin, abandon_on_cancel=True)
+    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for.
+
+    A thread that the interpreter does not wait for when another reason ends the process first.
+    """
+    if sys.stdin is None:  # closed from the start, and its number may be another file's by now
+        ended.set()
+        return
+    here, there = socket.socketpair()
+    threading.Thread(target=_drain_stdin, args=(there,), name="stdin", daemon=True).start()
+    with here:
+        await anyio.wait_readable(here)
     ended.set()
 
 
-def _drain_stdin() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+def _drain_stdin(done: socket.socket) -> None:
+    """Close `done` when stdin has ended."""
+    # A terminal that is gone, or not ours to read, is an end as well.
+    with done, suppress(OSError):
+        while os.read(0, 4096):
+            pass

@@ -291,3 +291,13 @@ def test_a_bad_proxy_is_a_message(
 ) -> None:
     assert main(arguments) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_also_while_stdin_is_open(
+    starts: Starter, how: signal.Signals
+) -> None:
+    serving = starts("serve", "--exit-on-stdin-eof")
+    serving.ready()
+    serving.process.send_signal(how)
+    assert serving.ended() == 0
