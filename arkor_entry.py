@@ -43,12 +43,17 @@ def hiding(*packages: str) -> str | None:
     """Say which file or directory of the user's hides one of our packages, if one does."""
     for package in packages:
         where = _found(package)
-        if where and not any((place / _MARKS[package]).exists() for place in where[1]):
+        if where and not any(_is_ours(place, package) for place in where[1]):
             return (
                 f"{where[0]} hides the package {package!r} of arkor-proto; rename it, or start "
                 "where it is not found first"
             )
     return None
+
+
+def _is_ours(place: Path, package: str) -> bool:
+    """Tell whether a package is ours by its place; one that is in an archive cannot be looked at."""
+    return (place / _MARKS[package]).exists() or not place.is_dir()
 
 
 def _found(package: str) -> tuple[str, Sequence[Path]] | None:

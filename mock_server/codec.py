@@ -1,22 +1,24 @@
 """Scenarios as TOML, JSON and plain tables, and back; strict, with the nearest right word.
 
-It knows the file formats, the combinations that make no sense and what a carrier can carry. It
-refuses to know what a fault does.
+The file formats, and what a carrier can carry. Which words make no sense together is in
+`combinations.py`; what a fault does is elsewhere.
 """
 
 import json
 import re
+import reprlib
 import tomllib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from mock_server.combinations import check_scenario, said
 from mock_server.durable import OddFile, check_regular, read_regular, reason_of
 from mock_server.lines import json_lines, line_of, toml_lines
-from mock_server.model import JobPlan, Limits, Rule, Scenario
-from mock_server.shapes import Mistakes, ScenarioError, is_array, is_table
-from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
+from mock_server.model import Rule, Scenario
+from mock_server.shapes import ScenarioError, is_array, is_table
+from mock_server.vocabulary import Capability, Ending, Select
 from mock_server.words import plain, table, words_of
 
 _SCENARIO: Final = table(Scenario, "a scenario")
@@ -30,45 +32,13 @@ _MARKS: Final = (
     (BOM_UTF16_BE, "UTF-16"),
 )
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FRAME_WORDS: Final = {
-    "drop",
-    "duplicate",
-    "reorder",
-    "corrupt",
-    "replace",
-    "inject",
-    "strip_id",
-    "line_ending",
-    "slice",
-    "stall",
-    "delay_ms",
-    "jitter_ms",
-}
-_CONNECTION_WORDS: Final = {"accept", "tls"}
-_MODIFIERS: Final = {"on", "name", "after", "jitter_ms", "listener_ms", "reason"}
-_HEAD_WORDS: Final = {
-    "status",
-    "reason",
-    "headers",
-    "body",
-    "body_hex",
-    "json",
-    "retry_after",
-    "content_type",
-    "redirect",
-    "content_length",
-    "raw_head",
-    "raw_head_hex",
-}
-_ENDS_FOR_ALL: Final = {Ending.EOF}
 
 
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
         found = _SCENARIO.read(data, "")
-        _check(found)
+        check_scenario(found)
     except ScenarioError as error:
         raise error.rewritten(_readable) from None
     except RecursionError:
@@ -139,7 +109,9 @@ def _from_toml(source: str) -> Mapping[str, object]:
 
 def _from_json(source: str) -> Mapping[str, object]:
     try:
-        data: object = json.loads(source)
+        data: object = json.loads(source, object_pairs_hook=_once_each)
+    except ScenarioError:
+        raise
     except json.JSONDecodeError as error:
         raise ScenarioError(f"JSON: {error}") from None
     except RecursionError:
@@ -155,6 +127,16 @@ def _check_suffix(path: Path) -> None:
     if path.suffix not in {".toml", ".json"}:
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
         raise OddFile(f"has {given}")
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a table; raises ScenarioError for a key that comes twice, of which one would be lost."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ScenarioError(f"JSON: {reprlib.repr(key)} is given twice in one object; keep one")
+        found[key] = value
+    return found
 
 
 def _text_of(path: Path) -> str:
@@ -255,118 +237,6 @@ def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
         for name in said(value)
         if words[name][1].needs
     ]
-    if rule.end is not None and rule.end not in _ENDS_FOR_ALL:
+    if rule.end is not None and rule.end is not Ending.EOF:  # which every carrier has
         found.append((f"end = {rule.end.value}", Capability.RAW))
     return found
-
-
-def said(value: Rule | Select | ScriptedFrame | JobPlan) -> set[str]:
-    """Return the words that were said, that is those which differ from their defaults."""
-    found = plain(value)
-    return set(found) if is_table(found) else set()
-
-
-def _check(scenario: Scenario) -> None:
-    mistakes = Mistakes()
-    for number, rule in enumerate(scenario.rules, 1):
-        with mistakes.collected():
-            check_rule(rule, f"rule {number}")
-        with mistakes.collected():
-            _check_pauses(rule, scenario.limits, f"rule {number}")
-    ids: set[str] = set()
-    for number, job in enumerate(scenario.jobs, 1):
-        with mistakes.collected():
-            _check_job(job, ids, f"job {number}")
-    mistakes.settle()
-
-
-def _check_pauses(rule: Rule, limits: Limits, where: str) -> None:
-    pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
-    if max(pauses) > limits.stall_time:
-        raise ScenarioError(
-            f"{where}: pauses for {max(pauses):g} s; limits.stall_ms allows {limits.stall_time:g} s"
-        )
-
-
-def _check_job(job: JobPlan, ids: set[str], where: str) -> None:
-    if job.id is not None:
-        if job.id in ids:
-            raise ScenarioError(f"{where}: the id {job.id!r} is given twice; ids are unique")
-        ids.add(job.id)
-    if job.submitted and job.id is None:
-        raise ScenarioError(f"{where}: a submitted job needs an id to be found by")
-    if job.emitted and job.interval:
-        raise ScenarioError(
-            f"{where}: interval_ms paces events to come, but these are emitted; keep one"
-        )
-
-
-def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
-    words = said(rule)
-    mistakes = Mistakes()
-    for check in (_check_unit, _check_head, _check_end):
-        with mistakes.collected():
-            check(rule, words, where)
-    mistakes.settle()
-    if not words - _MODIFIERS:
-        raise ScenarioError(f"{where}: does nothing; give it a fault, such as end = 'rst'")
-
-
-def _check_unit(rule: Rule, words: set[str], where: str) -> None:
-    acts = words - {"on", "name"}
-    on_connection = bool(acts & _CONNECTION_WORDS) or rule.on.connection is not None
-    if on_connection:
-        stray = sorted(acts - _CONNECTION_WORDS) + sorted(
-            said(rule.on) - {"connection", "probability", "times"}
-        )
-        if stray:
-            raise ScenarioError(
-                f"{where}: {stray[0]!r} cannot go with a rule about connections; "
-                "their words are on.connection, accept and tls"
-            )
-        if not acts:
-            raise ScenarioError(f"{where}: a rule about connections needs accept or tls")
-    if rule.on.picks_frames:
-        stray = sorted(acts - _FRAME_WORDS)
-        if stray:
-            raise ScenarioError(
-                f"{where}: {stray[0]!r} is about a whole exchange, but `on` picks frames; "
-                "use two rules"
-            )
-
-
-def _check_head(rule: Rule, words: set[str], where: str) -> None:
-    for group in (
-        {"body", "body_hex", "json", "frames"},
-        {"raw_head", "raw_head_hex"},
-        {"extra", "extra_hex"},
-        {"lose", "frames"},
-    ):
-        both = sorted(words & group)
-        if len(both) > 1:
-            raise ScenarioError(f"{where}: {' and '.join(both)} exclude each other; keep one")
-    heads = sorted(words & (_HEAD_WORDS - {"body", "body_hex", "json", "raw_head", "raw_head_hex"}))
-    if heads and words & {"raw_head", "raw_head_hex"}:
-        raise ScenarioError(
-            f"{where}: a raw head is sent as it stands, so {heads[0]} has no place beside it"
-        )
-    lost = sorted(words & (_HEAD_WORDS | {"early", "framing", "bom"}))
-    if rule.lose is not None and lost:
-        raise ScenarioError(f"{where}: a lost answer has no head, so {lost[0]} has no place")
-    for name in rule.headers or {}:
-        if not _TOKEN.fullmatch(name):
-            raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
-    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 -- 3xx
-        raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
-
-
-def _check_end(rule: Rule, words: set[str], where: str) -> None:
-    if rule.after is not None and not words & {"end", "stall"}:
-        raise ScenarioError(f"{where}: `after` needs an end or a stall that happens there")
-    if rule.lose is not None and rule.end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
-        raise ScenarioError(f"{where}: a lost answer ends with fin, rst or hang")
-    if rule.framing is Framing.CLOSE and rule.end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
-        raise ScenarioError(f"{where}: {rule.end} needs chunks, framing = 'close' has none")
-    if words & {"extra", "extra_hex"} and rule.end not in {None, Ending.EOF, Ending.FIN}:
-        raise ScenarioError(f"{where}: extra bytes can follow eof or fin, not {rule.end}")

@@ -8,13 +8,14 @@ import difflib
 import math
 import re
 import reprlib
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from typing import Final, Generic, TypeGuard, TypeVar
 
 import attrs
 from attrs import frozen
+
+from mock_server import mistakes
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -28,62 +29,7 @@ _LONGEST_BITS: Final = 14_000
 MAX_MS: Final = 24 * 3600 * 1000.0
 
 
-_MOST_MISTAKES: Final = 100
-
-
-class ScenarioError(ValueError):
-    """A scenario says something impossible: the message names the place, the mistake, the remedy.
-
-    There may be several mistakes: the message is that of the first.
-    """
-
-    def __init__(self, message: str, *, at: str = "", more: "Sequence[ScenarioError]" = ()) -> None:
-        super().__init__(message)
-        self.at = at or message.partition(": ")[0]
-        """The place, such as `rule 2.on.route`."""
-        self._more = tuple(more)
-
-    @property
-    def each(self) -> "tuple[ScenarioError, ...]":
-        """Every mistake on its own."""
-        return (ScenarioError(str(self), at=self.at), *self._more)
-
-    @property
-    def mistakes(self) -> tuple[str, ...]:
-        """The message of every mistake."""
-        return tuple(str(each) for each in self.each)
-
-    def rewritten(self, rewrite: "Callable[[ScenarioError], str]") -> "ScenarioError":
-        """Return the same mistakes in other words."""
-        return together([ScenarioError(rewrite(each), at=each.at) for each in self.each])
-
-
-def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
-    """Make one error of several, at least one."""
-    first, *others = [each for error in errors for each in error.each]
-    return ScenarioError(str(first), at=first.at, more=others)
-
-
-class Mistakes:
-    """Mistakes that are collected, so that all of them can be told at once."""
-
-    def __init__(self) -> None:
-        self._found: list[ScenarioError] = []
-
-    @contextmanager
-    def collected(self) -> Generator[None, None, None]:
-        """Keep the mistakes that come up in a `with`; raises ScenarioError when there are many."""
-        try:
-            yield
-        except ScenarioError as error:
-            self._found += error.each
-            if len(self._found) >= _MOST_MISTAKES:
-                raise together(self._found[:_MOST_MISTAKES]) from None
-
-    def settle(self) -> None:
-        """Raise ScenarioError with all of them, if there are any."""
-        if self._found:
-            raise together(self._found) from None
+ScenarioError = mistakes.ScenarioError
 
 
 @frozen
@@ -368,11 +314,11 @@ def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
         if len(value) > limit:
             raise ScenarioError(f"{where}: {len(value)} items are too many, at most {limit}")
         found: list[T] = []
-        mistakes = Mistakes()
+        wrongs = mistakes.Mistakes()
         for number, item in enumerate(value, 1):
-            with mistakes.collected():
+            with wrongs.collected():
                 found.append(inner.read(item, f"{where} {number}"))
-        mistakes.settle()
+        wrongs.settle()
         return tuple(found)
 
     return Shape(
@@ -388,11 +334,11 @@ def mapping(inner: Shape[T]) -> Shape[Mapping[str, T]]:
         if not is_table(value):
             raise wrong(value, where, says)
         found: dict[str, T] = {}
-        mistakes = Mistakes()
+        wrongs = mistakes.Mistakes()
         for key, item in value.items():
-            with mistakes.collected():
+            with wrongs.collected():
                 found[key] = inner.read(item, f"{where}.{key}")
-        mistakes.settle()
+        wrongs.settle()
         return found
 
     return Shape(

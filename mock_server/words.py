@@ -12,8 +12,8 @@ from typing import Final, TypeGuard, TypeVar
 import attrs
 from attrs import field, frozen
 
+from mock_server.mistakes import Mistakes
 from mock_server.shapes import (
-    Mistakes,
     ScenarioError,
     Shape,
     Span,

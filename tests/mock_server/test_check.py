@@ -175,6 +175,7 @@ ODD: dict[str, tuple[str, bytes, str]] = {
     "a long key": ("s.json", b'{"' + b"a" * 100_000 + b'": 1}', "is unknown"),
     "a surrogate": ("s.json", b'{"name": "\\ud800"}', "is not encodable as UTF-8"),
     "a surrogate as a key": ("s.json", b'{"\\ud800": 1}', "is unknown"),
+    "a key twice": ("s.json", b'{"rule": [{"end": "rst", "end": "fin"}]}', "'end' is given twice"),
     "NaN": ("s.json", b'{"rule": [{"delay_ms": NaN}]}', "nan (number) is not"),
     "a date": ("s.toml", b"[[rule]]\njson = 2026-01-01", "is not a JSON value"),
     "nothing but a value": ("s.json", b"7", "JSON: a scenario is an object"),
