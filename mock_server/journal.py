@@ -13,15 +13,8 @@ from typing import Final
 import attrs
 from attrs import define, evolve, field, frozen
 
-from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Ending, Route
 
-REDACTED: Final = "[redacted]"
-SECRET_HEADERS: Final = frozenset(
-    {"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"}
-)
-_SCHEMES: Final = frozenset({"basic", "bearer", "digest"})
-_SECRET_KEYS: Final = {"token"}
 _FOR_LISTENERS: Final = {"for listeners": True}
 
 
@@ -218,32 +211,6 @@ class Journal:
     def after(self, seq: int) -> list[Record]:
         """Return the records with a greater number."""
         return self.records[bisect_right(self.records, seq, key=lambda record: record.seq) :]
-
-
-def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Replace the credentials in headers; `Bearer` and its like stay, for it is no secret."""
-    return tuple(
-        (name, _without_credentials(value) if name in SECRET_HEADERS else value)
-        for name, value in headers
-    )
-
-
-def _without_credentials(value: str) -> str:
-    scheme, blank, _ = value.partition(" ")
-    known = scheme.lower() in _SCHEMES
-    return f"{scheme} {REDACTED}" if blank and known else REDACTED
-
-
-def redacted_json(value: object) -> object:
-    """Replace every `token` inside a body."""
-    if is_table(value):
-        return {
-            key: REDACTED if key in _SECRET_KEYS and item is not None else redacted_json(item)
-            for key, item in value.items()
-        }
-    if is_array(value):
-        return [redacted_json(item) for item in value]
-    return value
 
 
 def record_to_dict(record: Record) -> dict[str, object]:

@@ -18,8 +18,8 @@ from attrs import define, evolve, field
 from mock_server.damage import render
 from mock_server.framing import Frame, fields_of
 from mock_server.heads import BodyKind, Head, phrase_of
-from mock_server.journal import REDACTED, SECRET_HEADERS
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+from mock_server.redaction import is_secret_name, redacted_answer, redacted_frame, redacted_value
 from mock_server.routing import Request, json_of
 from mock_server.shapes import MAX_MS, Span, is_table
 from mock_server.vocabulary import (
@@ -35,15 +35,13 @@ from mock_server.vocabulary import (
 )
 
 # What belongs to the connection or to the moment: the replay says it anew, or has none.
-_NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
+_NOT_KEPT: Final = frozenset({"content-length", "date"})
 # Asked again more often than was heard, these calls get the last answer again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
 _LONGEST: Final = MAX_MS / 1000
 _NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
 _DEEPEST: Final = 50
-_TOKEN: Final = re.compile(rb"""("token"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"?|[0-9]++)""", re.DOTALL)
-_REDACTED_TOKEN: Final = rb'\1"' + REDACTED.encode() + rb'"'
 
 
 @define
@@ -106,8 +104,18 @@ def _rule(heard: Heard, *, again: bool) -> Rule:
         delay=_paced(heard.late),
     )
     if heard.body is not None:
-        return _with_body(rule, heard.body)
-    return _with_frames(rule, heard.frames if heard.is_event_stream else _joined(heard), heard)
+        return _with_body(rule, redacted_answer(heard.body, _kind(head)))
+    stream = heard.is_event_stream
+    pieces = [_hidden(frame) for frame in heard.frames] if stream else _joined(heard, _kind(head))
+    return _with_frames(rule, pieces, heard)
+
+
+def _kind(head: Head) -> str:
+    return next((value for name, value in head.headers if name.lower() == "content-type"), "")
+
+
+def _hidden(frame: Frame) -> Frame:
+    return evolve(frame, raw=redacted_frame(frame.raw))
 
 
 def _select(heard: Heard, last: int | None) -> Select:
@@ -131,25 +139,26 @@ def _headers(head: Head) -> dict[str, str]:
     """Return the headers to say again; those of one name are one list (RFC 9110, 5.3)."""
     found: dict[str, tuple[str, str]] = {}
     for name, value in head.headers:
-        if (lower := name.lower()) not in _NOT_KEPT:
+        if (lower := name.lower()) not in _NOT_KEPT and not is_secret_name(name):
             first, before = found.get(lower, (name, ""))
-            found[lower] = (first, f"{before}, {_text(value)}" if before else _text(value))
+            shown = _text(redacted_value(name, value))
+            found[lower] = (first, f"{before}, {shown}" if before else shown)
     return dict(found.values())
 
 
 def _with_body(rule: Rule, body: bytes) -> Rule:
-    body = _without_secrets(body)
     if body and _is_typed(rule) and _is_text(body):
         return evolve(rule, body=body.decode())
     return evolve(rule, body_hex=body)
 
 
-def _joined(heard: Heard) -> list[Frame]:
+def _joined(heard: Heard, kind: str) -> list[Frame]:
     """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
     whole = b"".join(frame.raw for frame in heard.frames)
-    if _without_secrets(whole) == whole:
+    shown = redacted_answer(whole, kind)
+    if shown == whole:
         return heard.frames
-    return [Frame(whole, delay=sum(frame.delay for frame in heard.frames))]
+    return [Frame(shown, delay=sum(frame.delay for frame in heard.frames))]
 
 
 def _is_typed(rule: Rule) -> bool:
@@ -160,7 +169,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
     end = heard.end or Ending.HANG
     if not _is_typed(rule):
         # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
-        whole = _without_secrets(b"".join(frame.raw for frame in pieces))
+        whole = b"".join(frame.raw for frame in pieces)
         return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
     silence = _paced(heard.silence)
@@ -172,7 +181,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
 
 def _scripted(frame: Frame) -> ScriptedFrame:
     """Write a frame in the most readable form that is these very bytes."""
-    raw, delay = _without_secrets(frame.raw), _paced(frame.delay)
+    raw, delay = frame.raw, _paced(frame.delay)
     if not _is_text(raw):
         return ScriptedFrame(bytes_hex=raw, delay=delay)
     fields = fields_of(raw)
@@ -207,7 +216,7 @@ def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
             logs.setdefault(job, _Log()).merge(each)
     for job, log in logs.items():
         if log.frames:
-            events = tuple(_scripted(frame) for frame in log.frames)
+            events = tuple(_scripted(_hidden(frame)) for frame in log.frames)
             yield JobPlan(id=job, submitted=True, emitted=True, events=events)
 
 
@@ -240,11 +249,6 @@ class _Log:
 
     def _last_id(self) -> str | None:
         return next((each.id for each in reversed(self.frames) if each.id is not None), None)
-
-
-def _without_secrets(body: bytes) -> bytes:
-    """Replace the value of every `"token"`, and no other byte; also in JSON that is cut off."""
-    return _TOKEN.sub(_REDACTED_TOKEN, body)
 
 
 def _is_text(raw: bytes) -> bool:

@@ -17,20 +17,18 @@ from mock_server.backend import refuse
 from mock_server.engine import slow_read_of
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import (
-    REDACTED,
     ConnectionClosed,
     ConnectionOpened,
     Journal,
     RequestReceived,
     RequestRejected,
-    redacted_headers,
-    redacted_json,
 )
 from mock_server.net.exchange import Ended, ExchangeOnWire
 from mock_server.net.service import Service
 from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.program import ExchangeProgram
+from mock_server.redaction import redacted_body, redacted_headers, redacted_target
 from mock_server.routing import Request, json_of, request_of
 from mock_server.vocabulary import Accepting, Ending, TlsFault
 
@@ -328,7 +326,7 @@ class ServerConnection:
         asked, why = self._asked, refused.why
         method = path = None
         if asked is not None:
-            method, path = asked.method, asked.target.partition("?")[0]
+            method, path = asked.method, redacted_target(asked.target.partition("?")[0])
         stamp = journal.stamp()
         journal.add(RequestRejected(*stamp, self.number, refused.status, why, method, path))
         answer = rejection(refused.status, why, to_head=method == "HEAD")
@@ -352,8 +350,7 @@ def note_request(
     journal: Journal, connection: int, request: Request, program: ExchangeProgram
 ) -> None:
     """Write a whole request down, without its secrets."""
-    parsed = json_of(request.body)
-    shown = redacted_json(parsed)
+    body = redacted_body(request.body, request.header("content-type") or "")
     journal.add(
         RequestReceived(
             *journal.stamp(),
@@ -361,11 +358,11 @@ def note_request(
             request.route,
             program.about.attempt,
             request.method,
-            request.target,
+            redacted_target(request.target),
             redacted_headers(request.headers),
             authorized=request.header("authorization") is not None,
-            body=request.body if shown == parsed else REDACTED.encode(),
-            json=shown,
+            body=body,
+            json=json_of(body),
             job=request.job,
             last_event_id=request.header("last-event-id"),
         )
