@@ -39,6 +39,7 @@ from conformance.trace import (
 )
 from mock_server import (
     ConnectionClosed,
+    ConnectionFailed,
     ConnectionOpened,
     ExchangeEnded,
     FrameSent,
@@ -264,6 +265,8 @@ class _Recording:
             case ConnectionClosed(connection=connection, how=how, by=by):
                 exchanges = tuple(self._carried.get(connection, ()))
                 return Closed(connection, how, by, exchanges)
+            case ConnectionFailed(error=error, where=where):
+                return Noted("backend", f"fails: {error} at {where}")
             case RuleFired() | PortChanged():
                 return None
             case _:

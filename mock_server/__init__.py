@@ -11,6 +11,7 @@ from mock_server.codec import (
 )
 from mock_server.journal import (
     ConnectionClosed,
+    ConnectionFailed,
     ConnectionOpened,
     ExchangeEnded,
     FrameSent,
@@ -43,6 +44,7 @@ __all__ = [
     "Capability",
     "Claims",
     "ConnectionClosed",
+    "ConnectionFailed",
     "ConnectionOpened",
     "Ending",
     "ExchangeEnded",

@@ -9,6 +9,7 @@ import json
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -16,6 +17,8 @@ from mock_server.framing import fields_of
 from mock_server.routing import parsed_json
 
 REDACTED: Final = "[redacted]"
+LONGEST: Final = 2048
+"""Characters of a text in a record; an id may have 1,024 bytes."""
 _SCHEMES: Final = frozenset({"basic", "bearer", "digest", "negotiate"})
 _EXACT: Final = frozenset({"auth", "jwt", "otp", "pass", "pat", "pwd", "sid", "sig", "xauth"})
 _IN_TARGETS: Final = frozenset({"key", "code"})
@@ -106,6 +109,19 @@ def _pair(pair: str) -> str:
     name, mark, value = pair.partition("=")
     hidden = mark and _hides(unquote_plus(name), value, in_target=True)
     return f"{name}={REDACTED}" if hidden else pair
+
+
+def quoted(target: str) -> str:
+    """Return a target or a part of one for a message: in quotes, short, without its secrets."""
+    return repr(shortened(redacted_target(target), 200))
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Cut text that is too long to be kept; equal texts stay equal, others stay different."""
+    if len(text) <= most:
+        return text
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{text[: most // 2]}… ({len(text)} characters, SHA-256 {digest}…)"
 
 
 def redacted_text(text: str) -> str:

@@ -36,14 +36,14 @@ class Request:
     """One request as the backend sees it; header names are lower case."""
 
     method: str
-    target: str
+    target: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
     """The methods that this path takes; empty for a path that nobody knows."""
     job: str | None
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
@@ -52,6 +52,11 @@ class Request:
     def uncompressed(self) -> "Request":
         """Return the same request asking for no compression, in which no frames can be seen."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
+
+
+def has_credentials(request: Request) -> bool:
+    """Tell whether a request has an Authorization; a proxy cannot know whether it is valid."""
+    return request.header("authorization") is not None
 
 
 Claims = Callable[[Request], bool]

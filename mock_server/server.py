@@ -4,6 +4,7 @@ It knows how the parts are put together and when they end. It refuses to know pr
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
@@ -20,7 +21,7 @@ from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
-from mock_server.routing import Claims
+from mock_server.routing import Claims, has_credentials
 from mock_server.script import On
 from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
@@ -85,7 +86,8 @@ class MockServer:
 
     def __attrs_post_init__(self) -> None:
         self._check(self.scenario)
-        self._journal = Journal(self.scenario.limits.records)
+        limits = self.scenario.limits
+        self._journal = Journal(limits.records, bytes_limit=limits.journal_bytes)
         if self.on_record is not None:
             self._journal.listen(self.on_record)
         self._begin()
@@ -102,8 +104,16 @@ class MockServer:
         engine = Engine(self.scenario.seed, fired)
         engine.load(self.scenario.rules)
         service = Service(
-            engine, self._journal, origin, self.scenario.limits, tls=self.tls, claims=self.claims
+            engine,
+            self._journal,
+            origin,
+            self.scenario.limits,
+            tls=self.tls,
+            claims=self.claims,
+            admits=self._backend.admits if self.upstream is None else has_credentials,
         )
+        if self.upstream is not None:
+            service.failure = HTTPStatus.BAD_GATEWAY
         self._service = service
 
     async def __aenter__(self) -> Self:
@@ -212,7 +222,7 @@ class MockServer:
         self._check(scenario)
         # What the old connections still have to say goes into a book that nobody reads.
         self._service.journal = Journal()
-        self._journal.clear(scenario.limits.records)
+        self._journal.clear(scenario.limits.records, scenario.limits.journal_bytes)
         self.scenario = scenario
         self._begin()
         self._host.serve_instead(self._service)
