@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from mock_server.model import JobPlan, Rule, Scenario
+from mock_server.routing import DEEPEST
 from mock_server.shapes import ScenarioError, is_array, is_table
 from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
 from mock_server.words import plain, table, words_of
@@ -55,6 +56,7 @@ _ENDS_FOR_ALL: Final = {Ending.EOF}
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
+        _check_depth(data)
         found = _SCENARIO.read(data, "")
         _check(found)
     except ScenarioError as error:
@@ -85,6 +87,16 @@ def names_its_schema(path: Path) -> bool:
     return "schema" in _from_file(path)
 
 
+def _check_depth(data: object) -> None:
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ScenarioError(f"nested more than {DEEPEST} levels deep; a scenario is flat")
+        tables = [item for each in level if is_table(each) for item in each.values()]
+        level = tables + [item for each in level if is_array(each) for item in each]
+
+
 def _from_toml(source: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(source)
@@ -92,6 +104,8 @@ def _from_toml(source: str) -> Mapping[str, object]:
         raise ScenarioError(f"TOML: {error}") from None
     except RecursionError:
         raise ScenarioError("TOML: nested too deeply; a scenario is flat") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits, and no 30 February
+        raise ScenarioError("TOML: a number or a date is out of range") from None
 
 
 def _from_json(source: str) -> Mapping[str, object]:
@@ -99,6 +113,8 @@ def _from_json(source: str) -> Mapping[str, object]:
         data: object = json.loads(source)
     except (json.JSONDecodeError, RecursionError) as error:
         raise ScenarioError(f"JSON: {error}") from None
+    except ValueError:
+        raise ScenarioError("JSON: a number has too many digits") from None
     if not is_table(data):
         raise ScenarioError('JSON: a scenario is an object, such as {"rule": []}')
     return data

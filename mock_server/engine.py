@@ -21,6 +21,7 @@ from mock_server.vocabulary import Accepting, Route, Select, TlsFault
 _MOST_ATTEMPTS: Final = 50_000
 _LONGEST: Final = 200
 
+
 @define
 class _Live:
     """A rule in force, with how often it has acted."""

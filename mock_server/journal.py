@@ -135,7 +135,7 @@ class PortChanged:
 
 @frozen
 class ConnectionFailed:
-    """This server failed, and a connection ended with it: a bug, never the client's doing.
+    """The server failed, and a connection ended with it: a bug, never the client's doing.
 
     `error` is the kind of the exception, `where` the module and line: nothing of its message, which
     can hold what the client sent.
@@ -234,9 +234,7 @@ class Journal:
 
     def _drop_body(self, seq: int) -> None:
         index = bisect_left(self.records, seq, key=lambda record: record.seq)
-        if index < len(self.records) and isinstance(
-            found := self.records[index], RequestReceived
-        ):
+        if index < len(self.records) and isinstance(found := self.records[index], RequestReceived):
             note = f"[dropped: {len(found.body)} bytes, the journal is full]".encode()
             light = evolve(found, body=note, json=None)
             self.records[index] = light
@@ -280,9 +278,11 @@ R = TypeVar("R", bound=Record)
 
 def _shortened(record: R) -> R:
     match record:
-        case RequestReceived() if len(record.target) + sum(
-            len(name) + len(value) for name, value in record.headers
-        ) > LONGEST or len(record.method) > LONGEST:
+        case RequestReceived() if (
+            len(record.target) + sum(len(name) + len(value) for name, value in record.headers)
+            > LONGEST
+            or len(record.method) > LONGEST
+        ):
             return evolve(
                 record,
                 method=shortened(record.method),

@@ -276,7 +276,10 @@ class BackendPlan:
     """What the backend knows and demands."""
 
     token: str | None = word(
-        text(), "the only token it accepts; without it any bearer token will do", default=None
+        text(),
+        "the only token it accepts; without it any bearer token will do",
+        default=None,
+        secret=True,
     )
     authenticate: bool = word(flag(), "whether a token is demanded", default=True)
     unknown_cursor: UnknownCursor = word(

@@ -17,6 +17,7 @@ from attrs import define, field, frozen
 from mock_server.backend import Reply, refuse
 from mock_server.framing import Frame, Framer, frame_of
 from mock_server.heads import HOP_BY_HOP, NO_BODY, BodyKind, Head, end_to_end, phrase_of
+from mock_server.net.malformed import what_is_wrong
 from mock_server.net.service import Answered, FixedSource, answered_to_head
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError
@@ -63,9 +64,12 @@ class Upstream:
         if not secure:
             return await anyio.connect_tcp(host, port)
         context = self.verify or ssl.create_default_context()
-        return await anyio.connect_tcp(
-            host, port, tls=True, ssl_context=context, tls_standard_compatible=False
-        )
+        try:
+            return await anyio.connect_tcp(
+                host, port, tls=True, ssl_context=context, tls_standard_compatible=False
+            )
+        except (anyio.EndOfStream, anyio.BrokenResourceError) as error:
+            raise ConnectionResetError("the connection ended within the TLS handshake") from error
 
 
 @define(eq=False)
@@ -93,7 +97,11 @@ class UpstreamExchange:
         out = self._http.send(head) or b""
         if request.body:
             out += self._http.send(h11.Data(request.body)) or b""
-        await self._stream.send(out + (self._http.send(h11.EndOfMessage()) or b""))
+        out += self._http.send(h11.EndOfMessage()) or b""
+        try:
+            await self._stream.send(out)
+        except anyio.BrokenResourceError as error:
+            raise ConnectionResetError("the connection ended within the request") from error
         while True:
             event = await self.event()
             if isinstance(event, h11.Response):
@@ -219,7 +227,8 @@ class ProxyOrigin:
             return exchange, await exchange.ask(request, self.upstream)
         except (OSError, h11.ProtocolError) as error:
             await exchange.aclose()
-            raise _Failed(refuse(502, f"upstream {where}: {error}")) from None
+            why = what_is_wrong(error) if isinstance(error, h11.ProtocolError) else error
+            raise _Failed(refuse(502, f"upstream {where}: {why}")) from None
         except BaseException:
             await exchange.aclose()
             raise

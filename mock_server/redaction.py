@@ -7,7 +7,6 @@ anywhere, so it is dropped and only its length is told.
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Iterable
 from hashlib import sha256
 from typing import Final
@@ -15,23 +14,11 @@ from urllib.parse import unquote_plus
 
 from mock_server.framing import fields_of
 from mock_server.routing import parsed_json
+from mock_server.secret_names import EXACT, NOT_SECRET, PARTS, REDACTED, flattened, is_secret_name
 
-REDACTED: Final = "[redacted]"
 LONGEST: Final = 2048
 """Characters of a text in a record; an id may have 1,024 bytes."""
 _SCHEMES: Final = frozenset({"basic", "bearer", "digest", "negotiate"})
-_EXACT: Final = frozenset({"auth", "jwt", "otp", "pass", "pat", "pwd", "sid", "sig", "xauth"})
-_IN_TARGETS: Final = frozenset({"key", "code"})
-"""Ordinary names in JSON, and those of API keys and login codes in a URL."""
-_PARTS: Final = re.compile(
-    r"token|secret|passw|passphrase|credential|authorization|authentication|cookie|signature|"
-    r"bearer|session(?:id|key)|"
-    r"(?:api|access|account|auth|encryption|functions|master|private|shared|signing|subscription)key"
-)
-# What models count and how they cut text up; `expires` and `type` tell nothing.
-_NOT_SECRET: Final = re.compile(
-    r"tokeni[sz]\w*|tokens?_?(?:type|count|limit|budget|usage|used|details|url|endpoint|expir\w*)"
-)
 _NUMBER: Final = re.compile(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
 
 _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
@@ -50,7 +37,7 @@ _FIELD: Final = re.compile(
     r"(authorization[\"']?\s*+[:=]\s*+[\"']?)(?:(\w++)[ \t]++)?[^\s\"',;]+", re.IGNORECASE
 )
 _NAMED: Final = re.compile(
-    rf"(?:{_PARTS.pattern}|\b(?:{'|'.join(sorted(_EXACT))}))"
+    rf"(?:{PARTS.pattern}|\b(?:{'|'.join(sorted(EXACT))}))"
     r"[\w-]{0,64}(?:[\"'\\]{0,4}\s{0,64}[:=>][\"'\s]{0,64}[^\"'\s]|[\"']\s+value)"
 )
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])|%([0-7][0-9a-fA-F])")
@@ -58,24 +45,11 @@ _DEEPEST_TEXT: Final = 3
 """How many times JSON is looked for in a string of JSON."""
 
 
-def is_secret_name(name: str, *, in_target: bool = False) -> bool:
-    """Tell whether the value of this name is a secret: of a header, a parameter or a member."""
-    flat = _flat(name)
-    if flat in _EXACT or (in_target and flat in _IN_TARGETS):
-        return True
-    return _PARTS.search(_NOT_SECRET.sub("", flat)) is not None
-
-
-def _flat(name: str) -> str:
-    folded = (name if name.isascii() else unicodedata.normalize("NFKC", name)).casefold()
-    return "".join(char for char in folded if char.isalnum())
-
-
 def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
     """Tell whether a value has to go; `tokens` that are a number are counted, not secret."""
     if not value or value == "null":
         return False
-    counted = _flat(name).endswith("tokens") and _NUMBER.fullmatch(value)
+    counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
     return not counted and is_secret_name(name, in_target=in_target)
 
 
@@ -152,10 +126,11 @@ def redacted_json(text: str) -> str:
     ValueError for what is not JSON (RFC 8259), and for JSON that is nested too deeply.
     """
     parsed_json(text)
-    return _scanned(text, 0)
+    return redacted_members(text)
 
 
-def _scanned(text: str, level: int) -> str:
+def redacted_members(text: str, level: int = 0) -> str:
+    """Do the same to text that is known to be JSON; `level` strings of JSON are around it."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:
@@ -205,7 +180,7 @@ def _string(token: str, level: int) -> str:
         except ValueError:
             shown = _dropped(len(shown)) if names_a_secret(shown) else shown
         else:
-            shown = _scanned(shown, level + 1)
+            shown = redacted_members(shown, level + 1)
     return token if shown == value else json.dumps(shown)
 
 
@@ -277,7 +252,7 @@ def _is_data(line: bytes) -> bool:
 def names_a_secret(text: str) -> bool:
     """Tell whether text that is not understood gives a value to a secret name."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
-    plain = _NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
+    plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None
 
 

@@ -10,10 +10,11 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, Job
+from mock_server.backend import Backend, BackendFull, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
-from mock_server.journal import Journal, Record
+from mock_server.framing import Frame
+from mock_server.journal import Journal, Record, weight_of
 from mock_server.model import JOB, JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
@@ -27,7 +28,10 @@ from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 from mock_server.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.words import plain
 
+_MOST_RULES: Final = 10_000
+_EVENT_SIZE: Final = 512
 MOCK_CAPABILITIES: Final = frozenset(Capability)
 
 
@@ -164,6 +168,8 @@ class MockServer:
         """Put a rule in force, or change the one of this index; returns its index."""
         self._check(Scenario(rules=(rule,)))
         if index is None:
+            if len(self.rules) >= _MOST_RULES:
+                raise ScenarioError(f"rule: there are {_MOST_RULES} already; remove some")
             return self._service.engine.add(rule)
         self._service.engine.replace(index, rule)
         return index
@@ -200,14 +206,25 @@ class MockServer:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
         if plan.id is not None and plan.id in self._backend.jobs:
             raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
-        return self._backend.add_job(plan, self._service.clock())
+        try:
+            return self._backend.add_job(plan, self._service.clock())
+        except BackendFull as full:
+            raise ScenarioError(f"job: {full}") from None
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
         """Append an event to a job's log, and so to every live stream of it.
 
         Raises KeyError for an unknown job and JobEnded when its log is closed.
         """
-        self.jobs[job_id].push(frame)
+        self.push_to(self.jobs[job_id], frame)
+
+    def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
+        """Append an event to a job's log; raises JobEnded, and ScenarioError if it has no room."""
+        try:
+            self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)))
+        except BackendFull as full:
+            raise ScenarioError(f"event: {full}") from None
+        return job.push(frame)
 
     def gate(self, name: str) -> Gate:
         """Return a gate that stalls wait at; it is closed until opened."""

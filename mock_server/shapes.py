@@ -14,12 +14,15 @@ from typing import Final, Generic, TypeGuard, TypeVar
 import attrs
 from attrs import frozen
 
+from mock_server.secret_names import REDACTED, is_secret_name
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
 MAX_MS: Final = 24 * 3600 * 1000.0
+_DIGITS: Final = 15
 
 
 class ScenarioError(ValueError):
@@ -88,9 +91,17 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
-    """Build the error for a value of the wrong kind."""
-    shown = reprlib.repr(value)
-    return ScenarioError(f"{where}: {shown} ({kind_of(value)}) is not {says}")
+    """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
+    return ScenarioError(f"{where}: {_shown(value, where)} ({kind_of(value)}) is not {says}")
+
+
+def _shown(value: object, where: str) -> str:
+    if any(map(is_secret_name, where.split("."))):
+        return REDACTED
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "a very long number"  # Python refuses to write out more than 4,300 digits
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
@@ -131,7 +142,7 @@ def number(low: float, high: float) -> Shape[float]:
     def read(value: object, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong(value, where, says)
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:  # also NaN, and whole numbers too large for a float
             raise wrong(value, where, says)
         return float(value)
 
@@ -186,7 +197,7 @@ def header_text() -> Shape[str]:
         found = inner.read(value, where)
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
-                f"{where}: {found[:60]!r} holds CR, LF or NUL, which no header line can; "
+                f"{where}: {_shown(found, where)} holds CR, LF or NUL, which no header line can; "
                 "raw_head_hex can send such bytes"
             )
         return found
@@ -250,7 +261,8 @@ def span() -> Shape[Span]:
         if not isinstance(value, str):
             raise wrong(value, where, says)
         first, dash, last = value.partition("-")
-        if not all(part.isascii() and part.isdigit() for part in (first, last or "1")):
+        parts = (first, last or "1")
+        if not all(p.isascii() and p.isdigit() and len(p) <= _DIGITS for p in parts):
             raise wrong(value, where, says)
         found = Span(int(first), int(last) if last else (None if dash else int(first)))
         if found.first < 1 or (found.last is not None and found.last < found.first):

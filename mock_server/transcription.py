@@ -19,8 +19,9 @@ from mock_server.damage import render
 from mock_server.framing import Frame, fields_of
 from mock_server.heads import BodyKind, Head, phrase_of
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
-from mock_server.redaction import is_secret_name, redacted_answer, redacted_frame, redacted_value
+from mock_server.redaction import redacted_answer, redacted_frame, redacted_value
 from mock_server.routing import Request, json_of
+from mock_server.secret_names import is_secret_name
 from mock_server.shapes import MAX_MS, Span, is_table
 from mock_server.vocabulary import (
     After,

@@ -15,8 +15,8 @@ from mock_server.backend import Job
 from mock_server.conduct import conduct_problems, resume_problems
 from mock_server.journal import Record, RequestReceived
 from mock_server.model import Rule
-from mock_server.redaction import REDACTED, is_secret_name
 from mock_server.routing import header_matches
+from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.shapes import (
     ScenarioError,
     Shape,

@@ -8,6 +8,7 @@ from mock_server.backend.brain import (
     Listing,
     Reply,
     Stream,
+    listed,
     refuse,
     reply_json,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "Listing",
     "Reply",
     "Stream",
+    "listed",
     "refuse",
     "reply_json",
 ]

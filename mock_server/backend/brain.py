@@ -112,6 +112,12 @@ def refuse(status: int, message: str) -> Reply:
     return reply_json(status, {"error": message})
 
 
+def listed(job: Job) -> Reply | Listing:
+    """Answer with a job and its events: a long listing comes piece by piece."""
+    listing = Listing(job)
+    return Reply(200, _JSON, b"".join(listing.pieces())) if listing.short else listing
+
+
 @define
 class Backend:
     """One backend: its jobs, its projects and its rules about both."""
@@ -213,8 +219,7 @@ class Backend:
             if not job.cancel():
                 return refuse(409, f"job {job.id!r} has already {job.status.value}")
             return reply_json(200, {"job": job.public()})
-        listing = Listing(job)
-        return Reply(200, _JSON, b"".join(listing.pieces())) if listing.short else listing
+        return listed(job)
 
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
         if cursor is None or resume is Resume.IGNORE:

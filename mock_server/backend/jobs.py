@@ -13,7 +13,7 @@ from attrs import define, field
 
 from arkor_proto import encode_event
 from mock_server.damage import compact, render
-from mock_server.framing import Frame, fields_of, type_of
+from mock_server.framing import Frame, fields_of
 from mock_server.model import JobPlan
 from mock_server.shapes import is_table
 from mock_server.vocabulary import Fate, JobStatus, ScriptedFrame

@@ -8,6 +8,7 @@ bodies are rendered by the exchange, because faults need bytes that h11 rightly 
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from traceback import walk_tb
+from typing import TypeGuard
 
 import anyio
 from attrs import define, field
@@ -99,7 +100,9 @@ class ServerConnection:
     def _note_failure(self, error: BaseException) -> None:
         journal = self._service.journal
         for bug in _leaves(error):
-            record = ConnectionFailed(*journal.stamp(), self.number, type(bug).__name__, _place(bug))
+            record = ConnectionFailed(
+                *journal.stamp(), self.number, type(bug).__name__, _place(bug)
+            )
             journal.add(record)
 
     async def _apologise(self) -> None:
@@ -253,8 +256,12 @@ class ServerConnection:
             await self._wire.finish()
 
 
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if isinstance(error, BaseExceptionGroup):
+    if _is_group(error):
         for each in error.exceptions:
             yield from _leaves(each)
     else:
@@ -263,7 +270,9 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _place(error: BaseException) -> str:
     """Name the module and line that raised: the innermost of ours, and nothing of the data."""
-    frames = [(frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)]
+    frames = [
+        (frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)
+    ]
     ours = [f"{name}:{line}" for name, line in frames if str(name).startswith("mock_server")]
     return ours[-1] if ours else "?"
 

@@ -182,9 +182,7 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    raise Refused(
-                        HTTPStatus.BAD_REQUEST, "a request before the last was answered"
-                    )
+                    raise Refused(HTTPStatus.BAD_REQUEST, "a request before the last was answered")
                 else:
                     return event
         except h11.RemoteProtocolError as error:

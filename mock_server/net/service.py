@@ -165,6 +165,12 @@ class PiecesSource:
         """Nothing to give back."""
 
 
+def in_pieces(listing: Listing) -> Answered:
+    """Answer with a long listing."""
+    head = Head(listing.status, phrase_of(listing.status), listing.headers)
+    return Answered(head, PiecesSource(listing.pieces()))
+
+
 @define
 class BackendOrigin:
     """The mock backend as the origin."""
@@ -184,7 +190,7 @@ class BackendOrigin:
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
             case Listing():
-                return Answered(head, PiecesSource(answer.pieces()))
+                return in_pieces(answer)
 
 
 def _everybody(request: Request) -> bool:
@@ -208,7 +214,7 @@ class Service:
     clock: Callable[[], float] = time.monotonic
     failure: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
     """The status that a client gets when this server itself fails; 502 for a proxy."""
-    grace: float = 30.0
+    grace: float = 1.0
     """Seconds without progress after which a client that sent its FIN is taken to have left."""
     admits: Callable[[Request], bool] = field(default=_everybody)
     """Tells from its head whether a request has a valid token, so that its body is kept."""

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mock_server.redaction import (
-    is_secret_name,
     redacted_answer,
     redacted_body,
     redacted_frame,
@@ -16,6 +15,7 @@ from mock_server.redaction import (
     redacted_json,
     redacted_target,
 )
+from mock_server.secret_names import is_secret_name
 
 SECRET = "hunter2"
 NAMES = [
