@@ -24,7 +24,7 @@ from mock_server.vocabulary import Ending
 
 LONGEST_WAIT: Final = 60.0
 """Seconds that one request can wait for a record."""
-_MOST_POLLS: Final = 512
+_MOST_POLLS: Final = 400
 _AT_ONCE: Final = 128
 _PIECE: Final = 1 << 18
 _KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
