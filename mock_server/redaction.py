@@ -7,7 +7,7 @@ anywhere, so it is dropped and only its length is told.
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_plus
@@ -36,9 +36,10 @@ _ODD_USERINFO: Final = re.compile(r"(:[/\\]{2})[^\s\"'<>/\\?#@]{0,256}:[^\s\"'<>
 _FIELD: Final = re.compile(
     r"(authorization[\"']?\s*+[:=]\s*+[\"']?)(?:(\w++)[ \t]++)?[^\s\"',;]+", re.IGNORECASE
 )
+_BEARER: Final = re.compile(r"\b(bearer)[ \t]++[^\s,;]++", re.IGNORECASE)
 _NAMED: Final = re.compile(
     rf"(?:{PARTS.pattern}|\b(?:{'|'.join(sorted(EXACT))}))"
-    r"[\w-]{0,64}(?:[\"'\\]{0,4}\s{0,64}[:=>][\"'\s]{0,64}[^\"'\s]|[\"']\s+value)"
+    r"[\w-]{0,64}(?:[\"'\\]{0,4}\s{0,64}[:=>][\"'\s]{0,64}[^\"'\s&;]|[\"']\s+value)"
 )
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])|%([0-7][0-9a-fA-F])")
 _DEEPEST_TEXT: Final = 3
@@ -60,13 +61,14 @@ def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str
 
 def redacted_value(name: str, value: str) -> str:
     """Hide the secrets in the value of one header field."""
+    scheme, blank, _ = value.partition(" ")
+    if blank and scheme.lower() in _SCHEMES and not name.lower().endswith("-authenticate"):
+        return f"{scheme} {REDACTED}"  # a credential under any name
     if _hides(name, value):
-        scheme, blank, _ = value.partition(" ")
-        known = blank and scheme.lower() in _SCHEMES
-        return f"{scheme} {REDACTED}" if known else REDACTED
+        return REDACTED
     if name.lower() == "host" and "@" in value:
         return REDACTED + value[value.rindex("@") :]
-    return redacted_text(value)
+    return redacted_text(_BEARER.sub(rf"\1 {REDACTED}", value) if " " in value else value)
 
 
 def redacted_target(target: str) -> str:
@@ -192,17 +194,22 @@ def redacted_body(body: bytes, kind: str) -> bytes:
     """
     if not body:
         return b""
-    hide: Callable[[str], str] = redacted_json
-    if "form-urlencoded" in kind.lower():
-        hide = _form
     try:
-        return hide(body.decode()).encode()
+        text = body.decode()
+        try:
+            return redacted_json(text).encode()
+        except ValueError:
+            return _form(text, kind).encode()
     except ValueError:
         return _dropped(len(body)).encode()
 
 
-def _form(text: str) -> str:
-    return "&".join(map(_pair, redacted_text(text).split("&")))
+def _form(text: str, kind: str) -> str:
+    """Hide the secrets in a form; raises ValueError for what is not one."""
+    found = "&".join(map(_pair, redacted_text(text).split("&")))
+    if "form-urlencoded" not in kind.lower() or names_a_secret(found):
+        raise ValueError("neither JSON nor a form")
+    return found
 
 
 def redacted_answer(body: bytes, kind: str = "") -> bytes:
@@ -212,10 +219,10 @@ def redacted_answer(body: bytes, kind: str = "") -> bytes:
     secret name, it is dropped and a note tells how many bytes it had.
     """
     try:
-        if "form-urlencoded" in kind.lower():
-            return redacted_body(body, kind)
         return redacted_json(body.decode()).encode()
     except ValueError:
+        if "form-urlencoded" in kind.lower():
+            return redacted_body(body, kind)
         text = redacted_text(body.decode("latin-1"))
         return _dropped(len(body)).encode() if names_a_secret(text) else text.encode("latin-1")
 

@@ -19,7 +19,7 @@ from mock_server.damage import render
 from mock_server.framing import Frame, fields_of
 from mock_server.heads import BodyKind, Head, phrase_of
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
-from mock_server.redaction import redacted_answer, redacted_frame, redacted_value
+from mock_server.redaction import redacted_answer, redacted_frame, redacted_text, redacted_value
 from mock_server.routing import Request, json_of
 from mock_server.secret_names import is_secret_name
 from mock_server.shapes import MAX_MS, Span, is_table
@@ -123,7 +123,7 @@ def _select(heard: Heard, last: int | None) -> Select:
     request = heard.request
     return Select(
         route=request.route,
-        job=request.job,
+        job=request.job and redacted_text(request.job),
         attempt=Span(heard.attempt, last),
         method=request.method if request.route in _SEVERAL_METHODS else None,
         header=_cursor(request) if request.route is Route.STREAM else None,
@@ -132,7 +132,7 @@ def _select(heard: Heard, last: int | None) -> Select:
 
 def _cursor(request: Request) -> Mapping[str, str] | None:
     given = request.header("last-event-id")
-    wanted = "!" if given is None else _text(given)
+    wanted = "!" if given is None else _text(redacted_text(given))
     return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
 
 
@@ -214,7 +214,7 @@ def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
     for each in heard:
         job = each.request.job
         if each.request.route is Route.STREAM and job and each.is_event_stream:
-            logs.setdefault(job, _Log()).merge(each)
+            logs.setdefault(redacted_text(job), _Log()).merge(each)
     for job, log in logs.items():
         if log.frames:
             events = tuple(_scripted(_hidden(frame)) for frame in log.frames)

@@ -19,7 +19,7 @@ from mock_server.net.malformed import what_is_wrong
 from mock_server.net.service import Service
 from mock_server.net.wire import AnyWire
 from mock_server.program import ExchangeProgram
-from mock_server.redaction import redacted_body, redacted_headers, redacted_target
+from mock_server.redaction import redacted_body, redacted_headers, redacted_target, redacted_text
 from mock_server.routing import Request, json_of, request_of
 
 _BLOCK: Final = 65_536
@@ -218,6 +218,7 @@ def note_request(
         body = f"[dropped: {len(request.body)} bytes, more than a journal keeps]".encode()
     else:
         body = redacted_body(request.body, request.header("content-type") or "")
+    cursor = request.header("last-event-id")
     journal.add(
         RequestReceived(
             *journal.stamp(),
@@ -230,7 +231,7 @@ def note_request(
             authorized=request.header("authorization") is not None,
             body=body,
             json=json_of(body),
-            job=request.job,
-            last_event_id=request.header("last-event-id"),
+            job=request.job and redacted_text(request.job),
+            last_event_id=cursor and redacted_text(cursor),
         )
     )
