@@ -11,7 +11,7 @@ from typing import Final
 from anyio import to_thread
 
 from mock_server.admin_journal import LONGEST_WAIT, Polls, journal
-from mock_server.backend import Job, JobEnded, Listing, Reply, listed, reply_json
+from mock_server.backend import JSON_TYPE, Job, JobEnded, Listing, Reply, listed, reply_json
 from mock_server.codec import scenario_from_dict, scenario_from_toml, scenario_to_dict
 from mock_server.control_words import Refusal, body_table, shown_word, whole_number
 from mock_server.damage import compact
@@ -29,7 +29,6 @@ from mock_server.vocabulary import FRAME, Ending
 from mock_server.waiting import MILESTONE, awaited
 from mock_server.words import plain
 
-JSON_TYPE: Final = (("Content-Type", "application/json"),)
 _LONGEST_TOML: Final = 1 << 20
 _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 

@@ -15,13 +15,12 @@ import attrs
 from attrs import define, evolve, field, frozen
 
 from mock_server.redaction import LONGEST, shortened
-from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Ending, Route
+from mock_server.weights import weight_of
 
 _HEAVY: Final = 1024
 _RECORD: Final = 320
 _TEXT: Final = 160
-_VALUE: Final = 64
 _FOR_LISTENERS: Final = {"for listeners": True}
 
 
@@ -182,7 +181,7 @@ class Journal:
 
     limit: int = 1_000_000
     clock: Callable[[], float] = time.monotonic
-    bytes_limit: int = 64 << 20
+    bytes_limit: int = 48 << 20
     records: list[Record] = field(factory=list[Record], init=False)
     dropped: int = field(default=0, init=False)
     bodies_dropped: int = field(default=0, init=False)
@@ -321,22 +320,6 @@ def size_of(record: Record) -> int:
             return _RECORD + len(record.id or "") + len(record.event or "")
         case _:
             return _RECORD
-
-
-def weight_of(value: object) -> int:
-    """Estimate the memory of a value of JSON, in bytes."""
-    found, todo = 0, [value]
-    while todo:
-        each = todo.pop()
-        found += _VALUE
-        if isinstance(each, str):
-            found += len(each)
-        elif is_table(each):
-            found += sum(_VALUE + len(key) for key in each)
-            todo += each.values()
-        elif is_array(each):
-            todo += each
-    return found
 
 
 def record_to_dict(record: Record) -> dict[str, object]:

@@ -309,16 +309,16 @@ class Limits:
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
         "bytes of requests that are being read or answered, of all connections together",
-        default=64 << 20,
+        default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
         "memory of the jobs and projects that clients made, roughly",
-        default=64 << 20,
+        default=32 << 20,
     )
     records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
     journal_bytes: int = word(
-        integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=64 << 20
+        integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=48 << 20
     )
 
 

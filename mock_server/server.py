@@ -14,7 +14,7 @@ from mock_server.backend import Backend, BackendFull, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
 from mock_server.framing import Frame
-from mock_server.journal import Journal, Record, weight_of
+from mock_server.journal import Journal, Record
 from mock_server.model import JOB, JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
@@ -28,6 +28,7 @@ from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 from mock_server.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.weights import weight_of
 from mock_server.words import plain
 
 _MOST_RULES: Final = 10_000

@@ -1,8 +1,8 @@
 """The sans-IO backend: jobs, event logs, resume, cancel, inference, projects."""
 
-from mock_server.backend.brain import (
+from mock_server.backend.answers import (
+    JSON_TYPE,
     Answer,
-    Backend,
     BackendFull,
     Follow,
     Listing,
@@ -12,9 +12,11 @@ from mock_server.backend.brain import (
     refuse,
     reply_json,
 )
+from mock_server.backend.brain import Backend
 from mock_server.backend.jobs import Job, JobEnded
 
 __all__ = [
+    "JSON_TYPE",
     "Answer",
     "Backend",
     "BackendFull",

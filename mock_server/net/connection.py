@@ -71,20 +71,18 @@ class ServerConnection:
             plan = self._service.engine.connection(self.number)
             mistreated = plan.accept is not None and await self._mistreat(plan.accept)
             if not mistreated and await self._secure(plan.tls):
-                self._reader = RequestReader(self._service, self._wire, self.number)
+                self._reader.wire = self._wire
                 await self._serve()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Let every error end here, with the connection that it is of."""
         try:
-            await work
+            if not await self._succeeds(work):
+                await self._apologise()
         except ClientLeft as left:
             self._closed_by = ("client", str(left))
         except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
-        except Exception as error:  # noqa: BLE001 -- written down: a bug, not the peer's doing
-            self._note_failure(error)
-            await self._apologise()
         except BaseExceptionGroup as group:
             bugs, others = group.split(Exception)
             if bugs is not None:
@@ -92,10 +90,21 @@ class ServerConnection:
             if others is not None:
                 raise others from None
         finally:
-            self._reader.release()
+            self._reader.forget()
             if self._forced is not None and not self._wire.closed:
                 self._end_by_force(self._forced)
             self._note_closed()
+
+    async def _succeeds(self, work: Awaitable[None]) -> bool:
+        """Do the work; False if it fails by a bug, which is written down."""
+        try:
+            await work
+        except (ClientLeft, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- written down: a bug, not the peer's doing
+            self._note_failure(error)
+            return False
+        return True
 
     def _note_failure(self, error: BaseException) -> None:
         journal = self._service.journal
@@ -172,15 +181,22 @@ class ServerConnection:
 
     async def _serve(self) -> None:
         while True:
-            try:
-                arrived = await self._reader.next()
-            except Refused as refused:
-                await self._reject(refused)
+            arrived = await self._next()
+            if isinstance(arrived, Refused):
+                await self._reject(arrived)
                 return
             ended = await self._exchange(arrived)
             if not ended.reusable:
                 await self._part(ended)
                 return
+
+    async def _next(self) -> Arrived | Refused:
+        try:
+            return await self._reader.next()
+        except Refused as refused:
+            # The traceback would keep what was received while the client is being told.
+            self._reader.forget()
+            return refused.with_traceback(None)
 
     async def _part(self, ended: Ended) -> None:
         if ended.how == Ending.RST:

@@ -56,13 +56,13 @@ class RequestReader:
     """Reads the requests of one connection, one after the other."""
 
     _service: Service
-    _wire: AnyWire
+    wire: AnyWire
     _number: int
     _http: h11.Connection = field(init=False)
     _held: int = field(default=0, init=False)
     """How many bytes of this connection are counted with those of all others."""
-    _rest: bytes = field(default=b"", init=False)
-    """What came after the last request."""
+    _used: bool = field(default=False, init=False)
+    """Whether there was a request before."""
     asked: Request | None = field(default=None, init=False)
     """The request that is being read, as far as its head tells."""
 
@@ -75,20 +75,22 @@ class RequestReader:
 
     async def next(self) -> Arrived:
         """Wait for a whole request; raises Refused and ClientLeft."""
-        self._rest = self._http.trailing_data[0]
-        self._http = self._fresh()
-        self._hold(len(self._rest) - self._held)
-        if self._rest:
-            self._http.receive_data(self._rest)
-            self._rest = b""
+        rest = self._http.trailing_data[0]
+        if self._used:
+            self._http = self._fresh()
+        self._used = True
+        self._hold(len(rest) - self._held)
+        if rest:
+            self._http.receive_data(rest)
         else:
             await self._more(_BLOCK)
         with anyio.move_on_after(self._service.limits.request_time):
             return await self._whole_request()
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
-    def release(self) -> None:
-        """Count nothing of this connection any more."""
+    def forget(self) -> None:
+        """Give back what was received: there will be no other request."""
+        self._http = self._fresh()
         self._hold(-self._held)
 
     async def watch(self) -> str | None:
@@ -98,7 +100,7 @@ class RequestReader:
         """
         waiting = len(self._http.trailing_data[0])
         try:
-            while data := await self._wire.receive():
+            while data := await self.wire.receive():
                 waiting += len(data)
                 self._http.receive_data(data)
                 if not self._hold(len(data)) or waiting > self._service.limits.header_bytes:
@@ -125,7 +127,7 @@ class RequestReader:
         self.asked = bare = request_of(method, target, headers, b"")
         counted = self._count(bare) if self._service.claims is None else None
         if self._http.they_are_waiting_for_100_continue:
-            await self._wire.send(Head(100, "Continue", ()).render())
+            await self.wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
         body, dropped = await self._body(bare, self._rate(bare, counted))
         request = evolve(bare, body=body)
@@ -190,7 +192,7 @@ class RequestReader:
 
     async def _more(self, block: int, rate: int | None = None) -> None:
         try:
-            data = await self._wire.receive(block)
+            data = await self.wire.receive(block)
         except OSError:
             raise ClientLeft("rst") from None
         if not data:

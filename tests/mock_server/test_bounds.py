@@ -215,7 +215,7 @@ async def test_requests_that_wait_for_records_do_not_keep_others_out() -> None:
 
 async def turns_of_others(port: int, work: Callable[[], Awaitable[object]]) -> int:
     """Count the requests that another client gets answered while some work is done."""
-    turns = 0
+    turns = found = 0
 
     async def ask() -> None:
         nonlocal turns
