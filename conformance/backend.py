@@ -39,6 +39,7 @@ from conformance.trace import (
 )
 from mock_server import (
     ConnectionClosed,
+    ConnectionFailed,
     ConnectionOpened,
     ExchangeEnded,
     FrameSent,
@@ -244,7 +245,7 @@ class _Recording:
         if fact is not None:
             self.recorder.add(fact)
 
-    def _fact(  # noqa: PLR0911 - one arm per record
+    def _fact(  # noqa: C901, PLR0911 - one arm per record
         self, record: Record
     ) -> Fact | None:
         match record:
@@ -265,6 +266,8 @@ class _Recording:
             case ConnectionClosed(connection=connection, how=how, by=by):
                 exchanges = tuple(self._carried.get(connection, ()))
                 return Closed(connection, how, by, exchanges)
+            case ConnectionFailed(error=error, where=where):
+                return Noted("backend", f"fails: {error} at {where}")
             case RuleFired() | PortChanged() | UpstreamFailed():
                 return None
             case _:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     )
     from mock_server.journal import (
         ConnectionClosed,
+        ConnectionFailed,
         ConnectionOpened,
         ExchangeEnded,
         FrameSent,
@@ -52,6 +53,7 @@ __all__ = [
     "Capability",
     "Claims",
     "ConnectionClosed",
+    "ConnectionFailed",
     "ConnectionOpened",
     "Ending",
     "ExchangeEnded",
@@ -102,6 +104,7 @@ _HOMES: Final = {
     ),
     "mock_server.journal": (
         "ConnectionClosed",
+        "ConnectionFailed",
         "ConnectionOpened",
         "ExchangeEnded",
         "FrameSent",

@@ -17,6 +17,7 @@ from mock_server.combinations import check_scenario, said
 from mock_server.durable import OddFile, check_regular, read_regular, reason_of
 from mock_server.lines import json_lines, line_of, toml_lines
 from mock_server.model import Rule, Scenario
+from mock_server.routing import DEEPEST
 from mock_server.shapes import ScenarioError, is_array, is_table
 from mock_server.vocabulary import Capability, Ending, Select
 from mock_server.words import plain, table, words_of
@@ -37,6 +38,7 @@ _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
+        _check_depth(data)
         found = _SCENARIO.read(data, "")
         check_scenario(found)
     except ScenarioError as error:
@@ -96,6 +98,16 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
         raise error.rewritten(lambda mistake: f"{path}: {mistake}") from None
 
 
+def _check_depth(data: object) -> None:
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ScenarioError(f"nested more than {DEEPEST} levels deep; a scenario is flat")
+        tables = [item for each in level if is_table(each) for item in each.values()]
+        level = tables + [item for each in level if is_array(each) for item in each]
+
+
 def _from_toml(source: str) -> Mapping[str, object]:
     try:
         return tomllib.loads(source)
@@ -103,8 +115,8 @@ def _from_toml(source: str) -> Mapping[str, object]:
         raise ScenarioError(f"TOML: {error}") from None
     except RecursionError:
         raise ScenarioError("TOML: nested too deeply; a scenario is flat") from None
-    except ValueError:
-        raise ScenarioError("TOML: a number has too many digits") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits, and no 30 February
+        raise ScenarioError("TOML: a number or a date is out of range") from None
 
 
 def _from_json(source: str) -> Mapping[str, object]:

@@ -37,7 +37,8 @@ from mock_server.mitm_settings import check_carried, read_scenario, write_journa
 from mock_server.mitm_takeover import FlowOrigin, take_client
 from mock_server.mitm_upstream import failure_from, keep_end_to_end
 from mock_server.model import Limits, Scenario
-from mock_server.net.connection import ServerConnection, note_request
+from mock_server.net.connection import ServerConnection
+from mock_server.net.reading import note_request
 from mock_server.net.service import Gates, Service
 from mock_server.operations import Exchange
 from mock_server.program import ExchangeProgram

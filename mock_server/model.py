@@ -285,7 +285,10 @@ class BackendPlan:
     """What the backend knows and demands."""
 
     token: str | None = word(
-        text(), "the only token it accepts; without it any bearer token will do", default=None
+        text(),
+        "the only token it accepts; without it any bearer token will do",
+        default=None,
+        secret=True,
     )
     authenticate: bool = word(flag(), "whether a token is demanded", default=True)
     unknown_cursor: UnknownCursor = word(
@@ -312,7 +315,20 @@ class Limits:
     stall_time: float = word(
         milliseconds(), "the longest stall, delay or hang", default=600.0, name="stall_ms"
     )
+    open_bytes: int = word(
+        integer(1 << 16, 1 << 36),
+        "bytes of requests that are being read or answered, of all connections together",
+        default=32 << 20,
+    )
+    job_bytes: int = word(
+        integer(1 << 16, 1 << 36),
+        "memory of the jobs and projects that clients made, roughly",
+        default=32 << 20,
+    )
     records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
+    journal_bytes: int = word(
+        integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=48 << 20
+    )
 
 
 @frozen(kw_only=True)

@@ -4,6 +4,7 @@ It knows methods and paths (facts of the wire). It refuses to know hosts, bodies
 """
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
@@ -14,6 +15,9 @@ from attrs import evolve, field, frozen
 
 from mock_server.vocabulary import Route
 
+DEEPEST: Final = 100
+"""How deeply JSON may be nested."""
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _FIXED: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
     ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
@@ -35,14 +39,14 @@ class Request:
     """One request as the backend sees it; header names are lower case."""
 
     method: str
-    target: str
+    target: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
     """The methods that this path takes; empty for a path that nobody knows."""
     job: str | None
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
@@ -57,6 +61,13 @@ NO_TUNNELS: Final = (
     "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own address the "
     "base URL of the client"
 )
+
+
+def has_credentials(request: Request) -> bool:
+    """Tell whether a request has an Authorization; a proxy cannot know whether it is valid."""
+    return request.header("authorization") is not None
+
+
 Claims = Callable[[Request], bool]
 """Tells whether a request is meant for this server; it must not raise."""
 
@@ -122,11 +133,36 @@ def header_matches(wanted: str, found: Sequence[str]) -> bool:
 
 
 def json_of(body: bytes) -> object:
-    """Parse a body; None when it is empty or no JSON."""
-    if not body:
-        return None
+    """Parse a body; None when it is empty or is not JSON."""
     try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError):
+        return parsed_json(body.decode())
+    except ValueError:
         return None
-    return parsed
+
+
+def parsed_json(text: str) -> object:
+    """Parse JSON as RFC 8259 has it; raises ValueError.
+
+    NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
+    `DEEPEST` levels deep (section 9 allows a limit), so that nothing that walks the value can run
+    out of stack.
+    """
+    depth = 0
+    deep = text.count("{") + text.count("[") > DEEPEST
+    for each in _BRACKETS.finditer(text) if deep else ():
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(each[0], 0)
+        if depth > DEEPEST:
+            raise ValueError(f"JSON: nested more than {DEEPEST} levels deep")
+    found: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    return found
+
+
+def _no_number(said: str) -> object:
+    raise ValueError(f"JSON: {said} is not a number of JSON")
+
+
+def _finite(said: str) -> float:
+    found = float(said)
+    if math.isinf(found):
+        raise ValueError("JSON: a number is too large for a double")
+    return found

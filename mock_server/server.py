@@ -4,14 +4,16 @@ It knows how the parts are put together and when they end. It refuses to know pr
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, Job
+from mock_server.backend import Backend, BackendFull, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
+from mock_server.framing import Frame
 from mock_server.gates import (
     check_gate,
     gates_of_frames,
@@ -27,13 +29,17 @@ from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
-from mock_server.routing import Claims
+from mock_server.routing import Claims, has_credentials
 from mock_server.script import On
 from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 from mock_server.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.weights import weight_of
+from mock_server.words import plain
 
+_MOST_RULES: Final = 10_000
+_EVENT_SIZE: Final = 512
 MOCK_CAPABILITIES: Final = frozenset(Capability)
 
 
@@ -98,7 +104,8 @@ class MockServer:
 
     def __attrs_post_init__(self) -> None:
         self._check(self.scenario)
-        self._journal = Journal(self.scenario.limits.records)
+        limits = self.scenario.limits
+        self._journal = Journal(limits.records, bytes_limit=limits.journal_bytes)
         if self.on_record is not None:
             self._journal.listen(self.on_record)
         self._begin()
@@ -118,8 +125,16 @@ class MockServer:
         engine = Engine(self.scenario.seed, fired)
         engine.load(self.scenario.rules)
         service = Service(
-            engine, self._journal, origin, self.scenario.limits, tls=self.tls, claims=self.claims
+            engine,
+            self._journal,
+            origin,
+            self.scenario.limits,
+            tls=self.tls,
+            claims=self.claims,
+            admits=self._backend.admits if self.upstream is None else has_credentials,
         )
+        if self.upstream is not None:
+            service.failure = HTTPStatus.BAD_GATEWAY
         self._service = service
 
     async def __aenter__(self) -> Self:
@@ -176,6 +191,8 @@ class MockServer:
         self._check(Scenario(rules=(rule,)))
         self._gate_names.update(gates_of_rule(rule))
         if index is None:
+            if len(self.rules) >= _MOST_RULES:
+                raise ScenarioError(f"rule: there are {_MOST_RULES} already; remove some")
             return self._service.engine.add(rule)
         self._service.engine.replace(index, rule)
         return index
@@ -214,15 +231,26 @@ class MockServer:
         if plan.id is not None and plan.id in self._backend.jobs:
             raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
         self._gate_names.update(gates_of_job(plan))
-        return self._backend.add_job(plan, self._service.clock())
+        try:
+            return self._backend.add_job(plan, self._service.clock())
+        except BackendFull as full:
+            raise ScenarioError(f"job: {full}") from None
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
         """Append an event to a job's log, and so to every live stream of it.
 
         Raises KeyError for an unknown job and JobEnded when its log is closed.
         """
+        self.push_to(self.jobs[job_id], frame)
+
+    def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
+        """Append an event to a job's log; raises JobEnded, and ScenarioError if it has no room."""
         self._gate_names.update(gates_of_frames((frame,)))
-        self.jobs[job_id].push(frame)
+        try:
+            self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)))
+        except BackendFull as full:
+            raise ScenarioError(f"event: {full}") from None
+        return job.push(frame)
 
     def gate(self, name: str) -> Gate:
         """Return a gate that stalls wait at; it is closed until opened."""
@@ -237,7 +265,7 @@ class MockServer:
         self._check(scenario)
         # What the old connections still have to say goes into a book that nobody reads.
         self._service.journal = Journal()
-        self._journal.clear(scenario.limits.records)
+        self._journal.clear(scenario.limits.records, scenario.limits.journal_bytes)
         self.scenario = scenario
         self._begin()
         self._host.serve_instead(self._service)

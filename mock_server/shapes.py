@@ -16,6 +16,7 @@ import attrs
 from attrs import frozen
 
 from mock_server import mistakes
+from mock_server.secret_names import REDACTED, is_secret_name
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,6 +28,7 @@ _COUNT: Final = re.compile("[0-9]{1,15}")
 _DEEPEST: Final = 200
 _LONGEST_BITS: Final = 14_000
 MAX_MS: Final = 24 * 3600 * 1000.0
+_DIGITS: Final = 15
 
 
 ScenarioError = mistakes.ScenarioError
@@ -94,12 +96,17 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
-    """Build the error for a value of the wrong kind."""
+    """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
+    return ScenarioError(f"{where}: {_shown(value, where)} ({kind_of(value)}) is not {says}")
+
+
+def _shown(value: object, where: str) -> str:
+    if any(map(is_secret_name, where.split("."))):
+        return REDACTED
     try:
-        shown = reprlib.repr(value)
-    except ValueError:  # Python shows no number of more than 4300 digits
-        shown = "a number of thousands of digits"
-    return ScenarioError(f"{where}: {shown} ({kind_of(value)}) is not {says}")
+        return reprlib.repr(value)
+    except ValueError:
+        return "a very long number"  # Python refuses to write out more than 4,300 digits
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
@@ -195,7 +202,7 @@ def header_text() -> Shape[str]:
         found = inner.read(value, where)
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
-                f"{where}: {found[:60]!r} holds CR, LF or NUL, which no header line can; "
+                f"{where}: {_shown(found, where)} holds CR, LF or NUL, which no header line can; "
                 "raw_head_hex can send such bytes"
             )
         return found

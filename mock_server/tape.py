@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from mock_server.durable import (
     AppendOnly,
@@ -26,9 +26,10 @@ from mock_server.durable import (
 from mock_server.framing import Frame
 from mock_server.heads import Head
 from mock_server.recording import Listener
+from mock_server.redaction import redacted_answer, redacted_frame, redacted_text
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError, is_array, is_table
-from mock_server.transcription import Heard, joined, kept_fields, without_secrets
+from mock_server.transcription import Heard, joined, kept_fields, kind_of_answer
 from mock_server.vocabulary import Ending, Route
 
 _VERSION: Final = 1
@@ -76,12 +77,13 @@ class Tape(Listener):
         self._asked += 1
         self._numbers[id(heard)] = self._asked
         request = heard.request
+        cursor = request.header("last-event-id")
         asked = {
             "method": request.method,
             "route": request.route.value,
-            "job": request.job,
+            "job": request.job and redacted_text(request.job),
             "attempt": heard.attempt,
-            "last_event_id": request.header("last-event-id"),
+            "last_event_id": cursor and redacted_text(cursor),
         }
         self._note(heard, {"asked": asked})
 
@@ -99,17 +101,16 @@ class Tape(Listener):
         length = [value for name, value in head.headers if name.lower() == "content-length"]
         entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": heard.late}
         if heard.body is not None:
-            entry["body"] = _bytes_out(without_secrets(heard.body))
+            entry["body"] = _bytes_out(redacted_answer(heard.body, kind_of_answer(head)))
         self._note(heard, entry)
 
     def frame(self, heard: Heard, frame: Frame) -> None:
         """Write down a frame of an event stream."""
         if heard.is_event_stream:
-            self._piece(heard, frame)
+            self._piece(heard, evolve(frame, raw=redacted_frame(frame.raw)))
 
     def _piece(self, heard: Heard, frame: Frame) -> None:
-        raw = _bytes_out(without_secrets(frame.raw))
-        self._note(heard, {"frame": raw, "id": frame.id, "delay": frame.delay})
+        self._note(heard, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
 
     def ended(self, heard: Heard) -> None:
         """Write down how the body ended, or that the client left before it did."""

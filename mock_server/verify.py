@@ -13,9 +13,10 @@ from attrs import field, frozen
 from arkor_proto import HARDENED, Profile
 from mock_server.backend import Job
 from mock_server.conduct import conduct_problems, resume_problems
-from mock_server.journal import REDACTED, SECRET_HEADERS, Record, RequestReceived
+from mock_server.journal import Record, RequestReceived
 from mock_server.model import Rule
 from mock_server.routing import header_matches
+from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.shapes import (
     ScenarioError,
     Shape,
@@ -262,7 +263,7 @@ def _raise(problems: Sequence[str]) -> None:
 
 def _check_wanted(wanted: Wanted, where: str) -> None:
     for name, value in (wanted.headers or {}).items():
-        if name.lower() in SECRET_HEADERS and value not in {"*", "!"} and REDACTED not in value:
+        if is_secret_name(name) and value not in {"*", "!"} and REDACTED not in value:
             raise ScenarioError(
                 f"{where or 'verify'}: headers: the journal holds no credentials, so {name} can "
                 "be '*' for any value or '!' for none"

@@ -41,10 +41,18 @@ class Word:
 _WORD: Final = "arkor.word"
 
 
-def word(shape: Shape[T], says: str, *, default: U, name: str = "", needs: str = "") -> T | U:
-    """Declare one attribute of a value as one word of the vocabulary."""
+def word(
+    shape: Shape[T],
+    says: str,
+    *,
+    default: U,
+    name: str = "",
+    needs: str = "",
+    secret: bool = False,
+) -> T | U:
+    """Declare one attribute of a value as one word of the vocabulary; a secret has no repr."""
     found = Word(name, shape, says, needs)
-    return field(default=default, metadata={_WORD: found})
+    return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 
 def words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:

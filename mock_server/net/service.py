@@ -5,14 +5,15 @@ It knows who answers (the origin) and what happened. It refuses to know sockets.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
+from itertools import islice
 from typing import Final, Protocol
 
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.backend import Backend, Follow, Job, Reply, Stream, reply_json
+from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
 from mock_server.engine import Engine
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
@@ -183,6 +184,28 @@ class FixedSource:
         """Nothing to give back."""
 
 
+@define(eq=False)
+class PiecesSource:
+    """A long body that is made piece by piece, so that others get their turn in between."""
+
+    _pieces: Iterator[bytes]
+    end: Ending = field(default=Ending.EOF, init=False)
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Make the next piece."""
+        del limit, whole
+        return [Frame(piece) for piece in islice(self._pieces, 1)]
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+def in_pieces(listing: Listing) -> Answered:
+    """Answer with a long listing."""
+    head = Head(listing.status, phrase_of(listing.status), listing.headers)
+    return Answered(head, PiecesSource(listing.pieces()))
+
+
 @define
 class BackendOrigin:
     """The mock backend as the origin."""
@@ -204,6 +227,13 @@ class BackendOrigin:
                 return Answered(head, JobSource(job, position, self.clock))
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
+            case Listing():
+                return in_pieces(answer)
+
+
+def _everybody(request: Request) -> bool:
+    del request
+    return True
 
 
 @define(eq=False)
@@ -220,6 +250,21 @@ class Service:
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic
+    failure: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
+    """The status that a client gets when this server itself fails; 502 for a proxy."""
+    grace: float = 1.0
+    """Seconds without progress after which a client that sent its FIN is taken to have left."""
+    admits: Callable[[Request], bool] = field(default=_everybody)
+    """Tells from its head whether a request has a valid token, so that its body is kept."""
+    _open_bytes: int = field(default=0, init=False)
+
+    def hold(self, size: int) -> bool:
+        """Count bytes of requests that are being read or answered, fewer if negative.
+
+        False when all connections together have more than `open_bytes`.
+        """
+        self._open_bytes += size
+        return size <= 0 or self._open_bytes <= self.limits.open_bytes
 
     def note_fired(self, rule: int) -> None:
         """Write down that a rule acted."""

@@ -137,9 +137,9 @@ def test_several_files_are_checked_in_one_command(
 
 
 ODD: dict[str, tuple[str, bytes, str]] = {
-    "digits": ("s.toml", b"seed = " + b"9" * 5000, "TOML: a number has too many digits"),
+    "digits": ("s.toml", b"seed = " + b"9" * 5000, "TOML: a number or a date is out of range"),
     "digits in JSON": ("s.json", b'{"seed": ' + b"9" * 5000 + b"}", "JSON: a number has too many"),
-    "hexadecimal": ("s.toml", b"seed = 0x" + b"f" * 9000, "seed: a number of thousands of digits"),
+    "hexadecimal": ("s.toml", b"seed = 0x" + b"f" * 9000, "seed: a very long number"),
     "a count of digits": (
         "s.toml",
         b"[[rule]]\non.attempt = '" + b"9" * 5000 + b"'",
@@ -153,17 +153,25 @@ ODD: dict[str, tuple[str, bytes, str]] = {
         b"[[rule]]\njson = 0x" + b"f" * 9000,
         "has thousands of digits",
     ),
-    "arrays": ("s.toml", b"[[rule]]\njson = " + b"[" * 250 + b"]" * 250, "is nested deeper than"),
+    "arrays": (
+        "s.toml",
+        b"[[rule]]\njson = " + b"[" * 250 + b"]" * 250,
+        "nested more than 100 levels deep",
+    ),
     "deep arrays": (
         "s.toml",
         b"[[rule]]\njson = " + b"[" * 9000 + b"]" * 9000,
         "nested too deeply",
     ),
-    "deep keys": ("s.toml", b"[[rule]]\njson" + b".a" * 5000 + b" = 1", "is nested deeper than"),
+    "deep keys": (
+        "s.toml",
+        b"[[rule]]\njson" + b".a" * 5000 + b" = 1",
+        "nested more than 100 levels deep",
+    ),
     "deep JSON": (
         "s.json",
         b'{"rule": [{"json": ' + b"[" * 500 + b"]" * 500 + b"}]}",
-        "is nested deeper than",
+        "nested more than 100 levels deep",
     ),
     "a byte order mark": ("s.toml", b"\xef\xbb\xbfschema = 1", "the byte order mark of UTF-8"),
     "a mark in JSON": ("s.json", b"\xef\xbb\xbf{}", "the byte order mark of UTF-8"),
