@@ -78,13 +78,20 @@ def redacted_target(target: str) -> str:
     found = redacted_text(_ODD_USERINFO.sub(rf"\1{REDACTED}@", target))
     path, mark, query = found.partition("?")
     pairs = [";".join(map(_pair, part.split(";"))) for part in query.split("&")]
-    return path + mark + "&".join(pairs)
+    return "/".join(map(_encoded, path.split("/"))) + mark + "&".join(pairs)
+
+
+def _encoded(part: str) -> str:
+    """Hide what percent-encoding hides; a part without a secret stays encoded as it is."""
+    plain = unquote_plus(part) if "%" in part else part
+    shown = redacted_text(plain)
+    return part if shown == plain else shown
 
 
 def _pair(pair: str) -> str:
     name, mark, value = pair.partition("=")
     hidden = mark and _hides(unquote_plus(name), value, in_target=True)
-    return f"{name}={REDACTED}" if hidden else pair
+    return f"{name}={REDACTED}" if hidden else name + mark + _encoded(value)
 
 
 def quoted(target: str) -> str:
