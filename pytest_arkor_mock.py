@@ -1,12 +1,25 @@
-"""What pytest loads by itself: the fixtures of the mock, where its dependencies are installed.
+"""What pytest loads by itself: the option, the marker and the fixtures of the mock.
 
-It knows the option for the seed and when to register the fixtures. It refuses to import anything
-of the project before that: a test run that uses no mock must not pay for one, nor break.
+Nothing of the project is imported before a test asks for a fixture: a test run that uses no mock
+must not pay for one, nor break where the mock cannot work.
 """
 
-from importlib.util import find_spec
+from collections.abc import AsyncIterator, Generator, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from anyio.from_thread import BlockingPortal
+
+    from mock_server import MockServer
+    from mock_server.pytest_plugin import Mocks
+    from mock_server.sync import SyncMock
+
+_FAILED = pytest.StashKey[bool]()
+_MOCKS = pytest.StashKey["Mocks"]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -18,9 +31,82 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the fixtures; without the extra `mock` there are none."""
-    if find_spec("anyio") is None or find_spec("h11") is None:
-        return
-    from mock_server import pytest_plugin  # noqa: PLC0415 - see above
+    """Declare the marker."""
+    config.addinivalue_line(
+        "markers",
+        "scenario(path or rules..., strict=True, **words): what mock_server and amock_server "
+        "serve: a .toml or .json file beside the test, or rules, or any words of a scenario",
+    )
 
-    config.pluginmanager.register(pytest_plugin, "mock_server.pytest_plugin")
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Put the seed and the journal of every mock into the report of a failure."""
+    report = yield
+    if report.failed:
+        item.stash[_FAILED] = True
+        mocks = item.stash.get(_MOCKS, None)
+        if mocks is not None and call.when in {"call", "teardown"}:
+            report.sections += mocks.sections()
+    return report
+
+
+def _plugin() -> "ModuleType":
+    """Import what the fixtures are made of, or fail the test that needs one with the reason."""
+    from arkor_entry import hiding  # noqa: PLC0415 -- not before a fixture is used
+
+    if hidden := hiding("arkor_proto", "mock_server"):
+        pytest.fail(f"the fixtures of arkor-proto: {hidden}", pytrace=False)
+    try:
+        from mock_server import pytest_plugin  # noqa: PLC0415
+    except ImportError as error:
+        from mock_server.obstacles import missing  # noqa: PLC0415
+
+        if (why := missing(error)) is None:
+            raise
+        pytest.fail(f"the fixtures of arkor-proto: {why}", pytrace=False)
+    return pytest_plugin
+
+
+def _mocks(request: pytest.FixtureRequest) -> "Mocks":
+    item: pytest.Item = request.node
+    if _MOCKS not in item.stash:
+        item.stash[_MOCKS] = _plugin().Mocks()
+    return item.stash[_MOCKS]
+
+
+def _has_failed(request: pytest.FixtureRequest) -> bool:
+    item: pytest.Item = request.node
+    return item.stash.get(_FAILED, False)
+
+
+@pytest.fixture(scope="session")
+def _mock_portal() -> "Iterator[BlockingPortal]":
+    """One event loop in a thread for all servers of a session: a fixture costs no thread."""
+    with _plugin().start_blocking_portal() as portal:
+        yield portal
+
+
+@pytest.fixture
+def mock_server(
+    request: pytest.FixtureRequest, _mock_portal: "BlockingPortal"
+) -> "Iterator[SyncMock]":
+    """Serve a mock backend on a port of its own, for a test that is not asynchronous."""
+    mocks = _mocks(request)
+    with mocks.serve(request, _mock_portal) as mock:
+        yield mock
+        mocks.settle(mock, failed=_has_failed(request))
+
+
+@pytest.fixture
+async def amock_server(
+    request: pytest.FixtureRequest, anyio_backend: object
+) -> "AsyncIterator[MockServer]":
+    """Serve a mock backend on a port of its own, on the event loop of an asynchronous test."""
+    del anyio_backend
+    mocks = _mocks(request)
+    async with mocks.aserve(request) as mock:
+        yield mock
+        mocks.settle(mock, failed=_has_failed(request))

@@ -39,6 +39,7 @@ from conformance.trace import (
 )
 from mock_server import (
     ConnectionClosed,
+    ConnectionFailed,
     ConnectionOpened,
     ExchangeEnded,
     FrameSent,
@@ -50,6 +51,7 @@ from mock_server import (
     ResponseStarted,
     RuleFired,
     ScriptedFrame,
+    UpstreamFailed,
     scenario_from_dict,
 )
 from mock_server.net.listener import Listener
@@ -112,7 +114,7 @@ class CaseBackend:
     def open_gate(self, name: str) -> None:
         """Let whatever waits at a gate go on."""
         self._recorder.add(Noted("kit", f"opens the gate {name}"))
-        self._mock.gates.open(name)
+        self._mock.gate(name).open()
 
 
 def _with_port(words: Mapping[str, object], port: int) -> Mapping[str, object]:
@@ -256,7 +258,7 @@ class _Recording:
         if fact is not None:
             self.recorder.add(fact)
 
-    def _fact(  # noqa: PLR0911 - one arm per record
+    def _fact(  # noqa: C901, PLR0911 - one arm per record
         self, record: Record
     ) -> Fact | None:
         match record:
@@ -277,7 +279,9 @@ class _Recording:
                 return Ended(route.value, attempt, how, by)
             case ConnectionClosed(connection=connection, how=how, by=by):
                 return self._closed(Closed(connection, how, by, self._exchanges(connection)))
-            case RuleFired() | PortChanged():
+            case ConnectionFailed(error=error, where=where):
+                return Noted("backend", f"fails: {error} at {where}")
+            case RuleFired() | PortChanged() | UpstreamFailed():
                 return None
             case _:
                 assert_never(record)

@@ -14,6 +14,7 @@ from attrs import evolve
 from conformance.assertions.vocabulary import read_applies, read_expectations, read_premise
 from conformance.case import DEFAULT_CONFIG, Case, Expectation, Operate, Step
 from conformance.case_words import CAPABILITIES, PROBED
+from conformance.gates import check_gates
 from conformance.matrix import expand
 from conformance.nonces import Nonces
 from conformance.reading import Json, ReadingError, Table, nearest, parse_toml, read_text, word
@@ -120,6 +121,7 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
         since=_since(table),
     )
     table.finish()
+    check_gates(where, case.server, steps)
     return case
 
 

@@ -1,41 +1,51 @@
-"""The programmable backend, and the same faults in front of a real one."""
+"""The programmable backend, and the same faults in front of a real one.
 
-from mock_server.backend import Job, JobEnded
-from mock_server.codec import (
-    scenario_from_dict,
-    scenario_from_file,
-    scenario_from_json,
-    scenario_from_toml,
-    scenario_to_dict,
-    scenario_to_toml,
-)
-from mock_server.journal import (
-    ConnectionClosed,
-    ConnectionOpened,
-    ExchangeEnded,
-    FrameSent,
-    PortChanged,
-    Record,
-    RequestReceived,
-    RequestRejected,
-    ResponseStarted,
-    RuleFired,
-    record_to_dict,
-    to_jsonl,
-)
-from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
-from mock_server.routing import Claims, Request
-from mock_server.server import MockServer
-from mock_server.shapes import ScenarioError, Span
-from mock_server.vocabulary import (
-    After,
-    Capability,
-    Ending,
-    Route,
-    ScriptedFrame,
-    Select,
-    Stall,
-)
+A name is imported when it is first used, so that the command line can say in one line what is
+missing where a dependency is.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from mock_server.backend import Job, JobEnded
+    from mock_server.codec import (
+        scenario_from_dict,
+        scenario_from_file,
+        scenario_from_json,
+        scenario_from_toml,
+        scenario_to_dict,
+        scenario_to_toml,
+    )
+    from mock_server.journal import (
+        ConnectionClosed,
+        ConnectionFailed,
+        ConnectionOpened,
+        ExchangeEnded,
+        FrameSent,
+        PortChanged,
+        Record,
+        RequestReceived,
+        RequestRejected,
+        ResponseStarted,
+        RuleFired,
+        UpstreamFailed,
+        record_to_dict,
+        to_jsonl,
+    )
+    from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+    from mock_server.routing import Claims, Request
+    from mock_server.server import MockServer
+    from mock_server.shapes import ScenarioError, Span
+    from mock_server.vocabulary import (
+        After,
+        Capability,
+        Ending,
+        Route,
+        ScriptedFrame,
+        Select,
+        Stall,
+    )
 
 __all__ = [
     "After",
@@ -43,6 +53,7 @@ __all__ = [
     "Capability",
     "Claims",
     "ConnectionClosed",
+    "ConnectionFailed",
     "ConnectionOpened",
     "Ending",
     "ExchangeEnded",
@@ -67,6 +78,7 @@ __all__ = [
     "Select",
     "Span",
     "Stall",
+    "UpstreamFailed",
     "record_to_dict",
     "scenario_from_dict",
     "scenario_from_file",
@@ -76,3 +88,73 @@ __all__ = [
     "scenario_to_toml",
     "to_jsonl",
 ]
+
+_HOMES: Final = {
+    "mock_server.backend": (
+        "Job",
+        "JobEnded",
+    ),
+    "mock_server.codec": (
+        "scenario_from_dict",
+        "scenario_from_file",
+        "scenario_from_json",
+        "scenario_from_toml",
+        "scenario_to_dict",
+        "scenario_to_toml",
+    ),
+    "mock_server.journal": (
+        "ConnectionClosed",
+        "ConnectionFailed",
+        "ConnectionOpened",
+        "ExchangeEnded",
+        "FrameSent",
+        "PortChanged",
+        "Record",
+        "RequestReceived",
+        "RequestRejected",
+        "ResponseStarted",
+        "RuleFired",
+        "UpstreamFailed",
+        "record_to_dict",
+        "to_jsonl",
+    ),
+    "mock_server.model": (
+        "BackendPlan",
+        "JobPlan",
+        "Limits",
+        "Rule",
+        "Scenario",
+    ),
+    "mock_server.routing": (
+        "Claims",
+        "Request",
+    ),
+    "mock_server.server": ("MockServer",),
+    "mock_server.shapes": (
+        "ScenarioError",
+        "Span",
+    ),
+    "mock_server.vocabulary": (
+        "After",
+        "Capability",
+        "Ending",
+        "Route",
+        "ScriptedFrame",
+        "Select",
+        "Stall",
+    ),
+}
+
+if not TYPE_CHECKING:  # a checker reads the imports above, and so finds a name that does not exist
+
+    def __getattr__(name: str) -> object:
+        """Import a name from the module where it is defined (PEP 562)."""
+        for module, names in _HOMES.items():
+            if name in names:
+                found = getattr(import_module(module), name)
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module 'mock_server' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})

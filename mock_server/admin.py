@@ -7,6 +7,7 @@ backend, served by the same code on a listener of its own, because an outage clo
 import hmac
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
+from itertools import islice
 from types import TracebackType
 from typing import Final, Self
 from urllib.parse import unquote
@@ -15,16 +16,19 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import define, field
 
+from mock_server.admin_journal import Polls
 from mock_server.backend import Reply, refuse, reply_json
-from mock_server.control import Refusal, control, scenario_of
+from mock_server.control import control, scenario_of
+from mock_server.control_words import Refusal, shown_word
 from mock_server.engine import Engine
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
-from mock_server.journal import Journal
+from mock_server.journal import ConnectionFailed, Journal, record_to_dict
 from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
+from mock_server.net.hosts import HostNames
 from mock_server.net.listener import Listener
-from mock_server.net.service import Answered, Origin, Service
+from mock_server.net.service import Answered, Origin, Reports, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Request
 from mock_server.server import MockServer
@@ -112,13 +116,17 @@ class AdminOrigin:
     fleet: Fleet
     token: str = field(repr=False)
     reads_need_token: bool
-    names: frozenset[str]
-    """What a Host header may say; anything else is a browser led here by a foreign page."""
+    names: HostNames
     shutdown: anyio.Event
+    failures: Journal
+    """Where the admin's own connections are written down."""
+    polls: Polls = field(factory=Polls, init=False)
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Answer one request of the admin."""
-        del resume
+        del resume, reports
         try:
             self._check(request)
             segments = [unquote(part) for part in self._path(request).split("/")]
@@ -132,26 +140,39 @@ class AdminOrigin:
         return Answered(Head(answer.status, phrase_of(answer.status), answer.headers), answer.body)
 
     def _check(self, request: Request) -> None:
-        if (request.header("host") or "").lower() not in self.names:
-            raise Refusal(403, f"the Host {request.header('host')!r} is not this server's")
+        if not self.names.admit(request.header("host") or ""):
+            raise Refusal(
+                403, "the Host is not this server's; `--allow-host NAME` adds a name that is"
+            )
         if request.header("origin") is not None:
             raise Refusal(403, "requests with an Origin are refused: no page may drive the mock")
         if request.method in _READING and not self.reads_need_token:
             return
-        given = (request.header("authorization") or "").removeprefix("Bearer ")
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
+        if not self.admits(request):
             raise Refusal(401, "the admin's token is missing or wrong; the ready line has it")
+
+    def admits(self, request: Request) -> bool:
+        """Tell whether a request has the token."""
+        given = (request.header("authorization") or "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self.token.encode())
 
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
         if not path.startswith(PREFIX + "/"):
-            raise Refusal(404, f"no route {path!r}; the admin's routes begin with {PREFIX}/")
+            raise Refusal(
+                404, f"no route {shown_word(path)}; the admin's routes begin with {PREFIX}/"
+            )
         return path.removeprefix(PREFIX + "/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:
         match request.method, segments:
             case "GET", ["health"]:
                 return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
+            case "GET", ["failures"]:
+                records = [
+                    each for each in self.failures.records if isinstance(each, ConnectionFailed)
+                ]
+                return reply_json(200, {"failures": [record_to_dict(each) for each in records]})
             case "POST", ["shutdown"]:
                 head = Head(202, phrase_of(202), (("Content-Type", "application/json"),))
                 return Answered(head, LastWords(self.shutdown))
@@ -162,12 +183,18 @@ class AdminOrigin:
             case method, ["servers", name, *rest]:
                 return await self._about(method, name, rest, request)
             case _:
-                raise Refusal(404, f"no route {request.method} {'/'.join(segments)}")
+                raise Refusal(
+                    404, f"no route {shown_word(request.method)} {shown_word('/'.join(segments))}"
+                )
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:
             raise Refusal(409, f"{_MOST_SERVERS} servers are enough; stop some")
-        name = await self.fleet.start(scenario_of(request))
+        scenario = await scenario_of(request)
+        try:
+            name = await self.fleet.start(scenario)
+        except OSError as error:
+            raise Refusal(503, f"no port for a server: {error.strerror}") from None
         return reply_json(201, self._shown(name))
 
     def _shown(self, name: str) -> dict[str, object]:
@@ -185,7 +212,9 @@ class AdminOrigin:
         server = self.fleet.servers.get(name)
         if server is None:
             raise Refusal(
-                404, f"no server {name!r}; there are {', '.join(self.fleet.servers) or 'none'}"
+                404,
+                f"no server {shown_word(name)}; there are "
+                f"{', '.join(islice(self.fleet.servers, 20)) or 'none'}",
             )
         match method, rest:
             case "GET", []:
@@ -194,7 +223,7 @@ class AdminOrigin:
                 await self.fleet.stop(name)
                 return reply_json(200, {"ok": True})
             case _:
-                return await control(server, method, rest, request)
+                return await control(server, method, rest, request, self.polls)
 
 
 @define(eq=False)
@@ -210,6 +239,9 @@ class AdminServer:
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself stays plain."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
+    names: Sequence[str] = field(default=(), kw_only=True)
+    """What a Host may say besides what is bound: `name` or `name:port`; OddHost for no host."""
+    _authority: str = field(default="", init=False)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
 
@@ -220,13 +252,15 @@ class AdminServer:
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
         self._fleet = Fleet(self.host, group, self.upstream, self.tls)
-        names = {f"{name}:{self.port}" for name in (self.host, "localhost", f"[{self.host}]")}
+        self._authority = listener.authority
+        names = HostNames.of(self.host, self.port, self.names)
+        limits = Limits(connections=4096, body_bytes=4 << 20, records=1000, journal_bytes=4 << 20)
+        book = Journal(limits.records, bytes_limit=limits.journal_bytes)
         origin = AdminOrigin(
-            self._fleet, self.token, self.reads_need_token, frozenset(names), self.shutdown
+            self._fleet, self.token, self.reads_need_token, names, self.shutdown, book
         )
-        limits = Limits(connections=256, body_bytes=4 << 20, records=1000)
-        service = Service(Engine(0, lambda _: None), Journal(limits.records), origin, limits)
-        await self._stack.enter_async_context(Host(service, listener))
+        service = Service(Engine(0, lambda _: None), book, origin, limits, admits=origin.admits)
+        await self._stack.enter_async_context(Host(service, listener, reserve=8))
         return self
 
     async def __aexit__(
@@ -244,7 +278,7 @@ class AdminServer:
     @property
     def url(self) -> str:
         """Where the admin is found, its prefix included."""
-        return f"http://{self.host}:{self.port}{PREFIX}"
+        return f"http://{self._authority}{PREFIX}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
         """Start one more server; raises OSError when the port is taken."""

@@ -1,88 +1,111 @@
 """Scenarios as TOML, JSON and plain tables, and back; strict, with the nearest right word.
 
-It knows the file formats, the combinations that make no sense and what a carrier can carry. It
-refuses to know what a fault does.
+The file formats, and what a carrier can carry. Which words make no sense together is in
+`combinations.py`; what a fault does is elsewhere.
 """
 
 import json
 import re
+import reprlib
 import tomllib
-from collections.abc import Mapping
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
-from mock_server.model import JobPlan, Rule, Scenario
+from mock_server.combinations import check_scenario, said
+from mock_server.durable import OddFile, check_regular, read_regular, reason_of
+from mock_server.lines import json_lines, line_of, toml_lines
+from mock_server.model import Rule, Scenario
+from mock_server.routing import DEEPEST
 from mock_server.shapes import ScenarioError, is_array, is_table
-from mock_server.vocabulary import Capability, Ending, Framing, ScriptedFrame, Select
+from mock_server.vocabulary import Capability, Ending, Select
 from mock_server.words import plain, table, words_of
 
 _SCENARIO: Final = table(Scenario, "a scenario")
+_MOST: Final = 1 << 30
+# The marks of UTF-32 begin like those of UTF-16.
+_MARKS: Final = (
+    (BOM_UTF8, "UTF-8"),
+    (BOM_UTF32_LE, "UTF-32"),
+    (BOM_UTF32_BE, "UTF-32"),
+    (BOM_UTF16_LE, "UTF-16"),
+    (BOM_UTF16_BE, "UTF-16"),
+)
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FRAME_WORDS: Final = {
-    "drop",
-    "duplicate",
-    "reorder",
-    "corrupt",
-    "replace",
-    "inject",
-    "strip_id",
-    "line_ending",
-    "slice",
-    "stall",
-    "delay_ms",
-    "jitter_ms",
-}
-_CONNECTION_WORDS: Final = {"accept", "tls"}
-_MODIFIERS: Final = {"on", "name", "after", "jitter_ms", "listener_ms", "reason"}
-_HEAD_WORDS: Final = {
-    "status",
-    "reason",
-    "headers",
-    "body",
-    "body_hex",
-    "json",
-    "retry_after",
-    "content_type",
-    "redirect",
-    "content_length",
-    "raw_head",
-    "raw_head_hex",
-}
-_ENDS_FOR_ALL: Final = {Ending.EOF}
 
 
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
+        _check_depth(data)
         found = _SCENARIO.read(data, "")
-        _check(found)
+        check_scenario(found)
     except ScenarioError as error:
-        raise ScenarioError(_NUMBERED.sub(r"\1 \2: ", str(error)).removeprefix(": ")) from None
+        raise error.rewritten(_readable) from None
+    except RecursionError:
+        raise ScenarioError("scenario: is nested too deeply; a scenario is flat") from None
     return found
 
 
+def _readable(error: ScenarioError) -> str:
+    return _NUMBERED.sub(r"\1 \2: ", str(error)).removeprefix(": ")
+
+
 def scenario_from_toml(source: str) -> Scenario:
-    """Read a scenario from TOML; raises ScenarioError that names the line or the place."""
-    return scenario_from_dict(_from_toml(source))
+    """Read a scenario from TOML; raises ScenarioError that names every line and place."""
+    return _located(_from_toml(source), source, toml_lines)
 
 
 def scenario_from_json(source: str) -> Scenario:
-    """Read a scenario from JSON; raises ScenarioError that names the line or the place."""
-    return scenario_from_dict(_from_json(source))
+    """Read a scenario from JSON; raises ScenarioError that names every line and place."""
+    return _located(_from_json(source), source, json_lines)
+
+
+def _located(
+    data: Mapping[str, object], source: str, find: Callable[[str], Mapping[str, int]]
+) -> Scenario:
+    try:
+        return scenario_from_dict(data)
+    except ScenarioError as error:
+        lines = find(source)
+
+        def with_line(mistake: ScenarioError) -> str:
+            line = line_of(mistake.at, lines)
+            return str(mistake) if line is None else f"{mistake} (line {line})"
+
+        raise error.rewritten(with_line) from None
 
 
 def scenario_from_file(path: Path) -> Scenario:
     """Read a `.toml` or `.json` file; raises ScenarioError that begins with the file's name."""
+    return checked_file(path)[0]
+
+
+def checked_file(path: Path) -> tuple[Scenario, bool]:
+    """Read a file; return also whether it says which version of the vocabulary it is written in.
+
+    Raises ScenarioError that begins, for each of its mistakes, with the file's name.
+    """
     try:
-        return scenario_from_dict(_from_file(path))
+        source = _text_of(path)
+        if path.suffix == ".json":
+            data = _from_json(source)
+            return _located(data, source, json_lines), "schema" in data
+        data = _from_toml(source)
+        return _located(data, source, toml_lines), "schema" in data
     except ScenarioError as error:
-        raise ScenarioError(f"{path}: {error}") from None
+        raise error.rewritten(lambda mistake: f"{path}: {mistake}") from None
 
 
-def names_its_schema(path: Path) -> bool:
-    """Tell whether a file says which version of the vocabulary it is written in."""
-    return "schema" in _from_file(path)
+def _check_depth(data: object) -> None:
+    level, depth = [data], 0
+    while level:
+        depth += 1
+        if depth > DEEPEST:
+            raise ScenarioError(f"nested more than {DEEPEST} levels deep; a scenario is flat")
+        tables = [item for each in level if is_table(each) for item in each.values()]
+        level = tables + [item for each in level if is_array(each) for item in each]
 
 
 def _from_toml(source: str) -> Mapping[str, object]:
@@ -92,32 +115,63 @@ def _from_toml(source: str) -> Mapping[str, object]:
         raise ScenarioError(f"TOML: {error}") from None
     except RecursionError:
         raise ScenarioError("TOML: nested too deeply; a scenario is flat") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits, and no 30 February
+        raise ScenarioError("TOML: a number or a date is out of range") from None
 
 
 def _from_json(source: str) -> Mapping[str, object]:
     try:
-        data: object = json.loads(source)
-    except (json.JSONDecodeError, RecursionError) as error:
+        data: object = json.loads(source, object_pairs_hook=_once_each)
+    except ScenarioError:
+        raise
+    except json.JSONDecodeError as error:
         raise ScenarioError(f"JSON: {error}") from None
+    except RecursionError:
+        raise ScenarioError("JSON: nested too deeply; a scenario is flat") from None
+    except ValueError:
+        raise ScenarioError("JSON: a number has too many digits") from None
     if not is_table(data):
         raise ScenarioError('JSON: a scenario is an object, such as {"rule": []}')
     return data
 
 
-def _from_file(path: Path) -> Mapping[str, object]:
-    readers = {".toml": _from_toml, ".json": _from_json}
-    if path.is_dir():
-        raise ScenarioError("is a directory; a scenario is a .toml or .json file")
-    if path.suffix not in readers:
+def _check_suffix(path: Path) -> None:
+    if path.suffix not in {".toml", ".json"}:
         given = f"the suffix {path.suffix!r}" if path.suffix else "no suffix"
-        raise ScenarioError(f"has {given}; a scenario is a .toml or .json file")
+        raise OddFile(f"has {given}")
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a table; raises ScenarioError for a key that comes twice, of which one would be lost."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ScenarioError(f"JSON: {reprlib.repr(key)} is given twice in one object; keep one")
+        found[key] = value
+    return found
+
+
+def _text_of(path: Path) -> str:
+    is_file = "a scenario is a .toml or .json file"
     try:
-        return readers[path.suffix](path.read_bytes().decode())
-    except OSError as error:
-        raise ScenarioError(error.strerror or str(error)) from None
+        check_regular(path)
+        _check_suffix(path)
+        content = read_regular(path, _MOST)
+    except OddFile as odd:
+        raise ScenarioError(f"{odd}; {is_file}") from None
+    except (OSError, ValueError) as error:
+        raise ScenarioError(reason_of(error)) from None
+    for mark, coding in _MARKS:
+        if content.startswith(mark):
+            raise ScenarioError(
+                f"begins with the byte order mark of {coding}; save it as UTF-8 without"
+            )
+    try:
+        return content.decode()
     except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
         raise ScenarioError(
-            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex"
+            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex (line {line})"
         ) from None
 
 
@@ -195,103 +249,6 @@ def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
         for name in said(value)
         if words[name][1].needs
     ]
-    if rule.end is not None and rule.end not in _ENDS_FOR_ALL:
+    if rule.end is not None and rule.end is not Ending.EOF:  # which every carrier has
         found.append((f"end = {rule.end.value}", Capability.RAW))
     return found
-
-
-def said(value: Rule | Select | ScriptedFrame | JobPlan) -> set[str]:
-    """Return the words that were said, that is those which differ from their defaults."""
-    found = plain(value)
-    return set(found) if is_table(found) else set()
-
-
-def _check(scenario: Scenario) -> None:
-    for number, rule in enumerate(scenario.rules, 1):
-        check_rule(rule, f"rule {number}")
-        pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
-        if max(pauses) > scenario.limits.stall_time:
-            raise ScenarioError(
-                f"rule {number}: pauses for {max(pauses):g} s; limits.stall_ms allows "
-                f"{scenario.limits.stall_time:g} s"
-            )
-    ids = [job.id for job in scenario.jobs if job.id is not None]
-    for name in ids:
-        if ids.count(name) > 1:
-            raise ScenarioError(f"job: the id {name!r} is given twice; ids are unique")
-    for number, job in enumerate(scenario.jobs, 1):
-        if job.submitted and job.id is None:
-            raise ScenarioError(f"job {number}: a submitted job needs an id to be found by")
-        if job.emitted and job.interval:
-            raise ScenarioError(
-                f"job {number}: interval_ms paces events to come, but these are emitted; keep one"
-            )
-
-
-def check_rule(rule: Rule, where: str) -> None:
-    """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
-    words = said(rule)
-    _check_unit(rule, words, where)
-    _check_head(rule, words, where)
-    _check_end(rule, words, where)
-    if not words - _MODIFIERS:
-        raise ScenarioError(f"{where}: does nothing; give it a fault, such as end = 'rst'")
-
-
-def _check_unit(rule: Rule, words: set[str], where: str) -> None:
-    acts = words - {"on", "name"}
-    on_connection = bool(acts & _CONNECTION_WORDS) or rule.on.connection is not None
-    if on_connection:
-        stray = sorted(acts - _CONNECTION_WORDS) + sorted(
-            said(rule.on) - {"connection", "probability", "times"}
-        )
-        if stray:
-            raise ScenarioError(
-                f"{where}: {stray[0]!r} cannot go with a rule about connections; "
-                "their words are on.connection, accept and tls"
-            )
-        if not acts:
-            raise ScenarioError(f"{where}: a rule about connections needs accept or tls")
-    if rule.on.picks_frames:
-        stray = sorted(acts - _FRAME_WORDS)
-        if stray:
-            raise ScenarioError(
-                f"{where}: {stray[0]!r} is about a whole exchange, but `on` picks frames; "
-                "use two rules"
-            )
-
-
-def _check_head(rule: Rule, words: set[str], where: str) -> None:
-    for group in (
-        {"body", "body_hex", "json", "frames"},
-        {"raw_head", "raw_head_hex"},
-        {"extra", "extra_hex"},
-        {"lose", "frames"},
-    ):
-        both = sorted(words & group)
-        if len(both) > 1:
-            raise ScenarioError(f"{where}: {' and '.join(both)} exclude each other; keep one")
-    heads = sorted(words & (_HEAD_WORDS - {"body", "body_hex", "json", "raw_head", "raw_head_hex"}))
-    if heads and words & {"raw_head", "raw_head_hex"}:
-        raise ScenarioError(
-            f"{where}: a raw head is sent as it stands, so {heads[0]} has no place beside it"
-        )
-    lost = sorted(words & (_HEAD_WORDS | {"early", "framing", "bom"}))
-    if rule.lose is not None and lost:
-        raise ScenarioError(f"{where}: a lost answer has no head, so {lost[0]} has no place")
-    for name in rule.headers or {}:
-        if not _TOKEN.fullmatch(name):
-            raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
-    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 -- 3xx
-        raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
-
-
-def _check_end(rule: Rule, words: set[str], where: str) -> None:
-    if rule.after is not None and not words & {"end", "stall"}:
-        raise ScenarioError(f"{where}: `after` needs an end or a stall that happens there")
-    if rule.lose is not None and rule.end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
-        raise ScenarioError(f"{where}: a lost answer ends with fin, rst or hang")
-    if rule.framing is Framing.CLOSE and rule.end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
-        raise ScenarioError(f"{where}: {rule.end} needs chunks, framing = 'close' has none")
-    if words & {"extra", "extra_hex"} and rule.end not in {None, Ending.EOF, Ending.FIN}:
-        raise ScenarioError(f"{where}: extra bytes can follow eof or fin, not {rule.end}")

@@ -3,89 +3,106 @@
 It knows routes below one server and JSON bodies. It refuses to know who may use them.
 """
 
-import math
+import re
 from collections.abc import Sequence
+from functools import partial
 from typing import Final
 
-import anyio
-from attrs import define, field
+from anyio import to_thread
 
-from mock_server.backend import Job, JobEnded, Reply, refuse, reply_json
+from mock_server.admin_journal import LONGEST_WAIT, Polls, journal
+from mock_server.backend import JSON_TYPE, Job, JobEnded, Listing, Reply, listed, reply_json
 from mock_server.codec import scenario_from_dict, scenario_from_toml, scenario_to_dict
+from mock_server.control_words import Refusal, body_table, shown_word, whole_number
 from mock_server.damage import compact
-from mock_server.framing import Frame
-from mock_server.heads import Head, phrase_of
-from mock_server.journal import Journal, Record, record_to_dict, to_jsonl
+from mock_server.journal import record_to_dict
 from mock_server.model import JOB, Scenario
-from mock_server.net.service import Answered
+from mock_server.net.service import Answered, in_pieces
+from mock_server.redaction import redacted_members
 from mock_server.routing import Request, json_of
 from mock_server.script import rule_from_words
+from mock_server.secret_names import REDACTED
 from mock_server.server import MockServer
-from mock_server.shapes import is_array, is_table
+from mock_server.shapes import ScenarioError, is_array
 from mock_server.verification import VERIFICATION, problems_of
 from mock_server.vocabulary import FRAME, Ending
 from mock_server.waiting import MILESTONE, awaited
 from mock_server.words import plain
 
-LONGEST_WAIT: Final = 60.0
-_TAIL_BATCH: Final = 64
+_LONGEST_TOML: Final = 1 << 20
+_MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 
 
-class Refusal(Exception):
-    """The answer is a refusal."""
+async def scenario_of(request: Request) -> Scenario:
+    """Read a scenario from a body: JSON, or TOML if its Content-Type says so.
 
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.reply = refuse(status, why)
-
-
-def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object of a request, an empty one for no body; raises Refusal."""
-    if not request.body:
-        return {}
-    found = json_of(request.body)
-    if not is_table(found):
-        raise Refusal(400, "the body must be a JSON object")
-    return dict(found)
-
-
-def scenario_of(request: Request) -> Scenario:
-    """Read a scenario from a body: JSON, or TOML if its Content-Type says so."""
+    In a thread, because reading TOML takes seconds per megabyte. Raises Refusal and ScenarioError.
+    """
+    read = partial(_from_json, request)
     if "toml" in (request.header("content-type") or ""):
-        try:
-            return scenario_from_toml(request.body.decode())
-        except UnicodeDecodeError as error:
-            raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
+        if len(request.body) > _LONGEST_TOML:
+            raise Refusal(413, f"TOML of more than {_LONGEST_TOML} bytes; JSON may be longer")
+        read = partial(_from_toml, request)
+    found = await to_thread.run_sync(read)
+    if found.backend.token == REDACTED:
+        raise ScenarioError("backend.token: is what the admin shows instead of a token")
+    return found
+
+
+def _from_json(request: Request) -> Scenario:
     return scenario_from_dict(body_table(request))
 
 
+def _from_toml(request: Request) -> Scenario:
+    try:
+        source = request.body.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
+    if _MANY_DOTS.search(source):
+        # The standard library takes time that is quadratic in the parts of one dotted key.
+        raise Refusal(400, "TOML: a dotted key has too many parts; a scenario is flat")
+    return scenario_from_toml(source)
+
+
 async def control(
-    server: MockServer, method: str, rest: Sequence[str], request: Request
+    server: MockServer, method: str, rest: Sequence[str], request: Request, polls: Polls
 ) -> Reply | Answered:
     """Carry out one request about a server; raises Refusal and ScenarioError."""
-    match method, rest[:1]:
-        case _, ["scenario"] | ["rules"] | ["reset"]:
-            return _program(server, method, list(rest), request)
-        case _, ["jobs"]:
+    match method, list(rest):
+        case _, ["scenario" | "rules" | "reset", *_]:
+            return await _program(server, method, list(rest), request)
+        case _, ["jobs", *_]:
             return _jobs(server, method, list(rest), request)
-        case "GET", ["journal"]:
-            return await _journal(server, list(rest), request)
-        case "POST", ["wait"] if len(rest) == 1:
-            return await _wait(server, request)
+        case "GET", ["journal", *below]:
+            found = await journal(server.record_book, below, request, polls)
+            if found is None:
+                raise _no_route(method, rest)
+            return found
+        case "POST", ["wait"]:
+            return await _wait(server, request, polls)
+        case "POST", ["verify"]:
+            return await _verify(server, request)
         case _:
             return _live(server, method, list(rest), request)
 
 
 def _no_route(method: str, rest: Sequence[str]) -> Refusal:
-    return Refusal(404, f"no route {method} {'/'.join(rest)!r} below a server")
+    return Refusal(
+        404, f"no route {shown_word(method)} {shown_word('/'.join(rest))} below a server"
+    )
 
 
-def _program(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
+def _hidden(value: dict[str, object]) -> Reply:
+    """Answer with JSON that may hold a token of the user's own, which is not shown."""
+    return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
+
+
+async def _program(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
     match method, rest:
         case "GET", ["scenario"]:
-            return reply_json(200, scenario_to_dict(server.scenario))
+            return _hidden(scenario_to_dict(server.scenario))
         case "PUT", ["scenario"]:
-            server.load(scenario_of(request))
+            server.load(await scenario_of(request))
         case "POST", ["reset"]:
             server.load(server.scenario)
         case "GET", ["rules"]:
@@ -93,28 +110,29 @@ def _program(server: MockServer, method: str, rest: list[str], request: Request)
                 {"index": index, "acted": acted, "rule": plain(rule)}
                 for index, rule, acted in server.rules
             ]
-            return reply_json(200, {"rules": rules})
+            return _hidden({"rules": rules})
         case "POST", ["rules"]:
             index = server.set_rule(None, rule_from_words(body_table(request)))
             return reply_json(201, {"index": index})
-        case "DELETE", ["rules", index] if index.isascii() and index.isdigit():
-            if not server.remove_rule(int(index)):
-                raise Refusal(404, f"no rule {index}")
+        case "DELETE", ["rules", index]:
+            number = whole_number(index)
+            if number is None or not server.remove_rule(number):
+                raise Refusal(404, f"no rule {shown_word(index)}")
         case _:
             raise _no_route(method, rest)
     return reply_json(200, {"ok": True})
 
 
-def _jobs(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
+def _jobs(server: MockServer, method: str, rest: list[str], request: Request) -> Reply | Answered:
     match method, rest:
         case "POST", ["jobs"]:
             job = server.add_job(JOB.read(body_table(request), "job"))
             return reply_json(201, {"job": job.public()})
         case "GET", ["jobs", name]:
-            job = _job(server, name)
-            return reply_json(200, {"job": job.public(), "events": job.events()})
+            answer = listed(_job(server, name))
+            return in_pieces(answer) if isinstance(answer, Listing) else answer
         case "POST", ["jobs", name, "events"]:
-            return _push(_job(server, name), request)
+            return _push(server, _job(server, name), request)
         case _:
             raise _no_route(method, rest)
 
@@ -123,15 +141,15 @@ def _job(server: MockServer, name: str) -> Job:
     try:
         return server.jobs[name]
     except KeyError:
-        raise Refusal(404, f"no job {name!r}") from None
+        raise Refusal(404, f"no job {shown_word(name)}") from None
 
 
-def _push(job: Job, request: Request) -> Reply:
+def _push(server: MockServer, job: Job, request: Request) -> Reply:
     body = json_of(request.body)
     items = body if is_array(body) else [body]
     frames = [FRAME.read(item, f"event {n}") for n, item in enumerate(items, 1)]
     try:
-        ids = [job.push(frame).id for frame in frames]
+        ids = [server.push_to(job, frame).id for frame in frames]
     except JobEnded as error:
         raise Refusal(409, str(error)) from None
     return reply_json(201, {"ids": ids})
@@ -139,35 +157,43 @@ def _push(job: Job, request: Request) -> Reply:
 
 def _live(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
     match method, rest:
-        case "POST", ["gates", name, "open"]:
-            server.gate(name).open()
-        case "POST", ["gates", name, "shut"]:
-            server.gate(name).shut()
+        case "POST", ["gates", name, "open" | "shut" as what]:
+            _gate(server, name, what)
         case "GET", ["connections"]:
             return reply_json(200, {"connections": server.connections})
         case "POST", ["connections", number, "end"]:
             _end(server, number, body_table(request))
-        case "POST", ["verify"]:
-            return _verify(server, request)
         case _:
             raise _no_route(method, rest)
     return reply_json(200, {"ok": True})
 
 
+def _gate(server: MockServer, name: str, what: str) -> None:
+    gate = server.gate(name)
+    try:
+        if what == "open":
+            gate.open()
+        else:
+            gate.shut()
+    except ScenarioError as error:
+        raise Refusal(404, str(error)) from None
+
+
 def _end(server: MockServer, number: str, words: dict[str, object]) -> None:
     how = words.pop("how", "rst")
-    if words or how not in {"rst", "fin"}:
+    if words or not isinstance(how, str) or how not in {"rst", "fin"}:
         raise Refusal(400, 'the body is {"how": "rst"} or {"how": "fin"}')
     try:
-        server.end_connection(int(number), Ending(str(how)))
-    except (KeyError, ValueError):
-        raise Refusal(404, f"no open connection {number!r}") from None
+        server.end_connection(whole_number(number) or 0, Ending(how))
+    except KeyError:
+        raise Refusal(404, f"no open connection {shown_word(number)}") from None
 
 
-def _verify(server: MockServer, request: Request) -> Reply:
+async def _verify(server: MockServer, request: Request) -> Reply:
+    """Judge in a thread: a long journal takes its time."""
     verification = VERIFICATION.read(body_table(request), "")
     try:
-        problems = problems_of(verification, server.verify)
+        problems = await to_thread.run_sync(problems_of, verification, server.verify)
     except ValueError as error:
         raise Refusal(400, str(error)) from None
     if problems:
@@ -175,83 +201,12 @@ def _verify(server: MockServer, request: Request) -> Reply:
     return reply_json(200, {"ok": True})
 
 
-async def _journal(server: MockServer, rest: list[str], request: Request) -> Reply | Answered:
-    after = _number(request, "after", 0)
-    book = server.record_book
-    match rest:
-        case ["journal"]:
-            wait = min(_number(request, "wait", 0) / 1000, LONGEST_WAIT)
-            if wait:
-                await _more(book, after, wait)
-            return _listed(book, after, request.query.get("format", "json"))
-        case ["journal", "tail"]:
-            head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
-            return Answered(head, TailSource(book, after))
-        case _:
-            raise _no_route("GET", rest)
-
-
-async def _wait(server: MockServer, request: Request) -> Reply:
+async def _wait(server: MockServer, request: Request, polls: Polls) -> Reply:
     milestone = MILESTONE.read(body_table(request), "wait")
     within = min(milestone.within, LONGEST_WAIT)
     try:
-        record = await awaited(server.record_book, milestone, within, str(milestone))
+        with polls.one_more():
+            record = await awaited(server.record_book, milestone, within, str(milestone))
     except TimeoutError as late:
         raise Refusal(409, str(late)) from None
     return reply_json(200, {"record": record_to_dict(record)})
-
-
-def _number(request: Request, name: str, default: int) -> int:
-    given = request.query.get(name, str(default))
-    if not given.isascii() or not given.isdigit() or len(given) > 15:  # noqa: PLR2004 -- digits
-        raise Refusal(400, f"{name}: {given[:40]!r} is no whole number")
-    return int(given)
-
-
-def _listed(book: Journal, after: int, form: str) -> Reply:
-    records = book.after(after)
-    if form == "jsonl":
-        return Reply(200, (("Content-Type", "application/jsonl"),), to_jsonl(records).encode())
-    if form != "json":
-        raise Refusal(400, f"format: {form[:40]!r} is unknown; json or jsonl")
-    listed = [record_to_dict(record) for record in records]
-    return reply_json(200, {"records": listed, "dropped": book.dropped})
-
-
-async def _more(book: Journal, after: int, seconds: float) -> None:
-    """Wait until there is a record after this one, at most so long."""
-    if book.after(after):
-        return
-    event = anyio.Event()
-    stop = book.listen(lambda _: event.set())
-    try:
-        with anyio.move_on_after(seconds):
-            await event.wait()
-    finally:
-        stop()
-
-
-@define(eq=False)
-class TailSource:
-    """The journal as an endless event stream: one record, one frame, its number as the id."""
-
-    _book: Journal
-    _after: int
-    end: Ending = field(default=Ending.EOF, init=False)
-
-    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for records."""
-        del whole
-        while not (records := self._book.after(self._after)[:limit]):
-            await _more(self._book, self._after, math.inf)
-        self._after = records[-1].seq
-        return [_framed(record) for record in records]
-
-    async def aclose(self) -> None:
-        """Nothing to give back."""
-
-
-def _framed(record: Record) -> Frame:
-    data = compact(record_to_dict(record))
-    raw = f"id: {record.seq}\nevent: {type(record).__name__}\ndata: {data}\n\n".encode()
-    return Frame(raw, str(record.seq), type(record).__name__)

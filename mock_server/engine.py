@@ -7,14 +7,19 @@ It knows selections, counts and chances. It refuses to know what a fault does to
 import random
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Final
 
 from attrs import define, field, frozen
 
 from mock_server.model import Rule
 from mock_server.operations import Exchange
 from mock_server.program import Chosen, ExchangeProgram
+from mock_server.redaction import shortened
 from mock_server.routing import header_matches
 from mock_server.vocabulary import Accepting, Route, Select, TlsFault
+
+_MOST_ATTEMPTS: Final = 50_000
+_LONGEST: Final = 200
 
 
 @define
@@ -48,6 +53,7 @@ class Engine:
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
     )
+    """By route, and by route and job; of jobs, which clients name, the last to come are kept."""
     _added: int = field(default=0, init=False)
 
     def load(self, rules: Iterable[Rule]) -> None:
@@ -123,8 +129,8 @@ class Engine:
         headers: tuple[tuple[str, str], ...],
     ) -> int | None:
         """Tell the `slow_read` that a request would meet if it came next; nothing is counted."""
-        attempt = self._attempts.get((route, None), 0) + 1
-        job_attempt = attempt if job is None else self._attempts.get((route, job), 0) + 1
+        attempt = self._counted(route, None) + 1
+        job_attempt = attempt if job is None else self._counted(route, job) + 1
         about = Exchange(route, job, method, headers, attempt, job_attempt)
         return slow_read_of(live.rule for live, _ in self._taking_part(about))
 
@@ -141,9 +147,19 @@ class Engine:
                 continue
             yield live, dice
 
+    def _counted(self, route: Route, job: str | None) -> int:
+        return self._attempts.get((route, job and shortened(job, _LONGEST)), 0)
+
     def _count(self, route: Route, job: str | None) -> int:
-        self._attempts[route, job] = self._attempts.get((route, job), 0) + 1
-        return self._attempts[route, job]
+        count = self._counted(route, job) + 1
+        key = (route, job and shortened(job, _LONGEST))
+        if job is not None:
+            self._attempts.pop(key, None)  # the last to come stands last
+        self._attempts[key] = count
+        if len(self._attempts) > _MOST_ATTEMPTS:
+            stale = next(each for each in self._attempts if each[1] is not None)
+            del self._attempts[stale]
+        return count
 
     def _chance(self, on: Select, where: str) -> bool:
         dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose

@@ -13,6 +13,8 @@ from attrs import define, field, frozen
 
 from mock_server.shapes import is_table
 
+_LONGEST: Final = 9 << 20
+"""Bytes of a block: an event has 8 MiB at most."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
@@ -92,12 +94,19 @@ class Framer:
     """Cuts bytes into blocks, each up to and with the blank line that ends it.
 
     Linear in the bytes for every chunking. A block ends with its blank line's CR at once, unless
-    its lines end in CRLF, in which case the LF is awaited.
+    its lines end in CRLF, in which case the LF is awaited. A block of more than `limit` bytes is
+    returned in several pieces, so that no peer decides how much is kept.
     """
 
+    limit: int = _LONGEST
     _pending: bytearray = field(factory=bytearray, init=False)
     _scanned: int = field(default=0, init=False)
     _line_start: int = field(default=0, init=False)
+    """Where the current line begins; -1 if a part of it is gone."""
+    _in_crlf: bool | None = field(default=None, init=False)
+    """Whether the lines of the current block end in CRLF; None before its first line has."""
+    _is_cut: bool = field(default=False, init=False)
+    """Whether pieces of the current block are gone."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
         """Take bytes in, return the blocks that they complete."""
@@ -106,14 +115,31 @@ class Framer:
         while (end := self._block_end()) is not None:
             found.append(bytes(self._pending[:end]))
             del self._pending[:end]
-            self._scanned = self._line_start = 0
+            self._begin_block()
+        if len(self._pending) > self.limit:
+            found.append(self._cut())
         return found
+
+    def _cut(self) -> bytes:
+        """Return what is pending as a piece; a CR at its end stays, for an LF may follow."""
+        end = len(self._pending) - self._pending.endswith(b"\r")
+        piece = bytes(self._pending[:end])
+        del self._pending[:end]
+        self._scanned = 0
+        self._line_start = 0 if self._line_start == end else -1
+        self._is_cut = True
+        return piece
+
+    def _begin_block(self) -> None:
+        self._scanned = self._line_start = 0
+        self._in_crlf = None
+        self._is_cut = False
 
     def close(self) -> bytes:
         """Return what never became a block."""
         rest = bytes(self._pending)
         self._pending.clear()
-        self._scanned = self._line_start = 0
+        self._begin_block()
         return rest
 
     @property
@@ -131,14 +157,12 @@ class Framer:
             end = match.end()
             blank = match.start() == self._line_start
             at_the_edge = match.group() == b"\r" and end == len(self._pending)
-            if at_the_edge and (not blank or self._lines_end_in_crlf()):
+            if at_the_edge and (not blank or self._in_crlf):
                 return None
+            if self._in_crlf is None:
+                self._in_crlf = match.group() == b"\r\n"
             self._scanned = self._line_start = end
-            if blank and match.start() > 0:
+            if blank and (match.start() > 0 or self._is_cut):
                 return end
         self._scanned = len(self._pending)
         return None
-
-    def _lines_end_in_crlf(self) -> bool:
-        first = _LINE_END.search(self._pending)
-        return first is not None and first.group() == b"\r\n"

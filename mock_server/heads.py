@@ -6,6 +6,7 @@ has to be asked at all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Final
 
@@ -34,6 +35,7 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 _WHOLE: Final = 1 << 20
+_DIGITS: Final = 20
 _REFUSALS: Final = 300
 _STREAMING: Final = frozenset({Route.STREAM})
 
@@ -44,7 +46,10 @@ class HeadPlan:
 
     status: int | None
     reason: str | None
-    headers: Mapping[str, str]
+    headers: tuple[tuple[str, str], ...]
+    """Fields instead of the origin's of the same names."""
+    without: frozenset[str]
+    """The names of fields, in lower case, that are taken out."""
     raw: bytes | None
     content_length: tuple[int, ...]
     early: tuple[int, ...]
@@ -89,10 +94,12 @@ def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
         status = HTTPStatus.TEMPORARY_REDIRECT.value
     frames = next((rule.frames for rule in rules if rule.frames is not None), None)
     body, kind = _body(rules, status, scripted=frames is not None)
+    added = _added(rules)
     return HeadPlan(
         status=status,
         reason=next((wire_text(rule.reason) for rule in rules if rule.reason is not None), None),
-        headers=_headers(rules, _kind(kind, status, route)),
+        headers=_headers(rules, _kind(kind, status, route), added),
+        without=frozenset(name.lower() for name, values in added.items() if not values),
         raw=next((raw for rule in rules if (raw := _raw(rule)) is not None), None),
         content_length=next((rule.content_length for rule in rules if rule.content_length), ()),
         early=tuple(code for rule in rules for code in rule.early),
@@ -131,7 +138,9 @@ def _kind(kind: str, status: int | None, route: Route) -> str:
     return "text/event-stream" if streaming and kind.startswith("text/plain") else kind
 
 
-def _headers(rules: Sequence[Rule], kind: str) -> Mapping[str, str]:
+def _headers(
+    rules: Sequence[Rule], kind: str, added: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[str, str], ...]:
     found: dict[str, str] = {"Content-Type": kind} if kind else {}
     for rule in reversed(rules):
         if rule.retry_after is not None:
@@ -140,45 +149,87 @@ def _headers(rules: Sequence[Rule], kind: str) -> Mapping[str, str]:
             found["Content-Type"] = rule.content_type
         if rule.redirect is not None:
             found["Location"] = rule.redirect
-    found = dict(replaced(tuple(found.items()), _added(rules)))
-    return {name: wire_text(value) for name, value in found.items()}
+    over = tuple((name, value) for name, values in added.items() for value in values)
+    pairs = replaced(tuple(found.items()), over, {name.lower() for name in added})
+    return tuple((name, wire_text(value)) for name, value in pairs)
 
 
-def _added(rules: Iterable[Rule]) -> Mapping[str, str]:
+def _added(rules: Iterable[Rule]) -> Mapping[str, tuple[str, ...]]:
     """Merge the headers that rules add; the first rule that names one wins."""
-    merged: dict[str, str] = {}
+    merged: dict[str, tuple[str, ...]] = {}
     for rule in rules:
-        for name, value in (rule.headers or {}).items():
+        for name, values in (rule.headers or {}).items():
             if name.lower() not in {key.lower() for key in merged}:
-                merged[name] = value
+                merged[name] = (values,) if isinstance(values, str) else values
     return merged
 
 
-def replaced(headers: Sequence[tuple[str, str]], over: Mapping[str, str]) -> Mapping[str, str]:
-    """Put headers over others, names compared without case."""
-    names = {name.lower() for name in over}
-    return {**{name: value for name, value in headers if name.lower() not in names}, **over}
+def replaced(
+    headers: Iterable[tuple[str, str]],
+    over: Sequence[tuple[str, str]],
+    without: AbstractSet[str] = frozenset(),
+) -> tuple[tuple[str, str], ...]:
+    """Put header fields over others of the same names, without case; fields may be repeated."""
+    names = {name.lower() for name, _ in over} | without
+    return (*(pair for pair in headers if pair[0].lower() not in names), *over)
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the headers of an answer that are handed on; the carrier frames the body anew."""
-    dropped = HOP_BY_HOP | {"content-length"}
-    return tuple(pair for pair in headers if pair[0].lower() not in dropped)
+    """Return the header fields of a message that are handed on (RFC 9110, 7.6.1).
+
+    What belongs to the connection goes, also what `Connection` names; the carrier frames the body
+    anew.
+    """
+    pairs = tuple(headers)
+    dropped = HOP_BY_HOP | {"content-length"} | set(listed(pairs, "connection"))
+    return tuple(pair for pair in pairs if pair[0].lower() not in dropped)
+
+
+def listed(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
+    """Return the members of a header that is a list (RFC 9110, 5.6.1), in lower case."""
+    return [
+        member.strip(" \t").lower()
+        for key, value in headers
+        if key.lower() == name
+        for member in value.split(",")
+    ]
+
+
+_CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compress", "br", "zstd"})
 
 
 @frozen
 class BodyKind:
-    """What the head of an answer says of its body: frames of an event stream, or a few bytes."""
+    """What the head of an answer says of its body."""
 
-    framed: bool
+    stream: bool
+    """Whether it is an event stream."""
     small: bool
+    """Whether it has a length, and that is not much."""
+    coding: str | None
+    """How it is compressed, in a word of ours; None when its bytes are what they seem."""
+
+    @property
+    def framed(self) -> bool:
+        """Whether its frames can be told apart."""
+        return self.stream and self.coding is None
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]]) -> "BodyKind":
         """Read the headers."""
-        lower = {name.lower(): value for name, value in headers}
+        pairs = tuple(headers)
+        lower = {name.lower(): value.strip(" \t") for name, value in pairs}
         length = lower.get("content-length", "")
+        codings = [
+            each for each in listed(pairs, "content-encoding") if each not in {"", "identity"}
+        ]
+        known = all(each in _CODINGS for each in codings)
+        coding = (", ".join(codings) if known else "a coding that is unknown here") or None
         return cls(
-            lower.get("content-type", "").startswith("text/event-stream"),
-            length.isascii() and length.isdigit() and int(length) <= _WHOLE,
+            lower.get("content-type", "").lower().startswith("text/event-stream"),
+            length.isascii()
+            and length.isdigit()
+            and len(length) < _DIGITS
+            and int(length) <= _WHOLE,
+            coding,
         )

@@ -21,7 +21,7 @@ from itertools import count
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from attrs import define, field
+from attrs import define, field, frozen
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -31,17 +31,20 @@ from mitmproxy.tls import TlsData
 
 from mock_server.engine import Engine
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import head_plan
-from mock_server.journal import FrameSent, Journal, RuleFired
+from mock_server.heads import BodyKind, head_plan
+from mock_server.journal import FrameSent, Journal, RuleFired, UpstreamFailed
 from mock_server.mitm_settings import check_carried, read_scenario, write_journal
 from mock_server.mitm_takeover import FlowOrigin, take_client
+from mock_server.mitm_upstream import failure_from, keep_end_to_end
 from mock_server.model import Limits, Scenario
-from mock_server.net.connection import ServerConnection, note_request
+from mock_server.net.connection import ServerConnection
+from mock_server.net.reading import note_request
 from mock_server.net.service import Gates, Service
 from mock_server.operations import Exchange
 from mock_server.program import ExchangeProgram
 from mock_server.routing import Request, request_of
 from mock_server.shapes import ScenarioError
+from mock_server.upstream import Failure, Reason
 from mock_server.vocabulary import Ending, Lost
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -58,6 +61,15 @@ class _Taken:
     task: asyncio.Task[None]
 
 
+@frozen
+class _Passing:
+    """One exchange that no rule is about."""
+
+    number: int
+    about: Exchange
+    observe: _Observer
+
+
 @define(eq=False)
 class ArkorAddon:
     """Carries a scenario out inside mitmproxy."""
@@ -68,7 +80,7 @@ class ArkorAddon:
     _engine: Engine = field(init=False)
     _limits: Limits = field(init=False)
     _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
-    _passing: dict[str, _Observer] = field(factory=dict[str, _Observer], init=False)
+    _passing: dict[str, _Passing] = field(factory=dict[str, _Passing], init=False)
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
     _running: bool = field(default=False, init=False)
     _stop_writing: Callable[[], None] = field(default=lambda: None, init=False)
@@ -141,11 +153,13 @@ class ArkorAddon:
 
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
+        keep_end_to_end(flow.request.headers)
         program = self._engine.exchange(request.route, request.job, request.method, request.headers)
         number = self._connections[flow.client_conn.id]
         note_request(self.journal, number, request, program)
         if not program.rules:
-            self._passing[flow.id] = self._observing(number, program.about)
+            observe = self._observing(number, program.about)
+            self._passing[flow.id] = _Passing(number, program.about, observe)
             return
         if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
@@ -210,18 +224,20 @@ class ArkorAddon:
         if response is None:
             return
         taken = self._taken.get(flow.id)
+        pairs = [
+            (name.decode("latin-1"), value.decode("latin-1"))
+            for name, value in response.headers.fields
+        ]
         if taken is not None:
-            pairs = [
-                (name.decode("latin-1"), value.decode("latin-1"))
-                for name, value in response.headers.fields
-            ]
             taken.origin.begin(response.status_code, response.reason, pairs)
             response.stream = _feeding(taken.origin)
             return
-        observe = self._passing.get(flow.id)
-        streaming = response.headers.get("content-type", "").startswith("text/event-stream")
-        if observe is not None and streaming:
-            response.stream = observe
+        about = BodyKind.of(pairs)
+        keep_end_to_end(response.headers)
+        passing = self._passing.get(flow.id)
+        if passing is not None and about.stream:
+            # Of a compressed stream there are no frames to observe.
+            response.stream = passing.observe if about.framed else True
 
     def _observing(self, number: int, about: Exchange) -> _Observer:
         """Pass bytes on as they are, and write the frames among them down."""
@@ -252,9 +268,18 @@ class ArkorAddon:
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Learn that the upstream failed, before or within its answer."""
-        self._passing.pop(flow.id, None)
+        passing = self._passing.pop(flow.id, None)
+        failure = failure_from(flow.error.msg if flow.error else "")
         if taken := self._taken.get(flow.id):
-            taken.origin.fail(str(flow.error.msg if flow.error else "it failed"))
+            if failure is None:
+                taken.origin.source.finish(Ending.FIN)
+            else:
+                taken.origin.fail(failure)
+        elif failure is not None and passing is not None:
+            about = (passing.about.route, passing.about.attempt)
+            said = (failure.reason.value, failure.why)
+            stamp = self.journal.stamp()
+            self.journal.add(UpstreamFailed(*stamp, passing.number, *about, *said))
 
     async def done(self) -> None:
         """End what is still being carried, when mitmproxy ends."""
@@ -275,7 +300,7 @@ def _feeding(origin: FlowOrigin) -> Callable[[bytes], list[bytes]]:
             origin.source.feed(data)
         except Exception:
             _LOGGER.exception("arkor: bytes of an answer could not be handed on")
-            origin.fail("the addon failed; its log says why")
+            origin.fail(Failure(Reason.TRUNCATED, "the addon failed; its log says why"))
         return []
 
     return feed

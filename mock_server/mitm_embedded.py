@@ -18,6 +18,7 @@ from mitmproxy import options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
 
+from mock_server.gates import check_gate, gates_of_rule
 from mock_server.journal import Record
 from mock_server.mitm_addon import ArkorAddon
 from mock_server.model import Scenario
@@ -44,7 +45,12 @@ class Embedded:
         return list(self._addon.journal.records)
 
     def open_gate(self, name: str) -> None:
-        """Let everyone who waits at the gate pass, and who comes later too."""
+        """Let everyone who waits at the gate pass, and who comes later too.
+
+        Raises ScenarioError when no rule waits at a gate of this name.
+        """
+        rules = (self._addon.scenario or Scenario()).rules
+        check_gate(name, [gate for rule in rules for gate in gates_of_rule(rule)])
         self._loop.call_soon_threadsafe(self._addon.gates.open, name)
 
 

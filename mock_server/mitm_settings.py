@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mock_server.codec import check_capabilities, scenario_from_file
+from mock_server.gates import NEVER, gates_of_rule
 from mock_server.journal import Journal, Record, record_to_dict
 from mock_server.model import Scenario
 from mock_server.shapes import ScenarioError
@@ -61,10 +62,7 @@ def check_carried(scenario: Scenario) -> None:
 def check_gates(scenario: Scenario) -> None:
     """Refuse gates where nobody can open them; raises ScenarioError naming the rule."""
     for number, rule in enumerate(scenario.rules, 1):
-        scripted = (rule.replace, *(rule.frames or ()))
-        if rule.inject is not None:
-            scripted += (*rule.inject.before, *rule.inject.after)
-        gates = [each.gate for each in (rule.stall, *scripted) if each and each.gate is not None]
+        gates = [name for name in gates_of_rule(rule) if name != NEVER]
         if gates:
             raise ScenarioError(
                 f"rule {number}: nobody can open the gate {gates[0]!r} within mitmproxy; stall for "

@@ -18,17 +18,19 @@ from attrs import define, evolve, field, frozen
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionIO
 
-from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import NO_BODY, BodyKind, Head, end_to_end, phrase_of
+from mock_server.heads import NO_BODY, BodyKind, Head, end_to_end
 from mock_server.mitm_tls import SilencedTls, TakenTls
-from mock_server.net.service import Answered, answered_to_head
+from mock_server.net.service import Answered, Reports, answered_with_failure, without_body
 from mock_server.net.tls import TlsWire
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.routing import Request
+from mock_server.upstream import Failure, Reason
 from mock_server.vocabulary import Ending, Resume, Shift
 
 _HIGH_WATER: Final = 256 * 1024
+_FINAL: Final = 200
+"""The least status of an answer that is none of those before it (RFC 9110, 15.2)."""
 
 
 @define(eq=False)
@@ -102,6 +104,9 @@ class FlowSource:
         self._wake()
 
 
+_CUT_OFF: Final = Failure(Reason.TRUNCATED, "its answer was cut off")
+
+
 @define(eq=False)
 class FlowOrigin:
     """mitmproxy's upstream as the origin of one exchange."""
@@ -111,46 +116,53 @@ class FlowOrigin:
     _said: Sequence[tuple[str, str]] = field(default=(), init=False)
     """The header fields of the upstream's answer, all of them."""
     _small: bool = field(default=False, init=False)
-    _failed: str | None = field(default=None, init=False)
+    _failure: Failure | None = field(default=None, init=False)
+    _reports: Reports | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
 
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
         """Take the head of the upstream's answer."""
+        if status < _FINAL:
+            # mitmproxy takes it for the whole answer, and never shows the one that follows.
+            why = f"it sent an informational head ({status}), which mitmproxy cannot hand on"
+            self.fail(Failure(Reason.MALFORMED, f"{why}; the native proxy can"))
+            return
         about = BodyKind.of(headers)
         self._head, self._said = Head(status, reason, end_to_end(headers)), headers
         self.source.framed, self._small = about.framed, about.small
         self._known.set()
 
-    def fail(self, why: str) -> None:
+    def fail(self, failure: Failure) -> None:
         """Take the failure of the upstream, before or after its head."""
-        self._failed = why
+        if self._failure is None:
+            self._failure = failure
+            if self._reports is not None:
+                self._reports.failed(failure)
         self._known.set()
         self.source.finish(Ending.FIN)
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Wait for the head; and for a small body of a known length, as the native proxy does."""
         del resume
+        self._reports = reports
+        if self._failure is not None:
+            reports.failed(self._failure)
         await self._known.wait()
         head = self._head
         if head is None:
-            return _refused(str(self._failed))
-        if request.method == "HEAD":
-            return answered_to_head(head, self._said)
-        if head.status in NO_BODY:
-            return Answered(head, b"")
+            return answered_with_failure(self._failure or _CUT_OFF)
+        if request.method == "HEAD" or head.status in NO_BODY:
+            return without_body(head, self._said)
         if self.source.framed or not self._small:
             return Answered(head, self.source)
         parts: list[bytes] = []
         while frames := await self.source.next(64):
             parts += [frame.raw for frame in frames]
         if self.source.end is not Ending.EOF:
-            return _refused("its answer was cut off")
+            return answered_with_failure(self._failure or _CUT_OFF)
         return Answered(head, b"".join(parts))
-
-
-def _refused(why: str) -> Answered:
-    reply = refuse(502, f"upstream: {why}")
-    return Answered(Head(502, phrase_of(502), reply.headers), reply.body)
 
 
 class SilencedWriter:

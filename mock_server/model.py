@@ -64,6 +64,12 @@ def _insertion() -> Shape[Insert]:
     return Shape(inner.kinds, inner.says, read, inner.schema)
 
 
+def _header_values() -> Shape[str | tuple[str, ...]]:
+    inner = either(header_text(), array(header_text(), 64))
+    says = f"{header_text().says}, or an array of such strings"
+    return Shape(inner.kinds, says, inner.read, inner.schema)
+
+
 def _copies() -> Shape[int]:
     inner = either(flag(), integer(0, 1000))
     return Shape(
@@ -131,8 +137,11 @@ class Rule:
     )
     status: int | None = word(integer(200, 999), "answers with this status", default=None)
     reason: str | None = word(header_text(), "the reason phrase", default=None)
-    headers: Mapping[str, str] | None = word(
-        mapping(header_text()), "headers added or replaced", default=None
+    headers: Mapping[str, str | tuple[str, ...]] | None = word(
+        mapping(_header_values()),
+        "headers added or replaced; an array sends the field so many times, an empty one takes it "
+        "out",
+        default=None,
     )
     body: str | None = word(text(1 << 24), "the body, as text", default=None)
     json: object = word(anything(), "the body, as JSON", default=None)
@@ -276,7 +285,10 @@ class BackendPlan:
     """What the backend knows and demands."""
 
     token: str | None = word(
-        text(), "the only token it accepts; without it any bearer token will do", default=None
+        text(),
+        "the only token it accepts; without it any bearer token will do",
+        default=None,
+        secret=True,
     )
     authenticate: bool = word(flag(), "whether a token is demanded", default=True)
     unknown_cursor: UnknownCursor = word(
@@ -303,7 +315,20 @@ class Limits:
     stall_time: float = word(
         milliseconds(), "the longest stall, delay or hang", default=600.0, name="stall_ms"
     )
+    open_bytes: int = word(
+        integer(1 << 16, 1 << 36),
+        "bytes of requests that are being read or answered, of all connections together",
+        default=32 << 20,
+    )
+    job_bytes: int = word(
+        integer(1 << 16, 1 << 36),
+        "memory of the jobs and projects that clients made, roughly",
+        default=32 << 20,
+    )
     records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
+    journal_bytes: int = word(
+        integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=48 << 20
+    )
 
 
 @frozen(kw_only=True)

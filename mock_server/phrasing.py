@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from mock_server.damage import compact, render
+from mock_server.gates import NEVER
 from mock_server.model import Rule
 from mock_server.vocabulary import (
     Accepting,
@@ -107,7 +108,14 @@ def _unit(rule: Rule) -> str:
 
 def _headers(rule: Rule) -> str:
     headers = (rule.headers or {}).items()
-    return " and ".join(f"sends the header {name}: {quoted(value)}" for name, value in headers)
+    return " and ".join(_header(name, value) for name, value in headers)
+
+
+def _header(name: str, value: str | tuple[str, ...]) -> str:
+    values = (value,) if isinstance(value, str) else value
+    if not values:
+        return f"sends no header {name}"
+    return " and ".join(f"sends the header {name}: {quoted(each)}" for each in values)
 
 
 def _frame(scripted: ScriptedFrame) -> str:
@@ -160,7 +168,8 @@ def _stall(rule: Rule) -> str:
     if not where:
         where = "before the frame " if rule.on.picks_frames else "before the first frame "
     if stall.gate is not None:
-        return f"{where}stalls until the gate {stall.gate!r} opens"
+        until = "for good" if stall.gate == NEVER else f"until the gate {stall.gate!r} opens"
+        return f"{where}stalls {until}"
     return f"{where}stalls for {time_of(stall.seconds)}"
 
 

@@ -24,6 +24,11 @@ class Point:
     reached: bool = False
 
     @property
+    def depends_on_frames(self) -> bool:
+        """Whether it comes later than at the very start of the stream."""
+        return self.after != After()
+
+    @property
     def _within_a_frame(self) -> bool:
         named = self.after.id is not None or self.after.event is not None
         return bool(self.after.bytes) and not named

@@ -8,15 +8,18 @@ import json
 import os
 import secrets
 import signal
+import socket
 import sys
+import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import anyio
 from attrs import field, frozen
 
 from mock_server.admin import AdminServer
 from mock_server.model import Scenario
+from mock_server.net.hosts import address_of
 from mock_server.net.service import Origin
 from mock_server.net.tls import throw_away_tls
 
@@ -33,12 +36,14 @@ class Process:
     exit_on_stdin_eof: bool = False
     max_lifetime: float | None = None
     tls: bool = False
+    names: tuple[str, ...] = ()
+    """What the Host of a request to the admin may say, besides what is bound."""
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
     """Serve until a signal, the end of stdin, the lifetime or the admin ends it."""
     token = process.token or secrets.token_urlsafe(24)
-    with throw_away_tls(process.host, "localhost") if process.tls else nullcontext() as tls:
+    with throw_away_tls(*_certified(process)) if process.tls else nullcontext() as tls:
         async with until_ended(process) as shutdown:
             admin = AdminServer(
                 token,
@@ -48,12 +53,19 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
                 upstream=upstream,
                 tls=tls,
                 shutdown=shutdown,
+                names=process.names,
             )
             async with admin:
                 server = await admin.start(scenario, process.port)
                 ready = {"base_url": server.base_url, "admin_url": admin.url, "token": token}
                 say_ready(ready if tls is None else {**ready, "ca_path": str(tls.ca_path)})
                 await shutdown.wait()
+
+
+def _certified(process: Process) -> set[str]:
+    """Return the names that the certificate is for."""
+    given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 -- an IPv6 address
+    return {process.host.strip("[]"), address_of(process.host), "localhost", "127.0.0.1", *given}
 
 
 def say_ready(ready: Mapping[str, object]) -> None:
@@ -97,11 +109,23 @@ async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:
 
 
 async def _until_stdin_ends(ended: anyio.Event) -> None:
-    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for."""
-    await anyio.to_thread.run_sync(_drain_stdin, abandon_on_cancel=True)
+    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for.
+
+    A thread that the interpreter does not wait for when another reason ends the process first.
+    """
+    if sys.stdin is None:  # closed from the start, and its number may be another file's by now
+        ended.set()
+        return
+    here, there = socket.socketpair()
+    threading.Thread(target=_drain_stdin, args=(there,), name="stdin", daemon=True).start()
+    with here:
+        await anyio.wait_readable(here)
     ended.set()
 
 
-def _drain_stdin() -> None:
-    while os.read(sys.stdin.fileno(), 4096):
-        pass
+def _drain_stdin(done: socket.socket) -> None:
+    """Close `done` when stdin has ended."""
+    # A terminal that is gone, or not ours to read, is an end as well.
+    with done, suppress(OSError):
+        while os.read(0, 4096):
+            pass

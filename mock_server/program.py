@@ -105,6 +105,12 @@ class ExchangeProgram:
         )
 
     @property
+    def looks_into_frames(self) -> bool:
+        """Whether it depends on the frames of a stream, which no compressed one shows."""
+        points = any(point.depends_on_frames for point in self._points)
+        return bool(self._stages or points or self._bom or self._coalesce > 1)
+
+    @property
     def rewrites(self) -> bool:
         """Whether the body may come to have other bytes than the source's, or another number."""
         return any(rule.bom or _changes_frames(rule) for rule in self.rules)

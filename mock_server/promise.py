@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from mock_server.heads import BODILESS, NO_BODY, Head, HeadPlan
+from mock_server.heads import BODILESS, NO_BODY, Head, HeadPlan, listed
 from mock_server.vocabulary import Framing
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
@@ -63,7 +63,7 @@ def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]
     headers = (*head.headers, *_length_fields(head, plan, terms))
     promise = promise_of(head.status, headers, terms.method)
     promise = evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)
-    if not promise.keep_alive and "close" not in _listed(headers, "connection"):
+    if not promise.keep_alive and "close" not in listed(headers, "connection"):
         headers = (*headers, ("Connection", "close"))
     return evolve(head, headers=headers).render(), promise
 
@@ -88,10 +88,10 @@ def _length_fields(head: Head, plan: HeadPlan, terms: Terms) -> tuple[tuple[str,
 def promise_of(status: int, headers: Iterable[tuple[str, str]], method: str) -> Promise:
     """Read what a head promises in answer to a request with this method."""
     pairs = tuple(headers)
-    keep_alive = "close" not in _listed(pairs, "connection")
+    keep_alive = "close" not in listed(pairs, "connection")
     if method == "HEAD" or status in NO_BODY:
         return Promise(None, 0, keep_alive, bodiless=True)
-    codings, lengths = _listed(pairs, "transfer-encoding"), _listed(pairs, "content-length")
+    codings, lengths = listed(pairs, "transfer-encoding"), listed(pairs, "content-length")
     if codings == ["chunked"]:
         # With a length beside it, recipients differ on where the body ends.
         return Promise(Framing.CHUNKED, 0, keep_alive and not lengths)
@@ -114,13 +114,3 @@ def _promise_of_raw(raw: bytes, terms: Terms) -> Promise:
     pairs = [(field[1], field[2].rstrip(" \t")) for field in fields if field is not None]
     promise = promise_of(int(status[1]), pairs, terms.method)
     return evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)
-
-
-def _listed(headers: Iterable[tuple[str, str]], name: str) -> list[str]:
-    """Return the members of a header that is a list (RFC 9110, 5.6.1), in lower case."""
-    return [
-        member.strip().lower()
-        for key, value in headers
-        if key.lower() == name
-        for member in value.split(",")
-    ]

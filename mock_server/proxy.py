@@ -1,128 +1,46 @@
 """The native reverse proxy: a real backend as the origin of the same faults.
 
-It knows how to ask an upstream over HTTP/1.1 and to hand its bytes on unchanged. It refuses to
-know faults: the engine does to a real stream what it does to the mock's own.
+Without rules it is transparent: what the upstream answers is handed on unchanged, and what goes
+wrong with it is told with its reason. Faults are the engine's, which does to a real stream what it
+does to the mock's own.
 """
 
-import ssl
 from collections.abc import Sequence
 from typing import Final
-from urllib.parse import SplitResult, urlsplit
 
 import anyio
 import h11
-from anyio.abc import ByteStream
-from attrs import define, field, frozen
+from attrs import define, field
 
-from mock_server.backend import Reply, refuse
+from mock_server.backend import refuse
 from mock_server.framing import Frame, Framer, frame_of
-from mock_server.heads import HOP_BY_HOP, NO_BODY, BodyKind, Head, end_to_end, phrase_of
-from mock_server.net.service import Answered, FixedSource, answered_to_head
-from mock_server.routing import Request
-from mock_server.shapes import ScenarioError
+from mock_server.heads import NO_BODY, BodyKind, Head, phrase_of
+from mock_server.net.service import (
+    Answered,
+    FixedSource,
+    Reports,
+    answered_with_failure,
+    without_body,
+)
+from mock_server.routing import NO_TUNNELS, Request
+from mock_server.upstream import (
+    Failed,
+    Failure,
+    Reason,
+    Upstream,
+    UpstreamExchange,
+    head_of,
+    pairs_of,
+)
 from mock_server.vocabulary import Capability, Ending, Resume, Shift
 
+__all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
+
 PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
-_BLOCK: Final = 65_536
-_CONNECT_TIME: Final = 10.0
-_HEAD_LIMIT: Final = 1 << 20
-
-
-class _Failed(Exception):
-    """The upstream did not answer."""
-
-    def __init__(self, reply: Reply) -> None:
-        super().__init__(reply.status)
-        self.reply = reply
-
-
-@frozen
-class Upstream:
-    """Where the real backend is; `verify` None trusts what the system trusts."""
-
-    parts: SplitResult
-    verify: ssl.SSLContext | None = None
-
-    @classmethod
-    def at(cls, url: str, verify: ssl.SSLContext | None = None) -> "Upstream":
-        """Read a URL; raises ScenarioError when it is none that can be proxied."""
-        try:
-            parts = urlsplit(url)
-            right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-        except ValueError:
-            parts, right = SplitResult("", "", "", "", ""), False
-        if not right or parts.query or parts.fragment or parts.username:
-            raise ScenarioError(f"upstream: {url!r} is no http:// or https:// URL of a backend")
-        return cls(parts, verify)
-
-    async def connect(self) -> ByteStream:
-        """Open one connection; raises OSError and ssl.SSLError."""
-        secure = self.parts.scheme == "https"
-        host = self.parts.hostname or ""
-        port = self.parts.port or (443 if secure else 80)
-        if not secure:
-            return await anyio.connect_tcp(host, port)
-        context = self.verify or ssl.create_default_context()
-        return await anyio.connect_tcp(
-            host, port, tls=True, ssl_context=context, tls_standard_compatible=False
-        )
-
-
-@define(eq=False)
-class UpstreamExchange:
-    """One request to the upstream on a connection of its own."""
-
-    _stream: ByteStream
-    _http: h11.Connection = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
-
-    async def ask(self, request: Request, upstream: Upstream) -> h11.Response:
-        """Send the request, return the head of the final answer."""
-        headers = [
-            (name.encode(), value.encode("latin-1"))
-            for name, value in request.headers
-            if name not in HOP_BY_HOP and name not in {"host", "expect", "content-length"}
-        ]
-        headers = [(b"Host", upstream.parts.netloc.encode()), *headers]
-        if request.body or request.method in {"POST", "PUT", "PATCH"}:
-            headers.append((b"Content-Length", str(len(request.body)).encode()))
-        target = upstream.parts.path.rstrip("/") + request.target
-        head = h11.Request(method=request.method, target=target.encode("latin-1"), headers=headers)
-        out = self._http.send(head) or b""
-        if request.body:
-            out += self._http.send(h11.Data(request.body)) or b""
-        await self._stream.send(out + (self._http.send(h11.EndOfMessage()) or b""))
-        while True:
-            event = await self.event()
-            if isinstance(event, h11.Response):
-                return event
-            if not isinstance(event, h11.InformationalResponse):
-                raise h11.RemoteProtocolError("the connection ended before a head")
-
-    async def event(self) -> h11.Event:
-        """Return the next thing that the upstream says; raises h11.RemoteProtocolError, OSError."""
-        while True:
-            event = self._http.next_event()
-            if event is h11.NEED_DATA:
-                self._http.receive_data(await self._receive())
-            elif isinstance(event, type):
-                raise h11.RemoteProtocolError("the upstream went on after its answer")
-            else:
-                return event
-
-    async def _receive(self) -> bytes:
-        try:
-            return await self._stream.receive(_BLOCK)
-        except anyio.EndOfStream:
-            return b""
-        except anyio.BrokenResourceError as error:
-            raise ConnectionResetError from error
-
-    async def aclose(self) -> None:
-        """End the connection at once."""
-        await anyio.aclose_forcefully(self._stream)
+CONNECT_TIME: Final = 10.0
+"""Seconds to open a connection to the upstream, its handshake included."""
+ANSWER_TIME: Final = 300.0
+"""Seconds from the request to the head of its answer; a stream may then be silent for ever."""
 
 
 @define(eq=False)
@@ -131,6 +49,7 @@ class UpstreamSource:
 
     _exchange: UpstreamExchange
     _framed: bool
+    _reports: Reports
     end: Ending = field(default=Ending.EOF, init=False)
     _framer: Framer = field(factory=Framer, init=False)
     _passed: int = field(default=0, init=False)
@@ -153,11 +72,13 @@ class UpstreamSource:
     async def _data(self) -> bytes | None:
         try:
             event = await self._exchange.event()
-        except h11.RemoteProtocolError:
+        except h11.RemoteProtocolError as error:
             self.end = Ending.FIN
+            self._reports.failed(self._exchange.failure(error))
             return None
-        except OSError:
+        except OSError as error:
             self.end = Ending.RST
+            self._reports.failed(self._exchange.failure(error))
             return None
         return bytes(event.data) if isinstance(event, h11.Data) else None
 
@@ -182,46 +103,51 @@ class ProxyOrigin:
     """A real backend as the origin."""
 
     upstream: Upstream
+    connect_time: float = CONNECT_TIME
+    answer_time: float = ANSWER_TIME
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Ask the upstream; an upstream that fails is a 502 or 504 of the proxy."""
         del resume
-        try:
-            exchange, response = await self._ask(request)
-        except _Failed as failed:
-            reply = failed.reply
+        if request.method == "CONNECT":
+            reply = refuse(501, NO_TUNNELS)
             return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
-        pairs = [(k.decode(), v.decode("latin-1")) for k, v in response.headers.raw_items()]
+        try:
+            exchange, response = await self._ask(request, reports)
+        except Failed as failed:
+            reports.failed(failed.failure)
+            return answered_with_failure(failed.failure, self.upstream.authority)
+        pairs, head = pairs_of(response), head_of(response)
         about = BodyKind.of(pairs)
-        reason = response.reason.decode("latin-1")
-        head = Head(response.status_code, reason, end_to_end(pairs))
-        source = UpstreamSource(exchange, about.framed)
-        if request.method == "HEAD":
+        source = UpstreamSource(exchange, about.framed, reports)
+        if request.method == "HEAD" or head.status in NO_BODY:
             await source.aclose()
-            return answered_to_head(head, pairs)
+            return without_body(head, pairs)
         if about.small and not about.framed:
             return await self._whole(head, source)
-        if response.status_code in NO_BODY:
-            await source.aclose()
-            return Answered(head, b"")
         return Answered(head, source)
 
-    async def _ask(self, request: Request) -> tuple[UpstreamExchange, h11.Response]:
-        where = self.upstream.parts.netloc
+    async def _ask(
+        self, request: Request, reports: Reports
+    ) -> tuple[UpstreamExchange, h11.Response]:
         try:
-            with anyio.fail_after(_CONNECT_TIME):
+            with anyio.fail_after(self.connect_time):
                 exchange = UpstreamExchange(await self.upstream.connect())
         except TimeoutError:
-            raise _Failed(refuse(504, f"upstream {where}: no connection in time")) from None
-        except OSError as error:
-            raise _Failed(refuse(502, f"upstream {where}: {error}")) from None
+            why = f"it accepted no connection within {self.connect_time:g} s"
+            raise Failed(Failure(Reason.TIMEOUT, why)) from None
         try:
-            return exchange, await exchange.ask(request, self.upstream)
-        except (OSError, h11.ProtocolError) as error:
+            with anyio.fail_after(self.answer_time):
+                return exchange, await exchange.ask(request, self.upstream, reports.early)
+        except TimeoutError:
             await exchange.aclose()
-            raise _Failed(refuse(502, f"upstream {where}: {error}")) from None
+            why = f"it sent no answer within {self.answer_time:g} s"
+            raise Failed(Failure(Reason.TIMEOUT, why)) from None
         except BaseException:
-            await exchange.aclose()
+            with anyio.CancelScope(shield=True):
+                await exchange.aclose()
             raise
 
     async def _whole(self, head: Head, source: UpstreamSource) -> Answered:

@@ -4,7 +4,10 @@ It knows methods and paths (facts of the wire). It refuses to know hosts, bodies
 """
 
 import json
+import math
+import re
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 from urllib.parse import parse_qs, unquote
 
@@ -12,6 +15,9 @@ from attrs import evolve, field, frozen
 
 from mock_server.vocabulary import Route
 
+DEEPEST: Final = 100
+"""How deeply JSON may be nested."""
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _FIXED: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
     ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
@@ -25,20 +31,22 @@ _PER_JOB: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     (): (Route.JOB, ("GET",)),
 }
 
+_ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
+
 
 @frozen
 class Request:
     """One request as the backend sees it; header names are lower case."""
 
     method: str
-    target: str
+    target: str = field(repr=False)
     headers: tuple[tuple[str, str], ...] = field(repr=False)
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
     """The methods that this path takes; empty for a path that nobody knows."""
     job: str | None
-    query: Mapping[str, str]
+    query: Mapping[str, str] = field(repr=False)
 
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
@@ -49,6 +57,17 @@ class Request:
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
+NO_TUNNELS: Final = (
+    "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own address the "
+    "base URL of the client"
+)
+
+
+def has_credentials(request: Request) -> bool:
+    """Tell whether a request has an Authorization; a proxy cannot know whether it is valid."""
+    return request.header("authorization") is not None
+
+
 Claims = Callable[[Request], bool]
 """Tells whether a request is meant for this server; it must not raise."""
 
@@ -56,7 +75,17 @@ Claims = Callable[[Request], bool]
 def request_of(
     method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
 ) -> Request:
-    """Find the call; the job id is one path segment, percent-decoded once."""
+    """Find the call; the job id is one path segment, percent-decoded once.
+
+    Of a target in absolute-form, which a client sends to a proxy, only the origin-form is kept; its
+    host takes the place of the Host field (RFC 9112, 3.2.2).
+    """
+    if absolute := _ABSOLUTE.match(target):
+        host = absolute["authority"].rpartition("@")[2]
+        headers = (("host", host), *(each for each in headers if each[0] != "host"))
+        target = _origin_form(method, absolute["rest"].partition("#")[0])
+    elif method == "CONNECT":
+        target = target.rpartition("@")[2]  # a password has no place here, and none in a journal
     path, _, query = target.partition("?")
     segments = tuple(path.split("/")[1:])
     route, methods, job = Route.OTHER, tuple[str, ...](), None
@@ -72,6 +101,25 @@ def request_of(
     return Request(method, target, headers, body, route, methods, job, flat)
 
 
+def _origin_form(method: str, rest: str) -> str:
+    if rest.startswith("/"):
+        return rest
+    # RFC 9112, 3.2.4: the URI without a path and a query stands for the server itself.
+    return "*" if method == "OPTIONS" and not rest else "/" + rest
+
+
+def unanswerable(method: str, target: str) -> tuple[int, str] | None:
+    """Return the status and the reason for a target that names nothing here, else None.
+
+    A target is a path, or a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
+    """
+    if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
+        return None
+    if method == "CONNECT":
+        return None  # a host and a port (RFC 9112, 3.2.3): who answers refuses it
+    return HTTPStatus.BAD_REQUEST, "the target is no path, no http:// URL and not OPTIONS *"
+
+
 def wire_text(text: str) -> str:
     """Return what a header's UTF-8 bytes look like where headers are read as Latin-1."""
     return text.encode().decode("latin-1")
@@ -85,11 +133,36 @@ def header_matches(wanted: str, found: Sequence[str]) -> bool:
 
 
 def json_of(body: bytes) -> object:
-    """Parse a body; None when it is empty or no JSON."""
-    if not body:
-        return None
+    """Parse a body; None when it is empty or is not JSON."""
     try:
-        parsed: object = json.loads(body)
-    except (ValueError, RecursionError):
+        return parsed_json(body.decode())
+    except ValueError:
         return None
-    return parsed
+
+
+def parsed_json(text: str) -> object:
+    """Parse JSON as RFC 8259 has it; raises ValueError.
+
+    NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
+    `DEEPEST` levels deep (section 9 allows a limit), so that nothing that walks the value can run
+    out of stack.
+    """
+    depth = 0
+    deep = text.count("{") + text.count("[") > DEEPEST
+    for each in _BRACKETS.finditer(text) if deep else ():
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(each[0], 0)
+        if depth > DEEPEST:
+            raise ValueError(f"JSON: nested more than {DEEPEST} levels deep")
+    found: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    return found
+
+
+def _no_number(said: str) -> object:
+    raise ValueError(f"JSON: {said} is not a number of JSON")
+
+
+def _finite(said: str) -> float:
+    found = float(said)
+    if math.isinf(found):
+        raise ValueError("JSON: a number is too large for a double")
+    return found

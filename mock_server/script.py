@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from attrs import define, field, frozen
 
-from mock_server.codec import check_rule
+from mock_server.combinations import check_rule
 from mock_server.model import RULE, Rule
 from mock_server.vocabulary import Route
 

@@ -4,14 +4,23 @@ It knows how the parts are put together and when they end. It refuses to know pr
 """
 
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, Job
+from mock_server.backend import Backend, BackendFull, Job
 from mock_server.codec import check_capabilities
 from mock_server.engine import Engine
+from mock_server.framing import Frame
+from mock_server.gates import (
+    check_gate,
+    gates_of_frames,
+    gates_of_job,
+    gates_of_rule,
+    unopened,
+)
 from mock_server.journal import Journal, Record
 from mock_server.model import JOB, JobPlan, Rule, Scenario
 from mock_server.net.addresses import Addresses
@@ -20,13 +29,17 @@ from mock_server.net.listener import Listener
 from mock_server.net.service import BackendOrigin, Gates, Origin, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy import PROXY_CAPABILITIES
-from mock_server.routing import Claims
+from mock_server.routing import Claims, has_credentials
 from mock_server.script import On
 from mock_server.shapes import ScenarioError
 from mock_server.verify import Verify
 from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
 from mock_server.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.weights import weight_of
+from mock_server.words import plain
 
+_MOST_RULES: Final = 10_000
+_EVENT_SIZE: Final = 512
 MOCK_CAPABILITIES: Final = frozenset(Capability)
 
 
@@ -38,11 +51,16 @@ class Gate:
     name: str
 
     def open(self) -> None:
-        """Let everyone who waits pass, and who comes later too."""
+        """Let everyone who waits pass, and who comes later too.
+
+        Raises ScenarioError when no rule, no frame and no job waits at a gate of this name.
+        """
+        check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
 
     def shut(self) -> None:
-        """Close the gate for those who come later."""
+        """Close the gate for those who come later; raises ScenarioError as `open` does."""
+        check_gate(self.name, self._server.gate_names)
         self._server.gates.shut(self.name)
 
     @property
@@ -82,10 +100,12 @@ class MockServer:
     _backend: Backend = field(init=False)
     _service: Service = field(init=False)
     _host: Host = field(init=False)
+    _gate_names: set[str] = field(factory=set[str], init=False)
 
     def __attrs_post_init__(self) -> None:
         self._check(self.scenario)
-        self._journal = Journal(self.scenario.limits.records)
+        limits = self.scenario.limits
+        self._journal = Journal(limits.records, bytes_limit=limits.journal_bytes)
         if self.on_record is not None:
             self._journal.listen(self.on_record)
         self._begin()
@@ -94,6 +114,9 @@ class MockServer:
     def _begin(self) -> None:
         """Make everything that lives as long as one scenario is loaded."""
         self._backend = Backend(self.scenario)
+        self._gate_names = {name for plan in self.scenario.jobs for name in gates_of_job(plan)}
+        for rule in self.scenario.rules:
+            self._gate_names.update(gates_of_rule(rule))
         origin = self.upstream or BackendOrigin(self._backend)
 
         def fired(rule: int) -> None:
@@ -102,8 +125,16 @@ class MockServer:
         engine = Engine(self.scenario.seed, fired)
         engine.load(self.scenario.rules)
         service = Service(
-            engine, self._journal, origin, self.scenario.limits, tls=self.tls, claims=self.claims
+            engine,
+            self._journal,
+            origin,
+            self.scenario.limits,
+            tls=self.tls,
+            claims=self.claims,
+            admits=self._backend.admits if self.upstream is None else has_credentials,
         )
+        if self.upstream is not None:
+            service.failure = HTTPStatus.BAD_GATEWAY
         self._service = service
 
     async def __aenter__(self) -> Self:
@@ -123,7 +154,7 @@ class MockServer:
     def base_url(self) -> str:
         """Where clients find it, such as `http://127.0.0.1:41234`."""
         scheme = "http" if self.tls is None else "https"
-        return f"{scheme}://{self.listener.host}:{self.listener.port}"
+        return f"{scheme}://{self.listener.authority}"
 
     @property
     def port(self) -> int:
@@ -146,6 +177,11 @@ class MockServer:
         return self._service.gates
 
     @property
+    def gate_names(self) -> frozenset[str]:
+        """The gates that rules, frames and jobs of this scenario wait at, or have waited at."""
+        return frozenset(self._gate_names)
+
+    @property
     def on(self) -> On:
         """Where rules written in Python begin."""
         return On(self.set_rule)
@@ -153,7 +189,10 @@ class MockServer:
     def set_rule(self, index: int | None, rule: Rule) -> int:
         """Put a rule in force, or change the one of this index; returns its index."""
         self._check(Scenario(rules=(rule,)))
+        self._gate_names.update(gates_of_rule(rule))
         if index is None:
+            if len(self.rules) >= _MOST_RULES:
+                raise ScenarioError(f"rule: there are {_MOST_RULES} already; remove some")
             return self._service.engine.add(rule)
         self._service.engine.replace(index, rule)
         return index
@@ -170,7 +209,8 @@ class MockServer:
     @property
     def verify(self) -> Verify:
         """Verdicts on what came so far."""
-        return Verify(self.journal, self.rules)
+        gates = self._service.gates
+        return Verify(self.journal, self.rules, unopened(gates.waited_at, gates.opened))
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -190,14 +230,27 @@ class MockServer:
             raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
         if plan.id is not None and plan.id in self._backend.jobs:
             raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
-        return self._backend.add_job(plan, self._service.clock())
+        self._gate_names.update(gates_of_job(plan))
+        try:
+            return self._backend.add_job(plan, self._service.clock())
+        except BackendFull as full:
+            raise ScenarioError(f"job: {full}") from None
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
         """Append an event to a job's log, and so to every live stream of it.
 
         Raises KeyError for an unknown job and JobEnded when its log is closed.
         """
-        self.jobs[job_id].push(frame)
+        self.push_to(self.jobs[job_id], frame)
+
+    def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
+        """Append an event to a job's log; raises JobEnded, and ScenarioError if it has no room."""
+        self._gate_names.update(gates_of_frames((frame,)))
+        try:
+            self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)))
+        except BackendFull as full:
+            raise ScenarioError(f"event: {full}") from None
+        return job.push(frame)
 
     def gate(self, name: str) -> Gate:
         """Return a gate that stalls wait at; it is closed until opened."""
@@ -212,7 +265,7 @@ class MockServer:
         self._check(scenario)
         # What the old connections still have to say goes into a book that nobody reads.
         self._service.journal = Journal()
-        self._journal.clear(scenario.limits.records)
+        self._journal.clear(scenario.limits.records, scenario.limits.journal_bytes)
         self.scenario = scenario
         self._begin()
         self._host.serve_instead(self._service)
@@ -234,7 +287,7 @@ class MockServer:
 
         Raises TimeoutError after `within` seconds, which says what came instead.
         """
-        return await awaited(self._journal, wanted, within, "what was waited for")
+        return await self._awaited(wanted, within, "what was waited for")
 
     async def wait_for(
         self,
@@ -254,7 +307,15 @@ class MockServer:
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
         words |= {} if frame is None else {"frame": frame}
         wanted = MILESTONE.read(words, "wait_for")
-        return await awaited(self._journal, wanted, within, str(wanted))
+        return await self._awaited(wanted, within, str(wanted))
+
+    async def _awaited(self, wanted: Callable[[Record], bool], within: float, what: str) -> Record:
+        try:
+            return await awaited(self._journal, wanted, within, what)
+        except TimeoutError as late:
+            gates = self._service.gates
+            shut = unopened(gates.waited_at, gates.opened)
+            raise TimeoutError("; ".join([str(late), *shut])) from None
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError when it is not open."""

@@ -6,6 +6,7 @@ the words themselves stand in `model.py`, each beside its shape.
 
 import difflib
 import math
+import re
 import reprlib
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
@@ -14,16 +15,23 @@ from typing import Final, Generic, TypeGuard, TypeVar
 import attrs
 from attrs import frozen
 
+from mock_server import mistakes
+from mock_server.secret_names import REDACTED, is_secret_name
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
+_MOST: Final = 10**15
+_COUNT: Final = re.compile("[0-9]{1,15}")
+_DEEPEST: Final = 200
+_LONGEST_BITS: Final = 14_000
 MAX_MS: Final = 24 * 3600 * 1000.0
+_DIGITS: Final = 15
 
 
-class ScenarioError(ValueError):
-    """A scenario says something impossible: the message names the place, the mistake, the remedy."""
+ScenarioError = mistakes.ScenarioError
 
 
 @frozen
@@ -88,9 +96,17 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
-    """Build the error for a value of the wrong kind."""
-    shown = reprlib.repr(value)
-    return ScenarioError(f"{where}: {shown} ({kind_of(value)}) is not {says}")
+    """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
+    return ScenarioError(f"{where}: {_shown(value, where)} ({kind_of(value)}) is not {says}")
+
+
+def _shown(value: object, where: str) -> str:
+    if any(map(is_secret_name, where.split("."))):
+        return REDACTED
+    try:
+        return reprlib.repr(value)
+    except ValueError:
+        return "a very long number"  # Python refuses to write out more than 4,300 digits
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
@@ -131,7 +147,7 @@ def number(low: float, high: float) -> Shape[float]:
     def read(value: object, where: str) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise wrong(value, where, says)
-        if not math.isfinite(value) or not low <= value <= high:
+        if not low <= value <= high:  # neither NaN nor infinity is
             raise wrong(value, where, says)
         return float(value)
 
@@ -186,7 +202,7 @@ def header_text() -> Shape[str]:
         found = inner.read(value, where)
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
-                f"{where}: {found[:60]!r} holds CR, LF or NUL, which no header line can; "
+                f"{where}: {_shown(found, where)} holds CR, LF or NUL, which no header line can; "
                 "raw_head_hex can send such bytes"
             )
         return found
@@ -245,12 +261,12 @@ def span() -> Shape[Span]:
     says = "a count from 1 or a range such as '2-4' or '3-'"
 
     def read(value: object, where: str) -> Span:
-        if isinstance(value, int) and not isinstance(value, bool) and value >= 1:
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
             return Span(value, value)
         if not isinstance(value, str):
             raise wrong(value, where, says)
         first, dash, last = value.partition("-")
-        if not all(part.isascii() and part.isdigit() for part in (first, last or "1")):
+        if not all(_COUNT.fullmatch(part) for part in (first, last or "1")):
             raise wrong(value, where, says)
         found = Span(int(first), int(last) if last else (None if dash else int(first)))
         if found.first < 1 or (found.last is not None and found.last < found.first):
@@ -274,13 +290,22 @@ def anything() -> Shape[object]:
     """Describe any JSON value."""
     kinds = {"boolean", "integer", "number", "string", "array", "object", "null"}
 
-    def read(value: object, where: str) -> object:
+    def read(value: object, where: str, depth: int = 0) -> object:
+        if depth > _DEEPEST:
+            above = where.partition("[")[0][:200]
+            raise ScenarioError(
+                f"{above}: is nested deeper than {_DEEPEST} levels; raw text can be"
+            )
         if is_table(value):
-            return {key: read(item, f"{where}.{key}") for key, item in value.items()}
+            return {key: read(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
         if is_array(value):
-            return [read(item, f"{where}[{n}]") for n, item in enumerate(value)]
+            return [read(item, f"{where}[{n}]", depth + 1) for n, item in enumerate(value)]
         if kind_of(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
             raise wrong(value, where, "a JSON value")
+        if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
+            raise ScenarioError(
+                f"{where}: has thousands of digits; raw text can hold such a number"
+            )
         return value
 
     return Shape(frozenset(kinds), "any JSON value", read, dict)
@@ -295,7 +320,13 @@ def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
             raise wrong(value, where, says)
         if len(value) > limit:
             raise ScenarioError(f"{where}: {len(value)} items are too many, at most {limit}")
-        return tuple(inner.read(item, f"{where} {n}") for n, item in enumerate(value, 1))
+        found: list[T] = []
+        wrongs = mistakes.Mistakes()
+        for number, item in enumerate(value, 1):
+            with wrongs.collected():
+                found.append(inner.read(item, f"{where} {number}"))
+        wrongs.settle()
+        return tuple(found)
 
     return Shape(
         frozenset({"array"}), says, read, lambda: {"type": "array", "items": inner.schema()}
@@ -309,7 +340,13 @@ def mapping(inner: Shape[T]) -> Shape[Mapping[str, T]]:
     def read(value: object, where: str) -> Mapping[str, T]:
         if not is_table(value):
             raise wrong(value, where, says)
-        return {key: inner.read(item, f"{where}.{key}") for key, item in value.items()}
+        found: dict[str, T] = {}
+        wrongs = mistakes.Mistakes()
+        for key, item in value.items():
+            with wrongs.collected():
+                found[key] = inner.read(item, f"{where}.{key}")
+        wrongs.settle()
+        return found
 
     return Shape(
         frozenset({"object"}),

@@ -11,6 +11,7 @@ client that resumes elsewhere than the recorded one gets what comes strictly aft
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Final
 
 from attrs import define, evolve, field
@@ -18,9 +19,10 @@ from attrs import define, evolve, field
 from mock_server.damage import render
 from mock_server.framing import Frame, fields_of
 from mock_server.heads import BodyKind, Head, phrase_of
-from mock_server.journal import REDACTED, SECRET_HEADERS
 from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
+from mock_server.redaction import redacted_answer, redacted_frame, redacted_text, redacted_value
 from mock_server.routing import Request, json_of
+from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.shapes import MAX_MS, Span, is_table
 from mock_server.vocabulary import (
     After,
@@ -35,15 +37,19 @@ from mock_server.vocabulary import (
 )
 
 # What belongs to the connection or to the moment: the replay says it anew, or has none.
-_NOT_KEPT: Final = SECRET_HEADERS | {"content-length", "date"}
+_NOT_KEPT: Final = frozenset({"content-length", "date"})
 # Asked again more often than was heard, these calls get the last answer again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
+_LENGTH: Final = re.compile(r"[0-9]{1,12}")
+_COOKIE: Final = "set-cookie"
+_COOKIE_WORDS: Final = frozenset(
+    {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned"}
+)
+_MOST_EARLY: Final = 16
 _LONGEST: Final = MAX_MS / 1000
 _NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
 _DEEPEST: Final = 50
-_TOKEN: Final = re.compile(rb"""("token"\s*:\s*)(?:"(?:[^"\\]|\\.)*+"?|[0-9]++)""", re.DOTALL)
-_REDACTED_TOKEN: Final = rb'\1"' + REDACTED.encode() + rb'"'
 
 
 @define
@@ -55,6 +61,8 @@ class Heard:
     """Which request of its route and job, from 1."""
     head: Head | None = None
     """None when the client left before there was any."""
+    early: list[int] = field(factory=list[int])
+    """The statuses of the heads that came before it."""
     late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
@@ -103,18 +111,31 @@ def _rule(heard: Heard, *, again: bool) -> Rule:
         status=head.status,
         reason=None if reason in {"", phrase_of(head.status)} else reason,
         headers=_headers(head) or None,
+        early=tuple(heard.early[:_MOST_EARLY]),
+        content_length=_unsent_length(heard, head),
         delay=_paced(heard.late),
     )
     if heard.body is not None:
-        return _with_body(rule, heard.body)
-    return _with_frames(rule, heard.frames if heard.is_event_stream else _joined(heard), heard)
+        return _with_body(rule, redacted_answer(heard.body, kind_of_answer(head)))
+    stream = heard.is_event_stream
+    pieces = [_hidden(frame) for frame in heard.frames] if stream else joined(heard)
+    return _with_frames(rule, pieces, heard)
+
+
+def kind_of_answer(head: Head) -> str:
+    """Return the Content-Type of an answer, empty if it has none."""
+    return next((value for name, value in head.headers if name.lower() == "content-type"), "")
+
+
+def _hidden(frame: Frame) -> Frame:
+    return evolve(frame, raw=redacted_frame(frame.raw))
 
 
 def _select(heard: Heard, last: int | None) -> Select:
     request = heard.request
     return Select(
         route=request.route,
-        job=request.job,
+        job=request.job and redacted_text(request.job),
         attempt=Span(heard.attempt, last),
         method=request.method if request.route in _SEVERAL_METHODS else None,
         header=_cursor(request) if request.route is Route.STREAM else None,
@@ -123,33 +144,62 @@ def _select(heard: Heard, last: int | None) -> Select:
 
 def _cursor(request: Request) -> Mapping[str, str] | None:
     given = request.header("last-event-id")
-    wanted = "!" if given is None else _text(given)
+    wanted = "!" if given is None else _text(redacted_text(given))
     return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
 
 
-def _headers(head: Head) -> dict[str, str]:
-    """Return the headers to say again; those of one name are one list (RFC 9110, 5.3)."""
-    found: dict[str, tuple[str, str]] = {}
-    for name, value in head.headers:
-        if (lower := name.lower()) not in _NOT_KEPT:
-            first, before = found.get(lower, (name, ""))
-            found[lower] = (first, f"{before}, {_text(value)}" if before else _text(value))
-    return dict(found.values())
+def kept_fields(head: Head) -> list[tuple[str, str]]:
+    """Return the header fields that are written down, without secrets, in their order."""
+    return [
+        (name, _without_value(value) if name.lower() == _COOKIE else redacted_value(name, value))
+        for name, value in head.headers
+        if name.lower() == _COOKIE or not (name.lower() in _NOT_KEPT or is_secret_name(name))
+    ]
+
+
+def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
+    """Return the header fields to send again, repeated ones as often as they came."""
+    names: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
+    for name, value in kept_fields(head):
+        lower = name.lower()
+        names.setdefault(lower, name)
+        values.setdefault(lower, []).append(_text(value))
+    return {
+        names[lower]: found[0] if len(found) == 1 else tuple(found)
+        for lower, found in values.items()
+    }
+
+
+def _unsent_length(heard: Heard, head: Head) -> tuple[int, ...]:
+    """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
+    if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
+        return ()
+    lengths = [value for name, value in head.headers if name.lower() == "content-length"]
+    return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
+
+
+def _without_value(cookie: str) -> str:
+    """Return a Set-Cookie field without its secret: the name and the attributes of RFC 6265, 5.2."""
+    pair, *attributes = cookie.split(";")
+    name, assigns, _ = pair.partition("=")
+    kept = [each for each in attributes if each.partition("=")[0].strip().lower() in _COOKIE_WORDS]
+    return ";".join([f"{name}={REDACTED}" if assigns else REDACTED, *kept])
 
 
 def _with_body(rule: Rule, body: bytes) -> Rule:
-    body = _without_secrets(body)
     if body and _is_typed(rule) and _is_text(body):
         return evolve(rule, body=body.decode())
     return evolve(rule, body_hex=body)
 
 
-def _joined(heard: Heard) -> list[Frame]:
+def joined(heard: Heard) -> list[Frame]:
     """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
     whole = b"".join(frame.raw for frame in heard.frames)
-    if _without_secrets(whole) == whole:
+    shown = whole if heard.head is None else redacted_answer(whole, kind_of_answer(heard.head))
+    if shown == whole:
         return heard.frames
-    return [Frame(whole, delay=sum(frame.delay for frame in heard.frames))]
+    return [Frame(shown, delay=sum(frame.delay for frame in heard.frames))]
 
 
 def _is_typed(rule: Rule) -> bool:
@@ -160,7 +210,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
     end = heard.end or Ending.HANG
     if not _is_typed(rule):
         # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
-        whole = _without_secrets(b"".join(frame.raw for frame in pieces))
+        whole = b"".join(frame.raw for frame in pieces)
         return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
     silence = _paced(heard.silence)
@@ -172,7 +222,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
 
 def _scripted(frame: Frame) -> ScriptedFrame:
     """Write a frame in the most readable form that is these very bytes."""
-    raw, delay = _without_secrets(frame.raw), _paced(frame.delay)
+    raw, delay = frame.raw, _paced(frame.delay)
     if not _is_text(raw):
         return ScriptedFrame(bytes_hex=raw, delay=delay)
     fields = fields_of(raw)
@@ -204,10 +254,10 @@ def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
     for each in heard:
         job = each.request.job
         if each.request.route is Route.STREAM and job and each.is_event_stream:
-            logs.setdefault(job, _Log()).merge(each)
+            logs.setdefault(redacted_text(job), _Log()).merge(each)
     for job, log in logs.items():
         if log.frames:
-            events = tuple(_scripted(frame) for frame in log.frames)
+            events = tuple(_scripted(_hidden(frame)) for frame in log.frames)
             yield JobPlan(id=job, submitted=True, emitted=True, events=events)
 
 
@@ -240,11 +290,6 @@ class _Log:
 
     def _last_id(self) -> str | None:
         return next((each.id for each in reversed(self.frames) if each.id is not None), None)
-
-
-def _without_secrets(body: bytes) -> bytes:
-    """Replace the value of every `"token"`, and no other byte; also in JSON that is cut off."""
-    return _TOKEN.sub(_REDACTED_TOKEN, body)
 
 
 def _is_text(raw: bytes) -> bool:

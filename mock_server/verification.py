@@ -44,6 +44,9 @@ class Verification:
         integer(0, 1_000_000), "consecutive failures allowed", default=None
     )
     rules_fired: bool = word(flag(), "every rule acted", default=False)
+    gates_opened: bool = word(
+        flag(), "every gate that was waited at was opened, but for `never`", default=False
+    )
 
 
 VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
@@ -81,4 +84,6 @@ def problems_of(verification: Verification, verify: Verify) -> list[str]:
         found.run(lambda: verify.conduct(profile, max_attempts=verification.max_attempts))
     if verification.rules_fired:
         found.run(verify.rules_fired)
+    if verification.gates_opened:
+        found.run(verify.gates_opened)
     return found.problems

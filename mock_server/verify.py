@@ -13,9 +13,10 @@ from attrs import field, frozen
 from arkor_proto import HARDENED, Profile
 from mock_server.backend import Job
 from mock_server.conduct import conduct_problems, resume_problems
-from mock_server.journal import REDACTED, SECRET_HEADERS, Record, RequestReceived
+from mock_server.journal import Record, RequestReceived
 from mock_server.model import Rule
 from mock_server.routing import header_matches
+from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.shapes import (
     ScenarioError,
     Shape,
@@ -189,6 +190,7 @@ class Verify:
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
+    _unopened: Sequence[str] = field(factory=tuple, repr=False)
 
     def requests(self, wanted: Wanted) -> Requests:
         """Ask about the requests that match."""
@@ -217,6 +219,14 @@ class Verify:
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
         """Demand everything that a well-behaved client does; see `conduct_problems`."""
         _raise(conduct_problems(self._records, profile, max_attempts))
+
+    def gates_opened(self) -> None:
+        """Demand that every gate that a stream waited at was opened, but for `never`."""
+        _raise(self.unopened_gates())
+
+    def unopened_gates(self) -> list[str]:
+        """Name the gates that were waited at and never opened, with the nearest that were."""
+        return list(self._unopened)
 
     def rules_fired(self) -> None:
         """Demand that every rule in force acted at least once."""
@@ -253,7 +263,7 @@ def _raise(problems: Sequence[str]) -> None:
 
 def _check_wanted(wanted: Wanted, where: str) -> None:
     for name, value in (wanted.headers or {}).items():
-        if name.lower() in SECRET_HEADERS and value not in {"*", "!"} and REDACTED not in value:
+        if is_secret_name(name) and value not in {"*", "!"} and REDACTED not in value:
             raise ScenarioError(
                 f"{where or 'verify'}: headers: the journal holds no credentials, so {name} can "
                 "be '*' for any value or '!' for none"

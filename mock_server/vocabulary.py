@@ -280,7 +280,9 @@ class Stall:
     """A pause in a stream: for a time, or until a gate opens."""
 
     seconds: float = word(milliseconds(), "for this long", default=0.0, name="ms")
-    gate: str | None = word(text(100), "until this gate opens", default=None)
+    gate: str | None = word(
+        text(100), "until this gate opens; the gate `never` stays shut", default=None
+    )
 
 
 def check_stall(stall: Stall, where: str) -> None:

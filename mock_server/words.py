@@ -4,6 +4,7 @@ It knows how tables of words are read strictly and written back. It refuses to k
 there are: they stand in `vocabulary.py` and `model.py`.
 """
 
+import reprlib
 from collections.abc import Callable
 from enum import Enum
 from typing import Final, TypeGuard, TypeVar
@@ -11,7 +12,16 @@ from typing import Final, TypeGuard, TypeVar
 import attrs
 from attrs import field, frozen
 
-from mock_server.shapes import ScenarioError, Shape, Span, is_array, is_table, nearest, wrong
+from mock_server.mistakes import Mistakes
+from mock_server.shapes import (
+    ScenarioError,
+    Shape,
+    Span,
+    is_array,
+    is_table,
+    nearest,
+    wrong,
+)
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -31,10 +41,18 @@ class Word:
 _WORD: Final = "arkor.word"
 
 
-def word(shape: Shape[T], says: str, *, default: U, name: str = "", needs: str = "") -> T | U:
-    """Declare one attribute of a value as one word of the vocabulary."""
+def word(
+    shape: Shape[T],
+    says: str,
+    *,
+    default: U,
+    name: str = "",
+    needs: str = "",
+    secret: bool = False,
+) -> T | U:
+    """Declare one attribute of a value as one word of the vocabulary; a secret has no repr."""
     found = Word(name, shape, says, needs)
-    return field(default=default, metadata={_WORD: found})
+    return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 
 def words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
@@ -58,11 +76,16 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
             raise wrong(value, where, says)
         words = words_of(cls)
         read_so_far: dict[str, object] = {}
+        mistakes = Mistakes()
         for key, item in value.items():
-            if key not in words:
-                raise ScenarioError(f"{where}: {key!r} is unknown; {_meant(key, words)}")
-            name, described = words[key]
-            read_so_far[name] = described.shape.read(item, f"{where}.{key}" if where else key)
+            inside = f"{where}.{key}" if where else key
+            with mistakes.collected():
+                if key not in words:
+                    unknown = f"{where}: {_shown(key)} is unknown; {_meant(key, words)}"
+                    raise ScenarioError(unknown, at=inside)
+                name, described = words[key]
+                read_so_far[name] = described.shape.read(item, inside)
+        mistakes.settle()
         found = cls(**read_so_far)
         if check is not None:
             check(found, where)
@@ -79,6 +102,10 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
         }
 
     return Shape(frozenset({"object"}), says, read, schema, words=frozenset(words_of(cls)))
+
+
+def _shown(key: str) -> str:
+    return reprlib.repr(key)
 
 
 def _meant(key: str, words: dict[str, tuple[str, Word]]) -> str:

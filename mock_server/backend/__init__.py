@@ -1,16 +1,32 @@
 """The sans-IO backend: jobs, event logs, resume, cancel, inference, projects."""
 
-from mock_server.backend.brain import Answer, Backend, Follow, Reply, Stream, refuse, reply_json
+from mock_server.backend.answers import (
+    JSON_TYPE,
+    Answer,
+    BackendFull,
+    Follow,
+    Listing,
+    Reply,
+    Stream,
+    listed,
+    refuse,
+    reply_json,
+)
+from mock_server.backend.brain import Backend
 from mock_server.backend.jobs import Job, JobEnded
 
 __all__ = [
+    "JSON_TYPE",
     "Answer",
     "Backend",
+    "BackendFull",
     "Follow",
     "Job",
     "JobEnded",
+    "Listing",
     "Reply",
     "Stream",
+    "listed",
     "refuse",
     "reply_json",
 ]

@@ -4,67 +4,43 @@ It knows every call of the protocol, tokens, jobs, idempotency and where a strea
 refuses to know faults: those are done to its answers by the engine.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterable, Mapping
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
 
 import attrs
-from attrs import define, field, frozen
+from attrs import define, field
 
 from arkor_proto import encode_event
+from mock_server.backend.answers import (
+    Answer,
+    BackendFull,
+    Follow,
+    Reply,
+    Stream,
+    listed,
+    refuse,
+    reply_json,
+)
 from mock_server.backend.jobs import Job
 from mock_server.damage import compact
 from mock_server.framing import Frame
 from mock_server.model import BackendPlan, JobPlan, Scenario
-from mock_server.routing import Request, json_of
+from mock_server.redaction import quoted, redacted_json, shortened
+from mock_server.routing import NO_TUNNELS, Request, json_of
 from mock_server.shapes import is_array, is_table
 from mock_server.vocabulary import Resume, Route, Shift, UnknownCursor
+from mock_server.weights import weight_of
+from mock_server.words import plain
 
-_JSON: Final = (("Content-Type", "application/json"),)
+_JOB_SIZE: Final = 2048
+_PROJECT_SIZE: Final = 1024
+_MOST_PROJECTS: Final = 10_000
+_LONGEST_NAME: Final = 1000
 _CONFIG: Final[Mapping[str, object]] = {"model": "acme/base"}
-_STREAM: Final = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"))
-
-
-@frozen
-class Reply:
-    """A whole answer."""
-
-    status: int
-    headers: tuple[tuple[str, str], ...]
-    body: bytes = field(repr=False)
-
-
-@frozen
-class Follow:
-    """The live stream of a job, from a position of its log."""
-
-    job: Job
-    position: int
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = _STREAM
-
-
-@frozen
-class Stream:
-    """A stream that is already known whole."""
-
-    frames: tuple[Frame, ...]
-    status: int = 200
-    headers: tuple[tuple[str, str], ...] = _STREAM
-
-
-Answer = Reply | Follow | Stream
-
-
-def reply_json(status: int, value: Mapping[str, object]) -> Reply:
-    """Build an answer with a JSON body."""
-    return Reply(status, _JSON, compact(value).encode())
-
-
-def refuse(status: int, message: str) -> Reply:
-    """Build an answer that says no, in the form of the protocol."""
-    return reply_json(status, {"error": message})
 
 
 @define
@@ -74,7 +50,12 @@ class Backend:
     scenario: Scenario
     jobs: dict[str, Job] = field(factory=dict[str, Job], init=False)
     _keys: dict[str, tuple[bytes, Job]] = field(factory=dict[str, tuple[bytes, Job]], init=False)
-    _projects: list[dict[str, object]] = field(factory=list[dict[str, object]], init=False)
+    """The job of every idempotency key, and the SHA-256 of the body that it came with."""
+    _projects: dict[tuple[str, str], dict[str, object]] = field(
+        factory=dict[tuple[str, str], dict[str, object]], init=False
+    )
+    """Every project by its organisation and slug."""
+    _size: int = field(default=0, init=False)
     _waiting: list[JobPlan] = field(init=False)
     _made: int = field(default=0, init=False)
     _anonymous: int = field(default=0, init=False)
@@ -92,11 +73,27 @@ class Backend:
         return self.scenario.backend
 
     def add_job(self, plan: JobPlan, now: float) -> Job:
-        """Make a job that somebody else submitted."""
+        """Make a job that somebody else submitted; raises BackendFull."""
+        self.charge(_JOB_SIZE + weight_of(plain(plan)))
         return self._make(plan, now, {}, {})
+
+    def charge(self, size: int) -> None:
+        """Count memory that a client takes up for good; raises BackendFull, and then counts none."""
+        if self._size + size > self.scenario.limits.job_bytes:
+            raise BackendFull(
+                f"jobs and projects take more than {self.scenario.limits.job_bytes} bytes; "
+                "reset the mock or raise limits.job_bytes"
+            )
+        self._size += size
 
     def answer(self, request: Request, now: float, resume: Resume | Shift | None = None) -> Answer:
         """Answer one request; `now` is monotonic seconds, `resume` bends the resume rule."""
+        try:
+            return self._answer(request, now, resume)
+        except BackendFull as full:
+            return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
+
+    def _answer(self, request: Request, now: float, resume: Resume | Shift | None) -> Answer:
         if request.route is Route.OTHER:
             return self._misrouted(request)
         if request.route is not Route.ANONYMOUS and (no := self._unauthorized(request)):
@@ -104,7 +101,7 @@ class Backend:
         if request.job is not None:
             job = self.jobs.get(request.job)
             if job is None:
-                return refuse(404, f"job {request.job!r} not found")
+                return refuse(404, f"job {quoted(request.job)} not found")
             return self._about(job, request, now, resume)
         calls: Mapping[Route, Callable[[Request, float], Answer]] = {
             Route.CREATE: self._create,
@@ -116,18 +113,26 @@ class Backend:
         return calls[request.route](request, now)
 
     def _misrouted(self, request: Request) -> Reply:
+        if request.target == "*":  # OPTIONS * is about the server as a whole (RFC 9110, 9.3.7)
+            return Reply(HTTPStatus.NO_CONTENT, (("Allow", "GET, OPTIONS, POST"),), b"")
+        if request.method == "CONNECT":
+            return refuse(404, NO_TUNNELS)
         if not request.methods:
-            return refuse(404, f"no route {request.target.partition('?')[0]!r}")
+            return refuse(404, f"no route {quoted(request.target.partition('?')[0])}")
         allow = ", ".join(request.methods)
-        found = refuse(405, f"{request.method} is not allowed here; {allow} is")
+        found = refuse(405, f"{shortened(request.method, 40)} is not allowed here; {allow} is")
         return Reply(found.status, (*found.headers, ("Allow", allow)), found.body)
 
-    def _unauthorized(self, request: Request) -> Reply | None:
-        if not self.plan.authenticate:
-            return None
+    def admits(self, request: Request) -> bool:
+        """Tell whether a request needs no token or has a valid one."""
+        if not self.plan.authenticate or request.route is Route.ANONYMOUS:
+            return True
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         known = self.plan.token
-        if scheme.lower() == "bearer" and token and (known is None or token == known):
+        return scheme.lower() == "bearer" and bool(token) and (known is None or token == known)
+
+    def _unauthorized(self, request: Request) -> Reply | None:
+        if self.admits(request):
             return None
         found = refuse(401, "missing or unknown token")
         return Reply(401, (*found.headers, ("WWW-Authenticate", "Bearer")), found.body)
@@ -143,7 +148,7 @@ class Backend:
             if not job.cancel():
                 return refuse(409, f"job {job.id!r} has already {job.status.value}")
             return reply_json(200, {"job": job.public()})
-        return reply_json(200, {"job": job.public(), "events": job.events()})
+        return listed(job)
 
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
         if cursor is None or resume is Resume.IGNORE:
@@ -152,7 +157,7 @@ class Backend:
         position = job.position_after(cursor.encode("latin-1").decode("utf-8", "replace"))
         if position is None:
             if self.plan.unknown_cursor is UnknownCursor.GONE:
-                return refuse(410, f"event id {cursor!r} is not known here")
+                return refuse(410, f"event id {shortened(cursor, 200)!r} is not known here")
             return Follow(job, 0)
         if isinstance(resume, Shift):
             position = max(0, position - resume.overlap + resume.gap)
@@ -165,15 +170,17 @@ class Backend:
         config = body.get("config")
         if not is_table(config) or not isinstance(config.get("model"), str):
             return refuse(400, "the config must be a JSON object with a model")
-        key = request.header("idempotency-key")
+        key, digest = request.header("idempotency-key"), sha256(request.body).digest()
+        key = key and shortened(key, _LONGEST_NAME)
         if key is not None and key in self._keys:
             known, job = self._keys[key]
-            if known != request.body:
+            if known != digest:
                 return refuse(422, "this idempotency key was used with another body")
             return reply_json(200, {"job": job.public()})
+        self.charge(_JOB_SIZE + weight_of(body) + weight_of(request.query))
         job = self._make(self._next_plan(), now, body, request.query)
         if key is not None:
-            self._keys[key] = (request.body, job)
+            self._keys[key] = (digest, job)
         return reply_json(200, {"job": job.public()})
 
     def _next_plan(self) -> JobPlan:
@@ -202,7 +209,8 @@ class Backend:
         if not is_table(body) or not is_array(body.get("messages")):
             return refuse(400, "the body must be a JSON object with messages")
         adapter = body.get("adapter")
-        if is_table(adapter) and adapter.get("jobId") not in self.jobs:
+        job = adapter.get("jobId") if is_table(adapter) else None
+        if is_table(adapter) and (not isinstance(job, str) or job not in self.jobs):
             return refuse(404, "the adapter's job is not known")
         if body.get("stream") is True:
             return Stream(tuple(_deltas(self.plan.reply)))
@@ -220,7 +228,7 @@ class Backend:
         del now
         org = request.query.get("orgSlug", "")
         if request.method == "GET":
-            mine = [project for project in self._projects if project["orgId"] == f"org-{org}"]
+            mine = [project for (whose, _), project in self._projects.items() if whose == org]
             return reply_json(200, {"org": {"slug": org}, "projects": mine})
         body = json_of(request.body)
         name = body.get("name") if is_table(body) else None
@@ -228,15 +236,19 @@ class Backend:
             return refuse(400, "the body must be a JSON object with a name")
         given = body.get("slug")
         slug = given if isinstance(given, str) and given else name.lower().replace(" ", "-")
-        same = {"slug": slug, "orgId": f"org-{org}"}
-        if any(same.items() <= project.items() for project in self._projects):
+        if max(map(len, (org, name, slug))) > _LONGEST_NAME:
+            return refuse(400, f"a name or slug has more than {_LONGEST_NAME} characters")
+        if (org, slug) in self._projects:
             return refuse(409, f"a project {slug!r} exists already")
-        project: dict[str, object] = {
+        if len(self._projects) >= _MOST_PROJECTS:
+            raise BackendFull(f"there are {_MOST_PROJECTS} projects; reset the mock")
+        self.charge(_PROJECT_SIZE + weight_of([org, name, slug]))
+        project = self._projects[org, slug] = {
             "id": f"project-{len(self._projects) + 1}",
             "name": name,
-            **same,
+            "slug": slug,
+            "orgId": f"org-{org}",
         }
-        self._projects.append(project)
         return reply_json(HTTPStatus.CREATED, {"project": project})
 
     def _anonymous_token(self, request: Request, now: float) -> Answer:
@@ -291,9 +303,6 @@ def _deltas(reply: str) -> Iterable[Frame]:
     yield Frame(encode_event("[DONE]"))
 
 
-def _without_secrets(config: Mapping[str, object]) -> dict[str, object]:
-    source = config.get("datasetSource")
-    shown = dict(config)
-    if is_table(source) and "token" in source:
-        shown["datasetSource"] = {**source, "token": "[redacted]"}
+def _without_secrets(config: Mapping[str, object]) -> Mapping[str, object]:
+    shown: Mapping[str, object] = json.loads(redacted_json(compact(config)))
     return shown

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from arkor_proto import encode_event
 from mock_server.damage import compact, render
-from mock_server.framing import Frame, fields_of, type_of
+from mock_server.framing import Frame, fields_of
 from mock_server.model import JobPlan
 from mock_server.shapes import is_table
 from mock_server.vocabulary import Fate, JobStatus, ScriptedFrame
@@ -145,14 +145,10 @@ class Job:
             found["error"] = self.error
         return found
 
-    def events(self) -> list[object]:
-        """Return the data of the log's events that are JSON."""
-        found: list[object] = []
-        for frame in self.log:
-            data = fields_of(frame.raw).data
-            if data is not None and type_of(data) is not None:
-                found.append(json.loads(data))
-        return found
+    def event_texts(self, start: int, stop: int) -> list[str]:
+        """Return the data of the events between two positions of the log that are JSON, as text."""
+        frames = self.log[start:stop]
+        return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 
     def _step(self) -> bool:
         frame = next(self._script, None)

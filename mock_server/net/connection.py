@@ -1,65 +1,35 @@
 """One connection: requests in, exchanges one after the other, until somebody ends it.
 
-It knows HTTP/1.1 framing of requests (through h11) and its limits. It refuses to know what is
-answered. h11 parses; heads and bodies are rendered by the exchange, because faults need bytes that
-h11 rightly refuses to write.
+An error in a connection, whatever it is, ends that connection and nothing else: it is written down
+with its kind and place, never with what the peer sent. Requests are read in `reading.py`; heads and
+bodies are rendered by the exchange, because faults need bytes that h11 rightly refuses to write.
 """
 
+from collections.abc import Awaitable, Iterator
 from contextlib import suppress
-from http import HTTPStatus
-from typing import Final
+from traceback import walk_tb
+from typing import TypeGuard
 
 import anyio
-import h11
-from attrs import define, field, frozen
+from attrs import define, field
 
 from mock_server.backend import refuse
-from mock_server.engine import slow_read_of
 from mock_server.heads import Head, phrase_of
 from mock_server.journal import (
-    REDACTED,
     ConnectionClosed,
+    ConnectionFailed,
     ConnectionOpened,
-    Journal,
-    RequestReceived,
     RequestRejected,
-    redacted_headers,
-    redacted_json,
 )
-from mock_server.net.exchange import Ended, ExchangeOnWire
+from mock_server.net.exchange import Ended, ExchangeOnWire, OriginFailed
+from mock_server.net.reading import Arrived, ClientLeft, Refused, RequestReader
 from mock_server.net.service import Service
 from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.program import ExchangeProgram
-from mock_server.routing import Request, json_of, request_of
+from mock_server.redaction import redacted_target
+from mock_server.routing import Request
 from mock_server.vocabulary import Accepting, Ending, TlsFault
-
-_SLOW_BLOCK: Final = 1024
-# A refusal: after a 2xx to a CONNECT, h11 would take the connection for a tunnel.
-_STAND_IN: Final = h11.Response(status_code=500, headers=[("Transfer-Encoding", "chunked")])
-
-
-class _Refused(Exception):
-    """What arrived is no request that this server takes."""
-
-    def __init__(self, status: int, why: str) -> None:
-        super().__init__(why)
-        self.status = status
-        self.why = why
-
-
-class _ClientLeft(Exception):
-    """The client closed while a request was awaited."""
-
-
-@frozen
-class _Arrived:
-    """A request with what the engine decided about it."""
-
-    request: Request
-    program: ExchangeProgram
-    keep_alive: bool
-    chunks_allowed: bool
 
 
 @define(eq=False)
@@ -69,53 +39,91 @@ class ServerConnection:
     _service: Service
     _wire: AnyWire
     number: int
-    _http: h11.Connection = field(init=False)
+    _reader: RequestReader = field(init=False)
+    _exchanging: ExchangeOnWire | None = field(default=None, init=False)
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
     _scope: anyio.CancelScope | None = field(default=None, init=False)
     _forced: Ending | None = field(default=None, init=False)
-    _asked: Request | None = field(default=None, init=False)
-    """The request that is being read, as far as its head tells."""
 
     def __attrs_post_init__(self) -> None:
-        limit = self._service.limits.header_bytes
-        self._http = h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+        self._reader = RequestReader(self._service, self._wire, self.number)
 
     async def run(self) -> None:
         """Serve until one side ends the connection."""
         journal = self._service.journal
         journal.add(ConnectionOpened(*journal.stamp(), self.number))
-        try:
-            with anyio.CancelScope() as self._scope:
-                if self._forced is not None:
-                    self._scope.cancel()  # ended before it had begun
-                plan = self._service.engine.connection(self.number)
-                mistreated = plan.accept is not None and await self._mistreat(plan.accept)
-                if not mistreated and await self._secure(plan.tls):
-                    await self._serve()
-        except _ClientLeft as left:
-            self._closed_by = ("client", str(left))
-        except OSError:  # TimeoutError of a handshake among them
-            self._closed_by = ("client", "rst")
-        finally:
-            if self._forced is not None and not self._wire.closed:
-                self._end_by_force(self._forced)
-            self._note_closed()
+        await self._guarded(self._run())
 
     async def serve_one(
         self, request: Request, program: ExchangeProgram, *, chunks_allowed: bool
     ) -> None:
         """Answer one request that was read elsewhere, then end the connection."""
+        arrived = Arrived(request, program, keep_alive=False, chunks_allowed=chunks_allowed)
+        await self._guarded(self._serve_one(arrived))
+
+    async def _serve_one(self, arrived: Arrived) -> None:
+        await self._part(await self._exchange(arrived))
+
+    async def _run(self) -> None:
+        with anyio.CancelScope() as self._scope:
+            if self._forced is not None:
+                self._scope.cancel()  # ended before it had begun
+            plan = self._service.engine.connection(self.number)
+            mistreated = plan.accept is not None and await self._mistreat(plan.accept)
+            if not mistreated and await self._secure(plan.tls):
+                self._reader.wire = self._wire
+                await self._serve()
+
+    async def _guarded(self, work: Awaitable[None]) -> None:
+        """Let every error end here, with the connection that it is of."""
         try:
-            ended = await self._exchange(
-                _Arrived(request, program, keep_alive=False, chunks_allowed=chunks_allowed)
-            )
-            await self._part(ended)
-        except _ClientLeft as left:
+            if not await self._succeeds(work):
+                await self._apologise()
+        except ClientLeft as left:
             self._closed_by = ("client", str(left))
-        except OSError:
+        except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
+        except BaseExceptionGroup as group:
+            bugs, others = group.split(Exception)
+            if bugs is not None:
+                self._note_failure(bugs)
+            if others is not None:
+                raise others from None
         finally:
+            self._reader.forget()
+            if self._forced is not None and not self._wire.closed:
+                self._end_by_force(self._forced)
             self._note_closed()
+
+    async def _succeeds(self, work: Awaitable[None]) -> bool:
+        """Do the work; False if it fails by a bug, which is written down."""
+        try:
+            await work
+        except (ClientLeft, OSError):
+            raise
+        except Exception as error:  # noqa: BLE001 -- written down: a bug, not the peer's doing
+            self._note_failure(error)
+            return False
+        return True
+
+    def _note_failure(self, error: BaseException) -> None:
+        journal = self._service.journal
+        for bug in _leaves(error):
+            record = ConnectionFailed(
+                *journal.stamp(), self.number, type(bug).__name__, _place(bug)
+            )
+            journal.add(record)
+
+    async def _apologise(self) -> None:
+        """Tell the client, if it has not had the beginning of another answer."""
+        if self._exchanging is not None and self._exchanging.begun:
+            self._closed_by = ("server", "rst")
+            self._wire.reset()
+            return
+        with suppress(OSError):
+            status = self._service.failure
+            await self._wire.send(rejection(status, "this server failed; its journal says where"))
+            await self._wire.finish()
 
     def _end_by_force(self, how: Ending) -> None:
         if how is Ending.RST:
@@ -173,16 +181,22 @@ class ServerConnection:
 
     async def _serve(self) -> None:
         while True:
-            try:
-                arrived = await self._next_request()
-            except _Refused as refused:
-                await self._reject(refused)
+            arrived = await self._next()
+            if isinstance(arrived, Refused):
+                await self._reject(arrived)
                 return
             ended = await self._exchange(arrived)
             if not ended.reusable:
                 await self._part(ended)
                 return
-            self._next_cycle()
+
+    async def _next(self) -> Arrived | Refused:
+        try:
+            return await self._reader.next()
+        except Refused as refused:
+            # The traceback would keep what was received while the client is being told.
+            self._reader.forget()
+            return refused.with_traceback(None)
 
     async def _part(self, ended: Ended) -> None:
         if ended.how == Ending.RST:
@@ -193,7 +207,7 @@ class ServerConnection:
         else:
             self._wire.fin()
 
-    async def _exchange(self, arrived: _Arrived) -> Ended:
+    async def _exchange(self, arrived: Arrived) -> Ended:
         exchange = ExchangeOnWire(
             self._service,
             self._wire,
@@ -203,138 +217,80 @@ class ServerConnection:
             arrived.keep_alive,
             arrived.chunks_allowed,
         )
+        self._exchanging = exchange
         left: list[str] = []
         ended: Ended | None = None
         try:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._watch, group.cancel_scope, left)
+                group.start_soon(self._watch, exchange, group.cancel_scope, left)
                 ended = await exchange.run()
                 group.cancel_scope.cancel()
         except* OSError:
-            left.append("rst")
+            left.append("fin" if exchange.half_closed else "rst")
         finally:
             if ended is None:
                 by = "client" if left else "server"
                 hanging = Ending.HANG.value if exchange.hanging else None
                 exchange.note_end(hanging or (left[0] if left else "fin"), by)
         if ended is None:
-            raise _ClientLeft(left[0])
+            raise ClientLeft(left[0])
+        self._exchanging = None
         return ended
 
-    async def _watch(self, scope: anyio.CancelScope, left: list[str]) -> None:
-        """Notice that the client leaves while it is being answered."""
-        try:
-            while data := await self._wire.receive():
-                self._http.receive_data(data)
-                if len(self._http.trailing_data[0]) > self._service.limits.header_bytes:
-                    return
-            left.append("fin")
-        except anyio.ClosedResourceError:
+    async def _watch(
+        self, exchange: ExchangeOnWire, scope: anyio.CancelScope, left: list[str]
+    ) -> None:
+        """Notice that the client leaves while it is being answered.
+
+        A client that has only said that it has no more to ask looks the same until it is written
+        to. It gets what is there; it is waited for while its answer is made and comes along, and
+        not while a stream or a rule waits.
+        """
+        how = await self._reader.watch()
+        if how is None:
             return
-        except OSError:
-            left.append("rst")
+        if how == "fin" and not exchange.idle:
+            exchange.half_closed = True
+            seen = -1
+            while seen != exchange.written:
+                seen = exchange.written
+                await anyio.sleep(self._service.grace)
+        left.append(how)
         scope.cancel()
 
-    def _next_cycle(self) -> None:
-        """Tell h11 that an answer was given; what it said is none of its business."""
-        self._http.send(_STAND_IN)
-        self._http.send(h11.EndOfMessage())
-        self._http.start_next_cycle()
-
-    async def _next_request(self) -> _Arrived:
-        if self._http.trailing_data[0] == b"":
-            await self._more(65_536)
-        with anyio.move_on_after(self._service.limits.request_time):
-            return await self._whole_request()
-        raise _Refused(408, "the request did not arrive in time")
-
-    async def _whole_request(self) -> _Arrived:
-        head = await self._event()
-        if isinstance(head, h11.ConnectionClosed):
-            raise _ClientLeft("fin")
-        if not isinstance(head, h11.Request):
-            raise _Refused(400, "no request line")
-        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
-        method, target = head.method.decode(), head.target.decode("latin-1")
-        self._asked = bare = request_of(method, target, headers, b"")
-        counted = self._count(bare) if self._service.claims is None else None
-        if self._http.they_are_waiting_for_100_continue:
-            await self._wire.send(Head(100, "Continue", ()).render())
-            self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-        body = await self._body(self._rate(bare, counted))
-        request = request_of(method, target, headers, body)
-        program = self._claimed(request) if counted is None else counted
-        self._asked = None
-        note_request(self._service.journal, self.number, request, program)
-        said = ",".join(value for name, value in headers if name == "connection")
-        tokens = [token.strip() for token in said.lower().split(",")]
-        modern = head.http_version == b"1.1"
-        return _Arrived(request, program, modern and "close" not in tokens, modern)
-
-    def _count(self, request: Request) -> ExchangeProgram:
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.engine.exchange(*about)
-
-    def _rate(self, request: Request, counted: ExchangeProgram | None) -> int | None:
-        """Return the bytes per second at which the body is read, if a rule limits them."""
-        if counted is not None:
-            return slow_read_of(counted.rules)
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.engine.reading_rate(*about)
-
-    def _claimed(self, request: Request) -> ExchangeProgram:
-        """Count a whole request, unless it was meant for another server."""
-        if self._service.claims is not None and not self._service.claims(request):
-            raise _Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
-        return self._count(request)
-
-    async def _body(self, rate: int | None) -> bytes:
-        limit = self._service.limits.body_bytes
-        parts: list[bytes] = []
-        size = 0
-        while isinstance(event := await self._event(rate), h11.Data):
-            parts.append(bytes(event.data))
-            size += len(event.data)
-            if size > limit:
-                raise _Refused(413, f"the body is larger than {limit} bytes")
-        return b"".join(parts)
-
-    async def _event(self, rate: int | None = None) -> h11.Event:
-        try:
-            while True:
-                event = self._http.next_event()
-                if event is h11.NEED_DATA:
-                    await self._more(65_536 if rate is None else min(rate, _SLOW_BLOCK), rate)
-                elif event is h11.PAUSED or isinstance(event, type):
-                    raise _Refused(400, "a request before the last was answered")
-                else:
-                    return event
-        except h11.RemoteProtocolError as error:
-            raise _Refused(error.error_status_hint, str(error)) from None
-
-    async def _more(self, block: int, rate: int | None = None) -> None:
-        try:
-            data = await self._wire.receive(block)
-        except OSError:
-            raise _ClientLeft("rst") from None
-        if not data:
-            raise _ClientLeft("fin")
-        self._http.receive_data(data)
-        if rate is not None:
-            await anyio.sleep(len(data) / rate)
-
-    async def _reject(self, refused: _Refused) -> None:
+    async def _reject(self, refused: Refused) -> None:
         journal = self._service.journal
-        asked, why = self._asked, refused.why
+        asked, why = self._reader.asked, refused.why
         method = path = None
         if asked is not None:
-            method, path = asked.method, asked.target.partition("?")[0]
+            method, path = asked.method, redacted_target(asked.target).partition("?")[0]
         stamp = journal.stamp()
         journal.add(RequestRejected(*stamp, self.number, refused.status, why, method, path))
         answer = rejection(refused.status, why, to_head=method == "HEAD")
         with suppress(OSError):
             await self._wire.send(answer)
             await self._wire.finish()
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if _is_group(error):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error.__cause__ if isinstance(error, OriginFailed) and error.__cause__ else error
+
+
+def _place(error: BaseException) -> str:
+    """Name the module and line that raised: the innermost of ours, and nothing of the data."""
+    frames = [
+        (frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)
+    ]
+    ours = [f"{name}:{line}" for name, line in frames if str(name).startswith("mock_server")]
+    return ours[-1] if ours else "?"
 
 
 def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
@@ -346,27 +302,3 @@ def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
         ("Connection", "close"),
     )
     return Head(status, phrase_of(status), headers).render() + (b"" if to_head else reply.body)
-
-
-def note_request(
-    journal: Journal, connection: int, request: Request, program: ExchangeProgram
-) -> None:
-    """Write a whole request down, without its secrets."""
-    parsed = json_of(request.body)
-    shown = redacted_json(parsed)
-    journal.add(
-        RequestReceived(
-            *journal.stamp(),
-            connection,
-            request.route,
-            program.about.attempt,
-            request.method,
-            request.target,
-            redacted_headers(request.headers),
-            authorized=request.header("authorization") is not None,
-            body=request.body if shown == parsed else REDACTED.encode(),
-            json=shown,
-            job=request.job,
-            last_event_id=request.header("last-event-id"),
-        )
-    )

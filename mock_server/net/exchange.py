@@ -4,21 +4,30 @@ It knows bodies, chunks and endings. It refuses to decide anything: the engine h
 origin has answered, and this file makes it happen and writes it down.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
 from attrs import define, evolve, field, frozen
 
 from mock_server.framing import Frame
-from mock_server.heads import BODILESS, Head, HeadPlan, head_plan, phrase_of, replaced
-from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted
-from mock_server.net.service import BATCH, Answered, FixedSource, Service, Source
+from mock_server.heads import BODILESS, BodyKind, Head, HeadPlan, head_plan, phrase_of, replaced
+from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted, UpstreamFailed
+from mock_server.net.service import (
+    BATCH,
+    Answered,
+    FixedSource,
+    Service,
+    Source,
+    answered_with_failure,
+)
 from mock_server.net.wire import AnyWire
 from mock_server.operations import AwaitGate, End, Operation, Pause, Write
 from mock_server.program import ExchangeProgram
 from mock_server.promise import Promise, Terms, announced
 from mock_server.routing import Request
+from mock_server.upstream import Failure, Reason
 from mock_server.vocabulary import Ending, Framing, Lost
 
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
@@ -27,6 +36,18 @@ _LAST_WORDS: Final = {
     Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
     Ending.SHORT_CHUNK: b"40\r\n: short",
 }
+
+
+class OriginFailed(Exception):
+    """The origin raised an OSError of its own: not the client's, which has not left."""
+
+
+class _ClientGone(Exception):
+    """The client left while its origin was asked, and the origin is not to blame."""
+
+
+class ClientFinished(OSError):
+    """The client has closed, at least its half, and there is nothing to tell it now."""
 
 
 @frozen
@@ -49,7 +70,7 @@ class ExchangeOnWire:
     _keep_alive: bool
     _chunks_allowed: bool
     _promise: Promise = field(init=False)
-    _written: int = field(default=0, init=False)
+    written: int = field(default=0, init=False)
     """How many bytes of the body were sent, chunks aside."""
     _sent: int = field(default=0, init=False)
     _begun: bytearray = field(factory=bytearray, init=False)
@@ -58,11 +79,19 @@ class ExchangeOnWire:
     """Whether the server has stopped for good and waits for the client to leave."""
     noted: bool = field(default=False, init=False)
     """Whether the journal knows of the end."""
+    _early_heads: list[Head] = field(factory=list[Head], init=False)
+    """What the origin sent before its answer, while rules have not yet decided about it."""
+    begun: bool = field(default=False, init=False)
+    """Whether the client has had a byte of the answer."""
+    half_closed: bool = field(default=False, init=False)
+    """Whether the client has sent its FIN; the connection's watcher tells."""
+    idle: bool = field(default=False, init=False)
+    """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
         lost = next((rule for rule in self._program.rules if rule.lose is not None), None)
-        plan = head_plan(self._program.rules, self._request.route)
+        plan = self._plan()
         if lost is not None and lost.lose is Lost.REQUEST:
             return await self._end(End(lost.end or Ending.RST))
         answered = await self._answer(plan)
@@ -71,16 +100,29 @@ class ExchangeOnWire:
                 return await self._end(End(lost.end or Ending.RST))
             if delay := self._program.head_delay():
                 await self._pause(delay)
-            return await self._respond(plan, answered)
+            return await self._respond(self._plan(), answered)
         finally:
             if not isinstance(answered.body, bytes):
                 with anyio.CancelScope(shield=True):
                     await answered.body.aclose()
 
+    def _plan(self) -> HeadPlan:
+        return head_plan(self._program.rules, self._request.route)
+
     async def _answer(self, plan: HeadPlan) -> Answered:
         if plan.asks_origin:
             request = self._request.uncompressed() if self._program.rules else self._request
-            answered = await self._service.origin.answer(request, plan.resume)
+            try:
+                answered = await self._service.origin.answer(request, plan.resume, self)
+            except _ClientGone as gone:
+                raise ConnectionResetError from gone
+            except OSError as error:
+                raise OriginFailed from error
+            answered = await self._unreadable(answered) or answered
+            if answered.failed:
+                # A rule that bent it would hide from the client what is wrong.
+                self._program = ExchangeProgram(self._program.about, [])
+                return answered
         else:
             status = plan.status or 200
             body = b"" if plan.body is None else plan.body
@@ -90,8 +132,42 @@ class ExchangeOnWire:
         head = answered.head
         status = plan.status or head.status
         reason = plan.reason or (head.reason if status == head.status else phrase_of(status))
-        headers = tuple(replaced(head.headers, plan.headers).items())
+        headers = replaced(head.headers, plan.headers, plan.without)
         return evolve(answered, head=Head(status, reason, headers))
+
+    async def _unreadable(self, answered: Answered) -> Answered | None:
+        """Refuse a compressed stream if a rule has to look into it: it would never act."""
+        about = BodyKind.of(answered.head.headers)
+        if not (about.stream and about.coding and self._program.looks_into_frames):
+            return None
+        if not isinstance(answered.body, bytes):
+            await answered.body.aclose()
+        failure = Failure(
+            Reason.COMPRESSED,
+            f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
+            "turn compression off at the upstream, or take the rules about frames away",
+        )
+        self.failed(failure)
+        return answered_with_failure(failure)
+
+    async def early(self, head: Head) -> None:
+        """Hand a head on that the origin sent before its answer; with rules, not before they say."""
+        if not self._chunks_allowed:
+            return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
+        if self._program.rules:
+            self._early_heads.append(head)
+            return
+        try:
+            await self._wire.send(head.render())
+        except OSError as error:
+            raise _ClientGone from error
+
+    def failed(self, failure: Failure) -> None:
+        """Write down that the upstream failed."""
+        journal = self._service.journal
+        about = (self._request.route, self._program.about.attempt)
+        said = (failure.reason.value, failure.why)
+        journal.add(UpstreamFailed(*journal.stamp(), self._connection, *about, *said))
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
@@ -99,13 +175,15 @@ class ExchangeOnWire:
         nothing = self._promise.bodiless or head.status in BODILESS
         if isinstance(body, bytes) and self._is_plain(plan):
             return await self._respond_at_once(head, rendered, b"" if nothing else body)
+        self.begun = True
         await self._wire.send(self._early(plan) + rendered)
         self._note_response(head)
         if nothing:
             body = b""
         if isinstance(body, bytes):
             body = FixedSource((Frame(body),) if body else ())
-        return await self._stream(body)
+        kind = next((value for name, value in head.headers if name.lower() == "content-type"), "")
+        return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
 
     def _terms(self, plan: HeadPlan, body: bytes | Source) -> Terms:
         known = None if self._program.rewrites or not isinstance(body, bytes) else len(body)
@@ -123,6 +201,7 @@ class ExchangeOnWire:
         return (
             self._program.plain
             and not plan.early
+            and not self._early_heads
             and plan.raw is None
             and self._promise.framing is None
         )
@@ -130,6 +209,7 @@ class ExchangeOnWire:
     async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
         """Send head and body in one piece: the way of every answer without a fault."""
         self._begin_outage()
+        self.begun = True
         await self._wire.send(rendered + body)
         self._note_response(head)
         return self._done(Ending.EOF, reusable=self._promise.kept(len(body)))
@@ -137,14 +217,15 @@ class ExchangeOnWire:
     def _early(self, plan: HeadPlan) -> bytes:
         if not self._chunks_allowed:
             return b""  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
-        return b"".join(Head(code, phrase_of(code), ()).render() for code in plan.early)
+        heads = (*self._early_heads, *(Head(code, phrase_of(code), ()) for code in plan.early))
+        return b"".join(head.render() for head in heads)
 
-    async def _stream(self, source: Source) -> Ended:
+    async def _stream(self, source: Source, *, live: bool) -> Ended:
         program = self._program
         if ended := await self._carry_out(program.start()):
             return ended
         limit = BATCH if program.steady else 1
-        while frames := await source.next(limit, whole=not program.transparent):
+        while frames := await self._next(source, limit, live=live):
             if program.transparent and not any(each.delay or each.gate for each in frames):
                 await self._pass_on(frames)
             elif ended := await self._act_on(frames):
@@ -153,6 +234,34 @@ class ExchangeOnWire:
         if ended is None:
             raise RuntimeError("the fault engine finished a stream without an end")
         return ended
+
+    async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:
+        """Wait for frames; of a live stream only while the client may want them."""
+        whole = not self._program.transparent
+        try:
+            if not live:
+                return await source.next(limit, whole=whole)
+            if not self.half_closed:
+                with self._waiting():
+                    return await source.next(limit, whole=whole)
+            with anyio.move_on_after(0):
+                return await source.next(limit, whole=whole)
+        except ClientFinished:
+            raise
+        except OSError as error:
+            raise OriginFailed from error
+        raise ClientFinished
+
+    @contextmanager
+    def _waiting(self) -> Generator[None, None, None]:
+        """Mark that nothing can be sent: a client that closes now has left."""
+        if self.half_closed:
+            raise ClientFinished
+        self.idle = True
+        try:
+            yield
+        finally:
+            self.idle = False
 
     async def _pass_on(self, frames: Sequence[Frame]) -> None:
         """Send frames that no rule touches in one piece, each in its own chunk."""
@@ -186,14 +295,19 @@ class ExchangeOnWire:
                 case Pause(seconds=seconds):
                     await self._pause(seconds)
                 case AwaitGate(gate=gate):
-                    with anyio.move_on_after(self._service.limits.stall_time):
-                        await self._service.gates.wait(gate)
+                    await self._wait_at(gate)
                 case End():
                     return await self._end(op)
         return None
 
     async def _pause(self, seconds: float) -> None:
-        await anyio.sleep(min(seconds, self._service.limits.stall_time))
+        with self._waiting():
+            await anyio.sleep(min(seconds, self._service.limits.stall_time))
+
+    async def _wait_at(self, gate: str) -> None:
+        if not self._service.gates.is_open(gate):
+            with self._waiting(), anyio.move_on_after(self._service.limits.stall_time):
+                await self._service.gates.wait(gate)
 
     async def _write_all(self, writes: Sequence[Write]) -> None:
         """Send these, each in its own chunk, in one piece."""
@@ -211,7 +325,7 @@ class ExchangeOnWire:
         else:
             data = b"".join(pieces)
         await self._wire.send(data)
-        self._written += sum(map(len, pieces))
+        self.written += sum(map(len, pieces))
 
     def _begin_outage(self) -> None:
         """Take the port away before the last words, so that no client is back too early."""
@@ -243,13 +357,14 @@ class ExchangeOnWire:
         last = b"0\r\n\r\n" if chunked else b""
         if last or extra:
             await self._wire.send(last + extra)
-        reusable = self._promise.kept(self._written) and not extra
+        reusable = self._promise.kept(self.written) and not extra
         return self._done(Ending.EOF, reusable=reusable)
 
     async def _hang(self) -> Ended:
         """Say nothing more; the watcher of the connection cancels this when the client leaves."""
         self.hanging = True
-        await anyio.sleep(self._service.limits.stall_time)
+        with self._waiting():
+            await anyio.sleep(self._service.limits.stall_time)
         self._wire.half_close()
         return self._done(Ending.HANG, reusable=False)
 

@@ -4,9 +4,10 @@ It knows how connections are accepted, counted, limited and ended. It refuses to
 served on them.
 """
 
+import resource
 import socket
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import anyio
 from anyio.abc import TaskGroup
@@ -19,6 +20,9 @@ from mock_server.net.service import Service
 from mock_server.net.wire import Wire
 from mock_server.vocabulary import Ending, Outage
 
+_MOST_LEAVING: Final = 512
+_AGAIN: Final = 0.05
+
 
 @define(eq=False)
 class Host:
@@ -26,10 +30,14 @@ class Host:
 
     service: Service
     listener: Listener
+    reserve: int = field(default=64, kw_only=True)
+    """How many files of this process are left for others: no connection takes the last ones."""
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )
     _accepted: int = field(default=0, init=False)
+    _leaving: int = field(default=0, init=False)
+    """How many connections are being told that they are too many."""
     _group: TaskGroup | None = field(default=None, init=False)
     _outage_scope: anyio.CancelScope | None = field(default=None, init=False)
 
@@ -71,15 +79,20 @@ class Host:
 
     def _outage(self, kind: Outage, seconds: float) -> None:
         if self._group is not None and not self.listener.away:
-            self.listener.take_away(kind)
-            self._note_port(kind.value)
             self._outage_scope = anyio.CancelScope()
             self._group.start_soon(self._end_outage, seconds, self._outage_scope)
+            self.listener.take_away(kind)
+            self._note_port(kind.value)
 
     async def _end_outage(self, seconds: float, scope: anyio.CancelScope) -> None:
         with scope:
             await anyio.sleep(seconds)
-            self.listener.bring_back()
+            while self.listener.away:
+                try:
+                    self.listener.bring_back()
+                except OSError:
+                    # Out of files; the placeholder keeps the port meanwhile.
+                    await anyio.sleep(_AGAIN)
             self._note_port("up")
 
     def _note_port(self, state: str) -> None:
@@ -87,17 +100,31 @@ class Host:
         journal.add(PortChanged(*journal.stamp(), state))
 
     async def _accept(self, accepted: socket.socket) -> None:
-        if self._group is None:
+        try:
+            wire = Wire(accepted)
+        except OSError:
+            # It has been reset already.
             accepted.close()
             return
-        wire = Wire(accepted)
-        if len(self.connections) >= self.service.limits.connections:
-            self._group.start_soon(self._turn_away, wire)
-            return
-        self._accepted += 1
-        connection = ServerConnection(self.service, wire, self._accepted)
-        self.connections[self._accepted] = connection
-        self._group.start_soon(self._run, connection)
+        if self._group is None:
+            wire.close()
+        elif self._is_full(accepted):
+            if self._leaving < _MOST_LEAVING:
+                self._leaving += 1
+                self._group.start_soon(self._turn_away, wire)
+            else:
+                wire.reset()
+        else:
+            self._accepted += 1
+            connection = ServerConnection(self.service, wire, self._accepted)
+            self.connections[self._accepted] = connection
+            self._group.start_soon(self._run, connection)
+
+    def _is_full(self, accepted: socket.socket) -> bool:
+        """Tell whether one more connection is too many; the number of a file is the lowest free."""
+        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        no_files = files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
+        return no_files or len(self.connections) >= self.service.limits.connections
 
     async def _run(self, connection: ServerConnection) -> None:
         try:
@@ -113,4 +140,5 @@ class Host:
             # It left before it could be told.
             return
         finally:
+            self._leaving -= 1
             wire.close()

@@ -10,6 +10,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
+from mock_server.net.hosts import address_of, in_url
 from mock_server.vocabulary import Outage
 
 _BACKLOG: Final = 1024
@@ -25,25 +26,32 @@ class Listener:
 
     host: str = "127.0.0.1"
     port: int = 0
+    _address: str = field(default="", init=False)
     _placeholder: socket.socket | None = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
     _up: anyio.Event = field(factory=anyio.Event, init=False)
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raises OSError when the port is taken."""
+        """Bind and listen, once; raises OSError when the port is taken, OddHost for no host."""
         if self._placeholder is not None:
             return
+        self._address = address_of(self.host)
         self._placeholder = self._bound()
         self.port = int(self._placeholder.getsockname()[1])
         self._listen()
 
+    @property
+    def authority(self) -> str:
+        """Host and port as a URL has them, such as `127.0.0.1:41234` or `[::1]:41234`."""
+        return f"{in_url(self.host)}:{self.port}"
+
     def _bound(self) -> socket.socket:
-        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            found.bind((self.host, self.port))
+            found.bind((self._address, self.port))
         except OSError:
             found.close()
             raise

@@ -5,13 +5,15 @@ It knows who answers (the origin) and what happened. It refuses to know sockets.
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from http import HTTPStatus
+from itertools import islice
 from typing import Final, Protocol
 
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.backend import Backend, Follow, Job, Reply, Stream
+from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
 from mock_server.engine import Engine
 from mock_server.framing import Frame
 from mock_server.heads import Head, phrase_of
@@ -19,6 +21,7 @@ from mock_server.journal import Journal, RuleFired
 from mock_server.model import Limits
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Claims, Request
+from mock_server.upstream import Failure
 from mock_server.vocabulary import Ending, Outage, Resume, Shift
 
 BATCH: Final = 64
@@ -50,34 +53,67 @@ class Answered:
 
     head: Head
     body: bytes | Source
+    failed: bool = False
+    """Whether it only tells that an upstream failed: then no rule is about it."""
 
 
-def answered_to_head(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
-    """Answer a HEAD request with `head` and the length, if an upstream's fields tell it.
+def without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
+    """Answer with `head` alone, to a HEAD request or with a 304, as an upstream did.
 
-    That is the length which a GET would have; without one the head may only speak of chunks.
+    The length, if the upstream's fields tell it, is the one that a GET would have (RFC 9110, 8.6);
+    without one the head may only speak of chunks. A 204 has none.
     """
+    if head.status == HTTPStatus.NO_CONTENT:
+        return Answered(head, b"")
     length = tuple(pair for pair in said if pair[0].lower() == "content-length")
     whole = evolve(head, headers=(*head.headers, *length))
     return Answered(whole, b"" if length else FixedSource(()))
 
 
+class Reports(Protocol):
+    """What an origin reports while it answers, other than the answer."""
+
+    async def early(self, head: Head) -> None:
+        """Hand on a head that comes before the answer's (RFC 9110, 15.2)."""
+        ...
+
+    def failed(self, failure: Failure) -> None:
+        """Write down that a real backend failed, before or within its answer."""
+        ...
+
+
 class Origin(Protocol):
     """Who answers the requests."""
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
-        """Answer one request; `request` has everything but hop-by-hop matters."""
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
+        """Answer one request; what it has to say besides goes to `reports`."""
         ...
+
+
+def answered_with_failure(failure: Failure, where: str = "") -> Answered:
+    """Answer for an upstream that failed: 502 or 504, with the reason in one line of JSON."""
+    upstream = f"upstream {where}" if where else "upstream"
+    words = {"error": f"{upstream}: {failure.why}", "reason": failure.reason.value}
+    reply = reply_json(failure.status, words)
+    head = Head(reply.status, phrase_of(reply.status), reply.headers)
+    return Answered(head, reply.body, failed=True)
 
 
 @define
 class Gates:
-    """Named gates: closed until somebody opens them."""
+    """Named gates: closed until they are opened."""
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
+    waited_at: set[str] = field(factory=set[str], init=False)
+    """The gates that a stream has come to."""
+    opened: set[str] = field(factory=set[str], init=False)
+    """The gates that were opened, also those that were shut again."""
 
     def open(self, name: str) -> None:
         """Let everyone who waits at the gate pass, and who comes later too."""
+        self.opened.add(name)
         self._gate(name).set()
 
     def shut(self, name: str) -> None:
@@ -91,6 +127,7 @@ class Gates:
 
     async def wait(self, name: str) -> None:
         """Wait until the gate is open."""
+        self.waited_at.add(name)
         await self._gate(name).wait()
 
     def _gate(self, name: str) -> anyio.Event:
@@ -147,6 +184,28 @@ class FixedSource:
         """Nothing to give back."""
 
 
+@define(eq=False)
+class PiecesSource:
+    """A long body that is made piece by piece, so that others get their turn in between."""
+
+    _pieces: Iterator[bytes]
+    end: Ending = field(default=Ending.EOF, init=False)
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Make the next piece."""
+        del limit, whole
+        return [Frame(piece) for piece in islice(self._pieces, 1)]
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+def in_pieces(listing: Listing) -> Answered:
+    """Answer with a long listing."""
+    head = Head(listing.status, phrase_of(listing.status), listing.headers)
+    return Answered(head, PiecesSource(listing.pieces()))
+
+
 @define
 class BackendOrigin:
     """The mock backend as the origin."""
@@ -154,8 +213,11 @@ class BackendOrigin:
     backend: Backend
     clock: Callable[[], float] = time.monotonic
 
-    async def answer(self, request: Request, resume: Resume | Shift | None) -> Answered:
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
         """Let the brain answer."""
+        del reports
         answer = self.backend.answer(request, self.clock(), resume)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
         match answer:
@@ -165,6 +227,13 @@ class BackendOrigin:
                 return Answered(head, JobSource(job, position, self.clock))
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
+            case Listing():
+                return in_pieces(answer)
+
+
+def _everybody(request: Request) -> bool:
+    del request
+    return True
 
 
 @define(eq=False)
@@ -181,6 +250,21 @@ class Service:
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic
+    failure: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
+    """The status that a client gets when this server itself fails; 502 for a proxy."""
+    grace: float = 1.0
+    """Seconds without progress after which a client that sent its FIN is taken to have left."""
+    admits: Callable[[Request], bool] = field(default=_everybody)
+    """Tells from its head whether a request has a valid token, so that its body is kept."""
+    _open_bytes: int = field(default=0, init=False)
+
+    def hold(self, size: int) -> bool:
+        """Count bytes of requests that are being read or answered, fewer if negative.
+
+        False when all connections together have more than `open_bytes`.
+        """
+        self._open_bytes += size
+        return size <= 0 or self._open_bytes <= self.limits.open_bytes
 
     def note_fired(self, rule: int) -> None:
         """Write down that a rule acted."""

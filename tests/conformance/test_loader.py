@@ -192,3 +192,19 @@ def test_an_id_that_a_file_has_twice_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text((one + body) * 2)
     with pytest.raises(ReadingError, match="appears twice"):
         load_files(load_requirements(), [tmp_path / "a.toml"])
+
+
+GATED = """
+server.stream = [{ frames = [{ id = "1", data = "x", gate = "mid" }] }]
+step = [{ do = "start" }, { do = "open_gate", gate = "GATE" }]
+expect.connects = 0
+"""
+
+
+def test_a_case_names_each_of_its_gates_on_both_ends() -> None:
+    one(GATED.replace("GATE", "mid"))
+    with pytest.raises(ReadingError, match=r"opens the gate 'mdi', .* did you mean 'mid'"):
+        one(GATED.replace("GATE", "mdi"))
+    with pytest.raises(ReadingError, match="waits at the gate 'mid', and no step opens it"):
+        one(GATED.replace(', { do = "open_gate", gate = "GATE" }', ""))
+    one(GATED.replace(', { do = "open_gate", gate = "GATE" }', "").replace("mid", "never"))

@@ -124,6 +124,10 @@ class RawClient:
             except BlockingIOError:
                 await anyio.wait_writable(self._socket)
 
+    def half_close(self) -> None:
+        """Say that there is no more to come, and go on reading."""
+        self._socket.shutdown(socket.SHUT_WR)
+
     async def read(self) -> bytes:
         """Return some bytes; b"" is FIN, an RST raises OSError."""
         while True:

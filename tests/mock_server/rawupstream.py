@@ -22,6 +22,8 @@ class Said:
 
     pieces: Sequence[bytes]
     reset: bool = False
+    go_on: threading.Event | None = None
+    """What the last piece waits for."""
 
 
 @define(eq=False)
@@ -29,6 +31,8 @@ class RawUpstream:
     """Answers connections, one after the other, with what was put into the queue."""
 
     _listener: socket.socket
+    heads: list[bytes] = field(factory=list[bytes], init=False)
+    """The head of every request that came."""
     _answers: queue.SimpleQueue[Said] = field(factory=queue.SimpleQueue[Said], init=False)
 
     @property
@@ -36,9 +40,11 @@ class RawUpstream:
         """Where it listens."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
-    def say(self, *pieces: bytes, reset: bool = False) -> None:
+    def say(
+        self, *pieces: bytes, reset: bool = False, go_on: threading.Event | None = None
+    ) -> None:
         """Answer the next connection like this."""
-        self._answers.put(Said(pieces, reset))
+        self._answers.put(Said(pieces, reset, go_on))
 
     def serve(self) -> None:
         """Answer until the listener is shut down."""
@@ -57,7 +63,10 @@ class RawUpstream:
             if not (data := accepted.recv(65_536)):
                 return
             head += data
-        for piece in said.pieces:
+        self.heads.append(head)
+        for n, piece in enumerate(said.pieces, 1):
+            if said.go_on is not None and n == len(said.pieces):
+                said.go_on.wait(30)
             accepted.sendall(piece)
         if said.reset:
             accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)

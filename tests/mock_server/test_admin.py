@@ -26,6 +26,13 @@ class Driver:
     async def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
+        """Send one request of the admin, and wait for its answer."""
+        await self.send(method, path, body, headers)
+        return await self._client.answer()
+
+    async def send(
+        self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         """Send one request of the admin."""
         raw = (
             body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
@@ -34,7 +41,6 @@ class Driver:
         await self._client.send(
             request_bytes(method, PREFIX + path, everything, raw).replace(b"Host: mock\r\n", b"")
         )
-        return await self._client.answer()
 
 
 @asynccontextmanager

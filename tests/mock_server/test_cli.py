@@ -183,7 +183,9 @@ def test_check_names_file_rule_mistake_and_the_nearest_word(
     path = tmp_path / "s.toml"
     path.write_text('[[rule]]\nend = "rst"\n\n[[rule]]\nafterwards = {frames = 1}\n')
     assert main(["check", str(path)]) == 1
-    expected = f"arkor-mock: {path}: rule 2: 'afterwards' is unknown; did you mean 'after'?\n"
+    expected = (
+        f"arkor-mock: {path}: rule 2: 'afterwards' is unknown; did you mean 'after'? (line 5)\n"
+    )
     assert capsys.readouterr().err == expected
 
 
@@ -289,3 +291,13 @@ def test_a_bad_proxy_is_a_message(
 ) -> None:
     assert main(arguments) == code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_process_also_while_stdin_is_open(
+    starts: Starter, how: signal.Signals
+) -> None:
+    serving = starts("serve", "--exit-on-stdin-eof")
+    serving.ready()
+    serving.process.send_signal(how)
+    assert serving.ended() == 0

@@ -69,6 +69,17 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             ),
         ),
         (
+            {"stall": {"gate": "never"}},
+            "every request: before the first frame stalls for good. It needs frame.",
+        ),
+        (
+            {"headers": {"Link": ["a", "b"], "Server": []}},
+            (
+                "every request: sends the header Link: 'a' and sends the header Link: 'b' and "
+                "sends no header Server."
+            ),
+        ),
+        (
             {"on": {"frame": "1-"}, "delay_ms": 20, "jitter_ms": 5},
             (
                 "frame 1 and every later one in every request: "

@@ -153,10 +153,12 @@ def test_a_second_process_is_not_disturbed_by_the_end_of_the_first(
 
 
 @pytest.mark.anyio
-async def test_gates_may_be_opened_twice_shut_twice_and_be_unknown() -> None:
+async def test_gates_may_be_opened_twice_and_shut_twice_but_not_be_unknown() -> None:
     rule = {"on": {"route": "stream"}, "stall": {"gate": "go"}}
     async with driven(scenario_from_dict({"rule": [rule]})) as (driver, port):
-        for path in ("nobody/shut", "nobody/open", "go/open", "go/open", "go/shut", "go/shut"):
+        for path in ("nobody/shut", "nobody/open", "og/open"):
+            assert (await driver.ask("POST", f"/servers/1/gates/{path}")).status == 404
+        for path in ("go/open", "go/open", "go/shut", "go/shut"):
             assert (await driver.ask("POST", f"/servers/1/gates/{path}")).status == 200
         job = await create(port)
         async with RawClient(port) as client:

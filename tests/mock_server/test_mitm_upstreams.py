@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mock_server import MockServer, RequestReceived, scenario_from_dict
+from mock_server.net.addresses import Addresses
 from mock_server.proxy import ProxyOrigin, Upstream
 from tests.mock_server.mitmdump import (
     SEED,
@@ -17,6 +18,7 @@ from tests.mock_server.mitmdump import (
 )
 from tests.mock_server.parity import Rules
 from tests.mock_server.rawclient import EOF, Answer, RawClient
+from tests.mock_server.rawupstream import raw_upstream
 
 __all__ = ["anyio_backend", "mitmdump"]
 pytestmark = [pytest.mark.anyio, needs_mitmproxy]
@@ -46,6 +48,14 @@ ANSWERS = {
     "the rest of a frame": (EVENTS + CHUNKED, b"b\r\ndata: a\n\nid\r\n0\r\n\r\n"),
     "a refusal": (b"HTTP/1.1 410 Gone\r\nContent-Length: 4\r\n\r\ngone",),
     "a name that says nothing": (b"HTTP/1.1 299 \r\nContent-Length: 0\r\n\r\n",),
+    "repeated fields": (
+        OK + b"Set-Cookie: a\r\nLink: <b>\r\nSet-Cookie: c\r\nContent-Length: 0\r\n\r\n",
+    ),
+    "fields of its connection": (
+        OK + b"Keep-Alive: 5\r\nX-Hop: 1\r\nConnection: x-hop\r\nContent-Length: 0\r\n\r\n",
+    ),
+    "a length without a body": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 77\r\n\r\n",),
+    "a compressed stream": (EVENTS + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\n\n\x08"),
 }
 
 
@@ -102,7 +112,7 @@ async def test_a_small_answer_that_is_cut_off_is_a_502(behind: Behind) -> None:
     raw.say(OK + b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
     answer = await asked(behind.port, "GET")
     assert answer.status == 502
-    assert answer.json == {"error": "upstream: its answer was cut off"}
+    assert answer.json["reason"] == "truncated"
 
 
 @pytest.mark.parametrize(("rules", "asked_for"), [(RULES, None), ([], "gzip")])
@@ -129,3 +139,69 @@ async def test_a_part_of_a_frame_is_passed_on_before_the_rest_comes(mitmdump: Mi
             upstream.gate("rest").open()
             await client.read_until(b"0\r\n\r\n")
         assert [record["index"] for record in proxied.records("FrameSent")] == [1]
+
+
+HOPS = "Keep-Alive: 5\r\nTE: trailers\r\nX-Hop: 1\r\nProxy-Connection: x\r\nConnection: close, x-hop\r\n"
+
+
+@pytest.mark.parametrize("rules", [RULES, []], ids=["a rule", "no rule"])
+async def test_what_belongs_to_one_connection_is_not_handed_on(
+    mitmdump: Mitmdump, rules: Rules
+) -> None:
+    rule = {
+        "headers": {"Link": ["<a>", "<b>"], "Connection": "x-odd", "X-Odd": "1", "X-Stays": "2"}
+    }
+    async with MockServer(scenario_from_dict({"rule": [rule]})) as upstream:
+        proxied = await mitmdump.before(upstream.base_url, rules)
+        async with RawClient(proxied.port) as client:
+            await client.send(f"GET /v1/me HTTP/1.1\r\nHost: x\r\n{HOPS}\r\n".encode())
+            everything, _ = await client.read_to_end()
+        sent = next(record for record in upstream.journal if isinstance(record, RequestReceived))
+    names = {name for name, _ in sent.headers}
+    assert not names & {"keep-alive", "te", "x-hop", "proxy-connection"}
+    head = everything.partition(b"\r\n\r\n")[0].decode().lower().split("\r\n")
+    assert [line for line in head if line.startswith("link")] == ["link: <a>", "link: <b>"]
+    assert "x-stays: 2" in head
+    if not rules:  # a rule puts its own there
+        assert not [line for line in head if line.startswith("x-odd")]
+
+
+LOOKING: Rules = [{"on": {"frame": 1}, "drop": True}]
+CASES = {
+    "refused": ("refused", 502),
+    "dns": ("dns", 502),
+    "garbage": ("malformed", 502),
+    "nothing": ("truncated", 502),
+    "compressed": ("compressed", 502),
+    "early": ("malformed", 502),
+}
+
+
+async def test_an_upstream_that_fails_is_told_with_its_reason(mitmdump: Mitmdump) -> None:
+    addresses = Addresses()
+    with raw_upstream() as raw:
+        raw.say(b"SSH-2.0-secret\r\n")
+        raw.say()
+        raw.say(EVENTS + b"Content-Encoding: gzip\r\n\r\n", b"\x1f\x8b\n\n\x08")
+        raw.say(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+        urls = {"refused": addresses.refused_url(), "dns": addresses.dns_url()}
+        behind_raw = await mitmdump.before(raw.url, LOOKING)
+        for name, (reason, status) in CASES.items():
+            proxied = await mitmdump.before(urls[name], LOOKING) if name in urls else behind_raw
+            answer = await asked(proxied.port, "GET")
+            body = answer.unchunked or answer.body
+            assert (answer.status, b"secret" in body) == (status, False), name
+            assert f'"reason":"{reason}"'.encode() in body, name
+            assert [each["reason"] for each in proxied.records("UpstreamFailed")][-1] == reason, (
+                name
+            )
+    addresses.close()
+
+
+async def test_a_failure_is_in_the_journal_also_without_a_rule(mitmdump: Mitmdump) -> None:
+    addresses = Addresses()
+    proxied = await mitmdump.before(addresses.refused_url(), [])
+    assert (await asked(proxied.port, "GET")).status == 502
+    record = await proxied.record("UpstreamFailed")
+    addresses.close()
+    assert (record["reason"], record["route"], record["attempt"]) == ("refused", "stream", 1)

@@ -74,14 +74,19 @@ async def carrier(name: str, rules: list[dict[str, object]]) -> AsyncGenerator[M
     words: dict[str, object] = {"rule": rules, "limits": {"stall_ms": 5}}
     real = {**words, "job": [JOB]} if name == "mock" else {"job": [JOB]}
     async with MockServer(scenario_from_dict(real)) as mock:
-        mock.gate("open").open()
+        open_gates(mock)
         if name == "mock":
             yield mock
             return
         origin = ProxyOrigin(Upstream.at(mock.base_url))
         async with MockServer(scenario_from_dict(words), upstream=origin) as proxy:
-            proxy.gate("open").open()
+            open_gates(proxy)
             yield proxy
+
+
+def open_gates(server: MockServer) -> None:
+    for gate in server.gate_names & {"open"}:
+        server.gate(gate).open()
 
 
 async def play(

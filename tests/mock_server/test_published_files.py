@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from mock_server.catalogue import EXAMPLES, catalogue
-from mock_server.codec import said, scenario_from_toml, scenario_schema
+from mock_server.codec import scenario_from_toml, scenario_schema
+from mock_server.combinations import said
 from mock_server.model import Rule
 from mock_server.words import words_of
 

@@ -1,0 +1,96 @@
+"""What the backend answers: values that a carrier puts on the wire."""
+
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from mock_server.backend.jobs import Job
+from mock_server.damage import compact
+from mock_server.framing import Frame
+
+JSON_TYPE: Final = (("Content-Type", "application/json"),)
+_STREAM: Final = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"))
+_AT_ONCE: Final = 128
+_PIECE: Final = 65_536
+
+
+@frozen
+class Reply:
+    """A whole answer."""
+
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+
+
+@frozen
+class Follow:
+    """The live stream of a job, from a position of its log."""
+
+    job: Job
+    position: int
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = _STREAM
+
+
+@frozen
+class Stream:
+    """A stream that is already known whole."""
+
+    frames: tuple[Frame, ...]
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = _STREAM
+
+
+@frozen
+class Listing:
+    """A job and its events so far, as one JSON object that may be long."""
+
+    job: Job
+    status: int = 200
+    headers: tuple[tuple[str, str], ...] = JSON_TYPE
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the bytes, some events at a time; a log that grows meanwhile is not followed."""
+        yield b'{"job":' + compact(self.job.public()).encode() + b',"events":['
+        end, position, comma = len(self.job.log), 0, b""
+        while position < end:
+            stop, size = position, 0
+            while stop < min(end, position + _AT_ONCE) and size < _PIECE:
+                size += len(self.job.log[stop].raw)
+                stop += 1
+            if texts := self.job.event_texts(position, stop):
+                yield comma + ",".join(texts).encode()
+                comma = b","
+            position = stop
+        yield b"]}"
+
+    @property
+    def short(self) -> bool:
+        """Whether it fits into one piece."""
+        frames = self.job.log[: _AT_ONCE + 1]
+        return len(frames) <= _AT_ONCE and sum(len(frame.raw) for frame in frames) <= _PIECE
+
+
+Answer = Reply | Follow | Stream | Listing
+
+
+class BackendFull(Exception):
+    """The jobs and projects that clients made take more memory than `limits.job_bytes`."""
+
+
+def reply_json(status: int, value: Mapping[str, object]) -> Reply:
+    """Build an answer with a JSON body."""
+    return Reply(status, JSON_TYPE, compact(value).encode())
+
+
+def refuse(status: int, message: str) -> Reply:
+    """Build an answer that says no, in the form of the protocol."""
+    return reply_json(status, {"error": message})
+
+
+def listed(job: Job) -> Reply | Listing:
+    """Answer with a job and its events: a long listing comes piece by piece."""
+    listing = Listing(job)
+    return Reply(200, JSON_TYPE, b"".join(listing.pieces())) if listing.short else listing

@@ -1,0 +1,117 @@
+"""Hosts as a person gives them: which address to bind, how a URL shows it, what a Host may say."""
+
+import re
+import socket
+from collections.abc import Iterable
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final
+
+from attrs import frozen
+
+_NAME: Final = re.compile(
+    r"(?P<host>[a-z0-9]([a-z0-9._-]*[a-z0-9.])?|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?"
+)
+
+
+class OddHost(ValueError):
+    """What was given names no host; the message says what would."""
+
+
+def address_of(host: str) -> str:
+    """Return the address that a host names, IPv4 if it has one; raises OddHost.
+
+    An IPv4 address that is written as an IPv6 one is meant as what it is.
+    """
+    if not host:
+        raise OddHost("is empty; 0.0.0.0 and :: are every address of this machine")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    try:
+        found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    except (OSError, UnicodeError):
+        raise OddHost("has no address here; give an address, such as 127.0.0.1 or ::1") from None
+    addresses = [str(where[0]) for *_, where in found]
+    address = min(addresses, key=lambda each: ":" in each)
+    mapped = _parsed(address)
+    if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped is not None:
+        return str(mapped.ipv4_mapped)
+    return address
+
+
+def is_loopback(address: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    return _parsed(address).is_loopback
+
+
+def is_everywhere(address: str) -> bool:
+    """Tell whether an address stands for every address of this machine."""
+    return _parsed(address).is_unspecified
+
+
+def _parsed(address: str) -> IPv4Address | IPv6Address:
+    return ip_address(address)
+
+
+def in_url(host: str) -> str:
+    """Return a host as a URL has it: an IPv6 address in brackets (RFC 3986, 3.2.2).
+
+    Every address of the machine is shown as its loopback, which a client can connect to.
+    """
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only shown
+    return f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
+
+
+def checked_name(name: str) -> str:
+    """Return a name for the allow-list in lower case; raises OddHost for what no Host says."""
+    lower = name.lower()
+    bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
+    found = _NAME.fullmatch(bare)
+    if found is None:
+        raise OddHost("is no host, and no host:port, as a Host header has them")
+    host, port = found["host"].rstrip("."), found["port"]
+    return host if port is None else f"{host}:{port}"
+
+
+@frozen
+class HostNames:
+    """What the Host of a request may say: anything else is a browser led here by a foreign page.
+
+    A page can make a browser resolve its own name to any address (DNS rebinding), but then that
+    name is in the Host.
+    """
+
+    bound: str
+    """The address that is bound."""
+    port: int
+    own: frozenset[str]
+    """Names that come with the port."""
+    given: frozenset[str]
+    """Names of the allow-list, each with a port or for any."""
+
+    @classmethod
+    def of(cls, host: str, port: int, given: Iterable[str] = ()) -> "HostNames":
+        """List the names of a server that listens on `host`, and those given besides."""
+        own = {host.lower(), in_url(host).lower(), "localhost", f"[{host.lower()}]"}
+        address = address_of(host)
+        if is_loopback(address) or is_everywhere(address):
+            own |= {"127.0.0.1", "[::1]"}
+        return cls(address, port, frozenset(own), frozenset(map(checked_name, given)))
+
+    def admit(self, said: str) -> bool:
+        """Tell whether a request with this Host is meant for the server."""
+        found = _NAME.fullmatch(said.lower())
+        if found is None:
+            return False
+        host, port = found["host"].rstrip("."), found["port"]
+        if host in self.given or f"{host}:{port}" in self.given:
+            return True
+        if is_everywhere(self.bound) and _is_address(host):
+            return True  # an address is no name that a page could have made up
+        return host in self.own and port == str(self.port)
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,243 @@
+"""Requests as they arrive on one connection: HTTP/1.1 through h11, with bounds.
+
+What is answered is the exchange's business. A new h11 connection reads every request, because what
+a request says of its connection (`CONNECT`, `Connection: close`) must not decide whether the next
+one can be read.
+"""
+
+from http import HTTPStatus
+from typing import Final
+
+import anyio
+import h11
+from attrs import define, evolve, field, frozen
+
+from mock_server.engine import slow_read_of
+from mock_server.heads import Head
+from mock_server.journal import Journal, RequestReceived
+from mock_server.net.malformed import what_is_wrong
+from mock_server.net.service import Service
+from mock_server.net.wire import AnyWire
+from mock_server.program import ExchangeProgram
+from mock_server.redaction import redacted_body, redacted_headers, redacted_target, redacted_text
+from mock_server.routing import Request, json_of, request_of, unanswerable
+
+_BLOCK: Final = 65_536
+_SLOW_BLOCK: Final = 1024
+_SMALL: Final = 16_384
+_LONGEST_KEPT: Final = 1 << 20
+
+
+class Refused(Exception):
+    """What arrived is not a request that this server takes."""
+
+    def __init__(self, status: int, why: str) -> None:
+        super().__init__(why)
+        self.status = status
+        self.why = why
+
+
+class ClientLeft(Exception):
+    """The client closed while a request was awaited; the message is how: fin or rst."""
+
+
+@frozen
+class Arrived:
+    """A request with what the engine decided about it."""
+
+    request: Request
+    program: ExchangeProgram
+    keep_alive: bool
+    chunks_allowed: bool
+
+
+@define(eq=False)
+class RequestReader:
+    """Reads the requests of one connection, one after the other."""
+
+    _service: Service
+    wire: AnyWire
+    _number: int
+    _http: h11.Connection = field(init=False)
+    _held: int = field(default=0, init=False)
+    """How many bytes of this connection are counted with those of all others."""
+    _used: bool = field(default=False, init=False)
+    """Whether there was a request before."""
+    asked: Request | None = field(default=None, init=False)
+    """The request that is being read, as far as its head tells."""
+
+    def __attrs_post_init__(self) -> None:
+        self._http = self._fresh()
+
+    def _fresh(self) -> h11.Connection:
+        limit = self._service.limits.header_bytes
+        return h11.Connection(h11.SERVER, max_incomplete_event_size=limit)
+
+    async def next(self) -> Arrived:
+        """Wait for a whole request; raises Refused and ClientLeft."""
+        rest = self._http.trailing_data[0]
+        if self._used:
+            self._http = self._fresh()
+        self._used = True
+        self._hold(len(rest) - self._held)
+        if rest:
+            self._http.receive_data(rest)
+        else:
+            await self._more(_BLOCK)
+        with anyio.move_on_after(self._service.limits.request_time):
+            return await self._whole_request()
+        raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
+
+    def forget(self) -> None:
+        """Give back what was received: there will be no other request."""
+        self._http = self._fresh()
+        self._hold(-self._held)
+
+    async def watch(self) -> str | None:
+        """Read on while a request is answered; returns how the client ended: fin or rst.
+
+        None when it has sent so much that it has to wait for the answer first.
+        """
+        waiting = len(self._http.trailing_data[0])
+        try:
+            while data := await self.wire.receive():
+                waiting += len(data)
+                self._http.receive_data(data)
+                if not self._hold(len(data)) or waiting > self._service.limits.header_bytes:
+                    return None
+        except anyio.ClosedResourceError:
+            return None
+        except OSError:
+            return "rst"
+        return "fin"
+
+    def _hold(self, size: int) -> bool:
+        """Count more bytes, or fewer; False when all connections together have too many."""
+        self._held += size
+        return self._service.hold(size)
+
+    async def _whole_request(self) -> Arrived:
+        head = await self._event()
+        if isinstance(head, h11.ConnectionClosed):
+            raise ClientLeft("fin")
+        if not isinstance(head, h11.Request):
+            raise Refused(HTTPStatus.BAD_REQUEST, "no request line")
+        headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
+        method, target = head.method.decode(), head.target.decode("latin-1")
+        if (refused := unanswerable(method, target)) is not None:
+            # What is no path may hold a password (RFC 3986, 3.2.1): it is not written down.
+            self.asked = request_of(method, "", headers, b"")
+            raise Refused(*refused)
+        self.asked = bare = request_of(method, target, headers, b"")
+        counted = self._count(bare) if self._service.claims is None else None
+        if self._http.they_are_waiting_for_100_continue:
+            await self.wire.send(Head(100, "Continue", ()).render())
+            self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+        body, dropped = await self._body(bare, self._rate(bare, counted))
+        request = evolve(bare, body=body)
+        program = self._claimed(request) if counted is None else counted
+        self.asked = None
+        note_request(self._service.journal, self._number, request, program, dropped)
+        said = ",".join(value for name, value in headers if name == "connection")
+        tokens = [token.strip() for token in said.lower().split(",")]
+        modern = head.http_version == b"1.1"
+        return Arrived(request, program, modern and "close" not in tokens, modern)
+
+    def _count(self, request: Request) -> ExchangeProgram:
+        about = (request.route, request.job, request.method, request.headers)
+        return self._service.engine.exchange(*about)
+
+    def _rate(self, request: Request, counted: ExchangeProgram | None) -> int | None:
+        """Return the bytes per second at which the body is read, if a rule limits them."""
+        if counted is not None:
+            return slow_read_of(counted.rules)
+        about = (request.route, request.job, request.method, request.headers)
+        return self._service.engine.reading_rate(*about)
+
+    def _claimed(self, request: Request) -> ExchangeProgram:
+        """Count a whole request, unless it was meant for another server."""
+        if self._service.claims is not None and not self._service.claims(request):
+            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
+        return self._count(request)
+
+    async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
+        """Read the body; returns it, or else how many bytes were not kept.
+
+        A long body that comes without a valid token is read and forgotten: anybody can send one.
+        """
+        limit = self._service.limits.body_bytes
+        keep = limit if self._service.admits(request) else min(_SMALL, limit)
+        parts: list[bytes] = []
+        size = 0
+        while isinstance(event := await self._event(rate), h11.Data):
+            size += len(event.data)
+            if size > limit:
+                why = f"the body is larger than {limit} bytes"
+                raise Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, why)
+            if size <= keep:
+                parts.append(bytes(event.data))
+            else:
+                parts.clear()
+                self._hold(-min(self._held, len(event.data)))
+        return b"".join(parts), size if size > keep else 0
+
+    async def _event(self, rate: int | None = None) -> h11.Event:
+        try:
+            while True:
+                event = self._http.next_event()
+                if event is h11.NEED_DATA:
+                    await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
+                elif event is h11.PAUSED or isinstance(event, type):
+                    raise Refused(HTTPStatus.BAD_REQUEST, "a request before the last was answered")
+                else:
+                    return event
+        except h11.RemoteProtocolError as error:
+            raise Refused(error.error_status_hint, what_is_wrong(error)) from None
+
+    async def _more(self, block: int, rate: int | None = None) -> None:
+        try:
+            data = await self.wire.receive(block)
+        except OSError:
+            raise ClientLeft("rst") from None
+        if not data:
+            raise ClientLeft("fin")
+        self._http.receive_data(data)
+        if not self._hold(len(data)):
+            raise Refused(
+                HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being received at once"
+            )
+        if rate is not None:
+            await anyio.sleep(len(data) / rate)
+
+
+def note_request(
+    journal: Journal,
+    connection: int,
+    request: Request,
+    program: ExchangeProgram,
+    dropped: int = 0,
+) -> None:
+    """Write a whole request down, without its secrets; `dropped` bytes of it were not kept."""
+    if dropped:
+        body = f"[dropped: {dropped} bytes without a valid token]".encode()
+    elif len(request.body) > _LONGEST_KEPT:
+        body = f"[dropped: {len(request.body)} bytes, more than a journal keeps]".encode()
+    else:
+        body = redacted_body(request.body, request.header("content-type") or "")
+    cursor = request.header("last-event-id")
+    journal.add(
+        RequestReceived(
+            *journal.stamp(),
+            connection,
+            request.route,
+            program.about.attempt,
+            request.method,
+            redacted_target(request.target),
+            redacted_headers(request.headers),
+            authorized=request.header("authorization") is not None,
+            body=body,
+            json=json_of(body),
+            job=request.job and redacted_text(request.job),
+            last_event_id=cursor and redacted_text(cursor),
+        )
+    )

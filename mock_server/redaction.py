@@ -1,0 +1,274 @@
+"""Taking secrets out of what is written down: header fields, targets, URLs, bodies, frames.
+
+A secret is the value of a secret name, whatever its type. Names are compared without case, without
+punctuation and as they read once decoded. A body that cannot be parsed could hide a secret
+anywhere, so it is dropped and only its length is told.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Final
+from urllib.parse import unquote_plus
+
+from mock_server.framing import fields_of
+from mock_server.routing import parsed_json
+from mock_server.secret_names import EXACT, NOT_SECRET, PARTS, REDACTED, flattened, is_secret_name
+
+LONGEST: Final = 2048
+"""Characters of a text in a record; an id may have 1,024 bytes."""
+_SCHEMES: Final = frozenset({"basic", "bearer", "digest", "negotiate"})
+_NUMBER: Final = re.compile(r"-?[0-9.]+(?:[eE][+-]?[0-9]+)?")
+
+_STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_COLON: Final = re.compile(r"[ \t\r\n]*+:[ \t\r\n]*+")
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+_SCALAR: Final = re.compile(r"[^,\]}\s]*+")
+_LINE: Final = re.compile(rb"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")
+
+# Every pattern takes time that is linear in the text, whatever the text: peers write it.
+_PAIR: Final = re.compile(
+    r"""(?<![^\s=&;?#,"'<>/\\:()\[\]{}])([^\s=&;?#,"'<>/\\:()\[\]{}]++)=("[^"]*+"?|[^\s&;,#"'<>]*+)"""
+)
+_USERINFO: Final = re.compile(r"([/\\]{2})[^\s\"'<>/\\?#]*@")
+_ODD_USERINFO: Final = re.compile(r"(:[/\\]{2})[^\s\"'<>/\\?#@]{0,256}:[^\s\"'<>@]{0,256}@")
+_FIELD: Final = re.compile(
+    r"(authorization[\"']?\s*+[:=]\s*+[\"']?)(?:(\w++)[ \t]++)?[^\s\"',;]+", re.IGNORECASE
+)
+_BEARER: Final = re.compile(r"\b(bearer)[ \t]++[^\s,;]++", re.IGNORECASE)
+_NAMED: Final = re.compile(
+    rf"(?:{PARTS.pattern}|\b(?:{'|'.join(sorted(EXACT))}))"
+    r"[\w-]{0,64}(?:[\"'\\]{0,4}\s{0,64}[:=>][\"'\s]{0,64}[^\"'\s&;]|[\"']\s+value)"
+)
+_ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])|%([0-7][0-9a-fA-F])")
+_DEEPEST_TEXT: Final = 3
+"""How many times JSON is looked for in a string of JSON."""
+
+
+def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
+    """Tell whether a value has to go; `tokens` that are a number are counted, not secret."""
+    if not value or value == "null":
+        return False
+    counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
+    return not counted and is_secret_name(name, in_target=in_target)
+
+
+def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """Hide the secrets in header fields; `Bearer` and its like stay, for they are no secret."""
+    return tuple((name, redacted_value(name, value)) for name, value in headers)
+
+
+def redacted_value(name: str, value: str) -> str:
+    """Hide the secrets in the value of one header field."""
+    scheme, blank, _ = value.partition(" ")
+    if blank and scheme.lower() in _SCHEMES and not name.lower().endswith("-authenticate"):
+        return f"{scheme} {REDACTED}"  # a credential under any name
+    if _hides(name, value):
+        return REDACTED
+    if name.lower() == "host" and "@" in value:
+        return REDACTED + value[value.rindex("@") :]
+    return redacted_text(_BEARER.sub(rf"\1 {REDACTED}", value) if " " in value else value)
+
+
+def redacted_target(target: str) -> str:
+    """Hide the secrets in a request target, a URL or a reference: userinfo and parameters."""
+    if not target.startswith("/") and "@" in target.partition("?")[0] and "://" not in target:
+        target = REDACTED + target[target.partition("?")[0].rindex("@") :]  # CONNECT
+    found = redacted_text(_ODD_USERINFO.sub(rf"\1{REDACTED}@", target))
+    path, mark, query = found.partition("?")
+    pairs = [";".join(map(_pair, part.split(";"))) for part in query.split("&")]
+    return "/".join(map(_encoded, path.split("/"))) + mark + "&".join(pairs)
+
+
+def _encoded(part: str) -> str:
+    """Hide what percent-encoding hides; a part without a secret stays encoded as it is."""
+    plain = unquote_plus(part) if "%" in part else part
+    shown = redacted_text(plain)
+    return part if shown == plain else shown
+
+
+def _pair(pair: str) -> str:
+    name, mark, value = pair.partition("=")
+    hidden = mark and _hides(unquote_plus(name), value, in_target=True)
+    return f"{name}={REDACTED}" if hidden else name + mark + _encoded(value)
+
+
+def quoted(target: str) -> str:
+    """Return a target or a part of one for a message: in quotes, short, without its secrets."""
+    return repr(shortened(redacted_target(target), 200))
+
+
+def shortened(text: str, most: int = LONGEST) -> str:
+    """Cut text that is too long to be kept; equal texts stay equal, others stay different."""
+    if len(text) <= most:
+        return text
+    digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return f"{text[: most // 2]}… ({len(text)} characters, SHA-256 {digest}…)"
+
+
+def redacted_text(text: str) -> str:
+    """Hide the secrets in words: `name=value`, `Authorization: …`, the userinfo of URLs."""
+    if "/" in text or "\\" in text:
+        text = _USERINFO.sub(rf"\1{REDACTED}@", text)
+    if "=" in text or ":" in text:
+        text = _FIELD.sub(_without_credentials, text)
+    return _PAIR.sub(_without_value, text) if "=" in text else text
+
+
+def _without_credentials(match: re.Match[str]) -> str:
+    known = (match[2] or "").lower() in _SCHEMES
+    return f"{match[1]}{match[2]} {REDACTED}" if known else f"{match[1]}{REDACTED}"
+
+
+def _without_value(match: re.Match[str]) -> str:
+    before = match.string[match.start() - 1 : match.start()]
+    name = unquote_plus(match[1])
+    hidden = _hides(name, match[2].strip('"'), in_target=before in {"?", "&", "#"})
+    return f"{match[1]}={REDACTED}" if hidden else match[0]
+
+
+def redacted_json(text: str) -> str:
+    """Hide the value of every secret name in JSON text; no other character changes.
+
+    Every member counts, also those of the same name and those of JSON inside a string. Raises
+    ValueError for what is not JSON (RFC 8259), and for JSON that is nested too deeply.
+    """
+    parsed_json(text)
+    return redacted_members(text)
+
+
+def redacted_members(text: str, level: int = 0) -> str:
+    """Do the same to text that is known to be JSON; `level` strings of JSON are around it."""
+    found: list[str] = []
+    position = 0
+    while (token := _STRING.search(text, position)) is not None:
+        found.append(text[position : token.start()])
+        position = token.end()
+        colon = _COLON.match(text, position)
+        if colon is None:
+            found.append(_string(token[0], level))
+            continue
+        found.append(text[token.start() : colon.end()])
+        end = _value_end(text, colon.end())
+        position = colon.end()
+        if _hides(_decoded(token[0]), text[position:end].strip('"')):
+            found.append(f'"{REDACTED}"')
+            position = end
+    return "".join([*found, text[position:]])
+
+
+def _value_end(text: str, start: int) -> int:
+    """Find the end of the JSON value that begins at `start`, or of the text."""
+    first = text[start : start + 1]
+    if first not in {"{", "["}:
+        shape = _STRING if first == '"' else _SCALAR
+        match = shape.match(text, start)
+        return len(text) if match is None else match.end()
+    depth = 0
+    for each in _BRACKETS.finditer(text, start):
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(each[0], 0)
+        if depth == 0:
+            return each.end()
+    return len(text)
+
+
+def _decoded(token: str) -> str:
+    return token[1:-1] if "\\" not in token else str(json.loads(token))
+
+
+def _string(token: str, level: int) -> str:
+    """Hide what a string of JSON tells: URLs, words, and JSON inside it."""
+    if not ("\\" in token or ":" in token or "=" in token or "@" in token):
+        return token
+    value = _decoded(token)
+    shown = redacted_text(value)
+    if level < _DEEPEST_TEXT and shown.lstrip()[:1] in {"{", "["}:
+        try:
+            parsed_json(shown)
+        except ValueError:
+            shown = _dropped(len(shown)) if names_a_secret(shown) else shown
+        else:
+            shown = redacted_members(shown, level + 1)
+    return token if shown == value else json.dumps(shown)
+
+
+def redacted_body(body: bytes, kind: str) -> bytes:
+    """Return a body of this Content-Type as it may be written down.
+
+    JSON and forms are kept without their secrets. What is neither is dropped: a note tells how
+    many bytes it had.
+    """
+    if not body:
+        return b""
+    try:
+        text = body.decode()
+        try:
+            return redacted_json(text).encode()
+        except ValueError:
+            return _form(text, kind).encode()
+    except ValueError:
+        return _dropped(len(body)).encode()
+
+
+def _form(text: str, kind: str) -> str:
+    """Hide the secrets in a form; raises ValueError for what is not one."""
+    found = "&".join(map(_pair, redacted_text(text).split("&")))
+    if "form-urlencoded" not in kind.lower() or names_a_secret(found):
+        raise ValueError("neither JSON nor a form")
+    return found
+
+
+def redacted_answer(body: bytes, kind: str = "") -> bytes:
+    """Return a body that is to be sent again: the same bytes unless there is a secret in it.
+
+    Text that is neither JSON nor a form loses what its words tell; if it still gives a value to a
+    secret name, it is dropped and a note tells how many bytes it had.
+    """
+    try:
+        return redacted_json(body.decode()).encode()
+    except ValueError:
+        if "form-urlencoded" in kind.lower():
+            return redacted_body(body, kind)
+        text = redacted_text(body.decode("latin-1"))
+        return _dropped(len(body)).encode() if names_a_secret(text) else text.encode("latin-1")
+
+
+def redacted_frame(raw: bytes) -> bytes:
+    """Return a frame of an event stream that is to be sent again, whole or cut off.
+
+    The same bytes unless there is a secret in it; else its data becomes one line.
+    """
+    data = fields_of(raw).data
+    shown = None if data is None else redacted_answer(data.encode()).decode()
+    if shown == data:
+        return b"".join(line if _is_data(line) else _line(line) for line in _LINE.findall(raw))
+    found: list[bytes] = []
+    for line in _LINE.findall(raw):
+        if not _is_data(line):
+            found.append(_line(line))
+        elif shown is not None:
+            end = line[len(line.rstrip(b"\r\n")) :]
+            found.append(b"data: " + " ".join(shown.splitlines()).encode() + end)
+            shown = None  # the other lines of the data are in this one
+    return b"".join(found)
+
+
+def _line(line: bytes) -> bytes:
+    said = line.rstrip(b"\r\n")
+    return redacted_answer(said) + line[len(said) :]
+
+
+def _is_data(line: bytes) -> bool:
+    return line.removeprefix(b"\xef\xbb\xbf").partition(b":")[0].rstrip(b"\r\n") == b"data"
+
+
+def names_a_secret(text: str) -> bool:
+    """Tell whether text that is not understood gives a value to a secret name."""
+    plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
+    plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
+    return _NAMED.search(plain) is not None
+
+
+def _dropped(size: int) -> str:
+    return f"[dropped: {size} bytes that could not be parsed]"

@@ -1,0 +1,23 @@
+"""How much memory a value of JSON takes, roughly: what is kept for clients is bounded in bytes."""
+
+from typing import Final
+
+from mock_server.shapes import is_array, is_table
+
+_VALUE: Final = 64
+
+
+def weight_of(value: object) -> int:
+    """Estimate the memory of a value of JSON, in bytes."""
+    found, todo = 0, [value]
+    while todo:
+        each = todo.pop()
+        found += _VALUE
+        if isinstance(each, str):
+            found += len(each)
+        elif is_table(each):
+            found += sum(_VALUE + len(key) for key in each)
+            todo += each.values()
+        elif is_array(each):
+            todo += each
+    return found
