@@ -191,7 +191,7 @@ async def test_no_repr_holds_a_secret() -> None:
         async with RawClient(mock.port) as client:
             await client.send(raw)
             await client.answer()
-        assert await mock.wait_for("me", ended=True)
+        await mock.wait_for("me", ended=True)
         assert SECRET not in repr((scenario, mock, request, mock.journal))
     async with MockServer() as mock:
         assert await create(mock.port)
