@@ -244,7 +244,7 @@ class _Recording:
         if fact is not None:
             self.recorder.add(fact)
 
-    def _fact(  # noqa: PLR0911 - one arm per record
+    def _fact(  # noqa: C901, PLR0911 - one arm per record
         self, record: Record
     ) -> Fact | None:
         match record:
