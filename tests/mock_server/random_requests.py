@@ -131,10 +131,10 @@ SCENARIOS: Final[tuple[object, ...]] = (
     {"job": [{"events": [{"data": "x"}, {"bytes_hex": "ff"}], "status": "running"}]},
     {"rule": [{"on": {"route": "me"}, "status": 500}, {"end": "rst"}]},
     {"rule": [{"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"ms": 20}}]},
-    {"limits": {"stall_ms": 200}, "rule": [{"on": {"connection": "3-"}, "accept": "hang"}]},
+    {"limits": {"stall_ms": 20}, "rule": [{"on": {"connection": "3-"}, "accept": "hang"}]},
     {
-        "limits": {"stall_ms": 200},
-        "rule": [{"on": {"route": "me"}, "delay_ms": 100}, {"end": "hang"}],
+        "limits": {"stall_ms": 20},
+        "rule": [{"on": {"route": "me"}, "delay_ms": 10}, {"end": "hang"}],
     },
     {"rule": [{"on": {"route": "create"}, "lose": "response"}, {"slice": 1, "rate": 900_000}]},
 )
