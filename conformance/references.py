@@ -11,13 +11,15 @@ from typing import Final
 from conformance.reading import ReadingError, nearest
 from conformance.trace import CALLBACKS, ROUTES
 
+_NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _EXCHANGE: Final = re.compile(
-    r"(?P<route>[a-z]+)#[1-9]\d*(\.(requested|responded|ended|closed|frame#[1-9]\d*))?"
+    rf"(?P<route>[a-z]+)#{_NUMBER.pattern}"
+    rf"(\.(requested|responded|ended|closed|frame#{_NUMBER.pattern}))?"
 )
-_CALLBACK: Final = re.compile(r"callback(\.(?P<name>[a-z]+))?#[1-9]\d*")
-_SLEEP: Final = re.compile(r"(sleep|idle)#[1-9]\d*(\.(woken|ended))?")
+_CALLBACK: Final = re.compile(rf"callback(\.(?P<name>[a-z]+))?#{_NUMBER.pattern}")
+_SLEEP: Final = re.compile(rf"(sleep|idle)#{_NUMBER.pattern}(\.(woken|ended))?")
 _OPERATION: Final = re.compile(
-    r"(?P<operation>[a-z]+(#[1-9]\d*)?)\.(called|settled|resolved|rejected)"
+    rf"(?P<operation>[a-z]+(#{_NUMBER.pattern})?)\.(called|settled|resolved|rejected)"
 )
 
 
@@ -43,7 +45,7 @@ def check_reference(where: str, reference: str, operations: Iterable[str]) -> st
 def check_exchange(where: str, reference: str) -> str:
     """Return `reference` if it names an exchange (`stream#2`); raises ReadingError."""
     route, hash_sign, attempt = reference.partition("#")
-    if not (hash_sign and attempt.isascii() and attempt.isdigit() and int(attempt)):
+    if not (hash_sign and _NUMBER.fullmatch(attempt)):
         raise ReadingError(where, f"{reference!r} is not an exchange; write it like stream#2")
     return f"{_known(where, reference, route, ROUTES)}#{attempt}"
 

@@ -18,6 +18,8 @@ SLIPS = {
     "connects = '3'": "'connects' is a string, not a whole number",
     "requests = {strem = 1}": "'strem' is unknown; did you mean 'stream'?",
     "never = ['stream#1.closd']": "'stream#1.closd' does not name an event",
+    f"never = ['stream#{'9' * 5_000}.closed']": "does not name an event",
+    f"closed = ['stream#{'9' * 5_000}']": "is not an exchange; write it like stream#2",
     "never = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
     "never = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
     "callbacks = ['lock']": "'lock' is unknown; known are checkpoint",

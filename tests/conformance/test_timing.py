@@ -18,6 +18,7 @@ from tests.conformance.forked import Finished
 SCALED = Timing(TimeMode.SCALED, 10)
 REAL = Timing(TimeMode.REAL)
 DELAYS = "needs = ['clock.virtual']\nconfig.initial_ms = 100\n[expect]\nsleeps = [100, 200]\n"
+SECONDS_OF_A_DAY = 86_400.0
 SPREAD = "sleeps_spread = {{ of = 1000, samples = {samples}, at_least = 10, over = 100 }}"
 
 
@@ -128,6 +129,20 @@ def test_what_is_not_judged_is_named(timing: Timing) -> None:
         "sleeps_spread",
         "never sleep#4",
     ]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[expect]\nconnects = 1_000_000_000_000_000",
+        "[expect]\nrequests = {stream = 1_000_000_000_000_000}",
+        "config.max_attempts = 1_000_000_000_000_000\n[expect]\nconnects = 1",
+        "[expect]\nnever = ['stream#999999999']",
+    ],
+)
+def test_a_case_may_allow_any_number_of_opens(body: str) -> None:
+    """Their delays are added up to see whether they are too long, and that must come to an end."""
+    assert SCALED.adapt(one(f"needs = ['config.backoff']\n{body}")).silence < SECONDS_OF_A_DAY
 
 
 @pytest.mark.parametrize(

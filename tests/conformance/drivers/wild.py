@@ -92,6 +92,9 @@ def hello(fault: str) -> Mapping[str, object]:
             return {**HELLO, "impl": "wi\ud800ld\x1b[31m"}
         case "declares-an-unknown-gap":
             return {**HELLO, "declared_gaps": {"create.acceptedd": "not yet"}}
+        case "hangs-where-it-says-so":
+            known = {f"create.accepted[{status}]": "hangs" for status in (200, 201, 202)}
+            return {**HELLO, "declared_gaps": known}
         case "announces-undeclared" | "waits-undeclared":
             return {**HELLO, "capabilities": ["abort", "cancel", "concurrent", "config.backoff"]}
         case _:
@@ -140,7 +143,7 @@ def fault_in_start(fault: str) -> None:  # noqa: C901, PLR0912 - one arm per fau
             sys.exit(139)
         case "ends-by-a-signal-without-a-name":
             os.kill(os.getpid(), 40)
-        case "hangs":
+        case "hangs" | "hangs-where-it-says-so":
             time.sleep(600)
         case _:
             pass
