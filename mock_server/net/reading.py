@@ -96,7 +96,8 @@ class RequestReader:
     async def watch(self) -> str | None:
         """Read on while a request is answered; returns how the client ended: fin or rst.
 
-        None when it has sent so much that it has to wait for the answer first.
+        What goes beyond a head is left unread, for a client that has sent so much has to wait for
+        its answer first. None when this server itself has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
@@ -104,7 +105,7 @@ class RequestReader:
                 waiting += len(data)
                 self._http.receive_data(data)
                 if not self._hold(len(data)) or waiting > self._service.limits.header_bytes:
-                    return None
+                    return await self.wire.until_peer_closes_unread()
         except anyio.ClosedResourceError:
             return None
         except OSError:

@@ -206,6 +206,10 @@ class TlsWire:
         """Read and forget until the peer ends; returns how: fin or rst."""
         return await self._wire.until_peer_closes()
 
+    async def until_peer_closes_unread(self) -> str:
+        """Wait until the peer ends and read nothing; returns how: fin or rst."""
+        return await self._wire.until_peer_closes_unread()
+
     def close(self) -> None:
         """Give the socket back."""
         self._wire.close()

@@ -20,6 +20,11 @@ _BLOCK: Final = 65_536
 # Bytes not yet sent (linux/sockios.h). TIOCOUTQ counts those sent but not acknowledged as well,
 # and a delayed acknowledgement takes 40 ms.
 _SIOCOUTQNSD: Final = 0x894B
+# States of a connection (linux/tcp_states.h): ESTABLISHED and, after a FIN of ours, FIN_WAIT.
+_OPEN: Final = frozenset({1, 4, 5})
+_CLOSED: Final = 7
+_CLOSE_WAIT: Final = 8
+_LOOK_EVERY: Final = 0.2
 _DRAIN: Final = 1.0
 _LINGER: Final = 2.0
 
@@ -62,6 +67,10 @@ class AnyWire(Protocol):
 
     async def until_peer_closes(self) -> str:
         """Read and forget until the peer ends; returns how: fin or rst."""
+        ...
+
+    async def until_peer_closes_unread(self) -> str:
+        """Wait until the peer ends and read nothing; returns how: fin or rst."""
         ...
 
     def close(self) -> None:
@@ -165,6 +174,20 @@ class Wire:
         except OSError:
             return "rst"
         return "fin"
+
+    async def until_peer_closes_unread(self) -> str:
+        """Wait until the peer ends and read nothing; returns how: fin or rst.
+
+        The kernel has no event for a FIN behind unread bytes, but it tells the state.
+        """
+        while (state := self._state()) in _OPEN:  # noqa: ASYNC110 -- see above
+            await anyio.sleep(_LOOK_EVERY)
+        return "fin" if state == _CLOSE_WAIT else "rst"
+
+    def _state(self) -> int:
+        if self.closed:
+            return _CLOSED
+        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
     def close(self) -> None:
         """Give the socket back; a second call does nothing."""

@@ -390,3 +390,15 @@ async def test_a_stream_that_waits_does_not_wait_for_a_client_that_has_closed() 
         assert b"id: 2" in found
         with anyio.fail_after(20):
             await mock.wait_for("stream", ended=True)
+
+
+async def test_a_client_that_closes_behind_requests_that_nobody_reads_has_closed() -> None:
+    job = {"id": "live", "events": 2, "status": "running", "submitted": True}
+    scenario = scenario_from_dict({"job": [job], "limits": {"header_bytes": 300}})
+    async with MockServer(scenario) as mock, RawClient(mock.port) as client:
+        await client.send(request_bytes("GET", "/v1/jobs/live/events/stream"))
+        await client.read_until(b"id: 2")
+        await client.send(request_bytes("GET", "/v1/me") * 50)
+        client.half_close()
+        with anyio.fail_after(20):
+            await mock.wait_for("stream", ended=True)
