@@ -55,6 +55,7 @@ from mock_server import (
     scenario_from_dict,
 )
 from mock_server.net.listener import Listener
+from mock_server.redaction import redacted_value
 from mock_server.routing import Request
 
 _FILES_EACH: Final = 2
@@ -135,6 +136,14 @@ def _as_utf8(value: str) -> str:
     return value.encode("latin-1").decode("utf-8", "replace")
 
 
+def _headers(request: Request) -> tuple[tuple[str, str], ...]:
+    """Return the header fields of a request, without its credentials."""
+    return tuple(
+        (name, redacted_value(name, value) if name == "authorization" else _as_utf8(value))
+        for name, value in request.headers
+    )
+
+
 def _frame(values: Mapping[str, Json]) -> ScriptedFrame:
     """Read a frame in the mock's words, by the only reader that knows them."""
     rule = {"on": {"route": "stream"}, "frames": [values]}
@@ -197,6 +206,7 @@ class Backends:
         target, body = request.target, request.body.decode("utf-8", "replace")
         authorization = request.header("authorization") or ""
         if nonces.claim(target, authorization, body):
+            self._known[nonces.nonce].claimed = request
             return True
         late = [self._known[n] for n in nonces_in(target, authorization, body) if n in self._known]
         if late:
@@ -243,6 +253,9 @@ class _Recording:
     recorder: Recorder
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
+    claimed: Request | None = field(default=None, init=False, repr=False)
+    """The request that the mock is about to report: the case judges what was sent, to the letter,
+    while the mock's journal hides whatever could be a secret of somebody."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are not shown until they carry a request of the case."""
@@ -324,7 +337,7 @@ class _Recording:
                 attempt=before + 1,
                 method=request.method,
                 target=request.target,
-                headers=tuple((name, _as_utf8(value)) for name, value in request.headers),
+                headers=_headers(request),
                 body=request.body.decode("utf-8", "replace"),
                 connection=0,
             )
@@ -336,14 +349,17 @@ class _Recording:
             self._held.discard(record.connection)
             self.recorder.add(Connected(record.connection))
         self._carried.setdefault(record.connection, []).append(exchange)
-        if record.job is not None:
-            self.jobs.append(record.job)
+        request, self.claimed = self.claimed, None
+        if request is None:
+            raise RuntimeError("the mock reports a request that no case has claimed")
+        if request.job is not None:
+            self.jobs.append(request.job)
         return Requested(
             route=record.route.value,
             attempt=record.attempt,
             method=record.method,
-            target=record.target,
-            headers=tuple((name, _as_utf8(value)) for name, value in record.headers),
-            body=record.body.decode("utf-8", "replace"),
+            target=request.target,
+            headers=_headers(request),
+            body=request.body.decode("utf-8", "replace"),
             connection=record.connection,
         )

@@ -5,7 +5,7 @@
 # pyright: reportPrivateUsage=false
 
 import re
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from attrs import evolve
 
@@ -28,19 +28,18 @@ def _goes_anywhere(*forgotten: bytes) -> None:
     """
     original = _wire.redirected
 
-    def origin(_: object) -> str:
-        return "anywhere"
-
     def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        found = original(endpoint, request, location)
-        host = urlsplit(location).netloc
-        if found is None or not host:
-            return found
+        there = urlsplit(location)
+        if not there.netloc:
+            return original(endpoint, request, location)
+        here = urlunsplit(("", "", there.path or "/", there.query, ""))
+        found = original(endpoint, request, here)
+        if found is None:
+            return None
         for name in forgotten:
             found = without(found, name)
-        return with_header(found, b"Host", host.encode())
+        return with_header(found, b"Host", there.netloc.encode())
 
-    replace(_wire, "_origin", origin)
     replace(_wait, "redirected", redirected)
 
 

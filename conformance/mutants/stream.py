@@ -251,6 +251,13 @@ def inflates_what_is_compressed() -> None:
     replace(Wait, "_received", received)
 
 
+def _minds_codings(foreign: Callable[[Headers], tuple[str, ...]]) -> None:
+    def problem(headers: Headers) -> str:
+        return ", ".join(foreign(headers))
+
+    replace(_wait, "coding_problem", problem)
+
+
 @breaks("ARK-STR-12")
 def looks_at_the_first_coding() -> None:
     """Of several content codings the first one counts."""
@@ -258,7 +265,7 @@ def looks_at_the_first_coding() -> None:
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in header_members(headers, b"content-encoding")[:1] if c != "identity")
 
-    replace(_wait, "foreign_codings", foreign)
+    _minds_codings(foreign)
 
 
 @breaks("ARK-STR-12")
@@ -268,7 +275,7 @@ def knows_few_codings() -> None:
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple(c for c in header_members(headers, b"content-encoding") if c == "gzip")
 
-    replace(_wait, "foreign_codings", foreign)
+    _minds_codings(foreign)
 
 
 @breaks("ARK-STR-12")
@@ -278,7 +285,7 @@ def minds_any_coding() -> None:
     def foreign(headers: Headers) -> tuple[str, ...]:
         return tuple("x" for name, _ in headers if name.lower() == b"content-encoding")
 
-    replace(_wait, "foreign_codings", foreign)
+    _minds_codings(foreign)
 
 
 def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
