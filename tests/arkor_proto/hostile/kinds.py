@@ -1,0 +1,323 @@
+"""The table of hostile peers: what each sends, and the outcome that a client owes its caller."""
+
+from typing import Final
+
+from tests.arkor_proto.hostile.peers import (
+    BROKEN,
+    CHUNKED,
+    CHUNKED_JSON,
+    COMPLETED,
+    EMPTY,
+    JSON,
+    LAST,
+    LOG,
+    REFUSED,
+    RESOLVES,
+    STREAM,
+    WAITS,
+    Call,
+    Ends,
+    Group,
+    Hostile,
+    Place,
+    answer,
+    chunk,
+    refusal,
+    stream,
+)
+
+OK: Final = b"HTTP/1.1 200 OK\r\n"
+AFTER_PROGRESS: Final = ("goes on", "goes on", BROKEN)
+START_BROKEN: Final = "raises TransportError"
+START_REFUSED: Final = "raises ResponseError"
+DEEP: Final = b"[" * 2_000
+
+_HEADS = Group("The head")
+_HEADS.add("nothing at all", b"", BROKEN)
+_HEADS.add("not HTTP", b"SSH-2.0-OpenSSH\r\n\r\n", BROKEN)
+_HEADS.add("an endless status line", b"HTTP/1.1 200 ", BROKEN, endless=b"O" * 4096)
+_HEADS.add("an endless header", OK + b"X: ", BROKEN, endless=b"x" * 4096)
+_HEADS.add("headers without end", OK, BROKEN, endless=b"X: y\r\n" * 500)
+_HEADS.add("a header without a colon", OK + b"nonsense\r\n\r\n", BROKEN)
+_HEADS.add("half a head", OK + b"Content-Type: text/ev", BROKEN)
+_HEADS.add("a head with NUL", OK + b"X: a\0b\r\n\r\n", BROKEN)
+_HEADS.add("status 99", b"HTTP/1.1 99 No\r\n\r\n", BROKEN)
+_HEADS.add("status 1000", b"HTTP/1.1 1000 No\r\n\r\n", BROKEN)
+_HEADS.add("HTTP/2 in plain text", b"HTTP/2 200\r\n\r\n", BROKEN)
+_HEADS.add("a flood of 100", b"", BROKEN, endless=b"HTTP/1.1 100 Continue\r\n\r\n", slow=True)
+_HEADS.add("a flood of 103", b"", BROKEN, endless=b"HTTP/1.1 103 Hints\r\n\r\n", slow=True)
+_HEADS.add("101 and another protocol", b"HTTP/1.1 101 Switching\r\nUpgrade: x\r\n\r\n", BROKEN)
+
+_FRAMING = Group("Lengths and chunks")
+_FRAMING.add("a length of -1", STREAM + b"Content-Length: -1\r\n\r\n", BROKEN)
+_FRAMING.add("a length in words", STREAM + b"Content-Length: many\r\n\r\n", BROKEN)
+_FRAMING.add(
+    "a length of 5,000 digits", STREAM + b"Content-Length: %b\r\n\r\n" % (b"9" * 5000), BROKEN
+)
+_FRAMING.add(
+    "two lengths that differ",
+    STREAM + b"Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+    BROKEN,
+)
+_FRAMING.add(
+    "the same length twice",
+    STREAM + b"Content-Length: %d\r\n" % len(COMPLETED) * 2 + b"\r\n" + COMPLETED,
+    RESOLVES,
+)
+_FRAMING.add("a length too long", STREAM + b"Content-Length: 999\r\n\r\n" + LOG, AFTER_PROGRESS)
+_FRAMING.add("a length too short", STREAM + b"Content-Length: 9\r\n\r\n" + COMPLETED, EMPTY)
+_FRAMING.add(
+    "a length and chunks",
+    STREAM + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST,
+    EMPTY,
+)
+_FRAMING.add(
+    "a coding of transfer that nobody knows", STREAM + b"Transfer-Encoding: gzip\r\n\r\n", BROKEN
+)
+_FRAMING.add("a chunk size that is none", CHUNKED + b"zz\r\n", BROKEN)
+_FRAMING.add("a chunk of 2**64 bytes", CHUNKED + b"1" + b"0" * 16 + b"\r\n" + LOG, AFTER_PROGRESS)
+_FRAMING.add("a chunk size without end", CHUNKED, BROKEN, endless=b"0" * 4096)
+_FRAMING.add("an extension without end", CHUNKED + b"5;x=", BROKEN, endless=b"y" * 4096)
+_FRAMING.add("a chunk that is cut off", CHUNKED + b"ff\r\n" + LOG, AFTER_PROGRESS)
+_FRAMING.add("no last chunk", CHUNKED + chunk(b": hello\n\n"), BROKEN)
+_FRAMING.add("trailers without end", CHUNKED + b"0\r\n", BROKEN, endless=b"X: y\r\n" * 500)
+
+_BODIES = Group("The stream")
+_BODIES.add(
+    "a line without end", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: " + b"x" * 4096)
+)
+_BODIES.add(
+    "a comment without end",
+    CHUNKED + chunk(b":"),
+    "raises EventTooLarge",
+    endless=chunk(b"x" * 4096),
+)
+_BODIES.add(
+    "an event without end", CHUNKED, "raises EventTooLarge", endless=chunk(b"data: x\n" * 500)
+)
+_BODIES.add(
+    "an id without end",
+    CHUNKED + chunk(b"id: "),
+    "raises EventTooLarge",
+    endless=chunk(b"x" * 4096),
+)
+_BODIES.add("comments for ever", CHUNKED, WAITS, endless=chunk(b": x\n\n" * 500))
+_BODIES.add("pings for ever", CHUNKED, WAITS, endless=chunk(b"event: ping\ndata: x\n\n" * 100))
+_BODIES.add("blank lines for ever", CHUNKED, WAITS, endless=chunk(b"\n" * 4096))
+_BODIES.add(
+    "events that are not JSON for ever", CHUNKED, WAITS, endless=chunk(b"data: x\n\n" * 100)
+)
+_BODIES.add("pings alone", stream(b"event: ping\ndata: x\n\n"), ("goes on", EMPTY, EMPTY))
+_BODIES.add("garbage alone", stream(b"data: \xff\xfe\n\n" * 9), ("goes on", EMPTY, EMPTY))
+_BODIES.add("nested JSON", stream(b"data: " + DEEP + b"\n\n"), ("goes on", EMPTY, EMPTY))
+_BODIES.add("half an event", stream(COMPLETED[:-1]), EMPTY)
+_BODIES.add("nothing", stream(), EMPTY)
+_BODIES.add("bytes that are not UTF-8", stream(b"data: \xc3\n\n", COMPLETED), RESOLVES)
+_BODIES.add(
+    "NaN in the terminal event",
+    stream(b'data: {"type": "training.completed", "x": NaN}\n\n'),
+    ("goes on", EMPTY, EMPTY),
+)
+_BODIES.add("an id with NUL", stream(b"id: a\0b\n" + LOG, COMPLETED), RESOLVES)
+_BODIES.add(
+    "an id of control characters", stream(b"id: a\x01b\n" + LOG[6:]), "raises UnsendableCursor"
+)
+_BODIES.add(
+    "an id of 2,000 bytes",
+    stream(b"id: " + b"x" * 2000 + b"\n" + LOG[6:]),
+    "raises UnsendableCursor",
+)
+_BODIES.add("the same event for ever", stream(LOG), ("goes on", "goes on", EMPTY))
+_BODIES.add(
+    "a retry of 5,000 digits", stream(b"retry: " + b"9" * 5000 + b"\n\n", COMPLETED), RESOLVES
+)
+_BODIES.add("a retry of 0", stream(b"retry: 0\n\n"), EMPTY)
+
+_ANSWERS = Group("Other answers than a stream")
+_ANSWERS.add(
+    "HTML instead of a stream",
+    OK + b"Content-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>",
+    (EMPTY, EMPTY, REFUSED),
+)
+_ANSWERS.add("no type", OK + b"Content-Length: 0\r\n\r\n", (EMPTY, EMPTY, REFUSED))
+_ANSWERS.add(
+    "two types",
+    STREAM + b"Content-Type: text/html\r\nContent-Length: 0\r\n\r\n",
+    (EMPTY, EMPTY, REFUSED),
+)
+for _coding in (b"gzip", b"br", b"identity, deflate"):
+    _ANSWERS.add(
+        f"content coding {_coding.decode()}",
+        STREAM + b"Content-Encoding: " + _coding + b"\r\n\r\n" + COMPLETED,
+        REFUSED,
+    )
+_ANSWERS.add(
+    "HTTP/1.0", b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n" + COMPLETED, RESOLVES
+)
+_ANSWERS.add("204", b"HTTP/1.1 204 No\r\n\r\n", (EMPTY, EMPTY, "raises StatusError 204"))
+_ANSWERS.add("205", refusal(205), (EMPTY, EMPTY, "gives up (StatusError 205)"))
+_ANSWERS.add("304", b"HTTP/1.1 304 No\r\n\r\n", "gives up (StatusError 304)")
+_ANSWERS.add(
+    "401",
+    refusal(401),
+    ("gives up (StatusError 401)", "raises StatusError 401", "raises StatusError 401"),
+)
+_ANSWERS.add("999", refusal(999), "gives up (StatusError 999)")
+_ANSWERS.add(
+    "a refusal in HTML of 60 KB",
+    refusal(503, b"<html>\r\n\x1b[2J" * 5000),
+    "gives up (StatusError 503)",
+)
+_ANSWERS.add(
+    "a refusal of nested JSON", refusal(503, b'{"d":' + DEEP), "gives up (StatusError 503)"
+)
+_ANSWERS.add(
+    "a refusal that is cut off",
+    b"HTTP/1.1 503 No\r\nContent-Length: 99\r\n\r\nbusy",
+    "gives up (StatusError 503)",
+)
+_ANSWERS.add(
+    "a refusal without end",
+    b"HTTP/1.1 503 No\r\n\r\n",
+    "gives up (StatusError 503)",
+    endless=b"x" * 4096,
+)
+_ANSWERS.add(
+    "a refusal that falls silent",
+    b"HTTP/1.1 503 No\r\n\r\nbusy",
+    "gives up (StatusError 503)",
+    ends=Ends.SILENT,
+    slow=True,
+)
+for _after in (b"-1", b"9" * 5000, b"1e9", b"Fri, 99 Nov 9999 00:00:00 GMT", b"30, 60"):
+    _ANSWERS.add(
+        f"Retry-After: {_after[:32].decode()}",
+        refusal(503, b"", b"Retry-After: " + _after),
+        "gives up (StatusError 503)",
+    )
+for _to in (
+    b"/v1/jobs/job-1/events/stream",
+    b"http://evil.example/",
+    b"https://[::1",
+    b"/%zz\xff",
+    b"",
+):
+    _ANSWERS.add(
+        f"a redirect to {_to.decode('latin-1') or 'nowhere'}",
+        refusal(302, b"", b"Location: " + _to),
+        "gives up (StatusError 302)",
+    )
+
+_ENDS = Group("Silence and endings")
+_ENDS.add("silence before the head", b"", BROKEN, ends=Ends.SILENT, slow=True)
+_ENDS.add("silence in the head", OK + b"X: ", BROKEN, ends=Ends.SILENT, slow=True)
+_ENDS.add(
+    "silence after the head",
+    CHUNKED,
+    (WAITS, WAITS, "gives up (IdleTimeout)"),
+    ends=Ends.SILENT,
+    slow=True,
+)
+_ENDS.add(
+    "silence in an event",
+    CHUNKED + chunk(LOG[:-1]),
+    (WAITS, WAITS, "gives up (IdleTimeout)"),
+    ends=Ends.SILENT,
+    slow=True,
+)
+_ENDS.add(
+    "silence after the terminal event", CHUNKED + chunk(COMPLETED), RESOLVES, ends=Ends.SILENT
+)
+_ENDS.add("a reset before the head", b"", BROKEN, ends=Ends.RESET)
+_ENDS.add("a reset in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
+_ENDS.add("nobody at the address", b"", BROKEN, place=Place.REFUSED)
+_ENDS.add("a connection that is never accepted", b"", BROKEN, place=Place.UNREACHABLE, slow=True)
+_ENDS.add("a name without an address", b"", BROKEN, place=Place.NAMELESS)
+
+_TLS = Group("TLS")
+_TLS.add("a certificate that nobody trusts", b"", BROKEN, place=Place.UNTRUSTED)
+_TLS.add("a certificate of another name", b"", BROKEN, place=Place.MISNAMED)
+_TLS.add("no TLS on an https address", b"HTTP/1.1 400 No\r\n\r\n", BROKEN, place=Place.NOT_TLS)
+_TLS.add("TLS on an http address", b"", BROKEN, place=Place.UNEXPECTED_TLS)
+_TLS.add("a handshake that is never answered", b"", BROKEN, place=Place.HANDSHAKE, slow=True)
+_TLS.add("a cut before the head", b"", BROKEN, place=Place.CUT)
+_TLS.add("a cut in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
+_TLS.add("a cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)
+
+_CREATES = Group("The answer to a create")
+for _name, _body in {
+    "HTML": b"<html>",
+    "nothing": b"",
+    "nested JSON": b'{"job": ' + DEEP,
+    "JSON that is no object": b"[]",
+    "a job without an id": b'{"job": {}}',
+    "a job whose id is a number": b'{"job": {"id": 7}}',
+    "a job whose id no path can hold": b'{"job": {"id": ".."}}',
+    "NaN": b'{"job": {"id": "j", "x": NaN}}',
+    "bytes that are not UTF-8": b'{"job": {"id": "\xff"}}',
+    "more than its bound": b" " * 20_000,
+}.items():
+    _CREATES.add(_name, answer(_body), START_REFUSED, call=Call.START)
+_CREATES.add(
+    "numbers beyond a double",
+    answer(b'{"job": {"id": "j", "x": 1e999}}'),
+    RESOLVES,
+    call=Call.START,
+)
+_CREATES.add(
+    "a body without end", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.START
+)
+_CREATES.add(
+    "a body that falls silent",
+    JSON + b"Content-Length: 9\r\n\r\n{",
+    START_BROKEN,
+    ends=Ends.SILENT,
+    call=Call.START,
+    slow=True,
+)
+_CREATES.add(
+    "a body that is cut off", JSON + b"Content-Length: 9\r\n\r\n{", START_BROKEN, call=Call.START
+)
+_CREATES.add(
+    "a redirect",
+    refusal(307, b"", b"Location: /v1/jobs"),
+    "raises StatusError 307",
+    call=Call.START,
+)
+_CREATES.add(
+    "a refusal of nested JSON",
+    refusal(422, b'{"d":' + DEEP),
+    "raises StatusError 422",
+    call=Call.START,
+)
+
+_CALLS = Group("The answer to a short call")
+_CALLS.add("nested JSON", answer(b'{"job": ' + DEEP), START_REFUSED, call=Call.JOB)
+_CALLS.add("HTML", answer(b"<html>"), START_REFUSED, call=Call.JOB)
+_CALLS.add(
+    "a content coding",
+    JSON + b"Content-Encoding: gzip\r\nContent-Length: 2\r\n\r\n\x1f\x8b",
+    START_REFUSED,
+    call=Call.JOB,
+)
+_CALLS.add(
+    "a body without end", CHUNKED_JSON, START_REFUSED, endless=chunk(b" " * 4096), call=Call.JOB
+)
+_CALLS.add(
+    "a body that falls silent",
+    JSON + b"Content-Length: 9\r\n\r\n{",
+    START_BROKEN,
+    ends=Ends.SILENT,
+    call=Call.JOB,
+    slow=True,
+)
+_CALLS.add(
+    "a refusal without end",
+    b"HTTP/1.1 503 No\r\n\r\n",
+    "raises StatusError 503",
+    endless=b"x" * 4096,
+    call=Call.JOB,
+)
+
+GROUPS: Final = (_HEADS, _FRAMING, _BODIES, _ANSWERS, _ENDS, _TLS, _CREATES, _CALLS)
+KINDS: Final[tuple[Hostile, ...]] = tuple(kind for group in GROUPS for kind in group.kinds)
