@@ -207,7 +207,9 @@ def _server(table: Table) -> Mapping[str, Json]:
     for route in ROUTES:
         for answer in table.tables(route):
             _whole_job(answer)
-    table.table("scenario")
+    scenario = table.table("scenario")
+    for rule in scenario.tables("rule"):
+        _whole_job(rule)
     table.finish()
     return table.values
 

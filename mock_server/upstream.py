@@ -14,6 +14,7 @@ from anyio.streams.tls import TLSStream
 from attrs import define, field, frozen
 
 from mock_server.heads import Head, end_to_end
+from mock_server.net.malformed import what_is_wrong
 from mock_server.routing import Request
 from mock_server.shapes import ScenarioError
 
@@ -115,19 +116,14 @@ def _sentence(reason: Reason, error: BaseException) -> str:
         return f"its certificate is not trusted: {error.verify_message}"
     if reason is Reason.TLS:
         return f"the TLS handshake failed: {_reason_of(error)}"
-    if reason is Reason.MALFORMED:
-        return f"its answer is not valid HTTP/1.1: {_without_quotes(str(error))}"
+    if isinstance(error, h11.ProtocolError):
+        return f"its answer is not valid HTTP/1.1: {what_is_wrong(error)}"
     return (error.strerror if isinstance(error, OSError) else None) or "it is unreachable"
 
 
 def _reason_of(error: BaseException) -> str:
     said: object = getattr(error, "reason", None)  # not every SSLError has one
     return (str(said) if said else "the connection ended").lower().replace("_", " ")
-
-
-def _without_quotes(text: str) -> str:
-    """Return a message of h11 without the bytes of the peer that some of them quote."""
-    return text.partition(":")[0] if any(mark in text for mark in ("b'", 'b"')) else text
 
 
 @frozen

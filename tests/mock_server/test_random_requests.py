@@ -57,7 +57,7 @@ def seed() -> str:
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> int:
     """Give the number of requests."""
-    usual = "20000" if request.config.getoption("--thorough") else "1500"
+    usual = "4000" if request.config.getoption("--thorough") else "1500"
     return int(os.environ.get("ARKOR_RANDOM_REQUESTS", usual))
 
 

@@ -150,8 +150,8 @@ async def test_a_client_that_left_before_the_end_reached_it_may_come_back() -> N
         async with RawClient(mock.port) as client:
             await client.send(request_bytes("GET", f"/v1/jobs/{job}/events/stream", GOOD))
             await client.read_until(b"id: 3\n")
-        mock.gate("end").open()
         await mock.wait_for("stream", ended=True)
+        mock.gate("end").open()
         await opening(mock.port, job, "3")
         mock.verify.conduct()
 

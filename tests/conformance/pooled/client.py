@@ -143,6 +143,10 @@ class Trainer:
         )
 
     async def _conclude(self, frame: Mapping[str, Json]) -> Result:
+        if isinstance(found := frame.get("job"), Mapping) and frame["type"] == "job":
+            self._job = dict(found)
+            self._result = Result(self._job, [])
+            return self._result
         job = dict(self._job or {})
         kind = frame["type"]
         artifacts: Json = []

@@ -94,6 +94,9 @@ async def pool(
         yield client
 
 
+ENDS: Final = frozenset({"completed", "failed", "cancelled"})
+
+
 @define
 class Wire:
     """The requests of one trainer."""
@@ -130,6 +133,17 @@ class Wire:
                 await self._drained(response)
             finally:
                 await response.aclose()
+
+    async def ended(self, job_id: str) -> dict[str, Json] | None:
+        """Return the job if the backend says that it is over, whatever else it says None."""
+        try:
+            with connection_errors():
+                response = await self.client.send(self._request("GET", f"/{segment(job_id)}"))
+                job = _job_of(response.text) if response.is_success else {}
+        except (ConnectionFailed, Unusable):
+            return None
+        is_over = job.get("id") == job_id and job.get("status") in ENDS
+        return job if is_over else None
 
     @asynccontextmanager
     async def stream(self, job_id: str, cursor: str) -> AsyncGenerator[httpx.Response, None]:

@@ -16,6 +16,8 @@ from tests.conformance.pooled.rules import Backoff, is_permanent, parse_object, 
 from tests.conformance.pooled.sse import Block, EventReader
 
 MOST_IDS: Final = 4096
+_TERMINAL: Final = frozenset({"training.completed", "training.failed"})
+_SAYS_TERMINAL: Final = re.compile(r'"type"\s*:\s*"training\.(completed|failed)"')
 _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 
 
@@ -57,11 +59,17 @@ class Stream:
     is_new_job: Callable[[], bool]
     _progress_at: float = field(default=0.0, init=False)
     _progressed: bool = field(default=False, init=False)
+    _empty: bool = field(default=True, init=False)
+    _lost_the_end: bool = field(default=False, init=False)
 
     async def run(self) -> Mapping[str, Json] | None:
-        """Return the terminal frame, or None after a clean end with progress; raises Setback."""
+        """Return how it ended, or None after a clean end with progress; raises Setback.
+
+        That is a terminal frame, or the job itself under the type `job` (ARK-STR-18).
+        """
         self._progress_at = self.options.clock.now()
         self.cursor.remember(self.cursor.value)
+        resumed = bool(self.cursor.value)
         try:
             async with self.wire.stream(self.job_id, self.cursor.value) as response:
                 await self._check(response)
@@ -70,10 +78,22 @@ class Stream:
                         return frame
                     await self._deliver(frame)
         except ConnectionFailed as error:
+            if (job := await self._job(asks=self._lost_the_end)) is not None:
+                return job
             raise Setback(error) from error
+        if (
+            job := await self._job(asks=self._lost_the_end or (resumed and self._empty))
+        ) is not None:
+            return job
         if not self._progressed:
             raise Setback(ConnectionFailed("the stream ended without progress"))
         return None
+
+    async def _job(self, *, asks: bool) -> Mapping[str, Json] | None:
+        if not (asks and self.options.place.hardened):
+            return None
+        job = await self.wire.ended(self.job_id)
+        return None if job is None else {"type": "job", "job": job}
 
     async def _check(self, response: httpx.Response) -> None:
         options = self.options
@@ -114,6 +134,10 @@ class Stream:
         if block.data is None:
             return None
         frame = None if block.name == "ping" else parse_object(block.data)
+        self._empty &= block.name == "ping"
+        self._lost_the_end = (
+            frame is None and (block.name in _TERMINAL or bool(_SAYS_TERMINAL.search(block.data)))
+        ) or (frame is None and self._lost_the_end)
         profile = self.options.profile
         if profile == "2026-05" or (frame is not None and (profile == "2026-07" or is_new)):
             self._progressed = True
