@@ -1,12 +1,11 @@
 """Any number of random requests: the processes live, stay small, and write no secret down.
 
-`ARKOR_RANDOM_REQUESTS=100000` says how many there are, `ARKOR_RANDOM_SEED=…` repeats a failure.
+`ARKOR_RANDOM_REQUESTS=100000` says how many there are, `ARKOR_RANDOM_SEED=…` draws others.
 """
 
 import json
 import os
 import re
-import secrets
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -49,7 +48,7 @@ TELLING = {
 @pytest.fixture
 def seed() -> str:
     """Give the seed; pytest shows what it prints when a test fails."""
-    found = os.environ.get("ARKOR_RANDOM_SEED") or secrets.token_hex(4)
+    found = os.environ.get("ARKOR_RANDOM_SEED", "1")
     print(f"ARKOR_RANDOM_SEED={found}")  # noqa: T201
     return found
 
