@@ -147,7 +147,21 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
 
 
 def _job_rule(status: str) -> Mapping[str, Json]:
-    return {"on": {"route": "job"}, "json": {"job": {"id": "{job}", "status": status}}}
+    job: dict[str, Json] = {
+        "id": "{job}",
+        "orgId": "org-1",
+        "projectId": "project-1",
+        "name": "{name}",
+        "status": status,
+        "config": {"model": "kit/model"},
+        "createdAt": "2026-05-01T00:00:00Z",
+        "startedAt": "2026-05-01T00:00:01Z",
+    }
+    if status != "running":
+        job["completedAt"] = "2026-05-01T00:00:02Z"
+    if status == "failed":
+        job["error"] = "it failed"
+    return {"on": {"route": "job"}, "json": {"job": job}}
 
 
 def _answer(attempt: Attempt) -> Mapping[str, Json]:

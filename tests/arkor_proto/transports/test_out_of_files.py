@@ -13,6 +13,7 @@ from arkor_proto import GaveUp, TransportError
 from arkor_proto._wire import chat_request
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
+from mock_server import ConnectionOpened
 from tests.arkor_proto.blocking import stage as blocking_stage
 from tests.arkor_proto.script import ENDPOINT
 from tests.arkor_proto.transports import stage
@@ -90,10 +91,12 @@ async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None
                     assert (await client.job("j")).id == "j"
         else:
             await to_thread.run_sync(_ask_twice, mock.base_url)
+        opened = [each for each in mock.journal if isinstance(each, ConnectionOpened)]
+        assert len(opened) == 1
 
 
 def _ask_twice(base_url: str) -> None:
     with blocking_stage.client_of(base_url) as client:
         client.job("j")
-        with no_files(4):  # a call waits at a place of its own; a connection would take two more
+        with no_files(12):  # a call waits at a place of its own, and the backend is in this process
             assert client.job("j").id == "j"
