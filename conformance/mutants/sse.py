@@ -438,12 +438,6 @@ def reads_json_in_comments() -> None:
 
 
 @breaks("ARK-SSE-9")
-def reads_fields_in_comments() -> None:
-    """A comment that looks like a field is one."""
-    speak(Dialect(field=lambda line: plain_field(line.lstrip(": "))))
-
-
-@breaks("ARK-SSE-9")
 def reads_a_last_comment() -> None:
     """A comment at the end of the stream that is a JSON object is an event."""
     speak(Dialect(field=_talkative))
