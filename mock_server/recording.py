@@ -12,10 +12,10 @@ from attrs import define, evolve, field
 from mock_server.framing import Frame
 from mock_server.heads import BodyKind, Head
 from mock_server.model import Scenario
-from mock_server.net.service import Answered, Origin, Reports, Source, answered_with_failure
+from mock_server.net.service import Answered, Origin, Reports, Source, refused_as_compressed
 from mock_server.routing import Request
 from mock_server.transcription import Heard, transcribed
-from mock_server.upstream import Failure, Reason
+from mock_server.upstream import Failure
 from mock_server.vocabulary import Ending, Resume, Route, Shift
 
 
@@ -69,7 +69,12 @@ class RecordingOrigin:
         if coding is not None:
             self._heard = [each for each in self._heard if each is not heard]
             self._tape.dropped(heard)
-            return await _refused(answered, coding, reports)
+            # Its secrets could not be taken out, nor its frames told apart.
+            why = (
+                f"the answer is compressed ({coding}) though it was asked for uncompressed, and a "
+                "recording cannot look into it; turn compression off at the upstream"
+            )
+            return await refused_as_compressed(answered, why, reports)
         heard.head, heard.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
             heard.body = answered.body
@@ -87,19 +92,6 @@ class RecordingOrigin:
     def scenario(self) -> Scenario:
         """Return what was heard so far as a scenario."""
         return transcribed(self._heard)
-
-
-async def _refused(answered: Answered, coding: str, reports: Reports) -> Answered:
-    """Refuse a compressed answer: its secrets could not be taken out, nor its frames told apart."""
-    if not isinstance(answered.body, bytes):
-        await answered.body.aclose()
-    failure = Failure(
-        Reason.COMPRESSED,
-        f"the answer is compressed ({coding}) though it was asked for uncompressed, and a recording "
-        "cannot look into it; turn compression off at the upstream",
-    )
-    reports.failed(failure)
-    return answered_with_failure(failure)
 
 
 @define(eq=False)

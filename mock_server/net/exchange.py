@@ -20,14 +20,14 @@ from mock_server.net.service import (
     FixedSource,
     Service,
     Source,
-    answered_with_failure,
+    refused_as_compressed,
 )
 from mock_server.net.wire import AnyWire
 from mock_server.operations import AwaitGate, End, Operation, Pause, Write
 from mock_server.program import ExchangeProgram
 from mock_server.promise import Promise, Terms, announced
 from mock_server.routing import Request
-from mock_server.upstream import Failure, Reason
+from mock_server.upstream import Failure
 from mock_server.vocabulary import Ending, Framing, Lost
 
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
@@ -140,15 +140,11 @@ class ExchangeOnWire:
         about = BodyKind.of(answered.head.headers)
         if not (about.stream and about.coding and self._program.looks_into_frames):
             return None
-        if not isinstance(answered.body, bytes):
-            await answered.body.aclose()
-        failure = Failure(
-            Reason.COMPRESSED,
+        why = (
             f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
-            "turn compression off at the upstream, or take the rules about frames away",
+            "turn compression off at the upstream, or take the rules about frames away"
         )
-        self.failed(failure)
-        return answered_with_failure(failure)
+        return await refused_as_compressed(answered, why, self)
 
     async def early(self, head: Head) -> None:
         """Hand a head on that the origin sent before its answer; with rules, not before they say."""

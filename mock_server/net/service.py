@@ -21,7 +21,7 @@ from mock_server.journal import Journal, RuleFired
 from mock_server.model import Limits
 from mock_server.net.tls import TlsSettings
 from mock_server.routing import Claims, Request
-from mock_server.upstream import Failure
+from mock_server.upstream import Failure, Reason
 from mock_server.vocabulary import Ending, Outage, Resume, Shift
 
 BATCH: Final = 64
@@ -99,6 +99,15 @@ def answered_with_failure(failure: Failure, where: str = "") -> Answered:
     reply = reply_json(failure.status, words)
     head = Head(reply.status, phrase_of(reply.status), reply.headers)
     return Answered(head, reply.body, failed=True)
+
+
+async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
+    """Let an answer go that has to be looked into and cannot be; the client gets a 502 with `why`."""
+    if not isinstance(answered.body, bytes):
+        await answered.body.aclose()
+    failure = Failure(Reason.COMPRESSED, why)
+    reports.failed(failure)
+    return answered_with_failure(failure)
 
 
 @define
