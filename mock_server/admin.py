@@ -26,7 +26,7 @@ from mock_server.heads import Head, phrase_of
 from mock_server.journal import ConnectionFailed, Journal, record_to_dict
 from mock_server.model import Limits, Scenario
 from mock_server.net.host import Host
-from mock_server.net.hosts import HostNames
+from mock_server.net.host_names import HostNames
 from mock_server.net.listener import Listener
 from mock_server.net.service import Answered, Origin, Reports, Service
 from mock_server.net.tls import TlsSettings

@@ -20,7 +20,7 @@ from mock_server.codec import checked_file, scenario_from_file, scenario_schema,
 from mock_server.durable import one_line, reason_of, say
 from mock_server.explain import explain
 from mock_server.model import Scenario
-from mock_server.net.hosts import OddHost, address_of, checked_name, is_loopback
+from mock_server.net.host_names import OddHost, address_of, checked_name, is_loopback
 from mock_server.net.tls import TlsUnavailable
 from mock_server.phrasing import count_of
 from mock_server.process import Process, serve

@@ -19,7 +19,7 @@ from attrs import field, frozen
 
 from mock_server.admin import AdminServer
 from mock_server.model import Scenario
-from mock_server.net.hosts import address_of
+from mock_server.net.host_names import address_of
 from mock_server.net.service import Origin
 from mock_server.net.tls import throw_away_tls
 

@@ -10,7 +10,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from mock_server.net.hosts import address_of, in_url
+from mock_server.net.host_names import address_of, in_url
 from mock_server.vocabulary import Outage
 
 _BACKLOG: Final = 1024

@@ -14,7 +14,14 @@ import pytest
 from mock_server.__main__ import main
 from mock_server.admin import AdminServer
 from mock_server.model import Scenario
-from mock_server.net.hosts import HostNames, OddHost, address_of, checked_name, in_url, is_loopback
+from mock_server.net.host_names import (
+    HostNames,
+    OddHost,
+    address_of,
+    checked_name,
+    in_url,
+    is_loopback,
+)
 from tests.mock_server.rawclient import Answer, RawClient
 
 pytestmark = pytest.mark.anyio
