@@ -2,9 +2,9 @@
 
     python .ci/lowest.py >lowest.txt && pip install -c lowest.txt -e '.[test]'
 
-Every direct dependency has a lower bound, `name[extras]>=version`; one without it is an error, for
-nobody could know what it was tested with. What is ours, and what an environment marker leaves out,
-is passed over.
+Every direct dependency must have a lower bound, `name[extras]>=version`: without one there is no
+version to test with, so it is an error. Our own extras and dependencies with an environment marker
+are skipped.
 """
 
 import re

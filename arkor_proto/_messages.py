@@ -82,7 +82,8 @@ class Broken:
 class Handled:
     """The application is done with an event; `error` is what its callback raised.
 
-    An event that no callback was called with is not `heard`: it is behind the cursor again.
+    With `heard=False` no callback was called: the cursor goes back to before the event, so that the
+    next stream brings it again.
     """
 
     delivery: int

@@ -254,8 +254,8 @@ class _Recording:
     drain: Callable[[], None]
     jobs: list[str] = field(factory=list[str])
     claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report: the case judges what was sent, to the letter,
-    while the mock's journal hides whatever could be a secret of somebody."""
+    """The request that the mock is about to report. The case judges exactly what was sent, and the
+    mock's journal has it only without anything that may be a secret."""
     _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
     _held: set[int] = field(factory=set[int], init=False)
     """Connections that are not shown until they carry a request of the case."""

@@ -346,7 +346,7 @@ class Driver:
                 self.call_back(delivery.event)
         except AsyncCallbackError:
             self._calling = None
-            self._give_back(delivery)  # nobody has heard it
+            self._give_back(delivery)  # it returned an awaitable: it has not run
             raise
         except Exception as raised:  # noqa: BLE001 (the session decides what it means)
             error = raised

@@ -108,7 +108,7 @@ class QuietAfter:
         return (self.reference,)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for callbacks behind the event."""
+        """Look for a callback that ran after the event."""
         event = trace.first(self.reference)
         expected = f"{'no' if self.quiet else 'a'} callback after {self.reference}"
         if event is None:

@@ -4,7 +4,7 @@ Not all of what a client does is the protocol's business. A kit that finds fault
 judges taste.
 """
 
-# Variants reach into what nobody else may touch.
+# Variants patch private names.
 # ruff: noqa: D401
 # pyright: reportPrivateUsage=false
 

@@ -1,6 +1,6 @@
 """Mutants of cancel."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 

@@ -1,6 +1,6 @@
 """Mutants of the ids themselves: opaque texts that go back as they came."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401
 # pyright: reportPrivateUsage=false
 

@@ -4,7 +4,7 @@ It knows the algorithm of WHATWG HTML 9.2.6, written apart from the core. It ref
 requirement a change violates.
 """
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: SLF001
 # pyright: reportPrivateUsage=false
 

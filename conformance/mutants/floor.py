@@ -1,6 +1,6 @@
 """Mutants of the delays that a server asks for: `retry` and `Retry-After`."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 

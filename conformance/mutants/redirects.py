@@ -1,6 +1,6 @@
 """Mutants of redirects."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401, SLF001, PLR2004
 # pyright: reportPrivateUsage=false
 

@@ -5,7 +5,7 @@ any client is opened. It carries the requirements that the result violates: a ki
 another reason has not understood it.
 """
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: SLF001
 # pyright: reportPrivateUsage=false
 

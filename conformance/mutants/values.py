@@ -1,6 +1,6 @@
 """Mutants of what JSON means: its dialect, its limits, and members of other types than expected."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401, SLF001
 # pyright: reportPrivateUsage=false
 

@@ -1,6 +1,6 @@
 """Mutants of the requests themselves, and of what they must not do."""
 
-# Mutants reach into what nobody else may touch.
+# Mutants patch private names.
 # ruff: noqa: D401
 # pyright: reportPrivateUsage=false
 

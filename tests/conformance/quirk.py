@@ -3,7 +3,7 @@
 Each is right in every single step and wrong in some combination, which is what exploring is for.
 """
 
-# Quirks reach into what nobody else may touch.
+# Quirks patch private names.
 # ruff: noqa: SLF001
 # pyright: reportPrivateUsage=false
 

@@ -69,6 +69,13 @@ TOLD = [
 ]
 
 
+def told_of(path: Path, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """Check a file that is not right; return what is told of it, without its name."""
+    assert main(["check", str(path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    return [line.removeprefix(f"arkor-mock: {path}: ") for line in lines]
+
+
 def test_every_mistake_of_a_file_is_told_with_its_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -87,11 +94,7 @@ def test_mistakes_that_only_a_whole_scenario_shows_are_all_told(
         '[[job]]\nid = "a"\n[[job]]\nid = "a"\n[[rule]]\n[[rule]]\n'
         'body = "x"\njson = 1\nafter = {frames = 1}\n[[rule]]\nstall = {ms = 80000000}\n'
     )
-    assert main(["check", str(path)]) == 1
-    told = [
-        line.removeprefix(f"arkor-mock: {path}: ") for line in capsys.readouterr().err.splitlines()
-    ]
-    assert told == [
+    assert told_of(path, capsys) == [
         "rule 1: does nothing; give it a fault, such as end = 'rst' (line 5)",
         "rule 2: body and json exclude each other; keep one (line 6)",
         "rule 2: `after` needs an end or a stall that happens there (line 6)",
@@ -108,11 +111,7 @@ def test_the_same_mistakes_in_json_have_their_lines(
         '{\n"schema": 1,\n"rule": [\n{"end": "rst"},\n{"on":\n{"route": "steam"},\n'
         '"frames": [{"data": "a\\"]"},\n{}]}\n], "jbo": []}'
     )
-    assert main(["check", str(path)]) == 1
-    told = [
-        line.removeprefix(f"arkor-mock: {path}: ") for line in capsys.readouterr().err.splitlines()
-    ]
-    assert told == [
+    assert told_of(path, capsys) == [
         "rule 2: on.route: 'steam' is unknown; did you mean 'stream'? (line 6)",
         "rule 2: frames 2: an empty frame; give it data, json, raw, bytes_hex or comment (line 8)",
         "'jbo' is unknown; did you mean 'job'? (line 9)",

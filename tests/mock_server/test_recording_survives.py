@@ -139,16 +139,21 @@ async def test_what_is_recovered_is_what_would_have_been_written(
     tape.discard()
 
 
-def test_a_line_that_was_being_written_is_left_out(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out = tmp_path / "out.toml"
+def record_and_kill(out: Path, tail: bytes) -> None:
+    """Record one exchange, kill the recorder, and add `tail` to what it left behind."""
     with mock_in_thread() as mock, recording(mock.base_url, out) as (process, url):
         get(url + "/v1/me")
         process.kill()
         process.wait(10)
     with out.with_name("out.toml.partial").open("ab") as partial:
-        partial.write(b'{"n": 2, "asked": {"meth')
+        partial.write(tail)
+
+
+def test_a_line_that_was_being_written_is_left_out(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.toml"
+    record_and_kill(out, b'{"n": 2, "asked": {"meth')
     assert main(["recover", str(out.with_name("out.toml.partial"))]) == 0
     said = capsys.readouterr().err
     assert "is cut off" in said
@@ -185,12 +190,7 @@ def test_what_comes_before_a_damaged_line_is_recovered(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], line: bytes
 ) -> None:
     out = tmp_path / "out.toml"
-    with mock_in_thread() as mock, recording(mock.base_url, out) as (process, url):
-        get(url + "/v1/me")
-        process.kill()
-        process.wait(10)
-    with out.with_name("out.toml.partial").open("ab") as partial:
-        partial.write(line + b"\n{}\n")
+    record_and_kill(out, line + b"\n{}\n")
     assert main(["recover", str(out)]) == 0
     assert "is damaged; what follows it is lost" in capsys.readouterr().err
     assert len(scenario_from_file(out).rules) == 1

@@ -1,5 +1,5 @@
-// JSON of foreign origin. A value that is nested too deeply is not read at all: to print it, or to
-// walk over it, would exhaust the stack of whoever tries (ARK-SEC-10).
+// JSON from the backend. A value that is nested too deeply is refused, because printing it or walking
+// through it would overflow the stack (ARK-SEC-10).
 
 import { isObject } from "./events.mjs";
 
