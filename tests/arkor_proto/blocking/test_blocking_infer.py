@@ -10,7 +10,7 @@ from arkor_proto._wire import chat_request
 from arkor_proto.transports.blocking import MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.stage import answering, client_of
 from tests.arkor_proto.script import ENDPOINT, TOKEN, frame
-from tests.arkor_proto.transports.peer import STREAM_HEAD, Visit, chunk
+from tests.arkor_proto.transports.peer import stream_of
 
 CHAT = chat_request(ENDPOINT, [{"role": "user", "content": "hi"}], job_id="j", step=1)
 DONE = b"data: [DONE]\n\n"
@@ -24,12 +24,7 @@ def delta(text: str) -> bytes:
 def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
     pieces: list[str] = []
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
-        while endless:
-            await visit.send(chunk(b": wait\n\n"))
-        await visit.until_left()
+    backend = stream_of(delta("Hel"), again=b": wait\n\n" if endless else b"")
 
     timeouts = Timeouts(chat=0.1) if endless else Timeouts(chat_silence=0.1)
     said = "not whole within 0.1 seconds" if endless else "no byte of it within 0.1 seconds"
@@ -43,11 +38,7 @@ def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
 
 
 def test_a_slow_application_is_no_silence_of_the_backend() -> None:
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
-        await visit.send(chunk(delta("lo") + DONE))
-        await visit.until_left()
+    backend = stream_of(delta("Hel"), delta("lo") + DONE)
 
     def slow(_: str) -> None:
         time.sleep(0.1)
@@ -64,10 +55,7 @@ def test_what_came_in_the_same_read_as_an_error_is_heard_first() -> None:
     pieces: list[str] = []
     error = frame(json.dumps({"error": {"message": f"out of capacity for {TOKEN}"}}))
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel") + delta("lo") + error))
-        await visit.until_left()
+    backend = stream_of(delta("Hel") + delta("lo") + error)
 
     with (
         answering(backend) as peer,

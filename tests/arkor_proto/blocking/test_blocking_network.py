@@ -37,6 +37,7 @@ from tests.arkor_proto.transports.peer import (
     json_answer,
     refusal,
     refused,
+    stream_of,
 )
 
 SOON = 0.05
@@ -389,11 +390,7 @@ def test_an_abort_during_a_tls_handshake_ends_it(trusting: ssl.SSLContext) -> No
 def test_an_abort_by_a_hook_keeps_the_event_behind_it_from_being_heard() -> None:
     heard: list[int | None] = []
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
-        await visit.send(chunk(frame("no json", id="2") + frame(log(3), id="3")))
-        await visit.until_left()
+    backend = stream_of(frame(log(1), id="1"), frame("no json", id="2") + frame(log(3), id="3"))
 
     with answering(backend) as peer, client_of(peer.base_url) as client:
         callbacks = Callbacks(

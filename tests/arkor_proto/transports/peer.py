@@ -107,6 +107,21 @@ class Visit:
 Handler: TypeAlias = Callable[[Visit], Awaitable[None]]
 
 
+def stream_of(first: bytes, *others: bytes, again: bytes = b"") -> Handler:
+    """Answer with an event stream of these chunks, `again` without end, until the client leaves."""
+
+    async def handle(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(first))
+        for data in others:
+            await visit.send(chunk(data))
+        while again:
+            await visit.send(chunk(again))
+        await visit.until_left()
+
+    return handle
+
+
 @define(eq=False)
 class Peer:
     """A listening backend. `open_connections` counts those that neither side has closed."""

@@ -8,7 +8,14 @@ import pytest
 from arkor_proto import Aborted, Reconnecting, TrainingLog
 from arkor_proto.transports.anyio import Callbacks, Trainer
 from tests.arkor_proto.script import COMPLETED, STARTED, frame, log
-from tests.arkor_proto.transports.peer import STREAM_HEAD, Visit, chunk, listening, refusal
+from tests.arkor_proto.transports.peer import (
+    STREAM_HEAD,
+    Visit,
+    chunk,
+    listening,
+    refusal,
+    stream_of,
+)
 from tests.arkor_proto.transports.stage import (
     VirtualClock,
     asked,
@@ -109,10 +116,7 @@ async def test_an_abort_while_connecting_leaves_no_socket() -> None:
 async def test_an_abort_inside_a_callback_beats_a_terminal_frame_that_is_buffered() -> None:
     heard: list[object] = []
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(frame(STARTED, id="1") + frame(COMPLETED, id="2")))
-        await visit.until_left()
+    backend = stream_of(frame(STARTED, id="1") + frame(COMPLETED, id="2"))
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
 
@@ -265,11 +269,7 @@ async def test_a_wait_that_is_cancelled_at_a_pause_hears_the_event_again() -> No
 async def test_an_abort_by_a_hook_keeps_the_event_behind_it_from_being_heard() -> None:
     heard: list[int | None] = []
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
-        await visit.send(chunk(frame("no json", id="2") + frame(log(3), id="3")))
-        await visit.until_left()
+    backend = stream_of(frame(log(1), id="1"), frame("no json", id="2") + frame(log(3), id="3"))
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
         callbacks = Callbacks(

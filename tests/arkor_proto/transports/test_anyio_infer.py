@@ -19,6 +19,7 @@ from tests.arkor_proto.transports.peer import (
     json_answer,
     listening,
     refusal,
+    stream_of,
 )
 from tests.arkor_proto.transports.stage import asked, client_of, serve, trainer_of
 
@@ -179,12 +180,7 @@ async def test_no_token_is_ever_logged_printed_or_raised(
 async def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
     pieces: list[str] = []
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
-        while endless:
-            await visit.send(chunk(b": wait\n\n"))
-        await visit.until_left()
+    backend = stream_of(delta("Hel"), again=b": wait\n\n" if endless else b"")
 
     timeouts = Timeouts(chat=0.1) if endless else Timeouts(chat_silence=0.1)
     said = "not whole within 0.1 seconds" if endless else "no byte of it within 0.1 seconds"
@@ -196,11 +192,7 @@ async def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
 
 
 async def test_a_slow_application_is_no_silence_of_the_backend() -> None:
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
-        await visit.send(chunk(delta("lo") + DONE))
-        await visit.until_left()
+    backend = stream_of(delta("Hel"), delta("lo") + DONE)
 
     async def slow(_: str) -> None:
         await anyio.sleep(0.1)
@@ -214,10 +206,7 @@ async def test_what_came_in_the_same_read_as_an_error_is_heard_first() -> None:
     pieces: list[str] = []
     error = frame(json.dumps({"error": {"message": f"out of capacity for {TOKEN}"}}))
 
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(delta("Hel") + delta("lo") + error))
-        await visit.until_left()
+    backend = stream_of(delta("Hel") + delta("lo") + error)
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
         with pytest.raises(ResponseError, match=r"inference: out of capacity for \*\*\*"):
