@@ -126,6 +126,32 @@ def test_an_overview_of_a_green_run_says_that_it_conforms(page: Page, tmp_path: 
 
 
 @pytest.mark.parametrize(
+    ("cell", "said", "share"),
+    [
+        ("budget, 2026-05", "1 of 2 pass", "50%"),
+        ("budget, 2026-07", "1 of 1 pass", "100%"),
+        ("resume, 2026-07", "0 of 1 pass", "0%"),
+        ("create, 2026-07", "1 n/a", "0%"),
+    ],
+)
+def test_a_cell_of_the_overview_says_what_passed_and_is_shaded_by_its_share(
+    page: Page, tmp_path: Path, cell: str, said: str, share: str
+) -> None:
+    results = [
+        result(Verdict.FAIL),
+        named("budget.other", "ARK-BUD-1", Verdict.PASS),
+        result(Verdict.PASS, profile="2026-07"),
+        named("resume.third", "ARK-BUD-2", Verdict.WARN, "2026-07"),
+        named("create.fourth", "ARK-BUD-2", Verdict.NOT_APPLICABLE, "2026-07"),
+    ]
+    write_run([tmp_path / "report.html"], run(results))
+    page.go((tmp_path / "report.html").as_uri())
+    link = f"document.querySelector('[aria-label^=\"{cell}\"]')"
+    assert page.text(f"{link}.lastChild.textContent") == said
+    assert page.text(f"{link}.style.getPropertyValue('--share')") == share
+
+
+@pytest.mark.parametrize(
     ("selector", "shown"),
     [
         ("[aria-label^='budget, 2026-05']", "budget.small,budget.other"),

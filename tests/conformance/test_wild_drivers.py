@@ -221,3 +221,8 @@ def test_a_driver_that_ended_before_it_was_first_read_is_stopped_without_a_fuss(
             await conversation.stop()
 
     anyio.run(play)
+
+
+def test_a_run_of_which_nobody_said_how_much_may_hang_stops_after_six_in_a_row() -> None:
+    done = judge("hangs", "--filter", "create.*", "-j", "1", patience="0.05")
+    assert (done.status, "6 cases hung, for 0.05 s each and in a row" in done.out) == (1, True)

@@ -1,8 +1,10 @@
 """What peers send takes bounded memory, and what is long leaves others their turn."""
 
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+import resource
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 import anyio
 import pytest
@@ -288,3 +290,39 @@ async def test_toml_is_read_beside_other_work_and_has_a_bound() -> None:
         assert await turns_of_others(mock.port, put) > 3
         answer = await driver.ask("PUT", "/servers/1/scenario", b"#" * (4 << 20), headers)
         assert answer.status == 413
+
+
+@contextmanager
+def few_files(spare: int) -> Generator[None, None, None]:
+    """Let this process open `spare` more files than it has open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.socket() as probe:
+        lowest_free = probe.fileno()
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + spare, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+async def test_connections_for_which_no_file_is_left_are_told_so_and_the_next_is_served() -> None:
+    async with MockServer() as mock:
+        with few_files(100):  # the mock keeps 64 for itself; each connection takes two here
+            async with AsyncExitStack() as stack:
+                clients = [
+                    await stack.enter_async_context(RawClient(mock.port)) for _ in range(25)
+                ]
+                statuses = [(await client.ask("GET", "/v1/jobs/none")).status for client in clients]
+        assert (statuses[0], set(statuses), statuses[-1]) == (404, {404, 503}, 503)
+        async with RawClient(mock.port) as client:
+            assert (await client.ask("GET", "/v1/jobs/none")).status == 404
+
+
+async def test_a_server_for_which_there_is_no_socket_is_refused_and_the_admin_goes_on() -> None:
+    async with AdminServer(TOKEN) as admin, RawClient(admin.port) as client:
+        driver = Driver(admin, client)
+        assert (await driver.ask("GET", "/health")).status == 200
+        with few_files(0):
+            refused = await driver.ask("POST", "/servers", {})
+        assert (refused.status, "no port for a server" in str(refused.json)) == (503, True)
+        assert (await driver.ask("POST", "/servers", {})).status == 201
