@@ -1,7 +1,7 @@
 """The Arkor trainer protocol: a sans-IO core with thin transports."""
 
 # First: what is imported before it cannot be interrupted in peace.
-import arkor_proto._cli_early  # noqa: F401  # pyright: ignore[reportUnusedImport]
+import arkor_proto._early_signals  # noqa: F401  # pyright: ignore[reportUnusedImport]
 from arkor_proto._backoff import Jitter, Random, ReconnectPolicy
 from arkor_proto._errors import (
     Aborted,

@@ -309,9 +309,7 @@ async def test_connections_for_which_no_file_is_left_are_told_so_and_the_next_is
     async with MockServer() as mock:
         with few_files(100):  # the mock keeps 64 for itself; each connection takes two here
             async with AsyncExitStack() as stack:
-                clients = [
-                    await stack.enter_async_context(RawClient(mock.port)) for _ in range(25)
-                ]
+                clients = [await stack.enter_async_context(RawClient(mock.port)) for _ in range(25)]
                 statuses = [(await client.ask("GET", "/v1/jobs/none")).status for client in clients]
         assert (statuses[0], set(statuses), statuses[-1]) == (404, {404, 503}, 503)
         async with RawClient(mock.port) as client:

@@ -29,7 +29,7 @@ token = "tok-dataset-file-secret"
 max_steps = 3
 """
 _SECRETS: Final = (TOKEN, "tok-dataset-file-secret")
-_COMMAND: Final = (sys.executable, "-W", "error", "-m", "arkor_proto.cli")
+_COMMAND: Final = (sys.executable, "-W", "error", "-m", "arkor_proto")
 
 
 def environment(**changes: str | None) -> dict[str, str]:

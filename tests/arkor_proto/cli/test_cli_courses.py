@@ -102,7 +102,7 @@ def test_a_terminal_sees_one_line_that_changes(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with serving() as backend, os.fdopen(ours, "rb", buffering=0) as screen:
         process = subprocess.Popen(  # noqa: S603 (it is the command under test)
-            [sys.executable, "-m", "arkor_proto.cli", "run", job_file(tmp_path)],
+            [sys.executable, "-m", "arkor_proto", "run", job_file(tmp_path)],
             env=environment(ARKOR_BASE_URL=backend.base_url),
             stdout=theirs,
         )
@@ -215,9 +215,7 @@ def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
 
 
 def test_without_h11_it_says_what_to_install() -> None:
-    code = (
-        "import sys; sys.modules['h11'] = None; from arkor_proto.cli import main; sys.exit(main())"
-    )
+    code = "import sys; sys.modules['h11'] = None; from arkor_proto.cli.main import main; sys.exit(main())"
     ended = subprocess.run(  # noqa: S603 (it is the command under test)
         [sys.executable, "-c", code, "follow", "j", "--base-url", "http://127.0.0.1:9"],
         env=environment(),

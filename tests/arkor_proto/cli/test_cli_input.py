@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from arkor_proto.cli import main
+from arkor_proto.cli.main import main
 from tests.arkor_proto.cli.command import JOB, TOKEN, environment, job_file, run
 
 ADDRESS = ("--base-url", "http://127.0.0.1:9")

@@ -15,7 +15,7 @@ from tests.arkor_proto.cli.command import environment
 
 # An import that never ends, in the place of a dependency that comes early and one that comes late.
 HANGS = "import os\nos.write(1, b'importing')\nos.read(0, 1)\n"
-SCRIPT = "import sys\nfrom arkor_proto.cli import main\nsys.exit(main())\n"
+SCRIPT = "import sys\nfrom arkor_proto.cli.main import main\nsys.exit(main())\n"
 SIGNALS = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
@@ -54,7 +54,7 @@ def script(folder: Path) -> str:
 def test_a_signal_amid_the_imports_ends_the_command_without_a_word(
     tmp_path: Path, number: signal.Signals, code: int, module: str, *, installed: bool
 ) -> None:
-    start = (script(tmp_path),) if installed else ("-m", "arkor_proto.cli")
+    start = (script(tmp_path),) if installed else ("-m", "arkor_proto")
     arguments = ("follow", "j", "--base-url", "http://127.0.0.1:1")
     with importing(tmp_path, module, "-P", *start, *arguments) as process:
         process.send_signal(number)
@@ -73,7 +73,7 @@ def test_an_import_in_any_other_process_can_be_interrupted_as_usual(tmp_path: Pa
 def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with importing(tmp_path, "attrs", "-m", "arkor_proto.cli", "--version") as process:
+        with importing(tmp_path, "attrs", "-m", "arkor_proto", "--version") as process:
             process.send_signal(signal.SIGINT)
             process.terminate()
             process.communicate(timeout=PATIENCE)

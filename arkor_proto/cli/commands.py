@@ -16,12 +16,23 @@ from typing import Final, TypeAlias
 
 from attrs import define, field
 
-from arkor_proto._cli_report import Ending, JsonLines, Lines, Report
-from arkor_proto._cli_settings import COMPLETED, FAILED, GAVE_UP, INTERRUPTED, Settings
 from arkor_proto._errors import Aborted, ArkorError, StatusError
 from arkor_proto._json import TERMINAL_STATUSES
 from arkor_proto._text import one_line
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
+from arkor_proto.cli.arguments import (
+    COMPLETED,
+    FAILED,
+    GAVE_UP,
+    INTERRUPTED,
+    Settings,
+)
+from arkor_proto.cli.output import (
+    Ending,
+    JsonLines,
+    Lines,
+    Report,
+)
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

@@ -11,9 +11,9 @@ from typing import Final
 from attrs import field, frozen
 
 from arkor_proto._backoff import ReconnectPolicy
-from arkor_proto._cli_job import JobFile, read_job_file
 from arkor_proto._profile import PROFILE_2026_05, PROFILES, Profile
 from arkor_proto._version import __version__
+from arkor_proto.cli.jobfile import JobFile, read_job_file
 
 COMPLETED: Final = 0
 FAILED: Final = 1

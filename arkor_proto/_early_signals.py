@@ -16,7 +16,7 @@ def is_command() -> bool:
     """Tell whether this process runs the command line: as a script, or with `python -m`."""
     called = sys.argv[0] if sys.argv else ""
     if called == "-m":  # the name of the module is known to the interpreter alone so far
-        return "arkor_proto.cli" in sys.orig_argv or "-markor_proto.cli" in sys.orig_argv
+        return "arkor_proto" in sys.orig_argv or "-markor_proto" in sys.orig_argv
     return os.path.basename(called).removesuffix(".exe") == "arkor-proto"  # noqa: PTH119 (slow)
 
 

@@ -1,8 +1,6 @@
 """The command line: `arkor-proto run JOB.toml`, `arkor-proto follow JOB`, `arkor-proto cancel JOB`.
 
-It knows that no traceback is for a user: what is wrong with the input it says in one line. It
-refuses to know the arguments (`_cli_settings.py`), what a command does (`_cli_follow.py`) and how
-that reads (`_cli_report.py`).
+No user sees a traceback: whatever is wrong with the input is reported in one line.
 """
 
 import io
@@ -10,7 +8,12 @@ import os
 import sys
 from collections.abc import Sequence
 
-from arkor_proto._cli_settings import INTERRUPTED, USAGE, parser, settings_of
+from arkor_proto.cli.arguments import (
+    INTERRUPTED,
+    USAGE,
+    parser,
+    settings_of,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -22,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         settings = settings_of(parser().parse_args(arguments), os.environ)
         # Only here, so that a missing h11 can be told from a broken installation.
-        from arkor_proto._cli_follow import carry_out  # noqa: PLC0415
+        from arkor_proto.cli.commands import carry_out  # noqa: PLC0415
 
         return carry_out(settings)
     except ModuleNotFoundError as error:
@@ -38,7 +41,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(why: str) -> int:
     sys.stderr.write(f"arkor-proto: {why}\n")
     return USAGE
-
-
-if __name__ == "__main__":
-    sys.exit(main())
