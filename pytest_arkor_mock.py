@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from anyio.from_thread import BlockingPortal
 
     from mock_server import MockServer
-    from mock_server.pytest_plugin import Mocks
-    from mock_server.sync import SyncMock
+    from mock_server.testing.pytest_plugin import Mocks
+    from mock_server.testing.sync import SyncMock
 
 _FAILED = pytest.StashKey[bool]()
 _MOCKS = pytest.StashKey["Mocks"]()
@@ -60,7 +60,7 @@ def _plugin() -> "ModuleType":
     if hidden := hiding("arkor_proto", "mock_server"):
         pytest.fail(f"the fixtures of arkor-proto: {hidden}", pytrace=False)
     try:
-        from mock_server import pytest_plugin  # noqa: PLC0415
+        from mock_server.testing import pytest_plugin  # noqa: PLC0415
     except ImportError as error:
         from mock_server.obstacles import missing  # noqa: PLC0415
 

@@ -56,7 +56,7 @@ from mock_server import (
 )
 from mock_server.net.listener import Listener
 from mock_server.redaction import redacted_value
-from mock_server.routing import Request
+from mock_server.requests import Request
 
 _FILES_EACH: Final = 2
 """A backend that nobody talks to: the port, and its placeholder."""

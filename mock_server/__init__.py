@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from mock_server.backend import Job, JobEnded
-    from mock_server.codec import (
-        scenario_from_dict,
-        scenario_from_file,
-        scenario_from_json,
-        scenario_from_toml,
-        scenario_to_dict,
-        scenario_to_toml,
-    )
-    from mock_server.journal import (
+    from mock_server.journal.records import (
         ConnectionClosed,
         ConnectionFailed,
         ConnectionOpened,
@@ -33,11 +25,23 @@ if TYPE_CHECKING:
         record_to_dict,
         to_jsonl,
     )
-    from mock_server.model import BackendPlan, JobPlan, Limits, Rule, Scenario
-    from mock_server.routing import Claims, Request
-    from mock_server.server import MockServer
-    from mock_server.shapes import ScenarioError, Span
-    from mock_server.vocabulary import (
+    from mock_server.requests import Claims, Request
+    from mock_server.scenario.files import (
+        scenario_from_dict,
+        scenario_from_file,
+        scenario_from_json,
+        scenario_from_toml,
+        scenario_to_dict,
+        scenario_to_toml,
+    )
+    from mock_server.scenario.model import (
+        BackendPlan,
+        JobPlan,
+        Limits,
+        Rule,
+        Scenario,
+    )
+    from mock_server.scenario.vocabulary import (
         After,
         Capability,
         Ending,
@@ -46,6 +50,8 @@ if TYPE_CHECKING:
         Select,
         Stall,
     )
+    from mock_server.server import MockServer
+    from mock_server.strict.shapes import ScenarioError, Span
 
 __all__ = [
     "After",
@@ -94,7 +100,7 @@ _HOMES: Final = {
         "Job",
         "JobEnded",
     ),
-    "mock_server.codec": (
+    "mock_server.scenario.files": (
         "scenario_from_dict",
         "scenario_from_file",
         "scenario_from_json",
@@ -102,7 +108,7 @@ _HOMES: Final = {
         "scenario_to_dict",
         "scenario_to_toml",
     ),
-    "mock_server.journal": (
+    "mock_server.journal.records": (
         "ConnectionClosed",
         "ConnectionFailed",
         "ConnectionOpened",
@@ -118,23 +124,23 @@ _HOMES: Final = {
         "record_to_dict",
         "to_jsonl",
     ),
-    "mock_server.model": (
+    "mock_server.scenario.model": (
         "BackendPlan",
         "JobPlan",
         "Limits",
         "Rule",
         "Scenario",
     ),
-    "mock_server.routing": (
+    "mock_server.requests": (
         "Claims",
         "Request",
     ),
     "mock_server.server": ("MockServer",),
-    "mock_server.shapes": (
+    "mock_server.strict.shapes": (
         "ScenarioError",
         "Span",
     ),
-    "mock_server.vocabulary": (
+    "mock_server.scenario.vocabulary": (
         "After",
         "Capability",
         "Ending",
@@ -157,4 +163,4 @@ if not TYPE_CHECKING:  # a checker reads the imports above, and so finds a name 
         raise AttributeError(f"module 'mock_server' has no attribute {name!r}")
 
     def __dir__() -> list[str]:
-        return sorted({*globals(), *__all__})
+        return sorted(__all__)

@@ -16,19 +16,24 @@ from pathlib import Path
 import anyio
 
 from arkor_proto import __version__
-from mock_server.codec import checked_file, scenario_from_file, scenario_schema, scenario_to_toml
+from mock_server.admin.process import Process, serve
 from mock_server.durable import one_line, reason_of, say
-from mock_server.explain import explain
-from mock_server.model import Scenario
 from mock_server.net.host_names import OddHost, address_of, checked_name, is_loopback
 from mock_server.net.tls import TlsUnavailable
-from mock_server.phrasing import count_of
-from mock_server.process import Process, serve
-from mock_server.proxy import ANSWER_TIME, ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
-from mock_server.shapes import ScenarioError, nearest
-from mock_server.tape import Tape, TapeError, read_tape
-from mock_server.transcription import transcribed
+from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
+from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.replay import transcribed
+from mock_server.proxy.tape import Tape, TapeError, read_tape
+from mock_server.scenario.explain import explain
+from mock_server.scenario.files import (
+    checked_file,
+    scenario_from_file,
+    scenario_schema,
+    scenario_to_toml,
+)
+from mock_server.scenario.model import Scenario
+from mock_server.scenario.phrases import count_of
+from mock_server.strict.shapes import ScenarioError, nearest
 
 _SHORTEST_TOKEN = 16
 
@@ -317,7 +322,7 @@ def _explain(options: argparse.Namespace) -> None:
 
 def _addon_path(options: argparse.Namespace) -> None:
     del options
-    sys.stdout.write(f"{Path(__file__).with_name('mitm_addon.py')}\n")
+    sys.stdout.write(f"{Path(__file__).parent / 'mitm' / 'addon.py'}\n")
 
 
 def _schema(options: argparse.Namespace) -> None:

@@ -12,9 +12,9 @@ from hashlib import sha256
 from typing import Final
 from urllib.parse import unquote_plus
 
-from mock_server.framing import fields_of
-from mock_server.routing import parsed_json
 from mock_server.secret_names import EXACT, NOT_SECRET, PARTS, REDACTED, flattened, is_secret_name
+from mock_server.sse import fields_of
+from mock_server.strict.json import parsed_json
 
 LONGEST: Final = 2048
 """Characters of a text in a record; an id may have 1,024 bytes."""

@@ -11,32 +11,42 @@ from typing import Final, Self
 from attrs import define, field, frozen
 
 from mock_server.backend import Backend, BackendFull, Job
-from mock_server.codec import check_capabilities
-from mock_server.engine import Engine
-from mock_server.framing import Frame
-from mock_server.gates import (
+from mock_server.faults.rules import Engine
+from mock_server.journal.records import Journal, Record
+from mock_server.journal.verify import Verify
+from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.net.addresses import Addresses
+from mock_server.net.host import Host
+from mock_server.net.listener import Listener
+from mock_server.net.service import BackendOrigin, Gates, Origin, Service
+from mock_server.net.tls import TlsSettings
+from mock_server.proxy.origin import PROXY_CAPABILITIES
+from mock_server.requests import Claims, has_credentials
+from mock_server.scenario.builder import On
+from mock_server.scenario.files import check_capabilities
+from mock_server.scenario.gates import (
     check_gate,
     gates_of_frames,
     gates_of_job,
     gates_of_rule,
     unopened,
 )
-from mock_server.journal import Journal, Record
-from mock_server.model import JOB, JobPlan, Rule, Scenario
-from mock_server.net.addresses import Addresses
-from mock_server.net.host import Host
-from mock_server.net.listener import Listener
-from mock_server.net.service import BackendOrigin, Gates, Origin, Service
-from mock_server.net.tls import TlsSettings
-from mock_server.proxy import PROXY_CAPABILITIES
-from mock_server.routing import Claims, has_credentials
-from mock_server.script import On
-from mock_server.shapes import ScenarioError
-from mock_server.verify import Verify
-from mock_server.vocabulary import Capability, Ending, Route, ScriptedFrame
-from mock_server.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.scenario.model import (
+    JOB,
+    JobPlan,
+    Rule,
+    Scenario,
+)
+from mock_server.scenario.vocabulary import (
+    Capability,
+    Ending,
+    Route,
+    ScriptedFrame,
+)
+from mock_server.sse import Frame
+from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.words import plain
 from mock_server.weights import weight_of
-from mock_server.words import plain
 
 _MOST_RULES: Final = 10_000
 _EVENT_SIZE: Final = 512

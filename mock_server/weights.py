@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mock_server.shapes import is_array, is_table
+from mock_server.strict.shapes import is_array, is_table
 
 _VALUE: Final = 64
 

@@ -61,6 +61,8 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
         ("arkor_proto/_json.py", "import mock_server", "arrows between the packages"),
         ("mock_server/__init__.py", "import conformance", "arrows between the packages"),
         ("mock_server/__init__.py", "import arkor_proto._session", "never its session"),
+        ("mock_server/faults/plan.py", "import mock_server.net.wire", "The rooms of the mock"),
+        ("mock_server/anew.py", "", "The rooms of the mock"),
     ],
 )
 def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contract: str) -> None:

@@ -12,7 +12,7 @@ from mock_server.backend.answers import (
     refuse,
     reply_json,
 )
-from mock_server.backend.brain import Backend
+from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job, JobEnded
 
 __all__ = [

@@ -6,8 +6,8 @@ from typing import Final
 from attrs import field, frozen
 
 from mock_server.backend.jobs import Job
-from mock_server.damage import compact
-from mock_server.framing import Frame
+from mock_server.sse import Frame
+from mock_server.strict.json import compact
 
 JSON_TYPE: Final = (("Content-Type", "application/json"),)
 _STREAM: Final = (("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"))

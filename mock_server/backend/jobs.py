@@ -12,11 +12,12 @@ import attrs
 from attrs import define, field
 
 from arkor_proto import encode_event
-from mock_server.damage import compact, render
-from mock_server.framing import Frame, fields_of
-from mock_server.model import JobPlan
-from mock_server.shapes import is_table
-from mock_server.vocabulary import Fate, JobStatus, ScriptedFrame
+from mock_server.scenario.frames import render
+from mock_server.scenario.model import JobPlan
+from mock_server.scenario.vocabulary import Fate, JobStatus, ScriptedFrame
+from mock_server.sse import Frame, fields_of
+from mock_server.strict.json import compact
+from mock_server.strict.shapes import is_table
 
 _TERMINAL: Final = frozenset({JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELLED})
 _STATUS_AFTER: Final = {

@@ -14,8 +14,9 @@ import anyio
 from attrs import define, field
 
 from mock_server.backend import refuse
-from mock_server.heads import Head, phrase_of
-from mock_server.journal import (
+from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.response import Head, phrase_of
+from mock_server.journal.records import (
     ConnectionClosed,
     ConnectionFailed,
     ConnectionOpened,
@@ -26,10 +27,9 @@ from mock_server.net.reading import Arrived, ClientLeft, Refused, RequestReader
 from mock_server.net.service import Service
 from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
-from mock_server.program import ExchangeProgram
 from mock_server.redaction import redacted_target
-from mock_server.routing import Request
-from mock_server.vocabulary import Accepting, Ending, TlsFault
+from mock_server.requests import Request
+from mock_server.scenario.vocabulary import Accepting, Ending, TlsFault
 
 
 @define(eq=False)

@@ -11,9 +11,31 @@ from typing import Final
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.framing import Frame
-from mock_server.heads import BODILESS, BodyKind, Head, HeadPlan, head_plan, phrase_of, replaced
-from mock_server.journal import ExchangeEnded, FrameSent, ResponseStarted, UpstreamFailed
+from mock_server.faults.actions import (
+    AwaitGate,
+    End,
+    Operation,
+    Pause,
+    Write,
+)
+from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.response import (
+    BODILESS,
+    BodyKind,
+    Head,
+    HeadPlan,
+    head_plan,
+    phrase_of,
+    replaced,
+)
+from mock_server.journal.records import (
+    ExchangeEnded,
+    FrameSent,
+    ResponseStarted,
+    UpstreamFailed,
+)
+from mock_server.net.failure import Failure
+from mock_server.net.promise import Promise, Terms, announced
 from mock_server.net.service import (
     BATCH,
     Answered,
@@ -23,12 +45,9 @@ from mock_server.net.service import (
     refused_as_compressed,
 )
 from mock_server.net.wire import AnyWire
-from mock_server.operations import AwaitGate, End, Operation, Pause, Write
-from mock_server.program import ExchangeProgram
-from mock_server.promise import Promise, Terms, announced
-from mock_server.routing import Request
-from mock_server.upstream import Failure
-from mock_server.vocabulary import Ending, Framing, Lost
+from mock_server.requests import Request
+from mock_server.scenario.vocabulary import Ending, Framing, Lost
+from mock_server.sse import Frame
 
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")

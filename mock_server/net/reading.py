@@ -12,15 +12,20 @@ import anyio
 import h11
 from attrs import define, evolve, field, frozen
 
-from mock_server.engine import slow_read_of
-from mock_server.heads import Head
-from mock_server.journal import Journal, RequestReceived
+from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.response import Head
+from mock_server.faults.rules import slow_read_of
+from mock_server.journal.records import Journal, RequestReceived
 from mock_server.net.malformed import what_is_wrong
 from mock_server.net.service import Service
 from mock_server.net.wire import AnyWire
-from mock_server.program import ExchangeProgram
 from mock_server.redaction import redacted_body, redacted_headers, redacted_target, redacted_text
-from mock_server.routing import Request, json_of, request_of, unanswerable
+from mock_server.requests import (
+    Request,
+    json_of,
+    request_of,
+    unanswerable,
+)
 
 _BLOCK: Final = 65_536
 _SLOW_BLOCK: Final = 1024

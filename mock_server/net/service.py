@@ -14,15 +14,20 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
-from mock_server.engine import Engine
-from mock_server.framing import Frame
-from mock_server.heads import Head, phrase_of
-from mock_server.journal import Journal, RuleFired
-from mock_server.model import Limits
+from mock_server.faults.response import Head, phrase_of
+from mock_server.faults.rules import Engine
+from mock_server.journal.records import Journal, RuleFired
+from mock_server.net.failure import Failure, Reason
 from mock_server.net.tls import TlsSettings
-from mock_server.routing import Claims, Request
-from mock_server.upstream import Failure, Reason
-from mock_server.vocabulary import Ending, Outage, Resume, Shift
+from mock_server.requests import Claims, Request
+from mock_server.scenario.model import Limits
+from mock_server.scenario.vocabulary import (
+    Ending,
+    Outage,
+    Resume,
+    Shift,
+)
+from mock_server.sse import Frame
 
 BATCH: Final = 64
 

@@ -21,8 +21,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import frozen
 
 from mock_server import MockServer, Scenario, ScriptedFrame, scenario_from_dict
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.sync import mock_in
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.testing.sync import mock_in
 from tests.mock_server.mitmdump import mitmdumps
 from tests.mock_server.rawclient import RawClient, request_bytes
 

@@ -18,7 +18,7 @@ from attrs import define, field, frozen
 
 from mock_server import scenario_from_dict, scenario_to_toml
 from mock_server.__main__ import main
-from mock_server.shapes import is_table
+from mock_server.strict.shapes import is_table
 from tests.mock_server.parity import Rules
 from tests.mock_server.rawupstream import RawUpstream, raw_upstream
 
@@ -27,7 +27,7 @@ needs_mitmproxy: Final = pytest.mark.skipif(
     reason="mitmproxy 12.2 needs Python 3.12 and is not installed here",
 )
 SEED: Final = 3
-ADDON: Final = Path(main.__code__.co_filename).with_name("mitm_addon.py")
+ADDON: Final = Path(main.__code__.co_filename).parent / "mitm" / "addon.py"
 _PROGRAM: Final = Path(sys.executable).with_name("mitmdump")
 
 

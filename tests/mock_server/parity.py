@@ -11,7 +11,7 @@ from typing import Final
 
 from attrs import frozen
 
-from mock_server.shapes import is_table
+from mock_server.strict.shapes import is_table
 from tests.mock_server.rawclient import Answer, RawClient, request_bytes
 
 Rules = Sequence[Mapping[str, object]]

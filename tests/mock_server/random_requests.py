@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import define, field
 
-from mock_server.shapes import is_array, is_table
+from mock_server.strict.shapes import is_array, is_table
 
 SECRET: Final = "S3cret-of-the-random-requests"
 METHODS: Final = (

@@ -14,7 +14,7 @@ from typing import Self
 import anyio
 from attrs import define, field, frozen
 
-from mock_server.shapes import is_table
+from mock_server.strict.shapes import is_table
 
 EOF = "FIN"
 

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from mock_server import Scenario, scenario_from_dict
-from mock_server.admin import PREFIX, AdminServer
+from mock_server.admin.server import PREFIX, AdminServer
 from tests.mock_server.rawclient import Answer, RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio

@@ -10,8 +10,8 @@ from mock_server import (
     Scenario,
     scenario_from_dict,
 )
-from mock_server.admin import PREFIX, AdminServer
-from mock_server.journal import to_jsonl
+from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.journal.records import to_jsonl
 from tests.mock_server.rawclient import RawClient, create, request_bytes
 
 pytestmark = pytest.mark.anyio

@@ -20,10 +20,10 @@ from mock_server import (
     scenario_from_dict,
     to_jsonl,
 )
-from mock_server.admin import PREFIX, AdminServer
-from mock_server.framing import Framer
-from mock_server.journal import Journal, size_of
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.journal.records import Journal, size_of
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.sse import Framer
 from tests.mock_server.rawclient import CREATE_BODY, Answer, RawClient, create, request_bytes
 from tests.mock_server.rawupstream import raw_upstream
 from tests.mock_server.test_admin import TOKEN, Driver

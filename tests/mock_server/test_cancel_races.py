@@ -10,7 +10,7 @@ import pytest
 
 from mock_server import JobEnded, MockServer, ScriptedFrame, scenario_from_dict
 from mock_server.backend import Backend, Reply
-from mock_server.routing import request_of
+from mock_server.requests import request_of
 from tests.mock_server.rawclient import RawClient, follow
 
 pytestmark = pytest.mark.anyio

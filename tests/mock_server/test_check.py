@@ -9,7 +9,7 @@ import pytest
 
 from mock_server import ScenarioError, scenario_from_json, scenario_from_toml
 from mock_server.__main__ import main
-from mock_server.lines import json_lines, line_of, toml_lines
+from mock_server.strict.lines import json_lines, line_of, toml_lines
 
 MISTAKEN = '''# a comment with [[rule]] in it
 schema = 1

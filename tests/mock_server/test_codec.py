@@ -18,7 +18,7 @@ from mock_server import (
     scenario_to_dict,
     scenario_to_toml,
 )
-from mock_server.codec import check_capabilities, scenario_schema
+from mock_server.scenario.files import check_capabilities, scenario_schema
 
 WHOLE = """
 schema = 1

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from mock_server import scenario_from_dict, scenario_from_toml
-from mock_server.catalogue import EXAMPLES
-from mock_server.explain import explain
-from mock_server.model import Rule
-from mock_server.phrasing import FOLDED, PHRASES
-from mock_server.words import words_of
+from mock_server.scenario.explain import explain
+from mock_server.scenario.model import Rule
+from mock_server.scenario.phrases import FOLDED, PHRASES
+from mock_server.scenario.reference import EXAMPLES
+from mock_server.strict.words import words_of
 
 
 def said(rule: dict[str, object]) -> str:

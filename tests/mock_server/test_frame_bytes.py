@@ -3,7 +3,7 @@
 import pytest
 
 from mock_server import FrameSent, MockServer, Record, record_to_dict, scenario_from_dict
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.rawclient import RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio

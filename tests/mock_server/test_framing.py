@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mock_server.framing import Framer, fields_of, frame_of
+from mock_server.sse import Framer, fields_of, frame_of
 
 STREAMS = st.lists(
     st.sampled_from(

@@ -6,9 +6,9 @@ import anyio
 import pytest
 
 from mock_server import MockServer, ScenarioError, ScriptedFrame, scenario_from_dict
-from mock_server.sync import mock_in_thread
-from mock_server.verification import VERIFICATION, problems_of
-from mock_server.verify import VerificationError
+from mock_server.journal.verification import VERIFICATION, problems_of
+from mock_server.journal.verify import VerificationError
+from mock_server.testing.sync import mock_in_thread
 from tests.mock_server.rawclient import RawClient, request_bytes
 
 pytestmark = pytest.mark.anyio

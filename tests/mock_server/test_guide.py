@@ -16,7 +16,7 @@ import pytest
 import mock_server
 from mock_server import scenario_from_dict
 from mock_server.__main__ import main
-from mock_server.sync import mock_in_thread
+from mock_server.testing.sync import mock_in_thread
 from tests.mock_server.mitmdump import needs_mitmproxy
 
 pytest_plugins = ["pytester"]

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 import pytest
 
 from mock_server.__main__ import main
-from mock_server.admin import AdminServer
-from mock_server.model import Scenario
+from mock_server.admin.server import AdminServer
 from mock_server.net.host_names import (
     HostNames,
     OddHost,
@@ -22,6 +21,7 @@ from mock_server.net.host_names import (
     in_url,
     is_loopback,
 )
+from mock_server.scenario.model import Scenario
 from tests.mock_server.rawclient import Answer, RawClient
 
 pytestmark = pytest.mark.anyio

@@ -6,10 +6,17 @@ import pytest
 
 from mock_server import MockServer, RuleFired, scenario_from_dict
 from mock_server.__main__ import main
-from mock_server.mitm_settings import ADDON_CAPABILITIES
-from mock_server.model import Rule
-from mock_server.vocabulary import Damage, Ending, Framing, LineEnding, Lost, SliceAt
-from mock_server.words import words_of
+from mock_server.mitm.settings import ADDON_CAPABILITIES
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import (
+    Damage,
+    Ending,
+    Framing,
+    LineEnding,
+    Lost,
+    SliceAt,
+)
+from mock_server.strict.words import words_of
 from tests.mock_server.mitmdump import SEED, Mitmdump, anyio_backend, mitmdump, needs_mitmproxy
 from tests.mock_server.parity import ALL, JOB, together, transcript
 from tests.mock_server.rawclient import EOF, RawClient, create, follow, request_bytes
@@ -107,7 +114,7 @@ async def test_a_hang_lasts_until_the_client_leaves(mitmdump: Mitmdump) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 async def test_it_runs_inside_a_process_too() -> None:
     # The module imports mitmproxy, which is not installed everywhere.
-    from mock_server.mitm_embedded import embedded  # noqa: PLC0415
+    from mock_server.mitm.embedded import embedded  # noqa: PLC0415
 
     rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "rst"}
     scenario = scenario_from_dict({"rule": [rule]})
@@ -121,7 +128,7 @@ async def test_it_runs_inside_a_process_too() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_a_stall_inside_a_process_lasts_until_its_gate_opens() -> None:
-    from mock_server.mitm_embedded import embedded  # noqa: PLC0415
+    from mock_server.mitm.embedded import embedded  # noqa: PLC0415
 
     rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"gate": "g"}}
     scenario = scenario_from_dict({"rule": [rule]})
@@ -136,4 +143,4 @@ async def test_a_stall_inside_a_process_lasts_until_its_gate_opens() -> None:
 
 def test_the_path_of_the_addon_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["addon-path"]) == 0
-    assert Path(capsys.readouterr().out.strip()).name == "mitm_addon.py"
+    assert Path(capsys.readouterr().out.strip()).parts[-2:] == ("mitm", "addon.py")

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mock_server import ScenarioError
-from mock_server.mitm_settings import read_scenario
+from mock_server.mitm.settings import read_scenario
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from mock_server import MockServer, RequestReceived, scenario_from_dict
 from mock_server.net.addresses import Addresses
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.mitmdump import (
     SEED,
     Behind,

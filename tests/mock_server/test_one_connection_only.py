@@ -11,15 +11,15 @@ import pytest
 from attrs import define
 
 from mock_server import ConnectionFailed, MockServer, Record, scenario_from_dict
-from mock_server.admin import AdminServer
-from mock_server.framing import Frame
-from mock_server.heads import Head
-from mock_server.journal import to_jsonl
+from mock_server.admin.server import AdminServer
+from mock_server.faults.response import Head
+from mock_server.journal.records import to_jsonl
 from mock_server.net.service import Answered, Reports
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.routing import Request
-from mock_server.shapes import is_array, is_table
-from mock_server.vocabulary import Ending, Resume, Shift
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.requests import Request
+from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.sse import Frame
+from mock_server.strict.shapes import is_array, is_table
 from tests.mock_server.rawclient import CREATE_BODY, RawClient, create, request_bytes
 from tests.mock_server.test_admin import TOKEN, Driver, driven
 

@@ -5,10 +5,16 @@ from collections.abc import Mapping
 import pytest
 
 from mock_server import Ending, Route, scenario_from_dict
-from mock_server.engine import Engine
-from mock_server.framing import frame_of
-from mock_server.operations import AwaitGate, End, Operation, Pause, Write
-from mock_server.program import ExchangeProgram
+from mock_server.faults.actions import (
+    AwaitGate,
+    End,
+    Operation,
+    Pause,
+    Write,
+)
+from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.rules import Engine
+from mock_server.sse import frame_of
 
 FRAMES = [
     frame_of(

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_server import MockServer, scenario_from_dict
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.pooling import PoolingClient
 from tests.mock_server.rawclient import RawClient, request_bytes
 

@@ -13,7 +13,7 @@ from mock_server import (
     ScenarioError,
     scenario_from_dict,
 )
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, JOB, Rules, transcript
 from tests.mock_server.rawclient import RawClient, create, follow, request_bytes
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from mock_server.catalogue import EXAMPLES, catalogue
-from mock_server.codec import scenario_from_toml, scenario_schema
-from mock_server.combinations import said
-from mock_server.model import Rule
-from mock_server.words import words_of
+from mock_server.scenario.checks import said
+from mock_server.scenario.files import scenario_from_toml, scenario_schema
+from mock_server.scenario.model import Rule
+from mock_server.scenario.reference import EXAMPLES, catalogue
+from mock_server.strict.words import words_of
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {
@@ -22,7 +22,9 @@ PUBLISHED = {
 def test_a_published_file_is_what_the_code_says(name: str) -> None:
     expected = PUBLISHED[name]()
     found = (ROOT / name).read_text()
-    assert found == expected, f"{name}: is stale; python -m mock_server.catalogue writes it anew"
+    assert found == expected, (
+        f"{name}: is stale; python -m mock_server.scenario.reference writes it anew"
+    )
 
 
 def test_every_fault_has_an_example_and_every_example_is_a_scenario() -> None:

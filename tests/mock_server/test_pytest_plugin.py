@@ -2,7 +2,7 @@
 
 import pytest
 
-from mock_server.sync import mock_in_thread
+from mock_server.testing.sync import mock_in_thread
 
 pytest_plugins = ["pytester"]
 

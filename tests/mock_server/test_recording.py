@@ -10,14 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mock_server import Ending, MockServer, Scenario, scenario_from_dict, scenario_from_toml
-from mock_server.codec import scenario_to_toml
-from mock_server.damage import render
-from mock_server.framing import frame_of
-from mock_server.heads import Head
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
-from mock_server.routing import request_of
-from mock_server.transcription import Heard, transcribed
+from mock_server.faults.response import Head
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.replay import Heard, transcribed
+from mock_server.requests import request_of
+from mock_server.scenario.files import scenario_to_toml
+from mock_server.scenario.frames import render
+from mock_server.sse import frame_of
 from tests.mock_server.parity import ALL, JOB, Rules, transcript
 from tests.mock_server.rawclient import Answer, RawClient, create, follow, request_bytes
 

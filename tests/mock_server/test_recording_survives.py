@@ -14,15 +14,15 @@ from pathlib import Path
 import pytest
 
 from mock_server.__main__ import main
-from mock_server.codec import scenario_from_dict, scenario_from_file
 from mock_server.durable import AppendOnly, write_whole
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.replay import transcribed
+from mock_server.proxy.tape import Tape, TapeError, read_tape
+from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.server import MockServer
-from mock_server.shapes import is_table
-from mock_server.sync import mock_in_thread
-from mock_server.tape import Tape, TapeError, read_tape
-from mock_server.transcription import transcribed
+from mock_server.strict.shapes import is_table
+from mock_server.testing.sync import mock_in_thread
 from tests.mock_server.parity import ALL, Rules, transcript
 from tests.mock_server.rawclient import follow
 

@@ -12,9 +12,9 @@ from mock_server import (
     scenario_from_dict,
     to_jsonl,
 )
-from mock_server.admin import AdminServer
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.routing import request_of
+from mock_server.admin.server import AdminServer
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.requests import request_of
 from tests.mock_server.rawclient import RawClient, create, request_bytes
 from tests.mock_server.rawupstream import raw_upstream
 from tests.mock_server.test_admin import TOKEN, Driver, driven

@@ -9,7 +9,7 @@ import pytest
 
 from mock_server import MockServer, ScenarioError, scenario_from_dict
 from mock_server.net.tls import TlsSettings, throw_away_tls
-from mock_server.proxy import ProxyOrigin, Upstream
+from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
 from tests.mock_server.rawclient import RawClient
 from tests.mock_server.test_cli import Starter, starts

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from mock_server import MockServer, RequestReceived, RequestRejected, Scenario, scenario_from_dict
-from mock_server.codec import scenario_to_toml
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.scenario.files import scenario_to_toml
 from tests.mock_server.parity import Rules
 from tests.mock_server.rawclient import Answer, RawClient
 from tests.mock_server.rawupstream import RawUpstream, raw_upstream

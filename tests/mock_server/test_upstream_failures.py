@@ -10,9 +10,9 @@ import pytest
 from mock_server import MockServer, Scenario, UpstreamFailed, scenario_from_dict
 from mock_server.net.addresses import Addresses
 from mock_server.net.tls import throw_away_tls
-from mock_server.proxy import ProxyOrigin, Upstream
-from mock_server.recording import RecordingOrigin
-from mock_server.shapes import ScenarioError
+from mock_server.proxy.origin import ProxyOrigin, Upstream
+from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.strict.shapes import ScenarioError
 from tests.mock_server.parity import Rules
 from tests.mock_server.rawclient import Answer, RawClient
 from tests.mock_server.rawupstream import RawUpstream, Said, raw_upstream

@@ -6,7 +6,7 @@ import pytest
 
 from arkor_proto import PROFILE_2026_05
 from mock_server import MockServer, ScenarioError, scenario_from_dict
-from mock_server.verify import VerificationError
+from mock_server.journal.verify import VerificationError
 from tests.mock_server.rawclient import CREATE_BODY, RawClient, create, request_bytes
 
 pytestmark = pytest.mark.anyio

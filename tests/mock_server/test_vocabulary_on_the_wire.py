@@ -20,10 +20,17 @@ from mock_server import (
     RequestReceived,
     scenario_from_dict,
 )
-from mock_server.model import Rule
-from mock_server.shapes import is_table
-from mock_server.vocabulary import After, Insert, ScriptedFrame, Select, Shift, Stall
-from mock_server.words import words_of
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import (
+    After,
+    Insert,
+    ScriptedFrame,
+    Select,
+    Shift,
+    Stall,
+)
+from mock_server.strict.shapes import is_table
+from mock_server.strict.words import words_of
 from tests.mock_server.rawclient import (
     CREATE_BODY,
     EOF,

@@ -1,0 +1,217 @@
+"""What the admin can do to one server: scenario, rules, jobs, gates, connections, journal, verify.
+
+It knows routes below one server and JSON bodies. It refuses to know who may use them.
+"""
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from anyio import to_thread
+
+from mock_server.admin.journal import LONGEST_WAIT, Polls, journal
+from mock_server.admin.requests import (
+    Refusal,
+    body_table,
+    shown_word,
+    whole_number,
+)
+from mock_server.backend import JSON_TYPE, Job, JobEnded, Listing, Reply, listed, reply_json
+from mock_server.journal.records import record_to_dict
+from mock_server.journal.verification import VERIFICATION, problems_of
+from mock_server.journal.waiting import MILESTONE, awaited
+from mock_server.net.service import Answered, in_pieces
+from mock_server.redaction import redacted_members
+from mock_server.requests import Request, json_of
+from mock_server.scenario.builder import rule_from_words
+from mock_server.scenario.files import scenario_from_dict, scenario_from_toml, scenario_to_dict
+from mock_server.scenario.model import JOB, Scenario
+from mock_server.scenario.vocabulary import FRAME, Ending
+from mock_server.secret_names import REDACTED
+from mock_server.server import MockServer
+from mock_server.strict.json import compact
+from mock_server.strict.shapes import ScenarioError, is_array
+from mock_server.strict.words import plain
+
+_LONGEST_TOML: Final = 1 << 20
+_MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
+
+
+async def scenario_of(request: Request) -> Scenario:
+    """Read a scenario from a body: JSON, or TOML if its Content-Type says so.
+
+    In a thread, because reading TOML takes seconds per megabyte. Raises Refusal and ScenarioError.
+    """
+    read = partial(_from_json, request)
+    if "toml" in (request.header("content-type") or ""):
+        if len(request.body) > _LONGEST_TOML:
+            raise Refusal(413, f"TOML of more than {_LONGEST_TOML} bytes; JSON may be longer")
+        read = partial(_from_toml, request)
+    found = await to_thread.run_sync(read)
+    if found.backend.token == REDACTED:
+        raise ScenarioError("backend.token: is what the admin shows instead of a token")
+    return found
+
+
+def _from_json(request: Request) -> Scenario:
+    return scenario_from_dict(body_table(request))
+
+
+def _from_toml(request: Request) -> Scenario:
+    try:
+        source = request.body.decode()
+    except UnicodeDecodeError as error:
+        raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
+    if _MANY_DOTS.search(source):
+        # The standard library takes time that is quadratic in the parts of one dotted key.
+        raise Refusal(400, "TOML: a dotted key has too many parts; a scenario is flat")
+    return scenario_from_toml(source)
+
+
+async def control(
+    server: MockServer, method: str, rest: Sequence[str], request: Request, polls: Polls
+) -> Reply | Answered:
+    """Carry out one request about a server; raises Refusal and ScenarioError."""
+    match method, list(rest):
+        case _, ["scenario" | "rules" | "reset", *_]:
+            return await _program(server, method, list(rest), request)
+        case _, ["jobs", *_]:
+            return _jobs(server, method, list(rest), request)
+        case "GET", ["journal", *below]:
+            found = await journal(server.record_book, below, request, polls)
+            if found is None:
+                raise _no_route(method, rest)
+            return found
+        case "POST", ["wait"]:
+            return await _wait(server, request, polls)
+        case "POST", ["verify"]:
+            return await _verify(server, request)
+        case _:
+            return _live(server, method, list(rest), request)
+
+
+def _no_route(method: str, rest: Sequence[str]) -> Refusal:
+    return Refusal(
+        404, f"no route {shown_word(method)} {shown_word('/'.join(rest))} below a server"
+    )
+
+
+def _hidden(value: dict[str, object]) -> Reply:
+    """Answer with JSON that may hold a token of the user's own, which is not shown."""
+    return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
+
+
+async def _program(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
+    match method, rest:
+        case "GET", ["scenario"]:
+            return _hidden(scenario_to_dict(server.scenario))
+        case "PUT", ["scenario"]:
+            server.load(await scenario_of(request))
+        case "POST", ["reset"]:
+            server.load(server.scenario)
+        case "GET", ["rules"]:
+            rules = [
+                {"index": index, "acted": acted, "rule": plain(rule)}
+                for index, rule, acted in server.rules
+            ]
+            return _hidden({"rules": rules})
+        case "POST", ["rules"]:
+            index = server.set_rule(None, rule_from_words(body_table(request)))
+            return reply_json(201, {"index": index})
+        case "DELETE", ["rules", index]:
+            number = whole_number(index)
+            if number is None or not server.remove_rule(number):
+                raise Refusal(404, f"no rule {shown_word(index)}")
+        case _:
+            raise _no_route(method, rest)
+    return reply_json(200, {"ok": True})
+
+
+def _jobs(server: MockServer, method: str, rest: list[str], request: Request) -> Reply | Answered:
+    match method, rest:
+        case "POST", ["jobs"]:
+            job = server.add_job(JOB.read(body_table(request), "job"))
+            return reply_json(201, {"job": job.public()})
+        case "GET", ["jobs", name]:
+            answer = listed(_job(server, name))
+            return in_pieces(answer) if isinstance(answer, Listing) else answer
+        case "POST", ["jobs", name, "events"]:
+            return _push(server, _job(server, name), request)
+        case _:
+            raise _no_route(method, rest)
+
+
+def _job(server: MockServer, name: str) -> Job:
+    try:
+        return server.jobs[name]
+    except KeyError:
+        raise Refusal(404, f"no job {shown_word(name)}") from None
+
+
+def _push(server: MockServer, job: Job, request: Request) -> Reply:
+    body = json_of(request.body)
+    items = body if is_array(body) else [body]
+    frames = [FRAME.read(item, f"event {n}") for n, item in enumerate(items, 1)]
+    try:
+        ids = [server.push_to(job, frame).id for frame in frames]
+    except JobEnded as error:
+        raise Refusal(409, str(error)) from None
+    return reply_json(201, {"ids": ids})
+
+
+def _live(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
+    match method, rest:
+        case "POST", ["gates", name, "open" | "shut" as what]:
+            _gate(server, name, what)
+        case "GET", ["connections"]:
+            return reply_json(200, {"connections": server.connections})
+        case "POST", ["connections", number, "end"]:
+            _end(server, number, body_table(request))
+        case _:
+            raise _no_route(method, rest)
+    return reply_json(200, {"ok": True})
+
+
+def _gate(server: MockServer, name: str, what: str) -> None:
+    gate = server.gate(name)
+    try:
+        if what == "open":
+            gate.open()
+        else:
+            gate.shut()
+    except ScenarioError as error:
+        raise Refusal(404, str(error)) from None
+
+
+def _end(server: MockServer, number: str, words: dict[str, object]) -> None:
+    how = words.pop("how", "rst")
+    if words or not isinstance(how, str) or how not in {"rst", "fin"}:
+        raise Refusal(400, 'the body is {"how": "rst"} or {"how": "fin"}')
+    try:
+        server.end_connection(whole_number(number) or 0, Ending(how))
+    except KeyError:
+        raise Refusal(404, f"no open connection {shown_word(number)}") from None
+
+
+async def _verify(server: MockServer, request: Request) -> Reply:
+    """Judge in a thread: a long journal takes its time."""
+    verification = VERIFICATION.read(body_table(request), "")
+    try:
+        problems = await to_thread.run_sync(problems_of, verification, server.verify)
+    except ValueError as error:
+        raise Refusal(400, str(error)) from None
+    if problems:
+        return reply_json(409, {"ok": False, "problems": problems})
+    return reply_json(200, {"ok": True})
+
+
+async def _wait(server: MockServer, request: Request, polls: Polls) -> Reply:
+    milestone = MILESTONE.read(body_table(request), "wait")
+    within = min(milestone.within, LONGEST_WAIT)
+    try:
+        with polls.one_more():
+            record = await awaited(server.record_book, milestone, within, str(milestone))
+    except TimeoutError as late:
+        raise Refusal(409, str(late)) from None
+    return reply_json(200, {"record": record_to_dict(record)})

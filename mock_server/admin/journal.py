@@ -1,0 +1,155 @@
+"""The journal over HTTP: read at once, waited for, or followed as an event stream.
+
+A long journal is written piece by piece, so that other requests are answered in between.
+"""
+
+import json
+import math
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from mock_server.admin.requests import Refusal, number_of, shown_word
+from mock_server.backend import Reply, reply_json
+from mock_server.faults.response import Head, phrase_of
+from mock_server.journal.records import (
+    Journal,
+    Record,
+    record_to_dict,
+    size_of,
+    to_jsonl,
+)
+from mock_server.net.service import Answered, PiecesSource
+from mock_server.requests import Request
+from mock_server.scenario.vocabulary import Ending
+from mock_server.sse import Frame
+from mock_server.strict.json import compact
+
+LONGEST_WAIT: Final = 60.0
+"""Seconds that one request can wait for a record."""
+_MOST_POLLS: Final = 400
+_AT_ONCE: Final = 128
+_PIECE: Final = 1 << 18
+_KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
+
+
+@define
+class Polls:
+    """How many requests wait for a record, of all servers of a process."""
+
+    waiting: int = field(default=0, init=False)
+
+    @contextmanager
+    def one_more(self) -> Generator[None, None, None]:
+        """Count one while it waits; raises Refusal (503) if too many do."""
+        if self.waiting >= _MOST_POLLS:
+            raise Refusal(503, f"{_MOST_POLLS} requests wait for records already; ask later")
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
+
+async def journal(
+    book: Journal, rest: Sequence[str], request: Request, polls: Polls
+) -> Reply | Answered | None:
+    """Answer a request below `journal`; None if there is no such route. Raises Refusal."""
+    after = number_of(request, "after", 0)
+    match rest:
+        case []:
+            if wait := min(number_of(request, "wait", 0) / 1000, LONGEST_WAIT):
+                with polls.one_more():
+                    await _more(book, after, wait)
+            return _listed(book, after, request.query.get("format", "json"))
+        case ["tail"]:
+            head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
+            return Answered(head, TailSource(book, after))
+        case _:
+            return None
+
+
+def _listed(book: Journal, after: int, form: str) -> Reply | Answered:
+    if form not in _KINDS:
+        raise Refusal(400, f"format: {shown_word(form)} is unknown; json or jsonl")
+    headers = (("Content-Type", _KINDS[form]),)
+    few = book.after(after, _AT_ONCE + 1)
+    if len(few) > _AT_ONCE or sum(map(size_of, few)) > _PIECE:
+        pieces = _lines(book, after) if form == "jsonl" else _members(book, after)
+        return Answered(Head(200, phrase_of(200), headers), PiecesSource(pieces))
+    if form == "jsonl":
+        return Reply(200, headers, to_jsonl(few).encode())
+    listed = [record_to_dict(record) for record in few]
+    return reply_json(200, {"records": listed, **_losses(book)})
+
+
+def _losses(book: Journal) -> dict[str, object]:
+    return {"dropped": book.dropped, "bodies_dropped": book.bodies_dropped}
+
+
+def _batches(book: Journal, after: int) -> Iterator[list[Record]]:
+    """Yield the records up to the newest one of now, not too many at once."""
+    last = book.records[-1].seq if book.records else 0
+    while found := [record for record in book.after(after, _AT_ONCE) if record.seq <= last]:
+        size, count = 0, 0
+        while count < len(found) and size < _PIECE:
+            size += size_of(found[count])
+            count += 1
+        yield found[:count]
+        after = found[count - 1].seq
+
+
+def _members(book: Journal, after: int) -> Iterator[bytes]:
+    yield b'{"records":['
+    comma = b""
+    for batch in _batches(book, after):
+        yield comma + ",".join(compact(record_to_dict(record)) for record in batch).encode()
+        comma = b","
+    yield b"]," + json.dumps(_losses(book))[1:].encode()
+
+
+def _lines(book: Journal, after: int) -> Iterator[bytes]:
+    for batch in _batches(book, after):
+        yield to_jsonl(batch).encode()
+
+
+async def _more(book: Journal, after: int, seconds: float) -> None:
+    """Wait until there is a record after this one, at most so long."""
+    if book.after(after, 1):
+        return
+    event = anyio.Event()
+    stop = book.listen(lambda _: event.set())
+    try:
+        with anyio.move_on_after(seconds):
+            await event.wait()
+    finally:
+        stop()
+
+
+@define(eq=False)
+class TailSource:
+    """The journal as an endless event stream: one record, one frame, its number as the id."""
+
+    _book: Journal
+    _after: int
+    end: Ending = field(default=Ending.EOF, init=False)
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Wait for records."""
+        del whole
+        while not (records := self._book.after(self._after, limit)):
+            await _more(self._book, self._after, math.inf)
+        self._after = records[-1].seq
+        return [_framed(record) for record in records]
+
+    async def aclose(self) -> None:
+        """Nothing to give back."""
+
+
+def _framed(record: Record) -> Frame:
+    data = compact(record_to_dict(record))
+    raw = f"id: {record.seq}\nevent: {type(record).__name__}\ndata: {data}\n\n".encode()
+    return Frame(raw, str(record.seq), type(record).__name__)

@@ -1,0 +1,288 @@
+"""The mock over HTTP, for tests in any language: servers, scenarios, jobs, gates, verdicts.
+
+It knows `/__mock__/v1` and who may use it. It refuses to know sockets: it is an origin like the
+backend, served by the same code on a listener of its own, because an outage closes the main port.
+"""
+
+import hmac
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from itertools import islice
+from types import TracebackType
+from typing import Final, Self
+from urllib.parse import unquote
+
+import anyio
+from anyio.abc import TaskGroup, TaskStatus
+from attrs import define, field
+
+from mock_server.admin.control import control, scenario_of
+from mock_server.admin.journal import Polls
+from mock_server.admin.requests import Refusal, shown_word
+from mock_server.backend import Reply, refuse, reply_json
+from mock_server.faults.response import Head, phrase_of
+from mock_server.faults.rules import Engine
+from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
+from mock_server.net.host import Host
+from mock_server.net.host_names import HostNames
+from mock_server.net.listener import Listener
+from mock_server.net.service import Answered, Origin, Reports, Service
+from mock_server.net.tls import TlsSettings
+from mock_server.requests import Request
+from mock_server.scenario.model import Limits, Scenario
+from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.server import MockServer
+from mock_server.sse import Frame
+from mock_server.strict.shapes import ScenarioError
+
+PREFIX: Final = "/__mock__/v1"
+_MOST_SERVERS: Final = 1000
+_READING: Final = frozenset({"GET", "HEAD"})
+
+
+@define(eq=False)
+class Fleet:
+    """The servers of one process, each in a task of its own."""
+
+    host: str
+    group: TaskGroup
+    upstream: Origin | None = None
+    tls: TlsSettings | None = None
+    servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
+    _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
+        factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
+    )
+    _started: int = field(default=0, init=False)
+
+    async def start(self, scenario: Scenario, port: int = 0) -> str:
+        """Start one more server; returns its name. Raises OSError when the port is taken."""
+        server = MockServer(
+            scenario,
+            listener=Listener(self.host, port),
+            upstream=self.upstream,
+            tls=self.tls,
+        )
+        server.listener.open()
+        self._started += 1
+        name = str(self._started)
+        stops = (anyio.Event(), anyio.Event())
+        self.servers[name], self._stops[name] = server, stops
+        await self.group.start(self._run, server, stops)
+        return name
+
+    async def _run(
+        self,
+        server: MockServer,
+        stops: tuple[anyio.Event, anyio.Event],
+        *,
+        task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+    ) -> None:
+        async with server:
+            task_status.started()
+            await stops[0].wait()
+        stops[1].set()
+
+    async def stop(self, name: str) -> None:
+        """Stop a server and wait until its port is free; raises KeyError."""
+        del self.servers[name]
+        wanted, done = self._stops.pop(name)
+        wanted.set()
+        await done.wait()
+
+
+@define(eq=False)
+class LastWords:
+    """The answer to a shutdown: the event is set when it has been sent, not before."""
+
+    _shutdown: anyio.Event
+    end: Ending = field(default=Ending.EOF, init=False)
+    _said: bool = field(default=False, init=False)
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Return the one thing there is to say."""
+        del limit, whole
+        said, self._said = self._said, True
+        return () if said else (Frame(b'{"ok":true}'),)
+
+    async def aclose(self) -> None:
+        """Let the process end."""
+        self._shutdown.set()
+
+
+@define(eq=False)
+class AdminOrigin:
+    """Answers `/__mock__/v1`. Writes need the token; reads too when `reads_need_token`."""
+
+    fleet: Fleet
+    token: str = field(repr=False)
+    reads_need_token: bool
+    names: HostNames
+    shutdown: anyio.Event
+    failures: Journal
+    """Where the admin's own connections are written down."""
+    polls: Polls = field(factory=Polls, init=False)
+
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
+        """Answer one request of the admin."""
+        del resume, reports
+        try:
+            self._check(request)
+            segments = [unquote(part) for part in self._path(request).split("/")]
+            answer = await self._dispatch(request, segments)
+        except Refusal as refusal:
+            answer = refusal.reply
+        except ScenarioError as error:
+            answer = refuse(400, str(error))
+        if isinstance(answer, Answered):
+            return answer
+        return Answered(Head(answer.status, phrase_of(answer.status), answer.headers), answer.body)
+
+    def _check(self, request: Request) -> None:
+        if not self.names.admit(request.header("host") or ""):
+            raise Refusal(
+                403, "the Host is not this server's; `--allow-host NAME` adds a name that is"
+            )
+        if request.header("origin") is not None:
+            raise Refusal(403, "requests with an Origin are refused: no page may drive the mock")
+        if request.method in _READING and not self.reads_need_token:
+            return
+        if not self.admits(request):
+            raise Refusal(401, "the admin's token is missing or wrong; the ready line has it")
+
+    def admits(self, request: Request) -> bool:
+        """Tell whether a request has the token."""
+        given = (request.header("authorization") or "").removeprefix("Bearer ")
+        return hmac.compare_digest(given.encode(), self.token.encode())
+
+    def _path(self, request: Request) -> str:
+        path = request.target.partition("?")[0]
+        if not path.startswith(PREFIX + "/"):
+            raise Refusal(
+                404, f"no route {shown_word(path)}; the admin's routes begin with {PREFIX}/"
+            )
+        return path.removeprefix(PREFIX + "/")
+
+    async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:
+        match request.method, segments:
+            case "GET", ["health"]:
+                return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
+            case "GET", ["failures"]:
+                records = [
+                    each for each in self.failures.records if isinstance(each, ConnectionFailed)
+                ]
+                return reply_json(200, {"failures": [record_to_dict(each) for each in records]})
+            case "POST", ["shutdown"]:
+                head = Head(202, phrase_of(202), (("Content-Type", "application/json"),))
+                return Answered(head, LastWords(self.shutdown))
+            case "GET", ["servers"]:
+                return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
+            case "POST", ["servers"]:
+                return await self._start(request)
+            case method, ["servers", name, *rest]:
+                return await self._about(method, name, rest, request)
+            case _:
+                raise Refusal(
+                    404, f"no route {shown_word(request.method)} {shown_word('/'.join(segments))}"
+                )
+
+    async def _start(self, request: Request) -> Reply:
+        if len(self.fleet.servers) >= _MOST_SERVERS:
+            raise Refusal(409, f"{_MOST_SERVERS} servers are enough; stop some")
+        scenario = await scenario_of(request)
+        try:
+            name = await self.fleet.start(scenario)
+        except OSError as error:
+            raise Refusal(503, f"no port for a server: {error.strerror}") from None
+        return reply_json(201, self._shown(name))
+
+    def _shown(self, name: str) -> dict[str, object]:
+        server = self.fleet.servers[name]
+        return {
+            "id": name,
+            "base_url": server.base_url,
+            "name": server.scenario.name,
+            "open_connections": server.open_connections,
+        }
+
+    async def _about(
+        self, method: str, name: str, rest: list[str], request: Request
+    ) -> Reply | Answered:
+        server = self.fleet.servers.get(name)
+        if server is None:
+            raise Refusal(
+                404,
+                f"no server {shown_word(name)}; there are "
+                f"{', '.join(islice(self.fleet.servers, 20)) or 'none'}",
+            )
+        match method, rest:
+            case "GET", []:
+                return reply_json(200, self._shown(name))
+            case "DELETE", []:
+                await self.fleet.stop(name)
+                return reply_json(200, {"ok": True})
+            case _:
+                return await control(server, method, rest, request, self.polls)
+
+
+@define(eq=False)
+class AdminServer:
+    """The admin on a listener of its own, and the servers it started, in one `async with`."""
+
+    token: str = field(repr=False)
+    host: str = "127.0.0.1"
+    port: int = 0
+    reads_need_token: bool = False
+    upstream: Origin | None = field(default=None, kw_only=True)
+    """A real backend: then every server is a proxy before it."""
+    tls: TlsSettings | None = field(default=None, kw_only=True)
+    """Certificates for every server; the admin itself stays plain."""
+    shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
+    names: Sequence[str] = field(default=(), kw_only=True)
+    """What a Host may say besides what is bound: `name` or `name:port`; OddHost for no host."""
+    _authority: str = field(default="", init=False)
+    _fleet: Fleet | None = field(default=None, init=False)
+    _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
+
+    async def __aenter__(self) -> Self:
+        listener = Listener(self.host, self.port)
+        listener.open()
+        self.port = listener.port
+        group = await self._stack.enter_async_context(anyio.create_task_group())
+        self._stack.callback(group.cancel_scope.cancel)
+        self._fleet = Fleet(self.host, group, self.upstream, self.tls)
+        self._authority = listener.authority
+        names = HostNames.of(self.host, self.port, self.names)
+        limits = Limits(connections=4096, body_bytes=4 << 20, records=1000, journal_bytes=4 << 20)
+        book = Journal(limits.records, bytes_limit=limits.journal_bytes)
+        origin = AdminOrigin(
+            self._fleet, self.token, self.reads_need_token, names, self.shutdown, book
+        )
+        service = Service(Engine(0, lambda _: None), book, origin, limits, admits=origin.admits)
+        await self._stack.enter_async_context(Host(service, listener, reserve=8))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
+            await self._stack.__aexit__(kind, error, trace)
+        else:
+            # The body's own failure goes on as it is, not inside a group.
+            await self._stack.aclose()
+
+    @property
+    def url(self) -> str:
+        """Where the admin is found, its prefix included."""
+        return f"http://{self._authority}{PREFIX}"
+
+    async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
+        """Start one more server; raises OSError when the port is taken."""
+        if self._fleet is None:
+            raise RuntimeError("the admin is not running; use it in `async with`")
+        name = await self._fleet.start(scenario, port)
+        return self._fleet.servers[name]

@@ -1,0 +1,1 @@
+"""Which rules act, and what they do to one exchange; no I/O."""

@@ -1,0 +1,56 @@
+"""What the fault engine says and hears: operations out, facts about an exchange in.
+
+It knows values only. It refuses to know who computes and who carries them out.
+"""
+
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import Ending, Route
+from mock_server.sse import Frame
+
+
+@frozen
+class Write:
+    """Send these bytes in one piece; `frames` are those whose last byte is among them."""
+
+    data: bytes
+    frames: tuple[Frame, ...] = ()
+
+
+@frozen
+class Pause:
+    """Wait for this many seconds."""
+
+    seconds: float
+
+
+@frozen
+class AwaitGate:
+    """Wait until the gate of this name opens."""
+
+    gate: str
+
+
+@frozen
+class End:
+    """End the response like this; `extra` follows a polite end. Nothing comes after it."""
+
+    how: Ending
+    extra: bytes = b""
+
+
+Operation = Write | Pause | AwaitGate | End
+
+
+@frozen
+class Exchange:
+    """What a selection can ask about one request; header names are lower case."""
+
+    route: Route
+    job: str | None
+    method: str
+    headers: tuple[tuple[str, str], ...]
+    attempt: int
+    """Which request of its route it is, from 1."""
+    job_attempt: int
+    """Which request of its route and job it is, from 1."""

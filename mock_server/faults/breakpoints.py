@@ -1,0 +1,72 @@
+"""Points of a stream at which a rule stalls it or ends it.
+
+It knows when a point is reached. It refuses to know what is sent before and after it.
+"""
+
+from collections.abc import Callable, Iterable
+
+from attrs import define
+
+from mock_server.faults.actions import (
+    AwaitGate,
+    End,
+    Operation,
+    Pause,
+)
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import After, Stall
+from mock_server.sse import Frame
+
+
+@define
+class Point:
+    """One such place; `act` counts one action of its rule, False when the rule is spent."""
+
+    after: After
+    act: Callable[[], bool]
+    stall: Stall | None
+    end: End | None
+    reached: bool = False
+
+    @property
+    def depends_on_frames(self) -> bool:
+        """Whether it comes later than at the very start of the stream."""
+        return self.after != After()
+
+    @property
+    def _within_a_frame(self) -> bool:
+        named = self.after.id is not None or self.after.event is not None
+        return bool(self.after.bytes) and not named
+
+    def reaches(self, sent: int, frame: Frame | None) -> bool:
+        """Tell whether it comes right after this frame, the `sent`-th of the stream."""
+        if self.reached or self._within_a_frame or sent < self.after.frames:
+            return False
+        if self.after.id is not None and (frame is None or frame.id != self.after.id):
+            return False
+        return self.after.event is None or (frame is not None and frame.event == self.after.event)
+
+    def cuts(self, sent: int) -> bool:
+        """Tell whether it comes within the frame after the `sent`-th."""
+        return not self.reached and self._within_a_frame and sent == self.after.frames
+
+    def operations(self) -> list[Operation]:
+        """Return what happens there."""
+        stalled = [] if self.stall is None else [stalling(self.stall)]
+        return stalled if self.end is None else [*stalled, self.end]
+
+
+def stalling(stall: Stall) -> Operation:
+    """Return the operation that is this stall."""
+    return Pause(stall.seconds) if stall.gate is None else AwaitGate(stall.gate)
+
+
+def end_of(rule: Rule) -> End | None:
+    """Return how a rule ends a response, if it does."""
+    return None if rule.end is None else End(rule.end, extra_of((rule,)))
+
+
+def extra_of(rules: Iterable[Rule]) -> bytes:
+    """Return the bytes that rules send after the end."""
+    given = (rule.extra_hex or (rule.extra or "").encode() for rule in rules)
+    return next((extra for extra in given if extra), b"")

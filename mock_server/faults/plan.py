@@ -1,0 +1,327 @@
+"""The fault engine, second half: one exchange, frames in, operations out.
+
+It knows points of a stream and the order in which faults apply. It refuses to know sockets, clocks
+and jobs: three carriers (mock, native proxy, mitmproxy addon) carry out its operations. Everything
+is drawn from the scenario's seed, per rule and exchange, so that the interleaving of connections
+never changes what happens to one of them.
+"""
+
+import random
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from attrs import evolve, frozen
+
+from mock_server.faults.actions import (
+    AwaitGate,
+    End,
+    Exchange,
+    Operation,
+    Pause,
+    Write,
+)
+from mock_server.faults.breakpoints import (
+    Point,
+    end_of,
+    extra_of,
+    stalling,
+)
+from mock_server.faults.frames import inserted, pieces_of, recast
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import (
+    Ending,
+    Outage,
+    Select,
+    SliceAt,
+)
+from mock_server.sse import Frame
+
+
+@frozen
+class Chosen:
+    """A rule that takes part in one exchange; `act` counts one action, False when it is spent."""
+
+    rule: Rule
+    dice: random.Random
+    act: Callable[[], bool]
+
+
+def _picks(on: Select, index: int, frame: Frame) -> bool:
+    return (
+        (on.frame is None or index in on.frame)
+        and (on.id is None or on.id == frame.id)
+        and (on.event is None or on.event == frame.event)
+        and (on.type is None or on.type == frame.type)
+        and (not on.last or frame.ends_the_job)
+    )
+
+
+@frozen
+class _Outgoing:
+    """A frame on its way through the rules; `index` 0 for one that a rule put in."""
+
+    frame: Frame
+    index: int
+    before: tuple[Operation, ...] = ()
+    cut: tuple[int | SliceAt, random.Random] | None = None
+
+
+_NOTHING: Final[tuple[_Outgoing, ...]] = ()
+
+
+class ExchangeProgram:
+    """What happens to one exchange. `start`, then `frame` for each, then `finish`.
+
+    After an `End` every further call returns nothing. `transparent` promises that frames pass
+    unchanged, so that a carrier may pass bytes on without cutting them into frames.
+    """
+
+    def __init__(self, about: Exchange, chosen: list[Chosen]) -> None:
+        self.about = about
+        self.rules = tuple(each.rule for each in chosen)
+        self.ended = False
+        self._stages = [each for each in chosen if _acts_on_frames(each.rule)]
+        self._held: list[tuple[int, _Outgoing]] = []
+        self._points = [
+            Point(each.rule.after, each.act, each.rule.stall, end_of(each.rule))
+            for each in chosen
+            if each.rule.after is not None
+        ]
+        self._dice = tuple((each.rule, each.dice) for each in chosen)
+        self._final = next(
+            (
+                end_of(rule)
+                for rule in self.rules
+                if rule.end is not None and rule.after is None and rule.lose is None
+            ),
+            None,
+        )
+        self._extra = extra_of(self.rules)
+        self._coalesce = next((rule.coalesce for rule in self.rules if rule.coalesce), 1)
+        self._rate = next((rule.rate for rule in self.rules if rule.rate), None)
+        self._bom = any(rule.bom for rule in self.rules)
+        self._waiting: list[Write] = []
+        self._seen = 0
+        self._sent = 0
+        self.transparent = not (
+            self._stages or self._points or self._rate or self._bom or self._coalesce > 1
+        )
+
+    @property
+    def plain(self) -> bool:
+        """Whether nothing at all happens to the body and its end."""
+        stalls = any(rule.stall is not None for rule in self.rules)
+        return self.transparent and not self._extra and not stalls and self.final is None
+
+    @property
+    def steady(self) -> bool:
+        """Whether time and the borders between writes mean nothing: writes may be joined."""
+        return not any(
+            rule.after or rule.stall or rule.rate or rule.slice or rule.delay or rule.jitter
+            for rule in self.rules
+        )
+
+    @property
+    def looks_into_frames(self) -> bool:
+        """Whether it depends on the frames of a stream, which no compressed one shows."""
+        points = any(point.depends_on_frames for point in self._points)
+        return bool(self._stages or points or self._bom or self._coalesce > 1)
+
+    @property
+    def rewrites(self) -> bool:
+        """Whether the body may come to have other bytes than the source's, or another number."""
+        return any(rule.bom or _changes_frames(rule) for rule in self.rules)
+
+    @property
+    def final(self) -> Ending | None:
+        """How the rules want the response to end when the source is at its end."""
+        return None if self._final is None else self._final.how
+
+    def head_delay(self) -> float:
+        """Draw how many seconds the head is late."""
+        return sum(
+            spread(rule.delay, rule.jitter, dice)
+            for rule, dice in self._dice
+            if not rule.on.picks_frames
+        )
+
+    @property
+    def outage(self) -> tuple[Outage, float] | None:
+        """The outage of the port that begins as the exchange ends, and its seconds."""
+        return next(
+            ((rule.listener, rule.listener_for) for rule in self.rules if rule.listener), None
+        )
+
+    def start(self) -> list[Operation]:
+        """Return what comes between the head and the first frame."""
+        ops: list[Operation] = [Write(b"\xef\xbb\xbf")] if self._bom else []
+        ops += [
+            stalling(rule.stall)
+            for rule in self.rules
+            if rule.stall is not None and rule.after is None and not rule.on.picks_frames
+        ]
+        return self._reach(ops, None)
+
+    def frame(self, frame: Frame) -> list[Operation]:
+        """Return what becomes of the next frame of the source."""
+        if self.ended:
+            return []
+        if self.transparent and not frame.delay and frame.gate is None:
+            return [Write(frame.raw, (frame,))]
+        self._seen += 1
+        outgoing: list[_Outgoing] = [_Outgoing(frame, self._seen, _before(frame))]
+        for stage in self._stages:
+            outgoing = [out for each in outgoing for out in self._apply(stage, each)]
+        if self._held:
+            outgoing += self._release()
+        return self._emit_all(outgoing)
+
+    def finish(self, how: Ending = Ending.EOF) -> list[Operation]:
+        """Return the end, when the source has no more frames; `how` is the source's own end."""
+        if self.ended:
+            return []
+        ops = self._emit_all([each for _, each in self._held])
+        self._held.clear()
+        if not self.ended:
+            self.ended = True
+            ops += self._flush()
+            ops.append(self._final or End(how, self._extra))
+        return ops
+
+    def _apply(self, stage: Chosen, out: _Outgoing) -> tuple[_Outgoing, ...]:
+        rule, on = stage.rule, stage.rule.on
+        if on.picks_frames:
+            if not _picks(on, out.index, out.frame):
+                return (out,)
+            if stage.dice.random() >= on.probability or not stage.act():
+                return (out,)
+        elif out.index == 0:
+            return (out,)
+        if rule.drop:
+            return _NOTHING
+        changed = _changed(rule, out, stage.dice)
+        if rule.reorder:
+            self._held.append((rule.reorder, changed))
+            return _NOTHING
+        around = rule.inject
+        before = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "before")]
+        after = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "after")]
+        copies = [evolve(changed, index=0, before=())] * rule.duplicate
+        return (*before, changed, *copies, *after)
+
+    def _release(self) -> list[_Outgoing]:
+        """Count one more frame past those held back; return the ones whose time has come."""
+        free: list[_Outgoing] = []
+        still: list[tuple[int, _Outgoing]] = []
+        for left, each in self._held:
+            if each.index == self._seen:
+                still.append((left, each))
+            elif left == 1:
+                free.append(each)
+            else:
+                still.append((left - 1, each))
+        self._held = still
+        return free
+
+    def _emit_all(self, outgoing: Iterable[_Outgoing]) -> list[Operation]:
+        ops: list[Operation] = []
+        for each in outgoing:
+            if self.ended:
+                break
+            ops += self._emit(each)
+        return ops
+
+    def _emit(self, out: _Outgoing) -> list[Operation]:
+        ops = [*self._flush(), *out.before] if out.before else []
+        cut = next((point for point in self._points if point.cuts(self._sent)), None)
+        if cut is not None and cut.act():
+            ops += self._cut_at(cut, out.frame)
+            if self.ended:
+                return ops
+        else:
+            # Cut last: rules after the one that slices may still change the bytes.
+            pieces = (out.frame.raw,) if out.cut is None else pieces_of(*out.cut, out.frame.raw)
+            for piece in pieces[:-1]:
+                ops += self._write(piece, ())
+            ops += self._write(pieces[-1], (out.frame,))
+        self._sent += 1
+        return self._reach(ops, out.frame)
+
+    def _cut_at(self, point: Point, frame: Frame) -> list[Operation]:
+        """Send the bytes before a point within a frame, and those after it if it goes on."""
+        head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
+        ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
+        return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]
+
+    def _reach(self, ops: list[Operation], frame: Frame | None) -> list[Operation]:
+        for point in self._points:
+            if not self.ended and point.reaches(self._sent, frame):
+                point.reached = True
+                if point.act():
+                    ops += self._happen(point)
+        return ops
+
+    def _happen(self, point: Point) -> list[Operation]:
+        point.reached = True
+        self.ended = point.end is not None
+        return [*self._flush(), *point.operations()]
+
+    def _write(self, data: bytes, frames: tuple[Frame, ...]) -> list[Operation]:
+        if self._coalesce > 1:
+            self._waiting.append(Write(data, frames))
+            full = sum(len(each.frames) for each in self._waiting) >= self._coalesce
+            return self._flush() if full else []
+        return self._paced(Write(data, frames))
+
+    def _flush(self) -> list[Operation]:
+        if not self._waiting:
+            return []
+        data = b"".join(each.data for each in self._waiting)
+        frames = tuple(frame for each in self._waiting for frame in each.frames)
+        self._waiting.clear()
+        return self._paced(Write(data, frames))
+
+    def _paced(self, write: Write) -> list[Operation]:
+        if not write.data and not write.frames:
+            return []
+        if self._rate is None:
+            return [write]
+        return [write, Pause(len(write.data) / self._rate)]
+
+
+def _acts_on_frames(rule: Rule) -> bool:
+    return rule.on.picks_frames or bool(_changes_frames(rule) or rule.reorder or rule.slice)
+
+
+def _changes_frames(rule: Rule) -> bool:
+    return bool(
+        rule.drop
+        or rule.duplicate
+        or rule.corrupt
+        or rule.replace
+        or rule.inject
+        or rule.strip_id
+        or rule.line_ending
+    )
+
+
+def _before(frame: Frame) -> tuple[Operation, ...]:
+    pause = (Pause(frame.delay),) if frame.delay else ()
+    return (*pause, AwaitGate(frame.gate)) if frame.gate is not None else pause
+
+
+def _changed(rule: Rule, out: _Outgoing, dice: random.Random) -> _Outgoing:
+    before = out.before
+    if rule.on.picks_frames:
+        if delay := spread(rule.delay, rule.jitter, dice):
+            before = (*before, Pause(delay))
+        if rule.stall is not None:
+            before = (*before, stalling(rule.stall))
+    frame = recast(rule, out.frame, dice)
+    cut = out.cut if rule.slice is None else (rule.slice, dice)
+    return _Outgoing(frame, out.index, before, cut)
+
+
+def spread(delay: float, jitter: float, dice: random.Random) -> float:
+    """Draw a delay, in seconds, within `jitter` of the nominal one and never below zero."""
+    return max(0.0, delay + dice.uniform(-jitter, jitter)) if jitter else delay

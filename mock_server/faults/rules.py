@@ -1,0 +1,200 @@
+"""The fault engine, first half: which rules take part in a connection or an exchange.
+
+It knows selections, counts and chances. It refuses to know what a fault does to a frame (that is
+`program.py`), and it does no I/O.
+"""
+
+import random
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Final
+
+from attrs import define, field, frozen
+
+from mock_server.faults.actions import Exchange
+from mock_server.faults.plan import Chosen, ExchangeProgram
+from mock_server.redaction import shortened
+from mock_server.requests import header_matches
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import (
+    Accepting,
+    Route,
+    Select,
+    TlsFault,
+)
+
+_MOST_ATTEMPTS: Final = 50_000
+_LONGEST: Final = 200
+
+
+@define
+class _Live:
+    """A rule in force, with how often it has acted."""
+
+    index: int
+    rule: Rule
+    acted: int = 0
+
+    @property
+    def spent(self) -> bool:
+        return self.rule.on.times is not None and self.acted >= self.rule.on.times
+
+
+@frozen
+class ConnectionPlan:
+    """What becomes of one connection."""
+
+    accept: Accepting | None = None
+    tls: TlsFault | None = None
+
+
+@define
+class Engine:
+    """The rules of one server and their counts; `on_fired` learns the index (from 1) of a rule."""
+
+    seed: int
+    on_fired: Callable[[int], None]
+    _rules: list[_Live] = field(factory=list[_Live], init=False)
+    _attempts: dict[tuple[Route, str | None], int] = field(
+        factory=dict[tuple[Route, str | None], int], init=False
+    )
+    """By route, and by route and job; of jobs, which clients name, the last to come are kept."""
+    _added: int = field(default=0, init=False)
+
+    def load(self, rules: Iterable[Rule]) -> None:
+        """Replace all rules and forget all counts of attempts."""
+        self._rules.clear()
+        self._attempts.clear()
+        self._added = 0
+        for rule in rules:
+            self.add(rule)
+
+    def add(self, rule: Rule) -> int:
+        """Put one more rule in force; returns its index, from 1."""
+        self._added += 1
+        self._rules.append(_Live(self._added, rule))
+        return self._added
+
+    def replace(self, index: int, rule: Rule) -> None:
+        """Change a rule in force; its counts stay."""
+        for live in self._rules:
+            if live.index == index:
+                live.rule = rule
+
+    def remove(self, index: int) -> bool:
+        """Take a rule out of force; False when there is none of this index."""
+        before = len(self._rules)
+        self._rules = [live for live in self._rules if live.index != index]
+        return len(self._rules) != before
+
+    @property
+    def rules(self) -> list[tuple[int, Rule, int]]:
+        """Every rule in force: its index, the rule, how often it has acted."""
+        return [(live.index, live.rule, live.acted) for live in self._rules]
+
+    def connection(self, number: int) -> ConnectionPlan:
+        """Decide about the `number`-th connection, from 1."""
+        accept: Accepting | None = None
+        tls: TlsFault | None = None
+        for live in self._rules:
+            rule = live.rule
+            if (rule.accept is None and rule.tls is None) or live.spent:
+                continue
+            if rule.on.connection is not None and number not in rule.on.connection:
+                continue
+            if not self._chance(rule.on, f"{live.index}/connection/{number}"):
+                continue
+            self._act(live)
+            accept, tls = accept or rule.accept, tls or rule.tls
+        return ConnectionPlan(accept, tls)
+
+    def exchange(
+        self,
+        route: Route,
+        job: str | None,
+        method: str,
+        headers: tuple[tuple[str, str], ...],
+    ) -> ExchangeProgram:
+        """Count one request and decide what happens to it."""
+        attempt = self._count(route, None)
+        job_attempt = attempt if job is None else self._count(route, job)
+        about = Exchange(route, job, method, headers, attempt, job_attempt)
+        chosen: list[Chosen] = []
+        for live, dice in self._taking_part(about):
+            if not live.rule.on.picks_frames and live.rule.after is None:
+                self._act(live)
+            chosen.append(Chosen(live.rule, dice, partial(self._try, live)))
+        return ExchangeProgram(about, chosen)
+
+    def reading_rate(
+        self,
+        route: Route,
+        job: str | None,
+        method: str,
+        headers: tuple[tuple[str, str], ...],
+    ) -> int | None:
+        """Tell the `slow_read` that a request would meet if it came next; nothing is counted."""
+        attempt = self._counted(route, None) + 1
+        job_attempt = attempt if job is None else self._counted(route, job) + 1
+        about = Exchange(route, job, method, headers, attempt, job_attempt)
+        return slow_read_of(live.rule for live, _ in self._taking_part(about))
+
+    def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
+        for live in self._rules:
+            rule = live.rule
+            if rule.accept is not None or rule.tls is not None or live.spent:
+                continue
+            if not _selects(rule.on, about):
+                continue
+            where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
+            dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+            if not rule.on.picks_frames and dice.random() >= rule.on.probability:
+                continue
+            yield live, dice
+
+    def _counted(self, route: Route, job: str | None) -> int:
+        return self._attempts.get((route, job and shortened(job, _LONGEST)), 0)
+
+    def _count(self, route: Route, job: str | None) -> int:
+        count = self._counted(route, job) + 1
+        key = (route, job and shortened(job, _LONGEST))
+        if job is not None:
+            self._attempts.pop(key, None)  # the last to come stands last
+        self._attempts[key] = count
+        if len(self._attempts) > _MOST_ATTEMPTS:
+            stale = next(each for each in self._attempts if each[1] is not None)
+            del self._attempts[stale]
+        return count
+
+    def _chance(self, on: Select, where: str) -> bool:
+        dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+        return dice.random() < on.probability
+
+    def _try(self, live: _Live) -> bool:
+        if live.spent:
+            return False
+        self._act(live)
+        return True
+
+    def _act(self, live: _Live) -> None:
+        live.acted += 1
+        self.on_fired(live.index)
+
+
+def slow_read_of(rules: Iterable[Rule]) -> int | None:
+    """Return the bytes per second at which these rules have a body read; None for no limit."""
+    return next((rule.slow_read for rule in rules if rule.slow_read), None)
+
+
+def _selects(on: Select, about: Exchange) -> bool:
+    attempt = about.attempt if on.job is None else about.job_attempt
+    return (
+        (on.route is None or on.route is about.route)
+        and (on.job is None or on.job == about.job)
+        and (on.method is None or on.method == about.method)
+        and (on.attempt is None or attempt in on.attempt)
+        and all(
+            header_matches(wanted, [value for key, value in about.headers if key == name.lower()])
+            for name, wanted in (on.header or {}).items()
+        )
+    )

@@ -1,0 +1,234 @@
+"""What a well-behaved client does, judged from the journal.
+
+It knows the published rules that can be seen on the wire. It refuses to guess what a client had
+received: where the network may have lost something, every cursor that it can have had is right.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final
+
+from attrs import define, field
+
+from arkor_proto import Profile
+from mock_server.journal.records import (
+    ConnectionClosed,
+    ExchangeEnded,
+    FrameSent,
+    Record,
+    RequestReceived,
+    ResponseStarted,
+)
+from mock_server.scenario.vocabulary import Ending, Route
+
+_TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
+_CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})
+_EARLY: Final = 0.005
+"""Seconds that two clocks of one machine may disagree about a delay."""
+
+
+@define
+class _Opening:
+    """One opening of a stream and what came of it."""
+
+    request: RequestReceived
+    response: ResponseStarted | None = None
+    frames: list[FrameSent] = field(factory=list[FrameSent])
+    end: ExchangeEnded | None = None
+    left: bool = False
+    """Whether the client closed the connection, politely: a client that has bytes unread resets."""
+
+    @property
+    def job(self) -> str | None:
+        return self.request.job
+
+    @property
+    def status(self) -> int | None:
+        return None if self.response is None else self.response.status
+
+    @property
+    def terminal(self) -> bool:
+        """Whether the client has certainly received the end of the job."""
+        return (self._whole or self.left) and any(
+            frame.event == "end" or frame.type in _TERMINAL_TYPES for frame in self.frames
+        )
+
+    @property
+    def _whole(self) -> bool:
+        return self.end is not None and self.end.by == "server" and self.end.how in _CERTAIN
+
+    def cursors(self, before: set[str]) -> set[str]:
+        """Return the cursors that a client can have after this opening; "" is none."""
+        ids = [frame.id for frame in self.frames if frame.id is not None]
+        if not ids:
+            return before
+        return {ids[-1]} if self._whole else {*before, *ids}
+
+
+def _openings(records: Sequence[Record]) -> list[_Opening]:
+    found: dict[int, _Opening] = {}
+    for record in records:
+        if isinstance(record, RequestReceived):
+            if record.route is Route.STREAM:
+                found[record.attempt] = _Opening(record)
+        elif isinstance(record, ResponseStarted | FrameSent | ExchangeEnded):
+            opening = found.get(record.attempt) if record.route is Route.STREAM else None
+            if opening is not None:
+                _fill(opening, record)
+        elif isinstance(record, ConnectionClosed) and (record.by, record.how) == ("client", "fin"):
+            for opening in found.values():
+                opening.left |= opening.request.connection == record.connection
+    return list(found.values())
+
+
+def _fill(opening: _Opening, record: ResponseStarted | FrameSent | ExchangeEnded) -> None:
+    if isinstance(record, ResponseStarted):
+        opening.response = record
+    elif isinstance(record, FrameSent):
+        opening.frames.append(record)
+    else:
+        opening.end = record
+
+
+def _by_job(records: Sequence[Record]) -> dict[str, list[_Opening]]:
+    found: dict[str, list[_Opening]] = {}
+    for opening in _openings(records):
+        found.setdefault(opening.job or "", []).append(opening)
+    return found
+
+
+def resume_problems(records: Sequence[Record], job: str | None = None) -> list[str]:
+    """Say which openings carried a cursor that the client cannot have had."""
+    found: list[str] = []
+    for name, openings in _by_job(records).items():
+        if job is None or name == job:
+            found += _chain_problems(name, openings)
+    return found
+
+
+def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
+    found: list[str] = []
+    possible = {""}
+    for opening in openings:
+        raw = opening.request.last_event_id
+        got = "" if raw is None else raw.encode("latin-1").decode("utf-8", "replace")
+        if got not in possible:
+            expected = " or ".join(repr(each) if each else "none" for each in sorted(possible))
+            found.append(
+                f"job {job}: opening {opening.request.attempt} came with Last-Event-ID "
+                f"{got!r}, expected {expected} (ARK-RES)"
+                if got
+                else f"job {job}: opening {opening.request.attempt} came without Last-Event-ID, "
+                f"expected {expected} (ARK-RES)"
+            )
+        possible = opening.cursors({got})
+    return found
+
+
+def conduct_problems(
+    records: Sequence[Record], profile: Profile, max_attempts: int | None = None
+) -> list[str]:
+    """Say everything that a well-behaved client under `profile` would not have done.
+
+    Judged: cursors, openings after the end of a job or after a permanent status, delays shorter
+    than Retry-After (where the profile honours it), more consecutive failures than `max_attempts`
+    allows, a second create for the same body, missing headers.
+    """
+    found = resume_problems(records)
+    for job, openings in _by_job(records).items():
+        found += _ended_problems(job, openings, profile)
+        if profile.honours_server_delay:
+            found += _delay_problems(job, openings)
+        if max_attempts is not None:
+            found += _budget_problems(job, openings, max_attempts)
+    return found + _create_problems(records) + _header_problems(records)
+
+
+def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> list[str]:
+    found: list[str] = []
+    for before, after in pairwise(openings):
+        if before.end is None or before.end.seq > after.request.seq:
+            continue  # two clients, or a wait of its own: not one after the other
+        if before.terminal:
+            found.append(
+                f"job {job}: opening {after.request.attempt} came after the end of the job "
+                f"had been sent in opening {before.request.attempt} (ARK-STR)"
+            )
+        elif before.status in profile.permanent_statuses - {404}:
+            found.append(
+                f"job {job}: opening {after.request.attempt} came after a {before.status}, "
+                "which is permanent (ARK-ERR)"
+            )
+    return found
+
+
+def _delay_problems(job: str, openings: list[_Opening]) -> list[str]:
+    found: list[str] = []
+    for before, after in pairwise(openings):
+        asked = _seconds(before.response)
+        if asked is None or before.end is None or before.end.seq > after.request.seq:
+            continue
+        waited = after.request.at - before.end.at
+        if waited < asked - _EARLY:
+            found.append(
+                f"job {job}: opening {after.request.attempt} came after {waited:.3f} s, "
+                f"Retry-After asked for {asked:g} s (ARK-BAK)"
+            )
+    return found
+
+
+def _seconds(response: ResponseStarted | None) -> float | None:
+    try:
+        return float(response.retry_after) if response and response.retry_after else None
+    except ValueError:
+        return None
+
+
+def _budget_problems(job: str, openings: list[_Opening], max_attempts: int) -> list[str]:
+    failures = 0
+    for opening in openings:
+        if failures > max_attempts:
+            problem = (
+                f"job {job}: opening {opening.request.attempt} came after {failures} consecutive "
+                f"failures, {max_attempts} attempts are allowed (ARK-BUD)"
+            )
+            return [problem]
+        failures = 0 if opening.frames else failures + 1
+    return []
+
+
+def _create_problems(records: Sequence[Record]) -> list[str]:
+    seen: dict[bytes, RequestReceived] = {}
+    found: list[str] = []
+    for record in records:
+        if not isinstance(record, RequestReceived) or record.route is not Route.CREATE:
+            continue
+        first = seen.setdefault(record.body + repr(record.json).encode(), record)
+        if first is not record and (_key(first) is None or _key(first) != _key(record)):
+            found.append(
+                f"create {record.attempt}: submits the same body as create {first.attempt} "
+                f"with key {_key(record)!r} after {_key(first)!r}; a job would be paid twice "
+                "(ARK-CRE)"
+            )
+    return found
+
+
+def _key(request: RequestReceived) -> str | None:
+    return next((value for name, value in request.headers if name == "idempotency-key"), None)
+
+
+def _header_problems(records: Sequence[Record]) -> list[str]:
+    found: list[str] = []
+    for record in records:
+        if not isinstance(record, RequestReceived) or record.route is Route.OTHER:
+            continue
+        names = {name for name, _ in record.headers}
+        where = f"{record.route.value} {record.attempt}"
+        if not record.authorized and record.route is not Route.ANONYMOUS:
+            found.append(f"{where}: came without Authorization (ARK-WIR)")
+        if "x-arkor-client" not in names:
+            found.append(f"{where}: came without X-Arkor-Client (ARK-WIR)")
+        accept = next((value for name, value in record.headers if name == "accept"), "")
+        if record.route is Route.STREAM and "text/event-stream" not in accept:
+            found.append(f"{where}: accepts {accept!r}, not text/event-stream (ARK-WIR)")
+    return found

@@ -1,0 +1,100 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+"""A verification by data, as the HTTP admin takes it.
+
+It knows how demands are written down. It refuses to know how they are judged (`verify.py`).
+"""
+
+from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Final
+
+from attrs import define, field, frozen
+
+from arkor_proto import HARDENED, Profile
+from mock_server.journal.verify import (
+    WANTED,
+    VerificationError,
+    Verify,
+    Wanted,
+)
+from mock_server.strict.shapes import (
+    Shape,
+    array,
+    flag,
+    integer,
+    text,
+)
+from mock_server.strict.words import table, word
+
+
+@frozen(kw_only=True)
+class Counted:
+    """One demand of a verification by data: a request and how often it must have come."""
+
+    request: Wanted = word(WANTED, "the request", default=Wanted())
+    times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "so many or more", default=None)
+    at_most: int | None = word(integer(0, 1_000_000), "no more than so many", default=None)
+
+
+@frozen(kw_only=True)
+class Verification:
+    """A verification by data, as the HTTP admin takes it."""
+
+    requests: tuple[Counted, ...] = word(
+        array(table(Counted, "{request = {…}, times = n}")), "counts", default=()
+    )
+    order: tuple[Wanted, ...] = word(
+        array(WANTED), "requests, the first of each in this order", default=()
+    )
+    resume_chain: bool = word(flag(), "every Last-Event-ID is right", default=False)
+    conduct: bool = word(flag(), "a well-behaved client", default=False)
+    profile: str = word(text(), "the profile that judges conduct", default=HARDENED.name)
+    max_attempts: int | None = word(
+        integer(0, 1_000_000), "consecutive failures allowed", default=None
+    )
+    rules_fired: bool = word(flag(), "every rule acted", default=False)
+    gates_opened: bool = word(
+        flag(), "every gate that was waited at was opened, but for `never`", default=False
+    )
+
+
+VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
+
+
+@define
+class _Collector:
+    problems: list[str] = field(factory=list[str])
+
+    def run(self, demand: Callable[[], object]) -> None:
+        try:
+            demand()
+        except VerificationError as error:
+            self.problems += error.problems
+
+
+def problems_of(verification: Verification, verify: Verify) -> list[str]:
+    """Return everything that is not as demanded; raises ValueError for an unknown profile."""
+    found = _Collector()
+    for each in verification.requests:
+        matching = verify.requests(each.request)
+        for count, demand in (
+            (each.times, matching.times),
+            (each.at_least, matching.at_least),
+            (each.at_most, matching.at_most),
+        ):
+            if count is not None:
+                found.run(partial(demand, count))
+    for first, second in pairwise(verification.order):
+        found.run(partial(verify.requests(first).before, verify.requests(second)))
+    if verification.resume_chain:
+        found.run(verify.resume_chain)
+    if verification.conduct:
+        profile = Profile.named(verification.profile)
+        found.run(lambda: verify.conduct(profile, max_attempts=verification.max_attempts))
+    if verification.rules_fired:
+        found.run(verify.rules_fired)
+    if verification.gates_opened:
+        found.run(verify.gates_opened)
+    return found.problems

@@ -1,0 +1,273 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+"""Verdicts on the client: what it asked, how often, in which order, and what came close.
+
+It knows records and how to compare a wanted request with those that came. It refuses to know the
+protocol's rules of conduct (`conduct.py`) and anything live: a verdict is about records so far.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from arkor_proto import HARDENED, Profile
+from mock_server.backend import Job
+from mock_server.journal.conduct import conduct_problems, resume_problems
+from mock_server.journal.records import Record, RequestReceived
+from mock_server.requests import header_matches
+from mock_server.scenario.model import Rule
+from mock_server.scenario.vocabulary import Route
+from mock_server.secret_names import REDACTED, is_secret_name
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    Span,
+    anything,
+    choice,
+    flag,
+    is_table,
+    mapping,
+    span,
+    text,
+)
+from mock_server.strict.words import table, word
+
+_MISSING: Final = "nothing"
+
+
+class VerificationError(AssertionError):
+    """The client did not do what it should have; `problems` says what, one entry each."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@frozen(kw_only=True)
+class Wanted:
+    """A request as it should have been; what is None may be anything."""
+
+    route: Route | None = word(choice(Route), "the call", default=None)
+    attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
+    method: str | None = word(text(), "the method", default=None)
+    target: str | None = word(text(), "the target as it was sent", default=None)
+    job: str | None = word(text(), "the job's id, decoded", default=None)
+    headers: Mapping[str, str] | None = word(
+        mapping(text()), "headers; `*` for any value, `!` for absent", default=None
+    )
+    json: object = word(anything(), "what the JSON body must contain", default=None)
+    last_event_id: str | None = word(text(), "the cursor; `!` for none", default=None)
+    authorized: bool | None = word(flag(), "whether it had an Authorization", default=None)
+
+    def differences(self, request: RequestReceived) -> list[str]:
+        """Say field by field where a request is not the wanted one."""
+        found = [
+            f"{name}: expected {_shown(wanted)}, got {_shown(got)}"
+            for name, wanted, got in (
+                ("route", self.route and self.route.value, request.route.value),
+                ("method", self.method, request.method),
+                ("target", self.target, request.target),
+                ("job", self.job, request.job),
+                ("authorized", self.authorized, request.authorized),
+            )
+            if wanted is not None and wanted != got
+        ]
+        if self.attempt is not None and request.attempt not in self.attempt:
+            found.append(f"attempt: expected {self.attempt}, got {request.attempt}")
+        if self.last_event_id is not None:
+            found += _header("last-event-id", self.last_event_id, request)
+        for name, value in (self.headers or {}).items():
+            found += _header(name.lower(), value, request)
+        if self.json is not None:
+            found += _json_differences("json", self.json, request.json)
+        return found
+
+    def __str__(self) -> str:
+        named = {
+            "attempt": self.attempt,
+            "method": self.method,
+            "target": self.target,
+            "job": self.job,
+            "headers": self.headers,
+            "json": self.json,
+            "last_event_id": self.last_event_id,
+            "authorized": self.authorized,
+        }
+        said = [f"{key}={value!s}" for key, value in named.items() if value is not None]
+        return f"{self.route.value if self.route else 'any route'}({', '.join(said)})"
+
+
+def _shown(value: object) -> str:
+    return _MISSING if value is None else repr(value)
+
+
+def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
+    got = [value for key, value in request.headers if key == name]
+    if header_matches(wanted, got):
+        return []
+    expected = {"!": _MISSING, "*": "any value"}.get(wanted, repr(wanted))
+    return [f"header {name}: expected {expected}, got {_shown(', '.join(got) or None)}"]
+
+
+def _json_differences(where: str, wanted: object, got: object) -> list[str]:
+    """Compare tables word by word, so that what is not mentioned may be anything."""
+    if is_table(wanted) and is_table(got):
+        return [
+            difference
+            for key, value in wanted.items()
+            for difference in _json_differences(f"{where}.{key}", value, got.get(key))
+        ]
+    return [] if wanted == got else [f"{where}: expected {_shown(wanted)}, got {_shown(got)}"]
+
+
+@frozen
+class Requests:
+    """The requests that match; every method raises VerificationError when it is not so."""
+
+    _records: Sequence[Record] = field(repr=False)
+    wanted: Wanted
+
+    @property
+    def found(self) -> list[RequestReceived]:
+        """Those which came, in order."""
+        return [each for each in self._all if not self.wanted.differences(each)]
+
+    @property
+    def _all(self) -> list[RequestReceived]:
+        return [each for each in self._records if isinstance(each, RequestReceived)]
+
+    def times(self, count: int) -> list[RequestReceived]:
+        """Demand exactly so many."""
+        return self._demand(lambda n: n == count, f"exactly {count}")
+
+    def once(self) -> RequestReceived:
+        """Demand exactly one, and return it."""
+        return self.times(1)[0]
+
+    def never(self) -> None:
+        """Demand none."""
+        self.times(0)
+
+    def at_least(self, count: int) -> list[RequestReceived]:
+        """Demand so many or more."""
+        return self._demand(lambda n: n >= count, f"at least {count}")
+
+    def at_most(self, count: int) -> list[RequestReceived]:
+        """Demand no more than so many."""
+        return self._demand(lambda n: n <= count, f"at most {count}")
+
+    def before(self, other: "Requests") -> None:
+        """Demand that the first of these came before the first of the others."""
+        first, second = self.at_least(1)[0], other.at_least(1)[0]
+        if first.seq >= second.seq:
+            problem = (
+                f"{self.wanted}: expected before {other.wanted}, "
+                f"but it was record {first.seq} and the other {second.seq}"
+            )
+            raise VerificationError([problem])
+
+    def _demand(self, right: Callable[[int], bool], says: str) -> list[RequestReceived]:
+        found = self.found
+        if right(len(found)):
+            return found
+        problem = f"{self.wanted}: expected {says}, got {len(found)}"
+        raise VerificationError([problem + self._nearest(found)])
+
+    def _nearest(self, found: list[RequestReceived]) -> str:
+        others = [each for each in self._all if each not in found]
+        if not others:
+            return "" if found else "; no other request came at all"
+        same_route = [each for each in others if each.route is self.wanted.route]
+        nearest = min(same_route or others, key=lambda each: len(self.wanted.differences(each)))
+        lines = "".join(f"\n    {line}" for line in self.wanted.differences(nearest))
+        where = f"{nearest.method} {nearest.target} (record {nearest.seq})"
+        return f"\n  nearest: {where}{lines}"
+
+
+@frozen
+class Verify:
+    """Verdicts on what a client did so far."""
+
+    _records: Sequence[Record] = field(repr=False)
+    _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
+    _unopened: Sequence[str] = field(factory=tuple, repr=False)
+
+    def requests(self, wanted: Wanted) -> Requests:
+        """Ask about the requests that match."""
+        return Requests(self._records, wanted)
+
+    def route(self, route: Route | str, **words: object) -> Requests:
+        """Ask about a route, with any words of `Wanted`; raises ScenarioError for others."""
+        return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
+
+    def create(self, **words: object) -> Requests:
+        """Ask about submissions."""
+        return self.route(Route.CREATE, **words)
+
+    def stream(self, **words: object) -> Requests:
+        """Ask about openings of a stream."""
+        return self.route(Route.STREAM, **words)
+
+    def cancel(self, **words: object) -> Requests:
+        """Ask about cancellations."""
+        return self.route(Route.CANCEL, **words)
+
+    def resume_chain(self, job: Job | str | None = None) -> None:
+        """Demand the right Last-Event-ID on every opening of a job's stream, or of every job's."""
+        _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
+
+    def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
+        """Demand everything that a well-behaved client does; see `conduct_problems`."""
+        _raise(conduct_problems(self._records, profile, max_attempts))
+
+    def gates_opened(self) -> None:
+        """Demand that every gate that a stream waited at was opened, but for `never`."""
+        _raise(self.unopened_gates())
+
+    def unopened_gates(self) -> list[str]:
+        """Name the gates that were waited at and never opened, with the nearest that were."""
+        return list(self._unopened)
+
+    def rules_fired(self) -> None:
+        """Demand that every rule in force acted at least once."""
+        _raise(self.idle_rules())
+
+    def idle_rules(self) -> list[str]:
+        """Name the rules that never acted, with what came of their route."""
+        return [
+            f"{_named(index, rule)}: never acted{self._seen(rule)}"
+            for index, rule, acted in self._rules
+            if not acted
+        ]
+
+    def _seen(self, rule: Rule) -> str:
+        if rule.on.route is None:
+            return ""
+        of_route = [
+            each
+            for each in self._records
+            if isinstance(each, RequestReceived) and each.route is rule.on.route
+        ]
+        asked = "" if rule.on.attempt is None else f", it asks for attempt {rule.on.attempt}"
+        return f"; {len(of_route)} requests of route {rule.on.route.value} came{asked}"
+
+
+def _named(index: int, rule: Rule) -> str:
+    return f"rule {index} ({rule.name})" if rule.name else f"rule {index}"
+
+
+def _raise(problems: Sequence[str]) -> None:
+    if problems:
+        raise VerificationError(problems)
+
+
+def _check_wanted(wanted: Wanted, where: str) -> None:
+    for name, value in (wanted.headers or {}).items():
+        if is_secret_name(name) and value not in {"*", "!"} and REDACTED not in value:
+            raise ScenarioError(
+                f"{where or 'verify'}: headers: the journal holds no credentials, so {name} can "
+                "be '*' for any value or '!' for none"
+            )
+
+
+WANTED: Final[Shape[Wanted]] = table(Wanted, "a request", _check_wanted)

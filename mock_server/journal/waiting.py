@@ -1,0 +1,117 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+"""Waiting for something to stand in the journal, for a bounded time.
+
+It knows what can be waited for and how to say that it did not come. It refuses to know servers.
+"""
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+from attrs import frozen
+
+from mock_server.journal.records import (
+    ExchangeEnded,
+    FrameSent,
+    Journal,
+    Record,
+    RequestReceived,
+    ResponseStarted,
+)
+from mock_server.scenario.vocabulary import MANY, Route
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    choice,
+    flag,
+    integer,
+    milliseconds,
+)
+from mock_server.strict.words import table, word
+
+PATIENCE: Final = 30.0
+"""Seconds to wait unless told otherwise."""
+
+
+@frozen(kw_only=True)
+class Milestone:
+    """How far an exchange must have got; as a text it says so."""
+
+    route: Route | None = word(choice(Route), "the call", default=None)
+    attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
+    frame: int | None = word(integer(1, MANY), "its frame of this index was sent", default=None)
+    answered: bool = word(flag(), "the head of its answer was sent", default=False)
+    ended: bool = word(flag(), "it has ended", default=False)
+    within: float = word(
+        milliseconds(), "how long to wait at most", default=PATIENCE, name="within_ms"
+    )
+
+    def __call__(self, record: Record) -> bool:
+        """Tell whether a record is the one."""
+        kind: type[Record] = RequestReceived
+        if self.ended:
+            kind = ExchangeEnded
+        elif self.frame is not None:
+            kind = FrameSent
+        elif self.answered:
+            kind = ResponseStarted
+        if not isinstance(record, RequestReceived | ResponseStarted | FrameSent | ExchangeEnded):
+            return False
+        if isinstance(record, FrameSent) and self.frame not in {None, record.index}:
+            return False
+        exchange = (record.route, record.attempt) == (self.route, self.attempt)
+        return isinstance(record, kind) and exchange
+
+    def __str__(self) -> str:
+        what = "the request itself"
+        if self.ended:
+            what = "its end"
+        elif self.frame is not None:
+            what = f"its frame {self.frame}"
+        elif self.answered:
+            what = "the head of its answer"
+        route = "no route" if self.route is None else self.route.value
+        return f"request {self.attempt} of {route}, {what}"
+
+
+def _check_milestone(milestone: Milestone, where: str) -> None:
+    if milestone.route is None:
+        raise ScenarioError(f"{where}: needs a route to wait for, such as route = 'stream'")
+
+
+MILESTONE: Final[Shape[Milestone]] = table(Milestone, "what to wait for", _check_milestone)
+
+
+async def awaited(
+    journal: Journal, wanted: Callable[[Record], bool], within: float, what: str
+) -> Record:
+    """Wait for a record, past or to come; raises TimeoutError after so many seconds."""
+    for record in journal.records:
+        if wanted(record):
+            return record
+    found: list[Record] = []
+    event = anyio.Event()
+
+    def look(record: Record) -> None:
+        if not found and wanted(record):
+            found.append(record)
+            event.set()
+
+    stop = journal.listen(look)
+    try:
+        with anyio.move_on_after(within):
+            await event.wait()
+    finally:
+        stop()
+    if not found:
+        raise TimeoutError(f"{what}: did not come within {within:g} s; {_came(journal)}")
+    return found[0]
+
+
+def _came(journal: Journal) -> str:
+    counts: dict[str, int] = {}
+    for record in journal.records:
+        if isinstance(record, RequestReceived):
+            counts[record.route.value] = counts.get(record.route.value, 0) + 1
+    came = ", ".join(f"{count} of {route}" for route, count in counts.items())
+    return f"the requests that came: {came}" if came else "no request came at all"

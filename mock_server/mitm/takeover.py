@@ -1,0 +1,236 @@
+"""Taking one exchange out of mitmproxy's hands.
+
+It knows how mitmproxy holds a client's writer and keys, and how a body flows through its stream
+callable. It refuses to know rules. mitmproxy goes on believing that it answers; what it writes is
+dropped, and the engine's carrier writes to the same socket, so that stalls, cuts and resets are the
+engine's.
+"""
+
+import asyncio
+import os
+import socket
+from asyncio.trsock import TransportSocket
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import anyio
+from attrs import define, evolve, field, frozen
+from mitmproxy.proxy.layers.tls import ClientTLSLayer
+from mitmproxy.proxy.server import ConnectionIO
+
+from mock_server.faults.response import (
+    NO_BODY,
+    BodyKind,
+    Head,
+    end_to_end,
+)
+from mock_server.mitm.tls import SilencedTls, TakenTls
+from mock_server.net.failure import Failure, Reason
+from mock_server.net.service import Answered, Reports, answered_with_failure, without_body
+from mock_server.net.tls import TlsWire
+from mock_server.net.wire import AnyWire, Wire
+from mock_server.requests import Request
+from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.sse import Frame, Framer, frame_of
+
+_HIGH_WATER: Final = 256 * 1024
+_FINAL: Final = 200
+"""The least status of an answer that is none of those before it (RFC 9110, 15.2)."""
+
+
+@define(eq=False)
+class FlowSource:
+    """The body of one answer, fed by mitmproxy, read by the carrier: frames, or else bytes."""
+
+    end: Ending = field(default=Ending.EOF, init=False)
+    framed: bool = field(default=False, init=False)
+    _framer: Framer = field(factory=Framer, init=False)
+    _passed: int = field(default=0, init=False)
+    _frames: list[Frame] = field(factory=list[Frame], init=False)
+    _waiting: int = field(default=0, init=False)
+    _over: bool = field(default=False, init=False)
+    _changed: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def feed(self, data: bytes) -> None:
+        """Take what the upstream sent; nothing after its end."""
+        if self._over:
+            return
+        if not self.framed:
+            self._put(Frame(data))
+            return
+        for block in self._framer.feed(data):
+            frame = frame_of(block)
+            self._put(evolve(frame, raw=block[self._passed :]))
+            self._passed = 0
+        self._wake()
+
+    def finish(self, how: Ending) -> None:
+        """Take the end of the upstream's answer, once."""
+        if not self._over:
+            rest = self._framer.close()[self._passed :]
+            if rest:
+                self._put(Frame(rest))
+            self.end = how
+            self._over = True
+            self._wake()
+
+    def _put(self, frame: Frame) -> None:
+        self._frames.append(frame)
+        self._waiting += len(frame.raw)
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Wait for frames; empty when the answer is over."""
+        while not self._frames and not self._over:
+            if not whole and self._framer.pending > self._passed:
+                part = Frame(self._framer.tail(self._passed), part=True)
+                self._passed = self._framer.pending
+                return [part]
+            await self._changed.wait()
+        found, self._frames = self._frames[:limit], self._frames[limit:]
+        self._waiting -= sum(len(frame.raw) for frame in found)
+        self._wake()
+        return found
+
+    async def until_there_is_room(self) -> None:
+        """Wait until little is waiting: this is what slows the upstream down."""
+        while self._waiting > _HIGH_WATER and not self._over:
+            await self._changed.wait()
+
+    async def aclose(self) -> None:
+        """Want nothing more."""
+        self._frames.clear()
+        self._waiting = 0
+        self._over = True
+        self._wake()
+
+
+_CUT_OFF: Final = Failure(Reason.TRUNCATED, "its answer was cut off")
+
+
+@define(eq=False)
+class FlowOrigin:
+    """mitmproxy's upstream as the origin of one exchange."""
+
+    source: FlowSource = field(factory=FlowSource, init=False)
+    _head: Head | None = field(default=None, init=False)
+    _said: Sequence[tuple[str, str]] = field(default=(), init=False)
+    """The header fields of the upstream's answer, all of them."""
+    _small: bool = field(default=False, init=False)
+    _failure: Failure | None = field(default=None, init=False)
+    _reports: Reports | None = field(default=None, init=False)
+    _known: anyio.Event = field(factory=anyio.Event, init=False)
+
+    def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
+        """Take the head of the upstream's answer."""
+        if status < _FINAL:
+            # mitmproxy takes it for the whole answer, and never shows the one that follows.
+            why = f"it sent an informational head ({status}), which mitmproxy cannot hand on"
+            self.fail(Failure(Reason.MALFORMED, f"{why}; the native proxy can"))
+            return
+        about = BodyKind.of(headers)
+        self._head, self._said = Head(status, reason, end_to_end(headers)), headers
+        self.source.framed, self._small = about.framed, about.small
+        self._known.set()
+
+    def fail(self, failure: Failure) -> None:
+        """Take the failure of the upstream, before or after its head."""
+        if self._failure is None:
+            self._failure = failure
+            if self._reports is not None:
+                self._reports.failed(failure)
+        self._known.set()
+        self.source.finish(Ending.FIN)
+
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
+        """Wait for the head; and for a small body of a known length, as the native proxy does."""
+        del resume
+        self._reports = reports
+        if self._failure is not None:
+            reports.failed(self._failure)
+        await self._known.wait()
+        head = self._head
+        if head is None:
+            return answered_with_failure(self._failure or _CUT_OFF)
+        if request.method == "HEAD" or head.status in NO_BODY:
+            return without_body(head, self._said)
+        if self.source.framed or not self._small:
+            return Answered(head, self.source)
+        parts: list[bytes] = []
+        while frames := await self.source.next(64):
+            parts += [frame.raw for frame in frames]
+        if self.source.end is not Ending.EOF:
+            return answered_with_failure(self._failure or _CUT_OFF)
+        return Answered(head, b"".join(parts))
+
+
+class SilencedWriter:
+    """What mitmproxy holds instead of the client's writer: it drops everything.
+
+    `drain` waits for the carrier, and because mitmproxy drains all writers after every read, a
+    stalled client slows the upstream's reader and nothing else.
+    """
+
+    def __init__(self, writer: asyncio.StreamWriter, origin: FlowOrigin) -> None:
+        self._writer = writer
+        self._origin = origin
+
+    async def drain(self) -> None:
+        """Wait until the carrier has room."""
+        await self._origin.source.until_there_is_room()
+
+    def write(self, data: bytes) -> None:
+        """Drop it."""
+
+    def write_eof(self) -> None:
+        """Drop it: the carrier ends the connection."""
+
+    def is_closing(self) -> bool:
+        """Say no."""
+        return False
+
+    def close(self) -> None:
+        """Drop it: the carrier ends the connection."""
+
+    def get_extra_info(self, name: str, default: object = None) -> object:
+        """Ask the real writer."""
+        found: object = self._writer.get_extra_info(name, default)
+        return found
+
+
+@frozen
+class TakenClient:
+    """A client that mitmproxy believes it still has; `abort` makes it learn otherwise."""
+
+    wire: AnyWire
+    abort: Callable[[], None]
+
+
+def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin) -> TakenClient:
+    """Take a client away from mitmproxy: it stops reading, and what it writes goes nowhere.
+
+    `tls` are the TLS layers on the connection, none for plain text. Raises TypeError for what is no
+    TCP and for TLS within TLS.
+    """
+    writer = io.writer
+    if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
+        raise TypeError("the client's connection is no TCP, or TLS within TLS")
+    transport = writer.transport
+    held: object = writer.get_extra_info("socket")
+    if not isinstance(transport, asyncio.Transport) or not isinstance(held, TransportSocket):
+        raise TypeError("the client's connection is no plain socket")
+    transport.pause_reading()
+    io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
+    wire = Wire(socket.socket(fileno=os.dup(held.fileno())))
+    if not tls:
+        return TakenClient(wire, transport.abort)
+    layer = tls[0]
+    secured = TlsWire(wire, TakenTls(layer.tls))
+    layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
+    return TakenClient(secured, transport.abort)

@@ -1,0 +1,122 @@
+"""What the head of an answer promises: where the answer ends, and whether the connection goes on.
+
+A client reads that from the head (RFC 9112, 6.3 and 9.3), so the server reads it from the same
+head, after every rule has had its say, and then does what it says. Only a fault breaks a promise.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+
+from attrs import evolve, frozen
+
+from mock_server.faults.response import (
+    BODILESS,
+    NO_BODY,
+    Head,
+    HeadPlan,
+    listed,
+)
+from mock_server.scenario.vocabulary import Framing
+
+_STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
+_FIELD: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+_BLANK: Final = b"\r\n\r\n"
+
+
+@frozen
+class Promise:
+    """Where the body of an answer ends and whether another request may follow."""
+
+    framing: Framing | None
+    """None for a body of a known length."""
+    length: int
+    """The bytes of such a body."""
+    keep_alive: bool
+    bodiless: bool = False
+    """Whether the head is the whole answer, whatever it says of a length."""
+
+    def kept(self, written: int) -> bool:
+        """Tell whether a body of this many bytes, politely ended, leaves the connection usable."""
+        return self.keep_alive and (
+            self.bodiless or self.framing is Framing.CHUNKED or written == self.length
+        )
+
+
+_BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
+
+
+@frozen
+class Terms:
+    """What is known before the head is written: the request, the body, the wishes of the rules."""
+
+    method: str
+    keep_alive: bool
+    chunks_allowed: bool
+    length: int | None
+    """The bytes of the body; None if they are known only when it has ended."""
+    framing: Framing | None
+    """How the rules want the end of the body told."""
+
+
+def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]:
+    """Return the bytes of the head, and what it promises."""
+    if plan.raw is not None:
+        return plan.raw, _promise_of_raw(plan.raw, terms)
+    if plan.content_length:
+        kept = tuple(pair for pair in head.headers if pair[0].lower() != "content-length")
+        head = evolve(head, headers=kept)
+    headers = (*head.headers, *_length_fields(head, plan, terms))
+    promise = promise_of(head.status, headers, terms.method)
+    promise = evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)
+    if not promise.keep_alive and "close" not in listed(headers, "connection"):
+        headers = (*headers, ("Connection", "close"))
+    return evolve(head, headers=headers).render(), promise
+
+
+def _length_fields(head: Head, plan: HeadPlan, terms: Terms) -> tuple[tuple[str, str], ...]:
+    """Return the header fields that tell how long the body is."""
+    if plan.content_length:
+        return tuple(("Content-Length", str(value)) for value in plan.content_length)
+    said = {name.lower() for name, _ in head.headers}
+    if head.status in NO_BODY or said & {"content-length", "transfer-encoding"}:
+        return ()
+    length = 0 if head.status in BODILESS else terms.length
+    if length is not None and (terms.framing is None or head.status in BODILESS):
+        return (("Content-Length", str(length)),)
+    # A truncated body must be visible as such: without chunks only `Connection: close` would
+    # tell the length, and then a cut looks like a clean end to the client.
+    if terms.framing is Framing.CLOSE or not terms.chunks_allowed:
+        return ()
+    return (("Transfer-Encoding", "chunked"),)
+
+
+def promise_of(status: int, headers: Iterable[tuple[str, str]], method: str) -> Promise:
+    """Read what a head promises in answer to a request with this method."""
+    pairs = tuple(headers)
+    keep_alive = "close" not in listed(pairs, "connection")
+    if method == "HEAD" or status in NO_BODY:
+        return Promise(None, 0, keep_alive, bodiless=True)
+    codings, lengths = listed(pairs, "transfer-encoding"), listed(pairs, "content-length")
+    if codings == ["chunked"]:
+        # With a length beside it, recipients differ on where the body ends.
+        return Promise(Framing.CHUNKED, 0, keep_alive and not lengths)
+    if codings or len(set(lengths)) != 1:
+        return _BROKEN
+    (length,) = set(lengths)
+    if not (length.isascii() and length.isdigit()):
+        return _BROKEN
+    return Promise(None, int(length), keep_alive)
+
+
+def _promise_of_raw(raw: bytes, terms: Terms) -> Promise:
+    """Read a head written by hand; what cannot be read promises nothing but an end."""
+    head, blank, body = raw.decode("latin-1").partition(_BLANK.decode())
+    first, *lines = head.split("\r\n")
+    status = _STATUS_LINE.fullmatch(first)
+    fields = [_FIELD.fullmatch(line) for line in lines]
+    if not blank or body or status is None or None in fields:
+        return _BROKEN
+    pairs = [(field[1], field[2].rstrip(" \t")) for field in fields if field is not None]
+    promise = promise_of(int(status[1]), pairs, terms.method)
+    return evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)

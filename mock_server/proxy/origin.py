@@ -1,0 +1,166 @@
+"""The native reverse proxy: a real backend as the origin of the same faults.
+
+Without rules it is transparent: what the upstream answers is handed on unchanged, and what goes
+wrong with it is told with its reason. Faults are the engine's, which does to a real stream what it
+does to the mock's own.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+import h11
+from attrs import define, field
+
+from mock_server.backend import refuse
+from mock_server.faults.response import (
+    NO_BODY,
+    BodyKind,
+    Head,
+    phrase_of,
+)
+from mock_server.net.failure import Failure, Reason
+from mock_server.net.service import (
+    Answered,
+    FixedSource,
+    Reports,
+    answered_with_failure,
+    without_body,
+)
+from mock_server.proxy.upstream import Failed, Upstream, UpstreamExchange, head_of, pairs_of
+from mock_server.requests import NO_TUNNELS, Request
+from mock_server.scenario.vocabulary import (
+    Capability,
+    Ending,
+    Resume,
+    Shift,
+)
+from mock_server.sse import Frame, Framer, frame_of
+
+__all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
+
+PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
+CONNECT_TIME: Final = 10.0
+"""Seconds to open a connection to the upstream, its handshake included."""
+ANSWER_TIME: Final = 300.0
+"""Seconds from the request to the head of its answer; a stream may then be silent for ever."""
+
+
+@define(eq=False)
+class UpstreamSource:
+    """The body of an answer: frames when somebody acts on frames, else bytes as they come."""
+
+    _exchange: UpstreamExchange
+    _framed: bool
+    _reports: Reports
+    end: Ending = field(default=Ending.EOF, init=False)
+    _framer: Framer = field(factory=Framer, init=False)
+    _passed: int = field(default=0, init=False)
+    _over: bool = field(default=False, init=False)
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Return what came in one read, which is its own limit."""
+        del limit
+        while not self._over:
+            data = await self._data()
+            if data is None:
+                self._over = True
+                rest = self._framer.close()[self._passed :]
+                return [Frame(rest)] if rest else []
+            frames = self._cut(data, whole=whole) if self._framed else [Frame(data)]
+            if frames:
+                return frames
+        return []
+
+    async def _data(self) -> bytes | None:
+        try:
+            event = await self._exchange.event()
+        except h11.RemoteProtocolError as error:
+            self.end = Ending.FIN
+            self._reports.failed(self._exchange.failure(error))
+            return None
+        except OSError as error:
+            self.end = Ending.RST
+            self._reports.failed(self._exchange.failure(error))
+            return None
+        return bytes(event.data) if isinstance(event, h11.Data) else None
+
+    def _cut(self, data: bytes, *, whole: bool) -> list[Frame]:
+        found: list[Frame] = []
+        for block in self._framer.feed(data):
+            frame = frame_of(block)
+            found.append(Frame(block[self._passed :], frame.id, frame.event, frame.type))
+            self._passed = 0
+        if not whole and self._framer.pending > self._passed:
+            found.append(Frame(self._framer.tail(self._passed), part=True))
+            self._passed = self._framer.pending
+        return found
+
+    async def aclose(self) -> None:
+        """End the connection to the upstream."""
+        await self._exchange.aclose()
+
+
+@define(eq=False)
+class ProxyOrigin:
+    """A real backend as the origin."""
+
+    upstream: Upstream
+    connect_time: float = CONNECT_TIME
+    answer_time: float = ANSWER_TIME
+
+    async def answer(
+        self, request: Request, resume: Resume | Shift | None, reports: Reports
+    ) -> Answered:
+        """Ask the upstream; an upstream that fails is a 502 or 504 of the proxy."""
+        del resume
+        if request.method == "CONNECT":
+            reply = refuse(501, NO_TUNNELS)
+            return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
+        try:
+            exchange, response = await self._ask(request, reports)
+        except Failed as failed:
+            reports.failed(failed.failure)
+            return answered_with_failure(failed.failure, self.upstream.authority)
+        pairs, head = pairs_of(response), head_of(response)
+        about = BodyKind.of(pairs)
+        source = UpstreamSource(exchange, about.framed, reports)
+        if request.method == "HEAD" or head.status in NO_BODY:
+            await source.aclose()
+            return without_body(head, pairs)
+        if about.small and not about.framed:
+            return await self._whole(head, source)
+        return Answered(head, source)
+
+    async def _ask(
+        self, request: Request, reports: Reports
+    ) -> tuple[UpstreamExchange, h11.Response]:
+        try:
+            with anyio.fail_after(self.connect_time):
+                exchange = UpstreamExchange(await self.upstream.connect())
+        except TimeoutError:
+            why = f"it accepted no connection within {self.connect_time:g} s"
+            raise Failed(Failure(Reason.TIMEOUT, why)) from None
+        try:
+            with anyio.fail_after(self.answer_time):
+                return exchange, await exchange.ask(request, self.upstream, reports.early)
+        except TimeoutError:
+            await exchange.aclose()
+            why = f"it sent no answer within {self.answer_time:g} s"
+            raise Failed(Failure(Reason.TIMEOUT, why)) from None
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await exchange.aclose()
+            raise
+
+    async def _whole(self, head: Head, source: UpstreamSource) -> Answered:
+        parts: list[bytes] = []
+        try:
+            while frames := await source.next(1, whole=False):
+                parts += [frame.raw for frame in frames]
+        finally:
+            await source.aclose()
+        whole = b"".join(parts)
+        if source.end is Ending.EOF:
+            return Answered(head, whole)
+        return Answered(head, FixedSource((Frame(whole),) if whole else (), source.end))

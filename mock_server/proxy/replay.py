@@ -1,0 +1,317 @@
+"""What was heard of a real backend, as a scenario that says it again.
+
+It knows how to write an answer down so that the same request gets the same bytes at the same pace,
+and any other request sane ones. It refuses to know how it was heard, and to write down a secret.
+
+Every answer becomes a rule for its attempt; that of a stream also for its `Last-Event-ID`. What no
+rule is about is answered by the mock's own backend, which has the events of every job heard: a
+client that resumes elsewhere than the recorded one gets what comes strictly after its cursor, and
+410 for a cursor that was never heard.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define, evolve, field
+
+from mock_server.faults.response import BodyKind, Head, phrase_of
+from mock_server.redaction import redacted_answer, redacted_frame, redacted_text, redacted_value
+from mock_server.requests import Request, json_of
+from mock_server.scenario.frames import render
+from mock_server.scenario.model import (
+    BackendPlan,
+    JobPlan,
+    Limits,
+    Rule,
+    Scenario,
+)
+from mock_server.scenario.vocabulary import (
+    After,
+    Ending,
+    Framing,
+    Lost,
+    Route,
+    ScriptedFrame,
+    Select,
+    Stall,
+    UnknownCursor,
+)
+from mock_server.secret_names import REDACTED, is_secret_name
+from mock_server.sse import Frame, fields_of
+from mock_server.strict.shapes import MAX_MS, Span, is_table
+
+# What belongs to the connection or to the moment: the replay says it anew, or has none.
+_NOT_KEPT: Final = frozenset({"content-length", "date"})
+# Asked again more often than was heard, these calls get the last answer again.
+_ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
+_SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
+_LENGTH: Final = re.compile(r"[0-9]{1,12}")
+_COOKIE: Final = "set-cookie"
+_COOKIE_WORDS: Final = frozenset(
+    {"expires", "max-age", "domain", "path", "secure", "httponly", "samesite", "partitioned"}
+)
+_MOST_EARLY: Final = 16
+_LONGEST: Final = MAX_MS / 1000
+_NOT_IN_TOML: Final = re.compile(r"null|NaN|Infinity|\\u|\de", re.IGNORECASE)
+_DEEPEST: Final = 50
+
+
+@define
+class Heard:
+    """One exchange: the request, and what came back how soon."""
+
+    request: Request
+    attempt: int
+    """Which request of its route and job, from 1."""
+    head: Head | None = None
+    """None when the client left before there was any."""
+    early: list[int] = field(factory=list[int])
+    """The statuses of the heads that came before it."""
+    late: float = 0.0
+    """Seconds from the request to the head."""
+    body: bytes | None = None
+    """The body when it came whole."""
+    frames: list[Frame] = field(factory=list[Frame])
+    """Else its frames, or its pieces, each with the seconds since the one before."""
+    end: Ending | None = None
+    """How the backend ended it; None when nobody stayed to see."""
+    silence: float = 0.0
+    """Seconds from the last frame to the end."""
+
+    @property
+    def is_event_stream(self) -> bool:
+        """Whether its frames are frames of an event stream."""
+        return self.head is not None and BodyKind.of(self.head.headers).framed
+
+
+def transcribed(heard: Sequence[Heard]) -> Scenario:
+    """Write everything down."""
+    last = {_call(each.request): each for each in heard}
+    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
+    pauses = [rule.delay for rule in rules]
+    pauses += [rule.stall.seconds for rule in rules if rule.stall is not None]
+    pauses += [frame.delay for rule in rules for frame in rule.frames or ()]
+    return Scenario(
+        name="recorded",
+        backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
+        limits=Limits(stall_time=max([Limits().stall_time, *pauses])),
+        jobs=tuple(_jobs(heard)),
+        rules=rules,
+    )
+
+
+def _call(request: Request) -> tuple[Route, str | None, str]:
+    return request.route, request.job, request.method
+
+
+def _rule(heard: Heard, *, again: bool) -> Rule:
+    open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
+    on, head = _select(heard, None if open_ended else heard.attempt), heard.head
+    if head is None:
+        return Rule(on=on, lose=Lost.REQUEST, end=Ending.HANG)
+    reason = _text(head.reason)
+    rule = Rule(
+        on=on,
+        status=head.status,
+        reason=None if reason in {"", phrase_of(head.status)} else reason,
+        headers=_headers(head) or None,
+        early=tuple(heard.early[:_MOST_EARLY]),
+        content_length=_unsent_length(heard, head),
+        delay=_paced(heard.late),
+    )
+    if heard.body is not None:
+        return _with_body(rule, redacted_answer(heard.body, kind_of_answer(head)))
+    stream = heard.is_event_stream
+    pieces = [_hidden(frame) for frame in heard.frames] if stream else joined(heard)
+    return _with_frames(rule, pieces, heard)
+
+
+def kind_of_answer(head: Head) -> str:
+    """Return the Content-Type of an answer, empty if it has none."""
+    return next((value for name, value in head.headers if name.lower() == "content-type"), "")
+
+
+def _hidden(frame: Frame) -> Frame:
+    return evolve(frame, raw=redacted_frame(frame.raw))
+
+
+def _select(heard: Heard, last: int | None) -> Select:
+    request = heard.request
+    return Select(
+        route=request.route,
+        job=request.job and redacted_text(request.job),
+        attempt=Span(heard.attempt, last),
+        method=request.method if request.route in _SEVERAL_METHODS else None,
+        header=_cursor(request) if request.route is Route.STREAM else None,
+    )
+
+
+def _cursor(request: Request) -> Mapping[str, str] | None:
+    given = request.header("last-event-id")
+    wanted = "!" if given is None else _text(redacted_text(given))
+    return None if given in {"*", "!"} else {"Last-Event-ID": wanted}
+
+
+def kept_fields(head: Head) -> list[tuple[str, str]]:
+    """Return the header fields that are written down, without secrets, in their order."""
+    return [
+        (name, _without_value(value) if name.lower() == _COOKIE else redacted_value(name, value))
+        for name, value in head.headers
+        if name.lower() == _COOKIE or not (name.lower() in _NOT_KEPT or is_secret_name(name))
+    ]
+
+
+def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
+    """Return the header fields to send again, repeated ones as often as they came."""
+    names: dict[str, str] = {}
+    values: dict[str, list[str]] = {}
+    for name, value in kept_fields(head):
+        lower = name.lower()
+        names.setdefault(lower, name)
+        values.setdefault(lower, []).append(_text(value))
+    return {
+        names[lower]: found[0] if len(found) == 1 else tuple(found)
+        for lower, found in values.items()
+    }
+
+
+def _unsent_length(heard: Heard, head: Head) -> tuple[int, ...]:
+    """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
+    if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
+        return ()
+    lengths = [value for name, value in head.headers if name.lower() == "content-length"]
+    return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
+
+
+def _without_value(cookie: str) -> str:
+    """Return a Set-Cookie field without its secret: the name and the attributes of RFC 6265, 5.2."""
+    pair, *attributes = cookie.split(";")
+    name, assigns, _ = pair.partition("=")
+    kept = [each for each in attributes if each.partition("=")[0].strip().lower() in _COOKIE_WORDS]
+    return ";".join([f"{name}={REDACTED}" if assigns else REDACTED, *kept])
+
+
+def _with_body(rule: Rule, body: bytes) -> Rule:
+    if body and _is_typed(rule) and _is_text(body):
+        return evolve(rule, body=body.decode())
+    return evolve(rule, body_hex=body)
+
+
+def joined(heard: Heard) -> list[Frame]:
+    """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
+    whole = b"".join(frame.raw for frame in heard.frames)
+    shown = whole if heard.head is None else redacted_answer(whole, kind_of_answer(heard.head))
+    if shown == whole:
+        return heard.frames
+    return [Frame(shown, delay=sum(frame.delay for frame in heard.frames))]
+
+
+def _is_typed(rule: Rule) -> bool:
+    return any(name.lower() == "content-type" for name in rule.headers or {})
+
+
+def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
+    end = heard.end or Ending.HANG
+    if not _is_typed(rule):
+        # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
+        whole = b"".join(frame.raw for frame in pieces)
+        return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
+    frames = tuple(_scripted(frame) for frame in pieces)
+    silence = _paced(heard.silence)
+    if silence:
+        after = After(frames=len(frames))
+        return evolve(rule, frames=frames, after=after, stall=Stall(seconds=silence), end=end)
+    return evolve(rule, frames=frames, end=None if end is Ending.EOF else end)
+
+
+def _scripted(frame: Frame) -> ScriptedFrame:
+    """Write a frame in the most readable form that is these very bytes."""
+    raw, delay = frame.raw, _paced(frame.delay)
+    if not _is_text(raw):
+        return ScriptedFrame(bytes_hex=raw, delay=delay)
+    fields = fields_of(raw)
+    forms = [ScriptedFrame(id=fields.id, event=fields.event, data=fields.data)]
+    if (value := _table_in(fields.data or "")) is not None:
+        forms.insert(0, ScriptedFrame(id=fields.id, event=fields.event, json=value))
+    same = (form for form in forms if fields.data is not None and _rendered(form) == raw)
+    return evolve(next(same, ScriptedFrame(raw=raw.decode())), delay=delay)
+
+
+def _table_in(data: str) -> Mapping[str, object] | None:
+    """Read JSON that TOML can hold too and people can read: no null, no lone surrogate, flat."""
+    if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
+        return None
+    value = json_of(data.encode())
+    return value if is_table(value) else None
+
+
+def _rendered(form: ScriptedFrame) -> bytes | None:
+    try:
+        return render(form).raw
+    except ValueError:
+        return None  # an id or an event that only raw text can hold
+
+
+def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
+    """Merge the openings of every job into its log of events."""
+    logs: dict[str, _Log] = {}
+    for each in heard:
+        job = each.request.job
+        if each.request.route is Route.STREAM and job and each.is_event_stream:
+            logs.setdefault(redacted_text(job), _Log()).merge(each)
+    for job, log in logs.items():
+        if log.frames:
+            events = tuple(_scripted(_hidden(frame)) for frame in log.frames)
+            yield JobPlan(id=job, submitted=True, emitted=True, events=events)
+
+
+@define
+class _Log:
+    """The events of one job, each once, in the order in which they were first heard."""
+
+    frames: list[Frame] = field(factory=list[Frame])
+    _ids: set[str] = field(factory=set[str])
+
+    def merge(self, heard: Heard) -> None:
+        """Add what an opening brought that no opening before it did.
+
+        What has no id is an event of its own behind the newest one; before that it is an echo.
+        """
+        newest = not self.frames or self._goes_on(heard.request.header("last-event-id"))
+        for frame in heard.frames:
+            if frame.id is None:
+                if newest:
+                    self.frames.append(frame)
+            elif frame.id not in self._ids:
+                self._ids.add(frame.id)
+                self.frames.append(frame)
+                newest = True
+            else:
+                newest = frame.id == self._last_id()
+
+    def _goes_on(self, cursor: str | None) -> bool:
+        return cursor is not None and _text(cursor) == self._last_id()
+
+    def _last_id(self) -> str | None:
+        return next((each.id for each in reversed(self.frames) if each.id is not None), None)
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _text(wire: str) -> str:
+    """Read a header's text as UTF-8, which is how a scenario's text is sent."""
+    raw = wire.encode("latin-1")
+    return raw.decode() if _is_text(raw) else wire
+
+
+def _paced(seconds: float) -> float:
+    """Round to milliseconds, at most a day."""
+    return round(min(seconds, _LONGEST), 3)

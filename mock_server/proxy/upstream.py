@@ -1,0 +1,281 @@
+"""A real backend, asked over HTTP/1.1: where it is, one exchange with it, and how that can fail."""
+
+import ssl
+from collections.abc import Awaitable, Callable, Iterator
+from socket import gaierror
+from typing import Final, TypeGuard
+from urllib.parse import SplitResult, urlsplit
+
+import anyio
+import h11
+from anyio.abc import ByteStream
+from anyio.streams.tls import TLSStream
+from attrs import define, field, frozen
+
+from mock_server.faults.response import Head, end_to_end
+from mock_server.net.failure import Failure, Reason
+from mock_server.net.malformed import what_is_wrong
+from mock_server.requests import Request
+from mock_server.strict.shapes import ScenarioError
+
+_BLOCK: Final = 65_536
+_HEAD_LIMIT: Final = 1 << 20
+_MOST_EARLY_HEADS: Final = 100
+_VERSION: Final = b"HTTP/"
+# The proxy writes these itself: it asks on a connection of its own, with the whole body at hand.
+_WRITTEN_ANEW: Final = frozenset({"host", "expect", "content-length"})
+
+
+class Failed(Exception):
+    """The upstream gave no answer."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.why)
+        self.failure = failure
+
+
+def failure_of(error: Exception) -> Failure:
+    """Say in a word and a sentence what an error of a connection means."""
+    causes = list(_causes(error))
+    for kind, reason in _KINDS:
+        for cause in causes:
+            if isinstance(cause, kind):
+                return Failure(reason, _sentence(reason, cause))
+    return Failure(Reason.UNREACHABLE, _sentence(Reason.UNREACHABLE, causes[-1]))
+
+
+# The first that fits: ssl.SSLError, gaierror and ConnectionError are OSErrors as well.
+_KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
+    (ssl.SSLError, Reason.TLS),
+    (gaierror, Reason.DNS),
+    (UnicodeError, Reason.DNS),
+    (ConnectionRefusedError, Reason.REFUSED),
+    (ConnectionError, Reason.RESET),
+    (anyio.BrokenResourceError, Reason.RESET),
+    (anyio.ClosedResourceError, Reason.RESET),
+    (anyio.EndOfStream, Reason.TRUNCATED),
+    (TimeoutError, Reason.TIMEOUT),
+    (h11.ProtocolError, Reason.MALFORMED),
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and what is under it: anyio wraps the errors of all addresses of a name."""
+    yield error
+    if _is_group(error):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    elif error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
+
+
+_SENTENCES: Final = {
+    Reason.DNS: "its name has no address",
+    Reason.REFUSED: "it refused the connection",
+    Reason.RESET: "it reset the connection",
+    Reason.TRUNCATED: "it closed the connection too early",
+    Reason.TIMEOUT: "it did not answer in time",
+}
+
+
+def _sentence(reason: Reason, error: BaseException) -> str:
+    if (known := _SENTENCES.get(reason)) is not None:
+        return known
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    if reason is Reason.TLS:
+        return f"the TLS handshake failed: {_reason_of(error)}"
+    if isinstance(error, h11.ProtocolError):
+        return f"its answer is not valid HTTP/1.1: {what_is_wrong(error)}"
+    return (error.strerror if isinstance(error, OSError) else None) or "it is unreachable"
+
+
+def _reason_of(error: BaseException) -> str:
+    said: object = getattr(error, "reason", None)  # not every SSLError has one
+    return (str(said) if said else "the connection ended").lower().replace("_", " ")
+
+
+@frozen
+class Upstream:
+    """Where the real backend is; `verify` None trusts what the system trusts."""
+
+    parts: SplitResult
+    verify: ssl.SSLContext | None = None
+
+    @classmethod
+    def at(cls, url: str, verify: ssl.SSLContext | None = None) -> "Upstream":
+        """Read a URL; raises ScenarioError when it is none that can be proxied."""
+        try:
+            parts = urlsplit(url)
+            right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+            right = right and url.isprintable() and " " not in url
+            right = right and "@" not in parts.netloc and not parts.netloc.endswith(":")
+        except ValueError:
+            parts, right = SplitResult("", "", "", "", ""), False
+        if not right or parts.query or parts.fragment:
+            # A URL may hold a password, so it is not quoted.
+            raise ScenarioError(
+                "upstream: is no http:// or https:// URL of a backend, such as "
+                "https://api.example.com, without user, query and fragment"
+            )
+        return cls(parts, verify)
+
+    @property
+    def authority(self) -> str:
+        """Its host and port as a Host field has them, in ASCII."""
+        netloc = self.parts.netloc
+        if netloc.isascii():
+            return netloc
+        host, colon, port = netloc.partition(":")
+        return host.encode("idna").decode() + colon + port
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether it speaks TLS."""
+        return self.parts.scheme == "https"
+
+    async def connect(self) -> ByteStream:
+        """Open one connection; raises Failed."""
+        host = self.parts.hostname or ""
+        try:
+            host = host if host.isascii() else host.encode("idna").decode()
+            plain = await anyio.connect_tcp(
+                host, self.parts.port or (443 if self.is_secure else 80)
+            )
+        except (OSError, UnicodeError) as error:
+            raise Failed(failure_of(error)) from error
+        return await self._secured(plain, host) if self.is_secure else plain
+
+    async def _secured(self, plain: ByteStream, host: str) -> ByteStream:
+        context = self.verify or ssl.create_default_context()
+        name = host.rstrip(".")  # RFC 6066, 3
+        try:
+            return await TLSStream.wrap(
+                plain, hostname=name, ssl_context=context, standard_compatible=False
+            )
+        except (OSError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            await anyio.aclose_forcefully(plain)
+            failure = failure_of(error)
+            if failure.reason is not Reason.TLS:
+                failure = Failure(Reason.TLS, f"{failure.why}, amid the TLS handshake")
+            raise Failed(failure) from error
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await anyio.aclose_forcefully(plain)
+            raise
+
+
+@define(eq=False)
+class UpstreamExchange:
+    """One request to the upstream on a connection of its own."""
+
+    _stream: ByteStream
+    _http: h11.Connection = field(init=False)
+    _first: bytes = field(default=b"", init=False)
+    _ended: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+
+    async def ask(
+        self, request: Request, upstream: Upstream, early: Callable[[Head], Awaitable[None]]
+    ) -> h11.Response:
+        """Send the request, return the head of the final answer; `early` gets those before it.
+
+        Raises Failed.
+        """
+        await self._send(_rendered(self._http, request, upstream))
+        for _ in range(_MOST_EARLY_HEADS + 1):
+            event = await self._heard()
+            if isinstance(event, h11.Response):
+                return event
+            # The proxy has the whole request already: a 100 is for nobody (RFC 9110, 10.1.1).
+            if event.status_code != 100:  # noqa: PLR2004 -- Continue
+                await early(head_of(event))
+        raise Failed(
+            Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads and still no answer")
+        )
+
+    async def _heard(self) -> h11.Response | h11.InformationalResponse:
+        try:
+            event = await self.event()
+            if not isinstance(event, h11.Response | h11.InformationalResponse):
+                raise h11.RemoteProtocolError("the connection ended before an answer")
+        except (OSError, h11.ProtocolError) as error:
+            raise Failed(self.failure(error)) from error
+        return event
+
+    def failure(self, error: Exception) -> Failure:
+        """Tell what an error of this exchange means."""
+        looks_like_http = _VERSION.startswith(self._first) or self._first == _VERSION
+        if isinstance(error, h11.ProtocolError) and self._ended and looks_like_http:
+            return failure_of(anyio.EndOfStream())
+        return failure_of(error)
+
+    async def _send(self, data: bytes) -> None:
+        """Send the request; an upstream that refuses it before it has read it all is still heard."""
+        try:
+            await self._stream.send(data)
+        except (OSError, anyio.BrokenResourceError) as error:
+            try:
+                self._http.receive_data(await self._receive())
+            except OSError:
+                raise Failed(failure_of(error)) from error
+
+    async def event(self) -> h11.Event:
+        """Return the next thing that the upstream says; raises h11.RemoteProtocolError, OSError."""
+        while True:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA:
+                self._http.receive_data(await self._receive())
+            elif isinstance(event, type):
+                raise h11.RemoteProtocolError("the upstream went on after its answer")
+            else:
+                return event
+
+    async def _receive(self) -> bytes:
+        try:
+            data = await self._stream.receive(_BLOCK)
+        except anyio.EndOfStream:
+            self._ended = True
+            return b""
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+            raise ConnectionResetError from error
+        self._first = (self._first + data[: len(_VERSION)])[: len(_VERSION)]
+        return data
+
+    async def aclose(self) -> None:
+        """End the connection at once."""
+        await anyio.aclose_forcefully(self._stream)
+
+
+def head_of(event: h11.Response | h11.InformationalResponse) -> Head:
+    """Return the head of an answer without what belongs to the connection."""
+    return Head(event.status_code, event.reason.decode("latin-1"), end_to_end(pairs_of(event)))
+
+
+def pairs_of(event: h11.Response | h11.InformationalResponse) -> list[tuple[str, str]]:
+    """Return every header field as it was written, in order."""
+    return [(k.decode("latin-1"), v.decode("latin-1")) for k, v in event.headers.raw_items()]
+
+
+def _rendered(http: h11.Connection, request: Request, upstream: Upstream) -> bytes:
+    headers = [
+        (name.encode("latin-1"), value.encode("latin-1"))
+        for name, value in end_to_end(request.headers)
+        if name not in _WRITTEN_ANEW
+    ]
+    headers = [(b"Host", upstream.authority.encode()), *headers]
+    if request.body or request.method in {"POST", "PUT", "PATCH"}:
+        headers.append((b"Content-Length", str(len(request.body)).encode()))
+    # `OPTIONS *` is about the server, not about a path of it (RFC 9112, 3.2.4).
+    prefix = "" if request.target == "*" else upstream.parts.path.rstrip("/")
+    target = (prefix + request.target).encode("latin-1")
+    out = http.send(h11.Request(method=request.method, target=target, headers=headers)) or b""
+    if request.body:
+        out += http.send(h11.Data(request.body)) or b""
+    return out + (http.send(h11.EndOfMessage()) or b"")

@@ -1,0 +1,137 @@
+"""Which call of the protocol a request is.
+
+It knows methods and paths (facts of the wire). It refuses to know hosts, bodies and answers.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+from urllib.parse import parse_qs, unquote
+
+from attrs import evolve, field, frozen
+
+from mock_server.scenario.vocabulary import Route
+from mock_server.strict.json import parsed_json
+
+"""How deeply JSON may be nested."""
+_FIXED: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
+    ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
+    ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
+    ("v1", "auth", "anonymous"): (Route.ANONYMOUS, ("POST",)),
+    ("v1", "me"): (Route.ME, ("GET",)),
+    ("v1", "jobs"): (Route.CREATE, ("POST",)),
+}
+_PER_JOB: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
+    ("events", "stream"): (Route.STREAM, ("GET",)),
+    ("cancel",): (Route.CANCEL, ("POST",)),
+    (): (Route.JOB, ("GET",)),
+}
+
+_ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
+
+
+@frozen
+class Request:
+    """One request as the backend sees it; header names are lower case."""
+
+    method: str
+    target: str = field(repr=False)
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
+    body: bytes = field(repr=False)
+    route: Route
+    methods: tuple[str, ...]
+    """The methods that this path takes; empty for a path that nobody knows."""
+    job: str | None
+    query: Mapping[str, str] = field(repr=False)
+
+    def header(self, name: str) -> str | None:
+        """Return the first header of this (lower-case) name."""
+        return next((value for key, value in self.headers if key == name), None)
+
+    def uncompressed(self) -> "Request":
+        """Return the same request asking for no compression, in which no frames can be seen."""
+        return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
+
+
+NO_TUNNELS: Final = (
+    "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own address the "
+    "base URL of the client"
+)
+
+
+def has_credentials(request: Request) -> bool:
+    """Tell whether a request has an Authorization; a proxy cannot know whether it is valid."""
+    return request.header("authorization") is not None
+
+
+Claims = Callable[[Request], bool]
+"""Tells whether a request is meant for this server; it must not raise."""
+
+
+def request_of(
+    method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
+) -> Request:
+    """Find the call; the job id is one path segment, percent-decoded once.
+
+    Of a target in absolute-form, which a client sends to a proxy, only the origin-form is kept; its
+    host takes the place of the Host field (RFC 9112, 3.2.2).
+    """
+    if absolute := _ABSOLUTE.match(target):
+        host = absolute["authority"].rpartition("@")[2]
+        headers = (("host", host), *(each for each in headers if each[0] != "host"))
+        target = _origin_form(method, absolute["rest"].partition("#")[0])
+    elif method == "CONNECT":
+        target = target.rpartition("@")[2]  # a password has no place here, and none in a journal
+    path, _, query = target.partition("?")
+    segments = tuple(path.split("/")[1:])
+    route, methods, job = Route.OTHER, tuple[str, ...](), None
+    if segments in _FIXED:
+        route, methods = _FIXED[segments]
+    elif segments[:2] == ("v1", "jobs") and segments[2:3] not in ((), ("",)):
+        route, methods = _PER_JOB.get(segments[3:], (Route.OTHER, ()))
+        job = unquote(segments[2]) if methods else None
+    if methods and method not in methods:
+        route = Route.OTHER
+    pairs = parse_qs(query, keep_blank_values=True)
+    flat = {key: values[0] for key, values in pairs.items()}
+    return Request(method, target, headers, body, route, methods, job, flat)
+
+
+def _origin_form(method: str, rest: str) -> str:
+    if rest.startswith("/"):
+        return rest
+    # RFC 9112, 3.2.4: the URI without a path and a query stands for the server itself.
+    return "*" if method == "OPTIONS" and not rest else "/" + rest
+
+
+def unanswerable(method: str, target: str) -> tuple[int, str] | None:
+    """Return the status and the reason for a target that names nothing here, else None.
+
+    A target is a path, or a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
+    """
+    if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
+        return None
+    if method == "CONNECT":
+        return None  # a host and a port (RFC 9112, 3.2.3): who answers refuses it
+    return HTTPStatus.BAD_REQUEST, "the target is no path, no http:// URL and not OPTIONS *"
+
+
+def wire_text(text: str) -> str:
+    """Return what a header's UTF-8 bytes look like where headers are read as Latin-1."""
+    return text.encode().decode("latin-1")
+
+
+def header_matches(wanted: str, found: Sequence[str]) -> bool:
+    """Tell whether headers of one name are as wanted: a value, `*` for any, `!` for none."""
+    if wanted == "!":
+        return not found
+    return bool(found) if wanted == "*" else wire_text(wanted) in found
+
+
+def json_of(body: bytes) -> object:
+    """Parse a body; None when it is empty or is not JSON."""
+    try:
+        return parsed_json(body.decode())
+    except ValueError:
+        return None

@@ -1,0 +1,1 @@
+"""What a scenario says: reading, writing, checking and explaining it."""

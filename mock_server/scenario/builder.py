@@ -1,0 +1,104 @@
+"""Rules written in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
+
+It knows how a chain of calls becomes a rule that is in force after every call. It refuses to know
+the words themselves: they are those of a scenario, read by the same code, with the same messages.
+"""
+
+from collections.abc import Callable
+
+from attrs import define, field, frozen
+
+from mock_server.scenario.checks import check_rule
+from mock_server.scenario.model import RULE, Rule
+from mock_server.scenario.vocabulary import Route
+
+
+def rule_from_words(words: dict[str, object]) -> Rule:
+    """Read one rule from the words of a scenario; raises ScenarioError."""
+    rule = RULE.read(words, "rule")
+    check_rule(rule, "rule")
+    return rule
+
+
+@define
+class RuleScript:
+    """One rule that grows with every call; it is in force as soon as it does something."""
+
+    _install: Callable[[int | None, Rule], int]
+    _words: dict[str, object]
+    index: int | None = field(default=None, init=False)
+    """The number of the rule once it is in force, as the journal says it."""
+
+    def does(self, **words: object) -> "RuleScript":
+        """Add any words of the vocabulary, such as `drop=True`; raises ScenarioError."""
+        merged = {**self._words, **words}
+        rule = rule_from_words(merged)
+        self._words = merged
+        self.index = self._install(self.index, rule)
+        return self
+
+    def after(
+        self,
+        *,
+        frames: int | None = None,
+        bytes: int | None = None,  # noqa: A002 -- the word of the vocabulary
+        id: str | None = None,  # noqa: A002 -- the word of the vocabulary
+        event: str | None = None,
+    ) -> "RuleScript":
+        """Say where the end or the stall that follows happens."""
+        words = {"frames": frames, "bytes": bytes, "id": id, "event": event}
+        self._words["after"] = {key: value for key, value in words.items() if value is not None}
+        return self
+
+    def end(self, how: str) -> "RuleScript":
+        """End the response: eof, fin, rst, half_close, bad_chunk, short_chunk or hang."""
+        return self.does(end=how)
+
+    def status(self, code: int, *, retry_after: float | None = None) -> "RuleScript":
+        """Answer with a status, and a Retry-After in seconds."""
+        more = {} if retry_after is None else {"retry_after": retry_after}
+        return self.does(status=code, **more)
+
+    def frames(self, *frames: dict[str, object]) -> "RuleScript":
+        """Answer with these frames instead of the backend's."""
+        return self.does(frames=list(frames))
+
+    def stall(self, *, ms: float | None = None, gate: str | None = None) -> "RuleScript":
+        """Pause for some milliseconds, or until a gate opens."""
+        return self.does(stall={"ms": ms} if gate is None else {"gate": gate})
+
+    def lose(self, which: str, *, end: str = "rst") -> "RuleScript":
+        """Lose the request or the response."""
+        return self.does(lose=which, end=end)
+
+
+@frozen
+class On:
+    """Where rules begin: one method per call of the protocol; the arguments are those of `on`."""
+
+    _install: Callable[[int | None, Rule], int]
+
+    def create(self, **select: object) -> RuleScript:
+        """Begin a rule about submitting a job."""
+        return self.route(Route.CREATE, **select)
+
+    def stream(self, **select: object) -> RuleScript:
+        """Begin a rule about the event stream."""
+        return self.route(Route.STREAM, **select)
+
+    def cancel(self, **select: object) -> RuleScript:
+        """Begin a rule about cancelling."""
+        return self.route(Route.CANCEL, **select)
+
+    def chat(self, **select: object) -> RuleScript:
+        """Begin a rule about inference."""
+        return self.route(Route.CHAT, **select)
+
+    def route(self, route: Route, **select: object) -> RuleScript:
+        """Begin a rule about any route."""
+        return RuleScript(self._install, {"on": {"route": route.value, **select}})
+
+    def connection(self, number: int | str | None = None) -> RuleScript:
+        """Begin a rule about a connection, such as `.does(accept="rst")`."""
+        on = {} if number is None else {"connection": number}
+        return RuleScript(self._install, {"on": on} if on else {})

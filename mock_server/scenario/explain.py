@@ -1,0 +1,125 @@
+"""A scenario in plain words.
+
+It knows how to say whom a rule is about, what a job does and what the backend demands. It refuses
+to know what a fault does (`phrasing.py`) and how.
+"""
+
+from collections.abc import Mapping
+
+from mock_server.scenario.files import needs_of
+from mock_server.scenario.model import (
+    BackendPlan,
+    JobPlan,
+    Limits,
+    Rule,
+    Scenario,
+)
+from mock_server.scenario.phrases import acts_of, count_of, time_of
+from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
+from mock_server.strict.shapes import Span, is_table
+from mock_server.strict.words import plain, words_of
+
+
+def explain(scenario: Scenario) -> str:
+    """Say what a scenario will do, a sentence per job and per rule."""
+    title = f"Scenario {scenario.name!r}" if scenario.name else "This scenario"
+    lines = [f"{title} draws every chance from seed {scenario.seed}."]
+    lines += [f"The backend {each}." for each in _demands(scenario.backend)]
+    lines += [f"Bound: {each}." for each in _bounds(scenario.limits)]
+    lines += [_job(number, job) for number, job in enumerate(scenario.jobs, 1)]
+    if not scenario.jobs:
+        lines.append("Every job: " + _emits(JobPlan()))
+    lines += [_rule(number, rule) for number, rule in enumerate(scenario.rules, 1)]
+    if not scenario.rules:
+        lines.append("No rules: the backend answers everything by itself.")
+    return "\n".join(lines) + "\n"
+
+
+def _demands(plan: BackendPlan) -> list[str]:
+    said = _said(plan)
+    found = ["demands no token"] if not plan.authenticate else []
+    found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
+    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in said else []
+    gone = plan.unknown_cursor is UnknownCursor.GONE
+    found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
+    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in said else [])
+
+
+def _names(plan: BackendPlan) -> str:
+    return f"{plan.job_prefix + '1'!r}, {plan.job_prefix + '2'!r} and so on"
+
+
+def _bounds(limits: Limits) -> list[str]:
+    words = words_of(Limits)
+    return [f"{words[key][1].says}: {value} ({key})" for key, value in _said(limits).items()]
+
+
+def _job(number: int, job: JobPlan) -> str:
+    name = f" with the id {job.id!r}" if job.id else ""
+    made = "exists from the start" if job.submitted else "is made by a create"
+    return f"Job {number}{name} {made}: {_emits(job)}"
+
+
+def _emits(job: JobPlan) -> str:
+    count = job.events if isinstance(job.events, int) else len(job.events)
+    pace = f"every {time_of(job.interval)}" if job.interval else "as followers are ready"
+    if job.emitted:
+        pace = "before anybody follows"
+    if not isinstance(job.events, int):
+        return f"emits its {count_of(count, 'event')} as written, {pace}."
+    ends = "never ends by itself" if job.status is Fate.RUNNING else f"ends {job.status.value}"
+    return f"emits {count_of(count, 'event')} {pace} and {ends}."
+
+
+def _rule(number: int, rule: Rule) -> str:
+    name = f" ({rule.name})" if rule.name else ""
+    needs = sorted({needed.value for _, needed in needs_of(rule)})
+    carriers = f" It needs {', '.join(needs)}." if needs else ""
+    acts = "; ".join(acts_of(rule, _said(rule)))
+    return f"Rule {number}{name}, for {_unit(rule)}{_chance(rule.on)}: {acts}.{carriers}"
+
+
+def _said(value: Rule | Select | BackendPlan | Limits) -> Mapping[str, object]:
+    found = plain(value)
+    return found if is_table(found) else {}
+
+
+def _unit(rule: Rule) -> str:
+    on = rule.on
+    if rule.accept is not None or rule.tls is not None:
+        return _counted("connection", on.connection) or "every connection"
+    route = f" of {on.route.value}" if on.route is not None else ""
+    request = _counted("request", on.attempt, route) or f"every request{route}"
+    request += f" about the job {on.job!r}" if on.job is not None else ""
+    request += f" with the method {on.method}" if on.method is not None else ""
+    request += "".join(_header(name, value) for name, value in (on.header or {}).items())
+    return f"{_frames(on)} in {request}" if on.picks_frames else request
+
+
+def _counted(noun: str, span: Span | None, of: str = "") -> str:
+    if span is None:
+        return ""
+    if span.last is None:
+        return f"{noun} {span.first}{of} and every later one"
+    if span.last == span.first:
+        return f"{noun} {span.first}{of}"
+    return f"{noun}s {span.first} to {span.last}{of}"
+
+
+def _header(name: str, value: str) -> str:
+    if value == "!":
+        return f" without the header {name}"
+    return f" with the header {name}" + ("" if value == "*" else f" {value!r}")
+
+
+def _frames(on: Select) -> str:
+    found = _counted("frame", on.frame) or "every frame"
+    found += f" with the id {on.id!r}" if on.id is not None else ""
+    found += f" with the event {on.event!r}" if on.event is not None else ""
+    found += f" of the type {on.type!r}" if on.type is not None else ""
+    return found + (" that ends the job" if on.last else "")
+
+
+def _chance(on: Select) -> str:
+    chance = f", with a chance of {on.probability * 100:g} %" if on.probability < 1 else ""
+    return chance + (f", {count_of(on.times, 'time')} at most" if on.times is not None else "")

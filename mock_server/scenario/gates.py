@@ -1,0 +1,54 @@
+"""Gates by name: which ones a scenario waits at, and what is wrong with opening another."""
+
+from collections.abc import Iterable, Iterator
+
+from mock_server.scenario.model import JobPlan, Rule
+from mock_server.scenario.vocabulary import ScriptedFrame
+from mock_server.strict.shapes import ScenarioError, is_array, nearest
+
+NEVER = "never"
+"""The gate that nobody opens: a stall that is meant to last."""
+
+
+def gates_of_rule(rule: Rule) -> Iterator[str]:
+    """Name the gates that a rule waits at."""
+    if rule.stall is not None and rule.stall.gate is not None:
+        yield rule.stall.gate
+    scripted = (rule.replace, *(rule.frames or ()))
+    if rule.inject is not None:
+        scripted += (*rule.inject.before, *rule.inject.after)
+    yield from gates_of_frames(frame for frame in scripted if frame is not None)
+
+
+def gates_of_job(plan: JobPlan) -> Iterator[str]:
+    """Name the gates that the events of a job wait at."""
+    if is_array(plan.events):
+        yield from gates_of_frames(each for each in plan.events if isinstance(each, ScriptedFrame))
+
+
+def gates_of_frames(frames: Iterable[ScriptedFrame]) -> Iterator[str]:
+    """Name the gates that frames wait at."""
+    for frame in frames:
+        if frame.gate is not None:
+            yield frame.gate
+
+
+def check_gate(name: str, known: Iterable[str]) -> None:
+    """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
+    names = sorted(set(known) - {NEVER})
+    if name == NEVER:
+        raise ScenarioError(f"gate: {NEVER!r} is the gate that stays shut; name another to open it")
+    if name not in names:
+        meant = nearest(name, names) if names else "no rule, no frame and no job names any"
+        raise ScenarioError(f"gate: no rule, no frame and no job waits at {name!r}; {meant}")
+
+
+def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
+    """Say of every gate that was waited at and never opened that it was not."""
+    known = sorted(set(opened))
+    return [
+        f"gate {name!r}: was waited at and never opened"
+        f"{f', {known} were; ' + nearest(name, known) if known else ''}"
+        f"; a stall that is meant to last waits at {NEVER!r}"
+        for name in sorted(set(waited_at) - set(known) - {NEVER})
+    ]

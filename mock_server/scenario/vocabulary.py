@@ -1,0 +1,307 @@
+# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+"""The small words of a scenario: closed lists, frames, selections, points of a stream.
+
+It knows their shapes and meanings. It refuses to know what a rule or a scenario is made of.
+Durations are seconds here and `_ms` in a scenario.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+from attrs import frozen
+
+from arkor_proto import encode_event
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Span,
+    anything,
+    array,
+    choice,
+    flag,
+    hex_bytes,
+    integer,
+    mapping,
+    milliseconds,
+    number,
+    span,
+    text,
+)
+from mock_server.strict.words import table, word
+
+MANY: Final = 1_000_000
+
+
+class Capability(StrEnum):
+    """What a carrier of faults may be able to do."""
+
+    BACKEND = "backend"
+    """It is the backend itself, so it decides where a stream resumes."""
+    LISTENER = "listener"
+    """It owns the listening port."""
+    RAW = "raw"
+    """It owns the bytes and the end of a connection."""
+    FRAME = "frame"
+    """It sees a stream frame by frame."""
+    TLS_RAW = "tls_raw"
+    """It owns the bytes under TLS."""
+
+
+class Route(StrEnum):
+    """The calls of the protocol."""
+
+    CREATE = "create"
+    STREAM = "stream"
+    CANCEL = "cancel"
+    JOB = "job"
+    CHAT = "chat"
+    PROJECTS = "projects"
+    ANONYMOUS = "anonymous"
+    ME = "me"
+    OTHER = "other"
+
+
+class Ending(StrEnum):
+    """How the server ends a response, from the most polite to the rudest."""
+
+    EOF = "eof"
+    FIN = "fin"
+    RST = "rst"
+    HALF_CLOSE = "half_close"
+    BAD_CHUNK = "bad_chunk"
+    SHORT_CHUNK = "short_chunk"
+    HANG = "hang"
+
+
+class Accepting(StrEnum):
+    """What happens to a connection instead of serving it."""
+
+    RST = "rst"
+    FIN = "fin"
+    HANG = "hang"
+    GARBAGE = "garbage"
+
+
+class Outage(StrEnum):
+    """What happens to the whole port for a while."""
+
+    DOWN = "down"
+    BLACKHOLE = "blackhole"
+
+
+class TlsFault(StrEnum):
+    """What goes wrong under TLS."""
+
+    HANG = "hang"
+    GARBAGE = "garbage"
+    NO_CLOSE_NOTIFY = "no_close_notify"
+    BAD_CERTIFICATE = "bad_certificate"
+
+
+class Lost(StrEnum):
+    """Which half of an exchange never arrives."""
+
+    REQUEST = "request"
+    RESPONSE = "response"
+
+
+class Damage(StrEnum):
+    """How the bytes of a frame are corrupted."""
+
+    BITS = "bits"
+    UTF8 = "utf8"
+    JSON = "json"
+
+
+class SliceAt(StrEnum):
+    """Where a frame is cut into pieces, other than at every n-th byte."""
+
+    MID_UTF8 = "mid_utf8"
+    MID_CRLF = "mid_crlf"
+    RANDOM = "random"
+
+
+class LineEnding(StrEnum):
+    """What ends a line of a frame."""
+
+    LF = "lf"
+    CRLF = "crlf"
+    CR = "cr"
+
+
+class Framing(StrEnum):
+    """How the length of a stream's body is told."""
+
+    CHUNKED = "chunked"
+    CLOSE = "close"
+
+
+class Resume(StrEnum):
+    """What the backend does with `Last-Event-ID`, other than overlapping or skipping."""
+
+    HONOUR = "honour"
+    IGNORE = "ignore"
+
+
+class JobStatus(StrEnum):
+    """The states of a job."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Fate(StrEnum):
+    """How a scripted job ends by itself; a running one never does."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    RUNNING = "running"
+
+
+class UnknownCursor(StrEnum):
+    """What the backend does with a `Last-Event-ID` it never sent."""
+
+    REPLAY = "replay"
+    GONE = "gone"
+
+
+@frozen(kw_only=True)
+class ScriptedFrame:
+    """One frame written by hand: fields, or `raw` text, or bytes in hexadecimal, or a comment."""
+
+    id: str | None = word(text(), "the id field", default=None)
+    event: str | None = word(text(), "the event field", default=None)
+    data: str | None = word(text(1 << 24), "the data, one `data:` line per line", default=None)
+    json: object = word(anything(), "the data, as JSON", default=None)
+    raw: str | None = word(text(1 << 24), "text sent as it stands", default=None)
+    bytes_hex: bytes | None = word(hex_bytes(), "bytes sent as they stand", default=None)
+    comment: str | None = word(text(), "a comment, alone in its block", default=None)
+    retry: int | None = word(
+        integer(0, 2**53), "the retry field, in milliseconds", default=None, name="retry_ms"
+    )
+    delay: float = word(
+        milliseconds(), "how long to wait before the frame", default=0.0, name="delay_ms"
+    )
+    gate: str | None = word(text(100), "the gate that must open before the frame", default=None)
+
+
+def _check_frame(frame: ScriptedFrame, where: str) -> None:
+    forms = {
+        "data": frame.data,
+        "json": frame.json,
+        "raw": frame.raw,
+        "bytes_hex": frame.bytes_hex,
+        "comment": frame.comment,
+    }
+    given = [name for name, value in forms.items() if value is not None]
+    if len(given) > 1:
+        raise ScenarioError(f"{where}: {' and '.join(given)} exclude each other; keep one")
+    fields = frame.id is not None or frame.event is not None or frame.retry is not None
+    if fields and given and given[0] in {"raw", "bytes_hex", "comment"}:
+        raise ScenarioError(
+            f"{where}: {given[0]} is sent as it stands, so id, event and retry_ms have no place; "
+            "write them into it, or use data or json"
+        )
+    if not fields and not given:
+        raise ScenarioError(
+            f"{where}: an empty frame; give it data, json, raw, bytes_hex or comment"
+        )
+    try:
+        encode_event(frame.data or "", type=frame.event or "message", id=frame.id)
+    except ValueError as error:
+        raise ScenarioError(f"{where}.{error}; or use raw, which sends it as it stands") from None
+
+
+FRAME: Final = table(ScriptedFrame, "a frame, such as {id = '1', data = '{}'}", _check_frame)
+FRAMES: Final = array(FRAME)
+
+
+@frozen(kw_only=True)
+class Select:
+    """Which connections, exchanges or frames a rule is about; everything given must hold."""
+
+    route: Route | None = word(choice(Route), "the call", default=None)
+    job: str | None = word(text(), "the job's id, decoded", default=None)
+    attempt: Span | None = word(
+        span(),
+        "which request of its route, from 1 (with `job`: of its route and job)",
+        default=None,
+    )
+    connection: Span | None = word(span(), "which connection, from 1", default=None)
+    frame: Span | None = word(
+        span(), "which frame of the answer, from 1", default=None, needs="frame"
+    )
+    id: str | None = word(text(), "frames with this id", default=None, needs="frame")
+    event: str | None = word(text(), "frames with this event field", default=None, needs="frame")
+    type: str | None = word(
+        text(), "frames whose JSON data has this `type`", default=None, needs="frame"
+    )
+    last: bool = word(
+        flag(), "frames that end the job (completed, failed, `end`)", default=False, needs="frame"
+    )
+    header: Mapping[str, str] | None = word(
+        mapping(text()),
+        "request headers by name; the value must be equal, `*` for any, `!` for absent",
+        default=None,
+    )
+    method: str | None = word(text(1000), "the request's method", default=None)
+    probability: float = word(
+        number(0, 1), "the chance that the rule acts when it could; seeded", default=1.0
+    )
+    times: int | None = word(integer(1, MANY), "how often the rule acts at most", default=None)
+
+    @property
+    def picks_frames(self) -> bool:
+        """Whether the unit of the rule is a frame."""
+        return (
+            self.frame is not None
+            or self.id is not None
+            or self.event is not None
+            or self.type is not None
+            or self.last
+        )
+
+
+@frozen(kw_only=True)
+class After:
+    """The point of a stream at which a rule stalls, breaks off or takes the port down."""
+
+    frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
+    bytes: int = word(integer(0, 1 << 30), "and this many bytes of the next one", default=0)
+    id: str | None = word(text(), "the frame with this id was sent", default=None)
+    event: str | None = word(text(), "a frame with this event field was sent", default=None)
+
+
+@frozen(kw_only=True)
+class Stall:
+    """A pause in a stream: for a time, or until a gate opens."""
+
+    seconds: float = word(milliseconds(), "for this long", default=0.0, name="ms")
+    gate: str | None = word(
+        text(100), "until this gate opens; the gate `never` stays shut", default=None
+    )
+
+
+def check_stall(stall: Stall, where: str) -> None:
+    """Refuse a stall that names no end, or two."""
+    if (stall.gate is None) == (stall.seconds == 0):
+        raise ScenarioError(f"{where}: a stall needs either ms or gate, one of them")
+
+
+@frozen(kw_only=True)
+class Insert:
+    """Frames put around a selected frame."""
+
+    before: tuple[ScriptedFrame, ...] = word(FRAMES, "frames before it", default=())
+    after: tuple[ScriptedFrame, ...] = word(FRAMES, "frames after it", default=())
+
+
+@frozen(kw_only=True)
+class Shift:
+    """A resume that starts too early or too late."""
+
+    overlap: int = word(integer(0, MANY), "so many frames are sent again", default=0)
+    gap: int = word(integer(0, MANY), "so many frames are skipped", default=0)

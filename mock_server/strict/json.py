@@ -1,0 +1,50 @@
+"""JSON as RFC 8259 has it, read strictly and written on one line."""
+
+import json
+import math
+import re
+from typing import Final
+
+DEEPEST: Final = 100
+_BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
+
+
+def parsed_json(text: str) -> object:
+    """Parse JSON as RFC 8259 has it; raises ValueError.
+
+    NaN, Infinity and numbers too large for a double are not JSON. Arrays and objects may be nested
+    `DEEPEST` levels deep (section 9 allows a limit), so that nothing that walks the value can run
+    out of stack.
+    """
+    depth = 0
+    deep = text.count("{") + text.count("[") > DEEPEST
+    for each in _BRACKETS.finditer(text) if deep else ():
+        depth += {"{": 1, "[": 1, "}": -1, "]": -1}.get(each[0], 0)
+        if depth > DEEPEST:
+            raise ValueError(f"JSON: nested more than {DEEPEST} levels deep")
+    found: object = json.loads(text, parse_constant=_no_number, parse_float=_finite)
+    return found
+
+
+def _no_number(said: str) -> object:
+    raise ValueError(f"JSON: {said} is not a number of JSON")
+
+
+def _finite(said: str) -> float:
+    found = float(said)
+    if math.isinf(found):
+        raise ValueError("JSON: a number is too large for a double")
+    return found
+
+
+def compact(value: object) -> str:
+    """Write JSON on one line, without spaces, characters as they are.
+
+    A lone surrogate, which JSON can hold and UTF-8 cannot, is escaped.
+    """
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":"))
+    return text

@@ -1,0 +1,149 @@
+"""Words: attributes of values that know their name, shape and meaning in a scenario.
+
+It knows how tables of words are read strictly and written back. It refuses to know which words
+there are: they stand in `vocabulary.py` and `model.py`.
+"""
+
+import reprlib
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, TypeGuard, TypeVar
+
+import attrs
+from attrs import field, frozen
+
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    Span,
+    is_array,
+    is_table,
+    nearest,
+    wrong,
+)
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+
+@frozen
+class Word:
+    """One word of the vocabulary: its name in the scenario, its shape and what it does."""
+
+    name: str
+    shape: Shape[object]
+    says: str
+    needs: str = ""
+    """The capability that a carrier must have for this word; empty when every carrier has it."""
+
+
+_WORD: Final = "arkor.word"
+
+
+def word(
+    shape: Shape[T],
+    says: str,
+    *,
+    default: U,
+    name: str = "",
+    needs: str = "",
+    secret: bool = False,
+) -> T | U:
+    """Declare one attribute of a value as one word of the vocabulary; a secret has no repr."""
+    found = Word(name, shape, says, needs)
+    return field(default=default, metadata={_WORD: found}, repr=not secret)
+
+
+def words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
+    """Map every word of a value to the name of its attribute and its description."""
+    found: dict[str, tuple[str, Word]] = {}
+    for attribute in attrs.fields(cls):
+        described = attribute.metadata.get(_WORD)
+        if isinstance(described, Word):
+            found[described.name or attribute.name] = (attribute.name, described)
+    return found
+
+
+R = TypeVar("R", bound=attrs.AttrsInstance)
+
+
+def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None) -> Shape[R]:
+    """Describe a table with exactly the words of `cls`; `check` sees the finished value."""
+
+    def read(value: object, where: str) -> R:
+        if not is_table(value):
+            raise wrong(value, where, says)
+        words = words_of(cls)
+        read_so_far: dict[str, object] = {}
+        mistakes = Mistakes()
+        for key, item in value.items():
+            inside = f"{where}.{key}" if where else key
+            with mistakes.collected():
+                if key not in words:
+                    unknown = f"{where}: {_shown(key)} is unknown; {_meant(key, words)}"
+                    raise ScenarioError(unknown, at=inside)
+                name, described = words[key]
+                read_so_far[name] = described.shape.read(item, inside)
+        mistakes.settle()
+        found = cls(**read_so_far)
+        if check is not None:
+            check(found, where)
+        return found
+
+    def schema() -> dict[str, object]:
+        return {
+            "type": "object",
+            "additionalProperties": False,
+            "properties": {
+                key: {**described.shape.schema(), "description": described.says}
+                for key, (_, described) in words_of(cls).items()
+            },
+        }
+
+    return Shape(frozenset({"object"}), says, read, schema, words=frozenset(words_of(cls)))
+
+
+def _shown(key: str) -> str:
+    return reprlib.repr(key)
+
+
+def _meant(key: str, words: dict[str, tuple[str, Word]]) -> str:
+    """Say where an unknown word belongs: into a table of this one, or which one was meant."""
+    inside = [name for name, (_, found) in words.items() if key in found.shape.words]
+    if inside:
+        return f"it belongs inside {' or '.join(map(repr, inside))}"
+    return nearest(key, words)
+
+
+def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
+    return attrs.has(type(value))
+
+
+def plain(value: object) -> object:
+    """Turn any value of a scenario back into what TOML and JSON can hold, defaults left out."""
+    found = value
+    if isinstance(value, Span):
+        found = value.first if value.last == value.first else str(value)
+    elif _is_attrs(value):
+        found = _plain_table(value)
+    elif isinstance(value, Enum):
+        found = str(value.value)
+    elif isinstance(value, bytes):
+        found = value.hex()
+    elif is_table(value):
+        found = {key: plain(item) for key, item in value.items()}
+    elif is_array(value):
+        found = [plain(item) for item in value]
+    return found
+
+
+def _plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
+    found: dict[str, object] = {}
+    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(value))}
+    for key, (name, described) in words_of(type(value)).items():
+        item: object = getattr(value, name)
+        if item == defaults[name] and type(item) is type(defaults[name]):
+            continue
+        found[key] = plain(item) if described.shape.write is None else described.shape.write(item)
+    return found

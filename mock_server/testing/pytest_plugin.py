@@ -1,0 +1,93 @@
+"""What the fixtures of `pytest_arkor_mock` do: scenarios of markers, strict ends, reports."""
+
+import json
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import define, evolve, field
+
+from mock_server.journal.records import Record, record_to_dict
+from mock_server.scenario.files import scenario_from_dict, scenario_from_file
+from mock_server.scenario.model import Scenario
+from mock_server.server import MockServer
+from mock_server.strict.shapes import ScenarioError, is_table
+from mock_server.testing.sync import SyncMock, mock_in
+
+__all__ = ["Mocks", "start_blocking_portal"]
+
+_SHOWN: Final = 200
+
+
+@define(eq=False)
+class Mocks:
+    """The mocks of one test."""
+
+    _served: list[SyncMock | MockServer] = field(factory=list[SyncMock | MockServer], init=False)
+    _strict: bool = field(default=True, init=False)
+
+    @contextmanager
+    def serve(
+        self, request: pytest.FixtureRequest, portal: BlockingPortal
+    ) -> Generator[SyncMock, None, None]:
+        """Serve what the marker of the test says, on a loop in another thread."""
+        with mock_in(portal, self._scenario_of(request)) as mock:
+            self._served.append(mock)
+            yield mock
+
+    @asynccontextmanager
+    async def aserve(self, request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, None]:
+        """Serve what the marker of the test says, on the loop that is running."""
+        async with MockServer(self._scenario_of(request)) as mock:
+            self._served.append(mock)
+            yield mock
+
+    def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
+        """Fail a test that passed although a rule never acted, or a gate was never opened."""
+        if self._strict and not failed:
+            idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
+            if idle:
+                pytest.fail("\n".join([*idle, "(strict=False allows it)"]), pytrace=False)
+
+    def sections(self) -> list[tuple[str, str]]:
+        """Return the seed and the journal of every mock, for the report of a failure."""
+        return [(f"arkor mock, seed {mock.scenario.seed}", _journal(mock)) for mock in self._served]
+
+    def _scenario_of(self, request: pytest.FixtureRequest) -> Scenario:
+        item: pytest.Item = request.node
+        marker = item.get_closest_marker("scenario")
+        words: dict[str, object] = {} if marker is None else dict(marker.kwargs)
+        self._strict = words.pop("strict", True) is not False
+        given: tuple[object, ...] = () if marker is None else marker.args
+        try:
+            scenario = _read(given, words, item.path.parent)
+        except ScenarioError as error:
+            pytest.fail(f"scenario of {item.nodeid}: {error}", pytrace=False)
+        seed: object = request.config.getoption("--arkor-seed")
+        return evolve(scenario, seed=seed) if isinstance(seed, int) else scenario
+
+
+def _journal(mock: SyncMock | MockServer) -> str:
+    records = mock.journal
+    left_out = len(records) - _SHOWN
+    lines = [_line(record) for record in records[-_SHOWN:]]
+    return "\n".join([f"({left_out} records before)", *lines] if left_out > 0 else lines)
+
+
+def _line(record: Record) -> str:
+    return json.dumps(record_to_dict(record))
+
+
+def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> Scenario:
+    if len(given) == 1 and isinstance(given[0], str | Path):
+        if words:
+            raise ScenarioError("a file and words exclude each other; write them into the file")
+        return scenario_from_file(beside / given[0])
+    if given and not all(is_table(each) for each in given):
+        raise ScenarioError("the arguments are one path, or rules as dicts")
+    if given:
+        words = {**words, "rule": list(given)}
+    return scenario_from_dict(words)

@@ -1,0 +1,148 @@
+"""The mock for tests that are not asynchronous: the same server in a thread of its own.
+
+It knows how a call gets to the server's event loop and back. It refuses to know anything else.
+"""
+
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import define, field, frozen
+
+from mock_server.backend import Job
+from mock_server.journal.records import Record
+from mock_server.journal.verify import Verify
+from mock_server.journal.waiting import PATIENCE
+from mock_server.net.addresses import Addresses
+from mock_server.scenario.builder import On
+from mock_server.scenario.model import JOB, Scenario
+from mock_server.scenario.vocabulary import FRAME, Ending
+from mock_server.server import MockServer
+
+
+@frozen
+class SyncGate:
+    """One gate, opened from a test's thread."""
+
+    _portal: BlockingPortal
+    _server: MockServer
+    name: str
+
+    def open(self) -> None:
+        """Let everyone who waits pass, and who comes later too."""
+        self._portal.call(self._server.gate(self.name).open)
+
+    def shut(self) -> None:
+        """Close the gate for those who come later."""
+        self._portal.call(self._server.gate(self.name).shut)
+
+
+@define(eq=False)
+class SyncMock:
+    """What `MockServer` offers, each call carried out on the server's own event loop."""
+
+    _portal: BlockingPortal
+    _server: MockServer = field(repr=False)
+
+    @property
+    def base_url(self) -> str:
+        """Where clients find it."""
+        return self._server.base_url
+
+    @property
+    def scenario(self) -> Scenario:
+        """What it serves."""
+        return self._server.scenario
+
+    @property
+    def journal(self) -> list[Record]:
+        """All records so far."""
+        return self._server.journal
+
+    @property
+    def addresses(self) -> Addresses:
+        """URLs that a live server cannot be."""
+        return self._server.addresses
+
+    @property
+    def open_connections(self) -> int:
+        """How many connections are open now."""
+        return self._server.open_connections
+
+    @property
+    def on(self) -> On:
+        """Where rules written in Python begin."""
+        return On(lambda index, rule: self._portal.call(self._server.set_rule, index, rule))
+
+    @property
+    def verify(self) -> Verify:
+        """Verdicts on what came so far."""
+        return self._server.verify
+
+    @property
+    def jobs(self) -> Mapping[str, Job]:
+        """Every job of the backend by its id; to be read, not to be driven."""
+        return self._server.jobs
+
+    def job(self, **words: object) -> Job:
+        """Make a job that exists without a create, from the words of `[[job]]`."""
+        return self._portal.call(self._server.add_job, JOB.read(words, "job"))
+
+    def push(self, job_id: str, **frame: object) -> None:
+        """Append an event, in the words of a frame, to a job's log and its live streams."""
+        self._portal.call(self._server.push, job_id, FRAME.read(frame, "event"))
+
+    def gate(self, name: str) -> SyncGate:
+        """Return a gate that stalls wait at; it is closed until opened."""
+        return SyncGate(self._portal, self._server, name)
+
+    def end_connection(self, number: int, how: str = "rst") -> None:
+        """End a connection now; raises KeyError when it is not open."""
+        self._portal.call(self._server.end_connection, number, Ending(how))
+
+    def wait_for(
+        self,
+        route: str,
+        *,
+        attempt: int = 1,
+        frame: int | None = None,
+        answered: bool = False,
+        ended: bool = False,
+        within: float = PATIENCE,
+    ) -> Record:
+        """Wait as `MockServer.wait_for` does."""
+
+        async def wait() -> Record:
+            return await self._server.wait_for(
+                route,
+                attempt=attempt,
+                frame=frame,
+                answered=answered,
+                ended=ended,
+                within=within,
+            )
+
+        return self._portal.call(wait)
+
+    def wait_until(self, wanted: Callable[[Record], bool], *, within: float = PATIENCE) -> Record:
+        """Wait as `MockServer.wait_until` does."""
+
+        async def wait() -> Record:
+            return await self._server.wait_until(wanted, within=within)
+
+        return self._portal.call(wait)
+
+
+@contextmanager
+def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, None, None]:
+    """Run a server on a portal's event loop for the length of a `with`."""
+    server = MockServer(scenario)
+    with portal.wrap_async_context_manager(server):
+        yield SyncMock(portal, server)
+
+
+@contextmanager
+def mock_in_thread(scenario: Scenario | None = None) -> Generator[SyncMock, None, None]:
+    """Run a server in a new thread for the length of a `with`."""
+    with start_blocking_portal() as portal, mock_in(portal, scenario or Scenario()) as mock:
+        yield mock
