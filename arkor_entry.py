@@ -12,7 +12,11 @@ from pathlib import Path
 NOT_STARTED = 3
 """The exit status when a command cannot run here at all."""
 # A file that only our package of this name has.
-_MARKS = {"arkor_proto": "_sse.py", "mock_server": "mitm/addon.py", "conformance": "vectors.py"}
+_MARKS = {
+    "arkor_proto": "_sse.py",
+    "mock_server": "mitm/addon.py",
+    "conformance": "drive/protocol.py",
+}
 
 
 def mock() -> int:

@@ -13,11 +13,16 @@ from typing import Final
 try:
     import click
 
-    from conformance.interruption import Interruption
-    from conformance.offspring import adopt_orphans, end_orphans
-    from conformance.reading import ReadingError, UsageError
-    from conformance.streams import abandon_output, complain, prepare, told
-    from conformance.verdict_words import Exit
+    from conformance.commands.interruption import Interruption
+    from conformance.commands.streams import (
+        abandon_output,
+        complain,
+        prepare,
+        told,
+    )
+    from conformance.drive.offspring import adopt_orphans, end_orphans
+    from conformance.strict_data import ReadingError, UsageError
+    from conformance.verdict.statuses import Exit
 except ImportError as missing:  # installed without the extra: the status must not be a verdict
     sys.stderr.write(f"arkor-conformance: {missing}; pip install 'arkor-proto[conformance]'\n")
     sys.exit(3)

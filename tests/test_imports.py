@@ -35,8 +35,9 @@ def copy(tmp_path: Path) -> Path:
 
 
 def plant(file: Path, line: str) -> None:
-    """Add an import behind everything else in a file."""
-    file.write_text(f"{file.read_text(encoding='utf-8')}\n{line}\n", encoding="utf-8")
+    """Add an import at the end of a file, which may be a new one."""
+    before = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(f"{before}\n{line}\n", encoding="utf-8")
 
 
 def test_every_contract_is_kept() -> None:
@@ -63,6 +64,8 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
         ("mock_server/__init__.py", "import arkor_proto._session", "never its session"),
         ("mock_server/faults/plan.py", "import mock_server.net.wire", "The rooms of the mock"),
         ("mock_server/anew.py", "", "The rooms of the mock"),
+        ("conformance/trace/events.py", "import conformance.runner.run", "The rooms of the kit"),
+        ("conformance/anew.py", "", "The rooms of the kit"),
     ],
 )
 def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contract: str) -> None:

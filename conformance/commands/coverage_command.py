@@ -2,12 +2,12 @@
 
 import click
 
-from conformance.coverage import by_source, coverage, unknown_rules
-from conformance.loader import load_cases
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.commands.streams import say
 from conformance.mutants import all_mutants
-from conformance.specification import load_requirements
-from conformance.streams import say
-from conformance.verdict_words import Exit
+from conformance.mutants.traceability import by_source, coverage, unknown_rules
+from conformance.verdict.statuses import Exit
 
 
 @click.command()

@@ -9,17 +9,23 @@ import anyio
 import click
 from attrs import evolve, frozen
 
-from conformance.case import Case
-from conformance.catalogue import PATIENCE, Plan, run
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands.explore_command import BATCH, ignore, rolled
-from conformance.exploration import as_case, case_file
-from conformance.process import DriverUnusable
+from conformance.commands.streams import say
+from conformance.drive.process import DriverUnusable
+from conformance.explore.schedules import as_case, case_file
 from conformance.reports import check_file
-from conformance.specification import PROFILE_NAMES, load_requirements
-from conformance.streams import say
-from conformance.trace import CallbackRan, Requested, Settled, Slept, Trace
-from conformance.verdict import CaseResult
-from conformance.verdict_words import Exit, Verdict
+from conformance.runner.run import PATIENCE, Plan, run
+from conformance.trace.events import (
+    CallbackRan,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+)
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Exit, Verdict
 
 
 @frozen
@@ -60,7 +66,7 @@ def command(
     """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes.
 
     \b
-    arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.reference'
+    arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.python.reference'
     """  # noqa: D301 - \b is click's word for: keep these lines
     check_file(output, "output")
     known = load_requirements()

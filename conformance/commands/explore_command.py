@@ -8,21 +8,26 @@ import anyio
 import click
 from attrs import define, evolve
 
-from conformance.case import Case
-from conformance.catalogue import PATIENCE, Plan, run
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
 from conformance.commands.run_command import REFERENCE, refusal
-from conformance.console import Report
-from conformance.exploration import as_case, case_file, roll, smaller
-from conformance.model import Schedule
-from conformance.process import DriverUnusable
+from conformance.commands.streams import say
+from conformance.drive.process import DriverUnusable
+from conformance.explore.oracle import Schedule
+from conformance.explore.schedules import (
+    as_case,
+    case_file,
+    roll,
+    smaller,
+)
 from conformance.reports import check_file
 from conformance.reports.record import record
-from conformance.scope import Scope
-from conformance.specification import PROFILE_NAMES, Requirement, load_requirements
-from conformance.streams import say
-from conformance.terminal import Page
-from conformance.verdict import CaseResult
-from conformance.verdict_words import Exit, Verdict
+from conformance.reports.screen import Page
+from conformance.reports.terminal import Report
+from conformance.runner.run import PATIENCE, Plan, run
+from conformance.verdict.result import CaseResult
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Exit, Verdict
 
 BATCH = 50
 _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import click
 
-from conformance.loader import load_cases
-from conformance.selection import select
-from conformance.specification import PROFILE_NAMES, load_requirements
-from conformance.streams import say
-from conformance.verdict_words import Exit
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.selection import select
+from conformance.commands.streams import say
+from conformance.verdict.statuses import Exit
 
 
 @click.command()

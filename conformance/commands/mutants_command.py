@@ -11,16 +11,24 @@ from attrs import define
 from rich.table import Table
 from rich.text import Text
 
-from conformance.case import Case
-from conformance.citations import citations
-from conformance.hunt import PATIENCE, Control, Hunt, Hunted, Kill, about, hunt
-from conformance.loader import load_cases
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import select
 from conformance.mutants import Mutant, all_mutants
-from conformance.reading import UsageError, nearest
-from conformance.selection import select
-from conformance.specification import load_requirements
-from conformance.terminal import Page
-from conformance.verdict_words import Exit
+from conformance.mutants.citations import citations
+from conformance.mutants.kill_matrix import (
+    PATIENCE,
+    Control,
+    Hunt,
+    Hunted,
+    Kill,
+    about,
+    hunt,
+)
+from conformance.reports.screen import Page
+from conformance.strict_data import UsageError, nearest
+from conformance.verdict.statuses import Exit
 
 _MOST_FAILURES: Final = 3
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from conformance.commands.streams import say
 from conformance.reports import check_reports, write_run
 from conformance.reports.saved import load
-from conformance.streams import say
-from conformance.verdict_words import Exit
+from conformance.verdict.statuses import Exit
 
 
 @click.command()

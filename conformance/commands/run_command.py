@@ -11,25 +11,31 @@ from attrs import evolve
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from conformance.baseline import declared, read_baseline, weigh
-from conformance.case_words import TIMES
-from conformance.catalogue import PATIENCE, Course, Outcome, Plan, assignments
-from conformance.console import Report
+from conformance.casefile.loader import load_cases, load_files
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.selection import select
+from conformance.commands.interruption import Interruption
+from conformance.commands.streams import say
+from conformance.drive.process import DriverUnusable
 from conformance.drivers import own
-from conformance.interruption import Interruption
-from conformance.loader import load_cases, load_files
-from conformance.process import DriverUnusable
-from conformance.reading import Json, ReadingError
 from conformance.reports import check_reports, write_run
 from conformance.reports.record import record
-from conformance.scope import Scope, check_version, pinned
-from conformance.selection import select
-from conformance.specification import PROFILE_NAMES, load_requirements
-from conformance.streams import say
-from conformance.terminal import Page, Screen
-from conformance.timing import TimeMode
-from conformance.verdict import CaseResult, exit_of
-from conformance.verdict_words import Exit
+from conformance.reports.screen import Page, Screen
+from conformance.reports.terminal import Report
+from conformance.runner.run import (
+    PATIENCE,
+    Course,
+    Outcome,
+    Plan,
+    assignments,
+)
+from conformance.strict_data import Json, ReadingError
+from conformance.verdict.known_failures import declared, read_baseline, weigh
+from conformance.verdict.result import CaseResult, exit_of
+from conformance.verdict.scope import Scope, check_version, pinned
+from conformance.verdict.statuses import Exit
+from conformance.verdict.time_modes import TimeMode
+from conformance.words import TIMES
 
 _HUNG = 6
 _MOST_HUNG = 1_000_000
@@ -50,7 +56,7 @@ def _max_hung(context: click.Context, option: click.Parameter, given: str | None
 _NOTHING = (
     "no case was selected, so nothing was judged; `arkor-conformance list` shows what there is"
 )
-REFERENCE = own("reference")
+REFERENCE = own("drivers.python.reference")
 
 
 @click.command(context_settings={"ignore_unknown_options": False})

@@ -6,23 +6,23 @@ from typing import assert_never
 
 import click
 
-from conformance.assertions.calling import Result
-from conformance.assertions.counting import told
-from conformance.assertions.ordering import Reached
-from conformance.assertions.premise import (
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.nonces import PLACEHOLDERS
+from conformance.casefile.requirements import Requirement, load_requirements
+from conformance.casefile.selection import select
+from conformance.commands.streams import say
+from conformance.expect.callbacks import Result
+from conformance.expect.delays import SleepsSpread
+from conformance.expect.order import Reached
+from conformance.expect.premise import (
     Carries,
     FirstCallbacks,
     FirstCursors,
     FirstSleeps,
     Premise,
 )
-from conformance.assertions.sleeping import SleepsSpread
-from conformance.case import Case
-from conformance.loader import load_cases
-from conformance.nonces import PLACEHOLDERS
-from conformance.selection import select
-from conformance.specification import Requirement, load_requirements
-from conformance.streams import say
+from conformance.expect.requests import told
 
 
 @click.command()

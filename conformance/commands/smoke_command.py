@@ -8,18 +8,18 @@ import anyio
 import click
 from attrs import evolve
 
-from conformance.baseline import declared, weigh
-from conformance.case import Case
-from conformance.catalogue import Outcome, Plan, run
+from conformance.casefile.loader import load_cases, read_case_file
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import load_requirements
 from conformance.commands.run_command import REFERENCE, refusal
-from conformance.loader import load_cases, read_case_file
-from conformance.narration import line
+from conformance.commands.streams import say
+from conformance.drive.process import DriverUnusable
 from conformance.plain import one_line
-from conformance.playing import driver_of
-from conformance.process import DriverUnusable
-from conformance.specification import load_requirements
-from conformance.streams import say
-from conformance.verdict_words import Exit, Verdict
+from conformance.runner.player import driver_of
+from conformance.runner.run import Outcome, Plan, run
+from conformance.trace.describe import line
+from conformance.verdict.known_failures import declared, weigh
+from conformance.verdict.statuses import Exit, Verdict
 
 _CASE = """
 id = "smoke.every-command"

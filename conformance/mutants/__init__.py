@@ -4,7 +4,7 @@ It knows every mutant by name. It refuses to know the cases: which of them must 
 the requirements that a mutant breaks.
 """
 
-from conformance.mutants import (
+from conformance.mutants.families import (
     abort,
     asking,
     backoff,
@@ -26,7 +26,7 @@ from conformance.mutants import (
     values,
     wire,
 )
-from conformance.mutants.surgery import Mutant, mutants_in
+from conformance.mutants.patching import Mutant, mutants_in
 
 __all__ = ["Mutant", "all_mutants", "benign_variants"]
 

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 
 from arkor_proto._event import ServerSentEvent
 from arkor_proto._sse import EventStreamParser
-from conformance.mutants.surgery import replace
+from conformance.mutants.patching import replace
 
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.reading import Json, ReadingError, UsageError
 from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
 from conformance.reports.saved import as_json
+from conformance.strict_data import Json, ReadingError, UsageError
 
 Writer = Callable[[Mapping[str, Json]], str]
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conformance.plain import one_line
-from conformance.reading import Json, Table
 from conformance.reports.summary import UNRANKED
+from conformance.strict_data import Json, Table
 
 _CONFORMING: Final = ("conforms", "conforms in part", "conforms but for known failures")
 _DIGITS: Final = 8

@@ -10,8 +10,8 @@ from typing import Final
 
 from attrs import frozen
 
-from conformance.narration import timeline
-from conformance.reading import Table
+from conformance.strict_data import Table
+from conformance.trace.describe import timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6

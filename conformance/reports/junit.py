@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from conformance.plain import seen
-from conformance.reading import Json, Table
 from conformance.reports.digest import decisive
 from conformance.reports.summary import counts, left_out, level, missing, notes
+from conformance.strict_data import Json, Table
 
 
 def junit(run: Mapping[str, Json]) -> str:

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conformance.plain import cut, one_line, shortened, visible
-from conformance.reading import Json, Table
 from conformance.reports.digest import FAILING, Cause, causes, decisive
 from conformance.reports.summary import UNRANKED, counts, left_out, level, missing, notes, plural
+from conformance.strict_data import Json, Table
 
 _MOST: Final = 30
 _MOST_NAMES: Final = 20

@@ -14,8 +14,8 @@ from attrs import define, field
 from markupsafe import Markup
 
 from conformance.plain import one_line, seen, visible
-from conformance.reading import Json, Table
 from conformance.reports.summary import left_out, level, missing, notes
+from conformance.strict_data import Json, Table
 
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = ("page", "overview", "lists", "case", "diagram", "start")

@@ -11,19 +11,19 @@ from functools import partial
 from typing import Final
 
 from arkor_proto import __version__
-from conformance.catalogue import Outcome
-from conformance.claim import Claim, Judged, claim
-from conformance.inapplicable import groups
+from conformance.casefile.requirements import Level, Requirement
 from conformance.plain import shortened
-from conformance.probe_words import Stack
-from conformance.reading import Json
+from conformance.reports.inapplicable import groups
 from conformance.reports.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
-from conformance.scope import Scope, is_newer
-from conformance.specification import Level, Requirement
-from conformance.standing import Standing, Tally, tally
-from conformance.timing import TimeMode
-from conformance.verdict import CaseResult
-from conformance.verdict_words import Verdict
+from conformance.runner.run import Outcome
+from conformance.runner.stack import Stack
+from conformance.strict_data import Json
+from conformance.verdict.claim import Claim, Judged, claim
+from conformance.verdict.result import CaseResult
+from conformance.verdict.scope import Scope, is_newer
+from conformance.verdict.standing import Standing, Tally, tally
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode
 
 SCHEMA: Final = "arkor-conformance-run/1"
 

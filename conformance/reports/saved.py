@@ -9,13 +9,19 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from conformance.case_words import TIMES
-from conformance.claim import Rank
-from conformance.reading import Json, ReadingError, Table, parse_json, read_text
+from conformance.casefile.requirements import Level
 from conformance.reports.record import SCHEMA
-from conformance.specification import Level
-from conformance.standing import Standing
-from conformance.verdict_words import Verdict
+from conformance.strict_data import (
+    Json,
+    ReadingError,
+    Table,
+    parse_json,
+    read_text,
+)
+from conformance.verdict.claim import Rank
+from conformance.verdict.standing import Standing
+from conformance.verdict.statuses import Verdict
+from conformance.words import TIMES
 
 _LEVELS: Final = tuple(level.value for level in Level)
 _LISTS: Final = ("events", "results")

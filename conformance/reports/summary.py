@@ -6,7 +6,7 @@ Terminal, Markdown, JUnit and the badge take their words from here, so that they
 from collections.abc import Iterator
 
 from conformance.plain import one_line
-from conformance.reading import Table
+from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
 """Ranks of a profile on which there is nothing to say."""

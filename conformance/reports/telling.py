@@ -10,12 +10,20 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from conformance.judgement import secrets_of
-from conformance.narration import actor, arrow, tell
 from conformance.plain import shortened
-from conformance.reading import Json
-from conformance.trace import CallbackRan, Called, Event, Fact, Noted, Requested, Settled
-from conformance.verdict import CaseResult, Finding
+from conformance.strict_data import Json
+from conformance.trace.describe import actor, arrow, tell
+from conformance.trace.events import (
+    CallbackRan,
+    Called,
+    Event,
+    Fact,
+    Noted,
+    Requested,
+    Settled,
+)
+from conformance.verdict.judge import secrets_of
+from conformance.verdict.result import CaseResult, Finding
 
 HIDDEN: Final = "[secret]"
 LONGEST_LINE: Final = 300

@@ -18,7 +18,7 @@ from typing import Final
 
 from attrs import define, field
 
-from conformance.reading import Json, Table, parse_json
+from conformance.strict_data import Json, Table, parse_json
 
 NAMES: Final = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
 PLACES: Final = (

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from conformance.case import Case
-from conformance.loader import read_case_file
-from conformance.sources import Source, SourceKind
-from conformance.specification import Level, Requirement
+from conformance.casefile.loader import read_case_file
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Level, Requirement
+from conformance.casefile.sources import Source, SourceKind
 
 RULES: Mapping[str, Requirement] = {
     name: Requirement(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from attrs import define, field
 
-from conformance.reading import Json, parse_json
+from conformance.strict_data import Json, parse_json
 from tests.conformance.commandline import ROOT
 
 PATIENCE = 60

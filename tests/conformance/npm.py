@@ -8,7 +8,7 @@ import pytest
 
 from tests.conformance.commandline import ROOT
 
-ADAPTERS = ROOT / "conformance" / "adapters"
+ADAPTERS = ROOT / "conformance" / "drivers"
 OURS = Path(__file__).parent / "javascript"
 
 

@@ -21,10 +21,10 @@ from arkor_proto._exchange import Answer, Pending
 from arkor_proto._reader import FrameReader, Meaning
 from arkor_proto._types import FrameSkipped
 from arkor_proto._wait import Wait
-from conformance.drivers import translation as to
-from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import serve
-from conformance.mutants.surgery import replace
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import serve
+from conformance.mutants.patching import replace
 
 
 def forgets_the_cursor_after_two_failures() -> None:

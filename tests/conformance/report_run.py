@@ -6,18 +6,26 @@ from typing import Final
 
 from attrs import evolve
 
-from conformance.case import Case
-from conformance.case_words import CAPABILITIES
-from conformance.catalogue import Outcome
-from conformance.drive import Identity
-from conformance.probe_words import Stack
-from conformance.reading import Json
+from conformance.casefile.model import Case
+from conformance.drive.protocol import Identity
 from conformance.reports.record import record
-from conformance.scope import Scope
-from conformance.timing import TimeMode, Timing
-from conformance.trace import Called, Ended, Failure, Requested, Settled, Slept, Trace
-from conformance.verdict import CaseResult, Finding
-from conformance.verdict_words import Verdict
+from conformance.runner.run import Outcome
+from conformance.runner.stack import Stack
+from conformance.strict_data import Json
+from conformance.trace.events import (
+    Called,
+    Ended,
+    Failure,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+)
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode, Timing
+from conformance.words import CAPABILITIES
 from tests.conformance.casefile import RULES, one
 
 HOSTILE: Final = "</script><script>alert(1)</script>]]><!-- `|` *b* \x00\x1b[31m\u202e\ud800\ufffe&"

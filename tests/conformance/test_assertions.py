@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.assertions.divergence import Assertion, contrary, difference
-from conformance.reading import Json
-from conformance.trace import (
+from conformance.expect.mismatch import Assertion, contrary, difference
+from conformance.strict_data import Json
+from conformance.trace.events import (
     CallbackRan,
     Called,
     Closed,

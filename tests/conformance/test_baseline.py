@@ -6,14 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from conformance.baseline import Known, declared, read_baseline, weigh
-from conformance.case import Case
-from conformance.loader import load_cases
-from conformance.reading import ReadingError
-from conformance.specification import load_requirements
-from conformance.trace import Trace
-from conformance.verdict import CaseResult, Finding
-from conformance.verdict_words import Verdict
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import load_requirements
+from conformance.strict_data import ReadingError
+from conformance.trace.events import Trace
+from conformance.verdict.known_failures import (
+    Known,
+    declared,
+    read_baseline,
+    weigh,
+)
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.statuses import Verdict
 from tests.conformance.casefile import one
 from tests.conformance.commandline import kit
 from tests.conformance.forked import Finished

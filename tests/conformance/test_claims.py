@@ -10,21 +10,26 @@ from xml.etree import ElementTree as ET
 import pytest
 from attrs import evolve
 
-from conformance.catalogue import Outcome
-from conformance.console import Report
-from conformance.reading import Json, Table
+from conformance.casefile.requirements import Level
 from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
 from conformance.reports.page import page
 from conformance.reports.record import record
-from conformance.scope import Scope
-from conformance.specification import Level
-from conformance.terminal import Screen
-from conformance.timing import TimeMode, Unjudged
-from conformance.trace import Called, Failure, Settled, Trace
-from conformance.verdict import CaseResult, Finding, verdict_of
-from conformance.verdict_words import Verdict
+from conformance.reports.screen import Screen
+from conformance.reports.terminal import Report
+from conformance.runner.run import Outcome
+from conformance.strict_data import Json, Table
+from conformance.trace.events import (
+    Called,
+    Failure,
+    Settled,
+    Trace,
+)
+from conformance.verdict.result import CaseResult, Finding, verdict_of
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.casefile import RULES, one
 from tests.conformance.report_run import COMMAND, case, identity, result, run
 

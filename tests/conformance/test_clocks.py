@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import anyio
 import pytest
 
-from conformance.drivers.clocks import VirtualClock
+from conformance.drivers.python.clocks import VirtualClock
 
 
 @pytest.mark.anyio

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.judgement import Play, judge
-from conformance.trace import (
+from conformance.trace.events import (
     CallbackRan,
     Called,
     Fact,
@@ -20,8 +19,9 @@ from conformance.trace import (
     Trace,
     Woken,
 )
-from conformance.verdict import verdict_of
-from conformance.verdict_words import Verdict
+from conformance.verdict.judge import Play, judge
+from conformance.verdict.result import verdict_of
+from conformance.verdict.statuses import Verdict
 from tests.conformance.casefile import one
 
 OPEN: Sequence[Fact] = (Called("open"), Settled("open", {}, None))

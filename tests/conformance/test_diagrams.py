@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from arkor_proto._table import MACHINES, TABLE, Ignored, Illegal, Move, Signal, State
-from conformance.diagrams import SPEC, diagram, grid, grid_page, machine_page, write
+from conformance.generate.diagrams import (
+    SPEC,
+    diagram,
+    grid,
+    grid_page,
+    machine_page,
+    write,
+)
 
 every_machine = pytest.mark.parametrize(
     ("states", "signals"), [pytest.param(*machine, id=machine[0].__name__) for machine in MACHINES]
@@ -18,7 +25,7 @@ every_machine = pytest.mark.parametrize(
 )
 def test_the_page_in_the_specification_is_the_one_that_is_generated(name: str, page: str) -> None:
     committed = (SPEC / name).read_text(encoding="utf-8")
-    assert committed == page, f"spec/{name} is stale: run python -m conformance.diagrams"
+    assert committed == page, f"spec/{name} is stale: run python -m conformance.generate.diagrams"
 
 
 @every_machine

@@ -4,15 +4,24 @@ import io
 
 from attrs import evolve
 
-from conformance.console import Report
-from conformance.nonces import Nonces
-from conformance.reading import Table
+from conformance.casefile.nonces import Nonces
 from conformance.reports.digest import causes, decisive
 from conformance.reports.markdown import markdown
-from conformance.terminal import Screen
-from conformance.trace import Called, Failure, Noted, Requested, Settled, Slept, Trace, Woken
-from conformance.verdict import CaseResult, Finding
-from conformance.verdict_words import Verdict
+from conformance.reports.screen import Screen
+from conformance.reports.terminal import Report
+from conformance.strict_data import Table
+from conformance.trace.events import (
+    Called,
+    Failure,
+    Noted,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+    Woken,
+)
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.statuses import Verdict
 from tests.conformance.report_run import result, run
 
 

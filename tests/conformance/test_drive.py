@@ -6,7 +6,8 @@ import math
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from conformance.drive import (
+from conformance.casefile.requirements import specification_directory
+from conformance.drive.protocol import (
     COMMANDS,
     PROTOCOL,
     Answer,
@@ -15,10 +16,15 @@ from conformance.drive import (
     parse_identity,
     parse_message,
 )
-from conformance.reading import Json
-from conformance.schemas import drive_schema, schema_files
-from conformance.specification import specification_directory
-from conformance.trace import CallbackRan, Failure, Noted, SleepEnded, Slept
+from conformance.generate.schemas import drive_schema, schema_files
+from conformance.strict_data import Json
+from conformance.trace.events import (
+    CallbackRan,
+    Failure,
+    Noted,
+    SleepEnded,
+    Slept,
+)
 
 SOUND = {
     '{"re": 3, "ok": {"job_id": "j"}}': Answer(3, {"job_id": "j"}, None),
@@ -136,4 +142,4 @@ def test_a_driver_may_declare_gaps_with_reasons() -> None:
 @pytest.mark.parametrize(("name", "text"), schema_files().items())
 def test_the_schema_files_say_what_the_code_says(name: str, text: str) -> None:
     path = specification_directory() / "schemas" / name
-    assert path.read_text("utf-8") == text, "run python -m conformance.schemas"
+    assert path.read_text("utf-8") == text, "run python -m conformance.generate.schemas"

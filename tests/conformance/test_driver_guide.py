@@ -10,8 +10,14 @@ from typing import Final
 
 import pytest
 
-from conformance.case_words import CAPABILITIES, ERROR_KINDS
-from conformance.drive import COMMANDS, ENDINGS, EVENTS, PURPOSES, parse_message
+from conformance.drive.protocol import (
+    COMMANDS,
+    ENDINGS,
+    EVENTS,
+    PURPOSES,
+    parse_message,
+)
+from conformance.words import CAPABILITIES, ERROR_KINDS
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.forked import Finished
 from tests.conformance.npm import installed_adapters

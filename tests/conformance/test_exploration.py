@@ -9,12 +9,24 @@ import pytest
 from attrs import evolve
 from click.testing import CliRunner, Result
 
+from conformance.casefile.loader import load_files
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands.diff_command import command as diff
 from conformance.commands.explore_command import command as explore
-from conformance.exploration import as_case, case_file, roll, smaller
-from conformance.loader import load_files
-from conformance.model import Attempt, Frame, Kind, Schedule, Trigger, predict
-from conformance.specification import PROFILE_NAMES, load_requirements
+from conformance.explore.oracle import (
+    Attempt,
+    Frame,
+    Kind,
+    Schedule,
+    Trigger,
+    predict,
+)
+from conformance.explore.schedules import (
+    as_case,
+    case_file,
+    roll,
+    smaller,
+)
 from tests.conformance.commandline import kit
 from tests.conformance.quirk import QUIRKS
 
@@ -153,7 +165,7 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
 ) -> None:
     monkeypatch.chdir(ROOT)
     found = tmp_path / "found.toml"
-    driver = (sys.executable, "-m", "conformance.drivers.mutant", "resume.starts-over")
+    driver = (sys.executable, "-m", "conformance.mutants.driver", "resume.starts-over")
     result = run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
     (case,) = load_files(load_requirements(), [found])
     answers = case.server["stream"]
@@ -166,7 +178,7 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
 
 
 def test_two_clients_that_are_the_same_show_no_difference() -> None:
-    reference = f"{sys.executable} -m conformance.drivers.reference"
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
     result = CliRunner().invoke(diff, [reference, reference, "--budget", "20"])
 
     assert "no difference" in result.output
@@ -177,7 +189,7 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
 ) -> None:
     monkeypatch.chdir(ROOT)
     parted = tmp_path / "parted.toml"
-    reference = f"{sys.executable} -m conformance.drivers.reference"
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
     quirk = f"{sys.executable} -m tests.conformance.quirk trims-the-spaces-of-a-cursor"
     arguments = [reference, quirk, "--budget", "60", "--output", str(parted)]
     result = CliRunner().invoke(diff, arguments)
@@ -189,7 +201,7 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
 
 
 def test_a_comparison_says_which_driver_is_none() -> None:
-    reference = f"{sys.executable} -m conformance.drivers.reference"
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
     result = kit("diff", reference, "/does/not/exist")
 
     assert (result.status, "the right driver (/does/not/exist)" in result.err) == (3, True)

@@ -10,16 +10,21 @@ import anyio
 import pytest
 from attrs import evolve
 
-from conformance.case import Await, Case, Step, Until
-from conformance.catalogue import Outcome, Plan, run
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import (
+    Await,
+    Case,
+    Step,
+    Until,
+)
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.selection import in_turn, select
 from conformance.commands.run_command import REFERENCE
-from conformance.coverage import coverage, unknown_rules
-from conformance.hunt import Hunt, hunt
-from conformance.loader import load_cases
 from conformance.mutants import Mutant, all_mutants, benign_variants
-from conformance.selection import in_turn, select
-from conformance.specification import PROFILE_NAMES, load_requirements
-from conformance.verdict import CaseResult
+from conformance.mutants.kill_matrix import Hunt, hunt
+from conformance.mutants.traceability import coverage, unknown_rules
+from conformance.runner.run import Outcome, Plan, run
+from conformance.verdict.result import CaseResult
 
 SAMPLE = ("create.*", "resume.cursor*", "backoff.*", "budget.*", "cancel.*", "abort.*")
 _SHARE = 3
@@ -129,7 +134,7 @@ def test_order_and_parallelism_change_no_verdict(catalogue: tuple[Case, ...], la
 @pytest.mark.parametrize("number", range(len(benign_variants())))
 def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], number: int) -> None:
     """Each plays a third of the sample, so that any three in a row play all of it."""
-    command = (sys.executable, "-m", "conformance.drivers.mutant", benign_variants()[number].name)
+    command = (sys.executable, "-m", "conformance.mutants.driver", benign_variants()[number].name)
     share = sample(catalogue)[number % _SHARE :: _SHARE]
     found = verdicts(play(share, 2, command, ["hardened"]))
     assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == {}

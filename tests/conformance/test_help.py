@@ -10,12 +10,12 @@ from click.testing import CliRunner, Result
 
 from conformance.__main__ import cli
 from conformance.reports import write_run
-from conformance.verdict_words import Verdict
+from conformance.verdict.statuses import Verdict
 from tests.conformance.report_run import result, run
 
 COMMANDS = ("list", "explore", "diff", "report", "coverage")
 YOURS = "node my-driver.mjs"
-OURS = f"{sys.executable} -m conformance.drivers.reference"
+OURS = f"{sys.executable} -m conformance.drivers.python.reference"
 
 
 def invoke(*arguments: str) -> Result:

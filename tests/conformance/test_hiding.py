@@ -15,25 +15,25 @@ import anyio
 import pytest
 from attrs import evolve
 
-from conformance.baseline import declared, weigh
-from conformance.case import Case
-from conformance.catalogue import Plan, run
-from conformance.claim import SURFACE, Rank
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import load_requirements
 from conformance.commands.explore_command import ignore
-from conformance.loader import load_cases
-from conformance.reading import Json, Table
 from conformance.reports.badge import badge
 from conformance.reports.record import record
-from conformance.scope import Scope
-from conformance.specification import load_requirements
+from conformance.runner.run import Plan, run
+from conformance.strict_data import Json, Table
+from conformance.verdict.claim import SURFACE, Rank
+from conformance.verdict.known_failures import declared, weigh
+from conformance.verdict.scope import Scope
 
 BETWEEN: Final = Path(__file__).parent / "drivers" / "between.py"
-REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.reference")
+REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.python.reference")
 DELETES: Final = (
     sys.executable,
     "-P",
     "-m",
-    "conformance.drivers.mutant",
+    "conformance.mutants.driver",
     "wire.cancels-with-delete",
 )
 PROFILE: Final = "2026-07"

@@ -14,7 +14,7 @@ from conformance.plain import cut, one_line, seen, visible
 from tests.conformance.commandline import ROOT, kit
 
 BETWEEN: Final = Path(__file__).parent / "drivers" / "between.py"
-REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.reference")
+REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.python.reference")
 FAILS: Final = (sys.executable, str(BETWEEN), "hostile:fails", *REFERENCE)
 SAYS: Final = (sys.executable, str(BETWEEN), "hostile:says", *REFERENCE)
 CASES: Final = ("--case", "create.accepted", "--case", "cancel.sends-one-request")

@@ -6,11 +6,22 @@ from pathlib import Path
 
 import pytest
 
-from conformance.case import Case, Elapse, Operate, Until, Verb
-from conformance.loader import filled, load_cases, load_files
-from conformance.nonces import Nonces
-from conformance.reading import Json, ReadingError, Table, parse_json
-from conformance.specification import load_requirements
+from conformance.casefile.loader import filled, load_cases, load_files
+from conformance.casefile.model import (
+    Case,
+    Elapse,
+    Operate,
+    Until,
+    Verb,
+)
+from conformance.casefile.nonces import Nonces
+from conformance.casefile.requirements import load_requirements
+from conformance.strict_data import (
+    Json,
+    ReadingError,
+    Table,
+    parse_json,
+)
 from tests.conformance.casefile import HEAD, one, read
 
 SLIPS = {

@@ -12,10 +12,10 @@ from typing import Final
 
 import pytest
 
-from conformance.loader import load_cases
-from conformance.reading import Json
-from conformance.selection import in_turn
-from conformance.specification import load_requirements
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import in_turn
+from conformance.strict_data import Json
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.dialogue import dialogue
 from tests.conformance.npm import OURS, installed_adapters
@@ -117,7 +117,7 @@ def test_the_adapter_gets_past_another_list_and_past_one_that_is_asked_later(
 def test_a_model_is_admitted_however_the_list_is_held_and_only_during_the_call() -> None:
     if shutil.which("node") is None:
         pytest.skip("node is not on this machine")
-    models = ROOT / "conformance" / "adapters" / "arkor-sdk" / "models.mjs"
+    models = ROOT / "conformance" / "drivers" / "arkor-sdk" / "models.mjs"
     command = ["node", str(OURS / "admits.mjs"), str(models)]
     done = subprocess.run(command, capture_output=True, timeout=60, check=True)  # noqa: S603
     ways = [json.loads(line) for line in done.stdout.splitlines()]

@@ -10,9 +10,9 @@ from typing import Final
 
 import pytest
 
-from conformance.loader import load_cases
-from conformance.selection import in_turn, select
-from conformance.specification import load_requirements
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import in_turn, select
 from tests.conformance.test_gates import play
 
 DRIVER: Final = (sys.executable, "-m", "tests.conformance.drivers.pooled")

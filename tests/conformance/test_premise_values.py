@@ -2,7 +2,12 @@
 
 import pytest
 
-from conformance.trace import CallbackRan, Fact, Slept, Trace
+from conformance.trace.events import (
+    CallbackRan,
+    Fact,
+    Slept,
+    Trace,
+)
 from tests.conformance.casefile import one
 
 FACTS: tuple[Fact, ...] = (

@@ -4,8 +4,16 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.past import frames_of
-from conformance.trace import Called, Fact, Framed, Requested, Settled, Slept, Trace
+from conformance.trace.events import (
+    Called,
+    Fact,
+    Framed,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+)
+from conformance.verdict.past import frames_of
 from tests.conformance.casefile import one
 
 HERE = ("host", "127.0.0.1:80")

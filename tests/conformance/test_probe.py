@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.case_words import PROBED
-from conformance.drive import DriveError, parse_identity
-from conformance.loader import load_cases
-from conformance.probe import worth_probing
-from conformance.probe_words import Sight, Stack
-from conformance.selection import select
-from conformance.specification import load_requirements
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import select
+from conformance.drive.protocol import DriveError, parse_identity
+from conformance.runner.probe import worth_probing
+from conformance.runner.stack import Sight, Stack
+from conformance.words import PROBED
 from tests.conformance.casefile import one
 from tests.conformance.commandline import kit
 

@@ -6,9 +6,9 @@ from typing import get_args
 
 import pytest
 
-from conformance.assertions.premise import Premise
-from conformance.loader import load_cases
-from conformance.specification import load_requirements
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.expect.premise import Premise
 from tests.conformance.commandline import kit
 
 

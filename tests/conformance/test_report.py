@@ -11,15 +11,15 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from attrs import define, evolve, field
 
-from conformance.probe_words import Sight, Stack
-from conformance.reading import Json, ReadingError, Table
+from conformance.casefile.requirements import specification_directory
 from conformance.reports import check_reports, write_run
 from conformance.reports.saved import load
 from conformance.reports.schema import schema_text
-from conformance.specification import specification_directory
-from conformance.timing import TimeMode, Unjudged
-from conformance.trace import Noted, Trace
-from conformance.verdict_words import Verdict
+from conformance.runner.stack import Sight, Stack
+from conformance.strict_data import Json, ReadingError, Table
+from conformance.trace.events import Noted, Trace
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.casefile import one
 from tests.conformance.commandline import kit
 from tests.conformance.report_run import COMMAND, hostile, result, run

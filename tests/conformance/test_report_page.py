@@ -8,10 +8,10 @@ from urllib.parse import quote
 import pytest
 from attrs import evolve
 
-from conformance.reading import Json
 from conformance.reports import write_run
-from conformance.verdict import CaseResult
-from conformance.verdict_words import Verdict
+from conformance.strict_data import Json
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
 from tests.conformance.casefile import one
 from tests.conformance.report_run import HOSTILE, hostile, result, run

@@ -8,10 +8,15 @@ from typing import Final
 import pytest
 from attrs import evolve
 
-from conformance.case import Case
-from conformance.reading import ReadingError
-from conformance.scope import Scope, check_version, digest, pinned
-from conformance.specification import Requirement, specification_version
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement, specification_version
+from conformance.strict_data import ReadingError
+from conformance.verdict.scope import (
+    Scope,
+    check_version,
+    digest,
+    pinned,
+)
 from tests.conformance.casefile import RULES, one
 from tests.conformance.commandline import kit
 

@@ -4,16 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from conformance.coverage import by_source
-from conformance.reading import ReadingError
-from conformance.sources import Source, SourceKind, read_source
-from conformance.specification import (
+from conformance.casefile.requirements import (
     PROFILE_NAMES,
     Requirement,
     load_requirements,
     specification_directory,
     specification_version,
 )
+from conformance.casefile.sources import Source, SourceKind, read_source
+from conformance.mutants.traceability import by_source
+from conformance.strict_data import ReadingError
 
 STATEMENTS = ("S-1", "S-2", "R-1", "R-1\u2032")
 SOUND = """

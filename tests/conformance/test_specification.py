@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from conformance.case import Case
-from conformance.loader import load_cases
-from conformance.reading import Json, Table, parse_json
-from conformance.sources import SourceKind
-from conformance.specification import (
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import (
     PROFILE_NAMES,
     Level,
     Requirement,
     load_requirements,
     specification_directory,
 )
+from conformance.casefile.sources import SourceKind
+from conformance.strict_data import Json, Table, parse_json
 
 SPECIFICATION = specification_directory()
 REPOSITORY = Path(__file__).parents[2]

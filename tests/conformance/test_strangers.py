@@ -6,17 +6,24 @@ import anyio
 import httpx
 import pytest
 
-from conformance.backend import Backends, CaseBackend
-from conformance.case import Case
-from conformance.catalogue import Plan, run
-from conformance.conversation import Recorder
-from conformance.loader import filled, load_cases
-from conformance.nonces import Nonces, draw, nonces_in
-from conformance.selection import select
-from conformance.specification import load_requirements
-from conformance.trace import Closed, Connected, Fact, Requested, Stranger, Trace
-from conformance.verdict import CaseResult
-from conformance.verdict_words import Verdict
+from conformance.casefile.loader import filled, load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.nonces import Nonces, draw, nonces_in
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import select
+from conformance.drive.connection import Recorder
+from conformance.runner.backend import Backends, CaseBackend
+from conformance.runner.run import Plan, run
+from conformance.trace.events import (
+    Closed,
+    Connected,
+    Fact,
+    Requested,
+    Stranger,
+    Trace,
+)
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
 
 HAUNTED = (sys.executable, "-m", "tests.conformance.drivers.haunted")
 FAMILIES = ("create.accepted*", "resume.cursor-*", "budget.allows*", "cancel.*", "abort.*")

@@ -4,13 +4,18 @@ import sys
 
 import pytest
 
-from conformance.assertions.sleeping import Delay, Gaps, SleepsSpread
-from conformance.case import Case
-from conformance.drive import Identity
-from conformance.process import DriverUnusable
-from conformance.reading import ReadingError
-from conformance.timing import TimeMode, Timing
-from conformance.trace import Called, Requested, Slept, Trace
+from conformance.casefile.model import Case
+from conformance.drive.process import DriverUnusable
+from conformance.drive.protocol import Identity
+from conformance.expect.delays import Delay, Gaps, SleepsSpread
+from conformance.strict_data import ReadingError
+from conformance.trace.events import (
+    Called,
+    Requested,
+    Slept,
+    Trace,
+)
+from conformance.verdict.time_modes import TimeMode, Timing
 from tests.conformance.casefile import one
 from tests.conformance.commandline import judge, kit
 from tests.conformance.forked import Finished

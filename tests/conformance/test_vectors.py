@@ -9,11 +9,11 @@ from typing import Final
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 
-from conformance.loader import load_cases, read_case
-from conformance.reading import Table, parse_json
-from conformance.specification import load_requirements, specification_directory
-from conformance.steps import STEPS
-from conformance.vectors import DIRECTORY, vector_files
+from conformance.casefile.loader import load_cases, read_case
+from conformance.casefile.requirements import load_requirements, specification_directory
+from conformance.casefile.steps import STEPS
+from conformance.generate.vectors import DIRECTORY, vector_files
+from conformance.strict_data import Table, parse_json
 from tests.conformance.npm import installed_adapters
 
 VECTORS: Final = specification_directory() / "vectors"
@@ -48,7 +48,7 @@ def test_the_compiled_cases_are_up_to_date() -> None:
     files = vector_files(load_cases(load_requirements()))
     assert {path.name for path in directory.glob("*.json")} == set(files)
     stale = [name for name, text in files.items() if (directory / name).read_text("utf-8") != text]
-    assert stale == [], "run python -m conformance.vectors"
+    assert stale == [], "run python -m conformance.generate.vectors"
 
 
 def test_a_compiled_case_reads_back_as_the_same_case() -> None:

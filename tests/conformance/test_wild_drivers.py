@@ -10,11 +10,11 @@ from pathlib import Path
 import anyio
 import pytest
 
-from conformance.conversation import Conversation
-from conformance.loader import load_cases
-from conformance.reading import parse_json
-from conformance.selection import select
-from conformance.specification import load_requirements
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import load_requirements
+from conformance.casefile.selection import select
+from conformance.drive.connection import Conversation
+from conformance.strict_data import parse_json
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.forked import Finished
 

@@ -4,9 +4,9 @@ import anyio
 
 from arkor_proto import Session
 from arkor_proto._messages import Broken, Finished, Input, Responded
-from conformance.drivers import translation as to
-from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import serve
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import serve
 
 handle = Session.handle
 answered: set[tuple[int, int]] = set()

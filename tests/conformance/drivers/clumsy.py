@@ -9,8 +9,8 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import frozen
 
-from conformance.drivers.stdio import Desk, Failure, serve
-from conformance.reading import Json
+from conformance.drivers.python.stdio import Desk, Failure, serve
+from conformance.strict_data import Json
 
 HELLO: Mapping[str, Json] = {
     "impl": "clumsy",

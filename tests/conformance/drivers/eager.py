@@ -11,12 +11,12 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import define, field
 
-from conformance.drivers import translation as to
-from conformance.drivers.clocks import WallClock
-from conformance.drivers.lines import emit
-from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import Client, Desk, serve
-from conformance.reading import Json
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.clocks import WallClock
+from conformance.drivers.python.lines import emit
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import Client, Desk, serve
+from conformance.strict_data import Json
 
 
 @define

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from conformance.drivers import translation as to
-from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import Client, Desk, serve
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import Client, Desk, serve
 
 REQUESTS: Final = (
     "GET /v1/jobs/job-1/events/stream",

@@ -11,9 +11,14 @@ import anyio
 import httpx
 from attrs import frozen
 
-from conformance.drivers.clocks import Clock
-from conformance.drivers.stdio import Desk, Failure, Provoked, serve
-from conformance.reading import Json
+from conformance.drivers.python.clocks import Clock
+from conformance.drivers.python.stdio import (
+    Desk,
+    Failure,
+    Provoked,
+    serve,
+)
+from conformance.strict_data import Json
 from tests.conformance.pooled import client as pooled
 from tests.conformance.pooled import errors
 from tests.conformance.pooled.http import Place, Wire, pool

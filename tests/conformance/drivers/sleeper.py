@@ -11,11 +11,11 @@ from contextlib import asynccontextmanager
 import anyio
 from attrs import field, frozen
 
-from conformance.drivers import translation as to
-from conformance.drivers.clocks import WallClock
-from conformance.drivers.reference import open_client
-from conformance.drivers.stdio import Client, Desk, serve
-from conformance.reading import Json, Table
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.clocks import WallClock
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import Client, Desk, serve
+from conformance.strict_data import Json, Table
 
 _NEVER = {"clock.virtual", "rng"}
 

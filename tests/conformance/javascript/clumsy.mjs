@@ -1,6 +1,6 @@
 // A driver on our plumbing whose client fails where no case makes it: `config.fault` says how.
 
-import { serve } from "../../../conformance/adapters/node/drive.mjs";
+import { serve } from "../../../conformance/drivers/node/drive.mjs";
 
 const HELLO = {
   impl: "clumsy",

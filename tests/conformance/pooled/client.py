@@ -6,7 +6,7 @@ from typing import Final
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 from tests.conformance.pooled.errors import Aborted, GaveUp, Setback
 from tests.conformance.pooled.http import Wire
 from tests.conformance.pooled.options import Options

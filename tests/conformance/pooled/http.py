@@ -15,7 +15,7 @@ import anyio
 import httpx
 from attrs import define, frozen
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 from tests.conformance.pooled.errors import ConnectionFailed, HttpError, Unusable
 from tests.conformance.pooled.rules import parse_object
 

@@ -5,7 +5,7 @@ from typing import Final, Protocol
 
 from attrs import frozen
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 from tests.conformance.pooled.http import Place
 
 BYTE_TIMEOUT_MS: Final = 45_000.0

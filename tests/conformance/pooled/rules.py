@@ -7,7 +7,7 @@ from typing import Final
 
 from attrs import define
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 
 RETRIED: Final = frozenset({404, 408, 409, 425, 429})
 PERMANENT: Final = frozenset({401, 403, 410, 426})

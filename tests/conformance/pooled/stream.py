@@ -8,7 +8,7 @@ import anyio
 import httpx
 from attrs import define, field
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 from tests.conformance.pooled.errors import Aborted, ConnectionFailed, HttpError, Setback
 from tests.conformance.pooled.http import Wire, connection_errors
 from tests.conformance.pooled.options import Options

@@ -11,7 +11,7 @@ from typing import Final
 import httpx
 from attrs import field, frozen
 
-from conformance.reading import Json
+from conformance.strict_data import Json
 from tests.conformance.pooled.rules import parse_object
 
 _INSTANT: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")

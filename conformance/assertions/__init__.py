@@ -1,1 +1,0 @@
-"""The closed vocabulary of what a case can expect: one small judge per word."""

@@ -1,0 +1,1 @@
+"""What a case is, which rules it judges, and how case files are read."""

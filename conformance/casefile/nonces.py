@@ -1,0 +1,83 @@
+"""What makes a case's requests recognisable: a token, a job id and a job name used nowhere else.
+
+Case files have placeholders in their place, which are filled in right before a case is played. A
+request that carries one of the three belongs to the case, wherever and whenever it arrives.
+"""
+
+import re
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Final, TypeAlias
+
+from attrs import field, frozen
+
+from conformance.strict_data import Json
+
+Draw: TypeAlias = Callable[[], str]
+"""Returns a nonce: lower-case hexadecimal digits, another value on every call."""
+PLACEHOLDERS: Final = ("{token}", "{name}", "{job}", "{job2}")
+_DIGITS: Final = 16
+_NONCE: Final = re.compile(rf"[0-9a-f]{{{_DIGITS}}}")
+
+
+def draw() -> str:
+    """Return a nonce from the operating system's random source."""
+    return secrets.token_hex(_DIGITS // 2)
+
+
+@frozen
+class Nonces:
+    """The values of one play. `{job}` is the id of the first job, `{job2}` of the second."""
+
+    nonce: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    """The token of a case that fixes its own."""
+
+    @property
+    def job_prefix(self) -> str:
+        """How the ids of the backend's jobs begin."""
+        return f"job-{self.nonce}-"
+
+    @property
+    def values(self) -> Mapping[str, str]:
+        """The value of each placeholder."""
+        return {
+            "{token}": f"token-{self.nonce}",
+            "{name}": f"run-{self.nonce}",
+            "{job}": f"{self.job_prefix}1",
+            "{job2}": f"{self.job_prefix}2",
+        }
+
+    def fill(self, value: Json) -> Json:
+        """Return plain data with every placeholder filled in, in keys and in values."""
+        match value:
+            case str():
+                return self.text(value)
+            case Mapping():
+                return {self.text(key): self.fill(item) for key, item in value.items()}
+            case None | bool() | int() | float():
+                return value
+            case _:
+                return [self.fill(item) for item in value]
+
+    def text(self, text: str) -> str:
+        """Return `text` with every placeholder filled in."""
+        if "{" in text:
+            for placeholder, value in self.values.items():
+                text = text.replace(placeholder, value)
+        return text
+
+    def plain(self, text: str) -> str:
+        """Return `text` without the nonce, for a reader: `job-1` instead of `job-4f…-1`."""
+        return text.replace(f"-{self.nonce}", "")
+
+    def claim(self, target: str, authorization: str, body: str) -> bool:
+        """Tell whether a request carries one of the nonces, or the token that the case fixes."""
+        if any(self.nonce in text for text in (target, authorization, body)):
+            return True
+        return bool(self.token) and authorization == f"Bearer {self.token}"
+
+
+def nonces_in(*texts: str) -> tuple[str, ...]:
+    """Return everything in `texts` that looks like a nonce."""
+    return tuple(found for text in texts for found in _NONCE.findall(text))

@@ -1,0 +1,53 @@
+"""Which cases a command is about: by id, by pattern, by profile; and one profile for each.
+
+It knows ids and shell patterns. It refuses to know how cases run.
+"""
+
+import fnmatch
+from collections.abc import Sequence
+
+from attrs import evolve
+
+from conformance.casefile.model import Case
+from conformance.strict_data import UsageError, nearest
+
+
+def select(
+    cases: Sequence[Case], ids: Sequence[str] = (), patterns: Sequence[str] = ()
+) -> tuple[Case, ...]:
+    """Return the cases that `ids` name or `patterns` match; all if neither is given.
+
+    The id of a template names all of its cases. A pattern is a shell pattern (`budget.*`), a part
+    of an id, or the id of a requirement. Raises UsageError for an id that no case has.
+    """
+    for identifier in ids:
+        if not any(_named(case, identifier) for case in cases):
+            known = [case.id for case in cases]
+            raise UsageError(f"case {identifier}", f"no such case; {nearest(identifier, known)}")
+    if not ids and not patterns:
+        return tuple(cases)
+    return tuple(
+        case
+        for case in cases
+        if any(_named(case, identifier) for identifier in ids)
+        or any(_matches(case, pattern) for pattern in patterns)
+    )
+
+
+def _named(case: Case, identifier: str) -> bool:
+    return case.id == identifier or case.id.partition("[")[0] == identifier
+
+
+def _matches(case: Case, pattern: str) -> bool:
+    if pattern in case.requires or pattern in case.id:
+        return True
+    # Brackets are part of ids here, not a set of characters.
+    return fnmatch.fnmatchcase(case.id, pattern.replace("[", "[[]"))
+
+
+def in_turn(cases: Sequence[Case]) -> Sequence[Case]:
+    """Give each case one of its profiles, so that all are played and none often."""
+    return [
+        evolve(case, profiles=(case.profiles[number % len(case.profiles)],))
+        for number, case in enumerate(cases)
+    ]

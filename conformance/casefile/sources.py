@@ -1,0 +1,120 @@
+"""Where a rule comes from: the kind of its source and the places that are cited.
+
+What each kind counts for, and the statements that a published rule can cite, are in
+`spec/sources.md`.
+"""
+
+import re
+from collections.abc import Collection
+from enum import Enum
+from pathlib import Path
+from typing import Final, assert_never
+
+from attrs import frozen
+
+from conformance.strict_data import ReadingError, nearest
+
+CALLS: Final = ("create", "stream", "cancel", "job", "chat", "projects", "anonymous", "me")
+EVERY_CALL: Final = "every call"
+_ROW: Final = re.compile(r'^\| <a id="[a-z0-9-]+"></a>([A-Z]-[0-9]+\u2032?) \|', re.MULTILINE)
+_SECTION: Final = re.compile(
+    r"RFC [0-9]+ §[0-9]+(\.[0-9]+)*|WHATWG [0-9]+(\.[0-9]+)*|Fetch [A-Za-z -]+"
+)
+
+
+class SourceKind(Enum):
+    """What carries a rule."""
+
+    PUBLISHED = "published"
+    INTERFACE = "interface"
+    STANDARD = "standard"
+    PROPOSAL = "proposal"
+    OBSERVED = "observed"
+
+
+@frozen
+class Source:
+    """The kind of a source, and what it cites: statements, calls or sections of a standard."""
+
+    kind: SourceKind
+    cites: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return it as the specification writes it: `published: W-2, R-1`."""
+        return f"{self.kind.value}: {', '.join(self.cites)}" if self.cites else self.kind.value
+
+    def counts(self, profile: str, *, strict: bool = False) -> bool:
+        """Tell whether a broken rule of this source fails a client under `profile`.
+
+        A proposal counts under `hardened`, because a declared profile is a contract, and under the
+        other profiles only if `strict`.
+        """
+        match self.kind:
+            case SourceKind.PUBLISHED | SourceKind.INTERFACE | SourceKind.STANDARD:
+                return True
+            case SourceKind.PROPOSAL:
+                return strict or profile == "hardened"
+            case SourceKind.OBSERVED:
+                return False
+            case never:
+                assert_never(never)
+
+
+def load_statements(path: Path) -> tuple[str, ...]:
+    """Return the ids of the published statements in `sources.md`; raises ReadingError."""
+    found = tuple(_ROW.findall(path.read_text("utf-8")))
+    if not found:
+        raise ReadingError(path.name, "it has no table of statements with anchors")
+    return found
+
+
+def read_source(where: str, text: str, statements: Collection[str]) -> Source:
+    """Read a source such as `published: W-2, R-1`; raises ReadingError."""
+    name, colon, rest = text.partition(":")
+    kinds = {kind.value: kind for kind in SourceKind}
+    if name not in kinds:
+        raise ReadingError(where, f"{name!r} is not a kind of source; {nearest(name, kinds)}")
+    cites = tuple(cite.strip() for cite in rest.split(",")) if colon else ()
+    if len(set(cites)) != len(cites):
+        raise ReadingError(where, f"{text!r} cites the same place twice")
+    source = Source(kinds[name], cites)
+    _check(where, source, statements)
+    return source
+
+
+def _check(where: str, source: Source, statements: Collection[str]) -> None:
+    match source.kind:
+        case SourceKind.PUBLISHED:
+            _need(where, source, "the statements of sources.md, as in 'published: S-1'")
+            for cite in source.cites:
+                _among(where, cite, statements, "statement of sources.md")
+        case SourceKind.INTERFACE:
+            _need(where, source, "the calls, as in 'interface: create'")
+            for cite in source.cites:
+                _among(where, cite, (*CALLS, EVERY_CALL), "call")
+        case SourceKind.STANDARD:
+            _need(where, source, "the section, as in 'standard: RFC 8259 §6'")
+            for cite in source.cites:
+                if not _SECTION.fullmatch(cite):
+                    raise ReadingError(
+                        where,
+                        f"{cite!r} is not a section of a standard; write 'RFC 8259 §6', "
+                        "'WHATWG 9.2.6' or 'Fetch HTTP-redirect fetch'",
+                    )
+        case SourceKind.PROPOSAL | SourceKind.OBSERVED:
+            if source.cites:
+                raise ReadingError(
+                    where, f"{source.kind.value!r} does not cite anything; give the reason in 'why'"
+                )
+        case never:
+            assert_never(never)
+
+
+def _need(where: str, source: Source, what: str) -> None:
+    if not source.cites:
+        raise ReadingError(where, f"{source.kind.value!r} must name {what}")
+
+
+def _among(where: str, cite: str, known: Collection[str], what: str) -> None:
+    if cite not in known:
+        raise ReadingError(where, f"{cite!r} is not a {what}; {nearest(cite, known)}")

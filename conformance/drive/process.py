@@ -1,0 +1,277 @@
+"""One driver process: started, spoken to in lines, and ended for certain.
+
+What the lines mean is not decided here. Nothing here trusts the process: its lines and its log are
+bounded, its end is noticed even if a child of it holds the pipes open, and it is ended together with
+its children (`offspring` says which).
+"""
+
+import contextlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+import anyio
+import anyio.lowlevel
+from attrs import define, field
+
+from conformance.drive.log import Log
+from conformance.drive.offspring import MARK, end_driver
+from conformance.drive.protocol import MAX_LINE
+
+_BLOCK: Final = 1 << 16
+_MOST_BLOCKS: Final = 32
+_GRACE: Final = 0.5
+"""Seconds that a driver has to go by itself once it was told to."""
+_LOOK: Final = 0.1
+"""Seconds between two looks at whether a driver has ended, where the system cannot tell."""
+
+
+class DriverUnusable(Exception):
+    """There is no driver to speak to: it cannot be started, or it does not speak the protocol."""
+
+
+class DriverSilent(DriverUnusable):
+    """The driver was started, and nothing came of it in all the time that it had."""
+
+
+@define
+class DriverProcess:
+    """A running driver. `drain` hands whatever it has written so far to `on_line`, in order."""
+
+    _process: subprocess.Popen[bytes] = field(alias="process")
+    _mark: str = field(alias="mark")
+    _on_line: Callable[[bytes], None] = field(alias="on_line")
+    _on_end: Callable[[str], None] = field(alias="on_end")
+    _partial: bytearray = field(factory=bytearray, init=False)
+    _outgoing: bytearray = field(factory=bytearray, init=False)
+    _blocked: anyio.Event = field(factory=anyio.Event, init=False)
+    log: Log = field(factory=Log, init=False)
+    """What it has written to its standard error."""
+    _ended: bool = field(default=False, init=False)
+
+    @classmethod
+    def start(
+        cls,
+        command: Sequence[str],
+        on_line: Callable[[bytes], None],
+        on_end: Callable[[str], None],
+    ) -> "DriverProcess":
+        """Start a driver; raises DriverUnusable that says why it could not be started."""
+        mark = secrets.token_hex(8)
+        try:
+            process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
+                list(command),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
+                env={**os.environ, MARK: mark},
+            )
+        except FileNotFoundError as error:
+            raise DriverUnusable(f"{command[0]}: {_missing(command[0])}") from error
+        except PermissionError as error:
+            raise DriverUnusable(f"{command[0]}: {_forbidden(command[0])}") from error
+        except OSError as error:
+            raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
+        for descriptor in _descriptors(process):
+            os.set_blocking(descriptor, False)
+        return cls(process, mark, on_line, on_end)
+
+    @property
+    def alive(self) -> bool:
+        """Whether it still speaks."""
+        return not self._ended
+
+    async def read(self) -> None:
+        """Hand over its lines until it ends; to be run in a task of its own."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._read_log)
+            group.start_soon(self._write_rest)
+            group.start_soon(self._watch)
+            _, stdout, _ = _descriptors(self._process)
+            while not self._ended:
+                await anyio.wait_readable(stdout)
+                self.drain()
+                # A pipe that is never empty must not keep every other task from its turn.
+                await anyio.lowlevel.checkpoint()
+            group.cancel_scope.cancel()
+
+    def drain(self) -> None:
+        """Hand over every whole line that is there now, without waiting.
+
+        A driver that writes faster than it is read does not hold the kit up.
+        """
+        for _ in range(_MOST_BLOCKS):
+            if self._ended:
+                return
+            _, stdout, _ = _descriptors(self._process)
+            try:
+                block = os.read(stdout, _BLOCK)
+            except BlockingIOError:
+                return
+            if not block:
+                self._end(self._farewell())
+                return
+            self._take(block)
+
+    def send(self, line: bytes) -> None:
+        """Send one line, now as far as the pipe takes it and the rest from `read`."""
+        self._outgoing += line
+        self._flush()
+
+    async def stop(self) -> None:
+        """End it: ask by closing its input, then end it and its children."""
+        self._ended = True
+        _, stdout, _ = _descriptors(self._process)
+        if self._process.stdin:
+            self._process.stdin.close()
+        with anyio.move_on_after(_GRACE):
+            while self._process.poll() is None and _still_writing(stdout):
+                await anyio.wait_readable(stdout)
+        # Its children first, while its own number cannot yet be that of another process.
+        end_driver(self._process.pid, self._mark)
+        self._process.wait()
+        for pipe in (self._process.stdout, self._process.stderr):
+            if pipe:
+                pipe.close()
+
+    def busy_seconds(self) -> float | None:
+        """Return the processor time it has used so far, or None where the system does not tell."""
+        try:
+            file = os.open(f"/proc/{self._process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            return None
+        try:
+            stat = os.read(file, _BLOCK)
+        except ProcessLookupError:
+            return None
+        finally:
+            os.close(file)
+        user, system = stat.rpartition(b")")[2].split()[11:13]
+        return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def _flush(self) -> None:
+        while self._outgoing and not self._ended:
+            stdin, _, _ = _descriptors(self._process)
+            try:
+                del self._outgoing[: os.write(stdin, self._outgoing)]
+            except BlockingIOError:
+                self._blocked.set()
+                return
+            except OSError:
+                self.drain()
+                self._end("closed its standard input, so it cannot be told anything")
+
+    async def _write_rest(self) -> None:
+        stdin, _, _ = _descriptors(self._process)
+        while True:
+            await self._blocked.wait()
+            await anyio.wait_writable(stdin)
+            self._blocked = anyio.Event()
+            self._flush()
+
+    def _take(self, block: bytes) -> None:
+        *lines, rest = block.split(b"\n")
+        for line in lines:
+            whole = bytes(self._partial) + line
+            self._partial.clear()
+            if whole.strip():
+                self._on_line(whole)
+        self._partial += rest
+        if len(self._partial) > MAX_LINE:
+            self._end(f"printed a line longer than {MAX_LINE} bytes")
+
+    def _end(self, reason: str) -> None:
+        if not self._ended:
+            self._ended = True
+            self.drain_log()
+            self._on_end(reason)
+
+    def _farewell(self) -> str:
+        """Say how it went: its output is closed, so it has ended or is about to."""
+        try:
+            code = self._process.wait(_GRACE)
+        except subprocess.TimeoutExpired:
+            return "closed its standard output without exiting"
+        if code < 0:
+            return f"was ended by signal {_signal(-code)}"
+        return f"exited with status {code}"
+
+    async def _read_log(self) -> None:
+        _, _, stderr = _descriptors(self._process)
+        while True:
+            await anyio.wait_readable(stderr)
+            if not self.drain_log():
+                return
+            await anyio.lowlevel.checkpoint()
+
+    def drain_log(self) -> bool:
+        """Take what it has written to its standard error; return whether there may be more."""
+        _, _, stderr = _descriptors(self._process)
+        for _ in range(_MOST_BLOCKS):
+            try:
+                block = os.read(stderr, _BLOCK)
+            except BlockingIOError:
+                return True
+            if not block:
+                return False
+            self.log.add(block)
+        return True
+
+    async def _watch(self) -> None:
+        """Notice that it has ended even if a child of it still holds its standard output."""
+        await _ended(self._process)
+        self.drain()
+        self._end(self._farewell())
+
+
+async def _ended(process: subprocess.Popen[bytes]) -> None:
+    """Wait for the end of a process."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # an old kernel, or no descriptor left
+            descriptor = os.pidfd_open(process.pid)
+            try:
+                await anyio.wait_readable(descriptor)
+            finally:
+                os.close(descriptor)
+    while process.poll() is None:  # noqa: ASYNC110 - only this can tell here
+        await anyio.sleep(_LOOK)
+
+
+def _signal(number: int) -> str:
+    """Name a signal; those between the first and the last real-time one have no name."""
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return str(number)
+
+
+def _missing(program: str) -> str:
+    if Path(program).exists():
+        return "the interpreter that its first line names (#!…) is not there"
+    return "no such program; give the command that starts the driver"
+
+
+def _forbidden(program: str) -> str:
+    if Path(program).is_dir():
+        return "is a directory; give the command that starts the driver"
+    return "is not executable (chmod +x?)"
+
+
+def _still_writing(descriptor: int) -> bool:
+    try:
+        return bool(os.read(descriptor, _BLOCK))
+    except BlockingIOError:
+        return True
+
+
+def _descriptors(process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
+    if not (process.stdin and process.stdout and process.stderr):
+        msg = "a driver has three pipes"
+        raise RuntimeError(msg)
+    return process.stdin.fileno(), process.stdout.fileno(), process.stderr.fileno()

@@ -1,0 +1,244 @@
+"""The driver protocol `arkor-drive/1`: one JSON object a line, commands in, answers and events out.
+
+Here is every message, and what is wrong with a line that is none. What an answer should say is
+judged elsewhere: a client's own nonsense, like a delay that is not a number, is read as it is.
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.strict_data import (
+    Json,
+    ReadingError,
+    Table,
+    is_finite,
+)
+from conformance.trace.events import (
+    CALLBACKS,
+    CallbackRan,
+    Failure,
+    Noted,
+    SleepEnded,
+    Slept,
+)
+from conformance.words import CAPABILITIES, ERROR_KINDS
+
+PROTOCOL: Final = "arkor-drive/1"
+COMMANDS: Final = ("hello", "open", "start", "wait", "cancel", "abort", "wake", "close", "bye")
+EVENTS: Final = ("callback", "sleep", "sleep_end", "log")
+PURPOSES: Final = ("reconnect", "idle")
+ENDINGS: Final = ("woken", "aborted", "cancelled")
+MAX_LINE: Final = 16 * 2**20
+"""The longest line a driver may print, in bytes."""
+MAX_LEVELS: Final = 200
+"""How deep the values of a line may be nested; what reads and writes them does so recursively."""
+MAX_LOG: Final = 2_000
+"""Longer texts of `log` are cut: they are for a reader."""
+_MOST_DIGITS: Final = 400
+"""Longer integers are infinite, as they are to a language whose numbers are doubles."""
+_MOST: Final = 2**53
+_SHOWN: Final = 160
+
+
+class DriveError(ValueError):
+    """A line of the driver that is not a message of the protocol."""
+
+
+@frozen
+class Answer:
+    """The answer to the command numbered `re`: a result or a failure."""
+
+    re: int
+    ok: Mapping[str, Json]
+    failure: Failure | None
+
+
+@frozen(kw_only=True)
+class Identity:
+    """What a driver says about itself and its client."""
+
+    implementation: str
+    version: str
+    profiles: tuple[str, ...]
+    capabilities: frozenset[str]
+    declared_gaps: Mapping[str, str]
+    """Case ids that the client is known not to pass, each with a reason."""
+
+
+Message: TypeAlias = Answer | CallbackRan | Slept | SleepEnded | Noted
+
+
+def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> bytes:
+    """Return the line of one command; a command without a number gets no answer."""
+    head: dict[str, Json] = {} if number is None else {"id": number}
+    message = {**head, "do": name, **arguments}
+    return json.dumps(message, ensure_ascii=True, separators=(",", ":")).encode() + b"\n"
+
+
+def parse_message(line: bytes) -> Message:
+    """Parse one line of a driver; raises DriveError that shows it and says what is wrong."""
+    try:
+        table = Table.of("message", _parsed(line))
+    except ReadingError as error:
+        raise DriveError(f"printed {_shown(line)}, {error.problem}") from error
+    try:
+        return _answer(table) if table.has("re") else _event(table)
+    except ReadingError as error:
+        raise DriveError(f"printed {_shown(line)}: {error.problem}") from error
+
+
+def _parsed(line: bytes) -> Json:
+    """Parse a line; raises ReadingError.
+
+    `NaN` and `Infinity` are read: they are what many languages print for what their client gave.
+    """
+    try:
+        text = line.decode()
+        value: Json = json.loads(text, parse_int=_integer)
+    except UnicodeDecodeError as error:
+        raise ReadingError(
+            "", f"which is not a line of JSON: not UTF-8 ({error.reason})"
+        ) from error
+    except RecursionError as error:
+        raise ReadingError("", _TOO_DEEP) from error
+    except ValueError as error:
+        if line.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+            mark = "it begins with a byte order mark; print UTF-8 without one"
+            raise ReadingError("", f"which is not a line of JSON: {mark}") from error
+        raise ReadingError(
+            "", "which is not a line of JSON; logs belong on standard error"
+        ) from error
+    if line.count(b"[") + line.count(b"{") > MAX_LEVELS and _deeper_than(value, MAX_LEVELS):
+        raise ReadingError("", _TOO_DEEP)
+    return value
+
+
+_TOO_DEEP: Final = f"which is nested more than {MAX_LEVELS} levels deep"
+
+
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) <= _MOST_DIGITS else float(digits)
+
+
+def _deeper_than(value: Json, levels: int) -> bool:
+    waiting: list[tuple[Json, int]] = [(value, 1)]
+    while waiting:
+        each, level = waiting.pop()
+        if level > levels:
+            return True
+        match each:
+            case Mapping():
+                waiting += [(item, level + 1) for item in each.values()]
+            case str() | int() | float() | None:
+                pass
+            case _:
+                waiting += [(item, level + 1) for item in each]
+    return False
+
+
+def parse_identity(ok: Mapping[str, Json]) -> Identity:
+    """Read the answer to `hello`; raises DriveError."""
+    table = Table("hello", ok)
+    try:
+        profiles = tuple(dict.fromkeys(table.texts("profiles")))
+        capabilities = frozenset(table.texts("capabilities"))
+        identity = Identity(
+            implementation=table.text("impl"),
+            version=table.text("version"),
+            profiles=profiles,
+            capabilities=capabilities,
+            declared_gaps=_gaps(table.table("declared_gaps")),
+        )
+    except ReadingError as error:
+        raise DriveError(f"answered hello wrongly: {error.problem}") from error
+    for what, given, known in (
+        ("profile", profiles, PROFILE_NAMES),
+        ("capability", sorted(capabilities), CAPABILITIES),
+    ):
+        strange = [name for name in given if name not in known]
+        if strange:
+            names = ", ".join(known)
+            raise DriveError(f"answered hello with the {what} {strange[0]!r}; known are {names}")
+    if not profiles:
+        raise DriveError("answered hello without any profile; 'profiles' names at least one")
+    return identity
+
+
+def _gaps(table: Table) -> Mapping[str, str]:
+    return {case: table.text(case) for case in table.values}
+
+
+def _number(table: Table, key: str) -> int:
+    """Read a number that counts commands or sleeps."""
+    given = table.raw(key)
+    # Languages whose numbers are doubles may print 3.0, which is a whole number to JSON.
+    whole = isinstance(given, float) and given.is_integer()
+    number = int(given) if whole and isinstance(given, float) else table.count(key)
+    if not -_MOST < number < _MOST:
+        raise ReadingError(table.where, f"{key!r} is beyond 2^53; count from 1")
+    return number
+
+
+def _answer(table: Table) -> Answer:
+    number = _number(table, "re")
+    if table.has("error"):
+        return Answer(number, {}, _failure(table.table("error")))
+    return Answer(number, table.table("ok").values if table.has("ok") else {}, None)
+
+
+def _failure(table: Table) -> Failure:
+    return Failure(
+        table.one_of("kind", ERROR_KINDS),
+        table.optional("status", table.count),
+        table.text("message", ""),
+    )
+
+
+def _event(table: Table) -> Message:
+    match table.one_of("event", EVENTS):
+        case "callback":
+            data = table.raw("data") if table.has("data") else None
+            return CallbackRan(table.one_of("name", CALLBACKS), data)
+        case "sleep":
+            purpose = table.one_of("purpose", PURPOSES, "reconnect")
+            return Slept(_number(table, "n"), _delay(table), purpose)
+        case "sleep_end":
+            return SleepEnded(_number(table, "n"), table.one_of("why", ENDINGS, "woken"))
+        case _:
+            return Noted("driver", _cut(table.text("text", "")))
+
+
+def _delay(table: Table) -> float:
+    """Read a delay as the client gave it; `null` is what JSON makes of not a number."""
+    match table.raw("ms"):
+        case None | "NaN":  # JSON has no word for it: JavaScript writes null, our plumbing the name
+            return math.nan
+        case "Infinity":
+            return math.inf
+        case "-Infinity":
+            return -math.inf
+        case int() | float() as ms if not isinstance(ms, bool):
+            # An integer beyond every float is infinite, as it is to most languages.
+            return float(ms) if isinstance(ms, float) or is_finite(ms) else _signed_infinity(ms)
+        case _:
+            return table.number("ms")
+
+
+def _signed_infinity(number: int) -> float:
+    return math.inf if number > 0 else -math.inf
+
+
+def _cut(text: str) -> str:
+    if len(text) <= MAX_LOG:
+        return text
+    return f"{text[:MAX_LOG]}… ({len(text) - MAX_LOG} more characters)"
+
+
+def _shown(line: bytes) -> str:
+    text = line[:_SHOWN].decode("utf-8", "backslashreplace").strip()
+    return f"{text!r}…" if len(line) > _SHOWN else repr(text)

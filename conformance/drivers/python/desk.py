@@ -1,0 +1,103 @@
+"""What an adapter in Python brings, a client, and what it gets, a desk for each case."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from attrs import define, field, frozen
+
+from conformance.drivers.python import lines
+from conformance.drivers.python.clocks import Clock
+from conformance.strict_data import Json
+
+
+@frozen
+class Failure:
+    """How an operation failed, in the protocol's words."""
+
+    kind: str
+    message: str
+    status: int | None = None
+
+    def as_message(self) -> Mapping[str, Json]:
+        """Return what is under `error` in an answer."""
+        status = {} if self.status is None else {"status": self.status}
+        return {"kind": self.kind, "message": self.message, **status}
+
+
+class Provoked(Exception):
+    """What a callback of the driver throws when the case says so."""
+
+
+class Client(Protocol):
+    """What an adapter opens for a case."""
+
+    async def start(self) -> Mapping[str, object]:
+        """Submit the job; return `{job_id}`."""
+        ...
+
+    async def wait(self) -> Mapping[str, object]:
+        """Follow the job to its end; return `{job, artifacts, …}`."""
+        ...
+
+    async def cancel(self) -> None:
+        """Ask the backend to stop the job."""
+        ...
+
+    def abort(self, reason: str) -> None:
+        """End the local wait."""
+        ...
+
+
+@define
+class Desk:
+    """What an adapter needs of the kit while a case is open: time, random numbers, callbacks."""
+
+    config: Mapping[str, Json]
+    clock: Clock
+    client: Client | None = None
+    _say: Callable[[Mapping[str, object]], None] = field(default=lines.emit, alias="say")
+    _called: dict[str, int] = field(factory=dict[str, int], init=False)
+    _rolled: int = field(default=0, init=False)
+
+    def random(self) -> float:
+        """Return the next of the case's `rng` numbers, used in turn and repeated."""
+        rolls = self.config.get("rng")
+        if isinstance(rolls, str) or not isinstance(rolls, list) or not rolls:
+            return 0.5
+        roll = rolls[self._rolled % len(rolls)]
+        self._rolled += 1
+        return float(roll) if isinstance(roll, int | float) else 0.5
+
+    async def heard(self, name: str, data: Mapping[str, object]) -> None:
+        """Report a callback and do in it what the case says; raises Provoked."""
+        self._called[name] = self._called.get(name, 0) + 1
+        self._say({"event": "callback", "name": name, "data": data})
+        if self._due("abort_in", name) and self.client:
+            self.client.abort("the case aborts in a callback")
+        if self._due("cancel_in", name) and self.client:
+            await self.client.cancel()
+        if self._due("throw_in", name):
+            raise Provoked(f"the case throws in {name}")
+
+    def _due(self, trigger: str, name: str) -> bool:
+        wanted = self.config.get(trigger)
+        if not isinstance(wanted, Mapping) or wanted.get("callback") != name:
+            return False
+        return wanted.get("nth", 1) == self._called[name]
+
+
+Opener = Callable[[Desk], AbstractAsyncContextManager[Client]]
+Explain = Callable[[Exception], Failure]
+
+
+def reply(number: Json, failure: Failure | None = None) -> None:
+    """Answer a command; one without an id gets no answer."""
+    if number is None:
+        return
+    lines.emit({"re": number, "ok": {}} if failure is None else refusal(number, failure))
+
+
+def refusal(number: Json, failure: Failure) -> Mapping[str, object]:
+    """Return the answer of a command that failed."""
+    return {"re": number, "error": failure.as_message()}

@@ -1,0 +1,152 @@
+"""From the words of a case's `config` to those of `arkor_proto`, and from its errors back.
+
+It knows both vocabularies. It refuses to know how anything is run.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from random import SystemRandom
+from typing import Final, Protocol, TypeAlias
+
+from attrs import evolve, fields
+
+import arkor_proto
+from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent
+from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint, Trainer
+from conformance.drivers.python.stdio import Failure, Provoked
+from conformance.strict_data import Json
+from conformance.words import CAPABILITIES
+
+Hear: TypeAlias = Callable[[str, TrainingEvent | Checkpoint], Awaitable[None]]
+HELLO: Final[Mapping[str, Json]] = {
+    "impl": "arkor-proto (anyio)",
+    "version": arkor_proto.__version__,
+    "profiles": [profile.name for profile in arkor_proto.PROFILES],
+    "capabilities": [name for name in CAPABILITIES if name != "tls"],
+}
+
+
+_HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
+
+
+class Clock(Protocol):
+    """The clock that the client asks for."""
+
+    def time(self) -> float:
+        """Return the time in seconds."""
+        ...
+
+    async def sleep_until(self, deadline: float, timer: Timer) -> None:
+        """Return at `deadline`."""
+        ...
+
+
+def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
+    """Return the policy of a case; what it does not name is the library's default."""
+    default = ReconnectPolicy()
+    attempts = config.get("max_attempts")
+    return ReconnectPolicy(
+        _seconds(config, "initial_ms", default.initial_delay),
+        _seconds(config, "max_ms", default.max_delay),
+        attempts if isinstance(attempts, int) else default.max_attempts,
+    )
+
+
+def profile_of(config: Mapping[str, Json]) -> Profile:
+    """Return the profile under test, with the idle timers that the case names."""
+    profile = Profile.named(str(config["profile"]))
+    if "idle_ms" in config:
+        profile = evolve(profile, byte_timeout=_seconds(config, "idle_ms", 0.0))
+    if "progress_ms" in config:
+        profile = evolve(profile, progress_timeout=_seconds(config, "progress_ms", 0.0))
+    return profile
+
+
+def client_of(config: Mapping[str, Json], clock: Clock, random: Callable[[], float]) -> ArkorClient:
+    """Return the client of a case; its chance is the library's unless the case brings rolls."""
+    return ArkorClient(
+        str(config["base_url"]),
+        token=str(config["token"]),
+        org=str(config["org"]),
+        project=str(config["project"]),
+        profile=profile_of(config),
+        policy=policy_of(config),
+        random=random if "rng" in config else SystemRandom().random,
+        clock=clock,
+    )
+
+
+def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> Trainer:
+    """Return the trainer of a case: for a new job, or attached to one that exists."""
+    callbacks = Callbacks(
+        on_started=partial(hear, "started"),
+        on_log=partial(hear, "log"),
+        on_checkpoint=partial(hear, "checkpoint"),
+        on_completed=partial(hear, "completed"),
+        on_failed=partial(hear, "failed"),
+    )
+    job = config.get("job")
+    if isinstance(job, str):
+        cursor = str(config.get("last_event_id", ""))
+        return client.attach(job, last_event_id=cursor, callbacks=callbacks)
+    given = _table(config.get("input"))
+    lora = given.get("lora")
+    options = _snake({k: v for k, v in given.items() if k not in {"model", "dataset", "lora"}})
+    return client.trainer(
+        str(config["name"]),
+        model=str(given["model"]),
+        dataset=_table(given["dataset"]),
+        lora=_snake(_table(lora)) if lora is not None else None,
+        callbacks=callbacks,
+        **options,
+    )
+
+
+def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
+    """Return what a callback was given, under the wire's names; a checkpoint with its adapter.
+
+    A member that the frame lacks, or gives with another type, is null, as the callback sees it.
+    """
+    if isinstance(event, Checkpoint):
+        return {**event_data(event.saved), "adapter": event.adapter}
+    names = [attribute.name for attribute in fields(type(event)) if attribute.name != "extra"]
+    known: dict[str, object] = {_camel(name): getattr(event, name) for name in names}
+    return {**arkor_proto.encode_event_data(event), **known}
+
+
+def _camel(name: str) -> str:
+    head, *tail = name.split("_")
+    return head + "".join(word.capitalize() for word in tail)
+
+
+def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
+    """Name the kind of an error, by its class."""
+    match error:
+        case Provoked():
+            return Failure("callback", str(error))
+        case arkor_proto.Aborted():
+            return Failure("aborted", str(error))
+        case arkor_proto.GaveUp():
+            return Failure("gave_up", str(error))
+        case arkor_proto.StatusError():
+            return Failure("http", str(error), error.status)
+        case arkor_proto.TransportError():
+            return Failure("transport", str(error))
+        case arkor_proto.ArkorError():
+            return Failure("protocol", str(error))
+        case _:
+            return Failure("other", f"{type(error).__name__}: {error}")
+
+
+def _seconds(config: Mapping[str, Json], key: str, default: float) -> float:
+    value = config.get(key)
+    return value / 1000 if isinstance(value, int | float) else default
+
+
+def _snake(values: Mapping[str, Json]) -> dict[str, Json]:
+    return {_HUMP.sub("_", name).lower(): value for name, value in values.items()}
+
+
+def _table(value: Json) -> Mapping[str, Json]:
+    return value if isinstance(value, Mapping) else {}

@@ -1,0 +1,1 @@
+"""What a case can expect: one class per expectation."""

@@ -1,0 +1,207 @@
+"""The callbacks that ran, in order, and how operations settled."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conformance.expect.mismatch import Divergence, contrary, difference
+from conformance.strict_data import Json
+from conformance.trace.events import (
+    CALLBACKS,
+    CallbackRan,
+    Settled,
+    Trace,
+)
+
+ANY_KIND: Final = "any"
+"""Expected of an operation that must fail, however it explains it."""
+
+
+@frozen
+class Expected:
+    """One expected callback; `data` is compared by the keys it names."""
+
+    name: str
+    data: Mapping[str, Json]
+
+    def __str__(self) -> str:
+        return f"{self.name} {dict(self.data)!r}" if self.data else self.name
+
+
+@frozen
+class Callbacks:
+    """The whole ordered list of callbacks."""
+
+    expected: tuple[Expected, ...]
+    word: str = "callbacks"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last callback must come."""
+        return (f"callback#{len(self.expected)}",) if self.expected else ()
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the callbacks one by one."""
+        seen = list(trace.of(CallbackRan))
+        for n, (event, fact) in enumerate(seen):
+            if n >= len(self.expected):
+                return Divergence(self._all(), f"a {fact.name} more", event)
+            want = self.expected[n]
+            if want.name != fact.name:
+                return Divergence(self._all(), f"number {n + 1} is {fact.name}", event)
+            if found := difference(want.data, fact.data):
+                return Divergence(f"number {n + 1}: {want}", found, event)
+        if len(seen) < len(self.expected):
+            missing = self.expected[len(seen)]
+            return Divergence(self._all(), f"number {len(seen) + 1}, {missing}, never came")
+        return None
+
+    def negated(self) -> "Callbacks":
+        """Expect one callback more, or other data in the last one."""
+        if not self.expected or not self.expected[-1].data:
+            return evolve(self, expected=(*self.expected, Expected(CALLBACKS[0], {})))
+        last = self.expected[-1]
+        other = Expected(last.name, {key: contrary(item) for key, item in last.data.items()})
+        return evolve(self, expected=(*self.expected[:-1], other))
+
+    def _all(self) -> str:
+        return ", ".join(expected.name for expected in self.expected) or "no callback at all"
+
+
+@frozen
+class Calls:
+    """Every call of one callback, in order; the other callbacks are not looked at."""
+
+    name: str
+    expected: tuple[Mapping[str, Json], ...]
+
+    @property
+    def word(self) -> str:
+        """The operand is the callback."""
+        return f"calls.{self.name}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last call must come."""
+        return (f"callback.{self.name}#{len(self.expected)}",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the calls one by one, by the members that are expected."""
+        seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
+        expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
+        for n, (event, fact) in enumerate(seen):
+            if n >= len(self.expected):
+                return Divergence(expected, f"call {n + 1} with {fact.data!r}", event)
+            if found := difference(self.expected[n], fact.data):
+                return Divergence(expected, f"call {n + 1}: {found}", event)
+        if len(seen) < len(self.expected):
+            return Divergence(expected, f"call {len(seen) + 1} never came")
+        return None
+
+    def negated(self) -> "Calls":
+        """Expect one call more."""
+        return evolve(self, expected=(*self.expected, {}))
+
+
+@frozen
+class Result:
+    """How one operation settles: the table it answers with, or the kind of its failure.
+
+    `job_absent` are members that the job of the answer must lack, or have as null.
+    """
+
+    operation: str
+    ok: Mapping[str, Json] | None
+    error: str | None = None
+    code: int | None = None
+    job_absent: tuple[str, ...] = ()
+
+    @property
+    def word(self) -> str:
+        """The operand is the operation."""
+        return f"result.{self.operation}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The operation must settle."""
+        return (f"{self.operation}.settled",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the first answer for the operation."""
+        event = trace.first(f"{self.operation}.settled")
+        if event is None or not isinstance(event.fact, Settled):
+            return Divergence(self._expected(), "it never settled")
+        found = self._difference(event.fact)
+        return Divergence(self._expected(), found, event) if found else None
+
+    def negated(self) -> "Result":
+        """Expect a failure for a result, and a result for a failure."""
+        if self.ok is None:
+            return Result(self.operation, ok={})
+        if self.ok:
+            return evolve(self, ok={key: contrary(item) for key, item in self.ok.items()})
+        return Result(self.operation, ok=None, error="other")
+
+    def _difference(self, settled: Settled) -> str | None:
+        failure = settled.failure
+        if failure is not None:
+            code = "" if failure.code is None else f" {failure.code}"
+            actual = f"it failed: {failure.kind}{code} ({failure.message})"
+            if self.ok is not None or self.error not in (ANY_KIND, failure.kind):
+                return actual
+            return None if self.code in (None, failure.code) else actual
+        if self.ok is None:
+            return f"it succeeded: {dict(settled.ok)!r}"
+        return difference(self.ok, settled.ok) or self._excess(settled.ok.get("job"))
+
+    def _excess(self, job: Json) -> str | None:
+        members: Mapping[str, Json] = job if isinstance(job, Mapping) else {}
+        found = [name for name in self.job_absent if members.get(name) is not None]
+        return f"job.{found[0]} is {members[found[0]]!r}" if found else None
+
+    def _expected(self) -> str:
+        if self.ok is not None:
+            without = "".join(f", and no job.{name}" for name in self.job_absent)
+            given = f" with {dict(self.ok)!r}" if self.ok else ""
+            return f"{self.operation} succeeds{given}{without}"
+        return f"{self.operation} fails: {self.error}" + (f" {self.code}" if self.code else "")
+
+
+@frozen
+class Equal:
+    """Several operations settle alike."""
+
+    operations: tuple[str, ...]
+    alike: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operands are the operations."""
+        return f"equal({', '.join(self.operations)})"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """All of them must settle."""
+        return tuple(f"{operation}.settled" for operation in self.operations)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare every answer with the first."""
+        events = [trace.first(f"{operation}.settled") for operation in self.operations]
+        answers: list[Json] = []
+        for event in events:
+            if event is None or not isinstance(event.fact, Settled) or event.fact.failure:
+                return Divergence(self._expected(), "not all of them succeeded", event)
+            answers.append(dict(event.fact.ok))
+        same = all(answer == answers[0] for answer in answers)
+        if same is self.alike:
+            return None
+        return Divergence(self._expected(), " / ".join(map(repr, answers)), events[-1])
+
+    def negated(self) -> "Equal":
+        """Expect answers that differ."""
+        return evolve(self, alike=not self.alike)
+
+    def _expected(self) -> str:
+        alike = "alike" if self.alike else "differently"
+        return f"{' and '.join(self.operations)} answer {alike}"

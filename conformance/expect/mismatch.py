@@ -1,0 +1,104 @@
+"""What an assertion is: a small judge of one trace.
+
+It knows how a judge reports where a trace leaves the expectation, and how plain data is compared.
+It refuses to know the words of the vocabulary.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from attrs import frozen
+
+from conformance.strict_data import Json
+from conformance.trace.events import Event, Trace
+
+
+@frozen
+class Divergence:
+    """Where a trace leaves the expectation; `event` is the first event that does, if one does."""
+
+    expected: str
+    actual: str
+    event: Event | None = None
+
+
+class Assertion(Protocol):
+    """One expectation of a case."""
+
+    @property
+    def word(self) -> str:
+        """The word of the vocabulary, with its operand: `sleeps`, `result.wait`."""
+        ...
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The events that must come; the engine gives them time before it closes the case."""
+        ...
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Return the first divergence of `trace`, or None if it is as expected."""
+        ...
+
+    def negated(self) -> "Assertion":
+        """Return an expectation that no trace can meet that meets this one."""
+        ...
+
+
+def difference(expected: Json, actual: Json, where: str = "") -> str | None:
+    """Say where `actual` lacks what `expected` names, or None.
+
+    Tables are compared by the keys of `expected` alone, lists item by item, numbers by value.
+    """
+    match expected:
+        case Mapping():
+            return _table_difference(expected, actual, where)
+        case bool() | str() | None:
+            same = type(expected) is type(actual) and expected == actual
+        case int() | float():
+            same = expected == actual and not isinstance(actual, bool)
+        case _:
+            return _list_difference(expected, actual, where)
+    return None if same else f"{where or 'it'} is {actual!r}"
+
+
+def _table_difference(expected: Mapping[str, Json], actual: Json, where: str) -> str | None:
+    if not isinstance(actual, Mapping):
+        return f"{where or 'it'} is {actual!r}"
+    for key, value in expected.items():
+        path = f"{where}.{key}" if where else key
+        if key not in actual:
+            return f"{path} is absent"
+        if found := difference(value, actual[key], path):
+            return found
+    return None
+
+
+def _list_difference(expected: Sequence[Json], actual: Json, where: str) -> str | None:
+    if isinstance(actual, str) or not isinstance(actual, Sequence):
+        return f"{where or 'it'} is {actual!r}"
+    if len(actual) != len(expected):
+        return f"{where or 'it'} has {len(actual)} items: {list(actual)!r}"
+    for n, (want, got) in enumerate(zip(expected, actual, strict=True), 1):
+        if found := difference(want, got, f"{where}[{n}]"):
+            return found
+    return None
+
+
+def contrary(value: Json) -> Json:  # noqa: PLR0911 - one arm per kind of JSON
+    """Return plain data of the same shape that `difference` tells from `value`."""
+    match value:
+        case bool():
+            return not value
+        case int() | float():
+            return value + 1
+        case str():
+            return f"not {value}"
+        case None:
+            return "not null"
+        case Mapping():
+            if not value:
+                return "not a table"
+            first, *rest = value
+            return {first: contrary(value[first]), **{key: value[key] for key in rest}}
+        case _:
+            return [*value, "one more"]

@@ -1,0 +1,164 @@
+"""Which events came, which did not, and in which order."""
+
+from attrs import frozen
+
+from conformance.expect.mismatch import Assertion, Divergence
+from conformance.trace.events import CallbackRan, Ended, Trace
+
+
+@frozen
+class Reached:
+    """An event came."""
+
+    reference: str
+
+    @property
+    def word(self) -> str:
+        """The operand is the event."""
+        return f"reached {self.reference}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The event must come."""
+        return (self.reference,)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for the event."""
+        if trace.first(self.reference) is not None:
+            return None
+        return Divergence(f"the case reaches {self.reference}", "it was never reached")
+
+    def negated(self) -> Assertion:
+        """Expect that it does not come."""
+        return Never(self.reference)
+
+
+@frozen
+class Never:
+    """An event does not come, not even before the driver has closed the case."""
+
+    reference: str
+
+    @property
+    def word(self) -> str:
+        """The operand is the event."""
+        return f"never {self.reference}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Nothing to wait for."""
+        return ()
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for the event."""
+        event = trace.first(self.reference)
+        return Divergence(f"no {self.reference}", "it came", event) if event else None
+
+    def negated(self) -> Assertion:
+        """Expect that it comes."""
+        return Reached(self.reference)
+
+
+@frozen
+class Before:
+    """Two events came, the first before the second."""
+
+    earlier: str
+    later: str
+
+    @property
+    def word(self) -> str:
+        """The operands are the events."""
+        return f"before {self.earlier} {self.later}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Both must come."""
+        return (self.earlier, self.later)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the places in the one trace."""
+        earlier, later = trace.first(self.earlier), trace.first(self.later)
+        expected = f"{self.earlier} before {self.later}"
+        if earlier is None or later is None:
+            missing = self.earlier if earlier is None else self.later
+            return Divergence(expected, f"{missing} never came", later)
+        return None if earlier.seq < later.seq else Divergence(expected, "the reverse", later)
+
+    def negated(self) -> Assertion:
+        """Expect the reverse order."""
+        return Before(self.later, self.earlier)
+
+
+@frozen
+class QuietAfter:
+    """After an event no callback runs; what ran before it counts for nothing."""
+
+    reference: str
+    quiet: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operand is the event."""
+        return f"quiet_after {self.reference}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The event must come."""
+        return (self.reference,)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for a callback that ran after the event."""
+        event = trace.first(self.reference)
+        expected = f"{'no' if self.quiet else 'a'} callback after {self.reference}"
+        if event is None:
+            return Divergence(expected, f"{self.reference} never came")
+        late = next((each for each, _ in trace.of(CallbackRan) if each.seq > event.seq), None)
+        if (late is None) is self.quiet:
+            return None
+        return Divergence(expected, "one ran" if late else "none ran", late)
+
+    def negated(self) -> Assertion:
+        """Expect a callback after it."""
+        return QuietAfter(self.reference, quiet=not self.quiet)
+
+
+@frozen
+class ClosedByClient:
+    """The client let go of the connection of an exchange before the driver closed the case.
+
+    An exchange that the server ended itself holds nothing, and counts as let go.
+    """
+
+    exchange: str
+    closed: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operand is the exchange."""
+        return f"closed {self.exchange}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The end of the connection must come."""
+        return (f"{self.exchange}.closed",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for the end of the exchange or of its connection."""
+        event = trace.first(f"{self.exchange}.closed")
+        ended = trace.first(f"{self.exchange}.ended")
+        by_server = (
+            ended is not None and isinstance(ended.fact, Ended) and ended.fact.by != "client"
+        )
+        # Closing the case closes the client, and with it whatever it had left open.
+        closing = trace.first("close.called")
+        in_time = event is not None and (closing is None or event.seq < closing.seq)
+        if (by_server or in_time) is self.closed:
+            return None
+        state = "closed" if self.closed else "open"
+        expected = f"the connection of {self.exchange} {state} before the case is closed"
+        return Divergence(expected, "it is not", event or ended)
+
+    def negated(self) -> Assertion:
+        """Expect it to stay open."""
+        return ClosedByClient(self.exchange, closed=not self.closed)

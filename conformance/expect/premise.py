@@ -1,0 +1,108 @@
+"""What must have happened before a case's own rule can be judged.
+
+A premise is something that the client does: a request, a callback, a delay, an operation that
+settles. What the backend has sent does not show that the client got so far.
+"""
+
+from collections.abc import Mapping
+from typing import TypeAlias
+
+from attrs import frozen
+
+from conformance.expect.callbacks import Result
+from conformance.expect.delays import Delay, FirstDelays
+from conformance.expect.mismatch import Divergence
+from conformance.expect.order import Reached
+from conformance.expect.requests import cursors, told
+from conformance.trace.events import CallbackRan, Trace
+
+
+@frozen
+class FirstCursors:
+    """The first opens of the stream carried these cursors; None where there was no header."""
+
+    chain: tuple[str | None, ...]
+    word: str = "premise.last_event_ids"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last of these opens must come."""
+        return (f"stream#{len(self.chain)}.requested",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare as many opens as the premise names."""
+        seen = cursors(trace)[: len(self.chain)]
+        if tuple(cursor for _, cursor in seen) == self.chain:
+            return None
+        wrong = [e for n, (e, cursor) in enumerate(seen) if cursor != self.chain[n]]
+        actual = told(tuple(cursor for _, cursor in seen))
+        return Divergence(told(self.chain), actual, wrong[0] if wrong else None)
+
+
+@frozen
+class FirstCallbacks:
+    """The first callbacks that ran were these, by name."""
+
+    names: tuple[str, ...]
+    word: str = "premise.callbacks"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last of these callbacks must run."""
+        return (f"callback#{len(self.names)}",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare as many callbacks as the premise names."""
+        seen = list(trace.of(CallbackRan))[: len(self.names)]
+        names = tuple(fact.name for _, fact in seen)
+        if names == self.names:
+            return None
+        wrong = [event for n, (event, fact) in enumerate(seen) if fact.name != self.names[n]]
+        return Divergence(
+            ", ".join(self.names), ", ".join(names) or "none", wrong[0] if wrong else None
+        )
+
+
+@frozen
+class FirstSleeps:
+    """The first back-off delays were these."""
+
+    delays: tuple[Delay, ...]
+    word: str = "premise.sleeps"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last of these delays must begin."""
+        return (f"sleep#{len(self.delays)}",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare as many delays as the premise names."""
+        return FirstDelays(self.delays).judge(trace)
+
+
+@frozen
+class Carries:
+    """The first call of a callback carried a text in one of its members."""
+
+    callback: str
+    member: str
+    word: str = "premise.carries"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The call must come."""
+        return (f"callback.{self.callback}#1",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look for the member."""
+        expected = f"a call of {self.callback} with a text as its {self.member}"
+        for event, fact in trace.of(CallbackRan):
+            if fact.name == self.callback:
+                told = fact.data.get(self.member) if isinstance(fact.data, Mapping) else None
+                if isinstance(told, str):
+                    return None
+                return Divergence(expected, f"its {self.member} is {told!r}", event)
+        return Divergence(expected, "it never came")
+
+
+Premise: TypeAlias = Reached | FirstCursors | FirstCallbacks | FirstSleeps | Carries | Result

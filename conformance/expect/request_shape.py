@@ -1,0 +1,231 @@
+"""What a request looks like on the wire."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+from urllib.parse import parse_qsl
+
+from attrs import evolve, field, frozen
+
+from conformance.expect.mismatch import Divergence, contrary, difference
+from conformance.strict_data import Json, parse_json
+from conformance.trace.events import Event, Requested, Trace
+
+ALL: Final = "*"
+"""In the place of a number: every request of a route; in the place of a name: every request."""
+
+
+@frozen(kw_only=True)
+class Shape:
+    """What one request must look like; whatever is None or empty is not looked at.
+
+    `path` is compared as it was sent, undecoded; `query` decoded, where `%20` and `+` are the same
+    space; `*` in a header stands for any characters. Paths in `json_absent` are dotted: `config.loraR`.
+    """
+
+    method: str | None = None
+    path: str | None = None
+    query: Mapping[str, Json] = field(factory=dict[str, Json])
+    headers: Mapping[str, Json] = field(factory=dict[str, Json])
+    absent: tuple[str, ...] = ()
+    json: Json = None
+    json_absent: tuple[str, ...] = ()
+    body: str | None = None
+
+    def differences(self, request: Requested) -> Iterator[str]:
+        """Yield how `request` differs, one line per difference."""
+        path, _, query = request.target.partition("?")
+        if self.method not in (None, request.method):
+            yield f"method is {request.method}, not {self.method}"
+        if self.path not in (None, path):
+            yield f"path is {path}, not {self.path}"
+        if self.body not in (None, request.body):
+            yield f"body is {request.body[:200]!r}, not {self.body!r}"
+        pairs = dict(parse_qsl(query, keep_blank_values=True))
+        found = (
+            difference(self.query, pairs, "query"),
+            *(_header_difference(name, want, request) for name, want in self.headers.items()),
+            *(
+                f"header {name} is there"
+                for name in self.absent
+                if request.header(name) is not None
+            ),
+            *self._json_differences(request.body),
+        )
+        yield from filter(None, found)
+
+    def _json_differences(self, body: str) -> Iterator[str | None]:
+        if self.json is None and not self.json_absent:
+            return
+        try:
+            value = parse_json(body)
+        except ValueError as error:
+            yield f"body is not JSON: {error}"
+            return
+        yield difference(self.json, value, "body") if self.json is not None else None
+        for path in self.json_absent:
+            if _has(value, path):
+                yield f"body.{path} is there"
+
+    def contrary(self) -> "Shape":  # noqa: PLR0911 - one arm per part of a request
+        """Return a shape that no request has which has this one."""
+        if self.method is not None:
+            return evolve(self, method=f"NOT-{self.method}")
+        if self.path is not None:
+            return evolve(self, path=f"{self.path}/not")
+        if self.body is not None:
+            return evolve(self, body=f"not {self.body}")
+        if self.query:
+            return evolve(self, query=_contraries(self.query))
+        if self.headers:
+            return evolve(self, headers=_contraries(self.headers))
+        if self.json is not None:
+            return evolve(self, json=contrary(self.json))
+        if self.absent:
+            return Shape(headers=dict.fromkeys(self.absent, "there"))
+        return Shape(json=_nested(self.json_absent[0] if self.json_absent else "never"))
+
+
+@frozen
+class RequestShape:
+    """A request has a shape: `stream#2`, or every one of a route (`stream#*`), or all (`*`)."""
+
+    request: str
+    shape: Shape
+
+    @property
+    def word(self) -> str:
+        """The operand is the request."""
+        return f"request.{self.request}"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The request must come."""
+        return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare part by part; all differences of a request are reported together."""
+        came = False
+        for event, request in trace.of(Requested):
+            name = f"{request.route}#{request.attempt}"
+            if self.request not in (name, f"{request.route}#{ALL}", ALL):
+                continue
+            came = True
+            if found := list(self.shape.differences(request)):
+                return Divergence(f"{name} as the protocol shapes it", "; ".join(found), event)
+        return None if came else Divergence(f"a request {self.request}", "it never came")
+
+    def negated(self) -> "RequestShape":
+        """Expect another shape."""
+        return evolve(self, shape=self.shape.contrary())
+
+
+@frozen
+class EqualHeader:
+    """One header is there and has the same value on several requests."""
+
+    header: str
+    requests: tuple[str, ...]
+    alike: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operands are the header and the requests."""
+        return f"equal_header({self.header})"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last of the requests must come."""
+        return (f"{self.requests[-1]}.requested",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare every value with the first."""
+        values: list[str | None] = []
+        for name in self.requests:
+            event, request = _request(trace, name)
+            values.append(None if request is None else request.header(self.header))
+            if values[-1] is None or (self.alike and values[-1] != values[0]):
+                return Divergence(self._expected(), " / ".join(map(repr, values)), event)
+        if self.alike or len(set(values)) > 1:
+            return None
+        return Divergence(self._expected(), " / ".join(map(repr, values)))
+
+    def negated(self) -> "EqualHeader":
+        """Expect values that differ."""
+        return evolve(self, alike=not self.alike)
+
+    def _expected(self) -> str:
+        same = "one" if self.alike else "a different"
+        return f"{same} {self.header} on {' and '.join(self.requests)}"
+
+
+@frozen
+class NotElsewhere:
+    """No request to another origin than that of the first request carries a header."""
+
+    header: str
+    absent: bool = True
+
+    @property
+    def word(self) -> str:
+        """The operand is the header."""
+        return f"not_elsewhere({self.header})"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """Nothing to wait for: a client that stays at home is right."""
+        return ()
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Look at the requests whose `Host` is not that of the first."""
+        requests = list(trace.of(Requested))
+        home = requests[0][1].header("host") if requests else None
+        away = [(event, each) for event, each in requests if each.header("host") != home]
+        found = [(event, each) for event, each in away if each.header(self.header) is not None]
+        if bool(found) is not self.absent:
+            return None
+        if not found:
+            return Divergence(f"{self.header} is sent to another origin", "it is not")
+        event, request = found[0]
+        actual = f"a {request.route} request to {request.header('host')} carries it"
+        return Divergence(f"no {self.header} at another origin than {home}", actual, event)
+
+    def negated(self) -> "NotElsewhere":
+        """Expect the header to go elsewhere."""
+        return evolve(self, absent=not self.absent)
+
+
+def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
+    event = trace.first(f"{name}.requested")
+    if event is None or not isinstance(event.fact, Requested):
+        return None, None
+    return event, event.fact
+
+
+def _header_difference(name: str, want: Json, request: Requested) -> str | None:
+    """Compare one header; `*` stands for any characters, at the beginning for at least one."""
+    value = request.header(name)
+    if value is None:
+        return f"header {name} is absent"
+    parts = [re.escape(part) for part in str(want).split("*")]
+    pattern = ("" if parts[0] or len(parts) == 1 else ".") + ".*".join(parts)
+    return None if re.fullmatch(pattern, value, re.DOTALL) else f"header {name} is {value!r}"
+
+
+def _has(value: Json, path: str) -> bool:
+    for key in path.split("."):
+        if not isinstance(value, Mapping) or key not in value:
+            return False
+        value = value[key]
+    return True
+
+
+def _nested(path: str) -> Json:
+    value: Json = "there"
+    for key in reversed(path.split(".")):
+        value = {key: value}
+    return value
+
+
+def _contraries(table: Mapping[str, Json]) -> Mapping[str, Json]:
+    return {key: contrary(item) for key, item in table.items()}

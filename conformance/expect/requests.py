@@ -1,0 +1,84 @@
+"""How many requests, connections of the stream, and which cursors they carried."""
+
+from attrs import evolve, frozen
+
+from conformance.expect.mismatch import Divergence
+from conformance.trace.events import Event, Requested, Trace
+
+
+@frozen
+class Requests:
+    """Exactly `count` requests of one route over the whole case."""
+
+    route: str
+    count: int
+    word: str
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last of the requests must come."""
+        return (f"{self.route}#{self.count}.requested",) if self.count else ()
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the number of requests; the first one too many is what diverges."""
+        seen = [event for event, fact in trace.of(Requested) if fact.route == self.route]
+        if len(seen) == self.count:
+            return None
+        return Divergence(
+            _times(self.count, self.route),
+            _times(len(seen), self.route),
+            seen[self.count] if len(seen) > self.count else None,
+        )
+
+    def negated(self) -> "Requests":
+        """Expect one request more."""
+        return evolve(self, count=self.count + 1)
+
+
+@frozen
+class LastEventIds:
+    """The `Last-Event-ID` of every request of the stream, in order; None where it is absent."""
+
+    chain: tuple[str | None, ...]
+    word: str = "last_event_ids"
+
+    @property
+    def awaited(self) -> tuple[str, ...]:
+        """The last request of the chain must come."""
+        return (f"stream#{len(self.chain)}.requested",)
+
+    def judge(self, trace: Trace) -> Divergence | None:
+        """Compare the chain request by request."""
+        seen = cursors(trace)
+        actual = tuple(cursor for _, cursor in seen)
+        if actual == self.chain:
+            return None
+        wrong = [
+            event
+            for n, (event, _) in enumerate(seen)
+            if n >= len(self.chain) or actual[n] != self.chain[n]
+        ]
+        return Divergence(told(self.chain), told(actual), wrong[0] if wrong else None)
+
+    def negated(self) -> "LastEventIds":
+        """Expect another cursor on the last request."""
+        last = self.chain[-1]
+        return evolve(self, chain=(*self.chain[:-1], "another" if last is None else None))
+
+
+def _times(count: int, route: str) -> str:
+    return f"{count} {route} request{'' if count == 1 else 's'}"
+
+
+def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
+    """Return every request of the stream with the `Last-Event-ID` that it carried."""
+    return [
+        (event, fact.header("last-event-id"))
+        for event, fact in trace.of(Requested)
+        if fact.route == "stream"
+    ]
+
+
+def told(chain: tuple[str | None, ...]) -> str:
+    """Say a chain of cursors in one line."""
+    return " → ".join("no header" if cursor is None else repr(cursor) for cursor in chain) or "none"

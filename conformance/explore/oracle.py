@@ -1,0 +1,251 @@
+"""An oracle: what a client that keeps every rule does with a schedule of faults.
+
+It is written apart from the core, from the specification alone, and shares nothing with it: where
+the two disagree, one of them is wrong. It knows one wait from its first open to its end, in
+nominal delays. It refuses to know sockets, time and randomness.
+"""
+
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Final
+
+from attrs import define, field, frozen
+
+from conformance.strict_data import Json
+
+INITIAL_MS: Final = 1000
+MAX_MS: Final = 60_000
+_TRANSIENT: Final = frozenset({404, 408, 409, 425, 429})  # the job is young: 404 is transient
+_PERMANENT: Final[Mapping[str, frozenset[int]]] = {
+    "2026-05": frozenset(),
+    "2026-07": frozenset({401, 403, 410, 426}),
+    "hardened": frozenset(range(400, 500)) - _TRANSIENT,
+}
+
+
+class Kind(Enum):
+    """What a frame of a schedule is."""
+
+    STARTED = "training.started"
+    LOG = "training.log"
+    CHECKPOINT = "checkpoint.saved"
+    COMPLETED = "training.completed"
+    FAILED = "training.failed"
+    UNKNOWN = "training.paused"
+    PING = "ping"
+    END = "end"
+    MALFORMED = "malformed"
+    NAN = "a terminal type beside NaN"
+    NOT_AN_OBJECT = "JSON, but not an object"
+    BEYOND = "a log with a number beyond a double"
+    COMMENT = "comment"
+    ID_ONLY = "id only"
+
+
+CALLBACK: Final[Mapping[Kind, str]] = {
+    Kind.STARTED: "started",
+    Kind.LOG: "log",
+    Kind.CHECKPOINT: "checkpoint",
+    Kind.COMPLETED: "completed",
+    Kind.FAILED: "failed",
+    Kind.BEYOND: "log",
+}
+_TERMINAL: Final[Mapping[Kind, str]] = {Kind.COMPLETED: "completed", Kind.FAILED: "failed"}
+_NO_FRAME: Final = frozenset({Kind.COMMENT, Kind.ID_ONLY})
+_KEEP_ALIVE: Final = _NO_FRAME | {Kind.PING}
+_LOST_END: Final = frozenset({Kind.NAN, Kind.NOT_AN_OBJECT})  # both say "training.completed"
+_OVER: Final = frozenset({"completed", "failed", "cancelled"})
+_NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OBJECT})
+
+
+@frozen
+class Frame:
+    """One frame; without an id of its own it leaves the cursor where it is."""
+
+    kind: Kind
+    id: str | None = None
+
+
+@frozen
+class Attempt:
+    """How the backend answers one open of the stream; `clean` says how an answer of 200 ends."""
+
+    status: int = 200
+    frames: tuple[Frame, ...] = ()
+    clean: bool = True
+
+
+@frozen
+class Trigger:
+    """What the application does in one of its callbacks."""
+
+    does: str  # throw_in, abort_in or cancel_in
+    callback: str
+    nth: int
+
+
+@frozen(kw_only=True)
+class Schedule:
+    """Everything that happens to a client in one wait. The last attempt repeats.
+
+    `job` is the status that the backend gives the job whenever it is asked for it.
+    """
+
+    profile: str
+    attempts: tuple[Attempt, ...]
+    max_attempts: int
+    trigger: Trigger | None = None
+    job: str = "running"
+
+
+@frozen(kw_only=True)
+class Prediction:
+    """What a client that keeps every rule lets be seen."""
+
+    cursors: tuple[str, ...]
+    sleeps: tuple[int, ...]
+    callbacks: tuple[str, ...]
+    result: Mapping[str, Json]
+    cancels: int
+    questions: int
+
+
+@define
+class _Over(Exception):
+    """The wait has come to its end."""
+
+    result: Mapping[str, Json]
+
+
+@define
+class _Broke(Exception):
+    """A callback threw, and the profile opens the stream again."""
+
+
+@define
+class _Wait:
+    schedule: Schedule
+    cursor: str = ""
+    failures: int = 0
+    cancels: int = 0
+    questions: int = 0
+    lost_end: bool = False
+    seen: set[str] = field(factory=set[str])
+    cursors: list[str] = field(factory=list[str])
+    sleeps: list[int] = field(factory=list[int])
+    callbacks: list[str] = field(factory=list[str])
+
+    def attempt(self, attempt: Attempt) -> None:
+        """Live through one open; raises _Over when it ends the wait."""
+        self.cursors.append(self.cursor)
+        self.seen.add(self.cursor)
+        self.lost_end = False
+        resumed = bool(self.cursor)
+        if attempt.status in _PERMANENT[self.schedule.profile]:
+            raise _Over({"error": "http", "code": attempt.status})
+        progressed = False
+        clean = attempt.status == 200 and attempt.clean  # noqa: PLR2004 - the one that opens
+        try:
+            for frame in attempt.frames if attempt.status == 200 else ():  # noqa: PLR2004
+                progressed |= self.frame(frame)
+        except _Broke:
+            clean = False
+        empty = all(frame.kind in _KEEP_ALIVE for frame in attempt.frames)
+        if attempt.status == 200 and ((clean and empty and resumed) or self.lost_end):  # noqa: PLR2004
+            self.ask()
+        if clean and progressed:
+            self.sleeps.append(INITIAL_MS)
+        else:
+            self.fail()
+
+    def ask(self) -> None:
+        """Read the job, where the profile does; raises _Over when it is over (ARK-STR-18)."""
+        if self.schedule.profile != "hardened":
+            return
+        self.questions += 1
+        if self.schedule.job in _OVER:
+            raise _Over({"status": self.schedule.job})
+
+    def fail(self) -> None:
+        """Count a failure; raises _Over when the budget is spent."""
+        if self.failures == self.schedule.max_attempts:
+            raise _Over({"error": "gave_up"})
+        self.sleeps.append(min(INITIAL_MS * 2**self.failures, MAX_MS))
+        self.failures += 1
+
+    def frame(self, frame: Frame) -> bool:
+        """Take one frame and return whether it was progress; raises _Over or _Broke."""
+        new = frame.id is None or frame.id not in self.seen
+        if frame.id is not None:
+            self.cursor = frame.id
+        if frame.kind in _NO_FRAME:
+            return False
+        if frame.id is not None:
+            self.seen.add(frame.id)
+        progress = self.is_progress(frame, new=new)
+        if progress:
+            self.failures = 0
+        if frame.kind is Kind.END:
+            raise _Over({"ok": {"artifacts": []}})
+        if frame.kind in CALLBACK:
+            self.lost_end = False
+            self.call(frame.kind)
+        self.lost_end |= frame.kind in _LOST_END
+        return progress
+
+    def is_progress(self, frame: Frame, *, new: bool) -> bool:
+        """Apply the profile's notion of progress."""
+        if self.schedule.profile == "2026-05":
+            return True
+        if frame.kind in _NO_JSON:
+            return False
+        return new or self.schedule.profile == "2026-07"
+
+    def call(self, kind: Kind) -> None:
+        """Call the callback of an event; raises _Over or _Broke for what comes of it."""
+        name = CALLBACK[kind]
+        self.callbacks.append(name)
+        trigger = self.schedule.trigger
+        does = ""
+        if trigger is not None and (trigger.callback, trigger.nth) == (
+            name,
+            self.callbacks.count(name),
+        ):
+            does = trigger.does
+        if does == "abort_in":
+            raise _Over({"error": "aborted"})
+        if does == "cancel_in":
+            self.cancels += 1
+        if does == "throw_in" and self.schedule.profile != "2026-05":
+            raise _Over({"error": "callback"})
+        if kind in _TERMINAL:
+            raise _Over({"status": _TERMINAL[kind]})
+        if does == "throw_in":
+            raise _Broke
+
+
+def predict(schedule: Schedule) -> Prediction:
+    """Return what a client that keeps every rule does with `schedule`.
+
+    Raises ValueError for a schedule that never ends.
+    """
+    wait = _Wait(schedule)
+    try:
+        for attempt in _served(schedule):
+            wait.attempt(attempt)
+    except _Over as over:
+        return Prediction(
+            cursors=tuple(wait.cursors),
+            sleeps=tuple(wait.sleeps),
+            callbacks=tuple(wait.callbacks),
+            result=over.result,
+            cancels=wait.cancels,
+            questions=wait.questions,
+        )
+    raise ValueError("schedule: it does not end; a terminal frame in its last attempt would do")
+
+
+def _served(schedule: Schedule) -> Iterator[Attempt]:
+    yield from schedule.attempts
+    for _ in range(schedule.max_attempts + 2):
+        yield schedule.attempts[-1]

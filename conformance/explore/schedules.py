@@ -1,0 +1,254 @@
+"""Random schedules of faults, as ordinary cases, and the smallest that still fails.
+
+It knows how to roll a schedule, how to write it as a case whose expectations the oracle predicts,
+and how to make it smaller. It refuses to know how cases are run and what a client should do.
+"""
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve
+
+from conformance.casefile.loader import read_case
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.explore.oracle import (
+    CALLBACK,
+    INITIAL_MS,
+    MAX_MS,
+    Attempt,
+    Frame,
+    Kind,
+    Prediction,
+    Schedule,
+    Trigger,
+    predict,
+)
+from conformance.strict_data import Json, Table
+
+NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
+_STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
+_JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
+_IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
+_KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
+_JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
+    Kind.STARTED: {"timestamp": "2026-05-01T00:00:00Z"},
+    Kind.LOG: {"step": 1, "loss": 0.5},
+    Kind.CHECKPOINT: {"step": 2},
+    Kind.COMPLETED: {},
+    Kind.FAILED: {"error": "out of memory"},
+    Kind.UNKNOWN: {},
+}
+# Which rules a client breaks whose trace differs from the prediction, by the word that differs.
+_CITES: Final[Mapping[str, Json]] = {
+    "last_event_ids": ["ARK-RES-2", "ARK-RES-3"],
+    "sleeps": ["ARK-BAK-1"],
+    "requests": ["ARK-BUD-6"],
+    "callbacks": ["ARK-EVT-1", "ARK-EVT-2"],
+    "result": ["ARK-STR-4"],
+}
+
+
+_TABLES: Final = frozenset({"config", "server", "step", "expect"})
+_LISTED: Final = frozenset({"frames"})
+_ABOUT: Final = "# Found by chance, and made smaller: what the oracle predicts is expected."
+_REQUIRES: Final = (
+    "ARK-RES-2",
+    "ARK-RES-3",
+    "ARK-BAK-1",
+    "ARK-BUD-6",
+    "ARK-EVT-1",
+    "ARK-EVT-2",
+    "ARK-STR-4",
+)
+
+
+def roll(seed: int, number: int, profile: str) -> Schedule:
+    """Return schedule `number` of `seed`: the same arguments give the same schedule."""
+    dice = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - chance that can be repeated
+    attempts = [_attempt(dice) for _ in range(dice.randint(1, 6))]
+    # However the others go, the wait ends: with a terminal frame where the budget lasts so long.
+    end = dice.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
+    attempts.append(Attempt(frames=(Frame(end, "last"),)))
+    trigger = None
+    if dice.random() < 0.4:  # noqa: PLR2004 - often enough
+        does = dice.choice(("throw_in", "abort_in", "cancel_in"))
+        trigger = Trigger(
+            does, dice.choice(tuple(dict.fromkeys(CALLBACK.values()))), dice.randint(1, 3)
+        )
+    return Schedule(
+        profile=profile,
+        attempts=tuple(attempts),
+        max_attempts=dice.randint(0, 5),
+        trigger=trigger,
+        job=dice.choice(_JOB_STATUSES),
+    )
+
+
+def _attempt(dice: random.Random) -> Attempt:
+    status = dice.choice(_STATUSES)
+    frames = tuple(_frame(dice) for _ in range(dice.randint(0, 4))) if status == 200 else ()  # noqa: PLR2004
+    return Attempt(status=status, frames=frames, clean=dice.random() < 0.6)  # noqa: PLR2004
+
+
+def _frame(dice: random.Random) -> Frame:
+    kind = dice.choice(_KINDS)
+    if kind in {Kind.COMPLETED, Kind.FAILED} and dice.random() < 0.7:  # noqa: PLR2004 - mostly later
+        kind = Kind.LOG
+    if kind is Kind.COMMENT:
+        return Frame(kind)
+    identified = kind is Kind.ID_ONLY or dice.random() < 0.7  # noqa: PLR2004 - most frames
+    return Frame(kind, dice.choice(_IDS) if identified else None)
+
+
+def as_case(name: str, schedule: Schedule, known: Mapping[str, Requirement]) -> Case:
+    """Return `schedule` as a case that expects what the oracle predicts."""
+    return read_case("explore", _words(name, schedule, predict(schedule)), known)
+
+
+def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, Json]:
+    config: dict[str, Json] = {
+        "initial_ms": INITIAL_MS,
+        "max_ms": MAX_MS,
+        "max_attempts": schedule.max_attempts,
+        "rng": [0.5],
+    }
+    if schedule.trigger is not None:
+        trigger = schedule.trigger
+        config[trigger.does] = {"callback": trigger.callback, "nth": trigger.nth}
+    return {
+        "id": f"explore.{name}",
+        "requires": list(_REQUIRES),
+        "profiles": [schedule.profile],
+        "needs": list(NEEDS),
+        "why": "A schedule found by chance, with what the oracle predicts for it.",
+        "config": config,
+        "server": {
+            "stream": [_answer(attempt) for attempt in schedule.attempts],
+            "scenario": {"rule": [_job_rule(schedule.job)]},
+        },
+        "step": [{"do": "wait"}],
+        "expect": {
+            "requests": {
+                "create": 1,
+                "stream": len(expected.cursors),
+                "cancel": expected.cancels,
+                "job": expected.questions,
+            },
+            "last_event_ids": [cursor or False for cursor in expected.cursors],
+            "sleeps": list(expected.sleeps),
+            "callbacks": list(expected.callbacks),
+            "result": {"wait": expected.result},
+            "cites": _CITES,
+        },
+    }
+
+
+def _job_rule(status: str) -> Mapping[str, Json]:
+    job: dict[str, Json] = {
+        "id": "{job}",
+        "orgId": "org-1",
+        "projectId": "project-1",
+        "name": "{name}",
+        "status": status,
+        "config": {"model": "kit/model"},
+        "createdAt": "2026-05-01T00:00:00Z",
+        "startedAt": "2026-05-01T00:00:01Z",
+    }
+    if status != "running":
+        job["completedAt"] = "2026-05-01T00:00:02Z"
+    if status == "failed":
+        job["error"] = "it failed"
+    return {"on": {"route": "job"}, "json": {"job": job}}
+
+
+def _answer(attempt: Attempt) -> Mapping[str, Json]:
+    if attempt.status != 200:  # noqa: PLR2004 - the one that opens
+        return {"status": attempt.status, "json": {"error": "as the schedule says"}}
+    frames = [_frame_words(frame) for frame in attempt.frames]
+    return {"frames": frames, "end": "eof" if attempt.clean else "bad_chunk"}
+
+
+# What is not JSON that `json` in a scenario could say.
+_DATA: Final[Mapping[Kind, str]] = {
+    Kind.MALFORMED: "not json",
+    Kind.NAN: '{"type": "training.completed", "metrics": {"loss": NaN}}',
+    Kind.NOT_AN_OBJECT: '[{"type": "training.completed"}]',
+    Kind.BEYOND: '{"type": "training.log", "step": 1, "loss": 1e999}',
+}
+
+
+def _frame_words(frame: Frame) -> Mapping[str, Json]:
+    own: dict[str, Json] = {} if frame.id is None else {"id": frame.id}
+    match frame.kind:
+        case Kind.PING:
+            return {**own, "event": "ping", "data": "{}"}
+        case Kind.END:
+            return {**own, "event": "end", "data": "{}"}
+        case Kind.COMMENT:
+            return {"comment": "still here"}
+        case Kind.ID_ONLY:
+            return {"raw": f"id: {frame.id}\n\n"}
+        case kind if kind in _DATA:
+            return {**own, "event": "training.log", "data": _DATA[kind]}
+        case kind:
+            return {**own, "event": kind.value, "json": {"type": kind.value, **_JSON[kind]}}
+
+
+def smaller(schedule: Schedule) -> Iterator[Schedule]:
+    """Yield schedules that are one step simpler, the boldest steps first."""
+    attempts = schedule.attempts
+    if schedule.trigger is not None:
+        yield evolve(schedule, trigger=None)
+    if schedule.job != "running":
+        yield evolve(schedule, job="running")
+    for n in range(len(attempts) - 1):
+        yield evolve(schedule, attempts=attempts[:n] + attempts[n + 1 :])
+    for n, attempt in enumerate(attempts[:-1]):
+        for m in range(len(attempt.frames)):
+            fewer = evolve(attempt, frames=attempt.frames[:m] + attempt.frames[m + 1 :])
+            yield evolve(schedule, attempts=(*attempts[:n], fewer, *attempts[n + 1 :]))
+    for limit in range(schedule.max_attempts):
+        yield evolve(schedule, max_attempts=limit)
+
+
+def case_file(case: Case) -> str:
+    """Return a case as the text of a case file, laid out as one that a human wrote."""
+    words = Table("case", case.source)
+    plain = [f"{key} = {_toml(value)}" for key, value in words.values.items() if key not in _TABLES]
+    tables = [("[config]", words.table("config"))]
+    tables += [("[[server.stream]]", each) for each in words.table("server").tables("stream")]
+    rules = words.table("server").table("scenario").tables("rule")
+    tables += [("[[server.scenario.rule]]", each) for each in rules]
+    tables += [("[[step]]", each) for each in words.tables("step")]
+    tables += [("[expect]", words.table("expect"))]
+    sections = [[head, *_keys(table)] for head, table in tables]
+    return "\n\n".join("\n".join(each) for each in [[_ABOUT], plain, *sections]) + "\n"
+
+
+def _keys(table: Table) -> Iterator[str]:
+    for key, value in table.values.items():
+        if key in _LISTED and value:
+            yield f"{key} = ["
+            yield from (f"    {_toml(item)}," for item in table.items(key))
+            yield "]"
+        elif key == "cites":
+            yield from (
+                f"cites.{name} = {_toml(each)}" for name, each in table.table(key).values.items()
+            )
+        else:
+            yield f"{key} = {_toml(value)}"
+
+
+def _toml(value: Json) -> str:
+    if isinstance(value, Mapping):
+        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(key: str) -> str:
+    return key if key.replace("_", "").isalnum() and key.isascii() else json.dumps(key)

@@ -1,0 +1,68 @@
+"""The cases as plain JSON, to be used without the kit.
+
+A case is written expanded, with every default. `python -m conformance.generate.vectors` writes
+`spec/vectors/cases`; a test compares the files with the cases.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import DEFAULT_CONFIG, Case
+from conformance.casefile.requirements import load_requirements
+from conformance.strict_data import Json
+
+FORMAT: Final = "arkor-vectors/1"
+DIRECTORY: Final = Path("vectors") / "cases"
+
+
+def vector(case: Case) -> Mapping[str, Json]:
+    """Return one case as plain data; `server` has the mock's words, `expect` the kit's."""
+    return {
+        "id": case.id,
+        "requires": list(case.requires),
+        "level": case.level.value,
+        "profiles": list(case.profiles),
+        "needs": list(case.needs),
+        "why": case.why,
+        "config": {**DEFAULT_CONFIG, **case.config},
+        "server": dict(case.server),
+        "hold": list(case.hold),
+        "step": case.source.get("step", []),
+        "premise": case.source.get("premise", {}),
+        "applies": case.source.get("applies", {}),
+        "expect": case.source["expect"],
+    }
+
+
+def vector_files(cases: Sequence[Case]) -> Mapping[str, str]:
+    """Return the text of every file by its name, one file per family, one line per case."""
+    families = dict.fromkeys(case.family for case in cases)
+    return {
+        f"{family}.json": _text(family, [case for case in cases if case.family == family])
+        for family in families
+    }
+
+
+def _text(family: str, cases: Sequence[Case]) -> str:
+    lines = ",\n".join(json.dumps(vector(case), ensure_ascii=True) for case in cases)
+    head = f'{{"format": {json.dumps(FORMAT)}, "family": {json.dumps(family)}, "cases": [\n'
+    return f"{head}{lines}\n]}}\n"
+
+
+def write(specification: Path) -> None:
+    """Write the files, and take away those of families that are gone."""
+    directory = specification / DIRECTORY
+    directory.mkdir(parents=True, exist_ok=True)
+    files = vector_files(load_cases(load_requirements()))
+    for path in directory.glob("*.json"):
+        if path.name not in files:
+            path.unlink()
+    for name, text in files.items():
+        (directory / name).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    write(Path(__file__).parents[2] / "spec")

@@ -1,0 +1,27 @@
+"""The driver of a broken client: the reference, with one mutation applied first.
+
+`python -m conformance.mutants.driver NAME`
+"""
+
+import sys
+
+import anyio
+
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import serve
+from conformance.mutants import all_mutants, benign_variants
+from conformance.strict_data import nearest
+
+
+def main(name: str) -> None:
+    """Become the mutant called `name` and serve."""
+    known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
+    if name not in known:
+        sys.exit(f"mutant {name}: there is none of this name; {nearest(name, known)}")
+    known[name].apply()
+    anyio.run(serve, to.HELLO, open_client, to.explain)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else "")

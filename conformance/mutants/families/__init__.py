@@ -1,0 +1,1 @@
+"""The broken clients, one module per part of the protocol."""

@@ -1,0 +1,183 @@
+"""Mutants of the arithmetic of delays."""
+
+# Mutants patch private names.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+import math
+from collections.abc import Callable, Mapping
+
+from attrs import evolve
+
+from arkor_proto._backoff import Budget, Jitter, Random, ReconnectPolicy
+from conformance.drivers.python.clocks import VirtualClock
+from conformance.mutants.patching import breaks, change_profiles, replace
+
+_FOR_ALL = ("2026-05", "2026-07")
+_WHERE_DELAYS_GROW = (
+    *("ARK-BAK-3", "ARK-BAK-10", "ARK-BAK-11"),
+    *("ARK-BUD-3", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-14"),
+)
+"""Rules that are judged by how delays grow: a client with another formula breaks them as well."""
+
+
+def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
+    replace(ReconnectPolicy, "nominal_delay", formula)
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def does_not_wait() -> None:
+    """A failed open is followed by the next one at once."""
+    _formula(lambda _, __: 0.0)
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def waits_linearly() -> None:
+    """The delay grows by the base each time."""
+    _formula(lambda policy, n: min(policy.initial_delay * (n + 1), policy.max_delay))
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def waits_constantly() -> None:
+    """The delay never grows."""
+    _formula(lambda policy, _: min(policy.initial_delay, policy.max_delay))
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def is_one_power_ahead() -> None:
+    """The first delay is already doubled."""
+    _formula(lambda policy, n: min(policy.initial_delay * 2.0 ** min(n + 1, 900), policy.max_delay))
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def is_one_power_behind() -> None:
+    """The first two delays are the same."""
+    _formula(lambda p, n: min(p.initial_delay * 2.0 ** min(max(n - 1, 0), 900), p.max_delay))
+
+
+@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+def grows_by_one_and_a_half() -> None:
+    """The delay grows by half each time."""
+    _formula(lambda policy, n: min(policy.initial_delay * 1.5 ** min(n, 900), policy.max_delay))
+
+
+@breaks("ARK-BAK-2", "ARK-BAK-1")
+def knows_no_cap() -> None:
+    """The delay grows for ever."""
+    _formula(lambda policy, n: policy.initial_delay * 2.0 ** min(n, 900))
+
+
+@breaks("ARK-BAK-8")
+def overflows_an_integer() -> None:
+    """The power is an integer of 64 bits: after 63 failures it is out of range."""
+
+    def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
+        power = int.from_bytes((1 << n).to_bytes(8, "big", signed=True), "big", signed=True)
+        return min(policy.initial_delay * power, policy.max_delay)
+
+    _formula(nominal_delay)
+
+
+@breaks("ARK-BAK-8")
+def overflows() -> None:
+    """The power is not clamped: after 1,024 failures it overflows."""
+    _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
+
+
+@breaks("ARK-BAK-6")
+def spreads_by_half() -> None:
+    """The delay is spread far beyond a quarter."""
+    original = ReconnectPolicy.delay
+
+    def delay(
+        policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
+    ) -> float:
+        return original(policy, n, None, previous) * (0.5 if random is None else 0.6)
+
+    replace(ReconnectPolicy, "delay", delay)
+
+
+@breaks("ARK-BAK-2")
+def spreads_above_the_cap() -> None:
+    """The cap is applied before the spread."""
+
+    def delay(
+        policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
+    ) -> float:
+        nominal = policy.nominal_delay(n)
+        return nominal * (1.25 if random is not None or previous else 1.2)
+
+    replace(ReconnectPolicy, "delay", delay)
+
+
+@breaks("ARK-BAK-3")
+def has_another_base() -> None:
+    """The base defaults to 3 s."""
+    defaults = (3.0, 60.0, None, Jitter.PROPORTIONAL)
+    replace(ReconnectPolicy.__init__, "__defaults__", defaults)
+
+
+@breaks("ARK-BAK-3")
+def has_another_cap() -> None:
+    """The cap defaults to 30 s."""
+    defaults = (1.0, 30.0, None, Jitter.PROPORTIONAL)
+    replace(ReconnectPolicy.__init__, "__defaults__", defaults)
+
+
+@breaks("ARK-BAK-4", "ARK-BAK-5")
+def reopens_at_once_after_a_clean_end() -> None:
+    """A clean end is followed by the next open without a delay."""
+
+    def clean_end(_: Budget, *, spread: bool) -> float:
+        return 0.001 if spread else 0.0
+
+    replace(Budget, "clean_end", clean_end)
+
+
+@breaks("ARK-BAK-4")
+def spreads_the_clean_end() -> None:
+    """The delay after a clean end is spread."""
+    change_profiles(lambda profile: evolve(profile, spreads_clean_end=True), *_FOR_ALL)
+
+
+@breaks("ARK-BAK-5")
+def does_not_spread_the_clean_end() -> None:
+    """All clients that one backend lets go come back in the same moment."""
+    change_profiles(lambda profile: evolve(profile, spreads_clean_end=False), "hardened")
+
+
+@breaks("ARK-BAK-16")
+def waits_a_base_above_the_cap() -> None:
+    """After a clean end the base is the delay, whatever the cap."""
+
+    def clean_end(budget: Budget, *, spread: bool) -> float:
+        base = budget.policy.initial_delay
+        return base if not spread or budget.random is None else base * (0.75 + budget.random() / 4)
+
+    replace(Budget, "clean_end", clean_end)
+
+
+@breaks("ARK-BAK-8")
+def waits_for_not_a_number() -> None:
+    """After 1,024 failures the power is infinite, and nothing times infinity is not a number."""
+    sleep_originally = VirtualClock.sleep_until
+
+    def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
+        delay = policy.initial_delay * (2.0**n if n < 1024 else math.inf)  # noqa: PLR2004
+        return delay if math.isnan(delay) else min(delay, policy.max_delay)
+
+    async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:
+        emit = clock._emit
+
+        def emit_as_json_can(message: Mapping[str, object]) -> None:
+            unsaid = message.get("event") == "sleep" and math.isnan(deadline)
+            emit({**message, "ms": None} if unsaid else message)
+
+        clock._emit = emit_as_json_can
+        try:
+            await sleep_originally(clock, deadline, purpose)
+        finally:
+            clock._emit = emit
+
+    _formula(nominal_delay)
+    replace(VirtualClock, "sleep_until", sleep_until)

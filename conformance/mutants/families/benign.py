@@ -1,0 +1,232 @@
+"""Variants that look different and break nothing: the kit must pass every one of them.
+
+Not all of what a client does is the protocol's business. A kit that finds fault with any of these
+judges taste.
+"""
+
+# Variants patch private names.
+# ruff: noqa: D401
+# pyright: reportPrivateUsage=false
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from urllib.parse import quote, quote_plus, urlencode
+
+import anyio.lowlevel
+from attrs import evolve
+
+from arkor_proto import _wire
+from arkor_proto._backoff import Random, ReconnectPolicy
+from arkor_proto._event import ServerSentEvent
+from arkor_proto._sse import EventStreamParser
+from arkor_proto._types import Headers, Request
+from arkor_proto.transports import _async_http
+from arkor_proto.transports._async_http import Connection
+from conformance.drivers.python import lines
+from conformance.drivers.python.clocks import VirtualClock
+from conformance.drivers.python.stdio import Desk
+from conformance.mutants.patching import (
+    body_of,
+    breaks,
+    replace,
+    with_body,
+    with_header,
+)
+
+
+def _every_request(change: Callable[[Request], Request]) -> None:
+    original = Request
+
+    def request(method: str, target: str, headers: Headers, body: bytes = b"") -> Request:
+        return change(original(method, target, headers, body))
+
+    replace(_wire, "Request", request)
+
+
+def _every_header(change: Callable[[bytes], bytes]) -> None:
+    _every_request(
+        lambda r: evolve(r, headers=tuple((change(name), value) for name, value in r.headers))
+    )
+
+
+@breaks()
+def writes_header_names_in_lower_case() -> None:
+    """Header names are written in lower case."""
+    _every_header(bytes.lower)
+
+
+@breaks()
+def writes_header_names_in_upper_case() -> None:
+    """Header names are written in upper case."""
+    _every_header(bytes.upper)
+
+
+@breaks()
+def sends_headers_in_reverse_order() -> None:
+    """Headers come in another order."""
+    _every_request(lambda r: evolve(r, headers=tuple(reversed(r.headers))))
+
+
+@breaks()
+def sends_headers_of_its_own() -> None:
+    """Requests carry a User-Agent and other headers that nobody asked for."""
+    _every_request(lambda r: with_header(r, b"User-Agent", b"benign/1.0 (a variant)"))
+
+
+@breaks()
+def asks_for_connections_to_be_closed() -> None:
+    """No connection is kept alive."""
+    _every_request(lambda r: with_header(r, b"Connection", b"close"))
+
+
+@breaks()
+def writes_json_with_spaces() -> None:
+    """JSON bodies are written with indentation."""
+
+    def change(request: Request) -> Request:
+        if not request.body:
+            return request
+        return with_body(request, json.dumps(body_of(request), indent=4).encode())
+
+    _every_request(change)
+
+
+@breaks()
+def writes_json_in_another_order() -> None:
+    """The members of JSON bodies come in another order, beyond ASCII unescaped."""
+
+    def change(request: Request) -> Request:
+        if not request.body:
+            return request
+        turned = dict(reversed(list(body_of(request).items())))
+        return with_body(request, json.dumps(turned, ensure_ascii=False).encode())
+
+    _every_request(change)
+
+
+@breaks()
+def writes_spaces_in_the_query_as_plus() -> None:
+    """A space in the query is a plus."""
+
+    def encode(pairs: Mapping[str, str], *, quote_via: object) -> str:
+        return urlencode(pairs, quote_via=quote_plus if quote_via else quote)
+
+    replace(_wire, "urlencode", encode)
+
+
+@breaks()
+def writes_the_query_in_another_order() -> None:
+    """The parameters of the query come in another order."""
+
+    def encode(pairs: Mapping[str, str], *, quote_via: object) -> str:
+        turned = dict(reversed(list(pairs.items())))
+        return urlencode(turned, quote_via=quote if quote_via else quote_plus)
+
+    replace(_wire, "urlencode", encode)
+
+
+@breaks()
+def reads_byte_by_byte() -> None:
+    """The socket is read one byte at a time."""
+    replace(_async_http, "_READ_SIZE", 1)
+
+
+@breaks()
+def reads_small_pieces() -> None:
+    """The socket is read seven bytes at a time."""
+    replace(_async_http, "_READ_SIZE", 7)
+
+
+@breaks()
+def parses_byte_by_byte() -> None:
+    """The parser is fed one byte at a time."""
+    original = EventStreamParser.feed
+
+    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
+        pieces = (data[n : n + 1] for n in range(len(data)))
+        return [event for piece in pieces for event in original(parser, piece)]
+
+    replace(EventStreamParser, "feed", feed)
+
+
+@breaks()
+def keeps_no_connection() -> None:
+    """Every request has a connection of its own."""
+    replace(_async_http, "_MAX_IDLE", 0)
+
+
+@breaks()
+def has_slow_callbacks() -> None:
+    """Callbacks take their time."""
+    original = Desk.heard
+
+    async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
+        await original(desk, name, data)
+        for _ in range(50):
+            await anyio.lowlevel.checkpoint()
+
+    replace(Desk, "heard", heard)
+
+
+@breaks()
+def reads_slowly() -> None:
+    """Between two reads the client does something else."""
+    original = Connection.read
+
+    async def read(connection: Connection) -> bytes:
+        for _ in range(20):
+            await anyio.lowlevel.checkpoint()
+        return await original(connection)
+
+    replace(Connection, "read", read)
+
+
+@breaks()
+def makes_noise_on_stderr() -> None:
+    """The client logs whatever it does to standard error."""
+    original = lines.emit
+
+    def emit(message: Mapping[str, object]) -> None:
+        sys.stderr.write(f"DEBUG about to say {sorted(message)}\n")
+        original(message)
+
+    replace(lines, "emit", emit)
+
+
+@breaks()
+def sends_logs_between() -> None:
+    """The driver sends log events between all others."""
+    original = lines.emit
+
+    def emit(message: Mapping[str, object]) -> None:
+        if "re" not in message:
+            original({"event": "log", "text": "something is about to happen"})
+        original(message)
+
+    replace(lines, "emit", emit)
+
+
+@breaks()
+def does_not_spread_failures() -> None:
+    """The delay after a failure is not spread."""
+    original = ReconnectPolicy.delay
+
+    def delay(
+        policy: ReconnectPolicy, n: int, random: Random | None, previous: float | None = None
+    ) -> float:
+        spread = n == 0 and random is not None
+        return original(policy, n, random if spread else None, previous)
+
+    replace(ReconnectPolicy, "delay", delay)
+
+
+@breaks()
+def rounds_delays_to_milliseconds() -> None:
+    """Delays are whole milliseconds."""
+    original = VirtualClock.sleep_until
+
+    async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:
+        await original(clock, round(deadline, 3), purpose)
+
+    replace(VirtualClock, "sleep_until", sleep_until)

@@ -1,0 +1,451 @@
+"""Mutants of the parser of event streams."""
+
+# Mutants patch private names.
+# ruff: noqa: D401, SLF001
+# pyright: reportPrivateUsage=false
+
+import codecs
+import re
+from collections.abc import Callable
+from functools import partial
+from weakref import WeakKeyDictionary, WeakSet
+
+from arkor_proto._errors import TransportError
+from arkor_proto._event import ServerSentEvent
+from arkor_proto._exchange import Pending
+from arkor_proto._reader import FrameReader
+from arkor_proto._sse import EventStreamParser
+from arkor_proto._wait import Wait
+from conformance.mutants.dialect import (
+    Dialect,
+    after_parsing,
+    before_parsing,
+    is_unknown,
+    plain_field,
+    speak,
+    with_lines,
+)
+from conformance.mutants.patching import ByObject, breaks, replace
+
+
+@breaks(
+    "ARK-SSE-1",
+    follows=(
+        "ARK-SSE-2",
+        "ARK-SSE-3",
+        "ARK-SSE-7",
+        "ARK-RES-3",
+        "ARK-RES-4",
+        "ARK-RES-5",
+        "ARK-RES-10",
+    ),
+)
+def decodes_latin_1() -> None:
+    """The body is decoded as Latin-1."""
+    before_parsing(lambda data: data.decode("latin-1").encode())
+
+
+@breaks("ARK-SSE-2", follows=("ARK-SSE-7",))
+def keeps_the_byte_order_mark() -> None:
+    """A byte order mark is data."""
+
+    def without_bom(parser: EventStreamParser, data: bytes) -> bytes:
+        parser._at_start = False
+        return data
+
+    replace(EventStreamParser, "_without_bom", without_bom)
+
+
+@breaks("ARK-SSE-2")
+def strips_every_byte_order_mark() -> None:
+    """Byte order marks are removed everywhere."""
+    before_parsing(lambda data: data.replace(b"\xef\xbb\xbf", b""))
+
+
+@breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
+def fails_at_invalid_utf8() -> None:
+    """Bytes that are not UTF-8 break the connection."""
+    original = Wait._received
+    decoders = ByObject[codecs.IncrementalDecoder]()
+    strict = codecs.getincrementaldecoder("utf-8")
+
+    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
+        try:
+            decoders.setdefault(pending, strict()).decode(data)
+        except UnicodeDecodeError:
+            wait.outbox.close(pending)
+            wait._over(pending, TransportError("invalid UTF-8"), now)
+        else:
+            original(wait, pending, data, now)
+
+    replace(Wait, "_received", received)
+
+
+@breaks("ARK-SSE-3")
+def drops_invalid_utf8() -> None:
+    """Bytes that are not UTF-8 are left out."""
+    before_parsing(lambda data: data.decode(errors="ignore").encode())
+
+
+@breaks("ARK-SSE-4")
+def knows_only_lf() -> None:
+    """A CR is part of the line."""
+    with_lines(lambda data: data)
+
+
+@breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-7", "ARK-SSE-19"))
+def knows_no_lone_cr() -> None:
+    """Only LF and CRLF end a line."""
+    with_lines(lambda data: data.replace(b"\r\n", b"\n"))
+
+
+@breaks("ARK-SSE-4", "ARK-SSE-6")
+def counts_crlf_twice() -> None:
+    """CR and LF each end a line, also side by side."""
+    with_lines(lambda data: data.replace(b"\r", b"\n"))
+
+
+@breaks("ARK-SSE-4")
+def knows_only_crlf() -> None:
+    """Only CRLF ends a line; a lone LF is white space."""
+    before_parsing(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
+
+
+@breaks("ARK-SSE-5")
+def splits_at_any_line_separator() -> None:
+    """NEL, U+2028 and others end a line too."""
+    ends = re.compile("[\n\v\f\x1c\x1d\x1e\x85\u2028\u2029]")
+    speak(Dialect(lines=lambda text: ends.split(text)[:-1]))
+
+
+@breaks("ARK-SSE-19", "ARK-SSE-6")
+def waits_behind_a_cr() -> None:
+    """A CR at the end of a chunk waits for the next byte."""
+    original = EventStreamParser.feed
+
+    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
+        held = bytes(parser._block[-1:]) if parser._block[-1:] == b"\r" else b""
+        if held:
+            del parser._block[-1:]
+        data = held + bytes(data)
+        late = data.endswith(b"\r")
+        events = original(parser, data[:-1] if late else data)
+        if late:
+            parser._block += b"\r"
+        return events
+
+    replace(EventStreamParser, "feed", feed)
+
+
+@breaks("ARK-SSE-6", "ARK-SSE-7")
+def counts_a_cut_crlf_twice() -> None:
+    """A CR at the end of a chunk and the LF at the beginning of the next end a line each."""
+    with_lines(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+
+
+@breaks("ARK-SSE-7")
+def forgets_at_chunk_boundaries() -> None:
+    """What a chunk leaves unfinished is lost."""
+
+    def hold(parser: EventStreamParser, data: bytes) -> None:
+        parser._block += data[:0]
+
+    replace(EventStreamParser, "_hold", hold)
+
+
+@breaks("ARK-SSE-7")
+def reads_one_event_per_chunk() -> None:
+    """Of several events that arrive together only the first is seen."""
+    after_parsing(lambda _, __, events: events[:1])
+
+
+@breaks("ARK-SSE-7")
+def decodes_chunk_by_chunk() -> None:
+    """A character that is cut in two becomes two marks of damage."""
+    before_parsing(lambda data: data.decode(errors="replace").encode())
+
+
+@breaks("ARK-SSE-8")
+def dispatches_the_unfinished_block() -> None:
+    """What is unfinished at the end of the stream is dispatched all the same."""
+    original = Wait._over
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        wait.reader.feed(b"\n\n")
+        original(wait, pending, error, now)
+
+    replace(Wait, "_over", over)
+
+
+def _comment_is_data(line: str) -> tuple[str, str]:
+    return ("data", line[1:].strip()) if line.startswith(":") else plain_field(line)
+
+
+@breaks("ARK-SSE-9")
+def takes_comments_for_data() -> None:
+    """A comment is data."""
+    speak(Dialect(field=_comment_is_data))
+
+
+@breaks("ARK-SSE-9")
+def looks_behind_the_colon_of_comments() -> None:
+    """A comment that looks like a field is one."""
+    speak(Dialect(field=lambda line: plain_field(line.lstrip(": "))))
+
+
+@breaks("ARK-SSE-9")
+def ends_the_block_at_a_comment() -> None:
+    """A comment throws away what the block has gathered."""
+    speak(Dialect(throws_away=lambda name: not name))
+
+
+def _change_value(change: Callable[[str], str], line: str) -> tuple[str, str]:
+    name, _, value = line.partition(":")
+    return name, change(value)
+
+
+@breaks("ARK-SSE-10")
+def strips_values() -> None:
+    """All white space around a value is removed."""
+    speak(Dialect(field=partial(_change_value, str.strip)))
+
+
+@breaks("ARK-SSE-10")
+def keeps_the_leading_space() -> None:
+    """The space after the colon belongs to the value."""
+    speak(Dialect(field=partial(_change_value, str)))
+
+
+def _last_colon(line: str) -> tuple[str, str]:
+    name, _, value = line.rpartition(":")
+    return (name or line).partition(":")[0], value.removeprefix(" ")
+
+
+@breaks("ARK-SSE-10")
+def splits_at_the_last_colon() -> None:
+    """A value begins behind the last colon of its line."""
+    speak(Dialect(field=_last_colon))
+
+
+def _needs_colon(line: str) -> tuple[str, str]:
+    return plain_field(line) if ":" in line else ("", "")
+
+
+@breaks("ARK-SSE-10")
+def ignores_lines_without_colon() -> None:
+    """A line without a colon is ignored."""
+    speak(Dialect(field=_needs_colon))
+
+
+def _change_name(change: Callable[[str], str], line: str) -> tuple[str, str]:
+    name, value = plain_field(line)
+    return change(name), value
+
+
+def _spoilt_without_a_colon(line: str) -> tuple[str, str]:
+    return plain_field(line) if ":" in line else ("\0", "")
+
+
+@breaks("ARK-SSE-10")
+def gives_a_block_up_at_a_line_without_a_colon() -> None:
+    """A line without a colon makes the block before it worthless."""
+    spoils = "\0".__eq__
+    speak(Dialect(field=_spoilt_without_a_colon, throws_away=spoils))
+
+
+@breaks("ARK-SSE-10")
+def takes_the_space_for_granted() -> None:
+    """The first character after the colon is dropped, whatever it is."""
+
+    def field(line: str) -> tuple[str, str]:
+        name, _, value = line.partition(":")
+        return name, value[1:]
+
+    speak(Dialect(field=field))
+
+
+@breaks("ARK-SSE-11")
+def ignores_the_case_of_names() -> None:
+    """`Data:` is data."""
+    speak(Dialect(field=partial(_change_name, str.lower)))
+
+
+@breaks("ARK-SSE-11")
+def trims_names() -> None:
+    """` data:` is data."""
+    speak(Dialect(field=partial(_change_name, str.strip)))
+
+
+@breaks("ARK-SSE-11")
+def goes_by_the_first_letter_of_names() -> None:
+    """`dat:` and `datas:` are data."""
+    names = {"d": "data", "e": "event", "i": "id", "r": "retry"}
+    speak(Dialect(field=partial(_change_name, lambda name: names.get(name[:1], name))))
+
+
+@breaks("ARK-SSE-11")
+def knows_another_name_of_the_id() -> None:
+    """`lastEventId:` is an id."""
+    alias = {"lastEventId": "id"}
+    speak(Dialect(field=partial(_change_name, lambda name: alias.get(name, name))))
+
+
+@breaks("ARK-SSE-11")
+def ends_the_block_at_unknown_fields() -> None:
+    """A field that it does not know throws the block away."""
+    speak(Dialect(throws_away=is_unknown))
+
+
+@breaks("ARK-SSE-12")
+def takes_the_first_event_name() -> None:
+    """The first `event` of a block decides."""
+    speak(Dialect(first_event_counts=True))
+
+
+@breaks("ARK-SSE-12", follows=("ARK-SSE-15",))
+def carries_the_event_name_over() -> None:
+    """An event name holds for the blocks that follow."""
+    speak(Dialect(event_carries_over=True))
+
+
+@breaks("ARK-SSE-13")
+def glues_data_together() -> None:
+    """Several lines of data are joined with nothing between."""
+    speak(Dialect(join="".join))
+
+
+@breaks("ARK-SSE-13")
+def joins_data_with_a_space() -> None:
+    """Several lines of data are joined with a space."""
+    speak(Dialect(join=" ".join))
+
+
+@breaks("ARK-SSE-13")
+def keeps_the_last_line_of_data() -> None:
+    """Of several lines of data only the last counts."""
+    speak(Dialect(join=lambda data: data[-1]))
+
+
+@breaks("ARK-SSE-14")
+def takes_ids_with_nul() -> None:
+    """An id that holds a NUL is taken without it."""
+    speak(Dialect(takes_nul_ids=True))
+
+
+@breaks("ARK-SSE-15")
+def drops_empty_events() -> None:
+    """A block with empty data dispatches nothing."""
+    speak(Dialect(is_event=lambda data, _: any(data)))
+
+
+@breaks("ARK-SSE-15")
+def dispatches_blocks_without_data() -> None:
+    """A block that has only a name is dispatched."""
+    speak(Dialect(is_event=lambda data, kind: bool(data or kind)))
+
+
+@breaks("ARK-SSE-15")
+def dispatches_again_at_a_blank_line() -> None:
+    """Blank lines dispatch the last event once more."""
+    latest = ByObject[list[ServerSentEvent]]()
+
+    def again(
+        parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
+    ) -> list[ServerSentEvent]:
+        before = latest.get(parser, [])
+        latest[parser] = events[-1:] or before
+        first = events[:1] if b"\n\n\n" in data.lstrip(b"\r\n") else []
+        return [*(before if data.startswith(b"\n") else []), *first, *events]
+
+    after_parsing(again)
+
+
+@breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
+def dispatches_a_chunk_without_an_event() -> None:
+    """A chunk that completes no event is an event with empty data, comments apart."""
+
+    def dispatch(
+        parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
+    ) -> list[ServerSentEvent]:
+        if events or not data.strip(b"\r\n") or data.startswith(b":"):
+            return events
+        return [ServerSentEvent("message", "", parser._cursor, has_id=False)]
+
+    after_parsing(dispatch)
+
+
+@breaks("ARK-SSE-15", follows=("ARK-BUD-4",))
+def takes_an_empty_body_for_an_event() -> None:
+    """A body without a byte counts as an event."""
+    opened, fed = FrameReader.open, FrameReader.feed
+    untouched: WeakSet[FrameReader] = WeakSet()
+
+    def open_(reader: FrameReader) -> None:
+        opened(reader)
+        reader.progressed = True
+        untouched.add(reader)
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        if reader in untouched:
+            untouched.discard(reader)
+            reader.progressed = False
+        fed(reader, data)
+
+    replace(FrameReader, "open", open_)
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-SSE-16")
+def dispatches_two_texts_and_no_more() -> None:
+    """Of the events that are not JSON objects only the first two of a job are dispatched."""
+    fed = FrameReader.feed
+    texts: WeakKeyDictionary[FrameReader, int] = WeakKeyDictionary()
+
+    def feed(reader: FrameReader, data: bytes) -> None:
+        fed(reader, data)
+        for frame in list(reader._queue):
+            if not frame.data.startswith("{"):
+                texts[reader] = texts.get(reader, 0) + 1
+                if texts[reader] > 2:  # noqa: PLR2004 - as its name says
+                    reader._queue.remove(frame)
+
+    replace(FrameReader, "feed", feed)
+
+
+@breaks("ARK-SSE-16")
+def dispatches_one_event_late() -> None:
+    """An event is dispatched only when more arrives."""
+    original = EventStreamParser.feed
+    late = ByObject[list[ServerSentEvent]]()
+
+    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
+        events = [*late.pop(parser, []), *original(parser, data)]
+        late[parser] = events[-1:]
+        return events[:-1]
+
+    replace(EventStreamParser, "feed", feed)
+
+
+def _talkative(line: str) -> tuple[str, str]:
+    text = line.lstrip(": ")
+    return ("data", text) if line.startswith(":") and text.startswith("{") else plain_field(line)
+
+
+@breaks("ARK-SSE-9")
+def reads_json_in_comments() -> None:
+    """A comment that is a JSON object is data."""
+    speak(Dialect(field=_talkative))
+
+
+@breaks("ARK-SSE-9")
+def reads_a_last_comment() -> None:
+    """A comment at the end of the stream that is a JSON object is an event."""
+    speak(Dialect(field=_talkative))
+    original = Wait._over
+
+    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
+        if error is None and wait.reader._parser._block.startswith(b":"):
+            wait.reader.feed(b"\n\n")
+        original(wait, pending, error, now)
+
+    replace(Wait, "_over", over)

@@ -1,0 +1,261 @@
+"""Judging the kit: whether it catches each broken client, and for the right reason.
+
+It knows what the right reason is: a finding that cites a requirement which the mutant violates.
+It refuses to know how mutants are made.
+
+Every mutant plays every case about a requirement that it violates, but under the profiles in turn
+and only until one of them has caught it: the matrix is of mutants and cases. Mutants hang, and to
+wait for them is most of the work, so the kit is impatient here. Whether it is too impatient for
+the machine that it runs on is not believed but measured: between the mutants the reference plays
+the same cases with the same patience, and must pass.
+
+Chance spares a mutant now and then: where the network joins what the backend sent in pieces, who
+minds the pieces is right. A few cases that have caught nothing are therefore played once more.
+"""
+
+import contextlib
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import zip_longest
+from typing import Final
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.selection import in_turn
+from conformance.drive.process import DriverUnusable
+from conformance.drivers import own
+from conformance.mutants import Mutant
+from conformance.runner.run import Outcome, Plan, run
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.statuses import Verdict
+
+PATIENCE: Final = 0.5
+"""Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
+_STARTS: Final = 3
+_FEW: Final = 12
+"""Cases that are played once more; where more have caught nothing, chance is not to blame."""
+
+
+@frozen
+class Kill:
+    """One case under one profile that catches a mutant; `right` if for the right reason."""
+
+    result: CaseResult
+    finding: Finding
+    right: bool
+
+
+@frozen
+class Hunted:
+    """What became of one mutant. `astray` are findings that cite nothing the mutant violates."""
+
+    mutant: Mutant
+    kills: Sequence[Kill]
+    astray: Sequence[Kill]
+    played: int
+    unusable: str = ""
+
+    @property
+    def caught(self) -> bool:
+        """Whether at least one case catches it for the right reason."""
+        return bool(self.kills)
+
+
+@frozen
+class Control:
+    """How the reference fared in one family of cases, between the mutants."""
+
+    family: str
+    failed: Sequence[CaseResult]
+    played: int
+    unusable: str = ""
+
+    @property
+    def passed(self) -> bool:
+        """Whether the reference is sound under the conditions of the hunt."""
+        return not self.failed and not self.unusable
+
+
+@frozen
+class Hunt:
+    """A whole hunt, mutants in the order in which they were given."""
+
+    hunted: Sequence[Hunted]
+    controls: Sequence[Control]
+    seconds: float
+    again: Sequence[Case] = ()
+    """The cases that were played once more."""
+
+    @property
+    def survivors(self) -> Sequence[Hunted]:
+        """Return the mutants that no case catches for the right reason."""
+        return [each for each in self.hunted if not each.caught]
+
+    def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
+        """Yield those of `cases` that catch no mutant at all."""
+        return _idle(cases, self.hunted)
+
+
+def _idle(cases: Iterable[Case], hunted: Iterable[Hunted]) -> Iterator[Case]:
+    useful = {kill.result.case.id for each in hunted for kill in each.kills}
+    return (case for case in cases if case.id not in useful)
+
+
+def about(mutant: Mutant, cases: Sequence[Case]) -> Sequence[Case]:
+    """Return the cases about the requirements that a mutant violates."""
+    return [case for case in cases if set(case.requires) & set(mutant.breaks)]
+
+
+def _about_any(mutants: Sequence[Mutant], cases: Iterable[Case]) -> Iterator[Case]:
+    broken = {rule for mutant in mutants for rule in mutant.breaks}
+    return (case for case in cases if broken & set(case.requires))
+
+
+async def hunt(
+    mutants: Sequence[Mutant],
+    cases: Sequence[Case],
+    on_end: Callable[[Hunted | Control], None],
+    *,
+    lanes: int = 2,
+    patience: float = PATIENCE,
+    enough: bool = False,
+) -> Hunt:
+    """Play against every mutant the cases about it, and against the reference all of them.
+
+    With `enough`, a mutant that is caught plays only cases that have not caught any mutant yet, and
+    the reference plays each case under one profile, in turn.
+    """
+    began = time.monotonic()
+    hunter = _Hunter(cases, on_end, patience, enough)
+    await _in_lanes(hunter.work(mutants), lanes)
+    again = hunter.doubtful(mutants)
+    await _in_lanes(hunter.second_round(mutants, again), lanes)
+    return Hunt(
+        [hunter.hunted[mutant.name] for mutant in mutants],
+        hunter.controls,
+        time.monotonic() - began,
+        again,
+    )
+
+
+async def _in_lanes(work: Iterator[Callable[[], Awaitable[None]]], lanes: int) -> None:
+    async def lane() -> None:
+        for each in work:
+            await each()
+
+    async with anyio.create_task_group() as group:
+        for _ in range(lanes):
+            group.start_soon(lane)
+
+
+@define
+class _Hunter:
+    cases: Sequence[Case]
+    on_end: Callable[[Hunted | Control], None]
+    patience: float
+    enough: bool
+    useful: set[str] = field(factory=set[str])
+    hunted: dict[str, Hunted] = field(factory=dict[str, Hunted])
+    controls: list[Control] = field(factory=list[Control])
+
+    def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what is to be done: all mutants, and the controls evenly between them."""
+        families: dict[str, list[Case]] = {}
+        for case in _about_any(mutants, self.cases):
+            families.setdefault(case.family, []).append(case)
+        stride = -(-len(mutants) // max(len(families), 1))
+        parts = [mutants[start : start + stride] for start in range(0, len(mutants), stride)]
+        for part, family in zip_longest(parts, families):
+            for mutant in part or ():
+                yield partial(self._hunt, mutant)
+            if family is not None:
+                yield partial(self._control, family, families[family])
+
+    def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
+        """Return the cases that have caught nothing and could have, if they are few."""
+        idle = list(_about_any(mutants, _idle(self.cases, self.hunted.values())))
+        return idle if len(idle) <= _FEW else ()
+
+    def second_round(
+        self, mutants: Sequence[Mutant], cases: Sequence[Case]
+    ) -> Iterator[Callable[[], Awaitable[None]]]:
+        """Yield what is to be done to play these cases once more."""
+        for mutant in mutants:
+            if chosen := about(mutant, cases):
+                yield partial(self._hunt_again, mutant, chosen)
+
+    async def _hunt(self, mutant: Mutant) -> None:
+        found = self.hunted[mutant.name] = await self._play(mutant, about(mutant, self.cases))
+        self.on_end(found)
+
+    async def _hunt_again(self, mutant: Mutant, cases: Sequence[Case]) -> None:
+        before, found = self.hunted[mutant.name], await self._play(mutant, cases)
+        self.hunted[mutant.name] = evolve(
+            before, kills=[*before.kills, *found.kills], played=before.played + found.played
+        )
+
+    async def _play(self, mutant: Mutant, cases: Sequence[Case]) -> Hunted:
+        caught = set[str]()
+
+        def note(result: CaseResult) -> None:
+            kill = _kill(mutant, result)
+            if kill is not None and kill.right:
+                caught.add(result.case.id)
+                self.useful.add(result.case.id)
+
+        def wanted(case: Case) -> bool:
+            spare = self.enough and bool(caught) and case.id in self.useful
+            return case.id not in caught and not spare
+
+        plan = Plan(
+            command=own("mutants.driver", mutant.name),
+            cases=cases,
+            patience=self.patience,
+            wanted=wanted,
+        )
+        try:
+            outcome = await _run(plan, note)
+        except DriverUnusable as error:
+            return Hunted(mutant, (), (), 0, str(error))
+        kills = [kill for result in outcome.results if (kill := _kill(mutant, result))]
+        return Hunted(
+            mutant,
+            [kill for kill in kills if kill.right],
+            [kill for kill in kills if not kill.right],
+            len(outcome.results),
+        )
+
+    async def _control(self, family: str, cases: Sequence[Case]) -> None:
+        if self.enough:
+            cases = in_turn(cases)
+        plan = Plan(command=own("drivers.python.reference"), cases=cases, patience=self.patience)
+        try:
+            outcome = await _run(plan, lambda _: None)
+        except DriverUnusable as error:
+            control = Control(family, (), 0, str(error))
+        else:
+            failed = [each for each in outcome.results if each.verdict is not Verdict.PASS]
+            control = Control(family, failed, len(outcome.results))
+        self.controls.append(control)
+        self.on_end(control)
+
+
+async def _run(plan: Plan, note: Callable[[CaseResult], None]) -> Outcome:
+    """Run a plan; a driver may start slowly where many are started, and be given another try."""
+    for _ in range(_STARTS - 1):
+        with contextlib.suppress(DriverUnusable):
+            return await run(plan, note)
+    return await run(plan, note)
+
+
+def _kill(mutant: Mutant, result: CaseResult) -> Kill | None:
+    """Return the best finding of a case that failed, and whether it is for the right reason."""
+    if result.verdict not in {Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE}:
+        return None
+    for finding in result.findings:
+        if set(finding.requires) & set(mutant.breaks):
+            return Kill(result, finding, right=True)
+    return Kill(result, result.findings[0], right=False)

@@ -1,0 +1,60 @@
+"""Traceability: which cases judge each requirement, and which mutants violate it.
+
+A hole is a MUST that no case judges or no mutant violates, unless the requirement gives the reason.
+Whether the cases pass does not matter here.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from attrs import frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Level, Requirement
+from conformance.casefile.sources import SourceKind
+from conformance.mutants import Mutant
+
+
+@frozen
+class Line:
+    """One requirement with the cases that judge it and the mutants that violate it."""
+
+    requirement: Requirement
+    cases: Sequence[Case]
+    mutants: Sequence[Mutant]
+
+    @property
+    def hole(self) -> str:
+        """What is missing, or nothing."""
+        if self.requirement.excluded or self.requirement.level is not Level.MUST:
+            return ""
+        if not self.cases:
+            return "no case"
+        return "" if self.mutants else "no mutant"
+
+
+def coverage(
+    requirements: Mapping[str, Requirement], cases: Sequence[Case], mutants: Sequence[Mutant]
+) -> Sequence[Line]:
+    """Return a line for every requirement, in the order of the specification."""
+    return [
+        Line(
+            requirement,
+            [case for case in cases if requirement.id in case.requires],
+            [mutant for mutant in mutants if requirement.id in mutant.breaks],
+        )
+        for requirement in requirements.values()
+    ]
+
+
+def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
+    """Return how many requirements rest on each kind of source, the strongest kind first."""
+    counts = Counter(requirement.source.kind for requirement in requirements)
+    return {kind: counts[kind] for kind in SourceKind}
+
+
+def unknown_rules(
+    requirements: Mapping[str, Requirement], mutants: Iterable[Mutant]
+) -> Sequence[str]:
+    """Return the ids that mutants claim to break and no requirement has."""
+    return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

@@ -1,0 +1,222 @@
+"""The report on the terminal: a run must explain itself to a reader who sees it for the first time.
+
+It shows a run as plain data, the same that every other report is made of.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import define
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table as Grid
+from rich.text import Text
+
+from conformance.plain import cut, one_line, seen
+from conformance.reports import summary
+from conformance.reports.digest import FAILING, Cause, causes, decisive
+from conformance.reports.screen import Screen
+from conformance.strict_data import Json, Table
+
+STYLES: Final[Mapping[str, str]] = {
+    "pass": "green",
+    "fail": "bold red",
+    "warn": "yellow",
+    "inconclusive": "bold magenta",
+    "n/a": "dim",
+    "known-failure": "yellow",
+    "error": "bold white on red",
+}
+_RANKS: Final[Mapping[str, tuple[str, str]]] = {
+    "conforms": ("CONFORMS", "bold green"),
+    "conforms in part": ("conforms", "bold yellow"),
+    "conforms but for known failures": ("conforms", "yellow"),
+    "does not conform": ("DOES NOT CONFORM", "bold red"),
+    "not judged": ("NOT JUDGED", "bold white on red"),
+    "not judged in full": ("NOT JUDGED IN FULL", "bold white on red"),
+    "nothing ran": ("NOTHING RAN", "dim"),
+}
+_MOST_IN_FULL: Final = 8
+_MOST_FINDINGS: Final = 3
+_MOST_NAMES: Final = 6
+_LOG_LINES: Final = 12
+_LONGEST_NAME: Final = 120
+_LONGEST_VALUE: Final = 1_000
+_LEAST_WIDTH: Final = 100
+
+
+@define
+class Report:
+    """Prints a run."""
+
+    screen: Screen
+
+    def print(self, run: Mapping[str, Json]) -> None:
+        """Print everything: failures first, the verdict last, where the eye is."""
+        top = Table("run", {key: seen(value) for key, value in run.items()})
+        results = top.tables("results")
+        rules = top.table("requirements")
+        failing = [result for result in results if result.text("verdict") in FAILING]
+        warned = [result for result in results if result.text("verdict") == "warn"]
+        grouped = [*causes(failing, rules), *causes(warned, rules)]
+        for cause in grouped[:_MOST_IN_FULL]:
+            self._cause(cause, top)
+        for cause in grouped[_MOST_IN_FULL:]:
+            self._shortly(cause)
+        if len(grouped) > _MOST_IN_FULL:
+            self._say("--case shows one of them in full, --filter some.\n")
+        for group in top.tables("not_applicable"):
+            self._say(one_line(summary.left_out(group)))
+        for line in _given_up(results):
+            self._say(line)
+        if said := summary.missing(top):
+            self._say(said, "bold yellow")
+        self.screen.print(_summary(top.tables("profiles")))
+        self._notes(top.tables("profiles"))
+        self._last_words(top)
+
+    def _say(self, line: str, style: str = "dim") -> None:
+        self.screen.print(Text(line, style=style), soft_wrap=True)
+
+    def _cause(self, cause: Cause, run: Table) -> None:
+        result = cause.results[0]
+        self.screen.print(self._failure(result, run))
+        # Not wrapped: the command must survive being copied.
+        self._say(f"  rerun it alone  {result.text('rerun')}", "")
+        others = [name for name in cause.cases if name != result.text("case")]
+        if others:
+            shown = ", ".join(others[:_MOST_NAMES]) + (", …" if len(others) > _MOST_NAMES else "")
+            said = f"cite {cause.rule} first" if cause.rule else "cite no rule"
+            more = summary.plural(len(others), "more case")
+            self._say(f"  and {more} {said}: {shown}")
+        self.screen.print()
+
+    def _shortly(self, cause: Cause) -> None:
+        """Print a cause in one line: how many cases cite it, and the first of them."""
+        result = cause.results[0]
+        verdict, cases = result.text("verdict"), summary.plural(len(cause.cases), "case")
+        said = f"{cause.rule or 'no rule'}  {cases}, first: {result.text('case')}"
+        head = (f"{verdict.upper()} ", STYLES[verdict])
+        self.screen.print(Text.assemble(head, f"{said}@{result.text('profile')}"), soft_wrap=True)
+
+    def _failure(self, result: Table, run: Table) -> RenderableType:
+        verdict = result.text("verdict")
+        head = Text.assemble(
+            (f"{verdict.upper()} ", STYLES[verdict]),
+            (result.text("case"), "bold"),
+            f"  under {result.text('profile')}",
+        )
+        parts: list[RenderableType] = [Text(f"why it matters  {result.text('why')}", style="dim")]
+        parts.append(_rules(result, run.table("requirements")))
+        findings = result.tables("findings")
+        parts += [_finding(finding) for finding in findings[:_MOST_FINDINGS]]
+        if len(findings) > _MOST_FINDINGS:
+            more = summary.plural(len(findings) - _MOST_FINDINGS, "more finding")
+            parts.append(Text(f"and {more}"))
+        parts += [Text(f"settled  {self._cut(each)}") for each in result.texts("operations")]
+        for line in decisive(result, run, self._width - 6):
+            mark, style = (">", "red") if line.here else (" ", "dim")
+            parts.append(Text(f"{mark} {line.text}", style=style))
+        parts += self._log(result)
+        return Group(head, *(Padding(part, (0, 0, 0, 2), expand=False) for part in parts))
+
+    @property
+    def _width(self) -> int:
+        return max(self.screen.width, _LEAST_WIDTH)
+
+    def _cut(self, text: str) -> str:
+        return cut(one_line(text), self._width - 12)
+
+    def _log(self, result: Table) -> Iterator[RenderableType]:
+        lines = result.text("reason").strip().splitlines()
+        if not lines:
+            return
+        if result.tables("findings"):
+            yield Text("the driver's log", style="dim")
+        middle = len(lines) - _LOG_LINES
+        if middle > 0:
+            half = _LOG_LINES // 2
+            lines = [*lines[:half], f"… {middle} lines …", *lines[-half:]]
+        yield from (Text(f"  {self._cut(each)}", style="dim") for each in lines)
+
+    def _notes(self, profiles: Sequence[Table]) -> None:
+        """Print the notes on each profile, once where all profiles have the same."""
+        found: dict[str, list[str]] = {}
+        for profile in profiles:
+            for note in summary.notes(profile):
+                found.setdefault(note, []).append(profile.text("name"))
+        for note, names in found.items():
+            self._say(f"{', '.join(names)}: {note}")
+
+    def _last_words(self, run: Table) -> None:
+        client = run.table("client")
+        words = one_line(f"{client.text('implementation')} {client.text('version')}")
+        verdicts = summary.plural(len(run.tables("results")), "verdict")
+        self._say(
+            f"{cut(words, _LONGEST_NAME)} · {verdicts} in {run.number('seconds'):.1f} s · "
+            f"real sockets, real faults, {run.table('time').text('said')}"
+        )
+        self._say(run.table("specification").text("said"))
+
+
+def _pairs() -> Grid:
+    """Return a grid of names and values, which are folded where they have no blank, never cut."""
+    grid = Grid.grid(padding=(0, 2))
+    grid.add_column()
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _rules(result: Table, rules: Table) -> RenderableType:
+    cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
+    grid = _pairs()
+    for rule in sorted(cited) or result.texts("requires"):
+        known = rules.table(rule)
+        grid.add_row(Text(f"{rule} {known.text('level')}", style="bold"), Text(known.text("text")))
+        grid.add_row("", Text(known.text("source"), style="dim"))
+    return grid
+
+
+def _finding(finding: Table) -> RenderableType:
+    grid = _pairs()
+    missed = "  (the case did not get to its own rule)" if finding.flag("not_reached") else ""
+    head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
+    grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))
+    grid.add_row("  actual", Text(cut(finding.text("actual"), _LONGEST_VALUE), style="red"))
+    return Group(head, grid)
+
+
+def _summary(profiles: Sequence[Table]) -> RenderableType:
+    grid = Grid(box=None, pad_edge=False, padding=(0, 2))
+    for name in ("profile", "verdict", "MUST", "SHOULD", "cases"):
+        grid.add_column(name, header_style="dim", overflow="fold")
+    for profile in profiles:
+        name, rank = profile.text("name"), profile.text("rank")
+        if rank == "not declared by the driver":
+            grid.add_row(name, rank, "-", "-", "-")
+            continue
+        musts = ("-", "-") if rank == "nothing ran" else _levels(profile)
+        said = (Text(each) for each in (*musts, summary.counts(profile)))
+        grid.add_row(name, verdict(profile), *said)
+    return grid
+
+
+def _levels(profile: Table) -> tuple[str, str]:
+    return summary.level(profile, "MUST"), summary.level(profile, "SHOULD")
+
+
+def verdict(profile: Table) -> Text:
+    """Return the verdict of a profile as a reader sees it; a plain one is in capitals."""
+    rank, words = profile.text("rank"), profile.text("verdict")
+    head, style = _RANKS[rank]
+    beginning = rank if words.startswith(rank) else "conforms"
+    return Text(f"{head}{words.removeprefix(beginning)}", style=style)
+
+
+def _given_up(results: Sequence[Table]) -> Iterator[str]:
+    found: dict[str, int] = {}
+    for result in results:
+        for each in result.tables("unjudged"):
+            said = f"{each.text('word')} {each.text('why')}"
+            found[said] = found.get(said, 0) + 1
+    return (f"{number} of {said}" for said, number in found.items())

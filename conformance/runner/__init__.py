@@ -1,0 +1,1 @@
+"""Plays cases with a client and its backend."""

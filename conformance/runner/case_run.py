@@ -1,0 +1,327 @@
+"""One case on its stage: a client driven through the steps, its backend recorded beside it.
+
+Here steps are taken, sleeps are woken, and it is decided when a case is over, be it because nothing
+happens any more or because it goes on without end. `judgement` says afterwards what it means.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Final, Protocol, assert_never
+
+from attrs import define, field
+
+from conformance.casefile.model import (
+    Advance,
+    Await,
+    Case,
+    Elapse,
+    OpenGate,
+    Operate,
+    Push,
+    Step,
+    Until,
+    Verb,
+    Wake,
+)
+from conformance.drive.connection import Conversation, Recorder, patiently
+from conformance.strict_data import Json
+from conformance.trace.events import (
+    Event,
+    Quiet,
+    Settled,
+    SleepEnded,
+    Slept,
+    Woken,
+)
+
+_MOST_EVENTS: Final = 2_000
+"""A trace that grows past this many events is a client, or a driver, that goes on without end."""
+_EVENTS_PER_ATTEMPT: Final = 14
+_MOST_ATTEMPTS: Final = 10_000
+_LATE: Final = (".closed", ".ended")
+_CALM_ROUNDS: Final = 4
+"""To connect, to send and to be heard takes three turns."""
+
+
+class Backend(Protocol):
+    """What a stage needs of the backend beside the requests that reach it."""
+
+    @property
+    def base_url(self) -> str:
+        """Where the client finds it."""
+        ...
+
+    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
+        """Append events to the log of the job that was last asked about."""
+        ...
+
+    def open_gate(self, name: str) -> None:
+        """Let whatever waits at a gate go on."""
+        ...
+
+
+@define
+class Stage:
+    """Plays one case.
+
+    `stuck` says what a step waited for in vain, `unanswered` which operations never settled.
+    """
+
+    case: Case
+    profile: str
+    conversation: Conversation
+    recorder: Recorder
+    patience: float
+    rounds: int = 1
+    """So many round trips lie between a sleep and its automatic wake: an eager client shows."""
+    stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
+    unanswered: tuple[str, ...] = field(default=(), init=False)
+    _waited: bool = field(default=False, init=False)
+    _detached: bool = field(default=False, init=False)
+    _asleep: dict[int, Slept] = field(factory=dict[int, Slept], init=False)
+    _names: dict[int, str] = field(factory=dict[int, str], init=False)
+    _advanced: float = field(default=0.0, init=False)
+    _noted: int = field(default=0, init=False)
+    _under_way: int | None = field(default=None, init=False)
+    _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
+    """When each sleep is over: by how many milliseconds the clock has to be advanced for it."""
+
+    async def play(self, backend: Backend) -> None:
+        """Open the case, take its steps, let it settle, close it."""
+        self.recorder.trace.listen(self._on_event)
+        self.conversation.listen(self.recorder)
+        config = {"profile": self.profile, **self.case.config, "base_url": backend.base_url}
+        self.conversation.ask("open", "open", {"case": self.case.id, "config": config})
+        if await self._settled("open") and self.recorder.trace.first("open.resolved"):
+            for number, step in enumerate(self.case.steps, 1):
+                if not await self._take(f"step {number}", step, backend):
+                    break
+            await self._let_settle()
+        self.unanswered = tuple(self.conversation.unanswered)
+        if not self.unanswered and self.conversation.broken is None:
+            await self._close()
+
+    async def _take(  # noqa: C901, PLR0911, PLR0912 - one arm per step
+        self, where: str, step: Step, backend: Backend
+    ) -> bool:
+        match step:
+            case Await():
+                return await self._settled(step.operation)
+            case Until():
+                return await self._seen(where, step.events)
+            case Operate() | Elapse() | Advance() | Wake() | Push() | OpenGate():
+                if not await self._seen(where, step.after):
+                    return False
+            case _:
+                assert_never(step)
+        if not isinstance(step, Operate) and not await self._in_step(where):
+            return False
+        match step:
+            case Operate():
+                return await self._operate(step)
+            case Elapse():
+                return await self._elapse(where, step)
+            case Advance():
+                return await self._advance(where, step.ms)
+            case Wake():
+                return await self._wake_named(where, step.sleep)
+            case Push():
+                backend.push(step.frames)
+            case OpenGate():
+                backend.open_gate(step.gate)
+            case _:
+                assert_never(step)
+        return True
+
+    async def _operate(self, step: Operate) -> bool:
+        reason: dict[str, Json] = {"reason": "the case aborts"}
+        arguments = reason if step.verb is Verb.ABORT else {}
+        self.conversation.ask(step.name, step.verb.value, arguments)
+        self._detached = step.detached
+        return step.detached or await self._settled(step.name)
+
+    async def _in_step(self, where: str) -> bool:
+        """Make sure that the driver has read a detached operation before anything else happens."""
+        if not self._detached:
+            return True
+        self._detached = False
+        if await self._round_trip():
+            return True
+        self._missing(where, "an answer to wake")
+        return False
+
+    async def _round_trip(self) -> bool:
+        # One that is under way already is as good as another.
+        number = self.conversation.beckon() if self._under_way is None else self._under_way
+        return await self._patiently(lambda: self.conversation.came_back(number))
+
+    async def _calm_down(self) -> None:
+        """Go in lock-step with the driver until nothing happens any more.
+
+        What must not happen must have had its chance to: each round trip is a turn for the client
+        and a turn for the backend.
+        """
+        calm = 0
+        while calm < _CALM_ROUNDS and not self.runaway:
+            seen = self._happenings()
+            if not await self._round_trip():
+                return
+            calm = calm + 1 if self._happenings() == seen else 0
+
+    def _happenings(self) -> int:
+        """Count what the trace tells of client and backend; the kit and other programs are neither."""
+        return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
+
+    async def _elapse(self, where: str, step: Elapse) -> bool:
+        """End idle sleeps as they come, up to the time that is to pass."""
+        left = step.ms
+
+        def due() -> list[tuple[int, Slept]]:
+            return [(n, s) for n, s in self._asleep.items() if s.purpose == "idle" and s.ms <= left]
+
+        def over() -> bool:
+            return step.until is not None and self.recorder.trace.first(step.until) is not None
+
+        while not over() and left > 0:
+            if not await self._patiently(lambda: bool(due()) or over()):
+                self._missing(where, step.until or f"a timer of at most {left:g} ms")
+                return False
+            for number, sleep in due()[:1]:
+                left -= max(sleep.ms, 1.0)
+                self._wake(number)
+        return True
+
+    async def _advance(self, where: str, ms: float) -> bool:
+        """Move the driver's clock, once it has read what was sent, and end what is over by then."""
+        await self._calm_down()
+        number = self.conversation.beckon(advance_ms=ms)
+        if not await self._patiently(lambda: self.conversation.came_back(number)):
+            self._missing(where, "an answer to wake")
+            return False
+        self._advanced += ms
+        for due in [n for n in self._asleep if self._over_at[n] <= self._advanced]:
+            self._wake(due)
+        await self._calm_down()
+        return True
+
+    async def _let_settle(self) -> None:
+        """Give every operation its answer and every expected event its time."""
+        assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
+        awaited = [name for each in assertions for name in each.awaited]
+
+        def quiet() -> bool:
+            first = self.recorder.trace.first
+            settled = not self.conversation.unanswered
+            return settled and all(first(name) or self._in_vain(name) for name in awaited)
+
+        if await self._patiently(quiet):
+            await self._calm_down()
+
+    async def _close(self) -> None:
+        self.conversation.ask("close", "close")
+        if not await self._settled("close"):
+            self.unanswered = ("close",)
+
+    async def _settled(self, operation: str) -> bool:
+        return await self._happened(f"{operation}.settled")
+
+    async def _seen(self, where: str, events: tuple[str, ...]) -> bool:
+        for name in events:
+            if not await self._happened(name):
+                self._missing(where, name)
+                return False
+        return True
+
+    async def _happened(self, name: str) -> bool:
+        def seen() -> bool:
+            return self.recorder.trace.first(name) is not None
+
+        if await self._patiently(lambda: seen() or self._in_vain(name)) and not seen():
+            await self._calm_down()
+        return seen()
+
+    def _in_vain(self, name: str) -> bool:
+        """Tell that an event will not come any more, but for what is already on its way.
+
+        A client whose operations have all settled does nothing by itself; only ends may be late.
+        """
+        return not self.conversation.unanswered and not name.endswith(_LATE)
+
+    async def _patiently(self, done: Callable[[], bool]) -> bool:
+        def over() -> bool:
+            return done() or self.runaway
+
+        if not await patiently(self.recorder, self.conversation, self.patience, over):
+            self._waited = True
+            return False
+        return done()
+
+    @property
+    def hung(self) -> bool:
+        """Whether the watchdog ended the case: it was not over, and nothing happened any more."""
+        alive = self.conversation.broken is None and not self.runaway
+        return alive and self._waited and bool(self.unanswered or self.stuck)
+
+    @property
+    def runaway(self) -> bool:
+        """Whether the trace has grown beyond all bounds."""
+        if self.recorder.overfull:
+            return True
+        attempts = self.case.config.get("max_attempts", 0)
+        most = min(attempts, _MOST_ATTEMPTS) if isinstance(attempts, int) else 0
+        allowed = most * _EVENTS_PER_ATTEMPT
+        own = len(self.recorder.trace.events) - self.recorder.foreign
+        return own > _MOST_EVENTS + allowed
+
+    def _missing(self, where: str, name: str) -> None:
+        self.stuck.append((where, name))
+
+    def _on_event(self, event: Event) -> None:
+        match event.fact:
+            case Slept(n=n, purpose=purpose) as slept:
+                self._asleep[n] = slept
+                self._names[n] = event.names[0]
+                self._over_at[n] = self._advanced + slept.ms
+                if purpose != "idle" and event.names[0] not in self.case.hold:
+                    self._wake_after(self.rounds, n)
+            case SleepEnded(n=n):
+                self._asleep.pop(n, None)
+            case Settled(operation=operation) if operation.startswith("wait"):
+                self._quiet_after(_CALM_ROUNDS)
+            case _:
+                pass
+
+    def _quiet_after(self, rounds: int) -> None:
+        """Note when everything that was sent before a wait settled must have arrived.
+
+        Bytes on the loopback interface are there as soon as they are sent; the backend needs a
+        few turns to accept, to read and to record them.
+        """
+        self._under_way = None
+        if self.runaway:
+            return
+        if rounds:
+            after = partial(self._quiet_after, rounds - 1)
+            self._under_way = self.conversation.beckon(after)
+        else:
+            self._noted += 1
+            self.recorder.add(Quiet())
+
+    async def _wake_named(self, where: str, name: str) -> bool:
+        if not await self._seen(where, (name,)):
+            return False
+        self._wake(next(number for number, known in self._names.items() if known == name))
+        return True
+
+    def _wake_after(self, rounds: int, number: int) -> None:
+        if self.runaway or number not in self._asleep:
+            return
+        if rounds:
+            self.conversation.beckon(partial(self._wake_after, rounds - 1, number))
+        else:
+            self._wake(number)
+
+    def _wake(self, number: int) -> None:
+        self._asleep.pop(number, None)
+        self.recorder.add(Woken(number))
+        self.conversation.wake(number)

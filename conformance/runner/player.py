@@ -1,0 +1,245 @@
+"""Playing one case with one driver: from the assignment to the result.
+
+This is where a case gets its nonces, its backend and its verdict, and where it turns out that it
+does not apply to a client.
+"""
+
+import time
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Final
+
+import anyio
+from attrs import define, evolve, field, frozen
+
+from conformance.casefile.loader import filled
+from conformance.casefile.model import Case
+from conformance.casefile.nonces import Draw, Nonces, draw
+from conformance.casefile.requirements import Level, Requirement, load_requirements
+from conformance.drive.connection import Conversation, Recorder, patiently
+from conformance.drive.process import DriverSilent, DriverUnusable
+from conformance.drive.protocol import PROTOCOL, Identity
+from conformance.runner.backend import Backends
+from conformance.runner.case_run import Stage
+from conformance.runner.stack import Stack
+from conformance.trace.events import Trace
+from conformance.verdict.judge import Play, does_not_apply, judge
+from conformance.verdict.result import CaseResult, verdict_of
+from conformance.verdict.scope import is_newer
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import Adapted, TimeMode, Timing
+from conformance.words import PROBED, VIRTUAL_CLOCK
+from mock_server import ScenarioError
+
+ASLEEP: Final = (
+    f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit ends none of them; "
+    f"declare {VIRTUAL_CLOCK}, or sleep for real and announce nothing"
+)
+_HELLO_FACTOR: Final = 4
+"""The start of a driver, which may have to load a lot, deserves so many times the patience."""
+_HELLO_MOST: Final = 8
+"""And at the most so many times, whatever it does meanwhile."""
+
+
+@frozen
+class Assignment:
+    """One case under one profile, with its place in the run."""
+
+    place: int
+    case: Case
+    profile: str
+
+
+@frozen
+class Rules:
+    """What a client is judged by. `strict` lets proposals count outside `hardened` as well."""
+
+    known: Mapping[str, Requirement] = field(factory=load_requirements)
+    strict: bool = False
+    version: str = ""
+    """Rules that are newer than this version of the specification do not count; empty: all do."""
+
+    def judged(self, result: CaseResult, play: Play) -> CaseResult:
+        """Return `result` with what a play comes to under these rules."""
+        if why := does_not_apply(play):
+            return evolve(result, verdict=Verdict.NOT_APPLICABLE, reason=why, findings=())
+
+        def binding(rule: str) -> bool:
+            requirement = self.known[rule]
+            newer = bool(self.version) and is_newer(requirement.since, self.version)
+            counts = requirement.counts(play.profile, strict=self.strict)
+            return requirement.level is Level.MUST and counts and not newer
+
+        findings = judge(play)
+        return evolve(result, verdict=verdict_of(findings, binding), findings=findings)
+
+
+@frozen
+class Played:
+    """A result, the play that it was judged from, and the rules that it was judged by."""
+
+    result: CaseResult
+    play: Play
+    rules: Rules
+    hung: bool = False
+    """Whether the case ended only because nothing happened any more."""
+
+    def again(self) -> CaseResult:
+        """Judge once more: a request may have come since the case was closed."""
+        if not self.play.trace.events:
+            return self.result
+        return self.rules.judged(self.result, self.play)
+
+
+@define
+class Player:
+    """Plays assignments with the drivers of one client, all in the same time."""
+
+    backends: Backends
+    identity: Identity
+    timing: Timing
+    patience: float
+    rounds: int = 1
+    stack: Stack | None = None
+    rules: Rules = field(factory=Rules)
+    draw: Draw = draw
+
+    async def play(self, assignment: Assignment, conversation: Conversation) -> Played:
+        """Play one case, unless it does not apply."""
+        nonces = Nonces(self.draw(), str(assignment.case.config.get("token", "")))
+        adapted = self.timing.adapt(filled(assignment.case, nonces, self.rules.known))
+        lacking = self._lacking(adapted.case)
+        why = adapted.unplayable or _undeclared(lacking) or self._unseen(adapted.case)
+        if assignment.profile not in self.identity.profiles:
+            why = f"the driver does not declare the profile {assignment.profile}"
+        if why:
+            return self._not_played(assignment, Verdict.NOT_APPLICABLE, why, lacking)
+        try:
+            return await self._play(assignment, adapted, nonces, conversation)
+        except ScenarioError as error:
+            return self._not_played(assignment, Verdict.ERROR, f"server: {error}")
+
+    async def _play(
+        self,
+        assignment: Assignment,
+        adapted: Adapted,
+        nonces: Nonces,
+        conversation: Conversation,
+    ) -> Played:
+        began = time.monotonic()
+        case, profile = adapted.case, assignment.profile
+        recorder, logged = Recorder(), conversation.logged
+        patience = self.patience + adapted.silence
+        stage = Stage(case, profile, conversation, recorder, patience, self.rounds)
+        backend = await self.backends.open(case, nonces, recorder, conversation.drain)
+        await stage.play(backend)
+        self.backends.release(backend)
+        play = Play(
+            case=case,
+            profile=profile,
+            trace=recorder.trace,
+            stuck=stage.stuck,
+            unanswered=stage.unanswered,
+            broken=conversation.broken,
+            endless=stage.runaway,
+            log=conversation.log_since(logged),
+        )
+        if stage.hung and conversation.announced:
+            unplayed = self._not_played(assignment, Verdict.ERROR, ASLEEP)
+            return evolve(unplayed, hung=True)
+        result = CaseResult(
+            case=case,
+            profile=profile,
+            verdict=Verdict.PASS,
+            findings=(),
+            trace=recorder.trace,
+            reason=conversation.log if conversation.broken else "",
+            seconds=time.monotonic() - began,
+            unjudged=adapted.unjudged,
+            nonces=nonces,
+            endless=stage.runaway,
+        )
+        return Played(self.rules.judged(result, play), play, self.rules, stage.hung)
+
+    def _lacking(self, case: Case) -> tuple[str, ...]:
+        """Return the capabilities that a case needs and the driver does not declare."""
+        return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))
+
+    def _unseen(self, case: Case) -> str:
+        """Say what the HTTP stack under the client lacks for a case, or nothing."""
+        needs = [need for need in case.needs if need in PROBED]
+        return "" if self.stack is None else self.stack.lacking(needs)
+
+    def _not_played(
+        self,
+        assignment: Assignment,
+        verdict: Verdict,
+        reason: str,
+        lacking: tuple[str, ...] = (),
+    ) -> Played:
+        unplayed = _unplayed(assignment, verdict, reason, lacking)
+        return Played(unplayed, _nothing(assignment), self.rules)
+
+    def without_driver(self, assignment: Assignment, error: DriverUnusable) -> Played:
+        """Judge a case whose driver could not be started again: it fails, the driver is known."""
+        play = evolve(_nothing(assignment), broken=f"the driver {error}")
+        unplayed = self.rules.judged(_unplayed(assignment, Verdict.FAIL, ""), play)
+        return Played(unplayed, play, self.rules, hung=isinstance(error, DriverSilent))
+
+
+def _undeclared(lacking: Sequence[str]) -> str:
+    return f"the driver does not declare {', '.join(lacking)}" if lacking else ""
+
+
+@asynccontextmanager
+async def driver_of(
+    command: Sequence[str], patience: float, mode: TimeMode | None
+) -> AsyncGenerator[Conversation, None]:
+    """Start a driver and let it introduce itself; raises DriverUnusable if it cannot."""
+    conversation = Conversation(command)
+    conversation.start()
+    failure: DriverUnusable | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(conversation.read)
+        try:
+            await _introduce(conversation, patience, mode or TimeMode.VIRTUAL)
+            yield conversation
+        except DriverUnusable as error:
+            # Out of the group it would come as an exception group.
+            failure = error
+        finally:
+            await conversation.stop()
+    if failure is not None:
+        raise failure
+
+
+async def _introduce(conversation: Conversation, patience: float, mode: TimeMode) -> None:
+    recorder = Recorder()
+    conversation.listen(recorder)
+    conversation.ask("hello", "hello", {"protocol": PROTOCOL, "time": mode.value})
+    began = time.monotonic()
+
+    def answered() -> bool:
+        return recorder.trace.first("hello.settled") is not None
+
+    silence, most = patience * _HELLO_FACTOR, patience * _HELLO_MOST
+    await patiently(recorder, conversation, silence, answered, most=most)
+    conversation.introduce(recorder, time.monotonic() - began)
+
+
+def _unplayed(
+    assignment: Assignment, verdict: Verdict, reason: str, lacking: tuple[str, ...] = ()
+) -> CaseResult:
+    return CaseResult(
+        case=assignment.case,
+        profile=assignment.profile,
+        verdict=verdict,
+        findings=(),
+        trace=Trace(),
+        reason=reason,
+        lacking=lacking,
+    )
+
+
+def _nothing(assignment: Assignment) -> Play:
+    return Play(case=assignment.case, profile=assignment.profile, trace=Trace())

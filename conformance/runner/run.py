@@ -1,0 +1,263 @@
+"""A whole run: which cases play under which profiles, in how many lanes, with which drivers.
+
+Drivers that die are started again. A request may come late, so every result is judged again when
+the run is over. A run that is stopped keeps what it has, and says what it has not.
+"""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+import anyio
+from attrs import define, field, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.nonces import Draw, draw
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.drive.connection import Conversation
+from conformance.drive.process import DriverUnusable
+from conformance.drive.protocol import Identity
+from conformance.runner.backend import Backends
+from conformance.runner.player import (
+    ASLEEP,
+    Assignment,
+    Played,
+    Player,
+    Rules,
+    driver_of,
+)
+from conformance.runner.probe import probe, worth_probing
+from conformance.runner.stack import Stack
+from conformance.strict_data import UsageError
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
+
+PATIENCE: Final = 5.0
+"""Seconds of silence after which nothing more is expected to happen."""
+_TRUST: Final = 5
+"""A driver that worked before may hang in so many times as many templates before a run stops."""
+
+
+@frozen(kw_only=True)
+class Plan:
+    """What is to run. `isolate` starts a new driver process for every case."""
+
+    command: Sequence[str]
+    cases: Sequence[Case]
+    profiles: Sequence[str] = PROFILE_NAMES
+    lanes: int = 1
+    isolate: bool = False
+    patience: float = PATIENCE
+    max_hung: int | None = None
+    """Once so many templates have hung, the rest is not played; None: none is too many."""
+    only_if_useless: bool = False
+    """Whether `max_hung` counts only cases in a row, and more of them once any has ended."""
+    rounds: int = 1
+    """Round trips between a sleep and its automatic wake: more of them catch more eagerness."""
+    time: TimeMode | None = None
+    """Whose time to judge by; None: virtual where the driver has it, else scaled."""
+    strict: bool = False
+    """Whether proposals count outside the profile `hardened` as well."""
+    version: str = ""
+    """The version of the specification whose rules count, and no newer ones; empty: all of them."""
+    draw: Draw = draw
+    """Where the nonces of the cases come from."""
+    note: Callable[[str], None] = lambda _: None
+    """Called with what a reader should know before the first result."""
+    wanted: Callable[[Case], bool] = lambda _: True
+    """Asked right before a case is played: one that is not wanted any more is left out."""
+
+
+@frozen(kw_only=True)
+class Outcome:
+    """What a run came to, in the order of the catalogue, profile by profile."""
+
+    identity: Identity
+    results: Sequence[CaseResult]
+    seconds: float
+    stopped: str = ""
+    """Why the run ended early; empty if it is complete."""
+    left: int = 0
+    """How many cases were not played for that, under profiles that the driver declares."""
+    interrupted: bool = False
+    """Whether it ended early because the kit was told to."""
+    total: int = 0
+    """How many cases there were to play, under profiles that the driver declares."""
+    timing: Timing = IN_VIRTUAL_TIME
+    stack: Stack | None = None
+    """What the start-up probe found, if a case needed it."""
+
+
+def assignments(plan: Plan) -> Sequence[Assignment]:
+    """Return everything that is to run, profile by profile."""
+    chosen = (
+        (case, profile)
+        for profile in plan.profiles
+        for case in plan.cases
+        if profile in case.profiles
+    )
+    return [Assignment(place, case, profile) for place, (case, profile) in enumerate(chosen)]
+
+
+async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
+    """Play a plan; raises DriverUnusable when there is no driver to speak to."""
+    course = Course(plan, on_result)
+    await course.play()
+    return course.outcome()
+
+
+@define
+class Course:
+    """One run, to be asked for its outcome when it is over, or when it was cancelled."""
+
+    plan: Plan
+    on_result: Callable[[CaseResult], None]
+    chosen: Sequence[Assignment] = field(init=False)
+    queue: Iterator[Assignment] = field(init=False)
+    player: Player | None = None
+    """How every lane plays; the first driver that says hello decides."""
+    unusable: DriverUnusable | None = None
+    stopped: str = ""
+    results: dict[int, Played] = field(factory=dict[int, Played])
+    beginning: anyio.Lock = field(factory=anyio.Lock)
+    _began: float = field(factory=time.monotonic, init=False)
+    _hung: set[str] = field(factory=set[str], init=False)
+    _useful: bool = field(default=False, init=False)
+    _asleep: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Choose what is to run."""
+        self.chosen = assignments(self.plan)
+        self.queue = iter(self.chosen)
+
+    async def play(self) -> None:
+        """Play everything; raises DriverUnusable when there is no driver to speak to."""
+        if not math.isfinite(self.plan.patience):
+            raise UsageError("patience", f"{self.plan.patience} is not a number of seconds")
+        async with (
+            Backends.opened(len(self.chosen), self.plan.note) as backends,
+            anyio.create_task_group() as group,
+        ):
+            for _ in range(self.plan.lanes):
+                group.start_soon(_Lane(self, backends).work)
+        if self.unusable is not None:
+            raise self.unusable
+
+    def outcome(self, interrupted: str = "") -> Outcome:
+        """Return what the run came to; raises DriverUnusable if it has not even begun."""
+        if self.player is None:
+            raise DriverUnusable(interrupted or "was never asked anything: no case was chosen")
+        declared = [a for a in self.chosen if a.profile in self.player.identity.profiles]
+        left = sum(1 for each in declared if each.place not in self.results)
+        stopped = (self.stopped or interrupted) if left else ""
+        return Outcome(
+            identity=self.player.identity,
+            results=[self.results[place].again() for place in sorted(self.results)],
+            seconds=time.monotonic() - self._began,
+            stopped=stopped,
+            left=left if stopped else 0,
+            total=len(declared),
+            timing=self.player.timing,
+            stack=self.player.stack,
+        )
+
+    def next(self) -> Assignment | None:
+        """Return what is to be played next, unless there is nothing to play it with."""
+        if self.unusable is not None or self.stopped:
+            return None
+        wanted = self.plan.wanted
+        return next((each for each in self.queue if wanted(each.case)), None)
+
+    def keep(self, assignment: Assignment, played: Played) -> None:
+        """Keep a result and tell whatever follows the run."""
+        self.results[assignment.place] = played
+        self._count(assignment.case, played)
+        self.on_result(played.result)
+
+    def tell_of_sleeps(self, conversation: Conversation) -> None:
+        """Say, once in a run, that sleeps are announced which the kit does not end."""
+        if conversation.announced and not self._asleep:
+            self._asleep = True
+            self.plan.note(ASLEEP)
+
+    def _count(self, case: Case, played: Played) -> None:
+        """Count templates that hang: a client that does not come to an end takes all the patience.
+
+        Crashes and endless loops are verdicts like any other, and quick ones.
+        """
+        template = case.id.partition("[")[0]
+        gaps = self.player.identity.declared_gaps if self.player is not None else ()
+        ended = played.result.verdict is not Verdict.NOT_APPLICABLE and played.play.broken is None
+        if played.hung and case.id not in gaps and template not in gaps:
+            self._hung.add(template)
+        elif not played.hung and ended and self.plan.only_if_useless:
+            self._useful = True
+            self._hung.clear()
+        most = self.plan.max_hung
+        if most is not None and len(self._hung) >= most * (_TRUST if self._useful else 1):
+            hung = f"{len(self._hung)} cases hung, for {self.plan.patience:g} s each"
+            self.stopped = hung + (" and in a row" if self.plan.only_if_useless else "")
+
+    async def begin(self, conversation: Conversation, backends: Backends) -> Player:
+        """Settle with the first driver how to play; raises DriverUnusable."""
+        async with self.beginning:
+            if self.player is None:
+                identity = conversation.introduced()
+                timing = Timing.of(self.plan.time, identity)
+                player = Player(
+                    backends,
+                    identity,
+                    timing,
+                    self.plan.patience,
+                    self.plan.rounds,
+                    rules=Rules(strict=self.plan.strict, version=self.plan.version),
+                    draw=self.plan.draw,
+                )
+                if worth_probing(self.plan.cases):
+                    player.stack = await probe(player, conversation, self.plan.profiles)
+                    self.plan.note(str(player.stack))
+                self.player = player
+            return self.player
+
+
+@define
+class _Lane:
+    """Plays one case after the other, with a new driver whenever one is spent."""
+
+    course: Course
+    backends: Backends
+
+    async def work(self) -> None:
+        """Play assignments until there are none."""
+        following = self.course.next()
+        plan = self.course.plan
+        while following is not None:
+            assignment = following
+            try:
+                async with driver_of(plan.command, plan.patience, plan.time) as conversation:
+                    first = self.course.player is None
+                    player = await self.course.begin(conversation, self.backends)
+                    if first and (conversation.broken or conversation.unanswered):
+                        continue  # the probe has worn it out
+                    following = await self._play_with(player, conversation, assignment)
+            except DriverUnusable as error:
+                if self.course.player is None:
+                    self.course.unusable = error
+                    return
+                self.course.keep(assignment, self.course.player.without_driver(assignment, error))
+                following = self.course.next()
+
+    async def _play_with(
+        self, player: Player, conversation: Conversation, assignment: Assignment
+    ) -> Assignment | None:
+        """Play with one driver as long as it lasts; return what is left to another one."""
+        following: Assignment | None = assignment
+        while following is not None:
+            self.course.keep(following, await player.play(following, conversation))
+            self.course.tell_of_sleeps(conversation)
+            following = self.course.next()
+            if self.course.plan.isolate or conversation.broken or conversation.unanswered:
+                break
+        return following

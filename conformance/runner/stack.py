@@ -1,0 +1,58 @@
+"""What the start-up probe can find out about the HTTP stack under a client."""
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from conformance.words import PROBED
+
+_FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
+"""How the end of a body is marked, by the word that a case can need."""
+_ABILITY: Final = "tell a truncated body from a complete one"
+
+
+class Sight(Enum):
+    """Whether a body that was cut off looks cut off to a client."""
+
+    TOLD = "told from a clean end"
+    MISSED = "taken for a clean end"
+    UNKNOWN = "not found out"
+
+
+_ANSWER: Final[Mapping[Sight, str]] = {
+    Sight.TOLD: "yes",
+    Sight.MISSED: "no",
+    Sight.UNKNOWN: "not known",
+}
+
+
+@frozen
+class Stack:
+    """What was found, by the words that a case can need; `why` says why something was not."""
+
+    sights: Mapping[str, Sight]
+    why: str = ""
+
+    def lacking(self, needs: Sequence[str]) -> str:
+        """Say why cases that need these do not apply, or nothing."""
+        for need in needs:
+            sight = self.sights.get(need, Sight.UNKNOWN)
+            if sight is not Sight.TOLD:
+                why = f": {self.why}" if sight is Sight.UNKNOWN and self.why else ""
+                return f"the client's HTTP stack lacks {need}, a cut body is {sight.value}{why}"
+        return ""
+
+    def __str__(self) -> str:
+        found = set(self.sights.values())
+        head = f"This client cannot always {_ABILITY}"
+        if found == {Sight.TOLD}:
+            head = f"This client can {_ABILITY}"
+        if found == {Sight.UNKNOWN}:
+            head = f"The kit could not find out whether this client can {_ABILITY}"
+        answers = ", ".join(
+            f"{_FRAMING[name]}: {_ANSWER[each]}" for name, each in self.sights.items()
+        )
+        why = f": {self.why}" if self.why else ""
+        return f"{head} ({answers}){why}."

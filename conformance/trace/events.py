@@ -1,0 +1,272 @@
+"""The one ordered trace of a case: what the wire showed, what the driver said, what the kit did.
+
+It knows the closed set of things that can happen and the name by which a case refers to each
+(`stream#2.frame#1`, `callback.log#2`, `wait.settled`). It refuses to know what should happen.
+
+Order is the order of causes. The kit reads what the driver has already written before it records a
+request, so a callback that ran before a request stands before it.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, TypeAlias, TypeVar
+
+from attrs import define, field, frozen
+
+from conformance.strict_data import Json
+
+ROUTES: Final = (
+    "create",
+    "stream",
+    "cancel",
+    "job",
+    "chat",
+    "projects",
+    "anonymous",
+    "me",
+    "other",
+)
+CALLBACKS: Final = ("started", "log", "checkpoint", "completed", "failed")
+VERBS: Final = ("start", "wait", "cancel", "abort")
+
+
+@frozen
+class Connected:
+    """The client opened a connection."""
+
+    connection: int
+
+
+@frozen
+class Requested:
+    """A whole request arrived. `headers` have lower-case names; `body` is text, bytes replaced."""
+
+    route: str
+    attempt: int
+    method: str
+    target: str
+    headers: tuple[tuple[str, str], ...]
+    body: str
+    connection: int
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of the header called `name`, or None."""
+        return next((value for key, value in self.headers if key == name), None)
+
+
+@frozen
+class Responded:
+    """The backend sent a response head."""
+
+    route: str
+    attempt: int
+    status: int
+
+
+@frozen
+class Framed:
+    """The backend sent one frame, or one piece that a script calls a frame; `data` is its bytes."""
+
+    route: str
+    attempt: int
+    index: int
+    id: str | None
+    event: str | None
+    data: bytes = field(default=b"", repr=False)
+
+
+@frozen
+class Ended:
+    """An exchange ended, cleanly or not; `by` is server or client."""
+
+    route: str
+    attempt: int
+    how: str
+    by: str
+
+
+@frozen
+class Closed:
+    """A connection was closed; `exchanges` are the exchanges that it had carried."""
+
+    connection: int
+    how: str
+    by: str
+    exchanges: tuple[str, ...]
+
+
+@frozen
+class Called:
+    """The kit asked the driver for an operation."""
+
+    operation: str
+
+
+@frozen
+class Failure:
+    """How an operation failed: the kind is judged, the message never."""
+
+    kind: str
+    code: int | None
+    message: str
+
+
+@frozen
+class Settled:
+    """The driver answered for an operation, with a result or a failure."""
+
+    operation: str
+    ok: Mapping[str, Json]
+    failure: Failure | None
+
+
+@frozen
+class CallbackRan:
+    """The driver's application was called back; `data` has the wire's names."""
+
+    name: str
+    data: Json
+
+
+@frozen
+class Slept:
+    """The client wants to sleep; `n` is the driver's number of that sleep."""
+
+    n: int
+    ms: float
+    purpose: str
+
+
+@frozen
+class Woken:
+    """The kit let a sleep end."""
+
+    n: int
+
+
+@frozen
+class SleepEnded:
+    """A sleep ended; `why` is woken, aborted or cancelled."""
+
+    n: int
+    why: str
+
+
+@frozen
+class Quiet:
+    """Whatever the client had sent before the last wait settled has arrived by now."""
+
+
+@frozen
+class Stranger:
+    """A request of another program reached the backend. It was refused, and is never judged."""
+
+    method: str
+    path: str
+
+
+@frozen
+class Noted:
+    """A line for the reader: a log of the driver, a step of the kit. Never judged."""
+
+    who: str
+    text: str
+
+
+Fact: TypeAlias = (
+    Connected
+    | Requested
+    | Responded
+    | Framed
+    | Ended
+    | Closed
+    | Called
+    | Settled
+    | CallbackRan
+    | Slept
+    | Woken
+    | SleepEnded
+    | Quiet
+    | Stranger
+    | Noted
+)
+F = TypeVar("F", bound=Fact)
+
+
+@frozen
+class Event:
+    """One entry of a trace. `at` is in seconds since its start: for the reader, never judged."""
+
+    seq: int
+    at: float
+    names: tuple[str, ...]
+    fact: Fact
+
+
+@define
+class Trace:
+    """An append-only list of events, with the first event of every name."""
+
+    events: list[Event] = field(factory=list[Event])
+    _first: dict[str, Event] = field(factory=dict[str, Event], alias="first")
+    _counts: dict[str, int] = field(factory=dict[str, int], alias="counts")
+    _sleeps: dict[int, str] = field(factory=dict[int, str], alias="sleeps")
+    _listeners: list[Callable[[Event], None]] = field(
+        factory=list[Callable[[Event], None]], alias="listeners"
+    )
+
+    def listen(self, listener: Callable[[Event], None]) -> None:
+        """Call `listener` with every event from now on."""
+        self._listeners.append(listener)
+
+    def append(self, fact: Fact, at: float) -> Event:
+        """Put `fact` at the end and return its event."""
+        event = Event(len(self.events) + 1, at, tuple(self._names(fact)), fact)
+        self.events.append(event)
+        for name in event.names:
+            self._first.setdefault(name, event)
+        for listener in self._listeners:
+            listener(event)
+        return event
+
+    def first(self, name: str) -> Event | None:
+        """Return the first event called `name`, or None."""
+        return self._first.get(name)
+
+    def of(self, kind: type[F]) -> Iterator[tuple[Event, F]]:
+        """Yield the events of one kind with their facts, in order."""
+        for event in self.events:
+            if isinstance(event.fact, kind):
+                yield event, event.fact
+
+    def _number(self, word: str) -> str:
+        self._counts[word] = self._counts.get(word, 0) + 1
+        return f"{word}#{self._counts[word]}"
+
+    def _names(self, fact: Fact) -> Iterator[str]:  # noqa: C901 - one arm per fact
+        match fact:
+            case Requested(route=route, attempt=attempt):
+                yield from (f"{route}#{attempt}", f"{route}#{attempt}.requested")
+            case Responded(route=route, attempt=attempt):
+                yield f"{route}#{attempt}.responded"
+            case Framed(route=route, attempt=attempt, index=index):
+                yield f"{route}#{attempt}.frame#{index}"
+            case Ended(route=route, attempt=attempt):
+                yield f"{route}#{attempt}.ended"
+            case Closed(exchanges=exchanges):
+                yield from (f"{exchange}.closed" for exchange in exchanges)
+            case Called(operation=operation):
+                yield f"{operation}.called"
+            case Settled(operation=operation, failure=failure):
+                how = "resolved" if failure is None else "rejected"
+                yield from (f"{operation}.settled", f"{operation}.{how}")
+            case CallbackRan(name=name):
+                yield from (self._number("callback"), self._number(f"callback.{name}"))
+            case Slept(n=n, purpose=purpose):
+                self._sleeps[n] = self._number("idle" if purpose == "idle" else "sleep")
+                yield self._sleeps[n]
+            case Woken(n=n):
+                yield from (f"{self._sleeps[n]}.woken" for _ in range(n in self._sleeps))
+            case SleepEnded(n=n):
+                yield from (f"{self._sleeps[n]}.ended" for _ in range(n in self._sleeps))
+            case Connected() | Quiet() | Stranger() | Noted():
+                return

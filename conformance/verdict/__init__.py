@@ -1,0 +1,1 @@
+"""From what a case found to an exit status."""

@@ -1,0 +1,239 @@
+"""What a verdict claims: the part of the protocol that a client was shown to keep.
+
+A plain "conforms" is for the whole surface of the founding document. What a driver leaves out, what
+it answers with `unsupported`, what it cannot open and what was never played makes the claim smaller,
+and the claim says so. What only the kit needs to look closer (a clock, a random source) does not.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.model import Case, Operate
+from conformance.drive.protocol import Identity
+from conformance.trace.events import Failure, Settled
+from conformance.verdict.result import CaseResult
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode, Timing
+
+_OPERATIONS: Final = ("start", "wait")
+"""What every client has; a driver cannot leave them undeclared."""
+SURFACE: Final = (
+    *_OPERATIONS,
+    "cancel",
+    "abort",
+    "concurrent",
+    "callbacks.async",
+    "config.backoff",
+)
+HARDENED: Final = (*SURFACE, "attach", "config.idle")
+
+
+class Rank(Enum):
+    """How much a verdict on one profile claims."""
+
+    CONFORMS = "conforms"
+    IN_PART = "conforms in part"
+    KNOWN_FAILURES = "conforms but for known failures"
+    FAILS = "does not conform"
+    NOT_JUDGED = "not judged"
+    PARTIAL = "not judged in full"
+    NOTHING_RAN = "nothing ran"
+    UNDECLARED = "not declared by the driver"
+
+
+@frozen(kw_only=True)
+class Claim:
+    """The verdict on one profile. `words` are what every report shows."""
+
+    rank: Rank
+    words: str
+    holds: tuple[str, ...] = ()
+    lacks: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+    """What could not be looked at closely enough; the claim is none the smaller for it."""
+    unplayed: int = 0
+
+
+@frozen(kw_only=True)
+class Judged:
+    """Everything about one profile that a claim rests on."""
+
+    profile: str
+    results: Sequence[CaseResult]
+    identity: Identity
+    scope: Scope
+    timing: Timing
+    stopped: str = ""
+    """Why the run ended early, or nothing."""
+
+    @property
+    def surface(self) -> tuple[str, ...]:
+        """The parts of the protocol that a plain verdict needs."""
+        return HARDENED if self.profile == "hardened" else SURFACE
+
+    @property
+    def unplayed(self) -> int:
+        """How many of the chosen cases never had their turn."""
+        planned = self.scope.chosen.get(self.profile, len(self.results))
+        return max(0, planned - len(self.results))
+
+
+def claim(judged: Judged) -> Claim:
+    """Return what the results of a profile allow to be claimed."""
+    if judged.profile not in judged.identity.profiles:
+        return Claim(rank=Rank.UNDECLARED, words=Rank.UNDECLARED.value)
+    counts = Counter(result.verdict for result in judged.results)
+    if (rank := _refused(judged, counts)) is not None:
+        words = f"{rank.value}{_early(judged, '; not judged in full: ')}"
+        return Claim(rank=rank, words=words, unplayed=judged.unplayed)
+    if judged.unplayed:
+        rank = Rank.PARTIAL
+        words = f"{rank.value}{_early(judged, ': ')}"
+        return Claim(rank=rank, words=words, unplayed=judged.unplayed)
+    return _of_what_ran(judged, counts)
+
+
+def _refused(judged: Judged, counts: Mapping[Verdict, int]) -> Rank | None:
+    if counts[Verdict.ERROR]:
+        return Rank.NOT_JUDGED
+    if any(result.verdict.fails for result in judged.results):
+        return Rank.FAILS
+    if len(judged.results) == counts[Verdict.NOT_APPLICABLE] and not judged.unplayed:
+        return Rank.NOTHING_RAN
+    return None
+
+
+def _early(judged: Judged, before: str) -> str:
+    if not judged.unplayed:
+        return ""
+    why = f" ({judged.stopped})" if judged.stopped else ""
+    planned = judged.scope.chosen.get(judged.profile, 0)
+    return f"{before}{judged.unplayed} of {planned} cases were not played{why}"
+
+
+def _of_what_ran(judged: Judged, counts: Mapping[Verdict, int]) -> Claim:
+    holds, lacks = _parts(judged)
+    limits = tuple(_limits(judged, lacks))
+    known = counts[Verdict.KNOWN_FAILURE]
+    rank = Rank.CONFORMS
+    if lacks or limits or judged.scope.narrowed(judged.profile):
+        rank = Rank.IN_PART
+    if known:
+        rank = Rank.KNOWN_FAILURES
+    return Claim(
+        rank=rank,
+        words=_words(judged, holds, (*lacks, *limits), known, counts[Verdict.PASS]),
+        holds=holds,
+        lacks=(*lacks, *limits),
+        remarks=tuple(_remarks(judged)),
+    )
+
+
+def _words(
+    judged: Judged, holds: Sequence[str], less: Sequence[str], known: int, passed: int
+) -> str:
+    parts = ["conforms"]
+    if judged.scope.narrowed(judged.profile):
+        parts.append(_chosen(judged))
+    elif less:
+        parts.append(f"for: {', '.join(holds)}" if holds else "for nothing")
+    if less:
+        parts.append(f"({', '.join(less)})")
+    if known:
+        every = "" if passed else ": no case passed"
+        parts.append(f"but for {known} known failure{'s' * (known > 1)}{every}")
+    return " ".join(parts)
+
+
+def _chosen(judged: Judged) -> str:
+    scope, profile = judged.scope, judged.profile
+    chosen = scope.chosen.get(profile, 0)
+    if not scope.files:
+        return f"in the {chosen} of {scope.total.get(profile, 0)} cases chosen"
+    cases = f"{chosen} case{'s' * (chosen != 1)}"
+    return f"in the {cases} of {', '.join(scope.files)}"
+
+
+def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what of the surface was shown to hold, and what was not, with the reason in a word."""
+    holds: list[str] = []
+    lacks: list[str] = []
+    narrowed = judged.scope.narrowed(judged.profile)
+    passed = any(result.verdict is Verdict.PASS for result in judged.results)
+    for part in judged.surface:
+        about = [result for result in judged.results if _is_about(result.case, part)]
+        ran = {result.verdict for result in about} - {Verdict.NOT_APPLICABLE}
+        if passed and ran == {Verdict.KNOWN_FAILURE}:
+            lacks.append(f"{part} known to fail")
+        elif ran:
+            holds.append(part)
+        elif about or not narrowed:
+            declared = part in _OPERATIONS or part in judged.identity.capabilities
+            refused = any(part in unsupported(result) for result in about)
+            lacks.append(f"{part} not judged" if declared and not refused else f"no {part}")
+    return tuple(holds), tuple(lacks)
+
+
+def _is_about(case: Case, part: str) -> bool:
+    """Tell whether a case is about a part of the surface.
+
+    A cancel that only a callback makes never asks the driver for the operation, so a driver that
+    refuses the operation everywhere passes such a case all the same.
+    """
+    operates = any(isinstance(step, Operate) and step.verb.value == part for step in case.steps)
+    if part in _OPERATIONS or operates:
+        return operates
+    return part in case.needs and f"{part}_in" not in case.config
+
+
+def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
+    """Yield in how many cases a driver refused what it has, and how many did not come to an end."""
+    refused = Counter(
+        operation
+        for result in judged.results
+        if result.verdict is Verdict.NOT_APPLICABLE
+        for operation in (*opening_refused(result), *unsupported(result))
+    )
+    for operation, number in refused.items():
+        if f"no {operation}" not in lacks:
+            yield f"{operation} refused in {number} case{'s' * (number > 1)}"
+    short = sum(
+        result.verdict is Verdict.WARN and any(finding.cut_short for finding in result.findings)
+        for result in judged.results
+    )
+    if short:
+        yield f"{short} case{'s' * (short > 1)} not judged to the end"
+
+
+def opening_refused(result: CaseResult) -> tuple[str, ...]:
+    """Return `open` if the driver could not open a case."""
+    opened = result.trace.first("open.rejected")
+    return ("open",) if opened is not None else ()
+
+
+def unsupported(result: CaseResult) -> tuple[str, ...]:
+    """Return the operations that a driver answered with `unsupported`, without their numbers."""
+    found = (
+        fact.operation.partition("#")[0]
+        for _, fact in result.trace.of(Settled)
+        if fact.failure is not None and _is_unsupported(fact.failure) and fact.operation != "open"
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def _is_unsupported(failure: Failure) -> bool:
+    return failure.kind == "unsupported"
+
+
+def _remarks(judged: Judged) -> Iterator[str]:
+    """Yield what instrumentation was missing for; it does not make the claim smaller."""
+    given_up = sum(len(result.unjudged) for result in judged.results)
+    if judged.timing.mode is not TimeMode.VIRTUAL:
+        mode = f"in {judged.timing.mode.value} time"
+        plural = "s" * (given_up != 1)
+        yield f"{mode}: {given_up} expectation{plural} not judged or judged in part"

@@ -1,0 +1,347 @@
+"""Reading a played case: which expectations its trace breaks, in the order a reader wants them.
+
+The premise comes first. Where the client did not get to what the case is about, the case says so
+and cites the rule that the client broke on the way; its own rule is then neither kept nor broken.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.model import Case
+from conformance.expect.invariants import breaches
+from conformance.expect.mismatch import Divergence
+from conformance.expect.order import Reached
+from conformance.expect.premise import (
+    Carries,
+    FirstCallbacks,
+    FirstCursors,
+    FirstSleeps,
+    Premise,
+)
+from conformance.trace.events import (
+    CallbackRan,
+    Event,
+    Failure,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+)
+from conformance.verdict.cause import (
+    Cause,
+    cause_of,
+    left_early,
+    never_began,
+    overran,
+    rule_of_a_callback,
+    rule_of_a_delay,
+    went_on,
+)
+from conformance.verdict.past import Past
+from conformance.verdict.result import Finding
+
+
+@frozen(kw_only=True)
+class Play:
+    """A case as it was played: the trace, and what the stage itself saw go wrong."""
+
+    case: Case
+    trace: Trace
+    profile: str
+    stuck: Sequence[tuple[str, str]] = ()
+    unanswered: Sequence[str] = ()
+    broken: str | None = None
+    endless: bool = False
+    log: str = ""
+    """What the driver wrote to its standard error meanwhile."""
+
+
+_ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
+"""The operations that settle as soon as the request of a route has been answered."""
+
+
+def judge(play: Play) -> tuple[Finding, ...]:
+    """Return every finding of a play, in the order in which a reader wants them."""
+    if broken := tuple(_of_the_driver(play)):
+        return (*broken, *_breaches(play))
+    if (first := _silent(play) or _unmet(play)) is not None:
+        return (first, *_breaches(play))
+    found = tuple(_of_the_case(play))
+    return (*found, *_of_conduct(play, found))
+
+
+def does_not_apply(play: Play) -> str:
+    """Say why a case that was played does not apply to the client, or nothing."""
+    for event in play.trace.events:
+        match event.fact:
+            case Settled(operation="open", failure=Failure(message=message)):
+                return f"the driver could not open it: {message}"
+            case Settled(operation=operation, failure=Failure(kind="unsupported", message=message)):
+                return f"the driver does not support {operation}: {message}"
+            case _:
+                pass
+    for shape in play.case.applies:
+        if play.trace.first(f"{shape.request}.requested") and (found := shape.judge(play.trace)):
+            return f"it is for other clients: {found.actual}"
+    return ""
+
+
+def secrets_of(case: Case) -> Iterator[str]:
+    """Yield what must stay secret in a case: its token and that of its dataset."""
+    if "token" in case.config:
+        yield str(case.config["token"])
+    training = case.config.get("input")
+    dataset = training.get("dataset") if isinstance(training, Mapping) else None
+    if isinstance(dataset, Mapping) and isinstance(dataset.get("token"), str):
+        yield str(dataset["token"])
+
+
+def _of_the_driver(play: Play) -> Iterator[Finding]:
+    opening = play.trace.first("open.settled")
+    if play.broken is not None:
+        asked = any(not name.startswith(("open", "close")) for name in play.unanswered)
+        yield Finding(
+            assertion="driver",
+            requires=("ARK-ERR-10",) if asked else (),
+            expected="a driver that speaks arkor-drive/1 to the end",
+            actual=play.broken,
+            event=_last(play),
+        )
+    elif opening is None:
+        yield Finding(
+            assertion="driver",
+            requires=(),
+            expected="an answer to open",
+            actual="nothing happened any more",
+            event=_last(play),
+        )
+
+
+def _unmet(play: Play) -> Finding | None:
+    """Return the finding that the client did not get to what the case is about, if it did not."""
+    for premise in play.case.premise:
+        if (missing := premise.judge(play.trace)) is not None:
+            return _not_reached(play, premise.word, missing, _cause(play, premise, missing))
+    for where, name in play.stuck:
+        missing = Divergence(f"{name}, which {where} waits for", "it never came")
+        cause = cause_of(play.case, play.trace, play.profile, missing, name)
+        return _not_reached(play, f"step {where}", missing, cause)
+    return None
+
+
+def _silent(play: Play) -> Finding | None:
+    """Return the finding that an operation never settled though its request had been answered."""
+    if play.endless or not play.unanswered:  # as in nearly every play
+        return None
+    past = Past.of(play.trace.events, play.profile)
+    for operation in play.unanswered:
+        route = _ROUTE_OF.get(operation.partition("#")[0], "")
+        attached = route == "create" and "job" in play.case.config
+        if route and (attached or past.all_answered(route)):
+            missing = Divergence(f"{operation} settles", "its request was answered, and it had not")
+            return _not_reached(
+                play, f"conduct.answer {operation}", missing, Cause("ARK-ERR-10", missing)
+            )
+    return None
+
+
+def _cause(  # noqa: PLR0911 - one arm per kind of premise
+    play: Play, premise: Premise, missing: Divergence
+) -> Cause | None:
+    match premise:
+        case Reached(reference=reference):
+            return cause_of(play.case, play.trace, play.profile, missing, reference)
+        case _ if missing.event is None:
+            return cause_of(play.case, play.trace, play.profile, missing)
+        case FirstCursors() if isinstance(missing.event.fact, Requested):
+            return Cause(_rule_of_a_cursor(premise.chain, missing.event.fact), missing)
+        case FirstCallbacks():
+            return Cause(rule_of_a_callback(missing.event, play.trace), missing)
+        case FirstSleeps():
+            return Cause(rule_of_a_delay(missing.event, play.trace, play.profile), missing)
+        case Carries(callback="failed"):
+            return Cause("ARK-EVT-29", missing)
+        case _:
+            return cause_of(play.case, play.trace, play.profile, missing)
+
+
+def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
+    """Return the rule that the cursor of an open breaks, by what it should have been."""
+    *before, wanted = chain[: request.attempt]
+    if wanted is None:
+        return "ARK-RES-1"
+    if before and before[-1] == wanted:
+        return "ARK-RES-3"
+    sent = request.header("last-event-id")
+    return "ARK-RES-2" if sent is None or wanted.isascii() else "ARK-RES-10"
+
+
+def _not_reached(play: Play, word: str, missing: Divergence, cause: Cause | None) -> Finding:
+    found = missing if cause is None else cause.divergence
+    return Finding(
+        assertion=word,
+        requires=() if cause is None else (cause.rule,),
+        expected=found.expected,
+        actual=found.actual,
+        event=found.event or _last(play),
+        not_reached=True,
+    )
+
+
+def _last(play: Play) -> Event | None:
+    return play.trace.events[-1] if play.trace.events else None
+
+
+def _of_the_case(play: Play) -> Iterator[Finding]:
+    found = list(_broken(play))
+    if found and (other := _broken_before(play, found)) is not None:
+        yield other
+        return
+    if not (play.endless or overran(play.case, play.trace)):
+        yield from found
+        return
+    # What came where it should not is evidence; what never came may be the fault of the lap.
+    shown = [finding for finding in found if finding.event is not None]
+    yield from shown
+    yield _endless(play, shown[0].requires if shown else ())
+    if not shown and _is_about_the_end(play.case):
+        yield from found
+
+
+def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
+    """Return the finding that another rule was broken before anything of the case was."""
+    first = found[0]
+    cause = went_on(play.case, play.trace)
+    if cause is None:
+        settled = left_early(play.case, play.trace)
+        if settled is not None or never_began(play.trace):
+            missing = Divergence(first.expected, first.actual, settled)
+            cause = cause_of(play.case, play.trace, play.profile, missing)
+    if cause is None or cause.divergence.event is None:
+        return None
+    seq = cause.divergence.event.seq
+    if any(each.event is not None and each.event.seq < seq for each in found):
+        return None
+    return _not_reached(play, first.assertion, cause.divergence, cause)
+
+
+def _broken(play: Play) -> Iterator[Finding]:
+    for expectation in play.case.expect:
+        if found := expectation.assertion.judge(play.trace):
+            yield Finding(
+                assertion=expectation.assertion.word,
+                requires=expectation.requires,
+                expected=found.expected,
+                actual=found.actual,
+                event=found.event,
+            )
+
+
+def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
+    """Return the finding that the client went on for ever, under the rule that this breaks.
+
+    `shown` are the rules that it broke before, if something in the trace shows so.
+    """
+    last = play.trace.events[-1]
+    missing = Divergence(
+        "a client that comes to an end",
+        f"it went on without end: {len(play.trace.events)} events",
+        last,
+    )
+    return Finding(
+        assertion="conduct.end",
+        requires=shown or _rules_of_an_end(play, missing),
+        expected=missing.expected,
+        actual=missing.actual,
+        event=last,
+    )
+
+
+def _rules_of_an_end(play: Play, missing: Divergence) -> tuple[str, ...]:
+    if _is_about_the_end(play.case):
+        return play.case.requires
+    if overran(play.case, play.trace):
+        return ("ARK-BUD-6",)
+    cause = cause_of(play.case, play.trace, play.profile, missing)
+    return play.case.requires if cause is None else (cause.rule,)
+
+
+def _is_about_the_end(case: Case) -> bool:
+    """Tell whether a case judges how its `wait()` settles, or how often the stream is opened."""
+    words = {each.assertion.word for each in case.expect}
+    return any(word.startswith("result.wait") for word in words) or "requests.stream" in words
+
+
+def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
+    shown = next((finding.requires for finding in found if finding.requires), ())
+    unmet = any(finding.not_reached for finding in found)
+    if not play.endless:
+        for operation in play.unanswered:
+            yield Finding(
+                assertion=f"conduct.answer {operation}",
+                requires=shown if unmet else _never_settled(play, operation, shown),
+                expected=f"{operation} settles",
+                actual="nothing happened any more, and it had not",
+                event=_last(play),
+            )
+    yield from _breaches(play)
+
+
+def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the rules about how an operation settles: the case's, if it is about that.
+
+    Where something else was wrong before, the rules of that are `shown`, and explain this as well.
+    """
+    if operation == "close":
+        return ()
+    word = f"result.{operation}"
+    own = [each.requires for each in play.case.expect if each.assertion.word == word]
+    if own:
+        return own[0]
+    if shown:
+        return shown
+    if overran(play.case, play.trace):
+        return ("ARK-BUD-6",)
+    missing = Divergence(f"{operation} settles", "it never did")
+    cause = cause_of(play.case, play.trace, play.profile, missing)
+    return ("ARK-ERR-10",) if cause is None else (cause.rule,)
+
+
+def _breaches(play: Play) -> Iterator[Finding]:
+    for breach in breaches(play.trace, tuple(secrets_of(play.case)), play.log):
+        yield Finding(
+            assertion=breach.word,
+            requires=(breach.rule,),
+            expected=breach.divergence.expected,
+            actual=breach.divergence.actual,
+            event=breach.divergence.event,
+        )
+    yield from _zombie(play)
+
+
+def _zombie(play: Play) -> Iterator[Finding]:
+    closed = play.trace.first("close.settled")
+    if closed is None:
+        return
+    for event in play.trace.events[closed.seq :]:
+        if isinstance(event.fact, Requested | CallbackRan | Slept):
+            yield Finding(
+                assertion="conduct.zombie",
+                requires=("ARK-ERR-10",),
+                expected="nothing of the client lives on after the case was closed",
+                actual=_life(event.fact),
+                event=event,
+            )
+            return
+
+
+def _life(fact: Requested | CallbackRan | Slept) -> str:
+    match fact:
+        case Requested(route=route):
+            return f"a {route} request came"
+        case CallbackRan(name=name):
+            return f"the callback {name} ran"
+        case Slept(ms=ms):
+            return f"a delay of {ms:g} ms began"

@@ -1,0 +1,165 @@
+"""Known failures: what a client is known not to pass, why, and until when that is accepted.
+
+Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
+template is named, which would cover cases that pass. Today's date is an argument.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.strict_data import (
+    ReadingError,
+    Table,
+    nearest,
+    parse_toml,
+    read_text,
+)
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.statuses import Verdict
+
+_MOST_STALE: Final = 30
+"""So many lines about what is stale are shown."""
+_LONGEST_ID: Final = 200
+
+
+@frozen(kw_only=True)
+class Known:
+    """One known failure: of a case, of one of its assertions, under one profile or under all."""
+
+    case: str
+    reason: str
+    profile: str = ""
+    assertion: str = ""
+    expires: date | None = None
+    by: str = "the baseline"
+    """Where it is written."""
+
+    def covers(self, result: CaseResult, finding: Finding) -> bool:
+        """Tell whether a finding is this known failure."""
+        return self.is_about(result) and self.assertion in ("", finding.assertion)
+
+    def is_about(self, result: CaseResult) -> bool:
+        """Tell whether a result is of this case and profile."""
+        named = self.case in (result.case.id, result.case.id.partition("[")[0])
+        return named and self.profile in ("", result.profile)
+
+    def __str__(self) -> str:
+        profile = f" under {self.profile}" if self.profile else ""
+        return f"{self.case}{profile}" + (f", {self.assertion}" if self.assertion else "")
+
+
+@frozen
+class Weighed:
+    """Results with the known failures marked, and what is stale about the knowledge."""
+
+    results: Sequence[CaseResult]
+    stale: Sequence[str]
+
+
+def read_baseline(path: Path) -> tuple[Known, ...]:
+    """Read a baseline file; raises ReadingError, also if it cannot be read."""
+    top = Table(path.name, parse_toml(read_text(path), path.name))
+    known = tuple(_known(table) for table in top.tables("known"))
+    top.finish()
+    return known
+
+
+def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
+    """Return what a driver itself says that its client does not pass."""
+    by = "the driver's declared_gaps"
+    return tuple(Known(case=case, reason=reason, by=by) for case, reason in gaps.items())
+
+
+def weigh(
+    results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
+) -> Weighed:
+    """Mark the known failures among the results; `cases` are all there are, selected or not."""
+    named: dict[str, list[Known]] = {}
+    for each in known:
+        named.setdefault(each.case, []).append(each)
+    marked = [
+        _marked(result, [each for name in _names_of(result) for each in named.get(name, ())])
+        for result in results
+    ]
+    stale = list(_stale(results, known, cases, today))
+    more = len(stale) - _MOST_STALE
+    return Weighed(marked, [*stale[:_MOST_STALE], *([f"and {more} more like these"] * (more > 0))])
+
+
+def _names_of(result: CaseResult) -> Sequence[str]:
+    """Return the names by which a baseline may mean a result: its case, and its template."""
+    return tuple(dict.fromkeys((result.case.id, result.case.id.partition("[")[0])))
+
+
+def _known(table: Table) -> Known:
+    expires = table.optional("expires", table.text)
+    try:
+        until = date.fromisoformat(expires) if expires is not None else None
+    except ValueError as error:
+        raise ReadingError(table.where, f"{expires!r} is not a date like '2026-12-31'") from error
+    profile = table.one_of("profile", PROFILE_NAMES) if table.has("profile") else ""
+    known = Known(
+        case=table.text("case"),
+        reason=table.text("reason"),
+        profile=profile,
+        assertion=table.text("assertion", ""),
+        expires=until,
+    )
+    table.finish()
+    return known
+
+
+def _marked(result: CaseResult, known: Sequence[Known]) -> CaseResult:
+    covered = [
+        next((each for each in known if each.covers(result, finding)), None)
+        for finding in result.findings
+    ]
+    reasons = [each.reason for each in covered if each is not None]
+    if not result.findings or len(reasons) < len(result.findings):
+        return result
+    return evolve(result, verdict=Verdict.KNOWN_FAILURE, reason=reasons[0])
+
+
+def _stale(
+    results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
+) -> Iterator[str]:
+    ids = {case.id for case in cases}
+    templates = {case.id.partition("[")[0] for case in cases} - ids
+    every = ids | templates
+    ran_of: dict[str, list[CaseResult]] = {}
+    for result in results:
+        for name in _names_of(result) if result.verdict is not Verdict.NOT_APPLICABLE else ():
+            ran_of.setdefault(name, []).append(result)
+    for n, each in enumerate(known):
+        ran = [r for r in ran_of.get(each.case, ()) if each.is_about(r)]
+        if each.case not in every:
+            # To look for the nearest name takes long, and a long list is not read to its end.
+            near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
+            yield f"{each}: no such case; {near} ({each.by})"
+        elif each.expires is not None and each.expires < today:
+            yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"
+        elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
+            other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
+            but = f", though it fails by {', '.join(other)}" if other else ""
+            yield f"{each}: passes now{but}; take it out of {each.by} ({each.reason})"
+        elif each.case in templates:
+            yield _too_wide(each, ran, cases)
+
+
+def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
+    """Say that a template is named, and which of its cases should be instead."""
+    rows = sum(case.id.partition("[")[0] == known.case for case in cases)
+    failing = dict.fromkeys(
+        r.case.id for r in ran for finding in r.findings if known.covers(r, finding)
+    )
+    names = f": {', '.join(failing)}" if failing else ""
+    return (
+        f"{known}: is a template, which covers all of its {rows} cases, those that pass as well; "
+        f"name in {known.by} those that fail{names}"
+    )

@@ -1,0 +1,335 @@
+"""What had happened when something went wrong: the last exchange, its frames, the calls before it.
+
+The backend writes ahead, so what it has sent says nothing about what the client has read. What it
+did last is nevertheless what the client had to answer to.
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from arkor_proto import EventStreamParser
+from conformance.strict_data import Json, parse_json
+from conformance.trace.events import (
+    CallbackRan,
+    Called,
+    Ended,
+    Event,
+    Framed,
+    Requested,
+    Responded,
+    Settled,
+    SleepEnded,
+    Slept,
+)
+
+CALLBACK_OF: Final[Mapping[str, str]] = {
+    "training.started": "started",
+    "training.log": "log",
+    "checkpoint.saved": "checkpoint",
+    "training.completed": "completed",
+    "training.failed": "failed",
+}
+OK: Final = 200
+ROUTES: Final = frozenset({"create", "stream", "cancel"})
+
+
+PERMANENT: Final[Mapping[str, frozenset[int]]] = {
+    "2026-05": frozenset(),
+    "2026-07": frozenset({401, 403, 410, 426}),
+    "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
+}
+"""The statuses that reject a wait, by profile; under `hardened` a 404 does so after a while."""
+
+
+class Kind(Enum):
+    """What a frame is to a client, by its name and its data."""
+
+    PING = "a ping"
+    END = "an end frame"
+    MALFORMED = "a frame whose data is not JSON"
+    NO_OBJECT = "a frame whose data is JSON, but not an object"
+    UNKNOWN = "a frame of an unknown type"
+    EVENT = "a training event"
+
+
+@frozen
+class Frame:
+    """A frame that the backend sent whole; `type` is that of a training event, if it names one."""
+
+    kind: Kind
+    type: str = ""
+    ends_in_cr: bool = False
+    """Whether the last byte of its block is a CR."""
+
+
+@frozen(kw_only=True)
+class Past:
+    """The events up to the moment, how the operation in question settled, and the last exchange."""
+
+    events: Sequence[Event]
+    profile: str
+    settled: Settled | None = None
+    route: str = ""
+    """The route of the last exchange that the client began; empty if it began none."""
+    attempt: int = 0
+    status: int | None = None
+    ended: Ended | None = None
+    frames: tuple[Frame, ...] = field(factory=tuple[Frame, ...])
+
+    @classmethod
+    def of(cls, events: Sequence[Event], profile: str, settled: Event | None = None) -> "Past":
+        """Gather what the last exchange was and how far it got."""
+        fact = settled.fact if settled is not None else None
+        past = cls(
+            events=events, profile=profile, settled=fact if isinstance(fact, Settled) else None
+        )
+        last = next((f for f in reversed(past.requests) if f.route in ROUTES), None)
+        if last is None:
+            return past
+        own = [e.fact for e in events if _is_of(e, last)]
+        return evolve(
+            past,
+            route=last.route,
+            attempt=last.attempt,
+            status=next((f.status for f in own if isinstance(f, Responded)), None),
+            ended=next((f for f in own if isinstance(f, Ended) and f.by == "server"), None),
+            frames=tuple(_frames(f.data for f in own if isinstance(f, Framed))),
+        )
+
+    def __str__(self) -> str:
+        """Say what the backend did last."""
+        if not self.route:
+            return "before any request"
+        name = f"{self.route}#{self.attempt}"
+        status = "" if self.status in (None, OK) else f" with status {self.status}"
+        if self.ended is not None:
+            return f"{name} had ended ({self.ended.how}){status}"
+        if self.frames:
+            return f"{name} had brought {self.frames[-1].kind.value}{status}"
+        return f"{name} had been answered{status}" if self.status else f"{name} was pending"
+
+    @property
+    def requests(self) -> list[Requested]:
+        """Every request so far."""
+        return [e.fact for e in self.events if isinstance(e.fact, Requested)]
+
+    def count(self, route: str) -> int:
+        """Return how many requests of a route came."""
+        return sum(request.route == route for request in self.requests)
+
+    def calls(self, *verbs: str) -> int:
+        """Return how often the kit asked for one of these operations."""
+        called = [e.fact.operation for e in self.events if isinstance(e.fact, Called)]
+        return sum(operation.partition("#")[0] in verbs for operation in called)
+
+    def all_answered(self, route: str) -> bool:
+        """Tell whether there were requests of a route, and the backend has ended its answers."""
+        own = {request.attempt for request in self.requests if request.route == route}
+        over = {
+            e.fact.attempt
+            for e in self.events
+            if isinstance(e.fact, Ended) and e.fact.route == route and e.fact.by == "server"
+        }
+        return bool(own) and own <= over
+
+    def pending(self, operation: str) -> bool:
+        """Tell whether an operation was called and has not settled, however often it was called."""
+        begun = sum(
+            isinstance(e.fact, Called) and e.fact.operation == operation for e in self.events
+        )
+        over = sum(
+            isinstance(e.fact, Settled) and e.fact.operation == operation for e in self.events
+        )
+        return begun > over
+
+    def called_after_the_request(self, operation: str) -> bool:
+        """Tell whether an operation was called when the last request had been made already."""
+        for event in reversed(self.events):
+            match event.fact:
+                case Requested():
+                    return False
+                case Called(operation=name) if name == operation:
+                    return True
+                case _:
+                    pass
+        return False
+
+    @property
+    def failure(self) -> str:
+        """The kind of the failure that the operation in question settled with, or nothing."""
+        failure = None if self.settled is None else self.settled.failure
+        return "" if failure is None else failure.kind
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the operation in question settled without a failure."""
+        return self.settled is not None and self.settled.failure is None
+
+    @property
+    def heard_the_end(self) -> bool:
+        """Whether the callback of the last event of a job ran."""
+        return not {"completed", "failed"}.isdisjoint(self.heard)
+
+    @property
+    def heard(self) -> list[str]:
+        """The callbacks that ran, by name."""
+        return [e.fact.name for e in self.events if isinstance(e.fact, CallbackRan)]
+
+    @property
+    def sent(self) -> list[str]:
+        """The callbacks of every training event that the backend sent, stream by stream."""
+        return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
+
+    @property
+    def lost(self) -> bool:
+        """Whether a callback was called less often than the backend sent its event."""
+        heard, sent = self.heard, self.sent
+        return any(heard.count(name) < sent.count(name) for name in set(sent))
+
+    @property
+    def lost_on_the_way(self) -> bool:
+        """Whether an event was lost that is not the last one of its job."""
+        heard, sent = self.heard, self.sent
+        return any(heard.count(n) < sent.count(n) for n in set(sent) - {"completed", "failed"})
+
+    @property
+    def undecoded(self) -> bool:
+        """Whether the client stopped at a frame with bytes that are not UTF-8."""
+        pieces = [e.fact.data for e in self.events if isinstance(e.fact, Framed)]
+        try:
+            b"".join(pieces).decode()
+        except UnicodeDecodeError:
+            heard, sent = self.heard, self.sent[:-1]
+            return any(heard.count(name) < sent.count(name) for name in set(sent))
+        return False
+
+    @property
+    def asleep(self) -> bool:
+        """Whether a delay had begun and not ended."""
+        begun = [isinstance(e.fact, Slept) for e in self.events if _is_of_a_sleep(e)]
+        return bool(begun) and begun[-1]
+
+    @property
+    def refused(self) -> bool:
+        """Whether any request was answered with a status of 400 or more."""
+        answers = [e.fact.status for e in self.events if isinstance(e.fact, Responded)]
+        return any(status >= 400 for status in answers)  # noqa: PLR2004 - the classes 4xx and 5xx
+
+    @property
+    def permanent_status(self) -> int | None:
+        """The first status of a stream that should have rejected its wait, if there was one."""
+        known = PERMANENT.get(self.profile, frozenset())
+        answers = (e.fact for e in self.events if isinstance(e.fact, Responded))
+        found = (each.status for each in answers if each.route == "stream")
+        return next((status for status in found if status in known), None)
+
+    @property
+    def moved(self) -> frozenset[int]:
+        """The streams that brought an event with a new id or without one, by attempt."""
+        found: set[int] = set()
+        seen: set[str | None] = set()
+        for event in self.events:
+            match event.fact:
+                case Framed(route="stream", attempt=attempt, id=name):
+                    kinds = {frame.kind for frame in frames_of([event])}
+                    if name not in seen and kinds & {Kind.UNKNOWN, Kind.EVENT}:
+                        found.add(attempt)
+                    seen |= {name} - {None}
+                case _:
+                    pass
+        return frozenset(found)
+
+    @property
+    def survived(self) -> bool:
+        """Whether an earlier stream had come to the same end, and the client opened another."""
+        ends: dict[int, list[object]] = {}
+        moved = self.moved
+        for event in self.events:
+            match event.fact:
+                case Responded(route="stream", attempt=attempt, status=status):
+                    # To end with nothing new is another end than after an event.
+                    ends.setdefault(attempt, []).append((status, attempt in moved))
+                case Ended(route="stream", attempt=attempt, how=how):
+                    ends.setdefault(attempt, []).append(how)
+                case _:
+                    pass
+        last = ends.pop(self.attempt, None) if self.route == "stream" else None
+        return last is not None and last in ends.values()
+
+    def is_progress(self, frame: Frame) -> bool:
+        """Tell whether a frame is progress under the profile, whatever its id."""
+        return self.profile == "2026-05" or frame.kind in {Kind.UNKNOWN, Kind.EVENT}
+
+    @property
+    def ended_cleanly(self) -> bool:
+        """Whether the backend ended the last exchange as one that is complete."""
+        return self.ended is not None and self.ended.how == "eof"
+
+    @property
+    def progressed(self) -> bool:
+        """Whether the last exchange brought progress."""
+        if self.profile == "hardened" and self.route == "stream":
+            return self.attempt in self.moved
+        return any(self.is_progress(frame) for frame in self.frames)
+
+    def fired(self, trigger: Json) -> bool:
+        """Tell whether the callback that a trigger of a case names has been called."""
+        match trigger:
+            case {"callback": str() as name, "nth": int() as nth}:
+                return self.heard.count(name) >= nth
+            case {"callback": str() as name}:
+                return name in self.heard
+            case _:
+                return False
+
+
+def frames_of(events: Sequence[Event]) -> Iterator[Frame]:
+    """Yield the frames of all streams, stream by stream."""
+    pieces: dict[tuple[str, int], list[bytes]] = {}
+    for event in events:
+        if isinstance(event.fact, Framed):
+            key = event.fact.route, event.fact.attempt
+            pieces.setdefault(key, []).append(event.fact.data)
+    for own in pieces.values():
+        yield from _frames(iter(own))
+
+
+def _is_of(event: Event, exchange: Requested) -> bool:
+    match event.fact:
+        case Responded(route=route, attempt=attempt) | Framed(route=route, attempt=attempt):
+            return (route, attempt) == (exchange.route, exchange.attempt)
+        case Ended(route=route, attempt=attempt):
+            return (route, attempt) == (exchange.route, exchange.attempt)
+        case _:
+            return False
+
+
+def _is_of_a_sleep(event: Event) -> bool:
+    return isinstance(event.fact, Slept | SleepEnded)
+
+
+def _frames(pieces: Iterator[bytes]) -> Iterator[Frame]:
+    parser = EventStreamParser(max_event_size=sys.maxsize)  # what was sent, however large
+    for piece in pieces:
+        for event in parser.feed(piece):
+            yield evolve(_frame(event.type, event.data), ends_in_cr=piece.endswith(b"\r"))
+
+
+def _frame(name: str, data: str) -> Frame:
+    if name == "end":
+        return Frame(Kind.END)
+    try:
+        value: Json = parse_json(data)
+    except ValueError:
+        return Frame(Kind.PING if name == "ping" else Kind.MALFORMED)
+    kind = value.get("type") if isinstance(value, Mapping) else None
+    known = kind if isinstance(kind, str) and kind in CALLBACK_OF else ""
+    if name == "ping":
+        return Frame(Kind.PING, known)
+    if not isinstance(value, Mapping):
+        return Frame(Kind.NO_OBJECT)
+    return Frame(Kind.EVENT, known) if known else Frame(Kind.UNKNOWN)

@@ -1,0 +1,108 @@
+"""What a run is about: a version of the specification, a set of cases, and how many were chosen.
+
+Every report names all three, so that two runs can be compared and a green one cannot be taken for
+more than it is. `--spec` pins a version: a newer kit then plays what an older one played.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import PROFILE_NAMES, Requirement, specification_version
+from conformance.strict_data import UsageError
+
+_SHOWN: Final = 12
+
+
+@frozen(kw_only=True)
+class Scope:
+    """The scope of a run. `digest` is that of all the cases in force, chosen or not."""
+
+    version: str
+    """The version of the specification that the client is judged by."""
+    digest: str
+    chosen: Mapping[str, int] = field(factory=dict[str, int])
+    """How many cases were chosen, by profile."""
+    total: Mapping[str, int] = field(factory=dict[str, int])
+    """How many cases there are, by profile."""
+    files: tuple[str, ...] = ()
+    """The files given with `--file`, which replace the catalogue."""
+    strict: bool = False
+
+    @classmethod
+    def of(
+        cls,
+        catalogue: Sequence[Case],
+        chosen: Sequence[Case],
+        profiles: Sequence[str] = PROFILE_NAMES,
+        version: str | None = None,
+        *,
+        strict: bool = False,
+    ) -> "Scope":
+        """Describe a run of `chosen`, which are some of `catalogue` or all of it."""
+        return cls(
+            version=version or specification_version(),
+            digest=digest(catalogue),
+            chosen=_counted(chosen, profiles),
+            total=_counted(catalogue, profiles),
+            files=tuple(dict.fromkeys(case.file for case in catalogue if case.file)),
+            strict=strict,
+        )
+
+    def narrowed(self, profile: str) -> bool:
+        """Tell whether fewer cases than the whole catalogue are played under a profile."""
+        return bool(self.files) or self.chosen.get(profile, 0) < self.total.get(profile, 0)
+
+    def __str__(self) -> str:
+        strict = ", proposals count" if self.strict else ""
+        return f"specification {self.version}, cases {self.digest[:_SHOWN]}{strict}"
+
+
+def digest(cases: Sequence[Case]) -> str:
+    """Return the SHA-256 of the cases as canonical JSON, in hexadecimal digits.
+
+    The order of the cases and of their keys does not matter.
+    """
+    sources = [dict(case.source) for case in sorted(cases, key=lambda case: case.id)]
+    text = json.dumps(sources, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def is_newer(since: str, version: str) -> bool:
+    """Tell whether what appeared in version `since` is newer than `version`."""
+    return _parts(since) > _parts(version)
+
+
+def check_version(
+    version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
+) -> None:
+    """Raise UsageError for a version that the specification never had."""
+    known = {specification_version()}
+    known |= {rule.since for rule in requirements.values()} | {case.since for case in cases}
+    if version not in known:
+        names = ", ".join(sorted(known, key=_parts))
+        raise UsageError("--spec", f"no version {version!r}; the versions are {names}")
+
+
+def pinned(
+    version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
+) -> tuple[Case, ...]:
+    """Return the cases that were there in `version`, with every rule that they are about."""
+    return tuple(
+        case
+        for case in cases
+        if not is_newer(case.since, version)
+        and not any(is_newer(requirements[rule].since, version) for rule in case.requires)
+    )
+
+
+def _counted(cases: Sequence[Case], profiles: Sequence[str]) -> Mapping[str, int]:
+    return {name: sum(name in case.profiles for case in cases) for name in profiles}
+
+
+def _parts(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))

@@ -1,0 +1,178 @@
+"""What a run says about each rule under one profile: broken, kept, or not judged.
+
+A rule is broken if a finding cites it. A case that did not get to its own rule says nothing about
+it; a rule that no case got to is not judged, whatever else went well.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import Enum
+
+from attrs import frozen
+
+from conformance.casefile.requirements import Level, Requirement
+from conformance.casefile.sources import SourceKind
+from conformance.verdict.result import CaseResult
+from conformance.verdict.scope import Scope, is_newer
+from conformance.verdict.statuses import Verdict
+
+
+class Standing(Enum):
+    """How a rule came out under one profile."""
+
+    BROKEN = "broken"
+    KNOWN = "known to be broken"
+    HOLDS = "holds"
+    NOT_JUDGED = "not judged"
+
+
+@frozen(kw_only=True)
+class Tally:
+    """The rules of one profile, counted. `because` counts what kept cases from their own rules."""
+
+    rules: Mapping[str, Standing]
+    broken: Mapping[str, frozenset[str]]
+    """The cases that cite a rule, by rule; known failures left out."""
+    because: Mapping[str, int]
+    not_reached: int
+    unruled: int
+    """How many cases fail without a rule: their driver died or did not speak the protocol."""
+    requirements: Mapping[str, Requirement]
+    counts: Callable[[str], bool]
+    """Tells whether a broken rule counts under this profile, by its source."""
+
+    def of(self, level: Level, standing: Standing) -> tuple[str, ...]:
+        """Return the rules of a level that count and came out like that."""
+        return tuple(
+            rule
+            for rule, found in self.rules.items()
+            if found is standing and self.requirements[rule].level is level and self.counts(rule)
+        )
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """The broken rules that do not count: proposals, unless the run is strict."""
+        return tuple(rule for rule in self.broken if not self.counts(rule))
+
+    def cases(self, rules: Sequence[str]) -> int:
+        """Return how many cases break any of these rules."""
+        return len({case for rule in rules for case in self.broken[rule]})
+
+    @property
+    def sources(self) -> Mapping[str, int]:
+        """How many rules of each kind of source are broken."""
+        found = Counter(self.requirements[rule].source.kind for rule in self.broken)
+        kinds = [kind for kind in SourceKind if kind is not SourceKind.OBSERVED or found[kind]]
+        return {kind.value: found[kind] for kind in kinds}
+
+
+def tally(
+    profile: str,
+    results: Sequence[CaseResult],
+    requirements: Mapping[str, Requirement],
+    scope: Scope,
+) -> Tally:
+    """Count what the results of one profile say about each rule."""
+
+    def counts(rule: str) -> bool:
+        return requirements[rule].counts(profile, strict=scope.strict)
+
+    def known_then(rule: str) -> bool:
+        known = requirements[rule]
+        return known.level is not Level.MAY and not is_newer(known.since, scope.version)
+
+    broken = {rule: cases for rule, cases in _broken(results).items() if known_then(rule)}
+    missed = [result for result in results if _not_reached(result)]
+    causes = Counter(
+        rule
+        for result in missed
+        for rule in dict.fromkeys(r for f in result.findings if f.not_reached for r in f.requires)
+    )
+    return Tally(
+        rules={
+            rule: standing
+            for rule, standing in _rules(results, broken, requirements).items()
+            if known_then(rule)
+        },
+        broken=broken,
+        because=dict(causes.most_common()),
+        not_reached=len(missed),
+        unruled=sum(result.verdict.fails and not _cited(result) for result in results),
+        requirements=requirements,
+        counts=counts,
+    )
+
+
+def judged_rules(result: CaseResult) -> frozenset[str]:
+    """Return the rules that a result says something about, kept or broken."""
+    if result.verdict is Verdict.NOT_APPLICABLE or not _to_the_end(result):
+        return _cited(result)
+    if result.verdict is Verdict.ERROR:
+        return frozenset()
+    own = {rule for each in result.case.expect for rule in each.requires}
+    return frozenset(own or result.case.requires) | _cited(result)
+
+
+def _rules(
+    results: Sequence[CaseResult],
+    broken: Mapping[str, frozenset[str]],
+    requirements: Mapping[str, Requirement],
+) -> Mapping[str, Standing]:
+    about = {rule for result in results for rule in result.case.requires} | set(broken)
+    known = {
+        rule
+        for result in results
+        if result.verdict is Verdict.KNOWN_FAILURE
+        for rule in _cited(result)
+    }
+    judged = {rule for result in results for rule in judged_rules(result)}
+    return {
+        rule: _standing(rule, broken, known, judged)
+        for rule in requirements
+        if rule in about | known
+    }
+
+
+def _standing(
+    rule: str, broken: Mapping[str, frozenset[str]], known: set[str], judged: set[str]
+) -> Standing:
+    if rule in broken:
+        return Standing.BROKEN
+    if rule in known:
+        return Standing.KNOWN
+    return Standing.HOLDS if rule in judged else Standing.NOT_JUDGED
+
+
+def _broken(results: Sequence[CaseResult]) -> Mapping[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for result in results:
+        if result.verdict is not Verdict.KNOWN_FAILURE:
+            for rule in _cited(result):
+                found.setdefault(rule, set()).add(result.case.id)
+    return {rule: frozenset(found[rule]) for rule in sorted(found)}
+
+
+def _cited(result: CaseResult) -> frozenset[str]:
+    return frozenset(rule for finding in result.findings for rule in finding.requires)
+
+
+def _not_reached(result: CaseResult) -> bool:
+    return any(finding.not_reached for finding in result.findings)
+
+
+def _to_the_end(result: CaseResult) -> bool:
+    """Tell whether a case got so far that its own rules were judged."""
+    return not any(finding.cut_short for finding in result.findings)
+
+
+def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:
+    """Yield the MUST rules of these results that no case judged under the profile of theirs."""
+    found = {
+        rule
+        for result in results
+        if result.profile in tallies
+        for rule in result.case.requires
+        if tallies[result.profile].rules.get(rule) is Standing.NOT_JUDGED
+        and tallies[result.profile].requirements[rule].level is Level.MUST
+    }
+    yield from sorted(found)

@@ -1,0 +1,319 @@
+"""Time modes: what of a case can still be judged where nobody moves the client's clock.
+
+It knows the three modes and turns a case into what one of them can judge: every expectation that it
+has to give up is named. It refuses to know how a case is played.
+
+*virtual*: the driver announces its sleeps and the kit ends them; everything is judged, exactly.
+*scaled*: the client really sleeps, with its delays set to a tenth; judged are order, counts, and
+that no delay is shorter than it must be. *real*: order and counts alone. A machine under load makes
+everything later and nothing earlier, so what could fail by lateness alone is not judged at all.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from typing import Final, assert_never
+
+from attrs import evolve, frozen
+
+from conformance.casefile.model import (
+    Advance,
+    Case,
+    Elapse,
+    Expectation,
+    Wake,
+)
+from conformance.drive.process import DriverUnusable
+from conformance.drive.protocol import Identity
+from conformance.expect.delays import (
+    Gaps,
+    Sleeps,
+    SleepsDiffer,
+    SleepsSpread,
+)
+from conformance.expect.mismatch import Assertion
+from conformance.expect.order import Before, Never, Reached
+from conformance.expect.premise import FirstSleeps, Premise
+from conformance.expect.requests import Requests
+from conformance.strict_data import Json
+from conformance.words import VIRTUAL_CLOCK
+
+DIVISOR: Final = 10
+"""Scaled delays are so many times shorter: long enough to be told from no delay at all."""
+LONGEST: Final = 10.0
+"""Seconds of one real delay that are worth waiting for."""
+LONGEST_IN_ALL: Final = 60.0
+"""Seconds that the delays of one case may take together."""
+_BASE_MS: Final = 1_000.0
+_CAP_MS: Final = 60_000.0
+_DOUBLINGS: Final = 16
+_MOST_OPENS: Final = 10_000
+"""More delays are not added up: a case may allow any number of attempts."""
+_ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
+"""Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
+_SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
+_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
+_RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
+_LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be lateness"
+_NO_UPPER: Final = "not judged: only a longer delay would break it, and that may be lateness"
+_NO_SPREAD: Final = "not judged: lateness spreads delays as well"
+_NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
+_NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
+_NO_LENGTH: Final = "judged in part, by their number: how long they are may be lateness"
+
+
+class TimeMode(Enum):
+    """Whose time a run is judged by."""
+
+    VIRTUAL = "virtual"
+    SCALED = "scaled"
+    REAL = "real"
+
+
+@frozen
+class Unjudged:
+    """An expectation that was given up, by its word, wholly or in part."""
+
+    word: str
+    why: str
+
+
+@frozen(kw_only=True)
+class Adapted:
+    """A case as it is judged. `unplayable` says why it cannot be played at all."""
+
+    case: Case
+    unplayable: str = ""
+    unjudged: tuple[Unjudged, ...] = ()
+    silence: float = 0.0
+    """Seconds for which a sound client may sleep."""
+
+
+@frozen
+class Timing:
+    """The time of a run: its mode, and by how much delays are divided."""
+
+    mode: TimeMode
+    divisor: int = 1
+
+    @classmethod
+    def of(cls, asked: TimeMode | None, identity: Identity) -> "Timing":
+        """Choose the time for a driver; raises DriverUnusable when it does not do as asked."""
+        virtual = VIRTUAL_CLOCK in identity.capabilities
+        mode = asked or (TimeMode.VIRTUAL if virtual else TimeMode.SCALED)
+        if virtual and mode is not TimeMode.VIRTUAL:
+            raise DriverUnusable(
+                f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was asked for: it would have "
+                f"to sleep for real and leave {VIRTUAL_CLOCK} out when hello says "
+                f'"time": "{mode.value}"'
+            )
+        if not virtual and mode is TimeMode.VIRTUAL:
+            raise DriverUnusable(
+                f"does not declare {VIRTUAL_CLOCK}, but --time virtual was asked for; leave --time "
+                "out, and its delays are judged as they come"
+            )
+        scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
+        return cls(mode, DIVISOR if scaled else 1)
+
+    def __str__(self) -> str:
+        match self.mode:
+            case TimeMode.VIRTUAL:
+                return "virtual time"
+            case TimeMode.SCALED if self.divisor == 1:
+                return "scaled time, delays of the client's own (no config.backoff)"
+            case TimeMode.SCALED:
+                return f"scaled time, delays divided by {self.divisor}"
+            case TimeMode.REAL:
+                return "real time"
+            case _:
+                assert_never(self.mode)
+
+    def adapt(self, case: Case) -> Adapted:
+        """Return a case as this time can judge it."""
+        if self.mode is TimeMode.VIRTUAL:
+            return Adapted(case=case)
+        if why := _unplayable(case) or self._too_long(case):
+            return Adapted(case=case, unplayable=why)
+        kept, given_up = self._expectations(case)
+        if not kept:
+            words = "; ".join(f"{each.word}: {each.why}" for each in given_up)
+            return Adapted(
+                case=case, unplayable=f"in {self.mode.value} time nothing is left to judge; {words}"
+            )
+        scaled = evolve(
+            case,
+            needs=tuple(need for need in case.needs if need != VIRTUAL_CLOCK),
+            config=self._config(case),
+            server=self._scaled(case.server),
+            expect=kept,
+            premise=tuple(each for each in case.premise if not _is_of_a_sleep(each)),
+        )
+        return Adapted(case=scaled, unjudged=given_up, silence=self._silence(case))
+
+    def _expectations(self, case: Case) -> tuple[tuple[Expectation, ...], tuple[Unjudged, ...]]:
+        kept: list[Expectation] = []
+        given_up: list[Unjudged] = []
+        for each in case.expect:
+            assertion, why = self._assertion(case, each)
+            if assertion is not None:
+                kept.append(evolve(each, assertion=assertion))
+            if why:
+                given_up.append(Unjudged(each.assertion.word, why))
+        return tuple(kept), tuple(given_up)
+
+    def _assertion(  # noqa: PLR0911 - one arm per kind of assertion
+        self, case: Case, expected: Expectation
+    ) -> tuple[Assertion | None, str]:
+        """Return what is judged instead of an assertion, and what of it is not judged."""
+        match expected.assertion:
+            case Sleeps() if "listener" in json.dumps(dict(case.server)):
+                return None, _NO_WIRE
+            case Sleeps(delays=delays) if self.mode is TimeMode.REAL:
+                return Gaps((0.0,) * len(delays)), _NO_LENGTH
+            case Sleeps() if _ONLY_LONGER.issuperset(expected.requires) or _ignores_a_hint(case):
+                return None, _NO_UPPER
+            case Sleeps(delays=delays):
+                return Gaps(tuple(each.low / self.divisor for each in delays)), _LOWER_ONLY
+            case SleepsDiffer() | SleepsSpread():
+                return None, _NO_SPREAD
+            case Never(reference=name) if _SLEEP_NAME.match(name):
+                return None, _NO_EVENT
+            case Before(earlier=one, later=other) if any(map(_SLEEP_NAME.match, (one, other))):
+                return None, _NO_EVENT
+            case assertion:
+                return assertion, ""
+
+    def _config(self, case: Case) -> Mapping[str, Json]:
+        if self.divisor == 1:
+            return case.config
+        return {
+            **case.config,
+            "initial_ms": _shorter(_number(case, "initial_ms", _BASE_MS), self.divisor),
+            "max_ms": _shorter(_number(case, "max_ms", _CAP_MS), self.divisor),
+        }
+
+    def _scaled(self, server: Mapping[str, Json]) -> Mapping[str, Json]:
+        """Shorten what the backend asks for, where the shorter time is still a whole number."""
+        if self.divisor != DIVISOR:
+            return server
+        return {key: _hint(key, value) for key, value in server.items()}
+
+    def _silence(self, case: Case) -> float:
+        """Return for how many seconds a sound client may sleep at once, at the very most."""
+        base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
+        longest = min(base * 2.0 ** min(_opens(case), _DOUBLINGS), cap)
+        if _has_hint(case):
+            longest = cap
+        return longest * 1.25 / 1000 / self.divisor
+
+    def _too_long(self, case: Case) -> str:
+        delays = [each / 1000 / self.divisor for each in _delays(case)]
+        longest, total = max(delays, default=0.0), sum(delays)
+        if longest <= LONGEST and total <= LONGEST_IN_ALL:
+            return ""
+        return (
+            f"its delays take {total:.0f} s in this time, the longest {longest:.0f} s, which is "
+            f"not waited for; that needs {VIRTUAL_CLOCK}"
+        )
+
+
+IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
+
+
+def _opens(case: Case) -> int:
+    """Return how often the stream is opened in a case, as far as its words tell."""
+    answers = case.server.get("stream")
+    known = [len(answers) if isinstance(answers, Sequence) else 0]
+    known.append(int(_number(case, "max_attempts", 0)) + 1)
+    for each in case.expect:
+        match each.assertion:
+            case Requests(route="stream", count=count):
+                known.append(count)
+            case Sleeps(delays=delays):
+                known.append(len(delays) + 1)
+            case _:
+                pass
+    awaited = (*case.premise, *(each.assertion for each in case.expect))
+    names = [name for each in awaited for name in each.awaited]
+    known += [int(found["attempt"]) for name in names if (found := _OPEN.match(name))]
+    return max(known)
+
+
+def _delays(case: Case) -> Sequence[float]:
+    """Return about how long a sound client sleeps in a case, in milliseconds."""
+    for each in case.expect:
+        if isinstance(each.assertion, Sleeps):
+            return [delay.low for delay in each.assertion.delays]
+    base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
+    answers = case.server.get("stream")
+    scripted = answers if isinstance(answers, Sequence) and not isinstance(answers, str) else ()
+    delays: list[float] = []
+    failures = 0
+    for n in range(min(_opens(case), _MOST_OPENS) - 1):
+        answer = scripted[min(n, len(scripted) - 1)] if scripted else case.server.get("scenario")
+        progress = not isinstance(answer, Mapping) or bool(answer.get("frames"))
+        failures = 0 if progress else failures + 1
+        delays.append(min(base * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS), cap))
+    return delays
+
+
+def _unplayable(case: Case) -> str:
+    """Say what of a case only virtual time can do, or nothing."""
+    if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
+        return f"it holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
+    if _SLEEP_NAME.search(json.dumps(case.source.get("step", []))):
+        return f"a step waits for a sleep to begin, which needs {VIRTUAL_CLOCK}"
+    expects = any(
+        isinstance(e.assertion, Sleeps | SleepsDiffer | SleepsSpread) for e in case.expect
+    )
+    if VIRTUAL_CLOCK in case.needs and not expects and _number(case, "initial_ms", 1.0):
+        return f"it judges by the client's own clock, which needs {VIRTUAL_CLOCK}"
+    return ""
+
+
+def _is_of_a_sleep(premise: Premise) -> bool:
+    if isinstance(premise, FirstSleeps):
+        return True
+    return isinstance(premise, Reached) and bool(_SLEEP_NAME.match(premise.reference))
+
+
+def _has_hint(case: Case) -> bool:
+    words = json.dumps(dict(case.server)).lower()
+    return "retry" in words or b"retry".hex() in words  # frames can be given as hex
+
+
+def _ignores_a_hint(case: Case) -> bool:
+    """Tell whether a case is about a `retry` or `Retry-After` that must not make a delay longer."""
+    if not _has_hint(case):
+        return False
+    expected = case.source.get("expect")
+    sleeps = expected.get("sleeps") if isinstance(expected, Mapping) else None
+    items = sleeps if isinstance(sleeps, Sequence) else ()
+    return not any(isinstance(item, Mapping) and item.get("min") for item in items)
+
+
+def _hint(key: str, value: Json) -> Json:
+    match value:
+        case str() if key == "raw":
+            return _RETRY_LINE.sub(r"\1\2", value)
+        case int() if key in {"retry_after", "retry_ms"} and not isinstance(value, bool):
+            return value // DIVISOR if value % DIVISOR == 0 else value
+        case Mapping():
+            return {inner: _hint(inner, item) for inner, item in value.items()}
+        case str() | bool() | int() | float() | None:
+            return value
+        case _:
+            return [_hint(key, item) for item in value]
+
+
+def _number(case: Case, key: str, default: float) -> float:
+    value = case.config.get(key, default)
+    return float(value) if isinstance(value, int | float) else default
+
+
+def _shorter(milliseconds: float, divisor: int) -> float:
+    """Divide; in whole milliseconds where possible, since some clients count in them."""
+    exact = milliseconds / divisor
+    return int(exact) if math.isclose(exact, round(exact)) else exact
