@@ -1,1 +1,1 @@
-"""tests arkor_proto."""
+"""The tests of `arkor_proto`."""

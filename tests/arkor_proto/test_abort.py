@@ -14,8 +14,14 @@ from arkor_proto import (
     Profile,
     TrainingEvent,
 )
-from tests.arkor_proto.script import COMPLETED, STARTED, Data, frame, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    STARTED,
+    Data,
+    frame,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 

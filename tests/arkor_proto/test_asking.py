@@ -17,8 +17,15 @@ from arkor_proto import (
     SessionConfig,
     Timer,
 )
-from tests.arkor_proto.script import COMPLETED, ENDPOINT, attempts, frame, job_answer, log
-from tests.arkor_proto.trainer import Trainer, streaming
+from tests.arkor_proto.session_driver import Trainer, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    ENDPOINT,
+    attempts,
+    frame,
+    job_answer,
+    log,
+)
 
 NAN = '{"type": "training.completed", "metrics": {"loss": NaN}}'
 OVER = ("completed", "failed", "cancelled")

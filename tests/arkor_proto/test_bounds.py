@@ -12,8 +12,13 @@ from arkor_proto import (
     StatusError,
     TransportError,
 )
-from tests.arkor_proto.script import COMPLETED, frame, job_answer, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    frame,
+    job_answer,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 SMALL = Bounds(event=100, create_body=100, error_body=100)

@@ -16,8 +16,13 @@ from arkor_proto import (
     TrainingEvent,
     TrainingLog,
 )
-from tests.arkor_proto.script import COMPLETED, attempts, frame, log
-from tests.arkor_proto.trainer import streaming
+from tests.arkor_proto.session_driver import streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    attempts,
+    frame,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 rejecting = pytest.mark.parametrize("profile", PROFILES[1:], ids=lambda profile: profile.name)

@@ -3,8 +3,8 @@
 import pytest
 
 from arkor_proto import PROFILES, Profile, UnsendableCursor
-from tests.arkor_proto.script import attempts, frame, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import attempts, frame, log
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 POISON = ["a\x01b", "\x7f", " lead", "trail ", "\tlead", "x" * 1025, "é" * 513, "\x1b[0m"]

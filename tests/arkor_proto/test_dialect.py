@@ -27,8 +27,13 @@ from arkor_proto import (
     encode_event_data,
     encode_job,
 )
-from tests.arkor_proto.script import COMPLETED, ENDPOINT, SPEC, job_answer
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    ENDPOINT,
+    SPEC,
+    job_answer,
+)
 
 DEPTHS = pytest.mark.parametrize("depth", [151, 500, 1_000, 5_000, 100_000])
 SHAPES = pytest.mark.parametrize("shape", [("[", "]"), ('{"a":', "}"), ('[{"a":', "}]")])

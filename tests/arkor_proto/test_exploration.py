@@ -11,7 +11,7 @@ import pytest
 from attrs import Factory, define, frozen
 
 from arkor_proto import HARDENED, PROFILE_2026_05, PROFILE_2026_07, PROFILES, Done, Profile
-from tests.arkor_proto.world import APPLICATION, World, world
+from tests.arkor_proto.state_space import APPLICATION, World, world
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 ALL = tuple(APPLICATION)

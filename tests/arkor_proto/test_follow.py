@@ -12,8 +12,14 @@ from arkor_proto import (
     TrainingLog,
     TrainingStarted,
 )
-from tests.arkor_proto.script import COMPLETED, FAILED, STARTED, frame, log
-from tests.arkor_proto.trainer import Trainer, streaming
+from tests.arkor_proto.session_driver import Trainer, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    FAILED,
+    STARTED,
+    frame,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 

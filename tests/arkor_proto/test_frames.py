@@ -10,8 +10,13 @@ from arkor_proto import (
     TrainingLog,
     TrainingStarted,
 )
-from tests.arkor_proto.script import COMPLETED, STARTED, frame, log
-from tests.arkor_proto.trainer import streaming
+from tests.arkor_proto.session_driver import streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    STARTED,
+    frame,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 

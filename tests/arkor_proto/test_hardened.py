@@ -5,8 +5,13 @@ import tracemalloc
 import pytest
 
 from arkor_proto import HARDENED, PROFILES, Bounds, Headers, Profile, ReconnectPolicy, StatusError
-from tests.arkor_proto.script import EVENT_STREAM, attempts, frame, log
-from tests.arkor_proto.trainer import following, streaming
+from tests.arkor_proto.session_driver import following, streaming
+from tests.arkor_proto.wire_samples import (
+    EVENT_STREAM,
+    attempts,
+    frame,
+    log,
+)
 
 published = pytest.mark.parametrize("profile", PROFILES[:2], ids=lambda profile: profile.name)
 

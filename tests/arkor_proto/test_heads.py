@@ -18,8 +18,14 @@ from arkor_proto import (
     StatusError,
 )
 from arkor_proto._chat import ChatReader
-from tests.arkor_proto.script import COMPLETED, EVENT_STREAM, attempts, job_answer, log
-from tests.arkor_proto.trainer import Trainer, following
+from tests.arkor_proto.session_driver import Trainer, following
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    EVENT_STREAM,
+    attempts,
+    job_answer,
+    log,
+)
 
 ELSEWHERE = [
     "http://api.example/v1/jobs/job-1/events/stream",

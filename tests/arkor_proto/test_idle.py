@@ -4,8 +4,8 @@ import attrs
 import pytest
 
 from arkor_proto import HARDENED, PROFILES, Handled, Idle, IdleTimeout, Profile, Reconnecting, Timer
-from tests.arkor_proto.script import COMPLETED, frame, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import COMPLETED, frame, log
 
 IMPATIENT = attrs.evolve(HARDENED, progress_timeout=100.0)
 

@@ -3,8 +3,13 @@
 import pytest
 
 from arkor_proto import PROFILES, Aborted, Done, Handled, Operation, Profile, Resolved
-from tests.arkor_proto.script import COMPLETED, attempts, frame, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    attempts,
+    frame,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 

@@ -12,8 +12,13 @@ from arkor_proto import (
     StatusError,
     UpgradeRequired,
 )
-from tests.arkor_proto.script import COMPLETED, EVENT_STREAM, job_answer, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    EVENT_STREAM,
+    job_answer,
+    log,
+)
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 DEPRECATION: Headers = (

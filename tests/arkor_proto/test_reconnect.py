@@ -13,8 +13,8 @@ from arkor_proto import (
     ReconnectPolicy,
     StreamEnded,
 )
-from tests.arkor_proto.script import attempts, frame, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import attempts, frame, log
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 JSON = frame(log(1), id="1")

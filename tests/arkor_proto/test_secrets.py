@@ -20,7 +20,8 @@ from arkor_proto import (
     decode_job,
     job_spec,
 )
-from tests.arkor_proto.script import (
+from tests.arkor_proto.session_driver import Trainer, streaming
+from tests.arkor_proto.wire_samples import (
     COMPLETED,
     DATASET_TOKEN,
     ENDPOINT,
@@ -30,7 +31,6 @@ from tests.arkor_proto.script import (
     job_answer,
     log,
 )
-from tests.arkor_proto.trainer import Trainer, streaming
 
 CONFIG = {"datasetSource": {"type": "blob", "token": DATASET_TOKEN}}
 SECRETS = pytest.mark.parametrize("secret", [TOKEN, DATASET_TOKEN])

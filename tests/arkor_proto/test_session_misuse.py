@@ -26,9 +26,15 @@ from arkor_proto import (
     Tick,
 )
 from arkor_proto._table import Job
-from tests.arkor_proto.script import COMPLETED, ENDPOINT, SPEC, frame, log
-from tests.arkor_proto.snapshot import snapshot
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.session_snapshot import snapshot
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    ENDPOINT,
+    SPEC,
+    frame,
+    log,
+)
 
 
 def refused(trainer: Trainer, event: Input, now: float | None = None) -> str:

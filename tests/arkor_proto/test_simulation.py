@@ -37,7 +37,15 @@ from arkor_proto import (
     Tick,
     TrainingLog,
 )
-from tests.arkor_proto.script import COMPLETED, ENDPOINT, EVENT_STREAM, SPEC, frame, job_answer, log
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    ENDPOINT,
+    EVENT_STREAM,
+    SPEC,
+    frame,
+    job_answer,
+    log,
+)
 
 DAY: Final = 86_400.0
 EVENT_EVERY: Final = 600.0

@@ -18,8 +18,8 @@ from arkor_proto import (
     decode_event,
     decode_job,
 )
-from tests.arkor_proto.script import attempts, log
-from tests.arkor_proto.trainer import following, streaming
+from tests.arkor_proto.session_driver import following, streaming
+from tests.arkor_proto.wire_samples import attempts, log
 
 NESTED = json.loads('{"a":' * 140 + "1" + "}" * 140)
 BODY = json.dumps({"error": "no", "x": NESTED}).encode()

@@ -13,8 +13,8 @@ from arkor_proto import (
     ResponseError,
     StatusError,
 )
-from tests.arkor_proto.script import job_answer
-from tests.arkor_proto.trainer import Trainer
+from tests.arkor_proto.session_driver import Trainer
+from tests.arkor_proto.wire_samples import job_answer
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 

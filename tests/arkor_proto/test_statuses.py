@@ -12,8 +12,8 @@ from arkor_proto import (
     Request,
     StatusError,
 )
-from tests.arkor_proto.script import COMPLETED, log
-from tests.arkor_proto.trainer import Trainer, following, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
+from tests.arkor_proto.wire_samples import COMPLETED, log
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 TRANSIENT = [300, 304, 400, 404, 408, 409, 422, 425, 429, 500, 502, 503, 504, 599, 600, 999]

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arkor_proto import PROFILES, Profile
-from tests.arkor_proto.script import SPEC
-from tests.arkor_proto.snapshot import snapshot
-from tests.arkor_proto.world import APPLICATION, World, world
+from tests.arkor_proto.session_snapshot import snapshot
+from tests.arkor_proto.state_space import APPLICATION, World, world
+from tests.arkor_proto.wire_samples import SPEC
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 CHOICES = st.lists(st.integers(0, 10**6), max_size=60)

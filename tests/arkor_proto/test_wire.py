@@ -23,7 +23,7 @@ from arkor_proto._wire import (
     retry_after,
     stream_request,
 )
-from tests.arkor_proto.script import ENDPOINT, SPEC, TOKEN
+from tests.arkor_proto.wire_samples import ENDPOINT, SPEC, TOKEN
 
 MESSAGES = ({"role": "user", "content": "hi"},)
 EVERY = {

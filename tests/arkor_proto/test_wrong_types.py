@@ -17,7 +17,7 @@ from arkor_proto import (
 )
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
-from tests.arkor_proto.script import ENDPOINT
+from tests.arkor_proto.wire_samples import ENDPOINT
 
 
 class Loose(Protocol):

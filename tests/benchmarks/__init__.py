@@ -1,1 +1,1 @@
-"""tests benchmarks."""
+"""Benchmarks: what the performance goals are checked with."""

@@ -23,7 +23,7 @@ from attrs import frozen
 from mock_server import MockServer, Scenario, ScriptedFrame, scenario_from_dict
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.testing.sync import mock_in
-from tests.mock_server.mitmdump import mitmdumps
+from tests.mock_server.mitm.mitmdump import mitmdumps
 from tests.mock_server.rawclient import RawClient, request_bytes
 
 _COMMAND: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")

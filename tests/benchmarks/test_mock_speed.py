@@ -26,7 +26,7 @@ from tests.benchmarks.mock_measures import (
     stall_in_the_addon,
     stall_in_the_proxy,
 )
-from tests.mock_server.mitmdump import needs_mitmproxy
+from tests.mock_server.mitm.mitmdump import needs_mitmproxy
 
 SOME = Size(frames=5_000, streams=200, pushes=50, rounds=3)
 

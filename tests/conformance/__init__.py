@@ -1,1 +1,1 @@
-"""tests conformance."""
+"""The tests of the kit."""

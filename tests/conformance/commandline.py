@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.conformance.forked import Finished, run_forked
 
-UNSOUND = Path(__file__).parent / "drivers" / "unsound.py"
+UNSOUND = Path(__file__).parent / "wrong_drivers" / "unsound.py"
 ROOT = Path(__file__).parents[2]
 
 

@@ -17,7 +17,7 @@ import mock_server
 from mock_server import scenario_from_dict
 from mock_server.__main__ import main
 from mock_server.testing.sync import mock_in_thread
-from tests.mock_server.mitmdump import needs_mitmproxy
+from tests.mock_server.mitm.mitmdump import needs_mitmproxy
 
 pytest_plugins = ["pytester"]
 

@@ -9,9 +9,14 @@ import pytest
 from arkor_proto import PROFILES, Profile
 from arkor_proto._wire import chat_request
 from arkor_proto.transports.blocking import Callbacks
-from tests.arkor_proto.blocking.stage import answering, client_of
-from tests.arkor_proto.script import COMPLETED, ENDPOINT, frame, log
+from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import LAST_CHUNK, STREAM_HEAD, Visit, chunk
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    ENDPOINT,
+    frame,
+    log,
+)
 
 NAMES = [
     "on_started",

@@ -8,7 +8,7 @@ from attrs import define
 
 from arkor_proto import TrainingEvent
 from arkor_proto.transports.blocking import Callbacks, Checkpoint, Trainer
-from tests.arkor_proto.blocking.stage import (
+from tests.arkor_proto.blocking.fixtures_blocking import (
     VirtualClock,
     client_of,
     hearing,

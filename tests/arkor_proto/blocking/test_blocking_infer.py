@@ -8,9 +8,9 @@ import pytest
 from arkor_proto import ResponseError, TransportError
 from arkor_proto._wire import chat_request
 from arkor_proto.transports.blocking import MonotonicClock, Timeouts
-from tests.arkor_proto.blocking.stage import answering, client_of
-from tests.arkor_proto.script import ENDPOINT, TOKEN, frame
+from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import stream_of
+from tests.arkor_proto.wire_samples import ENDPOINT, TOKEN, frame
 
 CHAT = chat_request(ENDPOINT, [{"role": "user", "content": "hi"}], job_id="j", step=1)
 DONE = b"data: [DONE]\n\n"

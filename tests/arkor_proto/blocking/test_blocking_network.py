@@ -17,7 +17,7 @@ from arkor_proto import (
     TransportError,
 )
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, MonotonicClock, Timeouts
-from tests.arkor_proto.blocking.stage import (
+from tests.arkor_proto.blocking.fixtures_blocking import (
     PATIENCE,
     VirtualClock,
     answering,
@@ -27,7 +27,6 @@ from tests.arkor_proto.blocking.stage import (
     trainer_of,
     unreachable_address,
 )
-from tests.arkor_proto.script import COMPLETED, TOKEN, frame, job_answer, log
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -38,6 +37,13 @@ from tests.arkor_proto.transports.peer import (
     refusal,
     refused,
     stream_of,
+)
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    TOKEN,
+    frame,
+    job_answer,
+    log,
 )
 
 SOON = 0.05

@@ -20,7 +20,7 @@ from arkor_proto import (
 )
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint
 from mock_server import ConnectionOpened
-from tests.arkor_proto.blocking.stage import (
+from tests.arkor_proto.blocking.fixtures_blocking import (
     VirtualClock,
     client_of,
     hearing,

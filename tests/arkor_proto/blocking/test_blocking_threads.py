@@ -18,7 +18,7 @@ from arkor_proto import (
     TransportError,
 )
 from arkor_proto.transports.blocking import Callbacks, Checkpoint, Trainer
-from tests.arkor_proto.blocking.stage import (
+from tests.arkor_proto.blocking.fixtures_blocking import (
     PATIENCE,
     VirtualClock,
     client_of,

@@ -15,8 +15,8 @@ from anyio import to_thread
 
 from arkor_proto import TrainingLog
 from arkor_proto.transports.blocking import Callbacks
-from tests.arkor_proto.blocking.stage import answering, client_of
-from tests.arkor_proto.script import COMPLETED, frame, log
+from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
+from tests.arkor_proto.transports.fixtures_anyio import client_of as asynchronous_client_of
 from tests.arkor_proto.transports.peer import (
     STREAM_HEAD,
     Peer,
@@ -25,7 +25,7 @@ from tests.arkor_proto.transports.peer import (
     json_answer,
     listening,
 )
-from tests.arkor_proto.transports.stage import client_of as asynchronous_client_of
+from tests.arkor_proto.wire_samples import COMPLETED, frame, log
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 

@@ -19,8 +19,8 @@ from arkor_proto import (
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import MockServer, Record, RequestReceived, scenario_from_dict
-from tests.arkor_proto.blocking import stage
-from tests.arkor_proto.transports import stage as asynchronous_stage
+from tests.arkor_proto.blocking import fixtures_blocking as stage
+from tests.arkor_proto.transports import fixtures_anyio as asynchronous_stage
 
 Scenario: TypeAlias = Mapping[str, object]
 

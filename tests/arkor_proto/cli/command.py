@@ -15,7 +15,7 @@ from typing import IO, Final
 
 from attrs import frozen
 
-from tests.arkor_proto.blocking.stage import PATIENCE
+from tests.arkor_proto.blocking.fixtures_blocking import PATIENCE
 
 TOKEN: Final = "tok-command-line-secret"
 JOB: Final = """\

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arkor_proto.blocking.stage import serving
+from tests.arkor_proto.blocking.fixtures_blocking import serving
 from tests.arkor_proto.cli.command import environment, job_file, run, running
 from tests.arkor_proto.transports.peer import refused
 

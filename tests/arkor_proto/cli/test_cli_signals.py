@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.arkor_proto.blocking.stage import PATIENCE
+from tests.arkor_proto.blocking.fixtures_blocking import PATIENCE
 from tests.arkor_proto.cli.command import environment
 
 # An import that never ends, in the place of a dependency that comes early and one that comes late.

@@ -11,8 +11,8 @@ import trustme
 from anyio import to_thread
 from attrs import define, field
 
-from tests.arkor_proto.blocking import stage as blocking_stage
-from tests.arkor_proto.transports import stage
+from tests.arkor_proto.blocking import fixtures_blocking as blocking_stage
+from tests.arkor_proto.transports import fixtures_anyio as stage
 from tests.arkor_proto.transports.peer import Peer, Visit, json_answer, listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]

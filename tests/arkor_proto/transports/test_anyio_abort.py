@@ -7,7 +7,14 @@ import pytest
 
 from arkor_proto import Aborted, Reconnecting, TrainingLog
 from arkor_proto.transports.anyio import Callbacks, Trainer
-from tests.arkor_proto.script import COMPLETED, STARTED, frame, log
+from tests.arkor_proto.transports.fixtures_anyio import (
+    VirtualClock,
+    asked,
+    client_of,
+    hearing,
+    serve,
+    trainer_of,
+)
 from tests.arkor_proto.transports.peer import (
     STREAM_HEAD,
     Visit,
@@ -16,13 +23,11 @@ from tests.arkor_proto.transports.peer import (
     refusal,
     stream_of,
 )
-from tests.arkor_proto.transports.stage import (
-    VirtualClock,
-    asked,
-    client_of,
-    hearing,
-    serve,
-    trainer_of,
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    STARTED,
+    frame,
+    log,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]

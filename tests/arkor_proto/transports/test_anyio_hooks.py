@@ -8,10 +8,10 @@ import pytest
 
 from arkor_proto import FrameSkipped, Notice, Reconnecting
 from arkor_proto.transports.anyio import Callbacks
-from tests.arkor_proto.script import COMPLETED, frame
 from tests.arkor_proto.transports.conftest import living_tasks
+from tests.arkor_proto.transports.fixtures_anyio import client_of
 from tests.arkor_proto.transports.peer import STREAM_HEAD, Handler, Visit, chunk, listening
-from tests.arkor_proto.transports.stage import client_of
+from tests.arkor_proto.wire_samples import COMPLETED, frame
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

@@ -9,7 +9,12 @@ import pytest
 from arkor_proto import PROFILE_2026_07, ResponseError, StatusError, TransportError
 from arkor_proto._wire import chat_request
 from arkor_proto.transports.anyio import Callbacks, Checkpoint, Timeouts
-from tests.arkor_proto.script import COMPLETED, DATASET_TOKEN, ENDPOINT, TOKEN, frame
+from tests.arkor_proto.transports.fixtures_anyio import (
+    asked,
+    client_of,
+    serve,
+    trainer_of,
+)
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -21,7 +26,13 @@ from tests.arkor_proto.transports.peer import (
     refusal,
     stream_of,
 )
-from tests.arkor_proto.transports.stage import asked, client_of, serve, trainer_of
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    DATASET_TOKEN,
+    ENDPOINT,
+    TOKEN,
+    frame,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

@@ -12,8 +12,13 @@ import sniffio
 
 from arkor_proto import PROFILE_2026_07, LocalProtocolError, TransportError
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Trainer
+from tests.arkor_proto.transports.fixtures_anyio import (
+    VirtualClock,
+    client_of,
+    serve,
+    trainer_of,
+)
 from tests.arkor_proto.transports.peer import Visit, listening
-from tests.arkor_proto.transports.stage import VirtualClock, client_of, serve, trainer_of
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

@@ -8,7 +8,7 @@ import trustme
 
 from arkor_proto import Bounds, GaveUp, StatusError, TransportError
 from arkor_proto.transports.anyio import Timeouts
-from tests.arkor_proto.script import COMPLETED, frame, job_answer, log
+from tests.arkor_proto.transports.fixtures_anyio import client_of, hearing, trainer_of
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -18,7 +18,12 @@ from tests.arkor_proto.transports.peer import (
     listening,
     unreachable,
 )
-from tests.arkor_proto.transports.stage import client_of, hearing, trainer_of
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    frame,
+    job_answer,
+    log,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

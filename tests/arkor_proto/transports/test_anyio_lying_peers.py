@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from arkor_proto import GaveUp, ResponseError, StatusError, TransportError
-from tests.arkor_proto.script import COMPLETED, TOKEN, frame, job_answer, log
+from tests.arkor_proto.transports.fixtures_anyio import client_of, hearing, trainer_of
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -15,7 +15,13 @@ from tests.arkor_proto.transports.peer import (
     listening,
     refusal,
 )
-from tests.arkor_proto.transports.stage import client_of, hearing, trainer_of
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    TOKEN,
+    frame,
+    job_answer,
+    log,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

@@ -6,7 +6,14 @@ import pytest
 from arkor_proto import TrainingLog, TrainingResult, TrainingStarted
 from arkor_proto.transports.anyio import Callbacks, Trainer
 from mock_server import MockServer
-from tests.arkor_proto.script import COMPLETED, frame, job_answer, log
+from tests.arkor_proto.transports.fixtures_anyio import (
+    VirtualClock,
+    asked,
+    client_of,
+    hearing,
+    serve,
+    trainer_of,
+)
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -16,13 +23,11 @@ from tests.arkor_proto.transports.peer import (
     listening,
     refusal,
 )
-from tests.arkor_proto.transports.stage import (
-    VirtualClock,
-    asked,
-    client_of,
-    hearing,
-    serve,
-    trainer_of,
+from tests.arkor_proto.wire_samples import (
+    COMPLETED,
+    frame,
+    job_answer,
+    log,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]

@@ -5,9 +5,15 @@ import pytest
 
 from arkor_proto import HARDENED, Timer, TrainingLog
 from arkor_proto.transports.anyio import Callbacks, Timeouts
-from tests.arkor_proto.script import COMPLETED, frame, log
+from tests.arkor_proto.transports.fixtures_anyio import (
+    VirtualClock,
+    client_of,
+    hearing,
+    serve,
+    trainer_of,
+)
 from tests.arkor_proto.transports.peer import LAST_CHUNK, STREAM_HEAD, Visit, chunk, listening
-from tests.arkor_proto.transports.stage import VirtualClock, client_of, hearing, serve, trainer_of
+from tests.arkor_proto.wire_samples import COMPLETED, frame, log
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

@@ -12,7 +12,13 @@ from arkor_proto import (
     TrainingStarted,
 )
 from arkor_proto.transports.anyio import Callbacks, Checkpoint
-from tests.arkor_proto.transports.stage import asked, client_of, hearing, serve, trainer_of
+from tests.arkor_proto.transports.fixtures_anyio import (
+    asked,
+    client_of,
+    hearing,
+    serve,
+    trainer_of,
+)
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 

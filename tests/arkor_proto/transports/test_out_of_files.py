@@ -14,10 +14,10 @@ from arkor_proto._wire import chat_request
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import ConnectionOpened
-from tests.arkor_proto.blocking import stage as blocking_stage
-from tests.arkor_proto.script import ENDPOINT
-from tests.arkor_proto.transports import stage
+from tests.arkor_proto.blocking import fixtures_blocking as blocking_stage
+from tests.arkor_proto.transports import fixtures_anyio as stage
 from tests.arkor_proto.transports.peer import refused
+from tests.arkor_proto.wire_samples import ENDPOINT
 
 CHAT: Final = chat_request(ENDPOINT, [], job_id="j", step=1)
 SPARE: Final = pytest.mark.parametrize("spare", range(5))

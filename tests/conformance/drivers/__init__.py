@@ -1,1 +1,1 @@
-"""Drivers that are wrong, each in one way."""
+"""The tests of the drivers that the kit brings, and of the clients that it is tried with."""

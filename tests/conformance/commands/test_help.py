@@ -1,0 +1,37 @@
+"""The help of every command shows one example, and the example works."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from conformance.__main__ import cli
+from conformance.reports import write_run
+from conformance.verdict.statuses import Verdict
+from tests.conformance.sample_run import result, run
+
+COMMANDS = ("list", "explore", "diff", "report", "coverage")
+YOURS = "node my-driver.mjs"
+OURS = f"{sys.executable} -m conformance.drivers.python.reference"
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(cli, arguments, standalone_mode=False, catch_exceptions=False)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_example_of_the_help_works(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_run([tmp_path / "run.json"], run([result(Verdict.PASS)]))
+    shown = re.findall(
+        rf"^ +arkor-conformance ({command} .+)$", invoke(command, "--help").output, re.MULTILINE
+    )
+    assert len(shown) == 1
+    here = shown[0].replace("python -P", f"{sys.executable} -P")
+    done = invoke(*shlex.split(here.replace(YOURS, OURS)))
+    assert done.return_value in {0, None}, done.output

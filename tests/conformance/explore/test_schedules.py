@@ -1,0 +1,245 @@
+"""The oracle by hand-made schedules, and exploring by broken clients that no case was made for."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+from attrs import evolve
+from click.testing import CliRunner, Result
+
+from conformance.casefile.loader import load_files
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.commands.diff_command import command as diff
+from conformance.commands.explore_command import command as explore
+from conformance.explore.oracle import (
+    Attempt,
+    Frame,
+    Kind,
+    Schedule,
+    Trigger,
+    predict,
+)
+from conformance.explore.schedules import (
+    as_case,
+    case_file,
+    roll,
+    smaller,
+)
+from tests.conformance.commandline import kit
+from tests.conformance.explore.quirk import QUIRKS
+
+ROOT = Path(__file__).parents[3]
+DONE = Attempt(frames=(Frame(Kind.COMPLETED, "9"),))
+
+
+def schedule(*attempts: Attempt, profile: str = "2026-07", budget: int = 2) -> Schedule:
+    return Schedule(profile=profile, attempts=attempts, max_attempts=budget)
+
+
+def run_explore(*arguments: str) -> Result:
+    return CliRunner().invoke(explore, arguments, standalone_mode=False, catch_exceptions=False)
+
+
+def test_a_clean_end_after_progress_is_free() -> None:
+    expected = predict(schedule(Attempt(frames=(Frame(Kind.LOG, "1"),)), DONE, budget=0))
+
+    assert expected.sleeps == (1000,)
+    assert expected.cursors == ("", "1")
+    assert expected.result == {"status": "completed"}
+
+
+def test_failures_double_the_delay_until_the_budget_is_spent() -> None:
+    expected = predict(schedule(Attempt(status=503)))
+
+    assert expected.sleeps == (1000, 2000)
+    assert expected.result == {"error": "gave_up"}
+
+
+@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
+def test_a_ping_is_progress_only_where_the_profile_says_so(profile: str, opens: int) -> None:
+    pinged = schedule(Attempt(frames=(Frame(Kind.PING),)), DONE, profile=profile, budget=0)
+
+    assert len(predict(pinged).cursors) == opens
+
+
+def test_a_replayed_id_is_no_progress_when_only_new_cursors_are() -> None:
+    again = Attempt(frames=(Frame(Kind.LOG, "1"),))
+
+    assert predict(schedule(again, profile="hardened", budget=1)).result == {"error": "gave_up"}
+
+
+def test_an_id_that_a_block_without_data_brought_is_no_progress_again() -> None:
+    told = Attempt(frames=(Frame(Kind.ID_ONLY, "1"),), clean=False)
+    again = Attempt(frames=(Frame(Kind.LOG, "1"),))
+
+    expected = predict(schedule(told, again, profile="hardened", budget=1))
+
+    assert expected.result == {"error": "gave_up"}
+
+
+def test_an_id_is_news_behind_a_block_without_data_in_the_same_stream() -> None:
+    told = Attempt(frames=(Frame(Kind.ID_ONLY, "1"), Frame(Kind.LOG, "1")))
+
+    expected = predict(schedule(told, DONE, profile="hardened", budget=0))
+
+    assert expected.result == {"status": "completed"}
+
+
+def test_a_callback_that_throws_drops_the_frames_behind_it_and_reopens() -> None:
+    first = Attempt(frames=(Frame(Kind.LOG, "1"), Frame(Kind.LOG, "2")))
+    thrown = Schedule(
+        profile="2026-05",
+        attempts=(first, DONE),
+        max_attempts=1,
+        trigger=Trigger("throw_in", "log", 1),
+    )
+
+    assert predict(thrown).callbacks == ("log", "completed")
+    assert predict(thrown).cursors == ("", "1")
+
+
+def test_a_schedule_without_an_end_is_refused() -> None:
+    with pytest.raises(ValueError, match="it does not end"):
+        predict(schedule(Attempt(frames=(Frame(Kind.LOG),))))
+
+
+def test_the_same_seed_rolls_the_same_schedule() -> None:
+    assert roll(7, 3, "hardened") == roll(7, 3, "hardened") != roll(8, 3, "hardened")
+
+
+def test_every_step_of_shrinking_makes_a_schedule_smaller() -> None:
+    def weight(of: Schedule) -> int:
+        frames = sum(len(attempt.frames) for attempt in of.attempts)
+        return (
+            frames
+            + len(of.attempts)
+            + of.max_attempts
+            + (of.trigger is not None)
+            + (of.job != "running")
+        )
+
+    rolled = roll(1, 0, "2026-05")
+
+    assert {weight(step) < weight(rolled) for step in smaller(rolled)} == {True}
+
+
+@pytest.mark.parametrize("number", range(30))
+def test_a_schedule_written_as_a_case_file_is_read_back(number: int, tmp_path: Path) -> None:
+    known = load_requirements()
+    case = as_case(f"n-{number}", roll(5, number, PROFILE_NAMES[number % 3]), known)
+    path = tmp_path / "found.toml"
+    path.write_text(case_file(case), "utf-8")
+
+    assert load_files(known, [path]) == (case,)
+
+
+def test_the_reference_survives(tmp_path: Path) -> None:
+    result = run_explore("--seed", "11", "--budget", "90", "--output", str(tmp_path / "found.toml"))
+
+    assert (result.return_value, result.output) == (
+        0,
+        "seed 11: 90 schedules, none found the client wrong\n",
+    )
+
+
+@pytest.mark.parametrize("quirk", QUIRKS)
+def test_a_broken_client_that_no_case_was_made_for_is_found(
+    quirk: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    found = tmp_path / "found.toml"
+    driver = (sys.executable, "-m", "tests.conformance.explore.quirk", quirk)
+    result = run_explore(
+        *("--seed", "1", "--budget", "500", "--patience", "2", "--no-shrink"),
+        *("--output", str(found), "--", *driver),
+    )
+
+    assert result.return_value == 1, result.output
+    assert len(load_files(load_requirements(), [found])) == 1
+
+
+def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    found = tmp_path / "found.toml"
+    driver = (sys.executable, "-m", "conformance.mutants.driver", "resume.starts-over")
+    result = run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
+    (case,) = load_files(load_requirements(), [found])
+    answers = case.server["stream"]
+    (shown,) = re.findall("rerun it alone  arkor-conformance (.+)", result.output)
+    again = kit(*shlex.split(shown))
+
+    assert isinstance(answers, list)
+    assert len(answers) == 2
+    assert (again.status, "ARK-RES-2 MUST" in again.out) == (1, True), again
+
+
+def test_two_clients_that_are_the_same_show_no_difference() -> None:
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
+    result = CliRunner().invoke(diff, [reference, reference, "--budget", "20"])
+
+    assert "no difference" in result.output
+
+
+def test_two_clients_that_part_are_shown_where_and_who_is_right(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    parted = tmp_path / "parted.toml"
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
+    quirk = f"{sys.executable} -m tests.conformance.explore.quirk trims-the-spaces-of-a-cursor"
+    arguments = [reference, quirk, "--budget", "60", "--output", str(parted)]
+    result = CliRunner().invoke(diff, arguments)
+
+    left = "left   GET stream after 'a b'  (the oracle allows it)"
+    right = "right  GET stream after 'ab'   (against the oracle)"
+    assert f"{left}\n  {right}" in result.output
+    assert len(load_files(load_requirements(), [parted])) == 1
+
+
+def test_a_comparison_says_which_driver_is_none() -> None:
+    reference = f"{sys.executable} -m conformance.drivers.python.reference"
+    result = kit("diff", reference, "/does/not/exist")
+
+    assert (result.status, "the right driver (/does/not/exist)" in result.err) == (3, True)
+
+
+def test_a_driver_that_is_none_is_said_to_be_none() -> None:
+    assert run_explore("--", "/does/not/exist").return_value == 3
+
+
+@pytest.mark.parametrize("kind", [Kind.NAN, Kind.NOT_AN_OBJECT])
+@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
+def test_data_that_is_not_a_json_object_is_skipped(kind: Kind, profile: str, opens: int) -> None:
+    skipped = schedule(Attempt(frames=(Frame(kind),)), DONE, profile=profile, budget=0)
+
+    assert len(predict(skipped).cursors) == opens
+    assert predict(skipped).callbacks == (("completed",) if opens > 1 else ())
+
+
+def test_a_number_beyond_a_double_is_no_reason_to_skip_a_log() -> None:
+    beyond = schedule(Attempt(frames=(Frame(Kind.BEYOND),)), DONE, budget=0)
+
+    assert predict(beyond).callbacks == ("log", "completed")
+
+
+@pytest.mark.parametrize("job", ["completed", "failed", "cancelled"])
+@pytest.mark.parametrize("empty", [(), (Frame(Kind.PING),), (Frame(Kind.ID_ONLY, "2"),)])
+def test_the_oracle_reads_the_job_after_a_resumed_stream_without_news(
+    job: str, empty: tuple[Frame, ...]
+) -> None:
+    attempts = (Attempt(frames=(Frame(Kind.LOG, "1"),)), Attempt(frames=empty))
+    expected = predict(Schedule(profile="hardened", attempts=attempts, max_attempts=0, job=job))
+    assert (expected.result, expected.questions, len(expected.cursors)) == ({"status": job}, 1, 2)
+
+
+@pytest.mark.parametrize("clean", [True, False])
+def test_the_oracle_reads_the_job_after_a_lost_terminal_frame(*, clean: bool) -> None:
+    lost = (Attempt(frames=(Frame(Kind.NAN, "1"),), clean=clean),)
+    asked = Schedule(profile="hardened", attempts=lost, max_attempts=0, job="failed")
+    assert predict(asked).result == {"status": "failed"}
+    assert predict(evolve(asked, job="running")).result == {"error": "gave_up"}
+    assert predict(evolve(asked, profile="2026-07")).questions == 0

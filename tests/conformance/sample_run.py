@@ -1,0 +1,104 @@
+"""A run as data, small or hostile, for the tests of the reports."""
+
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve
+
+from conformance.casefile.model import Case
+from conformance.drive.protocol import Identity
+from conformance.reports.record import record
+from conformance.runner.run import Outcome
+from conformance.runner.stack import Stack
+from conformance.strict_data import Json
+from conformance.trace.events import (
+    Called,
+    Ended,
+    Failure,
+    Requested,
+    Settled,
+    Slept,
+    Trace,
+)
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Verdict
+from conformance.verdict.time_modes import TimeMode, Timing
+from conformance.words import CAPABILITIES
+from tests.conformance.sample_case import RULES, one
+
+HOSTILE: Final = "</script><script>alert(1)</script>]]><!-- `|` *b* \x00\x1b[31m\u202e\ud800\ufffe&"
+PROFILES: Final = ("2026-05", "2026-07")
+COMMAND: Final = ("node", "my driver.mjs")
+
+
+WHOLE: Final = """
+needs = ["cancel", "abort", "concurrent", "callbacks.async", "config.backoff"]
+step = [{ do = "start" }, { do = "wait" }]
+expect.connects = 1
+"""
+"""A case that stands for the whole surface of the founding document."""
+
+
+def case(body: str = WHOLE) -> Case:
+    """Return a case of the family budget."""
+    return one(body)
+
+
+def result(verdict: Verdict, *, said: str = "2 requests", profile: str = "2026-05") -> CaseResult:
+    """Return a result whose driver said `said`; one that fails has a finding at event 2."""
+    trace = Trace()
+    trace.append(Called("wait"), 0.0)
+    asked = Requested("stream", 1, "GET", "/v1/x", (("accept", "text/event-stream"),), said, 1)
+    event = trace.append(asked, 0.001)
+    trace.append(Slept(1, 1000, "reconnect"), 0.002)
+    trace.append(Ended("stream", 1, "rst", "server"), 0.003)
+    trace.append(Settled("wait", {}, Failure("other", None, said)), 0.004)
+    finding = Finding(
+        assertion="requests.stream",
+        requires=("ARK-BUD-1",),
+        expected="1 request",
+        actual=said,
+        event=event,
+    )
+    found = () if verdict in {Verdict.PASS, Verdict.NOT_APPLICABLE} else (finding,)
+    return CaseResult(
+        case=case(), profile=profile, verdict=verdict, findings=found, trace=trace, reason=""
+    )
+
+
+def identity(name: str = "probe", capabilities: Collection[str] = CAPABILITIES) -> Identity:
+    """Return a client that declares these capabilities."""
+    return Identity(
+        implementation=name,
+        version="1",
+        profiles=PROFILES,
+        capabilities=frozenset(capabilities),
+        declared_gaps={},
+    )
+
+
+def run(
+    results: Sequence[CaseResult],
+    *,
+    name: str = "probe",
+    command: Sequence[str] = COMMAND,
+    time: TimeMode = TimeMode.VIRTUAL,
+    stack: Stack | None = None,
+    scope: Scope | None = None,
+    capabilities: Collection[str] = CAPABILITIES,
+) -> Mapping[str, Json]:
+    """Return the run of a client called `name` with these results, complete if no scope is given."""
+    client = identity(name, capabilities)
+    timing = Timing(time)
+    outcome = Outcome(identity=client, results=results, seconds=1.5, timing=timing, stack=stack)
+    planned = Counter(result.profile for result in results)
+    whole = Scope(version="2", digest="0f" * 32, chosen=planned, total=planned)
+    return record(outcome, RULES, command, scope or whole)
+
+
+def hostile() -> Mapping[str, Json]:
+    """Return a failing run in which the driver says whatever could break a report."""
+    bad = result(Verdict.FAIL, said=HOSTILE)
+    return run([bad, evolve(bad, verdict=Verdict.ERROR, reason=HOSTILE)], name=HOSTILE)
