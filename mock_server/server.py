@@ -1,7 +1,4 @@
-"""The mock backend as one object: a port, its brain, its engine, its journal, its controls.
-
-It knows how the parts are put together and when they end. It refuses to know protocols.
-"""
+"""The mock backend as one object: a port, a backend, the rules, the journal and its controls."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -11,7 +8,7 @@ from typing import Final, Self
 from attrs import define, field, frozen
 
 from mock_server.backend import Backend, BackendFull, Job
-from mock_server.faults.rules import Engine
+from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
@@ -132,10 +129,10 @@ class MockServer:
         def fired(rule: int) -> None:
             service.note_fired(rule)
 
-        engine = Engine(self.scenario.seed, fired)
-        engine.load(self.scenario.rules)
+        rules = Rules(self.scenario.seed, fired)
+        rules.load(self.scenario.rules)
         service = Service(
-            engine,
+            rules,
             self._journal,
             origin,
             self.scenario.limits,
@@ -203,18 +200,18 @@ class MockServer:
         if index is None:
             if len(self.rules) >= _MOST_RULES:
                 raise ScenarioError(f"rule: there are {_MOST_RULES} already; remove some")
-            return self._service.engine.add(rule)
-        self._service.engine.replace(index, rule)
+            return self._service.rules.add(rule)
+        self._service.rules.replace(index, rule)
         return index
 
     def remove_rule(self, index: int) -> bool:
         """Take a rule out of force; False when there is none of this index."""
-        return self._service.engine.remove(index)
+        return self._service.rules.remove(index)
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
         """Every rule in force: its index, the rule, how often it has acted."""
-        return self._service.engine.rules
+        return self._service.rules.in_force
 
     @property
     def verify(self) -> Verify:

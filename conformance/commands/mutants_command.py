@@ -20,11 +20,11 @@ from conformance.mutants.citations import citations
 from conformance.mutants.kill_matrix import (
     PATIENCE,
     Control,
-    Hunt,
-    Hunted,
     Kill,
+    KillMatrix,
+    Trial,
     about,
-    hunt,
+    kill_matrix,
 )
 from conformance.reports.screen import Page
 from conformance.strict_data import UsageError, nearest
@@ -91,8 +91,10 @@ def command(
     if ids or patterns:
         mutants = [mutant for mutant in mutants if about(mutant, cases)]
 
-    async def judge() -> Hunt:
-        return await hunt(mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough)
+    async def judge() -> KillMatrix:
+        return await kill_matrix(
+            mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough
+        )
 
     found = anyio.run(judge)
     idle = None if names else list(found.idle(cases))
@@ -106,7 +108,7 @@ class _Page:
     console: Page
     everything: bool
 
-    def tell(self, found: Hunted | Control) -> None:
+    def tell(self, found: Trial | Control) -> None:
         """Print what became of a mutant, or of the reference in its place."""
         if isinstance(found, Control):
             self._control(found)
@@ -115,7 +117,7 @@ class _Page:
         else:
             self._survivor(found)
 
-    def sum_up(self, found: Hunt, cases: Sequence[Case], idle: Sequence[Case] | None) -> None:
+    def sum_up(self, found: KillMatrix, cases: Sequence[Case], idle: Sequence[Case] | None) -> None:
         """Print the verdict, and what it rests upon."""
         for each in found.survivors:
             self._survivor(each)
@@ -126,11 +128,11 @@ class _Page:
             if not control.passed:
                 self._control(control)
         self.console.print(_families(found, cases, idle))
-        played = sum(each.played for each in found.hunted)
+        played = sum(each.played for each in found.trials)
         checked = sum(each.played for each in found.controls)
-        caught = len(found.hunted) - len(found.survivors)
+        caught = len(found.trials) - len(found.survivors)
         self.console.print(
-            f"{caught} of {len(found.hunted)} mutants caught for the right reason; "
+            f"{caught} of {len(found.trials)} mutants caught for the right reason; "
             f"{played} plays, and {checked} of the reference, in {found.seconds:.0f} s"
         )
         if found.again and idle is not None:
@@ -164,7 +166,7 @@ class _Page:
         style = "bold red" if head.isupper() else "green"
         self.console.print(Text.assemble((f"{head:<10}", style), text))
 
-    def _caught(self, found: Hunted) -> None:
+    def _caught(self, found: Trial) -> None:
         cases = {kill.result.case.id for kill in found.kills}
         self._line("caught", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
         shown = found.kills if self.everything else found.kills[:1]
@@ -173,11 +175,11 @@ class _Page:
         if rest := len(cases) - len(shown):
             self._line("", f"and by {rest} more cases")
 
-    def _survivor(self, found: Hunted) -> None:
+    def _survivor(self, found: Trial) -> None:
         self._line("SURVIVES", f"{found.mutant.name}  breaks {' '.join(found.mutant.breaks)}")
         self._line("", found.unusable or f"{found.played} plays about what it breaks")
-        for kill in found.astray[:1]:
-            self._line("", f"astray: {_words(kill)}: {kill.finding.actual}")
+        for kill in found.wrong_reason[:1]:
+            self._line("", f"wrong reason: {_words(kill)}: {kill.finding.actual}")
 
     def _control(self, control: Control) -> None:
         if control.unusable:
@@ -196,9 +198,9 @@ def _words(kill: Kill) -> str:
     return f"{kill.result.name} · {kill.finding.assertion} · {rules}"
 
 
-def _families(found: Hunt, cases: Sequence[Case], idle: Sequence[Case] | None) -> Table:
-    mutants = Counter(each.mutant.family for each in found.hunted)
-    caught = Counter(each.mutant.family for each in found.hunted if each.caught)
+def _families(found: KillMatrix, cases: Sequence[Case], idle: Sequence[Case] | None) -> Table:
+    mutants = Counter(each.mutant.family for each in found.trials)
+    caught = Counter(each.mutant.family for each in found.trials if each.caught)
     counted = Counter(case.family for case in cases if idle is not None)
     lazy = Counter(case.family for case in idle or ())
     table = Table(box=None, pad_edge=False)

@@ -24,9 +24,9 @@ from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import (
     PATIENCE,
-    Course,
     Outcome,
     Plan,
+    Run,
     assignments,
 )
 from conformance.strict_data import Json, ReadingError
@@ -223,7 +223,7 @@ def _play(plan: Plan, interruption: Interruption) -> Outcome:
         def note(text: str) -> None:
             progress.console.print(Text(text), soft_wrap=True)
 
-        course = Course(evolve(plan, note=note), advance)
+        course = Run(evolve(plan, note=note), advance)
         try:
             anyio.run(course.play)
         except KeyboardInterrupt:

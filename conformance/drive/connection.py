@@ -139,7 +139,7 @@ class Recorder:
 
 
 @define
-class Conversation:
+class DriverConnection:
     """A driver process being spoken to. `broken` says why it cannot be spoken to any more."""
 
     command: Sequence[str]
@@ -330,7 +330,7 @@ def _shortly(message: Message) -> str:
 
 async def patiently(
     recorder: Recorder,
-    conversation: Conversation,
+    connection: DriverConnection,
     patience: float,
     done: Callable[[], bool],
     *,
@@ -344,9 +344,9 @@ async def patiently(
     processor may be silent for longer. `most` is an absolute limit. All times are in seconds.
     """
     began = time.monotonic()
-    silence = _Silence(conversation, patience, conversation.busy_seconds())
+    silence = _Silence(connection, patience, connection.busy_seconds())
     while not done():
-        if conversation.broken is not None or recorder.overfull:
+        if connection.broken is not None or recorder.overfull:
             return False
         heard = max(recorder.heard, silence.since, began)
         talk = recorder.proven + TALK * patience + _TALK_BESIDE
@@ -356,7 +356,7 @@ async def patiently(
                 await recorder.growth()
             continue
         before = recorder.heard
-        conversation.drain()
+        connection.drain()
         if recorder.heard > before or recorder.proven + TALK * patience > talk:
             continue
         if done() or time.monotonic() >= min(talk, began + most) or not silence.excused(before):
@@ -368,7 +368,7 @@ async def patiently(
 class _Silence:
     """Whether a silent driver is still at work: it uses the processor, but not without end."""
 
-    conversation: Conversation
+    connection: DriverConnection
     patience: float
     used: float | None
     since: float = 0.0
@@ -378,7 +378,7 @@ class _Silence:
 
     def excused(self, heard: float) -> bool:
         """Grant more time, if the driver is at work; `heard` is when it last gave a sign of life."""
-        now = self.conversation.busy_seconds()
+        now = self.connection.busy_seconds()
         if now is None or self.used is None:
             return False
         worked, self.used, self.since = now - self.used, now, time.monotonic()

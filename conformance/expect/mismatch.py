@@ -32,7 +32,7 @@ class Assertion(Protocol):
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The events that must come; the engine gives them time before it closes the case."""
+        """The events that must come; the player gives them time before it closes the case."""
         ...
 
     def judge(self, trace: Trace) -> Divergence | None:

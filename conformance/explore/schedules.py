@@ -67,40 +67,40 @@ _REQUIRES: Final = (
 
 def roll(seed: int, number: int, profile: str) -> Schedule:
     """Return schedule `number` of `seed`: the same arguments give the same schedule."""
-    dice = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - chance that can be repeated
-    attempts = [_attempt(dice) for _ in range(dice.randint(1, 6))]
+    rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - chance that can be repeated
+    attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
     # However the others go, the wait ends: with a terminal frame where the budget lasts so long.
-    end = dice.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
+    end = rng.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
     attempts.append(Attempt(frames=(Frame(end, "last"),)))
     trigger = None
-    if dice.random() < 0.4:  # noqa: PLR2004 - often enough
-        does = dice.choice(("throw_in", "abort_in", "cancel_in"))
+    if rng.random() < 0.4:  # noqa: PLR2004 - often enough
+        does = rng.choice(("throw_in", "abort_in", "cancel_in"))
         trigger = Trigger(
-            does, dice.choice(tuple(dict.fromkeys(CALLBACK.values()))), dice.randint(1, 3)
+            does, rng.choice(tuple(dict.fromkeys(CALLBACK.values()))), rng.randint(1, 3)
         )
     return Schedule(
         profile=profile,
         attempts=tuple(attempts),
-        max_attempts=dice.randint(0, 5),
+        max_attempts=rng.randint(0, 5),
         trigger=trigger,
-        job=dice.choice(_JOB_STATUSES),
+        job=rng.choice(_JOB_STATUSES),
     )
 
 
-def _attempt(dice: random.Random) -> Attempt:
-    status = dice.choice(_STATUSES)
-    frames = tuple(_frame(dice) for _ in range(dice.randint(0, 4))) if status == 200 else ()  # noqa: PLR2004
-    return Attempt(status=status, frames=frames, clean=dice.random() < 0.6)  # noqa: PLR2004
+def _attempt(rng: random.Random) -> Attempt:
+    status = rng.choice(_STATUSES)
+    frames = tuple(_frame(rng) for _ in range(rng.randint(0, 4))) if status == 200 else ()  # noqa: PLR2004
+    return Attempt(status=status, frames=frames, clean=rng.random() < 0.6)  # noqa: PLR2004
 
 
-def _frame(dice: random.Random) -> Frame:
-    kind = dice.choice(_KINDS)
-    if kind in {Kind.COMPLETED, Kind.FAILED} and dice.random() < 0.7:  # noqa: PLR2004 - mostly later
+def _frame(rng: random.Random) -> Frame:
+    kind = rng.choice(_KINDS)
+    if kind in {Kind.COMPLETED, Kind.FAILED} and rng.random() < 0.7:  # noqa: PLR2004 - mostly later
         kind = Kind.LOG
     if kind is Kind.COMMENT:
         return Frame(kind)
-    identified = kind is Kind.ID_ONLY or dice.random() < 0.7  # noqa: PLR2004 - most frames
-    return Frame(kind, dice.choice(_IDS) if identified else None)
+    identified = kind is Kind.ID_ONLY or rng.random() < 0.7  # noqa: PLR2004 - most frames
+    return Frame(kind, rng.choice(_IDS) if identified else None)
 
 
 def as_case(name: str, schedule: Schedule, known: Mapping[str, Requirement]) -> Case:

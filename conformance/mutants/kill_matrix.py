@@ -49,12 +49,12 @@ class Kill:
 
 
 @frozen
-class Hunted:
-    """What became of one mutant. `astray` are findings that cite nothing the mutant violates."""
+class Trial:
+    """What became of one mutant. `wrong_reason` are findings that cite nothing the mutant violates."""
 
     mutant: Mutant
     kills: Sequence[Kill]
-    astray: Sequence[Kill]
+    wrong_reason: Sequence[Kill]
     played: int
     unusable: str = ""
 
@@ -80,27 +80,27 @@ class Control:
 
 
 @frozen
-class Hunt:
+class KillMatrix:
     """A whole hunt, mutants in the order in which they were given."""
 
-    hunted: Sequence[Hunted]
+    trials: Sequence[Trial]
     controls: Sequence[Control]
     seconds: float
     again: Sequence[Case] = ()
     """The cases that were played once more."""
 
     @property
-    def survivors(self) -> Sequence[Hunted]:
+    def survivors(self) -> Sequence[Trial]:
         """Return the mutants that no case catches for the right reason."""
-        return [each for each in self.hunted if not each.caught]
+        return [each for each in self.trials if not each.caught]
 
     def idle(self, cases: Sequence[Case]) -> Iterator[Case]:
         """Yield those of `cases` that catch no mutant at all."""
-        return _idle(cases, self.hunted)
+        return _idle(cases, self.trials)
 
 
-def _idle(cases: Iterable[Case], hunted: Iterable[Hunted]) -> Iterator[Case]:
-    useful = {kill.result.case.id for each in hunted for kill in each.kills}
+def _idle(cases: Iterable[Case], trials: Iterable[Trial]) -> Iterator[Case]:
+    useful = {kill.result.case.id for each in trials for kill in each.kills}
     return (case for case in cases if case.id not in useful)
 
 
@@ -114,28 +114,28 @@ def _about_any(mutants: Sequence[Mutant], cases: Iterable[Case]) -> Iterator[Cas
     return (case for case in cases if broken & set(case.requires))
 
 
-async def hunt(
+async def kill_matrix(
     mutants: Sequence[Mutant],
     cases: Sequence[Case],
-    on_end: Callable[[Hunted | Control], None],
+    on_end: Callable[[Trial | Control], None],
     *,
     lanes: int = 2,
     patience: float = PATIENCE,
     enough: bool = False,
-) -> Hunt:
+) -> KillMatrix:
     """Play against every mutant the cases about it, and against the reference all of them.
 
     With `enough`, a mutant that is caught plays only cases that have not caught any mutant yet, and
     the reference plays each case under one profile, in turn.
     """
     began = time.monotonic()
-    hunter = _Hunter(cases, on_end, patience, enough)
-    await _in_lanes(hunter.work(mutants), lanes)
-    again = hunter.doubtful(mutants)
-    await _in_lanes(hunter.second_round(mutants, again), lanes)
-    return Hunt(
-        [hunter.hunted[mutant.name] for mutant in mutants],
-        hunter.controls,
+    trials_of = _Trials(cases, on_end, patience, enough)
+    await _in_lanes(trials_of.work(mutants), lanes)
+    again = trials_of.doubtful(mutants)
+    await _in_lanes(trials_of.second_round(mutants, again), lanes)
+    return KillMatrix(
+        [trials_of.trials[mutant.name] for mutant in mutants],
+        trials_of.controls,
         time.monotonic() - began,
         again,
     )
@@ -152,13 +152,13 @@ async def _in_lanes(work: Iterator[Callable[[], Awaitable[None]]], lanes: int) -
 
 
 @define
-class _Hunter:
+class _Trials:
     cases: Sequence[Case]
-    on_end: Callable[[Hunted | Control], None]
+    on_end: Callable[[Trial | Control], None]
     patience: float
     enough: bool
     useful: set[str] = field(factory=set[str])
-    hunted: dict[str, Hunted] = field(factory=dict[str, Hunted])
+    trials: dict[str, Trial] = field(factory=dict[str, Trial])
     controls: list[Control] = field(factory=list[Control])
 
     def work(self, mutants: Sequence[Mutant]) -> Iterator[Callable[[], Awaitable[None]]]:
@@ -170,13 +170,13 @@ class _Hunter:
         parts = [mutants[start : start + stride] for start in range(0, len(mutants), stride)]
         for part, family in zip_longest(parts, families):
             for mutant in part or ():
-                yield partial(self._hunt, mutant)
+                yield partial(self._try, mutant)
             if family is not None:
                 yield partial(self._control, family, families[family])
 
     def doubtful(self, mutants: Sequence[Mutant]) -> Sequence[Case]:
         """Return the cases that have caught nothing and could have, if they are few."""
-        idle = list(_about_any(mutants, _idle(self.cases, self.hunted.values())))
+        idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 
     def second_round(
@@ -185,19 +185,19 @@ class _Hunter:
         """Yield what is to be done to play these cases once more."""
         for mutant in mutants:
             if chosen := about(mutant, cases):
-                yield partial(self._hunt_again, mutant, chosen)
+                yield partial(self._try_again, mutant, chosen)
 
-    async def _hunt(self, mutant: Mutant) -> None:
-        found = self.hunted[mutant.name] = await self._play(mutant, about(mutant, self.cases))
+    async def _try(self, mutant: Mutant) -> None:
+        found = self.trials[mutant.name] = await self._play(mutant, about(mutant, self.cases))
         self.on_end(found)
 
-    async def _hunt_again(self, mutant: Mutant, cases: Sequence[Case]) -> None:
-        before, found = self.hunted[mutant.name], await self._play(mutant, cases)
-        self.hunted[mutant.name] = evolve(
+    async def _try_again(self, mutant: Mutant, cases: Sequence[Case]) -> None:
+        before, found = self.trials[mutant.name], await self._play(mutant, cases)
+        self.trials[mutant.name] = evolve(
             before, kills=[*before.kills, *found.kills], played=before.played + found.played
         )
 
-    async def _play(self, mutant: Mutant, cases: Sequence[Case]) -> Hunted:
+    async def _play(self, mutant: Mutant, cases: Sequence[Case]) -> Trial:
         caught = set[str]()
 
         def note(result: CaseResult) -> None:
@@ -219,9 +219,9 @@ class _Hunter:
         try:
             outcome = await _run(plan, note)
         except DriverUnusable as error:
-            return Hunted(mutant, (), (), 0, str(error))
+            return Trial(mutant, (), (), 0, str(error))
         kills = [kill for result in outcome.results if (kill := _kill(mutant, result))]
-        return Hunted(
+        return Trial(
             mutant,
             [kill for kill in kills if kill.right],
             [kill for kill in kills if not kill.right],

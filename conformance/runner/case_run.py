@@ -23,7 +23,7 @@ from conformance.casefile.model import (
     Verb,
     Wake,
 )
-from conformance.drive.connection import Conversation, Recorder, patiently
+from conformance.drive.connection import DriverConnection, Recorder, patiently
 from conformance.strict_data import Json
 from conformance.trace.events import (
     Event,
@@ -61,7 +61,7 @@ class Backend(Protocol):
 
 
 @define
-class Stage:
+class CaseRun:
     """Plays one case.
 
     `stuck` says what a step waited for in vain, `unanswered` which operations never settled.
@@ -69,7 +69,7 @@ class Stage:
 
     case: Case
     profile: str
-    conversation: Conversation
+    connection: DriverConnection
     recorder: Recorder
     patience: float
     rounds: int = 1
@@ -89,16 +89,16 @@ class Stage:
     async def play(self, backend: Backend) -> None:
         """Open the case, take its steps, let it settle, close it."""
         self.recorder.trace.listen(self._on_event)
-        self.conversation.listen(self.recorder)
+        self.connection.listen(self.recorder)
         config = {"profile": self.profile, **self.case.config, "base_url": backend.base_url}
-        self.conversation.ask("open", "open", {"case": self.case.id, "config": config})
+        self.connection.ask("open", "open", {"case": self.case.id, "config": config})
         if await self._settled("open") and self.recorder.trace.first("open.resolved"):
             for number, step in enumerate(self.case.steps, 1):
                 if not await self._take(f"step {number}", step, backend):
                     break
             await self._let_settle()
-        self.unanswered = tuple(self.conversation.unanswered)
-        if not self.unanswered and self.conversation.broken is None:
+        self.unanswered = tuple(self.connection.unanswered)
+        if not self.unanswered and self.connection.broken is None:
             await self._close()
 
     async def _take(  # noqa: C901, PLR0911, PLR0912 - one arm per step
@@ -136,7 +136,7 @@ class Stage:
     async def _operate(self, step: Operate) -> bool:
         reason: dict[str, Json] = {"reason": "the case aborts"}
         arguments = reason if step.verb is Verb.ABORT else {}
-        self.conversation.ask(step.name, step.verb.value, arguments)
+        self.connection.ask(step.name, step.verb.value, arguments)
         self._detached = step.detached
         return step.detached or await self._settled(step.name)
 
@@ -152,8 +152,8 @@ class Stage:
 
     async def _round_trip(self) -> bool:
         # One that is under way already is as good as another.
-        number = self.conversation.beckon() if self._under_way is None else self._under_way
-        return await self._patiently(lambda: self.conversation.came_back(number))
+        number = self.connection.beckon() if self._under_way is None else self._under_way
+        return await self._patiently(lambda: self.connection.came_back(number))
 
     async def _calm_down(self) -> None:
         """Go in lock-step with the driver until nothing happens any more.
@@ -194,8 +194,8 @@ class Stage:
     async def _advance(self, where: str, ms: float) -> bool:
         """Move the driver's clock, once it has read what was sent, and end what is over by then."""
         await self._calm_down()
-        number = self.conversation.beckon(advance_ms=ms)
-        if not await self._patiently(lambda: self.conversation.came_back(number)):
+        number = self.connection.beckon(advance_ms=ms)
+        if not await self._patiently(lambda: self.connection.came_back(number)):
             self._missing(where, "an answer to wake")
             return False
         self._advanced += ms
@@ -211,14 +211,14 @@ class Stage:
 
         def quiet() -> bool:
             first = self.recorder.trace.first
-            settled = not self.conversation.unanswered
+            settled = not self.connection.unanswered
             return settled and all(first(name) or self._in_vain(name) for name in awaited)
 
         if await self._patiently(quiet):
             await self._calm_down()
 
     async def _close(self) -> None:
-        self.conversation.ask("close", "close")
+        self.connection.ask("close", "close")
         if not await self._settled("close"):
             self.unanswered = ("close",)
 
@@ -245,13 +245,13 @@ class Stage:
 
         A client whose operations have all settled does nothing by itself; only ends may be late.
         """
-        return not self.conversation.unanswered and not name.endswith(_LATE)
+        return not self.connection.unanswered and not name.endswith(_LATE)
 
     async def _patiently(self, done: Callable[[], bool]) -> bool:
         def over() -> bool:
             return done() or self.runaway
 
-        if not await patiently(self.recorder, self.conversation, self.patience, over):
+        if not await patiently(self.recorder, self.connection, self.patience, over):
             self._waited = True
             return False
         return done()
@@ -259,7 +259,7 @@ class Stage:
     @property
     def hung(self) -> bool:
         """Whether the watchdog ended the case: it was not over, and nothing happened any more."""
-        alive = self.conversation.broken is None and not self.runaway
+        alive = self.connection.broken is None and not self.runaway
         return alive and self._waited and bool(self.unanswered or self.stuck)
 
     @property
@@ -302,7 +302,7 @@ class Stage:
             return
         if rounds:
             after = partial(self._quiet_after, rounds - 1)
-            self._under_way = self.conversation.beckon(after)
+            self._under_way = self.connection.beckon(after)
         else:
             self._noted += 1
             self.recorder.add(Quiet())
@@ -317,11 +317,11 @@ class Stage:
         if self.runaway or number not in self._asleep:
             return
         if rounds:
-            self.conversation.beckon(partial(self._wake_after, rounds - 1, number))
+            self.connection.beckon(partial(self._wake_after, rounds - 1, number))
         else:
             self._wake(number)
 
     def _wake(self, number: int) -> None:
         self._asleep.pop(number, None)
         self.recorder.add(Woken(number))
-        self.conversation.wake(number)
+        self.connection.wake(number)

@@ -16,11 +16,11 @@ from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, Nonces, draw
 from conformance.casefile.requirements import Level, Requirement, load_requirements
-from conformance.drive.connection import Conversation, Recorder, patiently
+from conformance.drive.connection import DriverConnection, Recorder, patiently
 from conformance.drive.process import DriverSilent, DriverUnusable
 from conformance.drive.protocol import PROTOCOL, Identity
 from conformance.runner.backend import Backends
-from conformance.runner.case_run import Stage
+from conformance.runner.case_run import CaseRun
 from conformance.runner.stack import Stack
 from conformance.trace.events import Trace
 from conformance.verdict.judge import Play, does_not_apply, judge
@@ -104,7 +104,7 @@ class Player:
     rules: Rules = field(factory=Rules)
     draw: Draw = draw
 
-    async def play(self, assignment: Assignment, conversation: Conversation) -> Played:
+    async def play(self, assignment: Assignment, connection: DriverConnection) -> Played:
         """Play one case, unless it does not apply."""
         nonces = Nonces(self.draw(), str(assignment.case.config.get("token", "")))
         adapted = self.timing.adapt(filled(assignment.case, nonces, self.rules.known))
@@ -115,7 +115,7 @@ class Player:
         if why:
             return self._not_played(assignment, Verdict.NOT_APPLICABLE, why, lacking)
         try:
-            return await self._play(assignment, adapted, nonces, conversation)
+            return await self._play(assignment, adapted, nonces, connection)
         except ScenarioError as error:
             return self._not_played(assignment, Verdict.ERROR, f"server: {error}")
 
@@ -124,27 +124,27 @@ class Player:
         assignment: Assignment,
         adapted: Adapted,
         nonces: Nonces,
-        conversation: Conversation,
+        connection: DriverConnection,
     ) -> Played:
         began = time.monotonic()
         case, profile = adapted.case, assignment.profile
-        recorder, logged = Recorder(), conversation.logged
+        recorder, logged = Recorder(), connection.logged
         patience = self.patience + adapted.silence
-        stage = Stage(case, profile, conversation, recorder, patience, self.rounds)
-        backend = await self.backends.open(case, nonces, recorder, conversation.drain)
-        await stage.play(backend)
+        case_run = CaseRun(case, profile, connection, recorder, patience, self.rounds)
+        backend = await self.backends.open(case, nonces, recorder, connection.drain)
+        await case_run.play(backend)
         self.backends.release(backend)
         play = Play(
             case=case,
             profile=profile,
             trace=recorder.trace,
-            stuck=stage.stuck,
-            unanswered=stage.unanswered,
-            broken=conversation.broken,
-            endless=stage.runaway,
-            log=conversation.log_since(logged),
+            stuck=case_run.stuck,
+            unanswered=case_run.unanswered,
+            broken=connection.broken,
+            endless=case_run.runaway,
+            log=connection.log_since(logged),
         )
-        if stage.hung and conversation.announced:
+        if case_run.hung and connection.announced:
             unplayed = self._not_played(assignment, Verdict.ERROR, ASLEEP)
             return evolve(unplayed, hung=True)
         result = CaseResult(
@@ -153,13 +153,13 @@ class Player:
             verdict=Verdict.PASS,
             findings=(),
             trace=recorder.trace,
-            reason=conversation.log if conversation.broken else "",
+            reason=connection.log if connection.broken else "",
             seconds=time.monotonic() - began,
             unjudged=adapted.unjudged,
             nonces=nonces,
-            endless=stage.runaway,
+            endless=case_run.runaway,
         )
-        return Played(self.rules.judged(result, play), play, self.rules, stage.hung)
+        return Played(self.rules.judged(result, play), play, self.rules, case_run.hung)
 
     def _lacking(self, case: Case) -> tuple[str, ...]:
         """Return the capabilities that a case needs and the driver does not declare."""
@@ -194,37 +194,37 @@ def _undeclared(lacking: Sequence[str]) -> str:
 @asynccontextmanager
 async def driver_of(
     command: Sequence[str], patience: float, mode: TimeMode | None
-) -> AsyncGenerator[Conversation, None]:
+) -> AsyncGenerator[DriverConnection, None]:
     """Start a driver and let it introduce itself; raises DriverUnusable if it cannot."""
-    conversation = Conversation(command)
-    conversation.start()
+    connection = DriverConnection(command)
+    connection.start()
     failure: DriverUnusable | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(conversation.read)
+        group.start_soon(connection.read)
         try:
-            await _introduce(conversation, patience, mode or TimeMode.VIRTUAL)
-            yield conversation
+            await _introduce(connection, patience, mode or TimeMode.VIRTUAL)
+            yield connection
         except DriverUnusable as error:
             # Out of the group it would come as an exception group.
             failure = error
         finally:
-            await conversation.stop()
+            await connection.stop()
     if failure is not None:
         raise failure
 
 
-async def _introduce(conversation: Conversation, patience: float, mode: TimeMode) -> None:
+async def _introduce(connection: DriverConnection, patience: float, mode: TimeMode) -> None:
     recorder = Recorder()
-    conversation.listen(recorder)
-    conversation.ask("hello", "hello", {"protocol": PROTOCOL, "time": mode.value})
+    connection.listen(recorder)
+    connection.ask("hello", "hello", {"protocol": PROTOCOL, "time": mode.value})
     began = time.monotonic()
 
     def answered() -> bool:
         return recorder.trace.first("hello.settled") is not None
 
     silence, most = patience * _HELLO_FACTOR, patience * _HELLO_MOST
-    await patiently(recorder, conversation, silence, answered, most=most)
-    conversation.introduce(recorder, time.monotonic() - began)
+    await patiently(recorder, connection, silence, answered, most=most)
+    connection.introduce(recorder, time.monotonic() - began)
 
 
 def _unplayed(

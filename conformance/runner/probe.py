@@ -11,7 +11,7 @@ from typing import Final
 from conformance.casefile.loader import read_case_file
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
-from conformance.drive.connection import Conversation
+from conformance.drive.connection import DriverConnection
 from conformance.runner.player import Assignment, Player
 from conformance.runner.stack import Sight, Stack
 from conformance.trace.events import Failure, Settled
@@ -43,7 +43,7 @@ def worth_probing(cases: Iterable[Case]) -> bool:
     return any(set(case.needs) & set(PROBED) for case in cases)
 
 
-async def probe(player: Player, conversation: Conversation, profiles: Sequence[str]) -> Stack:
+async def probe(player: Player, connection: DriverConnection, profiles: Sequence[str]) -> Stack:
     """Find out with a driver that was just started; never fails, at worst nothing is known."""
     declared = player.identity.profiles
     profile = next((name for name in declared if name in profiles), declared[0])
@@ -53,10 +53,10 @@ async def probe(player: Player, conversation: Conversation, profiles: Sequence[s
     for name, cut in _CUT.items():
         text = _CASE.format(name=name.replace(".", "-"), cut=cut)
         (case,) = read_case_file("probe", text, load_requirements())
-        if conversation.broken or conversation.unanswered:
+        if connection.broken or connection.unanswered:
             sights[name] = Sight.UNKNOWN
             continue
-        played = await player.play(Assignment(0, case, profile), conversation)
+        played = await player.play(Assignment(0, case, profile), connection)
         settled = played.result.trace.first("wait.settled")
         sights[name] = _sight(settled.fact if settled is not None else None)
     why = "the client did neither" if Sight.UNKNOWN in sights.values() else ""

@@ -15,7 +15,7 @@ from attrs import define, field, frozen
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, draw
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.drive.connection import Conversation
+from conformance.drive.connection import DriverConnection
 from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.runner.backend import Backends
@@ -103,13 +103,13 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
 
 async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
     """Play a plan; raises DriverUnusable when there is no driver to speak to."""
-    course = Course(plan, on_result)
+    course = Run(plan, on_result)
     await course.play()
     return course.outcome()
 
 
 @define
-class Course:
+class Run:
     """One run, to be asked for its outcome when it is over, or when it was cancelled."""
 
     plan: Plan
@@ -176,9 +176,9 @@ class Course:
         self._count(assignment.case, played)
         self.on_result(played.result)
 
-    def tell_of_sleeps(self, conversation: Conversation) -> None:
+    def tell_of_sleeps(self, connection: DriverConnection) -> None:
         """Say, once in a run, that sleeps are announced which the kit does not end."""
-        if conversation.announced and not self._asleep:
+        if connection.announced and not self._asleep:
             self._asleep = True
             self.plan.note(ASLEEP)
 
@@ -200,11 +200,11 @@ class Course:
             hung = f"{len(self._hung)} cases hung, for {self.plan.patience:g} s each"
             self.stopped = hung + (" and in a row" if self.plan.only_if_useless else "")
 
-    async def begin(self, conversation: Conversation, backends: Backends) -> Player:
+    async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
         """Settle with the first driver how to play; raises DriverUnusable."""
         async with self.beginning:
             if self.player is None:
-                identity = conversation.introduced()
+                identity = connection.introduced()
                 timing = Timing.of(self.plan.time, identity)
                 player = Player(
                     backends,
@@ -216,7 +216,7 @@ class Course:
                     draw=self.plan.draw,
                 )
                 if worth_probing(self.plan.cases):
-                    player.stack = await probe(player, conversation, self.plan.profiles)
+                    player.stack = await probe(player, connection, self.plan.profiles)
                     self.plan.note(str(player.stack))
                 self.player = player
             return self.player
@@ -226,7 +226,7 @@ class Course:
 class _Lane:
     """Plays one case after the other, with a new driver whenever one is spent."""
 
-    course: Course
+    course: Run
     backends: Backends
 
     async def work(self) -> None:
@@ -236,12 +236,12 @@ class _Lane:
         while following is not None:
             assignment = following
             try:
-                async with driver_of(plan.command, plan.patience, plan.time) as conversation:
+                async with driver_of(plan.command, plan.patience, plan.time) as connection:
                     first = self.course.player is None
-                    player = await self.course.begin(conversation, self.backends)
-                    if first and (conversation.broken or conversation.unanswered):
+                    player = await self.course.begin(connection, self.backends)
+                    if first and (connection.broken or connection.unanswered):
                         continue  # the probe has worn it out
-                    following = await self._play_with(player, conversation, assignment)
+                    following = await self._play_with(player, connection, assignment)
             except DriverUnusable as error:
                 if self.course.player is None:
                     self.course.unusable = error
@@ -250,14 +250,14 @@ class _Lane:
                 following = self.course.next()
 
     async def _play_with(
-        self, player: Player, conversation: Conversation, assignment: Assignment
+        self, player: Player, connection: DriverConnection, assignment: Assignment
     ) -> Assignment | None:
         """Play with one driver as long as it lasts; return what is left to another one."""
         following: Assignment | None = assignment
         while following is not None:
-            self.course.keep(following, await player.play(following, conversation))
-            self.course.tell_of_sleeps(conversation)
+            self.course.keep(following, await player.play(following, connection))
+            self.course.tell_of_sleeps(connection)
             following = self.course.next()
-            if self.course.plan.isolate or conversation.broken or conversation.unanswered:
+            if self.course.plan.isolate or connection.broken or connection.unanswered:
                 break
         return following

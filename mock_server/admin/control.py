@@ -75,7 +75,7 @@ async def control(
     """Carry out one request about a server; raises Refusal and ScenarioError."""
     match method, list(rest):
         case _, ["scenario" | "rules" | "reset", *_]:
-            return await _program(server, method, list(rest), request)
+            return await _plan(server, method, list(rest), request)
         case _, ["jobs", *_]:
             return _jobs(server, method, list(rest), request)
         case "GET", ["journal", *below]:
@@ -102,7 +102,7 @@ def _hidden(value: dict[str, object]) -> Reply:
     return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
 
 
-async def _program(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
+async def _plan(server: MockServer, method: str, rest: list[str], request: Request) -> Reply:
     match method, rest:
         case "GET", ["scenario"]:
             return _hidden(scenario_to_dict(server.scenario))
@@ -112,8 +112,8 @@ async def _program(server: MockServer, method: str, rest: list[str], request: Re
             server.load(server.scenario)
         case "GET", ["rules"]:
             rules = [
-                {"index": index, "acted": acted, "rule": plain(rule)}
-                for index, rule, acted in server.rules
+                {"index": index, "acted": fired, "rule": plain(rule)}
+                for index, rule, fired in server.rules
             ]
             return _hidden({"rules": rules})
         case "POST", ["rules"]:

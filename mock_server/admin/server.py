@@ -21,7 +21,7 @@ from mock_server.admin.journal import Polls
 from mock_server.admin.requests import Refusal, shown_word
 from mock_server.backend import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
-from mock_server.faults.rules import Engine
+from mock_server.faults.rules import Rules
 from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
 from mock_server.net.host import Host
 from mock_server.net.host_names import HostNames
@@ -259,7 +259,7 @@ class AdminServer:
         origin = AdminOrigin(
             self._fleet, self.token, self.reads_need_token, names, self.shutdown, book
         )
-        service = Service(Engine(0, lambda _: None), book, origin, limits, admits=origin.admits)
+        service = Service(Rules(0, lambda _: None), book, origin, limits, admits=origin.admits)
         await self._stack.enter_async_context(Host(service, listener, reserve=8))
         return self
 

@@ -1,8 +1,4 @@
-"""The backend's brain: requests in, answers out; no sockets, no clock.
-
-It knows every call of the protocol, tokens, jobs, idempotency and where a stream resumes. It
-refuses to know faults: those are done to its answers by the engine.
-"""
+"""The well-behaved backend: requests in, answers out; no sockets, no clock, no faults."""
 
 import json
 import re

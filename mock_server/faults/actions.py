@@ -1,7 +1,4 @@
-"""What the fault engine says and hears: operations out, facts about an exchange in.
-
-It knows values only. It refuses to know who computes and who carries them out.
-"""
+"""What a plan asks its carrier to do with one exchange, and what it needs to know about it."""
 
 from attrs import frozen
 
@@ -39,7 +36,7 @@ class End:
     extra: bytes = b""
 
 
-Operation = Write | Pause | AwaitGate | End
+Action = Write | Pause | AwaitGate | End
 
 
 @frozen

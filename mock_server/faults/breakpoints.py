@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterable
 from attrs import define
 
 from mock_server.faults.actions import (
+    Action,
     AwaitGate,
     End,
-    Operation,
     Pause,
 )
 from mock_server.scenario.model import Rule
@@ -19,7 +19,7 @@ from mock_server.sse import Frame
 
 
 @define
-class Point:
+class Breakpoint:
     """One such place; `act` counts one action of its rule, False when the rule is spent."""
 
     after: After
@@ -50,13 +50,13 @@ class Point:
         """Tell whether it comes within the frame after the `sent`-th."""
         return not self.reached and self._within_a_frame and sent == self.after.frames
 
-    def operations(self) -> list[Operation]:
+    def actions(self) -> list[Action]:
         """Return what happens there."""
         stalled = [] if self.stall is None else [stalling(self.stall)]
         return stalled if self.end is None else [*stalled, self.end]
 
 
-def stalling(stall: Stall) -> Operation:
+def stalling(stall: Stall) -> Action:
     """Return the operation that is this stall."""
     return Pause(stall.seconds) if stall.gate is None else AwaitGate(stall.gate)
 

@@ -33,7 +33,7 @@ def inserted(insert: Insert | None, where: Literal["before", "after"]) -> list[F
     return [render(each) for each in (insert.before if where == "before" else insert.after)]
 
 
-def recast(rule: Rule, frame: Frame, dice: random.Random) -> Frame:
+def recast(rule: Rule, frame: Frame, rng: random.Random) -> Frame:
     """Apply everything that a rule does to the bytes of a frame."""
     if rule.replace is not None:
         frame = render(rule.replace)
@@ -42,7 +42,7 @@ def recast(rule: Rule, frame: Frame, dice: random.Random) -> Frame:
         lines: list[bytes] = _LINE.findall(raw)
         raw = b"".join(x for x in lines if not _ID_LINE.fullmatch(x.rstrip(b"\r\n")))
     if rule.corrupt is not None:
-        raw = _corrupted(rule.corrupt, raw, dice)
+        raw = _corrupted(rule.corrupt, raw, rng)
     if rule.line_ending is not None:
         raw = _LINE_END.sub(lambda _: _ENDINGS[rule.line_ending or LineEnding.LF], raw)
     if raw is frame.raw:
@@ -50,14 +50,14 @@ def recast(rule: Rule, frame: Frame, dice: random.Random) -> Frame:
     return evolve(frame, raw=raw, id=fields_of(raw).id)
 
 
-def _corrupted(damage: Damage, raw: bytes, dice: random.Random) -> bytes:
+def _corrupted(damage: Damage, raw: bytes, rng: random.Random) -> bytes:
     """Damage the data of a frame and leave its lines as they are."""
     body = raw.rstrip(b"\r\n")
     start = max(body.rfind(b"\ndata:"), body.rfind(b"\rdata:")) + 1
     start = start + len(b"data:") if body.startswith(b"data:", start) else 0
     if start >= len(body):
         return raw
-    at = dice.randrange(start, len(body))
+    at = rng.randrange(start, len(body))
     match damage:
         case Damage.UTF8:
             return raw[:at] + b"\xff" + raw[at:]
@@ -65,23 +65,23 @@ def _corrupted(damage: Damage, raw: bytes, dice: random.Random) -> bytes:
             return body[:-1] + raw[len(body) :]
         case Damage.BITS:
             flips = [body[at] ^ (1 << bit) for bit in range(7)]
-            flipped = dice.choice([byte for byte in flips if byte not in b"\r\n\0"])
+            flipped = rng.choice([byte for byte in flips if byte not in b"\r\n\0"])
             return raw[:at] + bytes([flipped]) + raw[at + 1 :]
 
 
-def pieces_of(how: int | SliceAt, dice: random.Random, raw: bytes) -> tuple[bytes, ...]:
+def pieces_of(how: int | SliceAt, rng: random.Random, raw: bytes) -> tuple[bytes, ...]:
     """Cut a frame into the pieces that leave it one after the other."""
     if isinstance(how, int):
         return tuple(raw[at : at + how] for at in range(0, len(raw), how)) or (raw,)
-    cuts = [0, *_cuts(how, raw, dice), len(raw)]
+    cuts = [0, *_cuts(how, raw, rng), len(raw)]
     return tuple(raw[a:b] for a, b in pairwise(cuts) if a < b) or (raw,)
 
 
-def _cuts(how: SliceAt, raw: bytes, dice: random.Random) -> list[int]:
+def _cuts(how: SliceAt, raw: bytes, rng: random.Random) -> list[int]:
     match how:
         case SliceAt.MID_UTF8:
             return [at for at, byte in enumerate(raw) if byte & 0xC0 == 0x80]  # noqa: PLR2004 -- RFC 3629
         case SliceAt.MID_CRLF:
             return [match.start() + 1 for match in re.finditer(rb"\r\n", raw)]
         case SliceAt.RANDOM:
-            return sorted(at for at in range(1, len(raw)) if dice.random() < 0.2)  # noqa: PLR2004
+            return sorted(at for at in range(1, len(raw)) if rng.random() < 0.2)  # noqa: PLR2004

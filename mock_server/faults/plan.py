@@ -1,10 +1,4 @@
-"""The fault engine, second half: one exchange, frames in, operations out.
-
-It knows points of a stream and the order in which faults apply. It refuses to know sockets, clocks
-and jobs: three carriers (mock, native proxy, mitmproxy addon) carry out its operations. Everything
-is drawn from the scenario's seed, per rule and exchange, so that the interleaving of connections
-never changes what happens to one of them.
-"""
+"""The plan of one exchange: frames go in, and the actions that the rules make of them come out."""
 
 import random
 from collections.abc import Callable, Iterable
@@ -13,15 +7,15 @@ from typing import Final
 from attrs import evolve, frozen
 
 from mock_server.faults.actions import (
+    Action,
     AwaitGate,
     End,
     Exchange,
-    Operation,
     Pause,
     Write,
 )
 from mock_server.faults.breakpoints import (
-    Point,
+    Breakpoint,
     end_of,
     extra_of,
     stalling,
@@ -38,11 +32,11 @@ from mock_server.sse import Frame
 
 
 @frozen
-class Chosen:
+class MatchedRule:
     """A rule that takes part in one exchange; `act` counts one action, False when it is spent."""
 
     rule: Rule
-    dice: random.Random
+    rng: random.Random
     act: Callable[[], bool]
 
 
@@ -62,32 +56,32 @@ class _Outgoing:
 
     frame: Frame
     index: int
-    before: tuple[Operation, ...] = ()
+    before: tuple[Action, ...] = ()
     cut: tuple[int | SliceAt, random.Random] | None = None
 
 
 _NOTHING: Final[tuple[_Outgoing, ...]] = ()
 
 
-class ExchangeProgram:
+class ExchangePlan:
     """What happens to one exchange. `start`, then `frame` for each, then `finish`.
 
     After an `End` every further call returns nothing. `transparent` promises that frames pass
     unchanged, so that a carrier may pass bytes on without cutting them into frames.
     """
 
-    def __init__(self, about: Exchange, chosen: list[Chosen]) -> None:
+    def __init__(self, about: Exchange, matched: list[MatchedRule]) -> None:
         self.about = about
-        self.rules = tuple(each.rule for each in chosen)
+        self.rules = tuple(each.rule for each in matched)
         self.ended = False
-        self._stages = [each for each in chosen if _acts_on_frames(each.rule)]
+        self._stages = [each for each in matched if _acts_on_frames(each.rule)]
         self._held: list[tuple[int, _Outgoing]] = []
-        self._points = [
-            Point(each.rule.after, each.act, each.rule.stall, end_of(each.rule))
-            for each in chosen
+        self._breakpoints = [
+            Breakpoint(each.rule.after, each.act, each.rule.stall, end_of(each.rule))
+            for each in matched
             if each.rule.after is not None
         ]
-        self._dice = tuple((each.rule, each.dice) for each in chosen)
+        self._rng = tuple((each.rule, each.rng) for each in matched)
         self._final = next(
             (
                 end_of(rule)
@@ -104,7 +98,7 @@ class ExchangeProgram:
         self._seen = 0
         self._sent = 0
         self.transparent = not (
-            self._stages or self._points or self._rate or self._bom or self._coalesce > 1
+            self._stages or self._breakpoints or self._rate or self._bom or self._coalesce > 1
         )
 
     @property
@@ -124,8 +118,8 @@ class ExchangeProgram:
     @property
     def looks_into_frames(self) -> bool:
         """Whether it depends on the frames of a stream, which no compressed one shows."""
-        points = any(point.depends_on_frames for point in self._points)
-        return bool(self._stages or points or self._bom or self._coalesce > 1)
+        breakpoints = any(point.depends_on_frames for point in self._breakpoints)
+        return bool(self._stages or breakpoints or self._bom or self._coalesce > 1)
 
     @property
     def rewrites(self) -> bool:
@@ -140,8 +134,8 @@ class ExchangeProgram:
     def head_delay(self) -> float:
         """Draw how many seconds the head is late."""
         return sum(
-            spread(rule.delay, rule.jitter, dice)
-            for rule, dice in self._dice
+            spread(rule.delay, rule.jitter, rng)
+            for rule, rng in self._rng
             if not rule.on.picks_frames
         )
 
@@ -152,9 +146,9 @@ class ExchangeProgram:
             ((rule.listener, rule.listener_for) for rule in self.rules if rule.listener), None
         )
 
-    def start(self) -> list[Operation]:
+    def start(self) -> list[Action]:
         """Return what comes between the head and the first frame."""
-        ops: list[Operation] = [Write(b"\xef\xbb\xbf")] if self._bom else []
+        ops: list[Action] = [Write(b"\xef\xbb\xbf")] if self._bom else []
         ops += [
             stalling(rule.stall)
             for rule in self.rules
@@ -162,7 +156,7 @@ class ExchangeProgram:
         ]
         return self._reach(ops, None)
 
-    def frame(self, frame: Frame) -> list[Operation]:
+    def frame(self, frame: Frame) -> list[Action]:
         """Return what becomes of the next frame of the source."""
         if self.ended:
             return []
@@ -176,7 +170,7 @@ class ExchangeProgram:
             outgoing += self._release()
         return self._emit_all(outgoing)
 
-    def finish(self, how: Ending = Ending.EOF) -> list[Operation]:
+    def finish(self, how: Ending = Ending.EOF) -> list[Action]:
         """Return the end, when the source has no more frames; `how` is the source's own end."""
         if self.ended:
             return []
@@ -188,18 +182,18 @@ class ExchangeProgram:
             ops.append(self._final or End(how, self._extra))
         return ops
 
-    def _apply(self, stage: Chosen, out: _Outgoing) -> tuple[_Outgoing, ...]:
+    def _apply(self, stage: MatchedRule, out: _Outgoing) -> tuple[_Outgoing, ...]:
         rule, on = stage.rule, stage.rule.on
         if on.picks_frames:
             if not _picks(on, out.index, out.frame):
                 return (out,)
-            if stage.dice.random() >= on.probability or not stage.act():
+            if stage.rng.random() >= on.probability or not stage.act():
                 return (out,)
         elif out.index == 0:
             return (out,)
         if rule.drop:
             return _NOTHING
-        changed = _changed(rule, out, stage.dice)
+        changed = _changed(rule, out, stage.rng)
         if rule.reorder:
             self._held.append((rule.reorder, changed))
             return _NOTHING
@@ -223,17 +217,17 @@ class ExchangeProgram:
         self._held = still
         return free
 
-    def _emit_all(self, outgoing: Iterable[_Outgoing]) -> list[Operation]:
-        ops: list[Operation] = []
+    def _emit_all(self, outgoing: Iterable[_Outgoing]) -> list[Action]:
+        ops: list[Action] = []
         for each in outgoing:
             if self.ended:
                 break
             ops += self._emit(each)
         return ops
 
-    def _emit(self, out: _Outgoing) -> list[Operation]:
+    def _emit(self, out: _Outgoing) -> list[Action]:
         ops = [*self._flush(), *out.before] if out.before else []
-        cut = next((point for point in self._points if point.cuts(self._sent)), None)
+        cut = next((point for point in self._breakpoints if point.cuts(self._sent)), None)
         if cut is not None and cut.act():
             ops += self._cut_at(cut, out.frame)
             if self.ended:
@@ -247,33 +241,33 @@ class ExchangeProgram:
         self._sent += 1
         return self._reach(ops, out.frame)
 
-    def _cut_at(self, point: Point, frame: Frame) -> list[Operation]:
+    def _cut_at(self, point: Breakpoint, frame: Frame) -> list[Action]:
         """Send the bytes before a point within a frame, and those after it if it goes on."""
         head, rest = frame.raw[: point.after.bytes], frame.raw[point.after.bytes :]
         ops = [*self._write(head, () if rest else (frame,)), *self._happen(point)]
         return ops if self.ended or not rest else [*ops, *self._write(rest, (frame,))]
 
-    def _reach(self, ops: list[Operation], frame: Frame | None) -> list[Operation]:
-        for point in self._points:
+    def _reach(self, ops: list[Action], frame: Frame | None) -> list[Action]:
+        for point in self._breakpoints:
             if not self.ended and point.reaches(self._sent, frame):
                 point.reached = True
                 if point.act():
                     ops += self._happen(point)
         return ops
 
-    def _happen(self, point: Point) -> list[Operation]:
+    def _happen(self, point: Breakpoint) -> list[Action]:
         point.reached = True
         self.ended = point.end is not None
-        return [*self._flush(), *point.operations()]
+        return [*self._flush(), *point.actions()]
 
-    def _write(self, data: bytes, frames: tuple[Frame, ...]) -> list[Operation]:
+    def _write(self, data: bytes, frames: tuple[Frame, ...]) -> list[Action]:
         if self._coalesce > 1:
             self._waiting.append(Write(data, frames))
             full = sum(len(each.frames) for each in self._waiting) >= self._coalesce
             return self._flush() if full else []
         return self._paced(Write(data, frames))
 
-    def _flush(self) -> list[Operation]:
+    def _flush(self) -> list[Action]:
         if not self._waiting:
             return []
         data = b"".join(each.data for each in self._waiting)
@@ -281,7 +275,7 @@ class ExchangeProgram:
         self._waiting.clear()
         return self._paced(Write(data, frames))
 
-    def _paced(self, write: Write) -> list[Operation]:
+    def _paced(self, write: Write) -> list[Action]:
         if not write.data and not write.frames:
             return []
         if self._rate is None:
@@ -305,23 +299,23 @@ def _changes_frames(rule: Rule) -> bool:
     )
 
 
-def _before(frame: Frame) -> tuple[Operation, ...]:
+def _before(frame: Frame) -> tuple[Action, ...]:
     pause = (Pause(frame.delay),) if frame.delay else ()
     return (*pause, AwaitGate(frame.gate)) if frame.gate is not None else pause
 
 
-def _changed(rule: Rule, out: _Outgoing, dice: random.Random) -> _Outgoing:
+def _changed(rule: Rule, out: _Outgoing, rng: random.Random) -> _Outgoing:
     before = out.before
     if rule.on.picks_frames:
-        if delay := spread(rule.delay, rule.jitter, dice):
+        if delay := spread(rule.delay, rule.jitter, rng):
             before = (*before, Pause(delay))
         if rule.stall is not None:
             before = (*before, stalling(rule.stall))
-    frame = recast(rule, out.frame, dice)
-    cut = out.cut if rule.slice is None else (rule.slice, dice)
+    frame = recast(rule, out.frame, rng)
+    cut = out.cut if rule.slice is None else (rule.slice, rng)
     return _Outgoing(frame, out.index, before, cut)
 
 
-def spread(delay: float, jitter: float, dice: random.Random) -> float:
+def spread(delay: float, jitter: float, rng: random.Random) -> float:
     """Draw a delay, in seconds, within `jitter` of the nominal one and never below zero."""
-    return max(0.0, delay + dice.uniform(-jitter, jitter)) if jitter else delay
+    return max(0.0, delay + rng.uniform(-jitter, jitter)) if jitter else delay

@@ -1,8 +1,4 @@
-"""The fault engine, first half: which rules take part in a connection or an exchange.
-
-It knows selections, counts and chances. It refuses to know what a fault does to a frame (that is
-`program.py`), and it does no I/O.
-"""
+"""The rules in force: which of them take part in a connection or an exchange, and how often."""
 
 import random
 from collections.abc import Callable, Iterable, Iterator
@@ -12,7 +8,7 @@ from typing import Final
 from attrs import define, field, frozen
 
 from mock_server.faults.actions import Exchange
-from mock_server.faults.plan import Chosen, ExchangeProgram
+from mock_server.faults.plan import ExchangePlan, MatchedRule
 from mock_server.redaction import shortened
 from mock_server.requests import header_matches
 from mock_server.scenario.model import Rule
@@ -33,11 +29,11 @@ class _Live:
 
     index: int
     rule: Rule
-    acted: int = 0
+    fired: int = 0
 
     @property
-    def spent(self) -> bool:
-        return self.rule.on.times is not None and self.acted >= self.rule.on.times
+    def exhausted(self) -> bool:
+        return self.rule.on.times is not None and self.fired >= self.rule.on.times
 
 
 @frozen
@@ -49,7 +45,7 @@ class ConnectionPlan:
 
 
 @define
-class Engine:
+class Rules:
     """The rules of one server and their counts; `on_fired` learns the index (from 1) of a rule."""
 
     seed: int
@@ -88,9 +84,9 @@ class Engine:
         return len(self._rules) != before
 
     @property
-    def rules(self) -> list[tuple[int, Rule, int]]:
+    def in_force(self) -> list[tuple[int, Rule, int]]:
         """Every rule in force: its index, the rule, how often it has acted."""
-        return [(live.index, live.rule, live.acted) for live in self._rules]
+        return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionPlan:
         """Decide about the `number`-th connection, from 1."""
@@ -98,7 +94,7 @@ class Engine:
         tls: TlsFault | None = None
         for live in self._rules:
             rule = live.rule
-            if (rule.accept is None and rule.tls is None) or live.spent:
+            if (rule.accept is None and rule.tls is None) or live.exhausted:
                 continue
             if rule.on.connection is not None and number not in rule.on.connection:
                 continue
@@ -114,17 +110,17 @@ class Engine:
         job: str | None,
         method: str,
         headers: tuple[tuple[str, str], ...],
-    ) -> ExchangeProgram:
+    ) -> ExchangePlan:
         """Count one request and decide what happens to it."""
         attempt = self._count(route, None)
         job_attempt = attempt if job is None else self._count(route, job)
         about = Exchange(route, job, method, headers, attempt, job_attempt)
-        chosen: list[Chosen] = []
-        for live, dice in self._taking_part(about):
+        matched: list[MatchedRule] = []
+        for live, rng in self._taking_part(about):
             if not live.rule.on.picks_frames and live.rule.after is None:
                 self._act(live)
-            chosen.append(Chosen(live.rule, dice, partial(self._try, live)))
-        return ExchangeProgram(about, chosen)
+            matched.append(MatchedRule(live.rule, rng, partial(self._try, live)))
+        return ExchangePlan(about, matched)
 
     def reading_rate(
         self,
@@ -142,15 +138,15 @@ class Engine:
     def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
         for live in self._rules:
             rule = live.rule
-            if rule.accept is not None or rule.tls is not None or live.spent:
+            if rule.accept is not None or rule.tls is not None or live.exhausted:
                 continue
             if not _selects(rule.on, about):
                 continue
             where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
-            dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
-            if not rule.on.picks_frames and dice.random() >= rule.on.probability:
+            rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+            if not rule.on.picks_frames and rng.random() >= rule.on.probability:
                 continue
-            yield live, dice
+            yield live, rng
 
     def _counted(self, route: Route, job: str | None) -> int:
         return self._attempts.get((route, job and shortened(job, _LONGEST)), 0)
@@ -167,17 +163,17 @@ class Engine:
         return count
 
     def _chance(self, on: Select, where: str) -> bool:
-        dice = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
-        return dice.random() < on.probability
+        rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+        return rng.random() < on.probability
 
     def _try(self, live: _Live) -> bool:
-        if live.spent:
+        if live.exhausted:
             return False
         self._act(live)
         return True
 
     def _act(self, live: _Live) -> None:
-        live.acted += 1
+        live.fired += 1
         self.on_fired(live.index)
 
 

@@ -236,8 +236,8 @@ class Verify:
         """Name the rules that never acted, with what came of their route."""
         return [
             f"{_named(index, rule)}: never acted{self._seen(rule)}"
-            for index, rule, acted in self._rules
-            if not acted
+            for index, rule, fired in self._rules
+            if not fired
         ]
 
     def _seen(self, rule: Rule) -> str:

@@ -30,9 +30,9 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.tls import TlsData
 
 from mock_server.faults.actions import Exchange
-from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import BodyKind, head_plan
-from mock_server.faults.rules import Engine
+from mock_server.faults.rules import Rules
 from mock_server.journal.records import (
     FrameSent,
     Journal,
@@ -82,7 +82,7 @@ class ArkorAddon:
     scenario: Scenario | None = None
     journal: Journal = field(factory=Journal, init=False)
     gates: Gates = field(init=False)
-    _engine: Engine = field(init=False)
+    _rules: Rules = field(init=False)
     _limits: Limits = field(init=False)
     _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
     _passing: dict[str, _Passing] = field(factory=dict[str, _Passing], init=False)
@@ -102,8 +102,8 @@ class ArkorAddon:
         check_carried(scenario)
         self._limits = scenario.limits
         self.gates = Gates()
-        self._engine = Engine(scenario.seed, self._note_fired)
-        self._engine.load(scenario.rules)
+        self._rules = Rules(scenario.seed, self._note_fired)
+        self._rules.load(scenario.rules)
 
     def _note_fired(self, rule: int) -> None:
         self.journal.add(RuleFired(*self.journal.stamp(), rule))
@@ -159,12 +159,12 @@ class ArkorAddon:
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
         keep_end_to_end(flow.request.headers)
-        program = self._engine.exchange(request.route, request.job, request.method, request.headers)
+        plan = self._rules.exchange(request.route, request.job, request.method, request.headers)
         number = self._connections[flow.client_conn.id]
-        note_request(self.journal, number, request, program)
-        if not program.rules:
-            observe = self._observing(number, program.about)
-            self._passing[flow.id] = _Passing(number, program.about, observe)
+        note_request(self.journal, number, request, plan)
+        if not plan.rules:
+            observe = self._observing(number, plan.about)
+            self._passing[flow.id] = _Passing(number, plan.about, observe)
             return
         if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
@@ -178,7 +178,7 @@ class ArkorAddon:
             return
         # Rules look at frames, which no compressed stream shows.
         flow.request.headers.pop("accept-encoding", None)
-        self._take_over(flow, request, program, number)
+        self._take_over(flow, request, plan, number)
 
     def client_connected(self, client: Client) -> None:
         """Give the connection its number."""
@@ -195,12 +195,12 @@ class ArkorAddon:
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
     def _take_over(
-        self, flow: http.HTTPFlow, request: Request, program: ExchangeProgram, number: int
+        self, flow: http.HTTPFlow, request: Request, plan: ExchangePlan, number: int
     ) -> None:
         origin = FlowOrigin()
         io = _proxyserver().connections[flow.client_conn.id].transports[flow.client_conn]
         client = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
-        service = Service(self._engine, self.journal, origin, self._limits)
+        service = Service(self._rules, self.journal, origin, self._limits)
         service.gates = self.gates
         service.outage = _no_outage
         connection = ServerConnection(service, client.wire, number)
@@ -208,7 +208,7 @@ class ArkorAddon:
 
         async def carry() -> None:
             try:
-                await connection.serve_one(request, program, chunks_allowed=modern)
+                await connection.serve_one(request, plan, chunks_allowed=modern)
             except Exception:
                 _LOGGER.exception("arkor: an exchange could not be carried to its end")
             finally:
@@ -218,8 +218,8 @@ class ArkorAddon:
         task = asyncio.get_running_loop().create_task(carry())
         self._taken[flow.id] = _Taken(origin, task)
         task.add_done_callback(lambda _: self._taken.pop(flow.id, None))
-        lost = any(rule.lose is Lost.REQUEST for rule in program.rules)
-        if lost or not head_plan(program.rules, request.route).asks_origin:
+        lost = any(rule.lose is Lost.REQUEST for rule in plan.rules)
+        if lost or not head_plan(plan.rules, request.route).asks_origin:
             # Nothing is asked of the upstream; what mitmproxy writes of this is dropped.
             flow.response = http.Response.make(_SWALLOWED)
 

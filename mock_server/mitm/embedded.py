@@ -76,15 +76,15 @@ class _Runner:
 
     async def _main(self) -> None:
         self.loop = asyncio.get_running_loop()
-        chosen = options.Options(
+        matched = options.Options(
             confdir=self.directory, mode=[f"reverse:{self.upstream}@127.0.0.1:{self.port}"]
         )
-        self._master = Master(chosen)
+        self._master = Master(matched)
         server = proxyserver.Proxyserver()
         self._master.addons.add(
             core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), self.addon
         )
-        chosen.update(connection_strategy="lazy", http2=False)
+        matched.update(connection_strategy="lazy", http2=False)
         running = asyncio.create_task(self._master.run())
         announcing = asyncio.create_task(self._announce(server))
         try:

@@ -2,8 +2,7 @@
 
 It knows how mitmproxy holds a client's writer and keys, and how a body flows through its stream
 callable. It refuses to know rules. mitmproxy goes on believing that it answers; what it writes is
-dropped, and the engine's carrier writes to the same socket, so that stalls, cuts and resets are the
-engine's.
+dropped, and the rules act on the same socket, so that stalls, cuts and resets are their own.
 """
 
 import asyncio

@@ -14,7 +14,7 @@ import anyio
 from attrs import define, field
 
 from mock_server.backend import refuse
-from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
     ConnectionClosed,
@@ -55,10 +55,10 @@ class ServerConnection:
         await self._guarded(self._run())
 
     async def serve_one(
-        self, request: Request, program: ExchangeProgram, *, chunks_allowed: bool
+        self, request: Request, plan: ExchangePlan, *, chunks_allowed: bool
     ) -> None:
         """Answer one request that was read elsewhere, then end the connection."""
-        arrived = Arrived(request, program, keep_alive=False, chunks_allowed=chunks_allowed)
+        arrived = Arrived(request, plan, keep_alive=False, chunks_allowed=chunks_allowed)
         await self._guarded(self._serve_one(arrived))
 
     async def _serve_one(self, arrived: Arrived) -> None:
@@ -68,7 +68,7 @@ class ServerConnection:
         with anyio.CancelScope() as self._scope:
             if self._forced is not None:
                 self._scope.cancel()  # ended before it had begun
-            plan = self._service.engine.connection(self.number)
+            plan = self._service.rules.connection(self.number)
             mistreated = plan.accept is not None and await self._mistreat(plan.accept)
             if not mistreated and await self._secure(plan.tls):
                 self._reader.wire = self._wire
@@ -212,7 +212,7 @@ class ServerConnection:
             self._service,
             self._wire,
             arrived.request,
-            arrived.program,
+            arrived.plan,
             self.number,
             arrived.keep_alive,
             arrived.chunks_allowed,

@@ -1,8 +1,4 @@
-"""One request and its response: the engine's operations carried out on a connection.
-
-It knows bodies, chunks and endings. It refuses to decide anything: the engine has decided, the
-origin has answered, and this file makes it happen and writes it down.
-"""
+"""One request and its response: the actions of a plan, carried out on a connection."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -12,13 +8,13 @@ import anyio
 from attrs import define, evolve, field, frozen
 
 from mock_server.faults.actions import (
+    Action,
     AwaitGate,
     End,
-    Operation,
     Pause,
     Write,
 )
-from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import (
     BODILESS,
     BodyKind,
@@ -84,7 +80,7 @@ class ExchangeOnWire:
     _service: Service
     _wire: AnyWire
     _request: Request
-    _program: ExchangeProgram
+    _plan: ExchangePlan
     _connection: int
     _keep_alive: bool
     _chunks_allowed: bool
@@ -109,28 +105,28 @@ class ExchangeOnWire:
 
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
-        lost = next((rule for rule in self._program.rules if rule.lose is not None), None)
-        plan = self._plan()
+        lost = next((rule for rule in self._plan.rules if rule.lose is not None), None)
+        plan = self._head_plan()
         if lost is not None and lost.lose is Lost.REQUEST:
             return await self._end(End(lost.end or Ending.RST))
         answered = await self._answer(plan)
         try:
             if lost is not None:
                 return await self._end(End(lost.end or Ending.RST))
-            if delay := self._program.head_delay():
+            if delay := self._plan.head_delay():
                 await self._pause(delay)
-            return await self._respond(self._plan(), answered)
+            return await self._respond(self._head_plan(), answered)
         finally:
             if not isinstance(answered.body, bytes):
                 with anyio.CancelScope(shield=True):
                     await answered.body.aclose()
 
-    def _plan(self) -> HeadPlan:
-        return head_plan(self._program.rules, self._request.route)
+    def _head_plan(self) -> HeadPlan:
+        return head_plan(self._plan.rules, self._request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
         if plan.asks_origin:
-            request = self._request.uncompressed() if self._program.rules else self._request
+            request = self._request.uncompressed() if self._plan.rules else self._request
             try:
                 answered = await self._service.origin.answer(request, plan.resume, self)
             except _ClientGone as gone:
@@ -140,7 +136,7 @@ class ExchangeOnWire:
             answered = await self._unreadable(answered) or answered
             if answered.failed:
                 # A rule that bent it would hide from the client what is wrong.
-                self._program = ExchangeProgram(self._program.about, [])
+                self._plan = ExchangePlan(self._plan.about, [])
                 return answered
         else:
             status = plan.status or 200
@@ -157,7 +153,7 @@ class ExchangeOnWire:
     async def _unreadable(self, answered: Answered) -> Answered | None:
         """Refuse a compressed stream if a rule has to look into it: it would never act."""
         about = BodyKind.of(answered.head.headers)
-        if not (about.stream and about.coding and self._program.looks_into_frames):
+        if not (about.stream and about.coding and self._plan.looks_into_frames):
             return None
         why = (
             f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
@@ -169,7 +165,7 @@ class ExchangeOnWire:
         """Hand a head on that the origin sent before its answer; with rules, not before they say."""
         if not self._chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
-        if self._program.rules:
+        if self._plan.rules:
             self._early_heads.append(head)
             return
         try:
@@ -180,7 +176,7 @@ class ExchangeOnWire:
     def failed(self, failure: Failure) -> None:
         """Write down that the upstream failed."""
         journal = self._service.journal
-        about = (self._request.route, self._program.about.attempt)
+        about = (self._request.route, self._plan.about.attempt)
         said = (failure.reason.value, failure.why)
         journal.add(UpstreamFailed(*journal.stamp(), self._connection, *about, *said))
 
@@ -201,8 +197,8 @@ class ExchangeOnWire:
         return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
 
     def _terms(self, plan: HeadPlan, body: bytes | Source) -> Terms:
-        known = None if self._program.rewrites or not isinstance(body, bytes) else len(body)
-        in_chunks = self._program.final in _CHUNK_ENDINGS
+        known = None if self._plan.rewrites or not isinstance(body, bytes) else len(body)
+        in_chunks = self._plan.final in _CHUNK_ENDINGS
         framing = plan.framing or (Framing.CHUNKED if in_chunks else None)
         return Terms(
             self._request.method,
@@ -214,7 +210,7 @@ class ExchangeOnWire:
 
     def _is_plain(self, plan: HeadPlan) -> bool:
         return (
-            self._program.plain
+            self._plan.plain
             and not plan.early
             and not self._early_heads
             and plan.raw is None
@@ -236,23 +232,23 @@ class ExchangeOnWire:
         return b"".join(head.render() for head in heads)
 
     async def _stream(self, source: Source, *, live: bool) -> Ended:
-        program = self._program
-        if ended := await self._carry_out(program.start()):
+        plan = self._plan
+        if ended := await self._carry_out(plan.start()):
             return ended
-        limit = BATCH if program.steady else 1
+        limit = BATCH if plan.steady else 1
         while frames := await self._next(source, limit, live=live):
-            if program.transparent and not any(each.delay or each.gate for each in frames):
+            if plan.transparent and not any(each.delay or each.gate for each in frames):
                 await self._pass_on(frames)
             elif ended := await self._act_on(frames):
                 return ended
-        ended = await self._carry_out(program.finish(source.end))
+        ended = await self._carry_out(plan.finish(source.end))
         if ended is None:
-            raise RuntimeError("the fault engine finished a stream without an end")
+            raise RuntimeError("the plan finished a stream without an end")
         return ended
 
     async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:
         """Wait for frames; of a live stream only while the client may want them."""
-        whole = not self._program.transparent
+        whole = not self._plan.transparent
         try:
             if not live:
                 return await source.next(limit, whole=whole)
@@ -289,20 +285,20 @@ class ExchangeOnWire:
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
         """Let the rules act; writes without anything between them leave in one piece."""
-        program = self._program
-        if not program.steady:
+        plan = self._plan
+        if not plan.steady:
             for frame in frames:
-                if ended := await self._carry_out(program.frame(frame)):
+                if ended := await self._carry_out(plan.frame(frame)):
                     return ended
             return None
-        ops = [op for frame in frames for op in program.frame(frame)]
+        ops = [op for frame in frames for op in plan.frame(frame)]
         writes = [op for op in ops if isinstance(op, Write)]
         if len(writes) < len(ops):
             return await self._carry_out(ops)
         await self._write_all(writes)
         return None
 
-    async def _carry_out(self, ops: list[Operation]) -> Ended | None:
+    async def _carry_out(self, ops: list[Action]) -> Ended | None:
         for op in ops:
             match op:
                 case Write():
@@ -344,7 +340,7 @@ class ExchangeOnWire:
 
     def _begin_outage(self) -> None:
         """Take the port away before the last words, so that no client is back too early."""
-        if outage := self._program.outage:
+        if outage := self._plan.outage:
             self._service.outage(*outage)
 
     async def _end(self, end: End) -> Ended:
@@ -392,12 +388,12 @@ class ExchangeOnWire:
         if not self.noted:
             self.noted = True
             journal = self._service.journal
-            route, attempt = self._request.route, self._program.about.attempt
+            route, attempt = self._request.route, self._plan.about.attempt
             journal.add(ExchangeEnded(*journal.stamp(), self._connection, route, attempt, how, by))
 
     def _note_response(self, head: Head) -> None:
         journal = self._service.journal
-        route, attempt = self._request.route, self._program.about.attempt
+        route, attempt = self._request.route, self._plan.about.attempt
         after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
         journal.add(
             ResponseStarted(*journal.stamp(), self._connection, route, attempt, head.status, after)
@@ -413,7 +409,7 @@ class ExchangeOnWire:
                 *journal.stamp(),
                 self._connection,
                 self._request.route,
-                self._program.about.attempt,
+                self._plan.about.attempt,
                 self._sent,
                 frame.id,
                 frame.event,

@@ -12,7 +12,7 @@ import anyio
 import h11
 from attrs import define, evolve, field, frozen
 
-from mock_server.faults.plan import ExchangeProgram
+from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import Head
 from mock_server.faults.rules import slow_read_of
 from mock_server.journal.records import Journal, RequestReceived
@@ -48,10 +48,10 @@ class ClientLeft(Exception):
 
 @frozen
 class Arrived:
-    """A request with what the engine decided about it."""
+    """A request with what the rules decided about it."""
 
     request: Request
-    program: ExchangeProgram
+    plan: ExchangePlan
     keep_alive: bool
     chunks_allowed: bool
 
@@ -141,26 +141,26 @@ class RequestReader:
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
         body, dropped = await self._body(bare, self._rate(bare, counted))
         request = evolve(bare, body=body)
-        program = self._claimed(request) if counted is None else counted
+        plan = self._claimed(request) if counted is None else counted
         self.asked = None
-        note_request(self._service.journal, self._number, request, program, dropped)
+        note_request(self._service.journal, self._number, request, plan, dropped)
         said = ",".join(value for name, value in headers if name == "connection")
         tokens = [token.strip() for token in said.lower().split(",")]
         modern = head.http_version == b"1.1"
-        return Arrived(request, program, modern and "close" not in tokens, modern)
+        return Arrived(request, plan, modern and "close" not in tokens, modern)
 
-    def _count(self, request: Request) -> ExchangeProgram:
+    def _count(self, request: Request) -> ExchangePlan:
         about = (request.route, request.job, request.method, request.headers)
-        return self._service.engine.exchange(*about)
+        return self._service.rules.exchange(*about)
 
-    def _rate(self, request: Request, counted: ExchangeProgram | None) -> int | None:
+    def _rate(self, request: Request, counted: ExchangePlan | None) -> int | None:
         """Return the bytes per second at which the body is read, if a rule limits them."""
         if counted is not None:
             return slow_read_of(counted.rules)
         about = (request.route, request.job, request.method, request.headers)
-        return self._service.engine.reading_rate(*about)
+        return self._service.rules.reading_rate(*about)
 
-    def _claimed(self, request: Request) -> ExchangeProgram:
+    def _claimed(self, request: Request) -> ExchangePlan:
         """Count a whole request, unless it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
@@ -220,7 +220,7 @@ def note_request(
     journal: Journal,
     connection: int,
     request: Request,
-    program: ExchangeProgram,
+    plan: ExchangePlan,
     dropped: int = 0,
 ) -> None:
     """Write a whole request down, without its secrets; `dropped` bytes of it were not kept."""
@@ -236,7 +236,7 @@ def note_request(
             *journal.stamp(),
             connection,
             request.route,
-            program.about.attempt,
+            plan.about.attempt,
             request.method,
             redacted_target(request.target),
             redacted_headers(request.headers),

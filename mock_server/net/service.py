@@ -1,7 +1,4 @@
-"""What all connections of one server share: engine, journal, origin, gates, limits.
-
-It knows who answers (the origin) and what happened. It refuses to know sockets.
-"""
+"""What all connections of one server share: rules, journal, origin, gates, limits."""
 
 import math
 import time
@@ -15,7 +12,7 @@ from attrs import define, evolve, field, frozen
 
 from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
 from mock_server.faults.response import Head, phrase_of
-from mock_server.faults.rules import Engine
+from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, RuleFired
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.tls import TlsSettings
@@ -230,7 +227,7 @@ class BackendOrigin:
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
     ) -> Answered:
-        """Let the brain answer."""
+        """Let the backend answer."""
         del reports
         answer = self.backend.answer(request, self.clock(), resume)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
@@ -254,7 +251,7 @@ def _everybody(request: Request) -> bool:
 class Service:
     """Everything a connection needs; `outage` takes the port away, its host puts it there."""
 
-    engine: Engine
+    rules: Rules
     journal: Journal
     origin: Origin
     limits: Limits

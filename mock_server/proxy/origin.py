@@ -1,7 +1,7 @@
 """The native reverse proxy: a real backend as the origin of the same faults.
 
 Without rules it is transparent: what the upstream answers is handed on unchanged, and what goes
-wrong with it is told with its reason. Faults are the engine's, which does to a real stream what it
+wrong with it is told with its reason. Faults are up to the rules, which do to a real stream what it
 does to the mock's own.
 """
 

@@ -12,7 +12,7 @@ from attrs import define, evolve, field
 from mock_server.faults.response import BodyKind, Head
 from mock_server.net.failure import Failure
 from mock_server.net.service import Answered, Origin, Reports, Source, refused_as_compressed
-from mock_server.proxy.replay import Heard, transcribed
+from mock_server.proxy.replay import RecordedExchange, transcribed
 from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.vocabulary import (
@@ -27,22 +27,22 @@ from mock_server.sse import Frame
 class Listener:
     """Learns what is heard as it is heard; this one lets it pass."""
 
-    def asked(self, heard: Heard) -> None:
+    def asked(self, heard: RecordedExchange) -> None:
         """Hear that a request came; what is heard of it next belongs to it."""
 
-    def early(self, heard: Heard, status: int) -> None:
+    def early(self, heard: RecordedExchange, status: int) -> None:
         """Hear a head that comes before the answer's."""
 
-    def head(self, heard: Heard) -> None:
+    def head(self, heard: RecordedExchange) -> None:
         """Hear the head of the answer, and its body if that comes with it."""
 
-    def frame(self, heard: Heard, frame: Frame) -> None:
+    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
         """Hear a frame, or a piece of another body."""
 
-    def ended(self, heard: Heard) -> None:
+    def ended(self, heard: RecordedExchange) -> None:
         """Hear that the body ended, or that the client left before it did."""
 
-    def dropped(self, heard: Heard) -> None:
+    def dropped(self, heard: RecordedExchange) -> None:
         """Hear that the exchange is no part of the recording after all."""
 
 
@@ -53,7 +53,7 @@ class RecordingOrigin:
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
     _tape: Listener = field(factory=Listener, alias="tape", kw_only=True)
-    _heard: list[Heard] = field(factory=list[Heard], init=False)
+    _heard: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
     )
@@ -64,7 +64,7 @@ class RecordingOrigin:
         """Let the real origin answer, uncompressed: compressed frames cannot be told apart."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
-        heard = Heard(request, attempt)
+        heard = RecordedExchange(request, attempt)
         self._heard.append(heard)
         self._tape.asked(heard)
         asked = self._clock()
@@ -104,7 +104,7 @@ class _ListeningReports:
     """Remembers the heads that come before an answer."""
 
     _reports: Reports
-    _heard: Heard
+    _heard: RecordedExchange
     _tape: Listener
 
     async def early(self, head: Head) -> None:
@@ -123,7 +123,7 @@ class _RecordingSource:
     """Passes frames on and remembers each with the time since the one before."""
 
     _source: Source
-    _heard: Heard
+    _heard: RecordedExchange
     _clock: Callable[[], float]
     _tape: Listener
     _over: bool = field(default=False, init=False)

@@ -59,7 +59,7 @@ _DEEPEST: Final = 50
 
 
 @define
-class Heard:
+class RecordedExchange:
     """One exchange: the request, and what came back how soon."""
 
     request: Request
@@ -86,7 +86,7 @@ class Heard:
         return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
-def transcribed(heard: Sequence[Heard]) -> Scenario:
+def transcribed(heard: Sequence[RecordedExchange]) -> Scenario:
     """Write everything down."""
     last = {_call(each.request): each for each in heard}
     rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
@@ -106,7 +106,7 @@ def _call(request: Request) -> tuple[Route, str | None, str]:
     return request.route, request.job, request.method
 
 
-def _rule(heard: Heard, *, again: bool) -> Rule:
+def _rule(heard: RecordedExchange, *, again: bool) -> Rule:
     open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
     on, head = _select(heard, None if open_ended else heard.attempt), heard.head
     if head is None:
@@ -137,7 +137,7 @@ def _hidden(frame: Frame) -> Frame:
     return evolve(frame, raw=redacted_frame(frame.raw))
 
 
-def _select(heard: Heard, last: int | None) -> Select:
+def _select(heard: RecordedExchange, last: int | None) -> Select:
     request = heard.request
     return Select(
         route=request.route,
@@ -177,7 +177,7 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     }
 
 
-def _unsent_length(heard: Heard, head: Head) -> tuple[int, ...]:
+def _unsent_length(heard: RecordedExchange, head: Head) -> tuple[int, ...]:
     """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
     if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
@@ -199,7 +199,7 @@ def _with_body(rule: Rule, body: bytes) -> Rule:
     return evolve(rule, body_hex=body)
 
 
-def joined(heard: Heard) -> list[Frame]:
+def joined(heard: RecordedExchange) -> list[Frame]:
     """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
     whole = b"".join(frame.raw for frame in heard.frames)
     shown = whole if heard.head is None else redacted_answer(whole, kind_of_answer(heard.head))
@@ -212,7 +212,7 @@ def _is_typed(rule: Rule) -> bool:
     return any(name.lower() == "content-type" for name in rule.headers or {})
 
 
-def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: Heard) -> Rule:
+def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: RecordedExchange) -> Rule:
     end = heard.end or Ending.HANG
     if not _is_typed(rule):
         # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
@@ -254,7 +254,7 @@ def _rendered(form: ScriptedFrame) -> bytes | None:
         return None  # an id or an event that only raw text can hold
 
 
-def _jobs(heard: Iterable[Heard]) -> Iterable[JobPlan]:
+def _jobs(heard: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
     """Merge the openings of every job into its log of events."""
     logs: dict[str, _Log] = {}
     for each in heard:
@@ -274,7 +274,7 @@ class _Log:
     frames: list[Frame] = field(factory=list[Frame])
     _ids: set[str] = field(factory=set[str])
 
-    def merge(self, heard: Heard) -> None:
+    def merge(self, heard: RecordedExchange) -> None:
         """Add what an opening brought that no opening before it did.
 
         What has no id is an event of its own behind the newest one; before that it is an echo.

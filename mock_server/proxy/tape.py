@@ -26,7 +26,7 @@ from mock_server.durable import (
 from mock_server.faults.response import Head
 from mock_server.proxy.recorder import Listener
 from mock_server.proxy.replay import (
-    Heard,
+    RecordedExchange,
     joined,
     kept_fields,
     kind_of_answer,
@@ -77,7 +77,7 @@ class Tape(Listener):
         tape._add({"arkor_recording": _VERSION})
         return tape
 
-    def asked(self, heard: Heard) -> None:
+    def asked(self, heard: RecordedExchange) -> None:
         """Write down that a request came; what is heard of it next belongs to it."""
         self._asked += 1
         self._numbers[id(heard)] = self._asked
@@ -92,11 +92,11 @@ class Tape(Listener):
         }
         self._note(heard, {"asked": asked})
 
-    def early(self, heard: Heard, status: int) -> None:
+    def early(self, heard: RecordedExchange, status: int) -> None:
         """Write down a head that came before the answer's."""
         self._note(heard, {"early": status})
 
-    def head(self, heard: Heard) -> None:
+    def head(self, heard: RecordedExchange) -> None:
         """Write down the head of the answer, and its body if that came with it."""
         head = heard.head
         if head is None:
@@ -109,15 +109,15 @@ class Tape(Listener):
             entry["body"] = _bytes_out(redacted_answer(heard.body, kind_of_answer(head)))
         self._note(heard, entry)
 
-    def frame(self, heard: Heard, frame: Frame) -> None:
+    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
         """Write down a frame of an event stream."""
         if heard.is_event_stream:
             self._piece(heard, evolve(frame, raw=redacted_frame(frame.raw)))
 
-    def _piece(self, heard: Heard, frame: Frame) -> None:
+    def _piece(self, heard: RecordedExchange, frame: Frame) -> None:
         self._note(heard, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
 
-    def ended(self, heard: Heard) -> None:
+    def ended(self, heard: RecordedExchange) -> None:
         """Write down how the body ended, or that the client left before it did."""
         if not heard.is_event_stream:
             for piece in joined(heard):
@@ -125,12 +125,12 @@ class Tape(Listener):
         end = None if heard.end is None else heard.end.value
         self._note(heard, {"end": end, "silence": heard.silence})
 
-    def dropped(self, heard: Heard) -> None:
+    def dropped(self, heard: RecordedExchange) -> None:
         """Write down that an exchange is no part of the recording after all."""
         self._note(heard, {"dropped": True})
         del self._numbers[id(heard)]
 
-    def _note(self, heard: Heard, entry: Mapping[str, object]) -> None:
+    def _note(self, heard: RecordedExchange, entry: Mapping[str, object]) -> None:
         self._add({"n": self._numbers[id(heard)], **entry})
 
     def _add(self, entry: Mapping[str, object]) -> None:
@@ -202,7 +202,7 @@ class FoundTape:
 
     out: Path
     partial: Path
-    heard: list[Heard] = field(repr=False)
+    heard: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
         """Put the scenario in place of the partial file; raises TapeError, and then that stays."""
@@ -239,10 +239,10 @@ def read_tape(given: Path) -> FoundTape:
     return FoundTape(out, partial, list(_replayed(partial, lines)))
 
 
-def _replayed(partial: Path, lines: list[bytes]) -> Iterator[Heard]:
+def _replayed(partial: Path, lines: list[bytes]) -> Iterator[RecordedExchange]:
     if not is_table(first := _entry(lines[0])) or first.get("arkor_recording") != _VERSION:
         raise TapeError(f"{partial}: is no unfinished recording of this version")
-    heard: dict[object, Heard] = {}
+    heard: dict[object, RecordedExchange] = {}
     for number, line in enumerate(lines[1:], 2):
         if not line and number == len(lines):
             break
@@ -263,7 +263,7 @@ def _entry(line: bytes) -> object:
     return found
 
 
-def _take(heard: dict[object, Heard], entry: object) -> None:
+def _take(heard: dict[object, RecordedExchange], entry: object) -> None:
     """Do to what was heard so far what one line says; raises KeyError, TypeError and ValueError for none."""
     if not is_table(entry):
         raise TypeError("no table")
@@ -288,7 +288,7 @@ def _take(heard: dict[object, Heard], entry: object) -> None:
         one.silence = _seconds(entry["silence"])
 
 
-def _heard(asked: Mapping[str, object]) -> Heard:
+def _heard(asked: Mapping[str, object]) -> RecordedExchange:
     cursor, job = asked["last_event_id"], asked["job"]
     request = Request(
         method=_text(asked["method"]),
@@ -300,7 +300,7 @@ def _heard(asked: Mapping[str, object]) -> Heard:
         job=None if job is None else _text(job),
         query={},
     )
-    return Heard(request, _integer(asked["attempt"]))
+    return RecordedExchange(request, _integer(asked["attempt"]))
 
 
 def _head(head: Mapping[str, object]) -> Head:

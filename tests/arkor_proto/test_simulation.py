@@ -175,14 +175,14 @@ class Day:
 def a_day(profile: Profile, seed: int) -> Day:
     """Return a day under the faults of `seed`; only the hardened profile survives silence."""
     config = SessionConfig(endpoint=ENDPOINT, job=SPEC, idempotency_key="key-1")
-    session = Session(config, profile=profile, policy=ReconnectPolicy(), random=dice(seed).random)
-    backend = Backend(dice(seed + 1000))
+    session = Session(config, profile=profile, policy=ReconnectPolicy(), random=rng(seed).random)
+    backend = Backend(rng(seed + 1000))
     if profile is not HARDENED:
         backend.faults = ("eof", "broken")
     return Day(session, backend)
 
 
-def dice(seed: int) -> Random:
+def rng(seed: int) -> Random:
     """Return chance that can be repeated."""
     return Random(seed)  # noqa: S311 - a seed is no secret
 

@@ -33,13 +33,13 @@ def workloads(size: int) -> Iterator[Workload]:
     return (build(size) for build in _BUILDERS)
 
 
-def _dice() -> Random:
+def _rng() -> Random:
     return Random(SEED)  # noqa: S311 - the same bytes every time, that is the point
 
 
 def log_frames(size: int) -> list[bytes]:
     """Build frames of a training log: 200 bytes each, an id, an event type, one JSON object."""
-    random = _dice()
+    random = _rng()
     return [_log_frame(step, random) for step in range(1, max(2, size // 200) + 1)]
 
 
@@ -59,7 +59,7 @@ def _log_frame(step: int, random: Random) -> bytes:
 
 
 def _data_frames(size: int) -> list[bytes]:
-    random = _dice()
+    random = _rng()
     return [b"data: %052x\n\n" % random.getrandbits(208) for _ in range(max(2, size // 60))]
 
 
@@ -113,7 +113,7 @@ def _w7(size: int) -> Workload:
 
 
 def _w8(size: int) -> Workload:
-    random = _dice()
+    random = _rng()
     frame = b"".join(b"data: %032x\n" % random.getrandbits(128) for _ in range(1000)) + b"\n"
     return _reads("W8", "1,000 data lines in one event", [frame] * max(2, size // len(frame)))
 

@@ -135,11 +135,9 @@ def test_a_file_of_the_users_that_hides_the_mock_is_named_by_the_fixture(
 def command(directory: Path, name: str, first: str = "") -> "subprocess.CompletedProcess[str]":
     """Run the entry point of a command with a directory before everything else in the path."""
     directory.joinpath("sitecustomize.py").write_text(first)
-    program = (
-        f"import sys, arkor_entry; sys.argv = ['x', '--version']; sys.exit(arkor_entry.{name}())"
-    )
+    plan = f"import sys, arkor_entry; sys.argv = ['x', '--version']; sys.exit(arkor_entry.{name}())"
     return subprocess.run(  # noqa: S603 -- our own program
-        [sys.executable, "-P", "-c", program],
+        [sys.executable, "-P", "-c", plan],
         capture_output=True,
         text=True,
         check=False,

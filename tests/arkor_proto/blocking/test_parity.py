@@ -19,7 +19,7 @@ from arkor_proto import (
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import MockServer, Record, RequestReceived, scenario_from_dict
-from tests.arkor_proto.blocking import fixtures_blocking as stage
+from tests.arkor_proto.blocking import fixtures_blocking as case_run
 from tests.arkor_proto.transports import fixtures_anyio as asynchronous_stage
 
 Scenario: TypeAlias = Mapping[str, object]
@@ -65,7 +65,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
 
 
 @frozen
-class Course:
+class Run:
     """What an application has seen, and what the backend has."""
 
     heard: list[str] = field(factory=list[str])
@@ -96,9 +96,9 @@ class Course:
             self.requests.append((record.method, record.target, kept, record.body))
 
 
-def blocking_course(scenario: Scenario, profile: Profile) -> Course:
+def blocking_course(scenario: Scenario, profile: Profile) -> Run:
     """Follow a job with the blocking client."""
-    course = Course()
+    course = Run()
     callbacks = blocking.Callbacks(
         on_started=course.hear,
         on_log=course.hear,
@@ -109,11 +109,11 @@ def blocking_course(scenario: Scenario, profile: Profile) -> Course:
         on_notice=course.notice,
     )
     with (
-        stage.serving(**scenario) as backend,
-        stage.client_of(backend.base_url, profile=profile, max_attempts=3) as client,
+        case_run.serving(**scenario) as backend,
+        case_run.client_of(backend.base_url, profile=profile, max_attempts=3) as client,
     ):
         try:
-            course.end.append(repr(stage.trainer_of(client, callbacks).wait()))
+            course.end.append(repr(case_run.trainer_of(client, callbacks).wait()))
         except (ArkorError, LookupError) as error:
             course.end.append(repr(error))
         for record in backend.journal:
@@ -121,9 +121,9 @@ def blocking_course(scenario: Scenario, profile: Profile) -> Course:
     return course
 
 
-async def anyio_course(scenario: Scenario, profile: Profile) -> Course:
+async def anyio_course(scenario: Scenario, profile: Profile) -> Run:
     """Follow a job with the asynchronous client."""
-    course = Course()
+    course = Run()
     callbacks = asynchronous.Callbacks(
         on_started=course.hear,
         on_log=course.hear,

@@ -15,7 +15,7 @@ from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import ConnectionOpened
 from tests.arkor_proto.blocking import fixtures_blocking as blocking_stage
-from tests.arkor_proto.transports import fixtures_anyio as stage
+from tests.arkor_proto.transports import fixtures_anyio as case_run
 from tests.arkor_proto.transports.peer import refused
 from tests.arkor_proto.wire_samples import ENDPOINT
 
@@ -35,7 +35,7 @@ ASYNCHRONOUS: Final[Mapping[str, Callable[[asynchronous.ArkorClient], Awaitable[
     "job": lambda client: client.job("j"),
     "me": lambda client: client.me(),
     "chat": lambda client: client.chat(CHAT, None),
-    "start": lambda client: stage.trainer_of(client).start(),
+    "start": lambda client: case_run.trainer_of(client).start(),
     "wait": lambda client: client.attach("j").wait(),
     "cancel": lambda client: client.attach("j").cancel(),
 }
@@ -72,7 +72,7 @@ def test_a_blocking_call_without_a_file_left_is_a_lost_connection(call: str, spa
 async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
     call: str, spare: int
 ) -> None:
-    async with stage.client_of(refused(), max_attempts=0) as client:
+    async with case_run.client_of(refused(), max_attempts=0) as client:
         with (
             no_files(spare),
             pytest.raises((TransportError, GaveUp), match=r"Too many open|Connection refused"),
@@ -83,9 +83,9 @@ async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["anyio", "blocking"])
 async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None:
-    async with stage.serve(job=[{"id": "j", "submitted": True}]) as mock:
+    async with case_run.serve(job=[{"id": "j", "submitted": True}]) as mock:
         if kind == "anyio":
-            async with stage.client_of(mock.base_url) as client:
+            async with case_run.client_of(mock.base_url) as client:
                 await client.job("j")
                 with no_files(0):
                     assert (await client.job("j")).id == "j"

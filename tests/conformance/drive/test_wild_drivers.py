@@ -13,7 +13,7 @@ import pytest
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
-from conformance.drive.connection import Conversation
+from conformance.drive.connection import DriverConnection
 from conformance.strict_data import parse_json
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.forked import Finished
@@ -214,11 +214,11 @@ def alive(pid: int) -> bool:
 
 def test_a_driver_that_ended_before_it_was_first_read_is_stopped_without_a_fuss() -> None:
     async def play() -> None:
-        conversation = Conversation([sys.executable, "-c", ""])
-        conversation.start()
+        connection = DriverConnection([sys.executable, "-c", ""])
+        connection.start()
         async with anyio.create_task_group() as group:
-            group.start_soon(conversation.read)
-            await conversation.stop()
+            group.start_soon(connection.read)
+            await connection.stop()
 
     anyio.run(play)
 

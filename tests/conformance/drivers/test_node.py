@@ -1,4 +1,4 @@
-"""The adapters in JavaScript: the kit judges a client that nobody wrote for its engine.
+"""The adapters in JavaScript: the kit judges a client that was not written for it.
 
 They run wherever node and npm are and the client's one dependency can be installed.
 """

@@ -21,7 +21,7 @@ from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import in_turn, select
 from conformance.commands.run_command import REFERENCE
 from conformance.mutants import Mutant, all_mutants, benign_variants
-from conformance.mutants.kill_matrix import Hunt, hunt
+from conformance.mutants.kill_matrix import KillMatrix, kill_matrix
 from conformance.mutants.traceability import coverage, unknown_rules
 from conformance.runner.run import Outcome, Plan, run
 from conformance.verdict.result import CaseResult
@@ -193,33 +193,33 @@ def named(name: str) -> Mutant:
     return next(each for each in (*all_mutants(), *benign_variants()) if each.name == name)
 
 
-def hunted(cases: Sequence[Case], *mutants: Mutant) -> Hunt:
-    async def go() -> Hunt:
-        return await hunt(mutants, cases, lambda _: None, patience=2.0)
+def trials(cases: Sequence[Case], *mutants: Mutant) -> KillMatrix:
+    async def go() -> KillMatrix:
+        return await kill_matrix(mutants, cases, lambda _: None, patience=2.0)
 
     return anyio.run(go)
 
 
 def test_a_hunt_catches_a_mutant_by_what_it_breaks(catalogue: tuple[Case, ...]) -> None:
-    found = hunted(catalogue, named("create.submits-again-on-a-second-start"))
-    reasons = {rule for kill in found.hunted[0].kills for rule in kill.finding.requires}
+    found = trials(catalogue, named("create.submits-again-on-a-second-start"))
+    reasons = {rule for kill in found.trials[0].kills for rule in kill.finding.requires}
     assert reasons == {"ARK-CRE-2"}
 
 
 def test_a_hunt_lets_a_sound_client_survive(catalogue: tuple[Case, ...]) -> None:
     sound = evolve(named("benign.keeps-no-connection"), breaks=("ARK-CRE-2",))
-    assert hunted(catalogue, sound).survivors != []
+    assert trials(catalogue, sound).survivors != []
 
 
 def test_a_finding_about_something_else_catches_nothing(catalogue: tuple[Case, ...]) -> None:
     wrong = evolve(named("wire.tells-the-token"), breaks=("ARK-CRE-10",))
-    (survivor,) = hunted(catalogue, wrong).survivors
-    assert {kill.finding.assertion for kill in survivor.astray} == {"conduct.secret"}
+    (survivor,) = trials(catalogue, wrong).survivors
+    assert {kill.finding.assertion for kill in survivor.wrong_reason} == {"conduct.secret"}
 
 
 def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> None:
     cases = select(catalogue, ("create.second-start-sends-nothing", "create.accepted"), ())
-    found = hunted(cases, named("create.submits-again-on-a-second-start"))
+    found = trials(cases, named("create.submits-again-on-a-second-start"))
     assert {case.id for case in found.idle(cases)} == {
         "create.accepted[200]",
         "create.accepted[201]",
@@ -230,22 +230,22 @@ def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> N
 def test_a_hunt_that_has_enough_plays_no_case_twice_to_the_same_end(
     catalogue: tuple[Case, ...],
 ) -> None:
-    async def go(*, enough: bool) -> Hunt:
+    async def go(*, enough: bool) -> KillMatrix:
         cases = select(catalogue, ("create.accepted",), ())
         both = (
             named("create.changes-the-job-id"),
             named("calls.takes-every-create-for-refused"),
         )
-        return await hunt(both, cases, lambda _: None, lanes=1, patience=2.0, enough=enough)
+        return await kill_matrix(both, cases, lambda _: None, lanes=1, patience=2.0, enough=enough)
 
     whole, quick = anyio.run(partial(go, enough=False)), anyio.run(partial(go, enough=True))
     assert (whole.survivors, quick.survivors) == ([], [])
-    assert sum(each.played for each in quick.hunted) < sum(each.played for each in whole.hunted)
+    assert sum(each.played for each in quick.trials) < sum(each.played for each in whole.trials)
 
 
 def test_the_reference_is_the_control_of_a_hunt(catalogue: tuple[Case, ...]) -> None:
     cases = select(catalogue, ("create.second-start-sends-nothing",), ())
-    found = hunted(cases, named("create.submits-again-on-a-second-start"))
+    found = trials(cases, named("create.submits-again-on-a-second-start"))
     assert [(each.family, each.passed, each.played) for each in found.controls] == [
         ("create", True, 3)
     ]

@@ -1,4 +1,4 @@
-"""The backend's brain alone: requests in, answers out."""
+"""The backend alone: requests in, answers out."""
 
 import json
 
@@ -14,7 +14,7 @@ BODY = {"name": "n", "config": {"model": "m"}}
 
 
 class Asking:
-    """A brain and a clock that stands where it is put."""
+    """A backend and a clock that only moves when it is told to."""
 
     def __init__(self, **words: object) -> None:
         self.backend = Backend(scenario_from_dict(words))

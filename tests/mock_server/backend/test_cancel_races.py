@@ -34,14 +34,14 @@ def judge(answers: list[int], events: list[str], status: str) -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_in_the_brain_one_of_cancel_and_end_wins(seed: int, anyio_backend: str) -> None:
     del anyio_backend
-    dice = random.Random(seed)  # noqa: S311 -- seeded on purpose
-    count = dice.randint(1, 8)
+    rng = random.Random(seed)  # noqa: S311 -- seeded on purpose
+    count = rng.randint(1, 8)
     job = {"id": "j", "submitted": True, "events": count}
     backend = Backend(scenario_from_dict({"job": [job]}))
     authorized = (("authorization", "Bearer t"),)
     answers: list[int] = []
-    steps = ["cancel"] * dice.randint(1, 4) + ["pull"] * (count + 1)
-    dice.shuffle(steps)
+    steps = ["cancel"] * rng.randint(1, 4) + ["pull"] * (count + 1)
+    rng.shuffle(steps)
     for step in steps:
         found = backend.jobs["j"]
         if step == "pull":
@@ -61,9 +61,9 @@ async def idle(turns: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_over_sockets_one_of_cancel_and_end_wins(seed: int) -> None:
-    dice = random.Random(seed)  # noqa: S311 -- seeded on purpose
-    delays = [dice.randint(0, 90) for _ in range(3)]
-    pauses = [dice.randint(0, 15) for _ in range(3)]
+    rng = random.Random(seed)  # noqa: S311 -- seeded on purpose
+    delays = [rng.randint(0, 90) for _ in range(3)]
+    pauses = [rng.randint(0, 15) for _ in range(3)]
     job = {"id": "j", "submitted": True, "events": 1, "status": "running"}
     answers: list[int] = []
     bodies: list[bytes] = []

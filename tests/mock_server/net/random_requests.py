@@ -184,105 +184,105 @@ class RandomRequests:
     """Makes requests; the same seed makes the same ones."""
 
     seed: str
-    dice: random.Random = field(init=False)
+    rng: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.dice = random.Random(self.seed)  # noqa: S311 -- seeded on purpose
+        self.rng = random.Random(self.seed)  # noqa: S311 -- seeded on purpose
 
     def to_mock(self) -> bytes:
         """Make one to four requests to the mock, on one connection."""
-        return b"".join(self._one() for _ in range(self.dice.choice((1, 1, 1, 2, 4))))
+        return b"".join(self._one() for _ in range(self.rng.choice((1, 1, 1, 2, 4))))
 
     def to_admin(self, host: str, token: str) -> bytes:
         """Make one request to the admin, with its token."""
-        dice = self.dice
-        method, path, bodies = dice.choice(ADMIN)
-        if dice.random() < 0.1 and path != "/servers/1":  # without it there is nothing to ask
-            method = dice.choice(METHODS)
+        rng = self.rng
+        method, path, bodies = rng.choice(ADMIN)
+        if rng.random() < 0.1 and path != "/servers/1":  # without it there is nothing to ask
+            method = rng.choice(METHODS)
         body = self._body(bodies) if bodies else b""
-        extra = [dice.choice(FIELDS[8:])] if dice.random() < 0.1 else []
+        extra = [rng.choice(FIELDS[8:])] if rng.random() < 0.1 else []
         fields = [f"Host: {host}", f"Authorization: Bearer {token}", *extra]
         return self._rendered(method, "/__mock__/v1" + path, fields, body)
 
     def bytes_to_mock(self) -> bytes:
         """Make a request and damage its bytes, but not those of the secret itself."""
-        dice = self.dice
-        method, target = dice.choice(ROUTES)
-        body = json.dumps(dice.choice(BODIES[:4])).replace(SECRET, "x").encode()
+        rng = self.rng
+        method, target = rng.choice(ROUTES)
+        body = json.dumps(rng.choice(BODIES[:4])).replace(SECRET, "x").encode()
         raw = bytearray(self._rendered(method, target, ["Host: a", "X-Y: z"], body))
         name = bytearray(b"Authorization:")
         for part in (raw, name):
-            for _ in range(dice.choice((0, 1, 1, 2, 8))):
+            for _ in range(rng.choice((0, 1, 1, 2, 8))):
                 self._damage(part)
         start = raw.find(b"\r\n") + 2
         line = bytes(name) + b" Bearer " + SECRET.encode() + b"\r\n"
         return bytes(raw[:start]) + line + bytes(raw[start:]) if start > 1 else bytes(raw)
 
     def _damage(self, raw: bytearray) -> None:
-        dice = self.dice
-        at = dice.randrange(len(raw) + 1)
-        odd = dice.choice(
+        rng = self.rng
+        at = rng.randrange(len(raw) + 1)
+        odd = rng.choice(
             (b"\r\n", b"\r\n\r\n", b"\n", b"\0", b"\xff", b" ", b"\t", b":", b"0", b"%")
         )
-        match dice.randrange(4):
+        match rng.randrange(4):
             case 0:
                 raw[at:at] = odd
             case 1:
-                del raw[at : at + dice.choice((1, 1, 2, 20))]
+                del raw[at : at + rng.choice((1, 1, 2, 20))]
             case 2:
-                raw[at : at + 1] = bytes([dice.randrange(256)])
+                raw[at : at + 1] = bytes([rng.randrange(256)])
             case _:
-                raw[at:at] = raw[at : at + dice.randrange(60)] * dice.choice((1, 3))
+                raw[at:at] = raw[at : at + rng.randrange(60)] * rng.choice((1, 3))
 
     def _one(self) -> bytes:
-        dice = self.dice
-        method, target = dice.choice(ROUTES)
-        if dice.random() < 0.2:
-            method = dice.choice(METHODS)
-        if dice.random() < 0.3:
-            target = dice.choice(TARGETS)
-        fields = ["Host: a"] if dice.random() < 0.97 else []
-        if dice.random() < 0.8:
+        rng = self.rng
+        method, target = rng.choice(ROUTES)
+        if rng.random() < 0.2:
+            method = rng.choice(METHODS)
+        if rng.random() < 0.3:
+            target = rng.choice(TARGETS)
+        fields = ["Host: a"] if rng.random() < 0.97 else []
+        if rng.random() < 0.8:
             fields.append(f"Authorization: Bearer {SECRET}")
-        if dice.random() < 0.5:
-            fields += dice.choices(FIELDS, k=dice.choice((1, 1, 2, 5)))
-        body = self._body(BODIES) if method != "GET" or dice.random() < 0.1 else b""
+        if rng.random() < 0.5:
+            fields += rng.choices(FIELDS, k=rng.choice((1, 1, 2, 5)))
+        body = self._body(BODIES) if method != "GET" or rng.random() < 0.1 else b""
         return self._rendered(method, target, fields, body)
 
     def _body(self, bodies: Sequence[object]) -> bytes:
-        dice = self.dice
-        kind = dice.random()
+        rng = self.rng
+        kind = rng.random()
         if kind < 0.03:
-            depth = dice.choice((90, 101, 900, 2000, 50_000))
+            depth = rng.choice((90, 101, 900, 2000, 50_000))
             return b'{"a":[' * depth + b"]}" * depth
         if kind < 0.06:
             return f"grant=x&client_secret={SECRET}&token={SECRET}".encode()
-        value = dice.choice(bodies)
-        if dice.random() < 0.5:
+        value = rng.choice(bodies)
+        if rng.random() < 0.5:
             value = self._changed(value)
         text = json.dumps(value).encode()
         if kind < 0.12:
-            text = text[: dice.randrange(len(text) + 1)]
+            text = text[: rng.randrange(len(text) + 1)]
         return text.replace(b"null", b"9" * 5000) if kind > 0.98 else text
 
     def _changed(self, value: object) -> object:
         """Put another value in the place of one, somewhere within."""
-        dice = self.dice
-        if is_table(value) and value and dice.random() < 0.8:
-            key = dice.choice(list(value))
+        rng = self.rng
+        if is_table(value) and value and rng.random() < 0.8:
+            key = rng.choice(list(value))
             return {**value, key: self._changed(value[key])}
-        if is_array(value) and value and dice.random() < 0.8:
+        if is_array(value) and value and rng.random() < 0.8:
             return [self._changed(value[0]), *value[1:]]
-        return dice.choice(VALUES)
+        return rng.choice(VALUES)
 
     def _rendered(self, method: str, target: str, fields: Sequence[str], body: bytes) -> bytes:
-        dice = self.dice
-        version = "1.1" if dice.random() < 0.97 else dice.choice(("1.0", "0.9", "2.0", "11"))
+        rng = self.rng
+        version = "1.1" if rng.random() < 0.97 else rng.choice(("1.0", "0.9", "2.0", "11"))
         lines = [f"{method} {target} HTTP/{version}", *fields]
         if body and "Transfer-Encoding: chunked" in fields:
-            cut = dice.randrange(len(body) + 1)
+            cut = rng.randrange(len(body) + 1)
             parts = [part for part in (body[:cut], body[cut:]) if part]
             body = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
         elif body:
-            lines.append(f"Content-Length: {len(body) + dice.choice((0,) * 30 + (-1, 1, 9))}")
+            lines.append(f"Content-Length: {len(body) + rng.choice((0,) * 30 + (-1, 1, 9))}")
         return _EOL.join([*lines, "", ""]).encode("latin-1") + body

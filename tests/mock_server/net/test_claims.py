@@ -136,9 +136,9 @@ async def test_a_slow_read_is_still_chosen_by_attempt_where_requests_are_claimed
         await create(mock.port, OURS)
         async with RawClient(mock.port) as stranger:
             await stranger.ask_to_end("POST", "/v1/jobs", THEIRS, CREATE_BODY)
-        assert [acted for _, _, acted in mock.rules] == [0]
+        assert [fired for _, _, fired in mock.rules] == [0]
         await create(mock.port, OURS)
-        assert [acted for _, _, acted in mock.rules] == [1]
+        assert [fired for _, _, fired in mock.rules] == [1]
         assert attempts(mock) == [("create", 1), ("create", 2)]
 
 

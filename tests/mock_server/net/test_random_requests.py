@@ -179,7 +179,7 @@ def test_random_requests_harm_no_process_and_leave_no_secret(
     make = RandomRequests(seed)
     host = f"127.0.0.1:{port_of(mock.ready.admin_url)}"
     for number in range(count):
-        where = make.dice.random()
+        where = make.rng.random()
         if number % 100 == 99:
             mock.reset()
         elif where < 0.6:
