@@ -179,6 +179,11 @@ class MockServer:
         return len(self._host.connections)
 
     @property
+    def bytes_sent(self) -> int:
+        """How many bytes were sent so far, on all connections; what waits for room is not counted."""
+        return self._host.bytes_sent
+
+    @property
     def gates(self) -> Gates:
         """All gates by name."""
         return self._service.gates

@@ -54,6 +54,10 @@ TALK: Final = 8
 _TALK_BESIDE: Final = 10.0
 """And so many seconds, so that an impatient kit does not fail a client on a busy machine."""
 _INDULGENCES: Final = 8
+_SECONDS_PER_BYTE: Final = 2e-5
+"""A client may use so much of the processor for each byte that it was sent: it may read bytes singly."""
+_SHARE: Final = 4
+"""On a machine under load that takes so many times as long."""
 _SHOWN: Final = 300
 
 
@@ -72,6 +76,8 @@ class Recorder:
     proven: float = field(factory=time.monotonic, init=False)
     overfull: bool = field(default=False, init=False)
     """Whether there was more than a trace takes in."""
+    bytes_sent: Callable[[], int] = field(default=lambda: 0, init=False)
+    """How many bytes the backend has sent so far: a client that takes more of them is at work."""
     foreign: int = field(default=0, init=False)
     """How many events are of other programs that found the backend."""
     _grown: anyio.Event = field(factory=anyio.Event, init=False)
@@ -341,15 +347,17 @@ async def patiently(
     The watchdog starts again with every event, so that traffic and answers have no deadline at all.
     Log lines do not count as events, and what only the driver vouches for (callbacks, sleeps) must
     be followed by traffic or an answer within `TALK` times the patience. A driver that uses the
-    processor may be silent for longer. `most` is an absolute limit. All times are in seconds.
+    processor may be silent for longer, and for longer still the more bytes it was sent. `most` is
+    an absolute limit. All times are in seconds.
     """
     began = time.monotonic()
-    silence = _Silence(connection, patience, connection.busy_seconds())
+    silence = _Silence(recorder, connection, patience, connection.busy_seconds())
     while not done():
         if connection.broken is not None or recorder.overfull:
             return False
         heard = max(recorder.heard, silence.since, began)
-        talk = recorder.proven + TALK * patience + _TALK_BESIDE
+        beside = _TALK_BESIDE + silence.reading * _SHARE
+        talk = recorder.proven + TALK * patience + beside
         left = min(heard + patience, talk, began + most) - time.monotonic()
         if left > 0:
             with anyio.move_on_after(left):
@@ -368,26 +376,38 @@ async def patiently(
 class _Silence:
     """Whether a silent driver is still at work: it uses the processor, but not without end."""
 
+    recorder: Recorder
     connection: DriverConnection
     patience: float
     used: float | None
     since: float = 0.0
     _heard: float = -1.0
-    _left: int = _INDULGENCES
+    _excuses: int = 0
     _spent: float = 0.0
+    _taken: int = 0
+
+    @property
+    def reading(self) -> float:
+        """How much of the processor the client may use for what it was sent, in seconds."""
+        return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
 
     def excused(self, heard: float) -> bool:
         """Grant more time, if the driver is at work; `heard` is when it last gave a sign of life."""
-        now = self.connection.busy_seconds()
+        now, sent = self.connection.busy_seconds(), self.recorder.bytes_sent()
+        takes_more, self._taken = sent > self._taken, sent
         if now is None or self.used is None:
-            return False
+            self.since = time.monotonic()
+            return takes_more
         worked, self.used, self.since = now - self.used, now, time.monotonic()
         if heard > self._heard:
             # What it has worked before it fell silent is no part of the silence.
             self._heard, self._spent = heard, 0.0
         else:
             self._spent += worked
-        self._left -= 1
+        self._excuses += 1
+        reading = self.reading
         # On a machine under load, a driver gets little of the processor in much time.
-        spinning = self._spent > self.patience / 2
-        return worked > self.patience / 20 and not spinning and self._left >= 0
+        idle = worked <= self.patience / 20 and not takes_more
+        spinning = self._spent > self.patience / 2 + reading
+        most = _INDULGENCES + reading * _SHARE / self.patience
+        return not idle and not spinning and self._excuses <= most

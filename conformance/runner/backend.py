@@ -197,6 +197,7 @@ class Backends:
         mock = MockServer(
             scenario_from_dict(words), recording.take, listener=listener, claims=claims
         )
+        recorder.bytes_sent = lambda: mock.bytes_sent
         done = anyio.Event()
         await self._group.start(_serve, mock, done)
         return CaseBackend(mock, recorder, done, recording.jobs)

@@ -35,6 +35,9 @@ class Host:
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )
+    _wires: dict[int, Wire] = field(factory=dict[int, Wire], init=False)
+    _sent_before: int = field(default=0, init=False)
+    """How many bytes went over connections that are closed now."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
     """How many connections are being told that they are too many."""
@@ -118,7 +121,13 @@ class Host:
             self._accepted += 1
             connection = ServerConnection(self.service, wire, self._accepted)
             self.connections[self._accepted] = connection
+            self._wires[self._accepted] = wire
             self._group.start_soon(self._run, connection)
+
+    @property
+    def bytes_sent(self) -> int:
+        """How many bytes the kernel has taken from all connections so far."""
+        return self._sent_before + sum(wire.sent for wire in self._wires.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
         """Tell whether one more connection is too many; the number of a file is the lowest free."""
@@ -131,6 +140,7 @@ class Host:
             await connection.run()
         finally:
             del self.connections[connection.number]
+            self._sent_before += self._wires.pop(connection.number).sent
 
     async def _turn_away(self, wire: Wire) -> None:
         try:

@@ -84,6 +84,8 @@ class Wire:
 
     _socket: socket.socket
     closed: bool = field(default=False, init=False)
+    sent: int = field(default=0, init=False)
+    """How many bytes the kernel has taken so far."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
@@ -122,12 +124,13 @@ class Wire:
             except BlockingIOError:
                 await anyio.wait_writable(self._socket)
             else:
+                self.sent += sent
                 view = view[sent:]
 
     def send_now(self, data: bytes) -> None:
         """Send as much as the kernel takes at once: last words, which may be lost."""
         with suppress(OSError):
-            self._socket.send(data)
+            self.sent += self._socket.send(data)
 
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second."""
