@@ -1,4 +1,4 @@
-"""Clients that really sleep: what is judged of them, what is not, and that this is said."""
+"""Clients that really sleep: what is judged, what is not, and that the reports say so."""
 
 import sys
 
@@ -146,7 +146,7 @@ def test_what_is_not_judged_is_named(timing: Timing) -> None:
     ],
 )
 def test_a_case_may_allow_any_number_of_opens(body: str) -> None:
-    """Their delays are added up to see whether they are too long, and that must come to an end."""
+    """The kit adds up delays to see whether they are too long; that must terminate."""
     assert SCALED.adapt(one(f"needs = ['config.backoff']\n{body}")).silence < SECONDS_OF_A_DAY
 
 
