@@ -1,4 +1,4 @@
-"""The page in a real browser, from a file: it is looked at, clicked, typed into and printed."""
+"""The page in a real browser, opened from a file: viewed, clicked, typed into and printed."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def named(case: str, rule: str, verdict: Verdict, profile: str = "2026-05") -> C
 
 
 def several() -> Mapping[str, Json]:
-    """Return a run with a failure, and other cases, profiles and families around it."""
+    """Return a run with a failure and with several other cases, profiles and families."""
     return run(
         [
             result(Verdict.FAIL),
