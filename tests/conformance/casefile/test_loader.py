@@ -1,4 +1,4 @@
-"""Case files are read strictly, and every slip is answered with the right word."""
+"""Case files are read strictly, and every mistake gets a message that says what to write."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -165,17 +165,17 @@ def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
 
 
 def jobs_of(case: Case) -> Iterator[Mapping[str, Json]]:
-    """Yield every job that the backend of a case shows by a word of the case."""
+    """Yield every job that the backend of a case sends because the case says so."""
     for answer in Table("server", case.server).tables("create"):
         body = answer.values.get("json", answer.values.get("body"))
-        with suppress(ValueError):  # what is no JSON shows no job
+        with suppress(ValueError):  # data that is not JSON contains no job
             body = parse_json(body) if isinstance(body, str) else body
         if isinstance(body, Mapping) and isinstance(job := body.get("job"), Mapping):
             yield job
 
 
 def test_a_job_in_an_answer_to_a_create_is_the_one_that_was_asked_for() -> None:
-    """A client may compare the two, and refuse another job than its own."""
+    """A client may compare the two, and refuse a job that is not its own."""
     known = load_requirements()
     shown = 0
     for case in (filled(each, Nonces("0" * 16), known) for each in load_cases(known)):
