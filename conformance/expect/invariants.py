@@ -42,7 +42,7 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
     for word, rule, found in (
         ("conduct.delay", "ARK-BAK-8", _no_delay(trace)),
         ("conduct.wake", "ARK-BAK-1", _reconnect_while_asleep(trace)),
-        ("conduct.woken", "ARK-BAK-1", _woken_by_nobody(trace)),
+        ("conduct.woken", "ARK-BAK-1", _woken_too_early(trace)),
         ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
         ("conduct.secret", "ARK-SEC-8", _told_secret(trace, secrets, log)),
     ):
@@ -106,7 +106,7 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
     return None
 
 
-def _woken_by_nobody(trace: Trace) -> Divergence | None:
+def _woken_too_early(trace: Trace) -> Divergence | None:
     """Find a driver that announces a sleep, does not sleep, and reports that it was woken.
 
     The end of a sleep that was not announced in this case tells us nothing about the client.

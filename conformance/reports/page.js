@@ -30,8 +30,8 @@ const worst = (verdicts) => RANKS.find((verdict) => verdicts.includes(verdict)) 
 const cited = (result) => result.findings.flatMap((finding) => finding.requires);
 const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 
-// A failing result is listed under the rules that its findings cite, any other under all rules of its
-// case. How a rule came out under a profile is worked out by the kit, not here.
+// A result whose findings cite rules is listed under those, any other under all rules of its case. How
+// a rule came out under a profile is worked out by the kit, not here.
 const STANDINGS = { "known to be broken": "known-failure", holds: "pass" };
 const onRule = new Map(Object.keys(run.requirements).map((id) => [id, []]));
 for (const result of run.results) {

@@ -39,10 +39,11 @@ def sources(profile: Table) -> str:
     said = " · ".join(f"{kind} {counted.count(kind)}" for kind in counted.values)
     apart = profile.table("apart")
     rules, cases = len(apart.texts("broken")), apart.count("cases")
+    by_source = f"broken rules by source: {said}"
     if not rules:
-        return f"{said} broken"
+        return by_source
     verb = "counts" if rules == 1 else "count"
-    return f"{said} broken; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
+    return f"{by_source}; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
 
 
 def notes(profile: Table) -> Iterator[str]:

@@ -127,7 +127,7 @@ def _unmet(play: Play) -> Finding | None:
     for where, name in play.stuck:
         missing = Divergence(f"{name}, which {where} waits for", "it never came")
         cause = cause_of(play.case, play.trace, play.profile, missing, name)
-        return _not_reached(play, f"step {where}", missing, cause)
+        return _not_reached(play, where, missing, cause)
     return None
 
 

@@ -42,7 +42,7 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that reject a wait, by profile; under `hardened` a repeated 404 does too."""
+"""The statuses that reject a wait, by profile; under `hardened` a 404 does too, but only after a while."""
 
 
 class Kind(Enum):

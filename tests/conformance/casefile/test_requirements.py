@@ -334,7 +334,7 @@ def _bytes(chunk: Json) -> bytes:
         case Sequence():
             return b"".join(map(_bytes, chunk))
         case _:
-            raise AssertionError(f"a chunk is {chunk!r}, which is no chunk")
+            raise AssertionError(f"a chunk is {chunk!r}, which is not a chunk")
 
 
 def driven(template: str) -> Mapping[str, Case]:

@@ -54,7 +54,7 @@ def test_a_driver_that_talks_instead_of_answering_gets_a_verdict(fault: str) -> 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("logs-much", "start never settled"), ("calls-back-much", "and round again, without end")],
+    [("logs-much", "start never settled"), ("calls-back-much", "the same again and again")],
 )
 def test_what_a_driver_says_takes_bounded_memory(fault: str, said: str) -> None:
     command = ("run", *ONE, "--patience", "0.3", "--", *WILD, fault)

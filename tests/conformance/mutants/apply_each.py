@@ -14,7 +14,7 @@ def apply(mutant: Mutant) -> None:
     """Apply the mutant, or say why that is impossible, and exit."""
     try:
         mutant.apply()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it is what is asked
+    except Exception as error:  # noqa: BLE001 - every reason is reported
         place = traceback.extract_tb(error.__traceback__)[-1].line
         print(f"{mutant.name}: {type(error).__name__}: {error} (at {place})", flush=True)  # noqa: T201
         os._exit(1)

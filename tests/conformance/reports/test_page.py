@@ -245,7 +245,7 @@ def test_a_failing_case_tells_everything(failing: Page) -> None:
     shown = failing.text(MAIN)
     wanted = (
         *("A rule.", "Because.", "requests.stream", "1 request", "2 requests", "ARK-BUD-1"),
-        *("diverges here", "accept: text/event-stream", "backs off of 1000 ms", "ends: rst"),
+        *("diverges here", "accept: text/event-stream", "backs off for 1000 ms", "ends: rst"),
         "arkor-conformance run --case budget.small --profile 2026-05 -- node 'my driver.mjs'",
     )
     assert [said for said in wanted if said not in shown] == []

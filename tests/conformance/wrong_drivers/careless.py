@@ -25,5 +25,5 @@ def carelessly(session: Session, event: Input, now: float) -> None:
 
 
 if __name__ == "__main__":
-    setattr(Session, "handle", carelessly)  # noqa: B010 - what it replaces is no attribute of ours
+    setattr(Session, "handle", carelessly)  # noqa: B010 - the replaced method has another type
     anyio.run(serve, to.HELLO, open_client, to.explain)
