@@ -1,8 +1,8 @@
-"""Making a text safe to look at, whatever program wrote it.
+"""Make text from any program safe to display.
 
-Every output passes what it was told through `seen` or `visible` once, at its beginning: characters
-that a reader cannot see, that reorder what he sees, or that drive a terminal are spelled out. Markup
-is another matter: each writer escapes for its own format.
+Every report passes the text of others through `seen` or `visible` once, when it starts. Characters
+that are invisible, that reorder text, or that control a terminal are spelled out. This does not
+escape markup: each report does that for its own format.
 """
 
 import re
@@ -16,13 +16,13 @@ _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
 )
-"""Letters and marks that show nothing; Unicode calls them ignorable, their category does not tell."""
+"""Invisible letters and marks that the Unicode category does not reveal (default ignorable)."""
 
 
 def visible(text: str) -> str:
-    r"""Spell out what is invisible, reorders text, or cannot be in a file of XML: `\u202e`.
+    r"""Spell out what is invisible, reorders text, or is illegal in XML, for example as `\u202e`.
 
-    Line feeds and tabs stay: they are plain to see.
+    Line feeds and tabs stay as they are.
     """
     if text.isascii() and text.isprintable():
         return text
@@ -30,7 +30,7 @@ def visible(text: str) -> str:
 
 
 def seen(value: Json) -> Json:
-    """Return plain data with every text in it made visible, keys included."""
+    """Return `value` with every text in it made visible, keys included."""
     match value:
         case str():
             return visible(value)
@@ -43,19 +43,19 @@ def seen(value: Json) -> Json:
 
 
 def one_line(text: str) -> str:
-    """Return `text`, visible and on a single line."""
+    """Return `text` made visible and on one line."""
     return " ".join(visible(text).split())
 
 
 def shortened(text: str, longest: int) -> str:
-    """Return `text` with at most `longest` characters, and say how much is left out."""
+    """Return the first `longest` characters of `text`, and how many are left out."""
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest} more characters)"
 
 
 def cut(text: str, longest: int) -> str:
-    """Return `text` with at most `longest` characters: its beginning and its end."""
+    """Shorten `text` to `longest` characters by leaving out its middle."""
     if len(text) <= longest:
         return text
     end = longest // 4

@@ -1,4 +1,4 @@
-"""The closed words that cases, drivers and reports share."""
+"""The names that cases, drivers and reports share: capabilities, time modes, kinds of errors."""
 
 from typing import Final
 
@@ -17,9 +17,9 @@ CAPABILITIES: Final = (
     "tls",
 )
 PROBED: Final = ("truncation.chunks", "truncation.length")
-"""What a case can need that no driver declares: whether the client's HTTP stack tells a body that
-was cut off (chunks without the last one, fewer bytes than Content-Length) from one that ended. The
-kit tries it out when a run begins.
+"""Abilities that a case can need and the kit tests by itself when a run begins: whether the client's
+HTTP stack can tell a truncated body (no last chunk, fewer bytes than Content-Length) from a complete
+one. Drivers do not declare them.
 """
 TIMES: Final = ("virtual", "scaled", "real")
 ERROR_KINDS: Final = (

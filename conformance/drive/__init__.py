@@ -1,1 +1,1 @@
-"""`arkor-drive/1`: the messages to and from a driver, its process and its connection."""
+"""The driver protocol `arkor-drive/1`: its messages, the driver's process, the connection."""

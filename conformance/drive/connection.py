@@ -1,8 +1,8 @@
-"""Speaking `arkor-drive/1` with one driver, one case at a time.
+"""Talk `arkor-drive/1` with one driver, one case at a time.
 
-Here is kept which commands are unanswered, and to which trace the driver's messages belong. A
-message that belongs nowhere breaks the conversation, with a reason. How long the kit waits is
-decided here too, and how much of what a driver says a trace takes in.
+The connection tracks which commands are unanswered and which trace the driver's messages belong
+to. A message that fits nowhere ends the connection with a reason. This module also decides how long
+the kit waits for a driver, and how much of its output goes into a trace.
 """
 
 import math
@@ -45,29 +45,29 @@ from conformance.trace.events import (
 from conformance.words import VIRTUAL_CLOCK
 
 MOST_BYTES: Final = 32 * 2**20
-"""A trace takes in so many bytes of what a driver says: two lines of the greatest length."""
+"""The most bytes of a driver's messages that go into a trace: two lines of the maximum length."""
 MOST_LOGS: Final = 500
 MOST_LOGGED: Final = 2**16
-"""A trace takes in so many lines of log, and so many characters."""
+"""The most log lines, and characters of them, that go into a trace."""
 TALK: Final = 8
-"""A driver that only talks, while nothing reaches the backend, has so many times the patience."""
+"""How many times the patience a driver has that only reports, while nothing reaches the backend."""
 _TALK_BESIDE: Final = 10.0
-"""And so many seconds, so that an impatient kit does not fail a client on a busy machine."""
+"""Seconds on top of that, so that a short patience does not fail a client on a busy machine."""
 _INDULGENCES: Final = 8
 _SECONDS_PER_BYTE: Final = 2e-5
-"""A client may use so much of the processor for each byte that it was sent: it may read bytes singly."""
+"""Processor time that a client may use for each byte it was sent: it may read byte by byte."""
 _SHARE: Final = 4
-"""On a machine under load that takes so many times as long."""
+"""How many times longer that takes on a machine under load."""
 _SHOWN: Final = 300
 
 
 @define
 class Recorder:
-    """Appends to a trace with the time since it began, and wakes whatever waits for growth.
+    """Appends facts to a trace with their time, and wakes the tasks that wait for it to grow.
 
-    `heard` is when the driver or its client last did anything but log, `proven` when that was
-    something that does not rest on the driver's word alone: traffic, or an answer. Both are
-    monotonic. A connection alone, or another program's request, is neither.
+    `heard` is when the driver or its client last did anything other than log. `proven` is when the
+    kit last saw evidence beyond the driver's own reports: traffic, or an answer. Both are monotonic
+    times in seconds. A bare connection or a request from another program changes neither.
     """
 
     trace: Trace = field(factory=Trace)
@@ -75,11 +75,11 @@ class Recorder:
     heard: float = field(factory=time.monotonic, init=False)
     proven: float = field(factory=time.monotonic, init=False)
     overfull: bool = field(default=False, init=False)
-    """Whether there was more than a trace takes in."""
+    """Whether the driver sent more than fits into a trace."""
     bytes_sent: Callable[[], int] = field(default=lambda: 0, init=False)
-    """How many bytes the backend has sent so far: a client that takes more of them is at work."""
+    """Returns how many bytes the backend has sent; a client that takes more of them is at work."""
     foreign: int = field(default=0, init=False)
-    """How many events are of other programs that found the backend."""
+    """How many events come from other programs that reached the backend."""
     _grown: anyio.Event = field(factory=anyio.Event, init=False)
     _bytes: int = field(default=0, init=False)
     _logs: int = field(default=0, init=False)
@@ -92,7 +92,7 @@ class Recorder:
         event = self.trace.append(fact, now - self._start)
         match fact:
             case Noted() | Connected() | Stranger() | Closed(exchanges=()):
-                pass  # any program can connect, and ask for something
+                pass  # any program can connect and send a request
             case CallbackRan() | Slept() | SleepEnded() | Woken():
                 self.heard = now
             case Requested():
@@ -104,7 +104,7 @@ class Recorder:
         return event
 
     def said(self, fact: Fact, size: int) -> None:
-        """Append what the driver said in a line of `size` bytes, if there is room for it."""
+        """Append what the driver reported in a line of `size` bytes, if there is room for it."""
         match fact:
             case Noted(who=who, text=text):
                 self._log(who, text)
@@ -114,14 +114,14 @@ class Recorder:
                 pass
 
     def alive(self) -> None:
-        """Take notice of an answer that is not part of the trace."""
+        """Count an answer that is not part of the trace as a sign of life."""
         self.heard = time.monotonic()
         self.poke()
 
     def _log(self, who: str, text: str) -> None:
         full = self._logs >= MOST_LOGS or self._logged + len(text) > MOST_LOGGED
         if full and not self._cut:
-            self.add(Noted("kit", f"leaves out what the {who} logs from here on: it is too much"))
+            self.add(Noted("kit", f"leaves out further log lines of the {who}: there are too many"))
         elif not full:
             self.add(Noted(who, text))
         self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
@@ -131,11 +131,11 @@ class Recorder:
         self._bytes += size
         if self._bytes > MOST_BYTES and not self.overfull:
             self.overfull = True
-            self.add(Noted("kit", f"cuts this trace, which is larger than {MOST_BYTES >> 20} MiB"))
+            self.add(Noted("kit", f"ends this trace: it is larger than {MOST_BYTES >> 20} MiB"))
         return not self.overfull
 
     def poke(self) -> None:
-        """Wake whatever waits, though the trace did not grow."""
+        """Wake the tasks that wait, although the trace did not grow."""
         self._grown.set()
         self._grown = anyio.Event()
 
@@ -146,13 +146,13 @@ class Recorder:
 
 @define
 class DriverConnection:
-    """A driver process being spoken to. `broken` says why it cannot be spoken to any more."""
+    """The connection to a running driver. `broken` is the reason if it cannot be used any more."""
 
     command: Sequence[str]
     broken: str | None = field(default=None, init=False)
     identity: Identity | None = field(default=None, init=False)
     announced: int = field(default=0, init=False)
-    """How many sleeps the driver announced although it does not declare the clock for that."""
+    """How many sleeps the driver announced without declaring a virtual clock."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -169,7 +169,7 @@ class DriverConnection:
         self._process = DriverProcess.start(self.command, self._hear, self._end)
 
     def listen(self, recorder: Recorder) -> None:
-        """From now on, what the driver says belongs to this trace."""
+        """Record the driver's messages in this trace from now on."""
         self._recorder = recorder
         self.announced = 0
         self._beckoned = dict.fromkeys(self._beckoned)
@@ -185,9 +185,9 @@ class DriverConnection:
     def beckon(
         self, then: Callable[[], None] | None = None, *, advance_ms: float | None = None
     ) -> int:
-        """Send a command that changes at most the time, and return its number; see `came_back`.
+        """Send a command that at most advances the clock, and return its number; see `came_back`.
 
-        `then` is called when the answer comes, unless another trace is listened to meanwhile.
+        `then` is called when the answer comes, unless `listen` has switched to another trace.
         """
         self._number += 1
         self._beckoned[self._number] = then
@@ -200,15 +200,15 @@ class DriverConnection:
         return number not in self._beckoned
 
     def wake(self, number: int) -> None:
-        """Let the driver's sleep `number` end; there is no answer to it."""
+        """Let the driver's sleep `number` end; the driver does not answer this."""
         self._process.send(command(None, "wake", {"n": number}))
 
     def drain(self) -> None:
-        """Record now whatever the driver has already written."""
+        """Record everything that the driver has already written."""
         self._process.drain()
 
     def busy_seconds(self) -> float | None:
-        """Return the processor time that the driver has used, where the system tells."""
+        """Return the processor time that the driver has used; None if the system does not tell."""
         return self._process.busy_seconds()
 
     @property
@@ -217,7 +217,7 @@ class DriverConnection:
         return self._process.log.length
 
     def log_since(self, logged: int) -> str:
-        """Return what it wrote to its standard error since there were `logged` bytes."""
+        """Return what the driver wrote to its standard error after its first `logged` bytes."""
         self._process.drain_log()
         return self._process.log.since(logged)
 
@@ -228,33 +228,33 @@ class DriverConnection:
 
     @property
     def unanswered(self) -> Sequence[str]:
-        """The operations that were asked for and have not settled."""
+        """The operations that were started and have not settled."""
         return tuple(self._pending.values())
 
     async def stop(self) -> None:
-        """End the process for certain."""
+        """End the process, killing it if necessary."""
         with anyio.CancelScope(shield=True):
             self._reading.cancel()
-            if self._began:  # a task that was cancelled at once has never begun
+            if self._began:  # a task that is cancelled right away never begins
                 await self._stopped.wait()
             await self._process.stop()
 
     def introduced(self) -> Identity:
-        """Return who the driver is; raises DriverUnusable if it never said so."""
+        """Return the identity of the driver; raises DriverUnusable if it never answered hello."""
         if self.identity is None:
             raise DriverUnusable("never answered hello")
         return self.identity
 
     def introduce(self, recorder: Recorder, waited: float) -> None:
-        """Take the answer to `hello` out of a trace; raises DriverUnusable if it is none.
+        """Read the answer to `hello` from a trace; raises DriverUnusable if there is none.
 
-        `waited` is how many seconds the driver had for it.
+        `waited` is how many seconds the driver had to answer.
         """
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""
-            silent = f"never answered hello, for which it had {waited:.0f} s"
-            hint = "" if said else " (is each line flushed?)"
+            silent = f"never answered hello; the kit waited {waited:.0f} s"
+            hint = "" if said else "; make sure that it flushes each line"
             if self.broken is None:
                 raise DriverSilent(silent + hint + said)
             raise DriverUnusable(self.broken + said)
@@ -266,11 +266,11 @@ class DriverConnection:
             raise DriverUnusable(str(error)) from error
 
     async def read(self) -> None:
-        """Hear the driver until it ends or is stopped; to be run in a task of its own."""
+        """Read the driver's output until it ends or is stopped; run this in a task of its own."""
         self._began = True
         try:
             with self._reading:
-                # A driver that ended at once may be stopped before this has its first turn.
+                # A driver that exits immediately may be stopped before this task first runs.
                 await anyio.lowlevel.checkpoint_if_cancelled()
                 await self._process.read()
         finally:
@@ -288,7 +288,7 @@ class DriverConnection:
             self._settle(message, len(line))
         elif self._recorder is None:
             if not isinstance(message, Noted):
-                self._end(f"spoke while no case was open: {_shortly(message)}")
+                self._end(f"sent a message while no case was open: {_shortly(message)}")
         elif isinstance(message, Slept | SleepEnded) and not self._has_virtual_clock():
             self._announce(self._recorder)
         else:
@@ -298,12 +298,13 @@ class DriverConnection:
         return self.identity is not None and VIRTUAL_CLOCK in self.identity.capabilities
 
     def _announce(self, recorder: Recorder) -> None:
-        """Note, once for a case, that a sleep was announced that the kit does not end."""
+        """Note, once per case, that a sleep was announced that the kit will not end."""
         self.announced += 1
         if self.announced == 1:
             recorder.add(
                 Noted(
-                    "kit", f"hears of a sleep, but {VIRTUAL_CLOCK} is not declared: no wake follows"
+                    "kit",
+                    f"will not end the announced sleep: the driver does not declare {VIRTUAL_CLOCK}",
                 )
             )
 
@@ -318,8 +319,8 @@ class DriverConnection:
         operation = self._pending.pop(answer.re, None)
         if operation is None:
             known = 0 < answer.re <= self._number
-            why = "a second time" if known else "though nobody asked"
-            self._end(f"answered command {answer.re} {why}")
+            why = " a second time" if known else ", which the kit never sent"
+            self._end(f"answered command {answer.re}{why}")
         elif self._recorder is not None:
             self._recorder.said(Settled(operation, answer.ok, answer.failure), size)
 
@@ -342,13 +343,13 @@ async def patiently(
     *,
     most: float = math.inf,
 ) -> bool:
-    """Wait for `done` as long as anything happens at all; return whether it came about.
+    """Wait for `done` as long as anything happens; return whether `done` became true.
 
-    The watchdog starts again with every event, so that traffic and answers have no deadline at all.
-    Log lines do not count as events, and what only the driver vouches for (callbacks, sleeps) must
-    be followed by traffic or an answer within `TALK` times the patience. A driver that uses the
-    processor may be silent for longer, and for longer still the more bytes it was sent. `most` is
-    an absolute limit. All times are in seconds.
+    The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
+    lines do not count as events. Callbacks and sleeps are only the driver's claim, so traffic or an
+    answer must follow within `TALK` times the patience. A driver that uses the processor may be
+    silent for longer, and the longer the more bytes it was sent. `most` is an absolute limit. All
+    times are in seconds.
     """
     began = time.monotonic()
     silence = _Silence(recorder, connection, patience, connection.busy_seconds())
@@ -374,7 +375,7 @@ async def patiently(
 
 @define
 class _Silence:
-    """Whether a silent driver is still at work: it uses the processor, but not without end."""
+    """Decides whether a silent driver is still at work: using the processor, but not forever."""
 
     recorder: Recorder
     connection: DriverConnection
@@ -388,11 +389,11 @@ class _Silence:
 
     @property
     def reading(self) -> float:
-        """How much of the processor the client may use for what it was sent, in seconds."""
+        """How many seconds of processor time the client may use for the bytes it was sent."""
         return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
 
     def excused(self, heard: float) -> bool:
-        """Grant more time, if the driver is at work; `heard` is when it last gave a sign of life."""
+        """Return whether the driver gets more time; `heard` is when it last gave a sign of life."""
         now, sent = self.connection.busy_seconds(), self.recorder.bytes_sent()
         takes_more, self._taken = sent > self._taken, sent
         if now is None or self.used is None:
@@ -400,13 +401,13 @@ class _Silence:
             return takes_more
         worked, self.used, self.since = now - self.used, now, time.monotonic()
         if heard > self._heard:
-            # What it has worked before it fell silent is no part of the silence.
+            # Work done before the driver fell silent does not count as part of the silence.
             self._heard, self._spent = heard, 0.0
         else:
             self._spent += worked
         self._excuses += 1
         reading = self.reading
-        # On a machine under load, a driver gets little of the processor in much time.
+        # On a machine under load, a driver gets little processor time even over a long wait.
         idle = worked <= self.patience / 20 and not takes_more
         spinning = self._spent > self.patience / 2 + reading
         most = _INDULGENCES + reading * _SHARE / self.patience

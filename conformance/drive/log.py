@@ -1,7 +1,7 @@
-"""What a driver writes to its standard error: kept in part, and told in few lines.
+"""Keep the beginning and the end of what a driver writes to its standard error.
 
-A driver may write without end. Kept are the beginning, which says what it is, and the end, which
-says what became of it.
+A driver may write without limit. Its first lines usually identify it, and its last lines usually
+explain how it ended; the rest is dropped.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ _LONGEST_LINE: Final = 200
 
 @define
 class Log:
-    """The first and the last bytes of a text that may have no end; `length` counts all of them."""
+    """The first and the last bytes of a text of any length; `length` counts all of its bytes."""
 
     length: int = field(default=0, init=False)
     _first: bytearray = field(factory=bytearray, init=False)
@@ -32,24 +32,24 @@ class Log:
         del self._last[:-_LAST_BYTES]
 
     def since(self, length: int) -> str:
-        """Return what was written since there were `length` bytes, if it was kept."""
+        """Return what was written after the first `length` bytes, as far as it was kept."""
         added = min(self.length - length, len(self._last))
         return _text(self._last[len(self._last) - added :])
 
     def __str__(self) -> str:
-        """Return its first and its last lines, whole where they are not too long."""
+        """Return the first and the last lines; long lines are shortened."""
         return "\n".join(excerpt(*self._kept()))
 
     def _kept(self) -> tuple[Sequence[str], Sequence[str]]:
-        """Return the lines of the beginning, and those of the end, which were not cut into."""
+        """Return the complete lines of the beginning and those of the end."""
         if self.length <= len(self._last):
             return _lines(self._last), ()
-        # The cut goes through a line on either side, if not through a character.
+        # The line on either side of the gap is incomplete, and maybe a character in it too.
         return _lines(self._first)[:-1] or [_text(self._first)], _lines(self._last)[1:]
 
 
 def excerpt(lines: Sequence[str], later: Sequence[str] = ()) -> Iterator[str]:
-    """Yield the first lines and the last ones; `later` are lines that follow after a gap."""
+    """Yield the first and the last lines; `later` are lines that follow after a gap."""
     everything = [each for each in lines if each.strip()]
     end = [each for each in later if each.strip()]
     if not end and len(everything) <= _FIRST_LINES + _LAST_LINES:

@@ -1,14 +1,15 @@
-"""The processes that a driver leaves behind: how they are found, and how they are ended.
+"""Find and end the processes that a driver leaves behind.
 
-Every driver is started with a mark in its environment, which its children inherit. What is ended:
+Every driver starts with a mark in its environment, which its children inherit. The kit ends:
 
 - everywhere, the driver's process group;
 - on Linux, also every process that carries the mark or descends from the driver, whatever session
   or group it has moved to;
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
-  the orphans of its drivers, and ends what is left of them when it ends itself.
+  the orphans of its drivers and ends those that remain when it exits.
 
-If the kit is ended by SIGKILL, nothing of this can happen: drivers then see the end of their input.
+If the kit itself is killed (SIGKILL), it can do none of this; drivers then reach the end of their
+input.
 """
 
 import contextlib
@@ -27,20 +28,20 @@ _SUBREAPER: Final = 36
 """PR_SET_CHILD_SUBREAPER, from linux/prctl.h."""
 _PAUSE: Final = 0.002
 _ROUNDS: Final = 50
-"""A process that forks while it is looked for is found in the next round."""
+"""Processes that fork during a search are found in the next round."""
 
 
 def adopt_orphans() -> None:
-    """Become the parent of every orphan among the descendants, where the system can do that."""
+    """Become the parent of every orphaned descendant, if the system supports that."""
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
             ctypes.CDLL(None, use_errno=True).prctl(_SUBREAPER, 1, 0, 0, 0)
 
 
 def end_driver(pid: int, mark: str) -> None:
-    """End the driver that leads the process group `pid`, with all that carries its mark.
+    """End the driver that leads the process group `pid`, and every process that carries its mark.
 
-    The driver itself stays to be waited for: its number must not be another's meanwhile.
+    Wait for the driver itself only afterwards: until then its process number cannot be reused.
     """
     doomed = set(_tree(pid))
     with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -55,7 +56,7 @@ def end_driver(pid: int, mark: str) -> None:
 
 
 def end_orphans() -> None:
-    """End every child of this process and all that descends from it; for the end of a command."""
+    """End every descendant of this process; called when a command exits."""
     for _ in range(_ROUNDS):
         found = set(_tree(os.getpid())) - {os.getpid()}
         if not found:
@@ -76,7 +77,7 @@ def _end(doomed: Iterable[int]) -> None:
 
 
 def _is_gone(pid: int) -> bool:
-    """Tell whether a process has ended, or is not ours to wait for."""
+    """Tell whether a process has ended, or is not a child of this process."""
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:
@@ -96,7 +97,7 @@ def _tree(root: int) -> Iterator[int]:
 
 
 def _all() -> Iterator[int]:
-    """Yield the number of every process; none where there is no /proc."""
+    """Yield the number of every process; nothing if the system has no /proc."""
     with contextlib.suppress(OSError):
         for name in os.listdir(_PROC):  # noqa: PTH208 - ten times as fast as Path objects
             if name.isdigit():
@@ -113,7 +114,7 @@ def _parent(pid: int) -> int:
 
 
 def _environment(pid: int) -> list[bytes]:
-    """Return the environment that a process was started with; empty for those of other users."""
+    """Return the environment that a process was started with; empty if it is another user's."""
     try:
         return (_PROC / str(pid) / "environ").read_bytes().split(b"\0")
     except OSError:

@@ -1,8 +1,8 @@
-"""One driver process: started, spoken to in lines, and ended for certain.
+"""Start one driver process, exchange lines with it, and end it reliably.
 
-What the lines mean is not decided here. Nothing here trusts the process: its lines and its log are
-bounded, its end is noticed even if a child of it holds the pipes open, and it is ended together with
-its children (`offspring` says which).
+What the lines mean is decided in `connection`. The process is not trusted: its lines and its log
+are bounded, its end is noticed even if one of its children holds the pipes open, and it is ended
+together with its children (see `offspring`).
 """
 
 import contextlib
@@ -26,22 +26,22 @@ from conformance.drive.protocol import MAX_LINE
 _BLOCK: Final = 1 << 16
 _MOST_BLOCKS: Final = 32
 _GRACE: Final = 0.5
-"""Seconds that a driver has to go by itself once it was told to."""
+"""Seconds that a driver has to exit by itself after it was told to."""
 _LOOK: Final = 0.1
-"""Seconds between two looks at whether a driver has ended, where the system cannot tell."""
+"""Seconds between two checks whether a driver has ended, if the system cannot notify the kit."""
 
 
 class DriverUnusable(Exception):
-    """There is no driver to speak to: it cannot be started, or it does not speak the protocol."""
+    """The driver cannot be started, or it does not speak the protocol."""
 
 
 class DriverSilent(DriverUnusable):
-    """The driver was started, and nothing came of it in all the time that it had."""
+    """The driver was started but did not answer in the time that it had."""
 
 
 @define
 class DriverProcess:
-    """A running driver. `drain` hands whatever it has written so far to `on_line`, in order."""
+    """A running driver. `drain` passes each line written so far to `on_line`, in order."""
 
     _process: subprocess.Popen[bytes] = field(alias="process")
     _mark: str = field(alias="mark")
@@ -51,7 +51,7 @@ class DriverProcess:
     _outgoing: bytearray = field(factory=bytearray, init=False)
     _blocked: anyio.Event = field(factory=anyio.Event, init=False)
     log: Log = field(factory=Log, init=False)
-    """What it has written to its standard error."""
+    """What the driver has written to its standard error."""
     _ended: bool = field(default=False, init=False)
 
     @classmethod
@@ -61,7 +61,7 @@ class DriverProcess:
         on_line: Callable[[bytes], None],
         on_end: Callable[[str], None],
     ) -> "DriverProcess":
-        """Start a driver; raises DriverUnusable that says why it could not be started."""
+        """Start a driver; raises DriverUnusable with the reason if it cannot be started."""
         mark = secrets.token_hex(8)
         try:
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
@@ -84,11 +84,11 @@ class DriverProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it still speaks."""
+        """Whether the driver may still send lines."""
         return not self._ended
 
     async def read(self) -> None:
-        """Hand over its lines until it ends; to be run in a task of its own."""
+        """Pass on the driver's lines until it ends; run this in a task of its own."""
         async with anyio.create_task_group() as group:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)
@@ -97,14 +97,14 @@ class DriverProcess:
             while not self._ended:
                 await anyio.wait_readable(stdout)
                 self.drain()
-                # A pipe that is never empty must not keep every other task from its turn.
+                # A pipe that is never empty must not keep the other tasks from running.
                 await anyio.lowlevel.checkpoint()
             group.cancel_scope.cancel()
 
     def drain(self) -> None:
-        """Hand over every whole line that is there now, without waiting.
+        """Pass on every complete line that is available now, without waiting.
 
-        A driver that writes faster than it is read does not hold the kit up.
+        The amount is limited, so a driver that writes faster than it is read does not block the kit.
         """
         for _ in range(_MOST_BLOCKS):
             if self._ended:
@@ -120,12 +120,12 @@ class DriverProcess:
             self._take(block)
 
     def send(self, line: bytes) -> None:
-        """Send one line, now as far as the pipe takes it and the rest from `read`."""
+        """Send one line: now as much as the pipe takes, the rest from `read`."""
         self._outgoing += line
         self._flush()
 
     async def stop(self) -> None:
-        """End it: ask by closing its input, then end it and its children."""
+        """End the driver: close its input, wait briefly, then kill it and its children."""
         self._ended = True
         _, stdout, _ = _descriptors(self._process)
         if self._process.stdin:
@@ -133,7 +133,7 @@ class DriverProcess:
         with anyio.move_on_after(_GRACE):
             while self._process.poll() is None and _still_writing(stdout):
                 await anyio.wait_readable(stdout)
-        # Its children first, while its own number cannot yet be that of another process.
+        # Before the wait: until then its process number cannot be reused.
         end_driver(self._process.pid, self._mark)
         self._process.wait()
         for pipe in (self._process.stdout, self._process.stderr):
@@ -141,7 +141,7 @@ class DriverProcess:
                 pipe.close()
 
     def busy_seconds(self) -> float | None:
-        """Return the processor time it has used so far, or None where the system does not tell."""
+        """Return the processor time used so far in seconds, or None if the system does not tell."""
         try:
             file = os.open(f"/proc/{self._process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -165,7 +165,7 @@ class DriverProcess:
                 return
             except OSError:
                 self.drain()
-                self._end("closed its standard input, so it cannot be told anything")
+                self._end("closed its standard input, so the kit cannot send it commands")
 
     async def _write_rest(self) -> None:
         stdin, _, _ = _descriptors(self._process)
@@ -193,13 +193,13 @@ class DriverProcess:
             self._on_end(reason)
 
     def _farewell(self) -> str:
-        """Say how it went: its output is closed, so it has ended or is about to."""
+        """Say how the driver ended: its output is closed, so it has ended or is about to."""
         try:
             code = self._process.wait(_GRACE)
         except subprocess.TimeoutExpired:
             return "closed its standard output without exiting"
         if code < 0:
-            return f"was ended by signal {_signal(-code)}"
+            return f"was killed by signal {_signal(-code)}"
         return f"exited with status {code}"
 
     async def _read_log(self) -> None:
@@ -211,7 +211,7 @@ class DriverProcess:
             await anyio.lowlevel.checkpoint()
 
     def drain_log(self) -> bool:
-        """Take what it has written to its standard error; return whether there may be more."""
+        """Read what is available on the driver's standard error; return whether more may follow."""
         _, _, stderr = _descriptors(self._process)
         for _ in range(_MOST_BLOCKS):
             try:
@@ -224,7 +224,7 @@ class DriverProcess:
         return True
 
     async def _watch(self) -> None:
-        """Notice that it has ended even if a child of it still holds its standard output."""
+        """Notice that the driver has ended even if a child still holds its standard output."""
         await _ended(self._process)
         self.drain()
         self._end(self._farewell())
@@ -239,12 +239,12 @@ async def _ended(process: subprocess.Popen[bytes]) -> None:
                 await anyio.wait_readable(descriptor)
             finally:
                 os.close(descriptor)
-    while process.poll() is None:  # noqa: ASYNC110 - only this can tell here
+    while process.poll() is None:  # noqa: ASYNC110 - nothing to wait for on this system
         await anyio.sleep(_LOOK)
 
 
 def _signal(number: int) -> str:
-    """Name a signal; those between the first and the last real-time one have no name."""
+    """Return the name of a signal, or its number: most real-time signals have no name."""
     try:
         return signal.Signals(number).name
     except ValueError:
@@ -253,14 +253,14 @@ def _signal(number: int) -> str:
 
 def _missing(program: str) -> str:
     if Path(program).exists():
-        return "the interpreter that its first line names (#!…) is not there"
+        return "the interpreter named in its first line (#!…) does not exist; correct that line"
     return "no such program; give the command that starts the driver"
 
 
 def _forbidden(program: str) -> str:
     if Path(program).is_dir():
         return "is a directory; give the command that starts the driver"
-    return "is not executable (chmod +x?)"
+    return "is not executable; run chmod +x on it"
 
 
 def _still_writing(descriptor: int) -> bool:

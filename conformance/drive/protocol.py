@@ -1,7 +1,7 @@
-"""The driver protocol `arkor-drive/1`: one JSON object a line, commands in, answers and events out.
+"""Read and write the messages of the driver protocol `arkor-drive/1`, one JSON object per line.
 
-Here is every message, and what is wrong with a line that is none. What an answer should say is
-judged elsewhere: a client's own nonsense, like a delay that is not a number, is read as it is.
+A line that is not a valid message is an error here. Whether a message is *right* is judged
+elsewhere: a delay that is not a number, for example, is read as the client gave it.
 """
 
 import json
@@ -34,13 +34,13 @@ EVENTS: Final = ("callback", "sleep", "sleep_end", "log")
 PURPOSES: Final = ("reconnect", "idle")
 ENDINGS: Final = ("woken", "aborted", "cancelled")
 MAX_LINE: Final = 16 * 2**20
-"""The longest line a driver may print, in bytes."""
+"""The longest line that a driver may print, in bytes."""
 MAX_LEVELS: Final = 200
-"""How deep the values of a line may be nested; what reads and writes them does so recursively."""
+"""How deeply the values of a line may be nested; they are read and written recursively."""
 MAX_LOG: Final = 2_000
-"""Longer texts of `log` are cut: they are for a reader."""
+"""The most characters of a `log` event that are kept."""
 _MOST_DIGITS: Final = 400
-"""Longer integers are infinite, as they are to a language whose numbers are doubles."""
+"""Longer integers become infinity, as in languages whose numbers are doubles."""
 _MOST: Final = 2**53
 _SHOWN: Final = 160
 
@@ -51,7 +51,7 @@ class DriveError(ValueError):
 
 @frozen
 class Answer:
-    """The answer to the command numbered `re`: a result or a failure."""
+    """The answer to command number `re`: a result or a failure."""
 
     re: int
     ok: Mapping[str, Json]
@@ -60,14 +60,14 @@ class Answer:
 
 @frozen(kw_only=True)
 class Identity:
-    """What a driver says about itself and its client."""
+    """What a driver declares about itself and its client."""
 
     implementation: str
     version: str
     profiles: tuple[str, ...]
     capabilities: frozenset[str]
     declared_gaps: Mapping[str, str]
-    """Case ids that the client is known not to pass, each with a reason."""
+    """Case ids that the client is known to fail, each with a reason."""
 
 
 Message: TypeAlias = Answer | CallbackRan | Slept | SleepEnded | Noted
@@ -81,7 +81,7 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 
 
 def parse_message(line: bytes) -> Message:
-    """Parse one line of a driver; raises DriveError that shows it and says what is wrong."""
+    """Parse one line of a driver; raises DriveError, which shows the line and what is wrong."""
     try:
         table = Table.of("message", _parsed(line))
     except ReadingError as error:
@@ -95,7 +95,7 @@ def parse_message(line: bytes) -> Message:
 def _parsed(line: bytes) -> Json:
     """Parse a line; raises ReadingError.
 
-    `NaN` and `Infinity` are read: they are what many languages print for what their client gave.
+    `NaN` and `Infinity` are accepted, because many languages print them in JSON.
     """
     try:
         text = line.decode()
@@ -163,9 +163,11 @@ def parse_identity(ok: Mapping[str, Json]) -> Identity:
         strange = [name for name in given if name not in known]
         if strange:
             names = ", ".join(known)
-            raise DriveError(f"answered hello with the {what} {strange[0]!r}; known are {names}")
+            raise DriveError(
+                f"answered hello with the unknown {what} {strange[0]!r}; known are {names}"
+            )
     if not profiles:
-        raise DriveError("answered hello without any profile; 'profiles' names at least one")
+        raise DriveError("answered hello without a profile; name at least one in 'profiles'")
     return identity
 
 
@@ -176,11 +178,11 @@ def _gaps(table: Table) -> Mapping[str, str]:
 def _number(table: Table, key: str) -> int:
     """Read a number that counts commands or sleeps."""
     given = table.raw(key)
-    # Languages whose numbers are doubles may print 3.0, which is a whole number to JSON.
+    # Languages whose numbers are doubles may print 3.0, which is a whole number in JSON.
     whole = isinstance(given, float) and given.is_integer()
     number = int(given) if whole and isinstance(given, float) else table.count(key)
     if not -_MOST < number < _MOST:
-        raise ReadingError(table.where, f"{key!r} is beyond 2^53; count from 1")
+        raise ReadingError(table.where, f"{key!r} is 2^53 or more; count from 1")
     return number
 
 
@@ -214,16 +216,16 @@ def _event(table: Table) -> Message:
 
 
 def _delay(table: Table) -> float:
-    """Read a delay as the client gave it; `null` is what JSON makes of not a number."""
+    """Read a delay as the client gave it, even if it is not a finite number."""
     match table.raw("ms"):
-        case None | "NaN":  # JSON has no word for it: JavaScript writes null, our plumbing the name
+        case None | "NaN":  # JSON has no NaN: JavaScript prints null, our plumbing the name
             return math.nan
         case "Infinity":
             return math.inf
         case "-Infinity":
             return -math.inf
         case int() | float() as ms if not isinstance(ms, bool):
-            # An integer beyond every float is infinite, as it is to most languages.
+            # An integer too large for a float becomes infinity, as in most languages.
             return float(ms) if isinstance(ms, float) or is_finite(ms) else _signed_infinity(ms)
         case _:
             return table.number("ms")

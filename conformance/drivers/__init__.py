@@ -1,12 +1,12 @@
-"""Drivers that the kit brings: of the reference client, of a client in JavaScript, of the SDK."""
+"""The kit's own drivers: for the reference client, for a client in JavaScript, for the SDK."""
 
 import sys
 
 
 def own(module: str, *arguments: str) -> tuple[str, ...]:
-    """Return the command of one of the kit's own drivers, `drivers.python.reference` for example.
+    """Return the command that starts one of the kit's drivers, such as `drivers.python.reference`.
 
-    With `-P` nothing is imported from the current directory, where a file of the user's may have
-    the name of a module that the driver needs.
+    With `-P`, Python imports nothing from the current directory, where one of the user's files may
+    have the same name as a module that the driver needs.
     """
     return (sys.executable, "-P", "-m", f"conformance.{module}", *arguments)

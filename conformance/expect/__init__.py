@@ -1,1 +1,1 @@
-"""What a case can expect: one class per expectation."""
+"""Everything that a case can expect: one class per expectation."""

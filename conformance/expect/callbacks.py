@@ -1,4 +1,4 @@
-"""The callbacks that ran, in order, and how operations settled."""
+"""Expectations about callbacks and about how operations settle."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -15,12 +15,12 @@ from conformance.trace.events import (
 )
 
 ANY_KIND: Final = "any"
-"""Expected of an operation that must fail, however it explains it."""
+"""The expected kind where an operation must fail and any kind of failure will do."""
 
 
 @frozen
 class Expected:
-    """One expected callback; `data` is compared by the keys it names."""
+    """One expected callback; only the keys in `data` are compared."""
 
     name: str
     data: Mapping[str, Json]
@@ -38,7 +38,7 @@ class Callbacks:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last callback must come."""
+        """The last callback must run."""
         return (f"callback#{len(self.expected)}",) if self.expected else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -46,19 +46,19 @@ class Callbacks:
         seen = list(trace.of(CallbackRan))
         for n, (event, fact) in enumerate(seen):
             if n >= len(self.expected):
-                return Divergence(self._all(), f"a {fact.name} more", event)
+                return Divergence(self._all(), f"one more callback: {fact.name}", event)
             want = self.expected[n]
             if want.name != fact.name:
-                return Divergence(self._all(), f"number {n + 1} is {fact.name}", event)
+                return Divergence(self._all(), f"callback {n + 1} is {fact.name}", event)
             if found := difference(want.data, fact.data):
-                return Divergence(f"number {n + 1}: {want}", found, event)
+                return Divergence(f"callback {n + 1}: {want}", found, event)
         if len(seen) < len(self.expected):
             missing = self.expected[len(seen)]
-            return Divergence(self._all(), f"number {len(seen) + 1}, {missing}, never came")
+            return Divergence(self._all(), f"callback {len(seen) + 1}, {missing}, never ran")
         return None
 
     def negated(self) -> "Callbacks":
-        """Expect one callback more, or other data in the last one."""
+        """Expect one more callback, or other data in the last one."""
         if not self.expected or not self.expected[-1].data:
             return evolve(self, expected=(*self.expected, Expected(CALLBACKS[0], {})))
         last = self.expected[-1]
@@ -71,7 +71,7 @@ class Callbacks:
 
 @frozen
 class Calls:
-    """Every call of one callback, in order; the other callbacks are not looked at."""
+    """Every call of one callback, in order; other callbacks are ignored."""
 
     name: str
     expected: tuple[Mapping[str, Json], ...]
@@ -87,7 +87,7 @@ class Calls:
         return (f"callback.{self.name}#{len(self.expected)}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the calls one by one, by the members that are expected."""
+        """Compare the calls one by one; only the expected members are compared."""
         seen = [(event, fact) for event, fact in trace.of(CallbackRan) if fact.name == self.name]
         expected = f"{self.name} called with {', '.join(str(dict(each)) for each in self.expected)}"
         for n, (event, fact) in enumerate(seen):
@@ -100,15 +100,15 @@ class Calls:
         return None
 
     def negated(self) -> "Calls":
-        """Expect one call more."""
+        """Expect one more call."""
         return evolve(self, expected=(*self.expected, {}))
 
 
 @frozen
 class Result:
-    """How one operation settles: the table it answers with, or the kind of its failure.
+    """How one operation settles: with a result, or with a kind of failure.
 
-    `job_absent` are members that the job of the answer must lack, or have as null.
+    `job_absent` are members that the job in the result must not have, unless they are null.
     """
 
     operation: str
@@ -128,7 +128,7 @@ class Result:
         return (f"{self.operation}.settled",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the first answer for the operation."""
+        """Compare the first result or failure of the operation."""
         event = trace.first(f"{self.operation}.settled")
         if event is None or not isinstance(event.fact, Settled):
             return Divergence(self._expected(), "it never settled")
@@ -136,7 +136,7 @@ class Result:
         return Divergence(self._expected(), found, event) if found else None
 
     def negated(self) -> "Result":
-        """Expect a failure for a result, and a result for a failure."""
+        """Expect a failure instead of a result, or a result instead of a failure."""
         if self.ok is None:
             return Result(self.operation, ok={})
         if self.ok:
@@ -170,7 +170,7 @@ class Result:
 
 @frozen
 class Equal:
-    """Several operations settle alike."""
+    """Several operations return the same result."""
 
     operations: tuple[str, ...]
     alike: bool = True
@@ -186,7 +186,7 @@ class Equal:
         return tuple(f"{operation}.settled" for operation in self.operations)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare every answer with the first."""
+        """Compare every result with the first."""
         events = [trace.first(f"{operation}.settled") for operation in self.operations]
         answers: list[Json] = []
         for event in events:
@@ -199,9 +199,9 @@ class Equal:
         return Divergence(self._expected(), " / ".join(map(repr, answers)), events[-1])
 
     def negated(self) -> "Equal":
-        """Expect answers that differ."""
+        """Expect results that differ."""
         return evolve(self, alike=not self.alike)
 
     def _expected(self) -> str:
-        alike = "alike" if self.alike else "differently"
-        return f"{' and '.join(self.operations)} answer {alike}"
+        results = "the same result" if self.alike else "different results"
+        return f"{' and '.join(self.operations)} return {results}"

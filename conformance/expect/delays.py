@@ -1,7 +1,6 @@
-"""The back-off delays of a client, in milliseconds: asked for in virtual time, or seen on the wire.
+"""Expectations about the back-off delays of a client, in milliseconds.
 
-It knows how delays are bounded and spread, and how often chance alone would blame a sound client.
-It refuses to know whose time it is.
+In virtual time the client announces its delays; in real time the kit measures them on the wire.
 """
 
 import math
@@ -20,9 +19,9 @@ from conformance.trace.events import (
 )
 
 SPREAD: Final = 0.25
-"""An implementation may spread a delay by a quarter, never above the cap (published)."""
+"""An implementation may vary a delay by up to a quarter, but never above the cap (published)."""
 _ROUNDING_MS: Final = 1.0
-"""A client may count in whole milliseconds."""
+"""Tolerance for a client that counts in whole milliseconds."""
 
 
 @frozen
@@ -38,7 +37,7 @@ class Delay:
         return cls(delay * (1 - SPREAD), min(delay * (1 + SPREAD), max(cap, 0.0)))
 
     def holds(self, delay: float) -> bool:
-        """Tell whether `delay` is within the bounds, but for rounding to a millisecond."""
+        """Tell whether `delay` is within the bounds, allowing for rounding to a millisecond."""
         return self.low - _ROUNDING_MS < delay < self.high + _ROUNDING_MS
 
     def __str__(self) -> str:
@@ -58,7 +57,7 @@ class Sleeps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last sleep must come."""
+        """The last sleep must begin."""
         return (f"sleep#{len(self.delays)}",) if self.delays else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -78,7 +77,7 @@ class Sleeps:
         )
 
     def negated(self) -> "Sleeps":
-        """Expect one delay more, or the last one far above its bounds."""
+        """Expect one more delay, or a last one far above its bounds."""
         if not self.delays or math.isinf(self.delays[-1].high):
             return evolve(self, delays=(*self.delays, Delay(0.0, math.inf)))
         beyond = self.delays[-1].high + 2 * _ROUNDING_MS
@@ -99,7 +98,7 @@ class FirstDelays:
         if wrong is None and len(seen) == len(self.delays):
             return None
         return Divergence(
-            f"delays of {', '.join(map(str, self.delays))} ms first",
+            f"first delays of {', '.join(map(str, self.delays))} ms",
             f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
             wrong,
         )
@@ -114,7 +113,7 @@ class SleepsDiffer:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Two sleeps are needed to differ."""
+        """There must be two sleeps to compare."""
         return ("sleep#2",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -124,7 +123,7 @@ class SleepsDiffer:
         if different is self.spread:
             return None
         return Divergence(
-            "delays that differ" if self.spread else "delays all alike",
+            "delays that differ" if self.spread else "delays that are all the same",
             f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
             seen[-1][0] if seen else None,
         )
@@ -136,10 +135,11 @@ class SleepsDiffer:
 
 @frozen
 class SleepsSpread:
-    """`samples` delays of the client's own dice: all within the bounds, and spread.
+    """`samples` delays that the client randomises by itself: all within the bounds, and spread.
 
-    Spread means: they range over at least `at_least` ms. `over` is the narrowest spread that is
-    taken for one; the chance that a client which spreads evenly over it is blamed is known.
+    Spread means that the largest and the smallest differ by at least `at_least` ms. `over` is the
+    narrowest range that a sound client may spread its delays over; `false_alarm` is how likely
+    such a client is to fail.
     """
 
     delay: Delay
@@ -157,11 +157,11 @@ class SleepsSpread:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The last sample must come."""
+        """The last of the delays must begin."""
         return (f"sleep#{self.samples}",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare every delay with the bounds, and then their range."""
+        """Compare every delay with the bounds, then the range of all delays."""
         seen = _reconnect_sleeps(trace)
         delays = [ms for _, ms in seen]
         wrong = [event for event, ms in seen if not self.delay.holds(ms)]
@@ -172,24 +172,24 @@ class SleepsSpread:
         return Divergence(str(self), actual, wrong[0] if wrong else seen[-1][0] if seen else None)
 
     def negated(self) -> "SleepsSpread":
-        """Expect delays that are all about the same."""
+        """Expect delays that are all nearly the same."""
         return evolve(self, spread=not self.spread)
 
     def __str__(self) -> str:
         ranging = "at least" if self.spread else "less than"
         return (
-            f"{self.samples} delays of {self.delay} ms that range over {ranging} "
-            f"{self.at_least:g} ms (a client that spreads them evenly over {self.over:g} ms or "
-            f"more fails by chance once in {1 / self.false_alarm:.2g} runs)"
+            f"{self.samples} delays of {self.delay} ms whose largest and smallest differ by "
+            f"{ranging} {self.at_least:g} ms (a client that spreads its delays evenly over "
+            f"{self.over:g} ms or more fails by chance once in {1 / self.false_alarm:.2g} runs)"
         )
 
 
 @frozen
 class Gaps:
-    """Back-offs as the wire shows them: from one open of a wait to the next, at least so long.
+    """Back-offs measured on the wire: the shortest time allowed between two opens of one wait.
 
-    A gap begins with the request before: the client cannot have begun to sleep before the backend
-    had that, however late the machine is. So a gap is never measured too short.
+    A gap is measured from the previous request. The client cannot have begun to sleep before the
+    backend had that request, so a slow machine never makes a gap look too short.
     """
 
     bounds: tuple[float, ...]
@@ -197,11 +197,11 @@ class Gaps:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The settling of the operations ends the case."""
+        """Nothing to wait for: the case ends when its operations settle."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the gaps one by one; the first that is too short, or too many, diverges."""
+        """Compare the gaps one by one; report the first that is too short or one too many."""
         seen = _gaps(trace)
         wrong = [
             event
@@ -213,7 +213,7 @@ class Gaps:
         return Divergence(
             f"{len(self.bounds)} reopens"
             + (
-                f", at least {_listed(self.bounds)} ms after the open before"
+                f", at least {_listed(self.bounds)} ms after the previous open"
                 if any(self.bounds)
                 else ""
             ),
@@ -222,7 +222,7 @@ class Gaps:
         )
 
     def negated(self) -> "Gaps":
-        """Expect one more."""
+        """Expect one more reopen."""
         return evolve(self, bounds=(*self.bounds, 0.0))
 
 

@@ -1,4 +1,4 @@
-"""What is judged in every case, whatever it expects: how a client may behave at all."""
+"""The rules of conduct that are checked in every case, whatever the case expects."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -22,12 +22,12 @@ from conformance.trace.events import (
 )
 
 _OVERLAP = 2
-"""So many waits at once overlap."""
+"""With this many waits under way, a request during a delay may belong to the other wait."""
 
 
 @frozen
 class Breach:
-    """A breach of conduct: the word under which it is reported, the requirement it breaks."""
+    """A breach of conduct: the name under which it is reported, and the requirement it breaks."""
 
     word: str
     rule: str
@@ -35,14 +35,14 @@ class Breach:
 
 
 def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]:
-    """Yield every breach of conduct of a trace, the first of each kind.
+    """Yield the first breach of each rule of conduct in `trace`.
 
-    `secrets` must occur in no message of the driver, and not in its `log` either.
+    `secrets` must not occur in any message of the driver, nor in its `log`.
     """
     for word, rule, found in (
         ("conduct.delay", "ARK-BAK-8", _no_delay(trace)),
         ("conduct.wake", "ARK-BAK-1", _reconnect_while_asleep(trace)),
-        ("conduct.woken", "ARK-BAK-1", _woken_by_nobody(trace)),
+        ("conduct.woken", "ARK-BAK-1", _woken_too_early(trace)),
         ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
         ("conduct.secret", "ARK-SEC-8", _told_secret(trace, secrets, log)),
     ):
@@ -51,12 +51,12 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
 
 
 def _told_secret(trace: Trace, secrets: Sequence[str], log: str) -> Divergence | None:
-    expected = "no secret in a message of an error or in the log"
+    expected = "no secret in an error message or in the log"
     for event in trace.events:
         match event.fact:
             case Settled(failure=Failure(message=text)) | Noted(who="driver", text=text):
                 if any(secret in text for secret in secrets):
-                    return Divergence(expected, "it contains a token", event)
+                    return Divergence(expected, "this message contains a token", event)
             case _:
                 pass
     if any(secret in log for secret in secrets):
@@ -65,7 +65,7 @@ def _told_secret(trace: Trace, secrets: Sequence[str], log: str) -> Divergence |
 
 
 def _no_delay(trace: Trace) -> Divergence | None:
-    """Find a back-off that no clock can keep."""
+    """Find a back-off that is negative, infinite or not a number."""
     for event, sleep in trace.of(Slept):
         if sleep.purpose == "reconnect" and not 0 <= sleep.ms < math.inf:
             negative = -math.inf < sleep.ms < 0
@@ -79,7 +79,7 @@ def _no_delay(trace: Trace) -> Divergence | None:
 
 
 def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
-    """Find a request during a delay; with two waits under way it may be the other one's."""
+    """Find a request during a delay, unless two waits are under way (ARK-BAK-1)."""
     asleep: dict[int, float] = {}
     waiting: set[str] = set()
     for event in trace.events:
@@ -88,7 +88,7 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
                 waiting.add(operation)
             case Settled(operation=operation) if operation in waiting:
                 waiting.discard(operation)
-                if not waiting:  # and its delays with it, whether the driver says so or not
+                if not waiting:  # a settled wait has no delays left, even if none was reported over
                     asleep.clear()
             case Slept(n=n, ms=ms, purpose="reconnect"):
                 asleep[n] = ms
@@ -97,17 +97,19 @@ def _reconnect_while_asleep(trace: Trace) -> Divergence | None:
             case Requested(route="stream") if asleep and len(waiting) < _OVERLAP:
                 delays = ", ".join(f"{ms:g}" for ms in asleep.values())
                 return Divergence(
-                    f"no request before the delay of {delays} ms is over", "it came", event
+                    f"no request before the delay of {delays} ms is over",
+                    "the client sent one during the delay",
+                    event,
                 )
             case _:
                 pass
     return None
 
 
-def _woken_by_nobody(trace: Trace) -> Divergence | None:
-    """Find a driver that announces a sleep, does not sleep it and says that it was woken.
+def _woken_too_early(trace: Trace) -> Divergence | None:
+    """Find a driver that announces a sleep, does not sleep, and reports that it was woken.
 
-    The end of a sleep that was not announced, in this case at least, says nothing about the client.
+    The end of a sleep that was not announced in this case tells us nothing about the client.
     """
     asleep: set[int] = set()
     for event in trace.events:
@@ -119,7 +121,7 @@ def _woken_by_nobody(trace: Trace) -> Divergence | None:
             case SleepEnded(n=n, why="woken") if n in asleep:
                 return Divergence(
                     f"sleep {n} lasts until the kit wakes it",
-                    "it ended as 'woken' before any wake: announced, and not slept",
+                    "it ended as 'woken' before the kit woke it: the client did not sleep",
                     event,
                 )
             case _:
@@ -128,10 +130,10 @@ def _woken_by_nobody(trace: Trace) -> Divergence | None:
 
 
 def _life_after_settling(trace: Trace) -> Divergence | None:
-    """Once every `wait` has settled, nothing of it may live on.
+    """Find any activity of a `wait` after every `wait` has settled.
 
-    A request that arrives right after may have been sent before; only one that arrives after
-    everything is quiet is known to have been sent later.
+    A request that arrives just after the settling may have been sent before it. Only a request
+    that arrives after `Quiet` was certainly sent later.
     """
     waiting: set[str] = set()
     settled: Event | None = None
@@ -150,7 +152,7 @@ def _life_after_settling(trace: Trace) -> Divergence | None:
                 pass
             case _:
                 if settled is not None and (life := _sign_of_life(event)):
-                    return Divergence("nothing of wait lives on once it has settled", life, event)
+                    return Divergence("wait does nothing more after it has settled", life, event)
     return None
 
 

@@ -1,8 +1,4 @@
-"""What an assertion is: a small judge of one trace.
-
-It knows how a judge reports where a trace leaves the expectation, and how plain data is compared.
-It refuses to know the words of the vocabulary.
-"""
+"""The interface of an expectation, how it reports a mismatch, and how plain data is compared."""
 
 from collections.abc import Mapping, Sequence
 from typing import Protocol
@@ -15,7 +11,7 @@ from conformance.trace.events import Event, Trace
 
 @frozen
 class Divergence:
-    """Where a trace leaves the expectation; `event` is the first event that does, if one does."""
+    """How a trace differs from an expectation; `event` is the first event that differs, if any."""
 
     expected: str
     actual: str
@@ -27,27 +23,27 @@ class Assertion(Protocol):
 
     @property
     def word(self) -> str:
-        """The word of the vocabulary, with its operand: `sleeps`, `result.wait`."""
+        """The name of the expectation in a case, with its operand: `sleeps`, `result.wait`."""
         ...
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The events that must come; the player gives them time before it closes the case."""
+        """The events that must come; the player waits for them before it closes the case."""
         ...
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Return the first divergence of `trace`, or None if it is as expected."""
+        """Return the first difference in `trace`, or None if it is as expected."""
         ...
 
     def negated(self) -> "Assertion":
-        """Return an expectation that no trace can meet that meets this one."""
+        """Return an expectation that every trace fails that meets this one."""
         ...
 
 
 def difference(expected: Json, actual: Json, where: str = "") -> str | None:
-    """Say where `actual` lacks what `expected` names, or None.
+    """Describe the first place where `actual` differs from `expected`, or return None.
 
-    Tables are compared by the keys of `expected` alone, lists item by item, numbers by value.
+    Of a table only the keys in `expected` are compared; lists item by item, numbers by value.
     """
     match expected:
         case Mapping():
@@ -85,7 +81,7 @@ def _list_difference(expected: Sequence[Json], actual: Json, where: str) -> str 
 
 
 def contrary(value: Json) -> Json:  # noqa: PLR0911 - one arm per kind of JSON
-    """Return plain data of the same shape that `difference` tells from `value`."""
+    """Return plain data of the same shape for which `difference` reports a difference."""
     match value:
         case bool():
             return not value

@@ -1,4 +1,4 @@
-"""Which events came, which did not, and in which order."""
+"""Expectations about which events come, which do not, and in which order."""
 
 from attrs import frozen
 
@@ -8,7 +8,7 @@ from conformance.trace.events import CallbackRan, Ended, Trace
 
 @frozen
 class Reached:
-    """An event came."""
+    """An event comes."""
 
     reference: str
 
@@ -26,16 +26,16 @@ class Reached:
         """Look for the event."""
         if trace.first(self.reference) is not None:
             return None
-        return Divergence(f"the case reaches {self.reference}", "it was never reached")
+        return Divergence(f"the case reaches {self.reference}", "the case never reached it")
 
     def negated(self) -> Assertion:
-        """Expect that it does not come."""
+        """Expect that the event does not come."""
         return Never(self.reference)
 
 
 @frozen
 class Never:
-    """An event does not come, not even before the driver has closed the case."""
+    """An event does not come before the driver has closed the case."""
 
     reference: str
 
@@ -55,13 +55,13 @@ class Never:
         return Divergence(f"no {self.reference}", "it came", event) if event else None
 
     def negated(self) -> Assertion:
-        """Expect that it comes."""
+        """Expect that the event comes."""
         return Reached(self.reference)
 
 
 @frozen
 class Before:
-    """Two events came, the first before the second."""
+    """Two events come, the first before the second."""
 
     earlier: str
     later: str
@@ -77,13 +77,15 @@ class Before:
         return (self.earlier, self.later)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the places in the one trace."""
+        """Compare the places of the events in the trace."""
         earlier, later = trace.first(self.earlier), trace.first(self.later)
         expected = f"{self.earlier} before {self.later}"
         if earlier is None or later is None:
             missing = self.earlier if earlier is None else self.later
             return Divergence(expected, f"{missing} never came", later)
-        return None if earlier.seq < later.seq else Divergence(expected, "the reverse", later)
+        if earlier.seq < later.seq:
+            return None
+        return Divergence(expected, f"{self.later} came first", later)
 
     def negated(self) -> Assertion:
         """Expect the reverse order."""
@@ -92,7 +94,7 @@ class Before:
 
 @frozen
 class QuietAfter:
-    """After an event no callback runs; what ran before it counts for nothing."""
+    """No callback runs after an event; callbacks that ran before it do not matter."""
 
     reference: str
     quiet: bool = True
@@ -116,18 +118,18 @@ class QuietAfter:
         late = next((each for each, _ in trace.of(CallbackRan) if each.seq > event.seq), None)
         if (late is None) is self.quiet:
             return None
-        return Divergence(expected, "one ran" if late else "none ran", late)
+        return Divergence(expected, "a callback ran" if late else "no callback ran", late)
 
     def negated(self) -> Assertion:
-        """Expect a callback after it."""
+        """Expect a callback after the event."""
         return QuietAfter(self.reference, quiet=not self.quiet)
 
 
 @frozen
 class ClosedByClient:
-    """The client let go of the connection of an exchange before the driver closed the case.
+    """The client closes the connection of an exchange before the driver closes the case.
 
-    An exchange that the server ended itself holds nothing, and counts as let go.
+    If the server ended the exchange by itself, the client has nothing left to close.
     """
 
     exchange: str
@@ -140,7 +142,7 @@ class ClosedByClient:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """The end of the connection must come."""
+        """The connection must be closed."""
         return (f"{self.exchange}.closed",)
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -150,15 +152,16 @@ class ClosedByClient:
         by_server = (
             ended is not None and isinstance(ended.fact, Ended) and ended.fact.by != "client"
         )
-        # Closing the case closes the client, and with it whatever it had left open.
+        # Closing the case closes the client and every connection that it left open.
         closing = trace.first("close.called")
         in_time = event is not None and (closing is None or event.seq < closing.seq)
         if (by_server or in_time) is self.closed:
             return None
-        state = "closed" if self.closed else "open"
-        expected = f"the connection of {self.exchange} {state} before the case is closed"
-        return Divergence(expected, "it is not", event or ended)
+        states = "the client has closed it", "the client has left it open"
+        state, other = states if self.closed else states[::-1]
+        expected = f"the connection of {self.exchange} before the case is closed: {state}"
+        return Divergence(expected, other, event or ended)
 
     def negated(self) -> Assertion:
-        """Expect it to stay open."""
+        """Expect the connection to stay open."""
         return ClosedByClient(self.exchange, closed=not self.closed)

@@ -1,7 +1,7 @@
-"""What must have happened before a case's own rule can be judged.
+"""Premises: what the client must have done before the case can judge its rule.
 
-A premise is something that the client does: a request, a callback, a delay, an operation that
-settles. What the backend has sent does not show that the client got so far.
+A premise is an action of the client: a request, a callback, a delay, an operation that settles.
+What the backend has sent does not show that the client got that far.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ from conformance.trace.events import CallbackRan, Trace
 
 @frozen
 class FirstCursors:
-    """The first opens of the stream carried these cursors; None where there was no header."""
+    """The first opens of the stream carried these cursors; None means no header."""
 
     chain: tuple[str | None, ...]
     word: str = "premise.last_event_ids"
@@ -82,7 +82,7 @@ class FirstSleeps:
 
 @frozen
 class Carries:
-    """The first call of a callback carried a text in one of its members."""
+    """The first call of a callback had a text in one of its members."""
 
     callback: str
     member: str
@@ -94,7 +94,7 @@ class Carries:
         return (f"callback.{self.callback}#1",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Look for the member."""
+        """Look for the member in the first call."""
         expected = f"a call of {self.callback} with a text as its {self.member}"
         for event, fact in trace.of(CallbackRan):
             if fact.name == self.callback:
@@ -102,7 +102,7 @@ class Carries:
                 if isinstance(told, str):
                     return None
                 return Divergence(expected, f"its {self.member} is {told!r}", event)
-        return Divergence(expected, "it never came")
+        return Divergence(expected, f"{self.callback} was never called")
 
 
 Premise: TypeAlias = Reached | FirstCursors | FirstCallbacks | FirstSleeps | Carries | Result

@@ -1,7 +1,4 @@
-"""The closed vocabulary of expectations: words in, assertions out.
-
-It knows every word of `expect` and its shape. It refuses to know any trace.
-"""
+"""Read the tables `expect`, `premise` and `applies` of a case into expectations."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -57,13 +54,13 @@ from conformance.words import ERROR_KINDS
 
 _DEFAULT_CAP_MS: Final = 60_000.0
 MOST_FALSE_ALARMS: Final = 1e-9
-"""How often a statistical expectation may blame a sound client, at the most."""
+"""The highest probability with which a statistical expectation may fail a sound client."""
 
 
 def read_expectations(
     table: Table, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Assertion, ...]:
-    """Read `expect`; raises ReadingError for the first thing that is not right."""
+    """Read `expect`; raises ReadingError for the first mistake."""
     found = (
         *_counts(table),
         *_sleeps(table, config),
@@ -78,7 +75,7 @@ def read_expectations(
 def read_premise(
     table: Table, operations: Sequence[str], config: Mapping[str, Json]
 ) -> tuple[Premise, ...]:
-    """Read `premise`; raises ReadingError for the first thing that is wrong with it."""
+    """Read `premise`; raises ReadingError for the first mistake."""
     where = f"{table.where}: reached"
     found: list[Premise] = [
         Reached(check_reference(where, name, operations)) for name in table.texts("reached")
@@ -123,7 +120,10 @@ def _cursor(where: str, item: Json) -> str | None:
         return None
     if isinstance(item, str):
         return item
-    raise ReadingError(f"{where}: last_event_ids", f"{kind_of(item)}, not a string or false")
+    raise ReadingError(
+        f"{where}: last_event_ids",
+        f"{kind_of(item)} in the list; write a string, or false for no header",
+    )
 
 
 def _sleeps(table: Table, config: Mapping[str, Json]) -> Iterator[Assertion]:
@@ -146,7 +146,7 @@ def _delays(where: str, items: Sequence[Json], cap: float) -> tuple[Delay, ...]:
 
 
 def _spread(table: Table, cap: float) -> SleepsSpread:
-    """Read `{of, samples, at_least, over}`; refuses what would blame a sound client too often."""
+    """Read `{of, samples, at_least, over}`; raises ReadingError if a sound client fails too often."""
     found = SleepsSpread(
         Delay.nominal(table.number("of"), cap),
         table.count("samples"),
@@ -161,8 +161,8 @@ def _spread(table: Table, cap: float) -> SleepsSpread:
     if found.samples < 2 or found.false_alarm > MOST_FALSE_ALARMS:  # noqa: PLR2004 - a range
         raise ReadingError(
             table.where,
-            f"{found.samples} samples are too few: by chance a sound client would fail more often "
-            f"than {MOST_FALSE_ALARMS:g}; take more samples or a smaller 'at_least'",
+            f"{found.samples} samples are too few: a sound client would fail by chance with a "
+            f"probability above {MOST_FALSE_ALARMS:g}; take more samples or a smaller 'at_least'",
         )
     return found
 
@@ -170,7 +170,7 @@ def _spread(table: Table, cap: float) -> SleepsSpread:
 def _delay(where: str, item: Json, cap: float) -> Delay:
     match item:
         case bool():
-            raise ReadingError(where, "not a number of milliseconds")
+            raise ReadingError(where, "a boolean; write a number of milliseconds")
         case int() | float():
             return Delay.nominal(item, cap)
         case Mapping():
@@ -182,7 +182,9 @@ def _delay(where: str, item: Json, cap: float) -> Delay:
                 return Delay(exact, exact)
             return Delay(low or 0.0, math.inf if high is None else high)
         case _:
-            raise ReadingError(where, "write a number, {exact = …} or {min = …, max = …}")
+            raise ReadingError(
+                where, "not a delay; write a number, {exact = …} or {min = …, max = …}"
+            )
 
 
 def _calls(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
@@ -193,7 +195,9 @@ def _calls(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
     for name in calls.values:
         expected = tuple(each.values for each in calls.tables(name))
         if not expected:
-            raise ReadingError(f"{calls.where}: {name}", "lists no call; use 'never' for none")
+            raise ReadingError(
+                f"{calls.where}: {name}", "lists no calls; to expect none, use 'never'"
+            )
         yield Calls(word(calls.where, name, CALLBACKS), expected)
     calls.finish()
     yield from _results(table, operations)
@@ -274,7 +278,7 @@ def _shape(table: Table) -> Shape:
     )
     table.finish()
     if shape == Shape():
-        raise ReadingError(table.where, "nothing is expected of the request")
+        raise ReadingError(table.where, "expects nothing of the request; name a part of it")
     return shape
 
 
@@ -289,7 +293,7 @@ def _order(table: Table, operations: Sequence[str]) -> Iterator[Assertion]:
         where = f"{table.where}: before[{n}]"
         names = Table(where, {"pair": pair}).texts("pair")
         if len(names) != 2:  # noqa: PLR2004 - a pair
-            raise ReadingError(where, "name two events")
+            raise ReadingError(where, "not a pair; name two events, the earlier one first")
         earlier, later = (check_reference(where, name, operations) for name in names)
         yield Before(earlier, later)
     for name in table.texts("closed"):

@@ -1,4 +1,4 @@
-"""What a request looks like on the wire."""
+"""Expectations about what a request looks like on the wire."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -12,15 +12,15 @@ from conformance.strict_data import Json, parse_json
 from conformance.trace.events import Event, Requested, Trace
 
 ALL: Final = "*"
-"""In the place of a number: every request of a route; in the place of a name: every request."""
+"""Instead of a number: every request of a route. Instead of a name: every request."""
 
 
 @frozen(kw_only=True)
 class Shape:
-    """What one request must look like; whatever is None or empty is not looked at.
+    """What one request must look like; parts that are None or empty are not compared.
 
-    `path` is compared as it was sent, undecoded; `query` decoded, where `%20` and `+` are the same
-    space; `*` in a header stands for any characters. Paths in `json_absent` are dotted: `config.loraR`.
+    `path` is compared as it was sent; `query` is decoded first, so `%20` and `+` are the same. In a
+    header, `*` matches any characters. Paths in `json_absent` are dotted: `config.loraR`.
     """
 
     method: str | None = None
@@ -46,7 +46,7 @@ class Shape:
             difference(self.query, pairs, "query"),
             *(_header_difference(name, want, request) for name, want in self.headers.items()),
             *(
-                f"header {name} is there"
+                f"header {name} is present"
                 for name in self.absent
                 if request.header(name) is not None
             ),
@@ -65,10 +65,10 @@ class Shape:
         yield difference(self.json, value, "body") if self.json is not None else None
         for path in self.json_absent:
             if _has(value, path):
-                yield f"body.{path} is there"
+                yield f"body.{path} is present"
 
     def contrary(self) -> "Shape":  # noqa: PLR0911 - one arm per part of a request
-        """Return a shape that no request has which has this one."""
+        """Return a shape that every request lacks that has this one."""
         if self.method is not None:
             return evolve(self, method=f"NOT-{self.method}")
         if self.path is not None:
@@ -88,7 +88,7 @@ class Shape:
 
 @frozen
 class RequestShape:
-    """A request has a shape: `stream#2`, or every one of a route (`stream#*`), or all (`*`)."""
+    """A request (`stream#2`), all of a route (`stream#*`) or all requests (`*`) have a shape."""
 
     request: str
     shape: Shape
@@ -104,7 +104,7 @@ class RequestShape:
         return () if self.request.endswith(ALL) else (f"{self.request}.requested",)
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare part by part; all differences of a request are reported together."""
+        """Compare part by part; all differences of the first wrong request are reported together."""
         came = False
         for event, request in trace.of(Requested):
             name = f"{request.route}#{request.attempt}"
@@ -112,7 +112,7 @@ class RequestShape:
                 continue
             came = True
             if found := list(self.shape.differences(request)):
-                return Divergence(f"{name} as the protocol shapes it", "; ".join(found), event)
+                return Divergence(f"{name} as the case requires it", "; ".join(found), event)
         return None if came else Divergence(f"a request {self.request}", "it never came")
 
     def negated(self) -> "RequestShape":
@@ -122,7 +122,7 @@ class RequestShape:
 
 @frozen
 class EqualHeader:
-    """One header is there and has the same value on several requests."""
+    """A header is present and has the same value on several requests."""
 
     header: str
     requests: tuple[str, ...]
@@ -155,13 +155,13 @@ class EqualHeader:
         return evolve(self, alike=not self.alike)
 
     def _expected(self) -> str:
-        same = "one" if self.alike else "a different"
+        same = "the same" if self.alike else "a different"
         return f"{same} {self.header} on {' and '.join(self.requests)}"
 
 
 @frozen
 class NotElsewhere:
-    """No request to another origin than that of the first request carries a header."""
+    """No request to an origin other than that of the first request carries a header."""
 
     header: str
     absent: bool = True
@@ -173,7 +173,7 @@ class NotElsewhere:
 
     @property
     def awaited(self) -> tuple[str, ...]:
-        """Nothing to wait for: a client that stays at home is right."""
+        """Nothing to wait for: a client that sends nothing to another origin passes."""
         return ()
 
     def judge(self, trace: Trace) -> Divergence | None:
@@ -185,13 +185,13 @@ class NotElsewhere:
         if bool(found) is not self.absent:
             return None
         if not found:
-            return Divergence(f"{self.header} is sent to another origin", "it is not")
+            return Divergence(f"{self.header} is sent to another origin", "it was not sent there")
         event, request = found[0]
         actual = f"a {request.route} request to {request.header('host')} carries it"
-        return Divergence(f"no {self.header} at another origin than {home}", actual, event)
+        return Divergence(f"no {self.header} to an origin other than {home}", actual, event)
 
     def negated(self) -> "NotElsewhere":
-        """Expect the header to go elsewhere."""
+        """Expect the header to be sent to another origin."""
         return evolve(self, absent=not self.absent)
 
 
@@ -203,7 +203,7 @@ def _request(trace: Trace, name: str) -> tuple[Event | None, Requested | None]:
 
 
 def _header_difference(name: str, want: Json, request: Requested) -> str | None:
-    """Compare one header; `*` stands for any characters, at the beginning for at least one."""
+    """Compare one header; `*` matches any characters, at the beginning at least one."""
     value = request.header(name)
     if value is None:
         return f"header {name} is absent"

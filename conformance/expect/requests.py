@@ -1,4 +1,4 @@
-"""How many requests, connections of the stream, and which cursors they carried."""
+"""Expectations about the number of requests and the cursors that they carry."""
 
 from attrs import evolve, frozen
 
@@ -20,7 +20,7 @@ class Requests:
         return (f"{self.route}#{self.count}.requested",) if self.count else ()
 
     def judge(self, trace: Trace) -> Divergence | None:
-        """Compare the number of requests; the first one too many is what diverges."""
+        """Compare the number of requests; report the first one too many."""
         seen = [event for event, fact in trace.of(Requested) if fact.route == self.route]
         if len(seen) == self.count:
             return None
@@ -31,13 +31,13 @@ class Requests:
         )
 
     def negated(self) -> "Requests":
-        """Expect one request more."""
+        """Expect one more request."""
         return evolve(self, count=self.count + 1)
 
 
 @frozen
 class LastEventIds:
-    """The `Last-Event-ID` of every request of the stream, in order; None where it is absent."""
+    """The `Last-Event-ID` of every stream request, in order; None means no header."""
 
     chain: tuple[str | None, ...]
     word: str = "last_event_ids"
@@ -71,7 +71,7 @@ def _times(count: int, route: str) -> str:
 
 
 def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
-    """Return every request of the stream with the `Last-Event-ID` that it carried."""
+    """Return every stream request with the `Last-Event-ID` that it carried."""
     return [
         (event, fact.header("last-event-id"))
         for event, fact in trace.of(Requested)
@@ -80,5 +80,5 @@ def cursors(trace: Trace) -> list[tuple[Event, str | None]]:
 
 
 def told(chain: tuple[str | None, ...]) -> str:
-    """Say a chain of cursors in one line."""
+    """Return a chain of cursors as one line."""
     return " → ".join("no header" if cursor is None else repr(cursor) for cursor in chain) or "none"

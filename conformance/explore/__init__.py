@@ -1,1 +1,1 @@
-"""Random schedules of faults, and the oracle that knows what a client must do with them."""
+"""Random schedules of faults, and an oracle that predicts how a correct client handles them."""

@@ -1,8 +1,8 @@
-"""An oracle: what a client that keeps every rule does with a schedule of faults.
+"""Predict how a client that keeps every rule handles a schedule of faults.
 
-It is written apart from the core, from the specification alone, and shares nothing with it: where
-the two disagree, one of them is wrong. It knows one wait from its first open to its end, in
-nominal delays. It refuses to know sockets, time and randomness.
+The oracle is written from the specification alone and shares no code with the core: where the two
+disagree, one of them is wrong. It predicts one wait, from its first open to its end, with nominal
+delays and without sockets, time or randomness.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _PERMANENT: Final[Mapping[str, frozenset[int]]] = {
 
 
 class Kind(Enum):
-    """What a frame of a schedule is."""
+    """The kind of a frame in a schedule."""
 
     STARTED = "training.started"
     LOG = "training.log"
@@ -60,7 +60,7 @@ _NO_JSON: Final = frozenset({Kind.PING, Kind.MALFORMED, Kind.NAN, Kind.NOT_AN_OB
 
 @frozen
 class Frame:
-    """One frame; without an id of its own it leaves the cursor where it is."""
+    """One frame; a frame without an id does not move the cursor."""
 
     kind: Kind
     id: str | None = None
@@ -68,7 +68,7 @@ class Frame:
 
 @frozen
 class Attempt:
-    """How the backend answers one open of the stream; `clean` says how an answer of 200 ends."""
+    """How the backend answers one open of the stream; `clean` tells whether a 200 ends cleanly."""
 
     status: int = 200
     frames: tuple[Frame, ...] = ()
@@ -88,7 +88,7 @@ class Trigger:
 class Schedule:
     """Everything that happens to a client in one wait. The last attempt repeats.
 
-    `job` is the status that the backend gives the job whenever it is asked for it.
+    `job` is the status of the job whenever the client reads it.
     """
 
     profile: str
@@ -100,7 +100,7 @@ class Schedule:
 
 @frozen(kw_only=True)
 class Prediction:
-    """What a client that keeps every rule lets be seen."""
+    """What can be observed of a client that keeps every rule."""
 
     cursors: tuple[str, ...]
     sleeps: tuple[int, ...]
@@ -112,7 +112,7 @@ class Prediction:
 
 @define
 class _Over(Exception):
-    """The wait has come to its end."""
+    """The wait has ended."""
 
     result: Mapping[str, Json]
 
@@ -136,7 +136,7 @@ class _Wait:
     callbacks: list[str] = field(factory=list[str])
 
     def attempt(self, attempt: Attempt) -> None:
-        """Live through one open; raises _Over when it ends the wait."""
+        """Process one open of the stream; raises _Over if it ends the wait."""
         self.cursors.append(self.cursor)
         self.seen.add(self.cursor)
         self.lost_end = False
@@ -159,7 +159,7 @@ class _Wait:
             self.fail()
 
     def ask(self) -> None:
-        """Read the job, where the profile does; raises _Over when it is over (ARK-STR-18)."""
+        """Read the job if the profile does that; raises _Over if the job is over (ARK-STR-18)."""
         if self.schedule.profile != "hardened":
             return
         self.questions += 1
@@ -167,14 +167,14 @@ class _Wait:
             raise _Over({"status": self.schedule.job})
 
     def fail(self) -> None:
-        """Count a failure; raises _Over when the budget is spent."""
+        """Count a failure; raises _Over if the budget is exhausted."""
         if self.failures == self.schedule.max_attempts:
             raise _Over({"error": "gave_up"})
         self.sleeps.append(min(INITIAL_MS * 2**self.failures, MAX_MS))
         self.failures += 1
 
     def frame(self, frame: Frame) -> bool:
-        """Take one frame and return whether it was progress; raises _Over or _Broke."""
+        """Process one frame and return whether it was progress; raises _Over or _Broke."""
         new = frame.id is None or frame.id not in self.seen
         if frame.id is not None:
             self.cursor = frame.id
@@ -194,7 +194,7 @@ class _Wait:
         return progress
 
     def is_progress(self, frame: Frame, *, new: bool) -> bool:
-        """Apply the profile's notion of progress."""
+        """Tell whether a frame is progress under the profile."""
         if self.schedule.profile == "2026-05":
             return True
         if frame.kind in _NO_JSON:
@@ -202,7 +202,7 @@ class _Wait:
         return new or self.schedule.profile == "2026-07"
 
     def call(self, kind: Kind) -> None:
-        """Call the callback of an event; raises _Over or _Broke for what comes of it."""
+        """Call the callback of an event; raises _Over or _Broke, depending on what it does."""
         name = CALLBACK[kind]
         self.callbacks.append(name)
         trigger = self.schedule.trigger
@@ -242,7 +242,7 @@ def predict(schedule: Schedule) -> Prediction:
             cancels=wait.cancels,
             questions=wait.questions,
         )
-    raise ValueError("schedule: it does not end; a terminal frame in its last attempt would do")
+    raise ValueError("schedule: it never ends; put a terminal frame into its last attempt")
 
 
 def _served(schedule: Schedule) -> Iterator[Attempt]:

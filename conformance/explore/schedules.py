@@ -1,7 +1,6 @@
-"""Random schedules of faults, as ordinary cases, and the smallest that still fails.
+"""Make random schedules of faults, turn them into cases, and make failing ones smaller.
 
-It knows how to roll a schedule, how to write it as a case whose expectations the oracle predicts,
-and how to make it smaller. It refuses to know how cases are run and what a client should do.
+What a case expects is predicted by the oracle; running cases is the job of the command.
 """
 
 import json
@@ -41,7 +40,7 @@ _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.FAILED: {"error": "out of memory"},
     Kind.UNKNOWN: {},
 }
-# Which rules a client breaks whose trace differs from the prediction, by the word that differs.
+# The rules that a client breaks if its trace differs from the prediction, by what differs.
 _CITES: Final[Mapping[str, Json]] = {
     "last_event_ids": ["ARK-RES-2", "ARK-RES-3"],
     "sleeps": ["ARK-BAK-1"],
@@ -53,7 +52,7 @@ _CITES: Final[Mapping[str, Json]] = {
 
 _TABLES: Final = frozenset({"config", "server", "step", "expect"})
 _LISTED: Final = frozenset({"frames"})
-_ABOUT: Final = "# Found by chance, and made smaller: what the oracle predicts is expected."
+_ABOUT: Final = "# Found by `explore` and made smaller; it expects what the oracle predicts."
 _REQUIRES: Final = (
     "ARK-RES-2",
     "ARK-RES-3",
@@ -66,10 +65,10 @@ _REQUIRES: Final = (
 
 
 def roll(seed: int, number: int, profile: str) -> Schedule:
-    """Return schedule `number` of `seed`: the same arguments give the same schedule."""
-    rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - chance that can be repeated
+    """Return random schedule `number` of `seed`: the same arguments give the same schedule."""
+    rng = random.Random(f"{seed}/{number}/{profile}")  # noqa: S311 - must be repeatable
     attempts = [_attempt(rng) for _ in range(rng.randint(1, 6))]
-    # However the others go, the wait ends: with a terminal frame where the budget lasts so long.
+    # The last attempt makes sure that the wait ends, if the budget lasts that long.
     end = rng.choice((Kind.COMPLETED, Kind.FAILED, Kind.END))
     attempts.append(Attempt(frames=(Frame(end, "last"),)))
     trigger = None
@@ -123,7 +122,7 @@ def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, 
         "requires": list(_REQUIRES),
         "profiles": [schedule.profile],
         "needs": list(NEEDS),
-        "why": "A schedule found by chance, with what the oracle predicts for it.",
+        "why": "A random schedule that expects what the oracle predicts.",
         "config": config,
         "server": {
             "stream": [_answer(attempt) for attempt in schedule.attempts],
@@ -171,7 +170,7 @@ def _answer(attempt: Attempt) -> Mapping[str, Json]:
     return {"frames": frames, "end": "eof" if attempt.clean else "bad_chunk"}
 
 
-# What is not JSON that `json` in a scenario could say.
+# Data that `json` in a scenario cannot express.
 _DATA: Final[Mapping[Kind, str]] = {
     Kind.MALFORMED: "not json",
     Kind.NAN: '{"type": "training.completed", "metrics": {"loss": NaN}}',
@@ -198,7 +197,7 @@ def _frame_words(frame: Frame) -> Mapping[str, Json]:
 
 
 def smaller(schedule: Schedule) -> Iterator[Schedule]:
-    """Yield schedules that are one step simpler, the boldest steps first."""
+    """Yield schedules that are one step simpler, the biggest steps first."""
     attempts = schedule.attempts
     if schedule.trigger is not None:
         yield evolve(schedule, trigger=None)
@@ -215,7 +214,7 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 
 
 def case_file(case: Case) -> str:
-    """Return a case as the text of a case file, laid out as one that a human wrote."""
+    """Return a case as the text of a case file, laid out like a handwritten one."""
     words = Table("case", case.source)
     plain = [f"{key} = {_toml(value)}" for key, value in words.values.items() if key not in _TABLES]
     tables = [("[config]", words.table("config"))]

@@ -1,1 +1,1 @@
-"""Writes the generated files of `spec/`."""
+"""Write the generated files of `spec/`."""

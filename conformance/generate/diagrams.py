@@ -1,7 +1,6 @@
-"""The state machines of the protocol, drawn and printed from the table that is executed.
+"""Write the state machines of the protocol as Mermaid diagrams and Markdown tables.
 
-It knows how to write the table of `arkor_proto` as Mermaid diagrams and as Markdown grids. It
-refuses to know what a state means: every word comes from the table itself.
+Everything comes from the table that `arkor_proto` executes.
 `python -m conformance.generate.diagrams` writes `spec/machine.md` and `spec/grid.md`.
 """
 
@@ -30,24 +29,23 @@ _MACHINE_INTRO: Final = """\
 
 Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not edit.
 
-A trainer is three machines. The *job* says whether the create has been submitted and whether the
-job's id is known. The *stream* is the wait, from the request for the events to the result. The
-*stop* is the request to cancel the job. They hardly know each other: an abort is a signal of the
-stream alone, which leaves the job and the stop as they are. Where one machine has to wait for
-another, a joint rule says so. The *exchange* is a machine of every single request: it says which
-reports of the network are possible at all.
+A trainer consists of three machines. The *job* tracks whether the create has been submitted and
+whether the job's id is known. The *stream* is the wait, from the request for the events to the
+result. The *stop* is the request to cancel the job. They are nearly independent: an abort, for
+example, is a signal of the stream only and leaves the job and the stop as they are. Where one machine
+has to wait for another, there is a joint rule. The *exchange* is a machine of every single request:
+it defines which reports from the network are possible.
 
-Every arrow is a move. What happens to all other pairs of state and signal stands in
-[the grid](grid.md).
+Every arrow is a move. All other pairs of state and signal are in [the grid](grid.md).
 """
 _GRID_INTRO: Final = """\
 # The grid
 
 Written by `python -m conformance.generate.diagrams` from the table that the core executes; do not edit.
 
-One table for each machine of [the diagrams](machine.md): the states from left to right, the
-signals from top to bottom. `→ state` is a move, also to the same state; `·` is ignored, for the
-reason given; `✗` is illegal: whoever raises it has a bug, is told so, and nothing changes.
+There is one table for each machine of [the diagrams](machine.md): the states from left to right, the
+signals from top to bottom. `→ state` is a move, possibly to the same state. `·` is ignored, for the
+reason given. `✗` is illegal: the code that raises it has a bug and gets an error; nothing changes.
 """
 
 
@@ -66,7 +64,7 @@ def grid_page() -> str:
 
 
 def diagram(states: type[State], signals: type[Signal]) -> str:
-    """Return one machine as a Mermaid state diagram; signals of the same arrow share it."""
+    """Return one machine as a Mermaid state diagram; signals for the same move share an arrow."""
     every = _members(states)
     arrows: dict[tuple[State, State], list[str]] = {}
     for state in every:
@@ -106,7 +104,7 @@ def _joint_rules() -> str:
     lines = [
         "## Joint rules",
         "",
-        "When a machine has moved, another may move with it at once.",
+        "When one machine moves, another may move with it immediately.",
         "",
     ]
     lines += [_row(["When", "and", "then"]), _row(["---"] * 3), *map(_joint_row, JOINT)]
@@ -149,4 +147,4 @@ def _row(cells: list[str]) -> str:
 
 if __name__ == "__main__":
     for written in write():
-        print(written)  # noqa: T201 - what a command line is for
+        print(written)  # noqa: T201 - tells the user which files were written

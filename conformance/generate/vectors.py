@@ -1,6 +1,6 @@
-"""The cases as plain JSON, to be used without the kit.
+"""Write the cases as plain JSON, for use without the kit.
 
-A case is written expanded, with every default. `python -m conformance.generate.vectors` writes
+Templates are expanded and defaults are written out. `python -m conformance.generate.vectors` writes
 `spec/vectors/cases`; a test compares the files with the cases.
 """
 
@@ -19,7 +19,7 @@ DIRECTORY: Final = Path("vectors") / "cases"
 
 
 def vector(case: Case) -> Mapping[str, Json]:
-    """Return one case as plain data; `server` has the mock's words, `expect` the kit's."""
+    """Return one case as plain data; `server` is written as for the mock, `expect` as in cases."""
     return {
         "id": case.id,
         "requires": list(case.requires),
@@ -38,7 +38,7 @@ def vector(case: Case) -> Mapping[str, Json]:
 
 
 def vector_files(cases: Sequence[Case]) -> Mapping[str, str]:
-    """Return the text of every file by its name, one file per family, one line per case."""
+    """Return the text of every file by its name: one file per family, one line per case."""
     families = dict.fromkeys(case.family for case in cases)
     return {
         f"{family}.json": _text(family, [case for case in cases if case.family == family])
@@ -53,7 +53,7 @@ def _text(family: str, cases: Sequence[Case]) -> str:
 
 
 def write(specification: Path) -> None:
-    """Write the files, and take away those of families that are gone."""
+    """Write the files, and remove those of families that no longer exist."""
     directory = specification / DIRECTORY
     directory.mkdir(parents=True, exist_ok=True)
     files = vector_files(load_cases(load_requirements()))

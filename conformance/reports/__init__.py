@@ -1,6 +1,6 @@
-"""Reports of a run: one set of facts (`run.json`), and everything else made from it.
+"""Write the reports of a run. All of them are made from the same data, `run.json`.
 
-Which name asks for which report is decided here.
+The name of a file decides which report is written.
 """
 
 import tempfile
@@ -18,7 +18,7 @@ Writer = Callable[[Mapping[str, Json]], str]
 
 
 def _page(run: Mapping[str, Json]) -> str:
-    from conformance.reports.page import page  # noqa: PLC0415 - who wants no page loads no jinja2
+    from conformance.reports.page import page  # noqa: PLC0415 - loads jinja2 only for a page
 
     return page(run)
 
@@ -30,7 +30,7 @@ _ALL: Final[Mapping[str, Writer]] = {
     "badge.json": badge,
     "report.html": _page,
 }
-"""The files of a directory of reports."""
+"""The files that are written into a directory."""
 _BY_ENDING: Final[Mapping[str, Writer]] = {
     "badge.json": badge,
     ".json": as_json,
@@ -41,9 +41,9 @@ _BY_ENDING: Final[Mapping[str, Writer]] = {
 
 
 def check_reports(paths: Sequence[Path]) -> None:
-    """Raise ReadingError for what cannot be written, before anything is run.
+    """Raise ReadingError if a report cannot be written; called before the run.
 
-    A path with a suffix is one file, by its name; any other is a directory for all of them.
+    A path with a suffix is one report; any other path is a directory for all reports.
     """
     for path in paths:
         if not _is_directory(path):
@@ -68,7 +68,7 @@ def check_file(path: Path, what: str) -> None:
             path.unlink()
     except FileNotFoundError as error:
         raise ReadingError(
-            f"{what} {path}", f"no directory {path.parent}; make it first"
+            f"{what} {path}", f"there is no directory {path.parent}; create it first"
         ) from error
     except OSError as error:
         raise ReadingError(f"{what} {path}", f"cannot be written: {error.strerror}") from error
@@ -79,7 +79,9 @@ def _check_new_directory(path: Path) -> None:
     while not where.exists():
         where = where.parent
     if not where.is_dir():
-        raise ReadingError(f"report {path}", f"{where} is a file, not a directory")
+        raise ReadingError(
+            f"report {path}", f"{where} is a file; name a directory or a path inside one"
+        )
     try:
         with tempfile.TemporaryFile(dir=where):
             pass
@@ -88,9 +90,9 @@ def _check_new_directory(path: Path) -> None:
 
 
 def write_run(paths: Sequence[Path], run: Mapping[str, Json]) -> None:
-    """Write the reports of a run that is plain data; the same run gives the same bytes.
+    """Write the reports of a run; the same run gives the same bytes.
 
-    Raises ReadingError for what cannot be written, once all the others are.
+    If some cannot be written, the others are written first; then ReadingError is raised.
     """
     failed: list[ReadingError] = []
     for path in paths:
@@ -126,6 +128,6 @@ def _writer(path: Path) -> Writer:
             return writer
     raise UsageError(
         f"report {path}",
-        "is none of run.json, badge.json, a name in .xml, .md or .html, or a directory (a new one "
-        "has no dot in its name)",
+        "unknown kind of report; use a name that ends in .json, badge.json, .xml, .md or .html, or a "
+        "directory (a new one must not have a dot in its name)",
     )

@@ -1,6 +1,7 @@
-"""The run as a badge, in the shape that shields.io reads from an endpoint.
+"""Write a run as a badge, in the JSON that shields.io reads from an endpoint.
 
-Green is for a plain verdict on every profile that was judged; the words name whatever is missing.
+The badge is green only if every judged profile plainly conforms; otherwise its text says what is
+missing.
 """
 
 import json
@@ -16,7 +17,7 @@ _DIGITS: Final = 8
 
 
 def badge(run: Mapping[str, Json]) -> str:
-    """Return a badge; its label has the version of the specification and the hash of the cases."""
+    """Return the badge; its label names the version of the specification and the set of cases."""
     top = Table("run", run)
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]
@@ -32,7 +33,7 @@ def badge(run: Mapping[str, Json]) -> str:
 
 
 def _message(profiles: Sequence[Table]) -> Iterator[str]:
-    """Yield each verdict with the profiles that it is on."""
+    """Yield each verdict with the profiles that it applies to."""
     found: dict[str, list[str]] = {}
     for profile in profiles:
         remarks = profile.texts("remarks")

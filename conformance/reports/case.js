@@ -1,4 +1,4 @@
-// The view of one case: findings, the command that reruns it, its picture and its timeline.
+// The view of one case: its findings, the command that reruns it, its diagram and its timeline.
 
 function timeline(trace, here, result) {
   let before = 0;
@@ -19,7 +19,7 @@ function timeline(trace, here, result) {
         make(
           "details",
           {},
-          make("summary", {}, event.kind === "requested" ? "the whole request" : "all of it"),
+          make("summary", {}, event.kind === "requested" ? "the whole request" : "the full text"),
           make("pre", {}, event.detail),
         ),
       );
@@ -90,7 +90,7 @@ function oneCase(result) {
   ];
   if (result.reason)
     parts.push(
-      make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "What is known"),
+      make("h3", {}, result.verdict === "n/a" ? "Why it did not run" : "What the kit knows"),
       make("pre", {}, result.reason),
     );
   parts.push(
@@ -107,7 +107,7 @@ function oneCase(result) {
               "p",
               { class: "small soft", style: "margin:0" },
               finding.not_reached
-                ? "The case did not get to its own rule. On the way the client broke "
+                ? "The client did not get as far as the rule of this case. Before that, it broke "
                 : "Breaks ",
               ...finding.requires.flatMap((id) => [ruleLink(id), " "]),
             )
@@ -122,7 +122,7 @@ function oneCase(result) {
     );
   if (result.unjudged.length)
     parts.push(
-      make("h3", {}, "Not judged in this time"),
+      make("h3", {}, "Not judged in this time mode"),
       make(
         "ul",
         { class: "rulelist" },

@@ -1,6 +1,6 @@
-// The sequence diagram of one case. Drawn only when the case is opened; text goes in as text.
+// The sequence diagram of one case, drawn when the case is opened. Text is inserted as text.
 const SVG = "http://www.w3.org/2000/svg";
-// On a phone the lanes move together, rather than that half of the picture is out of sight.
+// On a phone the lanes are closer together, so that the whole diagram is visible.
 const PHONE = matchMedia("(max-width: 640px)");
 const WIDE = {
   lanes: { application: 90, client: 350, backend: 740 },
@@ -52,8 +52,8 @@ function ends(event, lane) {
   }
 }
 
-// The timeline tells everything. A label leaves out data, messages and query, and where there is no
-// room for it the path: the name of the route stands before it.
+// The timeline has the full text. A label leaves out data, messages and the query, and the path too
+// if there is no room for it, because the label begins with the route.
 function label(event, room) {
   const ofApplication = ["settled", "callbackran"].includes(event.kind);
   const plain = ofApplication
@@ -137,7 +137,6 @@ function drawEvent(event, y, here, plan) {
 }
 
 function diagram(trace, here) {
-  // On a phone the lanes move together, rather than that half of the picture is out of sight.
   const plan = PHONE.matches ? NARROW : WIDE;
   const drawn = trace.slice(0, MOST_DRAWN),
     height = TOP + drawn.length * STEP + 16;
@@ -145,7 +144,7 @@ function diagram(trace, here) {
     viewBox: `0 0 ${plan.width} ${height}`,
     class: PHONE.matches ? "narrow" : "",
     role: "img",
-    "aria-label": "Sequence diagram; the timeline tells the same in words",
+    "aria-label": "Sequence diagram; the timeline has the same content as text",
   });
   for (const [lane, x] of Object.entries(plan.lanes)) {
     svg.append(

@@ -1,7 +1,7 @@
-"""What of a failure a reader sees first: the decisive lines of its trace, and failures by rule.
+"""Pick what a reader should see first of a failure: the decisive lines, and failures by rule.
 
-Terminal, Markdown and JUnit show the same lines: what led to the first divergence, and the last
-events before the case was closed. Of a client that goes on without end they show its first lap.
+Terminal, Markdown and JUnit show the same lines: the events before the first divergence and the last
+events before the case was closed. If the client goes in circles, they show the first lap instead.
 """
 
 import re
@@ -15,8 +15,9 @@ from conformance.trace.describe import timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
-"""So many events led to a divergence."""
+"""How many events are shown before a divergence."""
 LAST: Final = 5
+"""How many events are shown before the case was closed."""
 _LAPS: Final = 3
 _LONGEST_LAP: Final = 40
 _MOST_OF_A_LAP: Final = 14
@@ -34,7 +35,7 @@ class Line:
 
 @frozen
 class Cause:
-    """Results whose first finding cites the same rule; an empty rule is the driver itself."""
+    """Results whose first finding cites the same rule; empty means that the driver failed."""
 
     rule: str
     results: Sequence[Table]
@@ -58,7 +59,7 @@ class _Entry:
 
 
 def causes(results: Sequence[Table], rules: Table) -> Sequence[Cause]:
-    """Group results by the first rule that they cite: published ones first, then the most cases."""
+    """Group results by the first rule that they cite: published rules first, then most cases."""
     found: dict[str, list[Table]] = {}
     for result in results:
         found.setdefault(_first_cited(result), []).append(result)
@@ -67,7 +68,7 @@ def causes(results: Sequence[Table], rules: Table) -> Sequence[Cause]:
 
 
 def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
-    """Return the lines of a trace that show best what happened."""
+    """Return the lines of a trace that best show what happened."""
     entries = _entries(result, run)
     findings = result.tables("findings")
     here = findings[0].raw("event") if findings else None
@@ -92,7 +93,7 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
         match item:
             case [int(seq), _, int(place)]:
                 event = events[place]
-                assert isinstance(event, Mapping), "a run that was loaded has events"
+                assert isinstance(event, Mapping), "the loader has checked the events"
                 words = [event[key] for key in ("who", "kind", "text")]
                 found.append(_Entry(seq, *map(str, words)))
             case _:
@@ -103,20 +104,20 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
     """Return what happened before the kit closed the case."""
     for place, entry in enumerate(entries):
-        if entry.kind == "called" and entry.text == "asks for close":
+        if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
     return entries
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:
-    """Return the first lap of a client that goes round, and how it went on."""
+    """Return the first lap of a client that goes in circles, and a line that says how it went on."""
     total = len(entries) + omitted
     found = _lap(entries, of_requests=True) or _lap(entries, of_requests=False)
     if found is None:
-        return entries[:_MOST_OF_A_LAP], f"… and on without end: {total} events"
+        return entries[:_MOST_OF_A_LAP], f"… and so on, {total} events in all"
     begin, length = found
     lap = entries[max(0, begin - 2) : begin + min(length, _MOST_OF_A_LAP)]
-    return lap, f"… and round again, without end: {total} events"
+    return lap, f"… and the same again and again, {total} events in all"
 
 
 def _lap(entries: Sequence[_Entry], *, of_requests: bool) -> tuple[int, int] | None:

@@ -1,7 +1,7 @@
-"""Why cases did not apply to a client, grouped by what was missing.
+"""Group the cases that did not apply to a client by what was missing.
 
-One group for each capability that the driver does not declare, for each operation that it answers
-with `unsupported`, and for whatever else kept cases from being judged.
+There is one group for each capability that the driver does not declare, one for each operation that
+it answers with `unsupported`, and one for each other reason.
 """
 
 from collections import Counter
@@ -21,18 +21,18 @@ from conformance.words import PROBED, VIRTUAL_CLOCK
 
 @frozen(kw_only=True)
 class Group:
-    """Cases that did not apply for one reason. A case that lacks two things is in two groups."""
+    """Cases that did not apply for one reason. A case with two reasons is in two groups."""
 
     name: str
     why: str
     cases: int
-    """Cases, each counted once whatever the number of its profiles."""
+    """The number of cases; a case counts once even if it has several profiles."""
     musts: tuple[str, ...]
-    """The MUST rules that no case judged, and that one of these is about."""
+    """The MUST rules that these cases are about and that no case judged."""
 
 
 def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Group]:
-    """Yield the groups, the largest first; profiles that are not declared are left out."""
+    """Yield the groups, largest first, for the profiles that the driver declares."""
     found: dict[str, list[CaseResult]] = {}
     for result in outcome.results:
         if result.verdict is Verdict.NOT_APPLICABLE and result.profile in outcome.identity.profiles:
@@ -64,7 +64,7 @@ def _why(name: str, results: Sequence[CaseResult]) -> str:
     if any(name in result.lacking for result in results) or name == VIRTUAL_CLOCK:
         return f"the driver does not declare {name}"
     if name == "open":
-        return f"the driver could not open it: {_message(results)}"
+        return f"the driver could not open the case: {_message(results)}"
     if any(name in unsupported(result) for result in results):
         return f"the driver does not support {name}"
     ((reason, _),) = Counter(result.reason for result in results).most_common(1)
@@ -72,7 +72,7 @@ def _why(name: str, results: Sequence[CaseResult]) -> str:
 
 
 def _message(results: Sequence[CaseResult]) -> str:
-    """Return what a driver said most often when it could not open a case."""
+    """Return the reason that the driver gave most often when it could not open a case."""
     said = Counter(_refusal(result) for result in results)
     ((message, _),) = said.most_common(1)
     return message

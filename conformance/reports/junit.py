@@ -1,4 +1,4 @@
-"""The run as JUnit XML, for whatever collects test results."""
+"""Write a run as JUnit XML, for CI systems and other tools that collect test results."""
 
 from collections.abc import Mapping
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
@@ -38,7 +38,7 @@ def _suite(profile: Table, run: Table) -> Element:
 
 
 def _properties(profile: Table, run: Table) -> Element:
-    """Return what the suite as a whole came to, and what it was judged by."""
+    """Return the verdict and the counts of the suite, and the specification that it was judged by."""
     about = run.table("specification")
     properties = Element("properties")
     said = [
@@ -57,7 +57,7 @@ def _properties(profile: Table, run: Table) -> Element:
 
 
 def _unfinished(said: str) -> Element:
-    """Return a suite that is an error: what collects results must not take a part for the whole."""
+    """Return a suite with an error, so that an incomplete run does not look complete."""
     counted = {"tests": "1", "errors": "1", "failures": "0", "skipped": "0", "time": "0.000"}
     suite = Element("testsuite", {"name": "not played", **counted})
     case = SubElement(suite, "testcase", name="the whole run", classname="run", time="0.000")

@@ -1,4 +1,4 @@
-// The views that list: requirements and cases, with their filters.
+// The lists of requirements and cases, with their filters.
 
 function rule([id, requirement]) {
   const results = onRule.get(id),

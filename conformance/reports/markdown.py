@@ -1,6 +1,6 @@
-"""The run for the summary of a CI job, in Markdown as GitHub reads it.
+"""Write a run as Markdown for the summary of a CI job, in GitHub's dialect.
 
-Whatever a client said is in code, where nothing is markup; every other text is escaped.
+Text from the client is put in code, where nothing is markup; all other text is escaped.
 """
 
 import re
@@ -51,7 +51,7 @@ def _lines(run: Table) -> Iterator[str]:
     for cause in grouped[:_MOST]:
         yield from _cause(cause, run)
     if len(grouped) > _MOST:
-        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more rule')}, in the report.")
+        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more rule')}; see the full report.")
     seconds = f"{len(results)} verdicts in {run.number('seconds'):.1f} s"
     said = _prose(run.table("specification").text("said"))
     yield from ("", f"{seconds}, {_prose(run.table('time').text('said'))} · {said}")
@@ -80,7 +80,7 @@ def _notes(run: Table) -> Iterator[str]:
 
 def _by(grouped: Sequence[Cause]) -> str:
     rules = sum(bool(cause.rule) for cause in grouped)
-    return f"by {plural(rules, 'rule')}" if rules else "by the driver itself"
+    return f"by {plural(rules, 'rule')}" if rules else "because of the driver itself"
 
 
 def _cause(cause: Cause, run: Table) -> Iterator[str]:
@@ -118,7 +118,7 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
 
 
 def _trace(result: Table, run: Table) -> Iterator[str]:
-    """Yield the decisive lines as a block of code, fenced by more backticks than they hold."""
+    """Yield the decisive lines as a code block, fenced by more backticks than they contain."""
     lines = [f"{'>' if each.here else ' '} {each.text}" for each in decisive(result, run)]
     if lines:
         fence = "`" * max(3, _backticks("\n".join(lines)) + 1)
@@ -131,17 +131,17 @@ def _cited(result: Table) -> Sequence[str]:
 
 
 def _prose(text: str) -> str:
-    """Escape what Markdown would read as markup."""
+    """Escape everything that Markdown would read as markup."""
     return _MARKUP.sub(r"\\\1", one_line(text))
 
 
 def _html(text: str) -> str:
-    """Escape for HTML within Markdown, and for the Markdown within that HTML."""
+    """Escape text inside HTML inside Markdown, for both."""
     return "".join(c if c.isalnum() or c in " -.:" else f"&#{ord(c)};" for c in one_line(text))
 
 
 def _code(text: str, *, longest: int = _LONGEST) -> str:
-    """Return a code span, fenced by more backticks than the text has in a row."""
+    """Return a code span, fenced by more backticks than the text contains in a row."""
     plain = shortened(one_line(text), longest)
     if not plain:
         return "(nothing)"
@@ -151,5 +151,5 @@ def _code(text: str, *, longest: int = _LONGEST) -> str:
 
 
 def _backticks(text: str) -> int:
-    """Return how many backticks follow each other at the most."""
+    """Return the length of the longest row of backticks."""
     return max((len(run) for run in re.findall(r"`+", text)), default=0)

@@ -126,7 +126,7 @@ function matrix() {
   );
 }
 
-// Failures that cite the same rule first are one trouble: published rules come first, then the most cases.
+// Failures are grouped by the rule that they cite first: published rules first, then most cases.
 const SOURCES = ["published", "interface", "standard", "proposal", "observed"];
 const rank = (id) => SOURCES.indexOf(run.requirements[id]?.source.split(":")[0]);
 
@@ -184,14 +184,21 @@ function trouble(results) {
   );
 }
 
-// What the start-up probe found out about bodies that are cut off.
+// What the start-up probe found out about truncated bodies.
 const CUT = {
-  "truncation.chunks": "a body without its last chunk is",
-  "truncation.length": "a body shorter than its Content-Length is",
+  "truncation.chunks": "truncated chunked bodies",
+  "truncation.length": "bodies shorter than their Content-Length",
+};
+const SIGHTS = {
+  "told from a clean end": "are recognised",
+  "taken for a clean end": "look complete to the client",
+  "not found out": "may or may not be recognised",
 };
 function stack() {
   const { why, ...found } = run.stack ?? {};
-  const said = Object.entries(found).map(([word, sight]) => `${CUT[word] ?? word} ${sight}`);
+  const said = Object.entries(found).map(
+    ([word, sight]) => `${CUT[word] ?? word} ${SIGHTS[sight] ?? sight}`,
+  );
   if (!said.length) return [];
   return [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))];
 }
@@ -259,7 +266,7 @@ function overview() {
   const gaps = Object.entries(client.declared_gaps);
   if (gaps.length)
     parts.push(
-      make("h3", {}, "Gaps that it declares"),
+      make("h3", {}, "Gaps that the driver declares"),
       make(
         "dl",
         { class: "versus" },

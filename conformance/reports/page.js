@@ -1,5 +1,5 @@
 "use strict";
-// The page of a run. Everything that a client said is put in as text, never as markup.
+// What all views of the page share. Text from the client is inserted as text, never as markup.
 const run = JSON.parse(document.getElementById("run").textContent);
 const RANKS = ["error", "fail", "inconclusive", "warn", "known-failure", "pass", "n/a"];
 const SIGNS = {
@@ -30,8 +30,8 @@ const worst = (verdicts) => RANKS.find((verdict) => verdicts.includes(verdict)) 
 const cited = (result) => result.findings.flatMap((finding) => finding.requires);
 const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 
-// A rule is broken by the results whose findings cite it; one not cited there is not blamed. How it
-// came out under a profile is worked out by the kit: a case that did not get to it says nothing.
+// A result whose findings cite rules is listed under those, any other under all rules of its case. How
+// a rule came out under a profile is worked out by the kit, not here.
 const STANDINGS = { "known to be broken": "known-failure", holds: "pass" };
 const onRule = new Map(Object.keys(run.requirements).map((id) => [id, []]));
 for (const result of run.results) {
@@ -65,7 +65,7 @@ const traceOf = (result) =>
     return { n, ms, who, to, kind, text, detail: result.details[n] };
   });
 
-// Where the reader is stands in the fragment alone: it survives a reload and can be sent to others.
+// The state of the page is only in the fragment, so a reload keeps it and a link can be shared.
 const state = () => Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
 function link(changes, keep = true) {
   const next = { ...(keep ? state() : {}), ...changes };
@@ -74,7 +74,7 @@ function link(changes, keep = true) {
 const toCase = (result) => link({ case: result.name, view: "", rule: "" });
 const toCases = (changes) => link({ view: "cases", ...changes }, false);
 
-// The specification writes names between backticks.
+// The specification puts names between backticks.
 const prose = (said) =>
   said.split("`").map((part, place) => (place % 2 ? make("code", {}, part) : part));
 

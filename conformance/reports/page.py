@@ -1,6 +1,6 @@
-"""The run as one HTML page that needs nothing else: no network, no other file.
+"""Write a run as one HTML page that needs no network and no other file.
 
-The data is put into the page here, safely and small. What the page does with it is in `page.html`,
+This module packs the data and embeds it safely. What the page does with the data is in `page.html`,
 `page.css` and the scripts next to them.
 """
 
@@ -19,11 +19,11 @@ from conformance.strict_data import Json, Table
 
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = ("page", "overview", "lists", "case", "diagram", "start")
-"""Put behind each other they are one script: the first has what all need, the last begins."""
+"""Joined in this order they are one script: the first has what all need, the last starts it."""
 
 
 def page(run: Mapping[str, Json]) -> str:
-    """Return the page; whatever a client said in the run stays data."""
+    """Return the page; text from the client is only embedded as data."""
     environment = jinja2.Environment(
         autoescape=True,
         undefined=jinja2.StrictUndefined,
@@ -35,7 +35,7 @@ def page(run: Mapping[str, Json]) -> str:
     top = Table("run", run)
     client = top.table("client")
     return template.render(
-        # These two are files of this package; what came from outside is `data` and `title` alone.
+        # Style and script are files of this package; text from outside is in `data` and `title`.
         style=Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704
         script=Markup("".join(_script())),  # noqa: S704
         data=Markup(_embedded(_Packing().run(top))),  # noqa: S704
@@ -54,20 +54,20 @@ def _script() -> Iterator[str]:
 
 
 def _embedded(value: Json) -> str:
-    """Return JSON that nothing in it can lead out of its script element."""
+    """Return JSON that is safe inside a script element."""
     text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-    # Only "<" could begin a tag or a comment there; as an escape it stays the same string.
+    # Only "<" could begin a tag or a comment there; escaped, the string stays the same.
     return text.replace("<", "\\u003c")
 
 
 @define
 class _Packing:
-    """Packs a run: thousands of results cite the same few texts, so each text is there once."""
+    """Packs a run. Thousands of results share a few texts, so each text is stored once."""
 
     _places: dict[str, int] = field(factory=dict[str, int], init=False)
 
     def run(self, run: Table) -> Json:
-        """Return what the page reads; every text is made visible on the way."""
+        """Return the data of the page, with every text made visible."""
         results = [self._result(result) for result in run.tables("results")]
         return {
             "kit": visible(run.text("kit")),
@@ -86,7 +86,7 @@ class _Packing:
         }
 
     def _profile(self, profile: Table) -> Json:
-        """Return a profile with the words of its summary, which every report shares."""
+        """Return a profile with its summary, in the words that all reports share."""
         said = {
             "MUST": level(profile, "MUST"),
             "SHOULD": level(profile, "SHOULD"),
@@ -112,5 +112,5 @@ class _Packing:
 
 
 def _event(event: Table) -> Json:
-    """Return an event as the page reads it: who, to whom, what kind, what is said."""
+    """Return an event as the page reads it: who, to whom, kind, text."""
     return [seen(event.raw(key)) for key in ("who", "to", "kind", "text")]

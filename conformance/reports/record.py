@@ -1,7 +1,7 @@
-"""A run as plain data: what every report is made of, and what machines read.
+"""Turn a run into plain data, from which all reports are made (`run.json`).
 
-The shape is that of `run.json` (`spec/schemas/run.schema.json`). Every verdict and every count that
-a report shows is worked out here once, so that all reports say the same.
+Its shape is in `spec/schemas/run.schema.json`. Every verdict and count that a report shows is worked
+out here, so that all reports agree.
 """
 
 import shlex
@@ -34,7 +34,7 @@ def record(
     command: Sequence[str],
     scope: Scope,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data. `command` is the driver's, empty for the reference."""
+    """Return the run as plain data. `command` starts the driver; empty for the reference."""
     by_profile: dict[str, list[CaseResult]] = {
         name: [] for name, planned in scope.chosen.items() if planned
     }
@@ -81,7 +81,7 @@ def record(
 
 
 def rerun(result: CaseResult, command: Sequence[str], mode: TimeMode = TimeMode.VIRTUAL) -> str:
-    """Return the command that runs this case alone, in the same kind of time."""
+    """Return the command that runs only this case, in the same time mode."""
     file = ["--file", result.case.file] if result.case.file else []
     chosen = ["--case", result.case.id, "--profile", result.profile]
     chosen += ["--time", mode.value] if mode is not TimeMode.VIRTUAL else []
@@ -148,7 +148,7 @@ def _level(counted: Tally, level: Level) -> Json:
 
 
 def _partial(outcome: Outcome) -> Json:
-    """Return what of a run is missing and why, or null if it is complete."""
+    """Return how many cases are missing from a run and why, or null if it is complete."""
     if not outcome.stopped:
         return None
     why = shortened(outcome.stopped, LONGEST_LINE)

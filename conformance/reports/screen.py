@@ -1,7 +1,7 @@
-"""The screen that rich lays out.
+"""Print to the terminal with rich, safely.
 
-A client's words must not move the cursor, set a title or recolour it: control bytes are spelled out
-right before they are written. Plain lines are printed by `streams.say`, which does the same.
+Text from a client must not move the cursor, set the window title or change colours, so control
+characters are spelled out just before they are written. `streams.say` does the same for plain lines.
 """
 
 from collections.abc import Iterable
@@ -13,11 +13,11 @@ from rich.segment import Segment
 from conformance.plain import visible
 
 _LEAST_WIDTH: Final = 60
-"""Columns of a page; with fewer, a table has no room for a verdict."""
+"""The fewest columns of a page; with fewer, a table has no room for the verdict."""
 
 
 class Screen(Console):
-    """A console of rich: its own control codes pass, those in a text are spelled out."""
+    """A rich console that emits its own control codes and spells out those in texts."""
 
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
@@ -28,9 +28,9 @@ class Screen(Console):
 
 
 class Page(Screen):
-    """A screen for a report, which stays legible however narrow the terminal says it is.
+    """A screen for a report that stays readable on a narrow terminal.
 
-    A terminal wraps a line that is too long; what rich leaves out for want of room is lost.
+    If a line is too long, the terminal wraps it; but text that rich cuts off would be lost.
     """
 
     @property

@@ -1,4 +1,4 @@
-// Which view is shown, and in which colours.
+// Show the view that the fragment names, and switch between light and dark.
 let shown = null;
 const KEYS = {
   case: [
@@ -105,7 +105,7 @@ byId("theme").addEventListener("click", () => {
   try {
     localStorage.setItem("theme", next);
   } catch {
-    /* a page without storage forgets it */
+    /* without storage, the choice lasts until the page is closed */
   }
   paint(next);
 });
@@ -115,7 +115,7 @@ if (broken) document.querySelector(".mark").classList.add("bad");
 PHONE.addEventListener("change", () => {
   shown = null;
   show();
-}); // Drawn anew, and nothing moves.
+}); // Redraw without scrolling.
 addEventListener("keydown", (pressed) => {
   if (
     pressed.ctrlKey ||

@@ -1,6 +1,6 @@
-"""The words of a summary: the counts of a profile, and what did not apply.
+"""Word the summary of a run: the counts of each profile, and the cases that did not apply.
 
-Terminal, Markdown, JUnit and the badge take their words from here, so that they agree.
+All reports use these functions, so that they agree.
 """
 
 from collections.abc import Iterator
@@ -9,11 +9,11 @@ from conformance.plain import one_line
 from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
-"""Ranks of a profile on which there is nothing to say."""
+"""The ranks of profiles that were not judged at all."""
 
 
 def plural(number: int, word: str) -> str:
-    """Return `3 rules`, `1 rule`."""
+    """Return the number with its noun: `3 rules`, `1 rule`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
@@ -32,40 +32,43 @@ def level(profile: Table, name: str) -> str:
 
 
 def sources(profile: Table) -> str:
-    """Return the broken rules by source, or nothing if none is broken."""
+    """Return the number of broken rules by source; empty if none is broken."""
     counted = profile.table("sources")
     if not any(counted.count(kind) for kind in counted.values):
         return ""
     said = " · ".join(f"{kind} {counted.count(kind)}" for kind in counted.values)
     apart = profile.table("apart")
     rules, cases = len(apart.texts("broken")), apart.count("cases")
+    by_source = f"broken rules by source: {said}"
     if not rules:
-        return f"{said} broken"
+        return by_source
     verb = "counts" if rules == 1 else "count"
-    return f"{said} broken; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
+    return f"{by_source}; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
 
 
 def notes(profile: Table) -> Iterator[str]:
-    """Yield what else a reader must know to read the verdict of a profile."""
+    """Yield what else a reader must know to understand the verdict on a profile."""
     if said := sources(profile):
         yield said
     missed = profile.table("not_reached")
     if number := missed.count("cases"):
         because = missed.table("because")
         rules = ", ".join(f"{rule} ({because.count(rule)})" for rule in because.values)
-        yield f"{plural(number, 'case')} not reached" + (f", because of {rules}" if rules else "")
+        why = f", because the client broke {rules} before" if rules else ""
+        own = "its own rule" if number == 1 else "their own rules"
+        yield f"{plural(number, 'case')} could not judge {own}{why}"
     if number := profile.count("unruled"):
-        yield f"{plural(number, 'case')} failed by the driver itself, without a rule"
+        yield f"{plural(number, 'case')} failed because of the driver itself, so no rule is cited"
     yield from profile.texts("remarks")
 
 
 def missing(run: Table) -> str:
-    """Return what of a run was not played and why, in one line; empty if it is complete."""
+    """Return in one line how many cases were not played and why; empty if none is missing."""
     return "" if run.raw("partial") is None else one_line(run.table("partial").text("said"))
 
 
 def left_out(group: Table) -> str:
-    """Return one line about a group of cases that did not apply."""
+    """Return one line about a group of cases that did not apply, with the reason."""
     musts = len(group.texts("musts"))
     rules = f", {plural(musts, 'MUST rule')} not judged at all" if musts else ""
     return f"{plural(group.count('cases'), 'case')} n/a{rules}: {group.text('why')}"

@@ -1,7 +1,7 @@
-"""One result as plain data: its findings, how its operations settled, and its trace.
+"""Turn one result into plain data: its findings, how its operations settled, and its trace.
 
-Here is kept out what must not leave the machine: tokens, and text without end. The nonces of a play
-are left out as well: a reader sees `job-1`, and the same event of many traces is the same text.
+Tokens are hidden here and long texts shortened. Nonces are replaced too: the reader sees `job-1`,
+and an event that occurs in many traces has the same text in all of them.
 """
 
 import json
@@ -32,26 +32,26 @@ _FIRST_EVENTS: Final = 120
 _LAST_EVENTS: Final = 20
 _AROUND: Final = 12
 _TELLING: Final = 5
-"""So many characters of a secret are some of it, fewer may be any word."""
+"""At least this many characters of a secret are hidden; fewer could be any word."""
 _OF_THE_KIT: Final = ("hello", "open", "close")
 
 
 @define
 class Events:
-    """Thousands of timelines are made of the same few events, so each stands in the run once."""
+    """The distinct events of a run. Thousands of traces share them, so each is stored once."""
 
     _places: dict[tuple[str, str | None, str, str, tuple[str, ...]], int] = field(
         factory=dict[tuple[str, str | None, str, str, tuple[str, ...]], int], init=False
     )
 
     def place(self, event: Event, text: str) -> int:
-        """Return where in the list of events this one stands; times and numbers are no part."""
+        """Return the index of this event in the list; its time and number are not compared."""
         kind = type(event.fact).__name__.lower()
         key = (actor(event.fact), arrow(event.fact), kind, text, event.names)
         return self._places.setdefault(key, len(self._places))
 
     def distinct(self) -> Sequence[Json]:
-        """Return every event: who, to whom (or null), what kind, what is said, its names."""
+        """Return every event: who, to whom (or null), kind, text, names."""
         return [
             {"who": who, "to": to, "kind": kind, "text": text, "names": list(names)}
             for who, to, kind, text, names in self._places
@@ -60,7 +60,7 @@ class Events:
 
 @frozen
 class Telling:
-    """Tells one result without its secrets (ARK-SEC-8) and without end."""
+    """Turns one result into data without secrets (ARK-SEC-8) and without overlong texts."""
 
     told: CaseResult
     secrets: tuple[str, ...]
@@ -68,12 +68,12 @@ class Telling:
 
     @classmethod
     def of(cls, result: CaseResult, known: Events) -> "Telling":
-        """Prepare to tell `result`; the longest secret goes first, it may hold another."""
+        """Prepare for `result`; longer secrets are hidden first, as they may contain shorter ones."""
         found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
         return cls(result, tuple(reversed(found)), known)
 
     def result(self, command: str) -> Json:
-        """Return the result; `command` runs it alone."""
+        """Return the result; `command` runs this case alone."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
         return {
@@ -98,7 +98,7 @@ class Telling:
         }
 
     def text(self, text: str, longest: int) -> str:
-        """Return what a reader may see of a text: no secret, no nonce, not without end."""
+        """Return a text without secrets and nonces, shortened to `longest` characters."""
         for secret in self.secrets:
             text = _without_its_beginning(text.replace(secret, HIDDEN), secret)
         if self.told.nonces is not None:
@@ -106,7 +106,7 @@ class Telling:
         return shortened(text, longest)
 
     def _events(self) -> Sequence[Event]:
-        """Choose the beginning, the end and what surrounds a divergence; others are left out."""
+        """Return the first events, the last, and those around each divergence."""
         events = self.told.trace.events
         last = len(events) - _LAST_EVENTS
         points = [f.event.seq for f in self.told.findings if f.event is not None]
@@ -143,13 +143,13 @@ class Telling:
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return by number what a reader needs beside the lines, where something was found."""
+        """Return the details of events by number, if the case has findings."""
         found = {event.seq: _detail(event.fact) for event in events if self.told.findings}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 
 
 def _without_its_beginning(text: str, secret: str) -> str:
-    """Hide what was left of a secret where the text had been cut already."""
+    """Hide the beginning of a secret at the end of a text that was already shortened."""
     bare = text.removesuffix("…")
     for length in range(len(secret) - 1, _TELLING - 1, -1):
         if bare.endswith(secret[:length]):
@@ -158,7 +158,7 @@ def _without_its_beginning(text: str, secret: str) -> str:
 
 
 def _detail(fact: Fact) -> str:
-    """Return a request as it came, and whole what a line had to shorten."""
+    """Return the whole request, or the full text of an event that is too long for its line."""
     match fact:
         case Requested(headers=headers, body=body):
             head = [

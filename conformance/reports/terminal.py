@@ -1,6 +1,6 @@
-"""The report on the terminal: a run must explain itself to a reader who sees it for the first time.
+"""Print the report on the terminal, for readers who see the kit for the first time.
 
-It shows a run as plain data, the same that every other report is made of.
+It is made from the same data as all other reports.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -52,7 +52,7 @@ class Report:
     screen: Screen
 
     def print(self, run: Mapping[str, Json]) -> None:
-        """Print everything: failures first, the verdict last, where the eye is."""
+        """Print everything: failures first, the verdict last, right above the prompt."""
         top = Table("run", {key: seen(value) for key, value in run.items()})
         results = top.tables("results")
         rules = top.table("requirements")
@@ -64,7 +64,7 @@ class Report:
         for cause in grouped[_MOST_IN_FULL:]:
             self._shortly(cause)
         if len(grouped) > _MOST_IN_FULL:
-            self._say("--case shows one of them in full, --filter some.\n")
+            self._say("To see one of them in full, use --case; for several, --filter.\n")
         for group in top.tables("not_applicable"):
             self._say(one_line(summary.left_out(group)))
         for line in _given_up(results):
@@ -81,7 +81,7 @@ class Report:
     def _cause(self, cause: Cause, run: Table) -> None:
         result = cause.results[0]
         self.screen.print(self._failure(result, run))
-        # Not wrapped: the command must survive being copied.
+        # Not wrapped, so that the command can be copied.
         self._say(f"  rerun it alone  {result.text('rerun')}", "")
         others = [name for name in cause.cases if name != result.text("case")]
         if others:
@@ -160,7 +160,7 @@ class Report:
 
 
 def _pairs() -> Grid:
-    """Return a grid of names and values, which are folded where they have no blank, never cut."""
+    """Return a grid of names and values; long values are folded, never cut off."""
     grid = Grid.grid(padding=(0, 2))
     grid.add_column()
     grid.add_column(overflow="fold")
@@ -179,7 +179,8 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 def _finding(finding: Table) -> RenderableType:
     grid = _pairs()
-    missed = "  (the case did not get to its own rule)" if finding.flag("not_reached") else ""
+    missed = "  (the client did not get as far as the rule of this case)"
+    missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))
     grid.add_row("  actual", Text(cut(finding.text("actual"), _LONGEST_VALUE), style="red"))
@@ -206,7 +207,7 @@ def _levels(profile: Table) -> tuple[str, str]:
 
 
 def verdict(profile: Table) -> Text:
-    """Return the verdict of a profile as a reader sees it; a plain one is in capitals."""
+    """Return the verdict on a profile, styled; a plain one is in capitals."""
     rank, words = profile.text("rank"), profile.text("verdict")
     head, style = _RANKS[rank]
     beginning = rank if words.startswith(rank) else "conforms"

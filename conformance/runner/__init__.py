@@ -1,1 +1,1 @@
-"""Plays cases with a client and its backend."""
+"""Play cases with a client and a backend."""

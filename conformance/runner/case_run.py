@@ -1,7 +1,8 @@
-"""One case on its stage: a client driven through the steps, its backend recorded beside it.
+"""Play one case: take its steps with the client while the backend is recorded.
 
-Here steps are taken, sleeps are woken, and it is decided when a case is over, be it because nothing
-happens any more or because it goes on without end. `judgement` says afterwards what it means.
+This module takes the steps, ends the sleeps, and decides when a case is over: because everything
+settled, because the client went silent, or because it goes on forever. `verdict.judge` decides
+afterwards what that means.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -35,28 +36,28 @@ from conformance.trace.events import (
 )
 
 _MOST_EVENTS: Final = 2_000
-"""A trace that grows past this many events is a client, or a driver, that goes on without end."""
+"""A client or driver whose trace has more events than this is taken to go on forever."""
 _EVENTS_PER_ATTEMPT: Final = 14
 _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
-"""To connect, to send and to be heard takes three turns."""
+"""To connect, to send and to be recorded takes three round trips."""
 
 
 class Backend(Protocol):
-    """What a stage needs of the backend beside the requests that reach it."""
+    """What a case run needs of the backend, apart from the requests that reach it."""
 
     @property
     def base_url(self) -> str:
-        """Where the client finds it."""
+        """The base URL that the client is given."""
         ...
 
     def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
-        """Append events to the log of the job that was last asked about."""
+        """Append events to the log of the job that was requested last."""
         ...
 
     def open_gate(self, name: str) -> None:
-        """Let whatever waits at a gate go on."""
+        """Send what the backend holds back until this gate is opened."""
         ...
 
 
@@ -64,7 +65,8 @@ class Backend(Protocol):
 class CaseRun:
     """Plays one case.
 
-    `stuck` says what a step waited for in vain, `unanswered` which operations never settled.
+    `stuck` lists the steps that waited in vain, each with the event that never came; `unanswered`
+    the operations that never settled.
     """
 
     case: Case
@@ -73,7 +75,7 @@ class CaseRun:
     recorder: Recorder
     patience: float
     rounds: int = 1
-    """So many round trips lie between a sleep and its automatic wake: an eager client shows."""
+    """Round trips between a sleep and its automatic wake; they expose a client that does not wait."""
     stuck: list[tuple[str, str]] = field(factory=list[tuple[str, str]], init=False)
     unanswered: tuple[str, ...] = field(default=(), init=False)
     _waited: bool = field(default=False, init=False)
@@ -84,7 +86,7 @@ class CaseRun:
     _noted: int = field(default=0, init=False)
     _under_way: int | None = field(default=None, init=False)
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
-    """When each sleep is over: by how many milliseconds the clock has to be advanced for it."""
+    """When each sleep is over, in milliseconds by which the clock has to be advanced in total."""
 
     async def play(self, backend: Backend) -> None:
         """Open the case, take its steps, let it settle, close it."""
@@ -151,15 +153,15 @@ class CaseRun:
         return False
 
     async def _round_trip(self) -> bool:
-        # One that is under way already is as good as another.
+        # If one is already under way, wait for that one.
         number = self.connection.beckon() if self._under_way is None else self._under_way
         return await self._patiently(lambda: self.connection.came_back(number))
 
     async def _calm_down(self) -> None:
-        """Go in lock-step with the driver until nothing happens any more.
+        """Make round trips to the driver until nothing new happens.
 
-        What must not happen must have had its chance to: each round trip is a turn for the client
-        and a turn for the backend.
+        Things that must not happen need time to happen: each round trip gives the client and the
+        backend a turn.
         """
         calm = 0
         while calm < _CALM_ROUNDS and not self.runaway:
@@ -169,11 +171,11 @@ class CaseRun:
             calm = calm + 1 if self._happenings() == seen else 0
 
     def _happenings(self) -> int:
-        """Count what the trace tells of client and backend; the kit and other programs are neither."""
+        """Count the events of client and backend, leaving out the kit and other programs."""
         return len(self.recorder.trace.events) - self.recorder.foreign - self._noted
 
     async def _elapse(self, where: str, step: Elapse) -> bool:
-        """End idle sleeps as they come, up to the time that is to pass."""
+        """End idle sleeps as they come, until the time of the step has passed."""
         left = step.ms
 
         def due() -> list[tuple[int, Slept]]:
@@ -192,7 +194,7 @@ class CaseRun:
         return True
 
     async def _advance(self, where: str, ms: float) -> bool:
-        """Move the driver's clock, once it has read what was sent, and end what is over by then."""
+        """Advance the driver's clock after it has read what was sent, and end the sleeps then due."""
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
@@ -205,7 +207,7 @@ class CaseRun:
         return True
 
     async def _let_settle(self) -> None:
-        """Give every operation its answer and every expected event its time."""
+        """Wait until every operation has settled and every expected event has come or cannot come."""
         assertions = (*self.case.premise, *(each.assertion for each in self.case.expect))
         awaited = [name for each in assertions for name in each.awaited]
 
@@ -241,9 +243,10 @@ class CaseRun:
         return seen()
 
     def _in_vain(self, name: str) -> bool:
-        """Tell that an event will not come any more, but for what is already on its way.
+        """Tell whether an event will not come any more, unless it is already on its way.
 
-        A client whose operations have all settled does nothing by itself; only ends may be late.
+        When all its operations have settled, a client starts nothing new; only the ends of
+        exchanges and connections may still arrive.
         """
         return not self.connection.unanswered and not name.endswith(_LATE)
 
@@ -258,13 +261,13 @@ class CaseRun:
 
     @property
     def hung(self) -> bool:
-        """Whether the watchdog ended the case: it was not over, and nothing happened any more."""
+        """Whether the watchdog ended the case: the client went silent before the case was over."""
         alive = self.connection.broken is None and not self.runaway
         return alive and self._waited and bool(self.unanswered or self.stuck)
 
     @property
     def runaway(self) -> bool:
-        """Whether the trace has grown beyond all bounds."""
+        """Whether the trace has grown beyond its limits."""
         if self.recorder.overfull:
             return True
         attempts = self.case.config.get("max_attempts", 0)
@@ -292,10 +295,10 @@ class CaseRun:
                 pass
 
     def _quiet_after(self, rounds: int) -> None:
-        """Note when everything that was sent before a wait settled must have arrived.
+        """Record `Quiet` once everything that was sent before a wait settled must have arrived.
 
-        Bytes on the loopback interface are there as soon as they are sent; the backend needs a
-        few turns to accept, to read and to record them.
+        Bytes on the loopback interface arrive as soon as they are sent; the backend needs a few
+        round trips to accept, read and record them.
         """
         self._under_way = None
         if self.runaway:

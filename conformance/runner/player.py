@@ -1,7 +1,6 @@
-"""Playing one case with one driver: from the assignment to the result.
+"""Play one case with one driver and return its result.
 
-This is where a case gets its nonces, its backend and its verdict, and where it turns out that it
-does not apply to a client.
+Here a case gets its nonces, its backend and its verdict, and is left out if it does not apply.
 """
 
 import time
@@ -32,13 +31,13 @@ from conformance.words import PROBED, VIRTUAL_CLOCK
 from mock_server import ScenarioError
 
 ASLEEP: Final = (
-    f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit ends none of them; "
-    f"declare {VIRTUAL_CLOCK}, or sleep for real and announce nothing"
+    f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit does not end them; "
+    f"declare {VIRTUAL_CLOCK}, or really sleep and announce nothing"
 )
 _HELLO_FACTOR: Final = 4
-"""The start of a driver, which may have to load a lot, deserves so many times the patience."""
+"""How many times the patience a silent driver has to start: it may have to load a lot."""
 _HELLO_MOST: Final = 8
-"""And at the most so many times, whatever it does meanwhile."""
+"""How many times the patience it has to start at most, even if it is busy."""
 
 
 @frozen
@@ -52,15 +51,15 @@ class Assignment:
 
 @frozen
 class Rules:
-    """What a client is judged by. `strict` lets proposals count outside `hardened` as well."""
+    """The rules that count in a run. With `strict`, proposals count under every profile."""
 
     known: Mapping[str, Requirement] = field(factory=load_requirements)
     strict: bool = False
     version: str = ""
-    """Rules that are newer than this version of the specification do not count; empty: all do."""
+    """Rules newer than this version of the specification do not count; if empty, all count."""
 
     def judged(self, result: CaseResult, play: Play) -> CaseResult:
-        """Return `result` with what a play comes to under these rules."""
+        """Return `result` with the verdict and the findings of a play under these rules."""
         if why := does_not_apply(play):
             return evolve(result, verdict=Verdict.NOT_APPLICABLE, reason=why, findings=())
 
@@ -76,16 +75,16 @@ class Rules:
 
 @frozen
 class Played:
-    """A result, the play that it was judged from, and the rules that it was judged by."""
+    """A result, with the play and the rules that it comes from."""
 
     result: CaseResult
     play: Play
     rules: Rules
     hung: bool = False
-    """Whether the case ended only because nothing happened any more."""
+    """Whether the case ended only because the client went silent."""
 
     def again(self) -> CaseResult:
-        """Judge once more: a request may have come since the case was closed."""
+        """Judge again: a request may have arrived after the case was closed."""
         if not self.play.trace.events:
             return self.result
         return self.rules.judged(self.result, self.play)
@@ -93,7 +92,7 @@ class Played:
 
 @define
 class Player:
-    """Plays assignments with the drivers of one client, all in the same time."""
+    """Plays assignments with the drivers of one client, all in one time mode."""
 
     backends: Backends
     identity: Identity
@@ -166,7 +165,7 @@ class Player:
         return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))
 
     def _unseen(self, case: Case) -> str:
-        """Say what the HTTP stack under the client lacks for a case, or nothing."""
+        """Say what the client's HTTP stack cannot do that a case needs; empty if it can do all."""
         needs = [need for need in case.needs if need in PROBED]
         return "" if self.stack is None else self.stack.lacking(needs)
 
@@ -181,7 +180,7 @@ class Player:
         return Played(unplayed, _nothing(assignment), self.rules)
 
     def without_driver(self, assignment: Assignment, error: DriverUnusable) -> Played:
-        """Judge a case whose driver could not be started again: it fails, the driver is known."""
+        """Fail a case whose driver could not be started again, although it has worked before."""
         play = evolve(_nothing(assignment), broken=f"the driver {error}")
         unplayed = self.rules.judged(_unplayed(assignment, Verdict.FAIL, ""), play)
         return Played(unplayed, play, self.rules, hung=isinstance(error, DriverSilent))
@@ -205,7 +204,7 @@ async def driver_of(
             await _introduce(connection, patience, mode or TimeMode.VIRTUAL)
             yield connection
         except DriverUnusable as error:
-            # Out of the group it would come as an exception group.
+            # Raised inside the task group, it would arrive as an exception group.
             failure = error
         finally:
             await connection.stop()

@@ -1,8 +1,8 @@
-"""The start-up probe: whether the client tells a body that was cut off from one that ended.
+"""The start-up probe: find out whether the client can tell a truncated body from a complete one.
 
-Some HTTP stacks cannot, and no rule asks it of them, so no client is judged by it: cases that
-depend on it do not apply where it cannot. It shows in the budget. With one attempt allowed, a break
-and a refused reopen are one failure too many; a clean end after progress is no failure at all.
+Some HTTP stacks cannot, and no rule requires it, so clients are not judged by it: cases that need it
+do not apply to such a client. The budget reveals it. With one attempt allowed, a break followed by a
+refused reopen is one failure too many, but a clean end after progress is not a failure.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +24,7 @@ _CUT: Final = {
 _CASE: Final = """
 id = "probe.{name}"
 requires = ["ARK-BUD-3"]
-why = "A cut body that looks like a clean end costs no attempt."
+why = "A truncated body that looks like a clean end costs no attempt."
 needs = ["config.backoff"]
 config = {{ initial_ms = 10, max_attempts = 1 }}
 server.stream = [
@@ -39,12 +39,12 @@ requests = {{ create = 1 }}
 
 
 def worth_probing(cases: Iterable[Case]) -> bool:
-    """Tell whether any case depends on it."""
+    """Tell whether any case depends on the result of the probe."""
     return any(set(case.needs) & set(PROBED) for case in cases)
 
 
 async def probe(player: Player, connection: DriverConnection, profiles: Sequence[str]) -> Stack:
-    """Find out with a driver that was just started; never fails, at worst nothing is known."""
+    """Probe a client whose driver was just started; never fails, but the result may be unknown."""
     declared = player.identity.profiles
     profile = next((name for name in declared if name in profiles), declared[0])
     if "config.backoff" not in player.identity.capabilities:
@@ -59,7 +59,7 @@ async def probe(player: Player, connection: DriverConnection, profiles: Sequence
         played = await player.play(Assignment(0, case, profile), connection)
         settled = played.result.trace.first("wait.settled")
         sights[name] = _sight(settled.fact if settled is not None else None)
-    why = "the client did neither" if Sight.UNKNOWN in sights.values() else ""
+    why = "its wait() neither resolved nor gave up" if Sight.UNKNOWN in sights.values() else ""
     return Stack(sights, why)
 
 

@@ -1,7 +1,7 @@
-"""A whole run: which cases play under which profiles, in how many lanes, with which drivers.
+"""Play a whole run: the chosen cases under the chosen profiles, in parallel lanes.
 
-Drivers that die are started again. A request may come late, so every result is judged again when
-the run is over. A run that is stopped keeps what it has, and says what it has not.
+Drivers that die are started again. A request may arrive late, so every result is judged again at
+the end of the run. A run that is stopped keeps its results and reports how many are missing.
 """
 
 import math
@@ -35,9 +35,9 @@ from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import IN_VIRTUAL_TIME, TimeMode, Timing
 
 PATIENCE: Final = 5.0
-"""Seconds of silence after which nothing more is expected to happen."""
+"""Seconds of silence after which the kit stops waiting."""
 _TRUST: Final = 5
-"""A driver that worked before may hang in so many times as many templates before a run stops."""
+"""How many times more templates may hang before the run stops if the driver has worked before."""
 
 
 @frozen(kw_only=True)
@@ -51,28 +51,28 @@ class Plan:
     isolate: bool = False
     patience: float = PATIENCE
     max_hung: int | None = None
-    """Once so many templates have hung, the rest is not played; None: none is too many."""
+    """The run stops when this many templates have hung; None: it never stops for that."""
     only_if_useless: bool = False
-    """Whether `max_hung` counts only cases in a row, and more of them once any has ended."""
+    """Whether only cases that hang in a row count, and more are allowed once a case has ended."""
     rounds: int = 1
-    """Round trips between a sleep and its automatic wake: more of them catch more eagerness."""
+    """Round trips between a sleep and its automatic wake; more catch more clients that do not wait."""
     time: TimeMode | None = None
-    """Whose time to judge by; None: virtual where the driver has it, else scaled."""
+    """The time mode; None: virtual if the driver supports it, otherwise scaled."""
     strict: bool = False
-    """Whether proposals count outside the profile `hardened` as well."""
+    """Whether proposals count under every profile, not only under `hardened`."""
     version: str = ""
-    """The version of the specification whose rules count, and no newer ones; empty: all of them."""
+    """Rules newer than this version of the specification do not count; if empty, all count."""
     draw: Draw = draw
     """Where the nonces of the cases come from."""
     note: Callable[[str], None] = lambda _: None
-    """Called with what a reader should know before the first result."""
+    """Called with remarks that the user should see before the first result."""
     wanted: Callable[[Case], bool] = lambda _: True
-    """Asked right before a case is played: one that is not wanted any more is left out."""
+    """Called right before a case is played; the case is left out if this returns False."""
 
 
 @frozen(kw_only=True)
 class Outcome:
-    """What a run came to, in the order of the catalogue, profile by profile."""
+    """The results of a run, profile by profile, in the order of the case files."""
 
     identity: Identity
     results: Sequence[CaseResult]
@@ -80,18 +80,18 @@ class Outcome:
     stopped: str = ""
     """Why the run ended early; empty if it is complete."""
     left: int = 0
-    """How many cases were not played for that, under profiles that the driver declares."""
+    """How many cases were not played because of that, under profiles that the driver declares."""
     interrupted: bool = False
-    """Whether it ended early because the kit was told to."""
+    """Whether the user or a signal ended the run early."""
     total: int = 0
-    """How many cases there were to play, under profiles that the driver declares."""
+    """How many cases were to be played, under profiles that the driver declares."""
     timing: Timing = IN_VIRTUAL_TIME
     stack: Stack | None = None
     """What the start-up probe found, if a case needed it."""
 
 
 def assignments(plan: Plan) -> Sequence[Assignment]:
-    """Return everything that is to run, profile by profile."""
+    """Return everything that is to be played, profile by profile."""
     chosen = (
         (case, profile)
         for profile in plan.profiles
@@ -102,7 +102,7 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
 
 
 async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
-    """Play a plan; raises DriverUnusable when there is no driver to speak to."""
+    """Play a plan; raises DriverUnusable if the first driver cannot be used."""
     course = Run(plan, on_result)
     await course.play()
     return course.outcome()
@@ -110,14 +110,14 @@ async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
 
 @define
 class Run:
-    """One run, to be asked for its outcome when it is over, or when it was cancelled."""
+    """One run. Call `outcome` when it is over or was cancelled."""
 
     plan: Plan
     on_result: Callable[[CaseResult], None]
     chosen: Sequence[Assignment] = field(init=False)
     queue: Iterator[Assignment] = field(init=False)
     player: Player | None = None
-    """How every lane plays; the first driver that says hello decides."""
+    """How every lane plays; settled with the first driver that answers hello."""
     unusable: DriverUnusable | None = None
     stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])
@@ -133,9 +133,9 @@ class Run:
         self.queue = iter(self.chosen)
 
     async def play(self) -> None:
-        """Play everything; raises DriverUnusable when there is no driver to speak to."""
+        """Play everything; raises DriverUnusable if the first driver cannot be used."""
         if not math.isfinite(self.plan.patience):
-            raise UsageError("patience", f"{self.plan.patience} is not a number of seconds")
+            raise UsageError("patience", f"{self.plan.patience} is not a finite number of seconds")
         async with (
             Backends.opened(len(self.chosen), self.plan.note) as backends,
             anyio.create_task_group() as group,
@@ -146,9 +146,9 @@ class Run:
             raise self.unusable
 
     def outcome(self, interrupted: str = "") -> Outcome:
-        """Return what the run came to; raises DriverUnusable if it has not even begun."""
+        """Return the results so far; raises DriverUnusable if the run has not begun."""
         if self.player is None:
-            raise DriverUnusable(interrupted or "was never asked anything: no case was chosen")
+            raise DriverUnusable(interrupted or "was not started: no case was chosen")
         declared = [a for a in self.chosen if a.profile in self.player.identity.profiles]
         left = sum(1 for each in declared if each.place not in self.results)
         stopped = (self.stopped or interrupted) if left else ""
@@ -164,28 +164,28 @@ class Run:
         )
 
     def next(self) -> Assignment | None:
-        """Return what is to be played next, unless there is nothing to play it with."""
+        """Return what to play next; None if nothing is left or the run has stopped."""
         if self.unusable is not None or self.stopped:
             return None
         wanted = self.plan.wanted
         return next((each for each in self.queue if wanted(each.case)), None)
 
     def keep(self, assignment: Assignment, played: Played) -> None:
-        """Keep a result and tell whatever follows the run."""
+        """Keep a result and pass it to `on_result`."""
         self.results[assignment.place] = played
         self._count(assignment.case, played)
         self.on_result(played.result)
 
     def tell_of_sleeps(self, connection: DriverConnection) -> None:
-        """Say, once in a run, that sleeps are announced which the kit does not end."""
+        """Tell the user, once per run, that the driver announces sleeps that the kit does not end."""
         if connection.announced and not self._asleep:
             self._asleep = True
             self.plan.note(ASLEEP)
 
     def _count(self, case: Case, played: Played) -> None:
-        """Count templates that hang: a client that does not come to an end takes all the patience.
+        """Count templates that hang, because each costs the whole patience, and stop the run if due.
 
-        Crashes and endless loops are verdicts like any other, and quick ones.
+        Crashes and endless loops are not counted: they are found quickly.
         """
         template = case.id.partition("[")[0]
         gaps = self.player.identity.declared_gaps if self.player is not None else ()
@@ -197,11 +197,11 @@ class Run:
             self._hung.clear()
         most = self.plan.max_hung
         if most is not None and len(self._hung) >= most * (_TRUST if self._useful else 1):
-            hung = f"{len(self._hung)} cases hung, for {self.plan.patience:g} s each"
-            self.stopped = hung + (" and in a row" if self.plan.only_if_useless else "")
+            row = " in a row" if self.plan.only_if_useless else ""
+            self.stopped = f"{len(self._hung)} cases{row} hung for {self.plan.patience:g} s each"
 
     async def begin(self, connection: DriverConnection, backends: Backends) -> Player:
-        """Settle with the first driver how to play; raises DriverUnusable."""
+        """Decide with the first driver how to play; raises DriverUnusable."""
         async with self.beginning:
             if self.player is None:
                 identity = connection.introduced()
@@ -224,13 +224,13 @@ class Run:
 
 @define
 class _Lane:
-    """Plays one case after the other, with a new driver whenever one is spent."""
+    """Plays one case after the other, with a new driver whenever one cannot be used any more."""
 
     course: Run
     backends: Backends
 
     async def work(self) -> None:
-        """Play assignments until there are none."""
+        """Play assignments until none is left."""
         following = self.course.next()
         plan = self.course.plan
         while following is not None:
@@ -240,7 +240,7 @@ class _Lane:
                     first = self.course.player is None
                     player = await self.course.begin(connection, self.backends)
                     if first and (connection.broken or connection.unanswered):
-                        continue  # the probe has worn it out
+                        continue  # the probe left this driver unusable
                     following = await self._play_with(player, connection, assignment)
             except DriverUnusable as error:
                 if self.course.player is None:
@@ -252,7 +252,7 @@ class _Lane:
     async def _play_with(
         self, player: Player, connection: DriverConnection, assignment: Assignment
     ) -> Assignment | None:
-        """Play with one driver as long as it lasts; return what is left to another one."""
+        """Play with one driver as long as possible; return the assignment for the next driver."""
         following: Assignment | None = assignment
         while following is not None:
             self.course.keep(following, await player.play(following, connection))

@@ -9,12 +9,12 @@ from attrs import frozen
 from conformance.words import PROBED
 
 _FRAMING: Final[Mapping[str, str]] = {PROBED[0]: "chunked", PROBED[1]: "Content-Length"}
-"""How the end of a body is marked, by the word that a case can need."""
+"""How the end of a body is marked, by the name that a case uses in `needs`."""
 _ABILITY: Final = "tell a truncated body from a complete one"
 
 
 class Sight(Enum):
-    """Whether a body that was cut off looks cut off to a client."""
+    """Whether a client can see that a body was truncated; the values are written to `run.json`."""
 
     TOLD = "told from a clean end"
     MISSED = "taken for a clean end"
@@ -30,18 +30,20 @@ _ANSWER: Final[Mapping[Sight, str]] = {
 
 @frozen
 class Stack:
-    """What was found, by the words that a case can need; `why` says why something was not."""
+    """What the probe found, by the names used in `needs`; `why` explains what is unknown."""
 
     sights: Mapping[str, Sight]
     why: str = ""
 
     def lacking(self, needs: Sequence[str]) -> str:
-        """Say why cases that need these do not apply, or nothing."""
+        """Say why cases with these needs do not apply; empty if they apply."""
         for need in needs:
             sight = self.sights.get(need, Sight.UNKNOWN)
             if sight is not Sight.TOLD:
-                why = f": {self.why}" if sight is Sight.UNKNOWN and self.why else ""
-                return f"the client's HTTP stack lacks {need}, a cut body is {sight.value}{why}"
+                if sight is Sight.MISSED:
+                    return f"the client's HTTP stack lacks {need}: it cannot {_ABILITY}"
+                why = f": {self.why}" if self.why else ""
+                return f"the kit could not find out whether the client has {need}{why}"
         return ""
 
     def __str__(self) -> str:

@@ -1,7 +1,7 @@
-"""Telling a trace: every event as one line that a human reads, with who did it.
+"""Describe each event of a trace in one readable line, and name the party that caused it.
 
-Texts are whole: what shows them hides secrets first and cuts them then, so that no half of a secret
-is left over.
+These lines are not shortened here. A report hides secrets first and shortens afterwards, so that
+half a secret is never left over.
 """
 
 import json
@@ -38,7 +38,7 @@ STRANGER: Final = "stranger"
 
 
 def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
-    """Return who did it: client, backend, application (through the driver) or kit."""
+    """Return which party caused it: client, backend, application (through the driver) or kit."""
     match fact:
         case Connected() | Requested() | Slept() | SleepEnded():
             return CLIENT
@@ -59,7 +59,7 @@ def actor(fact: Fact) -> str:  # noqa: PLR0911 - one arm per kind of fact
 
 
 def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
-    """Say what happened, whole: it may be long, and holds what a client said as it is."""
+    """Describe what happened, in full: the text may be long and quotes the client unchanged."""
     match fact:
         case Connected(connection=connection):
             return f"opens connection {connection}"
@@ -78,7 +78,7 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
         case Closed(connection=connection, how=how):
             return f"closes connection {connection}: {how}"
         case Called(operation=operation):
-            return f"asks for {operation}"
+            return f"calls {operation}"
         case Settled(operation=operation, ok=ok, failure=None):
             return f"{operation} succeeds  {_dumped(ok)}" if ok else f"{operation} succeeds"
         case Settled(operation=operation, failure=failure):
@@ -88,16 +88,16 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
         case CallbackRan(name=name, data=data):
             return f"callback {name}  {_dumped(data)}"
         case Slept(n=n, ms=ms, purpose=purpose):
-            what = "sets a timer" if purpose == "idle" else "backs off"
-            return f"{what} of {ms:g} ms (sleep {n})"
+            what = "sets an idle timer of" if purpose == "idle" else "backs off for"
+            return f"{what} {ms:g} ms (sleep {n})"
         case Woken(n=n):
             return f"lets sleep {n} end"
         case SleepEnded(n=n, why=why):
             return f"sleep {n} ends: {why}"
         case Quiet():
-            return "has seen whatever was sent before wait settled"
+            return "has received everything that the client sent before wait settled"
         case Stranger(method=method, path=path):
-            return f"{method} {path}  of another program: refused, not judged"
+            return f"{method} {path}  from another program: refused, not judged"
         case Noted(text=text):
             return text
         case _:
@@ -105,12 +105,12 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
 
 
 def line(event: Event) -> str:
-    """Return one line of a timeline: number, actor, what happened, cut where it is long."""
+    """Return one line of a timeline: number, actor, what happened; shortened if it is long."""
     return timeline(event.seq, actor(event.fact), tell(event.fact))
 
 
 def timeline(seq: int, who: str, text: str, longest: int = _LONGEST) -> str:
-    """Return one line of a timeline from what a saved run has of an event."""
+    """Return one line of a timeline, from the fields that a saved run keeps of an event."""
     plain = visible(text).replace("\n", " ").replace("\t", " ")
     return cut(f"{seq:>4}  {who:<11}  {plain}", longest)
 
@@ -120,7 +120,7 @@ def _dumped(value: Json) -> str:
 
 
 def arrow(fact: Fact) -> str | None:
-    """Return to whom something goes, for a picture; None for what stays with who did it."""
+    """Return the party at the other end of an arrow in a diagram; None if nothing was sent."""
     match fact:
         case Connected() | Requested():
             return BACKEND

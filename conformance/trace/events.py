@@ -1,10 +1,10 @@
-"""The one ordered trace of a case: what the wire showed, what the driver said, what the kit did.
+"""The ordered trace of a case: what the wire showed, what the driver reported, what the kit did.
 
-It knows the closed set of things that can happen and the name by which a case refers to each
-(`stream#2.frame#1`, `callback.log#2`, `wait.settled`). It refuses to know what should happen.
+This module lists everything that can happen, and gives each event the name by which a case refers
+to it (`stream#2.frame#1`, `callback.log#2`, `wait.settled`). What should happen is in `expect`.
 
-Order is the order of causes. The kit reads what the driver has already written before it records a
-request, so a callback that ran before a request stands before it.
+Causes come before effects. Before it records a request, the kit reads everything that the driver
+has already written, so a callback that ran before a request is also recorded before it.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -38,7 +38,10 @@ class Connected:
 
 @frozen
 class Requested:
-    """A whole request arrived. `headers` have lower-case names; `body` is text, bytes replaced."""
+    """A complete request arrived.
+
+    `headers` have lower-case names; in `body`, bytes that are not UTF-8 are replaced.
+    """
 
     route: str
     attempt: int
@@ -49,7 +52,7 @@ class Requested:
     connection: int
 
     def header(self, name: str) -> str | None:
-        """Return the first value of the header called `name`, or None."""
+        """Return the first value of the header `name`, or None."""
         return next((value for key, value in self.headers if key == name), None)
 
 
@@ -64,7 +67,7 @@ class Responded:
 
 @frozen
 class Framed:
-    """The backend sent one frame, or one piece that a script calls a frame; `data` is its bytes."""
+    """The backend sent one frame, or a piece that the case counts as one; `data` is its bytes."""
 
     route: str
     attempt: int
@@ -86,7 +89,7 @@ class Ended:
 
 @frozen
 class Closed:
-    """A connection was closed; `exchanges` are the exchanges that it had carried."""
+    """A connection was closed; `exchanges` are the exchanges that it carried."""
 
     connection: int
     how: str
@@ -96,14 +99,14 @@ class Closed:
 
 @frozen
 class Called:
-    """The kit asked the driver for an operation."""
+    """The kit told the driver to start an operation."""
 
     operation: str
 
 
 @frozen
 class Failure:
-    """How an operation failed: the kind is judged, the message never."""
+    """How an operation failed. Only the kind and the code are judged, never the message."""
 
     kind: str
     code: int | None
@@ -112,7 +115,7 @@ class Failure:
 
 @frozen
 class Settled:
-    """The driver answered for an operation, with a result or a failure."""
+    """The driver reported the result or the failure of an operation."""
 
     operation: str
     ok: Mapping[str, Json]
@@ -121,7 +124,7 @@ class Settled:
 
 @frozen
 class CallbackRan:
-    """The driver's application was called back; `data` has the wire's names."""
+    """A callback of the driver's application ran; `data` uses the names of the wire."""
 
     name: str
     data: Json
@@ -129,7 +132,7 @@ class CallbackRan:
 
 @frozen
 class Slept:
-    """The client wants to sleep; `n` is the driver's number of that sleep."""
+    """The client wants to sleep; `n` is the number that the driver gave this sleep."""
 
     n: int
     ms: float
@@ -153,12 +156,12 @@ class SleepEnded:
 
 @frozen
 class Quiet:
-    """Whatever the client had sent before the last wait settled has arrived by now."""
+    """Everything that the client sent before the last wait settled has arrived by now."""
 
 
 @frozen
 class Stranger:
-    """A request of another program reached the backend. It was refused, and is never judged."""
+    """A request from another program reached the backend. It was refused and is never judged."""
 
     method: str
     path: str
@@ -166,7 +169,7 @@ class Stranger:
 
 @frozen
 class Noted:
-    """A line for the reader: a log of the driver, a step of the kit. Never judged."""
+    """A line for the reader, such as a log line of the driver or a step of the kit; never judged."""
 
     who: str
     text: str
@@ -194,7 +197,7 @@ F = TypeVar("F", bound=Fact)
 
 @frozen
 class Event:
-    """One entry of a trace. `at` is in seconds since its start: for the reader, never judged."""
+    """One entry of a trace. `at` is in seconds since its start."""
 
     seq: int
     at: float
@@ -229,7 +232,7 @@ class Trace:
         return event
 
     def first(self, name: str) -> Event | None:
-        """Return the first event called `name`, or None."""
+        """Return the first event with the name `name`, or None."""
         return self._first.get(name)
 
     def of(self, kind: type[F]) -> Iterator[tuple[Event, F]]:

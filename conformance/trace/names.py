@@ -1,7 +1,7 @@
-"""The names by which a case refers to events of a trace.
+"""Check the names by which a case refers to events of a trace.
 
-It knows which names can occur at all, so that a slip in a case is an error when the case is read,
-and not a wait for something that cannot come. It refuses to know any trace.
+A name that can never occur is an error when the case is read. Otherwise a typo would make the kit
+wait for an event that cannot come.
 """
 
 import re
@@ -24,7 +24,7 @@ _OPERATION: Final = re.compile(
 
 
 def check_reference(where: str, reference: str, operations: Iterable[str]) -> str:
-    """Return `reference` if it can name an event; raises ReadingError that says what would."""
+    """Return `reference` if it can name an event; raises ReadingError with an example if not."""
     if _SLEEP.fullmatch(reference):
         return reference
     if found := _CALLBACK.fullmatch(reference):

@@ -1,1 +1,1 @@
-"""From what a case found to an exit status."""
+"""Turn the trace of a case into findings, verdicts and an exit status."""

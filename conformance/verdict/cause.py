@@ -1,9 +1,9 @@
-"""Why a case did not get to its own rule: the rule that the client broke on the way there.
+"""Find out why a case did not get as far as its own rule: which rule the client broke before.
 
-A case names what the client must have done before its rule can be judged. Where that did not
-happen, the reason is the first thing that went wrong: an operation that settled although it should
-have gone on, or a client that did not answer to what the backend had just done. Which rule that
-breaks follows from what the backend did last.
+A case names what the client must have done before its rule can be judged. If that did not happen,
+the cause is the first thing that went wrong: an operation that settled when it should have gone on,
+or a client that did not react to what the backend had just done. The rule that was broken follows
+from what the backend did last.
 """
 
 from collections.abc import Mapping
@@ -44,19 +44,19 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
     Kind.UNKNOWN: "ARK-EVT-8",
     Kind.PING: "ARK-EVT-5",
 }
-"""The rule about each kind of frame that a client skips, the likeliest to stop it first."""
+"""The rule about each kind of frame that a client must skip, the likeliest to stop it first."""
 _ADDRESSES: Final = frozenset({"ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", "ARK-WIR-13"})
 _REDIRECT: Final = 300
 _REFUSED: Final = 400
 _SERVER_ERROR: Final = 500
 _NOT_FOUND: Final = 404
 _MARGIN: Final = 10
-"""So many opens more than the budget allows are not a slip of one."""
+"""This many opens more than the budget allows are more than an off-by-one mistake."""
 
 
 @frozen
 class Cause:
-    """The rule that the client broke, and what shows it."""
+    """The rule that the client broke, and the evidence for it."""
 
     rule: str
     divergence: Divergence
@@ -65,9 +65,9 @@ class Cause:
 def cause_of(
     case: Case, trace: Trace, profile: str, missing: Divergence, awaited: str = ""
 ) -> Cause | None:
-    """Return why `missing` did not come about; None where no rule explains it.
+    """Return why `missing` did not happen; None if no rule explains it.
 
-    `awaited` is the event that was missed, where it is one.
+    `awaited` is the event that was missing, if it was an event.
     """
     settled = _unexpected(case, trace)
     until = trace.events if settled is None else trace.events[: settled.seq]
@@ -78,17 +78,18 @@ def cause_of(
         return None
     if settled is None:
         last = until[-1] if until else None
-        after = f"after {past}" if past.route else "the client sent no request"
-        return Cause(rule, Divergence(missing.expected, f"it never came: {after}", last))
+        after = f"it never came after {past}" if past.route else "the client sent no request"
+        return Cause(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only operations that settled are unexpected"
     failure = fact.failure
     how = "resolved" if failure is None else f"failed: {failure.kind} ({failure.message})"
-    return Cause(rule, Divergence(missing.expected, f"{fact.operation} {how}, {past}", settled))
+    when = f"after {past}" if past.route else "before any request"
+    return Cause(rule, Divergence(missing.expected, f"{fact.operation} {how} {when}", settled))
 
 
 def went_on(case: Case, trace: Trace) -> Cause | None:
-    """Return why the client opened the stream again after it had handed on the last event."""
+    """Return the cause if the client opened the stream again after delivering the last event."""
     rule = ""
     for event in trace.events:
         match event.fact:
@@ -97,7 +98,7 @@ def went_on(case: Case, trace: Trace) -> Cause | None:
             case Called(operation=operation) if operation.startswith("wait"):
                 rule = ""
             case Requested(route="stream") if rule:
-                expected = "nothing of wait after the last event of the job"
+                expected = "wait does nothing more after the last event of the job"
                 return Cause(rule, Divergence(expected, "the stream was opened again", event))
             case _:
                 pass
@@ -105,12 +106,12 @@ def went_on(case: Case, trace: Trace) -> Cause | None:
 
 
 def left_early(case: Case, trace: Trace) -> Event | None:
-    """Return the event by which an operation left the case before its end, if one did.
+    """Return the event with which an operation settled too early for the case, if one did.
 
-    An operation that the case judges has not left it, however it settled. Neither has one that gave
-    up, since the number of opens shows what that means, nor a wait that was told the end or took
-    something for it, nor one that had gone on before where the same happened, nor one that found
-    fault with a stream in which only the case can know a fault.
+    The following do not count as too early: an operation whose result the case judges itself; one
+    that gave up, because the number of opens tells what that means; a wait that received the end of
+    the job or mistook something for it; a wait that had survived the same thing before; and a wait
+    that failed with `protocol` when only the case can know whether the stream was at fault.
     """
     settled = _unexpected(case, trace)
     if settled is None or not isinstance(settled.fact, Settled) or _has_given_up(settled):
@@ -129,15 +130,15 @@ def left_early(case: Case, trace: Trace) -> Event | None:
 
 
 def never_began(trace: Trace) -> bool:
-    """Tell whether there was a wait, and never a request of any kind."""
+    """Tell whether `wait()` was called but no request of any kind was sent."""
     past = Past.of(trace.events, "")
     return past.calls("wait") > 0 and not past.calls("abort") and not past.requests
 
 
 def _missed_the_stream(past: Past, case: Case) -> bool:
-    """Tell whether a wait settled without the stream that the case has for it.
+    """Tell whether a wait settled without reading the stream of the case.
 
-    It resolved without being told the end of the job, or failed before it had opened the stream.
+    Either it resolved without receiving the end of the job, or it failed before it opened the stream.
     """
     if past.settled is None or not past.settled.operation.startswith("wait"):
         return False
@@ -148,7 +149,7 @@ def _missed_the_stream(past: Past, case: Case) -> bool:
 
 
 def _was_told_to(past: Past, case: Case) -> bool:
-    """Tell whether a wait failed because the case aborted it, or let its callback fail."""
+    """Tell whether a wait failed because the case aborted it or made its callback fail."""
     match past.failure:
         case "aborted":
             return past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
@@ -159,7 +160,7 @@ def _was_told_to(past: Past, case: Case) -> bool:
 
 
 def overran(case: Case, trace: Trace) -> bool:
-    """Tell whether the client goes on long after its budget must have been spent."""
+    """Tell whether the client went on long after its budget must have been exhausted."""
     limit = case.config.get("max_attempts")
     settled = any(fact.operation.startswith("wait") for _, fact in trace.of(Settled))
     if not isinstance(limit, int) or settled:
@@ -170,7 +171,7 @@ def overran(case: Case, trace: Trace) -> bool:
 
 
 def rule_of_a_callback(event: Event, trace: Trace) -> str:
-    """Return the rule that a callback breaks which ran in the place of another."""
+    """Return the rule that is broken by a callback that ran instead of another."""
     name = event.fact.name if isinstance(event.fact, CallbackRan) else ""
     before = frames_of(trace.events[: event.seq])
     pinged = [CALLBACK_OF.get(frame.type) for frame in before if frame.kind is Kind.PING]
@@ -178,7 +179,7 @@ def rule_of_a_callback(event: Event, trace: Trace) -> str:
 
 
 def rule_of_a_delay(event: Event, trace: Trace, profile: str) -> str:
-    """Return the rule that a delay breaks, by what it followed."""
+    """Return the rule that a wrong delay breaks, which depends on what happened before it."""
     past = Past.of(trace.events[: event.seq], profile)
     if any(_has_given_up(each) for each in past.events):
         return "ARK-BUD-6"
@@ -200,7 +201,7 @@ def _has_given_up(event: Event) -> bool:
 
 
 def _unexpected(case: Case, trace: Trace) -> Event | None:
-    """Return the first operation that settled in a way that the case does not expect."""
+    """Return the first settling of an operation that the case does not expect."""
     expected: dict[str, Assertion] = {
         each.assertion.word: each.assertion
         for each in case.expect
@@ -223,19 +224,19 @@ def _unexpected(case: Case, trace: Trace) -> Event | None:
             right = fact.failure is None and not operation.startswith("wait")
         if not right:
             return event
-        # As it should, but the last wait has no business to settle before the premise is met.
+        # The result is as expected, but the last wait must not settle before the premise is met.
         early = event if operation.startswith("wait") else early
     later = () if early is None else trace.events[early.seq :]
     return None if any(_goes_on(event) for event in later) else early
 
 
 def _goes_on(event: Event) -> bool:
-    """Tell whether the kit asked for another operation, so that the case was not over yet."""
+    """Tell whether the kit called another operation, so that the case was not over yet."""
     return isinstance(event.fact, Called) and event.fact.operation != "close"
 
 
 def _rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per route
-    """Return the rule that the past explains."""
+    """Return the broken rule that follows from the past, if one does."""
     if past.requests and past.requests[-1].route not in ROUTES and past.route != "stream":
         return next((rule for rule in case.requires if rule in _ADDRESSES), "ARK-WIR-6")
     if past.settled is not None and past.settled.operation.startswith("cancel"):
@@ -264,7 +265,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
 
 
 def _unheeded_abort(past: Past, case: Case) -> str | None:
-    """Return the rule about an abort that the running `wait()` did not heed."""
+    """Return the rule that is broken if the running `wait()` ignored an abort."""
     aborted = past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
     if not aborted or past.failure == "aborted":
         return None
@@ -274,7 +275,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
 
 
 def _of_a_cancel(past: Past) -> str:
-    """Return the rule of a cancel that was not sent, or that settled in the wrong way."""
+    """Return the rule broken by a cancel that was not sent or settled wrongly."""
     sent = past.count("cancel")
     if past.failure or not sent:
         return "ARK-CAN-2"
@@ -296,7 +297,7 @@ def _of_the_create(past: Past) -> str:  # noqa: PLR0911 - one arm per rule
     if past.settled is None and past.pending("start"):
         return "ARK-CRE-1"
     if past.failure == "transport" and past.calls("wait") and past.ended is not None:
-        return "ARK-BUD-1"  # the job is there, and its stream could not be opened
+        return "ARK-BUD-1"  # the job exists, but its stream could not be opened
     if past.failure:
         return "ARK-CRE-1"
     if past.calls("wait"):
@@ -327,7 +328,7 @@ def _of_the_stream(past: Past, case: Case) -> str | None:
 
 
 def _exceeded(past: Past, case: Case) -> bool:
-    """Tell whether there were more opens in a row without a frame than the budget has."""
+    """Tell whether there were more opens in a row without a frame than the budget allows."""
     budget = case.config.get("max_attempts")
     marks = [event.seq for event in past.events if isinstance(event.fact, Framed | Called)]
     row = sum(
@@ -372,7 +373,7 @@ def _terminal(past: Past) -> str | None:
 
 
 def _of_a_result(past: Past, case: Case, terminal: str | None) -> str:
-    """Return the rule that a `wait()` broke which resolved without doing what it should."""
+    """Return the rule broken by a `wait()` that resolved without doing what it should."""
     if terminal is None:
         return "ARK-STR-4"
     if past.lost:
@@ -389,7 +390,7 @@ def _callback_error(past: Past) -> str:
 
 
 def _unread_frame(past: Past, case: Case) -> str | None:
-    """Return the rule about the frame at which a client stopped, if it did at one."""
+    """Return the rule about the frame at which the client stopped, if it stopped at one."""
     if past.failure == "callback":
         return _callback_error(past)
     if past.undecoded:
@@ -400,7 +401,7 @@ def _unread_frame(past: Past, case: Case) -> str | None:
 
 
 def _unskipped(past: Past) -> str | None:
-    """Return the rule about the frame that a client should have skipped and failed at."""
+    """Return the rule about the frame at which a client failed instead of skipping it."""
     if past.failure in {"gave_up", "aborted", "http", "transport"}:
         return None
     kinds = {frame.kind for frame in past.frames}
@@ -423,7 +424,7 @@ def _of_an_end(past: Past, case: Case) -> str:
     if past.ended_cleanly:
         return _of_a_clean_end(past)
     if past.ended is None:
-        # The backend is silent: only a case about silence expects the client to do something.
+        # The backend is silent; only cases about silence expect the client to do something.
         silence = (rule for rule in case.requires if rule.startswith("ARK-IDL"))
         return next(silence, "ARK-BUD-3" if past.failure else "ARK-SSE-16")
     return "ARK-BUD-3"

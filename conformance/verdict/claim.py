@@ -1,8 +1,8 @@
-"""What a verdict claims: the part of the protocol that a client was shown to keep.
+"""Word the verdict on a profile: which part of the protocol the client was shown to keep.
 
-A plain "conforms" is for the whole surface of the founding document. What a driver leaves out, what
-it answers with `unsupported`, what it cannot open and what was never played makes the claim smaller,
-and the claim says so. What only the kit needs to look closer (a clock, a random source) does not.
+A plain "conforms" covers the whole protocol as first published. Parts that the driver does not
+declare, answers with `unsupported`, cannot open or that were not played are named as missing.
+Capabilities that only help the kit to look closer (a clock, a random source) are not.
 """
 
 from collections import Counter
@@ -21,7 +21,7 @@ from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Timing
 
 _OPERATIONS: Final = ("start", "wait")
-"""What every client has; a driver cannot leave them undeclared."""
+"""The operations that every client has; drivers need not declare them."""
 SURFACE: Final = (
     *_OPERATIONS,
     "cancel",
@@ -34,7 +34,7 @@ HARDENED: Final = (*SURFACE, "attach", "config.idle")
 
 
 class Rank(Enum):
-    """How much a verdict on one profile claims."""
+    """The kinds of verdict on one profile."""
 
     CONFORMS = "conforms"
     IN_PART = "conforms in part"
@@ -48,20 +48,20 @@ class Rank(Enum):
 
 @frozen(kw_only=True)
 class Claim:
-    """The verdict on one profile. `words` are what every report shows."""
+    """The verdict on one profile. Every report shows `words`."""
 
     rank: Rank
     words: str
     holds: tuple[str, ...] = ()
     lacks: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
-    """What could not be looked at closely enough; the claim is none the smaller for it."""
+    """What could not be judged closely enough; this does not reduce the claim."""
     unplayed: int = 0
 
 
 @frozen(kw_only=True)
 class Judged:
-    """Everything about one profile that a claim rests on."""
+    """Everything that the verdict on one profile depends on."""
 
     profile: str
     results: Sequence[CaseResult]
@@ -69,7 +69,7 @@ class Judged:
     scope: Scope
     timing: Timing
     stopped: str = ""
-    """Why the run ended early, or nothing."""
+    """Why the run ended early; empty if it is complete."""
 
     @property
     def surface(self) -> tuple[str, ...]:
@@ -78,13 +78,13 @@ class Judged:
 
     @property
     def unplayed(self) -> int:
-        """How many of the chosen cases never had their turn."""
+        """How many of the chosen cases were not played."""
         planned = self.scope.chosen.get(self.profile, len(self.results))
         return max(0, planned - len(self.results))
 
 
 def claim(judged: Judged) -> Claim:
-    """Return what the results of a profile allow to be claimed."""
+    """Return the verdict that the results of a profile justify."""
     if judged.profile not in judged.identity.profiles:
         return Claim(rank=Rank.UNDECLARED, words=Rank.UNDECLARED.value)
     counts = Counter(result.verdict for result in judged.results)
@@ -160,7 +160,7 @@ def _chosen(judged: Judged) -> str:
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Return what of the surface was shown to hold, and what was not, with the reason in a word."""
+    """Return the parts of the protocol that were shown to hold, and those that were not and why."""
     holds: list[str] = []
     lacks: list[str] = []
     narrowed = judged.scope.narrowed(judged.profile)
@@ -180,10 +180,10 @@ def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 
 def _is_about(case: Case, part: str) -> bool:
-    """Tell whether a case is about a part of the surface.
+    """Tell whether a case is about a part of the protocol.
 
-    A cancel that only a callback makes never asks the driver for the operation, so a driver that
-    refuses the operation everywhere passes such a case all the same.
+    If only a callback makes the cancel, the kit never calls the operation. Such a case does not
+    count, because a driver that refuses `cancel` everywhere would still pass it.
     """
     operates = any(isinstance(step, Operate) and step.verb.value == part for step in case.steps)
     if part in _OPERATIONS or operates:
@@ -192,7 +192,7 @@ def _is_about(case: Case, part: str) -> bool:
 
 
 def _limits(judged: Judged, lacks: Sequence[str]) -> Iterator[str]:
-    """Yield in how many cases a driver refused what it has, and how many did not come to an end."""
+    """Yield how often the driver refused an operation that it has, and how many cases ended early."""
     refused = Counter(
         operation
         for result in judged.results
@@ -217,7 +217,7 @@ def opening_refused(result: CaseResult) -> tuple[str, ...]:
 
 
 def unsupported(result: CaseResult) -> tuple[str, ...]:
-    """Return the operations that a driver answered with `unsupported`, without their numbers."""
+    """Return the operations that the driver answered with `unsupported`, without their numbers."""
     found = (
         fact.operation.partition("#")[0]
         for _, fact in result.trace.of(Settled)
@@ -231,7 +231,7 @@ def _is_unsupported(failure: Failure) -> bool:
 
 
 def _remarks(judged: Judged) -> Iterator[str]:
-    """Yield what instrumentation was missing for; it does not make the claim smaller."""
+    """Yield what could not be judged in this time mode; it does not reduce the claim."""
     given_up = sum(len(result.unjudged) for result in judged.results)
     if judged.timing.mode is not TimeMode.VIRTUAL:
         mode = f"in {judged.timing.mode.value} time"

@@ -1,7 +1,7 @@
-"""Reading a played case: which expectations its trace breaks, in the order a reader wants them.
+"""Judge a played case: list the expectations that its trace breaks, the most telling first.
 
-The premise comes first. Where the client did not get to what the case is about, the case says so
-and cites the rule that the client broke on the way; its own rule is then neither kept nor broken.
+The premise comes first. If the client did not get as far as the rule of the case, the finding says
+so and cites the rule that the client broke before; the case's own rule is then not judged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,7 +45,7 @@ from conformance.verdict.result import Finding
 
 @frozen(kw_only=True)
 class Play:
-    """A case as it was played: the trace, and what the stage itself saw go wrong."""
+    """A case as it was played: the trace, and what went wrong while the kit played it."""
 
     case: Case
     trace: Trace
@@ -55,15 +55,15 @@ class Play:
     broken: str | None = None
     endless: bool = False
     log: str = ""
-    """What the driver wrote to its standard error meanwhile."""
+    """What the driver wrote to its standard error during the case."""
 
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
-"""The operations that settle as soon as the request of a route has been answered."""
+"""The operations that settle as soon as their request is answered, with its route."""
 
 
 def judge(play: Play) -> tuple[Finding, ...]:
-    """Return every finding of a play, in the order in which a reader wants them."""
+    """Return every finding of a play, the most telling first."""
     if broken := tuple(_of_the_driver(play)):
         return (*broken, *_breaches(play))
     if (first := _silent(play) or _unmet(play)) is not None:
@@ -73,23 +73,23 @@ def judge(play: Play) -> tuple[Finding, ...]:
 
 
 def does_not_apply(play: Play) -> str:
-    """Say why a case that was played does not apply to the client, or nothing."""
+    """Say why a case that was played does not apply to the client; empty if it does."""
     for event in play.trace.events:
         match event.fact:
             case Settled(operation="open", failure=Failure(message=message)):
-                return f"the driver could not open it: {message}"
+                return f"the driver could not open the case: {message}"
             case Settled(operation=operation, failure=Failure(kind="unsupported", message=message)):
                 return f"the driver does not support {operation}: {message}"
             case _:
                 pass
     for shape in play.case.applies:
         if play.trace.first(f"{shape.request}.requested") and (found := shape.judge(play.trace)):
-            return f"it is for other clients: {found.actual}"
+            return f"the case is for other clients: {found.actual}"
     return ""
 
 
 def secrets_of(case: Case) -> Iterator[str]:
-    """Yield what must stay secret in a case: its token and that of its dataset."""
+    """Yield the secrets of a case: its token and the token of its dataset."""
     if "token" in case.config:
         yield str(case.config["token"])
     training = case.config.get("input")
@@ -105,7 +105,7 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
         yield Finding(
             assertion="driver",
             requires=("ARK-ERR-10",) if asked else (),
-            expected="a driver that speaks arkor-drive/1 to the end",
+            expected="a driver that speaks arkor-drive/1 until the case is closed",
             actual=play.broken,
             event=_last(play),
         )
@@ -114,25 +114,25 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
             assertion="driver",
             requires=(),
             expected="an answer to open",
-            actual="nothing happened any more",
+            actual="the driver went silent and had not answered open",
             event=_last(play),
         )
 
 
 def _unmet(play: Play) -> Finding | None:
-    """Return the finding that the client did not get to what the case is about, if it did not."""
+    """Return the finding that the client did not get as far as the rule of the case, if so."""
     for premise in play.case.premise:
         if (missing := premise.judge(play.trace)) is not None:
             return _not_reached(play, premise.word, missing, _cause(play, premise, missing))
     for where, name in play.stuck:
         missing = Divergence(f"{name}, which {where} waits for", "it never came")
         cause = cause_of(play.case, play.trace, play.profile, missing, name)
-        return _not_reached(play, f"step {where}", missing, cause)
+        return _not_reached(play, where, missing, cause)
     return None
 
 
 def _silent(play: Play) -> Finding | None:
-    """Return the finding that an operation never settled though its request had been answered."""
+    """Return the finding that an operation never settled although its request was answered."""
     if play.endless or not play.unanswered:  # as in nearly every play
         return None
     past = Past.of(play.trace.events, play.profile)
@@ -140,7 +140,10 @@ def _silent(play: Play) -> Finding | None:
         route = _ROUTE_OF.get(operation.partition("#")[0], "")
         attached = route == "create" and "job" in play.case.config
         if route and (attached or past.all_answered(route)):
-            missing = Divergence(f"{operation} settles", "its request was answered, and it had not")
+            missing = Divergence(
+                f"{operation} settles",
+                f"its request was answered, but {operation} had not settled",
+            )
             return _not_reached(
                 play, f"conduct.answer {operation}", missing, Cause("ARK-ERR-10", missing)
             )
@@ -168,7 +171,7 @@ def _cause(  # noqa: PLR0911 - one arm per kind of premise
 
 
 def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
-    """Return the rule that the cursor of an open breaks, by what it should have been."""
+    """Return the rule that the wrong cursor of an open breaks."""
     *before, wanted = chain[: request.attempt]
     if wanted is None:
         return "ARK-RES-1"
@@ -202,7 +205,8 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
     if not (play.endless or overran(play.case, play.trace)):
         yield from found
         return
-    # What came where it should not is evidence; what never came may be the fault of the lap.
+    # An event that should not be there is evidence. One that is missing may only be missing because
+    # the client was going in circles.
     shown = [finding for finding in found if finding.event is not None]
     yield from shown
     yield _endless(play, shown[0].requires if shown else ())
@@ -211,7 +215,7 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 
 
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
-    """Return the finding that another rule was broken before anything of the case was."""
+    """Return the finding that another rule was broken before those of the case, if one was."""
     first = found[0]
     cause = went_on(play.case, play.trace)
     if cause is None:
@@ -240,14 +244,14 @@ def _broken(play: Play) -> Iterator[Finding]:
 
 
 def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
-    """Return the finding that the client went on for ever, under the rule that this breaks.
+    """Return the finding that the client went on forever, with the rule that this breaks.
 
-    `shown` are the rules that it broke before, if something in the trace shows so.
+    `shown` are the rules that an event in the trace shows to be broken already.
     """
     last = play.trace.events[-1]
     missing = Divergence(
-        "a client that comes to an end",
-        f"it went on without end: {len(play.trace.events)} events",
+        "a client that stops",
+        f"it went on and on: the kit stopped it after {len(play.trace.events)} events",
         last,
     )
     return Finding(
@@ -283,16 +287,17 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
                 assertion=f"conduct.answer {operation}",
                 requires=shown if unmet else _never_settled(play, operation, shown),
                 expected=f"{operation} settles",
-                actual="nothing happened any more, and it had not",
+                actual=f"the client went silent and {operation} had not settled",
                 event=_last(play),
             )
     yield from _breaches(play)
 
 
 def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the rules about how an operation settles: the case's, if it is about that.
+    """Return the rules that an operation breaks that never settles.
 
-    Where something else was wrong before, the rules of that are `shown`, and explain this as well.
+    These are the rules of the case if it is about how the operation settles. Otherwise, if something
+    else was wrong before, its rules are in `shown` and explain this as well.
     """
     if operation == "close":
         return ()
@@ -304,7 +309,7 @@ def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[
         return shown
     if overran(play.case, play.trace):
         return ("ARK-BUD-6",)
-    missing = Divergence(f"{operation} settles", "it never did")
+    missing = Divergence(f"{operation} settles", "it never settled")
     cause = cause_of(play.case, play.trace, play.profile, missing)
     return ("ARK-ERR-10",) if cause is None else (cause.rule,)
 
@@ -330,7 +335,7 @@ def _zombie(play: Play) -> Iterator[Finding]:
             yield Finding(
                 assertion="conduct.zombie",
                 requires=("ARK-ERR-10",),
-                expected="nothing of the client lives on after the case was closed",
+                expected="the client does nothing more after the case was closed",
                 actual=_life(event.fact),
                 event=event,
             )

@@ -1,7 +1,7 @@
-"""What had happened when something went wrong: the last exchange, its frames, the calls before it.
+"""What had happened when something went wrong: the last exchange, its frames, earlier calls.
 
-The backend writes ahead, so what it has sent says nothing about what the client has read. What it
-did last is nevertheless what the client had to answer to.
+The backend writes ahead, so what it sent does not show what the client has read. But what it did
+last is what the client had to react to.
 """
 
 import sys
@@ -42,11 +42,11 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "2026-07": frozenset({401, 403, 410, 426}),
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
-"""The statuses that reject a wait, by profile; under `hardened` a 404 does so after a while."""
+"""The statuses that reject a wait, by profile; under `hardened` a 404 does too, but only after a while."""
 
 
 class Kind(Enum):
-    """What a frame is to a client, by its name and its data."""
+    """How a client has to understand a frame, by its name and its data."""
 
     PING = "a ping"
     END = "an end frame"
@@ -58,7 +58,7 @@ class Kind(Enum):
 
 @frozen
 class Frame:
-    """A frame that the backend sent whole; `type` is that of a training event, if it names one."""
+    """A complete frame from the backend; `type` is the type of a known training event, or empty."""
 
     kind: Kind
     type: str = ""
@@ -68,13 +68,13 @@ class Frame:
 
 @frozen(kw_only=True)
 class Past:
-    """The events up to the moment, how the operation in question settled, and the last exchange."""
+    """The events up to a moment, how the operation in question settled, and the last exchange."""
 
     events: Sequence[Event]
     profile: str
     settled: Settled | None = None
     route: str = ""
-    """The route of the last exchange that the client began; empty if it began none."""
+    """The route of the last exchange; empty if there was none."""
     attempt: int = 0
     status: int | None = None
     ended: Ended | None = None
@@ -82,7 +82,7 @@ class Past:
 
     @classmethod
     def of(cls, events: Sequence[Event], profile: str, settled: Event | None = None) -> "Past":
-        """Gather what the last exchange was and how far it got."""
+        """Find the last exchange and how far it got."""
         fact = settled.fact if settled is not None else None
         past = cls(
             events=events, profile=profile, settled=fact if isinstance(fact, Settled) else None
@@ -103,13 +103,13 @@ class Past:
     def __str__(self) -> str:
         """Say what the backend did last."""
         if not self.route:
-            return "before any request"
+            return "the client had sent no request"
         name = f"{self.route}#{self.attempt}"
         status = "" if self.status in (None, OK) else f" with status {self.status}"
         if self.ended is not None:
             return f"{name} had ended ({self.ended.how}){status}"
         if self.frames:
-            return f"{name} had brought {self.frames[-1].kind.value}{status}"
+            return f"{name} had sent {self.frames[-1].kind.value}{status}"
         return f"{name} had been answered{status}" if self.status else f"{name} was pending"
 
     @property
@@ -122,12 +122,12 @@ class Past:
         return sum(request.route == route for request in self.requests)
 
     def calls(self, *verbs: str) -> int:
-        """Return how often the kit asked for one of these operations."""
+        """Return how often the kit called one of these operations."""
         called = [e.fact.operation for e in self.events if isinstance(e.fact, Called)]
         return sum(operation.partition("#")[0] in verbs for operation in called)
 
     def all_answered(self, route: str) -> bool:
-        """Tell whether there were requests of a route, and the backend has ended its answers."""
+        """Tell whether there were requests to a route and the backend has answered all of them."""
         own = {request.attempt for request in self.requests if request.route == route}
         over = {
             e.fact.attempt
@@ -137,7 +137,7 @@ class Past:
         return bool(own) and own <= over
 
     def pending(self, operation: str) -> bool:
-        """Tell whether an operation was called and has not settled, however often it was called."""
+        """Tell whether an operation was called more often than it has settled."""
         begun = sum(
             isinstance(e.fact, Called) and e.fact.operation == operation for e in self.events
         )
@@ -147,7 +147,7 @@ class Past:
         return begun > over
 
     def called_after_the_request(self, operation: str) -> bool:
-        """Tell whether an operation was called when the last request had been made already."""
+        """Tell whether an operation was called after the last request."""
         for event in reversed(self.events):
             match event.fact:
                 case Requested():
@@ -160,7 +160,7 @@ class Past:
 
     @property
     def failure(self) -> str:
-        """The kind of the failure that the operation in question settled with, or nothing."""
+        """The kind of failure with which the operation in question settled; empty if none."""
         failure = None if self.settled is None else self.settled.failure
         return "" if failure is None else failure.kind
 
@@ -181,18 +181,18 @@ class Past:
 
     @property
     def sent(self) -> list[str]:
-        """The callbacks of every training event that the backend sent, stream by stream."""
+        """The callbacks of all training events that the backend sent, stream by stream."""
         return [CALLBACK_OF[f.type] for f in frames_of(self.events) if f.kind is Kind.EVENT]
 
     @property
     def lost(self) -> bool:
-        """Whether a callback was called less often than the backend sent its event."""
+        """Whether a callback ran less often than the backend sent its event."""
         heard, sent = self.heard, self.sent
         return any(heard.count(name) < sent.count(name) for name in set(sent))
 
     @property
     def lost_on_the_way(self) -> bool:
-        """Whether an event was lost that is not the last one of its job."""
+        """Whether an event other than the last one of the job was lost."""
         heard, sent = self.heard, self.sent
         return any(heard.count(n) < sent.count(n) for n in set(sent) - {"completed", "failed"})
 
@@ -221,7 +221,7 @@ class Past:
 
     @property
     def permanent_status(self) -> int | None:
-        """The first status of a stream that should have rejected its wait, if there was one."""
+        """The first status of a stream that should have rejected the wait, if there was one."""
         known = PERMANENT.get(self.profile, frozenset())
         answers = (e.fact for e in self.events if isinstance(e.fact, Responded))
         found = (each.status for each in answers if each.route == "stream")
@@ -229,7 +229,7 @@ class Past:
 
     @property
     def moved(self) -> frozenset[int]:
-        """The streams that brought an event with a new id or without one, by attempt."""
+        """The attempts whose stream brought an event with a new id or without an id."""
         found: set[int] = set()
         seen: set[str | None] = set()
         for event in self.events:
@@ -245,13 +245,13 @@ class Past:
 
     @property
     def survived(self) -> bool:
-        """Whether an earlier stream had come to the same end, and the client opened another."""
+        """Whether an earlier stream ended the same way and the client opened another after it."""
         ends: dict[int, list[object]] = {}
         moved = self.moved
         for event in self.events:
             match event.fact:
                 case Responded(route="stream", attempt=attempt, status=status):
-                    # To end with nothing new is another end than after an event.
+                    # Ending without anything new is not the same as ending after an event.
                     ends.setdefault(attempt, []).append((status, attempt in moved))
                 case Ended(route="stream", attempt=attempt, how=how):
                     ends.setdefault(attempt, []).append(how)
@@ -266,7 +266,7 @@ class Past:
 
     @property
     def ended_cleanly(self) -> bool:
-        """Whether the backend ended the last exchange as one that is complete."""
+        """Whether the backend ended the last exchange cleanly."""
         return self.ended is not None and self.ended.how == "eof"
 
     @property
@@ -277,7 +277,7 @@ class Past:
         return any(self.is_progress(frame) for frame in self.frames)
 
     def fired(self, trigger: Json) -> bool:
-        """Tell whether the callback that a trigger of a case names has been called."""
+        """Tell whether the callback named by a trigger of a case has run."""
         match trigger:
             case {"callback": str() as name, "nth": int() as nth}:
                 return self.heard.count(name) >= nth

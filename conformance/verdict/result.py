@@ -1,7 +1,4 @@
-"""Verdicts: what a case says about a client under one profile.
-
-Findings become a verdict here, and verdicts an exit status.
-"""
+"""Findings, the result of a case under one profile, and the exit status of a run."""
 
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -15,16 +12,16 @@ from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import Unjudged
 
 OF_THE_DRIVER: Final = "driver"
-"""The assertion of a finding that is about the driver and not about its client."""
+"""The assertion of a finding that is about the driver, not about its client."""
 
 
 SETTLES: Final = "ARK-ERR-10"
-"""The rule that every operation settles, for cases that are about something else."""
+"""The rule that every operation settles; cited by cases that are about another rule."""
 
 
 @frozen(kw_only=True)
 class Finding:
-    """One broken expectation, and the requirements that break with it."""
+    """One broken expectation, and the requirements that the client broke with it."""
 
     assertion: str
     requires: tuple[str, ...]
@@ -32,32 +29,33 @@ class Finding:
     actual: str
     event: Event | None
     not_reached: bool = False
-    """Whether it says that the client did not get to what the case is about."""
+    """Whether the client did not get as far as the rule of the case."""
 
     @property
     def unexplained(self) -> bool:
-        """Whether the kit cannot say which rule kept the client from getting there."""
+        """Whether the kit cannot say which broken rule kept the client from getting that far."""
         return self.not_reached and not self.requires
 
     @property
     def of_the_driver(self) -> bool:
-        """Whether the driver itself failed: it died, spoke no protocol, or never answered.
+        """Whether the driver itself failed: it died, broke the protocol, or never answered.
 
-        An operation that never settles is the driver's where the case is not about how it does.
+        An operation that never settles counts as the driver's failure, unless the case is about how
+        that operation settles.
         """
         hangs = self.assertion.startswith("conduct.answer") and self.requires == (SETTLES,)
         return self.assertion == OF_THE_DRIVER or hangs
 
     @property
     def cut_short(self) -> bool:
-        """Whether the case did not come to its end, so that its own rules are open."""
+        """Whether the case ended early, so that its own rules were not judged."""
         unsettled = self.assertion.startswith(("conduct.answer", "conduct.end"))
         return self.not_reached or self.of_the_driver or unsettled
 
 
 @frozen(kw_only=True)
 class CaseResult:
-    """What one case under one profile came to. `reason` is for verdicts without findings."""
+    """The result of one case under one profile. `reason` explains verdicts without findings."""
 
     case: Case
     profile: str
@@ -67,28 +65,28 @@ class CaseResult:
     reason: str = ""
     seconds: float = 0.0
     unjudged: tuple[Unjudged, ...] = ()
-    """What of the case the time of the run could not judge."""
+    """Parts of the case that cannot be judged in the time mode of the run."""
     lacking: tuple[str, ...] = ()
-    """The capabilities for want of which the case was not played."""
+    """The capabilities that the driver lacks; the case was not played because of them."""
     nonces: Nonces | None = None
     """The values of the placeholders of the case."""
     endless: bool = False
-    """Whether the client went on without end, so that its first lap says more than its last."""
+    """Whether the client went on forever; then the start of the trace tells more than its end."""
 
     @property
     def name(self) -> str:
-        """The case and the profile, as `--case` and the baseline write them."""
+        """The case and the profile, in the form used by `--case` and the baseline."""
         return f"{self.case.id}@{self.profile}"
 
 
 def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> Verdict:
-    """Weigh the findings of a case that ran; `binding` tells which rules a client must keep."""
+    """Return the verdict for the findings of a case; `binding` tells which rules count."""
     if not findings:
         return Verdict.PASS
     if any(finding.unexplained for finding in findings):
         return Verdict.ERROR
     broken = [
-        # A driver that dies fails whatever rule it breaks: else dying would hide a failure.
+        # A driver that dies always fails the case; otherwise dying could hide a failure.
         f
         for f in findings
         if f.of_the_driver or not f.requires or any(map(binding, f.requires))
@@ -100,7 +98,7 @@ def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> V
 
 
 def exit_of(results: Sequence[CaseResult]) -> Exit:
-    """Return the exit status of a run, baselines apart."""
+    """Return the exit status of a run, before baselines are applied."""
     ran = [result for result in results if result.verdict is not Verdict.NOT_APPLICABLE]
     if not ran:
         return Exit.NOTHING_RAN

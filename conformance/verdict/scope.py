@@ -1,7 +1,7 @@
-"""What a run is about: a version of the specification, a set of cases, and how many were chosen.
+"""The scope of a run: a version of the specification, a set of cases, how many were chosen.
 
-Every report names all three, so that two runs can be compared and a green one cannot be taken for
-more than it is. `--spec` pins a version: a newer kit then plays what an older one played.
+Every report shows all three, so that runs can be compared and a partial run does not look like a
+full one. `--spec` pins a version: a newer kit then plays the same cases as an older one.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ _SHOWN: Final = 12
 
 @frozen(kw_only=True)
 class Scope:
-    """The scope of a run. `digest` is that of all the cases in force, chosen or not."""
+    """The scope of a run. `digest` covers all cases of the version, chosen or not."""
 
     version: str
     """The version of the specification that the client is judged by."""
@@ -30,7 +30,7 @@ class Scope:
     total: Mapping[str, int] = field(factory=dict[str, int])
     """How many cases there are, by profile."""
     files: tuple[str, ...] = ()
-    """The files given with `--file`, which replace the catalogue."""
+    """The files given with `--file`, which replace the kit's own cases."""
     strict: bool = False
 
     @classmethod
@@ -43,7 +43,7 @@ class Scope:
         *,
         strict: bool = False,
     ) -> "Scope":
-        """Describe a run of `chosen`, which are some of `catalogue` or all of it."""
+        """Describe a run of `chosen`, which are some or all of the cases in `catalogue`."""
         return cls(
             version=version or specification_version(),
             digest=digest(catalogue),
@@ -54,7 +54,7 @@ class Scope:
         )
 
     def narrowed(self, profile: str) -> bool:
-        """Tell whether fewer cases than the whole catalogue are played under a profile."""
+        """Tell whether only some of the kit's cases are played under a profile."""
         return bool(self.files) or self.chosen.get(profile, 0) < self.total.get(profile, 0)
 
     def __str__(self) -> str:
@@ -63,7 +63,7 @@ class Scope:
 
 
 def digest(cases: Sequence[Case]) -> str:
-    """Return the SHA-256 of the cases as canonical JSON, in hexadecimal digits.
+    """Return the SHA-256 of the cases as canonical JSON, in hexadecimal.
 
     The order of the cases and of their keys does not matter.
     """
@@ -73,14 +73,14 @@ def digest(cases: Sequence[Case]) -> str:
 
 
 def is_newer(since: str, version: str) -> bool:
-    """Tell whether what appeared in version `since` is newer than `version`."""
+    """Tell whether version `since` is newer than `version`."""
     return _parts(since) > _parts(version)
 
 
 def check_version(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> None:
-    """Raise UsageError for a version that the specification never had."""
+    """Raise UsageError if the specification never had this version."""
     known = {specification_version()}
     known |= {rule.since for rule in requirements.values()} | {case.since for case in cases}
     if version not in known:
@@ -91,7 +91,7 @@ def check_version(
 def pinned(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> tuple[Case, ...]:
-    """Return the cases that were there in `version`, with every rule that they are about."""
+    """Return the cases that already existed in `version`, together with all of their rules."""
     return tuple(
         case
         for case in cases

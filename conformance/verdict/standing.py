@@ -1,7 +1,7 @@
-"""What a run says about each rule under one profile: broken, kept, or not judged.
+"""Work out how each rule came out under one profile: broken, kept, or not judged.
 
-A rule is broken if a finding cites it. A case that did not get to its own rule says nothing about
-it; a rule that no case got to is not judged, whatever else went well.
+A rule is broken if a finding cites it. A case that did not get as far as its own rule does not judge
+it, and a rule that was not judged by any case is reported as not judged.
 """
 
 from collections import Counter
@@ -28,21 +28,24 @@ class Standing(Enum):
 
 @frozen(kw_only=True)
 class Tally:
-    """The rules of one profile, counted. `because` counts what kept cases from their own rules."""
+    """The rules of one profile, counted.
+
+    `because` counts the broken rules that kept cases from judging their own.
+    """
 
     rules: Mapping[str, Standing]
     broken: Mapping[str, frozenset[str]]
-    """The cases that cite a rule, by rule; known failures left out."""
+    """For each rule the cases whose findings cite it, without known failures."""
     because: Mapping[str, int]
     not_reached: int
     unruled: int
-    """How many cases fail without a rule: their driver died or did not speak the protocol."""
+    """How many cases fail without citing a rule: their driver died or broke the protocol."""
     requirements: Mapping[str, Requirement]
     counts: Callable[[str], bool]
-    """Tells whether a broken rule counts under this profile, by its source."""
+    """Tells whether a rule counts under this profile; that depends on its source."""
 
     def of(self, level: Level, standing: Standing) -> tuple[str, ...]:
-        """Return the rules of a level that count and came out like that."""
+        """Return the rules of this level that count and came out as `standing`."""
         return tuple(
             rule
             for rule, found in self.rules.items()
@@ -51,7 +54,7 @@ class Tally:
 
     @property
     def apart(self) -> tuple[str, ...]:
-        """The broken rules that do not count: proposals, unless the run is strict."""
+        """The broken rules that do not count: proposals, except in a strict run."""
         return tuple(rule for rule in self.broken if not self.counts(rule))
 
     def cases(self, rules: Sequence[str]) -> int:
@@ -72,7 +75,7 @@ def tally(
     requirements: Mapping[str, Requirement],
     scope: Scope,
 ) -> Tally:
-    """Count what the results of one profile say about each rule."""
+    """Count how each rule came out in the results of one profile."""
 
     def counts(rule: str) -> bool:
         return requirements[rule].counts(profile, strict=scope.strict)
@@ -104,7 +107,7 @@ def tally(
 
 
 def judged_rules(result: CaseResult) -> frozenset[str]:
-    """Return the rules that a result says something about, kept or broken."""
+    """Return the rules that a result judged, kept or broken."""
     if result.verdict is Verdict.NOT_APPLICABLE or not _to_the_end(result):
         return _cited(result)
     if result.verdict is Verdict.ERROR:
@@ -161,12 +164,12 @@ def _not_reached(result: CaseResult) -> bool:
 
 
 def _to_the_end(result: CaseResult) -> bool:
-    """Tell whether a case got so far that its own rules were judged."""
+    """Tell whether a case got far enough to judge its own rules."""
     return not any(finding.cut_short for finding in result.findings)
 
 
 def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:
-    """Yield the MUST rules of these results that no case judged under the profile of theirs."""
+    """Yield the MUST rules that the cases of these results are about and that none judged."""
     found = {
         rule
         for result in results

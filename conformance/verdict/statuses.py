@@ -1,10 +1,10 @@
-"""The closed words of a result: verdicts and exit statuses."""
+"""The verdicts of a case and the exit statuses of a command."""
 
 from enum import Enum, IntEnum
 
 
 class Verdict(Enum):
-    """One case under one profile."""
+    """The verdict of one case under one profile."""
 
     PASS = "pass"  # noqa: S105 - a verdict
     FAIL = "fail"
@@ -16,17 +16,17 @@ class Verdict(Enum):
 
     @property
     def fails(self) -> bool:
-        """Whether the run fails because of it."""
+        """Whether this verdict makes the run fail."""
         return self in {Verdict.FAIL, Verdict.INCONCLUSIVE}
 
 
 class Exit(IntEnum):
-    """What a command says at its end; 1 is a verdict and nothing else."""
+    """The exit status of a command; 1 always means that the client failed."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
-    """The command line asks for what does not exist or makes no sense."""
+    """The command line names something that does not exist, or makes no sense."""
     UNUSABLE = 3
     """The kit or the driver failed, an input cannot be read, or the output cannot be written."""
     NOTHING_RAN = 4

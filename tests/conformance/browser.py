@@ -1,7 +1,6 @@
-"""A real browser, headless, driven over the pipe of its DevTools protocol; nothing is installed.
+"""Control a real headless browser over the pipe of its DevTools protocol; nothing is installed.
 
-It knows how to start one, to open a page in it, and to do what a reader does with hand and eye. It
-refuses to know what a page should show.
+Tests use it to open a page, click, type and look at the result.
 """
 
 import base64
@@ -48,7 +47,7 @@ _KEYS: Final[Mapping[str, Mapping[str, Json]]] = {
 
 
 def find() -> str | None:
-    """Return the browser of this machine, or None; `CHROME` names another one."""
+    """Return the path of this machine's browser, or None; set `CHROME` to use another one."""
     named = os.environ.get("CHROME")
     found = [shutil.which(name) for name in ([named] if named else NAMES)]
     usual = [] if named else [place for place in PLACES if Path(place).is_file()]
@@ -66,7 +65,7 @@ class Browser:
     events: list[Table] = field(factory=list[Table], init=False)
 
     def do(self, method: str, session: str = "", **parameters: Json) -> Table:
-        """Send a command and return its result; raises AssertionError where it fails."""
+        """Send a command and return its result; raises AssertionError if it fails."""
         self._sent += 1
         message: dict[str, Json] = {"id": self._sent, "method": method, "params": parameters}
         if session:
@@ -84,11 +83,11 @@ class Browser:
                 return answer.table("result")
 
     def listen(self) -> None:
-        """Wait for something that the browser reports by itself."""
+        """Wait for an event that the browser sends by itself."""
         self.events.append(self._receive("an event"))
 
     def seen(self, method: str, session: str) -> list[Table]:
-        """Return what the events of one kind said."""
+        """Return the parameters of all events of one kind."""
         return [
             event.table("params")
             for event in self.events
@@ -108,7 +107,7 @@ class Browser:
 
 @define
 class Page:
-    """One page in a profile of its own, with everything that it asked for and complained about."""
+    """One page in its own profile, with every request that it made and every error it logged."""
 
     browser: Browser
     session: str
@@ -125,7 +124,7 @@ class Page:
             self.browser.listen()
 
     def again(self) -> None:
-        """Load the page again, as a reader does."""
+        """Reload the page, as a user does."""
         self.browser.events.clear()
         self.do("Page.reload")
         while all(each.text("name") != "load" for each in self._seen("Page.lifecycleEvent")):
@@ -139,7 +138,7 @@ class Page:
         return (event.text("name"), event.text("loaderId")) == ("load", loader)
 
     def evaluate(self, expression: str) -> Json:
-        """Return what an expression, or the promise that it is, gives in the page."""
+        """Return the value of an expression in the page; a promise is awaited."""
         found = self.do(
             "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
         )
@@ -148,11 +147,11 @@ class Page:
         return value.raw("value") if value.has("value") else None
 
     def text(self, expression: str) -> str:
-        """Return what an expression gives as text."""
+        """Return the value of an expression as text."""
         return str(self.evaluate(expression))
 
     def holds(self, expression: str) -> bool:
-        """Wait a while for an expression to be true, frame by frame, and tell whether it was."""
+        """Check an expression in every frame for a while; return whether it became true."""
         return (
             self.evaluate(
                 "new Promise((resolve) => { let left = 300; const look = () => { "
@@ -163,37 +162,37 @@ class Page:
         )
 
     def screen(self, width: int, height: int, *, mobile: bool = False) -> None:
-        """Make the window that wide and high, in pixels."""
+        """Resize the window, in pixels."""
         size: Mapping[str, Json] = {"width": width, "height": height, "mobile": mobile}
         self.do("Emulation.setDeviceMetricsOverride", deviceScaleFactor=1, **size)
 
     def media(self, kind: str = "", *, colours: str = "light") -> None:
-        """Pretend to be paper or a screen, and a reader who likes light or dark."""
+        """Emulate paper or a screen, and a user who prefers light or dark."""
         feature: Mapping[str, Json] = {"name": "prefers-color-scheme", "value": colours}
         self.do("Emulation.setEmulatedMedia", media=kind, features=[feature])
 
     def press(self, key: str, *, shift: bool = False) -> None:
-        """Press a key and let it go."""
+        """Press and release a key."""
         about: Mapping[str, Json] = {"key": key, "code": key, **_KEYS[key]}
         held = 8 if shift else 0
         self.do("Input.dispatchKeyEvent", type="keyDown", modifiers=held, **about)
         self.do("Input.dispatchKeyEvent", type="keyUp", modifiers=held, **about)
 
     def type(self, text: str) -> None:
-        """Type a text where the focus is."""
+        """Type a text into the element that has the focus."""
         for each in text:
             self.do("Input.dispatchKeyEvent", type="keyDown", key=each, text=each)
             self.do("Input.dispatchKeyEvent", type="keyUp", key=each)
 
     def click(self, selector: str) -> None:
-        """Click in the middle of the first element that a selector finds, as a mouse does."""
+        """Click with the mouse in the middle of the first element that a selector finds."""
         place = Table.of(
             selector,
             self.evaluate(
                 f"(async () => {{ const found = document.querySelector({json.dumps(selector)}); "
                 "if (!found) return null; "
                 "found.scrollIntoView({block: 'center', behavior: 'instant'}); "
-                # What comes into sight is laid out then, and moves what stands below.
+                # Scrolling may lay out new content, which moves what is below it.
                 "for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame); "
                 "const box = found.getClientRects()[0]; "
                 "return {x: box.x + box.width / 2, y: box.y + box.height / 2}; })()"
@@ -204,12 +203,12 @@ class Page:
             self.do("Input.dispatchMouseEvent", type=kind, button="left", clickCount=1, **at)
 
     def requests(self) -> Sequence[str]:
-        """Return every address that was asked for since the page was opened."""
+        """Return every address that was requested since the page was opened."""
         sent = self._seen("Network.requestWillBeSent")
         return [each.table("request").text("url") for each in sent]
 
     def complaints(self) -> Sequence[str]:
-        """Return what the console, the log and uncaught exceptions have said."""
+        """Return the messages of the console, the log and uncaught exceptions."""
         kinds = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded")
         return [str(said.values) for kind in kinds for said in self._seen(kind)]
 
@@ -221,9 +220,9 @@ class Page:
 
 @contextmanager
 def started(program: str, folder: Path) -> Generator[Browser]:
-    """Start a browser whose profile lies in `folder`, and stop it at the end."""
+    """Start a browser with its profile in `folder`, and stop it at the end."""
     ours, theirs = os.pipe(), os.pipe()
-    # The browser reads from 3 and writes to 4, whatever these are here.
+    # The browser reads from descriptor 3 and writes to 4.
     high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (ours[0], theirs[1])]
     nowhere = [(os.POSIX_SPAWN_OPEN, n, os.devnull, os.O_RDWR, 0) for n in range(3)]
     process = os.posix_spawn(

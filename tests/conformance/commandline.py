@@ -1,4 +1,4 @@
-"""Running the kit as a user does: as a process, with what it printed and its exit status."""
+"""Run the kit as a user does, as a process, and return its output and exit status."""
 
 import os
 import subprocess
@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def kit(*arguments: str, under: Sequence[str] = ()) -> Finished:
-    """Run `arkor-conformance` on a wide screen without colours, by the program `under` if any."""
+    """Run `arkor-conformance` on a wide screen without colours, started by `under` if given."""
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
     if not under:
         return run_forked(arguments, ROOT, environment)
@@ -30,6 +30,6 @@ def kit(*arguments: str, under: Sequence[str] = ()) -> Finished:
 
 
 def judge(fault: str, *arguments: str) -> Finished:
-    """Judge the unsound driver with one of its faults, by one small case."""
+    """Judge the unsound driver, with one of its faults, by one small case."""
     case = ("--case", "create.start-opens-no-stream", "--profile", "2026-05", "--patience", "1")
     return kit("run", *case, *arguments, "--", sys.executable, str(UNSOUND), fault)

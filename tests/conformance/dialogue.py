@@ -1,4 +1,4 @@
-"""A driver spoken to over its pipes, one command at a time, without the kit."""
+"""Talk to a driver over its pipes, one command at a time, without the kit."""
 
 import contextlib
 import json
@@ -13,7 +13,7 @@ from conformance.strict_data import Json, parse_json
 from tests.conformance.commandline import ROOT
 
 PATIENCE = 60
-"""A driver that has not ended after so many seconds is killed, and its test fails."""
+"""A driver that has not ended after this many seconds is killed, and the test fails."""
 
 
 def _table(line: str) -> Mapping[str, Json]:
@@ -32,7 +32,7 @@ class Dialogue:
     _number: int = field(default=0, init=False)
 
     def send(self, line: bytes) -> None:
-        """Write one line, whatever it is."""
+        """Write one line of any kind."""
         assert self.process.stdin is not None
         self.process.stdin.write(line + b"\n")
         self.process.stdin.flush()
@@ -45,7 +45,7 @@ class Dialogue:
         return self._number
 
     def answer_to(self, number: int) -> Mapping[str, Json]:
-        """Read up to the answer to a command, which has to be the next answer at all."""
+        """Read up to the answer to a command, which must be the next answer of all."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             message = _table(line.decode())
@@ -60,7 +60,7 @@ class Dialogue:
         return self.answer_to(self.begin(name, **arguments))
 
     def open(self, fault: str) -> Mapping[str, Json]:
-        """Open a case whose client has that fault."""
+        """Open a case whose client has this fault."""
         return self.ask("open", case="a-case", config={"fault": fault})
 
     def failure(self, name: str | None, **arguments: Json) -> tuple[str, str]:

@@ -1,9 +1,9 @@
-"""Starts the kit as a process of its own, without importing it again for each.
+"""Run the kit in a process of its own without importing it each time.
 
-A hundred tests run the kit as its user does, and half of what each costs is imports. So one process
-that has imported the kit waits here; for each request it forks, and the child runs `main()` with
-the arguments, environment and files that it was given. Only Python's start is not tried in this
-way; what depends on it (`-P`, a wrapper such as `prlimit`) starts a process from nothing.
+About a hundred tests run the kit as a process, and imports take half of their time. So one process
+that has imported the kit waits for requests and forks for each; the child runs `main()` with the
+given arguments, environment and files. This skips Python's own start, so tests that depend on it
+(`-P`, a wrapper such as `prlimit`) start a new process instead.
 """
 
 import atexit
@@ -33,7 +33,7 @@ _NEW: Final = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
 
 @frozen
 class Finished:
-    """What a process left behind."""
+    """The output and the exit status of a process."""
 
     status: int
     out: str
@@ -42,7 +42,7 @@ class Finished:
 
 @cache
 def _server(root: Path) -> subprocess.Popen[str]:
-    """Start the process that forks; it ends when its input does."""
+    """Start the process that forks; it ends when its input is closed."""
     server = subprocess.Popen(
         [sys.executable, "-m", "tests.conformance.forked"],
         stdin=subprocess.PIPE,
@@ -59,7 +59,7 @@ def _server(root: Path) -> subprocess.Popen[str]:
 
 
 def run_forked(arguments: Sequence[str], root: Path, environment: Mapping[str, str]) -> Finished:
-    """Run the kit in a child of the process that has imported it; return when it has ended."""
+    """Run the kit in a child of the process that has imported it, and wait for its end."""
     server = _server(root)
     assert server.stdin is not None
     assert server.stdout is not None
@@ -75,7 +75,7 @@ def run_forked(arguments: Sequence[str], root: Path, environment: Mapping[str, s
             server.stdin.write(json.dumps(request) + "\n")
             server.stdin.flush()
             status = int(server.stdout.readline())
-        except BaseException:  # a test that ran out of time: the next one gets a new server
+        except BaseException:  # A test ran out of time; the next one gets a new server.
             server.kill()
             _server.cache_clear()
             raise
@@ -85,7 +85,7 @@ def run_forked(arguments: Sequence[str], root: Path, environment: Mapping[str, s
 
 
 def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, err: str) -> None:
-    """Become the kit: its streams, its environment, its arguments."""
+    """Turn this process into the kit, with the given streams, environment and arguments."""
     for number, name, flags in ((0, os.devnull, os.O_RDONLY), (1, out, _NEW), (2, err, _NEW)):
         opened = os.open(name, flags, 0o600)
         os.dup2(opened, number)
@@ -99,7 +99,7 @@ def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, e
 
 
 def _serve() -> None:
-    """Fork once for each line of input, and answer with the status of the child."""
+    """Fork for each line of input, and answer with the exit status of the child."""
     for name in LOADED:
         importlib.import_module(name)
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")

@@ -1,4 +1,4 @@
-"""The adapters in JavaScript, installed in a folder of their own."""
+"""Install the adapters in JavaScript in a separate folder."""
 
 import shutil
 import subprocess
@@ -13,7 +13,7 @@ OURS = Path(__file__).parent / "javascript"
 
 
 def installed_adapters(folder: Path) -> Path:
-    """Copy the adapters below `folder` and install their dependency; skips where that fails."""
+    """Copy the adapters into `folder` and install their dependency; skips the test if that fails."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not on this machine")

@@ -1,4 +1,4 @@
-"""A small case to be bent in tests."""
+"""A small case that tests can modify."""
 
 from collections.abc import Mapping
 
@@ -30,7 +30,7 @@ why = "Because."
 
 
 def read(body: str, head: str = HEAD) -> tuple[Case, ...]:
-    """Read a case file made of a sound head and `body`."""
+    """Read a case file that consists of a valid head and `body`."""
     return read_case_file("budget.toml", head + body, RULES)
 
 

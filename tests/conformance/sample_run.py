@@ -1,4 +1,4 @@
-"""A run as data, small or hostile, for the tests of the reports."""
+"""Small and hostile runs as data, for the tests of the reports."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -38,7 +38,7 @@ needs = ["cancel", "abort", "concurrent", "callbacks.async", "config.backoff"]
 step = [{ do = "start" }, { do = "wait" }]
 expect.connects = 1
 """
-"""A case that stands for the whole surface of the founding document."""
+"""A case that counts as about every part of the protocol."""
 
 
 def case(body: str = WHOLE) -> Case:
@@ -47,7 +47,7 @@ def case(body: str = WHOLE) -> Case:
 
 
 def result(verdict: Verdict, *, said: str = "2 requests", profile: str = "2026-05") -> CaseResult:
-    """Return a result whose driver said `said`; one that fails has a finding at event 2."""
+    """Return a result whose driver logged `said`; a failing one has a finding at event 2."""
     trace = Trace()
     trace.append(Called("wait"), 0.0)
     asked = Requested("stream", 1, "GET", "/v1/x", (("accept", "text/event-stream"),), said, 1)
@@ -89,7 +89,7 @@ def run(
     scope: Scope | None = None,
     capabilities: Collection[str] = CAPABILITIES,
 ) -> Mapping[str, Json]:
-    """Return the run of a client called `name` with these results, complete if no scope is given."""
+    """Return the run of a client named `name`; without a scope it is complete."""
     client = identity(name, capabilities)
     timing = Timing(time)
     outcome = Outcome(identity=client, results=results, seconds=1.5, timing=timing, stack=stack)
@@ -99,6 +99,6 @@ def run(
 
 
 def hostile() -> Mapping[str, Json]:
-    """Return a failing run in which the driver says whatever could break a report."""
+    """Return a failing run in which the driver prints everything that could break a report."""
     bad = result(Verdict.FAIL, said=HOSTILE)
     return run([bad, evolve(bad, verdict=Verdict.ERROR, reason=HOSTILE)], name=HOSTILE)

@@ -1,5 +1,5 @@
-// The driver of the real SDK, the npm package `arkor`. ARKOR_SDK names the entry of another copy
-// (…/dist/index.mjs), ARKOR_SDK_PROFILE the revision to judge it by.
+// The driver of the real SDK, the npm package `arkor`. Set ARKOR_SDK to use another copy
+// (…/dist/index.mjs), and ARKOR_SDK_PROFILE to judge it by another revision of the protocol.
 
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +19,7 @@ let sdk;
 
 async function hello() {
   sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
-    throw new Error(`no SDK here (npm install arkor, or name it in ARKOR_SDK): ${error.message}`);
+    throw new Error(`the SDK is missing; npm install arkor or set ARKOR_SDK (${error.message})`);
   });
   return { impl: "arkor (npm)", version: "as installed", profiles: [profile], capabilities };
 }
@@ -30,7 +30,7 @@ async function open(desk) {
   const write = (name, it) => writeFileSync(join(home, ".arkor", name), JSON.stringify(it));
   write("credentials.json", credentials);
   write("state.json", { orgSlug, projectSlug, projectId: "kit" });
-  // The platform's own timers stay real, for fetch has some; all do if the kit wants real time.
+  // Node's own timers stay real, because fetch uses some; in real time all timers do.
   const isReal = () => !desk.virtual || new Error().stack.split("\n", 4)[3].includes("node:");
   globalThis.setTimeout = (effect, ms, ...given) =>
     isReal() ? setTimeout(effect, ms, ...given) : { end: desk.timer(ms, "reconnect", effect) };
@@ -49,11 +49,11 @@ async function open(desk) {
 }
 
 function explain(error) {
-  if (/giving up/.test(error?.message)) return { kind: "gave_up" }; // It has no class of its own.
+  if (/giving up/.test(error?.message)) return { kind: "gave_up" }; // It does not have its own class.
   if (error instanceof sdk.CloudApiError) return { kind: "http", status: error.status };
   return { kind: error instanceof TypeError && error.cause ? "transport" : "other" };
 }
 
-process.env.HOME = home; // Nothing of the user's own is read or written.
+process.env.HOME = home; // So that none of the user's files is read or written.
 process.on("exit", () => rmSync(home, { recursive: true }));
 await serve(hello, open, explain);

@@ -1,10 +1,10 @@
-// Getting a model past the SDK's list of models. The cases bring models of their own, and an SDK
-// that refuses one at once shows nothing of what the case is about.
+// Get a model past the SDK's list of known models. The cases use made-up models; if the SDK refuses
+// them, it never gets as far as the behaviour that a case judges.
 //
-// How the list is held is not known here. So `admitting` tries one way after the other: it makes
-// lookups of exactly this model succeed for as long as the call runs, and undoes that afterwards.
+// How the SDK stores the list is unknown. So `admitting` tries one way after the other: it makes
+// lookups of exactly this model succeed while the call runs, and undoes that afterwards.
 
-/** Call `create` so that `model` is admitted; fails as the SDK does if no way leads past it. */
+/** Call `create` so that `model` is accepted; fails like the SDK if none of the ways works. */
 export async function admitting(model, create) {
   const changes = [];
   let refusal;
@@ -20,7 +20,7 @@ export async function admitting(model, create) {
 }
 
 async function changed(changes, create) {
-  // No array is iterated from here on: that, too, may be what is changed.
+  // From here on no array is iterated, because iteration may be one of the changes.
   const kept = changes.map(({ owner, key }) => Object.getOwnPropertyDescriptor(owner, key));
   try {
     changes.forEach(({ owner, key, to }) => Object.defineProperty(owner, key, to));
@@ -33,7 +33,7 @@ async function changed(changes, create) {
   }
 }
 
-/** Change a method of the platform: `make(original)` returns what takes its place. */
+/** Change a method of the platform: `make(original)` returns its replacement. */
 function method(owner, key, make) {
   const before = Object.getOwnPropertyDescriptor(owner, key);
   return { owner, key, to: { ...before, value: make(before.value) } };
@@ -77,7 +77,7 @@ function searches(model) {
   return names.map((name) => method(Array.prototype, name, searching));
 }
 
-/** `model in TABLE`, `TABLE[model]`: the table seems to hold what it holds for its first model. */
+/** `model in TABLE`, `TABLE[model]`: the table returns for it a copy of its first entry. */
 function properties(model) {
   if (model in Object.prototype) return [];
   const described = describer(model);
@@ -91,7 +91,7 @@ function properties(model) {
   return [{ owner: Object.prototype, key: model, to: { configurable: true, get, set } }];
 }
 
-/** Describes a model that a table lacks like the first that it has, under its own name. */
+/** Describe a model that is not in a table by a copy of the first entry, under the model's name. */
 function describer(model) {
   return (table) => {
     const first = Object.keys(table)[0];
@@ -112,7 +112,7 @@ function iterations(model) {
   return [method(Array.prototype, Symbol.iterator, iterating)];
 }
 
-/** A list with one more entry, which is like the first but for its texts: they are the model. */
+/** A copy of a list with one more entry: the first one again, with all texts replaced by the model. */
 function withTwin(list, model) {
   if (!Array.isArray(list) || list.length === 0) return list;
   const renamed = (value) => (typeof value === "string" ? model : value);

@@ -1,5 +1,5 @@
-// A trainer: one job from its create to its end. Everything that it needs of the world (a clock,
-// dice, an abort signal) can be brought along, and nothing here knows the conformance kit.
+// A trainer: one job from its create to its end. The clock, the random source and the abort signal
+// can be passed in. Nothing here depends on the conformance kit.
 
 import { Backoff, retryAfter } from "./backoff.mjs";
 import { GaveUp, HttpError, TransportError } from "./errors.mjs";
@@ -30,7 +30,7 @@ const ANSWER_PATIENCE_MS = 30_000;
 const PATIENCE_AFTER_END_MS = 5000;
 const LORA = { r: "loraR", alpha: "loraAlpha", maxLength: "maxLength", loadIn4bit: "loadIn4bit" };
 
-/** Time as it is. `sleep` rejects with the signal's reason. */
+/** Real time. `sleep` rejects with the reason of the signal. */
 const WALL_CLOCK = {
   now: () => performance.now(),
   sleep: (ms, signal) =>
@@ -45,7 +45,7 @@ const WALL_CLOCK = {
     }),
 };
 
-/** A failure that the budget pays for; whatever else is thrown ends the wait. */
+/** A failure that counts against the budget; every other error ends the wait. */
 class Setback extends Error {}
 
 export class Trainer {
@@ -68,7 +68,7 @@ export class Trainer {
 
   /**
    * Options: baseUrl, token, org, project, profile; name, model, dataset, lora and the other
-   * training options (or `job`, and perhaps `lastEventId`, to follow one that exists);
+   * training options (or `job`, and optionally `lastEventId`, to follow an existing job);
    * callbacks {onStarted, …}, abortSignal; initialReconnectDelayMs, maxReconnectDelayMs,
    * maxReconnectAttempts, byteTimeoutMs, progressTimeoutMs; clock {now, sleep}, random.
    */
@@ -84,7 +84,7 @@ export class Trainer {
     this.#cursor = options.lastEventId ?? "";
   }
 
-  /** Submit the job, once; calls that overlap join each other (ARK-CRE-2, -3). */
+  /** Submit the job, once; overlapping calls share one request (ARK-CRE-2, -3). */
   start() {
     if (this.#job) return Promise.resolve({ jobId: this.#job.id });
     this.#creating ??= this.#create().finally(() => (this.#creating = null));
@@ -98,7 +98,7 @@ export class Trainer {
     return this.#waiting;
   }
 
-  /** Ask the backend to stop the job; nothing to do before there is one (ARK-CAN-1, -7, -8). */
+  /** Ask the backend to stop the job; does nothing if there is no job (ARK-CAN-1, -7, -8). */
   cancel() {
     if (!this.#job && !this.#creating) return Promise.resolve();
     this.#cancelling ??= this.#cancel().finally(() => (this.#cancelling = null));
@@ -114,7 +114,7 @@ export class Trainer {
   }
 
   async #cancel() {
-    await this.#creating?.catch(() => {}); // It is start() that reports a failed create.
+    await this.#creating?.catch(() => {}); // start() reports a failed create.
     if (this.#job) await this.#wire.cancel(this.#job.id);
   }
 
@@ -171,7 +171,7 @@ export class Trainer {
       if (!(error instanceof Setback) || progress.lostEnd === null) throw error;
       broken = error;
     } finally {
-      connection.abort(); // The terminal frame has arrived, or nothing else will (ARK-STR-7).
+      connection.abort(); // Nothing more is expected on this connection (ARK-STR-7).
     }
     if (this.#profile.strict && ((resumed && progress.empty) || progress.lostEnd !== null)) {
       if (await this.#isOver()) return { type: "end" };
@@ -181,7 +181,7 @@ export class Trainer {
     return null;
   }
 
-  /** Read the job; tell whether that shows its end, and keep it if so (ARK-STR-18, -19). */
+  /** Read the job and return whether it is over; if so, keep it (ARK-STR-18, -19). */
   async #isOver() {
     const over = new AbortController();
     const signal = AbortSignal.any([over.signal, this.#signal]);
@@ -199,7 +199,7 @@ export class Trainer {
 
   async #open(backoff, signal) {
     let response;
-    this.#remember(this.#cursor); // Also one that a block without data brought (ARK-BUD-14).
+    this.#remember(this.#cursor); // It may come from a block without data (ARK-BUD-14).
     try {
       response = await this.#wire.openStream(this.#job.id, this.#cursor, signal);
     } catch (error) {
@@ -208,7 +208,7 @@ export class Trainer {
     if (this.#isStream(response)) return response.body;
     if (this.#profile.strict) backoff.onceFloor = retryAfter(response.headers);
     const refusal = response.ok
-      ? new HttpError(response.status, "the answer is no event stream") // Its body says nothing.
+      ? new HttpError(response.status, "the answer is not an event stream") // Its body is no help.
       : await this.#wire.refusal(response, signal);
     throw this.#isPermanent(response.status) ? refusal : setback(refusal);
   }
@@ -225,7 +225,7 @@ export class Trainer {
     return this.#profile.permanent(status);
   }
 
-  /** The chunks of a body, each awaited only for so long as the idle timers allow. */
+  /** Return a function that reads the next chunk of a body, for as long as the idle timers allow. */
   #reading(body, progress, signal) {
     const reader = body?.getReader();
     const { byteTimeoutMs = BYTE_TIMEOUT_MS, progressTimeoutMs = Infinity } = this.#options;
@@ -245,7 +245,7 @@ export class Trainer {
     };
   }
 
-  /** Move the cursor, judge progress, and return what has to be handed on, if anything. */
+  /** Move the cursor, note progress, and return the event to deliver, if there is one. */
   #note({ id, event, data }, backoff, progress) {
     const known = id !== undefined && this.#ids.has(id);
     if (id !== undefined) this.#cursor = id;
@@ -291,7 +291,7 @@ export class Trainer {
     if (frame.type !== "end") {
       const status = frame.type.slice("training.".length);
       const completedAt = frame.timestamp ?? this.#job.completedAt;
-      // An error that the job had before did not keep it from its end (ARK-EVT-24).
+      // An earlier error of the job is dropped if the job completed (ARK-EVT-24).
       const error = frame.type === "training.failed" ? frame.error : undefined;
       this.#job = { ...this.#job, status, completedAt, error };
     }
@@ -315,7 +315,7 @@ export class Trainer {
     return this.#unlessAborted((async () => callback?.(event))());
   }
 
-  /** `promise`, unless the abort comes first; what becomes of it then is nobody's business. */
+  /** `promise`, unless the abort comes first; then the outcome of `promise` is ignored. */
   #unlessAborted(promise) {
     const signal = this.#signal;
     return new Promise((resolve, reject) => {
@@ -331,7 +331,7 @@ function setback(cause) {
   return new Setback("a failure of the budget", { cause });
 }
 
-/** The flat configuration of the wire; what was not given is left out (ARK-WIR-5). */
+/** The flat configuration as sent on the wire; options that were not given are left out (ARK-WIR-5). */
 function jobConfig({ model, dataset, lora, training }) {
   const renamed = Object.entries(lora ?? {}).map(([key, value]) => [LORA[key] ?? key, value]);
   return { model, datasetSource: dataset, ...Object.fromEntries(renamed), ...training };

@@ -1,14 +1,14 @@
 // The plumbing of a driver in JavaScript: `arkor-drive/1` in JSON lines, virtual time, one client
-// per case. An adapter brings the client: it opens one for each case and names its errors.
+// per case. An adapter adds the client: it opens one for each case and names the kinds of its errors.
 
-/** What a callback throws when the case says so. */
+/** Thrown by a callback when the case demands it. */
 export class Provoked extends Error {}
 
-/** What an adapter needs while a case is open: time, random numbers, callbacks, the abort. */
+/** What an adapter uses while a case is open: time, random numbers, callbacks, the abort. */
 class Desk {
   #timers = new Map();
   #set = 0;
-  #rolled = 0;
+  #drawn = 0;
   #heard = {};
   #now = 0;
   #closed = false;
@@ -16,23 +16,23 @@ class Desk {
   #aborting = new AbortController();
   client = null;
 
-  /** With `virtual` false, time is real and nothing of it is announced. */
+  /** If `virtual` is false, time is real and sleeps are not announced. */
   constructor(config, virtual) {
     this.config = config;
     this.virtual = virtual;
     this.signal = this.#aborting.signal;
   }
 
-  /** Milliseconds. Virtual time moves only when the kit ends a timer. */
+  /** The time in milliseconds. Virtual time moves only when the kit ends a timer or advances it. */
   now = () => (this.virtual ? this.#now : performance.now());
 
-  /** The next of the case's `rng` numbers, in turn and repeated; else the platform's. */
+  /** The next of the case's `rng` numbers, repeated in turn; without them a real random number. */
   random = () => {
     const { rng } = this.config;
-    return rng?.length ? rng[this.#rolled++ % rng.length] : Math.random();
+    return rng?.length ? rng[this.#drawn++ % rng.length] : Math.random();
   };
 
-  /** Set a timer that the kit will end; returns what ends it without effect. */
+  /** Set a timer that the kit will end; returns a function that cancels it. */
   timer(ms, purpose, effect) {
     if (!this.virtual) return this.#realTimer(ms, effect);
     const n = (this.#set += 1);
@@ -52,7 +52,7 @@ class Desk {
     return () => platform.clearTimeout(timer);
   }
 
-  /** Sleep; rejects with the signal's reason. */
+  /** Sleep; rejects with the reason of the signal. */
   sleep = (ms, signal, purpose = "reconnect") =>
     new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
@@ -64,7 +64,7 @@ class Desk {
       signal.addEventListener("abort", abort, { once: true });
     });
 
-  /** Report a callback, and do in it what the case says. */
+  /** Report a callback, and do what the case demands in it. */
   async hear(name, data) {
     const nth = (this.#heard[name] = (this.#heard[name] ?? 0) + 1);
     const due = (trigger) => trigger?.callback === name && (trigger.nth ?? 1) === nth;
@@ -78,13 +78,13 @@ class Desk {
     this.#aborting.abort(new Error(reason));
   }
 
-  /** Note an operation; returns what answers it with `say`, unless `close` has done so before. */
+  /** Note an operation; returns a function that answers it, unless `close` has answered it before. */
   pending(say) {
     this.#pending.add(say);
     return (answer) => this.#pending.delete(say) && say(answer);
   }
 
-  /** Abort what is under way. What the client still does is then of no case any more. */
+  /** Abort what is under way. Whatever the client does later no longer belongs to a case. */
   async close() {
     this.abort("the case is closed");
     await new Promise((resolve) => platform.setImmediate(resolve));
@@ -95,7 +95,7 @@ class Desk {
     this.#pending.clear();
   }
 
-  /** Move the clock by `ms`, which ends no timer by itself, and end timer `n`, if it is set. */
+  /** Advance the clock by `ms`, which by itself ends no timer, and end timer `n` if it is set. */
   wake(n, ms = 0) {
     this.#now += ms;
     this.#timers.get(n)?.();
@@ -103,28 +103,28 @@ class Desk {
 
   #say(message) {
     if (!this.#closed) return emit(message);
-    // The next case must not be blamed for it.
+    // The kit would count it for the next case.
     log(`the client went on after its case was closed: ${message.event} ${message.name ?? ""}`);
   }
 }
 
-/** The platform's own: an adapter may put others in their place. */
+/** The original timers of the platform; an adapter may replace the global ones. */
 const platform = { setTimeout, clearTimeout, setImmediate };
 
 const PROTOCOL = "arkor-drive/1";
 const OPERATIONS = ["start", "wait", "cancel"];
 
 /**
- * Speak the protocol until `bye` or the end of input. `hello` is the answer to it, or returns it,
- * or throws what keeps the driver from working. `open(desk)` returns {start, wait, cancel} of a new
- * client, each returning a promise; `explain(error)` returns its {kind, status?}.
+ * Speak the protocol until `bye` or the end of input. `hello` is the answer to `hello`, or a function
+ * that returns it or throws the reason why the driver cannot work. `open(desk)` returns {start, wait,
+ * cancel} of a new client, each returning a promise; `explain(error)` returns its {kind, status?}.
  */
 export async function serve(hello, open, explain) {
   process.on("unhandledRejection", (error) => {
-    log(`a rejection that nothing in the client handles: ${error?.stack ?? told(error)}`);
+    log(`the client did not handle a rejection: ${error?.stack ?? told(error)}`);
   });
   process.stdout.on("error", () => process.exit(0)); // The kit has gone.
-  // Standard output belongs to the protocol, whatever a client prints.
+  // Standard output is for the protocol only, so what the client prints goes to standard error.
   console.log = console.info = console.debug = console.error;
   const service = new Service(hello, open, explain);
   let number = 0;
@@ -133,17 +133,17 @@ export async function serve(hello, open, explain) {
     if (line.trim() === "") continue;
     const command = parsed(line);
     if (command === null) {
-      // The line is not shown: it may hold a token.
-      log(`line ${number} of standard input is not a JSON object; the kit sends one in each line`);
+      // The line is not shown because it may contain a token.
+      log(`line ${number} of standard input is not a JSON object; send one object per line`);
       process.exit(2);
     }
     await service.take(command);
     if (command.do === "bye") break;
   }
-  process.exit(0); // Nothing that is still open is of use any more.
+  process.exit(0); // Do not wait for connections and timers that are still open.
 }
 
-/** Takes the commands in order. */
+/** Carries out the commands in order. */
 class Service {
   #hello;
   #open;
@@ -161,7 +161,7 @@ class Service {
   #commands = {
     hello: async ({ protocol = PROTOCOL, time = "virtual" }) => {
       if (protocol !== PROTOCOL) {
-        throw new Error(`the protocol ${told(protocol)} is not known here; it is ${PROTOCOL}`);
+        throw new Error(`unknown protocol ${told(protocol)}; this driver speaks ${PROTOCOL}`);
       }
       this.#virtual = time === "virtual";
       const hello = await (typeof this.#hello === "function" ? this.#hello() : this.#hello);
@@ -170,7 +170,7 @@ class Service {
     },
     open: async ({ config }) => {
       await this.#close();
-      if (!isObject(config)) throw new Error("open needs a 'config', which is an object");
+      if (!isObject(config)) throw new Error("open has no 'config'; send one that is an object");
       const desk = new Desk(config, this.#virtual);
       try {
         desk.client = await this.#open(desk);
@@ -189,7 +189,7 @@ class Service {
     bye: async () => {},
   };
 
-  /** Carry one command out. An operation is not awaited: the next command may come meanwhile. */
+  /** Carry out one command. Operations are not awaited, because other commands may follow. */
   async take({ id: re, do: name, ...details }) {
     const say = (answer) => re === undefined || re === null || emit({ re, ...answer });
     const answer = (promise, failed) =>
@@ -202,13 +202,13 @@ class Service {
       await answer(this.#commands[name](details), unsupported);
     } else if (!OPERATIONS.includes(name)) {
       const known = [...Object.keys(this.#commands), ...OPERATIONS].join(", ");
-      const wrong = name === undefined ? "a command needs 'do'" : `${told(name)} is not a command`;
+      const wrong = name === undefined ? "the command has no 'do'" : `${told(name)} is not a command`;
       await answer(Promise.reject(new Error(`${wrong}; use one of ${known}`)), unsupported);
     } else if (this.#desk === null) {
       await answer(Promise.reject(new Error(`${name}: ${this.#problem}`)), unsupported);
     } else {
       const desk = this.#desk;
-      const operation = async () => desk.client[name](); // One that throws at once rejects, too.
+      const operation = async () => desk.client[name](); // Turns a synchronous throw into a rejection.
       const settle = desk.pending(say);
       operation().then(
         (ok) => settle({ ok: ok ?? {} }),
@@ -245,7 +245,7 @@ class Service {
   }
 }
 
-/** The lines of a stream of bytes. They end with LF alone: `readline` splits at U+2028 as well. */
+/** The lines of a stream of bytes, split at LF only: `readline` also splits at U+2028. */
 async function* lines(stream) {
   let partial = "";
   for await (const text of stream.setEncoding("utf8")) {
@@ -272,7 +272,7 @@ function isObject(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** What an error says, whatever was thrown. */
+/** The message of whatever was thrown. */
 function told(error) {
   try {
     return String(error?.message ?? error);
@@ -282,16 +282,17 @@ function told(error) {
 }
 
 /**
- * Print one message, at once: what is said before a request must be read before it. A client may
- * hand over what JSON cannot express. The kit has to see that too, so it is printed as text.
+ * Print one message immediately, so that the kit can read it before the client's next request. A
+ * client may return values that JSON cannot express. The kit has to see them too, so they are printed
+ * as text.
  */
 function emit(message) {
   let line;
   try {
     line = JSON.stringify(message, spoken);
   } catch (error) {
-    // A cycle, say, or a getter that throws.
-    const problem = `the client handed over what cannot be printed: ${told(error)}`;
+    // For example a cycle, or a getter that throws.
+    const problem = `the client returned a value that cannot be printed: ${told(error)}`;
     const { re, ok, data, ...rest } = message;
     const failed = { re, error: { kind: "other", message: problem } };
     line = JSON.stringify(re === undefined ? { ...rest, data: problem } : failed);

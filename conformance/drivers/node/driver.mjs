@@ -1,5 +1,5 @@
-// The driver of this client. All that an adapter has to say: how a case's words become options,
-// and which of the protocol's kinds an error is.
+// The driver of this client. An adapter only has to turn the configuration of a case into options and
+// name the kind of an error.
 
 import { GaveUp, HttpError, ProtocolError, Trainer, TransportError } from "./client.mjs";
 import { serve } from "./drive.mjs";

@@ -1,11 +1,11 @@
-// Everything that an operation of a trainer can reject with, apart from what the caller brought
-// along: the reason of an abort, an exception of a callback.
+// The errors with which an operation of a trainer can reject, apart from those that come from the
+// caller: the reason of an abort, an exception of a callback.
 
 export class ArkorError extends Error {
   name = this.constructor.name;
 }
 
-/** The backend answered, and the answer was no. */
+/** The backend refused a request. */
 export class HttpError extends ArkorError {
   constructor(status, message, body) {
     super(message);
@@ -14,13 +14,13 @@ export class HttpError extends ArkorError {
   }
 }
 
-/** No answer, half an answer, or a connection that broke. */
+/** There was no answer, the answer was incomplete, or the connection broke. */
 export class TransportError extends ArkorError {}
 
-/** An answer that makes no sense, or that cannot be worked with. */
+/** The answer makes no sense or cannot be used. */
 export class ProtocolError extends ArkorError {}
 
-/** The budget is spent. `failures` failed in a row, `cause` is the last of them. */
+/** The budget is exhausted: `failures` opens failed in a row, the last one with `cause`. */
 export class GaveUp extends ArkorError {
   constructor(failures, cause) {
     super(`the event stream failed ${failures} times in a row; giving up`, { cause });

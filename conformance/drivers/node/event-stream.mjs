@@ -1,8 +1,8 @@
-// The body of a response as blocks {id, event, data}, one per blank line, by `eventsource-parser`.
+// The body of a response as blocks {id, event, data}, one per blank line, read by `eventsource-parser`.
 //
-// The parser is right about fields. Two things it does not tell are put in front of it: it holds a
-// CR back until the next character has come, and it is silent about a block that has an id but no
-// data, which moves the cursor all the same (ARK-SSE-6, ARK-RES-5).
+// The parser handles fields correctly, but two things are worked around here: it holds back a CR until
+// the next character arrives, and it does not report a block that has an id but no data, although
+// such a block moves the cursor (ARK-SSE-6, ARK-RES-5).
 
 import { createParser } from "eventsource-parser";
 
@@ -12,7 +12,7 @@ const MOST_CHARACTERS = 8 * 2 ** 20;
 
 /**
  * Yield the blocks of a stream. `read` resolves with {done, value}, as a reader's does.
- * A block whose data is "" had none; otherwise its data ends with the standard's LF.
+ * The data of a block without data is ""; otherwise it ends with an LF, as in the standard.
  */
 export async function* blocks(read, onRetry) {
   const complete = [];
@@ -25,7 +25,7 @@ export async function* blocks(read, onRetry) {
     },
     maxBufferSize: MOST_CHARACTERS,
   });
-  parser.feed("\n"); // From here on U+00EF U+00BB U+00BF are characters, not a byte order mark.
+  parser.feed("\n"); // So that U+00EF U+00BB U+00BF are characters, not a byte order mark.
   const decoder = new TextDecoder();
   const normalise = lines();
   for (;;) {
@@ -37,7 +37,7 @@ export async function* blocks(read, onRetry) {
   }
 }
 
-/** End every line by LF alone, at once, and give every block one empty line of data more. */
+/** End every line with just LF, without delay, and add an empty line of data to every block. */
 function lines() {
   let afterReturn = false;
   let atStart = true;

@@ -1,10 +1,11 @@
-// What a callback is given: the frame's data, with each member that the protocol knows in its own
-// type. One that is missing, null or of another type is null, or an empty list (ARK-EVT-21).
+// The argument of a callback: the data of the frame, in which each member that the protocol defines
+// has the right type. If it is missing, null or of another type, it is null or an empty list
+// (ARK-EVT-21).
 
 const text = (value) => (typeof value === "string" ? value : null);
 const object = (value) => (isObject(value) ? value : null);
 const list = (value) => (Array.isArray(value) ? value : []);
-// A number beyond the range of a double was read as infinity (ARK-EVT-22).
+// A number too large for a double was read as Infinity (ARK-EVT-22).
 const number = (value) => (Number.isFinite(value) ? value : null);
 const whole = (value) => (Number.isInteger(value) ? value : null);
 
@@ -20,7 +21,7 @@ const MEMBERS = {
   "training.failed": { error: text, step: whole },
 };
 
-/** The event that a frame's data describes, or nothing for a type that is not known here. */
+/** The event that the data of a frame describes, or null if its type is unknown. */
 export function readEvent(data) {
   if (typeof data?.type !== "string" || !Object.hasOwn(MEMBERS, data.type)) return null;
   const members = Object.entries({ ...EVERY, ...MEMBERS[data.type] });

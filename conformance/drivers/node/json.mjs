@@ -1,11 +1,11 @@
-// JSON from the backend. A value that is nested too deeply is refused, because printing it or walking
-// through it would overflow the stack (ARK-SEC-10).
+// Parse JSON from the backend. Values that are nested too deeply are refused, because walking through
+// them would overflow the stack (ARK-SEC-10).
 
 import { isObject } from "./events.mjs";
 
 const DEEPEST = 500;
 
-/** The object that a text holds, or null. */
+/** Parse a text as a JSON object; null if it is not one. */
 export function parseObject(text) {
   if (text.length > 2 * DEEPEST && isTooDeep(text)) return null;
   try {

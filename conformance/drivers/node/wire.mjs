@@ -1,4 +1,4 @@
-// The three requests of a trainer, and how their answers are read: with bounds.
+// Send the requests of a trainer, and read their answers within bounds of size and time.
 
 import { HttpError, ProtocolError, TransportError } from "./errors.mjs";
 import { redirectTarget } from "./head.mjs";
@@ -26,7 +26,7 @@ export class Wire {
     this.#clock = clock;
   }
 
-  /** Submit a job; resolves with what the backend made of it. */
+  /** Submit a job; resolves with the job that the backend created. */
   async create(body, idempotencyKey) {
     const response = await this.#send("POST", this.#url("/v1/jobs"), {
       headers: {
@@ -39,12 +39,12 @@ export class Wire {
     const { text, whole } = await received(readUpTo(response, LONGEST_ANSWER));
     const job = whole ? parseObject(text)?.job : null;
     if (!isJobId(job?.id)) {
-      throw new ProtocolError("create: the answer has no job with an id that fits into a path");
+      throw new ProtocolError("create: the answer has no job whose id can be used in a path");
     }
     return job;
   }
 
-  /** The job as it stands, and null where the answer does not say (ARK-STR-19). */
+  /** The current state of the job, or null if the answer does not have it (ARK-STR-19). */
   async job(jobId, signal) {
     try {
       const response = await this.#send("GET", this.#url(jobPath(jobId)), { signal });
@@ -61,11 +61,11 @@ export class Wire {
   async cancel(jobId) {
     const response = await this.#send("POST", this.#url(`${jobPath(jobId)}/cancel`));
     if (!response.ok) throw await this.refusal(response);
-    // The status was the answer. Its body is read so that the connection can be used again.
+    // Only the status matters. The body is read so that the connection can be used again.
     await this.#drained(response);
   }
 
-  /** Open a stream behind `cursor`; redirects stay on the backend (ARK-SEC-1, ARK-SEC-2). */
+  /** Open a stream after `cursor`; follows redirects within the backend (ARK-SEC-1, ARK-SEC-2). */
   async openStream(jobId, cursor, signal) {
     const headers = {
       Accept: "text/event-stream",
@@ -82,12 +82,12 @@ export class Wire {
       const next = redirectTarget(response.headers, url);
       if (next?.origin !== url.origin) throw new TransportError("redirected to another origin");
       if (next.username || next.password) throw new TransportError("redirected with credentials");
-      if (redirects === MOST_REDIRECTS) throw new TransportError("redirected without end");
+      if (redirects === MOST_REDIRECTS) throw new TransportError("redirected too many times");
       url = next;
     }
   }
 
-  /** The error that an answer outside 2xx is: with the backend's words, without secrets. */
+  /** The error for an answer outside 2xx, with the message of the backend but without secrets. */
   async refusal(response, signal) {
     const text = await this.#drained(response, signal);
     const body = parseObject(text);
@@ -95,7 +95,7 @@ export class Wire {
     return new HttpError(response.status, this.#mask(said || `cloud-api ${response.status}`), body);
   }
 
-  /** What a body says within its bounds of size and time; nothing if it breaks. */
+  /** Read a body within bounds of size and time; empty if that fails. */
   async #drained(response, signal) {
     const nothing = () => ({ text: "" });
     const leaving = new AbortController();
@@ -122,7 +122,7 @@ export class Wire {
   }
 }
 
-/** Name whatever `fetch` throws; an abort keeps its reason. */
+/** Turn whatever `fetch` throws into a TransportError; an abort keeps its reason. */
 export async function received(promise, signal) {
   try {
     return await promise;
@@ -134,7 +134,7 @@ export async function received(promise, signal) {
   }
 }
 
-/** `promise`, or what `late` returns or throws once `ms` have passed without it. */
+/** `promise`, or the result of `late` if `promise` has not settled after `ms`. */
 export async function within(promise, ms, clock, signal, late) {
   if (!Number.isFinite(ms)) return promise;
   const over = new AbortController();
@@ -151,7 +151,7 @@ async function readUpTo(response, limit, signal) {
   const chunks = [];
   let size = 0;
   const reader = response.body?.getReader();
-  const leave = () => reader?.cancel().catch(() => {}); // Cancelling ends the connection as well.
+  const leave = () => reader?.cancel().catch(() => {}); // This closes the connection too.
   signal?.addEventListener("abort", leave, { once: true });
   while (reader && size <= limit) {
     const { done, value } = await reader.read();
@@ -164,23 +164,23 @@ async function readUpTo(response, limit, signal) {
   return { text, whole: size <= limit };
 }
 
-/** Whether one segment of a path can carry an id: URLs drop `.` and `..` (ARK-CRE-8). */
+/** Whether an id can be one segment of a path: URLs drop `.` and `..` (ARK-CRE-8). */
 function isJobId(id) {
   return typeof id === "string" && !["", ".", ".."].includes(id) && id.isWellFormed();
 }
 
 function jobPath(jobId) {
-  if (!isJobId(jobId)) throw new ProtocolError("the job's id does not fit into a path");
+  if (!isJobId(jobId)) throw new ProtocolError("the id of the job cannot be used in a path");
   return `/v1/jobs/${encodeURIComponent(jobId)}`;
 }
 
-/** A cursor as a header takes it: one character per byte of its UTF-8 (ARK-RES-10). */
+/** A cursor as the value of a header: one character per byte of its UTF-8 (ARK-RES-10). */
 function headerValue(cursor) {
   const bytes = Buffer.from(cursor, "utf8");
   // eslint-disable-next-line no-control-regex -- control characters are the point
   const hopeless = /[\x00-\x08\x0a-\x1f\x7f]|^[ \t]|[ \t]$/.test(cursor);
   if (hopeless || bytes.length > MOST_CURSOR_BYTES) {
-    throw new ProtocolError("the last event id cannot be sent as a header, so nothing can resume");
+    throw new ProtocolError("cannot resume: the last event id cannot be sent in a header");
   }
   return bytes.toString("latin1");
 }

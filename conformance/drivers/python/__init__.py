@@ -1,1 +1,1 @@
-"""Drivers in Python: what any driver needs, and the driver of the reference client."""
+"""What every driver in Python needs, and the driver of the reference client."""

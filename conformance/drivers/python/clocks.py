@@ -1,7 +1,4 @@
-"""The two clocks of a driver: one that the kit moves, and the one on the wall.
-
-They know how a sleep is announced, woken and ended. They refuse to know who sleeps, and why.
-"""
+"""The two clocks of a driver: virtual time that the kit controls, and real time."""
 
 from collections.abc import Callable, Mapping
 from typing import Protocol
@@ -13,7 +10,7 @@ from conformance.strict_data import Json
 
 
 class Clock(Protocol):
-    """What a client needs of time, in seconds."""
+    """A clock for the client, in seconds."""
 
     def time(self) -> float:
         """Return the time."""
@@ -24,17 +21,17 @@ class Clock(Protocol):
         ...
 
     def wake(self, number: Json) -> None:
-        """End a sleep that the kit was told of, if it is still slept."""
+        """End an announced sleep, if it has not ended yet."""
         ...
 
     def advance(self, ms: Json) -> None:
-        """Let so many milliseconds pass, and end nobody's sleep."""
+        """Let `ms` milliseconds pass without ending any sleep."""
         ...
 
 
 @define
 class VirtualClock:
-    """Stands still but for the sleeps that the kit ends."""
+    """Virtual time: it advances only when the kit ends a sleep or advances it."""
 
     _emit: Callable[[Mapping[str, object]], None] = field(alias="emit")
     _now: float = field(default=0.0, init=False)
@@ -44,13 +41,13 @@ class VirtualClock:
     def time(self) -> float:
         """Return the virtual time.
 
-        To look at the clock takes a nanosecond: a timer that is set again is another timer.
+        Each call takes a virtual nanosecond, so that a timer that is set again has a new deadline.
         """
         self._now += 1e-9
         return self._now
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:
-        """Sleep for as long as the kit wants; then it is `deadline`."""
+        """Sleep until the kit ends the sleep; then the time is `deadline`."""
         self._slept += 1
         number = self._slept
         woken = self._sleeps[number] = anyio.Event()
@@ -66,19 +63,19 @@ class VirtualClock:
             self._emit({"event": "sleep_end", "n": number, "why": why})
 
     def wake(self, number: Json) -> None:
-        """End a sleep, if it is still slept."""
+        """End a sleep, if it has not ended yet."""
         if isinstance(number, int) and number in self._sleeps:
             self._sleeps[number].set()
 
     def advance(self, ms: Json) -> None:
-        """Let time pass; the kit knows which sleeps are over by then, and ends them."""
+        """Let time pass; the kit then ends the sleeps that are over."""
         if isinstance(ms, int | float):
             self._now += ms / 1000
 
 
 @define
 class WallClock:
-    """Real time, for a kit that asks for no virtual time; nothing is announced."""
+    """Real time, used when the kit does not ask for virtual time; sleeps are not announced."""
 
     def time(self) -> float:
         """Return the time of the event loop, which is monotonic."""
@@ -89,7 +86,7 @@ class WallClock:
         await anyio.sleep_until(deadline)
 
     def wake(self, number: Json) -> None:
-        """Do nothing: no sleep was ever announced."""
+        """Do nothing: sleeps are not announced."""
 
     def advance(self, ms: Json) -> None:
         """Do nothing: real time passes by itself."""

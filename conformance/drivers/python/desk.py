@@ -1,4 +1,4 @@
-"""What an adapter in Python brings, a client, and what it gets, a desk for each case."""
+"""The interface between the plumbing and an adapter in Python: `Client` and `Desk`."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -13,20 +13,20 @@ from conformance.strict_data import Json
 
 @frozen
 class Failure:
-    """How an operation failed, in the protocol's words."""
+    """How an operation failed, in the terms of the driver protocol."""
 
     kind: str
     message: str
     status: int | None = None
 
     def as_message(self) -> Mapping[str, Json]:
-        """Return what is under `error` in an answer."""
+        """Return the value of `error` in an answer."""
         status = {} if self.status is None else {"status": self.status}
         return {"kind": self.kind, "message": self.message, **status}
 
 
 class Provoked(Exception):
-    """What a callback of the driver throws when the case says so."""
+    """Raised by a callback of the driver when the case demands it."""
 
 
 class Client(Protocol):
@@ -51,26 +51,26 @@ class Client(Protocol):
 
 @define
 class Desk:
-    """What an adapter needs of the kit while a case is open: time, random numbers, callbacks."""
+    """What an adapter uses while a case is open: the clock, random numbers, callbacks."""
 
     config: Mapping[str, Json]
     clock: Clock
     client: Client | None = None
     _say: Callable[[Mapping[str, object]], None] = field(default=lines.emit, alias="say")
     _called: dict[str, int] = field(factory=dict[str, int], init=False)
-    _rolled: int = field(default=0, init=False)
+    _drawn: int = field(default=0, init=False)
 
     def random(self) -> float:
-        """Return the next of the case's `rng` numbers, used in turn and repeated."""
-        rolls = self.config.get("rng")
-        if isinstance(rolls, str) or not isinstance(rolls, list) or not rolls:
+        """Return the next of the case's `rng` numbers; after the last, they start again."""
+        samples = self.config.get("rng")
+        if isinstance(samples, str) or not isinstance(samples, list) or not samples:
             return 0.5
-        roll = rolls[self._rolled % len(rolls)]
-        self._rolled += 1
-        return float(roll) if isinstance(roll, int | float) else 0.5
+        sample = samples[self._drawn % len(samples)]
+        self._drawn += 1
+        return float(sample) if isinstance(sample, int | float) else 0.5
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
-        """Report a callback and do in it what the case says; raises Provoked."""
+        """Report a callback and do what the case demands in it; raises Provoked."""
         self._called[name] = self._called.get(name, 0) + 1
         self._say({"event": "callback", "name": name, "data": data})
         if self._due("abort_in", name) and self.client:
@@ -92,12 +92,12 @@ Explain = Callable[[Exception], Failure]
 
 
 def reply(number: Json, failure: Failure | None = None) -> None:
-    """Answer a command; one without an id gets no answer."""
+    """Answer a command, unless it has no id."""
     if number is None:
         return
     lines.emit({"re": number, "ok": {}} if failure is None else refusal(number, failure))
 
 
 def refusal(number: Json, failure: Failure) -> Mapping[str, object]:
-    """Return the answer of a command that failed."""
+    """Return the answer to a command that failed."""
     return {"re": number, "error": failure.as_message()}

@@ -1,4 +1,4 @@
-"""One JSON object a line, out of a driver and into it."""
+"""Read and write one JSON object per line on standard input and output."""
 
 import contextlib
 import json
@@ -15,29 +15,29 @@ from conformance.strict_data import Json, parse_json
 _BLOCK: Final = 1 << 16
 _STDIN: Final = 0
 _DEEPEST: Final = 64
-"""How deeply a value is shown that cannot be printed as it is."""
+"""How many levels of a value are shown if it cannot be printed as JSON."""
 
 
 class NotACommand(Exception):
-    """A line of standard input that is not a JSON object; the message is meant for a person."""
+    """A line of standard input is not a JSON object; the message is for the user."""
 
 
 def emit(message: Mapping[str, object]) -> None:
-    """Print one message, at once: what is said before a request must be read before it.
+    """Print one message immediately, so that the kit can read it before the client's next request.
 
-    A client may hand over what JSON cannot express. The kit has to see that too, so such values
-    are printed as text: `"NaN"`, `"Infinity"`, the `repr` of an object.
+    A client may return values that JSON cannot express. The kit has to see them too, so they are
+    printed as text: `"NaN"`, `"Infinity"`, or the `repr` of an object.
     """
     try:
         line = _line(message)
     except (TypeError, ValueError, RecursionError):
         line = _line({key: _as_json(value, 1) for key, value in message.items()})
-    # Not sys.stdout: while a driver serves, what a client prints goes to standard error.
+    # Not sys.stdout: while a driver serves, that leads to standard error.
     print(line, file=sys.__stdout__, flush=True)
 
 
 def log(text: str) -> None:
-    """Print a line for a person to standard error."""
+    """Print a line for the user to standard error."""
     sys.stderr.write(f"driver: {text}\n")
     sys.stderr.flush()
 
@@ -78,7 +78,7 @@ def _as_json(value: object, depth: int) -> object:
 
 
 async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
-    """Yield the commands of standard input up to its end; raises NotACommand."""
+    """Yield the commands from standard input until it ends; raises NotACommand."""
     partial = b""
     number = 0
     while block := await _block():
@@ -92,7 +92,7 @@ async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
 
 
 async def _block() -> bytes:
-    # Only a regular file cannot be waited for, and that never blocks.
+    # Waiting fails only for regular files, and reading those never blocks.
     with contextlib.suppress(PermissionError):
         await anyio.wait_readable(_STDIN)
     return os.read(_STDIN, _BLOCK)
@@ -102,7 +102,7 @@ def _command(line: bytes, number: int) -> Mapping[str, Json]:
     try:
         message = parse_json(line)
     except ValueError as error:
-        # The line is not shown: it may hold a token.
+        # The line is not shown because it may contain a token.
         raise NotACommand(f"line {number} of standard input is not JSON: {error}") from error
     if not isinstance(message, Mapping):
         raise NotACommand(f"line {number} of standard input is not a JSON object")

@@ -1,8 +1,8 @@
-"""One case of a driver in Python: the client's life, its operations, and what can go wrong in it.
+"""Run the client of one case: open it, call its operations, close it, and report all failures.
 
-A client can fail where no case provokes it: while it is opened, in a task of its own, on closing,
-by letting a cancellation escape. Each of these has to end as an answer, for a driver that dies or
-falls silent tells its author nothing.
+A client can fail outside its operations: while it is opened, in a background task, when it is closed,
+or by letting a cancellation escape. All of these must end as an answer, because a driver that dies
+or goes silent tells its author nothing.
 """
 
 import math
@@ -31,25 +31,25 @@ def _told(error: BaseException) -> str:
     told = f"{type(error).__name__}: {error}"
     if not _is_group(error):
         return told
-    # A group says only how many there are.
+    # The text of a group only gives the number of its exceptions.
     return f"{told}: " + ", ".join(_told(each) for each in error.exceptions)
 
 
 def _is_ours() -> bool:
-    """Tell whether a cancellation came from here: clients can let one of their own escape."""
+    """Tell whether the driver cancelled this task; if not, the client let a cancellation escape."""
     return anyio.current_effective_deadline() == -math.inf
 
 
 @define
 class OpenCase:
-    """One case: its client lives in a task of its own, and so does every operation."""
+    """One case; the client and each of its operations run in their own tasks."""
 
     opener: Opener
     explain: Explain
     virtual: bool
     config: Mapping[str, Json]
     broken: str | None = field(default=None, init=False)
-    """Why there is no client, or none any more."""
+    """Why there is no client, or no longer one."""
     clock: Clock = field(init=False)
     _client: Client | None = field(default=None, init=False)
     _pending: dict[int, Json] = field(factory=dict[int, Json], init=False)
@@ -61,11 +61,11 @@ class OpenCase:
     _group: TaskGroup | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Give the case a clock of its own."""
+        """Give the case its own clock."""
         self.clock = VirtualClock(self._say) if self.virtual else WallClock()
 
     async def run(self) -> None:
-        """Hold the client open until `close`; what ends it earlier is kept in `broken`."""
+        """Keep the client open until `close`; if it ends earlier, `broken` says why."""
         try:
             await self._hold()
         except anyio.get_cancelled_exc_class() as error:
@@ -96,12 +96,12 @@ class OpenCase:
             group.cancel_scope.cancel()
 
     async def opened(self) -> Failure | None:
-        """Wait until there is a client; return why there is none."""
+        """Wait until the client is open; return the failure if it could not be opened."""
         await self._opened.wait()
         return None if self._client else Failure("unsupported", f"no client: {self.broken}")
 
     async def close(self) -> Failure | None:
-        """Close the client and everything that it still does; return what went wrong with it."""
+        """Close the client and end all it still does; return the failure if it had broken down."""
         self._closing.set()
         await self._closed.wait()
         failed = self._had_client and self.broken is not None
@@ -126,7 +126,7 @@ class OpenCase:
     def _no_client(self) -> Failure:
         if self._closing.is_set():
             return Failure("aborted", "the case was closed")
-        # A client that broke down has failed; only one that was never there is unsupported.
+        # A client that broke down has failed; `unsupported` means that it was never opened.
         if self._had_client:
             return Failure("other", f"the client failed: {self.broken}")
         return Failure("unsupported", f"no client: {self.broken}")
@@ -151,7 +151,7 @@ class OpenCase:
             ok = await operation() or {}
         except anyio.get_cancelled_exc_class() as error:
             if _is_ours():
-                raise  # `run` answers, once it knows why.
+                raise  # `run` answers when it knows why.
             failure = Failure("other", _told(error))
         except (Exception, BaseExceptionGroup) as error:
             if _must_end(error):
@@ -163,14 +163,14 @@ class OpenCase:
 
     def _explained(self, error: BaseException) -> Failure:
         if not isinstance(error, Exception):
-            return Failure("other", _told(error))  # Adapters explain only what is an Exception.
+            return Failure("other", _told(error))  # Adapters only explain subclasses of Exception.
         try:
             return self.explain(error)
         except Exception as second:  # noqa: BLE001 - the answer must not depend on the adapter
             return Failure("other", f"{_told(error)} (and explaining it failed: {_told(second)})")
 
     def _say(self, message: Mapping[str, object]) -> None:
-        if self._closed.is_set():  # The next case must not be blamed for it.
+        if self._closed.is_set():  # The kit would count it for the next case.
             lines.log(f"the client went on after its case was closed: {message.get('event')}")
         else:
             lines.emit(message)
@@ -181,5 +181,5 @@ def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseExceptio
 
 
 def _must_end(error: BaseException) -> bool:
-    """Tell whether an error is a request to end the process."""
+    """Tell whether an error demands that the process ends."""
     return _is_group(error) and error.subgroup((KeyboardInterrupt, SystemExit)) is not None

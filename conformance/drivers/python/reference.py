@@ -1,4 +1,4 @@
-"""The driver of the reference client: `arkor_proto.transports.anyio` under the kit's control."""
+"""The driver of the reference client, `arkor_proto.transports.anyio`."""
 
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager

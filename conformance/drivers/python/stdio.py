@@ -1,8 +1,8 @@
-"""The plumbing of a driver in Python: JSON lines in and out, one client per case, virtual time.
+"""The plumbing of a driver in Python: the driver's side of `arkor-drive/1`.
 
-It speaks the driver's side of `arkor-drive/1`. An adapter brings the client: it opens one for a
-case and names the kinds of its errors. Authors of a driver in another language can read here, in
-`open_case.py` and in `lines.py` what a driver has to do.
+An adapter adds the client: it opens one for each case and names the kinds of its errors. If you
+write a driver in another language, read this file, `open_case.py` and `lines.py` to see what it has
+to do.
 """
 
 import contextlib
@@ -31,7 +31,7 @@ from conformance.strict_data import Json, Table
 __all__ = ["Client", "Desk", "Explain", "Failure", "Opener", "Provoked", "serve"]
 
 VIRTUAL: Final = "virtual"
-"""The kit's value in `hello` for a time that it moves itself."""
+"""The value of `time` in `hello` if the kit controls the time."""
 PROTOCOL: Final = "arkor-drive/1"
 _OPERATIONS: Final = ("start", "wait", "cancel", "abort")
 _KNOWN: Final = ("hello", "open", *_OPERATIONS, "wake", "close", "bye")
@@ -40,7 +40,7 @@ _WRONG_INPUT: Final = 2
 
 @define
 class _Service:
-    """Takes the commands in order."""
+    """Carries out the commands in order."""
 
     hello: Mapping[str, Json]
     opener: Opener
@@ -50,7 +50,7 @@ class _Service:
     _case: OpenCase | None = field(default=None, init=False)
 
     async def take(self, message: Mapping[str, Json]) -> None:
-        """Carry one command out, and answer it unless that takes its time."""
+        """Carry out one command and answer it; operations are answered later, when they settle."""
         number = message.get("id")
         match message.get("do"):
             case "hello":
@@ -68,17 +68,17 @@ class _Service:
                 reply(number)
             case str() as name if name in _OPERATIONS:
                 self._operate(number, name, message.get("reason"))
-                # What has begun must be seen to have begun before the next line is answered.
+                # Let the operation begin before the next line is answered.
                 await anyio.lowlevel.checkpoint()
             case name:
-                wrong = "a command needs 'do'" if name is None else f"{name!r} is not a command"
+                wrong = "the command has no 'do'" if name is None else f"{name!r} is not a command"
                 known = ", ".join(_KNOWN)
                 reply(number, Failure("unsupported", f"{wrong}; use one of {known}"))
 
     def _introduce(self, number: Json, message: Mapping[str, Json]) -> None:
         asked = message.get("protocol", PROTOCOL)
         if asked != PROTOCOL:
-            problem = f"the protocol {asked!r} is not known here; this driver speaks {PROTOCOL}"
+            problem = f"unknown protocol {asked!r}; this driver speaks {PROTOCOL}"
             reply(number, Failure("unsupported", problem))
             return
         self._virtual = message.get("time", VIRTUAL) == VIRTUAL
@@ -89,7 +89,7 @@ class _Service:
     async def _open(self, config: Json) -> Failure | None:
         await self._close()
         if not isinstance(config, Mapping):
-            return Failure("unsupported", "open needs a 'config', which is an object")
+            return Failure("unsupported", "open has no 'config'; send one that is an object")
         self._case = OpenCase(self.opener, self.explain, self._virtual, config)
         self.group.start_soon(self._case.run)
         return await self._case.opened()
@@ -108,7 +108,7 @@ class _Service:
 async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> None:
     """Speak the protocol on standard input and output until `bye` or the end of input.
 
-    A kit that asks for real time gets it: no `clock` that is the kit's is then declared.
+    If the kit asks for real time, the capabilities `clock.…` are not declared.
     """
     with contextlib.redirect_stdout(sys.stderr):
         problem = await _serve(hello, opener, explain)
@@ -118,7 +118,7 @@ async def serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> 
 
 
 async def _serve(hello: Mapping[str, Json], opener: Opener, explain: Explain) -> str | None:
-    """Take commands to the end; return what ended them too early."""
+    """Carry out all commands; return the problem if one of them could not be read."""
     problem: str | None = None
     async with anyio.create_task_group() as group:
         service = _Service(hello, opener, explain, group)

@@ -1,7 +1,4 @@
-"""From the words of a case's `config` to those of `arkor_proto`, and from its errors back.
-
-It knows both vocabularies. It refuses to know how anything is run.
-"""
+"""Translate the `config` of a case for `arkor_proto`, and its events and errors for the kit."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
@@ -31,7 +28,7 @@ _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
 
 
 class Clock(Protocol):
-    """The clock that the client asks for."""
+    """The interface of the client's clock."""
 
     def time(self) -> float:
         """Return the time in seconds."""
@@ -43,7 +40,7 @@ class Clock(Protocol):
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
-    """Return the policy of a case; what it does not name is the library's default."""
+    """Return the reconnect policy of a case; missing values are the library's defaults."""
     default = ReconnectPolicy()
     attempts = config.get("max_attempts")
     return ReconnectPolicy(
@@ -54,7 +51,7 @@ def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
 
 
 def profile_of(config: Mapping[str, Json]) -> Profile:
-    """Return the profile under test, with the idle timers that the case names."""
+    """Return the profile under test, with the idle timers of the case."""
     profile = Profile.named(str(config["profile"]))
     if "idle_ms" in config:
         profile = evolve(profile, byte_timeout=_seconds(config, "idle_ms", 0.0))
@@ -64,7 +61,7 @@ def profile_of(config: Mapping[str, Json]) -> Profile:
 
 
 def client_of(config: Mapping[str, Json], clock: Clock, random: Callable[[], float]) -> ArkorClient:
-    """Return the client of a case; its chance is the library's unless the case brings rolls."""
+    """Return the client of a case; `random` is used only if the case has `rng`."""
     return ArkorClient(
         str(config["base_url"]),
         token=str(config["token"]),
@@ -78,7 +75,7 @@ def client_of(config: Mapping[str, Json], clock: Clock, random: Callable[[], flo
 
 
 def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> Trainer:
-    """Return the trainer of a case: for a new job, or attached to one that exists."""
+    """Return the trainer of a case, for a new job or attached to an existing one."""
     callbacks = Callbacks(
         on_started=partial(hear, "started"),
         on_log=partial(hear, "log"),
@@ -104,9 +101,9 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
 
 
 def event_data(event: TrainingEvent | Checkpoint) -> Mapping[str, object]:
-    """Return what a callback was given, under the wire's names; a checkpoint with its adapter.
+    """Return what a callback received, under the names of the wire; a checkpoint has its adapter.
 
-    A member that the frame lacks, or gives with another type, is null, as the callback sees it.
+    Members that are missing in the frame or have the wrong type are null, as the callback sees them.
     """
     if isinstance(event, Checkpoint):
         return {**event_data(event.saved), "adapter": event.adapter}
@@ -121,7 +118,7 @@ def _camel(name: str) -> str:
 
 
 def explain(error: Exception) -> Failure:  # noqa: PLR0911 - one arm per kind
-    """Name the kind of an error, by its class."""
+    """Return the kind of an error, which depends on its class."""
     match error:
         case Provoked():
             return Failure("callback", str(error))

@@ -1,4 +1,4 @@
-"""Case files are read strictly, and every slip is answered with the right word."""
+"""Case files are read strictly, and every mistake gets a message that says what to write."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
@@ -37,12 +37,12 @@ SLIPS = {
     "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
     "result = {wait = {}}": "needs one of 'ok', 'status', 'error'",
     "result = {cancel = {ok = true}}": "'cancel' is unknown; only 'wait' is known",
-    "sleeps = [true]": "not a number of milliseconds",
+    "sleeps = [true]": "a boolean; write a number of milliseconds",
     "sleeps = [{least = 1}]": "unknown key 'least'",
-    "last_event_ids = [1]": "a number, not a string or false",
-    "before = [['stream#1']]": "name two events",
+    "last_event_ids = [1]": "a number in the list; write a string, or false for no header",
+    "before = [['stream#1']]": "not a pair; name two events, the earlier one first",
     "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
-    "request = {'stream#1' = {}}": "nothing is expected of the request",
+    "request = {'stream#1' = {}}": "expects nothing of the request; name a part of it",
     "": "nothing is expected, so nothing could fail",
 }
 BODY = "[[step]]\ndo = 'wait'\n[expect]\n"
@@ -85,7 +85,7 @@ HEADS = {
     HEAD + "[server]\nstreams = []": "did you mean 'stream'?",
     HEAD + "[premise]\nreached = ['stream#1.closd']": "'stream#1.closd' does not name an event",
     HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
-    HEAD + "[premise]\nlast_event_ids = [1]": "a string or false",
+    HEAD + "[premise]\nlast_event_ids = [1]": "a string, or false for no header",
     HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
     HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
     HEAD + "why = 1": "is not TOML",
@@ -165,17 +165,17 @@ def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
 
 
 def jobs_of(case: Case) -> Iterator[Mapping[str, Json]]:
-    """Yield every job that the backend of a case shows by a word of the case."""
+    """Yield every job that the backend of a case sends because the case says so."""
     for answer in Table("server", case.server).tables("create"):
         body = answer.values.get("json", answer.values.get("body"))
-        with suppress(ValueError):  # what is no JSON shows no job
+        with suppress(ValueError):  # data that is not JSON contains no job
             body = parse_json(body) if isinstance(body, str) else body
         if isinstance(body, Mapping) and isinstance(job := body.get("job"), Mapping):
             yield job
 
 
 def test_a_job_in_an_answer_to_a_create_is_the_one_that_was_asked_for() -> None:
-    """A client may compare the two, and refuse another job than its own."""
+    """A client may compare the two, and refuse a job that is not its own."""
     known = load_requirements()
     shown = 0
     for case in (filled(each, Nonces("0" * 16), known) for each in load_cases(known)):

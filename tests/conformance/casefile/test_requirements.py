@@ -1,4 +1,4 @@
-"""The specification holds together: prose, data, sources, cases and vectors say the same."""
+"""The specification is consistent: prose, data, sources, cases and vectors agree."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -44,7 +44,7 @@ IDENTIFIER = re.compile(r"ARK-([A-Z]{3})-(\d+)")
 
 @frozen
 class Statement:
-    """One requirement as the prose or the data states it."""
+    """One requirement, as written in the prose or in the data."""
 
     id: str
     level: str
@@ -56,7 +56,7 @@ class Statement:
 
     @classmethod
     def of(cls, requirement: Requirement) -> "Statement":
-        """Return what the data states."""
+        """Return the requirements of the data."""
         return cls(
             requirement.id,
             requirement.level.value,
@@ -69,7 +69,7 @@ class Statement:
 
 
 def stated() -> list[Statement]:
-    """Return what the prose states, in its order."""
+    """Return the requirements of the prose, in order."""
     return [_statement(found) for found in STATED.finditer(section("## 5 "))]
 
 
@@ -91,7 +91,7 @@ def _statement(found: re.Match[str]) -> Statement:
 
 
 def section(heading: str) -> str:
-    """Return the section of the prose whose heading begins so."""
+    """Return the section of the prose whose heading begins with this text."""
     _, start, rest = PROSE.partition(f"\n{heading}")
     assert start, f"protocol.md: no section {heading!r}"
     return rest.partition("\n## ")[0] + "\n"
@@ -110,14 +110,14 @@ def anchors() -> set[str]:
 
 
 def revisions() -> Mapping[str, Sequence[str]]:
-    """Return under which profiles each statement of the sources holds.
+    """Return the profiles under which each statement of the sources holds.
 
     `hardened` contains the amended revision.
     """
     profiles = {"both": PROFILE_NAMES, "2026-05": ("2026-05",), "2026-07": PROFILE_NAMES[1:]}
     rows = re.findall(r"^\| <a id=[^>]+></a>(\S+) \| ([^|]+) \| (\S+) \|", SOURCES, re.MULTILINE)
     return {
-        # The callbacks' document came with the amended one and tells of callbacks, in both alike.
+        # The document about callbacks came with the amended one, and is the same for both.
         name: PROFILE_NAMES if document == "lifecycle callbacks" else profiles[revision]
         for name, document, revision in rows
     }
@@ -221,7 +221,7 @@ def test_a_case_is_as_strict_as_the_weakest_of_its_requirements(case: Case) -> N
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
 def test_the_rules_of_a_case_count_alike(profile: str) -> None:
-    # Otherwise a broken proposal fails a client in the name of a published rule, or the other way.
+    # Otherwise a broken proposal would fail a client as a published rule, or the other way round.
     mixed = [
         case.id
         for case in CASES
@@ -235,23 +235,23 @@ CASE_IDS = frozenset(case.id for case in CASES)
 _FIRST = frozenset({"2026-05"})
 _LATER = frozenset({"2026-07", "hardened"})
 ELSEWHERE: Mapping[str, frozenset[str]] = {
-    # A status that ends the wait is what shows that the refusal was understood.
+    # Only a status that ends the wait shows that the client understood the refusal.
     "dialect.a-deep-refusal-of-the-stream": _LATER,
     "resume.a-wait-after-a-permanent-status-goes-on-at-the-cursor": _LATER,
-    # After a callback error the first profile reopens the stream, and the later ones reject.
+    # After a callback error, the first profile reopens the stream and the later ones reject.
     "events.a-callback-error-closes-the-stream": _FIRST,
     "events.a-rejecting-callback-error-closes-the-stream": _LATER,
     "resume.events-behind-a-failed-callback-are-asked-for-again": _FIRST,
     "resume.a-wait-after-a-callback-error-goes-on-at-the-cursor": _LATER,
-    # It takes long, and what it finds is found once for all profiles.
+    # It takes long, and one profile is enough to find what it can find.
     "backoff.a-thousand-failures-in-a-row": frozenset({"hardened"}),
-    # Only where malformed data is progress can a client that does nothing with a frame show it.
+    # A client that ignores a frame shows that only where malformed data counts as progress.
     "sse.data-alone-makes-a-frame": _FIRST,
     "sse.a-block-with-empty-data-dispatches-an-event": _FIRST,
     "sse.vector-dispatches": _FIRST,
     "sse.vector-dispatches-nothing": _FIRST,
 }
-"""The profiles of the templates that leave some to others, though their rules are in those too."""
+"""The profiles of templates that leave out profiles in which their rules hold as well."""
 
 
 @pytest.mark.parametrize("profile", PROFILE_NAMES)
@@ -300,10 +300,10 @@ def test_a_sentence_of_the_founding_document_is_covered_by_its_requirements(
 
 
 def vectors() -> tuple[Table, ...]:
-    """Return the vectors of the event stream that a client can be driven with.
+    """Return the vectors of the event stream that can be played against a client.
 
-    Left out are those about a bound of a few bytes, and: A04 and A05, thousands of digits that the
-    family `hardened` sends in its own way; A35, whose cursor cannot be sent (ARK-RES-11).
+    Vectors about a limit of a few bytes are left out, and so are A04 and A05 (thousands of digits,
+    which the family `hardened` sends in its own way) and A35 (its cursor cannot be sent, ARK-RES-11).
     """
     document = Table.of("sse.json", parse_json((SPECIFICATION / "vectors/sse.json").read_bytes()))
     return tuple(
@@ -334,11 +334,11 @@ def _bytes(chunk: Json) -> bytes:
         case Sequence():
             return b"".join(map(_bytes, chunk))
         case _:
-            raise AssertionError(f"a chunk is {chunk!r}, which is no chunk")
+            raise AssertionError(f"a chunk is {chunk!r}, which is not a chunk")
 
 
 def driven(template: str) -> Mapping[str, Case]:
-    """Return the cases that drive vectors through a client, by the id of the vector."""
+    """Return the cases that play vectors against a client, by the id of the vector."""
     prefix = f"sse.vector-{template}["
     return {
         case.id.removeprefix(prefix).removesuffix("]"): case
@@ -354,7 +354,7 @@ def sent(case: Case, answer: int) -> list[str]:
 
 
 def expected(case: Case, word: str) -> Json:
-    """Return what a case expects under one word."""
+    """Return one expectation of a case, by its name."""
     return Table(case.id, case.source).table("expect").raw(word)
 
 
@@ -363,7 +363,7 @@ def test_every_vector_is_driven_through_a_client_and_its_cursor_is_judged(vector
     name, seed = vector.text("id"), vector.text("last_event_id", "")
     after = vector.table("expect").text("last_event_id")
     prefix = "seeded-" if seed else ""
-    # Two answers come first, so that a client that sends no cursor at all is not blamed for this.
+    # Two answers come first, so that a client that never sends a cursor does not fail here.
     earlier = ["before", seed or "ready"]
     judging: dict[str, Json] = {
         ("seeded" if seed else "cursor"): after,
@@ -385,7 +385,7 @@ def test_every_vector_is_driven_through_a_client_and_its_cursor_is_judged(vector
 def test_whether_a_vector_dispatches_anything_is_judged(vector: Table) -> None:
     dispatches = bool(vector.table("expect").items("events"))
     case = driven("dispatches" if dispatches else "dispatches-nothing")[vector.text("id")]
-    for answer in range(2, 3 if dispatches else 6):  # after what only makes the premise
+    for answer in range(2, 3 if dispatches else 6):  # after the part that only sets up the premise
         assert sent(case, answer) == pieces(vector)
 
 

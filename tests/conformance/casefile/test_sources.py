@@ -1,4 +1,4 @@
-"""Where a rule comes from: how a source is read, and what it counts for."""
+"""The source of a rule: how it is read, and when the rule counts because of it."""
 
 from pathlib import Path
 

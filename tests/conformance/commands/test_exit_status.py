@@ -1,4 +1,4 @@
-"""Status 1 is a verdict and nothing else: outputs, inputs and bugs have statuses of their own."""
+"""Status 1 always is a verdict: problems with outputs, inputs and bugs have other statuses."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ BAD_FILES = {
 
 
 def in_shell(script: str, *arguments: str, **variables: str) -> Finished:
-    """Run the kit as `"$@"` of a shell script."""
+    """Run the kit as `"$@"` in a shell script."""
     done = subprocess.run(  # noqa: S603 - the kit itself
         ["/bin/bash", "-c", script, "bash", sys.executable, "-m", "conformance", *arguments],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""What a client says never drives a terminal: every byte of every output is looked at."""
+"""Text from a client never controls the terminal: every byte of every output is checked."""
 
 import json
 import re
@@ -37,12 +37,12 @@ _BAD: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 
 
 def harmful(text: str) -> list[str]:
-    """Return every character that a terminal or a reader could be deceived by."""
+    """Return every character that could control the terminal or mislead the reader."""
     return sorted({ascii(c) for c in text if c not in "\n\t" and unicodedata.category(c) in _BAD})
 
 
 def printed(*arguments: str) -> tuple[int, str]:
-    """Run the kit; return its status and all that it printed on both streams."""
+    """Run the kit; return its status and everything that it printed on both streams."""
     done = kit(*arguments)
     return done.status, done.out + done.err
 

@@ -1,4 +1,4 @@
-"""A silent client is not hung while it works on what it was sent."""
+"""A silent client does not count as hung while it works on what it was sent."""
 
 import sys
 
@@ -15,6 +15,6 @@ BYTE_BY_BYTE = (
 
 @pytest.mark.thorough
 def test_a_client_may_take_far_longer_than_the_patience_over_eight_mebibytes() -> None:
-    """It uses the processor for seconds, while neither side says a word."""
+    """The client uses the processor for seconds while neither side sends anything."""
     done = kit("run", *CASE, "--patience", "0.3", "--", *BYTE_BY_BYTE)
     assert (done.status, "1 pass" in done.out) == (0, True), done

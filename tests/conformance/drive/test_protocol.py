@@ -1,4 +1,4 @@
-"""The driver protocol: what is a message, what is none, and the schema says the same."""
+"""The driver protocol: which lines are messages; the schema agrees."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""A driver that talks without end, leaves children, or says nonsense: the kit is held by none."""
+"""Drivers that print without end, leave children behind or print nonsense do not block the kit."""
 
 import os
 import re
@@ -21,14 +21,14 @@ from tests.conformance.forked import Finished
 WILD = (sys.executable, "tests/conformance/wrong_drivers/wild.py")
 ONE = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")
 MUCH_MEMORY = 400_000
-"""KiB; the kit alone takes about 50,000."""
+"""In KiB; the kit alone takes about 50,000."""
 PEAK = """
 import resource, subprocess, sys
 done = subprocess.run(sys.argv[1:])
 print("peak:", resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 sys.exit(done.returncode)
 """
-"""A program that runs another and says how much memory that took at most, in KiB."""
+"""A program that runs another and prints how much memory it took at most, in KiB."""
 ON_LINUX = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only the group is ended")
 
 
@@ -54,7 +54,7 @@ def test_a_driver_that_talks_instead_of_answering_gets_a_verdict(fault: str) -> 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("logs-much", "start never settled"), ("calls-back-much", "and round again, without end")],
+    [("logs-much", "start never settled"), ("calls-back-much", "the same again and again")],
 )
 def test_what_a_driver_says_takes_bounded_memory(fault: str, said: str) -> None:
     command = ("run", *ONE, "--patience", "0.3", "--", *WILD, fault)
@@ -79,7 +79,7 @@ def test_a_delay_that_is_not_a_number_is_the_fault_of_the_client(ms: str, tmp_pa
     done = judge(f"sleeps {ms}", "--report", str(report))
     assert (done.status, "the delay is not a number" in done.out) == (1, True), done
     assert "ARK-BAK-8 MUST" in done.out
-    parse_json(report.read_text())  # which refuses NaN and Infinity
+    parse_json(report.read_text())  # This parser refuses NaN and Infinity.
 
 
 def test_a_name_that_is_not_unicode_is_spelled_out() -> None:
@@ -170,7 +170,7 @@ def test_virtual_time_is_not_forced_on_a_driver_without_the_clock() -> None:
 @ON_LINUX
 def test_a_driver_may_be_ended_by_a_signal_that_has_no_name() -> None:
     done = judge("ends-by-a-signal-without-a-name")
-    assert (done.status, "was ended by signal 40" in done.out) == (1, True), done
+    assert (done.status, "was killed by signal 40" in done.out) == (1, True), done
 
 
 @pytest.mark.parametrize("fault", ["crashes", "calls-back-fast-without-end"])
@@ -186,7 +186,7 @@ def test_a_run_in_which_everything_hangs_stops_and_says_what_is_missing(tmp_path
     assert done.status == 1
     found = re.search(r"partial: \d+ of (\d+) cases were not played \(2 cases hung", done.out)
     own = select(load_cases(load_requirements()), (), ("create.*",))
-    # The driver declares one profile; what there is under the others is not missing.
+    # The driver declares one profile; cases of the others do not count as missing.
     assert found is not None
     assert int(found[1]) == sum("2026-05" in each.profiles for each in own)
     for name in ("run.json", "junit.xml", "summary.md", "badge.json", "report.html"):
@@ -225,4 +225,4 @@ def test_a_driver_that_ended_before_it_was_first_read_is_stopped_without_a_fuss(
 
 def test_a_run_of_which_nobody_said_how_much_may_hang_stops_after_six_in_a_row() -> None:
     done = judge("hangs", "--filter", "create.*", "-j", "1", patience="0.05")
-    assert (done.status, "6 cases hung, for 0.05 s each and in a row" in done.out) == (1, True)
+    assert (done.status, "6 cases in a row hung for 0.05 s each" in done.out) == (1, True)

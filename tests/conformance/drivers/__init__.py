@@ -1,1 +1,1 @@
-"""The tests of the drivers that the kit brings, and of the clients that it is tried with."""
+"""The tests of the kit's own drivers, and of the clients that the kit is tried with."""

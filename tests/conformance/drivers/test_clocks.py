@@ -1,4 +1,4 @@
-"""The clock that the kit moves: a sleep ends when the kit says so, and time can pass without."""
+"""The virtual clock: the kit ends sleeps, and can let time pass without ending any."""
 
 from collections.abc import Mapping
 

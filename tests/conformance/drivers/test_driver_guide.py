@@ -58,7 +58,7 @@ MISTAKES: Final = {
         f"print(line, file=sys.stderr)\n        {OPENED}",
     ),
 }
-"""What each mistake of the guide's table changes in the guide's Python driver."""
+"""How each mistake in the guide's table changes the guide's Python driver."""
 
 
 def code_of(name: str) -> str:
@@ -79,7 +79,7 @@ MOST = [
     for family in ("abort", "budget", "cancel", "create", "errors", "events", "resume", "wire")
     for word in ("--filter", f"{family}.*")
 ]
-"""The families of cases in which a driver has something to do; the others try the parser."""
+"""The families of cases that exercise a driver; the others are about the parser."""
 
 
 def test_the_python_driver_of_the_guide_is_sound(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The adapters in JavaScript: the kit judges a client that was not written for it.
 
-They run wherever node and npm are and the client's one dependency can be installed.
+They run if node and npm are installed and the client's only dependency can be installed.
 """
 
 import json
@@ -40,7 +40,7 @@ BREAKS = {
 
 @pytest.fixture(scope="module")
 def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Install the adapters, and put the double of the SDK beside them."""
+    """Install the adapters, and put the double of the SDK next to them."""
     home = installed_adapters(tmp_path_factory.mktemp("adapters"))
     for module in ("stand_in_sdk.mjs", "model_lists.mjs"):
         shutil.copy(OURS / module, home)
@@ -49,7 +49,7 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def sdk_driver(adapters: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ...]:
-    """Return the driver of the SDK, with its double in the SDK's place."""
+    """Return the driver of the SDK, with the double instead of the SDK."""
     monkeypatch.setenv("ARKOR_SDK", str(adapters / "stand_in_sdk.mjs"))
     return ("node", str(adapters / "arkor-sdk" / "driver.mjs"))
 
@@ -89,7 +89,7 @@ def test_the_adapter_of_the_sdk_says_that_the_sdk_is_not_installed(adapters: Pat
 def test_the_adapter_of_the_sdk_plays_every_case_of_its_profile(
     sdk_driver: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """The double refuses the models of the cases, so each one has to be got past its list."""
+    """The double refuses the models of the cases, so each has to get past its list."""
     report = tmp_path / "run.json"
     told = ("--report", str(report))
     done = kit("run", "--profile", "2026-07", "-j", "2", *told, "--", *sdk_driver)

@@ -1,4 +1,4 @@
-"""What a driver on the plumbing of the kit answers when its client, or the kit, goes wrong."""
+"""What drivers that use the kit's plumbing answer when their client, or the kit, goes wrong."""
 
 import shutil
 import subprocess

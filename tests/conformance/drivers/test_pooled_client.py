@@ -1,7 +1,7 @@
-"""The kit judges a client on a usual HTTP library with its usual defaults, above all its pool.
+"""The kit judges a client on a common HTTP library with its defaults, above all its pool.
 
-The client was written from the specification, so every verdict against it is a fault of the client
-or of the kit. What the kit says against the defaults of a usual library is listed here.
+The client was written from the specification, so every failure is a bug of the client or of the kit.
+The warnings that the defaults of a common library cause are listed here.
 """
 
 import sys
@@ -29,14 +29,14 @@ WARNED: Final[Mapping[str, str]] = {
         for target in ("no-scheme", "credentials", "a-name", "credentials-without-scheme")
     },
 }
-"""Cases in which the kit warns of what httpx does by default, though no source forbids that."""
+"""Cases in which the kit warns about a default of httpx that no source forbids."""
 FINE: Final = ("pass", "warn", "n/a")
 STACKS: Final = ("stdlib", "strict")
 
 
 @pytest.mark.thorough
 def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_and_fails_in_no_case() -> None:
-    """It plays every case under one of its profiles in turn, and those that warn under all."""
+    """Every case is played under one of its profiles in turn, those that warn under all of them."""
     cases = load_cases(load_requirements())
     warning = [case for case in cases if case.id in WARNED]
     once = in_turn([case for case in cases if case not in warning])
@@ -57,9 +57,9 @@ def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_and_fails_in_
 @pytest.mark.thorough
 @pytest.mark.parametrize("stack", STACKS)
 def test_the_same_client_fails_in_no_case_on_another_stack(stack: str) -> None:
-    """`http.client` in threads; httpx with a look at every job, which must be whole and its own.
+    """`http.client` in threads, and httpx with a check that every job is complete and its own.
 
-    Each plays every other case; httpx as it is plays all.
+    Each plays every other case; plain httpx plays all.
     """
     share = in_turn(load_cases(load_requirements()))[STACKS.index(stack) :: len(STACKS)]
     results = play(share, 3, (*DRIVER, stack)).results
@@ -75,6 +75,6 @@ def test_another_stack_is_not_blamed_either(stack: str) -> None:
 
 
 def test_a_pooling_client_uses_its_connection_again_behind_a_held_create() -> None:
-    """The cases in which a pool was once blamed for a promise that the mock had not kept."""
+    """The cases in which clients with a pool once failed because of a bug in the mock."""
     cases = select(load_cases(load_requirements()), (), ("*during-the-create*",))
     assert {each.verdict.value for each in play(cases, 2, DRIVER).results} == {"pass"}

@@ -1,4 +1,4 @@
-"""Each assertion sees what it claims to see, and its negation sees the opposite."""
+"""Each expectation accepts and rejects the right traces, and its negation the opposite ones."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What is judged in every case, whatever it expects."""
+"""The rules of conduct that are checked in every case, whatever it expects."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What a case wants of a client before it judges the rule that the case is about."""
+"""Premises with values: what a client must have done before a case judges its rule."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a premise asks for, and what is judged over all requests or at another origin."""
+"""Premises, and expectations about all requests or about another origin."""
 
 from collections.abc import Sequence
 

@@ -1,6 +1,6 @@
 """Ten broken clients for which no case was written: `python -m tests.conformance.explore.quirk NAME`.
 
-Each is right in every single step and wrong in some combination, which is what exploring is for.
+Each gets every single step right and some combination wrong, which is what exploring is for.
 """
 
 # Quirks patch private names.

@@ -1,4 +1,4 @@
-"""The oracle by hand-made schedules, and exploring by broken clients that no case was made for."""
+"""The oracle is tested with handmade schedules, exploring with clients broken in unusual ways."""
 
 import re
 import shlex
@@ -101,7 +101,7 @@ def test_a_callback_that_throws_drops_the_frames_behind_it_and_reopens() -> None
 
 
 def test_a_schedule_without_an_end_is_refused() -> None:
-    with pytest.raises(ValueError, match="it does not end"):
+    with pytest.raises(ValueError, match="it never ends"):
         predict(schedule(Attempt(frames=(Frame(Kind.LOG),))))
 
 

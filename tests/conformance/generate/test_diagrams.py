@@ -1,4 +1,4 @@
-"""The drawn machines: never another truth than the table."""
+"""The diagrams of the machines always agree with the table."""
 
 import re
 from pathlib import Path

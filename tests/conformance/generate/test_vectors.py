@@ -1,4 +1,4 @@
-"""The vectors say what the cases say, satisfy their schemas, and serve without the kit."""
+"""The vectors agree with the cases, match their schemas, and can be used without the kit."""
 
 import json
 import re
@@ -22,7 +22,7 @@ FILES: Final = ["sse.json", *sorted(f"cases/{path.name}" for path in VECTORS.glo
 
 
 def schema(name: str) -> str:
-    """Return the text of a schema, with what it refers to in it."""
+    """Return the text of a schema, with the schemas that it refers to included."""
     text = (specification_directory() / "schemas" / f"{name}.schema.json").read_text("utf-8")
     reference = r'\{\s*"\$ref": "([a-z-]+)\.schema\.json"\s*\}'
     return re.sub(reference, lambda found: schema(found[1]), text)

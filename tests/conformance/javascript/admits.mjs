@@ -1,4 +1,4 @@
-// Prints what becomes of a model under each way of holding a list: one line of JSON a way.
+// Prints whether a model is admitted for each way of storing a list: one line of JSON for each.
 // `node admits.mjs …/models.mjs`
 
 import { KNOWN, LISTS, closed } from "./model_lists.mjs";
@@ -7,7 +7,7 @@ const { admitting } = await import(process.argv[2]);
 const MODEL = "kit/model";
 const OWNERS = { Array, Set, Map, Object, RegExp };
 
-/** Everything that could have been changed, as text. */
+/** Everything that `admitting` may change, as text. */
 const platform = () =>
   Object.entries({ ...OWNERS, Reflect }).map(([name, owner]) => {
     const all = [Object.getOwnPropertyDescriptors(owner), owner.prototype ?? {}];

@@ -1,5 +1,5 @@
-// The Node adapter with one thing broken, which BREAK names. The client itself is untouched: what
-// is broken is the `fetch` that it finds.
+// The Node adapter with one fault, which BREAK names. The client itself is not changed; the fault is in
+// the `fetch` that it uses.
 
 const { fetch } = globalThis;
 const isCreate = (url, options) => options.method === "POST" && url.pathname.endsWith("/jobs");

@@ -1,4 +1,4 @@
-// A driver on our plumbing whose client fails where no case makes it: `config.fault` says how.
+// A driver on our plumbing whose client fails in places that no case provokes; see `config.fault`.
 
 import { serve } from "../../../conformance/drivers/node/drive.mjs";
 

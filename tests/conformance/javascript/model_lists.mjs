@@ -1,4 +1,4 @@
-// The ways in which an SDK may hold its closed list of models, each as a function that tells
+// The ways in which an SDK may store its closed list of models, each as a function that tells
 // whether a model is in it.
 
 const LIST = ["arkor/small", "arkor/large"];
@@ -44,5 +44,5 @@ export const LISTS = {
 
 export const KNOWN = LIST[0];
 
-/** A list that nothing leads past. */
+/** A list that `admitting` cannot get past. */
 export const closed = (model) => model === "arkor/small" || model === "arkor/large";

@@ -1,9 +1,9 @@
-// A double of the SDK `arkor`, which is not on every machine: its entry points and its habits
-// (a closed list of models, platform timers, `Math.random`, `.arkor/state.json`, errors of fetch as
-// they come) around the client of the Node adapter. It has the shape of the SDK, not its behaviour.
+// A double of the SDK `arkor`, which is not installed on every machine. It wraps the client of the Node
+// adapter and has the entry points and habits of the SDK (a closed list of models, platform timers,
+// `Math.random`, `.arkor/state.json`, unchanged errors of fetch), but not its behaviour.
 //
-// STAND_IN_LIST names the way in which the list of models is held (`model_lists.mjs`), or `closed`
-// for one that nothing leads past; with STAND_IN_ASYNC `createTrainer` returns a promise.
+// STAND_IN_LIST names the way in which the list of models is stored (`model_lists.mjs`), or `closed` for
+// a list that cannot be got past. With STAND_IN_ASYNC, `createTrainer` returns a promise.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -35,7 +35,7 @@ export const createTrainer = (input, context) =>
 
 function make({ name, model, dataset, lora, callbacks, ...rest }, context) {
   if (!isSupported(model)) throw new Error(`Unsupported model "${model}"`);
-  console.log(`training ${model}`); // Which must not end up between the lines of the protocol.
+  console.log(`training ${model}`); // This must not end up between the lines of the protocol.
   const { abortSignal, ...training } = rest;
   const state = JSON.parse(readFileSync(join(context.cwd, ".arkor", "state.json"), "utf8"));
   const heard = (each) => [each[0], (event) => each[1]({ ...event, job: {} })];

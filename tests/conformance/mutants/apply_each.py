@@ -1,7 +1,7 @@
-"""Apply every mutant and every variant, each in a process of its own, and print which cannot be.
+"""Apply every mutant and variant in its own process, and print those that cannot be applied.
 
-`python -m tests.conformance.mutants.apply_each`. What a mutant replaces stays replaced, hence the processes;
-they are forked, so that nothing is imported three hundred times.
+`python -m tests.conformance.mutants.apply_each`. A mutant cannot be undone, hence the processes; they
+are forked, so that imports happen only once.
 """
 
 import os
@@ -11,10 +11,10 @@ from conformance.mutants import Mutant, all_mutants, benign_variants
 
 
 def apply(mutant: Mutant) -> None:
-    """Become the mutant, or say why that cannot be, and end."""
+    """Apply the mutant, or say why that is impossible, and exit."""
     try:
         mutant.apply()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with it is what is asked
+    except Exception as error:  # noqa: BLE001 - every reason is reported
         place = traceback.extract_tb(error.__traceback__)[-1].line
         print(f"{mutant.name}: {type(error).__name__}: {error} (at {place})", flush=True)  # noqa: T201
         os._exit(1)

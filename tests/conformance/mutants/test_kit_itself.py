@@ -1,4 +1,4 @@
-"""The kit is tested itself: each of its assertions can fail, and load and order change nothing."""
+"""Tests of the kit itself: each of its assertions can fail; load and order change nothing."""
 
 import contextlib
 import subprocess
@@ -58,7 +58,7 @@ def catalogue() -> tuple[Case, ...]:
 
 
 def deaf(result: CaseResult) -> list[str]:
-    """Return what a case asserts that holds when it is negated as well."""
+    """Return the assertions of a case whose negation holds as well."""
     return [
         f"{result.name}: {each.assertion.word}"
         for each in result.case.expect
@@ -67,7 +67,7 @@ def deaf(result: CaseResult) -> list[str]:
 
 
 ON_THE_WHOLE = ("requests.", "closed ")
-"""The words that judge all of a case and not a moment of it."""
+"""The expectations that judge a whole case, not one moment of it."""
 SHOWN_TO_WORK_AFTERWARDS = {
     "errors.a-deprecated-create-succeeds": "the second create shows that creating works at all",
     "wire.the-token-is-the-callers": "the second create shows that creating works at all",
@@ -75,7 +75,7 @@ SHOWN_TO_WORK_AFTERWARDS = {
 
 
 def too_early(result: CaseResult) -> list[str]:
-    """Return what a case asserts of events that come before its premise has come about."""
+    """Return the assertions of a case about events that come before its premise is met."""
     if result.case.id in SHOWN_TO_WORK_AFTERWARDS:
         return []
     first = result.trace.first
@@ -102,7 +102,7 @@ def awaited_by(step: Step) -> tuple[str, ...]:
 
 
 def missed(result: CaseResult) -> list[str]:
-    """Return what a case rests on and did not reach."""
+    """Return the premises of a case that were not reached."""
     return [
         f"{result.name}: {each.word}"
         for each in result.case.premise
@@ -114,7 +114,7 @@ def missed(result: CaseResult) -> list[str]:
 def test_the_reference_passes_every_case_for_reasons_that_could_fail_it(
     catalogue: tuple[Case, ...],
 ) -> None:
-    """One test, because the run that it looks at takes a minute."""
+    """It is a single test because the run takes a minute."""
     found = play(in_turn(catalogue), 3)
     not_passed = {name: word for name, word in verdicts(found).items() if word != "pass"}
     assert (not_passed, len(found.results)) == ({}, len(catalogue))
@@ -133,7 +133,7 @@ def test_order_and_parallelism_change_no_verdict(catalogue: tuple[Case, ...], la
 @pytest.mark.thorough
 @pytest.mark.parametrize("number", range(len(benign_variants())))
 def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], number: int) -> None:
-    """Each plays a third of the sample, so that any three in a row play all of it."""
+    """Each variant plays a third of the sample, so any three in a row play all of it."""
     command = (sys.executable, "-m", "conformance.mutants.driver", benign_variants()[number].name)
     share = sample(catalogue)[number % _SHARE :: _SHARE]
     found = verdicts(play(share, 2, command, ["hardened"]))
@@ -142,7 +142,7 @@ def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], numbe
 
 @contextlib.contextmanager
 def hogs(count: int) -> Generator[None, None, None]:
-    """Keep the machine busy with processes that only burn."""
+    """Keep the machine busy with processes that only use the processor."""
     burn = (sys.executable, "-c", "while True: pass")
     burning = [subprocess.Popen(burn) for _ in range(count)]  # noqa: S603 - this interpreter
     try:

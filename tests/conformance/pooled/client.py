@@ -19,7 +19,7 @@ NEW_JOB_MS: Final = 30_000.0
 
 @frozen
 class Result:
-    """What `wait()` resolves with."""
+    """The result of `wait()`."""
 
     job: Mapping[str, Json]
     artifacts: Json
@@ -27,7 +27,7 @@ class Result:
 
 @define
 class Trainer:
-    """`start()`, `wait()`, `cancel()` and `abort()`; `group` holds what outlives one call."""
+    """`start()`, `wait()`, `cancel()` and `abort()`; `group` runs the tasks that outlive a call."""
 
     options: Options
     wire: Wire
@@ -42,7 +42,7 @@ class Trainer:
     _cancelling: Shared[None] | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        """Follow the job that the options name, if they do."""
+        """Follow the job in the options, if they name one."""
         if self.options.job is not None:
             self._job = {"id": self.options.job}
         self._cursor = Cursor(self.options.last_event_id)
@@ -64,7 +64,7 @@ class Trainer:
         return await self._waiting.outcome()
 
     async def cancel(self) -> None:
-        """Ask the backend to stop the job; there is nothing to do before there is one."""
+        """Ask the backend to stop the job; does nothing if there is no job yet."""
         if self._job is None and self._creating is None:
             return
         if self._cancelling is None:
@@ -174,7 +174,7 @@ class Trainer:
         return result
 
     async def _call(self, frame: Mapping[str, Json]) -> None:
-        """Hand an event to its callback."""
+        """Pass an event to its callback."""
         kind = frame.get("type")
         if not isinstance(kind, str) or kind not in CALLBACKS or self._job is None:
             return
@@ -189,5 +189,5 @@ class Trainer:
             raise self._reason
 
     def _is_new_job(self) -> bool:
-        """Tell whether a replica may not have heard of the job yet (ARK-ERR-5)."""
+        """Tell whether the job is so young that a replica may not have it yet (ARK-ERR-5)."""
         return self.options.clock.now() - self._accepted_at <= NEW_JOB_MS

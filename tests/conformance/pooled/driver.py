@@ -1,4 +1,4 @@
-"""The driver of the client on httpx: it brings a usual HTTP library and its pool before the kit."""
+"""The driver of the client on httpx, with which the kit judges a common HTTP library and its pool."""
 
 import sys
 import uuid
@@ -109,7 +109,7 @@ def _options(desk: Desk) -> Options:
 
 
 def _stack(options: Options) -> httpx.AsyncBaseTransport | None:
-    """Return the HTTP stack that the command line names; None is that of httpx."""
+    """Return the HTTP stack that the command line names; None means that of httpx."""
     match sys.argv[1:]:
         case ["stdlib"]:
             return StdlibTransport()
@@ -121,7 +121,7 @@ def _stack(options: Options) -> httpx.AsyncBaseTransport | None:
 
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
-    """Open the client of a case, with a pool of its own."""
+    """Open the client of a case, with its own pool."""
     options = _options(desk)
 
     async def sleep(ms: float) -> None:
@@ -133,7 +133,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
 
 
 def explain(error: Exception) -> Failure:
-    """Name the kind of an error, by its class."""
+    """Return the kind of an error, which depends on its class."""
     kinds = {
         Provoked: "callback",
         errors.Aborted: "aborted",

@@ -1,8 +1,8 @@
-"""What an operation of the trainer can reject with, apart from an exception of a callback."""
+"""The errors that an operation of the trainer can raise, apart from exceptions of callbacks."""
 
 
 class HttpError(Exception):
-    """The backend answered, and the answer was no."""
+    """The backend refused a request."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -10,7 +10,7 @@ class HttpError(Exception):
 
 
 class ConnectionFailed(Exception):
-    """No answer, or no complete one."""
+    """There was no answer, or an incomplete one."""
 
 
 class Unusable(Exception):
@@ -18,7 +18,7 @@ class Unusable(Exception):
 
 
 class GaveUp(Exception):
-    """The budget is spent; `failures` is the number of failures in a row."""
+    """The budget is exhausted; `failures` is the number of failures in a row."""
 
     def __init__(self, failures: int, cause: Exception) -> None:
         super().__init__(f"the stream failed {failures} times in a row: {cause}")
@@ -26,11 +26,11 @@ class GaveUp(Exception):
 
 
 class Aborted(Exception):
-    """The wait was left; the message is the reason."""
+    """The wait was aborted; the message is the reason."""
 
 
 class Setback(Exception):
-    """A failure of the budget, which never leaves the client; its cause does, as the last one."""
+    """A failure that counts against the budget; used only inside the client."""
 
     def __init__(self, cause: Exception) -> None:
         super().__init__(str(cause))

@@ -1,4 +1,4 @@
-"""The three requests of a trainer on httpx: what a user of httpx would leave alone is its default.
+"""The requests of a trainer on httpx, with its defaults wherever a user would not change them.
 
 So there is a pool of kept-alive connections, answers may be compressed, and httpx itself follows the
 redirects of the stream.
@@ -29,12 +29,12 @@ MOST_REDIRECTS_HARDENED: Final = 5
 CURSOR: Final = "Last-Event-ID"
 
 Sleep = Callable[[float], Awaitable[None]]
-"""Sleeps so many milliseconds."""
+"""Sleeps for a number of milliseconds."""
 
 
 @frozen(kw_only=True)
 class Place:
-    """Where the backend is, and as whom to call it."""
+    """The address of the backend and the credentials for it."""
 
     base_url: str
     token: str
@@ -46,13 +46,13 @@ class Place:
 
 @cache
 def trust() -> ssl.SSLContext:
-    """Return what httpx trusts by default, loaded once: that takes longer than most cases."""
+    """Return the default TLS context of httpx, loaded once: that takes longer than most cases."""
     return httpx.create_ssl_context()
 
 
 @contextmanager
 def connection_errors() -> Generator[None, None, None]:
-    """Name everything that httpx raises for a connection that failed."""
+    """Turn every error of httpx about a failed connection into ConnectionFailed."""
     try:
         yield
     except (httpx.HTTPError, httpx.StreamError, httpx.InvalidURL) as error:
@@ -63,7 +63,7 @@ def connection_errors() -> Generator[None, None, None]:
 async def pool(
     place: Place, transport: httpx.AsyncBaseTransport | None = None
 ) -> AsyncGenerator[httpx.AsyncClient, None]:
-    """Open a client of httpx that never tells another origin where the stream was."""
+    """Open an httpx client that never sends the cursor to another origin."""
     home = httpx.URL(place.base_url)
 
     async def leaving(request: httpx.Request) -> None:
@@ -72,7 +72,7 @@ async def pool(
             raise httpx.RequestError("redirected to a URL with credentials", request=request)
         if (there.scheme, there.host, there.port) == (home.scheme, home.host, home.port):
             return
-        # httpx drops the token by itself, but knows nothing of the cursor (ARK-SEC-1).
+        # httpx drops the token by itself, but not the cursor (ARK-SEC-1).
         request.headers.pop(CURSOR, None)
         if place.hardened:
             raise httpx.RequestError("redirected to another origin", request=request)
@@ -129,13 +129,13 @@ class Wire:
             try:
                 if not response.is_success:
                     raise await self.refusal(response)
-                # The status was the answer; the body is read so that the connection can be reused.
+                # Only the status matters; the body is read so that the connection can be reused.
                 await self._drained(response)
             finally:
                 await response.aclose()
 
     async def ended(self, job_id: str) -> dict[str, Json] | None:
-        """Return the job if the backend says that it is over, whatever else it says None."""
+        """Return the job if the backend says that it is over, otherwise None."""
         try:
             with connection_errors():
                 response = await self.client.send(self._request("GET", f"/{segment(job_id)}"))
@@ -168,11 +168,11 @@ class Wire:
         try:
             return await self.client.send(request, stream=True, follow_redirects=True)
         except ExceptionGroup as group:
-            # So says the library of sockets of a redirect to a port beyond 65,535.
+            # The socket library raises this for a redirect to a port above 65,535.
             raise ConnectionFailed(f"{group}: {group.exceptions[0]}") from group
 
     async def refusal(self, response: httpx.Response) -> HttpError:
-        """Return the error that an answer outside 2xx is, in the backend's words."""
+        """Return the error for an answer outside 2xx, with the message of the backend."""
         text = await self._drained(response)
         said = (parse_object(text) or {}).get("error")
         message = said if isinstance(said, str) and said else text
@@ -181,7 +181,7 @@ class Wire:
         return HttpError(response.status_code, message or f"cloud-api {response.status_code}")
 
     async def _drained(self, response: httpx.Response) -> str:
-        """Return what a body says within its bounds of size and time; nothing if it breaks."""
+        """Read a body within bounds of size and time; empty if that fails."""
         text = ""
         async with anyio.create_task_group() as group:
 
@@ -194,7 +194,7 @@ class Wire:
                 with connection_errors():
                     text, _ = await _read(response, LONGEST_ERROR)
             except ConnectionFailed:
-                text = ""  # the status is known, and that is what counts
+                text = ""  # only the status matters, and it is known
             group.cancel_scope.cancel()
         return text
 
@@ -228,7 +228,7 @@ def segment(job_id: str) -> str:
 
 
 def sendable(cursor: str) -> bytes:
-    """Return a cursor as a header takes it; raises Unusable if none does (ARK-RES-11)."""
+    """Return a cursor as the value of a header; raises Unusable if that is impossible (ARK-RES-11)."""
     hopeless = any((ord(char) < ord(" ") and char != "\t") or char == "\x7f" for char in cursor)
     if hopeless or cursor != cursor.strip(" \t"):
         raise Unusable("the last event id cannot be sent in a header")
@@ -239,7 +239,7 @@ def sendable(cursor: str) -> bytes:
 
 
 async def _read(response: httpx.Response, limit: int) -> tuple[str, bool]:
-    """Return a body up to `limit` bytes, and whether that is all of it."""
+    """Return at most `limit` bytes of a body, and whether that is all of it."""
     body = bytearray()
     async for chunk in response.aiter_bytes():
         body += chunk

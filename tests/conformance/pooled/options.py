@@ -1,4 +1,4 @@
-"""What a trainer is made from."""
+"""The options of a trainer."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
@@ -19,18 +19,18 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, ms: float, purpose: str) -> None:
-        """Return when `ms` have passed."""
+        """Return after `ms` milliseconds."""
         ...
 
 
 @frozen(kw_only=True)
 class Options:
-    """What a trainer is made from; durations in milliseconds."""
+    """The options of a trainer; durations are in milliseconds."""
 
     place: Place
     profile: str
     body: Mapping[str, Json]
-    """The create's body."""
+    """The body of the create request."""
     hear: Callable[[str, Mapping[str, object]], Awaitable[None]]
     clock: Clock
     random: Callable[[], float]

@@ -1,4 +1,4 @@
-"""What the three profiles disagree about, the delays, and the five training events."""
+"""The differences between the three profiles, the delays, and the five training events."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +38,7 @@ CALLBACKS: Final = {
 
 
 def is_permanent(profile: str, status: int, *, is_new_job: bool) -> bool:
-    """Tell whether this answer to an open ends the wait at once."""
+    """Tell whether this answer to an open ends the wait immediately."""
     if profile == "2026-05":
         return False
     if profile == "2026-07":
@@ -49,7 +49,7 @@ def is_permanent(profile: str, status: int, *, is_new_job: bool) -> bool:
 
 
 def parse_object(text: str) -> dict[str, Json] | None:
-    """Return the JSON object that `text` is, or None if it is anything else."""
+    """Parse `text` as a JSON object; None if it is anything else."""
 
     def refuse(constant: str) -> Json:
         raise ValueError(f"{constant} is not JSON")
@@ -66,7 +66,7 @@ def _whole(digits: str) -> float:
 
 
 def event_for(job_id: str, frame: Mapping[str, Json]) -> dict[str, Json]:
-    """Return what a callback is given: a member of another type than it should have is null."""
+    """Return the argument of a callback; members of the wrong type are null."""
     kind = str(frame["type"])
     event = dict(frame)
     for name, wanted in {**_ALL_HAVE, **_MEMBERS[kind]}.items():
@@ -94,7 +94,7 @@ def _as(wanted: str, value: Json) -> Json:
 
 @define
 class Backoff:
-    """The delays in milliseconds, and the failures in a row."""
+    """The delays in milliseconds, and the number of failures in a row."""
 
     base: float
     cap: float
@@ -106,13 +106,13 @@ class Backoff:
     once_floor: float = 0.0
 
     def after_failure(self) -> float:
-        """Return the delay that the last failure earned."""
+        """Return the delay after the last failure."""
         doublings = min(self.failures - 1, _MOST_DOUBLINGS)
         delay = min(self.base * 2.0**doublings if self.base else 0.0, self.cap)
         return self._spread(delay)
 
     def after_clean_end(self) -> float:
-        """Return the delay after an end that followed progress."""
+        """Return the delay after a clean end with progress."""
         delay = min(self.base, self.cap)
         return self._spread(delay) if self.spread_always else delay
 

@@ -1,4 +1,4 @@
-"""One run of something that several callers wait for."""
+"""Let several callers wait for a single run of some work."""
 
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 @define
 class Shared(Generic[T]):
-    """One run of something, whose outcome all callers get that asked for it meanwhile."""
+    """A single run of some work; all callers that wait for it get its outcome."""
 
     _results: list[T] = field(factory=list[T], init=False)
     _error: Exception | None = field(default=None, init=False)

@@ -1,4 +1,4 @@
-"""The bytes of an event stream as blocks, by the algorithm of WHATWG HTML 9.2."""
+"""Split the bytes of an event stream into blocks, by the algorithm of WHATWG HTML 9.2."""
 
 import codecs
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ from attrs import define, field, frozen
 from tests.conformance.pooled.errors import Unusable
 
 LONGEST: Final = 8 * 2**20
-"""How many characters one event may have (ARK-SEC-5)."""
+"""The most characters that one event may have (ARK-SEC-5)."""
 
 
 def _decoder() -> codecs.IncrementalDecoder:
@@ -18,7 +18,7 @@ def _decoder() -> codecs.IncrementalDecoder:
 
 @frozen
 class Block:
-    """What a blank line ended: an event if there are data, and else only an id."""
+    """A block that a blank line ended: an event if it has data, otherwise only an id."""
 
     id: str | None
     name: str
@@ -27,7 +27,7 @@ class Block:
 
 @define
 class EventReader:
-    """Takes a stream chunk by chunk; `on_retry` is called with milliseconds, at its line."""
+    """Parses a stream chunk by chunk; each `retry` line calls `on_retry` with milliseconds."""
 
     on_retry: Callable[[float], None]
     _decoder: codecs.IncrementalDecoder = field(factory=_decoder, init=False)
@@ -40,7 +40,7 @@ class EventReader:
     _data: list[str] = field(factory=list[str], init=False)
 
     def feed(self, chunk: bytes) -> Iterator[Block]:
-        """Yield the blocks that `chunk` completes; raises Unusable for an endless event."""
+        """Yield the blocks that `chunk` completes; raises Unusable if an event is too long."""
         for line in self._lines(self._decoder.decode(chunk)):
             if line:
                 self._field(line)
@@ -81,7 +81,7 @@ class EventReader:
             case "id" if "\0" not in value:
                 self._id = value
             case "retry" if value.isascii() and value.isdigit():
-                # Not int(): it refuses thousands of digits.
+                # Not int(), which refuses thousands of digits.
                 self.on_retry(float(value))
             case _:
                 pass

@@ -1,7 +1,7 @@
-"""Another HTTP stack under the pooling client: `http.client` of the standard library, in threads.
+"""Another HTTP stack for the pooling client: `http.client` of the standard library, in threads.
 
-It keeps connections alive, and before it uses one again it looks whether the backend has closed it,
-as urllib3 does. Everything else is what `http.client` does by itself.
+It keeps connections alive, and before it reuses one it checks whether the backend has closed it, as
+urllib3 does. Everything else is the behaviour of `http.client`.
 """
 
 import contextlib
@@ -23,7 +23,7 @@ _BLOCK: Final = 1 << 16
 
 @define
 class StdlibTransport(httpx.AsyncBaseTransport):
-    """A transport of httpx on `http.client`; one host is enough for it."""
+    """An httpx transport on `http.client`, for a single host."""
 
     _idle: list[http.client.HTTPConnection] = field(
         factory=list[http.client.HTTPConnection], init=False
@@ -52,7 +52,7 @@ class StdlibTransport(httpx.AsyncBaseTransport):
         return httpx.Response(answer.status, headers=headers, stream=stream)
 
     async def aclose(self) -> None:
-        """Close what is kept alive."""
+        """Close the connections that are kept alive."""
         for connection in self._idle:
             connection.close()
 
@@ -108,7 +108,7 @@ def _is_stale(kept: socket.socket | None) -> bool:
 
 
 def _tear(connection: http.client.HTTPConnection) -> None:
-    """End a connection, also for a thread that reads from it."""
+    """End a connection, even if a thread is reading from it."""
     if connection.sock is not None:
         with contextlib.suppress(OSError):
             connection.sock.shutdown(socket.SHUT_RDWR)

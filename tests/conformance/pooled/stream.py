@@ -1,4 +1,4 @@
-"""One open of the event stream, up to its end, and the cursor that outlives it."""
+"""One open of the event stream, until its end, and the cursor, which lives longer."""
 
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -23,14 +23,14 @@ _QUOTED: Final = re.compile(r'"(?:\\.|[^"\\])*"')
 
 @define
 class Cursor:
-    """The last event id, the ids seen before it, and what `retry:` asked for."""
+    """The last event id, the ids seen before it, and the delay from `retry:`."""
 
     value: str
     floor: float = 0.0
     _ids: dict[str, None] = field(factory=dict[str, None], init=False)
 
     def move(self, block: Block) -> bool:
-        """Move by a block; tells whether its id is none that was seen."""
+        """Move the cursor to a block; returns whether its id is new."""
         if block.id is None:
             return True
         is_new = block.id not in self._ids
@@ -40,7 +40,7 @@ class Cursor:
         return is_new
 
     def remember(self, cursor: str) -> None:
-        """Keep an id as one that was seen."""
+        """Remember that an id was seen."""
         self._ids[cursor] = None
         if len(self._ids) > MOST_IDS:
             del self._ids[next(iter(self._ids))]
@@ -48,7 +48,7 @@ class Cursor:
 
 @define(kw_only=True)
 class Stream:
-    """One open of the event stream, up to its end."""
+    """One open of the event stream, until its end."""
 
     options: Options
     wire: Wire
@@ -63,9 +63,9 @@ class Stream:
     _lost_the_end: bool = field(default=False, init=False)
 
     async def run(self) -> Mapping[str, Json] | None:
-        """Return how it ended, or None after a clean end with progress; raises Setback.
+        """Return the terminal frame, or None after a clean end with progress; raises Setback.
 
-        That is a terminal frame, or the job itself under the type `job` (ARK-STR-18).
+        If the job turns out to be over, the frame is the job itself with type `job` (ARK-STR-18).
         """
         self._progress_at = self.options.clock.now()
         self.cursor.remember(self.cursor.value)
@@ -115,7 +115,7 @@ class Stream:
         raise Setback(refusal)
 
     def _is_stream(self, response: httpx.Response) -> bool:
-        # A comma within quotes does not separate.
+        # A comma inside quotes is not a separator.
         types = _QUOTED.sub("", response.headers.get("Content-Type", "")).split(",")
         names = {each.partition(";")[0].strip().lower() for each in types}
         return response.status_code == 200 and names == {"text/event-stream"}
@@ -189,7 +189,7 @@ class Stream:
 
 
 def _is_unreadable(response: httpx.Response) -> bool:
-    """Tell whether the answer has a coding that the request did not ask for."""
+    """Tell whether the answer is encoded in a way that the request did not ask for."""
     codings = response.headers.get_list("Content-Encoding", split_commas=True)
     asked = response.request.headers.get_list("Accept-Encoding", split_commas=True)
     return bool({coding.strip().lower() for coding in codings} - {*asked, "identity", ""})

@@ -1,7 +1,7 @@
-"""A stack that believes nothing: it refuses every answer that is not what the document shows.
+"""An HTTP stack that refuses every answer to a create that differs from the specification.
 
-Where section 5.12 shows a job, this insists on each of its members, and on the job being the one that
-was asked for. What is no job at all is left to the client.
+It requires every member of a job that section 5.12 shows, and that the job is the requested one.
+Answers without a job are left to the client.
 """
 
 import re
@@ -20,7 +20,7 @@ _TEXTS: Final = ("id", "orgId", "projectId", "name", "status", "createdAt")
 
 @frozen
 class StrictTransport(httpx.AsyncBaseTransport):
-    """The transport of httpx, with a look at every answer to a create."""
+    """The transport of httpx, with a check of every answer to a create."""
 
     body: Mapping[str, Json]
     inner: httpx.AsyncHTTPTransport = field(factory=httpx.AsyncHTTPTransport)

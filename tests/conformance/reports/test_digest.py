@@ -1,4 +1,4 @@
-"""The decisive lines of a failure: what led to it, how operations settled, the end, the first lap."""
+"""The decisive lines of a failure: what led to it, how operations settled, the end, or one lap."""
 
 import io
 
@@ -30,7 +30,7 @@ def asked(attempt: int, target: str = "/v1/jobs/job-1/events/stream") -> Request
 
 
 def failing(trace: Trace, here: int | None, *, endless: bool = False) -> CaseResult:
-    """Return a failure that shows at the event numbered `here`."""
+    """Return a failure whose divergence is at event number `here`."""
     event = None if here is None else trace.events[here - 1]
     finding = Finding(
         assertion="requests.stream", requires=("ARK-BUD-1",), expected="1", actual="2", event=event
@@ -85,7 +85,7 @@ def test_an_endless_case_shows_its_first_lap() -> None:
         trace.append(Woken(n), 0.0)
     lines = shown(failing(trace, 598, endless=True))
     assert numbers(lines) == ["1", "2", "3", "4", "…"]
-    assert lines[-1] == "… and round again, without end: 598 events"
+    assert lines[-1] == "… and the same again and again, 598 events in all"
 
 
 def test_an_endless_case_without_a_lap_shows_its_beginning() -> None:

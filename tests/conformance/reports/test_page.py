@@ -1,4 +1,4 @@
-"""The page in a real browser, from a file: it is looked at, clicked, typed into and printed."""
+"""The page in a real browser, opened from a file: viewed, clicked, typed into and printed."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -59,7 +59,7 @@ def named(case: str, rule: str, verdict: Verdict, profile: str = "2026-05") -> C
 
 
 def several() -> Mapping[str, Json]:
-    """Return a run with a failure, and other cases, profiles and families around it."""
+    """Return a run with a failure and with several other cases, profiles and families."""
     return run(
         [
             result(Verdict.FAIL),
@@ -245,7 +245,7 @@ def test_a_failing_case_tells_everything(failing: Page) -> None:
     shown = failing.text(MAIN)
     wanted = (
         *("A rule.", "Because.", "requests.stream", "1 request", "2 requests", "ARK-BUD-1"),
-        *("diverges here", "accept: text/event-stream", "backs off of 1000 ms", "ends: rst"),
+        *("diverges here", "accept: text/event-stream", "backs off for 1000 ms", "ends: rst"),
         "arkor-conformance run --case budget.small --profile 2026-05 -- node 'my driver.mjs'",
     )
     assert [said for said in wanted if said not in shown] == []

@@ -1,4 +1,4 @@
-"""A run as files: complete, safe whatever a driver says, and the same each time."""
+"""The report files are complete, safe with any text from a driver, and reproducible."""
 
 import json
 import re
@@ -264,7 +264,7 @@ def test_a_file_that_is_no_run_is_refused_with_a_reason(
 
 
 def test_a_name_that_asks_for_no_report_is_refused_before_anything_runs(tmp_path: Path) -> None:
-    with pytest.raises(ReadingError, match=r"is none of run\.json"):
+    with pytest.raises(ReadingError, match=r"unknown kind of report"):
         check_reports([tmp_path / "report.pdf"])
 
 

@@ -1,4 +1,4 @@
-"""The start-up probe: a client is not judged by what its HTTP stack cannot see."""
+"""The start-up probe: a client is not judged by what its HTTP stack cannot notice."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The reference client conforms, and the screen of a run explains itself."""
+"""The reference client conforms, and the output of a run explains itself."""
 
 import json
 import re

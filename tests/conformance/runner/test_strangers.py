@@ -1,4 +1,4 @@
-"""Requests of other programs are shown and never judged; late ones go to the case they belong to."""
+"""Requests from other programs are shown but never judged; late requests go to their own case."""
 
 import sys
 
@@ -29,16 +29,16 @@ HAUNTED = (sys.executable, "-m", "tests.conformance.wrong_drivers.haunted")
 FAMILIES = ("create.accepted*", "resume.cursor-*", "budget.allows*", "cancel.*", "abort.*")
 KNOWN = load_requirements()
 SHORT = 250
-"""Events: a trace of the cases here has fewer than a hundred of its own."""
+"""A number of events; the traces of the cases here have fewer than a hundred."""
 ONE, OTHER = Nonces("0123456789abcdef"), Nonces("fedcba9876543210")
 
 
 def nothing() -> None:
-    """Drain no driver: there is none."""
+    """Do nothing: there is no driver to drain."""
 
 
 def unheard(_: CaseResult) -> None:
-    """Take a result that the outcome has as well."""
+    """Ignore a result; the outcome has it as well."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +94,7 @@ def requests_in(trace: Trace) -> list[str]:
 
 
 async def opened(case: Case, *knocks: tuple[str, str, str]) -> tuple[list[int], Trace, Trace]:
-    """Open the backends of two plays of a case and knock at the first one."""
+    """Open the backends of two plays of a case, and send requests to the first."""
     mine, theirs = Recorder(), Recorder()
     async with Backends.opened(2, lambda _: None) as backends:
         first = await backends.open(filled(case, ONE, KNOWN), ONE, mine, nothing)

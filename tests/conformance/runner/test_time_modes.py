@@ -1,4 +1,4 @@
-"""Clients that really sleep: what is judged of them, what is not, and that this is said."""
+"""Clients that really sleep: what is judged, what is not, and that the reports say so."""
 
 import sys
 
@@ -74,7 +74,7 @@ def test_a_client_that_really_sleeps_conforms_in_real_time() -> None:
 )
 def test_a_client_that_waits_too_little_is_caught_in_scaled_time(client: str) -> None:
     done = sleeper("--case", "backoff.begins-anew-after-progress", client=client)
-    assert (done.status, "ms after the open before" in done.out) == (1, True), done.out
+    assert (done.status, "ms after the previous open" in done.out) == (1, True), done.out
 
 
 def test_the_reference_sleeps_for_real_when_it_is_asked_to() -> None:
@@ -146,7 +146,7 @@ def test_what_is_not_judged_is_named(timing: Timing) -> None:
     ],
 )
 def test_a_case_may_allow_any_number_of_opens(body: str) -> None:
-    """Their delays are added up to see whether they are too long, and that must come to an end."""
+    """The kit adds up delays to see whether they are too long; that must terminate."""
     assert SCALED.adapt(one(f"needs = ['config.backoff']\n{body}")).silence < SECONDS_OF_A_DAY
 
 

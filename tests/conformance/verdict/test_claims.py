@@ -1,4 +1,4 @@
-"""What a verdict claims, how rules are counted, and that every report says the same about it."""
+"""What a verdict claims, how rules are counted, and that all reports agree about it."""
 
 import io
 import json
@@ -77,7 +77,7 @@ def refused(operation: str, kind: str) -> Trace:
 
 
 def missed(rule: str) -> Finding:
-    """Return the finding that a case did not get to its own rule, because of `rule`."""
+    """Return the finding that the client did not get as far as the case's rule, because of `rule`."""
     return Finding(
         assertion="reached stream#2.requested",
         requires=(rule,),
@@ -274,7 +274,7 @@ def test_what_did_not_apply_is_grouped_with_its_rules_in_every_report() -> None:
 
 
 def texts(found: Mapping[str, Json]) -> dict[str, str]:
-    """Return what a reader sees of a run, by report, on one line and without markup."""
+    """Return the text of a run in each report, on one line and without markup."""
     output = io.StringIO()
     Report(Screen(file=output, width=400, highlight=False)).print(found)
     data = re.search(r'type="application/json" id="run">(.*?)</script>', page(found), re.DOTALL)

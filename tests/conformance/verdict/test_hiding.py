@@ -1,4 +1,4 @@
-"""No way of hiding buys a plain verdict or a green badge.
+"""A driver that hides failures never gets a plain verdict or a green badge.
 
 The client deletes instead of cancelling, or is the reference itself; its driver hides what it can.
 """
@@ -48,12 +48,12 @@ WAYS: Final = (
     ("unsupported-in-the-end", REFERENCE, "close refused in"),
     ("opens-no:cancel", REFERENCE, "open refused in"),
 )
-"""How a driver hides, which client, and what the verdict says about it."""
+"""The way in which a driver hides, the client, and what the verdict says about it."""
 
 
 @cache
 def cases() -> tuple[Case, ...]:
-    """Return a few cases about each part of the surface, which stand for the catalogue here."""
+    """Return a few cases about each part of the protocol, used here instead of all cases."""
     every = [case for case in load_cases(load_requirements()) if PROFILE in case.profiles]
     some = [case for part in SURFACE for case in [c for c in every if part in c.needs][:_OF_EACH]]
     plain = [case for case in every if case.family == "create" and not case.needs][:_OF_EACH]
@@ -63,7 +63,7 @@ def cases() -> tuple[Case, ...]:
 def judged(
     way: str, client: Sequence[str], profiles: Sequence[str] = (PROFILE,)
 ) -> Mapping[str, Json]:
-    """Return the run of a client behind a driver that hides it."""
+    """Return the run of a client whose driver hides failures."""
     command = (sys.executable, str(BETWEEN), way, *client)
     plan = Plan(command=command, cases=cases(), profiles=profiles, lanes=2, patience=2)
     outcome = anyio.run(run, plan, ignore)
@@ -74,7 +74,7 @@ def judged(
 
 
 def verdict(found: Mapping[str, Json]) -> tuple[str, str]:
-    """Return rank and words of the first profile."""
+    """Return the rank and the verdict of the first profile."""
     profile = Table("run", found).tables("profiles")[0]
     return profile.text("rank"), profile.text("verdict")
 

@@ -1,4 +1,4 @@
-"""Known failures pass, and knowledge that is stale does not."""
+"""Known failures do not fail a run, but entries that are out of date do."""
 
 import sys
 from datetime import date

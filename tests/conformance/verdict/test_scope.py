@@ -1,4 +1,4 @@
-"""The version of the specification and the set of cases that a run is judged by."""
+"""The version of the specification and the set of cases by which a run is judged."""
 
 import json
 from collections.abc import Mapping

@@ -1,1 +1,1 @@
-"""Drivers that are wrong, each in one way."""
+"""Drivers with faults, each with one at a time."""

@@ -1,6 +1,6 @@
-"""A driver between the kit and a real one, which it starts: `between.py WAY DRIVER…`.
+"""A proxy between the kit and a real driver, which it starts: `between.py WAY DRIVER…`.
 
-It hides what its client does wrong, or says things that no terminal should be told.
+It hides what the client does wrong, or inserts text that a terminal must not receive.
 """
 
 import json
@@ -13,11 +13,11 @@ from typing import Final, TypeAlias
 Value: TypeAlias = "str | float | bool | list[Value] | dict[str, Value] | None"
 Message: TypeAlias = dict[str, Value]
 HOSTILE: Final = "\x1b[2J\x1b]0;pwned\x07\x9b31m\x00\x08\r\u202eabc\u2066\u200b\u2028\ufeff\ud800\U000e0041\u3164"
-"""Clears the screen, sets its title, rings, turns the text round and hides some of it."""
+"""Clears the screen, sets the window title, rings the bell, reverses text and hides some of it."""
 
 
 class Between:
-    """Passes lines on in both ways, and changes some of them."""
+    """Passes lines on in both directions, and changes some of them."""
 
     def __init__(self, way: str, command: Sequence[str]) -> None:
         self.way, _, self.what = way.partition(":")
@@ -29,7 +29,7 @@ class Between:
         self.lock = threading.Lock()
 
     def run(self) -> None:
-        """Speak until the kit is done."""
+        """Pass lines on until the kit is done."""
         reader = threading.Thread(target=self.back, daemon=True)
         reader.start()
         assert self.child.stdin is not None
@@ -47,7 +47,7 @@ class Between:
         reader.join(5)
 
     def refusal(self, message: Message) -> Message | None:
-        """Return how a command is refused, if it is."""
+        """Return the refusal of a command, if it is refused."""
         does = str(message["do"])
         if self.way == "unsupported" and does == self.what:
             return {"kind": "unsupported", "message": "not here"}
@@ -61,13 +61,13 @@ class Between:
         return None
 
     def back(self) -> None:
-        """Pass on what the driver says."""
+        """Pass on what the driver prints."""
         assert self.child.stdout is not None
         for line in self.child.stdout:
             self.say(self.changed(json.loads(line)))
 
     def changed(self, message: Message) -> Message:
-        """Return what the kit hears instead of a message."""
+        """Return what the kit gets instead of a message."""
         asked = self.asked.get(message.get("re"))
         ok = message.get("ok")
         if asked == "hello" and isinstance(ok, dict):
@@ -77,7 +77,7 @@ class Between:
         return self.hostile(message) if self.way == "hostile" else message
 
     def hello(self, ok: Mapping[str, Value]) -> Message:
-        """Return how the client is introduced."""
+        """Return the changed answer to `hello`."""
         capabilities = ok["capabilities"]
         assert isinstance(capabilities, list)
         match self.way:
@@ -98,7 +98,7 @@ class Between:
                 return dict(ok)
 
     def hostile(self, message: Message) -> Message:
-        """Return a message with something for the terminal wherever a text may be."""
+        """Return a message with control characters in every text."""
         sys.stderr.write(ascii(HOSTILE) + "\x1b[31m\x9b\x07\n")
         sys.stderr.flush()
         self.say({"event": "log", "text": HOSTILE})

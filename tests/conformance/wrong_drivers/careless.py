@@ -1,4 +1,4 @@
-"""The reference driver over an HTTP stack that takes every body that was cut off for a whole one."""
+"""The reference driver on an HTTP stack that takes every truncated body for a complete one."""
 
 import anyio
 
@@ -13,7 +13,7 @@ answered: set[tuple[int, int]] = set()
 
 
 def carelessly(session: Session, event: Input, now: float) -> None:
-    """Hand a broken body on as one that ended."""
+    """Pass on a truncated body as a complete one."""
     match event:
         case Responded(exchange=exchange):
             answered.add((id(session), exchange))
@@ -25,5 +25,5 @@ def carelessly(session: Session, event: Input, now: float) -> None:
 
 
 if __name__ == "__main__":
-    setattr(Session, "handle", carelessly)  # noqa: B010 - what it replaces is no attribute of ours
+    setattr(Session, "handle", carelessly)  # noqa: B010 - the replaced method has another type
     anyio.run(serve, to.HELLO, open_client, to.explain)

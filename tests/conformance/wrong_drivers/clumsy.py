@@ -1,4 +1,4 @@
-"""A driver on our plumbing whose client fails where no case makes it: `config.fault` says how."""
+"""A driver on our plumbing whose client fails in places that no case provokes; see `config.fault`."""
 
 import asyncio
 import math
@@ -21,7 +21,7 @@ HELLO: Mapping[str, Json] = {
 
 
 class Inexplicable(Exception):
-    """What `explain` fails at."""
+    """The error at which `explain` fails."""
 
 
 @frozen

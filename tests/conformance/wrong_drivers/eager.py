@@ -1,6 +1,6 @@
-"""The reference driver, but its sleeps are announced and never slept: `eager.py says-so|is-silent`.
+"""The reference driver, but it announces sleeps without sleeping: `eager.py says-so|is-silent`.
 
-Time goes on by itself, as with a clock that the driver forgot to hook.
+Time passes by itself, as with a clock that the driver forgot to replace.
 """
 
 import itertools

@@ -1,8 +1,8 @@
-"""The reference driver on a machine where other programs knock at the backend's port as well.
+"""The reference driver on a machine where other programs also connect to the backend's port.
 
-Each time a case is opened, a stranger sends requests of its own to the same port, with a token and
-a job id that nobody gave it. No verdict may change because of them. `haunted SCANS` lets a scanner
-knock so many times as well, as they do: with bytes that are no request, and with nothing at all.
+Each time a case is opened, another program sends its own requests to the same port, with a made-up
+token and job id. No verdict may change because of them. `haunted SCANS` adds as many visits of a port
+scanner, which sends bytes that are not a request, or nothing at all.
 """
 
 import sys
@@ -28,7 +28,7 @@ REQUESTS: Final = (
 )
 KNOCKS: Final = (
     b"",
-    b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03",  # how a TLS client begins
+    b"\x16\x03\x01\x00\xc5\x01\x00\x00\xc1\x03\x03",  # the beginning of a TLS handshake
     b"\r\n\r\n",
     b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n",
@@ -51,7 +51,7 @@ async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
             assert (await stream.receive()).startswith(b"HTTP/1.1 421 ")
     for knock in islice(cycle(KNOCKS), int(sys.argv[1]) if len(sys.argv) > 1 else 0):
         async with await anyio.connect_tcp(address.hostname or "", address.port or 0) as stream:
-            with suppress(anyio.BrokenResourceError):  # refused before all of it was sent
+            with suppress(anyio.BrokenResourceError):  # refused before everything was sent
                 await stream.send(knock)
     async with open_client(desk) as client:
         yield client

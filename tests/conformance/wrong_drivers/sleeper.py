@@ -1,7 +1,7 @@
-"""The reference driver as one that never heard of virtual time: it really sleeps, always.
+"""The reference driver without support for virtual time: it always really sleeps.
 
-`sleeper.py sound`; with `halves` it sleeps half as long as it should, and with the name of a mutant
-its client is broken by that.
+Run it as `sleeper.py sound`. With `halves` it sleeps half as long as it should; with the name of a
+mutant, its client has that fault.
 """
 
 import sys
@@ -46,7 +46,7 @@ async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
 
 
 def _break(name: str) -> None:
-    # Imported only now: a driver that is not broken needs no mutants.
+    # Imported only when needed: a sound driver has no use for mutants.
     from conformance.mutants import all_mutants  # noqa: PLC0415
 
     next(mutant for mutant in all_mutants() if mutant.name == name).apply()

@@ -1,6 +1,6 @@
-"""A driver that speaks the protocol soundly but for the one fault that its argument names.
+"""A driver that speaks the protocol correctly except for the one fault that its argument names.
 
-It has no client at all: every operation succeeds without a request.
+It has no client: every operation succeeds without a request.
 """
 
 import json
@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping
 
 HAUNTED = 200
-"""The case that is played when the first one is haunted."""
+"""The case that is played when the first one gets a late request."""
 HELLO: Mapping[str, object] = {
     "impl": "unsound",
     "version": "0",
@@ -95,7 +95,7 @@ def fault_in_case(fault: str, number: int) -> None:  # noqa: C901 - one arm per 
 
 
 def haunt(config: Mapping[str, str]) -> None:
-    """Send a request of a case that is long over, with the token that the case gave."""
+    """Send a request for a case that is long over, with the token of that case."""
     host = config["base_url"].removeprefix("http://")
     bearer = f"Authorization: Bearer {config['token']}"
     name, _, port = host.partition(":")

@@ -1,6 +1,6 @@
-"""A driver that talks, stays, or says what no kit expects: `wild.py FAULT [FILE [READY]]`.
+"""A driver that prints too much, does not exit, or prints nonsense: `wild.py FAULT [FILE [READY]]`.
 
-It has no client at all: every operation succeeds without a request.
+It has no client: every operation succeeds without a request.
 """
 
 import json
@@ -36,7 +36,7 @@ LINES: Mapping[str, bytes] = {
     "utf-16": '{"event": "log"}\n'.encode("utf-16"),
     "long": b'{"event": "log", "text": "' + b"x" * (17 * 2**20) + b'"}\n',
 }
-"""Lines that are wrong, printed when the operation `start` is asked for."""
+"""Invalid lines, printed when the kit calls `start`."""
 
 
 def say(message: Mapping[str, object]) -> None:
@@ -161,7 +161,7 @@ def main(fault: str, file: str = "", ready: str = "") -> None:
                 fault_in_start(fault)
                 say({"re": number, "ok": {"job_id": "job-1"}})
             case "wait" | "cancel" if fault == "is-stubborn" and ready:
-                # Never answered: the kit may be told to end now.
+                # This is never answered; the test may tell the kit to end now.
                 Path(ready).write_text("waits")
             case _ if number is not None:
                 say({"re": number, "ok": {}})
