@@ -79,7 +79,7 @@ print(*sorted(set(sys.modules) - before))
 @pytest.mark.parametrize(
     ("first", "said"),
     [
-        (NO_FCNTL, "*the mock needs sockets as Linux has them, and cannot work on linux*"),
+        (NO_FCNTL, "*the mock needs Linux sockets and does not work on linux*"),
         (
             "import sys\nsys.modules['h11'] = None",
             "*h11 is not installed; pip install 'arkor-proto?mock?'*",
@@ -179,7 +179,7 @@ def test_a_directory_without_an_init_hides_nothing(tmp_path: Path) -> None:
     [
         ("import sys; sys.modules['anyio'] = None", "anyio is not installed; pip install"),
         ("import sys; sys.modules['h11'] = None", "h11 is not installed; pip install"),
-        (NO_FCNTL, "the mock needs sockets as Linux has them"),
+        (NO_FCNTL, "the mock needs Linux sockets"),
     ],
 )
 @pytest.mark.parametrize("way", ["entry", "module"])

@@ -205,9 +205,9 @@ async def test_the_mock_answers_options_of_the_server_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("method", "target", "status", "said"),
     [
-        ("GET", "*", 400, "the target is no path"),
-        ("GET", "ftp://u:secret@api.example/", 400, "the target is no path"),
-        ("GET", "v1/me", 400, "the target is no path"),
+        ("GET", "*", 400, "the target must be a path"),
+        ("GET", "ftp://u:secret@api.example/", 400, "the target must be a path"),
+        ("GET", "v1/me", 400, "the target must be a path"),
     ],
 )
 async def test_a_target_that_names_nothing_here_is_refused_clearly(
@@ -250,7 +250,9 @@ async def test_a_tunnel_is_refused_clearly(target: str) -> None:
         for port, status in ((proxy.port, 501), (upstream.port, 404)):
             answer = await ask(port, request("CONNECT", target))
             assert answer.status == status
-            assert str(answer.json["error"]).startswith("CONNECT: this server opens no tunnels")
+            assert str(answer.json["error"]).startswith(
+                "CONNECT: this server does not open tunnels"
+            )
             assert (await ask(port, request("GET", "/v1/me"))).status == 401  # it lives
         assert "secret" not in repr(proxy.journal) + repr(upstream.journal)
 
