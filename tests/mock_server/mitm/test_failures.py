@@ -45,7 +45,7 @@ def break_journal(proxied: Proxied) -> None:
 
 @pytest.mark.parametrize(
     ("rules", "message"),
-    [([], "a frame could not be written down"), ([STRIP], "could not be carried to its end")],
+    [([], "the addon failed to record a frame"), ([STRIP], "the addon failed during an exchange")],
     ids=["observed", "taken over"],
 )
 async def test_an_exception_amid_a_stream_is_loud_and_eats_no_frame(
@@ -70,8 +70,8 @@ async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump
         answer = await follow(proxied.port, "j")
         assert upstream.journal == []
     assert answer.status == 502
-    assert answer.json == {"error": "the addon failed; its log says why"}
-    assert "a request could not be carried" in proxied.log.read_text()
+    assert answer.json == {"error": "the addon failed; see the log of mitmproxy"}
+    assert "the addon failed on a request" in proxied.log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_scenario_that_it_cannot_carry_ends_it_with_the_file_and_the_rule(tmp_
 
 
 def test_no_scenario_at_all_ends_it(tmp_path: Path) -> None:
-    assert "arkor_scenario: none is given; --set arkor_scenario=file.toml" in ended(tmp_path)
+    assert "arkor_scenario: is missing; add --set arkor_scenario=file.toml" in ended(tmp_path)
 
 
 def test_a_journal_that_cannot_be_written_ends_it(tmp_path: Path) -> None:

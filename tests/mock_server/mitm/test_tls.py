@@ -146,9 +146,7 @@ async def test_over_http2_a_rule_that_would_act_is_refused_by_name(mitmdump: Mit
         context = ssl.create_default_context(cafile=proxied.authority)
         status = await anyio.to_thread.run_sync(status_over_http2, proxied.port, context)
     assert status == b"502"
-    await proxied.logged(
-        "a rule is about GET /v1/jobs/j/events/stream, but this client speaks HTTP/2"
-    )
+    await proxied.logged("a rule matches GET /v1/jobs/j/events/stream, but the client uses HTTP/2")
 
 
 async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mitmdump) -> None:
