@@ -208,7 +208,7 @@ async def test_requests_that_wait_for_records_do_not_keep_others_out() -> None:
             await Driver(admin, client).send("GET", "/servers/1/journal?wait=60000&after=999999")
         for answer in await first_answers(clients, 4):
             assert answer.status == 503
-            assert "ask later" in str(answer.json["error"])
+            assert "retry later" in str(answer.json["error"])
         async with RawClient(admin.port) as client:
             driver = Driver(admin, client)
             assert (await driver.ask("GET", "/health")).status == 200
@@ -322,5 +322,8 @@ async def test_a_server_for_which_there_is_no_socket_is_refused_and_the_admin_go
         assert (await driver.ask("GET", "/health")).status == 200
         with few_files(0):
             refused = await driver.ask("POST", "/servers", {})
-        assert (refused.status, "no port for a server" in str(refused.json)) == (503, True)
+        assert (refused.status, "cannot open a port for a server" in str(refused.json)) == (
+            503,
+            True,
+        )
         assert (await driver.ask("POST", "/servers", {})).status == 201
