@@ -281,7 +281,7 @@ def test_record_says_how_much_it_wrote_and_where(starts: Starter, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["proxy", "--upstream", "nowhere"], "is no http:// or https:// URL", 1),
+        (["proxy", "--upstream", "nowhere"], "must be an http:// or https:// URL", 1),
         (["record", "--upstream", "http://a", "--out", "x.json"], "must end in .toml", 2),
         (["record", "--upstream", "http://a", "--out", "/nowhere/x.toml"], "No such file", 2),
     ],
