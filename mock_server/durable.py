@@ -169,7 +169,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process is still writing an `AppendOnly` file; raises OSError."""
+    """Return whether a process is still writing an `AppendOnly` file; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -47,7 +47,7 @@ _DEEPEST_TEXT: Final = 3
 
 
 def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
-    """Tell whether a value must be hidden; a number of `tokens` is a count, not a secret."""
+    """Return whether a value must be hidden; a number of `tokens` is a count, not a secret."""
     if not value or value == "null":
         return False
     counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
@@ -264,7 +264,7 @@ def _is_data(line: bytes) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """Tell whether text of an unknown format gives a secret name a value."""
+    """Return whether text of an unknown format gives a secret name a value."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None

@@ -57,7 +57,7 @@ NO_TUNNELS: Final = (
 
 
 def has_credentials(request: Request) -> bool:
-    """Tell whether a request has an Authorization; a proxy cannot check whether it is valid."""
+    """Return whether a request has an Authorization; a proxy cannot check whether it is valid."""
     return request.header("authorization") is not None
 
 
@@ -119,7 +119,7 @@ def wire_text(text: str) -> str:
 
 
 def header_matches(wanted: str, found: Sequence[str]) -> bool:
-    """Tell whether the headers of one name match: a value, `*` for any, `!` for none."""
+    """Return whether the headers of one name match: a value, `*` for any, `!` for none."""
     if wanted == "!":
         return not found
     return bool(found) if wanted == "*" else wire_text(wanted) in found

@@ -20,7 +20,7 @@ NOT_SECRET: Final = re.compile(
 
 
 def is_secret_name(name: str, *, in_target: bool = False) -> bool:
-    """Tell whether a header, a parameter or a member of this name holds a secret."""
+    """Return whether a header, a parameter or a member of this name holds a secret."""
     flat = flattened(name)
     if flat in EXACT or (in_target and flat in _IN_TARGETS):
         return True

@@ -154,7 +154,7 @@ class AdminOrigin:
             raise Refusal(401, "the token is missing or wrong; use the one in the ready line")
 
     def admits(self, request: Request) -> bool:
-        """Tell whether a request has the admin's token."""
+        """Return whether a request has the admin's token."""
         given = (request.header("authorization") or "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.token.encode())
 

@@ -125,7 +125,7 @@ class Backend:
         return Reply(found.status, (*found.headers, ("Allow", allow)), found.body)
 
     def admits(self, request: Request) -> bool:
-        """Tell whether a request has a valid token or does not need one."""
+        """Return whether a request has a valid token or does not need one."""
         if not self.plan.authenticate or request.route is Route.ANONYMOUS:
             return True
         scheme, _, token = (request.header("authorization") or "").partition(" ")

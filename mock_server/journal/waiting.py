@@ -44,7 +44,7 @@ class Milestone:
     )
 
     def __call__(self, record: Record) -> bool:
-        """Tell whether a record is the wanted one."""
+        """Return whether a record is the wanted one."""
         kind: type[Record] = RequestReceived
         if self.ended:
             kind = ExchangeEnded

@@ -126,7 +126,7 @@ class Host:
         return self._sent_before + sum(wire.sent for wire in self._wires.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Tell whether there are too many connections or, from the descriptor's number, files."""
+        """Return whether there are too many connections or, from the descriptor's number, files."""
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         no_files = files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
         return no_files or len(self.connections) >= self.service.limits.connections

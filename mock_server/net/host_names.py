@@ -38,12 +38,12 @@ def address_of(host: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     return _parsed(address).is_loopback
 
 
 def is_everywhere(address: str) -> bool:
-    """Tell whether an address means every address of this machine."""
+    """Return whether an address means every address of this machine."""
     return _parsed(address).is_unspecified
 
 
@@ -97,7 +97,7 @@ class HostNames:
         return cls(address, port, frozenset(own), frozenset(map(checked_name, given)))
 
     def admit(self, said: str) -> bool:
-        """Tell whether a request with this Host is meant for the server."""
+        """Return whether a request with this Host is meant for the server."""
         found = _NAME.fullmatch(said.lower())
         if found is None:
             return False

@@ -37,7 +37,7 @@ class Promise:
     """Whether the head is the whole response, even if it has a length."""
 
     def kept(self, written: int) -> bool:
-        """Tell whether the connection can be used again after a body of this many bytes."""
+        """Return whether the connection can be used again after a body of this many bytes."""
         return self.keep_alive and (
             self.bodiless or self.framing is Framing.CHUNKED or written == self.length
         )

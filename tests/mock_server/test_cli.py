@@ -1,4 +1,4 @@
-"""The process, driven from outside: its ready line, its end, its messages."""
+"""The `arkor-mock` process, run from outside: its ready line, its end, its messages."""
 
 import json
 import signal
@@ -57,7 +57,7 @@ def starts() -> Iterator["Starter"]:
 
 @define
 class Starter:
-    """Starts processes and remembers them."""
+    """Starts processes, and stops them after the test."""
 
     processes: list[subprocess.Popen[str]]
 

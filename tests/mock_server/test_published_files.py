@@ -1,4 +1,4 @@
-"""Files that are generated from the code and committed: they must be what the code says now."""
+"""Committed files that are generated from the code must be up to date."""
 
 import json
 from pathlib import Path

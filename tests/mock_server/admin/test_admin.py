@@ -1,4 +1,4 @@
-"""The HTTP admin, driven as a foreign program would: over sockets only."""
+"""The HTTP admin, used only over sockets, as a program in another language would."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -17,7 +17,7 @@ TOKEN = "admin-token"
 
 
 class Driver:
-    """One foreign program that drives the admin."""
+    """A client of the admin."""
 
     def __init__(self, admin: AdminServer, client: RawClient) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""Verdicts on clients, good and bad, driven over real sockets."""
+"""Checks of good and bad clients over real sockets."""
 
 from collections.abc import Mapping
 

@@ -38,7 +38,7 @@ def stripping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 
 def break_journal(proxied: Proxied) -> None:
-    """From now on every record fails to be written, in the midst of whatever the addon does."""
+    """Make writing the journal fail from now on, wherever the addon adds a record."""
     proxied.journal.unlink()
     proxied.journal.mkdir()
 
@@ -114,7 +114,7 @@ async def test_an_upstream_that_is_away_is_a_502(mitmdump: Mitmdump) -> None:
 
 
 def ended(directory: Path, *arguments: str, **options: str) -> str:
-    """Run a mitmdump that must end by itself, with an exit code that says so; returns its words."""
+    """Run a mitmdump that must exit with an error; returns its output."""
     found = subprocess.run(  # noqa: S603 -- our own command
         [*command(directory, options), "--mode", "regular@127.0.0.1:0", *arguments],
         capture_output=True,
@@ -154,7 +154,7 @@ def test_a_busy_port_ends_it(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 def test_a_busy_port_is_told_to_whoever_embeds_it() -> None:
-    # The module imports mitmproxy, which is not installed everywhere.
+    # The module imports mitmproxy, which may not be installed.
     from mock_server.mitm.embedded import NotStarted, embedded  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""What the mitmproxy carrier cannot carry is refused by name, with the file and the rule."""
+"""A scenario that mitmproxy cannot carry out is refused; the message names the file and the rule."""
 
 from pathlib import Path
 

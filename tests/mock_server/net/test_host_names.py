@@ -1,5 +1,5 @@
 # ruff: noqa: S104 -- every address is bound on purpose, behind a token
-"""Which address is bound, how URLs show it, and which Host the admin takes."""
+"""Which address is bound, how URLs show it, and which Host the admin accepts."""
 
 import json
 import socket

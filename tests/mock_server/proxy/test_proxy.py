@@ -1,4 +1,4 @@
-"""The native proxy: the same transcript as the mock, nothing changed without rules, failures."""
+"""The native proxy gives the same transcripts as the mock, and changes nothing without rules."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""A recording outlives what ends its process, a full disk, and odd places to be written to."""
+"""A recording survives a killed process, a full disk and bad target paths."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def get(url: str) -> bytes:
 def recording(
     upstream: str, out: Path, limit: int | None = None
 ) -> Generator[tuple["subprocess.Popen[str]", str], None, None]:
-    """Run `record` in a process of its own, which may write files of `limit` bytes at most."""
+    """Run `record` in another process that can write files of at most `limit` bytes."""
 
     def restrict() -> None:
         if limit is not None:
@@ -140,7 +140,7 @@ async def test_what_is_recovered_is_what_would_have_been_written(
 
 
 def record_and_kill(out: Path, tail: bytes) -> None:
-    """Record one exchange, kill the recorder, and add `tail` to what it left behind."""
+    """Record one exchange, kill the recorder, and append `tail` to the partial file."""
     with mock_in_thread() as mock, recording(mock.base_url, out) as (process, url):
         get(url + "/v1/me")
         process.kill()

@@ -1,4 +1,4 @@
-"""The native proxy is transparent: fields, lengths, targets and early heads pass as they came."""
+"""The native proxy passes on header fields, lengths, targets and informational heads unchanged."""
 
 import http.client
 import threading
@@ -147,7 +147,7 @@ async def test_the_length_of_a_body_that_is_not_sent_passes(
         await client.send(f"{method} /v1/me HTTP/1.1\r\nHost: h\r\n\r\n".encode())
         head = (await client.read_until(b"\r\n\r\n")).decode()
         raw.say(b"HTTP/1.1 200 OK\r\n" + BODY)
-        again = await client.ask("GET", "/v1/me")  # the connection is not out of step
+        again = await client.ask("GET", "/v1/me")  # the connection can still be used
     assert head.lower().count("content-length: ") == 1
     assert f"Content-Length: {length}\r\n" in head
     assert again.body == b"{}"

@@ -1,4 +1,4 @@
-"""An upstream that fails: the client and the journal are told how, and the proxy goes on."""
+"""When an upstream fails, the client and the journal get the reason, and the proxy keeps running."""
 
 import gzip
 import socket
@@ -35,7 +35,7 @@ def before(url: str, rules: Rules = (), **times: float) -> MockServer:
 
 
 async def told(proxy: MockServer) -> tuple[Answer, UpstreamFailed]:
-    """Ask something and return the answer with what the journal has of the failure."""
+    """Send a request; return its answer and the journal's record of the failure."""
     async with RawClient(proxy.port) as client:
         answer = await client.ask_to_end("GET", "/v1/jobs/j/events/stream", {"Connection": "close"})
     while answer.status < 200:

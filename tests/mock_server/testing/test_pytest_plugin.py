@@ -1,4 +1,4 @@
-"""The plugin, used as a user does: tests run inside a test."""
+"""Use the plugin as a user does: run tests inside a test."""
 
 import pytest
 
