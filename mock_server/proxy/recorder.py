@@ -23,22 +23,22 @@ from mock_server.sse import Frame
 class Listener:
     """Is told about every exchange while it is recorded; this class ignores it all."""
 
-    def asked(self, heard: RecordedExchange) -> None:
+    def asked(self, exchange: RecordedExchange) -> None:
         """Take the request, which begins an exchange."""
 
-    def early(self, heard: RecordedExchange, status: int) -> None:
+    def early(self, exchange: RecordedExchange, status: int) -> None:
         """Take the status of an informational head."""
 
-    def head(self, heard: RecordedExchange) -> None:
+    def head(self, exchange: RecordedExchange) -> None:
         """Take the head of the answer, and its body if the body is short."""
 
-    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
+    def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Take a frame, or a piece of a body that is not an event stream."""
 
-    def ended(self, heard: RecordedExchange) -> None:
+    def ended(self, exchange: RecordedExchange) -> None:
         """Take the end of the body, or that the client left before it."""
 
-    def dropped(self, heard: RecordedExchange) -> None:
+    def dropped(self, exchange: RecordedExchange) -> None:
         """Forget the exchange: it cannot be recorded."""
 
 
@@ -49,7 +49,7 @@ class RecordingOrigin:
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
     _tape: Listener = field(factory=Listener, alias="tape", kw_only=True)
-    _heard: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
+    _exchanges: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
     )
@@ -60,38 +60,38 @@ class RecordingOrigin:
         """Let the real origin answer, without compression, which would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
-        heard = RecordedExchange(request, attempt)
-        self._heard.append(heard)
-        self._tape.asked(heard)
+        exchange = RecordedExchange(request, attempt)
+        self._exchanges.append(exchange)
+        self._tape.asked(exchange)
         asked = self._clock()
-        listening = _ListeningReports(reports, heard, self._tape)
+        listening = _ListeningReports(reports, exchange, self._tape)
         answered = await self._origin.answer(request.uncompressed(), resume, listening)
         coding = BodyKind.of(answered.head.headers).coding
         if coding is not None:
-            self._heard = [each for each in self._heard if each is not heard]
-            self._tape.dropped(heard)
+            self._exchanges = [each for each in self._exchanges if each is not exchange]
+            self._tape.dropped(exchange)
             why = (
                 f"the answer is compressed ({coding}) although the request did not allow it, and "
                 "cannot be recorded; turn compression off at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)
-        heard.head, heard.late = answered.head, self._clock() - asked
+        exchange.head, exchange.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
-            heard.body = answered.body
-            self._tape.head(heard)
+            exchange.body = answered.body
+            self._tape.head(exchange)
             return answered
-        self._tape.head(heard)
-        source = _RecordingSource(answered.body, heard, self._clock, self._tape)
+        self._tape.head(exchange)
+        source = _RecordingSource(answered.body, exchange, self._clock, self._tape)
         return Answered(answered.head, source)
 
     @property
     def exchanges(self) -> int:
         """How many exchanges were recorded so far."""
-        return len(self._heard)
+        return len(self._exchanges)
 
     def scenario(self) -> Scenario:
         """Return the recorded exchanges so far as a scenario."""
-        return transcribed(self._heard)
+        return transcribed(self._exchanges)
 
 
 @define(eq=False)
@@ -99,13 +99,13 @@ class _ListeningReports:
     """Records informational heads."""
 
     _reports: Reports
-    _heard: RecordedExchange
+    _exchange: RecordedExchange
     _tape: Listener
 
     async def early(self, head: Head) -> None:
         """Record a head and pass it on."""
-        self._heard.early.append(head.status)
-        self._tape.early(self._heard, head.status)
+        self._exchange.early.append(head.status)
+        self._tape.early(self._exchange, head.status)
         await self._reports.early(head)
 
     def failed(self, failure: Failure) -> None:
@@ -118,7 +118,7 @@ class _RecordingSource:
     """Passes frames on and records each with the time since the one before."""
 
     _source: Source
-    _heard: RecordedExchange
+    _exchange: RecordedExchange
     _clock: Callable[[], float]
     _tape: Listener
     _over: bool = field(default=False, init=False)
@@ -138,18 +138,18 @@ class _RecordingSource:
         now = self._clock()
         for frame in frames:
             timed = evolve(frame, delay=now - self._last)
-            self._heard.frames.append(timed)
-            self._tape.frame(self._heard, timed)
+            self._exchange.frames.append(timed)
+            self._tape.frame(self._exchange, timed)
             self._last = now
         if not frames:
-            self._heard.end, self._heard.silence = self._source.end, now - self._last
+            self._exchange.end, self._exchange.silence = self._source.end, now - self._last
             self._note_end()
         return frames
 
     def _note_end(self) -> None:
         if not self._over:
             self._over = True
-            self._tape.ended(self._heard)
+            self._tape.ended(self._exchange)
 
     async def aclose(self) -> None:
         self._note_end()

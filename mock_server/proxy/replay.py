@@ -83,10 +83,10 @@ class RecordedExchange:
         return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
-def transcribed(heard: Sequence[RecordedExchange]) -> Scenario:
+def transcribed(exchanges: Sequence[RecordedExchange]) -> Scenario:
     """Return a scenario that replays the exchanges."""
-    last = {_call(each.request): each for each in heard}
-    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
+    last = {_call(each.request): each for each in exchanges}
+    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in exchanges)
     pauses = [rule.delay for rule in rules]
     pauses += [rule.stall.seconds for rule in rules if rule.stall is not None]
     pauses += [frame.delay for rule in rules for frame in rule.frames or ()]
@@ -94,7 +94,7 @@ def transcribed(heard: Sequence[RecordedExchange]) -> Scenario:
         name="recorded",
         backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
         limits=Limits(stall_time=max([Limits().stall_time, *pauses])),
-        jobs=tuple(_jobs(heard)),
+        jobs=tuple(_jobs(exchanges)),
         rules=rules,
     )
 
@@ -103,9 +103,11 @@ def _call(request: Request) -> tuple[Route, str | None, str]:
     return request.route, request.job, request.method
 
 
-def _rule(heard: RecordedExchange, *, again: bool) -> Rule:
-    open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
-    on, head = _select(heard, None if open_ended else heard.attempt), heard.head
+def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
+    open_ended = (
+        again and exchange.request.route in _ASKED_AGAIN and exchange.request.method == "GET"
+    )
+    on, head = _select(exchange, None if open_ended else exchange.attempt), exchange.head
     if head is None:
         return Rule(on=on, lose=Lost.REQUEST, end=Ending.HANG)
     reason = _text(head.reason)
@@ -114,15 +116,15 @@ def _rule(heard: RecordedExchange, *, again: bool) -> Rule:
         status=head.status,
         reason=None if reason in {"", phrase_of(head.status)} else reason,
         headers=_headers(head) or None,
-        early=tuple(heard.early[:_MOST_EARLY]),
-        content_length=_unsent_length(heard, head),
-        delay=_paced(heard.late),
+        early=tuple(exchange.early[:_MOST_EARLY]),
+        content_length=_unsent_length(exchange, head),
+        delay=_paced(exchange.late),
     )
-    if heard.body is not None:
-        return _with_body(rule, redacted_answer(heard.body, kind_of_answer(head)))
-    stream = heard.is_event_stream
-    pieces = [_hidden(frame) for frame in heard.frames] if stream else joined(heard)
-    return _with_frames(rule, pieces, heard)
+    if exchange.body is not None:
+        return _with_body(rule, redacted_answer(exchange.body, kind_of_answer(head)))
+    stream = exchange.is_event_stream
+    pieces = [_hidden(frame) for frame in exchange.frames] if stream else joined(exchange)
+    return _with_frames(rule, pieces, exchange)
 
 
 def kind_of_answer(head: Head) -> str:
@@ -134,12 +136,12 @@ def _hidden(frame: Frame) -> Frame:
     return evolve(frame, raw=redacted_frame(frame.raw))
 
 
-def _select(heard: RecordedExchange, last: int | None) -> Select:
-    request = heard.request
+def _select(exchange: RecordedExchange, last: int | None) -> Select:
+    request = exchange.request
     return Select(
         route=request.route,
         job=request.job and redacted_text(request.job),
-        attempt=Span(heard.attempt, last),
+        attempt=Span(exchange.attempt, last),
         method=request.method if request.route in _SEVERAL_METHODS else None,
         header=_cursor(request) if request.route is Route.STREAM else None,
     )
@@ -174,9 +176,9 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     }
 
 
-def _unsent_length(heard: RecordedExchange, head: Head) -> tuple[int, ...]:
+def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
     """Return the Content-Length of a head without a body, for HEAD and 304 (RFC 9110, 8.6)."""
-    if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
+    if exchange.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
     lengths = [value for name, value in head.headers if name.lower() == "content-length"]
     return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
@@ -196,27 +198,29 @@ def _with_body(rule: Rule, body: bytes) -> Rule:
     return evolve(rule, body_hex=body)
 
 
-def joined(heard: RecordedExchange) -> list[Frame]:
+def joined(exchange: RecordedExchange) -> list[Frame]:
     """Return the pieces of a body, joined if they contain a secret, which may span two pieces."""
-    whole = b"".join(frame.raw for frame in heard.frames)
-    shown = whole if heard.head is None else redacted_answer(whole, kind_of_answer(heard.head))
+    whole = b"".join(frame.raw for frame in exchange.frames)
+    shown = (
+        whole if exchange.head is None else redacted_answer(whole, kind_of_answer(exchange.head))
+    )
     if shown == whole:
-        return heard.frames
-    return [Frame(shown, delay=sum(frame.delay for frame in heard.frames))]
+        return exchange.frames
+    return [Frame(shown, delay=sum(frame.delay for frame in exchange.frames))]
 
 
 def _is_typed(rule: Rule) -> bool:
     return any(name.lower() == "content-type" for name in rule.headers or {})
 
 
-def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: RecordedExchange) -> Rule:
-    end = heard.end or Ending.HANG
+def _with_frames(rule: Rule, pieces: Sequence[Frame], exchange: RecordedExchange) -> Rule:
+    end = exchange.end or Ending.HANG
     if not _is_typed(rule):
         # Frames would add a Content-Type, so a body without one is sent whole and loses its pace.
         whole = b"".join(frame.raw for frame in pieces)
         return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
-    silence = _paced(heard.silence)
+    silence = _paced(exchange.silence)
     if silence:
         after = After(frames=len(frames))
         return evolve(rule, frames=frames, after=after, stall=Stall(seconds=silence), end=end)
@@ -251,10 +255,10 @@ def _rendered(form: ScriptedFrame) -> bytes | None:
         return None  # an id or an event that can only be written as raw text
 
 
-def _jobs(heard: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
+def _jobs(exchanges: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
     """Merge the streams of every job into its log of events."""
     logs: dict[str, _Log] = {}
-    for each in heard:
+    for each in exchanges:
         job = each.request.job
         if each.request.route is Route.STREAM and job and each.is_event_stream:
             logs.setdefault(redacted_text(job), _Log()).merge(each)
@@ -271,13 +275,13 @@ class _Log:
     frames: list[Frame] = field(factory=list[Frame])
     _ids: set[str] = field(factory=set[str])
 
-    def merge(self, heard: RecordedExchange) -> None:
+    def merge(self, exchange: RecordedExchange) -> None:
         """Add the events of a stream that no earlier stream had.
 
         A frame without an id is new if it comes after the newest event, else it is a repetition.
         """
-        newest = not self.frames or self._goes_on(heard.request.header("last-event-id"))
-        for frame in heard.frames:
+        newest = not self.frames or self._goes_on(exchange.request.header("last-event-id"))
+        for frame in exchange.frames:
             if frame.id is None:
                 if newest:
                     self.frames.append(frame)

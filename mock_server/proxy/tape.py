@@ -77,61 +77,61 @@ class Tape(Listener):
         tape._add({"arkor_recording": _VERSION})
         return tape
 
-    def asked(self, heard: RecordedExchange) -> None:
+    def asked(self, exchange: RecordedExchange) -> None:
         """Write the request, which begins an exchange."""
         self._asked += 1
-        self._numbers[id(heard)] = self._asked
-        request = heard.request
+        self._numbers[id(exchange)] = self._asked
+        request = exchange.request
         cursor = request.header("last-event-id")
         asked = {
             "method": request.method,
             "route": request.route.value,
             "job": request.job and redacted_text(request.job),
-            "attempt": heard.attempt,
+            "attempt": exchange.attempt,
             "last_event_id": cursor and redacted_text(cursor),
         }
-        self._note(heard, {"asked": asked})
+        self._note(exchange, {"asked": asked})
 
-    def early(self, heard: RecordedExchange, status: int) -> None:
+    def early(self, exchange: RecordedExchange, status: int) -> None:
         """Write the status of an informational head."""
-        self._note(heard, {"early": status})
+        self._note(exchange, {"early": status})
 
-    def head(self, heard: RecordedExchange) -> None:
+    def head(self, exchange: RecordedExchange) -> None:
         """Write the head of the answer, and its body if the body is short."""
-        head = heard.head
+        head = exchange.head
         if head is None:
             return
         pairs = [list(pair) for pair in kept_fields(head)]
         said: dict[str, object] = {"status": head.status, "reason": head.reason, "fields": pairs}
         length = [value for name, value in head.headers if name.lower() == "content-length"]
-        entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": heard.late}
-        if heard.body is not None:
-            entry["body"] = _bytes_out(redacted_answer(heard.body, kind_of_answer(head)))
-        self._note(heard, entry)
+        entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": exchange.late}
+        if exchange.body is not None:
+            entry["body"] = _bytes_out(redacted_answer(exchange.body, kind_of_answer(head)))
+        self._note(exchange, entry)
 
-    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
+    def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Write a frame of an event stream; pieces of other bodies are written at their end."""
-        if heard.is_event_stream:
-            self._piece(heard, evolve(frame, raw=redacted_frame(frame.raw)))
+        if exchange.is_event_stream:
+            self._piece(exchange, evolve(frame, raw=redacted_frame(frame.raw)))
 
-    def _piece(self, heard: RecordedExchange, frame: Frame) -> None:
-        self._note(heard, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
+    def _piece(self, exchange: RecordedExchange, frame: Frame) -> None:
+        self._note(exchange, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
 
-    def ended(self, heard: RecordedExchange) -> None:
+    def ended(self, exchange: RecordedExchange) -> None:
         """Write how the body ended, or that the client left before it."""
-        if not heard.is_event_stream:
-            for piece in joined(heard):
-                self._piece(heard, piece)
-        end = None if heard.end is None else heard.end.value
-        self._note(heard, {"end": end, "silence": heard.silence})
+        if not exchange.is_event_stream:
+            for piece in joined(exchange):
+                self._piece(exchange, piece)
+        end = None if exchange.end is None else exchange.end.value
+        self._note(exchange, {"end": end, "silence": exchange.silence})
 
-    def dropped(self, heard: RecordedExchange) -> None:
+    def dropped(self, exchange: RecordedExchange) -> None:
         """Write that an exchange is not part of the recording."""
-        self._note(heard, {"dropped": True})
-        del self._numbers[id(heard)]
+        self._note(exchange, {"dropped": True})
+        del self._numbers[id(exchange)]
 
-    def _note(self, heard: RecordedExchange, entry: Mapping[str, object]) -> None:
-        self._add({"n": self._numbers[id(heard)], **entry})
+    def _note(self, exchange: RecordedExchange, entry: Mapping[str, object]) -> None:
+        self._add({"n": self._numbers[id(exchange)], **entry})
 
     def _add(self, entry: Mapping[str, object]) -> None:
         self._file.add(json.dumps(entry).encode() + b"\n")
@@ -242,17 +242,17 @@ def read_tape(given: Path) -> FoundTape:
 def _replayed(partial: Path, lines: list[bytes]) -> Iterator[RecordedExchange]:
     if not is_table(first := _entry(lines[0])) or first.get("arkor_recording") != _VERSION:
         raise TapeError(f"{partial}: is not an unfinished recording of this version")
-    heard: dict[object, RecordedExchange] = {}
+    exchanges: dict[object, RecordedExchange] = {}
     for number, line in enumerate(lines[1:], 2):
         if not line and number == len(lines):
             break
         try:
-            _take(heard, _entry(line))
+            _take(exchanges, _entry(line))
         except (ScenarioError, ValueError, KeyError, TypeError):
             rest = "is cut off" if number == len(lines) else "is damaged; what follows it is lost"
             say(f"{partial}: line {number} {rest}")
             break
-    yield from heard.values()
+    yield from exchanges.values()
 
 
 def _entry(line: bytes) -> object:
@@ -263,17 +263,17 @@ def _entry(line: bytes) -> object:
     return found
 
 
-def _take(heard: dict[object, RecordedExchange], entry: object) -> None:
+def _take(exchanges: dict[object, RecordedExchange], entry: object) -> None:
     """Apply one line to the exchanges so far; raises KeyError, TypeError or ValueError if damaged."""
     if not is_table(entry):
         raise TypeError("not an object")
     number = entry["n"]
     if is_table(asked := entry.get("asked")):
-        heard[number] = _heard(asked)
+        exchanges[number] = _exchange(asked)
         return
-    one = heard[number]
+    one = exchanges[number]
     if "dropped" in entry:
-        del heard[number]
+        del exchanges[number]
     elif "early" in entry:
         one.early.append(_integer(entry["early"]))
     elif is_table(head := entry.get("head")):
@@ -288,7 +288,7 @@ def _take(heard: dict[object, RecordedExchange], entry: object) -> None:
         one.silence = _seconds(entry["silence"])
 
 
-def _heard(asked: Mapping[str, object]) -> RecordedExchange:
+def _exchange(asked: Mapping[str, object]) -> RecordedExchange:
     cursor, job = asked["last_event_id"], asked["job"]
     request = Request(
         method=_text(asked["method"]),

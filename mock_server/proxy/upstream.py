@@ -190,7 +190,7 @@ class UpstreamExchange:
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):
-            event = await self._heard()
+            event = await self._next_head()
             if isinstance(event, h11.Response):
                 return event
             # The upstream already has the whole request, so a 100 is dropped (RFC 9110, 10.1.1).
@@ -200,7 +200,7 @@ class UpstreamExchange:
             Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads without an answer")
         )
 
-    async def _heard(self) -> h11.Response | h11.InformationalResponse:
+    async def _next_head(self) -> h11.Response | h11.InformationalResponse:
         try:
             event = await self.event()
             if not isinstance(event, h11.Response | h11.InformationalResponse):
