@@ -47,7 +47,7 @@ from mock_server.weights import weight_of
 
 _MOST_RULES: Final = 10_000
 _EVENT_SIZE: Final = 512
-_NO_JOBS: Final = "job: jobs belong to the real backend; remove [[job]] to use the native proxy"
+_NO_JOBS: Final = "job: the native proxy cannot add jobs; create them in the real backend"
 MOCK_CAPABILITIES: Final = frozenset(Capability)
 
 

@@ -79,7 +79,7 @@ class Backend:
         return self._make(plan, now, {}, {})
 
     def charge(self, size: int) -> None:
-        """Count memory that stays in use until a reset; raises BackendFull if there is too little."""
+        """Count memory that stays in use until a reset; raises BackendFull if it is too much."""
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(
                 f"jobs and projects take more than {self.scenario.limits.job_bytes} bytes; "
@@ -154,7 +154,7 @@ class Backend:
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
         if cursor is None or resume is Resume.IGNORE:
             return Follow(job, 0)
-        # h11 header values are decoded as Latin-1, but ids are UTF-8.
+        # The header value was decoded as Latin-1, but ids are UTF-8.
         position = job.position_after(cursor.encode("latin-1").decode("utf-8", "replace"))
         if position is None:
             if self.plan.unknown_cursor is UnknownCursor.GONE:

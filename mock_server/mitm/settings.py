@@ -47,7 +47,7 @@ def check_carried(scenario: Scenario) -> None:
     """Check that mitmproxy can carry a scenario out; raises ScenarioError naming the rule."""
     check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
     if scenario.jobs:
-        raise ScenarioError("job: jobs belong to the real backend; remove [[job]] for mitmproxy")
+        raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")
     for number, rule in enumerate(scenario.rules, 1):
         if rule.slow_read is not None:
             raise ScenarioError(

@@ -243,8 +243,8 @@ class ServerConnection:
         """Notice if the client leaves while it is being answered.
 
         A client that only closed its sending half looks the same until the server writes to it.
-        It gets its response as long as that makes progress, but the server does not keep it for a
-        stream or a rule that waits.
+        It gets its response as long as that makes progress, but not if a stream or a rule makes it
+        wait.
         """
         how = await self._reader.watch()
         if how is None:

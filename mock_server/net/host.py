@@ -127,6 +127,7 @@ class Host:
 
     def _is_full(self, accepted: socket.socket) -> bool:
         """Return whether there are too many connections or, from the descriptor's number, files."""
+        # A new descriptor gets the lowest free number.
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         no_files = files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
         return no_files or len(self.connections) >= self.service.limits.connections

@@ -100,8 +100,8 @@ class RequestReader:
     async def watch(self) -> str | None:
         """Read on while a request is answered; returns how the client closed: fin or rst.
 
-        Stops reading after the size of a head: a client that sends more has to wait for its
-        response first. None if this server itself has closed the connection.
+        Stops reading after `header_bytes`: a client that sends more has to wait for its response
+        first. None if this server itself has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:

@@ -1,4 +1,4 @@
-"""TLS over a wire, with faults and exact endings, and certificates of a throw-away authority.
+"""TLS over a wire, with faults and exact endings, and certificates of a temporary authority.
 
 It uses the standard library's sans-IO TLS because a wrapped socket decides for itself when to send
 close_notify.
@@ -26,7 +26,7 @@ class TlsUnavailable(RuntimeError):
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: one with a certificate that clients trust, one without."""
+    """The contexts of a server: one whose certificate clients trust, one whose they do not."""
 
     good: ssl.SSLContext
     bad: ssl.SSLContext

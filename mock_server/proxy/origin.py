@@ -47,7 +47,7 @@ ANSWER_TIME: Final = 300.0
 
 @define(eq=False)
 class UpstreamSource:
-    """The body of an answer: frames for an event stream, else bytes as they arrive."""
+    """The body of an answer: frames of an uncompressed event stream, else bytes as they arrive."""
 
     _exchange: UpstreamExchange
     _framed: bool

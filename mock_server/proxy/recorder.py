@@ -30,7 +30,7 @@ class Listener:
         """Take the status of an informational head."""
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Take the head of the answer, and its body if the body is short."""
+        """Take the head of the answer, and its body if it was passed on whole."""
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Take a frame, or a piece of a body that is not an event stream."""

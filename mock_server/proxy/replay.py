@@ -69,7 +69,7 @@ class RecordedExchange:
     late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
-    """The body, if it is short and not a stream."""
+    """The body, if it was passed on whole."""
     frames: list[Frame] = field(factory=list[Frame])
     """Else its frames or pieces, each with the seconds since the one before."""
     end: Ending | None = None

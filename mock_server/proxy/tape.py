@@ -97,7 +97,7 @@ class Tape(Listener):
         self._note(exchange, {"early": status})
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Write the head of the answer, and its body if the body is short."""
+        """Write the head of the answer, and its body if it was passed on whole."""
         head = exchange.head
         if head is None:
             return

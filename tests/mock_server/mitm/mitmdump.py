@@ -48,7 +48,7 @@ class Proxied:
     async def record(self, kind: str) -> Mapping[str, object]:
         """Wait for the first record of a kind."""
         with anyio.fail_after(30):
-            while not (found := self.records(kind)):  # noqa: ASYNC110 -- a file tells nobody
+            while not (found := self.records(kind)):  # noqa: ASYNC110 -- a file has no events
                 await anyio.sleep(0.01)
         return found[0]
 

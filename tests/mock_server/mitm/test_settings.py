@@ -34,7 +34,7 @@ from mock_server.mitm.settings import read_scenario
             b'[[rule]]\ninject = [{data = "d", gate = "g"}]\n',
             "rule 1: the gate 'g' cannot be opened in mitmdump",
         ),
-        (b"[[job]]\nevents = 1\n", "job: jobs belong to the real backend"),
+        (b"[[job]]\nevents = 1\n", "job: mitmproxy cannot add jobs"),
         (b"[[rule]\n", "TOML: "),
         (b'name = "\xff"\n', "byte 8 is not UTF-8"),
     ],
