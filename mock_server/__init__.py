@@ -1,7 +1,7 @@
 """The programmable backend, and the same faults in front of a real one.
 
-A name is imported when it is first used, so that the command line can say in one line what is
-missing where a dependency is.
+Names are imported when they are first used, so that the command line can report a missing
+dependency in one line instead of a traceback.
 """
 
 from importlib import import_module
@@ -151,7 +151,7 @@ _HOMES: Final = {
     ),
 }
 
-if not TYPE_CHECKING:  # a checker reads the imports above, and so finds a name that does not exist
+if not TYPE_CHECKING:  # type checkers use the imports above, and so catch names that do not exist
 
     def __getattr__(name: str) -> object:
         """Import a name from the module where it is defined (PEP 562)."""

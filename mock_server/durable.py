@@ -1,7 +1,7 @@
-"""Files that survive what ends a process: written as things happen, or whole and then renamed.
+"""Files that survive when the process is killed: append-only, or written whole and then renamed.
 
-What is appended is with the kernel before `add` returns, so that a killed process loses nothing.
-A full disk never stops the process: what does not fit waits in memory for the next attempt.
+The kernel has the data before `add` returns, so a killed process loses nothing. A full disk never
+stops the process: what does not fit is kept in memory and tried again.
 """
 
 import fcntl
@@ -27,32 +27,32 @@ _KINDS: Final = (
 
 
 class OddFile(Exception):
-    """A path does not name what it should; the message says what it names."""
+    """A path is not a regular file; the message says what it is."""
 
 
 def reason_of(error: OSError | ValueError) -> str:
-    """Return what an error of the system says, without its number and its path."""
+    """Return the text of a system error without its number and path."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def one_line(text: str) -> str:
-    """Return a text with everything escaped that a terminal would not just show."""
+    """Escape everything in a text that a terminal would interpret instead of showing."""
     return "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
     )
 
 
 def say(line: str) -> None:
-    """Write one line to stderr, if there is a reader."""
-    with suppress(OSError, ValueError):  # closed: then there is no place to say that either
+    """Write one line to stderr, unless stderr is closed."""
+    with suppress(OSError, ValueError):  # closed: there is nowhere to report that
         sys.stderr.write(f"arkor-mock: {one_line(line)}\n")
         sys.stderr.flush()
 
 
 def kind_of_file(path: Path) -> str | None:
-    """Say what a path is if it is there and no regular file, such as `is a directory`.
+    """Describe a path that exists but is not a regular file, for example `is a directory`.
 
-    None for a regular file and for nothing at all. Raises OSError.
+    None for a regular file and for a path that does not exist. Raises OSError.
     """
     try:
         mode = path.lstat().st_mode
@@ -62,10 +62,7 @@ def kind_of_file(path: Path) -> str | None:
 
 
 def check_regular(path: Path) -> None:
-    """Refuse a path that leads to no regular file; raises OddFile and OSError.
-
-    A symbolic link is followed.
-    """
+    """Check that a path is a regular file; raises OddFile and OSError. Follows symbolic links."""
     _check_mode(path.stat().st_mode)
 
 
@@ -76,9 +73,9 @@ def _check_mode(mode: int) -> None:
 
 
 def read_regular(path: Path, most: int) -> bytes:
-    """Read a file of at most `most` bytes; raises OddFile for what is none, and OSError.
+    """Read a regular file of at most `most` bytes; raises OddFile and OSError.
 
-    A symbolic link is followed. A named pipe or a device is not waited for.
+    Follows symbolic links. Never waits for a named pipe or a device.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -88,8 +85,8 @@ def read_regular(path: Path, most: int) -> bytes:
         raise
     with os.fdopen(descriptor, "rb") as opened:
         found: bytes | None = opened.read(most + 1)
-    if found is None:  # a file of the kernel's that would have to be waited for
-        raise OddFile("is a file that has to be waited for")
+    if found is None:  # a kernel file that has nothing to read yet
+        raise OddFile("is a file with nothing to read yet")
     content = found
     if len(content) > most:
         raise OddFile(f"is larger than {most >> 20} MiB")
@@ -98,7 +95,7 @@ def read_regular(path: Path, most: int) -> bytes:
 
 @define(eq=False)
 class AppendOnly:
-    """A file that grows; `add` never raises, whatever the disk does."""
+    """A file that only grows; `add` never raises, even when the disk is full."""
 
     path: Path
     _descriptor: int
@@ -108,21 +105,21 @@ class AppendOnly:
 
     @classmethod
     def create(cls, path: Path) -> Self:
-        """Make a new file that only its owner can read, and lock it; raises OSError."""
+        """Create a new file that only its owner can read, and lock it; raises OSError."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, _OWNER_ONLY)
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
-        """Append; what does not fit waits for the next call, and the first time that is said."""
+        """Append; what does not fit is kept for the next call and reported the first time."""
         self._waiting += data
         error = self._write()
         if error is not None and not self._told:
             self._told = True
             self._tell(
-                f"{self.path}: {reason_of(error)}; the proxy goes on, and what it hears is kept in "
-                "memory until it can be written"
+                f"{self.path}: {reason_of(error)}; the proxy keeps running and holds the recording "
+                "in memory until it can be written"
             )
 
     def _write(self) -> OSError | None:
@@ -135,11 +132,11 @@ class AppendOnly:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything that was added is in the file, after one more attempt."""
+        """Whether everything that was added is in the file; tries to write it first."""
         return self._write() is None
 
     def close(self, *, remove: bool = False) -> None:
-        """Close the file, once; and remove it."""
+        """Close the file, and remove it if asked to; a second call does nothing."""
         if self._descriptor >= 0:
             if remove:
                 self.path.unlink(missing_ok=True)
@@ -148,12 +145,12 @@ class AppendOnly:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Put a file in place at once, after its bytes are on the disk; raises OSError.
+    """Write a file to the disk and then rename it into place; raises OSError.
 
-    Only its owner can read it. When this fails or is killed, what was there before is untouched.
+    Only its owner can read it. If this fails or is killed, the old file is untouched.
     """
     new = path.with_name(f".{path.name}.new")
-    new.unlink(missing_ok=True)  # one that a killed process left
+    new.unlink(missing_ok=True)  # left over from a killed process
     descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as out:
@@ -166,13 +163,13 @@ def write_whole(path: Path, text: str) -> None:
         raise
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)  # the new name, too, has to survive a power failure
+        os.fsync(directory)  # the new name has to survive a power failure too
     finally:
         os.close(directory)
 
 
 def is_locked(path: Path) -> bool:
-    """Tell whether a process is writing a file that `AppendOnly` made; raises OSError."""
+    """Return whether a process is still writing an `AppendOnly` file; raises OSError."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

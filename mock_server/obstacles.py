@@ -1,4 +1,4 @@
-"""Why the mock cannot be imported here, in a line; needs nothing itself."""
+"""Explain in one line why the mock cannot be imported here; imports nothing but `sys`."""
 
 import sys
 
@@ -6,10 +6,10 @@ _EXTRA = {"anyio", "attr", "attrs", "h11"}
 
 
 def missing(error: ImportError) -> str | None:
-    """Say what an import of the mock failed for; None for an error of another kind."""
+    """Explain why importing the mock failed; None if the error has another cause."""
     name = (error.name or "").partition(".")[0]
     if name == "fcntl" or (not name and "fcntl" in str(error)):
-        return f"the mock needs sockets as Linux has them, and cannot work on {sys.platform}"
+        return f"the mock needs Linux sockets and does not work on {sys.platform}"
     if name in _EXTRA:
         return f"{name} is not installed; pip install 'arkor-proto[mock]'"
     return None

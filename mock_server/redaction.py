@@ -1,8 +1,8 @@
-"""Taking secrets out of what is written down: header fields, targets, URLs, bodies, frames.
+"""Remove secrets from what the mock records: header fields, targets, URLs, bodies, frames.
 
-A secret is the value of a secret name, whatever its type. Names are compared without case, without
-punctuation and as they read once decoded. A body that cannot be parsed could hide a secret
-anywhere, so it is dropped and only its length is told.
+A secret is the value of a secret name, whatever its type. Names are decoded and compared without
+case and punctuation. A body that cannot be parsed could hide a secret anywhere, so only its length
+is recorded.
 """
 
 import json
@@ -27,7 +27,7 @@ _BRACKETS: Final = re.compile(r'"(?:[^"\\]|\\.)*+"?|[\[\]{}]', re.DOTALL)
 _SCALAR: Final = re.compile(r"[^,\]}\s]*+")
 _LINE: Final = re.compile(rb"[^\r\n]+(?:\r\n|\r|\n)?|\r\n|\r|\n")
 
-# Every pattern takes time that is linear in the text, whatever the text: peers write it.
+# Every pattern must take linear time for any text: the text comes from peers.
 _PAIR: Final = re.compile(
     r"""(?<![^\s=&;?#,"'<>/\\:()\[\]{}])([^\s=&;?#,"'<>/\\:()\[\]{}]++)=("[^"]*+"?|[^\s&;,#"'<>]*+)"""
 )
@@ -43,11 +43,11 @@ _NAMED: Final = re.compile(
 )
 _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])|%([0-7][0-9a-fA-F])")
 _DEEPEST_TEXT: Final = 3
-"""How many times JSON is looked for in a string of JSON."""
+"""How many levels of JSON inside JSON strings are searched."""
 
 
 def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
-    """Tell whether a value has to go; `tokens` that are a number are counted, not secret."""
+    """Return whether a value must be hidden; a number of `tokens` is a count, not a secret."""
     if not value or value == "null":
         return False
     counted = flattened(name).endswith("tokens") and _NUMBER.fullmatch(value)
@@ -55,7 +55,7 @@ def _hides(name: str, value: str, *, in_target: bool = False) -> bool:
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Hide the secrets in header fields; `Bearer` and its like stay, for they are no secret."""
+    """Hide the secrets in header fields; schemes such as `Bearer` stay readable."""
     return tuple((name, redacted_value(name, value)) for name, value in headers)
 
 
@@ -82,7 +82,7 @@ def redacted_target(target: str) -> str:
 
 
 def _encoded(part: str) -> str:
-    """Hide what percent-encoding hides; a part without a secret stays encoded as it is."""
+    """Hide percent-encoded secrets; a part without a secret stays as it is."""
     plain = unquote_plus(part) if "%" in part else part
     shown = redacted_text(plain)
     return part if shown == plain else shown
@@ -95,12 +95,12 @@ def _pair(pair: str) -> str:
 
 
 def quoted(target: str) -> str:
-    """Return a target or a part of one for a message: in quotes, short, without its secrets."""
+    """Return a target or a part of one for a message: quoted, shortened, without secrets."""
     return repr(shortened(redacted_target(target), 200))
 
 
 def shortened(text: str, most: int = LONGEST) -> str:
-    """Cut text that is too long to be kept; equal texts stay equal, others stay different."""
+    """Shorten text of more than `most` characters; a digest keeps different texts different."""
     if len(text) <= most:
         return text
     digest = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
@@ -108,7 +108,7 @@ def shortened(text: str, most: int = LONGEST) -> str:
 
 
 def redacted_text(text: str) -> str:
-    """Hide the secrets in words: `name=value`, `Authorization: …`, the userinfo of URLs."""
+    """Hide the secrets in plain text: `name=value`, `Authorization: …`, the userinfo of URLs."""
     if "/" in text or "\\" in text:
         text = _USERINFO.sub(rf"\1{REDACTED}@", text)
     if "=" in text or ":" in text:
@@ -131,15 +131,15 @@ def _without_value(match: re.Match[str]) -> str:
 def redacted_json(text: str) -> str:
     """Hide the value of every secret name in JSON text; no other character changes.
 
-    Every member counts, also those of the same name and those of JSON inside a string. Raises
-    ValueError for what is not JSON (RFC 8259), and for JSON that is nested too deeply.
+    Includes duplicate members and JSON inside strings. Raises ValueError if the text is not JSON
+    (RFC 8259) or is nested too deeply.
     """
     parsed_json(text)
     return redacted_members(text)
 
 
 def redacted_members(text: str, level: int = 0) -> str:
-    """Do the same to text that is known to be JSON; `level` strings of JSON are around it."""
+    """Do the same to text that is known to be JSON, `level` strings deep inside other JSON."""
     found: list[str] = []
     position = 0
     while (token := _STRING.search(text, position)) is not None:
@@ -178,7 +178,7 @@ def _decoded(token: str) -> str:
 
 
 def _string(token: str, level: int) -> str:
-    """Hide what a string of JSON tells: URLs, words, and JSON inside it."""
+    """Hide the secrets in a JSON string: in URLs, in text, and in JSON inside it."""
     if not ("\\" in token or ":" in token or "=" in token or "@" in token):
         return token
     value = _decoded(token)
@@ -194,10 +194,10 @@ def _string(token: str, level: int) -> str:
 
 
 def redacted_body(body: bytes, kind: str) -> bytes:
-    """Return a body of this Content-Type as it may be written down.
+    """Return a body of this Content-Type as it may be recorded.
 
-    JSON and forms are kept without their secrets. What is neither is dropped: a note tells how
-    many bytes it had.
+    JSON and forms are kept without their secrets. Anything else is replaced by a note with its
+    length.
     """
     if not body:
         return b""
@@ -212,7 +212,7 @@ def redacted_body(body: bytes, kind: str) -> bytes:
 
 
 def _form(text: str, kind: str) -> str:
-    """Hide the secrets in a form; raises ValueError for what is not one."""
+    """Hide the secrets in a form; raises ValueError if the text is not a form."""
     found = "&".join(map(_pair, redacted_text(text).split("&")))
     if "form-urlencoded" not in kind.lower() or names_a_secret(found):
         raise ValueError("neither JSON nor a form")
@@ -220,10 +220,10 @@ def _form(text: str, kind: str) -> str:
 
 
 def redacted_answer(body: bytes, kind: str = "") -> bytes:
-    """Return a body that is to be sent again: the same bytes unless there is a secret in it.
+    """Return a body that a replay will send: the same bytes unless it contains a secret.
 
-    Text that is neither JSON nor a form loses what its words tell; if it still gives a value to a
-    secret name, it is dropped and a note tells how many bytes it had.
+    Secrets in text that is neither JSON nor a form are hidden where they are recognised; if it
+    still gives a secret name a value, the text is replaced by a note with its length.
     """
     try:
         return redacted_json(body.decode()).encode()
@@ -235,9 +235,9 @@ def redacted_answer(body: bytes, kind: str = "") -> bytes:
 
 
 def redacted_frame(raw: bytes) -> bytes:
-    """Return a frame of an event stream that is to be sent again, whole or cut off.
+    """Return a frame, whole or cut off, that a replay will send.
 
-    The same bytes unless there is a secret in it; else its data becomes one line.
+    The same bytes unless it contains a secret; then its data becomes one line.
     """
     data = fields_of(raw).data
     shown = None if data is None else redacted_answer(data.encode()).decode()
@@ -250,7 +250,7 @@ def redacted_frame(raw: bytes) -> bytes:
         elif shown is not None:
             end = line[len(line.rstrip(b"\r\n")) :]
             found.append(b"data: " + " ".join(shown.splitlines()).encode() + end)
-            shown = None  # the other lines of the data are in this one
+            shown = None  # this line has all of the data
     return b"".join(found)
 
 
@@ -264,7 +264,7 @@ def _is_data(line: bytes) -> bool:
 
 
 def names_a_secret(text: str) -> bool:
-    """Tell whether text that is not understood gives a value to a secret name."""
+    """Return whether text of an unknown format gives a secret name a value."""
     plain = _ESCAPED.sub(lambda match: chr(int(match[1] or match[2], 16)), text)
     plain = NOT_SECRET.sub("", re.sub(r"[-_.]", "", plain.replace(REDACTED, "").casefold()))
     return _NAMED.search(plain) is not None

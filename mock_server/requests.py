@@ -1,7 +1,4 @@
-"""Which call of the protocol a request is.
-
-It knows methods and paths (facts of the wire). It refuses to know hosts, bodies and answers.
-"""
+"""Find out which call of the protocol a request makes, from its method and path."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +11,6 @@ from attrs import evolve, field, frozen
 from mock_server.scenario.vocabulary import Route
 from mock_server.strict.json import parsed_json
 
-"""How deeply JSON may be nested."""
 _FIXED: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("v1", "inference", "chat"): (Route.CHAT, ("POST",)),
     ("v1", "projects"): (Route.PROJECTS, ("GET", "POST")),
@@ -41,7 +37,7 @@ class Request:
     body: bytes = field(repr=False)
     route: Route
     methods: tuple[str, ...]
-    """The methods that this path takes; empty for a path that nobody knows."""
+    """The methods that this path takes; empty for an unknown path."""
     job: str | None
     query: Mapping[str, str] = field(repr=False)
 
@@ -50,23 +46,23 @@ class Request:
         return next((value for key, value in self.headers if key == name), None)
 
     def uncompressed(self) -> "Request":
-        """Return the same request asking for no compression, in which no frames can be seen."""
+        """Return the same request without Accept-Encoding: rules cannot see compressed frames."""
         return evolve(self, headers=tuple(h for h in self.headers if h[0] != "accept-encoding"))
 
 
 NO_TUNNELS: Final = (
-    "CONNECT: this server opens no tunnels; ask it for http:// URLs, or make its own address the "
-    "base URL of the client"
+    "CONNECT: this server does not open tunnels; use http:// URLs, or use its address as the "
+    "client's base URL"
 )
 
 
 def has_credentials(request: Request) -> bool:
-    """Tell whether a request has an Authorization; a proxy cannot know whether it is valid."""
+    """Return whether a request has an Authorization; a proxy cannot check whether it is valid."""
     return request.header("authorization") is not None
 
 
 Claims = Callable[[Request], bool]
-"""Tells whether a request is meant for this server; it must not raise."""
+"""Returns whether a request is meant for this server; must not raise."""
 
 
 def request_of(
@@ -74,15 +70,15 @@ def request_of(
 ) -> Request:
     """Find the call; the job id is one path segment, percent-decoded once.
 
-    Of a target in absolute-form, which a client sends to a proxy, only the origin-form is kept; its
-    host takes the place of the Host field (RFC 9112, 3.2.2).
+    An absolute-form target, which clients send to proxies, is reduced to its origin-form; its host
+    replaces the Host field (RFC 9112, 3.2.2).
     """
     if absolute := _ABSOLUTE.match(target):
         host = absolute["authority"].rpartition("@")[2]
         headers = (("host", host), *(each for each in headers if each[0] != "host"))
         target = _origin_form(method, absolute["rest"].partition("#")[0])
     elif method == "CONNECT":
-        target = target.rpartition("@")[2]  # a password has no place here, and none in a journal
+        target = target.rpartition("@")[2]  # keep a password out of the journal
     path, _, query = target.partition("?")
     segments = tuple(path.split("/")[1:])
     route, methods, job = Route.OTHER, tuple[str, ...](), None
@@ -101,29 +97,29 @@ def request_of(
 def _origin_form(method: str, rest: str) -> str:
     if rest.startswith("/"):
         return rest
-    # RFC 9112, 3.2.4: the URI without a path and a query stands for the server itself.
+    # RFC 9112, 3.2.4: a URI without path and query means the server itself.
     return "*" if method == "OPTIONS" and not rest else "/" + rest
 
 
 def unanswerable(method: str, target: str) -> tuple[int, str] | None:
-    """Return the status and the reason for a target that names nothing here, else None.
+    """Return the status and the reason to refuse a malformed target, else None.
 
-    A target is a path, or a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
+    A target is a path, a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
     """
     if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
         return None
     if method == "CONNECT":
-        return None  # a host and a port (RFC 9112, 3.2.3): who answers refuses it
-    return HTTPStatus.BAD_REQUEST, "the target is no path, no http:// URL and not OPTIONS *"
+        return None  # a host and a port (RFC 9112, 3.2.3): the origin refuses it
+    return HTTPStatus.BAD_REQUEST, "the target must be a path, an http:// URL or OPTIONS *"
 
 
 def wire_text(text: str) -> str:
-    """Return what a header's UTF-8 bytes look like where headers are read as Latin-1."""
+    """Return how text in a header looks when its UTF-8 bytes are read as Latin-1."""
     return text.encode().decode("latin-1")
 
 
 def header_matches(wanted: str, found: Sequence[str]) -> bool:
-    """Tell whether headers of one name are as wanted: a value, `*` for any, `!` for none."""
+    """Return whether the headers of one name match: a value, `*` for any, `!` for none."""
     if wanted == "!":
         return not found
     return bool(found) if wanted == "*" else wire_text(wanted) in found

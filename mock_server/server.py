@@ -1,4 +1,4 @@
-"""The mock backend as one object: a port, a backend, the rules, the journal and its controls."""
+"""The mock backend as one object: a port, a backend, rules, a journal, and how tests control them."""
 
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -47,62 +47,63 @@ from mock_server.weights import weight_of
 
 _MOST_RULES: Final = 10_000
 _EVENT_SIZE: Final = 512
+_NO_JOBS: Final = "job: the native proxy cannot add jobs; create them in the real backend"
 MOCK_CAPABILITIES: Final = frozenset(Capability)
 
 
 @frozen
 class Gate:
-    """One gate of one server, of whatever scenario is loaded."""
+    """One gate of one server; it stays valid when another scenario is loaded."""
 
     _server: "MockServer" = field(repr=False)
     name: str
 
     def open(self) -> None:
-        """Let everyone who waits pass, and who comes later too.
+        """Open the gate, for streams that wait at it now and for later ones.
 
-        Raises ScenarioError when no rule, no frame and no job waits at a gate of this name.
+        Raises ScenarioError if no rule, frame or job waits at a gate of this name.
         """
         check_gate(self.name, self._server.gate_names)
         self._server.gates.open(self.name)
 
     def shut(self) -> None:
-        """Close the gate for those who come later; raises ScenarioError as `open` does."""
+        """Close the gate for later streams; raises ScenarioError as `open` does."""
         check_gate(self.name, self._server.gate_names)
         self._server.gates.shut(self.name)
 
     @property
     def is_open(self) -> bool:
-        """Whether it lets pass."""
+        """Whether the gate is open."""
         return self._server.gates.is_open(self.name)
 
 
 @define(eq=False)
 class MockServer:
-    """A programmable backend on a port of its own, from `async with` to its end.
+    """A programmable backend on a port of its own, for the length of an `async with`.
 
-    Works on asyncio and trio; many can live in one process. Raises ScenarioError for a scenario
-    that it cannot carry.
+    Works on asyncio and trio; one process can run many. Raises ScenarioError for a scenario that
+    it cannot carry out.
     """
 
     scenario: Scenario = field(factory=Scenario)
     on_record: Callable[[Record], None] | None = None
     listener: Listener = field(factory=Listener, kw_only=True)
     upstream: Origin | None = field(default=None, kw_only=True)
-    """A real backend instead of the mock's own: then this is the native proxy."""
+    """A real backend instead of the mock's own; this makes the server the native proxy."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
-    """Certificates: then it speaks TLS only."""
+    """Certificates; with them the server speaks TLS only."""
     claims: Claims | None = field(default=None, kw_only=True)
-    """Which requests are meant for this server; None claims them all.
+    """Decides which requests are meant for this server; None accepts all of them.
 
     It is called on the event loop with every whole request, credentials included, before the
-    request is counted. False means that another process has found the port by chance: the request
-    gets a 421 and its connection is closed. It takes no attempt number, no rule and no job, and
-    the journal has a `RequestRejected` for it. TCP connections are numbered as they are accepted,
-    before their first request: an unclaimed one takes its number in `on.connection` too. The
-    callable outlives `load()`.
+    request is counted. Return False for a request of another process that reached this port by
+    chance: it gets a 421, its connection is closed, and the journal has a `RequestRejected`. It
+    takes no attempt number, no rule and no job. TCP connections are numbered as they are accepted,
+    before their first request, so an unclaimed connection also counts for `on.connection`.
+    `load()` keeps the callable.
     """
     addresses: Addresses = field(factory=Addresses, init=False)
-    """URLs that a live server cannot be: refused, unknown to DNS, silent."""
+    """URLs of servers that cannot be reached: refused, unknown to DNS, silent."""
     _journal: Journal = field(init=False)
     _backend: Backend = field(init=False)
     _service: Service = field(init=False)
@@ -119,7 +120,7 @@ class MockServer:
         self._host = Host(self._service, self.listener)
 
     def _begin(self) -> None:
-        """Make everything that lives as long as one scenario is loaded."""
+        """Create everything that belongs to the loaded scenario."""
         self._backend = Backend(self.scenario)
         self._gate_names = {name for plan in self.scenario.jobs for name in gates_of_job(plan)}
         for rule in self.scenario.rules:
@@ -159,13 +160,13 @@ class MockServer:
 
     @property
     def base_url(self) -> str:
-        """Where clients find it, such as `http://127.0.0.1:41234`."""
+        """The URL for clients, such as `http://127.0.0.1:41234`."""
         scheme = "http" if self.tls is None else "https"
         return f"{scheme}://{self.listener.authority}"
 
     @property
     def port(self) -> int:
-        """The port that the operating system gave."""
+        """The port that the server listens on."""
         return self.listener.port
 
     @property
@@ -180,7 +181,7 @@ class MockServer:
 
     @property
     def bytes_sent(self) -> int:
-        """How many bytes were sent so far, on all connections; what waits for room is not counted."""
+        """How many bytes the kernel has taken so far, on all connections."""
         return self._host.bytes_sent
 
     @property
@@ -195,32 +196,32 @@ class MockServer:
 
     @property
     def on(self) -> On:
-        """Where rules written in Python begin."""
+        """Start a rule in Python, as in `mock.on.stream(attempt=1).status(503)`."""
         return On(self.set_rule)
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
-        """Put a rule in force, or change the one of this index; returns its index."""
+        """Add a rule, or replace the one with this index; returns its index."""
         self._check(Scenario(rules=(rule,)))
         self._gate_names.update(gates_of_rule(rule))
         if index is None:
             if len(self.rules) >= _MOST_RULES:
-                raise ScenarioError(f"rule: there are {_MOST_RULES} already; remove some")
+                raise ScenarioError(f"rule: there are already {_MOST_RULES}; remove some first")
             return self._service.rules.add(rule)
         self._service.rules.replace(index, rule)
         return index
 
     def remove_rule(self, index: int) -> bool:
-        """Take a rule out of force; False when there is none of this index."""
+        """Remove a rule; False if no rule has this index."""
         return self._service.rules.remove(index)
 
     @property
     def rules(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, how often it has acted."""
+        """Every rule in force: its index, the rule, how often it has fired."""
         return self._service.rules.in_force
 
     @property
     def verify(self) -> Verify:
-        """Verdicts on what came so far."""
+        """Checks of what the client did so far."""
         gates = self._service.gates
         return Verify(self.journal, self.rules, unopened(gates.waited_at, gates.opened))
 
@@ -230,18 +231,18 @@ class MockServer:
         return self._backend.jobs
 
     def job(self, **words: object) -> Job:
-        """Make a job that exists without a create, from the words of `[[job]]`.
+        """Add a job without a create request, from the words of `[[job]]`.
 
         Raises ScenarioError for a wrong word and for an id that exists.
         """
         return self.add_job(JOB.read(words, "job"))
 
     def add_job(self, plan: JobPlan) -> Job:
-        """Make a job that exists without a create; raises ScenarioError for an id that exists."""
+        """Add a job without a create request; raises ScenarioError for an id that exists."""
         if self.upstream is not None:
-            raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
+            raise ScenarioError(_NO_JOBS)
         if plan.id is not None and plan.id in self._backend.jobs:
-            raise ScenarioError(f"job: the id {plan.id!r} exists already; ids are unique")
+            raise ScenarioError(f"job: the id {plan.id!r} is already used; choose another")
         self._gate_names.update(gates_of_job(plan))
         try:
             return self._backend.add_job(plan, self._service.clock())
@@ -249,14 +250,14 @@ class MockServer:
             raise ScenarioError(f"job: {full}") from None
 
     def push(self, job_id: str, frame: ScriptedFrame) -> None:
-        """Append an event to a job's log, and so to every live stream of it.
+        """Append an event to a job's log; every live stream of the job gets it.
 
-        Raises KeyError for an unknown job and JobEnded when its log is closed.
+        Raises KeyError for an unknown job and JobEnded if the job has ended.
         """
         self.push_to(self.jobs[job_id], frame)
 
     def push_to(self, job: Job, frame: ScriptedFrame) -> Frame:
-        """Append an event to a job's log; raises JobEnded, and ScenarioError if it has no room."""
+        """Append an event to a job's log; raises JobEnded, and ScenarioError if memory is full."""
         self._gate_names.update(gates_of_frames((frame,)))
         try:
             self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)))
@@ -265,17 +266,17 @@ class MockServer:
         return job.push(frame)
 
     def gate(self, name: str) -> Gate:
-        """Return a gate that stalls wait at; it is closed until opened."""
+        """Return a gate by its name; it is closed until it is opened."""
         return Gate(self, name)
 
     def load(self, scenario: Scenario) -> None:
         """Start over with another scenario on the same port: new backend, rules and counts.
 
-        The journal is emptied, open connections are reset, an outage is over. Raises
-        ScenarioError, and then nothing has changed.
+        Empties the journal, resets open connections and ends an outage. Raises ScenarioError
+        before it changes anything.
         """
         self._check(scenario)
-        # What the old connections still have to say goes into a book that nobody reads.
+        # The last records of the old connections must not get into the new journal.
         self._service.journal = Journal()
         self._journal.clear(scenario.limits.records, scenario.limits.journal_bytes)
         self.scenario = scenario
@@ -289,17 +290,17 @@ class MockServer:
 
     @property
     def record_book(self) -> Journal:
-        """The journal itself, to listen to or to read from a record on."""
+        """The journal itself, to listen to it or to read it from a given record."""
         return self._journal
 
     async def wait_until(
         self, wanted: Callable[[Record], bool], *, within: float = PATIENCE
     ) -> Record:
-        """Wait for a record, past or to come, that satisfies `wanted`; returns it.
+        """Wait for a past or future record for which `wanted` is true; returns it.
 
-        Raises TimeoutError after `within` seconds, which says what came instead.
+        Raises TimeoutError after `within` seconds; its message lists what came instead.
         """
-        return await self._awaited(wanted, within, "what was waited for")
+        return await self._awaited(wanted, within, "the wanted record")
 
     async def wait_for(
         self,
@@ -311,10 +312,10 @@ class MockServer:
         ended: bool = False,
         within: float = PATIENCE,
     ) -> Record:
-        """Wait for the request of a route and attempt, or for how far its answer got.
+        """Wait for request number `attempt` of a route, or for a part of its answer.
 
-        With `answered` for its head, with `frame` for the frame of that index, with `ended` for its
-        end. Raises TimeoutError after `within` seconds, and ScenarioError for a wrong word.
+        `answered` waits for the head, `frame` for the frame of that index, `ended` for the end.
+        Raises TimeoutError after `within` seconds, and ScenarioError for a wrong argument.
         """
         words = {"route": str(route), "attempt": attempt, "answered": answered, "ended": ended}
         words |= {} if frame is None else {"frame": frame}
@@ -330,7 +331,7 @@ class MockServer:
             raise TimeoutError("; ".join([str(late), *shut])) from None
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
-        """End a connection now; raises KeyError when it is not open."""
+        """End a connection now; raises KeyError if it is not open."""
         self._host.connections[number].end_now(how)
 
     def _check(self, scenario: Scenario) -> None:
@@ -340,4 +341,4 @@ class MockServer:
             return
         check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy")
         if scenario.jobs:
-            raise ScenarioError("job: the native proxy has no jobs, they are the real backend's")
+            raise ScenarioError(_NO_JOBS)

@@ -1,8 +1,7 @@
-"""Cutting a byte stream into frames without changing a byte, and reading their fields.
+"""Cut an event stream into frames without changing a byte, and read their fields.
 
-It knows where an event-stream block ends (WHATWG: a blank line, lines ended by LF, CRLF or CR) and
-which fields name a frame. It refuses to know what a frame means, and never rewrites anything: the
-pieces it returns, joined, are the bytes it was fed.
+A block ends at a blank line; lines end with LF, CRLF or CR (WHATWG). The pieces that the framer
+returns are, joined, exactly the bytes that it was fed.
 """
 
 import json
@@ -14,13 +13,13 @@ from attrs import define, field, frozen
 from mock_server.strict.shapes import is_table
 
 _LONGEST: Final = 9 << 20
-"""Bytes of a block: an event has 8 MiB at most."""
+"""Bytes of a block: an event has at most 8 MiB."""
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 @define(frozen=True)
 class Frame:
-    """One frame as it goes over the wire; `raw` is everything, the rest is what it says."""
+    """One frame as it goes over the wire; `raw` is all of it, the other fields are read from it."""
 
     raw: bytes
     id: str | None = None
@@ -32,7 +31,7 @@ class Frame:
     gate: str | None = None
     """The gate that must open before it."""
     part: bool = False
-    """Bytes of a frame that goes on: what follows completes it."""
+    """Whether this is the beginning of a frame whose rest follows."""
 
     @property
     def ends_the_job(self) -> bool:
@@ -42,7 +41,7 @@ class Frame:
 
 @frozen
 class Fields:
-    """What the lines of one block say; `data` None when it has no data line."""
+    """The fields of one block; `data` is None if it has no data line."""
 
     id: str | None
     event: str | None
@@ -72,7 +71,7 @@ def _text(value: bytes | None) -> str | None:
 
 
 def type_of(data: str | None) -> str | None:
-    """Return the `type` of a JSON object, None for everything else."""
+    """Return the `type` of a JSON object; None for anything else."""
     if data is None or '"type"' not in data:
         return None
     try:
@@ -91,25 +90,25 @@ def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Fram
 
 @define
 class Framer:
-    """Cuts bytes into blocks, each up to and with the blank line that ends it.
+    """Cuts bytes into blocks, each including the blank line that ends it.
 
-    Linear in the bytes for every chunking. A block ends with its blank line's CR at once, unless
-    its lines end in CRLF, in which case the LF is awaited. A block of more than `limit` bytes is
-    returned in several pieces, so that no peer decides how much is kept.
+    Takes time linear in the bytes, however they are chunked. A block ends as soon as the CR of its
+    blank line arrives, unless its lines end in CRLF; then the LF is awaited. A block of more than
+    `limit` bytes is returned in several pieces, so that a peer cannot make the framer keep more.
     """
 
     limit: int = _LONGEST
     _pending: bytearray = field(factory=bytearray, init=False)
     _scanned: int = field(default=0, init=False)
     _line_start: int = field(default=0, init=False)
-    """Where the current line begins; -1 if a part of it is gone."""
+    """Where the current line begins; -1 if its beginning was already returned."""
     _in_crlf: bool | None = field(default=None, init=False)
-    """Whether the lines of the current block end in CRLF; None before its first line has."""
+    """Whether the lines of the current block end in CRLF; None until its first line has ended."""
     _is_cut: bool = field(default=False, init=False)
-    """Whether pieces of the current block are gone."""
+    """Whether pieces of the current block were already returned."""
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take bytes in, return the blocks that they complete."""
+        """Take bytes, return the blocks that they complete."""
         self._pending += chunk
         found: list[bytes] = []
         while (end := self._block_end()) is not None:
@@ -121,7 +120,7 @@ class Framer:
         return found
 
     def _cut(self) -> bytes:
-        """Return what is pending as a piece; a CR at its end stays, for an LF may follow."""
+        """Return what is pending as a piece; a CR at its end stays, because an LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
         piece = bytes(self._pending[:end])
         del self._pending[:end]
@@ -136,7 +135,7 @@ class Framer:
         self._is_cut = False
 
     def close(self) -> bytes:
-        """Return what never became a block."""
+        """Return the bytes of a block that never ended."""
         rest = bytes(self._pending)
         self._pending.clear()
         self._begin_block()
@@ -148,11 +147,11 @@ class Framer:
         return len(self._pending)
 
     def tail(self, start: int) -> bytes:
-        """Return what is pending, from an offset on; it stays pending."""
+        """Return the pending bytes from an offset on, without removing them."""
         return bytes(self._pending[start:])
 
     def _block_end(self) -> int | None:
-        """Find the end of the first block, going on where the last search stopped."""
+        """Find the end of the first block, continuing where the last search stopped."""
         while (match := _LINE_END.search(self._pending, self._scanned)) is not None:
             end = match.end()
             blank = match.start() == self._line_start

@@ -1,4 +1,4 @@
-"""How much memory a value of JSON takes, roughly: what is kept for clients is bounded in bytes."""
+"""Estimate the memory of JSON values, because the limits on what clients can store are in bytes."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ _VALUE: Final = 64
 
 
 def weight_of(value: object) -> int:
-    """Estimate the memory of a value of JSON, in bytes."""
+    """Estimate the memory of a JSON value, in bytes."""
     found, todo = 0, [value]
     while todo:
         each = todo.pop()

@@ -1,1 +1,1 @@
-"""The mock over HTTP: servers, scenarios, gates, journal and verdicts for tests in any language."""
+"""Control the mock over HTTP from tests in any language: servers, rules, gates, journal, checks."""

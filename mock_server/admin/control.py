@@ -1,6 +1,6 @@
-"""What the admin can do to one server: scenario, rules, jobs, gates, connections, journal, verify.
+"""The admin's routes below one server: scenario, rules, jobs, gates, connections, journal, verify.
 
-It knows routes below one server and JSON bodies. It refuses to know who may use them.
+Permission is checked before, in `server.py`.
 """
 
 import re
@@ -39,18 +39,21 @@ _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 
 
 async def scenario_of(request: Request) -> Scenario:
-    """Read a scenario from a body: JSON, or TOML if its Content-Type says so.
+    """Read a scenario from a body: TOML if the Content-Type contains `toml`, else JSON.
 
-    In a thread, because reading TOML takes seconds per megabyte. Raises Refusal and ScenarioError.
+    Runs in a thread, because reading TOML takes seconds per megabyte. Raises Refusal and
+    ScenarioError.
     """
     read = partial(_from_json, request)
     if "toml" in (request.header("content-type") or ""):
         if len(request.body) > _LONGEST_TOML:
-            raise Refusal(413, f"TOML of more than {_LONGEST_TOML} bytes; JSON may be longer")
+            raise Refusal(413, f"the TOML is longer than {_LONGEST_TOML >> 20} MiB; send JSON")
         read = partial(_from_toml, request)
     found = await to_thread.run_sync(read)
     if found.backend.token == REDACTED:
-        raise ScenarioError("backend.token: is what the admin shows instead of a token")
+        raise ScenarioError(
+            f"backend.token: {REDACTED!r} is what the admin shows instead of a token; set the token"
+        )
     return found
 
 
@@ -64,8 +67,8 @@ def _from_toml(request: Request) -> Scenario:
     except UnicodeDecodeError as error:
         raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
     if _MANY_DOTS.search(source):
-        # The standard library takes time that is quadratic in the parts of one dotted key.
-        raise Refusal(400, "TOML: a dotted key has too many parts; a scenario is flat")
+        # The standard library's time is quadratic in the number of parts of a dotted key.
+        raise Refusal(400, "TOML: a dotted key has more than 64 parts; scenarios need only a few")
     return scenario_from_toml(source)
 
 
@@ -98,7 +101,7 @@ def _no_route(method: str, rest: Sequence[str]) -> Refusal:
 
 
 def _hidden(value: dict[str, object]) -> Reply:
-    """Answer with JSON that may hold a token of the user's own, which is not shown."""
+    """Answer with JSON, with the token of the scenario redacted."""
     return Reply(200, JSON_TYPE, redacted_members(compact(value)).encode())
 
 
@@ -195,7 +198,7 @@ def _end(server: MockServer, number: str, words: dict[str, object]) -> None:
 
 
 async def _verify(server: MockServer, request: Request) -> Reply:
-    """Judge in a thread: a long journal takes its time."""
+    """Run the checks in a thread, because a long journal takes time."""
     verification = VERIFICATION.read(body_table(request), "")
     try:
         problems = await to_thread.run_sync(problems_of, verification, server.verify)

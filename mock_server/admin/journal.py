@@ -1,6 +1,6 @@
-"""The journal over HTTP: read at once, waited for, or followed as an event stream.
+"""Serve the journal over HTTP: at once, when there is a new record, or as an event stream.
 
-A long journal is written piece by piece, so that other requests are answered in between.
+A long journal is sent piece by piece, so that other requests are answered in between.
 """
 
 import json
@@ -38,15 +38,15 @@ _KINDS: Final = {"json": "application/json", "jsonl": "application/jsonl"}
 
 @define
 class Polls:
-    """How many requests wait for a record, of all servers of a process."""
+    """Counts the requests that wait for a record, for all servers of a process."""
 
     waiting: int = field(default=0, init=False)
 
     @contextmanager
     def one_more(self) -> Generator[None, None, None]:
-        """Count one while it waits; raises Refusal (503) if too many do."""
+        """Count one request while it waits; raises Refusal (503) if there are too many."""
         if self.waiting >= _MOST_POLLS:
-            raise Refusal(503, f"{_MOST_POLLS} requests wait for records already; ask later")
+            raise Refusal(503, f"{_MOST_POLLS} requests already wait for records; retry later")
         self.waiting += 1
         try:
             yield
@@ -57,7 +57,7 @@ class Polls:
 async def journal(
     book: Journal, rest: Sequence[str], request: Request, polls: Polls
 ) -> Reply | Answered | None:
-    """Answer a request below `journal`; None if there is no such route. Raises Refusal."""
+    """Answer a request below `journal`; None if the route does not exist. Raises Refusal."""
     after = number_of(request, "after", 0)
     match rest:
         case []:
@@ -74,7 +74,7 @@ async def journal(
 
 def _listed(book: Journal, after: int, form: str) -> Reply | Answered:
     if form not in _KINDS:
-        raise Refusal(400, f"format: {shown_word(form)} is unknown; json or jsonl")
+        raise Refusal(400, f"format: {shown_word(form)} is unknown; use json or jsonl")
     headers = (("Content-Type", _KINDS[form]),)
     few = book.after(after, _AT_ONCE + 1)
     if len(few) > _AT_ONCE or sum(map(size_of, few)) > _PIECE:
@@ -91,7 +91,7 @@ def _losses(book: Journal) -> dict[str, object]:
 
 
 def _batches(book: Journal, after: int) -> Iterator[list[Record]]:
-    """Yield the records up to the newest one of now, not too many at once."""
+    """Yield the records up to the one that is the newest now, some at a time."""
     last = book.records[-1].seq if book.records else 0
     while found := [record for record in book.after(after, _AT_ONCE) if record.seq <= last]:
         size, count = 0, 0
@@ -117,7 +117,7 @@ def _lines(book: Journal, after: int) -> Iterator[bytes]:
 
 
 async def _more(book: Journal, after: int, seconds: float) -> None:
-    """Wait until there is a record after this one, at most so long."""
+    """Wait for a record with a number greater than `after`, for `seconds` at most."""
     if book.after(after, 1):
         return
     event = anyio.Event()
@@ -131,7 +131,7 @@ async def _more(book: Journal, after: int, seconds: float) -> None:
 
 @define(eq=False)
 class TailSource:
-    """The journal as an endless event stream: one record, one frame, its number as the id."""
+    """The journal as an endless event stream: a frame for each record, with its number as id."""
 
     _book: Journal
     _after: int
@@ -146,7 +146,7 @@ class TailSource:
         return [_framed(record) for record in records]
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 def _framed(record: Record) -> Frame:

@@ -1,8 +1,4 @@
-"""One serving process: the ready line, and everything that ends it.
-
-It knows signals, stdin, lifetimes and the line a parent waits for. It refuses to know the command
-line and what is served.
-"""
+"""Run the mock as a process: print the ready line, and serve until something ends it."""
 
 import json
 import os
@@ -26,7 +22,7 @@ from mock_server.scenario.model import Scenario
 
 @frozen(kw_only=True)
 class Process:
-    """How the process listens and when it ends; `token` None makes a new one."""
+    """How the process listens and when it ends; with `token` None it generates a token."""
 
     host: str = "127.0.0.1"
     port: int = 0
@@ -37,11 +33,11 @@ class Process:
     max_lifetime: float | None = None
     tls: bool = False
     names: tuple[str, ...] = ()
-    """What the Host of a request to the admin may say, besides what is bound."""
+    """Further names that the Host of a request to the admin may have."""
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
-    """Serve until a signal, the end of stdin, the lifetime or the admin ends it."""
+    """Serve until a signal, the end of stdin, the maximum lifetime or the admin ends it."""
     token = process.token or secrets.token_urlsafe(24)
     with throw_away_tls(*_certified(process)) if process.tls else nullcontext() as tls:
         async with until_ended(process) as shutdown:
@@ -63,22 +59,22 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
 
 
 def _certified(process: Process) -> set[str]:
-    """Return the names that the certificate is for."""
+    """Return the names for the certificate."""
     given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 -- an IPv6 address
     return {process.host.strip("[]"), address_of(process.host), "localhost", "127.0.0.1", *given}
 
 
 def say_ready(ready: Mapping[str, object]) -> None:
-    """Print the one line that a parent waits for."""
+    """Print the line of JSON that a parent process waits for."""
     sys.stdout.write(json.dumps({**ready, "pid": os.getpid()}) + "\n")
     sys.stdout.flush()
 
 
 @asynccontextmanager
 async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
-    """Give an event that is set by the first thing that ends the process.
+    """Yield an event that is set when the process must end.
 
-    Signals are caught from the start on, so that one that follows the ready line finds them so.
+    Signals are caught before the ready line is printed, so that none is missed after it.
     """
     ended = anyio.Event()
     failure: Exception | None = None
@@ -91,7 +87,7 @@ async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
                 group.start_soon(_until_time_is_over, process.max_lifetime, ended)
             try:
                 yield ended
-            except Exception as error:  # noqa: BLE001 -- raised again, outside of the group
+            except Exception as error:  # noqa: BLE001 -- raised again, outside the group
                 failure = error
             group.cancel_scope.cancel()
     if failure is not None:
@@ -109,11 +105,11 @@ async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:
 
 
 async def _until_stdin_ends(ended: anyio.Event) -> None:
-    """Read stdin to its end; in a thread, because it may be a file, which no loop can wait for.
+    """Read stdin to its end, in a thread because an event loop cannot wait for a regular file.
 
-    A thread that the interpreter does not wait for when another reason ends the process first.
+    The thread is a daemon, so it does not keep the process alive.
     """
-    if sys.stdin is None:  # closed from the start, and its number may be another file's by now
+    if sys.stdin is None:  # closed from the start; descriptor 0 may be another file by now
         ended.set()
         return
     here, there = socket.socketpair()
@@ -125,7 +121,7 @@ async def _until_stdin_ends(ended: anyio.Event) -> None:
 
 def _drain_stdin(done: socket.socket) -> None:
     """Close `done` when stdin has ended."""
-    # A terminal that is gone, or not ours to read, is an end as well.
+    # An error, such as a terminal that is gone, also counts as the end.
     with done, suppress(OSError):
         while os.read(0, 4096):
             pass

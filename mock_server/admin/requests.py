@@ -1,4 +1,4 @@
-"""What every route of the admin shares: refusals, and reading bodies and queries."""
+"""Refuse requests, and read their bodies and queries, for all routes of the admin."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _DIGITS: Final = 15
 
 
 class Refusal(Exception):
-    """The answer is a refusal."""
+    """The admin refuses a request with `reply`."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -19,7 +19,7 @@ class Refusal(Exception):
 
 
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object of a request, an empty one for no body; raises Refusal."""
+    """Return the JSON object in a body, an empty one if there is no body; raises Refusal."""
     if not request.body:
         return {}
     found = json_of(request.body)
@@ -29,22 +29,22 @@ def body_table(request: Request) -> dict[str, object]:
 
 
 def whole_number(text: str) -> int | None:
-    """Read the digits of a number; None for anything else and for more than 15 of them."""
+    """Read a whole number of at most 15 digits; None for anything else."""
     right = text.isascii() and text.isdigit() and len(text) <= _DIGITS
     return int(text) if right else None
 
 
 def number_of(request: Request, name: str, default: int) -> int:
-    """Read a number of the query; raises Refusal."""
+    """Read a number from the query; raises Refusal."""
     given = request.query.get(name)
     found = default if given is None else whole_number(given)
     if found is None:
-        raise Refusal(400, f"{name}: {shown_word(given or '')} is no whole number")
+        raise Refusal(400, f"{name}: {shown_word(given or '')} is not a whole number")
     return found
 
 
 def shown_word(word: str) -> str:
-    """Return a word of a request for a message: short, and without secrets."""
+    """Return part of a request for use in a message: short and without secrets."""
     return quoted(word if len(word) <= _LONGEST else word[:_LONGEST] + "…")
 
 

@@ -1,7 +1,7 @@
-"""The mock over HTTP, for tests in any language: servers, scenarios, jobs, gates, verdicts.
+"""The admin at `/__mock__/v1`: checks permission, and starts and stops servers.
 
-It knows `/__mock__/v1` and who may use it. It refuses to know sockets: it is an origin like the
-backend, served by the same code on a listener of its own, because an outage closes the main port.
+It is an origin like the backend, but on a listener of its own, because an outage closes the port of
+a server.
 """
 
 import hmac
@@ -55,7 +55,7 @@ class Fleet:
     _started: int = field(default=0, init=False)
 
     async def start(self, scenario: Scenario, port: int = 0) -> str:
-        """Start one more server; returns its name. Raises OSError when the port is taken."""
+        """Start a server; returns its name. Raises OSError if the port is taken."""
         server = MockServer(
             scenario,
             listener=Listener(self.host, port),
@@ -92,20 +92,20 @@ class Fleet:
 
 @define(eq=False)
 class LastWords:
-    """The answer to a shutdown: the event is set when it has been sent, not before."""
+    """The answer to a shutdown, which sets the event only after it was sent."""
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
     _said: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return the one thing there is to say."""
+        """Return the body, once."""
         del limit, whole
         said, self._said = self._said, True
         return () if said else (Frame(b'{"ok":true}'),)
 
     async def aclose(self) -> None:
-        """Let the process end."""
+        """Set the event that ends the process."""
         self._shutdown.set()
 
 
@@ -119,7 +119,7 @@ class AdminOrigin:
     names: HostNames
     shutdown: anyio.Event
     failures: Journal
-    """Where the admin's own connections are written down."""
+    """The journal of the admin's own connections."""
     polls: Polls = field(factory=Polls, init=False)
 
     async def answer(
@@ -142,17 +142,19 @@ class AdminOrigin:
     def _check(self, request: Request) -> None:
         if not self.names.admit(request.header("host") or ""):
             raise Refusal(
-                403, "the Host is not this server's; `--allow-host NAME` adds a name that is"
+                403, "the Host is not a name of this server; allow it with --allow-host NAME"
             )
         if request.header("origin") is not None:
-            raise Refusal(403, "requests with an Origin are refused: no page may drive the mock")
+            raise Refusal(
+                403, "web pages may not use the admin; send the request without an Origin"
+            )
         if request.method in _READING and not self.reads_need_token:
             return
         if not self.admits(request):
-            raise Refusal(401, "the admin's token is missing or wrong; the ready line has it")
+            raise Refusal(401, "the token is missing or wrong; use the one in the ready line")
 
     def admits(self, request: Request) -> bool:
-        """Tell whether a request has the token."""
+        """Return whether a request has the admin's token."""
         given = (request.header("authorization") or "").removeprefix("Bearer ")
         return hmac.compare_digest(given.encode(), self.token.encode())
 
@@ -189,12 +191,12 @@ class AdminOrigin:
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:
-            raise Refusal(409, f"{_MOST_SERVERS} servers are enough; stop some")
+            raise Refusal(409, f"there are already {_MOST_SERVERS} servers; stop some first")
         scenario = await scenario_of(request)
         try:
             name = await self.fleet.start(scenario)
         except OSError as error:
-            raise Refusal(503, f"no port for a server: {error.strerror}") from None
+            raise Refusal(503, f"cannot open a port for a server: {error.strerror}") from None
         return reply_json(201, self._shown(name))
 
     def _shown(self, name: str) -> dict[str, object]:
@@ -228,19 +230,19 @@ class AdminOrigin:
 
 @define(eq=False)
 class AdminServer:
-    """The admin on a listener of its own, and the servers it started, in one `async with`."""
+    """The admin and the servers that it started, for the length of an `async with`."""
 
     token: str = field(repr=False)
     host: str = "127.0.0.1"
     port: int = 0
     reads_need_token: bool = False
     upstream: Origin | None = field(default=None, kw_only=True)
-    """A real backend: then every server is a proxy before it."""
+    """A real backend; every server is then a proxy in front of it."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
-    """Certificates for every server; the admin itself stays plain."""
+    """Certificates for every server; the admin itself does not use TLS."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
-    """What a Host may say besides what is bound: `name` or `name:port`; OddHost for no host."""
+    """Further names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
     _authority: str = field(default="", init=False)
     _fleet: Fleet | None = field(default=None, init=False)
     _stack: AsyncExitStack = field(factory=AsyncExitStack, init=False)
@@ -272,16 +274,16 @@ class AdminServer:
         if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
             await self._stack.__aexit__(kind, error, trace)
         else:
-            # The body's own failure goes on as it is, not inside a group.
+            # The error of the `async with` body must not be wrapped in a group.
             await self._stack.aclose()
 
     @property
     def url(self) -> str:
-        """Where the admin is found, its prefix included."""
+        """The URL of the admin, including its prefix."""
         return f"http://{self._authority}{PREFIX}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
-        """Start one more server; raises OSError when the port is taken."""
+        """Start a server; raises OSError if the port is taken."""
         if self._fleet is None:
             raise RuntimeError("the admin is not running; use it in `async with`")
         name = await self._fleet.start(scenario, port)

@@ -1,4 +1,4 @@
-"""The sans-IO backend: jobs, event logs, resume, cancel, inference, projects."""
+"""The well-behaved backend without I/O: jobs, event logs, resume, cancel, inference, projects."""
 
 from mock_server.backend.answers import (
     JSON_TYPE,

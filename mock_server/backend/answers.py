@@ -1,4 +1,4 @@
-"""What the backend answers: values that a carrier puts on the wire."""
+"""The answers of the backend, as values that a carrier sends."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -36,7 +36,7 @@ class Follow:
 
 @frozen
 class Stream:
-    """A stream that is already known whole."""
+    """A stream whose frames are all known."""
 
     frames: tuple[Frame, ...]
     status: int = 200
@@ -45,14 +45,14 @@ class Stream:
 
 @frozen
 class Listing:
-    """A job and its events so far, as one JSON object that may be long."""
+    """A job and its events so far, as one JSON object, which may be long."""
 
     job: Job
     status: int = 200
     headers: tuple[tuple[str, str], ...] = JSON_TYPE
 
     def pieces(self) -> Iterator[bytes]:
-        """Yield the bytes, some events at a time; a log that grows meanwhile is not followed."""
+        """Yield the bytes, some events at a time; leaves out events that are added meanwhile."""
         yield b'{"job":' + compact(self.job.public()).encode() + b',"events":['
         end, position, comma = len(self.job.log), 0, b""
         while position < end:
@@ -77,7 +77,7 @@ Answer = Reply | Follow | Stream | Listing
 
 
 class BackendFull(Exception):
-    """The jobs and projects that clients made take more memory than `limits.job_bytes`."""
+    """The jobs and projects of clients would take more memory than `limits.job_bytes`."""
 
 
 def reply_json(status: int, value: Mapping[str, object]) -> Reply:
@@ -86,11 +86,11 @@ def reply_json(status: int, value: Mapping[str, object]) -> Reply:
 
 
 def refuse(status: int, message: str) -> Reply:
-    """Build an answer that says no, in the form of the protocol."""
+    """Build an error answer in the form of the protocol."""
     return reply_json(status, {"error": message})
 
 
 def listed(job: Job) -> Reply | Listing:
-    """Answer with a job and its events: a long listing comes piece by piece."""
+    """Answer with a job and its events; a long listing is sent piece by piece."""
     listing = Listing(job)
     return Reply(200, JSON_TYPE, b"".join(listing.pieces())) if listing.short else listing

@@ -1,4 +1,4 @@
-"""The well-behaved backend: requests in, answers out; no sockets, no clock, no faults."""
+"""Answer requests as a well-behaved backend does, without sockets, clocks or faults."""
 
 import json
 import re
@@ -46,12 +46,12 @@ _CONFIG: Final[Mapping[str, object]] = {"model": "acme/base"}
 
 @define
 class Backend:
-    """One backend: its jobs, its projects and its rules about both."""
+    """One backend with its jobs and projects."""
 
     scenario: Scenario
     jobs: dict[str, Job] = field(factory=dict[str, Job], init=False)
     _keys: dict[str, tuple[bytes, Job]] = field(factory=dict[str, tuple[bytes, Job]], init=False)
-    """The job of every idempotency key, and the SHA-256 of the body that it came with."""
+    """For every idempotency key, the SHA-256 of its first body, and the job."""
     _projects: dict[tuple[str, str], dict[str, object]] = field(
         factory=dict[tuple[str, str], dict[str, object]], init=False
     )
@@ -70,16 +70,16 @@ class Backend:
 
     @property
     def plan(self) -> BackendPlan:
-        """What this backend demands."""
+        """The `[backend]` table of the scenario."""
         return self.scenario.backend
 
     def add_job(self, plan: JobPlan, now: float) -> Job:
-        """Make a job that somebody else submitted; raises BackendFull."""
+        """Add a job without a create request; raises BackendFull."""
         self.charge(_JOB_SIZE + weight_of(plain(plan)))
         return self._make(plan, now, {}, {})
 
     def charge(self, size: int) -> None:
-        """Count memory that a client takes up for good; raises BackendFull, and then counts none."""
+        """Count memory that stays in use until a reset; raises BackendFull if it is too much."""
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(
                 f"jobs and projects take more than {self.scenario.limits.job_bytes} bytes; "
@@ -88,7 +88,7 @@ class Backend:
         self._size += size
 
     def answer(self, request: Request, now: float, resume: Resume | Shift | None = None) -> Answer:
-        """Answer one request; `now` is monotonic seconds, `resume` bends the resume rule."""
+        """Answer one request; `now` is in monotonic seconds, `resume` is a rule's resume fault."""
         try:
             return self._answer(request, now, resume)
         except BackendFull as full:
@@ -121,11 +121,11 @@ class Backend:
         if not request.methods:
             return refuse(404, f"no route {quoted(request.target.partition('?')[0])}")
         allow = ", ".join(request.methods)
-        found = refuse(405, f"{shortened(request.method, 40)} is not allowed here; {allow} is")
+        found = refuse(405, f"{shortened(request.method, 40)} is not allowed here; use {allow}")
         return Reply(found.status, (*found.headers, ("Allow", allow)), found.body)
 
     def admits(self, request: Request) -> bool:
-        """Tell whether a request needs no token or has a valid one."""
+        """Return whether a request has a valid token or does not need one."""
         if not self.plan.authenticate or request.route is Route.ANONYMOUS:
             return True
         scheme, _, token = (request.header("authorization") or "").partition(" ")
@@ -154,11 +154,11 @@ class Backend:
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
         if cursor is None or resume is Resume.IGNORE:
             return Follow(job, 0)
-        # A header value arrives as Latin-1; the id that was sent is its UTF-8 reading.
+        # The header value was decoded as Latin-1, but ids are UTF-8.
         position = job.position_after(cursor.encode("latin-1").decode("utf-8", "replace"))
         if position is None:
             if self.plan.unknown_cursor is UnknownCursor.GONE:
-                return refuse(410, f"event id {shortened(cursor, 200)!r} is not known here")
+                return refuse(410, f"unknown event id {shortened(cursor, 200)!r}")
             return Follow(job, 0)
         if isinstance(resume, Shift):
             position = max(0, position - resume.overlap + resume.gap)
@@ -212,7 +212,7 @@ class Backend:
         adapter = body.get("adapter")
         job = adapter.get("jobId") if is_table(adapter) else None
         if is_table(adapter) and (not isinstance(job, str) or job not in self.jobs):
-            return refuse(404, "the adapter's job is not known")
+            return refuse(404, "the adapter's job does not exist")
         if body.get("stream") is True:
             return Stream(tuple(_deltas(self.plan.reply)))
         message = {"role": "assistant", "content": self.plan.reply}
@@ -240,7 +240,7 @@ class Backend:
         if max(map(len, (org, name, slug))) > _LONGEST_NAME:
             return refuse(400, f"a name or slug has more than {_LONGEST_NAME} characters")
         if (org, slug) in self._projects:
-            return refuse(409, f"a project {slug!r} exists already")
+            return refuse(409, f"the slug {slug!r} is already used in this organisation")
         if len(self._projects) >= _MOST_PROJECTS:
             raise BackendFull(f"there are {_MOST_PROJECTS} projects; reset the mock")
         self.charge(_PROJECT_SIZE + weight_of([org, name, slug]))
@@ -284,7 +284,7 @@ class Backend:
 def _job(
     name: str, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]
 ) -> Job:
-    """Make a job whole: what no create has told is made up, for clients check what they are sent."""
+    """Make a complete job; fields without a value get a default, because clients check them."""
     title, config = body.get("name"), body.get("config")
     return Job(
         name,

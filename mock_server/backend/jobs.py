@@ -1,7 +1,6 @@
-"""One job: its script, its append-only event log, its status.
+"""One job: the events that it will emit, the append-only log of those it has, and its status.
 
-It knows the order of events and what each means for the status. It refuses to know followers,
-requests and clocks: whoever asks brings the time (monotonic seconds) along.
+It has no clock: callers pass the time, in monotonic seconds.
 """
 
 import json
@@ -29,11 +28,11 @@ _NO_ID: Final = frozenset({"ping"})
 
 
 class JobEnded(RuntimeError):
-    """An event was pushed to a job that has ended: its log is closed."""
+    """An event was pushed to a job that has ended."""
 
 
 def instant(tick: int) -> str:
-    """Return the `tick`-th second of a fixed day, so that the same run gives the same bytes."""
+    """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
@@ -43,8 +42,8 @@ def instant(tick: int) -> str:
 class Job:
     """A job and its log.
 
-    Without an interval the script advances when a follower that has everything asks for more;
-    with one it advances with the time since `created`.
+    Without an interval, the job emits its next event when a stream has read the whole log and asks
+    for more; with one, it emits events as time passes since `created`.
     """
 
     id: str
@@ -75,16 +74,16 @@ class Job:
 
     @property
     def over(self) -> bool:
-        """Whether the job has ended, so that its log is closed."""
+        """Whether the job has ended; then its log does not grow."""
         return self.status in _TERMINAL
 
     def position_after(self, cursor: str) -> int | None:
-        """Return where a follower goes on, strictly after `cursor`; None if it was never sent."""
+        """Return the position after the event `cursor`; None if the log does not have it."""
         found = self._where.get(cursor)
         return None if found is None else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
-        """Return at most `limit` events from `position` on; a paceless job emits them on demand."""
+        """Return at most `limit` events from `position` on; without an interval, emit them now."""
         if self.plan.interval:
             self.advance(now)
         else:
@@ -94,26 +93,28 @@ class Job:
         return self.log[position : position + limit]
 
     def advance(self, now: float) -> None:
-        """Emit what is due by `now`."""
+        """Emit the events that are due by `now`."""
         while not self.over and (due := self.next_due) is not None and due <= now:
             if not self._step():
                 return
 
     @property
     def next_due(self) -> float | None:
-        """When the next event is due by itself; None when nothing is."""
+        """When the next event is due; None if no event is scheduled."""
         if not self.plan.interval or self.over:
             return None
         return self.created + self.plan.interval * (self._written + 1)
 
     def push(self, scripted: ScriptedFrame) -> Frame:
-        """Append one event now; raises JobEnded when the log is closed."""
+        """Append one event now; raises JobEnded if the job has ended."""
         if self.over:
-            raise JobEnded(f"job {self.id}: has {self.status}, so its log is closed")
+            raise JobEnded(
+                f"job {self.id}: is {self.status} and takes no more events; push to a running job"
+            )
         return self._append(self._with_id(scripted))
 
     def cancel(self) -> bool:
-        """End the job; False when it had already ended."""
+        """Cancel the job; False if it had already ended."""
         if self.over:
             return False
         self.status = JobStatus.CANCELLED
@@ -122,7 +123,7 @@ class Job:
         return True
 
     def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` whenever the log grows; returns how to stop."""
+        """Call `listener` whenever the log grows; returns a function that stops this."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -147,7 +148,7 @@ class Job:
         return found
 
     def event_texts(self, start: int, stop: int) -> list[str]:
-        """Return the data of the events between two positions of the log that are JSON, as text."""
+        """Return the data of those events between two positions that are JSON, as text."""
         frames = self.log[start:stop]
         return [fields_of(frame.raw).data or "" for frame in frames if frame.type is not None]
 
@@ -203,7 +204,7 @@ class Job:
             yield self._with_id(scripted)
 
     def _generated(self) -> Iterator[Frame]:
-        """Yield as many events as planned: started, logs, a checkpoint, and the end if any."""
+        """Yield the planned number of events: started, logs, a checkpoint, and the end if any."""
         count = self.plan.events if isinstance(self.plan.events, int) else 0
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends

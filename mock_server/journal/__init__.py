@@ -1,1 +1,1 @@
-"""What happened, and whether it was right."""
+"""Record what happened, and check whether the client behaved correctly."""

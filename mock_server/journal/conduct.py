@@ -1,7 +1,6 @@
-"""What a well-behaved client does, judged from the journal.
+"""Check from the journal whether a client follows the protocol's rules that show on the wire.
 
-It knows the published rules that can be seen on the wire. It refuses to guess what a client had
-received: where the network may have lost something, every cursor that it can have had is right.
+Where the network may have lost bytes, any cursor that the client may have received is accepted.
 """
 
 from collections.abc import Sequence
@@ -24,19 +23,19 @@ from mock_server.scenario.vocabulary import Ending, Route
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})
 _EARLY: Final = 0.005
-"""Seconds that two clocks of one machine may disagree about a delay."""
+"""Seconds by which two clocks of one machine may disagree about a delay."""
 
 
 @define
 class _Opening:
-    """One opening of a stream and what came of it."""
+    """One open of a stream and its response."""
 
     request: RequestReceived
     response: ResponseStarted | None = None
     frames: list[FrameSent] = field(factory=list[FrameSent])
     end: ExchangeEnded | None = None
     left: bool = False
-    """Whether the client closed the connection, politely: a client that has bytes unread resets."""
+    """Whether the client closed with FIN, so it had read everything: unread bytes cause an RST."""
 
     @property
     def job(self) -> str | None:
@@ -58,7 +57,7 @@ class _Opening:
         return self.end is not None and self.end.by == "server" and self.end.how in _CERTAIN
 
     def cursors(self, before: set[str]) -> set[str]:
-        """Return the cursors that a client can have after this opening; "" is none."""
+        """Return the cursors that a client may have after this open; "" means none."""
         ids = [frame.id for frame in self.frames if frame.id is not None]
         if not ids:
             return before
@@ -98,7 +97,7 @@ def _by_job(records: Sequence[Record]) -> dict[str, list[_Opening]]:
 
 
 def resume_problems(records: Sequence[Record], job: str | None = None) -> list[str]:
-    """Say which openings carried a cursor that the client cannot have had."""
+    """List the opens with a cursor that the client cannot have had."""
     found: list[str] = []
     for name, openings in _by_job(records).items():
         if job is None or name == job:
@@ -115,10 +114,10 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
         if got not in possible:
             expected = " or ".join(repr(each) if each else "none" for each in sorted(possible))
             found.append(
-                f"job {job}: opening {opening.request.attempt} came with Last-Event-ID "
+                f"job {job}: open {opening.request.attempt} came with Last-Event-ID "
                 f"{got!r}, expected {expected} (ARK-RES)"
                 if got
-                else f"job {job}: opening {opening.request.attempt} came without Last-Event-ID, "
+                else f"job {job}: open {opening.request.attempt} came without Last-Event-ID, "
                 f"expected {expected} (ARK-RES)"
             )
         possible = opening.cursors({got})
@@ -128,11 +127,11 @@ def _chain_problems(job: str, openings: list[_Opening]) -> list[str]:
 def conduct_problems(
     records: Sequence[Record], profile: Profile, max_attempts: int | None = None
 ) -> list[str]:
-    """Say everything that a well-behaved client under `profile` would not have done.
+    """List everything that a client must not do under `profile`.
 
-    Judged: cursors, openings after the end of a job or after a permanent status, delays shorter
-    than Retry-After (where the profile honours it), more consecutive failures than `max_attempts`
-    allows, a second create for the same body, missing headers.
+    Checks cursors, opens after the end of a job or after a permanent status, delays shorter than
+    Retry-After (if the profile honours it), more consecutive failures than `max_attempts`, a
+    second create with the same body, and missing headers.
     """
     found = resume_problems(records)
     for job, openings in _by_job(records).items():
@@ -148,15 +147,15 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
     found: list[str] = []
     for before, after in pairwise(openings):
         if before.end is None or before.end.seq > after.request.seq:
-            continue  # two clients, or a wait of its own: not one after the other
+            continue  # two streams at once, not one after the other
         if before.terminal:
             found.append(
-                f"job {job}: opening {after.request.attempt} came after the end of the job "
-                f"had been sent in opening {before.request.attempt} (ARK-STR)"
+                f"job {job}: open {after.request.attempt} came after the end of the job, "
+                f"which open {before.request.attempt} had sent (ARK-STR)"
             )
         elif before.status in profile.permanent_statuses - {404}:
             found.append(
-                f"job {job}: opening {after.request.attempt} came after a {before.status}, "
+                f"job {job}: open {after.request.attempt} came after a {before.status}, "
                 "which is permanent (ARK-ERR)"
             )
     return found
@@ -171,7 +170,7 @@ def _delay_problems(job: str, openings: list[_Opening]) -> list[str]:
         waited = after.request.at - before.end.at
         if waited < asked - _EARLY:
             found.append(
-                f"job {job}: opening {after.request.attempt} came after {waited:.3f} s, "
+                f"job {job}: open {after.request.attempt} came after {waited:.3f} s, "
                 f"Retry-After asked for {asked:g} s (ARK-BAK)"
             )
     return found
@@ -189,7 +188,7 @@ def _budget_problems(job: str, openings: list[_Opening], max_attempts: int) -> l
     for opening in openings:
         if failures > max_attempts:
             problem = (
-                f"job {job}: opening {opening.request.attempt} came after {failures} consecutive "
+                f"job {job}: open {opening.request.attempt} came after {failures} consecutive "
                 f"failures, {max_attempts} attempts are allowed (ARK-BUD)"
             )
             return [problem]
@@ -206,8 +205,8 @@ def _create_problems(records: Sequence[Record]) -> list[str]:
         first = seen.setdefault(record.body + repr(record.json).encode(), record)
         if first is not record and (_key(first) is None or _key(first) != _key(record)):
             found.append(
-                f"create {record.attempt}: submits the same body as create {first.attempt} "
-                f"with key {_key(record)!r} after {_key(first)!r}; a job would be paid twice "
+                f"create {record.attempt}: repeats the body of create {first.attempt} with key "
+                f"{_key(record)!r} instead of {_key(first)!r}, so the job would be paid for twice "
                 "(ARK-CRE)"
             )
     return found

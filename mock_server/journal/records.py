@@ -1,7 +1,6 @@
-"""What happened, in order: connections, requests, frames, ends.
+"""The journal: a record of every connection, request, frame and end, in order.
 
-It knows records and who waits for one. It refuses to know sockets and verdicts, and it never holds
-a secret: credentials are taken out before a record is made.
+Records never contain secrets: credentials are removed before a record is made.
 """
 
 import json
@@ -55,7 +54,7 @@ class RequestReceived:
 
 @frozen
 class RequestRejected:
-    """A client sent what this server does not take; it was told so with `status`.
+    """The server refused a request with `status`.
 
     `method` and `path` (without its query) are None if the head could not be read.
     """
@@ -96,15 +95,15 @@ class FrameSent:
     event: str | None
     type: str | None
     data: bytes = field(default=b"", repr=False, eq=False, metadata=_FOR_LISTENERS)
-    """The frame as it was written, chunks aside: for listeners; the journal itself drops it."""
+    """The frame without chunk framing; only listeners get it, the journal does not keep it."""
 
 
 @frozen
 class UpstreamFailed:
-    """The real backend behind a proxy gave no answer, or only a part of one.
+    """The real backend behind a proxy sent no answer, or only a part of one.
 
     `reason` is one of refused, reset, dns, tls, timeout, unreachable, malformed, truncated and
-    compressed; `why` says it in a sentence.
+    compressed; `why` is a sentence that explains it.
     """
 
     seq: int
@@ -118,7 +117,7 @@ class UpstreamFailed:
 
 @frozen
 class ExchangeEnded:
-    """An exchange is over: `how` it ended and `by` whom (server or client)."""
+    """An exchange ended: `how`, and `by` which side (server or client)."""
 
     seq: int
     at: float
@@ -131,7 +130,7 @@ class ExchangeEnded:
 
 @frozen
 class ConnectionClosed:
-    """A connection is over: `how` (fin, rst, …) and `by` whom (server or client)."""
+    """A connection ended: `how` (fin, rst, …), and `by` which side (server or client)."""
 
     seq: int
     at: float
@@ -151,10 +150,10 @@ class PortChanged:
 
 @frozen
 class ConnectionFailed:
-    """The server failed, and a connection ended with it: a bug, never the client's doing.
+    """A bug in the server ended a connection; never the client's fault.
 
-    `error` is the kind of the exception, `where` the module and line: nothing of its message, which
-    can hold what the client sent.
+    `error` is the type of the exception, `where` the module and line. Its message is left out
+    because it may contain what the client sent.
     """
 
     seq: int
@@ -166,7 +165,7 @@ class ConnectionFailed:
 
 @frozen
 class RuleFired:
-    """A rule acted; `rule` counts from 1."""
+    """A rule fired; `rule` counts from 1."""
 
     seq: int
     at: float
@@ -191,10 +190,10 @@ Predicate = Callable[[Record], bool]
 
 @define
 class Journal:
-    """All records so far, within two bounds: a number of records, and bytes of memory, roughly.
+    """All records so far, limited in number and in (estimated) bytes of memory.
 
-    Over the bytes, the oldest bodies give way first, then the oldest records; `bodies_dropped` and
-    `dropped` count them.
+    Over the byte limit, the oldest bodies are dropped first, then the oldest records;
+    `bodies_dropped` and `dropped` count them.
     """
 
     limit: int = 1_000_000
@@ -204,9 +203,9 @@ class Journal:
     dropped: int = field(default=0, init=False)
     bodies_dropped: int = field(default=0, init=False)
     size: int = field(default=0, init=False)
-    """The memory of the records, roughly, in bytes."""
+    """The estimated memory of the records, in bytes."""
     _bodies: deque[int] = field(factory=deque[int], init=False)
-    """The numbers of the records whose bodies weigh something, the oldest first."""
+    """The numbers of the records with large bodies, the oldest first."""
     _listeners: list[Callable[[Record], None]] = field(
         factory=list[Callable[[Record], None]], init=False
     )
@@ -217,19 +216,19 @@ class Journal:
         self._start = self.clock()
 
     def stamp(self) -> tuple[int, float]:
-        """Draw the number and the time (seconds since the start) of the next record."""
+        """Return the number and the time (seconds since the start) for the next record."""
         self._seq += 1
         return self._seq, self.clock() - self._start
 
     def add(self, record: Record) -> None:
-        """Append a record and tell every listener, in order."""
+        """Append a record and call every listener, in order."""
         record = _shortened(record)
         self._keep(record)
         for listener in tuple(self._listeners):
             listener(record)
 
     def add_frame(self, record: FrameSent, data: bytes) -> None:
-        """Append a record without the bytes of its frame and tell every listener with them."""
+        """Append a record; listeners get it with the bytes of the frame, the journal without."""
         record = _shortened(record)
         self._keep(record)
         if self._listeners:
@@ -267,7 +266,7 @@ class Journal:
             self._bodies.popleft()
 
     def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
-        """Call `listener` with every record to come; returns how to stop."""
+        """Call `listener` with every future record; returns a function that stops this."""
         self._listeners.append(listener)
 
         def stop() -> None:
@@ -277,7 +276,7 @@ class Journal:
         return stop
 
     def clear(self, limit: int, bytes_limit: int | None = None) -> None:
-        """Forget the records and take other limits; numbers go on."""
+        """Remove all records and set new limits; the numbering continues."""
         self.records.clear()
         self._bodies.clear()
         self.dropped = self.bodies_dropped = self.size = 0
@@ -285,7 +284,7 @@ class Journal:
         self.bytes_limit = self.bytes_limit if bytes_limit is None else bytes_limit
 
     def after(self, seq: int, most: int | None = None) -> list[Record]:
-        """Return the records with a greater number, at most so many."""
+        """Return the records with a number greater than `seq`, at most `most` of them."""
         start = bisect_right(self.records, seq, key=lambda record: record.seq)
         return self.records[start : None if most is None else start + most]
 
@@ -341,7 +340,7 @@ def size_of(record: Record) -> int:
 
 
 def record_to_dict(record: Record) -> dict[str, object]:
-    """Turn a record into what JSON can hold; bodies that are JSON appear once, parsed."""
+    """Convert a record to a JSON object; bodies that are JSON appear parsed too."""
     found: dict[str, object] = {"kind": type(record).__name__}
     for attribute in attrs.fields(type(record)):
         if attribute.metadata.get("for listeners"):

@@ -1,8 +1,5 @@
 # ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
-"""A verification by data, as the HTTP admin takes it.
-
-It knows how demands are written down. It refuses to know how they are judged (`verify.py`).
-"""
+"""Read a verification from JSON, for the HTTP admin, and run its checks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -30,7 +27,7 @@ from mock_server.strict.words import table, word
 
 @frozen(kw_only=True)
 class Counted:
-    """One demand of a verification by data: a request and how often it must have come."""
+    """A request, and how often it must have come."""
 
     request: Wanted = word(WANTED, "the request", default=Wanted())
     times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
@@ -40,7 +37,7 @@ class Counted:
 
 @frozen(kw_only=True)
 class Verification:
-    """A verification by data, as the HTTP admin takes it."""
+    """The checks of one `POST …/verify`."""
 
     requests: tuple[Counted, ...] = word(
         array(table(Counted, "{request = {…}, times = n}")), "counts", default=()
@@ -54,9 +51,9 @@ class Verification:
     max_attempts: int | None = word(
         integer(0, 1_000_000), "consecutive failures allowed", default=None
     )
-    rules_fired: bool = word(flag(), "every rule acted", default=False)
+    rules_fired: bool = word(flag(), "every rule fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that was waited at was opened, but for `never`", default=False
+        flag(), "every gate that was waited at was opened, except `never`", default=False
     )
 
 
@@ -75,7 +72,7 @@ class _Collector:
 
 
 def problems_of(verification: Verification, verify: Verify) -> list[str]:
-    """Return everything that is not as demanded; raises ValueError for an unknown profile."""
+    """Return all problems that the checks find; raises ValueError for an unknown profile."""
     found = _Collector()
     for each in verification.requests:
         matching = verify.requests(each.request)

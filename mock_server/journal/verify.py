@@ -1,8 +1,7 @@
 # ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
-"""Verdicts on the client: what it asked, how often, in which order, and what came close.
+"""Check which requests the client sent, how often and in which order.
 
-It knows records and how to compare a wanted request with those that came. It refuses to know the
-protocol's rules of conduct (`conduct.py`) and anything live: a verdict is about records so far.
+A check looks at the records so far and never waits. The protocol's own rules are in `conduct.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -36,7 +35,7 @@ _MISSING: Final = "nothing"
 
 
 class VerificationError(AssertionError):
-    """The client did not do what it should have; `problems` says what, one entry each."""
+    """A check of the client failed; `problems` has one entry for each problem."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -45,7 +44,7 @@ class VerificationError(AssertionError):
 
 @frozen(kw_only=True)
 class Wanted:
-    """A request as it should have been; what is None may be anything."""
+    """The request that is expected; a field that is None may have any value."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
@@ -60,7 +59,7 @@ class Wanted:
     authorized: bool | None = word(flag(), "whether it had an Authorization", default=None)
 
     def differences(self, request: RequestReceived) -> list[str]:
-        """Say field by field where a request is not the wanted one."""
+        """Describe field by field how a request differs from this one."""
         found = [
             f"{name}: expected {_shown(wanted)}, got {_shown(got)}"
             for name, wanted, got in (
@@ -110,7 +109,7 @@ def _header(name: str, wanted: str, request: RequestReceived) -> list[str]:
 
 
 def _json_differences(where: str, wanted: object, got: object) -> list[str]:
-    """Compare tables word by word, so that what is not mentioned may be anything."""
+    """Compare tables key by key; keys that are not mentioned may have any value."""
     if is_table(wanted) and is_table(got):
         return [
             difference
@@ -122,14 +121,14 @@ def _json_differences(where: str, wanted: object, got: object) -> list[str]:
 
 @frozen
 class Requests:
-    """The requests that match; every method raises VerificationError when it is not so."""
+    """The requests that match `wanted`; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     wanted: Wanted
 
     @property
     def found(self) -> list[RequestReceived]:
-        """Those which came, in order."""
+        """The matching requests so far, in order."""
         return [each for each in self._all if not self.wanted.differences(each)]
 
     @property
@@ -137,32 +136,32 @@ class Requests:
         return [each for each in self._records if isinstance(each, RequestReceived)]
 
     def times(self, count: int) -> list[RequestReceived]:
-        """Demand exactly so many."""
+        """Require exactly `count` of them; returns them."""
         return self._demand(lambda n: n == count, f"exactly {count}")
 
     def once(self) -> RequestReceived:
-        """Demand exactly one, and return it."""
+        """Require exactly one of them; returns it."""
         return self.times(1)[0]
 
     def never(self) -> None:
-        """Demand none."""
+        """Require that there are none."""
         self.times(0)
 
     def at_least(self, count: int) -> list[RequestReceived]:
-        """Demand so many or more."""
+        """Require at least `count` of them; returns them."""
         return self._demand(lambda n: n >= count, f"at least {count}")
 
     def at_most(self, count: int) -> list[RequestReceived]:
-        """Demand no more than so many."""
+        """Require at most `count` of them; returns them."""
         return self._demand(lambda n: n <= count, f"at most {count}")
 
     def before(self, other: "Requests") -> None:
-        """Demand that the first of these came before the first of the others."""
+        """Require that the first of these came before the first of the others."""
         first, second = self.at_least(1)[0], other.at_least(1)[0]
         if first.seq >= second.seq:
             problem = (
                 f"{self.wanted}: expected before {other.wanted}, "
-                f"but it was record {first.seq} and the other {second.seq}"
+                f"but came after it (records {first.seq} and {second.seq})"
             )
             raise VerificationError([problem])
 
@@ -176,7 +175,7 @@ class Requests:
     def _nearest(self, found: list[RequestReceived]) -> str:
         others = [each for each in self._all if each not in found]
         if not others:
-            return "" if found else "; no other request came at all"
+            return "" if found else "; no request came at all"
         same_route = [each for each in others if each.route is self.wanted.route]
         nearest = min(same_route or others, key=lambda each: len(self.wanted.differences(each)))
         lines = "".join(f"\n    {line}" for line in self.wanted.differences(nearest))
@@ -186,56 +185,56 @@ class Requests:
 
 @frozen
 class Verify:
-    """Verdicts on what a client did so far."""
+    """Checks of what the client did so far; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
     _unopened: Sequence[str] = field(factory=tuple, repr=False)
 
     def requests(self, wanted: Wanted) -> Requests:
-        """Ask about the requests that match."""
+        """Select the requests that match."""
         return Requests(self._records, wanted)
 
     def route(self, route: Route | str, **words: object) -> Requests:
-        """Ask about a route, with any words of `Wanted`; raises ScenarioError for others."""
+        """Select requests of a route, by fields of `Wanted`; raises ScenarioError for others."""
         return self.requests(WANTED.read({"route": str(route), **words}, "verify"))
 
     def create(self, **words: object) -> Requests:
-        """Ask about submissions."""
+        """Select the requests that create a job."""
         return self.route(Route.CREATE, **words)
 
     def stream(self, **words: object) -> Requests:
-        """Ask about openings of a stream."""
+        """Select the requests that open a stream."""
         return self.route(Route.STREAM, **words)
 
     def cancel(self, **words: object) -> Requests:
-        """Ask about cancellations."""
+        """Select the requests that cancel a job."""
         return self.route(Route.CANCEL, **words)
 
     def resume_chain(self, job: Job | str | None = None) -> None:
-        """Demand the right Last-Event-ID on every opening of a job's stream, or of every job's."""
+        """Require the right Last-Event-ID on every open of a job's stream, or of all streams."""
         _raise(resume_problems(self._records, job.id if isinstance(job, Job) else job))
 
     def conduct(self, profile: Profile = HARDENED, *, max_attempts: int | None = None) -> None:
-        """Demand everything that a well-behaved client does; see `conduct_problems`."""
+        """Require that the client follows the protocol's rules; see `conduct_problems`."""
         _raise(conduct_problems(self._records, profile, max_attempts))
 
     def gates_opened(self) -> None:
-        """Demand that every gate that a stream waited at was opened, but for `never`."""
+        """Require that every gate that was waited at was also opened, except `never`."""
         _raise(self.unopened_gates())
 
     def unopened_gates(self) -> list[str]:
-        """Name the gates that were waited at and never opened, with the nearest that were."""
+        """List the gates that were waited at but never opened, with similar names that were."""
         return list(self._unopened)
 
     def rules_fired(self) -> None:
-        """Demand that every rule in force acted at least once."""
+        """Require that every rule in force fired at least once."""
         _raise(self.idle_rules())
 
     def idle_rules(self) -> list[str]:
-        """Name the rules that never acted, with what came of their route."""
+        """List the rules that never fired, with the number of requests of their route."""
         return [
-            f"{_named(index, rule)}: never acted{self._seen(rule)}"
+            f"{_named(index, rule)}: never fired{self._seen(rule)}"
             for index, rule, fired in self._rules
             if not fired
         ]
@@ -248,8 +247,8 @@ class Verify:
             for each in self._records
             if isinstance(each, RequestReceived) and each.route is rule.on.route
         ]
-        asked = "" if rule.on.attempt is None else f", it asks for attempt {rule.on.attempt}"
-        return f"; {len(of_route)} requests of route {rule.on.route.value} came{asked}"
+        asked = "" if rule.on.attempt is None else f"; the rule needs attempt {rule.on.attempt}"
+        return f"; requests of route {rule.on.route.value}: {len(of_route)}{asked}"
 
 
 def _named(index: int, rule: Rule) -> str:
@@ -265,8 +264,8 @@ def _check_wanted(wanted: Wanted, where: str) -> None:
     for name, value in (wanted.headers or {}).items():
         if is_secret_name(name) and value not in {"*", "!"} and REDACTED not in value:
             raise ScenarioError(
-                f"{where or 'verify'}: headers: the journal holds no credentials, so {name} can "
-                "be '*' for any value or '!' for none"
+                f"{where or 'verify'}: headers: the journal does not keep credentials; for {name}, "
+                "use '*' for any value or '!' for none"
             )
 
 

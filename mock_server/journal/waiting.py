@@ -1,8 +1,5 @@
 # ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
-"""Waiting for something to stand in the journal, for a bounded time.
-
-It knows what can be waited for and how to say that it did not come. It refuses to know servers.
-"""
+"""Wait until the journal has a given record, for a limited time."""
 
 from collections.abc import Callable
 from typing import Final
@@ -30,12 +27,12 @@ from mock_server.strict.shapes import (
 from mock_server.strict.words import table, word
 
 PATIENCE: Final = 30.0
-"""Seconds to wait unless told otherwise."""
+"""Seconds to wait by default."""
 
 
 @frozen(kw_only=True)
 class Milestone:
-    """How far an exchange must have got; as a text it says so."""
+    """How far an exchange must have got; `str()` describes it for messages."""
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
@@ -47,7 +44,7 @@ class Milestone:
     )
 
     def __call__(self, record: Record) -> bool:
-        """Tell whether a record is the one."""
+        """Return whether a record is the wanted one."""
         kind: type[Record] = RequestReceived
         if self.ended:
             kind = ExchangeEnded
@@ -85,7 +82,7 @@ MILESTONE: Final[Shape[Milestone]] = table(Milestone, "what to wait for", _check
 async def awaited(
     journal: Journal, wanted: Callable[[Record], bool], within: float, what: str
 ) -> Record:
-    """Wait for a record, past or to come; raises TimeoutError after so many seconds."""
+    """Wait for a past or future record; raises TimeoutError after `within` seconds."""
     for record in journal.records:
         if wanted(record):
             return record

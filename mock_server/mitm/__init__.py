@@ -1,1 +1,1 @@
-"""The same faults inside mitmproxy."""
+"""Carry a scenario out inside mitmproxy."""

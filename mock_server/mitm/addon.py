@@ -1,16 +1,15 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# mitmproxy says only partly what types it has.
-"""The mitmproxy addon: the same scenario inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
-
-It knows mitmproxy's hooks. It refuses to know what a fault does: an exchange that a rule is about
-is taken over whole (`mitm_takeover.py`), and its connection ends with it. Of every other exchange
-mitmproxy passes the bytes on, an event stream at once and observed.
+# mitmproxy is only partly typed.
+"""The mitmproxy addon: carries a scenario out inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
 
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 
-Rules act on HTTP/1, in plain text and under TLS; over HTTP/2 one that would act is refused with a
-502 and an error in the log, never skipped. The port and the handshake are mitmproxy's: a rule about
-them is refused when the scenario is loaded.
+If a rule matches an exchange, the addon takes the exchange over from mitmproxy (`takeover.py`) and
+ends its connection with it. mitmproxy forwards every other exchange, and event streams as they come.
+
+Rules work on HTTP/1, in plain text and under TLS. Over HTTP/2, a request that a rule matches gets a
+502 and an error in the log; it is never forwarded as if there were no rule. mitmproxy owns the port
+and the handshake, so a scenario with a rule about them is refused when it is loaded.
 """
 
 import asyncio
@@ -54,13 +53,14 @@ from mock_server.strict.shapes import ScenarioError
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SWALLOWED: Final = 502
+_FAILED: Final = "the addon failed; see the log of mitmproxy"
 
 _Observer: TypeAlias = Callable[[bytes], bytes]
 
 
 @define(eq=False)
 class _Taken:
-    """One exchange that the carrier answers."""
+    """An exchange that the addon answers."""
 
     origin: FlowOrigin
     task: asyncio.Task[None]
@@ -68,7 +68,7 @@ class _Taken:
 
 @frozen
 class _Passing:
-    """One exchange that no rule is about."""
+    """An exchange that mitmproxy forwards because no rule matches."""
 
     number: int
     about: Exchange
@@ -77,7 +77,7 @@ class _Passing:
 
 @define(eq=False)
 class ArkorAddon:
-    """Carries a scenario out inside mitmproxy."""
+    """The hooks that mitmproxy calls."""
 
     scenario: Scenario | None = None
     journal: Journal = field(factory=Journal, init=False)
@@ -98,7 +98,7 @@ class ArkorAddon:
         self._obey(self.scenario or Scenario())
 
     def _obey(self, scenario: Scenario) -> None:
-        """Carry this scenario out from the next request on; what is being carried goes on."""
+        """Use this scenario from the next request on; running exchanges are not affected."""
         check_carried(scenario)
         self._limits = scenario.limits
         self.gates = Gates()
@@ -137,24 +137,24 @@ class ArkorAddon:
         """Refuse to run without a scenario."""
         if self.scenario is None:
             self._refuse(
-                "arkor_scenario: none is given; --set arkor_scenario=file.toml names one, and one "
-                "without rules lets everything pass"
+                "arkor_scenario: is missing; add --set arkor_scenario=file.toml (a scenario "
+                "without rules forwards everything)"
             )
         self._running = True
 
     def _refuse(self, why: str) -> None:
-        """Refuse an option: that ends a mitmproxy that is starting, and keeps the old value later."""
-        if self._running:  # before, mitmproxy would add a traceback, and an error logged is enough
+        """Refuse an option: mitmproxy exits while it starts, and keeps the old value later."""
+        if self._running:  # while it starts, a logged error is enough to make mitmproxy exit
             raise exceptions.OptionsError(why)
         _LOGGER.error(why)
 
     def request(self, flow: http.HTTPFlow) -> None:
-        """Decide about a request; take the exchange over if a rule is about it."""
+        """Take the exchange over if a rule matches the request; mitmproxy's hook."""
         try:
             self._decide(flow)
         except Exception:
-            _LOGGER.exception("arkor: a request could not be carried")
-            flow.response = _refused("the addon failed; its log says why")
+            _LOGGER.exception("arkor: the addon failed on a request; please report this")
+            flow.response = _refused(_FAILED)
 
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
@@ -168,29 +168,29 @@ class ArkorAddon:
             return
         if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
-                "arkor: a rule is about %s %s, but this client speaks %s, where mitmproxy owns "
-                "the connection; --set http2=false makes it speak HTTP/1.1",
+                "arkor: a rule matches %s %s, but the client uses %s and rules need HTTP/1.1; "
+                "start mitmproxy with --set http2=false",
                 request.method,
                 request.target,
                 flow.request.http_version,
             )
-            flow.response = _refused("rules act on HTTP/1.1 only; start mitmproxy with http2=false")
+            flow.response = _refused("rules need HTTP/1.1; start mitmproxy with --set http2=false")
             return
-        # Rules look at frames, which no compressed stream shows.
+        # Rules cannot see the frames of a compressed stream.
         flow.request.headers.pop("accept-encoding", None)
         self._take_over(flow, request, plan, number)
 
     def client_connected(self, client: Client) -> None:
-        """Give the connection its number."""
+        """Give the connection its number; mitmproxy's hook."""
         self._connections[client.id] = next(self._opened)
 
     def client_disconnected(self, client: Client) -> None:
-        """Forget the connection."""
+        """Forget the connection; mitmproxy's hook."""
         self._connections.pop(client.id, None)
         self._tls.pop(client.id, None)
 
     def tls_established_client(self, data: TlsData) -> None:
-        """Remember the layer that holds the keys: whoever takes the client over needs them."""
+        """Remember the layer with the TLS keys, for taking the client over; mitmproxy's hook."""
         layers = data.context.layers
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
@@ -210,7 +210,7 @@ class ArkorAddon:
             try:
                 await connection.serve_one(request, plan, chunks_allowed=modern)
             except Exception:
-                _LOGGER.exception("arkor: an exchange could not be carried to its end")
+                _LOGGER.exception("arkor: the addon failed during an exchange; please report this")
             finally:
                 client.wire.close()
                 client.abort()
@@ -220,11 +220,11 @@ class ArkorAddon:
         task.add_done_callback(lambda _: self._taken.pop(flow.id, None))
         lost = any(rule.lose is Lost.REQUEST for rule in plan.rules)
         if lost or not head_plan(plan.rules, request.route).asks_origin:
-            # Nothing is asked of the upstream; what mitmproxy writes of this is dropped.
+            # With a response set, mitmproxy does not ask the upstream; the client never sees it.
             flow.response = http.Response.make(_SWALLOWED)
 
     def responseheaders(self, flow: http.HTTPFlow) -> None:
-        """Hand the head on, and stream the body: mitmproxy would hold it back whole."""
+        """Pass on the head, and stream the body, which mitmproxy would otherwise hold back."""
         response = flow.response
         if response is None:
             return
@@ -241,11 +241,11 @@ class ArkorAddon:
         keep_end_to_end(response.headers)
         passing = self._passing.get(flow.id)
         if passing is not None and about.stream:
-            # Of a compressed stream there are no frames to observe.
+            # The frames of a compressed stream cannot be observed.
             response.stream = passing.observe if about.framed else True
 
     def _observing(self, number: int, about: Exchange) -> _Observer:
-        """Pass bytes on as they are, and write the frames among them down."""
+        """Return a function that passes bytes on unchanged and records their frames."""
         framer, indices = Framer(), count(1)
 
         def observe(data: bytes) -> bytes:
@@ -253,8 +253,8 @@ class ArkorAddon:
                 for block in framer.feed(data):
                     self._note_frame(number, about, next(indices), frame_of(block))
             except Exception:
-                # An exception here would silently eat the frame: mitmproxy drops the chunk.
-                _LOGGER.exception("arkor: a frame could not be written down")
+                # An exception here would make mitmproxy drop the chunk silently.
+                _LOGGER.exception("arkor: the addon failed to record a frame; please report this")
             return data
 
         return observe
@@ -266,13 +266,13 @@ class ArkorAddon:
         self.journal.add_frame(record, frame.raw)
 
     def response(self, flow: http.HTTPFlow) -> None:
-        """Learn that an answer is over."""
+        """Take the end of an answer; mitmproxy's hook."""
         self._passing.pop(flow.id, None)
         if taken := self._taken.get(flow.id):
             taken.origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
-        """Learn that the upstream failed, before or within its answer."""
+        """Take the failure of an upstream, before or during its answer; mitmproxy's hook."""
         passing = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
         if taken := self._taken.get(flow.id):
@@ -287,7 +287,7 @@ class ArkorAddon:
             self.journal.add(UpstreamFailed(*stamp, passing.number, *about, *said))
 
     async def done(self) -> None:
-        """End what is still being carried, when mitmproxy ends."""
+        """Cancel the exchanges that are still running, when mitmproxy ends."""
         tasks = [taken.task for taken in self._taken.values()]
         for task in tasks:
             task.cancel()
@@ -304,8 +304,8 @@ def _feeding(origin: FlowOrigin) -> Callable[[bytes], list[bytes]]:
         try:
             origin.source.feed(data)
         except Exception:
-            _LOGGER.exception("arkor: bytes of an answer could not be handed on")
-            origin.fail(Failure(Reason.TRUNCATED, "the addon failed; its log says why"))
+            _LOGGER.exception("arkor: the addon failed on an answer's body; please report this")
+            origin.fail(Failure(Reason.TRUNCATED, _FAILED))
         return []
 
     return feed
@@ -325,7 +325,7 @@ def _request_of(flow: http.HTTPFlow) -> Request:
 def _proxyserver() -> Proxyserver:
     found = ctx.master.addons.get("proxyserver")
     if not isinstance(found, Proxyserver):
-        raise TypeError("mitmproxy runs without its proxy server")
+        raise TypeError("mitmproxy runs without its proxyserver addon; use mitmdump or add it")
     return found
 
 

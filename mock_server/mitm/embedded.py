@@ -1,9 +1,8 @@
 # pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
-# mitmproxy says only partly what types it has.
-"""mitmproxy with the addon inside this process: a thread, a loop and a temporary directory.
+# mitmproxy is only partly typed.
+"""Run mitmproxy with the addon in a thread of this process.
 
-It knows which addons a bare mitmproxy needs and how to learn its port. It refuses to know rules.
-`ctx.master` is global to the process, so there is one at a time.
+Only one can run at a time, because mitmproxy's `ctx.master` is global to the process.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ _POLL: Final = 0.01
 
 
 class NotStarted(RuntimeError):
-    """mitmproxy got no port, or none in time."""
+    """mitmproxy did not get a port, or not in time."""
 
 
 @frozen
@@ -45,9 +44,9 @@ class Embedded:
         return list(self._addon.journal.records)
 
     def open_gate(self, name: str) -> None:
-        """Let everyone who waits at the gate pass, and who comes later too.
+        """Open the gate, for streams that wait at it now and for later ones.
 
-        Raises ScenarioError when no rule waits at a gate of this name.
+        Raises ScenarioError if no rule waits at a gate of this name.
         """
         rules = (self._addon.scenario or Scenario()).rules
         check_gate(name, [gate for rule in rules for gate in gates_of_rule(rule)])
@@ -91,10 +90,10 @@ class _Runner:
             await running
         finally:
             announcing.cancel()
-            await server.servers.update([])  # mitmproxy leaves its ports to the end of the process
+            await server.servers.update([])  # mitmproxy keeps its ports open until the process ends
 
     async def _announce(self, server: proxyserver.Proxyserver) -> None:
-        # mitmproxy has no event for a port, and says of a busy one only in its log.
+        # mitmproxy has no event for its port, and reports a busy port only in its log.
         while not (found := server.listen_addrs()):
             for instance in server.servers:
                 if instance.last_exception is not None:
@@ -112,9 +111,9 @@ class _Runner:
 
 @contextmanager
 def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embedded, None, None]:
-    """Run mitmproxy before `upstream` for the length of a `with`.
+    """Run mitmproxy in front of `upstream` for the length of a `with`.
 
-    Raises ScenarioError for what this carrier cannot carry and NotStarted when it gets no port.
+    Raises ScenarioError if mitmproxy cannot carry the scenario, NotStarted if it gets no port.
     """
     addon = ArkorAddon(scenario)
     with TemporaryDirectory(prefix="arkor-mitm-") as directory:

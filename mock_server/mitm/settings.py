@@ -1,7 +1,4 @@
-"""The addon's two options: which scenario it carries, and where its journal goes.
-
-It knows what the mitmproxy carrier can carry. It refuses to know mitmproxy.
-"""
+"""The addon's two options, which name the scenario and the journal file; does not need mitmproxy."""
 
 import json
 from collections.abc import Callable
@@ -19,9 +16,9 @@ ADDON_CAPABILITIES: Final = frozenset({Capability.FRAME, Capability.RAW})
 
 
 def read_scenario(path: Path) -> Scenario:
-    """Read a scenario for a mitmproxy that nobody controls; raises ScenarioError naming the file.
+    """Read a scenario for mitmdump; raises ScenarioError naming the file.
 
-    Whoever embeds mitmproxy can open gates, so there they are no mistake.
+    Refuses gates, because only a process that embeds mitmproxy can open them.
     """
     scenario = scenario_from_file(path)
     try:
@@ -33,9 +30,9 @@ def read_scenario(path: Path) -> Scenario:
 
 
 def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
-    """Begin a file that gets every record as a line of JSON; return what stops that.
+    """Write every future record to a file as a line of JSON; returns a function that stops this.
 
-    Raises OSError.
+    Empties the file first. Raises OSError.
     """
     path.write_text("", encoding="utf-8")
 
@@ -47,24 +44,24 @@ def write_journal(journal: Journal, path: Path) -> Callable[[], None]:
 
 
 def check_carried(scenario: Scenario) -> None:
-    """Refuse what only another carrier can carry; raises ScenarioError naming the rule."""
+    """Check that mitmproxy can carry a scenario out; raises ScenarioError naming the rule."""
     check_capabilities(scenario, ADDON_CAPABILITIES, "mitmproxy")
     if scenario.jobs:
-        raise ScenarioError("job: the mitmproxy carrier has no jobs, the real backend has")
+        raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")
     for number, rule in enumerate(scenario.rules, 1):
         if rule.slow_read is not None:
             raise ScenarioError(
-                f"rule {number}: 'slow_read' is beyond the mitmproxy carrier: mitmproxy has read a "
-                "request whole before a rule sees it; the mock and the native proxy can"
+                f"rule {number}: 'slow_read' does not work in mitmproxy, which reads a request "
+                "whole before a rule sees it; use the mock or the native proxy"
             )
 
 
 def check_gates(scenario: Scenario) -> None:
-    """Refuse gates where nobody can open them; raises ScenarioError naming the rule."""
+    """Refuse gates other than `never`; raises ScenarioError naming the rule."""
     for number, rule in enumerate(scenario.rules, 1):
         gates = [name for name in gates_of_rule(rule) if name != NEVER]
         if gates:
             raise ScenarioError(
-                f"rule {number}: nobody can open the gate {gates[0]!r} within mitmproxy; stall for "
-                "a time, {ms = n}, or embed mitmproxy in the process that opens it"
+                f"rule {number}: the gate {gates[0]!r} cannot be opened in mitmdump; stall for a "
+                "time, {ms = n}, or embed mitmproxy in the process that opens it"
             )

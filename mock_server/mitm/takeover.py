@@ -1,8 +1,7 @@
-"""Taking one exchange out of mitmproxy's hands.
+"""Take one exchange over from mitmproxy, so that rules control the client's socket themselves.
 
-It knows how mitmproxy holds a client's writer and keys, and how a body flows through its stream
-callable. It refuses to know rules. mitmproxy goes on believing that it answers; what it writes is
-dropped, and the rules act on the same socket, so that stalls, cuts and resets are their own.
+mitmproxy still believes that it answers the client, but what it writes is dropped. The answer of
+the upstream reaches the rules through mitmproxy's stream callable.
 """
 
 import asyncio
@@ -34,12 +33,12 @@ from mock_server.sse import Frame, Framer, frame_of
 
 _HIGH_WATER: Final = 256 * 1024
 _FINAL: Final = 200
-"""The least status of an answer that is none of those before it (RFC 9110, 15.2)."""
+"""The least status of a final answer; lower ones are informational (RFC 9110, 15.2)."""
 
 
 @define(eq=False)
 class FlowSource:
-    """The body of one answer, fed by mitmproxy, read by the carrier: frames, or else bytes."""
+    """The body of one answer, fed by mitmproxy and read by the addon: as frames or as bytes."""
 
     end: Ending = field(default=Ending.EOF, init=False)
     framed: bool = field(default=False, init=False)
@@ -51,7 +50,7 @@ class FlowSource:
     _changed: anyio.Event = field(factory=anyio.Event, init=False)
 
     def feed(self, data: bytes) -> None:
-        """Take what the upstream sent; nothing after its end."""
+        """Take bytes of the upstream; ignores bytes after the end."""
         if self._over:
             return
         if not self.framed:
@@ -96,12 +95,12 @@ class FlowSource:
         return found
 
     async def until_there_is_room(self) -> None:
-        """Wait until little is waiting: this is what slows the upstream down."""
+        """Wait until less than the high-water mark is unread; this slows the upstream down."""
         while self._waiting > _HIGH_WATER and not self._over:
             await self._changed.wait()
 
     async def aclose(self) -> None:
-        """Want nothing more."""
+        """Drop what is unread and everything that follows."""
         self._frames.clear()
         self._waiting = 0
         self._over = True
@@ -118,7 +117,7 @@ class FlowOrigin:
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
     _said: Sequence[tuple[str, str]] = field(default=(), init=False)
-    """The header fields of the upstream's answer, all of them."""
+    """All header fields of the upstream's answer."""
     _small: bool = field(default=False, init=False)
     _failure: Failure | None = field(default=None, init=False)
     _reports: Reports | None = field(default=None, init=False)
@@ -127,9 +126,9 @@ class FlowOrigin:
     def begin(self, status: int, reason: str, headers: Sequence[tuple[str, str]]) -> None:
         """Take the head of the upstream's answer."""
         if status < _FINAL:
-            # mitmproxy takes it for the whole answer, and never shows the one that follows.
-            why = f"it sent an informational head ({status}), which mitmproxy cannot hand on"
-            self.fail(Failure(Reason.MALFORMED, f"{why}; the native proxy can"))
+            # mitmproxy treats it as the whole answer and never shows the final one.
+            why = f"it sent an informational head ({status}), which mitmproxy cannot pass on"
+            self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
         about = BodyKind.of(headers)
         self._head, self._said = Head(status, reason, end_to_end(headers)), headers
@@ -148,7 +147,7 @@ class FlowOrigin:
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
     ) -> Answered:
-        """Wait for the head; and for a small body of a known length, as the native proxy does."""
+        """Wait for the head and, like the native proxy, for a small body of a known length."""
         del resume
         self._reports = reports
         if self._failure is not None:
@@ -170,10 +169,10 @@ class FlowOrigin:
 
 
 class SilencedWriter:
-    """What mitmproxy holds instead of the client's writer: it drops everything.
+    """What mitmproxy gets instead of the client's writer: it drops everything.
 
-    `drain` waits for the carrier, and because mitmproxy drains all writers after every read, a
-    stalled client slows the upstream's reader and nothing else.
+    mitmproxy drains all writers after every read. `drain` waits for the addon, so a stalled client
+    slows down its upstream and nothing else.
     """
 
     def __init__(self, writer: asyncio.StreamWriter, origin: FlowOrigin) -> None:
@@ -181,21 +180,21 @@ class SilencedWriter:
         self._origin = origin
 
     async def drain(self) -> None:
-        """Wait until the carrier has room."""
+        """Wait until the addon has read enough of the body."""
         await self._origin.source.until_there_is_room()
 
     def write(self, data: bytes) -> None:
         """Drop it."""
 
     def write_eof(self) -> None:
-        """Drop it: the carrier ends the connection."""
+        """Do nothing: the addon ends the connection."""
 
     def is_closing(self) -> bool:
-        """Say no."""
+        """Return False: the addon ends the connection."""
         return False
 
     def close(self) -> None:
-        """Drop it: the carrier ends the connection."""
+        """Do nothing: the addon ends the connection."""
 
     def get_extra_info(self, name: str, default: object = None) -> object:
         """Ask the real writer."""
@@ -205,25 +204,25 @@ class SilencedWriter:
 
 @frozen
 class TakenClient:
-    """A client that mitmproxy believes it still has; `abort` makes it learn otherwise."""
+    """A client that was taken over; `abort` ends the connection for mitmproxy too."""
 
     wire: AnyWire
     abort: Callable[[], None]
 
 
 def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin) -> TakenClient:
-    """Take a client away from mitmproxy: it stops reading, and what it writes goes nowhere.
+    """Take a client over from mitmproxy, which stops reading and whose writes are dropped.
 
-    `tls` are the TLS layers on the connection, none for plain text. Raises TypeError for what is no
-    TCP and for TLS within TLS.
+    `tls` has the TLS layers of the connection, none for plain text. Raises TypeError if the
+    connection is not TCP, and for TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
-        raise TypeError("the client's connection is no TCP, or TLS within TLS")
+        raise TypeError("the client's connection is not TCP, or is TLS within TLS")
     transport = writer.transport
     held: object = writer.get_extra_info("socket")
     if not isinstance(transport, asyncio.Transport) or not isinstance(held, TransportSocket):
-        raise TypeError("the client's connection is no plain socket")
+        raise TypeError("the client's connection is not a plain socket")
     transport.pause_reading()
     io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
     wire = Wire(socket.socket(fileno=os.dup(held.fileno())))

@@ -1,7 +1,6 @@
-"""The TLS that mitmproxy shook hands for, taken over together with the client's socket.
+"""Take over mitmproxy's TLS together with the client's socket, after mitmproxy's handshake.
 
-It knows pyOpenSSL's connection, which is sans-IO here: records go in and out by hand. It refuses
-to know handshakes and certificates: those were mitmproxy's, and no rule can reach them.
+mitmproxy uses pyOpenSSL without I/O, so its connection object can be used as the TLS of a wire.
 """
 
 from typing import Final
@@ -14,13 +13,13 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class TakenTls:
-    """pyOpenSSL's connection as the TLS of a wire (`net/tls.py`), its handshake done."""
+    """pyOpenSSL's connection, after its handshake, as the TLS of a wire (`net/tls.py`)."""
 
     _tls: SSL.Connection
     _ended: bool = field(default=False, init=False)
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after close_notify or FIN, None when it takes more records."""
+        """Return plain text, b"" after close_notify or FIN, None if more records are needed."""
         try:
             return self._tls.recv(limit)
         except SSL.WantReadError:
@@ -31,18 +30,18 @@ class TakenTls:
             raise ConnectionAbortedError(f"TLS: {error}") from error
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most a record."""
+        """Encrypt one record at most; return how many bytes of plain text it took."""
         return self._tls.send(data)
 
     def take_in(self, records: bytes) -> None:
-        """Take what came from the client; b"" is its end."""
+        """Take records from the client; b"" is the end."""
         if records:
             self._tls.bio_write(records)
         else:
             self._ended = True
 
     def records(self) -> bytes:
-        """Return what is to be sent, once."""
+        """Return the records to send, each once."""
         found: list[bytes] = []
         while True:
             try:
@@ -58,25 +57,25 @@ class TakenTls:
 
 @define(eq=False)
 class SilencedTls:
-    """What mitmproxy's TLS layer holds from then on: nothing of it reaches the client's records.
+    """What mitmproxy's TLS layer gets instead: it cannot read from or write to the client.
 
-    Bytes that were read before the transport paused still go in, or the next record would not
-    decrypt; what they say is for the wire.
+    Only records that mitmproxy read before its transport paused go in, because the next record
+    could not be decrypted without them; the wire reads their content.
     """
 
     _tls: SSL.Connection
 
     def bio_write(self, data: bytes) -> int:
-        """Hand records on."""
+        """Pass records on."""
         return self._tls.bio_write(data)
 
     def bio_read(self, size: int) -> bytes:
-        """Have no records to send."""
+        """Return no records."""
         del size
         raise SSL.WantReadError
 
     def recv(self, size: int) -> bytes:
-        """Have nothing to read."""
+        """Return no plain text."""
         del size
         raise SSL.WantReadError
 
@@ -85,5 +84,5 @@ class SilencedTls:
         return len(data)
 
     def get_shutdown(self) -> int:
-        """Say that nobody has said goodbye."""
+        """Return that no close_notify was sent or received."""
         return 0

@@ -1,6 +1,6 @@
 # pyright: reportUnknownMemberType=false
-# mitmproxy says only partly what types it has.
-"""What mitmproxy says of an upstream, in the words of the other carriers; and what it hands on."""
+# mitmproxy is only partly typed.
+"""Make mitmproxy match the native proxy: its upstream failures, and the headers it forwards."""
 
 import re
 from typing import Final
@@ -10,7 +10,7 @@ from mitmproxy.http import Headers
 from mock_server.faults.response import HOP_BY_HOP, listed
 from mock_server.net.failure import Failure, Reason
 
-# mitmproxy tells failures as text, some of which quote the peer: only the kind is kept.
+# mitmproxy reports failures as text that may quote the peer, so only the kind is kept.
 _KINDS: Final = (
     (r"Errno 111|refused", Reason.REFUSED, "it refused the connection"),
     (r"Errno 104|reset", Reason.RESET, "it reset the connection"),
@@ -29,13 +29,13 @@ _KINDS: Final = (
         "it closed the connection before its answer was complete",
     ),
 )
-# mitmproxy reads these itself to know where a message and a connection end.
+# mitmproxy needs these to find the end of a message and of a connection.
 _FOR_MITMPROXY: Final = frozenset({"connection", "transfer-encoding"})
 _KEPT_OPTIONS: Final = frozenset({"close", "keep-alive"})
 
 
 def failure_from(message: str) -> Failure | None:
-    """Read an error of mitmproxy's; None when it is the client that failed."""
+    """Convert an error message of mitmproxy; None if the client caused it."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
     for pattern, reason, why in _KINDS:
@@ -45,9 +45,9 @@ def failure_from(message: str) -> Failure | None:
 
 
 def keep_end_to_end(headers: Headers) -> None:
-    """Take out what belongs to one connection only (RFC 9110, 7.6.1).
+    """Remove the header fields that are about one connection only (RFC 9110, 7.6.1).
 
-    Kept is an upgrade to WebSocket, which mitmproxy carries out itself.
+    Keeps them all for an upgrade to WebSocket, which mitmproxy does itself.
     """
     pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
     options = listed(pairs, "connection")

@@ -1,1 +1,1 @@
-"""Sockets: raw streams with honest endings, listeners with outages, HTTP/1.1 over h11."""
+"""Sockets with exact endings, listeners with outages, TLS, and HTTP/1.1 over h11."""

@@ -1,7 +1,4 @@
-"""Addresses that no live server can be: refused, unknown to DNS, silent.
-
-It knows how to hold a port so that nobody else answers there. It refuses to know what clients do.
-"""
+"""URLs of servers that cannot be reached: refused, unknown to DNS, silent."""
 
 import socket
 
@@ -10,7 +7,7 @@ from attrs import define, field
 
 @define(eq=False)
 class Addresses:
-    """Holds such ports until `close`."""
+    """Makes such URLs, and holds their ports until `close` so that no other server gets them."""
 
     _held: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
@@ -23,7 +20,7 @@ class Addresses:
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
-        """Return a URL that answers no connection: its queue of one is full."""
+        """Return a URL where connecting hangs: the accept queue of one is full."""
         listening = self._hold()
         listening.listen(0)
         filler = socket.socket()
@@ -39,7 +36,7 @@ class Addresses:
         return found
 
     def close(self) -> None:
-        """Give every port back."""
+        """Release every port."""
         while self._held:
             self._held.pop().close()
 

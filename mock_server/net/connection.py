@@ -1,8 +1,8 @@
-"""One connection: requests in, exchanges one after the other, until somebody ends it.
+"""Serve one connection: read requests and answer them one after another until it ends.
 
-An error in a connection, whatever it is, ends that connection and nothing else: it is written down
-with its kind and place, never with what the peer sent. Requests are read in `reading.py`; heads and
-bodies are rendered by the exchange, because faults need bytes that h11 rightly refuses to write.
+Any error ends this connection and nothing else. The journal gets its kind and place, never what
+the peer sent. h11 only reads requests; `exchange.py` writes responses itself, because faults need
+bytes that h11 refuses to write.
 """
 
 from collections.abc import Awaitable, Iterator
@@ -34,7 +34,7 @@ from mock_server.scenario.vocabulary import Accepting, Ending, TlsFault
 
 @define(eq=False)
 class ServerConnection:
-    """One accepted connection; `run` it once, and it closes its wire whatever happens."""
+    """One accepted connection; `run` it once. It always closes its wire."""
 
     _service: Service
     _wire: AnyWire
@@ -67,7 +67,7 @@ class ServerConnection:
     async def _run(self) -> None:
         with anyio.CancelScope() as self._scope:
             if self._forced is not None:
-                self._scope.cancel()  # ended before it had begun
+                self._scope.cancel()  # ended before it began
             plan = self._service.rules.connection(self.number)
             mistreated = plan.accept is not None and await self._mistreat(plan.accept)
             if not mistreated and await self._secure(plan.tls):
@@ -75,7 +75,7 @@ class ServerConnection:
                 await self._serve()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
-        """Let every error end here, with the connection that it is of."""
+        """Do the work; record any error, and always close the connection."""
         try:
             if not await self._succeeds(work):
                 await self._apologise()
@@ -96,12 +96,12 @@ class ServerConnection:
             self._note_closed()
 
     async def _succeeds(self, work: Awaitable[None]) -> bool:
-        """Do the work; False if it fails by a bug, which is written down."""
+        """Do the work; False if a bug stopped it, which is recorded."""
         try:
             await work
         except (ClientLeft, OSError):
             raise
-        except Exception as error:  # noqa: BLE001 -- written down: a bug, not the peer's doing
+        except Exception as error:  # noqa: BLE001 -- recorded: a bug, not the peer's doing
             self._note_failure(error)
             return False
         return True
@@ -115,14 +115,14 @@ class ServerConnection:
             journal.add(record)
 
     async def _apologise(self) -> None:
-        """Tell the client, if it has not had the beginning of another answer."""
+        """Send the client an error, or RST if it already has part of a response."""
         if self._exchanging is not None and self._exchanging.begun:
             self._closed_by = ("server", "rst")
             self._wire.reset()
             return
         with suppress(OSError):
             status = self._service.failure
-            await self._wire.send(rejection(status, "this server failed; its journal says where"))
+            await self._wire.send(rejection(status, "this server failed; see its journal"))
             await self._wire.finish()
 
     def _end_by_force(self, how: Ending) -> None:
@@ -137,14 +137,14 @@ class ServerConnection:
         journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 
     def end_now(self, how: Ending) -> None:
-        """End the connection from outside: rst, anything else is fin."""
+        """End the connection from outside, with RST, or with FIN for any other ending."""
         self._forced = how
         self._closed_by = ("server", "rst" if how is Ending.RST else "fin")
         if self._scope is not None:
             self._scope.cancel()
 
     async def _secure(self, fault: TlsFault | None) -> bool:
-        """Shake hands if this server speaks TLS; False when a fault ended the connection."""
+        """Do the handshake if this server speaks TLS; False if a fault ended the connection."""
         settings = self._service.tls
         if settings is None or not isinstance(self._wire, Wire):
             return True
@@ -164,7 +164,7 @@ class ServerConnection:
         return True
 
     async def _mistreat(self, accept: Accepting) -> bool:
-        """Do to the connection what a rule about connections says."""
+        """Apply the `accept` fault of a rule about connections."""
         self._closed_by = ("server", accept.value)
         match accept:
             case Accepting.RST:
@@ -194,7 +194,7 @@ class ServerConnection:
         try:
             return await self._reader.next()
         except Refused as refused:
-            # The traceback would keep what was received while the client is being told.
+            # The traceback would keep what was received in memory while the client is answered.
             self._reader.forget()
             return refused.with_traceback(None)
 
@@ -240,11 +240,11 @@ class ServerConnection:
     async def _watch(
         self, exchange: ExchangeOnWire, scope: anyio.CancelScope, left: list[str]
     ) -> None:
-        """Notice that the client leaves while it is being answered.
+        """Notice if the client leaves while it is being answered.
 
-        A client that has only said that it has no more to ask looks the same until it is written
-        to. It gets what is there; it is waited for while its answer is made and comes along, and
-        not while a stream or a rule waits.
+        A client that only closed its sending half looks the same until the server writes to it.
+        It gets its response as long as that makes progress, but not if a stream or a rule makes it
+        wait.
         """
         how = await self._reader.watch()
         if how is None:
@@ -285,7 +285,7 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 
 def _place(error: BaseException) -> str:
-    """Name the module and line that raised: the innermost of ours, and nothing of the data."""
+    """Name the module and line that raised: the innermost of ours, without any data."""
     frames = [
         (frame.f_globals.get("__name__", ""), line) for frame, line in walk_tb(error.__traceback__)
     ]
@@ -294,7 +294,7 @@ def _place(error: BaseException) -> str:
 
 
 def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
-    """Render a whole answer that says no and closes; to a HEAD request it has no body."""
+    """Render a whole error response that closes the connection; for HEAD it has no body."""
     reply = refuse(status, why)
     headers = (
         *reply.headers,

@@ -1,4 +1,4 @@
-"""One request and its response: the actions of a plan, carried out on a connection."""
+"""Answer one request: carry out the actions of its plan on the connection."""
 
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
@@ -54,20 +54,20 @@ _LAST_WORDS: Final = {
 
 
 class OriginFailed(Exception):
-    """The origin raised an OSError of its own: not the client's, which has not left."""
+    """The origin raised an OSError; the client has not left."""
 
 
 class _ClientGone(Exception):
-    """The client left while its origin was asked, and the origin is not to blame."""
+    """The client left while the origin was answering; the origin did not fail."""
 
 
 class ClientFinished(OSError):
-    """The client has closed, at least its half, and there is nothing to tell it now."""
+    """The client has closed, at least its sending half, and there is nothing to send now."""
 
 
 @frozen
 class Ended:
-    """How the server ended an exchange; `reusable` when the connection can carry another."""
+    """How the server ended an exchange; `reusable` if the connection can carry another."""
 
     how: str
     reusable: bool
@@ -86,25 +86,25 @@ class ExchangeOnWire:
     _chunks_allowed: bool
     _promise: Promise = field(init=False)
     written: int = field(default=0, init=False)
-    """How many bytes of the body were sent, chunks aside."""
+    """How many bytes of the body were sent, without chunk framing."""
     _sent: int = field(default=0, init=False)
     _begun: bytearray = field(factory=bytearray, init=False)
     """The parts of a frame that were sent before the rest of it came."""
     hanging: bool = field(default=False, init=False)
-    """Whether the server has stopped for good and waits for the client to leave."""
+    """Whether the server sends nothing more and waits for the client to leave."""
     noted: bool = field(default=False, init=False)
-    """Whether the journal knows of the end."""
+    """Whether the end is recorded."""
     _early_heads: list[Head] = field(factory=list[Head], init=False)
-    """What the origin sent before its answer, while rules have not yet decided about it."""
+    """Informational heads of the origin, held back until the rules are applied to its answer."""
     begun: bool = field(default=False, init=False)
-    """Whether the client has had a byte of the answer."""
+    """Whether any byte of the response was sent."""
     half_closed: bool = field(default=False, init=False)
-    """Whether the client has sent its FIN; the connection's watcher tells."""
+    """Whether the client has sent its FIN; the connection's watcher sets it."""
     idle: bool = field(default=False, init=False)
     """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
     async def run(self) -> Ended:
-        """Answer the request; raises OSError when the client goes away meanwhile."""
+        """Answer the request; raises OSError if the client leaves meanwhile."""
         lost = next((rule for rule in self._plan.rules if rule.lose is not None), None)
         plan = self._head_plan()
         if lost is not None and lost.lose is Lost.REQUEST:
@@ -135,7 +135,7 @@ class ExchangeOnWire:
                 raise OriginFailed from error
             answered = await self._unreadable(answered) or answered
             if answered.failed:
-                # A rule that bent it would hide from the client what is wrong.
+                # Rules that change this answer would hide from the client what went wrong.
                 self._plan = ExchangePlan(self._plan.about, [])
                 return answered
         else:
@@ -151,18 +151,18 @@ class ExchangeOnWire:
         return evolve(answered, head=Head(status, reason, headers))
 
     async def _unreadable(self, answered: Answered) -> Answered | None:
-        """Refuse a compressed stream if a rule has to look into it: it would never act."""
+        """Refuse a compressed stream if a rule needs its frames; the rule could never fire."""
         about = BodyKind.of(answered.head.headers)
         if not (about.stream and about.coding and self._plan.looks_into_frames):
             return None
         why = (
             f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
-            "turn compression off at the upstream, or take the rules about frames away"
+            "turn compression off at the upstream, or remove the rules about frames"
         )
         return await refused_as_compressed(answered, why, self)
 
     async def early(self, head: Head) -> None:
-        """Hand a head on that the origin sent before its answer; with rules, not before they say."""
+        """Pass on an informational head, or hold it back until the rules are applied."""
         if not self._chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         if self._plan.rules:
@@ -174,7 +174,7 @@ class ExchangeOnWire:
             raise _ClientGone from error
 
     def failed(self, failure: Failure) -> None:
-        """Write down that the upstream failed."""
+        """Record that the upstream failed."""
         journal = self._service.journal
         about = (self._request.route, self._plan.about.attempt)
         said = (failure.reason.value, failure.why)
@@ -218,7 +218,7 @@ class ExchangeOnWire:
         )
 
     async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
-        """Send head and body in one piece: the way of every answer without a fault."""
+        """Send head and body in one piece, as for every answer without a fault."""
         self._begin_outage()
         self.begun = True
         await self._wire.send(rendered + body)
@@ -247,7 +247,7 @@ class ExchangeOnWire:
         return ended
 
     async def _next(self, source: Source, limit: int, *, live: bool) -> Sequence[Frame]:
-        """Wait for frames; of a live stream only while the client may want them."""
+        """Wait for frames; for a live stream only until the client has closed its half."""
         whole = not self._plan.transparent
         try:
             if not live:
@@ -265,7 +265,7 @@ class ExchangeOnWire:
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:
-        """Mark that nothing can be sent: a client that closes now has left."""
+        """Mark that nothing can be sent; a client that closes now counts as gone."""
         if self.half_closed:
             raise ClientFinished
         self.idle = True
@@ -284,7 +284,7 @@ class ExchangeOnWire:
                 self._note_frame(frame)
 
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
-        """Let the rules act; writes without anything between them leave in one piece."""
+        """Apply the rules; consecutive writes are sent in one piece."""
         plan = self._plan
         if not plan.steady:
             for frame in frames:
@@ -321,14 +321,14 @@ class ExchangeOnWire:
                 await self._service.gates.wait(gate)
 
     async def _write_all(self, writes: Sequence[Write]) -> None:
-        """Send these, each in its own chunk, in one piece."""
+        """Send the data of these writes in one piece, each in its own chunk."""
         await self._send([write.data for write in writes])
         for write in writes:
             for frame in write.frames:
                 self._note_frame(frame)
 
     async def _send(self, pieces: Sequence[bytes]) -> None:
-        """Send pieces of the body as the head said that they would come."""
+        """Send pieces of the body, framed as the head promised."""
         if self._promise.bodiless:
             return
         if self._promise.framing is Framing.CHUNKED:
@@ -339,7 +339,7 @@ class ExchangeOnWire:
         self.written += sum(map(len, pieces))
 
     def _begin_outage(self) -> None:
-        """Take the port away before the last words, so that no client is back too early."""
+        """Take the port away before the last bytes, so that no client reconnects too early."""
         if outage := self._plan.outage:
             self._service.outage(*outage)
 
@@ -372,7 +372,7 @@ class ExchangeOnWire:
         return self._done(Ending.EOF, reusable=reusable)
 
     async def _hang(self) -> Ended:
-        """Say nothing more; the watcher of the connection cancels this when the client leaves."""
+        """Send nothing more; the connection's watcher cancels this when the client leaves."""
         self.hanging = True
         with self._waiting():
             await anyio.sleep(self._service.limits.stall_time)
@@ -384,7 +384,7 @@ class ExchangeOnWire:
         return Ended(how.value, reusable)
 
     def note_end(self, how: str, by: str) -> None:
-        """Write down how the exchange ended, once."""
+        """Record how the exchange ended, once."""
         if not self.noted:
             self.noted = True
             journal = self._service.journal

@@ -1,4 +1,4 @@
-"""How a real backend can fail its caller, as a value."""
+"""Describe how a real backend failed: a reason and a sentence."""
 
 from enum import StrEnum
 
@@ -6,7 +6,7 @@ from attrs import frozen
 
 
 class Reason(StrEnum):
-    """Why an upstream gave no answer, or only a part of one."""
+    """Why an upstream sent no answer, or only a part of one."""
 
     REFUSED = "refused"
     RESET = "reset"
@@ -21,12 +21,12 @@ class Reason(StrEnum):
 
 @frozen
 class Failure:
-    """What went wrong with an upstream; `why` is one line that quotes no byte of its answer."""
+    """What went wrong with an upstream; `why` is one line and never quotes the answer."""
 
     reason: Reason
     why: str
 
     @property
     def status(self) -> int:
-        """What a client is answered when nothing was sent to it yet (RFC 9110, 15.6.3, 15.6.5)."""
+        """The status for a client that was sent nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
         return 504 if self.reason is Reason.TIMEOUT else 502

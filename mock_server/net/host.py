@@ -1,8 +1,4 @@
-"""A port and the connections on it, from `async with` to its end.
-
-It knows how connections are accepted, counted, limited and ended. It refuses to know what is
-served on them.
-"""
+"""Accept, number, limit and end the connections on one port, for the length of an `async with`."""
 
 import resource
 import socket
@@ -31,16 +27,16 @@ class Host:
     service: Service
     listener: Listener
     reserve: int = field(default=64, kw_only=True)
-    """How many files of this process are left for others: no connection takes the last ones."""
+    """How many file descriptors of this process are kept free of connections."""
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )
     _wires: dict[int, Wire] = field(factory=dict[int, Wire], init=False)
     _sent_before: int = field(default=0, init=False)
-    """How many bytes went over connections that are closed now."""
+    """How many bytes were sent on connections that are closed now."""
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
-    """How many connections are being told that they are too many."""
+    """How many connections are being refused because there are too many."""
     _group: TaskGroup | None = field(default=None, init=False)
     _outage_scope: anyio.CancelScope | None = field(default=None, init=False)
 
@@ -67,11 +63,11 @@ class Host:
             if error is None or isinstance(error, anyio.get_cancelled_exc_class()):
                 await group.__aexit__(kind, error, trace)
             else:
-                # The body's own failure goes on as it is, not inside a group.
+                # The error of the `async with` body must not be wrapped in a group.
                 await group.__aexit__(None, None, None)
 
     def serve_instead(self, service: Service) -> None:
-        """Serve something else from now on: connections are reset, an outage is over."""
+        """Serve another service from now on; resets connections and ends an outage."""
         if self._outage_scope is not None:
             self._outage_scope.cancel()
         self.listener.bring_back()
@@ -94,7 +90,7 @@ class Host:
                 try:
                     self.listener.bring_back()
                 except OSError:
-                    # Out of files; the placeholder keeps the port meanwhile.
+                    # Out of descriptors; the placeholder keeps the port meanwhile.
                     await anyio.sleep(_AGAIN)
             self._note_port("up")
 
@@ -106,7 +102,7 @@ class Host:
         try:
             wire = Wire(accepted)
         except OSError:
-            # It has been reset already.
+            # The client has already reset it.
             accepted.close()
             return
         if self._group is None:
@@ -130,7 +126,8 @@ class Host:
         return self._sent_before + sum(wire.sent for wire in self._wires.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
-        """Tell whether one more connection is too many; the number of a file is the lowest free."""
+        """Return whether there are too many connections or, from the descriptor's number, files."""
+        # A new descriptor gets the lowest free number.
         files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         no_files = files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
         return no_files or len(self.connections) >= self.service.limits.connections
@@ -147,7 +144,7 @@ class Host:
             await wire.send(rejection(503, "too many connections"))
             await wire.finish()
         except OSError:
-            # It left before it could be told.
+            # The client left first.
             return
         finally:
             self._leaving -= 1

@@ -1,4 +1,4 @@
-"""Hosts as a person gives them: which address to bind, how a URL shows it, what a Host may say."""
+"""Hosts: which address to bind, how to write it in a URL, which Host headers to accept."""
 
 import re
 import socket
@@ -14,21 +14,21 @@ _NAME: Final = re.compile(
 
 
 class OddHost(ValueError):
-    """What was given names no host; the message says what would."""
+    """A text is not a usable host; the message explains why."""
 
 
 def address_of(host: str) -> str:
-    """Return the address that a host names, IPv4 if it has one; raises OddHost.
+    """Return the address of a host, IPv4 if it has one; raises OddHost.
 
-    An IPv4 address that is written as an IPv6 one is meant as what it is.
+    An IPv4-mapped IPv6 address is returned as IPv4.
     """
     if not host:
-        raise OddHost("is empty; 0.0.0.0 and :: are every address of this machine")
+        raise OddHost("is empty; use 0.0.0.0 or :: for every address of this machine")
     bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
         found = socket.getaddrinfo(bare, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise OddHost("has no address here; give an address, such as 127.0.0.1 or ::1") from None
+        raise OddHost("does not resolve; give an address, such as 127.0.0.1 or ::1") from None
     addresses = [str(where[0]) for *_, where in found]
     address = min(addresses, key=lambda each: ":" in each)
     mapped = _parsed(address)
@@ -38,12 +38,12 @@ def address_of(host: str) -> str:
 
 
 def is_loopback(address: str) -> bool:
-    """Tell whether only this machine can reach an address."""
+    """Return whether only this machine can reach an address."""
     return _parsed(address).is_loopback
 
 
 def is_everywhere(address: str) -> bool:
-    """Tell whether an address stands for every address of this machine."""
+    """Return whether an address means every address of this machine."""
     return _parsed(address).is_unspecified
 
 
@@ -52,44 +52,44 @@ def _parsed(address: str) -> IPv4Address | IPv6Address:
 
 
 def in_url(host: str) -> str:
-    """Return a host as a URL has it: an IPv6 address in brackets (RFC 3986, 3.2.2).
+    """Return a host as written in a URL: an IPv6 address in brackets (RFC 3986, 3.2.2).
 
-    Every address of the machine is shown as its loopback, which a client can connect to.
+    0.0.0.0 and :: become the loopback address, which a client can connect to.
     """
     shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only shown
     return f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
 
 
 def checked_name(name: str) -> str:
-    """Return a name for the allow-list in lower case; raises OddHost for what no Host says."""
+    """Return a name for the allow-list in lower case; raises OddHost if no Host could match it."""
     lower = name.lower()
     bare = f"[{lower}]" if lower.count(":") > 1 and not lower.startswith("[") else lower
     found = _NAME.fullmatch(bare)
     if found is None:
-        raise OddHost("is no host, and no host:port, as a Host header has them")
+        raise OddHost("is not a host or host:port; write it as in a Host header")
     host, port = found["host"].rstrip("."), found["port"]
     return host if port is None else f"{host}:{port}"
 
 
 @frozen
 class HostNames:
-    """What the Host of a request may say: anything else is a browser led here by a foreign page.
+    """The values that the Host of a request may have; the admin refuses all others.
 
-    A page can make a browser resolve its own name to any address (DNS rebinding), but then that
-    name is in the Host.
+    A web page can make its own name resolve to any address (DNS rebinding) and so reach this
+    server, but then the browser sends that name in the Host.
     """
 
     bound: str
-    """The address that is bound."""
+    """The address that the server listens on."""
     port: int
     own: frozenset[str]
-    """Names that come with the port."""
+    """Names that are accepted together with the port."""
     given: frozenset[str]
-    """Names of the allow-list, each with a port or for any."""
+    """Names of the allow-list; one without a port is accepted with any port."""
 
     @classmethod
     def of(cls, host: str, port: int, given: Iterable[str] = ()) -> "HostNames":
-        """List the names of a server that listens on `host`, and those given besides."""
+        """List the names of a server that listens on `host`, plus the given ones."""
         own = {host.lower(), in_url(host).lower(), "localhost", f"[{host.lower()}]"}
         address = address_of(host)
         if is_loopback(address) or is_everywhere(address):
@@ -97,7 +97,7 @@ class HostNames:
         return cls(address, port, frozenset(own), frozenset(map(checked_name, given)))
 
     def admit(self, said: str) -> bool:
-        """Tell whether a request with this Host is meant for the server."""
+        """Return whether a request with this Host is meant for the server."""
         found = _NAME.fullmatch(said.lower())
         if found is None:
             return False
@@ -105,7 +105,7 @@ class HostNames:
         if host in self.given or f"{host}:{port}" in self.given:
             return True
         if is_everywhere(self.bound) and _is_address(host):
-            return True  # an address is no name that a page could have made up
+            return True  # DNS rebinding needs a name, not an address
         return host in self.own and port == str(self.port)
 
 

@@ -1,7 +1,4 @@
-"""The listening port: accepting, refusing and swallowing connections.
-
-It knows one port and its outages. It refuses to know what is said on a connection.
-"""
+"""The listening port, which accepts connections and, in an outage, refuses or swallows them."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -20,8 +17,8 @@ _BACKLOG: Final = 1024
 class Listener:
     """One port of the loopback (or of `host`), from `open` until `close`.
 
-    A bound socket that never listens keeps the port while the listening one is away, so that an
-    outage is a refused connection and nobody else can take the port meanwhile.
+    A second, bound socket that never listens keeps the port during an outage, so that connections
+    are refused and no other process can take the port.
     """
 
     host: str = "127.0.0.1"
@@ -33,7 +30,7 @@ class Listener:
     _swallowing: list[socket.socket] = field(factory=list[socket.socket], init=False)
 
     def open(self) -> None:
-        """Bind and listen, once; raises OSError when the port is taken, OddHost for no host."""
+        """Bind and listen, once; raises OSError if the port is taken, OddHost for a bad host."""
         if self._placeholder is not None:
             return
         self._address = address_of(self.host)
@@ -43,7 +40,7 @@ class Listener:
 
     @property
     def authority(self) -> str:
-        """Host and port as a URL has them, such as `127.0.0.1:41234` or `[::1]:41234`."""
+        """Host and port as in a URL, such as `127.0.0.1:41234` or `[::1]:41234`."""
         return f"{in_url(self.host)}:{self.port}"
 
     def _bound(self) -> socket.socket:
@@ -74,7 +71,7 @@ class Listener:
             gone.close()
 
     async def serve(self, handle: Callable[[socket.socket], Awaitable[None]]) -> None:
-        """Accept connections for ever and hand each to `handle`, which must return at once."""
+        """Accept connections forever and pass each to `handle`, which must return at once."""
         while True:
             await self._up.wait()
             listening = self._socket
@@ -89,23 +86,23 @@ class Listener:
                     continue
             except OSError:
                 if self._socket is listening:
-                    # Out of descriptors, or the client was gone before it was accepted.
+                    # Out of descriptors, or the client left before it was accepted.
                     await anyio.sleep(0.01)
             else:
                 await handle(accepted)
 
     @property
     def away(self) -> bool:
-        """Whether an outage has taken the port away."""
+        """Whether there is an outage."""
         return self._placeholder is not None and self._socket is None
 
     def take_away(self, kind: Outage) -> None:
-        """Begin an outage, unless there is one; connections that stand are not touched."""
+        """Begin an outage, unless there is one; open connections go on."""
         if self._socket is None:
             return
         self._stop_listening()
         if kind is Outage.BLACKHOLE:
-            # A queue of one that is full: further connections get no answer.
+            # With its accept queue of one full, the kernel ignores further connections.
             listening = self._listen(0)
             filler = socket.socket(listening.family, socket.SOCK_STREAM)
             self._swallowing += [filler, listening]
@@ -123,7 +120,7 @@ class Listener:
             self._swallowing.pop().close()
 
     def close(self) -> None:
-        """Give the port back."""
+        """Release the port."""
         self._stop_listening()
         self._swallow_no_more()
         if self._placeholder is not None:

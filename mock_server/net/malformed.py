@@ -1,7 +1,7 @@
-"""What is wrong with a message that h11 refuses, in our own words: the peer is never quoted.
+"""Explain why h11 rejected a message, without quoting the peer.
 
-h11's errors quote the line that they are about, and a malformed `Authorization : Bearer …` is a
-credential all the same.
+h11's errors quote the offending line, and a malformed `Authorization : Bearer …` still contains a
+credential.
 """
 
 from typing import Final
@@ -33,6 +33,6 @@ _WORDS: Final = (
 
 
 def what_is_wrong(error: h11.ProtocolError) -> str:
-    """Say what h11 found wrong without a byte of what it read."""
+    """Explain an error of h11 without quoting what it read."""
     said = str(error)
     return next((ours for theirs, ours in _WORDS if said.startswith(theirs)), "not HTTP/1.1")

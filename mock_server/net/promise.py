@@ -1,7 +1,7 @@
-"""What the head of an answer promises: where the answer ends, and whether the connection goes on.
+"""What the head of a response promises: where its body ends, and whether the connection stays open.
 
-A client reads that from the head (RFC 9112, 6.3 and 9.3), so the server reads it from the same
-head, after every rule has had its say, and then does what it says. Only a fault breaks a promise.
+A client reads that from the head (RFC 9112, 6.3 and 9.3). The server reads it from the same head,
+after all rules have changed it, and then keeps the promise. Only a fault breaks it.
 """
 
 import re
@@ -26,18 +26,18 @@ _BLANK: Final = b"\r\n\r\n"
 
 @frozen
 class Promise:
-    """Where the body of an answer ends and whether another request may follow."""
+    """Where the body of a response ends and whether another request may follow."""
 
     framing: Framing | None
     """None for a body of a known length."""
     length: int
-    """The bytes of such a body."""
+    """That length in bytes."""
     keep_alive: bool
     bodiless: bool = False
-    """Whether the head is the whole answer, whatever it says of a length."""
+    """Whether the head is the whole response, even if it has a length."""
 
     def kept(self, written: int) -> bool:
-        """Tell whether a body of this many bytes, politely ended, leaves the connection usable."""
+        """Return whether the connection can be used again after a body of this many bytes."""
         return self.keep_alive and (
             self.bodiless or self.framing is Framing.CHUNKED or written == self.length
         )
@@ -48,15 +48,15 @@ _BROKEN: Final = Promise(Framing.CLOSE, 0, keep_alive=False)
 
 @frozen
 class Terms:
-    """What is known before the head is written: the request, the body, the wishes of the rules."""
+    """What is known before the head is written, from the request, the body and the rules."""
 
     method: str
     keep_alive: bool
     chunks_allowed: bool
     length: int | None
-    """The bytes of the body; None if they are known only when it has ended."""
+    """The length of the body in bytes; None if it is not known yet."""
     framing: Framing | None
-    """How the rules want the end of the body told."""
+    """How the rules want the end of the body marked."""
 
 
 def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]:
@@ -75,7 +75,7 @@ def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]
 
 
 def _length_fields(head: Head, plan: HeadPlan, terms: Terms) -> tuple[tuple[str, str], ...]:
-    """Return the header fields that tell how long the body is."""
+    """Return the header fields that give the length of the body."""
     if plan.content_length:
         return tuple(("Content-Length", str(value)) for value in plan.content_length)
     said = {name.lower() for name, _ in head.headers}
@@ -84,22 +84,22 @@ def _length_fields(head: Head, plan: HeadPlan, terms: Terms) -> tuple[tuple[str,
     length = 0 if head.status in BODILESS else terms.length
     if length is not None and (terms.framing is None or head.status in BODILESS):
         return (("Content-Length", str(length)),)
-    # A truncated body must be visible as such: without chunks only `Connection: close` would
-    # tell the length, and then a cut looks like a clean end to the client.
+    # A client must be able to see that a body was truncated. Without chunks, closing the
+    # connection would be its only end, and a cut would look like a clean end.
     if terms.framing is Framing.CLOSE or not terms.chunks_allowed:
         return ()
     return (("Transfer-Encoding", "chunked"),)
 
 
 def promise_of(status: int, headers: Iterable[tuple[str, str]], method: str) -> Promise:
-    """Read what a head promises in answer to a request with this method."""
+    """Read what a head promises to a request with this method."""
     pairs = tuple(headers)
     keep_alive = "close" not in listed(pairs, "connection")
     if method == "HEAD" or status in NO_BODY:
         return Promise(None, 0, keep_alive, bodiless=True)
     codings, lengths = listed(pairs, "transfer-encoding"), listed(pairs, "content-length")
     if codings == ["chunked"]:
-        # With a length beside it, recipients differ on where the body ends.
+        # With a Content-Length as well, recipients disagree on where the body ends.
         return Promise(Framing.CHUNKED, 0, keep_alive and not lengths)
     if codings or len(set(lengths)) != 1:
         return _BROKEN
@@ -110,7 +110,7 @@ def promise_of(status: int, headers: Iterable[tuple[str, str]], method: str) -> 
 
 
 def _promise_of_raw(raw: bytes, terms: Terms) -> Promise:
-    """Read a head written by hand; what cannot be read promises nothing but an end."""
+    """Read a head written by hand; an unreadable one promises only that the connection ends."""
     head, blank, body = raw.decode("latin-1").partition(_BLANK.decode())
     first, *lines = head.split("\r\n")
     status = _STATUS_LINE.fullmatch(first)

@@ -1,8 +1,7 @@
-"""Requests as they arrive on one connection: HTTP/1.1 through h11, with bounds.
+"""Read the requests of one connection, with h11 and with limits.
 
-What is answered is the exchange's business. A new h11 connection reads every request, because what
-a request says of its connection (`CONNECT`, `Connection: close`) must not decide whether the next
-one can be read.
+Every request gets a new h11 connection, because h11 would not read another request after a
+`CONNECT` or a `Connection: close`.
 """
 
 from http import HTTPStatus
@@ -34,7 +33,7 @@ _LONGEST_KEPT: Final = 1 << 20
 
 
 class Refused(Exception):
-    """What arrived is not a request that this server takes."""
+    """The server does not accept what arrived; the client gets `status` and `why`."""
 
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
@@ -43,12 +42,12 @@ class Refused(Exception):
 
 
 class ClientLeft(Exception):
-    """The client closed while a request was awaited; the message is how: fin or rst."""
+    """The client closed while the server waited for a request; the message is fin or rst."""
 
 
 @frozen
 class Arrived:
-    """A request with what the rules decided about it."""
+    """A request with its plan."""
 
     request: Request
     plan: ExchangePlan
@@ -58,18 +57,18 @@ class Arrived:
 
 @define(eq=False)
 class RequestReader:
-    """Reads the requests of one connection, one after the other."""
+    """Reads the requests of one connection, one after another."""
 
     _service: Service
     wire: AnyWire
     _number: int
     _http: h11.Connection = field(init=False)
     _held: int = field(default=0, init=False)
-    """How many bytes of this connection are counted with those of all others."""
+    """How many bytes of this connection are counted in the service's `open_bytes`."""
     _used: bool = field(default=False, init=False)
     """Whether there was a request before."""
     asked: Request | None = field(default=None, init=False)
-    """The request that is being read, as far as its head tells."""
+    """The request that is being read, without its body."""
 
     def __attrs_post_init__(self) -> None:
         self._http = self._fresh()
@@ -94,15 +93,15 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     def forget(self) -> None:
-        """Give back what was received: there will be no other request."""
+        """Drop what was received: there will be no further request."""
         self._http = self._fresh()
         self._hold(-self._held)
 
     async def watch(self) -> str | None:
-        """Read on while a request is answered; returns how the client ended: fin or rst.
+        """Read on while a request is answered; returns how the client closed: fin or rst.
 
-        What goes beyond a head is left unread, for a client that has sent so much has to wait for
-        its answer first. None when this server itself has closed the connection.
+        Stops reading after `header_bytes`: a client that sends more has to wait for its response
+        first. None if this server itself has closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
@@ -118,7 +117,7 @@ class RequestReader:
         return "fin"
 
     def _hold(self, size: int) -> bool:
-        """Count more bytes, or fewer; False when all connections together have too many."""
+        """Count more bytes, or fewer; False if all connections together hold too many."""
         self._held += size
         return self._service.hold(size)
 
@@ -131,7 +130,7 @@ class RequestReader:
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
         method, target = head.method.decode(), head.target.decode("latin-1")
         if (refused := unanswerable(method, target)) is not None:
-            # What is no path may hold a password (RFC 3986, 3.2.1): it is not written down.
+            # A malformed target may contain a password (RFC 3986, 3.2.1), so do not record it.
             self.asked = request_of(method, "", headers, b"")
             raise Refused(*refused)
         self.asked = bare = request_of(method, target, headers, b"")
@@ -154,22 +153,22 @@ class RequestReader:
         return self._service.rules.exchange(*about)
 
     def _rate(self, request: Request, counted: ExchangePlan | None) -> int | None:
-        """Return the bytes per second at which the body is read, if a rule limits them."""
+        """Return the bytes per second at which to read the body, if a rule limits it."""
         if counted is not None:
             return slow_read_of(counted.rules)
         about = (request.route, request.job, request.method, request.headers)
         return self._service.rules.reading_rate(*about)
 
     def _claimed(self, request: Request) -> ExchangePlan:
-        """Count a whole request, unless it was meant for another server."""
+        """Count a whole request; raises Refused if it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
         return self._count(request)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
-        """Read the body; returns it, or else how many bytes were not kept.
+        """Read the body; returns it and 0, or b"" and how many bytes were dropped.
 
-        A long body that comes without a valid token is read and forgotten: anybody can send one.
+        A long body without a valid token is dropped, because any client could send it.
         """
         limit = self._service.limits.body_bytes
         keep = limit if self._service.admits(request) else min(_SMALL, limit)
@@ -194,7 +193,7 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    raise Refused(HTTPStatus.BAD_REQUEST, "a request before the last was answered")
+                    raise Refused(HTTPStatus.BAD_REQUEST, "a request came before the last answer")
                 else:
                     return event
         except h11.RemoteProtocolError as error:
@@ -210,7 +209,8 @@ class RequestReader:
         self._http.receive_data(data)
         if not self._hold(len(data)):
             raise Refused(
-                HTTPStatus.SERVICE_UNAVAILABLE, "too many requests are being received at once"
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too many bytes of requests at once; retry later, or raise limits.open_bytes",
             )
         if rate is not None:
             await anyio.sleep(len(data) / rate)
@@ -223,11 +223,11 @@ def note_request(
     plan: ExchangePlan,
     dropped: int = 0,
 ) -> None:
-    """Write a whole request down, without its secrets; `dropped` bytes of it were not kept."""
+    """Record a whole request without its secrets; `dropped` bytes of its body were not kept."""
     if dropped:
         body = f"[dropped: {dropped} bytes without a valid token]".encode()
     elif len(request.body) > _LONGEST_KEPT:
-        body = f"[dropped: {len(request.body)} bytes, more than a journal keeps]".encode()
+        body = f"[dropped: {len(request.body)} bytes, too long for the journal]".encode()
     else:
         body = redacted_body(request.body, request.header("content-type") or "")
     cursor = request.header("last-event-id")

@@ -1,4 +1,4 @@
-"""What all connections of one server share: rules, journal, origin, gates, limits."""
+"""Everything that the connections of one server share: rules, journal, origin, gates, limits."""
 
 import math
 import time
@@ -30,7 +30,7 @@ BATCH: Final = 64
 
 
 class Source(Protocol):
-    """Frames of a stream as they come; `end` is how the source itself ended."""
+    """The frames of a stream, as they arrive."""
 
     @property
     def end(self) -> Ending:
@@ -38,32 +38,32 @@ class Source(Protocol):
         ...
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Wait for frames, about `limit` at most; empty when there are no more.
+        """Wait for frames and return about `limit` at most; empty at the end of the stream.
 
-        Unless they must be `whole`, a source that knows only bytes may return parts of frames.
+        Without `whole`, a source that knows only bytes may return parts of frames.
         """
         ...
 
     async def aclose(self) -> None:
-        """Give everything back."""
+        """Release everything."""
         ...
 
 
 @frozen
 class Answered:
-    """What an origin answers: a head, and a whole body or a source of frames."""
+    """The answer of an origin: a head, and a whole body or a source of frames."""
 
     head: Head
     body: bytes | Source
     failed: bool = False
-    """Whether it only tells that an upstream failed: then no rule is about it."""
+    """Whether it only reports that an upstream failed; no rule applies to it then."""
 
 
 def without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
-    """Answer with `head` alone, to a HEAD request or with a 304, as an upstream did.
+    """Answer a HEAD request, or with a 304, as an upstream did: with `head` alone.
 
-    The length, if the upstream's fields tell it, is the one that a GET would have (RFC 9110, 8.6);
-    without one the head may only speak of chunks. A 204 has none.
+    A Content-Length of the upstream is the one that a GET would get (RFC 9110, 8.6); without one,
+    the head announces chunks. A 204 has neither.
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")
@@ -73,24 +73,24 @@ def without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
 
 
 class Reports(Protocol):
-    """What an origin reports while it answers, other than the answer."""
+    """What an origin reports besides its answer, while it answers."""
 
     async def early(self, head: Head) -> None:
-        """Hand on a head that comes before the answer's (RFC 9110, 15.2)."""
+        """Pass on an informational head that came before the answer (RFC 9110, 15.2)."""
         ...
 
     def failed(self, failure: Failure) -> None:
-        """Write down that a real backend failed, before or within its answer."""
+        """Record that a real backend failed, before or during its answer."""
         ...
 
 
 class Origin(Protocol):
-    """Who answers the requests."""
+    """What answers the requests: the mock's own backend, or a real one."""
 
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
     ) -> Answered:
-        """Answer one request; what it has to say besides goes to `reports`."""
+        """Answer one request; informational heads and failures go to `reports`."""
         ...
 
 
@@ -104,7 +104,7 @@ def answered_with_failure(failure: Failure, where: str = "") -> Answered:
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
-    """Let an answer go that has to be looked into and cannot be; the client gets a 502 with `why`."""
+    """Drop a compressed answer whose content is needed; the client gets a 502 with `why`."""
     if not isinstance(answered.body, bytes):
         await answered.body.aclose()
     failure = Failure(Reason.COMPRESSED, why)
@@ -118,22 +118,22 @@ class Gates:
 
     _gates: dict[str, anyio.Event] = field(factory=dict[str, anyio.Event], init=False)
     waited_at: set[str] = field(factory=set[str], init=False)
-    """The gates that a stream has come to."""
+    """The gates that something has waited at."""
     opened: set[str] = field(factory=set[str], init=False)
-    """The gates that were opened, also those that were shut again."""
+    """The gates that were opened, including those that were shut again."""
 
     def open(self, name: str) -> None:
-        """Let everyone who waits at the gate pass, and who comes later too."""
+        """Open the gate, for what waits at it now and for what comes later."""
         self.opened.add(name)
         self._gate(name).set()
 
     def shut(self, name: str) -> None:
-        """Close the gate again for those who come later."""
+        """Close the gate again, for what comes later."""
         if self.is_open(name):
             del self._gates[name]
 
     def is_open(self, name: str) -> bool:
-        """Whether the gate lets pass."""
+        """Whether the gate is open."""
         return self._gate(name).is_set()
 
     async def wait(self, name: str) -> None:
@@ -155,7 +155,7 @@ class JobSource:
     end: Ending = field(default=Ending.EOF, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return what the log has, or wait for it to grow or to be over."""
+        """Return what is in the log, or wait until it grows or the job ends."""
         del whole
         while True:
             grown = anyio.Event()
@@ -173,31 +173,31 @@ class JobSource:
                 stop()
 
     async def aclose(self) -> None:
-        """Nothing to give back: the log stays with the job."""
+        """Do nothing: the log belongs to the job."""
 
 
 @define(eq=False)
 class FixedSource:
-    """Frames that are all known."""
+    """A list of frames as a source."""
 
     _frames: Sequence[Frame]
     end: Ending = Ending.EOF
     _position: int = field(default=0, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return the next of them."""
+        """Return the next frames."""
         del whole
         found = self._frames[self._position : self._position + limit]
         self._position += len(found)
         return found
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 @define(eq=False)
 class PiecesSource:
-    """A long body that is made piece by piece, so that others get their turn in between."""
+    """A long body made piece by piece, so that other connections are served in between."""
 
     _pieces: Iterator[bytes]
     end: Ending = field(default=Ending.EOF, init=False)
@@ -208,11 +208,11 @@ class PiecesSource:
         return [Frame(piece) for piece in islice(self._pieces, 1)]
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 def in_pieces(listing: Listing) -> Answered:
-    """Answer with a long listing."""
+    """Answer with a long listing, piece by piece."""
     head = Head(listing.status, phrase_of(listing.status), listing.headers)
     return Answered(head, PiecesSource(listing.pieces()))
 
@@ -249,7 +249,7 @@ def _everybody(request: Request) -> bool:
 
 @define(eq=False)
 class Service:
-    """Everything a connection needs; `outage` takes the port away, its host puts it there."""
+    """Everything a connection needs; its host sets `outage`, which takes the port away."""
 
     rules: Rules
     journal: Journal
@@ -257,26 +257,26 @@ class Service:
     limits: Limits
     tls: TlsSettings | None = None
     claims: Claims | None = None
-    """Asked about every whole request before it is counted; None claims them all."""
+    """Called with every whole request before it is counted; None accepts all of them."""
     outage: Callable[[Outage, float], None] = field(init=False)
     gates: Gates = field(factory=Gates)
     clock: Callable[[], float] = time.monotonic
     failure: HTTPStatus = HTTPStatus.INTERNAL_SERVER_ERROR
-    """The status that a client gets when this server itself fails; 502 for a proxy."""
+    """The status that a client gets if this server itself fails; 502 for a proxy."""
     grace: float = 1.0
-    """Seconds without progress after which a client that sent its FIN is taken to have left."""
+    """Seconds without progress after which a client that sent its FIN is assumed to have left."""
     admits: Callable[[Request], bool] = field(default=_everybody)
-    """Tells from its head whether a request has a valid token, so that its body is kept."""
+    """Returns whether a request has a valid token, from its head; only then a long body is kept."""
     _open_bytes: int = field(default=0, init=False)
 
     def hold(self, size: int) -> bool:
-        """Count bytes of requests that are being read or answered, fewer if negative.
+        """Count bytes of requests that are being read or answered; a negative size releases them.
 
-        False when all connections together have more than `open_bytes`.
+        False if all connections together hold more than `open_bytes`.
         """
         self._open_bytes += size
         return size <= 0 or self._open_bytes <= self.limits.open_bytes
 
     def note_fired(self, rule: int) -> None:
-        """Write down that a rule acted."""
+        """Record that a rule fired."""
         self.journal.add(RuleFired(*self.journal.stamp(), rule))

@@ -1,8 +1,7 @@
-"""TLS over a wire, with its endings and its faults in our hands.
+"""TLS over a wire, with faults and exact endings, and certificates of a temporary authority.
 
-It knows handshakes, close_notify and certificates of a throw-away authority. It refuses to know
-HTTP. The standard library's sans-IO TLS, because a socket that is wrapped decides by itself when to
-say close_notify.
+It uses the standard library's sans-IO TLS because a wrapped socket decides for itself when to send
+close_notify.
 """
 
 import ssl
@@ -22,12 +21,12 @@ _GARBAGE: Final = b"this is no TLS at all\r\n"
 
 
 class TlsUnavailable(RuntimeError):
-    """Certificates cannot be made: the library that makes them is not installed."""
+    """Certificates cannot be made because `trustme` is not installed."""
 
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: one that its authority vouches for, one that nobody does."""
+    """The contexts of a server: one whose certificate clients trust, one whose they do not."""
 
     good: ssl.SSLContext
     bad: ssl.SSLContext
@@ -41,11 +40,11 @@ class TlsSettings:
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Make an authority for the length of a `with`; raises TlsUnavailable."""
+    """Create a certificate authority for the length of a `with`; raises TlsUnavailable."""
     try:
         import trustme  # noqa: PLC0415 -- only TLS needs it
     except ImportError:
-        raise TlsUnavailable("TLS: needs the package trustme; pip install trustme") from None
+        raise TlsUnavailable("TLS: trustme is not installed; pip install trustme") from None
     hosts = names or ("127.0.0.1", "localhost", "::1")
     with TemporaryDirectory(prefix="arkor-mock-") as directory:
         path = Path(directory) / "ca.pem"
@@ -58,25 +57,25 @@ def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
 
 
 class Tls(Protocol):
-    """TLS without I/O, in the middle of a connection: records go in and out by hand."""
+    """Sans-IO TLS after its handshake: the caller carries the records in and out."""
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after a polite end, None when it takes more records first.
+        """Return plain text, b"" after a clean end, None if more records are needed first.
 
         Raises OSError.
         """
         ...
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most a record; return how much of the plain text that was."""
+        """Encrypt one record at most; return how many bytes of plain text it took."""
         ...
 
     def take_in(self, records: bytes) -> None:
-        """Take what came from the peer; b"" is its end."""
+        """Take records from the peer; b"" is the end."""
         ...
 
     def records(self) -> bytes:
-        """Return what is to be sent, once."""
+        """Return the records to send, each once."""
         ...
 
     def say_goodbye(self) -> None:
@@ -90,7 +89,7 @@ class ServerTls:
 
     _context: ssl.SSLContext
     notify: bool = True
-    """Whether a polite end says close_notify before FIN."""
+    """Whether a clean end sends close_notify before FIN."""
     _incoming: ssl.MemoryBIO = field(factory=ssl.MemoryBIO, init=False)
     _outgoing: ssl.MemoryBIO = field(factory=ssl.MemoryBIO, init=False)
     _tls: ssl.SSLObject = field(init=False)
@@ -99,7 +98,7 @@ class ServerTls:
         self._tls = self._context.wrap_bio(self._incoming, self._outgoing, server_side=True)
 
     def shake(self) -> bool:
-        """Go on with the handshake; tell whether it is done. Raises ssl.SSLError."""
+        """Continue the handshake; return whether it is done. Raises ssl.SSLError."""
         try:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
@@ -107,7 +106,7 @@ class ServerTls:
         return True
 
     def read(self, limit: int) -> bytes | None:
-        """Return plain text, b"" after close_notify or FIN, None when it takes more records."""
+        """Return plain text, b"" after close_notify or FIN, None if more records are needed."""
         try:
             return self._tls.read(limit)
         except ssl.SSLWantReadError:
@@ -116,30 +115,30 @@ class ServerTls:
             return b""
 
     def write(self, data: memoryview) -> int:
-        """Encrypt at most a record."""
+        """Encrypt one record at most; return how many bytes of plain text it took."""
         return self._tls.write(data)
 
     def take_in(self, records: bytes) -> None:
-        """Take what came from the client; b"" is its end."""
+        """Take records from the client; b"" is the end."""
         if records:
             self._incoming.write(records)
         else:
             self._incoming.write_eof()
 
     def records(self) -> bytes:
-        """Return what is to be sent, once."""
+        """Return the records to send, each once."""
         return self._outgoing.read()
 
     def say_goodbye(self) -> None:
         """Add a close_notify to the records, unless told not to."""
         if self.notify:
-            with suppress(ssl.SSLError):  # it waits for the peer's answer, which nobody needs
+            with suppress(ssl.SSLError):  # it wants the peer's close_notify, which we do not need
                 self._tls.unwrap()
 
 
 @define(eq=False)
 class TlsWire:
-    """A wire with TLS on it; the same methods as every other, in plain text."""
+    """A wire with TLS on it; sends and receives plain text like any other wire."""
 
     _wire: Wire
     _tls: Tls
@@ -147,29 +146,29 @@ class TlsWire:
 
     @property
     def closed(self) -> bool:
-        """Whether the socket was given back."""
+        """Whether the socket is closed."""
         return self._wire.closed
 
     async def receive(self, limit: int = 65_536) -> bytes:
-        """Return what is there; b"" after close_notify or FIN. Raises OSError."""
+        """Wait for bytes and return them; b"" after close_notify or FIN. Raises OSError."""
         while (data := self._tls.read(limit)) is None:
             await self.exchange()
         return data
 
     async def exchange(self) -> None:
-        """Send the records that are waiting, and wait for some of the peer's."""
+        """Send the waiting records, then wait for some from the peer."""
         await self.flush()
         self._tls.take_in(await self._wire.receive())
 
     async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError when the peer is gone."""
+        """Send everything; raises OSError if the peer is gone."""
         view = memoryview(data)
         while view:
             view = view[self._tls.write(view[:_RECORD]) :]
         await self.flush()
 
     async def flush(self) -> None:
-        """Send the records that are waiting."""
+        """Send the waiting records."""
         async with self._flushing:
             if records := self._tls.records():
                 await self._wire.send(records)
@@ -179,21 +178,21 @@ class TlsWire:
         await self._wire.drain()
 
     def reset(self) -> None:
-        """End with RST, under TLS as without."""
+        """End with RST, without close_notify."""
         self._wire.reset()
 
     def half_close(self) -> None:
-        """Say goodbye and send FIN."""
+        """Send close_notify and FIN; go on reading."""
         self._say_goodbye()
         self._wire.half_close()
 
     def fin(self) -> None:
-        """Say goodbye, send FIN and close."""
+        """Send close_notify and FIN, and close."""
         self._say_goodbye()
         self._wire.fin()
 
     async def finish(self) -> None:
-        """Say goodbye, read what the peer still says for a moment, close."""
+        """Send close_notify and FIN, read and discard for a moment, close."""
         self._say_goodbye()
         await self._wire.finish()
 
@@ -203,20 +202,20 @@ class TlsWire:
             self._wire.send_now(self._tls.records())
 
     async def until_peer_closes(self) -> str:
-        """Read and forget until the peer ends; returns how: fin or rst."""
+        """Read and discard until the peer closes; returns how: fin or rst."""
         return await self._wire.until_peer_closes()
 
     async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer ends and read nothing; returns how: fin or rst."""
+        """Wait until the peer closes, without reading; returns how: fin or rst."""
         return await self._wire.until_peer_closes_unread()
 
     def close(self) -> None:
-        """Give the socket back."""
+        """Close the socket."""
         self._wire.close()
 
 
 async def shake_hands(wire: Wire, tls: ServerTls) -> TlsWire:
-    """Come to terms with a client; raises OSError (ssl.SSLError is one) when it fails."""
+    """Do the TLS handshake with a client; raises OSError (ssl.SSLError is one) if it fails."""
     secured = TlsWire(wire, tls)
     try:
         while not tls.shake():
@@ -230,7 +229,7 @@ async def shake_hands(wire: Wire, tls: ServerTls) -> TlsWire:
 
 
 async def send_garbage(wire: Wire) -> None:
-    """Answer a handshake with bytes that are none."""
+    """Answer a handshake with bytes that are not TLS."""
     await wire.receive()
     await wire.send(_GARBAGE)
     await wire.finish()

@@ -1,8 +1,7 @@
-"""One TCP connection as the server holds it, with every way to end it.
+"""One TCP connection of the server, with every way to end it, on asyncio and trio.
 
-It knows non-blocking sockets on asyncio and trio alike. It refuses to know HTTP. Its own sockets,
-instead of anyio's streams, because the endings have to be exact: anyio's close sends FIN on one
-event loop and RST on the other when input is unread.
+It uses plain non-blocking sockets because the endings must be exact: with unread input, closing
+an anyio stream sends FIN on one event loop and RST on the other.
 """
 
 import fcntl
@@ -17,8 +16,8 @@ from attrs import define, field
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _BLOCK: Final = 65_536
-# Bytes not yet sent (linux/sockios.h). TIOCOUTQ counts those sent but not acknowledged as well,
-# and a delayed acknowledgement takes 40 ms.
+# Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
+# acknowledged, and a delayed acknowledgement takes 40 ms.
 _SIOCOUTQNSD: Final = 0x894B
 # States of a connection (linux/tcp_states.h): ESTABLISHED and, after a FIN of ours, FIN_WAIT.
 _OPEN: Final = frozenset({1, 4, 5})
@@ -30,19 +29,19 @@ _LINGER: Final = 2.0
 
 
 class AnyWire(Protocol):
-    """What carries a connection: a `Wire`, or the same in plain text with TLS under it."""
+    """A connection: a `Wire`, or a `TlsWire` with the same methods for plain text."""
 
     @property
     def closed(self) -> bool:
-        """Whether the socket was given back."""
+        """Whether the socket is closed."""
         ...
 
     async def receive(self, limit: int = ..., /) -> bytes:
-        """Return what is there; b"" after a polite end. Raises OSError."""
+        """Wait for bytes and return them; b"" after a clean end. Raises OSError."""
         ...
 
     async def send(self, data: bytes, /) -> None:
-        """Send everything; raises OSError when the peer is gone."""
+        """Send everything; raises OSError if the peer is gone."""
         ...
 
     async def drain(self) -> None:
@@ -62,25 +61,25 @@ class AnyWire(Protocol):
         ...
 
     async def finish(self) -> None:
-        """Send FIN, read what the peer still says for a moment, close."""
+        """Send FIN, read and discard for a moment, close."""
         ...
 
     async def until_peer_closes(self) -> str:
-        """Read and forget until the peer ends; returns how: fin or rst."""
+        """Read and discard until the peer closes; returns how: fin or rst."""
         ...
 
     async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer ends and read nothing; returns how: fin or rst."""
+        """Wait until the peer closes, without reading; returns how: fin or rst."""
         ...
 
     def close(self) -> None:
-        """Give the socket back; a second call does nothing."""
+        """Close the socket; a second call does nothing."""
         ...
 
 
 @define(eq=False)
 class Wire:
-    """Bytes in and out of one connected socket, and its endings."""
+    """One connected socket: bytes in and out, and its endings."""
 
     _socket: socket.socket
     closed: bool = field(default=False, init=False)
@@ -92,10 +91,10 @@ class Wire:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def receive(self, limit: int = _BLOCK) -> bytes:
-        """Return what is there, at least one byte; b"" after FIN. Raises OSError after RST.
+        """Return one byte or more; b"" after FIN. Raises OSError after RST.
 
-        A peer that closed before it had everything sends its RST after its FIN, which hides it
-        from `recv`: such an end is an RST too.
+        A peer that closes before it has read everything sends FIN and then RST. `recv` shows only
+        the FIN, but this counts as an RST.
         """
         while True:
             try:
@@ -104,17 +103,17 @@ class Wire:
                 await anyio.wait_readable(self._socket)
                 continue
             if not data and (refused := self._pending_error()):
-                raise OSError(refused, "the peer closed before it had everything")
+                raise OSError(refused, "the peer closed before it had read everything")
             return data
 
     def _pending_error(self) -> int:
         return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError when the peer is gone.
+        """Send everything; raises OSError if the peer is gone.
 
-        It yields before it writes and not after, so that what the caller records next stands in
-        the journal before anything that the peer can do about it.
+        It yields before it writes and not after, so that the caller's next record is in the
+        journal before anything that the peer does in response.
         """
         await checkpoint()
         view = memoryview(data)
@@ -128,7 +127,7 @@ class Wire:
                 view = view[sent:]
 
     def send_now(self, data: bytes) -> None:
-        """Send as much as the kernel takes at once: last words, which may be lost."""
+        """Send as much as the kernel takes at once; the rest is lost."""
         with suppress(OSError):
             self.sent += self._socket.send(data)
 
@@ -144,33 +143,33 @@ class Wire:
         return int.from_bytes(queued, "little")
 
     def reset(self) -> None:
-        """End with RST: the peer's next read fails with ECONNRESET."""
+        """End with RST; the peer's next read fails with ECONNRESET."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self.close()
 
     def half_close(self) -> None:
         """Send FIN and go on reading."""
-        with suppress(OSError):  # the peer was faster: there is no direction left to shut
+        with suppress(OSError):  # the peer has already closed
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send FIN and close: what the peer sends from now on is answered with RST."""
+        """Send FIN and close; the kernel answers what the peer still sends with RST."""
         self.half_close()
         with suppress(OSError):
-            # Unread input would turn the close into an RST.
+            # With unread input, the close would send an RST.
             while self._socket.recv(_BLOCK):
                 pass
         self.close()
 
     async def finish(self) -> None:
-        """Send FIN, read what the peer still says for a moment, close: never an RST by accident."""
+        """Send FIN, read and discard for a moment so that the close sends no RST, close."""
         self.half_close()
         with anyio.move_on_after(_LINGER):
             await self.until_peer_closes()
         self.close()
 
     async def until_peer_closes(self) -> str:
-        """Read and forget until the peer ends; returns how: fin or rst."""
+        """Read and discard until the peer closes; returns how: fin or rst."""
         try:
             while await self.receive():
                 await checkpoint()
@@ -179,9 +178,9 @@ class Wire:
         return "fin"
 
     async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer ends and read nothing; returns how: fin or rst.
+        """Wait until the peer closes, without reading; returns how: fin or rst.
 
-        The kernel has no event for a FIN behind unread bytes, but it tells the state.
+        The kernel has no event for a FIN after unread bytes, but TCP_INFO shows the state.
         """
         while (state := self._state()) in _OPEN:  # noqa: ASYNC110 -- see above
             await anyio.sleep(_LOOK_EVERY)
@@ -193,7 +192,7 @@ class Wire:
         return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
 
     def close(self) -> None:
-        """Give the socket back; a second call does nothing."""
+        """Close the socket; a second call does nothing."""
         if not self.closed:
             self.closed = True
             anyio.notify_closing(self._socket)

@@ -1,1 +1,1 @@
-"""The same faults in front of a real backend, and recording what it says."""
+"""Apply the same faults in front of a real backend, and record and replay its answers."""

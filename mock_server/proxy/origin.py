@@ -1,8 +1,7 @@
-"""The native reverse proxy: a real backend as the origin of the same faults.
+"""The native reverse proxy: answer requests by asking a real backend.
 
-Without rules it is transparent: what the upstream answers is handed on unchanged, and what goes
-wrong with it is told with its reason. Faults are up to the rules, which do to a real stream what it
-does to the mock's own.
+Without rules, answers of the upstream are passed on unchanged, and its failures are reported with
+their reason. Rules treat its streams as they treat the mock's own.
 """
 
 from collections.abc import Sequence
@@ -41,14 +40,14 @@ __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
 
 PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
 CONNECT_TIME: Final = 10.0
-"""Seconds to open a connection to the upstream, its handshake included."""
+"""Seconds to open a connection to the upstream, including the TLS handshake."""
 ANSWER_TIME: Final = 300.0
-"""Seconds from the request to the head of its answer; a stream may then be silent for ever."""
+"""Seconds from the request to the head of its answer; a stream may then be silent forever."""
 
 
 @define(eq=False)
 class UpstreamSource:
-    """The body of an answer: frames when somebody acts on frames, else bytes as they come."""
+    """The body of an answer: frames of an uncompressed event stream, else bytes as they arrive."""
 
     _exchange: UpstreamExchange
     _framed: bool
@@ -59,7 +58,7 @@ class UpstreamSource:
     _over: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Return what came in one read, which is its own limit."""
+        """Return what one read yields; the size of the read limits it."""
         del limit
         while not self._over:
             data = await self._data()
@@ -112,7 +111,7 @@ class ProxyOrigin:
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
     ) -> Answered:
-        """Ask the upstream; an upstream that fails is a 502 or 504 of the proxy."""
+        """Ask the upstream; if it fails, the proxy answers with a 502 or 504."""
         del resume
         if request.method == "CONNECT":
             reply = refuse(501, NO_TUNNELS)
@@ -139,14 +138,14 @@ class ProxyOrigin:
             with anyio.fail_after(self.connect_time):
                 exchange = UpstreamExchange(await self.upstream.connect())
         except TimeoutError:
-            why = f"it accepted no connection within {self.connect_time:g} s"
+            why = f"it did not accept a connection within {self.connect_time:g} s"
             raise Failed(Failure(Reason.TIMEOUT, why)) from None
         try:
             with anyio.fail_after(self.answer_time):
                 return exchange, await exchange.ask(request, self.upstream, reports.early)
         except TimeoutError:
             await exchange.aclose()
-            why = f"it sent no answer within {self.answer_time:g} s"
+            why = f"it did not answer within {self.answer_time:g} s"
             raise Failed(Failure(Reason.TIMEOUT, why)) from None
         except BaseException:
             with anyio.CancelScope(shield=True):

@@ -1,8 +1,4 @@
-"""Listening to a real backend: every answer with its timing and its end.
-
-It knows exchanges as the proxy sees them. It refuses to know sockets, and how a scenario says what
-was heard (`transcription.py`).
-"""
+"""Record every exchange that the proxy passes on, with its timing and its end."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,35 +21,35 @@ from mock_server.sse import Frame
 
 
 class Listener:
-    """Learns what is heard as it is heard; this one lets it pass."""
+    """Is told about every exchange while it is recorded; this class ignores it all."""
 
-    def asked(self, heard: RecordedExchange) -> None:
-        """Hear that a request came; what is heard of it next belongs to it."""
+    def asked(self, exchange: RecordedExchange) -> None:
+        """Take the request, which begins an exchange."""
 
-    def early(self, heard: RecordedExchange, status: int) -> None:
-        """Hear a head that comes before the answer's."""
+    def early(self, exchange: RecordedExchange, status: int) -> None:
+        """Take the status of an informational head."""
 
-    def head(self, heard: RecordedExchange) -> None:
-        """Hear the head of the answer, and its body if that comes with it."""
+    def head(self, exchange: RecordedExchange) -> None:
+        """Take the head of the answer, and its body if it was passed on whole."""
 
-    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
-        """Hear a frame, or a piece of another body."""
+    def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
+        """Take a frame, or a piece of a body that is not an event stream."""
 
-    def ended(self, heard: RecordedExchange) -> None:
-        """Hear that the body ended, or that the client left before it did."""
+    def ended(self, exchange: RecordedExchange) -> None:
+        """Take the end of the body, or that the client left before it."""
 
-    def dropped(self, heard: RecordedExchange) -> None:
-        """Hear that the exchange is no part of the recording after all."""
+    def dropped(self, exchange: RecordedExchange) -> None:
+        """Forget the exchange: it cannot be recorded."""
 
 
 @define(eq=False)
 class RecordingOrigin:
-    """Passes everything on and remembers it."""
+    """Passes every exchange on and records it."""
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
     _tape: Listener = field(factory=Listener, alias="tape", kw_only=True)
-    _heard: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
+    _exchanges: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
     )
@@ -61,69 +57,68 @@ class RecordingOrigin:
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
     ) -> Answered:
-        """Let the real origin answer, uncompressed: compressed frames cannot be told apart."""
+        """Let the real origin answer, without compression, which would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
-        heard = RecordedExchange(request, attempt)
-        self._heard.append(heard)
-        self._tape.asked(heard)
+        exchange = RecordedExchange(request, attempt)
+        self._exchanges.append(exchange)
+        self._tape.asked(exchange)
         asked = self._clock()
-        listening = _ListeningReports(reports, heard, self._tape)
+        listening = _ListeningReports(reports, exchange, self._tape)
         answered = await self._origin.answer(request.uncompressed(), resume, listening)
         coding = BodyKind.of(answered.head.headers).coding
         if coding is not None:
-            self._heard = [each for each in self._heard if each is not heard]
-            self._tape.dropped(heard)
-            # Its secrets could not be taken out, nor its frames told apart.
+            self._exchanges = [each for each in self._exchanges if each is not exchange]
+            self._tape.dropped(exchange)
             why = (
-                f"the answer is compressed ({coding}) though it was asked for uncompressed, and a "
-                "recording cannot look into it; turn compression off at the upstream"
+                f"the answer is compressed ({coding}) although the request did not allow it, and "
+                "cannot be recorded; turn compression off at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)
-        heard.head, heard.late = answered.head, self._clock() - asked
+        exchange.head, exchange.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
-            heard.body = answered.body
-            self._tape.head(heard)
+            exchange.body = answered.body
+            self._tape.head(exchange)
             return answered
-        self._tape.head(heard)
-        source = _RecordingSource(answered.body, heard, self._clock, self._tape)
+        self._tape.head(exchange)
+        source = _RecordingSource(answered.body, exchange, self._clock, self._tape)
         return Answered(answered.head, source)
 
     @property
     def exchanges(self) -> int:
-        """How many exchanges were heard so far."""
-        return len(self._heard)
+        """How many exchanges were recorded so far."""
+        return len(self._exchanges)
 
     def scenario(self) -> Scenario:
-        """Return what was heard so far as a scenario."""
-        return transcribed(self._heard)
+        """Return the recorded exchanges so far as a scenario."""
+        return transcribed(self._exchanges)
 
 
 @define(eq=False)
 class _ListeningReports:
-    """Remembers the heads that come before an answer."""
+    """Records informational heads."""
 
     _reports: Reports
-    _heard: RecordedExchange
+    _exchange: RecordedExchange
     _tape: Listener
 
     async def early(self, head: Head) -> None:
-        """Remember a head and hand it on."""
-        self._heard.early.append(head.status)
-        self._tape.early(self._heard, head.status)
+        """Record a head and pass it on."""
+        self._exchange.early.append(head.status)
+        self._tape.early(self._exchange, head.status)
         await self._reports.early(head)
 
     def failed(self, failure: Failure) -> None:
-        """Hand it on."""
+        """Pass it on."""
         self._reports.failed(failure)
 
 
 @define(eq=False)
 class _RecordingSource:
-    """Passes frames on and remembers each with the time since the one before."""
+    """Passes frames on and records each with the time since the one before."""
 
     _source: Source
-    _heard: RecordedExchange
+    _exchange: RecordedExchange
     _clock: Callable[[], float]
     _tape: Listener
     _over: bool = field(default=False, init=False)
@@ -137,24 +132,24 @@ class _RecordingSource:
         return self._source.end
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
-        """Ask for whole frames only: a part of a frame is nothing to write down."""
+        """Ask for whole frames only: parts of frames cannot be recorded."""
         del whole
         frames = await self._source.next(limit)
         now = self._clock()
         for frame in frames:
             timed = evolve(frame, delay=now - self._last)
-            self._heard.frames.append(timed)
-            self._tape.frame(self._heard, timed)
+            self._exchange.frames.append(timed)
+            self._tape.frame(self._exchange, timed)
             self._last = now
         if not frames:
-            self._heard.end, self._heard.silence = self._source.end, now - self._last
+            self._exchange.end, self._exchange.silence = self._source.end, now - self._last
             self._note_end()
         return frames
 
     def _note_end(self) -> None:
         if not self._over:
             self._over = True
-            self._tape.ended(self._heard)
+            self._tape.ended(self._exchange)
 
     async def aclose(self) -> None:
         self._note_end()

@@ -1,12 +1,9 @@
-"""What was heard of a real backend, as a scenario that says it again.
+"""Turn recorded exchanges into a scenario that replays them, without their secrets.
 
-It knows how to write an answer down so that the same request gets the same bytes at the same pace,
-and any other request sane ones. It refuses to know how it was heard, and to write down a secret.
-
-Every answer becomes a rule for its attempt; that of a stream also for its `Last-Event-ID`. What no
-rule is about is answered by the mock's own backend, which has the events of every job heard: a
-client that resumes elsewhere than the recorded one gets what comes strictly after its cursor, and
-410 for a cursor that was never heard.
+Every answer becomes a rule for its attempt and, for a stream, its `Last-Event-ID`. The same request
+gets the same bytes at the same pace. The mock's own backend answers all other requests. It has the
+events of every recorded job, so a client that resumes elsewhere gets what comes strictly after its
+cursor, and 410 for a cursor that was not recorded.
 """
 
 import re
@@ -42,9 +39,9 @@ from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.sse import Frame, fields_of
 from mock_server.strict.shapes import MAX_MS, Span, is_table
 
-# What belongs to the connection or to the moment: the replay says it anew, or has none.
+# These belong to one connection or moment; the replay writes its own or leaves them out.
 _NOT_KEPT: Final = frozenset({"content-length", "date"})
-# Asked again more often than was heard, these calls get the last answer again.
+# For these calls, requests beyond the recorded ones get the last answer again.
 _ASKED_AGAIN: Final = frozenset({Route.JOB, Route.ME, Route.PROJECTS, Route.OTHER})
 _SEVERAL_METHODS: Final = frozenset({Route.PROJECTS, Route.OTHER})
 _LENGTH: Final = re.compile(r"[0-9]{1,12}")
@@ -60,23 +57,23 @@ _DEEPEST: Final = 50
 
 @define
 class RecordedExchange:
-    """One exchange: the request, and what came back how soon."""
+    """One exchange: the request, and the answer with its timing."""
 
     request: Request
     attempt: int
     """Which request of its route and job, from 1."""
     head: Head | None = None
-    """None when the client left before there was any."""
+    """None if the client left before it came."""
     early: list[int] = field(factory=list[int])
-    """The statuses of the heads that came before it."""
+    """The statuses of the informational heads."""
     late: float = 0.0
     """Seconds from the request to the head."""
     body: bytes | None = None
-    """The body when it came whole."""
+    """The body, if it was passed on whole."""
     frames: list[Frame] = field(factory=list[Frame])
-    """Else its frames, or its pieces, each with the seconds since the one before."""
+    """Else its frames or pieces, each with the seconds since the one before."""
     end: Ending | None = None
-    """How the backend ended it; None when nobody stayed to see."""
+    """How the backend ended it; None if the client left first."""
     silence: float = 0.0
     """Seconds from the last frame to the end."""
 
@@ -86,10 +83,10 @@ class RecordedExchange:
         return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
-def transcribed(heard: Sequence[RecordedExchange]) -> Scenario:
-    """Write everything down."""
-    last = {_call(each.request): each for each in heard}
-    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in heard)
+def transcribed(exchanges: Sequence[RecordedExchange]) -> Scenario:
+    """Return a scenario that replays the exchanges."""
+    last = {_call(each.request): each for each in exchanges}
+    rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in exchanges)
     pauses = [rule.delay for rule in rules]
     pauses += [rule.stall.seconds for rule in rules if rule.stall is not None]
     pauses += [frame.delay for rule in rules for frame in rule.frames or ()]
@@ -97,7 +94,7 @@ def transcribed(heard: Sequence[RecordedExchange]) -> Scenario:
         name="recorded",
         backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
         limits=Limits(stall_time=max([Limits().stall_time, *pauses])),
-        jobs=tuple(_jobs(heard)),
+        jobs=tuple(_jobs(exchanges)),
         rules=rules,
     )
 
@@ -106,9 +103,11 @@ def _call(request: Request) -> tuple[Route, str | None, str]:
     return request.route, request.job, request.method
 
 
-def _rule(heard: RecordedExchange, *, again: bool) -> Rule:
-    open_ended = again and heard.request.route in _ASKED_AGAIN and heard.request.method == "GET"
-    on, head = _select(heard, None if open_ended else heard.attempt), heard.head
+def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
+    open_ended = (
+        again and exchange.request.route in _ASKED_AGAIN and exchange.request.method == "GET"
+    )
+    on, head = _select(exchange, None if open_ended else exchange.attempt), exchange.head
     if head is None:
         return Rule(on=on, lose=Lost.REQUEST, end=Ending.HANG)
     reason = _text(head.reason)
@@ -117,19 +116,19 @@ def _rule(heard: RecordedExchange, *, again: bool) -> Rule:
         status=head.status,
         reason=None if reason in {"", phrase_of(head.status)} else reason,
         headers=_headers(head) or None,
-        early=tuple(heard.early[:_MOST_EARLY]),
-        content_length=_unsent_length(heard, head),
-        delay=_paced(heard.late),
+        early=tuple(exchange.early[:_MOST_EARLY]),
+        content_length=_unsent_length(exchange, head),
+        delay=_paced(exchange.late),
     )
-    if heard.body is not None:
-        return _with_body(rule, redacted_answer(heard.body, kind_of_answer(head)))
-    stream = heard.is_event_stream
-    pieces = [_hidden(frame) for frame in heard.frames] if stream else joined(heard)
-    return _with_frames(rule, pieces, heard)
+    if exchange.body is not None:
+        return _with_body(rule, redacted_answer(exchange.body, kind_of_answer(head)))
+    stream = exchange.is_event_stream
+    pieces = [_hidden(frame) for frame in exchange.frames] if stream else joined(exchange)
+    return _with_frames(rule, pieces, exchange)
 
 
 def kind_of_answer(head: Head) -> str:
-    """Return the Content-Type of an answer, empty if it has none."""
+    """Return the Content-Type of an answer, or an empty string."""
     return next((value for name, value in head.headers if name.lower() == "content-type"), "")
 
 
@@ -137,12 +136,12 @@ def _hidden(frame: Frame) -> Frame:
     return evolve(frame, raw=redacted_frame(frame.raw))
 
 
-def _select(heard: RecordedExchange, last: int | None) -> Select:
-    request = heard.request
+def _select(exchange: RecordedExchange, last: int | None) -> Select:
+    request = exchange.request
     return Select(
         route=request.route,
         job=request.job and redacted_text(request.job),
-        attempt=Span(heard.attempt, last),
+        attempt=Span(exchange.attempt, last),
         method=request.method if request.route in _SEVERAL_METHODS else None,
         header=_cursor(request) if request.route is Route.STREAM else None,
     )
@@ -155,7 +154,7 @@ def _cursor(request: Request) -> Mapping[str, str] | None:
 
 
 def kept_fields(head: Head) -> list[tuple[str, str]]:
-    """Return the header fields that are written down, without secrets, in their order."""
+    """Return the header fields to record, without secrets, in their order."""
     return [
         (name, _without_value(value) if name.lower() == _COOKIE else redacted_value(name, value))
         for name, value in head.headers
@@ -164,7 +163,7 @@ def kept_fields(head: Head) -> list[tuple[str, str]]:
 
 
 def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
-    """Return the header fields to send again, repeated ones as often as they came."""
+    """Return the header fields to replay, including repeated ones."""
     names: dict[str, str] = {}
     values: dict[str, list[str]] = {}
     for name, value in kept_fields(head):
@@ -177,16 +176,16 @@ def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     }
 
 
-def _unsent_length(heard: RecordedExchange, head: Head) -> tuple[int, ...]:
-    """Return the length that a head tells of a body which is not sent (RFC 9110, 8.6)."""
-    if heard.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
+def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
+    """Return the Content-Length of a head without a body, for HEAD and 304 (RFC 9110, 8.6)."""
+    if exchange.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
     lengths = [value for name, value in head.headers if name.lower() == "content-length"]
     return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
 
 
 def _without_value(cookie: str) -> str:
-    """Return a Set-Cookie field without its secret: the name and the attributes of RFC 6265, 5.2."""
+    """Return a Set-Cookie value without its secret: only the name and known attributes."""
     pair, *attributes = cookie.split(";")
     name, assigns, _ = pair.partition("=")
     kept = [each for each in attributes if each.partition("=")[0].strip().lower() in _COOKIE_WORDS]
@@ -199,27 +198,29 @@ def _with_body(rule: Rule, body: bytes) -> Rule:
     return evolve(rule, body_hex=body)
 
 
-def joined(heard: RecordedExchange) -> list[Frame]:
-    """Return the pieces of a body, in one piece if they hold a secret, which can lie across two."""
-    whole = b"".join(frame.raw for frame in heard.frames)
-    shown = whole if heard.head is None else redacted_answer(whole, kind_of_answer(heard.head))
+def joined(exchange: RecordedExchange) -> list[Frame]:
+    """Return the pieces of a body, joined if they contain a secret, which may span two pieces."""
+    whole = b"".join(frame.raw for frame in exchange.frames)
+    shown = (
+        whole if exchange.head is None else redacted_answer(whole, kind_of_answer(exchange.head))
+    )
     if shown == whole:
-        return heard.frames
-    return [Frame(shown, delay=sum(frame.delay for frame in heard.frames))]
+        return exchange.frames
+    return [Frame(shown, delay=sum(frame.delay for frame in exchange.frames))]
 
 
 def _is_typed(rule: Rule) -> bool:
     return any(name.lower() == "content-type" for name in rule.headers or {})
 
 
-def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: RecordedExchange) -> Rule:
-    end = heard.end or Ending.HANG
+def _with_frames(rule: Rule, pieces: Sequence[Frame], exchange: RecordedExchange) -> Rule:
+    end = exchange.end or Ending.HANG
     if not _is_typed(rule):
-        # Frames bring a Content-Type with them; for what has none the pace of its pieces is lost.
+        # Frames would add a Content-Type, so a body without one is sent whole and loses its pace.
         whole = b"".join(frame.raw for frame in pieces)
         return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
-    silence = _paced(heard.silence)
+    silence = _paced(exchange.silence)
     if silence:
         after = After(frames=len(frames))
         return evolve(rule, frames=frames, after=after, stall=Stall(seconds=silence), end=end)
@@ -227,7 +228,7 @@ def _with_frames(rule: Rule, pieces: Sequence[Frame], heard: RecordedExchange) -
 
 
 def _scripted(frame: Frame) -> ScriptedFrame:
-    """Write a frame in the most readable form that is these very bytes."""
+    """Write a frame in the most readable form that renders to exactly these bytes."""
     raw, delay = frame.raw, _paced(frame.delay)
     if not _is_text(raw):
         return ScriptedFrame(bytes_hex=raw, delay=delay)
@@ -240,7 +241,7 @@ def _scripted(frame: Frame) -> ScriptedFrame:
 
 
 def _table_in(data: str) -> Mapping[str, object] | None:
-    """Read JSON that TOML can hold too and people can read: no null, no lone surrogate, flat."""
+    """Read a JSON object that can be written readably in TOML: no null, no lone surrogate, flat."""
     if _NOT_IN_TOML.search(data) or data.count("{") + data.count("[") > _DEEPEST:
         return None
     value = json_of(data.encode())
@@ -251,13 +252,13 @@ def _rendered(form: ScriptedFrame) -> bytes | None:
     try:
         return render(form).raw
     except ValueError:
-        return None  # an id or an event that only raw text can hold
+        return None  # an id or an event that can only be written as raw text
 
 
-def _jobs(heard: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
-    """Merge the openings of every job into its log of events."""
+def _jobs(exchanges: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
+    """Merge the streams of every job into its log of events."""
     logs: dict[str, _Log] = {}
-    for each in heard:
+    for each in exchanges:
         job = each.request.job
         if each.request.route is Route.STREAM and job and each.is_event_stream:
             logs.setdefault(redacted_text(job), _Log()).merge(each)
@@ -269,18 +270,18 @@ def _jobs(heard: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
 
 @define
 class _Log:
-    """The events of one job, each once, in the order in which they were first heard."""
+    """The events of one job, each once, in the order in which they first came."""
 
     frames: list[Frame] = field(factory=list[Frame])
     _ids: set[str] = field(factory=set[str])
 
-    def merge(self, heard: RecordedExchange) -> None:
-        """Add what an opening brought that no opening before it did.
+    def merge(self, exchange: RecordedExchange) -> None:
+        """Add the events of a stream that no earlier stream had.
 
-        What has no id is an event of its own behind the newest one; before that it is an echo.
+        A frame without an id is new if it comes after the newest event, else it is a repetition.
         """
-        newest = not self.frames or self._goes_on(heard.request.header("last-event-id"))
-        for frame in heard.frames:
+        newest = not self.frames or self._goes_on(exchange.request.header("last-event-id"))
+        for frame in exchange.frames:
             if frame.id is None:
                 if newest:
                     self.frames.append(frame)
@@ -307,7 +308,7 @@ def _is_text(raw: bytes) -> bool:
 
 
 def _text(wire: str) -> str:
-    """Read a header's text as UTF-8, which is how a scenario's text is sent."""
+    """Decode header text as UTF-8, because the text of a scenario is sent as UTF-8."""
     raw = wire.encode("latin-1")
     return raw.decode() if _is_text(raw) else wire
 

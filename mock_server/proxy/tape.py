@@ -1,9 +1,9 @@
-"""A recording while it goes on: one line of JSON for everything heard, in `NAME.toml.partial`.
+"""Save a recording while it is made, one line of JSON at a time, in `NAME.toml.partial`.
 
-When `record` ends, the scenario is written and the partial file goes. When it is killed, the
-partial file is what `arkor-mock recover` makes the scenario of. It holds no secret: what is written
-down is what the scenario would say. Of a body that is no event stream a secret may lie across two
-pieces, so its pieces are written when it has ended.
+When `record` ends, it writes the scenario and removes the partial file. If it is killed,
+`arkor-mock recover` makes the scenario from the partial file. Like the scenario, the partial file
+contains no secrets. In a body that is not an event stream, a secret may span two pieces, so the
+pieces are written only when the body has ended.
 """
 
 import json
@@ -43,11 +43,11 @@ _MOST: Final = 1 << 34
 
 
 class TapeError(Exception):
-    """A recording cannot begin, or cannot be recovered; the message names the file."""
+    """A recording cannot be started, saved or recovered; the message names the file."""
 
 
 def partial_of(out: Path) -> Path:
-    """Return where the unfinished recording of a file is."""
+    """Return the path of the partial file for a recording."""
     return out.with_name(out.name + _SUFFIX)
 
 
@@ -62,12 +62,12 @@ class Tape(Listener):
 
     @classmethod
     def begin(cls, out: Path) -> "Tape":
-        """Make the partial file beside its target; raises TapeError."""
+        """Create the partial file next to its target; raises TapeError."""
         partial = partial_of(out)
         try:
             odd = kind_of_file(out)
             if odd is not None:
-                raise TapeError(f"{out}: {odd}; name a file, new or to be replaced")
+                raise TapeError(f"{out}: {odd}; name a new or a regular file")
             file = AppendOnly.create(partial)
         except FileExistsError:
             raise TapeError(_unfinished(out, partial)) from None
@@ -77,73 +77,73 @@ class Tape(Listener):
         tape._add({"arkor_recording": _VERSION})
         return tape
 
-    def asked(self, heard: RecordedExchange) -> None:
-        """Write down that a request came; what is heard of it next belongs to it."""
+    def asked(self, exchange: RecordedExchange) -> None:
+        """Write the request, which begins an exchange."""
         self._asked += 1
-        self._numbers[id(heard)] = self._asked
-        request = heard.request
+        self._numbers[id(exchange)] = self._asked
+        request = exchange.request
         cursor = request.header("last-event-id")
         asked = {
             "method": request.method,
             "route": request.route.value,
             "job": request.job and redacted_text(request.job),
-            "attempt": heard.attempt,
+            "attempt": exchange.attempt,
             "last_event_id": cursor and redacted_text(cursor),
         }
-        self._note(heard, {"asked": asked})
+        self._note(exchange, {"asked": asked})
 
-    def early(self, heard: RecordedExchange, status: int) -> None:
-        """Write down a head that came before the answer's."""
-        self._note(heard, {"early": status})
+    def early(self, exchange: RecordedExchange, status: int) -> None:
+        """Write the status of an informational head."""
+        self._note(exchange, {"early": status})
 
-    def head(self, heard: RecordedExchange) -> None:
-        """Write down the head of the answer, and its body if that came with it."""
-        head = heard.head
+    def head(self, exchange: RecordedExchange) -> None:
+        """Write the head of the answer, and its body if it was passed on whole."""
+        head = exchange.head
         if head is None:
             return
         pairs = [list(pair) for pair in kept_fields(head)]
         said: dict[str, object] = {"status": head.status, "reason": head.reason, "fields": pairs}
         length = [value for name, value in head.headers if name.lower() == "content-length"]
-        entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": heard.late}
-        if heard.body is not None:
-            entry["body"] = _bytes_out(redacted_answer(heard.body, kind_of_answer(head)))
-        self._note(heard, entry)
+        entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": exchange.late}
+        if exchange.body is not None:
+            entry["body"] = _bytes_out(redacted_answer(exchange.body, kind_of_answer(head)))
+        self._note(exchange, entry)
 
-    def frame(self, heard: RecordedExchange, frame: Frame) -> None:
-        """Write down a frame of an event stream."""
-        if heard.is_event_stream:
-            self._piece(heard, evolve(frame, raw=redacted_frame(frame.raw)))
+    def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
+        """Write a frame of an event stream; pieces of other bodies are written at their end."""
+        if exchange.is_event_stream:
+            self._piece(exchange, evolve(frame, raw=redacted_frame(frame.raw)))
 
-    def _piece(self, heard: RecordedExchange, frame: Frame) -> None:
-        self._note(heard, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
+    def _piece(self, exchange: RecordedExchange, frame: Frame) -> None:
+        self._note(exchange, {"frame": _bytes_out(frame.raw), "id": frame.id, "delay": frame.delay})
 
-    def ended(self, heard: RecordedExchange) -> None:
-        """Write down how the body ended, or that the client left before it did."""
-        if not heard.is_event_stream:
-            for piece in joined(heard):
-                self._piece(heard, piece)
-        end = None if heard.end is None else heard.end.value
-        self._note(heard, {"end": end, "silence": heard.silence})
+    def ended(self, exchange: RecordedExchange) -> None:
+        """Write how the body ended, or that the client left before it."""
+        if not exchange.is_event_stream:
+            for piece in joined(exchange):
+                self._piece(exchange, piece)
+        end = None if exchange.end is None else exchange.end.value
+        self._note(exchange, {"end": end, "silence": exchange.silence})
 
-    def dropped(self, heard: RecordedExchange) -> None:
-        """Write down that an exchange is no part of the recording after all."""
-        self._note(heard, {"dropped": True})
-        del self._numbers[id(heard)]
+    def dropped(self, exchange: RecordedExchange) -> None:
+        """Write that an exchange is not part of the recording."""
+        self._note(exchange, {"dropped": True})
+        del self._numbers[id(exchange)]
 
-    def _note(self, heard: RecordedExchange, entry: Mapping[str, object]) -> None:
-        self._add({"n": self._numbers[id(heard)], **entry})
+    def _note(self, exchange: RecordedExchange, entry: Mapping[str, object]) -> None:
+        self._add({"n": self._numbers[id(exchange)], **entry})
 
     def _add(self, entry: Mapping[str, object]) -> None:
         self._file.add(json.dumps(entry).encode() + b"\n")
 
     def discard(self) -> None:
-        """Remove the partial file: there is nothing to keep."""
+        """Remove the partial file of an empty recording."""
         self._file.close(remove=True)
 
     def finish(self, text: str) -> None:
-        """Put the scenario in place of the partial file.
+        """Write the scenario and remove the partial file.
 
-        Raises TapeError when it cannot be written; the message says where everything is then.
+        Raises TapeError if it cannot be written; the message says where the recording is instead.
         """
         try:
             write_whole(self.out, text)
@@ -156,22 +156,22 @@ class Tape(Listener):
     def _rescue(self, text: str, why: str, *, whole: bool) -> str:
         if whole:
             return (
-                f"{self.out}: {why}; everything is in {self._file.path}: "
-                f"`arkor-mock recover {self.out}` writes the scenario when there is room"
+                f"{self.out}: {why}; the recording is in {self._file.path}; make room and run "
+                f"`arkor-mock recover {self.out}`"
             )
         try:
             elsewhere = rescue_file(self.out, text)
         except OSError as error:
             return (
                 f"{self.out}: {why}; in the directory for temporary files: {reason_of(error)}; "
-                f"only what is in {self._file.path} is left: `arkor-mock recover {self.out}`"
+                f"only {self._file.path} is left; run `arkor-mock recover {self.out}`"
             )
         self._file.path.unlink(missing_ok=True)
         return f"{self.out}: {why}; the recording is in {elsewhere} instead"
 
 
 def rescue_file(out: Path, text: str) -> Path:
-    """Write a recording that has no room at its place among the temporary files; raises OSError."""
+    """Write a recording to a temporary directory because its target is full; raises OSError."""
     directory = Path(tempfile.mkdtemp(prefix="arkor-recording-"))
     try:
         write_whole(directory / out.name, text)
@@ -184,31 +184,31 @@ def rescue_file(out: Path, text: str) -> Path:
 def _unfinished(out: Path, partial: Path) -> str:
     try:
         if (odd := kind_of_file(partial)) is not None:
-            return f"{partial}: {odd}, where the recording has to be; remove it"
+            return f"{partial}: {odd}, but the recording needs this path; remove it"
         busy = is_locked(partial)
     except OSError as error:
         return f"{partial}: {reason_of(error)}"
     if busy:
-        return f"{out}: another `arkor-mock record` is writing it"
+        return f"{out}: another `arkor-mock record` is writing it; name another file"
     return (
-        f"{partial}: is the recording of a run that did not end; `arkor-mock recover {out}` makes "
-        "a scenario of it, or remove it"
+        f"{partial}: is left from a recording that was killed; run `arkor-mock recover {out}`, or "
+        "remove it"
     )
 
 
 @frozen
 class FoundTape:
-    """An unfinished recording: where it was to go, where it is, what was heard."""
+    """An unfinished recording: its target, its partial file, its exchanges."""
 
     out: Path
     partial: Path
     heard: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
-        """Put the scenario in place of the partial file; raises TapeError, and then that stays."""
+        """Write the scenario, then remove the partial file; raises TapeError and keeps it."""
         try:
             if (odd := kind_of_file(self.out)) is not None:
-                raise TapeError(f"{self.out}: {odd}; name a file, new or to be replaced")
+                raise TapeError(f"{self.out}: {odd}; remove it, and try again")
             write_whole(self.out, text)
             self.partial.unlink()
         except OSError as error:
@@ -216,24 +216,24 @@ class FoundTape:
 
 
 def read_tape(given: Path) -> FoundTape:
-    """Read an unfinished recording, named by its own path or by its target's.
+    """Read an unfinished recording, given the path of the partial file or of its target.
 
-    A last line that is cut off is left out, and said. Raises TapeError.
+    Leaves out a last line that is cut off, and reports it on stderr. Raises TapeError.
     """
     partial = given if given.name.endswith(_SUFFIX) else partial_of(given)
     out = partial.with_name(partial.name.removesuffix(_SUFFIX))
     if out.suffix != ".toml":
-        raise TapeError(f"{given}: name the .toml file that was being recorded")
+        raise TapeError(f"{given}: is not a .toml file; name the file that was being recorded")
     try:
         odd = kind_of_file(partial)
         busy = odd is None and is_locked(partial)
         lines = [] if odd or busy else read_regular(partial, _MOST).split(b"\n")
     except FileNotFoundError:
-        raise TapeError(f"{partial}: is not there; nothing is left to recover") from None
+        raise TapeError(f"{partial}: does not exist; there is nothing to recover") from None
     except OSError as error:
         raise TapeError(f"{partial}: {reason_of(error)}") from None
     if odd:
-        raise TapeError(f"{partial}: {odd}; an unfinished recording is a file")
+        raise TapeError(f"{partial}: {odd}; an unfinished recording is a regular file")
     if busy:
         raise TapeError(f"{partial}: is still being written; end that `record` first")
     return FoundTape(out, partial, list(_replayed(partial, lines)))
@@ -241,18 +241,18 @@ def read_tape(given: Path) -> FoundTape:
 
 def _replayed(partial: Path, lines: list[bytes]) -> Iterator[RecordedExchange]:
     if not is_table(first := _entry(lines[0])) or first.get("arkor_recording") != _VERSION:
-        raise TapeError(f"{partial}: is no unfinished recording of this version")
-    heard: dict[object, RecordedExchange] = {}
+        raise TapeError(f"{partial}: is not an unfinished recording of this version")
+    exchanges: dict[object, RecordedExchange] = {}
     for number, line in enumerate(lines[1:], 2):
         if not line and number == len(lines):
             break
         try:
-            _take(heard, _entry(line))
+            _take(exchanges, _entry(line))
         except (ScenarioError, ValueError, KeyError, TypeError):
             rest = "is cut off" if number == len(lines) else "is damaged; what follows it is lost"
             say(f"{partial}: line {number} {rest}")
             break
-    yield from heard.values()
+    yield from exchanges.values()
 
 
 def _entry(line: bytes) -> object:
@@ -263,17 +263,17 @@ def _entry(line: bytes) -> object:
     return found
 
 
-def _take(heard: dict[object, RecordedExchange], entry: object) -> None:
-    """Do to what was heard so far what one line says; raises KeyError, TypeError and ValueError for none."""
+def _take(exchanges: dict[object, RecordedExchange], entry: object) -> None:
+    """Apply one line to the exchanges so far; raises KeyError, TypeError or ValueError if damaged."""
     if not is_table(entry):
-        raise TypeError("no table")
+        raise TypeError("not an object")
     number = entry["n"]
     if is_table(asked := entry.get("asked")):
-        heard[number] = _heard(asked)
+        exchanges[number] = _exchange(asked)
         return
-    one = heard[number]
+    one = exchanges[number]
     if "dropped" in entry:
-        del heard[number]
+        del exchanges[number]
     elif "early" in entry:
         one.early.append(_integer(entry["early"]))
     elif is_table(head := entry.get("head")):
@@ -288,7 +288,7 @@ def _take(heard: dict[object, RecordedExchange], entry: object) -> None:
         one.silence = _seconds(entry["silence"])
 
 
-def _heard(asked: Mapping[str, object]) -> RecordedExchange:
+def _exchange(asked: Mapping[str, object]) -> RecordedExchange:
     cursor, job = asked["last_event_id"], asked["job"]
     request = Request(
         method=_text(asked["method"]),
@@ -314,25 +314,25 @@ def _head(head: Mapping[str, object]) -> Head:
 
 def _items(value: object) -> list[object]:
     if not is_array(value):
-        raise TypeError("no array")
+        raise TypeError("not an array")
     return list(value)
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
-        raise TypeError("no text")
+        raise TypeError("not a string")
     return value
 
 
 def _integer(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError("no whole number")
+        raise TypeError("not a whole number")
     return value
 
 
 def _seconds(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError("no number")
+        raise TypeError("not a number")
     return float(value)
 
 

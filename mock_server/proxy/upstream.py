@@ -1,4 +1,4 @@
-"""A real backend, asked over HTTP/1.1: where it is, one exchange with it, and how that can fail."""
+"""Ask a real backend over HTTP/1.1, one request per connection, and explain its failures."""
 
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -22,12 +22,12 @@ _BLOCK: Final = 65_536
 _HEAD_LIMIT: Final = 1 << 20
 _MOST_EARLY_HEADS: Final = 100
 _VERSION: Final = b"HTTP/"
-# The proxy writes these itself: it asks on a connection of its own, with the whole body at hand.
-_WRITTEN_ANEW: Final = frozenset({"host", "expect", "content-length"})
+# The proxy writes these itself: it has its own connection and the whole body.
+_WRITTEN_HERE: Final = frozenset({"host", "expect", "content-length"})
 
 
 class Failed(Exception):
-    """The upstream gave no answer."""
+    """The upstream sent no answer."""
 
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.why)
@@ -35,7 +35,7 @@ class Failed(Exception):
 
 
 def failure_of(error: Exception) -> Failure:
-    """Say in a word and a sentence what an error of a connection means."""
+    """Return the reason for an error of a connection, with a sentence that explains it."""
     causes = list(_causes(error))
     for kind, reason in _KINDS:
         for cause in causes:
@@ -44,7 +44,7 @@ def failure_of(error: Exception) -> Failure:
     return Failure(Reason.UNREACHABLE, _sentence(Reason.UNREACHABLE, causes[-1]))
 
 
-# The first that fits: ssl.SSLError, gaierror and ConnectionError are OSErrors as well.
+# The first match counts: an error may be an instance of several of these.
 _KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
     (ssl.SSLError, Reason.TLS),
     (gaierror, Reason.DNS),
@@ -60,7 +60,7 @@ _KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and what is under it: anyio wraps the errors of all addresses of a name."""
+    """Yield an error and its causes: anyio groups the errors of all addresses of a name."""
     yield error
     if _is_group(error):
         for inner in error.exceptions:
@@ -101,14 +101,14 @@ def _reason_of(error: BaseException) -> str:
 
 @frozen
 class Upstream:
-    """Where the real backend is; `verify` None trusts what the system trusts."""
+    """Where the real backend is; with `verify` None, the system's certificates are trusted."""
 
     parts: SplitResult
     verify: ssl.SSLContext | None = None
 
     @classmethod
     def at(cls, url: str, verify: ssl.SSLContext | None = None) -> "Upstream":
-        """Read a URL; raises ScenarioError when it is none that can be proxied."""
+        """Read a URL; raises ScenarioError if it cannot be proxied."""
         try:
             parts = urlsplit(url)
             right = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
@@ -117,16 +117,16 @@ class Upstream:
         except ValueError:
             parts, right = SplitResult("", "", "", "", ""), False
         if not right or parts.query or parts.fragment:
-            # A URL may hold a password, so it is not quoted.
+            # A URL may contain a password, so it is not quoted.
             raise ScenarioError(
-                "upstream: is no http:// or https:// URL of a backend, such as "
-                "https://api.example.com, without user, query and fragment"
+                "upstream: must be an http:// or https:// URL without user, query and fragment, "
+                "such as https://api.example.com"
             )
         return cls(parts, verify)
 
     @property
     def authority(self) -> str:
-        """Its host and port as a Host field has them, in ASCII."""
+        """Its host and port as in a Host field, in ASCII."""
         netloc = self.parts.netloc
         if netloc.isascii():
             return netloc
@@ -135,7 +135,7 @@ class Upstream:
 
     @property
     def is_secure(self) -> bool:
-        """Whether it speaks TLS."""
+        """Whether it uses TLS."""
         return self.parts.scheme == "https"
 
     async def connect(self) -> ByteStream:
@@ -161,7 +161,7 @@ class Upstream:
             await anyio.aclose_forcefully(plain)
             failure = failure_of(error)
             if failure.reason is not Reason.TLS:
-                failure = Failure(Reason.TLS, f"{failure.why}, amid the TLS handshake")
+                failure = Failure(Reason.TLS, f"{failure.why} during the TLS handshake")
             raise Failed(failure) from error
         except BaseException:
             with anyio.CancelScope(shield=True):
@@ -184,40 +184,40 @@ class UpstreamExchange:
     async def ask(
         self, request: Request, upstream: Upstream, early: Callable[[Head], Awaitable[None]]
     ) -> h11.Response:
-        """Send the request, return the head of the final answer; `early` gets those before it.
+        """Send the request, return the head of the final answer; `early` gets informational heads.
 
         Raises Failed.
         """
         await self._send(_rendered(self._http, request, upstream))
         for _ in range(_MOST_EARLY_HEADS + 1):
-            event = await self._heard()
+            event = await self._next_head()
             if isinstance(event, h11.Response):
                 return event
-            # The proxy has the whole request already: a 100 is for nobody (RFC 9110, 10.1.1).
+            # The upstream already has the whole request, so a 100 is dropped (RFC 9110, 10.1.1).
             if event.status_code != 100:  # noqa: PLR2004 -- Continue
                 await early(head_of(event))
         raise Failed(
-            Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads and still no answer")
+            Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads without an answer")
         )
 
-    async def _heard(self) -> h11.Response | h11.InformationalResponse:
+    async def _next_head(self) -> h11.Response | h11.InformationalResponse:
         try:
             event = await self.event()
             if not isinstance(event, h11.Response | h11.InformationalResponse):
-                raise h11.RemoteProtocolError("the connection ended before an answer")
+                raise h11.RemoteProtocolError("the connection ended before the answer")
         except (OSError, h11.ProtocolError) as error:
             raise Failed(self.failure(error)) from error
         return event
 
     def failure(self, error: Exception) -> Failure:
-        """Tell what an error of this exchange means."""
+        """Return the failure that an error of this exchange means."""
         looks_like_http = _VERSION.startswith(self._first) or self._first == _VERSION
         if isinstance(error, h11.ProtocolError) and self._ended and looks_like_http:
             return failure_of(anyio.EndOfStream())
         return failure_of(error)
 
     async def _send(self, data: bytes) -> None:
-        """Send the request; an upstream that refuses it before it has read it all is still heard."""
+        """Send the request; if the upstream closes first, still read its answer."""
         try:
             await self._stream.send(data)
         except (OSError, anyio.BrokenResourceError) as error:
@@ -227,13 +227,13 @@ class UpstreamExchange:
                 raise Failed(failure_of(error)) from error
 
     async def event(self) -> h11.Event:
-        """Return the next thing that the upstream says; raises h11.RemoteProtocolError, OSError."""
+        """Return the next event of the answer; raises h11.RemoteProtocolError and OSError."""
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._receive())
             elif isinstance(event, type):
-                raise h11.RemoteProtocolError("the upstream went on after its answer")
+                raise h11.RemoteProtocolError("the upstream sent more after its answer")
             else:
                 return event
 
@@ -249,12 +249,12 @@ class UpstreamExchange:
         return data
 
     async def aclose(self) -> None:
-        """End the connection at once."""
+        """Close the connection at once."""
         await anyio.aclose_forcefully(self._stream)
 
 
 def head_of(event: h11.Response | h11.InformationalResponse) -> Head:
-    """Return the head of an answer without what belongs to the connection."""
+    """Return the head of an answer without the fields that belong to the connection."""
     return Head(event.status_code, event.reason.decode("latin-1"), end_to_end(pairs_of(event)))
 
 
@@ -267,12 +267,12 @@ def _rendered(http: h11.Connection, request: Request, upstream: Upstream) -> byt
     headers = [
         (name.encode("latin-1"), value.encode("latin-1"))
         for name, value in end_to_end(request.headers)
-        if name not in _WRITTEN_ANEW
+        if name not in _WRITTEN_HERE
     ]
     headers = [(b"Host", upstream.authority.encode()), *headers]
     if request.body or request.method in {"POST", "PUT", "PATCH"}:
         headers.append((b"Content-Length", str(len(request.body)).encode()))
-    # `OPTIONS *` is about the server, not about a path of it (RFC 9112, 3.2.4).
+    # `OPTIONS *` is about the server, not about a path (RFC 9112, 3.2.4).
     prefix = "" if request.target == "*" else upstream.parts.path.rstrip("/")
     target = (prefix + request.target).encode("latin-1")
     out = http.send(h11.Request(method=request.method, target=target, headers=headers)) or b""

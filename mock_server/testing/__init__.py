@@ -1,1 +1,1 @@
-"""The mock for tests in Python: pytest fixtures, and a server in a thread."""
+"""The mock in Python tests: pytest fixtures, and a server in a thread."""

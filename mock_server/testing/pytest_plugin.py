@@ -1,4 +1,4 @@
-"""What the fixtures of `pytest_arkor_mock` do: scenarios of markers, strict ends, reports."""
+"""Serve a mock for the fixtures of `pytest_arkor_mock`, check it after the test, and report it."""
 
 import json
 from collections.abc import AsyncGenerator, Generator
@@ -33,27 +33,27 @@ class Mocks:
     def serve(
         self, request: pytest.FixtureRequest, portal: BlockingPortal
     ) -> Generator[SyncMock, None, None]:
-        """Serve what the marker of the test says, on a loop in another thread."""
+        """Serve the scenario of the test's marker, on an event loop in another thread."""
         with mock_in(portal, self._scenario_of(request)) as mock:
             self._served.append(mock)
             yield mock
 
     @asynccontextmanager
     async def aserve(self, request: pytest.FixtureRequest) -> AsyncGenerator[MockServer, None]:
-        """Serve what the marker of the test says, on the loop that is running."""
+        """Serve the scenario of the test's marker, on the running event loop."""
         async with MockServer(self._scenario_of(request)) as mock:
             self._served.append(mock)
             yield mock
 
     def settle(self, mock: SyncMock | MockServer, *, failed: bool) -> None:
-        """Fail a test that passed although a rule never acted, or a gate was never opened."""
+        """Fail a test that passed although a rule never fired or a gate was never opened."""
         if self._strict and not failed:
             idle = [*mock.verify.idle_rules(), *mock.verify.unopened_gates()]
             if idle:
-                pytest.fail("\n".join([*idle, "(strict=False allows it)"]), pytrace=False)
+                pytest.fail("\n".join([*idle, "(allow it with strict=False)"]), pytrace=False)
 
     def sections(self) -> list[tuple[str, str]]:
-        """Return the seed and the journal of every mock, for the report of a failure."""
+        """Return the seed and the journal of every mock, for the report of a failed test."""
         return [(f"arkor mock, seed {mock.scenario.seed}", _journal(mock)) for mock in self._served]
 
     def _scenario_of(self, request: pytest.FixtureRequest) -> Scenario:
@@ -84,10 +84,12 @@ def _line(record: Record) -> str:
 def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> Scenario:
     if len(given) == 1 and isinstance(given[0], str | Path):
         if words:
-            raise ScenarioError("a file and words exclude each other; write them into the file")
+            raise ScenarioError(
+                f"a file cannot be combined with {', '.join(words)}; write that into the file"
+            )
         return scenario_from_file(beside / given[0])
     if given and not all(is_table(each) for each in given):
-        raise ScenarioError("the arguments are one path, or rules as dicts")
+        raise ScenarioError("the arguments must be one path, or rules as dicts")
     if given:
         words = {**words, "rule": list(given)}
     return scenario_from_dict(words)

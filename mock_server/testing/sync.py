@@ -1,7 +1,4 @@
-"""The mock for tests that are not asynchronous: the same server in a thread of its own.
-
-It knows how a call gets to the server's event loop and back. It refuses to know anything else.
-"""
+"""The mock for synchronous tests: the same server on an event loop in another thread."""
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -29,11 +26,11 @@ class SyncGate:
     name: str
 
     def open(self) -> None:
-        """Let everyone who waits pass, and who comes later too."""
+        """Open the gate, as `Gate.open` does."""
         self._portal.call(self._server.gate(self.name).open)
 
     def shut(self) -> None:
-        """Close the gate for those who come later."""
+        """Close the gate for later streams."""
         self._portal.call(self._server.gate(self.name).shut)
 
 
@@ -46,12 +43,12 @@ class SyncMock:
 
     @property
     def base_url(self) -> str:
-        """Where clients find it."""
+        """The URL for clients."""
         return self._server.base_url
 
     @property
     def scenario(self) -> Scenario:
-        """What it serves."""
+        """The scenario that is loaded."""
         return self._server.scenario
 
     @property
@@ -61,7 +58,7 @@ class SyncMock:
 
     @property
     def addresses(self) -> Addresses:
-        """URLs that a live server cannot be."""
+        """URLs of servers that cannot be reached."""
         return self._server.addresses
 
     @property
@@ -71,33 +68,33 @@ class SyncMock:
 
     @property
     def on(self) -> On:
-        """Where rules written in Python begin."""
+        """Start a rule in Python, as in `mock.on.stream(attempt=1).status(503)`."""
         return On(lambda index, rule: self._portal.call(self._server.set_rule, index, rule))
 
     @property
     def verify(self) -> Verify:
-        """Verdicts on what came so far."""
+        """Checks of what the client did so far."""
         return self._server.verify
 
     @property
     def jobs(self) -> Mapping[str, Job]:
-        """Every job of the backend by its id; to be read, not to be driven."""
+        """Every job of the backend by its id; read them, but do not change them."""
         return self._server.jobs
 
     def job(self, **words: object) -> Job:
-        """Make a job that exists without a create, from the words of `[[job]]`."""
+        """Add a job without a create request, from the words of `[[job]]`."""
         return self._portal.call(self._server.add_job, JOB.read(words, "job"))
 
     def push(self, job_id: str, **frame: object) -> None:
-        """Append an event, in the words of a frame, to a job's log and its live streams."""
+        """Append an event, given in the words of a frame, to a job's log and its live streams."""
         self._portal.call(self._server.push, job_id, FRAME.read(frame, "event"))
 
     def gate(self, name: str) -> SyncGate:
-        """Return a gate that stalls wait at; it is closed until opened."""
+        """Return a gate by its name; it is closed until it is opened."""
         return SyncGate(self._portal, self._server, name)
 
     def end_connection(self, number: int, how: str = "rst") -> None:
-        """End a connection now; raises KeyError when it is not open."""
+        """End a connection now; raises KeyError if it is not open."""
         self._portal.call(self._server.end_connection, number, Ending(how))
 
     def wait_for(
@@ -135,7 +132,7 @@ class SyncMock:
 
 @contextmanager
 def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, None, None]:
-    """Run a server on a portal's event loop for the length of a `with`."""
+    """Run a server on the event loop of a portal for the length of a `with`."""
     server = MockServer(scenario)
     with portal.wrap_async_context_manager(server):
         yield SyncMock(portal, server)

@@ -1,4 +1,4 @@
-"""What the tests of the mock share: both event loops, and a client made of raw sockets."""
+"""Run the tests of the mock on both event loops."""
 
 import pytest
 

@@ -1,6 +1,6 @@
-"""The scenarios that every carrier must carry alike, and how a transcript is taken.
+"""Scenarios that every carrier must carry out in the same way, and how to take a transcript.
 
-Each is a list of rules in the words of a scenario; the job behind them emits six events.
+Each is a list of rules in the words of a scenario, for a job that emits six events.
 """
 
 import errno
@@ -19,7 +19,7 @@ STREAM: Final = {"route": "stream"}
 
 
 def on(**words: object) -> dict[str, object]:
-    """Select within the stream."""
+    """Return the `on` table for the stream."""
     return {**STREAM, **words}
 
 
@@ -100,11 +100,11 @@ JOB: Final = {"id": "j", "events": 6, "submitted": True}
 
 @frozen
 class Together:
-    """Scenarios made one, so that one process carries them: the rules of each are for its job."""
+    """Several scenarios in one, for one process; the rules of each are for its own job."""
 
     rules: Rules
     jobs: Mapping[str, str]
-    """The id of the job of each, by the name of the scenario."""
+    """The id of the job for each scenario, by the scenario's name."""
 
     @property
     def plans(self) -> list[Mapping[str, object]]:
@@ -113,7 +113,7 @@ class Together:
 
 
 def together(scenarios: Mapping[str, Rules]) -> Together:
-    """Make many scenarios one."""
+    """Combine several scenarios."""
     jobs = {name: f"j{n}" for n, name in enumerate(scenarios)}
     rules = [
         {**rule, "on": {**selection_of(rule), "job": jobs[name]}}
@@ -124,7 +124,7 @@ def together(scenarios: Mapping[str, Rules]) -> Together:
 
 
 def selection_of(rule: Mapping[str, object]) -> Mapping[str, object]:
-    """Return what a rule is about."""
+    """Return the `on` table of a rule."""
     found = rule["on"]
     assert is_table(found)
     return found
@@ -135,7 +135,7 @@ CUT: Final = "FIN without close_notify"
 
 
 async def transcript(port: int, job: str = "j") -> Answer:
-    """Open the stream once and return everything that a raw socket sees of it."""
+    """Open the stream once and return everything that a raw socket receives."""
     async with RawClient(port) as client:
         await client.send(
             request_bytes("GET", f"/v1/jobs/{job}/events/stream", {"Connection": "close"})
@@ -146,10 +146,10 @@ async def transcript(port: int, job: str = "j") -> Answer:
 
 
 def tls_transcript(port: int, context: ssl.SSLContext, job: str = "j") -> tuple[bytes, str]:
-    """Open the stream over TLS: everything that came, and how the kernel says that it ended.
+    """Open the stream over TLS; return everything that came, and how it ended for the kernel.
 
-    It blocks, on a raw socket with TLS in memory on it, so that a FIN without close_notify differs
-    from one with it.
+    Blocks. It uses TLS in memory over a raw socket, to tell a FIN with close_notify from one
+    without.
     """
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context.wrap_bio(incoming, outgoing, server_hostname="127.0.0.1")

@@ -1,6 +1,6 @@
-"""A client that pools: it believes the head of an answer and uses the connection again.
+"""A client that reuses connections, as the heads of the answers allow.
 
-h11 reads the answers, so nothing of the mock judges the mock.
+h11 reads the answers, so that the mock's own code does not check itself.
 """
 
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ class Pooled:
 
 @define
 class PoolingClient:
-    """One connection at a time; a new one only after an answer that announced the end of the old.
+    """Uses one connection until an answer announces its end.
 
-    Raises AssertionError or h11.RemoteProtocolError for an answer that ends in another way than
-    its head promised.
+    Raises AssertionError or h11.RemoteProtocolError for an answer that does not end as its head
+    promised.
     """
 
     port: int
@@ -51,7 +51,7 @@ class PoolingClient:
             await self._wire.__aexit__(kind, error, trace)
 
     async def ask(self, method: str, target: str, *, close: bool = False) -> Pooled:
-        """Send a request, read its answer, and hold the server to what the head said."""
+        """Send a request, read its answer, and check that the answer keeps the head's promise."""
         wire = self._wire = self._wire or await self._connect()
         body = _BODY if method == "POST" else b""
         headers = [("Host", "mock"), ("Authorization", "Bearer t")]
@@ -78,7 +78,7 @@ class PoolingClient:
             else:
                 assert isinstance(event, h11.InformationalResponse), event
         assert head is not None
-        # Its end was read as part of the answer only if nothing else told where the body ends.
+        # Only a body without a length and without chunks ends with the connection.
         trailing, ended = self._http.trailing_data
         kept = self._http.our_state is h11.DONE and not ended
         if kept:

@@ -1,7 +1,6 @@
-"""A client made of one raw socket, so that endings are seen as the kernel reports them.
+"""A client on a raw socket, which sees endings as the kernel reports them.
 
-It knows bytes and errno. It refuses to know HTTP beyond where a head ends, on purpose: a real HTTP
-stack would hide what is tested here.
+It knows hardly any HTTP, because a real HTTP client would hide what these tests check.
 """
 
 import errno
@@ -21,7 +20,7 @@ EOF = "FIN"
 
 @frozen
 class Answer:
-    """What came back: the head, the body as raw bytes, and how it ended (FIN or an errno name)."""
+    """An answer: its head, its raw body, and how it ended (FIN or the name of an errno)."""
 
     head: str
     body: bytes
@@ -42,7 +41,7 @@ class Answer:
 
     @property
     def json(self) -> Mapping[str, object]:
-        """The body as a JSON object; one in chunks must have come to its end."""
+        """The body as a JSON object; a chunked body must be complete."""
         body = self.body
         if self.header("Transfer-Encoding") == "chunked":
             assert body.endswith(b"\r\n0\r\n\r\n"), f"the last chunk is missing: {body!r}"
@@ -52,7 +51,7 @@ class Answer:
 
     @property
     def unchunked(self) -> bytes:
-        """The body without its chunks; what is left of a broken one is kept."""
+        """The body without chunk framing; a broken chunk is kept as it is."""
         found, rest = b"", self.body
         while rest:
             size, _, rest = rest.partition(b"\r\n")
@@ -125,11 +124,11 @@ class RawClient:
                 await anyio.wait_writable(self._socket)
 
     def half_close(self) -> None:
-        """Say that there is no more to come, and go on reading."""
+        """Send FIN, and go on reading."""
         self._socket.shutdown(socket.SHUT_WR)
 
     async def read(self) -> bytes:
-        """Return some bytes; b"" is FIN, an RST raises OSError."""
+        """Return some bytes; b"" after FIN. Raises OSError after an RST."""
         while True:
             try:
                 return self._socket.recv(65_536)
@@ -137,7 +136,7 @@ class RawClient:
                 await anyio.wait_readable(self._socket)
 
     async def read_until(self, mark: bytes) -> bytes:
-        """Read up to and with a mark; what comes after it is kept for the next read."""
+        """Read up to and including a mark; the rest is kept for the next read."""
         while mark not in self._buffer:
             data = await self.read()
             assert data, f"the connection ended before {mark!r}: {self._buffer!r}"
@@ -146,7 +145,7 @@ class RawClient:
         return found + mark
 
     async def read_to_end(self) -> tuple[bytes, str]:
-        """Read everything; returns it with FIN or the name of the errno."""
+        """Read everything; returns it and how it ended: FIN or the name of an errno."""
         found, self._buffer = self._buffer, b""
         while True:
             try:
@@ -164,7 +163,7 @@ class RawClient:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
     ) -> Answer:
-        """Send a request and read its whole answer, by its Content-Length or last chunk."""
+        """Send a request and read its answer, up to its Content-Length or last chunk."""
         await self.send(request_bytes(method, target, headers, body))
         return await self.answer()
 
@@ -185,7 +184,7 @@ class RawClient:
     async def ask_to_end(
         self, method: str, target: str, headers: Mapping[str, str] | None = None, body: bytes = b""
     ) -> Answer:
-        """Send a request and read until the connection ends, however it does."""
+        """Send a request and read until the connection ends in any way."""
         await self.send(request_bytes(method, target, headers, body))
         everything, ending = await self.read_to_end()
         head, mark, rest = everything.partition(b"\r\n\r\n")

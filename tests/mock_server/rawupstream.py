@@ -1,7 +1,4 @@
-"""An upstream made of one raw socket, that says exactly the bytes it is told to.
-
-It knows where a request's head ends. It refuses to know HTTP: what it says may be none.
-"""
+"""An upstream on a raw socket, which sends exactly the bytes that a test gives it."""
 
 import queue
 import socket
@@ -18,32 +15,32 @@ _RESET: Final = struct.pack("ii", 1, 0)
 
 @frozen
 class Said:
-    """What one connection is answered, piece by piece, and whether an RST ends it."""
+    """The answer on one connection, piece by piece, and whether it ends with an RST."""
 
     pieces: Sequence[bytes]
     reset: bool = False
     go_on: threading.Event | None = None
-    """What the last piece waits for."""
+    """An event that must be set before the last piece is sent."""
 
 
 @define(eq=False)
 class RawUpstream:
-    """Answers connections, one after the other, with what was put into the queue."""
+    """Answers one connection after another from a queue."""
 
     _listener: socket.socket
     heads: list[bytes] = field(factory=list[bytes], init=False)
-    """The head of every request that came."""
+    """The heads of all requests so far."""
     _answers: queue.SimpleQueue[Said] = field(factory=queue.SimpleQueue[Said], init=False)
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL where it listens."""
         return f"http://127.0.0.1:{self._listener.getsockname()[1]}"
 
     def say(
         self, *pieces: bytes, reset: bool = False, go_on: threading.Event | None = None
     ) -> None:
-        """Answer the next connection like this."""
+        """Queue the answer for one connection."""
         self._answers.put(Said(pieces, reset, go_on))
 
     def serve(self) -> None:
@@ -53,7 +50,7 @@ class RawUpstream:
                 accepted, _ = self._listener.accept()
             except OSError:
                 return
-            with accepted, suppress(ConnectionError):  # the proxy may be the one who leaves
+            with accepted, suppress(ConnectionError):  # the proxy may leave first
                 self._answer(accepted, self._answers.get())
 
     def _answer(self, accepted: socket.socket, said: Said) -> None:

@@ -1,4 +1,4 @@
-"""The process, driven from outside: its ready line, its end, its messages."""
+"""The `arkor-mock` process, run from outside: its ready line, its end, its messages."""
 
 import json
 import signal
@@ -57,7 +57,7 @@ def starts() -> Iterator["Starter"]:
 
 @define
 class Starter:
-    """Starts processes and remembers them."""
+    """Starts processes, and stops them after the test."""
 
     processes: list[subprocess.Popen[str]]
 
@@ -281,7 +281,7 @@ def test_record_says_how_much_it_wrote_and_where(starts: Starter, tmp_path: Path
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
-        (["proxy", "--upstream", "nowhere"], "is no http:// or https:// URL", 1),
+        (["proxy", "--upstream", "nowhere"], "must be an http:// or https:// URL", 1),
         (["record", "--upstream", "http://a", "--out", "x.json"], "must end in .toml", 2),
         (["record", "--upstream", "http://a", "--out", "/nowhere/x.toml"], "No such file", 2),
     ],

@@ -1,4 +1,4 @@
-"""The guide's code, run as it stands."""
+"""Run the code of the guide exactly as it is printed."""
 
 import http.client
 import json
@@ -82,14 +82,14 @@ PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 
 
 def command_of_the_guide(words: str) -> str:
-    """Return the one line of the guide that begins so."""
+    """Return the one line of the guide that begins like this."""
     (found,) = [line for line in COMMANDS if line.startswith(words)]
     return str(found)
 
 
 @contextmanager
 def running(line: str, upstream: str, home: Path) -> Generator[subprocess.Popen[str], None, None]:
-    """Run a line of the guide as a shell does, before an upstream of the loopback."""
+    """Run a line of the guide as a shell does, with an upstream on the loopback."""
     line = line.replace("https://api.example.com", upstream).replace(":8080", ":0")
     with subprocess.Popen(  # noqa: S602 -- a line of the guide
         f"exec {line}",
@@ -108,7 +108,7 @@ def running(line: str, upstream: str, home: Path) -> Generator[subprocess.Popen[
 
 
 def port_of(process: subprocess.Popen[str]) -> int:
-    """Read where it listens: from a ready line, or from what mitmdump says."""
+    """Read where it listens, from a ready line or from the output of mitmdump."""
     assert process.stdout is not None
     for line in process.stdout:
         if line.startswith("{"):
@@ -119,7 +119,7 @@ def port_of(process: subprocess.Popen[str]) -> int:
 
 
 def follow_once(port: int) -> tuple[int, bytes]:
-    """Open the stream of the first job; the status 0 stands for a connection that was cut."""
+    """Open the stream of the first job; returns status 0 for a connection that was cut."""
     client = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     try:
         client.request("GET", "/v1/jobs/job-1/events/stream", headers={"Authorization": "Bearer t"})

@@ -1,4 +1,4 @@
-"""Installing must never hurt: nothing is imported before it is used, and what is in the way is named."""
+"""The plugin imports nothing until it is used, and messages name what is missing or in the way."""
 
 import os
 import re
@@ -13,7 +13,7 @@ from arkor_entry import hiding
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
 OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
-# As on Windows: there is no fcntl. And whoever imports a package of the project is caught.
+# As on Windows, there is no fcntl. Importing a package of the project is an error.
 NO_FCNTL = """
 import sys
 sys.modules["fcntl"] = None
@@ -79,7 +79,7 @@ print(*sorted(set(sys.modules) - before))
 @pytest.mark.parametrize(
     ("first", "said"),
     [
-        (NO_FCNTL, "*the mock needs sockets as Linux has them, and cannot work on linux*"),
+        (NO_FCNTL, "*the mock needs Linux sockets and does not work on linux*"),
         (
             "import sys\nsys.modules['h11'] = None",
             "*h11 is not installed; pip install 'arkor-proto?mock?'*",
@@ -133,7 +133,7 @@ def test_a_file_of_the_users_that_hides_the_mock_is_named_by_the_fixture(
 
 
 def command(directory: Path, name: str, first: str = "") -> "subprocess.CompletedProcess[str]":
-    """Run the entry point of a command with a directory before everything else in the path."""
+    """Run the entry point of a command with a directory first in the path."""
     directory.joinpath("sitecustomize.py").write_text(first)
     plan = f"import sys, arkor_entry; sys.argv = ['x', '--version']; sys.exit(arkor_entry.{name}())"
     return subprocess.run(  # noqa: S603 -- our own program
@@ -179,7 +179,7 @@ def test_a_directory_without_an_init_hides_nothing(tmp_path: Path) -> None:
     [
         ("import sys; sys.modules['anyio'] = None", "anyio is not installed; pip install"),
         ("import sys; sys.modules['h11'] = None", "h11 is not installed; pip install"),
-        (NO_FCNTL, "the mock needs sockets as Linux has them"),
+        (NO_FCNTL, "the mock needs Linux sockets"),
     ],
 )
 @pytest.mark.parametrize("way", ["entry", "module"])

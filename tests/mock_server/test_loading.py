@@ -1,4 +1,4 @@
-"""Another scenario on the same port: nothing of the old one is left, and nothing is in the way."""
+"""Loading another scenario on the same port leaves nothing of the old one."""
 
 import anyio
 import pytest

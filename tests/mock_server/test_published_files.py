@@ -1,4 +1,4 @@
-"""Files that are generated from the code and committed: they must be what the code says now."""
+"""Committed files that are generated from the code must be up to date."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def test_a_published_file_is_what_the_code_says(name: str) -> None:
     expected = PUBLISHED[name]()
     found = (ROOT / name).read_text()
     assert found == expected, (
-        f"{name}: is stale; python -m mock_server.scenario.reference writes it anew"
+        f"{name}: is out of date; run python -m mock_server.scenario.reference"
     )
 
 

@@ -1,4 +1,4 @@
-"""No secret is written down: every place it can be in, under every spelling of its name."""
+"""No secret is recorded, wherever it is and however its name is spelled."""
 
 import json
 
@@ -295,7 +295,7 @@ def test_no_text_is_too_odd(text: str) -> None:
 )
 @pytest.mark.timeout(60)
 def test_hiding_takes_time_that_is_linear_in_the_text(unit: str) -> None:
-    text = "=:" + unit * (400_000 // len(unit))  # were it quadratic, this would take minutes
+    text = "=:" + unit * (400_000 // len(unit))  # with quadratic time, this would take minutes
     redacted_answer(text.encode())
     redacted_headers([("x", text)])
     redacted_body(text.encode(), "application/x-www-form-urlencoded")

@@ -1,4 +1,4 @@
-"""Cutting bytes into frames, for every chunking."""
+"""Bytes are cut into the same frames, however they are chunked."""
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -12,7 +12,7 @@ STREAMS = st.lists(
 ).map(b"".join)
 
 
-# A busy machine makes drawing slow, which says nothing about what is drawn.
+# On a busy machine, Hypothesis draws examples slowly; that is not a failure.
 PATIENT = settings(deadline=None, max_examples=300, suppress_health_check=[HealthCheck.too_slow])
 
 

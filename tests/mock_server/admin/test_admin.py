@@ -1,4 +1,4 @@
-"""The HTTP admin, driven as a foreign program would: over sockets only."""
+"""The HTTP admin, used only over sockets, as a program in another language would."""
 
 import json
 from collections.abc import AsyncGenerator, Mapping
@@ -17,7 +17,7 @@ TOKEN = "admin-token"
 
 
 class Driver:
-    """One foreign program that drives the admin."""
+    """A client of the admin."""
 
     def __init__(self, admin: AdminServer, client: RawClient) -> None:
         self._client = client
@@ -237,10 +237,10 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
 @pytest.mark.parametrize(
     ("headers", "status", "message"),
     [
-        ({"Authorization": ""}, 401, "the ready line has it"),
+        ({"Authorization": ""}, 401, "use the one in the ready line"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
-        ({"Host": "evil.example"}, 403, "is not this server's"),
-        ({"Origin": "http://evil.example"}, 403, "no page may drive the mock"),
+        ({"Host": "evil.example"}, 403, "is not a name of this server"),
+        ({"Origin": "http://evil.example"}, 403, "web pages may not use the admin"),
     ],
 )
 async def test_who_may_not_is_refused(headers: dict[str, str], status: int, message: str) -> None:
@@ -265,7 +265,7 @@ async def test_who_may_not_is_refused(headers: dict[str, str], status: int, mess
         ("POST", "/servers/1/connections/7/end", {"how": "x"}, 400, "rst"),
         ("POST", "/servers/1/verify", {"conduct": 1}, 400, "true or false"),
         ("POST", "/servers/1/verify", {"conduct": True, "profile": "x"}, 400, "the profiles are"),
-        ("GET", "/servers/1/journal?after=x", None, 400, "no whole number"),
+        ("GET", "/servers/1/journal?after=x", None, 400, "not a whole number"),
         ("GET", "/servers/1/journal?format=x", None, 400, "json or jsonl"),
         ("GET", "/servers/1/jobs", None, 404, "no route"),
     ],

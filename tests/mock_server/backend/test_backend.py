@@ -1,4 +1,4 @@
-"""The backend alone: requests in, answers out."""
+"""The backend without a server: requests in, answers out."""
 
 import json
 

@@ -1,6 +1,6 @@
-"""Cancels against the end of a job, at random moments: exactly one of them wins.
+"""Cancel a job near its end, at random moments: either the cancel or the end wins, never both.
 
-Seeded: the number of a failing test is the seed that repeats it.
+The number of a failing test is the seed that repeats it.
 """
 
 import random
@@ -21,7 +21,7 @@ TERMINAL = {"end": "cancelled", "training.completed": "completed"}
 
 
 def judge(answers: list[int], events: list[str], status: str) -> None:
-    """Say that the answers, the log and the status tell one story."""
+    """Check that the answers, the log and the status agree."""
     ends = [event for event in events if event in TERMINAL]
     assert len(ends) == 1
     assert events[-1] == ends[0]

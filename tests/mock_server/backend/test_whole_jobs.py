@@ -1,4 +1,4 @@
-"""Every job that the mock shows is whole, as the specification's section 5.12 shows it."""
+"""Every job that the mock returns is complete, as in section 5.12 of the specification."""
 
 import json
 import re
@@ -20,7 +20,7 @@ ENDED = {"completed", "failed", "cancelled"}
 
 
 def problems(job: object) -> list[str]:
-    """List what a client that checks jobs would refuse."""
+    """Check a job as a strict client does."""
     if not is_table(job):
         return [f"a job is an object, not {job!r}"]
     found = [f"{key} is {job.get(key)!r}" for key in NEEDED if not _text(job.get(key))]

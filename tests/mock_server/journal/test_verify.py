@@ -1,4 +1,4 @@
-"""Verdicts on clients, good and bad, driven over real sockets."""
+"""Checks of good and bad clients over real sockets."""
 
 from collections.abc import Mapping
 
@@ -84,8 +84,8 @@ async def test_the_right_cursor_makes_a_chain() -> None:
 @pytest.mark.parametrize(
     ("cursor", "message"),
     [
-        (None, "opening 2 came without Last-Event-ID, expected '2'"),
-        ("1", "opening 2 came with Last-Event-ID '1', expected '2'"),
+        (None, "open 2 came without Last-Event-ID, expected '2'"),
+        ("1", "open 2 came with Last-Event-ID '1', expected '2'"),
     ],
 )
 async def test_a_wrong_cursor_breaks_the_chain(cursor: str | None, message: str) -> None:
@@ -139,7 +139,7 @@ async def test_an_opening_after_the_end_is_bad_conduct_also_when_the_client_clos
             mock.verify.conduct()
         await mock.wait_for("stream", ended=True)
         await opening(mock.port, job, "4")
-        with pytest.raises(VerificationError, match="opening 2 came after the end of the job"):
+        with pytest.raises(VerificationError, match="open 2 came after the end of the job"):
             mock.verify.conduct()
 
 
@@ -218,7 +218,7 @@ async def test_a_second_create_needs_the_same_key(*, keys: tuple[str, str], good
         if good:
             mock.verify.conduct()
         else:
-            with pytest.raises(VerificationError, match="a job would be paid twice"):
+            with pytest.raises(VerificationError, match="the job would be paid for twice"):
                 mock.verify.conduct()
 
 
@@ -238,5 +238,5 @@ async def test_a_rule_that_never_acted_is_named_with_what_came() -> None:
         with pytest.raises(VerificationError) as caught:
             mock.verify.rules_fired()
     assert str(caught.value) == (
-        "rule 1 (third try): never acted; 1 requests of route stream came, it asks for attempt 3"
+        "rule 1 (third try): never fired; requests of route stream: 1; the rule needs attempt 3"
     )

@@ -1,7 +1,4 @@
-"""Starts mitmdump as its users do, waits until it listens, and ends it.
-
-It knows options and what mitmdump prints. It refuses to know what goes through it.
-"""
+"""Start mitmdump as users do, wait until it listens, and stop it."""
 
 import importlib.util
 import json
@@ -40,10 +37,10 @@ class Proxied:
     log: Path
     journal: Path
     authority: Path
-    """The certificate, as PEM, of the authority that it signs with under TLS."""
+    """The path of the authority's certificate, as PEM."""
 
     def records(self, kind: str) -> list[Mapping[str, object]]:
-        """Return what its journal says so far."""
+        """Return the records so far."""
         whole = self.journal.read_text().rpartition("\n")[0].splitlines()
         found: list[object] = [json.loads(line) for line in whole]
         return [record for record in found if is_table(record) and record["kind"] == kind]
@@ -51,12 +48,12 @@ class Proxied:
     async def record(self, kind: str) -> Mapping[str, object]:
         """Wait for the first record of a kind."""
         with anyio.fail_after(30):
-            while not (found := self.records(kind)):  # noqa: ASYNC110 -- a file tells nobody
+            while not (found := self.records(kind)):  # noqa: ASYNC110 -- a file has no events
                 await anyio.sleep(0.01)
         return found[0]
 
     async def logged(self, words: str) -> None:
-        """Wait until it has said this."""
+        """Wait until the log contains a text."""
         with anyio.fail_after(30):
             while words not in self.log.read_text():  # noqa: ASYNC110
                 await anyio.sleep(0.01)
@@ -79,11 +76,11 @@ class Mitmdump:
     )
 
     async def before(self, url: str, rules: Rules, **options: str) -> Proxied:
-        """Start one in front of a URL, with these rules; wait until it listens."""
+        """Start mitmdump in front of a URL, with these rules; wait until it listens."""
         return await self.start(f"reverse:{url}", rules, **options)
 
     async def start(self, mode: str, rules: Rules, **options: str) -> Proxied:
-        """Start one in a mode, with these rules; wait until it listens."""
+        """Start mitmdump in a mode, with these rules; wait until it listens."""
         home = self.directory / f"mitmdump-{len(self._processes)}"
         home.mkdir()
         scenario = home / "scenario.toml"
@@ -106,7 +103,7 @@ class Mitmdump:
         return Proxied(process.pid, port, log, journal, home / "conf" / "mitmproxy-ca-cert.pem")
 
     def end(self) -> None:
-        """End all of them."""
+        """Stop all of them."""
         for process in self._processes:
             process.terminate()
             process.wait(30)
@@ -152,6 +149,6 @@ class Behind:
 
 @contextmanager
 def before_a_raw_upstream(directory: Path, rules: Rules) -> Generator[Behind, None, None]:
-    """Run one with these rules in front of an upstream that says exactly what it is told to."""
+    """Run mitmdump with these rules in front of an upstream that sends exactly what it is given."""
     with raw_upstream() as raw, mitmdumps(directory) as runner:
         yield Behind(raw, anyio.run(runner.before, raw.url, rules).port)

@@ -1,4 +1,4 @@
-"""The mitmproxy addon carries what the mock carries, inside `mitmdump` as its users run it."""
+"""The mitmproxy addon carries out the same scenarios as the mock, inside `mitmdump`."""
 
 from pathlib import Path
 
@@ -43,7 +43,7 @@ async def test_every_rule_gives_the_transcript_of_the_mock(mitmdump: Mitmdump) -
     whole = {"seed": SEED, "rule": everything.rules, **backend}
     async with MockServer(scenario_from_dict(whole)) as mock:
         mocked = {name: await transcript(mock.port, job) for name, job in everything.jobs.items()}
-    del carried["nothing"], mocked["nothing"]  # there the head is mitmproxy's own
+    del carried["nothing"], mocked["nothing"]  # mitmproxy writes that head itself
     for name, expected in mocked.items():
         assert carried[name] == expected, f"{name}: {proxied.log.read_text()}"
 
@@ -61,7 +61,7 @@ def test_the_scenarios_use_every_word_that_the_addon_carries() -> None:
 @pytest.mark.parametrize(
     ("word", "choices"),
     [
-        ("end", {*Ending} - {Ending.HANG}),  # has a test of its own: the client has to leave
+        ("end", {*Ending} - {Ending.HANG}),  # has its own test, because the client has to leave
         ("corrupt", {*Damage}),
         ("line_ending", {*LineEnding}),
         ("slice", {*SliceAt, 7}),
@@ -119,7 +119,7 @@ async def test_a_hang_lasts_until_the_client_leaves(mitmdump: Mitmdump) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 async def test_it_runs_inside_a_process_too() -> None:
-    # The module imports mitmproxy, which is not installed everywhere.
+    # The module imports mitmproxy, which may not be installed.
     from mock_server.mitm.embedded import embedded  # noqa: PLC0415
 
     rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "rst"}

@@ -38,14 +38,14 @@ def stripping(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Behind]:
 
 
 def break_journal(proxied: Proxied) -> None:
-    """From now on every record fails to be written, in the midst of whatever the addon does."""
+    """Make writing the journal fail from now on, wherever the addon adds a record."""
     proxied.journal.unlink()
     proxied.journal.mkdir()
 
 
 @pytest.mark.parametrize(
     ("rules", "message"),
-    [([], "a frame could not be written down"), ([STRIP], "could not be carried to its end")],
+    [([], "the addon failed to record a frame"), ([STRIP], "the addon failed during an exchange")],
     ids=["observed", "taken over"],
 )
 async def test_an_exception_amid_a_stream_is_loud_and_eats_no_frame(
@@ -70,8 +70,8 @@ async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump
         answer = await follow(proxied.port, "j")
         assert upstream.journal == []
     assert answer.status == 502
-    assert answer.json == {"error": "the addon failed; its log says why"}
-    assert "a request could not be carried" in proxied.log.read_text()
+    assert answer.json == {"error": "the addon failed; see the log of mitmproxy"}
+    assert "the addon failed on a request" in proxied.log.read_text()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ async def test_an_upstream_that_is_away_is_a_502(mitmdump: Mitmdump) -> None:
 
 
 def ended(directory: Path, *arguments: str, **options: str) -> str:
-    """Run a mitmdump that must end by itself, with an exit code that says so; returns its words."""
+    """Run a mitmdump that must exit with an error; returns its output."""
     found = subprocess.run(  # noqa: S603 -- our own command
         [*command(directory, options), "--mode", "regular@127.0.0.1:0", *arguments],
         capture_output=True,
@@ -135,7 +135,7 @@ def test_a_scenario_that_it_cannot_carry_ends_it_with_the_file_and_the_rule(tmp_
 
 
 def test_no_scenario_at_all_ends_it(tmp_path: Path) -> None:
-    assert "arkor_scenario: none is given; --set arkor_scenario=file.toml" in ended(tmp_path)
+    assert "arkor_scenario: is missing; add --set arkor_scenario=file.toml" in ended(tmp_path)
 
 
 def test_a_journal_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
@@ -154,7 +154,7 @@ def test_a_busy_port_ends_it(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 def test_a_busy_port_is_told_to_whoever_embeds_it() -> None:
-    # The module imports mitmproxy, which is not installed everywhere.
+    # The module imports mitmproxy, which may not be installed.
     from mock_server.mitm.embedded import NotStarted, embedded  # noqa: PLC0415
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -1,4 +1,4 @@
-"""What the mitmproxy carrier cannot carry is refused by name, with the file and the rule."""
+"""A scenario that mitmproxy cannot carry out is refused; the message names the file and the rule."""
 
 from pathlib import Path
 
@@ -28,13 +28,13 @@ from mock_server.mitm.settings import read_scenario
             b'[[rule]]\nresume = "ignore"\n',
             "rule 1: 'resume' needs the backend capability; the mitmproxy carrier lacks it",
         ),
-        (b"[[rule]]\nslow_read = 9\n", "rule 1: 'slow_read' is beyond the mitmproxy carrier"),
-        (b'[[rule]]\nstall = {gate = "g"}\n', "rule 1: nobody can open the gate 'g'"),
+        (b"[[rule]]\nslow_read = 9\n", "rule 1: 'slow_read' does not work in mitmproxy"),
+        (b'[[rule]]\nstall = {gate = "g"}\n', "rule 1: the gate 'g' cannot be opened in mitmdump"),
         (
             b'[[rule]]\ninject = [{data = "d", gate = "g"}]\n',
-            "rule 1: nobody can open the gate 'g'",
+            "rule 1: the gate 'g' cannot be opened in mitmdump",
         ),
-        (b"[[job]]\nevents = 1\n", "job: the mitmproxy carrier has no jobs"),
+        (b"[[job]]\nevents = 1\n", "job: mitmproxy cannot add jobs"),
         (b"[[rule]\n", "TOML: "),
         (b'name = "\xff"\n', "byte 8 is not UTF-8"),
     ],

@@ -1,4 +1,4 @@
-"""The mitmproxy addon under TLS: mitmproxy terminates it, the rules act all the same."""
+"""The mitmproxy addon under TLS: mitmproxy terminates it, and the rules still work."""
 
 import socket
 import ssl
@@ -52,13 +52,13 @@ async def test_every_rule_gives_the_transcript_of_the_mock_under_tls_on_both_sid
         mocked = {
             name: await seen(mock.port, trusting, job) for name, job in everything.jobs.items()
         }
-    del carried["nothing"], mocked["nothing"]  # there the head is mitmproxy's own
+    del carried["nothing"], mocked["nothing"]  # mitmproxy writes that head itself
     for name, expected in mocked.items():
         assert carried[name] == expected, f"{name}: {proxied.log.read_text()}"
 
 
 def chatty_transcript(port: int, context: ssl.SSLContext) -> bytes:
-    """Ask for the stream and say more, record by record, while it comes."""
+    """Ask for the stream and send more TLS records while it comes."""
     target = "/v1/jobs/j/events/stream"
     with (
         socket.create_connection(("127.0.0.1", port), timeout=30) as raw,
@@ -146,9 +146,7 @@ async def test_over_http2_a_rule_that_would_act_is_refused_by_name(mitmdump: Mit
         context = ssl.create_default_context(cafile=proxied.authority)
         status = await anyio.to_thread.run_sync(status_over_http2, proxied.port, context)
     assert status == b"502"
-    await proxied.logged(
-        "a rule is about GET /v1/jobs/j/events/stream, but this client speaks HTTP/2"
-    )
+    await proxied.logged("a rule matches GET /v1/jobs/j/events/stream, but the client uses HTTP/2")
 
 
 async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mitmdump) -> None:

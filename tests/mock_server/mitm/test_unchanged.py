@@ -1,4 +1,4 @@
-"""The mitmproxy addon without rules: every byte of an answer passes, whatever its chunking."""
+"""The mitmproxy addon without rules passes on every byte of an answer, however it is chunked."""
 
 import socket
 import ssl
@@ -41,7 +41,7 @@ class Path:
     upstream: RawUpstream
     port: int
     context: ssl.SSLContext | None
-    """Under TLS, what trusts mitmproxy's authority."""
+    """The TLS context that trusts mitmproxy's authority; None for plain text."""
 
 
 @pytest.fixture(scope="module", params=["plain", "tls"])
@@ -56,7 +56,7 @@ def path(
 
 
 def framed(parts: Sequence[bytes], framing: str) -> tuple[bytes, bytes]:
-    """Return the header that tells the length of a body, and the body as it is sent."""
+    """Return the header field for the length of a body, and the body as it is sent."""
     body = b"".join(parts)
     match framing:
         case "length":
@@ -69,7 +69,7 @@ def framed(parts: Sequence[bytes], framing: str) -> tuple[bytes, bytes]:
 
 
 def cut(data: bytes, sizes: Sequence[int]) -> list[bytes]:
-    """Cut bytes into pieces of these sizes, and what is left."""
+    """Cut bytes into pieces of these sizes and a rest."""
     ends = [0, *accumulate(sizes), max(len(data), sum(sizes))]
     return [data[a:b] for a, b in pairwise(ends) if data[a:b]]
 

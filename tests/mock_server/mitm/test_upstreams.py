@@ -1,4 +1,4 @@
-"""The mitmproxy addon and the native proxy hand the same answers of a real upstream on alike."""
+"""The mitmproxy addon and the native proxy pass on the answers of an upstream in the same way."""
 
 from collections.abc import Iterator
 
@@ -162,7 +162,7 @@ async def test_what_belongs_to_one_connection_is_not_handed_on(
     head = everything.partition(b"\r\n\r\n")[0].decode().lower().split("\r\n")
     assert [line for line in head if line.startswith("link")] == ["link: <a>", "link: <b>"]
     assert "x-stays: 2" in head
-    if not rules:  # a rule puts its own there
+    if not rules:  # a rule sets its own
         assert not [line for line in head if line.startswith("x-odd")]
 
 

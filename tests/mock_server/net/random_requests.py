@@ -1,4 +1,4 @@
-"""Random requests, from a seed: odd in every part, and with a secret in every place for secrets."""
+"""Make random requests from a seed, with odd values anywhere and secrets wherever they can be."""
 
 import json
 import random
@@ -197,7 +197,7 @@ class RandomRequests:
         """Make one request to the admin, with its token."""
         rng = self.rng
         method, path, bodies = rng.choice(ADMIN)
-        if rng.random() < 0.1 and path != "/servers/1":  # without it there is nothing to ask
+        if rng.random() < 0.1 and path != "/servers/1":  # the admin refuses everything without it
             method = rng.choice(METHODS)
         body = self._body(bodies) if bodies else b""
         extra = [rng.choice(FIELDS[8:])] if rng.random() < 0.1 else []
@@ -266,7 +266,7 @@ class RandomRequests:
         return text.replace(b"null", b"9" * 5000) if kind > 0.98 else text
 
     def _changed(self, value: object) -> object:
-        """Put another value in the place of one, somewhere within."""
+        """Replace one value, somewhere inside."""
         rng = self.rng
         if is_table(value) and value and rng.random() < 0.8:
             key = rng.choice(list(value))

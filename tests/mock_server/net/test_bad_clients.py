@@ -1,4 +1,4 @@
-"""Clients that misbehave: each gets a clear answer, and the server goes on."""
+"""Clients that misbehave get a clear answer, and the server keeps running."""
 
 import anyio
 import pytest

@@ -1,4 +1,4 @@
-"""What peers send takes bounded memory, and what is long leaves others their turn."""
+"""Peers can use only a limited amount of memory, and long work does not block other clients."""
 
 import json
 import resource
@@ -98,7 +98,7 @@ async def test_long_names_are_cut_in_records_and_stay_different() -> None:
 
 
 async def first_answers(clients: list[RawClient], count: int) -> list[Answer]:
-    """Wait for so many answers, whichever clients get them."""
+    """Wait for `count` answers, from any of the clients."""
     found: list[Answer] = []
     async with anyio.create_task_group() as group:
 
@@ -208,7 +208,7 @@ async def test_requests_that_wait_for_records_do_not_keep_others_out() -> None:
             await Driver(admin, client).send("GET", "/servers/1/journal?wait=60000&after=999999")
         for answer in await first_answers(clients, 4):
             assert answer.status == 503
-            assert "ask later" in str(answer.json["error"])
+            assert "retry later" in str(answer.json["error"])
         async with RawClient(admin.port) as client:
             driver = Driver(admin, client)
             assert (await driver.ask("GET", "/health")).status == 200
@@ -216,7 +216,7 @@ async def test_requests_that_wait_for_records_do_not_keep_others_out() -> None:
 
 
 async def turns_of_others(port: int, work: Callable[[], Awaitable[object]]) -> int:
-    """Count the requests that another client gets answered while some work is done."""
+    """Count the requests of another client that are answered while some work is done."""
     turns = found = 0
 
     async def ask() -> None:
@@ -294,7 +294,7 @@ async def test_toml_is_read_beside_other_work_and_has_a_bound() -> None:
 
 @contextmanager
 def few_files(spare: int) -> Generator[None, None, None]:
-    """Let this process open `spare` more files than it has open."""
+    """Let this process open only `spare` more files."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with socket.socket() as probe:
         lowest_free = probe.fileno()
@@ -307,7 +307,7 @@ def few_files(spare: int) -> Generator[None, None, None]:
 
 async def test_connections_for_which_no_file_is_left_are_told_so_and_the_next_is_served() -> None:
     async with MockServer() as mock:
-        with few_files(100):  # the mock keeps 64 for itself; each connection takes two here
+        with few_files(100):  # the mock keeps 64 free; each connection takes two in this process
             async with AsyncExitStack() as stack:
                 clients = [await stack.enter_async_context(RawClient(mock.port)) for _ in range(25)]
                 statuses = [(await client.ask("GET", "/v1/jobs/none")).status for client in clients]
@@ -322,5 +322,8 @@ async def test_a_server_for_which_there_is_no_socket_is_refused_and_the_admin_go
         assert (await driver.ask("GET", "/health")).status == 200
         with few_files(0):
             refused = await driver.ask("POST", "/servers", {})
-        assert (refused.status, "no port for a server" in str(refused.json)) == (503, True)
+        assert (refused.status, "cannot open a port for a server" in str(refused.json)) == (
+            503,
+            True,
+        )
         assert (await driver.ask("POST", "/servers", {})).status == 201

@@ -1,4 +1,4 @@
-"""Requests of other processes, which find the port by chance: they must leave no trace."""
+"""Requests of other processes that reach the port by chance must not count."""
 
 from collections.abc import Callable
 
@@ -26,7 +26,7 @@ THEIRS = {"Authorization": "Bearer theirs-4567"}
 
 
 def is_mine(request: Request) -> bool:
-    """Claim what carries our token."""
+    """Claim the requests with our token."""
     return request.header("authorization") == MINE
 
 
@@ -120,7 +120,7 @@ async def test_a_connection_takes_its_number_as_it_is_accepted_claimed_or_not() 
     async with server(second) as mock:
         async with RawClient(mock.port) as client:
             assert (await client.ask("GET", "/v1/me", OURS)).status == 200
-            # A stranger's connection is the second: the rule is spent on it, not on our next one.
+            # The other process's connection is the second, so the rule fires on it and not on our next one.
             async with RawClient(mock.port) as stranger:
                 assert await stranger.read_to_end() == (b"", "FIN")
             assert (await client.ask("GET", "/v1/me", OURS)).status == 200

@@ -1,4 +1,4 @@
-"""The endings of a response, judged by what the kernel tells a raw socket."""
+"""The endings of a response, as the kernel reports them to a raw socket."""
 
 import errno
 

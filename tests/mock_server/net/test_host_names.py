@@ -1,5 +1,5 @@
 # ruff: noqa: S104 -- every address is bound on purpose, behind a token
-"""Which address is bound, how URLs show it, and which Host the admin takes."""
+"""Which address is bound, how URLs show it, and which Host the admin accepts."""
 
 import json
 import socket
@@ -154,10 +154,10 @@ def test_every_address_with_an_allow_list_is_usable_from_elsewhere() -> None:
         (["--token", "a b"], "--token: must be printable ASCII"),
         (["--token", "a\nb"], "--token: must be printable ASCII"),
         (["--token", "é" * 16], "--token: must be printable ASCII"),
-        (["--allow-host", "a/b"], "--allow-host 'a/b': is no host"),
-        (["--allow-host", ""], "--allow-host '': is no host"),
-        (["--allow-host", "http://a"], "is no host"),
-        (["--allow-host", "a:b"], "is no host"),
+        (["--allow-host", "a/b"], "--allow-host 'a/b': is not a host"),
+        (["--allow-host", ""], "--allow-host '': is not a host"),
+        (["--allow-host", "http://a"], "is not a host"),
+        (["--allow-host", "a:b"], "is not a host"),
         (["--port", "65536"], "65536 is no port"),
         (["--max-lifetime", "nan"], "more than 0 seconds"),
     ],

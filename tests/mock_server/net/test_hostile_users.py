@@ -1,4 +1,4 @@
-"""What a hostile user does: kills clients, ends the process under load, opens what is not there."""
+"""Hostile use: killed clients, a process that ends under load, requests for what does not exist."""
 
 import json
 import signal
@@ -41,7 +41,7 @@ time.sleep(600)
 
 @contextmanager
 def streams(port: int, count: int) -> Generator[list[socket.socket], None, None]:
-    """Open so many live streams and read what each has."""
+    """Open `count` live streams and read what each has."""
     with ExitStack() as stack:
         found: list[socket.socket] = []
         for _ in range(count):
@@ -56,7 +56,7 @@ def streams(port: int, count: int) -> Generator[list[socket.socket], None, None]
 
 
 def ending(client: socket.socket) -> str:
-    """Read to the end; say how it was."""
+    """Read to the end; return how it ended."""
     try:
         while client.recv(65_536):
             pass

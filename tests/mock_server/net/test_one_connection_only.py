@@ -1,4 +1,4 @@
-"""Whatever goes wrong in one connection ends that connection, and the server goes on."""
+"""An error in one connection ends only that connection, and the server keeps running."""
 
 import json
 import socket
@@ -115,7 +115,7 @@ async def test_no_member_of_a_body_has_a_type_that_ends_more_than_its_request(
 
 
 def variants(body: object, wrong: object) -> Generator[object, None, None]:
-    """Yield the body with each of its members replaced, and the value alone."""
+    """Yield the body with one member after another replaced, and then the value alone."""
     yield wrong
     if is_table(body):
         for key, value in body.items():
@@ -125,7 +125,7 @@ def variants(body: object, wrong: object) -> Generator[object, None, None]:
 
 @define
 class Broken:
-    """A backend with a bug: it raises when it is asked, or within its body."""
+    """A backend with a bug: it raises when it is asked, or during its body."""
 
     error: BaseException
     late: bool = False
@@ -149,7 +149,7 @@ class Broken:
         raise self.error
 
     async def aclose(self) -> None:
-        """Nothing to give back."""
+        """Do nothing."""
 
 
 BUGS: list[tuple[Exception, set[str]]] = [
@@ -213,7 +213,7 @@ async def test_a_bug_leaves_the_other_connections_alone() -> None:
 
 @contextmanager
 def closing_upstream(answer: bytes) -> Generator[int, None, None]:
-    """Listen, and close every connection after its first bytes and an answer to them."""
+    """Listen, and close every connection after its first bytes and one answer."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -248,7 +248,7 @@ async def test_an_upstream_that_closes_amid_the_tls_handshake_is_a_502(answer: b
 
 @asynccontextmanager
 async def bearing_up() -> AsyncGenerator[Driver, None]:
-    """Drive an admin, and demand that it still answers at the end and that nothing failed."""
+    """Drive an admin, and check that it still answers at the end and that nothing failed."""
     async with driven(scenario_from_dict({"job": [{"id": "j", "submitted": True}]})) as (driver, _):
         yield driver
         assert (await driver.ask("GET", "/health")).status == 200

@@ -94,7 +94,7 @@ async def play(
 ) -> None:
     async with carrier(name, rules) as server, PoolingClient(server.port) as client:
         ends = 0
-        # The last call finds out about the connection of the one before.
+        # The last call shows whether the connection of the one before was reused.
         for (method, target), close in [*calls, (("GET", "/v1/me"), False)]:
             with anyio.fail_after(10):
                 answer = await client.ask(method, target, close=close)

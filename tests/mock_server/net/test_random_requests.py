@@ -1,6 +1,6 @@
-"""Any number of random requests: the processes live, stay small, and write no secret down.
+"""Random requests: the processes keep running, stay small and do not record any secret.
 
-`ARKOR_RANDOM_REQUESTS=100000` says how many there are, `ARKOR_RANDOM_SEED=…` draws others.
+`ARKOR_RANDOM_REQUESTS=100000` sets how many are sent, `ARKOR_RANDOM_SEED=…` the seed.
 """
 
 import json
@@ -47,7 +47,7 @@ TELLING = {
 
 @pytest.fixture
 def seed() -> str:
-    """Give the seed; pytest shows what it prints when a test fails."""
+    """Return and print the seed, so that pytest shows it when a test fails."""
     found = os.environ.get("ARKOR_RANDOM_SEED", "1")
     print(f"ARKOR_RANDOM_SEED={found}")  # noqa: T201
     return found
@@ -55,14 +55,14 @@ def seed() -> str:
 
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> int:
-    """Give the number of requests."""
+    """Return the number of requests."""
     usual = "4000" if request.config.getoption("--thorough") else "1500"
     return int(os.environ.get("ARKOR_RANDOM_REQUESTS", usual))
 
 
 @define
 class Target:
-    """One process, and what it has answered."""
+    """One process, and its answers so far."""
 
     serving: Serving
     ready: Ready
@@ -71,7 +71,7 @@ class Target:
 
     @property
     def peak(self) -> int:
-        """The most memory that the process has had, in KiB."""
+        """The peak memory of the process, in KiB."""
         status = Path(f"/proc/{self.ready.pid}/status").read_text(encoding="ascii")
         return int(re.findall(r"VmHWM:\s*(\d+) kB", status)[0])
 
@@ -80,7 +80,7 @@ class Target:
         return self._without_secrets(data, self.heard(data))
 
     def heard(self, data: bytes) -> bytes:
-        """Do the same where the upstream tells secrets."""
+        """Do the same with the proxy, whose upstream sends secrets."""
         return self._talk(self.ready.base_url, data)
 
     def admin_asked(self, data: bytes) -> bytes:
@@ -105,7 +105,7 @@ class Target:
                     found += more
         except TimeoutError:
             pytest.fail(f"no end after {found[:300]!r} for {data[:3000]!r}")
-        except OSError as error:  # reset or refused: what a rule told the mock to do
+        except OSError as error:  # reset or refused by a rule
             self._count(type(error).__name__)
         self._count(found[9:12].decode("latin-1"))
         if b"this server failed" in found:
@@ -116,7 +116,7 @@ class Target:
         self.statuses[what] = self.statuses.get(what, 0) + 1
 
     def admin(self, method: str, path: str, body: bytes = b"") -> bytes:
-        """Send one right request to the admin."""
+        """Send one valid request to the admin."""
         host = f"127.0.0.1:{port_of(self.ready.admin_url)}"
         head = (
             f"{method} /__mock__/v1{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n"
@@ -125,11 +125,11 @@ class Target:
         return self.admin_asked(head.encode() + body)
 
     def reset(self) -> None:
-        """Put an empty scenario in force."""
+        """Load an empty scenario."""
         assert b"HTTP/1.1 200" in self.admin("PUT", "/servers/1/scenario", b"{}")
 
     def settle(self) -> None:
-        """Demand that it lives and has no bug to tell of, and search all that it has written."""
+        """Check that it runs and recorded no bug, and search everything it has written."""
         assert _HEALTHY in self.admin("GET", "/health")
         assert b'{"failures":[]}' in self.admin("GET", "/failures")
         journal = self.admin("GET", "/servers/1/journal")
@@ -165,7 +165,7 @@ def started(starts: Starter, *arguments: str) -> Target:
 
 
 def shown(target: Target, say: Callable[[bytes], bytes], data: bytes) -> None:
-    """Send one, and tell which it was if the process does not survive it."""
+    """Send one request, and name it if the process does not survive it."""
     say(data)
     if target.serving.process.poll() is not None:
         pytest.fail(f"the process died of {data[:3000]!r}")

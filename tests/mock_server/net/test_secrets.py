@@ -1,4 +1,4 @@
-"""No secret of a client or a user is quoted: in answers, the journal, the admin and reprs."""
+"""Secrets of clients and users never appear in answers, the journal, the admin or reprs."""
 
 import json
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Endings under TLS: the mock and the native proxy end alike, with and without close_notify."""
+"""The mock and the native proxy end TLS connections in the same way, with close_notify or without."""
 
 from collections.abc import Iterator
 
@@ -21,7 +21,7 @@ def tls() -> Iterator[TlsSettings]:
 
 
 async def seen(server: MockServer, tls: TlsSettings) -> tuple[bytes, str, str]:
-    """Return what came, how it ended for the client, and who closed in the server's eyes."""
+    """Return what came, how it ended for the client, and which side closed for the server."""
     context = tls.client_context()
     found, ending = await anyio.to_thread.run_sync(tls_transcript, server.port, context)
     closed = await server.wait_until(lambda record: isinstance(record, ConnectionClosed))

@@ -1,4 +1,4 @@
-"""The native proxy: the same transcript as the mock, nothing changed without rules, failures."""
+"""The native proxy gives the same transcripts as the mock, and changes nothing without rules."""
 
 import anyio
 import pytest
@@ -134,7 +134,7 @@ async def test_an_upstream_that_talks_garbage_is_a_502() -> None:
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "x", "http://a:99999", "http://u:p@a"])
 def test_what_is_no_upstream_is_refused(url: str) -> None:
-    with pytest.raises(ScenarioError, match="is no http:// or https:// URL"):
+    with pytest.raises(ScenarioError, match="must be an http:// or https:// URL"):
         Upstream.at(url)
 
 

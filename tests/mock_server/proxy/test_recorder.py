@@ -1,4 +1,4 @@
-"""What `record` writes down, replayed: the same bytes, heads and ends, and no secret."""
+"""A replay of a recording has the same bytes, heads and ends, and no secrets."""
 
 from collections.abc import Callable, Iterator
 from itertools import count
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Taped:
-    """A recording proxy before a mock that plays the real backend."""
+    """A recording proxy in front of a mock, which plays the real backend."""
 
     def __init__(self, clock: Callable[[], float] | None = None, **words: object) -> None:
         self.backend = MockServer(scenario_from_dict(words))
@@ -47,17 +47,17 @@ class Taped:
 
     @property
     def file(self) -> str:
-        """What `record` would write."""
+        """The text that `record` would write."""
         return scenario_to_toml(self.recording.scenario())
 
     @property
     def replay(self) -> MockServer:
-        """A server of what was recorded, read back from its file."""
+        """A server for the recorded scenario, read back from its file."""
         return MockServer(scenario_from_toml(self.file))
 
 
 def seen(answer: Answer) -> tuple[str, list[str], bytes, str | None]:
-    """Return what of an answer must be the same; the order of headers and chunks need not be."""
+    """Return the parts of an answer that must be the same; order of headers and chunks may differ."""
     line, *headers = answer.head.split("\r\n")
     body = answer.unchunked if answer.header("Transfer-Encoding") else answer.body
     return line, sorted(headers), body, answer.ending
@@ -157,7 +157,7 @@ async def test_an_answer_of_another_route_is_replayed(answer: dict[str, object])
 
 
 async def conversation(port: int) -> list[object]:
-    """Ask everything once: what a client says from its token to the end of a job."""
+    """Send every request of a client once, from its token to the end of a job."""
     async with RawClient(port) as client:
         answers = [
             await client.ask("POST", "/v1/auth/anonymous", body=b'{"kind":"cli"}'),
@@ -217,7 +217,7 @@ async def test_a_cursor_that_was_never_heard_is_gone(taped: Taped) -> None:
     async with taped.replay as replay:
         answer = await follow(replay.port, "job-1", "never")
     assert answer.status == 410
-    assert b"event id 'never' is not known here" in answer.body
+    assert b"unknown event id 'never'" in answer.body
 
 
 async def test_a_stream_opened_more_often_than_recorded_goes_on(taped: Taped) -> None:
@@ -339,7 +339,7 @@ async def test_a_request_that_was_left_unanswered_is_left_unanswered_again() -> 
 
 
 def ticking() -> Iterator[float]:
-    """Let every look at the clock be half a second after the one before."""
+    """Return a clock that advances half a second each time it is read."""
     return (n / 2 for n in count())
 
 

@@ -1,4 +1,4 @@
-"""A recording outlives what ends its process, a full disk, and odd places to be written to."""
+"""A recording survives a killed process, a full disk and bad target paths."""
 
 import json
 import os
@@ -40,7 +40,7 @@ def get(url: str) -> bytes:
 def recording(
     upstream: str, out: Path, limit: int | None = None
 ) -> Generator[tuple["subprocess.Popen[str]", str], None, None]:
-    """Run `record` in a process of its own, which may write files of `limit` bytes at most."""
+    """Run `record` in another process that can write files of at most `limit` bytes."""
 
     def restrict() -> None:
         if limit is not None:
@@ -93,7 +93,7 @@ def test_what_was_heard_before_a_kill_is_recovered(
     assert not out.exists()
     assert stat.S_IMODE(partial.stat().st_mode) == 0o600
     assert main(["record", "--upstream", "http://127.0.0.1:1", "--out", str(out)]) == 2
-    assert "did not end; `arkor-mock recover" in capsys.readouterr().err
+    assert "was killed; run `arkor-mock recover" in capsys.readouterr().err
     assert main(["recover", str(out)]) == 0
     assert "recorded 3 exchanges" in capsys.readouterr().err
     assert (partial.exists(), stat.S_IMODE(out.stat().st_mode)) == (False, 0o600)
@@ -140,7 +140,7 @@ async def test_what_is_recovered_is_what_would_have_been_written(
 
 
 def record_and_kill(out: Path, tail: bytes) -> None:
-    """Record one exchange, kill the recorder, and add `tail` to what it left behind."""
+    """Record one exchange, kill the recorder, and append `tail` to the partial file."""
     with mock_in_thread() as mock, recording(mock.base_url, out) as (process, url):
         get(url + "/v1/me")
         process.kill()
@@ -163,12 +163,12 @@ def test_a_line_that_was_being_written_is_left_out(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "is not there; nothing is left to recover"),
-        (b"", "is no unfinished recording of this version"),
-        (b"x = 1\n", "is no unfinished recording of this version"),
-        (b'{"arkor_recording": 2}\n', "is no unfinished recording of this version"),
-        (b"\xff\xfe\n", "is no unfinished recording of this version"),
-        (b"[" * 100_000, "is no unfinished recording of this version"),
+        (None, "does not exist; there is nothing to recover"),
+        (b"", "is not an unfinished recording of this version"),
+        (b"x = 1\n", "is not an unfinished recording of this version"),
+        (b'{"arkor_recording": 2}\n', "is not an unfinished recording of this version"),
+        (b"\xff\xfe\n", "is not an unfinished recording of this version"),
+        (b"[" * 100_000, "is not an unfinished recording of this version"),
     ],
 )
 def test_what_is_no_unfinished_recording_is_told(
@@ -219,7 +219,7 @@ def test_a_full_disk_is_told_once_and_loses_nothing(tmp_path: Path) -> None:
             resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (-1, -1))
             status, said = ended(process)
     assert status == 0
-    assert said.count("File too large; the proxy goes on") == 1
+    assert said.count("File too large; the proxy keeps running") == 1
     assert said.endswith(f"arkor-mock: recorded 4 exchanges, in {out}\n")
     assert len(scenario_from_file(out).rules) == 4
 
@@ -243,7 +243,9 @@ def test_where_only_the_target_has_no_room_the_partial_file_stays(tmp_path: Path
     (tmp_path / "here").mkdir()
     tape = Tape.begin(tmp_path / "here" / "out.toml")
     (tmp_path / "here").rename(tmp_path / "there")
-    with pytest.raises(TapeError, match=r"No such file or directory; everything is in .*recover"):
+    with pytest.raises(
+        TapeError, match=r"No such file or directory; the recording is in .*recover"
+    ):
         tape.finish("schema = 1\n")
     assert read_tape(tmp_path / "there" / "out.toml").heard == []
 
@@ -286,7 +288,7 @@ def test_an_odd_target_is_refused_before_anything_is_recorded(
         "full.toml": "is a symbolic link",
         "directory.toml": "is a directory",
         "pipe.toml": "is a named pipe",
-        "odd.toml": "is a symbolic link, where the recording has to be",
+        "odd.toml": "is a symbolic link, but the recording needs this path",
         "no/x.toml": "No such file or directory",
         "real.toml/x.toml": "Not a directory",
         "x" * 300 + ".toml": "File name too long",

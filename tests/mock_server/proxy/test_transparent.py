@@ -1,4 +1,4 @@
-"""The native proxy is transparent: fields, lengths, targets and early heads pass as they came."""
+"""The native proxy passes on header fields, lengths, targets and informational heads unchanged."""
 
 import http.client
 import threading
@@ -147,7 +147,7 @@ async def test_the_length_of_a_body_that_is_not_sent_passes(
         await client.send(f"{method} /v1/me HTTP/1.1\r\nHost: h\r\n\r\n".encode())
         head = (await client.read_until(b"\r\n\r\n")).decode()
         raw.say(b"HTTP/1.1 200 OK\r\n" + BODY)
-        again = await client.ask("GET", "/v1/me")  # the connection is not out of step
+        again = await client.ask("GET", "/v1/me")  # the connection can still be used
     assert head.lower().count("content-length: ") == 1
     assert f"Content-Length: {length}\r\n" in head
     assert again.body == b"{}"
@@ -205,9 +205,9 @@ async def test_the_mock_answers_options_of_the_server_as_a_whole() -> None:
 @pytest.mark.parametrize(
     ("method", "target", "status", "said"),
     [
-        ("GET", "*", 400, "the target is no path"),
-        ("GET", "ftp://u:secret@api.example/", 400, "the target is no path"),
-        ("GET", "v1/me", 400, "the target is no path"),
+        ("GET", "*", 400, "the target must be a path"),
+        ("GET", "ftp://u:secret@api.example/", 400, "the target must be a path"),
+        ("GET", "v1/me", 400, "the target must be a path"),
     ],
 )
 async def test_a_target_that_names_nothing_here_is_refused_clearly(
@@ -250,7 +250,9 @@ async def test_a_tunnel_is_refused_clearly(target: str) -> None:
         for port, status in ((proxy.port, 501), (upstream.port, 404)):
             answer = await ask(port, request("CONNECT", target))
             assert answer.status == status
-            assert str(answer.json["error"]).startswith("CONNECT: this server opens no tunnels")
+            assert str(answer.json["error"]).startswith(
+                "CONNECT: this server does not open tunnels"
+            )
             assert (await ask(port, request("GET", "/v1/me"))).status == 401  # it lives
         assert "secret" not in repr(proxy.journal) + repr(upstream.journal)
 

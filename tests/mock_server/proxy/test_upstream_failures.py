@@ -1,4 +1,4 @@
-"""An upstream that fails: the client and the journal are told how, and the proxy goes on."""
+"""When an upstream fails, the client and the journal get the reason, and the proxy keeps running."""
 
 import gzip
 import socket
@@ -35,7 +35,7 @@ def before(url: str, rules: Rules = (), **times: float) -> MockServer:
 
 
 async def told(proxy: MockServer) -> tuple[Answer, UpstreamFailed]:
-    """Ask something and return the answer with what the journal has of the failure."""
+    """Send a request; return its answer and the journal's record of the failure."""
     async with RawClient(proxy.port) as client:
         answer = await client.ask_to_end("GET", "/v1/jobs/j/events/stream", {"Connection": "close"})
     while answer.status < 200:
@@ -78,7 +78,7 @@ async def test_a_connection_that_is_never_accepted_is_told() -> None:
         answer, failure = await told(proxy)
     addresses.close()
     is_told(answer, failure, 504, "timeout")
-    assert failure.why == "it accepted no connection within 0.05 s"
+    assert failure.why == "it did not accept a connection within 0.05 s"
 
 
 async def test_an_answer_that_never_comes_is_told() -> None:
@@ -89,7 +89,7 @@ async def test_an_answer_that_never_comes_is_told() -> None:
     ):
         answer, failure = await told(proxy)
     is_told(answer, failure, 504, "timeout")
-    assert failure.why == "it sent no answer within 0.05 s"
+    assert failure.why == "it did not answer within 0.05 s"
 
 
 ANSWERS = {
@@ -289,7 +289,7 @@ ODD_URLS = [
 
 @pytest.mark.parametrize("url", ODD_URLS)
 def test_a_url_that_is_no_upstream_is_refused_without_being_quoted(url: str) -> None:
-    with pytest.raises(ScenarioError, match="is no http:// or https:// URL") as caught:
+    with pytest.raises(ScenarioError, match="must be an http:// or https:// URL") as caught:
         Upstream.at(url)
     assert "secret" not in str(caught.value)
 

@@ -1,4 +1,4 @@
-"""The plugin, used as a user does: tests run inside a test."""
+"""Use the plugin as a user does: run tests inside a test."""
 
 import pytest
 
@@ -97,7 +97,7 @@ def test_lax(mock_server):
     pass
 """)
     result.assert_outcomes(passed=2, errors=1)
-    result.stdout.fnmatch_lines(["*rule 1: never acted; 0 requests of route me came*"])
+    result.stdout.fnmatch_lines(["*rule 1: never fired; requests of route me: 0*"])
 
 
 def test_a_failure_shows_the_seed_and_the_journal_and_no_idle_rule(run: Run) -> None:
@@ -109,7 +109,7 @@ def test_it(mock_server):
 """)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*arkor mock, seed 42*", '*"kind": "RequestReceived"*'])
-    result.stdout.no_fnmatch_line("*never acted*")
+    result.stdout.no_fnmatch_line("*never fired*")
     result.stdout.no_fnmatch_line("*Bearer t*")
 
 
