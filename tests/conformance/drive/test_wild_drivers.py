@@ -156,7 +156,7 @@ def test_sleeps_that_are_announced_without_the_clock_get_no_wake_and_one_message
 def test_a_driver_that_waits_for_a_wake_it_did_not_declare_is_not_judged() -> None:
     done = judge("waits-undeclared")
     assert (done.status, "NOT JUDGED" in done.out) == (3, True), done
-    assert "declare clock.virtual, or sleep for real" in " ".join(done.out.split())
+    assert "declare clock.virtual, or really sleep" in " ".join(done.out.split())
 
 
 def test_virtual_time_is_not_forced_on_a_driver_without_the_clock() -> None:
