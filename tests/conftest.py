@@ -1,5 +1,6 @@
 """What all tests share: how hard Hypothesis tries, and which tests only a thorough run has."""
 
+import gc
 import os
 import signal
 
@@ -43,6 +44,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     left = [item for item in items if item.get_closest_marker("thorough")]
     items[:] = [item for item in items if not item.get_closest_marker("thorough")]
     config.hook.pytest_deselected(items=left)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collection made out of every later garbage collection, which would walk all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(
