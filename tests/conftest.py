@@ -7,6 +7,8 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
+from tests.thoroughness import all_of_it, leave_out
+
 _REPEATABLE = settings(
     deadline=None,
     derandomize=True,
@@ -39,11 +41,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked as thorough, unless it is asked for or named."""
-    if config.getoption("--thorough") or any("::" in each for each in config.args):
-        return
-    left = [item for item in items if item.get_closest_marker("thorough")]
-    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
-    config.hook.pytest_deselected(items=left)
+    if not all_of_it(config):
+        leave_out(config, items, [each for each in items if each.get_closest_marker("thorough")])
 
 
 def pytest_collection_finish() -> None:
