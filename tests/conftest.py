@@ -7,7 +7,7 @@ import signal
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.thoroughness import all_of_it, leave_out
+from tests.thoroughness import LONG, all_of_it, leave_out
 
 _REPEATABLE = settings(
     deadline=None,
@@ -43,6 +43,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leave out what is marked as thorough, unless it is asked for or named."""
     if not all_of_it(config):
         leave_out(config, items, [each for each in items if each.get_closest_marker("thorough")])
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give a thorough test more time: it may play every case that there is."""
+    if item.get_closest_marker("thorough") and not item.get_closest_marker("timeout"):
+        item.add_marker(pytest.mark.timeout(LONG))
 
 
 def pytest_collection_finish() -> None:

@@ -2,6 +2,9 @@
 
 import pytest
 
+LONG = 600
+"""Seconds: the time limit of a test that is marked as thorough."""
+
 
 def all_of_it(config: pytest.Config) -> bool:
     """Tell whether nothing is to be left out: with `--thorough`, or when tests are named."""
