@@ -1,8 +1,9 @@
-"""What all tests share: how hard Hypothesis tries, and which tests only a thorough run has."""
+"""What all tests share: how hard they try, how long they may take, and what only a thorough run has."""
 
 import gc
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -25,18 +26,30 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="also run the tests marked as thorough, and four times as many random examples",
+        help="also run what takes long, and four times as many random examples",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and choose how many examples Hypothesis tries."""
     config.addinivalue_line("markers", "thorough: runs only with --thorough, because it takes long")
+    if sys.dont_write_bytecode and config.pluginmanager.hasplugin("cacheprovider"):
+        _keep_bytecode(config)
     usual = "thorough" if config.getoption("--thorough") else "quick"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         # As under nohup. What tests start would inherit it, and then not end when it is told to.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
+    """Give the processes that tests start a place for bytecode, where it is not to be written.
+
+    Without one, each of several hundred would compile the packages anew.
+    """
+    assert config.cache is not None
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # it may have been -B
+    os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -61,8 +74,9 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what this run left out."""
-    if not config.getoption("--thorough"):
+    if not all_of_it(config):
         terminalreporter.write_line(
-            "Not run: the long tests (whole runs of the kit, processes that are killed or stopped, "
-            "browsers, npm). `pytest --thorough` runs them too."
+            "Not run: whole runs of the kit, most of mitmdump, the largest state spaces, the long "
+            "benchmarks, and half of the cases that the mock plays on two event loops. "
+            "`pytest --thorough` runs them too, as CI does."
         )

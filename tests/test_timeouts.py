@@ -16,6 +16,7 @@ INTERRUPTING = (
     "::test_an_import_in_any_other_process_can_be_interrupted_as_usual"
 )
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
+ALONE = {**os.environ, "PYTEST_ADDOPTS": ""}
 HANGS = """
 import signal, threading
 import pytest
@@ -50,9 +51,10 @@ def test_no_test_has_taken_its_time_limit_off(request: pytest.FixtureRequest) ->
 
 def test_a_run_whose_sigint_is_ignored_ends_what_it_interrupts() -> None:
     """As under `nohup`: a process that a test starts and interrupts must not inherit that."""
-    done = subprocess.run(
+    done = subprocess.run(  # noqa: S603 - our own tests
         ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *PYTEST, INTERRUPTING],
         cwd=ROOT,
+        env=ALONE,
         capture_output=True,
         text=True,
         timeout=100,
@@ -67,7 +69,7 @@ def test_a_test_that_hangs_in_spite_of_its_limit_ends_the_run(tmp_path: Path) ->
     done = subprocess.run(  # noqa: S603 - our own tests
         [*PYTEST, *(part for each in limits for part in ("-o", each)), str(tmp_path)],
         cwd=tmp_path,
-        env={**os.environ, "PYTEST_ADDOPTS": ""},
+        env=ALONE,
         capture_output=True,
         text=True,
         timeout=100,
