@@ -39,7 +39,7 @@ def test_no_test_has_taken_its_time_limit_off(request: pytest.FixtureRequest) ->
     config = request.config
     most = float(LONG)
     limits = [
-        marker.args[0] if marker.args else marker.kwargs.get("timeout")
+        float(*marker.args, **marker.kwargs)
         for item in request.session.items
         if (marker := item.get_closest_marker("timeout")) is not None
     ]

@@ -23,7 +23,8 @@ from typing import Final
 from attrs import frozen
 
 from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement, load_requirements
 
 LOADED: Final = (
     "conformance.__main__",
@@ -106,13 +107,21 @@ def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, e
 
 def _load() -> None:
     """Import the kit, and read once what every child would read again and none changes."""
-    requirements = load_requirements()
-    cases = load_cases(requirements)
+    known = load_requirements()
+    cases = load_cases(known)
+
+    def requirements_again() -> Mapping[str, Requirement]:
+        return known
+
+    def cases_again(requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:
+        del requirements
+        return cases
+
     for module in map(importlib.import_module, LOADED):
         if hasattr(module, "load_requirements"):
-            module.__dict__["load_requirements"] = lambda: requirements
+            module.__dict__["load_requirements"] = requirements_again
         if hasattr(module, "load_cases"):
-            module.__dict__["load_cases"] = lambda _: cases
+            module.__dict__["load_cases"] = cases_again
 
 
 def _serve() -> None:
