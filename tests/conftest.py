@@ -37,9 +37,12 @@ def pytest_configure(config: pytest.Config) -> None:
         _keep_bytecode(config)
     usual = "thorough" if config.getoption("--thorough") else "quick"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+    # What nohup and a shell's `&` ignore, processes that tests start would ignore as well, and then
+    # not end when they are told to. They do not inherit a handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As under nohup. What tests start would inherit it, and then not end when it is told to.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 def _keep_bytecode(config: pytest.Config) -> None:

@@ -1,4 +1,4 @@
-"""No test can hang a run: each has a time limit, also where SIGINT is ignored."""
+"""No test can hang a run: each has a time limit, and `nohup pytest` ends what it starts."""
 
 import os
 import signal
@@ -8,15 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.forked import Finished
 from tests.thoroughness import LONG
 
 ROOT = Path(__file__).parent.parent
-INTERRUPTING = (
-    "tests/arkor_proto/cli/test_cli_signals.py"
-    "::test_an_import_in_any_other_process_can_be_interrupted_as_usual"
-)
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:randomly")
-ALONE = {**os.environ, "PYTEST_ADDOPTS": ""}
 HANGS = """
 import signal, threading
 import pytest
@@ -27,6 +23,15 @@ def stuck():
     threading.Event().wait()
 
 def test_it(stuck): pass
+"""
+ENDS = """
+import signal, subprocess, sys
+import pytest
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
+def test_a_signal_ends_a_process(number):
+    program = f"import os; os.kill(os.getpid(), {number})"
+    assert subprocess.call([sys.executable, "-c", program]) == -number
 """
 
 
@@ -49,31 +54,30 @@ def test_no_test_has_taken_its_time_limit_off(request: pytest.FixtureRequest) ->
     assert [each for each in limits if not 0 < each <= most] == []
 
 
-def test_a_run_whose_sigint_is_ignored_ends_what_it_interrupts() -> None:
-    """As under `nohup`: a process that a test starts and interrupts must not inherit that."""
+def inner(folder: Path, test: str, *options: str, before: str = ":") -> Finished:
+    """Run a test file of its own, after this command of a shell."""
+    (folder / "test_inner.py").write_text(test)
     done = subprocess.run(  # noqa: S603 - our own tests
-        ["/bin/sh", "-c", 'trap "" INT; exec "$@"', "sh", *PYTEST, INTERRUPTING],
+        ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *PYTEST, *options, str(folder)],
         cwd=ROOT,
-        env=ALONE,
+        env={**os.environ, "PYTEST_ADDOPTS": "", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=100,
         check=False,
     )
-    assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
+    return Finished(done.returncode, done.stdout, done.stderr)
+
+
+def test_what_a_test_starts_can_be_interrupted_though_nohup_started_the_tests(
+    tmp_path: Path,
+) -> None:
+    done = inner(tmp_path, ENDS, "-p", "tests.conftest", before='trap "" INT HUP')
+    assert (done.status, "2 passed" in done.out) == (0, True), done.out
 
 
 def test_a_test_that_hangs_in_spite_of_its_limit_ends_the_run(tmp_path: Path) -> None:
-    (tmp_path / "test_hangs.py").write_text(HANGS)
     limits = ("timeout=0", "faulthandler_timeout=1", "faulthandler_exit_on_timeout=true")
-    done = subprocess.run(  # noqa: S603 - our own tests
-        [*PYTEST, *(part for each in limits for part in ("-o", each)), str(tmp_path)],
-        cwd=tmp_path,
-        env=ALONE,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "in stuck" in done.stderr
+    done = inner(tmp_path, HANGS, *(part for each in limits for part in ("-o", each)))
+    assert done.status != 0
+    assert "in stuck" in done.err
