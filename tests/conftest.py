@@ -1,10 +1,14 @@
-"""What all tests share: how hard Hypothesis tries, and which tests only a thorough run has."""
+"""What all tests share: how hard they try, how long they may take, and what only a thorough run has."""
 
+import gc
 import os
 import signal
+import sys
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.thoroughness import LONG, all_of_it, leave_out
 
 _REPEATABLE = settings(
     deadline=None,
@@ -22,35 +26,60 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="also run the tests marked as thorough, and four times as many random examples",
+        help="also run what takes long, and four times as many random examples",
     )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the mark, and choose how many examples Hypothesis tries."""
     config.addinivalue_line("markers", "thorough: runs only with --thorough, because it takes long")
+    if sys.dont_write_bytecode and config.pluginmanager.hasplugin("cacheprovider"):
+        _keep_bytecode(config)
     usual = "thorough" if config.getoption("--thorough") else "quick"
     settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", usual))
+    # What nohup and a shell's `&` ignore, processes that tests start would ignore as well, and then
+    # not end when they are told to. They do not inherit a handler.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # As under nohup. What tests start would inherit it, and then not end when it is told to.
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, lambda *_: None)
+
+
+def _keep_bytecode(config: pytest.Config) -> None:
+    """Give the processes that tests start a place for bytecode, where it is not to be written.
+
+    Without one, each of several hundred would compile the packages anew.
+    """
+    assert config.cache is not None
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # it may have been -B
+    os.environ["PYTHONPYCACHEPREFIX"] = str(config.cache.mkdir("bytecode"))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what is marked as thorough, unless it is asked for or named."""
-    if config.getoption("--thorough") or any("::" in each for each in config.args):
-        return
-    left = [item for item in items if item.get_closest_marker("thorough")]
-    items[:] = [item for item in items if not item.get_closest_marker("thorough")]
-    config.hook.pytest_deselected(items=left)
+    if not all_of_it(config):
+        leave_out(config, items, [each for each in items if each.get_closest_marker("thorough")])
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Give a thorough test more time: it may play every case that there is."""
+    if item.get_closest_marker("thorough") and not item.get_closest_marker("timeout"):
+        item.add_marker(pytest.mark.timeout(LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Keep what collection made out of every later garbage collection, which would walk all of it."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     """Say what this run left out."""
-    if not config.getoption("--thorough"):
+    if not all_of_it(config):
         terminalreporter.write_line(
-            "Not run: the long tests (whole runs of the kit, processes that are killed or stopped, "
-            "browsers, npm). `pytest --thorough` runs them too."
+            "Not run: whole runs of the kit, most of mitmdump, the largest state spaces, the long "
+            "benchmarks, and half of the cases that the mock plays on two event loops. "
+            "`pytest --thorough` runs them too, as CI does."
         )

@@ -6,6 +6,7 @@ round in circles without spending the budget or hearing an event.
 """
 
 from collections import deque
+from functools import cache
 
 import pytest
 from attrs import Factory, define, frozen
@@ -14,6 +15,15 @@ from arkor_proto import HARDENED, PROFILE_2026_05, PROFILE_2026_07, PROFILES, Do
 from tests.arkor_proto.state_space import APPLICATION, World, world
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+mostly_thorough = pytest.mark.parametrize(
+    "profile",
+    [
+        pytest.param(profile, marks=() if profile is HARDENED else pytest.mark.thorough)
+        for profile in PROFILES
+    ],
+    ids=lambda profile: profile.name,
+)
+"""The largest graphs: the profile with the most rules in every run, the others in a thorough one."""
 ALL = tuple(APPLICATION)
 NO_PROGRESS_SINCE_THE_AMENDMENT = {"stream ping", "stream noise"}
 
@@ -72,6 +82,12 @@ def explore(first: World) -> Graph:
     return graph
 
 
+@cache
+def graph_of_following(profile: Profile, *, remembers: bool = True) -> Graph:
+    """Return everything that can come of following a job that exists."""
+    return explore(world(profile, "job-1", says=("follow",), remembers=remembers))
+
+
 def states_that_can_reach(graph: Graph, ends: set[int]) -> set[int]:
     """Return all states from which one of `ends` can be reached."""
     before: dict[int, set[int]] = {}
@@ -102,7 +118,7 @@ def without_progress(graph: Graph, spared: set[str]) -> list[Edge]:
     return [edge for edge in passive if not edge.heard]
 
 
-@everywhere
+@mostly_thorough
 def test_the_life_of_a_job_holds_every_promise(profile: Profile) -> None:
     graph = explore(world(profile, says=("start", "follow", "abort")))
     assert len(graph.worlds) > 200
@@ -114,7 +130,7 @@ def test_the_cancel_of_a_job_holds_every_promise(profile: Profile) -> None:
     assert len(graph.worlds) > 10
 
 
-@everywhere
+@mostly_thorough
 def test_everything_at_once_on_a_job_that_exists_holds_every_promise(profile: Profile) -> None:
     graph = explore(world(profile, "job-1", says=("follow", "leave", "abort")))
     assert len(graph.worlds) > 200
@@ -122,28 +138,28 @@ def test_everything_at_once_on_a_job_that_exists_holds_every_promise(profile: Pr
 
 @everywhere
 def test_from_every_state_the_session_can_come_to_rest(profile: Profile) -> None:
-    graph = explore(world(profile, "job-1", says=("follow",)))
+    graph = graph_of_following(profile)
     done = {n for n, state in enumerate(graph.worlds) if isinstance(state.rest, Done)}
     assert states_that_can_reach(graph, done) == set(range(len(graph.worlds)))
 
 
 @pytest.mark.parametrize("profile", [PROFILE_2026_07, HARDENED], ids=lambda p: p.name)
 def test_no_way_goes_round_in_circles_since_the_amendment(profile: Profile) -> None:
-    graph = explore(world(profile, "job-1", says=("follow",)))
+    graph = graph_of_following(profile)
     assert circles(without_progress(graph, set())) == []
 
 
 def test_only_pings_and_noise_go_round_in_circles_in_the_founding_document() -> None:
-    graph = explore(world(PROFILE_2026_05, "job-1", says=("follow",)))
+    graph = graph_of_following(PROFILE_2026_05)
     assert circles(without_progress(graph, set()))
     assert circles(without_progress(graph, NO_PROGRESS_SINCE_THE_AMENDMENT)) == []
 
 
 def test_a_backend_that_forgets_goes_round_in_circles_before_hardening() -> None:
-    graph = explore(world(PROFILE_2026_07, "job-1", says=("follow",), remembers=False))
+    graph = graph_of_following(PROFILE_2026_07, remembers=False)
     assert circles(without_progress(graph, set()))
 
 
 def test_a_backend_that_forgets_does_not_go_round_in_circles_when_hardened() -> None:
-    graph = explore(world(HARDENED, "job-1", says=("follow",), remembers=False))
+    graph = graph_of_following(HARDENED, remembers=False)
     assert circles(without_progress(graph, set())) == []

@@ -24,6 +24,7 @@ def port(request: pytest.FixtureRequest) -> Generator[int, None, None]:
             sender.kill()
 
 
+@pytest.mark.thorough
 def test_every_frame_of_a_stream_reaches_its_callback(
     benchmark: BenchmarkFixture, port: int
 ) -> None:
@@ -36,6 +37,7 @@ def test_every_frame_of_a_stream_reaches_its_callback(
     assert min(seen) > 20_000
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", CHUNKINGS)
 def test_a_session_takes_every_input_of_a_stream(benchmark: BenchmarkFixture, name: str) -> None:
     rates: list[tuple[float, float]] = []

@@ -59,6 +59,7 @@ def test_every_frame_that_is_pushed_arrives(
 
 
 @needs_mitmproxy
+@pytest.mark.thorough
 def test_every_frame_that_is_pushed_arrives_through_the_addon(
     benchmark: BenchmarkFixture, size: Size
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_stall_is_judged_by_the_frames_beside_it_and_by_the_memory() -> None:
     assert [row.met for row in judge_stall("x", Beside(0.001, 0.001, 11.0))] == [True, False]
 
 
+@pytest.mark.thorough
 def test_the_table_has_a_row_for_every_figure(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--small"]) == 0
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("| ")]

@@ -12,9 +12,9 @@ UNSOUND = Path(__file__).parent / "wrong_drivers" / "unsound.py"
 ROOT = Path(__file__).parents[2]
 
 
-def kit(*arguments: str, under: Sequence[str] = ()) -> Finished:
+def kit(*arguments: str, under: Sequence[str] = (), **variables: str) -> Finished:
     """Run `arkor-conformance` on a wide screen without colours, started by `under` if given."""
-    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1"}
+    environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables}
     if not under:
         return run_forked(arguments, ROOT, environment)
     done = subprocess.run(  # noqa: S603 - the kit itself

@@ -1,12 +1,14 @@
 """Run the kit in a process of its own without importing it each time.
 
-About a hundred tests run the kit as a process, and imports take half of their time. So one process
-that has imported the kit waits for requests and forks for each; the child runs `main()` with the
-given arguments, environment and files. This skips Python's own start, so tests that depend on it
-(`-P`, a wrapper such as `prlimit`) start a new process instead.
+Hundreds of tests run the kit as its user does, and most of what each costs is imports and reading
+the specification and the catalogue of cases. So one process that has done both waits here; for each
+request it forks, and the child runs `main()` with the arguments, environment and files that it was
+given. Python's start and that first reading are not tried in this way; what depends on them (`-P`, a
+wrapper such as `prlimit`) starts a process from nothing.
 """
 
 import atexit
+import gc
 import importlib
 import json
 import os
@@ -20,8 +22,13 @@ from typing import Final
 
 from attrs import frozen
 
+from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement, load_requirements
+
 LOADED: Final = (
     "conformance.__main__",
+    "conformance.runner.probe",
     *(
         f"conformance.commands.{name}_command"
         for name in ("run", "report", "list", "show", "smoke", "explore", "diff")
@@ -98,10 +105,29 @@ def _child(arguments: Sequence[str], environment: Mapping[str, str], out: str, e
     importlib.import_module("conformance.__main__").main()
 
 
+def _load() -> None:
+    """Import the kit, and read once what every child would read again and none changes."""
+    known = load_requirements()
+    cases = load_cases(known)
+
+    def requirements_again() -> Mapping[str, Requirement]:
+        return known
+
+    def cases_again(requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:
+        del requirements
+        return cases
+
+    for module in map(importlib.import_module, LOADED):
+        if hasattr(module, "load_requirements"):
+            module.__dict__["load_requirements"] = requirements_again
+        if hasattr(module, "load_cases"):
+            module.__dict__["load_cases"] = cases_again
+
+
 def _serve() -> None:
-    """Fork for each line of input, and answer with the exit status of the child."""
-    for name in LOADED:
-        importlib.import_module(name)
+    """Fork once for each line of input, and answer with the status of the child."""
+    _load()
+    gc.freeze()  # no child walks, and so copies, what they all share
     requests, answers = os.fdopen(os.dup(0)), os.fdopen(os.dup(1), "w")
     for line in requests:
         request = json.loads(line)

@@ -18,6 +18,7 @@ from mock_server import scenario_from_dict
 from mock_server.__main__ import main
 from mock_server.testing.sync import mock_in_thread
 from tests.mock_server.mitm.mitmdump import needs_mitmproxy
+from tests.mock_server.testing.test_pytest_plugin import OPTIONS
 
 pytest_plugins = ["pytester"]
 
@@ -42,8 +43,7 @@ def test_the_scenario_of_the_guide_is_right(
 def test_the_pytest_example_passes(pytester: pytest.Pytester) -> None:
     written("flaky.toml", pytester.path)
     written("test_flaky.py", pytester.path)
-    options = ("-p", "no:cacheprovider", "-W", "error")
-    pytester.runpytest_subprocess(*options).assert_outcomes(passed=3)
+    pytester.runpytest_subprocess(*OPTIONS, "-W", "error").assert_outcomes(passed=3)
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node on this machine")

@@ -12,8 +12,12 @@ from arkor_entry import hiding
 
 pytest_plugins = ["pytester"]
 ROOT = Path(__file__).parents[2]
-OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error")
-# As on Windows, there is no fcntl. Importing a package of the project is an error.
+OPTIONS = (
+    *("-p", "no:randomly", "-p", "no:cacheprovider", "-W", "error"),
+    *("-p", "no:hypothesispytest", "-p", "no:benchmark", "-p", "no:pytest_cov"),
+)
+"""Without plugins that have nothing to do with the mock, and take longer to import than a test."""
+# As on Windows: there is no fcntl. And whoever imports a package of the project is caught.
 NO_FCNTL = """
 import sys
 sys.modules["fcntl"] = None
@@ -112,7 +116,13 @@ HIDING = {
 }
 
 
-@pytest.mark.parametrize(("path", "shown"), HIDING.values(), ids=HIDING)
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        pytest.param(*each, id=name, marks=() if name == "a module" else pytest.mark.thorough)
+        for name, each in HIDING.items()
+    ],
+)
 def test_a_file_of_the_users_that_hides_the_mock_is_named_by_the_fixture(
     site: pytest.Pytester, path: str, shown: str
 ) -> None:

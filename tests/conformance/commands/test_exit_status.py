@@ -58,7 +58,7 @@ def test_a_terminal_that_knows_only_ascii_gets_only_ascii() -> None:
 
 @pytest.mark.parametrize("columns", ["0", "1", "20"])
 def test_a_narrow_terminal_gets_the_whole_verdict(columns: str) -> None:
-    done = in_shell('"$@"', *QUICK, COLUMNS=columns, TERM="dumb")
+    done = kit(*QUICK, COLUMNS=columns, TERM="dumb")
     said = " ".join(done.out.split())
     assert (done.status, "conforms in the 1" in said, "…" in said) == (0, True, False), done
 

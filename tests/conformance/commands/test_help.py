@@ -13,7 +13,13 @@ from conformance.reports import write_run
 from conformance.verdict.statuses import Verdict
 from tests.conformance.sample_run import result, run
 
-COMMANDS = ("list", "explore", "diff", "report", "coverage")
+LONG = ("explore", "diff")
+COMMANDS = (
+    "list",
+    "report",
+    "coverage",
+    *(pytest.param(each, marks=pytest.mark.thorough) for each in LONG),
+)
 YOURS = "node my-driver.mjs"
 OURS = f"{sys.executable} -m conformance.drivers.python.reference"
 

@@ -138,9 +138,12 @@ def test_a_kit_that_is_told_to_end_says_what_it_has_and_leaves_no_driver(
     with subprocess.Popen(  # noqa: S603 - the kit itself
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
-        (tmp_path / "ready").read_text()  # until a case waits
-        running.send_signal(number)
-        out, err = running.communicate(timeout=120)
+        try:
+            (tmp_path / "ready").read_text()  # until a case waits
+            running.send_signal(number)
+            out, err = running.communicate(timeout=100)
+        finally:
+            running.kill()
     said = f"cases were not played (interrupted by {number.name})"
     assert (running.returncode, said in " ".join(out.split())) == (status, True), (out, err)
     assert said in report.read_text()

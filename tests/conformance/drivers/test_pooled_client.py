@@ -68,6 +68,7 @@ def test_the_same_client_fails_in_no_case_on_another_stack(stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.thorough
 def test_another_stack_is_not_blamed_either(stack: str) -> None:
     cases = select(load_cases(load_requirements()), (), ("*during-the-create*", "wire.*job*"))
     results = play(in_turn(cases), 2, (*DRIVER, stack)).results

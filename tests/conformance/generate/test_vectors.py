@@ -95,6 +95,7 @@ def test_the_guide_explains_every_step() -> None:
     assert unexplained == []
 
 
+@pytest.mark.thorough
 def test_the_harness_of_the_guide_runs_streams_and_cases_without_the_kit(tmp_path: Path) -> None:
     (source,) = re.findall(
         r"<!-- file: harness.mjs -->\n```\w+\n(.*?)^```$", GUIDE, re.MULTILINE | re.DOTALL

@@ -1,6 +1,7 @@
 """Requests from other programs are shown but never judged; late requests go to their own case."""
 
 import sys
+from collections.abc import Sequence
 
 import anyio
 import httpx
@@ -9,7 +10,7 @@ import pytest
 from conformance.casefile.loader import filled, load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces, draw, nonces_in
-from conformance.casefile.requirements import load_requirements
+from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.drive.connection import Recorder
 from conformance.runner.backend import Backends, CaseBackend
@@ -27,6 +28,7 @@ from conformance.verdict.statuses import Verdict
 
 HAUNTED = (sys.executable, "-m", "tests.conformance.wrong_drivers.haunted")
 FAMILIES = ("create.accepted*", "resume.cursor-*", "budget.allows*", "cancel.*", "abort.*")
+FEW = ("create.accepted*", "resume.cursor-f*", "cancel.s*", "abort.on*")
 KNOWN = load_requirements()
 SHORT = 250
 """A number of events; the traces of the cases here have fewer than a hundred."""
@@ -46,14 +48,26 @@ def cases() -> tuple[Case, ...]:
     return load_cases(KNOWN)
 
 
-def test_a_stranger_changes_no_verdict(cases: tuple[Case, ...]) -> None:
-    plan = Plan(command=HAUNTED, cases=select(cases, (), FAMILIES), lanes=2)
+@pytest.mark.parametrize(
+    ("families", "profiles"),
+    [
+        (FEW, ("hardened",)),
+        pytest.param(FAMILIES, PROFILE_NAMES, marks=pytest.mark.thorough),
+    ],
+    ids=["a few cases", "many cases"],
+)
+def test_a_stranger_changes_no_verdict(
+    families: Sequence[str], profiles: Sequence[str], cases: tuple[Case, ...]
+) -> None:
+    chosen = select(cases, (), families)
+    plan = Plan(command=HAUNTED, cases=chosen, profiles=profiles, lanes=2)
     outcome = anyio.run(run, plan, unheard)
     wrong = {r.name: [f.actual for f in r.findings] for r in outcome.results if r.findings}
     strangers = [sum(1 for _ in r.trace.of(Stranger)) for r in outcome.results if r.trace.events]
     assert (wrong, set(strangers)) == ({}, {6})
 
 
+@pytest.mark.thorough
 def test_a_scanner_that_knocks_without_end_changes_no_verdict(cases: tuple[Case, ...]) -> None:
     few = select(cases, ("resume.cursor-follows-the-stream", "cancel.sends-one-request"))
     # The driver itself does the knocking, and must not be taken for one that hangs meanwhile.

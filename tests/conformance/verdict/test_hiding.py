@@ -37,7 +37,7 @@ DELETES: Final = (
     "wire.cancels-with-delete",
 )
 PROFILE: Final = "2026-07"
-_OF_EACH: Final = 3
+_OF_EACH: Final = 1
 _NOTHING: Final = "no cancel, no abort, no concurrent, no callbacks.async, no config.backoff"
 WAYS: Final = (
     ("declares-no:cancel", DELETES, "no cancel"),

@@ -74,6 +74,7 @@ def test_the_scenarios_make_every_choice(word: str, choices: set[object]) -> Non
     assert made >= choices
 
 
+@pytest.mark.thorough
 async def test_a_stream_that_no_rule_is_about_is_observed(mitmdump: Mitmdump) -> None:
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
         proxied = await mitmdump.before(upstream.base_url, [])
@@ -83,6 +84,7 @@ async def test_a_stream_that_no_rule_is_about_is_observed(mitmdump: Mitmdump) ->
     assert [record["id"] for record in proxied.records("FrameSent")] == list("123456")
 
 
+@pytest.mark.thorough
 async def test_a_stalled_stream_does_not_hold_another_up(mitmdump: Mitmdump) -> None:
     rule = {"on": {"route": "stream", "attempt": 1}, "stall": {"ms": 60_000}}
     async with MockServer(scenario_from_dict({"job": [{"id": "j"}]})) as upstream:
@@ -94,6 +96,7 @@ async def test_a_stalled_stream_does_not_hold_another_up(mitmdump: Mitmdump) -> 
             assert b"training.completed" in (await follow(proxied.port, job)).body
 
 
+@pytest.mark.thorough
 async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mitmdump) -> None:
     rule = {"on": {"route": "stream"}, "after": {"frames": 1}, "end": "half_close"}
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
@@ -106,6 +109,7 @@ async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mit
         assert (await proxied.record("ConnectionClosed"))["by"] == "client"
 
 
+@pytest.mark.thorough
 async def test_a_hang_lasts_until_the_client_leaves(mitmdump: Mitmdump) -> None:
     rule = {"on": {"route": "stream"}, "after": {"frames": 1}, "end": "hang"}
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:

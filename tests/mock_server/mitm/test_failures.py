@@ -48,6 +48,7 @@ def break_journal(proxied: Proxied) -> None:
     [([], "the addon failed to record a frame"), ([STRIP], "the addon failed during an exchange")],
     ids=["observed", "taken over"],
 )
+@pytest.mark.thorough
 async def test_an_exception_amid_a_stream_is_loud_and_eats_no_frame(
     mitmdump: Mitmdump, rules: list[dict[str, object]], message: str
 ) -> None:
@@ -107,6 +108,7 @@ async def test_an_upstream_without_a_head_is_a_502_that_says_so(
     assert str(answer.json["error"]).startswith("upstream: ")
 
 
+@pytest.mark.thorough
 async def test_an_upstream_that_is_away_is_a_502(mitmdump: Mitmdump) -> None:
     async with MockServer() as upstream:
         proxied = await mitmdump.before(upstream.base_url, [STRIP])
@@ -134,15 +136,18 @@ def test_a_scenario_that_it_cannot_carry_ends_it_with_the_file_and_the_rule(tmp_
     assert f"arkor_scenario: {path}: rule 2: 'listener' needs the listener capability" in words
 
 
+@pytest.mark.thorough
 def test_no_scenario_at_all_ends_it(tmp_path: Path) -> None:
     assert "arkor_scenario: is missing; add --set arkor_scenario=file.toml" in ended(tmp_path)
 
 
+@pytest.mark.thorough
 def test_a_journal_that_cannot_be_written_ends_it(tmp_path: Path) -> None:
     words = ended(tmp_path, arkor_journal=str(tmp_path))
     assert f"arkor_journal: {tmp_path}: Is a directory" in words
 
 
+@pytest.mark.thorough
 def test_a_busy_port_ends_it(tmp_path: Path) -> None:
     path = tmp_path / "s.toml"
     path.write_text("schema = 1\n")

@@ -73,6 +73,7 @@ def chatty_transcript(port: int, context: ssl.SSLContext) -> bytes:
     return found
 
 
+@pytest.mark.thorough
 async def test_a_client_that_goes_on_talking_gets_its_stream_all_the_same(
     mitmdump: Mitmdump,
 ) -> None:
@@ -104,6 +105,7 @@ def until_reset(client: socket.socket) -> bytes:
     raise AssertionError("the connection ended without a reset")
 
 
+@pytest.mark.thorough
 async def test_rules_act_within_the_tunnel_of_a_forward_proxy(
     mitmdump: Mitmdump, tls: TlsSettings
 ) -> None:
@@ -139,6 +141,7 @@ def status_over_http2(port: int, context: ssl.SSLContext) -> bytes:
     raise AssertionError("no head")
 
 
+@pytest.mark.thorough
 async def test_over_http2_a_rule_that_would_act_is_refused_by_name(mitmdump: Mitmdump) -> None:
     rule = {"on": {"route": "stream"}, "end": "rst"}
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
@@ -149,6 +152,7 @@ async def test_over_http2_a_rule_that_would_act_is_refused_by_name(mitmdump: Mit
     await proxied.logged("a rule matches GET /v1/jobs/j/events/stream, but the client uses HTTP/2")
 
 
+@pytest.mark.thorough
 async def test_after_a_half_close_the_client_is_the_one_who_closes(mitmdump: Mitmdump) -> None:
     rule = {"on": {"route": "stream"}, "after": {"frames": 1}, "end": "half_close"}
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:

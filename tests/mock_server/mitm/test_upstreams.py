@@ -116,6 +116,7 @@ async def test_a_small_answer_that_is_cut_off_is_a_502(behind: Behind) -> None:
 
 
 @pytest.mark.parametrize(("rules", "asked_for"), [(RULES, None), ([], "gzip")])
+@pytest.mark.thorough
 async def test_the_upstream_is_asked_to_compress_only_what_no_rule_is_about(
     mitmdump: Mitmdump, rules: Rules, asked_for: str | None
 ) -> None:
@@ -128,6 +129,7 @@ async def test_the_upstream_is_asked_to_compress_only_what_no_rule_is_about(
     assert dict(sent.headers).get("accept-encoding") == asked_for
 
 
+@pytest.mark.thorough
 async def test_a_part_of_a_frame_is_passed_on_before_the_rest_comes(mitmdump: Mitmdump) -> None:
     frames = [{"raw": "data: ha"}, {"raw": "lf\n\n", "gate": "rest"}]
     rule = {"on": {"route": "stream"}, "frames": frames}
@@ -145,6 +147,7 @@ HOPS = "Keep-Alive: 5\r\nTE: trailers\r\nX-Hop: 1\r\nProxy-Connection: x\r\nConn
 
 
 @pytest.mark.parametrize("rules", [RULES, []], ids=["a rule", "no rule"])
+@pytest.mark.thorough
 async def test_what_belongs_to_one_connection_is_not_handed_on(
     mitmdump: Mitmdump, rules: Rules
 ) -> None:
@@ -177,6 +180,7 @@ CASES = {
 }
 
 
+@pytest.mark.thorough
 async def test_an_upstream_that_fails_is_told_with_its_reason(mitmdump: Mitmdump) -> None:
     addresses = Addresses()
     with raw_upstream() as raw:
@@ -198,6 +202,7 @@ async def test_an_upstream_that_fails_is_told_with_its_reason(mitmdump: Mitmdump
     addresses.close()
 
 
+@pytest.mark.thorough
 async def test_a_failure_is_in_the_journal_also_without_a_rule(mitmdump: Mitmdump) -> None:
     addresses = Addresses()
     proxied = await mitmdump.before(addresses.refused_url(), [])

@@ -56,7 +56,7 @@ def seed() -> str:
 @pytest.fixture
 def count(request: pytest.FixtureRequest) -> int:
     """Return the number of requests."""
-    usual = "4000" if request.config.getoption("--thorough") else "1500"
+    usual = "4000" if request.config.getoption("--thorough") else "400"
     return int(os.environ.get("ARKOR_RANDOM_REQUESTS", usual))
 
 

@@ -6,7 +6,11 @@ from mock_server.testing.sync import mock_in_thread
 
 pytest_plugins = ["pytester"]
 
-OPTIONS = ("-p", "no:randomly", "-p", "no:cacheprovider")
+OPTIONS = (
+    *("-p", "no:randomly", "-p", "no:cacheprovider"),
+    *("-p", "no:hypothesispytest", "-p", "no:benchmark", "-p", "no:pytest_cov"),
+)
+"""Without plugins that have nothing to do with the mock, and take longer to import than a test."""
 CLIENT = """
 import http.client, json, pytest
 from urllib.parse import urlsplit
