@@ -89,6 +89,7 @@ def test_the_python_driver_of_the_guide_is_sound(tmp_path: Path) -> None:
     assert (done.status, "the driver is sound" in done.out) == (0, True), done.out + done.err
 
 
+@pytest.mark.thorough
 def test_the_python_driver_of_the_guide_conforms(tmp_path: Path) -> None:
     done = judged(code_of("my_driver.py"), tmp_path, *MOST)
     assert (done.status, "conforms in the" in done.out) == (0, True), done.out + done.err
@@ -104,6 +105,7 @@ def test_the_first_ten_minutes_of_the_guide_get_so_far_as_it_says(tmp_path: Path
     assert (done.status, "1 pass" in done.out) == (0, True), done.out + done.err
 
 
+@pytest.mark.thorough
 def test_the_javascript_driver_of_the_guide_conforms(tmp_path: Path) -> None:
     driver = installed_adapters(tmp_path) / "node" / "my-driver.mjs"
     driver.write_text(code_of("my-driver.mjs"), "utf-8")

@@ -63,6 +63,7 @@ def test_the_node_client_passes_every_case(adapters: Path) -> None:
     assert len(found) == len(cases)
 
 
+@pytest.mark.thorough
 def test_the_node_client_conforms_on_the_command_line_too(adapters: Path) -> None:
     driver = ("node", str(adapters / "node" / "driver.mjs"))
     done = kit("run", "--filter", "cancel.*", "-j", "2", "--", *driver)
