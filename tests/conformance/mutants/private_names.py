@@ -63,16 +63,17 @@ class _Module:
                     self.defined[name] = node
                     if any("breaks(" in ast.unparse(each) for each in node.decorator_list):
                         self.mutants.append(name)
-                case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(
-                    target=ast.Name(id=name)
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)])
+                    | ast.AnnAssign(target=ast.Name(id=name))
                 ):
                     self.defined[name] = node
                 case _:
                     pass
-        for node in ast.walk(self.tree):
-            if isinstance(node, ast.ImportFrom) and node.module:
-                for alias in node.names:
-                    self.imported[alias.asname or alias.name] = node.module, alias.name
+        for each in ast.walk(self.tree):
+            if isinstance(each, ast.ImportFrom) and each.module:
+                for alias in each.names:
+                    self.imported[alias.asname or alias.name] = each.module, alias.name
 
     def private(self, name: str) -> str | None:
         """Return where an imported name comes from, if that is a private part of the core."""
