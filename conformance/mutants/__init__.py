@@ -1,7 +1,7 @@
 """Broken clients: the real core with one thing wrong, to see whether the kit notices.
 
-It knows every mutant by name. It refuses to know the cases: which of them must notice follows from
-the requirements that a mutant breaks.
+The room lists the mutants by name. Which cases must notice one is not listed anywhere: it follows
+from the requirements that the mutant breaks.
 """
 
 from conformance.mutants.families import (

@@ -1,23 +1,121 @@
-"""The standard's parsing of event streams with single things changed, for mutants to speak.
+"""The parsing of event streams with single things changed, in front of the session.
 
-It knows the algorithm of WHATWG HTML 9.2.6, written apart from the core. It refuses to know which
-requirement a change violates.
+A mutant reads the bytes of a stream in its own way, into blocks, and the session is given what it
+has read, written in the plainest form there is. The algorithm is that of WHATWG HTML 9.2.6,
+written apart from the core.
 """
 
-# Mutants patch private names.
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import Final, NoReturn, TypeGuard
 
-from collections.abc import Callable, Iterator
-from typing import Final
+from attrs import define, evolve, field, frozen
 
-from attrs import define, field, frozen
-
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._sse import EventStreamParser
-from conformance.mutants.patching import replace
+from arkor_proto import (
+    Broken,
+    Finished,
+    FrameSkipped,
+    Input,
+    JsonObject,
+    Notify,
+    Output,
+    Received,
+    TrainingEvent,
+    decode_event,
+    encode_event,
+)
+from conformance.mutants.around import Call, Client, Exchange
+from conformance.mutants.filters import filter_inputs, filter_outputs
+from conformance.mutants.patching import ByObject
 
 _KNOWN: Final = frozenset({"data", "event", "id", "retry"})
+_LONGEST_RETRY: Final = 2**53 - 1
+NOTHING: Final = b":\n"
+"""A comment: bytes that arrive and mean nothing."""
+EVENT_TYPES: Final = {
+    "training.started",
+    "training.log",
+    "checkpoint.saved",
+    "training.completed",
+    "training.failed",
+}
+
+
+def _is_object(value: object) -> TypeGuard[JsonObject]:
+    return isinstance(value, dict)
+
+
+def _no_such_number(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+@frozen
+class Block:
+    """What is between two blank lines; without data it is not an event."""
+
+    data: str | None = None
+    name: str = "message"
+    id: str | None = None
+    retry: int | None = None
+
+    @property
+    def content(self) -> JsonObject | None:
+        """The JSON object in the data, None if that is something else."""
+        try:
+            value: object = json.loads(
+                self.data or "", parse_int=float, parse_constant=_no_such_number
+            )
+        except (ValueError, RecursionError):
+            return None
+        return value if _is_object(value) else None
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the block is a ping, or the end of the stream."""
+        return self.name in {"ping", "end"}
+
+    @property
+    def event(self) -> TrainingEvent | None:
+        """The training event that the block brings."""
+        content = self.content
+        if content is None or self.is_control:
+            return None
+        try:
+            return decode_event(content)
+        except ValueError:
+            return None
+
+    @property
+    def kind(self) -> str:
+        """The type of the training event, "" if there is none."""
+        return "" if self.event is None else str((self.content or {}).get("type"))
+
+    @property
+    def bytes(self) -> bytes:
+        """The block as it is given to the session."""
+        if self.data is None and self.id is None and self.retry is None:
+            return b""
+        name = "message" if self.data is None else self.name
+        return encode_event(self.data, type=name, id=self.id, retry=self.retry)
+
+
+UNKNOWN: Final = '{"type":"of a later version"}'
+MALFORMED: Final = "{"
+
+
+def as_unknown(block: Block) -> Block:
+    """Return a block with an event of a type that no session knows."""
+    return evolve(block, data=UNKNOWN, name="message")
+
+
+def as_malformed(block: Block) -> Block:
+    """Return a block whose data is not JSON."""
+    return evolve(block, data=MALFORMED, name="message")
+
+
+def lost(block: Block) -> Block:
+    """Return what is left of a block whose event is lost: its id."""
+    return evolve(block, data=None)
 
 
 def plain_field(line: str) -> tuple[str, str]:
@@ -52,29 +150,27 @@ class Dialect:
     event_carries_over: bool = False
     takes_nul_ids: bool = False
     ignores_empty_ids: bool = False
+    reads_a_last_comment: bool = False
 
-    def interpret(self, parser: EventStreamParser, text: str) -> list[ServerSentEvent]:
+    def blocks(self, text: str) -> Iterator[Block]:
         """Interpret whole lines."""
-        block = _Block(self, parser._cursor)
-        events: list[ServerSentEvent] = []
+        gathered = _Gathered(self)
         for line in self.lines(text):
             if line:
-                block.take(*self.field(line), parser)
+                gathered.take(*self.field(line))
             else:
-                parser._cursor = block.cursor
-                events += block.dispatch()
-        return events
+                yield gathered.dispatch()
 
 
 @define
-class _Block:
+class _Gathered:
     dialect: Dialect
-    cursor: str
     kind: str = ""
     data: list[str] = field(factory=list[str])
-    has_id: bool = False
+    id: str | None = None
+    retry: int | None = None
 
-    def take(self, name: str, value: str, parser: EventStreamParser) -> None:
+    def take(self, name: str, value: str) -> None:
         """Take one field."""
         if self.dialect.throws_away(name):
             self.data.clear()
@@ -83,59 +179,162 @@ class _Block:
         elif name == "event" and not (self.dialect.first_event_counts and self.kind):
             self.kind = value
         elif name == "id" and self._takes_id(value):
-            self.cursor, self.has_id = value.replace("\0", ""), True
+            self.id = value.replace("\0", "")
         elif name == "retry" and value.isascii() and value.isdigit():
-            parser._retry = int(value)
+            short = len(value.lstrip("0")) <= len(str(_LONGEST_RETRY))
+            self.retry = min(int(value), _LONGEST_RETRY) if short else _LONGEST_RETRY
 
     def _takes_id(self, value: str) -> bool:
         if not value and self.dialect.ignores_empty_ids:
             return False
         return "\0" not in value or self.dialect.takes_nul_ids
 
-    def dispatch(self) -> Iterator[ServerSentEvent]:
+    def dispatch(self) -> Block:
         """End the block."""
-        if self.dialect.is_event(self.data, self.kind):
-            text = self.dialect.join(self.data)
-            yield ServerSentEvent(self.kind or "message", text, self.cursor, has_id=self.has_id)
-        self.data, self.has_id = [], False
+        whole = self.dialect.is_event(self.data, self.kind)
+        text = self.dialect.join(self.data) if whole else None
+        block = Block(text, self.kind or "message", self.id, self.retry)
+        self.data, self.id, self.retry = [], None, None
         self.kind = self.kind if self.dialect.event_carries_over else ""
+        return block
+
+
+_STANDARD: Final = Dialect()
+
+
+@define(eq=False)
+class _Reader:
+    """The whole blocks of one stream; `held` is what is unfinished, with LF for all line ends."""
+
+    held: bytes = b""
+    _begun: bool = False
+    _after_cr: bool = False
+
+    def feed(self, data: bytes, limit: int) -> tuple[str, bytes]:
+        """Return the text of the blocks that `data` completes, and what is too large to be held."""
+        if self._after_cr:
+            data = data.removeprefix(b"\n")
+        self._after_cr = data.endswith(b"\r")
+        self.held += data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if not self._begun and len(self.held) >= 3:  # noqa: PLR2004 - a byte order mark
+            self._begun, self.held = True, self.held.removeprefix(b"\xef\xbb\xbf")
+        end = 1 if self.held.startswith(b"\n") else 0
+        end = max(end, self.held.rfind(b"\n\n") + 2 if b"\n\n" in self.held else 0)
+        whole, self.held = self.held[:end], self.held[end:]
+        if len(self.held) <= limit:
+            return whole.decode(errors="replace"), b""
+        over, self.held = self.held, b""
+        return whole.decode(errors="replace"), over
+
+
+Chunk = Callable[[Client, bytes, list[Block]], Iterable[Block]]
+"""Takes the bytes of a chunk and the blocks that it has completed; returns those to hand on."""
+Rest = Callable[[Client, bytes, Finished | Broken], bytes]
+"""Takes what is unfinished at the end of a stream; returns what is handed on of it."""
+
+
+def _all_of_it(_: Client, held: bytes, __: Finished | Broken) -> bytes:
+    return held
+
+
+def change_chunks(
+    change: Chunk,
+    at_the_end: Rest = _all_of_it,
+    dialect: Dialect = _STANDARD,
+    *,
+    silent: bool = False,
+) -> None:
+    """Hand on other blocks than those that each chunk of a stream has completed.
+
+    A chunk of which nothing is handed on is heard all the same, unless `silent`.
+    """
+    readers = ByObject[_Reader]()
+
+    def changed(client: Client, event: Input) -> Iterable[Input]:
+        if not client.is_of_stream(event):
+            yield event
+            return
+        reader = readers.setdefault(connection(client), _Reader())
+        if isinstance(event, Received) and event.data:
+            text, over = reader.feed(event.data, client.setup.config.bounds.event)
+            blocks = [*change(client, event.data, [*dialect.blocks(text)])]
+            new = b"".join(block.bytes for block in blocks) + over
+            yield Received(event.exchange, new if new or silent else NOTHING)
+            return
+        if isinstance(event, Finished | Broken) and (
+            rest := at_the_end(client, reader.held, event)
+        ):
+            yield Received(event.exchange, rest)
+        yield event
+
+    filter_inputs(changed)
+
+
+def connection(client: Client) -> Exchange:
+    """Return the exchange of the present stream, or of the last one."""
+    return client.sent[Call.STREAM]
+
+
+def change_blocks(change: Callable[[Client, Block], Iterable[Block]]) -> None:
+    """Hand on other blocks than those that a stream brings."""
+
+    def changed(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        for block in blocks:
+            yield from change(client, block)
+
+    change_chunks(changed)
+
+
+def misread(change: Callable[[Block], Block]) -> None:
+    """Take each event for another one."""
+    change_blocks(lambda _, block: (block if block.data is None else change(block),))
+
+
+def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
+    """End the wait at an event, if there is a reason."""
+    mark = "the mutant ends the wait here "
+    reasons = dict[str, Exception]()
+
+    def marked(client: Client, block: Block) -> Iterable[Block]:
+        error = None if block.data is None else reason(client, block)
+        if error is None:
+            yield block
+        else:
+            data = f"{mark}{len(reasons)}"
+            reasons[data] = error
+            yield evolve(block, data=data, name="message")
+
+    def rejected(client: Client, output: Output) -> Iterable[Output]:
+        notice = output.notice if isinstance(output, Notify) else None
+        error = reasons.get(notice.data) if isinstance(notice, FrameSkipped) else None
+        if error is None:
+            yield output
+        else:
+            client.reject(error)
+
+    change_blocks(marked)
+    filter_outputs(rejected)
+
+
+def watch_blocks() -> Callable[[Client], list[Block]]:
+    """Return what tells the whole blocks that the present stream, or the last one, has brought."""
+    seen = ByObject[list[Block]]()
+
+    def watch(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        seen.setdefault(connection(client), []).extend(blocks)
+        return blocks
+
+    change_chunks(watch)
+    return lambda client: seen.get(client.opened, [])
 
 
 def speak(dialect: Dialect) -> None:
-    """Let every parser speak a dialect, whatever shortcuts it knows for frames of a usual form."""
+    """Let every parser speak a dialect."""
 
-    def interpret(parser: EventStreamParser, text: str) -> list[ServerSentEvent]:
-        return dialect.interpret(parser, text)
+    def rest(_: Client, held: bytes, end: Finished | Broken) -> bytes:
+        if dialect.reads_a_last_comment and isinstance(end, Finished) and held.startswith(b":"):
+            text = held.decode(errors="replace") + "\n\n"
+            return b"".join(block.bytes for block in dialect.blocks(text))
+        return held
 
-    replace(EventStreamParser, "_interpret", interpret)
-
-
-def before_parsing(change: Callable[[bytes], bytes]) -> None:
-    """Change the bytes of each chunk before they are parsed."""
-    original = EventStreamParser.feed
-
-    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        return original(parser, change(bytes(data)))
-
-    replace(EventStreamParser, "feed", feed)
-
-
-def after_parsing(
-    change: Callable[[EventStreamParser, bytes, list[ServerSentEvent]], list[ServerSentEvent]],
-) -> None:
-    """Change the events that each chunk has completed."""
-    original = EventStreamParser.feed
-
-    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        return change(parser, bytes(data), original(parser, data))
-
-    replace(EventStreamParser, "feed", feed)
-
-
-def with_lines(change: Callable[[bytes], bytes]) -> None:
-    """Change how the ends of lines become LF."""
-
-    def with_lf_only(_: EventStreamParser, data: bytes) -> bytes:
-        return change(data)
-
-    replace(EventStreamParser, "_with_lf_only", with_lf_only)
+    change_chunks(lambda _, __, blocks: blocks, rest, dialect)

@@ -18,7 +18,7 @@ def main(name: str) -> None:
     """Become the mutant called `name` and serve."""
     known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
     if name not in known:
-        sys.exit(f"mutant {name}: there is none of this name; {nearest(name, known)}")
+        sys.exit(f"mutant {name}: no such mutant; {nearest(name, known)}")
     known[name].apply()
     anyio.run(serve, to.HELLO, open_client, to.explain)
 

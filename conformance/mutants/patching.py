@@ -1,28 +1,64 @@
-"""What a mutant is, and how one is made out of the real core without the core knowing.
+"""What a mutant is, and the parts of the core that one changes where no filter is enough.
 
-A mutant is a function that replaces parts of `arkor_proto` in the process that calls it, before
-any client is opened. It carries the requirements that the result violates: a kit that finds it for
-another reason has not understood it.
+A mutant is a function that changes the client in the process that calls it, before any client is
+opened. It lists the requirements that the result violates: a kit that catches it for another
+reason has not understood it. Most are filters around the session (`filters.py`), some change the
+profile, the policy or one cell of the table of states.
 """
 
-# Mutants patch private names.
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
-
+import re
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from types import ModuleType
 from typing import Final, TypeVar
 
 from attrs import evolve, frozen
 
-from arkor_proto import _reader, _session, _wait, _wire
-from arkor_proto._exchange import Pending, Report
-from arkor_proto._profile import Profile
-from arkor_proto._table import TABLE, Cell, Signal, State
-from arkor_proto._types import Endpoint, JobSpec, Request, TrainingEvent
-from arkor_proto._wait import Wait
-from arkor_proto._walk import JsonObject
+from arkor_proto import Headers, Profile, Request
+
+# The one place where mutants reach into the core: the table of states, of which they change cells.
+from arkor_proto._table import (
+    TABLE,
+    Cell,
+    Ignored,
+    Job,
+    JobSignal,
+    Move,
+    Signal,
+    State,
+    Stop,
+    StopSignal,
+    Stream,
+    StreamSignal,
+)
 from conformance.strict_data import Json, parse_json
+
+__all__ = [
+    "CURSOR",
+    "ByObject",
+    "Ignored",
+    "Job",
+    "JobSignal",
+    "Move",
+    "Mutant",
+    "Stop",
+    "StopSignal",
+    "Stream",
+    "StreamSignal",
+    "body_of",
+    "breaks",
+    "change_profiles",
+    "cursor_sent",
+    "header",
+    "is_redirect",
+    "members",
+    "mutants_in",
+    "replace",
+    "set_cell",
+    "with_body",
+    "with_cursor",
+    "with_header",
+    "without",
+]
 
 T = TypeVar("T")
 
@@ -62,7 +98,7 @@ def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
 class ByObject(MutableMapping[object, T]):
     """What a mutant remembers about objects, by identity.
 
-    It keeps them: the number that `id` gives would otherwise be that of another client's soon.
+    It keeps the objects too: otherwise the `id` of one could soon be that of another client's.
     """
 
     def __init__(self) -> None:
@@ -85,14 +121,14 @@ class ByObject(MutableMapping[object, T]):
 
 
 def replace(owner: object, name: str, new: object) -> None:
-    """Put `new` in the place of an attribute that is there."""
+    """Replace an attribute; raises AttributeError if there is no such attribute."""
     if not hasattr(owner, name):
         raise AttributeError(f"{owner!r} has no {name}: the mutant is out of date")
     setattr(owner, name, new)
 
 
 def set_cell(state: State, signal: Signal, cell: Cell) -> None:
-    """Change one cell of the table of the machines."""
+    """Change one cell of the table of states."""
     row = TABLE[state]
     if isinstance(row, dict):
         row[signal] = cell
@@ -109,54 +145,26 @@ def change_profiles(change: Callable[[Profile], Profile], *names: str) -> None:
     replace(Profile, "named", staticmethod(named))
 
 
-def edit_create(change: Callable[[Request], Request]) -> None:
-    """Change every create request before it is sent."""
-    original = _wire.create_request
-
-    def create_request(endpoint: Endpoint, spec: JobSpec, key: str | None) -> Request:
-        return change(original(endpoint, spec, key))
-
-    replace(_session, "create_request", create_request)
-
-
-def edit_stream(change: Callable[[Request], Request]) -> None:
-    """Change every request that opens the stream before it is sent."""
-    original = _wire.stream_request
-
-    def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
-        return change(original(endpoint, job_id, cursor))
-
-    replace(_wait, "stream_request", stream_request)
-
-
-def edit_cancel(change: Callable[[Request], Request]) -> None:
-    """Change every cancel request before it is sent."""
-    original = _wire.cancel_request
-
-    def cancel_request(endpoint: Endpoint, job_id: str) -> Request:
-        return change(original(endpoint, job_id))
-
-    replace(_session, "cancel_request", cancel_request)
-
-
-def decode_events(decode: Callable[[JsonObject], TrainingEvent | None]) -> None:
-    """Read the object of every frame with `decode` instead."""
-    for name in ("decode_event", "take_event"):
-        replace(_reader, name, decode)
-
-
-def hear_the_present_stream_alone() -> None:
-    """Keep what other exchanges of the wait bring from it: there may be more of them than one."""
-    original = Wait.reported
-
-    def reported(wait: Wait, pending: Pending, report: Report, now: float) -> None:
-        if pending is wait._exchange:
-            original(wait, pending, report, now)
-
-    replace(Wait, "reported", reported)
-
-
 CURSOR: Final = b"Last-Event-ID"
+_MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+
+
+def header(headers: Headers, name: bytes) -> str | None:
+    """Return the value of the header called `name` (lower case), None if there is none."""
+    values = [value.decode("latin-1").strip(" \t") for key, value in headers if key.lower() == name]
+    return ", ".join(values) if values else None
+
+
+def members(headers: Headers, name: bytes) -> tuple[str, ...]:
+    """Return the members of a list-valued header, without empty ones."""
+    found = (member.strip(" \t") for member in _MEMBER.findall(header(headers, name) or ""))
+    return tuple(member for member in found if member)
+
+
+def is_redirect(status: int, headers: Headers) -> bool:
+    """Tell whether an answer leads elsewhere."""
+    return status in _REDIRECTS and bool(header(headers, b"location"))
 
 
 def cursor_sent(request: Request) -> bytes:
@@ -164,8 +172,15 @@ def cursor_sent(request: Request) -> bytes:
     return next((value for name, value in request.headers if name == CURSOR), b"")
 
 
+def with_cursor(request: Request, cursor: str) -> Request:
+    """Return the request with another cursor, "" for none."""
+    if not cursor:
+        return without(request, CURSOR.lower())
+    return with_header(request, CURSOR, cursor.encode())
+
+
 def without(request: Request, name: bytes) -> Request:
-    """Return the request without one header."""
+    """Return the request without one header (lower case)."""
     kept = tuple(pair for pair in request.headers if pair[0].lower() != name)
     return evolve(request, headers=kept)
 

@@ -1,46 +1,54 @@
 """Mutants of abort."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-from anyio.lowlevel import checkpoint
+from collections.abc import Iterable
 
-from arkor_proto._errors import Aborted, ArkorError
-from arkor_proto._exchange import Outbox
-from arkor_proto._messages import (
+from arkor_proto import (
     Abort,
+    Aborted,
+    ArkorError,
+    Broken,
     Cancel,
+    Close,
+    Deliver,
     Follow,
+    Handled,
     Input,
     Operation,
     Outcome,
+    Output,
     Rejected,
     Resolved,
     Start,
+    TrainingJob,
+    TrainingResult,
+    TransportError,
 )
-from arkor_proto._session import Session
-from arkor_proto._table import Ignored, Job, JobSignal, Move, Stream, StreamSignal
-from arkor_proto._types import TrainingJob, TrainingResult
-from arkor_proto._wait import Wait
-from arkor_proto._wire import cancel_request, stream_request
-from arkor_proto.transports._async_driver import Driver
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import Block, change_chunks
+from conformance.mutants.filters import (
+    after_inputs,
+    change_outcomes,
+    drop_inputs,
+    drop_outputs,
+    filter_inputs,
+    filter_outputs,
+)
 from conformance.mutants.patching import (
+    ByObject,
+    Ignored,
+    Job,
+    Move,
+    Stream,
+    StreamSignal,
     breaks,
-    hear_the_present_stream_alone,
-    replace,
     set_cell,
 )
 
 
 def _deaf_to_abort_while(*states: Stream) -> None:
-    original = Wait.abort
-
-    def abort(wait: Wait, reason: object) -> None:
-        if wait.machines.stream not in states:
-            original(wait, reason)
-
-    replace(Wait, "abort", abort)
+    drop_inputs(lambda client, event: isinstance(event, Abort) and client.stream in states)
 
 
 @breaks("ARK-ABT-1", "ARK-ABT-7")
@@ -73,73 +81,57 @@ def ignores_an_abort_while_it_creates() -> None:
     _deaf_to_abort_while(Stream.AWAITING_JOB)
 
 
+def _settle_aborted(instead: Outcome) -> None:
+    def change(_: Client, __: Operation, outcome: Outcome) -> Outcome:
+        aborted = isinstance(outcome, Rejected) and isinstance(outcome.error, Aborted)
+        return instead if aborted else outcome
+
+    change_outcomes(change)
+
+
 @breaks("ARK-ABT-1")
 def resolves_at_an_abort() -> None:
     """An abort resolves the wait with the job as it is."""
-    original = Outbox.settle
-
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        aborted = isinstance(outcome, Rejected) and isinstance(outcome.error, Aborted)
-        result = Resolved(TrainingResult(job=TrainingJob(id="job-1", status="running")))
-        original(outbox, operation, result if aborted else outcome)
-
-    replace(Outbox, "settle", settle)
+    _settle_aborted(Resolved(TrainingResult(job=TrainingJob(id="job-1", status="running"))))
 
 
 @breaks("ARK-ABT-1")
 def fails_at_an_abort() -> None:
     """An abort rejects with an error of its own, not with the reason."""
-    original = Outbox.settle
-
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        aborted = isinstance(outcome, Rejected) and isinstance(outcome.error, Aborted)
-        other = Rejected(ArkorError("the request failed"))
-        original(outbox, operation, other if aborted else outcome)
-
-    replace(Outbox, "settle", settle)
+    _settle_aborted(Rejected(ArkorError("the request failed")))
 
 
 @breaks("ARK-ABT-2")
 def leaves_the_connection_at_an_abort() -> None:
     """An abort leaves the stream's connection open."""
-    original = Wait.abort
-
-    def abort(wait: Wait, reason: object) -> None:
-        wait._exchange = None
-        original(wait, reason)
-
-    replace(Wait, "abort", abort)
+    drop_outputs(
+        lambda client, output: isinstance(output, Close) and isinstance(client.event, Abort)
+    )
 
 
 @breaks("ARK-ABT-4")
 def abort_cancels_the_job() -> None:
     """An abort also sends a cancel."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        original(session, event, now)
-        job = session._wait.job
-        if isinstance(event, Abort) and job is not None:
-            request = cancel_request(session._config.endpoint, job.id)
-            session._outbox.send(Operation.CANCEL, request)
+    def cancel(client: Client, event: Input) -> None:
+        if isinstance(event, Abort) and client.session.job is not None:
+            client.feed(Cancel())
 
-    replace(Session, "handle", handle)
+    after_inputs(cancel)
 
 
 @breaks("ARK-ABT-5")
 def is_dead_after_an_abort() -> None:
     """After an abort neither `start()` nor `cancel()` works."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        if session._machines.stream is Stream.ABORTED and isinstance(event, Start | Cancel):
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if client.stream is Stream.ABORTED and isinstance(event, Start | Cancel):
             operation = Operation.START if isinstance(event, Start) else Operation.CANCEL
-            session._outbox.asked.add(operation)
-            session._outbox.settle(operation, Rejected(Aborted("aborted before")))
+            client.settle(operation, Rejected(Aborted("aborted before")))
         else:
-            original(session, event, now)
+            yield event
 
-    replace(Session, "handle", handle)
+    filter_inputs(change)
 
 
 @breaks("ARK-ABT-6")
@@ -151,70 +143,91 @@ def forgets_an_abort() -> None:
 @breaks("ARK-ABT-6")
 def submits_although_aborted() -> None:
     """A `wait()` on a trainer that was aborted before still creates the job."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        original(session, event, now)
-        aborted = session._machines.stream is Stream.ABORTED and isinstance(event, Follow)
-        if aborted and session._machines.job is Job.UNSUBMITTED:
-            session._act(session._machines.take(JobSignal.START))
+    def submit(client: Client, event: Input) -> None:
+        aborted = client.stream is Stream.ABORTED and isinstance(event, Follow)
+        if aborted and client.job_state is Job.UNSUBMITTED:
+            client.feed(Start())
 
-    replace(Session, "handle", handle)
+    after_inputs(submit)
 
 
 @breaks("ARK-ABT-7", "ARK-ABT-1")
 def delivers_what_is_buffered_after_an_abort() -> None:
     """Frames that had arrived are still delivered, and a terminal one resolves."""
-    original = Wait.abort
+    buffered = ByObject[int]()
 
-    def abort(wait: Wait, reason: object) -> None:
-        if wait.machines.stream is not Stream.DELIVERING or not wait.reader._queue:
-            original(wait, reason)
+    def count(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        arrived = sum(bool(block.kind) for block in blocks)
+        buffered[client] = buffered.get(client, 0) + arrived
+        return blocks
 
-    replace(Wait, "abort", abort)
+    def deliver(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            buffered[client] -= 1
+        yield output
+
+    change_chunks(count)
+    filter_outputs(deliver)
+    drop_inputs(
+        lambda client, event: (
+            isinstance(event, Abort)
+            and client.stream is Stream.DELIVERING
+            and buffered.get(client, 0) > 0
+        )
+    )
 
 
 @breaks("ARK-ABT-7")
 def delivers_one_more_event_after_its_pause() -> None:
     """Other tasks get a turn before an event that is handed on whatever they did meanwhile."""
+    in_a_row = 32
+    present, late = ByObject[int](), ByObject[Abort]()
 
-    async def pause(driver: Driver, delivery: int) -> None:
-        driver._paused_at = delivery
-        await checkpoint()
-        await driver._run_callback()
+    def deliver(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            present[client] = output.delivery
+        yield output
 
-    replace(Driver, "_pause", pause)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        pauses = client.stream is Stream.DELIVERING and present[client] % in_a_row == 0
+        if isinstance(event, Abort) and pauses:
+            late[client] = event
+            return
+        yield event
+        if isinstance(event, Handled) and (abort := late.pop(client, None)):
+            yield abort
+
+    filter_outputs(deliver)
+    filter_inputs(change)
 
 
 @breaks("ARK-ABT-9")
 def an_abort_loses_the_create() -> None:
     """An abort while the create is in flight forgets its answer."""
-    original = Session.handle
+    forgotten = TransportError("forgotten")
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        original(session, event, now)
-        if isinstance(event, Abort) and session._machines.job is Job.CREATING:
-            for pending in list(session._outbox.pending.values()):
-                session._outbox.close(pending)
-            session._machines.job = Job.UNSUBMITTED
+    def forget(client: Client, event: Input) -> None:
+        if isinstance(event, Abort) and client.job_state is Job.CREATING:
+            number = client.sent[Call.CREATE].number
+            client.outputs.append(Close(number))
+            client.feed(Broken(number, forgotten))
 
-    replace(Session, "handle", handle)
+    after_inputs(forget)
+    change_outcomes(
+        lambda _, __, outcome: None if outcome == Rejected(forgotten) else outcome,
+    )
 
 
 @breaks("ARK-ABT-4")
 def reopens_after_an_abort() -> None:
     """The wait is over, but something goes on and opens the stream once more."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        original(session, event, now)
-        job = session._wait.job
-        if isinstance(event, Abort) and job is not None:
-            request = stream_request(session._config.endpoint, job.id, session.last_event_id)
-            session._outbox.send(Operation.FOLLOW, request)
+    def reopen(client: Client, event: Input) -> None:
+        if isinstance(event, Abort):
+            client.again(Call.STREAM)
 
-    replace(Session, "handle", handle)
-    hear_the_present_stream_alone()
+    after_inputs(reopen)
 
 
 @breaks("ARK-ABT-11")

@@ -1,17 +1,18 @@
 """Mutants of the arithmetic of delays."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
-from arkor_proto._backoff import Budget, Jitter, Random, ReconnectPolicy
+from arkor_proto import Idle, Jitter, Notify, Output, Random, Reconnecting, ReconnectPolicy, Timer
+from conformance.drivers.python import lines
 from conformance.drivers.python.clocks import VirtualClock
-from conformance.mutants.patching import breaks, change_profiles, replace
+from conformance.mutants.around import Client
+from conformance.mutants.filters import change_delays, filter_outputs
+from conformance.mutants.patching import ByObject, breaks, change_profiles, replace
 
 _FOR_ALL = ("2026-05", "2026-07")
 _WHERE_DELAYS_GROW = (
@@ -128,10 +129,11 @@ def has_another_cap() -> None:
 def reopens_at_once_after_a_clean_end() -> None:
     """A clean end is followed by the next open without a delay."""
 
-    def clean_end(_: Budget, *, spread: bool) -> float:
-        return 0.001 if spread else 0.0
+    def change(client: Client, notice: Reconnecting) -> float:
+        at_once = 0.001 if client.setup.profile.spreads_clean_end else 0.0
+        return notice.delay if notice.cause else at_once
 
-    replace(Budget, "clean_end", clean_end)
+    change_delays(change)
 
 
 @breaks("ARK-BAK-4")
@@ -150,34 +152,36 @@ def does_not_spread_the_clean_end() -> None:
 def waits_a_base_above_the_cap() -> None:
     """After a clean end the base is the delay, whatever the cap."""
 
-    def clean_end(budget: Budget, *, spread: bool) -> float:
-        base = budget.policy.initial_delay
-        return base if not spread or budget.random is None else base * (0.75 + budget.random() / 4)
+    def change(client: Client, notice: Reconnecting) -> float:
+        policy = client.setup.policy
+        above = not notice.cause and 0 < policy.max_delay < policy.initial_delay
+        return notice.delay * (policy.initial_delay / policy.max_delay if above else 1.0)
 
-    replace(Budget, "clean_end", clean_end)
+    change_delays(change)
 
 
 @breaks("ARK-BAK-8")
 def waits_for_not_a_number() -> None:
     """After 1,024 failures the power is infinite, and nothing times infinity is not a number."""
-    sleep_originally = VirtualClock.sleep_until
+    sleep_originally, emit_originally = VirtualClock.sleep_until, lines.emit
+    failures, unsaid = ByObject[int](), list[float]()
 
-    def nominal_delay(policy: ReconnectPolicy, n: int) -> float:
-        delay = policy.initial_delay * (2.0**n if n < 1024 else math.inf)  # noqa: PLR2004
-        return delay if math.isnan(delay) else min(delay, policy.max_delay)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Notify) and isinstance(output.notice, Reconnecting):
+            failures[client] = output.notice.failures
+        late = failures.get(client, 0) > 1024 and client.setup.policy.initial_delay == 0.0  # noqa: PLR2004
+        backs_off = isinstance(output, Idle) and output.timer is Timer.RECONNECT
+        yield Idle(math.nan, Timer.RECONNECT) if late and backs_off else output
 
     async def sleep_until(clock: VirtualClock, deadline: float, purpose: str) -> None:
-        emit = clock._emit
+        if math.isnan(deadline):
+            unsaid.append(deadline)
+        await sleep_originally(clock, deadline, purpose)
 
-        def emit_as_json_can(message: Mapping[str, object]) -> None:
-            unsaid = message.get("event") == "sleep" and math.isnan(deadline)
-            emit({**message, "ms": None} if unsaid else message)
+    def emit(message: Mapping[str, object]) -> None:
+        unknown = message.get("event") == "sleep" and unsaid and math.isnan(unsaid.pop())
+        emit_originally({**message, "ms": None} if unknown else message)
 
-        clock._emit = emit_as_json_can
-        try:
-            await sleep_originally(clock, deadline, purpose)
-        finally:
-            clock._emit = emit
-
-    _formula(nominal_delay)
+    filter_outputs(change)
     replace(VirtualClock, "sleep_until", sleep_until)
+    replace(lines, "emit", emit)

@@ -4,44 +4,31 @@ Not all of what a client does is the protocol's business. A kit that finds fault
 judges taste.
 """
 
-# Variants patch private names.
 # ruff: noqa: D401
-# pyright: reportPrivateUsage=false
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from urllib.parse import quote, quote_plus, urlencode
 
 import anyio.lowlevel
 from attrs import evolve
 
-from arkor_proto import _wire
-from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import Headers, Request
+from arkor_proto import Input, Random, Received, ReconnectPolicy, Request
 from arkor_proto.transports import _async_http
 from arkor_proto.transports._async_http import Connection
 from conformance.drivers.python import lines
 from conformance.drivers.python.clocks import VirtualClock
 from conformance.drivers.python.stdio import Desk
-from conformance.mutants.patching import (
-    body_of,
-    breaks,
-    replace,
-    with_body,
-    with_header,
-)
+from conformance.mutants.around import Client
+from conformance.mutants.dialect import misread
+from conformance.mutants.families.wire import edit_queries
+from conformance.mutants.filters import edit_requests, filter_inputs
+from conformance.mutants.patching import body_of, breaks, replace, with_body, with_header
 
 
 def _every_request(change: Callable[[Request], Request]) -> None:
-    original = Request
-
-    def request(method: str, target: str, headers: Headers, body: bytes = b"") -> Request:
-        return change(original(method, target, headers, body))
-
-    replace(_wire, "Request", request)
+    edit_requests(lambda _, request: change(request))
 
 
 def _every_header(change: Callable[[bytes], bytes]) -> None:
@@ -70,7 +57,7 @@ def sends_headers_in_reverse_order() -> None:
 
 @breaks()
 def sends_headers_of_its_own() -> None:
-    """Requests carry a User-Agent and other headers that nobody asked for."""
+    """Requests carry a User-Agent and other headers that no one asked for."""
     _every_request(lambda r: with_header(r, b"User-Agent", b"benign/1.0 (a variant)"))
 
 
@@ -108,22 +95,13 @@ def writes_json_in_another_order() -> None:
 @breaks()
 def writes_spaces_in_the_query_as_plus() -> None:
     """A space in the query is a plus."""
-
-    def encode(pairs: Mapping[str, str], *, quote_via: object) -> str:
-        return urlencode(pairs, quote_via=quote_plus if quote_via else quote)
-
-    replace(_wire, "urlencode", encode)
+    edit_queries(lambda pairs: urlencode(pairs, quote_via=quote_plus))
 
 
 @breaks()
 def writes_the_query_in_another_order() -> None:
     """The parameters of the query come in another order."""
-
-    def encode(pairs: Mapping[str, str], *, quote_via: object) -> str:
-        turned = dict(reversed(list(pairs.items())))
-        return urlencode(turned, quote_via=quote if quote_via else quote_plus)
-
-    replace(_wire, "urlencode", encode)
+    edit_queries(lambda pairs: urlencode(dict(reversed(list(pairs.items()))), quote_via=quote))
 
 
 @breaks()
@@ -141,13 +119,21 @@ def reads_small_pieces() -> None:
 @breaks()
 def parses_byte_by_byte() -> None:
     """The parser is fed one byte at a time."""
-    original = EventStreamParser.feed
 
-    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        pieces = (data[n : n + 1] for n in range(len(data)))
-        return [event for piece in pieces for event in original(parser, piece)]
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if client.is_of_stream(event) and isinstance(event, Received):
+            for n in range(len(event.data)):
+                yield Received(event.exchange, event.data[n : n + 1])
+        else:
+            yield event
 
-    replace(EventStreamParser, "feed", feed)
+    filter_inputs(change)
+
+
+@breaks()
+def writes_each_event_anew() -> None:
+    """The parser is fed whole events in their plainest form, whatever the backend has sent."""
+    misread(lambda block: block)
 
 
 @breaks()

@@ -1,45 +1,44 @@
 """Mutants of the budget of consecutive failures, and of what is progress."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 
 from attrs import evolve
 
-from arkor_proto import _reader
-from arkor_proto._backoff import Budget
-from arkor_proto._errors import StreamEnded, TransportError
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._exchange import Pending
-from arkor_proto._profile import Progress
-from arkor_proto._reader import Control, FrameReader, Meaning
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._table import Stream
-from arkor_proto._wait import Wait
+from arkor_proto import (
+    Broken,
+    Finished,
+    Input,
+    Progress,
+    Reconnecting,
+    ReconnectPolicy,
+    StreamEnded,
+    TransportError,
+)
+from conformance.mutants.around import Client, surround
+from conformance.mutants.dialect import Block, change_blocks, connection, lost, watch_blocks
+from conformance.mutants.filters import filter_inputs, recount, reject_for
 from conformance.mutants.patching import (
     ByObject,
+    Stream,
     breaks,
     change_profiles,
-    replace,
 )
+
+_STREAMED = {Stream.STREAMING, Stream.DELIVERING, Stream.ASKING}
+
+
+def _change_policies(change: Callable[[ReconnectPolicy], ReconnectPolicy]) -> None:
+    surround(lambda setup: evolve(setup, policy=change(setup.policy)))
 
 
 def _limit_changed_by(change: int) -> None:
-    original = Budget.failed
+    def changed(policy: ReconnectPolicy) -> ReconnectPolicy:
+        limit = policy.max_attempts
+        return policy if limit is None else evolve(policy, max_attempts=max(limit + change, 0))
 
-    def failed(budget: Budget) -> float | None:
-        limit = budget.policy.max_attempts
-        if limit is None:
-            return original(budget)
-        policy = budget.policy
-        budget.policy = evolve(policy, max_attempts=max(limit + change, 0))
-        delay = original(budget)
-        budget.policy = policy
-        return delay
-
-    replace(Budget, "failed", failed)
+    _change_policies(changed)
 
 
 @breaks("ARK-BUD-6", follows=("ARK-EVT-15", "ARK-RES-14"))
@@ -63,36 +62,56 @@ def never_gives_up() -> None:
 @breaks("ARK-BUD-8")
 def gives_up_by_default() -> None:
     """Without a limit it gives up after ten failures."""
-    original = Budget.failed
-
-    def failed(budget: Budget) -> float | None:
-        limited = budget.policy.max_attempts is None and budget.failures >= 10  # noqa: PLR2004
-        return None if limited else original(budget)
-
-    replace(Budget, "failed", failed)
+    _change_policies(lambda p: evolve(p, max_attempts=10) if p.max_attempts is None else p)
 
 
 @breaks("ARK-BUD-9")
 def never_forgets_failures() -> None:
     """Progress does not set the count back."""
+    failures = ByObject[int]()
 
-    def progressed(_: Budget) -> None:
-        return
+    def rule(client: Client, notice: Reconnecting, _: int) -> int:
+        if notice.cause is None:
+            return 0
+        failures[client] = failures.get(client, 0) + 1
+        return failures[client]
 
-    replace(Budget, "progressed", progressed)
+    recount(rule)
+
+
+def _count_as_progress(is_progress: Callable[[Client, Sequence[Block]], bool]) -> None:
+    """Forget the failures, and take a clean end for one after progress, by another rule.
+
+    It is given the events that the stream has brought.
+    """
+    blocks = watch_blocks()
+
+    def rule(client: Client, notice: Reconnecting, count: int) -> int:
+        if client.came_from not in _STREAMED:
+            return count + 1
+        events = [block for block in blocks(client) if block.data is not None]
+        if not is_progress(client, events):
+            return count + 1
+        clean = notice.cause is None or isinstance(notice.cause, StreamEnded)
+        return 0 if clean else 1
+
+    recount(rule)
+
+
+def _is_json(block: Block) -> bool:
+    return block.content is not None and block.name != "ping"
 
 
 @breaks("ARK-BUD-10")
 def forgets_failures_on_200() -> None:
     """A 200 sets the count back."""
-    original = Wait._responded
 
-    def responded(wait: Wait, pending: Pending, now: float) -> None:
-        original(wait, pending, now)
-        if wait.machines.stream is Stream.STREAMING:
-            wait.budget.progressed()
+    def rule(client: Client, notice: Reconnecting, count: int) -> int:
+        if notice.cause is None:
+            return 0
+        return 1 if client.came_from in _STREAMED else count + 1
 
-    replace(Wait, "_responded", responded)
+    recount(rule)
 
 
 @breaks("ARK-BUD-13", "ARK-BUD-18")
@@ -103,7 +122,7 @@ def takes_a_ping_for_progress() -> None:
 
 @breaks("ARK-BUD-11")
 def takes_no_ping_for_progress() -> None:
-    """A ping is no progress where it must be."""
+    """A ping does not count as progress where it must."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "2026-05")
 
 
@@ -113,37 +132,31 @@ def wants_new_ids_for_progress() -> None:
     change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-05", "2026-07")
 
 
-def _count_only(counts: Callable[[FrameReader, ServerSentEvent, Meaning], bool]) -> None:
-    original = FrameReader.progress
-
-    def progress(reader: FrameReader, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        before = reader.progressed
-        wanted = counts(reader, frame, meaning)
-        if original(reader, frame, meaning) and wanted:
-            return True
-        reader.progressed = before
-        return False
-
-    replace(FrameReader, "progress", progress)
-
-
 @breaks("ARK-BUD-11", "ARK-BUD-19", "ARK-BUD-14")
 def takes_only_known_types_for_progress() -> None:
-    """A frame of an unknown type is no progress."""
-    _count_only(lambda _, __, meaning: meaning is not Control.UNKNOWN)
+    """A frame of an unknown type does not count as progress."""
+
+    def change(_: Client, block: Block) -> Iterable[Block]:
+        unknown = block.content is not None and not block.kind
+        yield lost(block) if unknown and not block.is_control else block
+
+    change_blocks(change)
 
 
 @breaks("ARK-BUD-14")
 def lets_the_first_frame_decide() -> None:
     """Only the first frame of a stream can be progress."""
-    taken = ByObject[EventStreamParser]()
+    seen = ByObject[set[str | None]]()
 
-    def is_first(reader: FrameReader, _: ServerSentEvent, __: Meaning) -> bool:
-        first = taken.get(reader) is not reader._parser
-        taken[reader] = reader._parser
-        return first
+    def is_progress(client: Client, events: Sequence[Block]) -> bool:
+        known = seen.setdefault(client, {None})
+        counts = bool(events) and _is_json(events[0])
+        if client.setup.profile.progress is Progress.NEW_CURSOR:
+            counts = counts and (events[0].id is None or events[0].id not in known)
+        known |= {block.id for block in events}
+        return counts
 
-    _count_only(is_first)
+    _count_as_progress(is_progress)
 
 
 @breaks("ARK-BUD-14")
@@ -152,141 +165,108 @@ def takes_a_repeated_id_for_progress() -> None:
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
 
 
+def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
+    """Count only a frame as progress whose id is new, given the ids of a job so far."""
+    ids = ByObject[list[str]]()
+
+    def is_progress(client: Client, events: Sequence[Block]) -> bool:
+        if client.setup.profile.progress is not Progress.NEW_CURSOR:
+            return bool(events)
+        known = ids.setdefault(client, [client.setup.config.last_event_id])
+        found = False
+        for block in events:
+            found |= _is_json(block) and is_new(known, block)
+            known += [] if block.id is None else [block.id]
+        return found
+
+    _count_as_progress(is_progress)
+
+
 @breaks("ARK-BUD-15")
 def wants_ids_for_progress() -> None:
-    """A frame without an id is no progress."""
-    original = FrameReader._is_new
-
-    def is_new(reader: FrameReader, frame: ServerSentEvent) -> bool:
-        return frame.has_id and original(reader, frame)
-
-    replace(FrameReader, "_is_new", is_new)
+    """A frame without an id does not count as progress."""
+    _count_new_ids(lambda known, block: block.id is not None and block.id not in known)
 
 
 @breaks("ARK-BUD-17")
 def remembers_one_id() -> None:
     """Only the last id is remembered, so a replayed log is progress."""
-    replace(_reader, "_REMEMBERED", 1)
+    _count_new_ids(lambda known, block: block.id is None or block.id != known[-1])
 
 
 @breaks("ARK-BUD-16", "ARK-BUD-20", follows=("ARK-BUD-4", "ARK-BUD-10", "ARK-BUD-13", "ARK-BUD-18"))
 def takes_a_comment_for_progress() -> None:
     """Any byte is progress."""
-    original = FrameReader.feed
-
-    def feed(reader: FrameReader, data: bytes) -> None:
-        original(reader, data)
-        reader.progressed = True
-
-    replace(FrameReader, "feed", feed)
+    _count_as_progress(lambda client, _: connection(client).received > 0)
 
 
 @breaks("ARK-BUD-4")
 def takes_an_empty_stream_for_progress() -> None:
     """A stream that ends without a frame costs nothing."""
-    original = FrameReader.open
 
-    def opened(reader: FrameReader) -> None:
-        original(reader)
-        reader.progressed = True
+    def rule(_: Client, notice: Reconnecting, count: int) -> int:
+        return 0 if notice.cause is None or isinstance(notice.cause, StreamEnded) else count + 1
 
-    replace(FrameReader, "open", opened)
+    recount(rule)
 
 
 @breaks("ARK-BUD-5", "ARK-BAK-4", "ARK-BAK-5")
 def counts_a_clean_end() -> None:
     """A clean end after progress counts as a failure."""
-    original = FrameReader.progress
-
-    def progress(reader: FrameReader, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        original(reader, frame, meaning)
-        reader.progressed = False
-        return False
-
-    replace(FrameReader, "progress", progress)
+    recount(lambda _, __, count: count + 1)
 
 
 @breaks("ARK-BUD-3")
 def takes_a_break_for_a_clean_end() -> None:
     """A connection that breaks after progress is not counted."""
-    original = Wait._over
+    blocks = watch_blocks()
 
-    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        original(wait, pending, None if wait.reader.progressed else error, now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        broke = isinstance(event, Broken) and client.is_of_stream(event)
+        if isinstance(event, Broken) and broke and any(b.data is not None for b in blocks(client)):
+            yield Finished(event.exchange)
+        else:
+            yield event
 
-    replace(Wait, "_over", over)
+    filter_inputs(change)
 
 
 @breaks("ARK-BUD-1")
 def gives_up_on_a_failed_connect() -> None:
     """A connection that cannot be made ends the wait."""
-    original = Wait._fail
 
-    def fail(wait: Wait, cause: Exception, now: float) -> None:
-        if isinstance(cause, TransportError) and wait.machines.stream is Stream.OPENING:
-            wait._reject(cause)
-        else:
-            original(wait, cause, now)
+    def reason(client: Client, notice: Reconnecting) -> Exception | None:
+        opening = client.came_from is Stream.OPENING
+        return notice.cause if opening and isinstance(notice.cause, TransportError) else None
 
-    replace(Wait, "_fail", fail)
+    reject_for(reason)
 
 
 @breaks("ARK-BUD-3")
 def gives_up_on_a_broken_stream() -> None:
     """A stream that breaks in the middle ends the wait."""
-    original = Wait._fail
 
-    def fail(wait: Wait, cause: Exception, now: float) -> None:
+    def reason(client: Client, notice: Reconnecting) -> Exception | None:
+        cause = notice.cause
         broke = isinstance(cause, TransportError) and not isinstance(cause, StreamEnded)
-        if broke and wait.machines.stream is Stream.STREAMING:
-            wait._reject(cause)
-        else:
-            original(wait, cause, now)
+        return cause if broke and client.came_from in _STREAMED else None
 
-    replace(Wait, "_fail", fail)
+    reject_for(reason)
 
 
 @breaks("ARK-BUD-4")
 def gives_up_on_an_empty_stream() -> None:
     """A stream that ends without progress ends the wait."""
-    original = Wait._fail
-
-    def fail(wait: Wait, cause: Exception, now: float) -> None:
-        if isinstance(cause, StreamEnded):
-            wait._reject(cause)
-        else:
-            original(wait, cause, now)
-
-    replace(Wait, "_fail", fail)
+    reject_for(lambda _, n: n.cause if isinstance(n.cause, StreamEnded) else None)
 
 
 @breaks("ARK-BUD-3", follows=("ARK-BUD-9",))
 def counts_on_after_a_break() -> None:
     """A break after progress goes on with the count from before the progress."""
-    responded, fail = Wait._responded, Wait._fail
-    before = ByObject[int]()
-
-    def responded_(wait: Wait, pending: Pending, now: float) -> None:
-        responded(wait, pending, now)
-        if wait.machines.stream is Stream.STREAMING:
-            before[wait] = wait.budget.failures
-
-    def fail_(wait: Wait, cause: Exception, now: float) -> None:
-        if isinstance(cause, TransportError) and wait.reader.progressed:
-            wait.budget.failures = before[wait]
-        fail(wait, cause, now)
-
-    replace(Wait, "_responded", responded_)
-    replace(Wait, "_fail", fail_)
+    recount(lambda _, notice, count: 0 if notice.cause is None else count + 1)
 
 
 @breaks("ARK-BUD-14")
 def takes_the_first_id_alone_for_progress() -> None:
     """Only the first id of a job counts as progress."""
-    original = FrameReader._is_new
-
-    def is_new(reader: FrameReader, frame: ServerSentEvent) -> bool:
-        first = len(reader._seen) < 2  # noqa: PLR2004 - nothing, and then the first
-        return original(reader, frame) and (first or not frame.has_id)
-
-    replace(FrameReader, "_is_new", is_new)
+    _count_new_ids(lambda known, block: block.id is None or known == [""])

@@ -1,17 +1,34 @@
 """Mutants of what an exception from a callback leads to."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
+
+from collections.abc import Iterable
 
 from attrs import evolve
 
-from arkor_proto._messages import Handled
-from arkor_proto._profile import CallbackErrors
-from arkor_proto._table import Stream
-from arkor_proto._types import TrainingEvent
-from arkor_proto._wait import Wait
-from conformance.mutants.patching import breaks, change_profiles, replace
+from arkor_proto import (
+    CallbackErrors,
+    Close,
+    Deliver,
+    Follow,
+    Handled,
+    Input,
+    Output,
+    Request,
+)
+from conformance.mutants.around import Call, Client
+from conformance.mutants.filters import drop_outputs, edit_requests, filter_inputs, filter_outputs
+from conformance.mutants.patching import (
+    ByObject,
+    Ignored,
+    Move,
+    Stream,
+    StreamSignal,
+    breaks,
+    change_profiles,
+    set_cell,
+    with_cursor,
+)
 
 
 @breaks("ARK-EVT-16")
@@ -31,47 +48,64 @@ def rejects_at_errors_of_callbacks() -> None:
 @breaks("ARK-EVT-15", "ARK-EVT-16")
 def ignores_errors_of_callbacks() -> None:
     """An exception from a callback changes nothing."""
-    original = Wait.handled
 
-    def handled(wait: Wait, report: Handled, now: float) -> None:
-        concludes = wait.machines.stream is Stream.CONCLUDING
-        original(wait, report if concludes else Handled(report.delivery), now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        ignores = isinstance(event, Handled) and client.stream is not Stream.CONCLUDING
+        yield evolve(event, error=None) if ignores and isinstance(event, Handled) else event
 
-    replace(Wait, "handled", handled)
+    filter_inputs(change)
 
 
 @breaks("ARK-EVT-28")
 def asks_again_for_the_event_whose_callback_failed() -> None:
     """After an exception the stream is reopened before that event, not after it."""
-    original = Wait._callback_failed
+    heard, before, back = ByObject[str](), ByObject[str](), ByObject[str]()
 
-    def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
-        wait.reader.cursor = wait._cursor_before
-        original(wait, event, error, now)
+    def deliver(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            before[client] = heard.get(client, client.setup.config.last_event_id)
+            heard[client] = client.session.last_event_id
+        yield output
 
-    replace(Wait, "_callback_failed", failed)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Handled) and event.error and client.stream is Stream.DELIVERING:
+            back[client] = heard[client] = before[client]
+        yield event
+
+    def edit(client: Client, request: Request) -> Request:
+        cursor = back.pop(client, None)
+        return request if cursor is None else with_cursor(request, cursor)
+
+    filter_outputs(deliver)
+    filter_inputs(change)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-STR-17")
 def leaves_the_stream_of_a_failed_callback_open() -> None:
     """After an exception from a callback the connection of the stream stays open."""
-    original = Wait._callback_failed
-
-    def failed(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
-        wait._exchange = None
-        original(wait, event, error, now)
-
-    replace(Wait, "_callback_failed", failed)
+    drop_outputs(
+        lambda client, output: (
+            isinstance(output, Close)
+            and isinstance(client.event, Handled)
+            and client.event.error is not None
+        )
+    )
 
 
 @breaks("ARK-EVT-18")
 def forgets_the_result_after_a_failed_callback() -> None:
     """After an exception from the last callback the next wait streams again."""
-    original = Wait._conclude
+    failed = ByObject[bool]()
 
-    def conclude(wait: Wait, event: TrainingEvent, error: Exception | None) -> None:
-        original(wait, event, error)
-        if error is not None:
-            wait.machines.stream = Stream.IDLE
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Handled) and event.error and client.stream is Stream.CONCLUDING:
+            failed[client] = True
+        if isinstance(event, Follow) and client in failed:
+            set_cell(Stream.CONCLUDED, StreamSignal.FOLLOW, Move(Stream.AWAITING_JOB))
+            yield event
+            set_cell(Stream.CONCLUDED, StreamSignal.FOLLOW, Ignored("the result is known"))
+        else:
+            yield event
 
-    replace(Wait, "_conclude", conclude)
+    filter_inputs(change)

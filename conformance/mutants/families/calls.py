@@ -1,50 +1,37 @@
 """Clients with one thing wrong that every case meets: what they do must be blamed on one rule.
 
-They are toys: nobody would ship them. They show that a case does not blame its own rule for what
+They are toys that no one would ship. They show that a case does not blame its own rule for what
 happened before the client got there.
 """
 
-# Mutants reach into what belongs to the core.
-# ruff: noqa: SLF001
-# pyright: reportPrivateUsage=false
-
 from attrs import evolve
 
-from arkor_proto._errors import ArkorError
-from arkor_proto._exchange import Answer
-from arkor_proto._session import Session
-from arkor_proto._types import Request
-from arkor_proto._wait import Wait
-from conformance.mutants.patching import (
-    breaks,
+from arkor_proto import ArkorError, Request, Responded
+from conformance.mutants.around import Call
+from conformance.mutants.filters import (
+    change_heads,
     edit_cancel,
     edit_create,
     edit_stream,
-    replace,
-    without,
+    reject_for,
 )
+from conformance.mutants.patching import breaks, without
+
+
+def _as_refused(head: Responded) -> Responded:
+    return evolve(head, status=500) if 200 <= head.status < 300 else head  # noqa: PLR2004 - 2xx
 
 
 @breaks("ARK-CRE-1", follows=("ARK-EVT-23", "ARK-EVT-24"))  # of an answer to the create
 def takes_every_create_for_refused() -> None:
     """`start()` always rejects."""
-    original = Session._created
-
-    def created(session: Session, answer: Answer) -> None:
-        original(session, evolve(answer, status=500) if answer.succeeded else answer)
-
-    replace(Session, "_created", created)
+    change_heads(lambda _, head: _as_refused(head), Call.CREATE)
 
 
 @breaks("ARK-CAN-2")
 def takes_every_cancel_for_refused() -> None:
     """`cancel()` sends its request and always rejects."""
-    original = Session._cancelled
-
-    def cancelled(session: Session, answer: Answer) -> None:
-        original(session, evolve(answer, status=500) if answer.succeeded else answer)
-
-    replace(Session, "_cancelled", cancelled)
+    change_heads(lambda _, head: _as_refused(head), Call.CANCEL)
 
 
 @breaks(
@@ -53,11 +40,7 @@ def takes_every_cancel_for_refused() -> None:
 )
 def never_reconnects() -> None:
     """Whatever ends a stream ends the wait."""
-
-    def back_off(wait: Wait, _delay: float, cause: Exception | None, _now: float) -> None:
-        wait._reject(cause or ArkorError("the stream ended"))
-
-    replace(Wait, "_back_off", back_off)
+    reject_for(lambda _, notice: notice.cause or ArkorError("the stream ended"))
 
 
 @breaks("ARK-WIR-11")

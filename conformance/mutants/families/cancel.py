@@ -1,32 +1,40 @@
 """Mutants of cancel."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import count
 
-from attrs import evolve
-
-from arkor_proto._exchange import Answer, Outbox
-from arkor_proto._messages import (
+from arkor_proto import (
+    Abort,
     Cancel,
     CancelSent,
     Input,
     NothingToCancel,
     Operation,
     Outcome,
+    Output,
     Rejected,
+    Settle,
     Start,
+    StatusError,
 )
-from arkor_proto._session import Session
-from arkor_proto._table import Ignored, Job, Move, Stop, StopSignal, Stream
-from arkor_proto._wire import cancel_request
+from conformance.mutants.around import Call, Client
+from conformance.mutants.filters import (
+    after_inputs,
+    change_outcomes,
+    filter_inputs,
+    filter_outputs,
+)
 from conformance.mutants.patching import (
     ByObject,
+    Ignored,
+    Job,
+    Move,
+    Stop,
+    StopSignal,
+    Stream,
     breaks,
-    replace,
     set_cell,
 )
 from conformance.strict_data import parse_json
@@ -34,119 +42,113 @@ from conformance.strict_data import parse_json
 _DEAF = Ignored("the mutant does not hear it")
 
 
-def _settle_cancels(outcome_of: Callable[[Session], Outcome | None]) -> None:
+def _settle_cancels(outcome_of: Callable[[Client], Outcome | None]) -> None:
     """Settle a cancel without a request where the mutant has an outcome for it."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        outcome = outcome_of(session) if isinstance(event, Cancel) else None
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        outcome = outcome_of(client) if isinstance(event, Cancel) else None
         if outcome is None:
-            original(session, event, now)
+            yield event
         else:
-            session._outbox.asked.add(Operation.CANCEL)
-            session._outbox.settle(Operation.CANCEL, outcome)
+            client.settle(Operation.CANCEL, outcome)
 
-    replace(Session, "handle", handle)
+    filter_inputs(change)
 
 
 @breaks("ARK-CAN-1")
 def cancel_before_start_submits() -> None:
     """A cancel before any start submits the job in order to cancel it."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED:
-            original(session, Start(), now)
-            session._outbox.asked.discard(Operation.START)  # no caller waits for it
-        original(session, event, now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Cancel) and client.job_state is Job.UNSUBMITTED:
+            yield Start()
+        yield event
 
-    replace(Session, "handle", handle)
+    filter_inputs(change)
 
 
 @breaks("ARK-CAN-1")
 def remembers_a_cancel_before_start() -> None:
     """A cancel before any start is sent as soon as there is a job."""
-    original = Session.handle
+    early = ByObject[bool]()
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        early = isinstance(event, Cancel) and session._machines.job is Job.UNSUBMITTED
-        original(session, event, now)
-        if early:
-            session._machines.stop = Stop.AWAITING_JOB
+    def remember(client: Client, event: Input) -> None:
+        if isinstance(event, Cancel) and client.job_state is Job.UNSUBMITTED:
+            early[client] = True
+        elif client.job_state is Job.ACCEPTED and early.pop(client, False):
+            client.feed(Cancel())
 
-    replace(Session, "handle", handle)
+    after_inputs(remember)
 
 
 @breaks("ARK-CAN-3")
 def does_not_cancel_a_job_that_is_over() -> None:
     """A cancel after the terminal frame sends nothing."""
-    _settle_cancels(
-        lambda session: NothingToCancel() if session._machines.stream is Stream.CONCLUDED else None
+    _settle_cancels(lambda client: NothingToCancel() if client.stream is Stream.CONCLUDED else None)
+
+
+def _change_cancels(change: Callable[[Client, Outcome], Outcome]) -> None:
+    change_outcomes(
+        lambda client, operation, outcome: (
+            change(client, outcome) if operation is Operation.CANCEL else outcome
+        )
     )
 
 
 @breaks("ARK-CAN-4", "ARK-CAN-12")
 def swallows_the_error_of_a_cancel() -> None:
     """A cancel resolves whatever it is answered with."""
-    original = Outbox.settle
-
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        failed = operation is Operation.CANCEL and isinstance(outcome, Rejected)
-        original(outbox, operation, CancelSent() if failed else outcome)
-
-    replace(Outbox, "settle", settle)
+    _change_cancels(lambda _, outcome: CancelSent() if isinstance(outcome, Rejected) else outcome)
 
 
 @breaks("ARK-CAN-5")
 def repeats_a_cancel() -> None:
     """A cancel that is refused is sent again."""
-    original = Session._cancelled
     tries = count()
 
-    def cancelled(session: Session, answer: Answer) -> None:
-        job = session._wait.job
-        if not answer.succeeded and next(tries) % 2 == 0 and job is not None:
-            request = cancel_request(session._config.endpoint, job.id)
-            session._outbox.send(Operation.CANCEL, request)
-        else:
-            original(session, answer)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        match output:
+            case Settle(Operation.CANCEL, Rejected()) if next(tries) % 2 == 0:
+                client.feed(Cancel())
+            case _:
+                yield output
 
-    replace(Session, "_cancelled", cancelled)
+    filter_outputs(change)
 
 
 @breaks("ARK-CAN-11")
 def reads_the_answer_to_a_cancel() -> None:
     """A cancel whose answer has a body that is not JSON has failed."""
-    original = Session._cancelled
 
-    def cancelled(session: Session, answer: Answer) -> None:
+    def change(client: Client, outcome: Outcome) -> Outcome:
+        exchange = client.sent.get(Call.CANCEL)
+        if exchange is None or not isinstance(outcome, CancelSent):
+            return outcome
         try:
-            parse_json(answer.body.decode() or "{}")
+            parse_json(exchange.body.decode() or "{}")
         except ValueError:
-            answer = evolve(answer, status=500)
-        original(session, answer)
+            return Rejected(StatusError(500, "the answer is not JSON"))
+        return outcome
 
-    replace(Session, "_cancelled", cancelled)
+    _change_cancels(change)
 
 
 @breaks("ARK-CAN-6")
 def cancel_ends_the_wait() -> None:
     """A cancel that is accepted rejects the wait."""
-    original = Session._cancelled
 
-    def cancelled(session: Session, answer: Answer) -> None:
-        original(session, answer)
-        session._wait.abort("cancelled")
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        yield output
+        if isinstance(output, Settle) and output.operation is Operation.CANCEL:
+            client.feed(Abort("cancelled"))
 
-    replace(Session, "_cancelled", cancelled)
+    filter_outputs(change)
 
 
 @breaks("ARK-CAN-7")
 def loses_a_cancel_during_the_create() -> None:
     """A cancel while the create is in flight does nothing, as in the real SDK."""
-    _settle_cancels(
-        lambda session: NothingToCancel() if session._machines.job is Job.CREATING else None
-    )
+    _settle_cancels(lambda client: NothingToCancel() if client.job_state is Job.CREATING else None)
 
 
 @breaks("ARK-CAN-8")
@@ -160,23 +162,21 @@ def sends_overlapping_cancels() -> None:
 @breaks("ARK-CAN-13")
 def cancels_once_only() -> None:
     """A second cancel after an answered one sends nothing."""
-    original = Session.handle
     done = ByObject[bool]()
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        original(session, event, now)
-        if isinstance(event, Cancel) and session._machines.stop is Stop.CANCELLING:
-            done[session] = True
+    def note(client: Client, event: Input) -> None:
+        if isinstance(event, Cancel) and client.stop is Stop.CANCELLING:
+            done[client] = True
 
-    replace(Session, "handle", handle)
-    _settle_cancels(lambda session: CancelSent() if session in done else None)
+    after_inputs(note)
+    _settle_cancels(lambda client: CancelSent() if client in done else None)
 
 
 @breaks("ARK-CAN-9")
 def does_not_cancel_an_attached_job() -> None:
     """Without a `start()` of its own a trainer cancels nothing."""
     _settle_cancels(
-        lambda session: NothingToCancel() if isinstance(session._config.job, str) else None
+        lambda client: NothingToCancel() if isinstance(client.setup.config.job, str) else None
     )
 
 
@@ -189,29 +189,27 @@ def does_not_send_the_cancel() -> None:
 @breaks("ARK-CAN-13")
 def remembers_a_refused_cancel() -> None:
     """After a refused cancel every later one fails with the same error."""
-    original = Outbox.settle
     refusals = ByObject[Rejected]()
 
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        if operation is Operation.CANCEL and isinstance(outcome, Rejected):
-            refusals[outbox] = outcome
-        original(outbox, operation, outcome)
+    def note(client: Client, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Rejected):
+            refusals[client] = outcome
+        return outcome
 
-    replace(Outbox, "settle", settle)
-    _settle_cancels(lambda session: refusals.get(session._outbox))
+    _change_cancels(note)
+    _settle_cancels(refusals.get)
 
 
 @breaks("ARK-CAN-10")
 def cancel_fails_with_the_create() -> None:
     """Where the create has failed, a cancel rejects with that failure."""
-    original = Outbox.settle
     failures = ByObject[Rejected]()
 
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+    def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
         if operation is Operation.START and isinstance(outcome, Rejected):
-            failures[outbox] = outcome
+            failures[client] = outcome
         nothing = operation is Operation.CANCEL and isinstance(outcome, NothingToCancel)
-        failure = failures.get(outbox) if nothing else None
-        original(outbox, operation, failure or outcome)
+        failure = failures.get(client) if nothing else None
+        return failure or outcome
 
-    replace(Outbox, "settle", settle)
+    change_outcomes(change)

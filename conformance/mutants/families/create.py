@@ -1,42 +1,60 @@
 """Mutants of `start()` and of what `wait()` owes to it."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001, PLR2004
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
+import json
+from collections.abc import Callable, Iterable, Mapping
 from itertools import count
 
 from attrs import evolve
 
-from arkor_proto import _json, _machines
-from arkor_proto._errors import ResponseError, TransportError
-from arkor_proto._exchange import Answer, Outbox
-from arkor_proto._json import read_job
-from arkor_proto._messages import (
+from arkor_proto import (
     Abort,
+    Aborted,
     Accepted,
-    Cancel,
+    Broken,
+    Finished,
     Follow,
     Input,
     Leave,
     Operation,
     Outcome,
+    Output,
+    Received,
     Rejected,
+    Responded,
+    ResponseError,
+    Settle,
     Start,
+    StatusError,
+    TrainingStarted,
+    TransportError,
+    decode_job,
 )
-from arkor_proto._session import Session
-from arkor_proto._table import Job, JobSignal, Move, StreamSignal
-from arkor_proto._types import JobSpec, TrainingJob, TrainingStarted
-from arkor_proto._wire import create_request
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Trainer
-from conformance.mutants.patching import (
-    breaks,
+from conformance.drivers.python import translation
+from conformance.mutants.around import IMPERATIVES, Call, Client, Exchange
+from conformance.mutants.filters import (
+    after_inputs,
+    change_bodies,
+    change_heads,
+    change_outcomes,
     edit_create,
+    filter_inputs,
+    filter_outputs,
+)
+from conformance.mutants.patching import (
+    ByObject,
+    Job,
+    JobSignal,
+    Move,
+    breaks,
     replace,
     set_cell,
     with_header,
     without,
 )
+from conformance.strict_data import Json, parse_json
 
 
 @breaks("ARK-CRE-2")
@@ -52,130 +70,178 @@ def overlapping_starts_submit_twice() -> None:
     set_cell(Job.ACCEPTED, JobSignal.ACCEPT, Move(Job.ACCEPTED))
 
 
-def _retry_create(when: str) -> None:
-    original = Session._created
-    tries = count()
+def _is_failure(operation: Operation, outcome: Outcome, client: Client) -> bool:
+    """Tell whether an operation ends because the create has failed."""
+    if operation is Operation.CANCEL or not isinstance(outcome, Rejected):
+        return False
+    return client.job_state is not Job.ACCEPTED and not isinstance(outcome.error, Aborted)
 
-    def created(session: Session, answer: Answer) -> None:
-        failed = answer.status >= 500 if when == "status" else answer.broken is not None
-        if failed and next(tries) == 0 and isinstance(session._config.job, JobSpec):
-            request = create_request(session._config.endpoint, session._config.job, session._key)
-            session._outbox.send(Operation.START, request)
-        else:
-            original(session, answer)
 
-    replace(Session, "_created", created)
+def _retry_create(fails_so: Callable[[Exception], bool]) -> None:
+    """Ask again for all that a failed create ends, once."""
+    repeated = ByObject[Exchange]()
+
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Settle) and _is_failure(output.operation, output.outcome, client):
+            failed = repeated.setdefault(client, client.sent[Call.CREATE])
+            error = output.outcome.error if isinstance(output.outcome, Rejected) else None
+            if failed is client.sent[Call.CREATE] and error is not None and fails_so(error):
+                client.feed(IMPERATIVES[output.operation])
+                return
+        yield output
+
+    filter_outputs(change)
 
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_5xx() -> None:
     """A create answered with a 5xx is sent again."""
-    _retry_create("status")
+    _retry_create(lambda error: isinstance(error, StatusError) and error.status >= 500)  # noqa: PLR2004
 
 
 @breaks("ARK-CRE-6")
 def repeats_the_create_on_a_broken_connection() -> None:
     """A create whose answer is lost is sent again: the job may run twice."""
-    _retry_create("transport")
+    _retry_create(lambda error: isinstance(error, TransportError))
 
 
-def _remember_starts_that_failed_by(kind: type[Exception]) -> None:
-    original = Session._start
+def _remember_failures(kind: type[Exception], imperative: type[Start | Follow]) -> None:
+    """Let every later call fail as the create has failed."""
+    failures = ByObject[Rejected]()
 
-    def start(session: Session) -> None:
-        if isinstance(session._refusal, kind):
-            session._outbox.asked.add(Operation.START)
-            session._outbox.settle(Operation.START, Rejected(session._refusal))
+    def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
+        if isinstance(outcome, Rejected) and _is_failure(operation, outcome, client):
+            failures[client] = outcome
+        return outcome
+
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        failure = failures.get(client)
+        if isinstance(event, imperative) and failure and isinstance(failure.error, kind):
+            client.settle(
+                Operation.START if isinstance(event, Start) else Operation.FOLLOW, failure
+            )
         else:
-            original(session)
+            yield event
 
-    replace(Session, "_start", start)
+    change_outcomes(note)
+    filter_inputs(change)
 
 
 @breaks("ARK-CRE-5")
 def remembers_a_failed_start() -> None:
     """After a failed `start()` every later one fails with the same error."""
-    _remember_starts_that_failed_by(ResponseError)
+    _remember_failures(ResponseError, Start)
 
 
 @breaks("ARK-CRE-5")
 def wait_remembers_a_failed_start() -> None:
     """After a failed `start()` a `wait()` fails with the same error."""
-    original = Session._asked
-
-    def asked(session: Session, imperative: Start | Follow | Leave | Cancel | Abort) -> None:
-        if isinstance(imperative, Follow) and isinstance(session._refusal, ResponseError):
-            session._outbox.asked.add(Operation.FOLLOW)
-            session._outbox.settle(Operation.FOLLOW, Rejected(session._refusal))
-        else:
-            original(session, imperative)
-
-    replace(Session, "_asked", asked)
+    _remember_failures(ResponseError, Follow)
 
 
 @breaks("ARK-CRE-4")
 def start_opens_the_stream() -> None:
     """`start()` already opens the stream."""
-    original = Session._start
 
-    def start(session: Session) -> None:
-        session._act(session._machines.take(StreamSignal.FOLLOW))
-        original(session)
+    def change(_: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Start):
+            yield Follow()
+        yield event
 
-    replace(Session, "_start", start)
+    filter_inputs(change)
 
 
 @breaks("ARK-CRE-7")
 def hides_the_status_of_a_refused_create() -> None:
     """A refused create fails as if the body had been wrong."""
 
-    def accepted(_: Session, answer: Answer) -> TrainingJob | Exception:
-        if answer.succeeded and answer.broken is None:
-            return read_job(answer.body, "create")
-        return ResponseError("create: something went wrong")
+    def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
+        failed = _is_failure(operation, outcome, client)
+        return Rejected(ResponseError("create: something went wrong")) if failed else outcome
 
-    replace(Session, "_accepted", accepted)
+    change_outcomes(change)
+
+
+def _job_in(body: bytes) -> Mapping[str, Json] | None:
+    try:
+        answer = parse_json(body)
+    except ValueError:
+        return None
+    job = answer.get("job") if isinstance(answer, Mapping) else None
+    return job if isinstance(job, Mapping) and isinstance(job.get("id"), str) else None
+
+
+def _is_usable(body: bytes) -> bool:
+    job = _job_in(body)
+    try:
+        return job is not None and bool(decode_job(job))
+    except ValueError:
+        return False
+
+
+def _body_with(job_id: str) -> bytes:
+    return json.dumps({"job": {"id": job_id}}).encode()
 
 
 @breaks("ARK-CRE-7")
 def takes_a_refused_create_for_accepted() -> None:
     """Whatever the create is answered with, it counts as accepted."""
-    original = Session._accepted
 
-    def accepted(session: Session, answer: Answer) -> TrainingJob | Exception:
-        job = original(session, answer)
-        return job if isinstance(job, TrainingJob) else TrainingJob(id="job-1")
+    def accept(client: Client, event: Input) -> Iterable[Input]:
+        if not isinstance(event, Broken) or client.exchange_of(event).call is not Call.CREATE:
+            yield event
+            return
+        if not client.exchange_of(event).status:
+            yield Responded(event.exchange, 200)
+        yield Received(event.exchange, _body_with("job-1"))
+        yield Finished(event.exchange)
 
-    replace(Session, "_accepted", accepted)
+    filter_inputs(accept)
+    change_bodies(
+        Call.CREATE, lambda _, __, body: body if _is_usable(body) else _body_with("job-1")
+    )
+    change_heads(lambda _, head: evolve(head, status=200), Call.CREATE)
 
 
 @breaks("ARK-CRE-8")
 def accepts_a_job_without_an_id() -> None:
     """A 2xx without a usable job is taken for a job."""
-    original = Session._accepted
 
-    def accepted(session: Session, answer: Answer) -> TrainingJob | Exception:
-        job = original(session, answer)
-        is_bad = isinstance(job, ResponseError) and answer.succeeded
-        return TrainingJob(id="undefined") if is_bad else job
+    def change(_: Client, exchange: Exchange, body: bytes) -> bytes:
+        bad = exchange.succeeded and not _is_usable(body)
+        return _body_with("undefined") if bad else body
 
-    replace(Session, "_accepted", accepted)
+    change_bodies(Call.CREATE, change)
 
 
 @breaks("ARK-CRE-9", follows=("ARK-CRE-5", "ARK-ERR-10"))
 def wait_does_not_submit() -> None:
-    """`wait()` without `start()` waits for a job that nobody submits, and so for ever."""
-    joints = _machines._JOINT_BY_SIGNAL
-    if isinstance(joints, dict):
-        joints[StreamSignal.FOLLOW] = joints[StreamSignal.FOLLOW][1:]
+    """`wait()` without `start()` waits for a job that no one submits, and so for ever."""
+    waiting = ByObject[bool]()
+
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Follow) and client.job_state is Job.UNSUBMITTED:
+            waiting[client] = True
+            return
+        yield event
+        if isinstance(event, Leave) and waiting.pop(client, False):
+            client.settle(Operation.FOLLOW, Rejected(Aborted()))
+        known = client.job_state is not Job.UNSUBMITTED or isinstance(event, Abort)
+        if known and waiting.pop(client, False):
+            yield Follow()
+
+    filter_inputs(change)
 
 
 @breaks("ARK-CRE-10")
 def wait_never_hears_of_a_failed_create() -> None:
     """A failed create leaves the `wait()` that asked for it hanging."""
-    joints = _machines._JOINT_BY_SIGNAL
-    if isinstance(joints, dict):
-        joints[JobSignal.REFUSE] = joints[JobSignal.REFUSE][1:]
+
+    def change(client: Client, operation: Operation, outcome: Outcome) -> Outcome | None:
+        waits = operation is Operation.FOLLOW
+        return None if waits and _is_failure(operation, outcome, client) else outcome
+
+    change_outcomes(change)
 
 
 @breaks("ARK-CRE-11")
@@ -211,59 +277,46 @@ def attached_trainer_submits() -> None:
 @breaks("ARK-CRE-1", "ARK-ERR-10", follows=("ARK-SEC-4", "ARK-SEC-7"))
 def start_never_settles() -> None:
     """`start()` submits and is never heard of again."""
-    original = Outbox.settle
-
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
-        if operation is not Operation.START:
-            original(outbox, operation, outcome)
-
-    replace(Outbox, "settle", settle)
+    change_outcomes(lambda _, operation, outcome: None if operation is Operation.START else outcome)
 
 
 @breaks("ARK-CRE-3", "ARK-CRE-1")
 def start_resolves_before_it_is_accepted() -> None:
     """`start()` resolves at once, with an id of its own making."""
-    original = Session._start
 
-    def start(session: Session) -> None:
-        original(session)
-        session._outbox.settle(Operation.START, Accepted("job-pending"))
+    def settle(client: Client, event: Input) -> None:
+        if isinstance(event, Start) and client.job_state is not Job.ACCEPTED:
+            client.settle(Operation.START, Accepted("job-pending"))
 
-    replace(Session, "_start", start)
+    after_inputs(settle)
 
 
 @breaks("ARK-CRE-1")
 def changes_the_job_id() -> None:
     """The id of the job is not the one that the backend gave."""
-    original = Session._accepted
 
-    def accepted(session: Session, answer: Answer) -> TrainingJob | Exception:
-        job = original(session, answer)
-        return evolve(job, id=f"{job.id}.0") if isinstance(job, TrainingJob) else job
+    def change(_: Client, __: Exchange, body: bytes) -> bytes:
+        job = _job_in(body)
+        return (
+            body if job is None else json.dumps({"job": {**job, "id": f"{job['id']}.0"}}).encode()
+        )
 
-    replace(Session, "_accepted", accepted)
+    change_bodies(Call.CREATE, change)
 
 
 @breaks("ARK-CRE-5")
 def remembers_a_lost_start() -> None:
     """After a create without an answer every later `start()` fails with the same error."""
-    _remember_starts_that_failed_by(TransportError)
+    _remember_failures(TransportError, Start)
 
 
-def _submits_at_a_wait_while(*states: Job) -> None:
-    set_cell(Job.ACCEPTED, JobSignal.ACCEPT, Move(Job.ACCEPTED))
-    original = Session.handle
+def _submits_at_a_wait_while(state: Job) -> None:
+    def submit(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Follow) and client.job_state is state:
+            client.again(Call.CREATE)
+        yield event
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        job = session._config.job
-        again = isinstance(event, Follow) and session._machines.job in states
-        if again and isinstance(job, JobSpec):
-            request = create_request(session._config.endpoint, job, session._key)
-            session._outbox.send(Operation.START, request)
-            session._machines.job = Job.CREATING
-        original(session, event, now)
-
-    replace(Session, "handle", handle)
+    filter_inputs(submit)
 
 
 @breaks("ARK-CRE-3")
@@ -281,13 +334,22 @@ def wait_submits_after_a_start() -> None:
 @breaks("ARK-CRE-4")
 def start_calls_back() -> None:
     """`start()` calls `on_started` once the backend has accepted the job."""
-    original = Trainer.start
+    start_originally, trainer_originally = Trainer.start, translation.trainer_of
+    hears = ByObject[translation.Hear]()
+
+    def trainer_of(
+        client: ArkorClient, config: Mapping[str, Json], hear: translation.Hear
+    ) -> Trainer:
+        trainer = trainer_originally(client, config, hear)
+        hears[trainer] = hear
+        return trainer
 
     async def start(trainer: Trainer) -> str:
-        job_id = await original(trainer)
-        await trainer._call_back(TrainingStarted(job_id=job_id))
+        job_id = await start_originally(trainer)
+        await hears[trainer]("started", TrainingStarted(job_id=job_id))
         return job_id
 
+    replace(translation, "trainer_of", trainer_of)
     replace(Trainer, "start", start)
 
 
@@ -295,7 +357,11 @@ def start_calls_back() -> None:
 def takes_any_text_for_an_id() -> None:
     """An id that one segment of a path cannot carry is taken; what UTF-8 lacks becomes `?`."""
 
-    def check(job_id: str) -> str:
-        return job_id.encode(errors="replace").decode()
+    def change(_: Client, __: Exchange, body: bytes) -> bytes:
+        job = _job_in(body)
+        if job is None or not isinstance(job["id"], str) or _is_usable(body):
+            return body
+        text = job["id"].encode(errors="replace").decode()
+        return json.dumps({"job": {**job, "id": text.replace(".", "_") or "_"}}).encode()
 
-    replace(_json, "check_job_id", check)
+    change_bodies(Call.CREATE, change)

@@ -1,25 +1,16 @@
 """Mutants of the ids themselves: opaque texts that go back as they came."""
 
-# Mutants patch private names.
 # ruff: noqa: D401
-# pyright: reportPrivateUsage=false
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from urllib.parse import quote
 
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._reader import FrameReader
-from arkor_proto._types import Request
-from conformance.mutants.patching import (
-    CURSOR,
-    breaks,
-    cursor_sent,
-    edit_stream,
-    replace,
-    with_header,
-    without,
-)
+from arkor_proto import Request
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import Block, change_blocks
+from conformance.mutants.filters import edit_requests, edit_stream
+from conformance.mutants.patching import ByObject, breaks, cursor_sent, with_cursor
 
 
 def _send(change: Callable[[str], str | None]) -> None:
@@ -27,10 +18,7 @@ def _send(change: Callable[[str], str | None]) -> None:
 
     def edit(request: Request) -> Request:
         cursor = cursor_sent(request).decode()
-        changed = change(cursor) if cursor else None
-        if changed is None:
-            return without(request, CURSOR.lower())
-        return with_header(request, CURSOR, changed.encode())
+        return with_cursor(request, (change(cursor) or "") if cursor else "")
 
     edit_stream(edit)
 
@@ -66,7 +54,7 @@ def sends_positive_numbers_only() -> None:
 
 @breaks("ARK-RES-9")
 def takes_ids_for_json() -> None:
-    """`false` is false, so there is no cursor."""
+    """An id that is falsy as JSON, such as `false`, is not sent."""
 
     def change(cursor: str) -> str | None:
         try:
@@ -92,16 +80,20 @@ def cuts_long_ids() -> None:
 @breaks("ARK-RES-9")
 def keeps_the_greatest_id() -> None:
     """The greatest id seen is sent, not the last one."""
-    original = FrameReader.take
+    greatest = ByObject[str]()
 
-    def take(reader: FrameReader) -> ServerSentEvent | None:
-        before = reader.cursor
-        frame = original(reader)
-        if before.isdigit() and reader.cursor.isdigit():
-            reader.cursor = max(before, reader.cursor, key=int)
-        return frame
+    def change(client: Client, block: Block) -> Iterable[Block]:
+        before, new = greatest.get(client, ""), block.id
+        if new is not None:
+            both = before.isdigit() and new.isdigit()
+            greatest[client] = max(before, new, key=int) if both else new
+        yield block
 
-    replace(FrameReader, "take", take)
+    def edit(client: Client, request: Request) -> Request:
+        return with_cursor(request, greatest.get(client, cursor_sent(request).decode()))
+
+    change_blocks(change)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-RES-10")

@@ -1,26 +1,15 @@
-"""Mutants of what an answer that is no stream means."""
+"""Mutants of what an answer that is not a stream means."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-from collections.abc import Callable
+from collections.abc import Iterable
 
 from attrs import evolve
 
-from arkor_proto import _wait
-from arkor_proto._errors import GaveUp, ResponseError
-from arkor_proto._exchange import Answer, Pending
-from arkor_proto._messages import Operation
-from arkor_proto._session import Session
-from arkor_proto._wait import Wait
-from arkor_proto._wire import header, stream_request
-from conformance.mutants.patching import (
-    breaks,
-    change_profiles,
-    hear_the_present_stream_alone,
-    replace,
-)
+from arkor_proto import GaveUp, Output, Rejected, Responded, Settle
+from conformance.mutants.around import Call, Client
+from conformance.mutants.filters import as_no_stream, change_heads, filter_outputs
+from conformance.mutants.patching import breaks, change_profiles, header, is_redirect
 
 
 @breaks("ARK-ERR-2", "ARK-ERR-3", follows=("ARK-ERR-6",))
@@ -66,41 +55,36 @@ def has_no_grace() -> None:
 @breaks("ARK-ERR-6")
 def has_endless_grace() -> None:
     """A 404 is retried for ever."""
-    original = Wait._is_young
+    change_profiles(
+        lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {404}), "hardened"
+    )
 
-    def is_young(wait: Wait, now: float) -> bool:
-        return original(wait, now) or wait.profile.not_found_grace > 0
 
-    replace(Wait, "_is_young", is_young)
+def _is_deprecated(head: Responded) -> bool:
+    return header(head.headers, b"deprecation") is not None
 
 
 @breaks("ARK-ERR-8")
 def takes_a_deprecation_for_an_error() -> None:
     """An answer that is deprecated is refused."""
-    original = Wait._not_a_stream
-
-    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
-        if header(pending.headers, b"deprecation"):
-            return ResponseError("this client is deprecated")
-        return original(wait, pending)
-
-    replace(Wait, "_not_a_stream", not_a_stream)
+    change_heads(lambda _, head: as_no_stream(head) if _is_deprecated(head) else head, Call.STREAM)
 
 
 @breaks("ARK-STR-13", "ARK-BUD-2")
 def reads_error_bodies_as_streams() -> None:
     """Whatever the status, the body is read as a stream."""
 
-    def is_success(_: int) -> bool:
-        return True
+    def change(_: Client, head: Responded) -> Responded:
+        error = head.status >= 300 and not is_redirect(head.status, head.headers)  # noqa: PLR2004
+        return evolve(head, status=200) if error else head
 
-    replace(_wait, "is_success", is_success)
-    change_profiles(lambda p: evolve(p, stream_statuses=frozenset(range(200, 600))))
+    change_heads(change, Call.STREAM)
+    change_profiles(lambda p: evolve(p, stream_statuses=frozenset(range(200, 300))))
 
 
 @breaks("ARK-ERR-1", "ARK-ERR-2", "ARK-ERR-4", "ARK-ERR-11")
 def gives_up_on_every_4xx() -> None:
-    """Any 4xx ends the wait: the client is to blame, says the class."""
+    """Any 4xx ends the wait: its class blames the client."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses | frozenset(range(400, 500)))
     )
@@ -116,29 +100,22 @@ def gives_up_on_5xx_but_503() -> None:
 @breaks("ARK-ERR-8")
 def refuses_deprecated_calls() -> None:
     """A create or a cancel whose answer is deprecated has failed."""
-    created, cancelled = Session._created, Session._cancelled
-
-    def strict(original: Callable[[Session, Answer], None]) -> Callable[[Session, Answer], None]:
-        def take(session: Session, answer: Answer) -> None:
-            deprecated = header(answer.headers, b"deprecation") is not None
-            original(session, evolve(answer, status=426) if deprecated else answer)
-
-        return take
-
-    replace(Session, "_created", strict(created))
-    replace(Session, "_cancelled", strict(cancelled))
+    change_heads(
+        lambda _, head: evolve(head, status=426) if _is_deprecated(head) else head,
+        *(Call.CREATE, Call.CANCEL),
+    )
 
 
 @breaks("ARK-ERR-10")
 def goes_on_after_giving_up() -> None:
     """The wait rejects, and the stream is opened once more behind the caller's back."""
-    original = Wait._reject
 
-    def reject(wait: Wait, error: Exception) -> None:
-        original(wait, error)
-        if isinstance(error, GaveUp) and wait.job is not None:
-            request = stream_request(wait.endpoint, wait.job.id, wait.reader.cursor)
-            wait.outbox.send(Operation.FOLLOW, request)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        yield output
+        match output:
+            case Settle(_, Rejected(GaveUp())):
+                client.again(Call.STREAM)
+            case _:
+                pass
 
-    replace(Wait, "_reject", reject)
-    hear_the_present_stream_alone()
+    filter_outputs(change)

@@ -1,61 +1,48 @@
 """Mutants of what a frame does: which callback hears of it, and what the job becomes."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-from collections.abc import Callable, Mapping
+import asyncio
+import json
+from collections.abc import Callable, Iterable, Mapping
 
 from attrs import evolve
 
-from arkor_proto import _wait
-from arkor_proto._errors import EventTooLarge
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._exchange import Pending
-from arkor_proto._json import EVENT_TYPES, decode_event
-from arkor_proto._messages import Deliver
-from arkor_proto._reader import Control, FrameReader, Meaning, after
-from arkor_proto._table import StreamSignal
-from arkor_proto._types import (
-    FrameSkipped,
+from arkor_proto import (
+    Broken,
+    Deliver,
+    EventTooLarge,
+    Finished,
+    Handled,
+    Input,
+    Output,
+    Resolved,
+    Settle,
     TrainingCompleted,
     TrainingEvent,
     TrainingFailed,
-    TrainingJob,
-    TrainingStarted,
+    TrainingResult,
 )
-from arkor_proto._wait import Wait
-from arkor_proto._walk import JsonObject
-from arkor_proto.transports._async_driver import Driver
 from arkor_proto.transports.anyio import Checkpoint
 from conformance.drivers.python.stdio import Desk
-from conformance.mutants.patching import (
-    ByObject,
-    breaks,
-    decode_events,
-    replace,
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import (
+    EVENT_TYPES,
+    Block,
+    as_unknown,
+    change_blocks,
+    change_chunks,
+    connection,
+    misread,
+    reject_at,
 )
-
-
-def _misread(change: Callable[[ServerSentEvent, Meaning], Meaning]) -> None:
-    original = FrameReader.read
-
-    def read(reader: FrameReader, frame: ServerSentEvent) -> Meaning:
-        return change(frame, original(reader, frame))
-
-    replace(FrameReader, "read", read)
-
-
-def _reject_at(kind: type[FrameSkipped] | Control) -> None:
-    original = Wait._act_on
-
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if meaning is kind or (isinstance(kind, type) and isinstance(meaning, kind)):
-            wait._reject(EventTooLarge(0))
-        else:
-            original(wait, meaning, now)
-
-    replace(Wait, "_act_on", act_on)
+from conformance.mutants.filters import (
+    after_inputs,
+    change_results,
+    filter_inputs,
+    filter_outputs,
+)
+from conformance.mutants.patching import ByObject, breaks, cursor_sent, replace
 
 
 def _change_data(change: Callable[[str, Mapping[str, object]], Mapping[str, object]]) -> None:
@@ -70,23 +57,20 @@ def _change_data(change: Callable[[str, Mapping[str, object]], Mapping[str, obje
 @breaks("ARK-EVT-6")
 def ignores_end() -> None:
     """`event: end` is ignored."""
-    _misread(lambda _, right: Control.UNKNOWN if right is Control.END else right)
+    misread(lambda block: as_unknown(block) if block.name == "end" else block)
 
 
 @breaks("ARK-EVT-27")
 def delivers_pings() -> None:
     """A ping that carries an event is delivered."""
-    _misread(
-        lambda frame, right: (
-            decode_event({"type": "training.log"}) or right if frame.type == "ping" else right
-        )
-    )
+    log = '{"type":"training.log"}'
+    misread(lambda b: evolve(b, data=log, name="message") if b.name == "ping" else b)
 
 
 @breaks("ARK-EVT-5", follows=("ARK-SSE-12", "ARK-STR-4", "ARK-EVT-1", "ARK-EVT-27"))
 def ends_at_a_ping() -> None:
     """A ping ends the wait like `event: end`."""
-    _misread(lambda frame, right: Control.END if frame.type == "ping" else right)
+    misread(lambda block: evolve(block, name="end") if block.name == "ping" else block)
 
 
 @breaks("ARK-EVT-29")
@@ -98,114 +82,119 @@ def keeps_the_error_of_a_failure_to_itself() -> None:
 @breaks("ARK-EVT-1")
 def has_no_callback_for_logs() -> None:
     """`training.log` is not handed on."""
-
-    def decode(source: JsonObject) -> TrainingEvent | None:
-        return None if source.get("type") == "training.log" else decode_event(source)
-
-    decode_events(decode)
+    misread(lambda block: as_unknown(block) if block.kind == "training.log" else block)
 
 
 @breaks("ARK-EVT-4")
 def goes_by_the_event_name() -> None:
     """The `event` line decides what a frame is."""
-    types = set(EVENT_TYPES.values())
 
-    def change(frame: ServerSentEvent, right: Meaning) -> Meaning:
-        named = frame.type in types and not isinstance(right, Control | FrameSkipped)
-        return decode_event({"type": frame.type}) or right if named else Control.UNKNOWN
+    def change(block: Block) -> Block:
+        if block.is_control or block.name == "message" or block.content is None:
+            return block
+        if block.name not in EVENT_TYPES or not block.kind:
+            return as_unknown(block)
+        return evolve(block, data=json.dumps({"type": block.name}))
 
-    def only_named(frame: ServerSentEvent, right: Meaning) -> Meaning:
-        return right if frame.type in {"message", "ping", "end"} else change(frame, right)
-
-    _misread(only_named)
+    misread(change)
 
 
 @breaks("ARK-EVT-7", "ARK-EVT-26")
 def gives_up_at_malformed_data() -> None:
     """A frame whose data is not a JSON object ends the wait."""
-    _reject_at(FrameSkipped)
+
+    def reason(_: Client, block: Block) -> Exception | None:
+        return None if block.is_control or block.content is not None else EventTooLarge(0)
+
+    reject_at(reason)
 
 
 @breaks("ARK-EVT-8")
 def gives_up_at_unknown_types() -> None:
     """A frame of an unknown type ends the wait."""
-    _reject_at(Control.UNKNOWN)
+
+    def reason(_: Client, block: Block) -> Exception | None:
+        known = block.is_control or block.content is None or block.kind
+        return None if known else EventTooLarge(0)
+
+    reject_at(reason)
 
 
 @breaks("ARK-EVT-25")
 def delivers_each_id_once() -> None:
     """A frame whose id was seen before is not delivered."""
-    original = FrameReader.read
     seen = ByObject[set[str]]()
 
-    def read(reader: FrameReader, frame: ServerSentEvent) -> Meaning:
-        before = seen.setdefault(reader, set())
-        again = frame.has_id and frame.last_event_id in before
-        before.add(frame.last_event_id)
-        return Control.UNKNOWN if again else original(reader, frame)
+    def change(client: Client, block: Block) -> Iterable[Block]:
+        before = seen.setdefault(client, set())
+        yield as_unknown(block) if block.data is not None and block.id in before else block
+        before |= set() if block.id is None else {block.id}
 
-    replace(FrameReader, "read", read)
+    change_blocks(change)
 
 
 @breaks("ARK-EVT-1")
 def delivers_no_checkpoints() -> None:
     """`checkpoint.saved` is not known."""
-
-    def decode(source: JsonObject) -> TrainingEvent | None:
-        return None if source.get("type") == "checkpoint.saved" else decode_event(source)
-
-    decode_events(decode)
+    misread(lambda block: as_unknown(block) if block.kind == "checkpoint.saved" else block)
 
 
 @breaks("ARK-EVT-2")
 def delivers_the_last_first() -> None:
     """Frames that arrive together are delivered in reverse."""
-    original = FrameReader.feed
 
-    def feed(reader: FrameReader, data: bytes) -> None:
-        original(reader, data)
-        if len(reader._queue) > 1:
-            *events, last = reader._queue
-            reader._queue.clear()
-            reader._queue.extend([*reversed(events), last])
+    def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
+        return [*reversed(blocks[:-1]), *blocks[-1:]]
 
-    replace(FrameReader, "feed", feed)
+    change_chunks(change)
 
 
 @breaks("ARK-EVT-2")
 def does_not_await_callbacks() -> None:
     """The next callback is called before the one before has returned."""
-    original = Driver._run_callback
+    original = Desk.heard
+    running = set[asyncio.Task[None]]()
 
-    async def run_callback(driver: Driver) -> None:
-        delivery: Deliver | None = driver._delivery
-        if delivery is None or isinstance(delivery.event, TrainingCompleted):
-            await original(driver)
-            return
-        driver._delivery = None
-        event = delivery.event
+    async def heard(desk: Desk, name: str, data: Mapping[str, object]) -> None:
+        if name == "completed":
+            await original(desk, name, data)
+        else:
+            running.add(asyncio.create_task(original(desk, name, data)))
 
-        async def call() -> None:
-            await driver.call_back(event)
-
-        driver.tasks.start_soon(call)
-        driver._handle(delivery, None)
-
-    replace(Driver, "_run_callback", run_callback)
+    replace(Desk, "heard", heard)
 
 
 @breaks("ARK-EVT-9")
 def goes_on_behind_the_terminal_frame() -> None:
-    """What stands behind the terminal frame is delivered as well."""
-    original = Wait._act_on
+    """What comes after the terminal frame is delivered as well."""
+    rest, settled = ByObject[list[TrainingEvent]](), ByObject[Settle]()
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if isinstance(meaning, TrainingCompleted) and wait.reader._queue:
-            wait._deliver(StreamSignal.FRAME, meaning, now)
+    def keep(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        kinds = [block.kind for block in blocks]
+        if "training.completed" in kinds:
+            after = blocks[kinds.index("training.completed") + 1 :]
+            rest[client] = [block.event for block in after if block.event is not None]
+        return blocks
+
+    def hold(client: Client, output: Output) -> Iterable[Output]:
+        resolves = isinstance(output, Settle) and isinstance(output.outcome, Resolved)
+        if isinstance(output, Settle) and resolves and rest.get(client):
+            settled[client] = output
+            client.deliver(rest[client].pop(0))
         else:
-            original(wait, meaning, now)
+            yield output
 
-    replace(Wait, "_act_on", act_on)
+    def go_on(client: Client, event: Input) -> Iterable[Input]:
+        if not (isinstance(event, Handled) and event.delivery < 0):
+            yield event
+        elif rest.get(client):
+            client.deliver(rest[client].pop(0))
+        else:
+            client.settle(settled[client].operation, settled[client].outcome)
+
+    change_chunks(keep)
+    filter_outputs(hold)
+    filter_inputs(go_on)
 
 
 @breaks("ARK-EVT-10")
@@ -227,71 +216,61 @@ def forgets_the_adapter() -> None:
 @breaks("ARK-EVT-11", follows=("ARK-EVT-6",))
 def invents_artifacts() -> None:
     """The artifacts of a job that has none are a list with an empty entry."""
-    original = Wait._keep_result
-
-    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
-        original(wait, last)
-        if wait._result is not None and not wait._result.artifacts:
-            wait._result = evolve(wait._result, artifacts=({},))
-
-    replace(Wait, "_keep_result", keep_result)
+    change_results(lambda _, result: evolve(result, artifacts=result.artifacts or ({},)))
 
 
 @breaks("ARK-EVT-14")
 def does_not_note_that_the_job_runs() -> None:
     """`training.started` leaves the status as it is."""
+    first = ByObject[str]()
 
-    def after_event(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
-        return job if isinstance(event, TrainingStarted) else after(job, event)
+    def note(client: Client, _: Input) -> None:
+        if client.session.job is not None:
+            first.setdefault(client, client.session.job.status)
 
-    replace(_wait, "after", after_event)
+    def change(client: Client, result: TrainingResult) -> TrainingResult:
+        runs = result.job.status == "running"
+        return evolve(result, job=evolve(result.job, status=first[client])) if runs else result
+
+    after_inputs(note)
+    change_results(change)
 
 
 @breaks("ARK-WIR-15")
 def drops_unknown_members_of_a_job() -> None:
     """Members of a job that the client does not know are lost."""
-    original = Wait._keep_result
-
-    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
-        wait.job = evolve(wait._known_job, extra={})
-        original(wait, last)
-
-    replace(Wait, "_keep_result", keep_result)
+    change_results(lambda _, result: evolve(result, job=evolve(result.job, extra={})))
 
 
 @breaks("ARK-WIR-16")
 def normalises_unknown_statuses() -> None:
     """A status that the client does not know becomes `queued`."""
-    original = Wait._keep_result
+    known = {"queued", "running", "completed", "failed", "cancelled"}
 
-    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
-        known = {"queued", "running", "completed", "failed", "cancelled"}
-        if wait._known_job.status not in known:
-            wait.job = evolve(wait._known_job, status="queued")
-        original(wait, last)
+    def change(_: Client, result: TrainingResult) -> TrainingResult:
+        queued = evolve(result, job=evolve(result.job, status="queued"))
+        return result if result.job.status in known else queued
 
-    replace(Wait, "_keep_result", keep_result)
+    change_results(change)
 
 
 @breaks("ARK-EVT-1", "ARK-EVT-4")
 def hears_named_events_only() -> None:
     """A frame that has no name of its own is not listened for."""
-    _misread(lambda frame, right: Control.UNKNOWN if frame.type == "message" else right)
+    misread(lambda block: as_unknown(block) if block.name == "message" else block)
 
 
 @breaks("ARK-EVT-1")
 def has_no_callback_for_a_failure() -> None:
     """A job that failed ends the wait without a callback."""
-    original = Wait._act_on
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if isinstance(meaning, TrainingFailed) and wait.job is not None:
-            wait.job = after(wait.job, meaning)
-            original(wait, Control.END, now)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver) and isinstance(output.event, TrainingFailed):
+            client.feed(Handled(output.delivery))
         else:
-            original(wait, meaning, now)
+            yield output
 
-    replace(Wait, "_act_on", act_on)
+    filter_outputs(change)
 
 
 @breaks("ARK-EVT-1")
@@ -303,37 +282,32 @@ def loses_figures() -> None:
 @breaks("ARK-EVT-2")
 def resolves_before_the_last_callback() -> None:
     """`wait()` resolves while the callback of the terminal frame still runs."""
-    original = Wait._act_on
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if isinstance(meaning, TrainingCompleted) and wait.job is not None:
-            wait.job = after(wait.job, meaning)
-            wait._keep_result(meaning)
-            wait._settle_result()
-        original(wait, meaning, now)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        yield output
+        if isinstance(output, Deliver) and isinstance(output.event, TrainingCompleted):
+            client.answer(output.delivery)
 
-    replace(Wait, "_act_on", act_on)
+    filter_outputs(change)
 
 
 @breaks("ARK-EVT-2")
 def catches_up_backwards() -> None:
     """What a reopened stream brings is delivered newest first."""
-    feed_originally, over_originally = FrameReader.feed, Wait._over
-    missed = ByObject[list[ServerSentEvent]]()
+    missed = ByObject[list[Block]]()
 
-    def feed(reader: FrameReader, data: bytes) -> None:
-        reopened = bool(reader._parser.last_event_id)
-        feed_originally(reader, data)
-        if reopened and not any("completed" in frame.data for frame in reader._queue):
-            missed.setdefault(reader, []).extend(reader._queue)
-            reader._queue.clear()
+    def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        over = any("completed" in (block.data or "") for block in blocks)
+        if over or not cursor_sent(client.sent[Call.STREAM].request):
+            return blocks
+        missed.setdefault(connection(client), []).extend(blocks)
+        return ()
 
-    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        wait.reader._queue.extend(reversed(missed.pop(wait.reader, [])))
-        over_originally(wait, pending, error, now)
+    def rest(client: Client, _: bytes, __: Finished | Broken) -> bytes:
+        late = reversed(missed.pop(connection(client), []))
+        return b"".join(block.bytes for block in late)
 
-    replace(FrameReader, "feed", feed)
-    replace(Wait, "_over", over)
+    change_chunks(change, rest)
 
 
 @breaks("ARK-EVT-10")
@@ -345,11 +319,4 @@ def takes_zero_for_missing() -> None:
 @breaks("ARK-EVT-11")
 def forgets_the_artifacts() -> None:
     """The result names no artifacts."""
-    original = Wait._keep_result
-
-    def keep_result(wait: Wait, last: TrainingEvent | None) -> None:
-        original(wait, last)
-        if wait._result is not None:
-            wait._result = evolve(wait._result, artifacts=())
-
-    replace(Wait, "_keep_result", keep_result)
+    change_results(lambda _, result: evolve(result, artifacts=()))

@@ -1,8 +1,6 @@
 """Mutants of the delays that a server asks for: `retry` and `Retry-After`."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import re
 from collections.abc import Callable
@@ -10,19 +8,14 @@ from email.utils import mktime_tz, parsedate_tz
 
 from attrs import evolve
 
-from arkor_proto import _wait, _wire
-from arkor_proto._backoff import Budget
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import Headers
-from arkor_proto._wire import header
-from conformance.mutants.patching import (
-    ByObject,
-    breaks,
-    change_profiles,
-    replace,
-)
+from arkor_proto import Headers, Reconnecting, Responded
+from conformance.mutants.around import Client
+from conformance.mutants.dialect import change_chunks, connection, watch_blocks
+from conformance.mutants.filters import change_bytes, change_delays, change_heads, with_field
+from conformance.mutants.patching import ByObject, Stream, breaks, change_profiles, header
 
 _FOR_ALL = ("2026-05", "2026-07")
+_LONGEST = 1e9
 
 
 @breaks("ARK-BAK-9")
@@ -40,43 +33,61 @@ def ignores_the_server() -> None:
 @breaks("ARK-BAK-11")
 def keeps_retry_after() -> None:
     """`Retry-After` is a floor under every later delay."""
+    latest = ByObject[str]()
 
-    def ask(budget: Budget, *, stream: float | None = None, once: float | None = None) -> None:
-        if once is not None or stream is not None:
-            budget._stream_floor = max(budget._stream_floor, once or 0.0, stream or 0.0)
+    def change(client: Client, head: Responded) -> Responded:
+        value = header(head.headers, b"retry-after") or latest.get(client)
+        if value is not None:
+            latest[client] = value
+        return with_field(head, b"retry-after", value)
 
-    replace(Budget, "ask", ask)
+    change_heads(change)
+
+
+def _change_floors(change: Callable[[Client, float, float, float], float]) -> None:
+    """Change delays where the server's wishes count.
+
+    `change` takes the delay, what the stream asks for (-1 if it has not), and what the answer asks
+    for that has led to this delay, in seconds.
+    """
+    blocks, asked = watch_blocks(), ByObject[float]()
+
+    def changed(client: Client, notice: Reconnecting) -> float:
+        for block in blocks(client):
+            asked[client] = asked.get(client, -1.0) if block.retry is None else block.retry / 1000
+        answered = client.came_from in {Stream.OPENING, Stream.REFUSED}
+        value = header(connection(client).headers, b"retry-after") if answered else None
+        once = min(float(value), _LONGEST) if value and value.isdigit() else 0.0
+        if not client.setup.profile.honours_server_delay:
+            return notice.delay
+        return change(client, notice.delay, asked.get(client, -1.0), once)
+
+    change_delays(changed)
 
 
 @breaks("ARK-BAK-10")
 def lets_retry_decide_alone() -> None:
     """`retry:` takes the place of the formula, also to wait less."""
-    original = Budget._raised
-    said = ByObject[float]()
 
-    def ask(budget: Budget, *, stream: float | None = None, once: float | None = None) -> None:
-        if stream is not None:
-            said[budget] = min(stream, budget.policy.max_delay)
-        if once is not None:
-            budget._once_floor = once
+    def change(client: Client, delay: float, asked: float, _: float) -> float:
+        return delay if asked < 0 else min(asked, client.setup.policy.max_delay)
 
-    def raised(budget: Budget, delay: float) -> float:
-        return said.get(budget, original(budget, delay))
-
-    replace(Budget, "ask", ask)
-    replace(Budget, "_raised", raised)
+    _change_floors(change)
 
 
 def _read_retry_after(read: Callable[[Headers, str], float | None]) -> None:
-    """Read `Retry-After` in another way where it is no number of seconds."""
-    original = _wire.retry_after
+    """Read `Retry-After` in another way where it is not a number of seconds."""
 
-    def retry_after(headers: Headers) -> float | None:
-        value = header(headers, b"retry-after") or ""
-        plain = not value or (value.isascii() and value.isdigit())
-        return original(headers) if plain else read(headers, value)
+    def change(_: Client, head: Responded) -> Responded:
+        value = header(head.headers, b"retry-after") or ""
+        if not value or (value.isascii() and value.isdigit()):
+            return head
+        seconds = read(head.headers, value)
+        return with_field(
+            head, b"retry-after", None if seconds is None or seconds < 0 else f"{seconds:.0f}"
+        )
 
-    replace(_wait, "retry_after", retry_after)
+    change_heads(change)
 
 
 def _seconds(headers: Headers, then: str, *, default: float | None = None) -> float | None:
@@ -112,7 +123,7 @@ def waits_for_what_has_passed() -> None:
 
 @breaks("ARK-BAK-12")
 def takes_the_first_number_for_retry_after() -> None:
-    """Of a `Retry-After` that is no number of seconds the first digits count."""
+    """Of a `Retry-After` that is not a number of seconds the first digits count."""
 
     def read(_: Headers, value: str) -> float | None:
         digits = re.search("[0-9]+", value)
@@ -123,7 +134,7 @@ def takes_the_first_number_for_retry_after() -> None:
 
 @breaks("ARK-BAK-12")
 def waits_a_minute_for_a_malformed_retry_after() -> None:
-    """A `Retry-After` that says nothing is a minute."""
+    """A `Retry-After` that cannot be read is a minute."""
 
     def read(headers: Headers, value: str) -> float | None:
         return 60.0 if parsedate_tz(value) is None else _seconds(headers, value)
@@ -134,65 +145,55 @@ def waits_a_minute_for_a_malformed_retry_after() -> None:
 @breaks("ARK-BAK-13", "ARK-BAK-2")
 def does_not_clamp_the_floor() -> None:
     """The server may ask for any delay."""
-    original = Budget._raised
-
-    def raised(budget: Budget, delay: float) -> float:
-        floor = max(budget._stream_floor, budget._once_floor)
-        return max(original(budget, delay), floor)
-
-    replace(Budget, "_raised", raised)
+    _change_floors(lambda _, delay, asked, once: max(delay, asked, once))
 
 
 @breaks("ARK-BAK-14")
 def spreads_below_the_floor() -> None:
     """A floor is spread downward as well."""
-    original = Budget._raised
 
-    def raised(budget: Budget, delay: float) -> float:
-        result = original(budget, delay)
-        return result * 0.8 if result > delay else result
+    def change(client: Client, delay: float, asked: float, once: float) -> float:
+        floor = min(max(asked, once), client.setup.policy.max_delay)
+        return 0.8 * delay if floor > 0 and delay >= floor else delay
 
-    replace(Budget, "_raised", raised)
+    _change_floors(change)
 
 
 @breaks("ARK-SSE-17")
 def takes_retry_at_the_blank_line() -> None:
     """`retry:` acts only when its block is complete."""
+    change_chunks(lambda _, __, blocks: blocks, lambda _, __, ___: b"")
 
-    def hold(parser: EventStreamParser, data: bytes) -> None:
-        parser._block += data
 
-    replace(EventStreamParser, "_hold", hold)
+def _change_lines(change: Callable[[bytes], bytes | None]) -> None:
+    """Change each line of a chunk that begins with `retry:`, or leave it out with None."""
+
+    def changed(_: Client, data: bytes) -> bytes:
+        lines = (change(line) if line.startswith(b"retry:") else line for line in data.split(b"\n"))
+        return b"\n".join(line for line in lines if line is not None)
+
+    change_bytes(changed)
 
 
 @breaks("ARK-SSE-18")
 def reads_any_number_as_retry() -> None:
     """`retry: -5` and `retry: 5000x` are taken for 5,000 ms."""
-    original = EventStreamParser.feed
 
-    def feed(parser: EventStreamParser, data: bytes) -> object:
-        for line in bytes(data).split(b"\n"):
-            digits = bytes(c for c in line if chr(c).isdigit())
-            if line.startswith(b"retry:") and not line[6:].strip().isdigit():
-                parser._retry = int(digits or b"0") or 5000
-        return original(parser, data)
+    def change(line: bytes) -> bytes:
+        digits = bytes(c for c in line if chr(c).isdigit())
+        return line if line[6:].strip().isdigit() else b"retry: %d" % (int(digits or b"0") or 5000)
 
-    replace(EventStreamParser, "feed", feed)
+    _change_lines(change)
 
 
 def _every_retry(read: Callable[[bytes], int | None]) -> None:
-    """Read each `retry` line in another way, the standard's own being kept besides."""
-    original = EventStreamParser.feed
+    """Read each `retry` line in another way, or else as it is."""
 
-    def feed(parser: EventStreamParser, data: bytes) -> object:
-        events = original(parser, data)
-        for line in bytes(data).split(b"\n"):
-            name, colon, value = line.partition(b":")
-            if name == b"retry" and colon and (retry := read(value)) is not None:
-                parser._retry = retry
-        return events
+    def change(line: bytes) -> bytes:
+        number = read(line.removeprefix(b"retry:"))
+        return line if number is None else b"retry: %d" % number
 
-    replace(EventStreamParser, "feed", feed)
+    _change_lines(change)
 
 
 @breaks("ARK-SSE-18")
@@ -240,24 +241,17 @@ def takes_an_empty_retry_for_zero() -> None:
 
 @breaks("ARK-SSE-20")
 def takes_an_empty_retry_for_the_default() -> None:
-    """`retry:` without a value stands for the three seconds of browsers."""
+    """`retry:` without a value means the three seconds of browsers."""
     _every_retry(lambda value: None if value.strip() else 3000)
 
 
 @breaks("ARK-BAK-10")
 def takes_a_retry_of_zero_for_none() -> None:
-    """`retry: 0` stands for the three seconds of browsers."""
+    """`retry: 0` means the three seconds of browsers."""
     _every_retry(lambda value: 3000 if value.strip() == b"0" else None)
 
 
 @breaks("ARK-SSE-18")
 def refuses_leading_zeros_of_retry() -> None:
     """`retry: 03000` is ignored."""
-    original = EventStreamParser.feed
-
-    def feed(parser: EventStreamParser, data: bytes) -> object:
-        lines = bytes(data).split(b"\n")
-        kept = [line for line in lines if not re.match(rb"retry: ?0[0-9]", line)]
-        return original(parser, b"\n".join(kept))
-
-    replace(EventStreamParser, "feed", feed)
+    _change_lines(lambda line: None if re.match(rb"retry: ?0[0-9]", line) else line)

@@ -1,29 +1,41 @@
 """Mutants of the timers of a stream."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
-import math
+from collections.abc import Iterable
 
 from attrs import evolve
 
-from arkor_proto._exchange import Pending
-from arkor_proto._messages import Handled
-from arkor_proto._table import Stream
-from arkor_proto._wait import Wait
-from conformance.mutants.patching import (
-    ByObject,
-    breaks,
-    change_profiles,
-    hear_the_present_stream_alone,
-    replace,
+from arkor_proto import (
+    Close,
+    Handled,
+    Idle,
+    IdleTimeout,
+    Input,
+    Output,
+    Received,
+    Reconnecting,
+    Responded,
+    Tick,
+    Timer,
 )
+from conformance.mutants.around import Call, Client, surround
+from conformance.mutants.dialect import Block, change_chunks
+from conformance.mutants.filters import (
+    after_inputs,
+    drop_outputs,
+    filter_inputs,
+    filter_outputs,
+    reject_for,
+)
+from conformance.mutants.patching import ByObject, Stream, breaks, change_profiles
+
+_HOUR = 3600.0
 
 
 @breaks("ARK-IDL-1", "ARK-IDL-2")
 def waits_in_silence_for_ever() -> None:
-    """A connection that says nothing is never given up."""
+    """A silent connection is never given up."""
     change_profiles(lambda profile: evolve(profile, byte_timeout=None))
 
 
@@ -36,70 +48,58 @@ def has_another_timer() -> None:
 @breaks("ARK-IDL-1")
 def gives_up_on_silence() -> None:
     """A silent stream ends the wait."""
-    original = Wait.tick
 
-    def tick(wait: Wait, now: float) -> None:
-        if wait.machines.stream is Stream.STREAMING and now >= wait._idle_at():
-            wait._reject(wait._silence(now))
-        else:
-            original(wait, now)
+    def reason(_: Client, notice: Reconnecting) -> Exception | None:
+        return notice.cause if isinstance(notice.cause, IdleTimeout) else None
 
-    replace(Wait, "tick", tick)
+    reject_for(reason)
 
 
 @breaks("ARK-IDL-1")
 def leaves_the_silent_connection() -> None:
     """A silent stream is reopened, and the old connection stays beside the new one."""
-    original = Wait.tick
-
-    def tick(wait: Wait, now: float) -> None:
-        if wait.machines.stream is Stream.STREAMING and now >= wait._idle_at():
-            wait._exchange = None
-            wait._ended, wait._ending = True, wait._silence(now)
-            wait._advance(now)
-        else:
-            original(wait, now)
-
-    replace(Wait, "tick", tick)
-    hear_the_present_stream_alone()
+    drop_outputs(
+        lambda client, output: (
+            isinstance(output, Close)
+            and isinstance(client.event, Tick)
+            and client.came_from is Stream.STREAMING
+        )
+    )
 
 
 @breaks("ARK-IDL-4")
 def ignores_the_progress_timer() -> None:
     """Progress is not watched, though the caller asks for it."""
-
-    def idle_at(wait: Wait) -> float:
-        timeout = wait.profile.byte_timeout
-        return math.inf if timeout is None else wait._heard_at + timeout
-
-    replace(Wait, "_idle_at", idle_at)
+    surround(lambda setup: evolve(setup, profile=evolve(setup.profile, progress_timeout=None)))
 
 
 @breaks("ARK-IDL-3")
 def restarts_the_timer_with_events_only() -> None:
     """Bytes that complete no event are silence."""
-    original = Wait._received
+    late = ByObject[list[Block]]()
 
-    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
-        heard_at, delivered = wait._heard_at, wait._delivered
-        original(wait, pending, data, now)
-        if wait._delivered == delivered:
-            wait._heard_at = heard_at
+    def hold(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        held = late.setdefault(client.sent[Call.STREAM], [])
+        held += blocks
+        if any(block.kind for block in blocks):
+            yield from held
+            held.clear()
 
-    replace(Wait, "_received", received)
+    change_chunks(hold, silent=True)
 
 
 @breaks("ARK-IDL-5")
 def counts_the_time_of_callbacks_as_silence() -> None:
     """The timer runs on while the application is busy with an event."""
-    original = Wait.handled
+    heard = ByObject[float]()
 
-    def handled(wait: Wait, report: Handled, now: float) -> None:
-        heard_at = wait._heard_at
-        original(wait, report, now)
-        wait._heard_at = heard_at
+    def note(client: Client, event: Input) -> None:
+        if isinstance(event, Received | Responded):
+            heard[client] = client.now
+        elif isinstance(event, Handled) and client in heard:
+            client.postpone(heard[client] - client.now)
 
-    replace(Wait, "handled", handled)
+    after_inputs(note)
 
 
 @breaks("ARK-IDL-6")
@@ -113,15 +113,22 @@ def gives_a_silent_stream_up_where_it_should_not() -> None:
 @breaks("ARK-STR-14")
 def limits_the_stream_to_an_hour() -> None:
     """A stream that is an hour old is reopened, whatever it brings."""
-    opened_originally, idle_originally = Wait._responded, Wait._idle_at
     opened = ByObject[float]()
 
-    def responded(wait: Wait, pending: Pending, now: float) -> None:
-        opened[wait] = now
-        opened_originally(wait, pending, now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        yield event
+        if isinstance(event, Responded) and client.stream is Stream.STREAMING:
+            opened[client] = client.now
+        due = isinstance(event, Tick) and client.now >= opened.get(client, client.now) + _HOUR
+        if due and client.stream is Stream.STREAMING:
+            client.break_off(IdleTimeout("stream: it is an hour old"))
 
-    def idle_at(wait: Wait) -> float:
-        return min(idle_originally(wait), opened[wait] + 3600.0)
+    def ring(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Idle) and client.stream is Stream.STREAMING:
+            due = opened[client] + _HOUR
+            yield output if output.until and output.until < due else Idle(due, Timer.IDLE)
+        else:
+            yield output
 
-    replace(Wait, "_responded", responded)
-    replace(Wait, "_idle_at", idle_at)
+    filter_inputs(change)
+    filter_outputs(ring)

@@ -1,28 +1,56 @@
 """Mutants of redirects."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001, PLR2004
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import re
-from urllib.parse import urlsplit, urlunsplit
+from collections.abc import Callable, Iterable
+from urllib.parse import urljoin, urlsplit, urlunsplit
 
 from attrs import evolve
 
-from arkor_proto import _wait, _wire
-from arkor_proto._errors import StatusError
-from arkor_proto._exchange import Answer, Pending
-from arkor_proto._messages import Operation
-from arkor_proto._session import Session
-from arkor_proto._types import Endpoint, JobSpec, Request
-from arkor_proto._wait import Wait
-from arkor_proto._wire import MAX_HOPS, REDIRECTS, cancel_request, create_request, header
+from arkor_proto import Deliver, Input, Output, Reconnecting, Request, Responded, StatusError
+from conformance.mutants.around import Call, Client
+from conformance.mutants.filters import (
+    after_inputs,
+    change_heads,
+    edit_requests,
+    filter_inputs,
+    filter_outputs,
+    recount,
+    with_field,
+)
 from conformance.mutants.patching import (
+    ByObject,
+    Stream,
     breaks,
-    replace,
+    header,
+    is_redirect,
     with_header,
     without,
 )
+
+_MOST_HOPS = 5
+
+
+def _change_locations(change: Callable[[Client, str], str | None]) -> None:
+    """Change where the stream is redirected to, with None to nowhere."""
+
+    def changed(client: Client, head: Responded) -> Responded:
+        location = header(head.headers, b"location")
+        if location is None or not is_redirect(head.status, head.headers):
+            return head
+        return with_field(head, b"location", change(client, location))
+
+    change_heads(changed, Call.STREAM)
+
+
+def _edit_redirected(change: Callable[[Client, Request], Request]) -> None:
+    """Change the requests that a redirect of the stream leads to."""
+
+    def changed(client: Client, request: Request) -> Request:
+        return change(client, request) if client.sent[Call.STREAM].hops else request
+
+    edit_requests(changed, Call.STREAM)
 
 
 def _goes_anywhere(*forgotten: bytes) -> None:
@@ -31,21 +59,27 @@ def _goes_anywhere(*forgotten: bytes) -> None:
     The mutant keeps its connection, which the backend of a case serves under both names: what
     tells the origins apart is the `Host`.
     """
-    original = _wire.redirected
+    places = ByObject[str]()
 
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
+    def change(client: Client, location: str) -> str:
         there = urlsplit(location)
         if not there.netloc:
-            return original(endpoint, request, location)
-        here = urlunsplit(("", "", there.path or "/", there.query, ""))
-        found = original(endpoint, request, here)
-        if found is None:
-            return None
-        for name in forgotten:
-            found = without(found, name)
-        return with_header(found, b"Host", there.netloc.encode())
+            return location
+        places[client] = there.netloc
+        return urlunsplit(("", "", there.path or "/", there.query, ""))
 
-    replace(_wait, "redirected", redirected)
+    def edit(client: Client, request: Request) -> Request:
+        if not client.sent[Call.STREAM].hops:
+            places.pop(client, None)
+        place = places.get(client)
+        if place is None:
+            return request
+        for name in forgotten:
+            request = without(request, name)
+        return with_header(request, b"Host", place.encode())
+
+    _change_locations(change)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-SEC-1", "ARK-SEC-11", "ARK-SEC-12")
@@ -69,161 +103,161 @@ def goes_elsewhere_without_credentials() -> None:
 @breaks("ARK-SEC-2")
 def follows_no_redirect() -> None:
     """A redirect of the stream counts as a failure."""
-    replace(_wait, "MAX_HOPS", 0)
+    _change_locations(lambda _, __: None)
+
+
+def _follow(where: Callable[[Client, Responded], str | None], call: Call) -> None:
+    """Send a request once more to where an answer leads, by the mutant's own reading of it."""
+
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        follows = isinstance(event, Responded) and client.exchange_of(event).call is call
+        target = where(client, event) if isinstance(event, Responded) and follows else None
+        if target is None or not isinstance(event, Responded):
+            yield event
+        else:
+            exchange = client.exchange_of(event)
+            client.send_instead(exchange, evolve(exchange.request, target=target))
+
+    filter_inputs(change)
+
+
+def _target(client: Client, head: Responded) -> str:
+    """Return the target of the request that a redirect within the origin leads to."""
+    location = header(head.headers, b"location") or ""
+    there = urlsplit(urljoin(client.exchange_of(head).request.target, location))
+    return urlunsplit(("", "", there.path, there.query, ""))
 
 
 @breaks("ARK-SEC-2")
 def follows_redirects_for_ever() -> None:
     """There is no limit on hops."""
-    replace(_wait, "MAX_HOPS", 10_000)
+
+    def where(client: Client, head: Responded) -> str | None:
+        at_the_limit = client.exchange_of(head).hops >= _MOST_HOPS
+        redirects = at_the_limit and is_redirect(head.status, head.headers)
+        return _target(client, head) if redirects else None
+
+    _follow(where, Call.STREAM)
 
 
 @breaks("ARK-SEC-2")
 def forgets_the_headers_on_a_redirect() -> None:
     """A redirected stream request carries no headers of the protocol."""
-    original = _wire.redirected
+    _edit_redirected(lambda _, request: without(without(request, b"authorization"), b"accept"))
 
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        found = original(endpoint, request, location)
-        return None if found is None else without(without(found, b"authorization"), b"accept")
 
-    replace(_wait, "redirected", redirected)
+def _posts_again(call: Call) -> None:
+    def where(_: Client, head: Responded) -> str | None:
+        return header(head.headers, b"location") if 300 <= head.status < 400 else None  # noqa: PLR2004
+
+    _follow(where, call)
 
 
 @breaks("ARK-SEC-3")
 def redirects_the_create() -> None:
     """A create that is redirected is posted again at the new place."""
-    original = Session._created
-
-    def created(session: Session, answer: Answer) -> None:
-        location = header(answer.headers, b"location")
-        job = session._config.job
-        if 300 <= answer.status < 400 and location and isinstance(job, JobSpec):
-            request = create_request(session._config.endpoint, job, session._key)
-            session._outbox.send(Operation.START, evolve(request, target=location))
-        else:
-            original(session, answer)
-
-    replace(Session, "_created", created)
+    _posts_again(Call.CREATE)
 
 
 @breaks("ARK-SEC-3")
 def redirects_the_cancel() -> None:
     """A cancel that is redirected is posted again at the new place."""
-    original = Session._cancelled
-
-    def cancelled(session: Session, answer: Answer) -> None:
-        location = header(answer.headers, b"location")
-        job = session._wait.job
-        if 300 <= answer.status < 400 and location and job is not None:
-            request = cancel_request(session._config.endpoint, job.id)
-            session._outbox.send(Operation.CANCEL, evolve(request, target=location))
-        else:
-            original(session, answer)
-
-    replace(Session, "_cancelled", cancelled)
+    _posts_again(Call.CANCEL)
 
 
 @breaks("ARK-SEC-2")
 def counts_a_followed_redirect() -> None:
     """A redirect that is followed spends the budget like a failure."""
-    original = Wait._responded
+    failures = ByObject[int]()
 
-    def responded(wait: Wait, pending: Pending, now: float) -> None:
-        followed = wait._redirected(pending) is not None
-        if followed and wait.budget.failed() is None:
-            wait._reject(StatusError(pending.status, "redirected"))
-        else:
-            original(wait, pending, now)
+    def count(client: Client, event: Input) -> None:
+        followed = client.came_from is Stream.OPENING and client.stream is Stream.OPENING
+        limit = client.setup.policy.max_attempts
+        if not isinstance(event, Responded) or not followed:
+            return
+        failures[client] = failures.get(client, 0) + 1
+        if limit is not None and failures[client] > limit:
+            client.reject(StatusError(event.status, "redirected"))
 
-    replace(Wait, "_responded", responded)
+    def rule(client: Client, notice: Reconnecting, _: int) -> int:
+        failures[client] = failures.get(client, 0) + 1 if notice.cause else 0
+        return failures[client]
+
+    def forget(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            failures[client] = 0
+        yield output
+
+    after_inputs(count)
+    recount(rule)
+    filter_outputs(forget)
 
 
 @breaks("ARK-SEC-2")
 def follows_a_redirect_to_nowhere() -> None:
     """A redirect without a `Location` leads to where it came from."""
-    original = Wait._redirected
+    hops = ByObject[int]()
 
-    def redirected(wait: Wait, pending: Pending) -> Request | None:
-        nowhere = pending.status in REDIRECTS and header(pending.headers, b"location") is None
-        if nowhere and pending.hops < MAX_HOPS:
-            return pending.request
-        return original(wait, pending)
+    def where(client: Client, head: Responded) -> str | None:
+        exchange = client.exchange_of(head)
+        nowhere = header(head.headers, b"location") is None
+        leads = nowhere and is_redirect(head.status, ((b"location", b"nowhere"),))
+        hops[exchange] = hops.get(exchange, 0) + 1
+        return exchange.request.target if leads and hops[exchange] <= _MOST_HOPS else None
 
-    replace(Wait, "_redirected", redirected)
+    _follow(where, Call.STREAM)
 
 
 @breaks("ARK-SEC-1")
 def follows_a_redirect_with_credentials() -> None:
-    """What stands before the host of a `Location` is not looked at."""
-    original = _wire.redirected
-
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        return original(endpoint, request, re.sub(r"//[^/@]*@", "//", location))
-
-    replace(_wait, "redirected", redirected)
+    """What is before the host of a `Location` is not looked at."""
+    _change_locations(lambda _, location: re.sub(r"//[^/@]*@", "//", location))
 
 
 @breaks("ARK-SEC-2")
 def follows_an_empty_location() -> None:
     """An empty `Location` leads to where it came from."""
-    original = Wait._redirected
+    followed = ByObject[bool]()
 
-    def redirected(wait: Wait, pending: Pending) -> Request | None:
-        empty = header(pending.headers, b"location") == "" and pending.status in REDIRECTS
-        return pending.request if empty and not pending.hops else original(wait, pending)
+    def where(client: Client, head: Responded) -> str | None:
+        exchange = client.exchange_of(head)
+        empty = header(head.headers, b"location") == ""
+        leads = empty and is_redirect(head.status, ((b"location", b"nowhere"),))
+        first = not exchange.hops and exchange not in followed
+        if leads and first:
+            followed[exchange] = True
+            return exchange.request.target
+        return None
 
-    replace(Wait, "_redirected", redirected)
+    _follow(where, Call.STREAM)
 
 
 @breaks("ARK-SEC-2")
 def follows_whole_addresses_alone() -> None:
     """A `Location` that is not a whole address counts as a failure."""
-    original = _wire.redirected
-
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        return original(endpoint, request, location) if "://" in location else None
-
-    replace(_wait, "redirected", redirected)
+    _change_locations(lambda _, location: location if "://" in location else None)
 
 
 @breaks("ARK-SEC-2", follows=("ARK-SEC-13",))
 def drops_the_query_of_a_redirect() -> None:
     """The stream moves to the path of a `Location` alone."""
-    original = _wire.redirected
-
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        return original(endpoint, request, location.partition("?")[0])
-
-    replace(_wait, "redirected", redirected)
+    _change_locations(lambda _, location: location.partition("?")[0])
 
 
 @breaks("ARK-SEC-13")
 def takes_a_location_for_latin_1() -> None:
     """Each byte of a `Location` is taken for a character of its own, and sent in UTF-8."""
-    original = _wire.redirected
-
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        return original(endpoint, request, location.encode().decode("latin-1"))
-
-    replace(_wait, "redirected", redirected)
+    _change_locations(lambda _, location: location.encode().decode("latin-1"))
 
 
 @breaks("ARK-SEC-14")
 def remembers_a_redirect() -> None:
     """Once redirected, the stream is opened at the new place for good."""
-    places: dict[str, str] = {}
-    redirect_originally, open_originally = _wire.redirected, _wire.stream_request
+    places = ByObject[str]()
 
-    def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
-        found = redirect_originally(endpoint, request, location)
-        if found is not None:
-            places[endpoint.base_url] = found.target
-        return found
+    def edit(client: Client, request: Request) -> Request:
+        if client.sent[Call.STREAM].hops:
+            places[client] = request.target
+        return evolve(request, target=places.get(client, request.target))
 
-    def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
-        request = open_originally(endpoint, job_id, cursor)
-        return evolve(request, target=places.get(endpoint.base_url, request.target))
-
-    replace(_wait, "redirected", redirected)
-    replace(_wait, "stream_request", stream_request)
+    edit_requests(edit, Call.STREAM)

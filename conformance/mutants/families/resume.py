@@ -1,35 +1,61 @@
 """Mutants of the cursor: where a reopened stream goes on."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import re
-from weakref import WeakKeyDictionary
+from collections.abc import Callable, Iterable
 
-from arkor_proto import _wait
-from arkor_proto._errors import UnsendableCursor
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._exchange import Pending
-from arkor_proto._messages import Follow, Input
-from arkor_proto._reader import Control, FrameReader, Meaning
-from arkor_proto._session import Session
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import FrameSkipped, Request
-from arkor_proto._wait import Wait
-from arkor_proto._wire import cursor_problem
+from attrs import evolve
+
+from arkor_proto import (
+    Aborted,
+    Broken,
+    Deliver,
+    Finished,
+    Input,
+    Operation,
+    Outcome,
+    Output,
+    Reconnecting,
+    Rejected,
+    Request,
+    Responded,
+    UnsendableCursor,
+)
 from arkor_proto.transports.anyio import ArkorClient, Callbacks, Trainer
-from conformance.mutants.dialect import Dialect, speak
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import (
+    Block,
+    Dialect,
+    change_blocks,
+    change_chunks,
+    connection,
+    lost,
+    reject_at,
+    speak,
+    watch_blocks,
+)
+from conformance.mutants.filters import (
+    after_inputs,
+    change_outcomes,
+    edit_requests,
+    edit_stream,
+    filter_outputs,
+    recount,
+)
 from conformance.mutants.patching import (
     CURSOR,
     ByObject,
+    Stream,
     breaks,
     cursor_sent,
-    edit_stream,
     replace,
+    with_cursor,
     with_header,
     without,
 )
+
+_MOST_BYTES = 1024
 
 
 @breaks("ARK-RES-2", "ARK-RES-3", follows=("ARK-RES-15",))
@@ -53,200 +79,213 @@ def invents_a_cursor() -> None:
 @breaks("ARK-RES-3")
 def forgets_the_cursor_on_the_second_reconnect() -> None:
     """A stream without ids of its own loses the cursor."""
-    original = FrameReader.open
+    blocks = watch_blocks()
 
-    def opened(reader: FrameReader) -> None:
-        original(reader)
-        reader.cursor = ""
-        reader._parser = EventStreamParser("", reader.max_event_size)
+    def edit(client: Client, request: Request) -> Request:
+        has_ids = any(block.id is not None for block in blocks(client))
+        return request if client.opened is None or has_ids else without(request, CURSOR.lower())
 
-    replace(FrameReader, "open", opened)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-RES-3", follows=("ARK-SSE-11", "ARK-SSE-14", "ARK-RES-2"))
 def forgets_the_cursor_at_a_frame_without_id() -> None:
     """A frame without an id erases the cursor, as the letter of the standard has it."""
-    original = FrameReader.take
 
-    def take(reader: FrameReader) -> ServerSentEvent | None:
-        frame = original(reader)
-        if frame is not None and not frame.has_id:
-            reader.cursor = reader._parser._cursor = ""
-        return frame
+    def change(_: Client, block: Block) -> Iterable[Block]:
+        yield block
+        if block.data is not None and block.id is None:
+            yield Block(id="")
 
-    replace(FrameReader, "take", take)
+    change_blocks(change)
 
 
 @breaks("ARK-RES-5")
 def ignores_ids_without_data() -> None:
     """A block with an id and no data does not move the cursor."""
+    change_blocks(lambda _, block: (evolve(block, id=None) if block.data is None else block,))
 
-    def take(reader: FrameReader) -> ServerSentEvent | None:
-        if not reader._queue:
-            return None
-        frame = reader._queue.popleft()
-        reader.cursor = frame.last_event_id if frame.has_id else reader.cursor
-        return frame
 
-    replace(FrameReader, "take", take)
+def _take_unfinished_ids(pattern: bytes) -> None:
+    """Take the last id that `pattern` finds in what is unfinished at the end of a stream."""
+    compiled = re.compile(pattern, re.MULTILINE)
+
+    def rest(_: Client, held: bytes, __: Finished | Broken) -> bytes:
+        found: list[bytes] = compiled.findall(held[-4096:])
+        return Block(id=found[-1].decode(errors="replace")).bytes if found else held
+
+    change_chunks(lambda _, __, blocks: blocks, rest)
 
 
 @breaks("ARK-RES-4", "ARK-SSE-8")
 def takes_the_id_of_an_unfinished_block() -> None:
     """The cursor moves at the `id:` line already."""
-
-    def last_event_id(parser: EventStreamParser) -> str:
-        latest = bytes(parser._block[-4096:])  # not all of it: that would take ever longer
-        found = re.findall(rb"^id: ?(.*)\n", latest, re.MULTILINE)
-        return found[-1].decode() if found else parser._cursor
-
-    replace(EventStreamParser, "last_event_id", property(last_event_id))
+    _take_unfinished_ids(rb"^id: ?(.*)\n")
 
 
 @breaks("ARK-RES-6", "ARK-RES-7")
 def never_clears_the_cursor() -> None:
     """An empty `id:` is ignored."""
-    original = FrameReader.take
+    latest = ByObject[str]()
 
-    def take(reader: FrameReader) -> ServerSentEvent | None:
-        before = reader.cursor
-        frame = original(reader)
-        reader.cursor = reader.cursor or before
-        return frame
+    def note(client: Client, block: Block) -> Iterable[Block]:
+        latest[client] = block.id or latest.get(client, "")
+        yield block
 
-    replace(FrameReader, "take", take)
+    def edit(client: Client, request: Request) -> Request:
+        return request if cursor_sent(request) else with_cursor(request, latest.get(client, ""))
+
+    change_blocks(note)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-RES-8")
 def ignores_ids_of_skipped_frames() -> None:
     """Only the id of a frame that is delivered moves the cursor."""
-    original = Wait._act_on
-
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if isinstance(meaning, Control | FrameSkipped):
-            wait.reader.cursor = wait._cursor_before
-            wait.reader._parser._cursor = wait._cursor_before
-        original(wait, meaning, now)
-
-    replace(Wait, "_act_on", act_on)
+    change_blocks(
+        lambda _, block: (block if block.data is None or block.kind else evolve(block, id=None),)
+    )
 
 
-def _no_problem(_: str) -> str | None:
-    return None
+def _poison(cursor: str) -> str:
+    """Return why a cursor cannot be sent, nothing if it can."""
+    if cursor != cursor.strip(" \t") or not all(c == "\t" or c.isprintable() for c in cursor):
+        return "it has characters that a header loses"
+    return "it is too long" if len(cursor.encode()) > _MOST_BYTES else ""
+
+
+def _with_poison_cursor(change: Callable[[Request, str], Request]) -> None:
+    """Hide cursors that cannot be sent from the session, and change the requests with them."""
+    poison = dict[str, str]()
+
+    def hide(_: Client, block: Block) -> Iterable[Block]:
+        if block.id is None or not _poison(block.id):
+            yield block
+        else:
+            name = f"poison-{len(poison)}"
+            poison[name] = block.id
+            yield evolve(block, id=name)
+
+    def edit(request: Request) -> Request:
+        cursor = poison.get(cursor_sent(request).decode())
+        return request if cursor is None else change(request, cursor)
+
+    change_blocks(hide)
+    edit_stream(edit)
 
 
 @breaks("ARK-RES-11")
 def retries_with_a_poison_cursor() -> None:
     """A cursor that cannot be sent fails every open, for ever."""
-    replace(_wait, "cursor_problem", _no_problem)
+    _with_poison_cursor(with_cursor)
 
 
 @breaks("ARK-RES-11")
 def drops_a_poison_cursor() -> None:
     """A cursor that cannot be sent is left out, so the stream starts over."""
-
-    def change(request: Request) -> Request:
-        cursor = cursor_sent(request).decode()
-        return without(request, b"last-event-id") if cursor_problem(cursor) else request
-
-    replace(_wait, "cursor_problem", _no_problem)
-    edit_stream(change)
+    _with_poison_cursor(lambda request, _: without(request, b"last-event-id"))
 
 
 @breaks("ARK-RES-12")
 def gives_up_at_a_poison_cursor() -> None:
     """An id that could not be sent ends a stream that stays open."""
-    original = Wait._act_on
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        cursor = wait.reader.cursor
-        if why := cursor_problem(cursor):
-            wait._reject(UnsendableCursor(cursor, why))
-        else:
-            original(wait, meaning, now)
+    def reason(_: Client, block: Block) -> Exception | None:
+        why = _poison(block.id or "")
+        return UnsendableCursor(block.id or "", why) if why else None
 
-    replace(Wait, "_act_on", act_on)
+    reject_at(reason)
+
+
+def _read_ahead(*, flushes: bool) -> None:
+    """Hand on an event when the next one arrives; the last one when the stream ends, or never."""
+    ahead = ByObject[list[Block]]()
+
+    def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        held = ahead.setdefault(connection(client), [])
+        yield from held
+        held.clear()
+        if blocks and blocks[-1].data is not None and "completed" not in blocks[-1].data:
+            held.append(blocks.pop())
+        yield from blocks
+
+    def rest(client: Client, _: bytes, end: Finished | Broken) -> bytes:
+        held = ahead.pop(connection(client), [])
+        whole = flushes and isinstance(end, Finished)
+        return b"".join((block if whole else lost(block)).bytes for block in held)
+
+    change_chunks(change, rest)
 
 
 @breaks("ARK-RES-13")
 def loses_events_when_the_stream_breaks() -> None:
     """It reads one event ahead, and throws that one away when the stream breaks."""
-    feed_originally, over_originally = FrameReader.feed, Wait._over
-    ahead = ByObject[ServerSentEvent]()
-
-    def feed(reader: FrameReader, data: bytes) -> None:
-        if (held := ahead.pop(reader, None)) is not None:
-            reader._queue.append(held)
-        feed_originally(reader, data)
-        if reader._queue and "completed" not in reader._queue[-1].data:
-            ahead[reader] = reader._queue.pop()
-
-    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        held = ahead.pop(wait.reader, None)
-        if error is None and held is not None:
-            wait.reader._queue.append(held)
-        over_originally(wait, pending, error, now)
-
-    replace(FrameReader, "feed", feed)
-    replace(Wait, "_over", over)
+    _read_ahead(flushes=True)
 
 
 @breaks("ARK-RES-14", follows=("ARK-RES-11", "ARK-RES-16"))
 def starts_over_after_a_rejected_wait() -> None:
     """A `wait()` after one that gave up begins at the beginning."""
-    original = Wait._reject
+    rejected = ByObject[bool]()
 
-    def reject(wait: Wait, error: Exception) -> None:
-        original(wait, error)
-        wait.reader.cursor = ""
+    def note(client: Client, operation: Operation, outcome: Outcome) -> Outcome:
+        if operation is Operation.FOLLOW and isinstance(outcome, Rejected):
+            rejected[client] = not isinstance(outcome.error, Aborted)
+        return outcome
 
-    replace(Wait, "_reject", reject)
+    def forget(client: Client, event: Input) -> None:
+        if isinstance(event, Responded) and client.stream is Stream.STREAMING:
+            rejected[client] = False
+
+    def edit(client: Client, request: Request) -> Request:
+        return without(request, b"last-event-id") if rejected.get(client) else request
+
+    change_outcomes(note)
+    after_inputs(forget)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-RES-14")
 def keeps_a_spent_budget() -> None:
     """A `wait()` after one that gave up gives up at once."""
-    original = Session.handle
-    spent: WeakKeyDictionary[Session, int] = WeakKeyDictionary()
+    latest = ByObject[int]()
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        failures = session._budget.failures
-        original(session, event, now)
-        if isinstance(event, Follow) and spent.get(session, 0):
-            session._budget.failures = max(failures - 1, 0)
-        spent[session] = session._budget.failures
+    def rule(client: Client, notice: Reconnecting, _: int) -> int:
+        limit = client.setup.policy.max_attempts
+        spent = limit is not None and latest.get(client, 0) > limit
+        latest[client] = latest[client] if spent and notice.cause else notice.failures
+        return latest[client]
 
-    replace(Session, "handle", handle)
+    def forget(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            latest[client] = 0
+        yield output
+
+    recount(rule)
+    filter_outputs(forget)
 
 
 @breaks("ARK-RES-16", follows=("ARK-RES-14",))
 def runs_ahead_of_the_callbacks() -> None:
     """The cursor is that of the last frame read, delivered or not."""
-    original = Wait._reject
+    latest = ByObject[str]()
 
-    def reject(wait: Wait, error: Exception) -> None:
-        original(wait, error)
-        wait.reader.cursor = wait.reader._parser.last_event_id
+    def note(client: Client, block: Block) -> Iterable[Block]:
+        if block.id is not None:
+            latest[client] = block.id
+        yield block
 
-    replace(Wait, "_reject", reject)
-    fail_originally = Wait._fail
+    def edit(client: Client, request: Request) -> Request:
+        return with_cursor(request, latest.get(client, cursor_sent(request).decode()))
 
-    def fail(wait: Wait, cause: Exception, now: float) -> None:
-        wait.reader.cursor = wait.reader._parser.last_event_id
-        fail_originally(wait, cause, now)
-
-    replace(Wait, "_fail", fail)
+    change_blocks(note)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-RES-4")
 def takes_the_id_of_an_unfinished_line() -> None:
     """The cursor moves as soon as the first bytes of an id are there."""
-
-    def last_event_id(parser: EventStreamParser) -> str:
-        found = re.findall(rb"^id: ?(.*)$", bytes(parser._block[-4096:]), re.MULTILINE)
-        return found[-1].decode(errors="replace") if found else parser._cursor
-
-    replace(EventStreamParser, "last_event_id", property(last_event_id))
+    _take_unfinished_ids(rb"^id: ?(.*)$")
 
 
 @breaks("ARK-RES-6", "ARK-RES-7")
@@ -258,18 +297,7 @@ def ignores_empty_ids() -> None:
 @breaks("ARK-RES-13")
 def loses_the_last_event_of_a_stream() -> None:
     """An event is handed on when the next one arrives; the last one of a stream never is."""
-    original = FrameReader.feed
-    held: dict[EventStreamParser, ServerSentEvent] = {}
-
-    def feed(reader: FrameReader, data: bytes) -> None:
-        before = held.pop(reader._parser, None)
-        original(reader, data)
-        if before is not None:
-            reader._queue.appendleft(before)
-        if reader._queue and "completed" not in reader._queue[-1].data:
-            held[reader._parser] = reader._queue.pop()
-
-    replace(FrameReader, "feed", feed)
+    _read_ahead(flushes=False)
 
 
 @breaks("ARK-RES-15")

@@ -1,31 +1,34 @@
 """Mutants of the parser of event streams."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import codecs
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
-from weakref import WeakKeyDictionary, WeakSet
 
-from arkor_proto._errors import TransportError
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._exchange import Pending
-from arkor_proto._reader import FrameReader
-from arkor_proto._sse import EventStreamParser
-from arkor_proto._wait import Wait
+from attrs import evolve
+
+from arkor_proto import Input, Received, Reconnecting, StreamEnded, TransportError
+from conformance.mutants.around import Client
 from conformance.mutants.dialect import (
+    NOTHING,
+    Block,
     Dialect,
-    after_parsing,
-    before_parsing,
+    change_blocks,
+    change_chunks,
+    connection,
     is_unknown,
+    lost,
     plain_field,
     speak,
-    with_lines,
 )
-from conformance.mutants.patching import ByObject, breaks, replace
+from conformance.mutants.filters import before_the_end, change_bytes, filter_inputs, recount
+from conformance.mutants.patching import ByObject, breaks
+
+
+def _before_parsing(change: Callable[[bytes], bytes]) -> None:
+    change_bytes(lambda _, data: change(data))
 
 
 @breaks(
@@ -42,73 +45,67 @@ from conformance.mutants.patching import ByObject, breaks, replace
 )
 def decodes_latin_1() -> None:
     """The body is decoded as Latin-1."""
-    before_parsing(lambda data: data.decode("latin-1").encode())
+    _before_parsing(lambda data: data.decode("latin-1").encode())
 
 
 @breaks("ARK-SSE-2", follows=("ARK-SSE-7",))
 def keeps_the_byte_order_mark() -> None:
     """A byte order mark is data."""
-
-    def without_bom(parser: EventStreamParser, data: bytes) -> bytes:
-        parser._at_start = False
-        return data
-
-    replace(EventStreamParser, "_without_bom", without_bom)
+    change_bytes(lambda client, data: data if connection(client).received else b"\n" + data)
 
 
 @breaks("ARK-SSE-2")
 def strips_every_byte_order_mark() -> None:
     """Byte order marks are removed everywhere."""
-    before_parsing(lambda data: data.replace(b"\xef\xbb\xbf", b""))
+    _before_parsing(lambda data: data.replace(b"\xef\xbb\xbf", b""))
 
 
 @breaks("ARK-SSE-3", follows=("ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-10"))
 def fails_at_invalid_utf8() -> None:
     """Bytes that are not UTF-8 break the connection."""
-    original = Wait._received
     decoders = ByObject[codecs.IncrementalDecoder]()
     strict = codecs.getincrementaldecoder("utf-8")
 
-    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
-        try:
-            decoders.setdefault(pending, strict()).decode(data)
-        except UnicodeDecodeError:
-            wait.outbox.close(pending)
-            wait._over(pending, TransportError("invalid UTF-8"), now)
-        else:
-            original(wait, pending, data, now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if client.is_of_stream(event) and isinstance(event, Received):
+            try:
+                decoders.setdefault(connection(client), strict()).decode(event.data)
+            except UnicodeDecodeError:
+                client.break_off(TransportError("invalid UTF-8"))
+                return
+        yield event
 
-    replace(Wait, "_received", received)
+    filter_inputs(change)
 
 
 @breaks("ARK-SSE-3")
 def drops_invalid_utf8() -> None:
     """Bytes that are not UTF-8 are left out."""
-    before_parsing(lambda data: data.decode(errors="ignore").encode())
+    _before_parsing(lambda data: data.decode(errors="ignore").encode())
 
 
 @breaks("ARK-SSE-4")
 def knows_only_lf() -> None:
-    """A CR is part of the line."""
-    with_lines(lambda data: data)
+    """A CR is part of the line, as white space."""
+    _before_parsing(lambda data: data.replace(b"\r", b" "))
 
 
 @breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-7", "ARK-SSE-19"))
 def knows_no_lone_cr() -> None:
     """Only LF and CRLF end a line."""
-    with_lines(lambda data: data.replace(b"\r\n", b"\n"))
+    _before_parsing(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b" "))
 
 
 @breaks("ARK-SSE-4", "ARK-SSE-6")
 def counts_crlf_twice() -> None:
     """CR and LF each end a line, also side by side."""
-    with_lines(lambda data: data.replace(b"\r", b"\n"))
+    _before_parsing(lambda data: data.replace(b"\r", b"\n"))
 
 
 @breaks("ARK-SSE-4")
 def knows_only_crlf() -> None:
     """Only CRLF ends a line; a lone LF is white space."""
-    before_parsing(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
+    _before_parsing(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
 
 
 @breaks("ARK-SSE-5")
@@ -121,60 +118,57 @@ def splits_at_any_line_separator() -> None:
 @breaks("ARK-SSE-19", "ARK-SSE-6")
 def waits_behind_a_cr() -> None:
     """A CR at the end of a chunk waits for the next byte."""
-    original = EventStreamParser.feed
+    late = ByObject[bytes]()
 
-    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        held = bytes(parser._block[-1:]) if parser._block[-1:] == b"\r" else b""
-        if held:
-            del parser._block[-1:]
-        data = held + bytes(data)
-        late = data.endswith(b"\r")
-        events = original(parser, data[:-1] if late else data)
-        if late:
-            parser._block += b"\r"
-        return events
+    def change(client: Client, data: bytes) -> bytes:
+        data = late.pop(connection(client), b"") + data
+        if data.endswith(b"\r"):
+            late[connection(client)] = b"\r"
+        return data.removesuffix(b"\r")
 
-    replace(EventStreamParser, "feed", feed)
+    change_bytes(change)
 
 
 @breaks("ARK-SSE-6", "ARK-SSE-7")
 def counts_a_cut_crlf_twice() -> None:
     """A CR at the end of a chunk and the LF at the beginning of the next end a line each."""
-    with_lines(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
+    _before_parsing(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
 @breaks("ARK-SSE-7")
 def forgets_at_chunk_boundaries() -> None:
     """What a chunk leaves unfinished is lost."""
 
-    def hold(parser: EventStreamParser, data: bytes) -> None:
-        parser._block += data[:0]
+    def whole(data: bytes) -> bytes:
+        plain = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return plain[: plain.rfind(b"\n\n") + 2] if b"\n\n" in plain else NOTHING
 
-    replace(EventStreamParser, "_hold", hold)
+    _before_parsing(whole)
 
 
 @breaks("ARK-SSE-7")
 def reads_one_event_per_chunk() -> None:
     """Of several events that arrive together only the first is seen."""
-    after_parsing(lambda _, __, events: events[:1])
+
+    def change(_: Client, __: bytes, blocks: list[Block]) -> Iterable[Block]:
+        seen = False
+        for block in blocks:
+            yield lost(block) if seen else block
+            seen = seen or block.data is not None
+
+    change_chunks(change)
 
 
 @breaks("ARK-SSE-7")
 def decodes_chunk_by_chunk() -> None:
     """A character that is cut in two becomes two marks of damage."""
-    before_parsing(lambda data: data.decode(errors="replace").encode())
+    _before_parsing(lambda data: data.decode(errors="replace").encode())
 
 
 @breaks("ARK-SSE-8")
 def dispatches_the_unfinished_block() -> None:
     """What is unfinished at the end of the stream is dispatched all the same."""
-    original = Wait._over
-
-    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        wait.reader.feed(b"\n\n")
-        original(wait, pending, error, now)
-
-    replace(Wait, "_over", over)
+    before_the_end(lambda _, __: b"\n\n")
 
 
 def _comment_is_data(line: str) -> tuple[str, str]:
@@ -223,7 +217,7 @@ def _last_colon(line: str) -> tuple[str, str]:
 
 @breaks("ARK-SSE-10")
 def splits_at_the_last_colon() -> None:
-    """A value begins behind the last colon of its line."""
+    """A value begins after the last colon of its line."""
     speak(Dialect(field=_last_colon))
 
 
@@ -347,83 +341,70 @@ def dispatches_blocks_without_data() -> None:
 @breaks("ARK-SSE-15")
 def dispatches_again_at_a_blank_line() -> None:
     """Blank lines dispatch the last event once more."""
-    latest = ByObject[list[ServerSentEvent]]()
+    latest = ByObject[list[Block]]()
 
-    def again(
-        parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
-    ) -> list[ServerSentEvent]:
-        before = latest.get(parser, [])
-        latest[parser] = events[-1:] or before
+    def again(client: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
+        events = [block for block in blocks if block.data is not None]
+        before = latest.get(connection(client), [])
+        latest[connection(client)] = events[-1:] or before
         first = events[:1] if b"\n\n\n" in data.lstrip(b"\r\n") else []
-        return [*(before if data.startswith(b"\n") else []), *first, *events]
+        return [*(before if data.startswith(b"\n") else []), *first, *blocks]
 
-    after_parsing(again)
+    change_chunks(again)
 
 
 @breaks("ARK-SSE-15", follows=("ARK-SSE-7", "ARK-SSE-8", "ARK-BUD-16", "ARK-BUD-20"))
 def dispatches_a_chunk_without_an_event() -> None:
     """A chunk that completes no event is an event with empty data, comments apart."""
 
-    def dispatch(
-        parser: EventStreamParser, data: bytes, events: list[ServerSentEvent]
-    ) -> list[ServerSentEvent]:
-        if events or not data.strip(b"\r\n") or data.startswith(b":"):
-            return events
-        return [ServerSentEvent("message", "", parser._cursor, has_id=False)]
+    def dispatch(_: Client, data: bytes, blocks: list[Block]) -> Iterable[Block]:
+        yield from blocks
+        events = any(block.data is not None for block in blocks)
+        if not events and data.strip(b"\r\n") and not data.startswith(b":"):
+            yield Block(data="")
 
-    after_parsing(dispatch)
+    change_chunks(dispatch)
 
 
 @breaks("ARK-SSE-15", follows=("ARK-BUD-4",))
 def takes_an_empty_body_for_an_event() -> None:
     """A body without a byte counts as an event."""
-    opened, fed = FrameReader.open, FrameReader.feed
-    untouched: WeakSet[FrameReader] = WeakSet()
 
-    def open_(reader: FrameReader) -> None:
-        opened(reader)
-        reader.progressed = True
-        untouched.add(reader)
+    def rule(client: Client, notice: Reconnecting, count: int) -> int:
+        empty = isinstance(notice.cause, StreamEnded) and not connection(client).received
+        return 0 if empty or notice.cause is None else count + 1
 
-    def feed(reader: FrameReader, data: bytes) -> None:
-        if reader in untouched:
-            untouched.discard(reader)
-            reader.progressed = False
-        fed(reader, data)
-
-    replace(FrameReader, "open", open_)
-    replace(FrameReader, "feed", feed)
+    recount(rule)
 
 
 @breaks("ARK-SSE-16")
 def dispatches_two_texts_and_no_more() -> None:
     """Of the events that are not JSON objects only the first two of a job are dispatched."""
-    fed = FrameReader.feed
-    texts: WeakKeyDictionary[FrameReader, int] = WeakKeyDictionary()
+    texts = ByObject[int]()
 
-    def feed(reader: FrameReader, data: bytes) -> None:
-        fed(reader, data)
-        for frame in list(reader._queue):
-            if not frame.data.startswith("{"):
-                texts[reader] = texts.get(reader, 0) + 1
-                if texts[reader] > 2:  # noqa: PLR2004 - as its name says
-                    reader._queue.remove(frame)
+    def change(client: Client, block: Block) -> Iterable[Block]:
+        if block.data is not None and not block.data.startswith("{"):
+            texts[client] = texts.get(client, 0) + 1
+            yield block if texts[client] <= 2 else lost(block)  # noqa: PLR2004 - as its name says
+        else:
+            yield block
 
-    replace(FrameReader, "feed", feed)
+    change_blocks(change)
 
 
 @breaks("ARK-SSE-16")
 def dispatches_one_event_late() -> None:
     """An event is dispatched only when more arrives."""
-    original = EventStreamParser.feed
-    late = ByObject[list[ServerSentEvent]]()
+    late = ByObject[list[Block]]()
 
-    def feed(parser: EventStreamParser, data: bytes) -> list[ServerSentEvent]:
-        events = [*late.pop(parser, []), *original(parser, data)]
-        late[parser] = events[-1:]
-        return events[:-1]
+    def change(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
+        yield from late.pop(connection(client), [])
+        if blocks and blocks[-1].data is not None:
+            late[connection(client)] = [evolve(blocks[-1], id=None)]
+            blocks[-1] = lost(blocks[-1])
+        yield from blocks
 
-    replace(EventStreamParser, "feed", feed)
+    change_chunks(change)
 
 
 def _talkative(line: str) -> tuple[str, str]:
@@ -440,12 +421,4 @@ def reads_json_in_comments() -> None:
 @breaks("ARK-SSE-9")
 def reads_a_last_comment() -> None:
     """A comment at the end of the stream that is a JSON object is an event."""
-    speak(Dialect(field=_talkative))
-    original = Wait._over
-
-    def over(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        if error is None and wait.reader._parser._block.startswith(b":"):
-            wait.reader.feed(b"\n\n")
-        original(wait, pending, error, now)
-
-    replace(Wait, "_over", over)
+    speak(Dialect(field=_talkative, reads_a_last_comment=True))

@@ -1,30 +1,65 @@
 """Mutants of opening the stream, and of what ends the wait with a result."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
 import gzip
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Iterable
 
 from attrs import evolve
 
-from arkor_proto import _wait, _wire
-from arkor_proto._errors import ArkorError, ResponseError
-from arkor_proto._exchange import Outbox, Pending
-from arkor_proto._messages import Follow, Input, Operation, Outcome, Rejected, Resolved
-from arkor_proto._profile import HARDENED
-from arkor_proto._reader import Control, Meaning
-from arkor_proto._session import Session
-from arkor_proto._table import Stream, StreamSignal
-from arkor_proto._types import Headers, TrainingCompleted, TrainingFailed
-from arkor_proto._wait import Wait
-from arkor_proto._wire import header, header_members, stream_request
+from arkor_proto import (
+    HARDENED,
+    Abort,
+    ArkorError,
+    Broken,
+    Close,
+    Deliver,
+    Done,
+    Finished,
+    Follow,
+    Headers,
+    Idle,
+    Input,
+    Leave,
+    Operation,
+    Outcome,
+    Output,
+    Rejected,
+    Request,
+    Resolved,
+    Responded,
+    Send,
+    Tick,
+    Timer,
+    TrainingJob,
+    TrainingLog,
+)
+from conformance.mutants.around import Call, Client, call_of
+from conformance.mutants.dialect import Block, change_chunks, misread
+from conformance.mutants.filters import (
+    as_no_stream,
+    change_bytes,
+    change_heads,
+    change_outcomes,
+    change_results,
+    drop_outputs,
+    edit_requests,
+    filter_inputs,
+    filter_outputs,
+    with_field,
+)
 from conformance.mutants.patching import (
+    ByObject,
+    Move,
+    Stream,
+    StreamSignal,
     breaks,
     change_profiles,
-    hear_the_present_stream_alone,
-    replace,
+    header,
+    members,
+    set_cell,
+    without,
 )
 
 _PLAIN = ("2026-05", "2026-07")
@@ -34,143 +69,147 @@ _SUCCESS = frozenset(range(200, 300))
 @breaks("ARK-STR-15")
 def waits_before_the_first_open() -> None:
     """The first open comes after the base delay."""
-    original = Wait.open
+    held, due = ByObject[Output](), ByObject[float]()
 
-    def opened(wait: Wait) -> None:
-        if wait._due == 0.0 and wait.job is not None:
-            wait._due = (wait.accepted_at or 0.0) + 1.0
-            wait.machines.stream = Stream.BACKING_OFF
+    def hold(client: Client, output: Output) -> Iterable[Output]:
+        first = client not in due and isinstance(output, Send)
+        if first and isinstance(output, Send) and call_of(output.request) is Call.STREAM:
+            held[client], due[client] = output, client.now + 1.0
+        elif client in held and isinstance(output, Idle | Done):
+            yield Idle(due[client], Timer.RECONNECT)
         else:
-            original(wait)
+            yield output
 
-    replace(Wait, "open", opened)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        yield event
+        if isinstance(event, Abort | Leave):
+            held.pop(client, None)
+        if isinstance(event, Tick) and client in held and client.now >= due[client]:
+            client.outputs.append(held.pop(client))
+
+    filter_outputs(hold)
+    filter_inputs(change)
 
 
 @breaks("ARK-STR-1")
 def never_opens_the_stream() -> None:
     """`wait()` rejects once the job is known."""
 
-    def opened(wait: Wait) -> None:
-        wait.outbox.settle(Operation.FOLLOW, Rejected(ArkorError("it does not follow jobs")))
-
-    replace(Wait, "open", opened)
-
-
-def _conclude_at_end(*, clean: bool) -> None:
-    original = Wait._drained
-
-    def drained(wait: Wait, now: float) -> None:
-        ended = wait._ended and (wait._ending is None) is clean
-        if ended and wait.machines.stream is Stream.STREAMING:
-            wait._act_on(Control.END, now)
+    def change(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Send) and call_of(output.request) is Call.STREAM:
+            client.reject(ArkorError("it does not follow jobs"))
         else:
-            original(wait, now)
+            yield output
 
-    replace(Wait, "_drained", drained)
+    filter_outputs(change)
+
+
+def _conclude_at_end(kind: type[Finished | Broken]) -> None:
+    end = Block(data="{}", name="end").bytes
+    change_chunks(
+        lambda _, __, blocks: blocks,
+        lambda _, held, event: end if isinstance(event, kind) else held,
+    )
 
 
 @breaks("ARK-STR-4")
 def takes_the_end_of_the_stream_for_the_result() -> None:
     """A clean end of the stream resolves the wait."""
-    _conclude_at_end(clean=True)
+    _conclude_at_end(Finished)
 
 
 @breaks("ARK-STR-4")
 def takes_a_break_for_the_result() -> None:
     """A broken stream resolves the wait."""
-    _conclude_at_end(clean=False)
+    _conclude_at_end(Broken)
 
 
 @breaks("ARK-STR-3")
 def rejects_when_the_job_failed() -> None:
     """A failed job rejects the wait."""
-    original = Outbox.settle
 
-    def settle(outbox: Outbox, operation: Operation, outcome: Outcome) -> None:
+    def change(_: Client, __: Operation, outcome: Outcome) -> Outcome:
         failed = isinstance(outcome, Resolved) and outcome.result.job.status == "failed"
-        original(outbox, operation, Rejected(ArkorError("it failed")) if failed else outcome)
+        return Rejected(ArkorError("it failed")) if failed else outcome
 
-    replace(Outbox, "settle", settle)
+    change_outcomes(change)
 
 
 @breaks("ARK-STR-3", follows=("ARK-EVT-21", "ARK-EVT-23"))
 def does_not_take_a_failure_for_the_end() -> None:
     """`training.failed` is an event like any other; the wait goes on."""
-    original = Wait._act_on
 
-    def act_on(wait: Wait, meaning: Meaning, now: float) -> None:
-        if isinstance(meaning, TrainingFailed):
-            wait._deliver(StreamSignal.FRAME, meaning, now)
+    def hide(block: Block) -> Block:
+        if block.kind != "training.failed":
+            return block
+        return evolve(block, data=json.dumps({"type": "training.log", "was": block.data}))
+
+    def show(_: Client, output: Output) -> Iterable[Output]:
+        heard = output.event if isinstance(output, Deliver) else None
+        was = heard.extra.get("was") if isinstance(heard, TrainingLog) else None
+        event = Block(data=was).event if isinstance(was, str) else None
+        if isinstance(output, Deliver) and event is not None:
+            yield evolve(output, event=event)
         else:
-            original(wait, meaning, now)
+            yield output
 
-    replace(Wait, "_act_on", act_on)
+    misread(hide)
+    filter_outputs(show)
+
+
+def _change_jobs(change: Callable[[TrainingJob], TrainingJob]) -> None:
+    change_results(lambda _, result: evolve(result, job=change(result.job)))
 
 
 @breaks("ARK-STR-16")
 def forgets_the_error_of_a_failed_job() -> None:
     """The result's job says that it failed, and not why."""
-    original = Wait._keep_result
-
-    def keep_result(wait: Wait, last: TrainingCompleted | None) -> None:
-        wait.job = evolve(wait._known_job, error=None)
-        original(wait, last)
-
-    replace(Wait, "_keep_result", keep_result)
+    _change_jobs(lambda job: evolve(job, error=None))
 
 
 @breaks("ARK-STR-2")
 def forgets_the_status_of_a_completed_job() -> None:
     """The result's job is still running."""
-    original = Wait._keep_result
-
-    def keep_result(wait: Wait, last: TrainingCompleted | None) -> None:
-        wait.job = evolve(wait._known_job, status="running")
-        original(wait, last)
-
-    replace(Wait, "_keep_result", keep_result)
+    _change_jobs(lambda job: evolve(job, status="running"))
 
 
 @breaks("ARK-STR-5")
 def streams_again_after_the_result() -> None:
     """A `wait()` after the result opens the stream once more."""
-    original = Session.handle
+    over = ByObject[bool]()
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        if isinstance(event, Follow) and session._machines.stream is Stream.CONCLUDED:
-            session._machines.stream = Stream.IDLE
-            session._wait.reader.cursor = ""
-        original(session, event, now)
+    def note(client: Client, _: Operation, outcome: Outcome) -> Outcome:
+        over[client] = over.get(client, False) or isinstance(outcome, Resolved)
+        return outcome
 
-    replace(Session, "handle", handle)
+    def edit(client: Client, request: Request) -> Request:
+        return without(request, b"last-event-id") if over.get(client) else request
+
+    set_cell(Stream.CONCLUDED, StreamSignal.FOLLOW, Move(Stream.AWAITING_JOB))
+    change_outcomes(note)
+    edit_requests(edit, Call.STREAM)
 
 
 @breaks("ARK-STR-6")
 def opens_a_stream_for_every_wait() -> None:
     """Two waits that overlap open two streams."""
-    original = Session.handle
 
-    def handle(session: Session, event: Input, now: float) -> None:
-        job = session._wait.job
-        if isinstance(event, Follow) and session._machines.stream is Stream.STREAMING and job:
-            request = stream_request(session._config.endpoint, job.id, "")
-            session._outbox.send(Operation.FOLLOW, request)
-        original(session, event, now)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Follow) and client.stream is Stream.STREAMING:
+            client.send(without(client.sent[Call.STREAM].request, b"last-event-id"))
+        yield event
 
-    replace(Session, "handle", handle)
-    hear_the_present_stream_alone()
+    filter_inputs(change)
 
 
 @breaks("ARK-STR-7")
 def leaves_the_connection_open() -> None:
     """After the terminal frame the connection stays until the backend ends it."""
-    original = Outbox.close
-
-    def close(outbox: Outbox, pending: Pending | None) -> None:
-        if pending is None or pending.operation is not Operation.FOLLOW:
-            original(outbox, pending)
-
-    replace(Outbox, "close", close)
+    drop_outputs(
+        lambda client, output: (
+            isinstance(output, Close) and output.exchange == client.sent[Call.STREAM].number
+        )
+    )
 
 
 @breaks("ARK-STR-8")
@@ -205,57 +244,40 @@ def retries_a_204() -> None:
     )
 
 
-def _uncoded(pending: Pending) -> Headers:
-    """Return the headers of an answer without its coding."""
-    return tuple(pair for pair in pending.headers if pair[0].lower() != b"content-encoding")
+def _reads_coded() -> None:
+    change_heads(lambda _, head: with_field(head, b"content-encoding", None), Call.STREAM)
 
 
 @breaks("ARK-STR-12")
 def reads_compressed_bytes() -> None:
     """Compressed bytes are parsed as they are."""
-    original = Wait._not_a_stream
-
-    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
-        return original(wait, evolve(pending, headers=_uncoded(pending)))
-
-    replace(Wait, "_not_a_stream", not_a_stream)
+    _reads_coded()
 
 
 @breaks("ARK-STR-10")
 def compares_the_whole_content_type() -> None:
-    """Another spelling of `text/event-stream`, or a parameter behind it, is another type."""
-    original = Wait._not_a_stream
+    """Another spelling of `text/event-stream`, or a parameter after it, is another type."""
 
-    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
-        media = header(pending.headers, b"content-type")
-        if wait.profile.requires_event_stream and media != "text/event-stream":
-            return ResponseError(f"media type {media!r}")
-        return original(wait, pending)
+    def change(_: Client, head: Responded) -> Responded:
+        exact = header(head.headers, b"content-type") == "text/event-stream"
+        return head if exact else with_field(head, b"content-type", "text/other")
 
-    replace(Wait, "_not_a_stream", not_a_stream)
+    change_heads(change, Call.STREAM)
 
 
 @breaks("ARK-STR-12")
 def inflates_what_is_compressed() -> None:
-    """Compressed bytes are inflated, though nobody has asked for them."""
-    judge_originally, receive_originally = Wait._not_a_stream, Wait._received
-
-    def not_a_stream(wait: Wait, pending: Pending) -> ResponseError | None:
-        return judge_originally(wait, evolve(pending, headers=_uncoded(pending)))
-
-    def received(wait: Wait, pending: Pending, data: bytes, now: float) -> None:
-        whole = data.startswith(b"\x1f\x8b")
-        receive_originally(wait, pending, gzip.decompress(data) if whole else data, now)
-
-    replace(Wait, "_not_a_stream", not_a_stream)
-    replace(Wait, "_received", received)
+    """Compressed bytes are inflated, though the client has not asked for them."""
+    _reads_coded()
+    change_bytes(lambda _, data: gzip.decompress(data) if data.startswith(b"\x1f\x8b") else data)
 
 
 def _minds_codings(foreign: Callable[[Headers], tuple[str, ...]]) -> None:
-    def problem(headers: Headers) -> str:
-        return ", ".join(foreign(headers))
+    def change(_: Client, head: Responded) -> Responded:
+        coded = bool(foreign(head.headers))
+        return as_no_stream(head) if coded else with_field(head, b"content-encoding", None)
 
-    replace(_wait, "coding_problem", problem)
+    change_heads(change, Call.STREAM)
 
 
 @breaks("ARK-STR-12")
@@ -263,7 +285,7 @@ def looks_at_the_first_coding() -> None:
     """Of several content codings the first one counts."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
-        return tuple(c for c in header_members(headers, b"content-encoding")[:1] if c != "identity")
+        return tuple(c for c in members(headers, b"content-encoding")[:1] if c != "identity")
 
     _minds_codings(foreign)
 
@@ -273,7 +295,7 @@ def knows_few_codings() -> None:
     """A content coding that the client does not know is taken for none."""
 
     def foreign(headers: Headers) -> tuple[str, ...]:
-        return tuple(c for c in header_members(headers, b"content-encoding") if c == "gzip")
+        return tuple(c for c in members(headers, b"content-encoding") if c == "gzip")
 
     _minds_codings(foreign)
 
@@ -289,11 +311,12 @@ def minds_any_coding() -> None:
 
 
 def _by_types(judge: Callable[[tuple[str, ...]], bool]) -> None:
-    def is_stream(headers: Headers) -> bool:
-        types = header_members(headers, b"content-type")
-        return judge(tuple(each.partition(";")[0].strip().lower() for each in types))
+    def change(_: Client, head: Responded) -> Responded:
+        types = members(head.headers, b"content-type")
+        right = judge(tuple(each.partition(";")[0].strip().lower() for each in types))
+        return with_field(head, b"content-type", "text/event-stream" if right else "text/other")
 
-    replace(_wait, "is_event_stream", is_stream)
+    change_heads(change, Call.STREAM)
 
 
 @breaks("ARK-STR-10")
@@ -311,12 +334,7 @@ def looks_at_the_last_type() -> None:
 @breaks("ARK-STR-10")
 def minds_a_repeated_type() -> None:
     """An answer that names its media type twice is a failure."""
-    original = _wire.is_event_stream
-
-    def is_stream(headers: Headers) -> bool:
-        return original(headers) and len(header_members(headers, b"content-type")) == 1
-
-    replace(_wait, "is_event_stream", is_stream)
+    _by_types(lambda types: types == ("text/event-stream",))
 
 
 @breaks("ARK-STR-10")

@@ -1,29 +1,35 @@
 """Mutants of what JSON means: its dialect, its limits, and members of other types than expected."""
 
-# Mutants patch private names.
-# ruff: noqa: D401, SLF001
-# pyright: reportPrivateUsage=false
+# ruff: noqa: D401
 
+import contextlib
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 from attrs import evolve
 
-from arkor_proto import _dialect, _json, _reader, _wait, encode_event_data
-from arkor_proto._dialect import bounded, decode_json
-from arkor_proto._errors import ResponseError, StatusError
-from arkor_proto._exchange import Answer, Outbox
-from arkor_proto._json import camel, decode_event
-from arkor_proto._reader import after
-from arkor_proto._session import Session
-from arkor_proto._types import TrainingCompleted, TrainingEvent, TrainingJob
-from arkor_proto._walk import JsonObject
+from arkor_proto import (
+    Input,
+    Operation,
+    Outcome,
+    Rejected,
+    ResponseError,
+    StatusError,
+    TrainingEvent,
+    TrainingJob,
+    TrainingResult,
+    encode_event_data,
+)
 from arkor_proto.transports.anyio import Checkpoint
 from conformance.drivers.python import translation
 from conformance.drivers.python.stdio import Desk
-from conformance.mutants.patching import breaks, decode_events, replace
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import Block, as_malformed, misread, reject_at
+from conformance.mutants.filters import after_inputs, change_bodies, change_outcomes, change_results
+from conformance.mutants.patching import ByObject, Stream, breaks, replace
 
 _MOST: Final = 1.7976931348623157e308
 _DEPTH: Final = 500
@@ -36,28 +42,35 @@ _REQUIRED: Final = {
     "training.failed": ("error",),
 }
 _KNOWN: Final = frozenset(
-    camel(name)
-    for name in (
-        *("step", "loss", "eval_loss", "learning_rate", "epoch", "samples_per_second"),
-        *("metadata", "artifacts", "metrics", "error", "job_id", "timestamp"),
-    )
+    {
+        *("step", "loss", "evalLoss", "learningRate", "epoch", "samplesPerSecond"),
+        *("metadata", "artifacts", "metrics", "error", "jobId", "timestamp"),
+    }
 )
 
 
-def _decode_frames(decode: Callable[[str], object]) -> None:
-    replace(_reader, "decode_json", decode)
+def _reads(read: Callable[[str], str]) -> None:
+    """Read the data of events in another way; `read` raises ValueError for what is not JSON."""
+
+    def change(block: Block) -> Block:
+        if block.is_control:
+            return block
+        try:
+            return evolve(block, data=read(block.data or ""))
+        except ValueError:
+            return as_malformed(block)
+
+    misread(change)
 
 
-def _misread_events(check: Callable[[JsonObject, TrainingEvent], None]) -> None:
-    """Let `check` raise ValueError for an event that it does not like: it is then skipped."""
+def _dislikes(wrong: Callable[[Mapping[str, object], TrainingEvent], bool]) -> None:
+    """Skip the events with which something is wrong."""
 
-    def decode(source: JsonObject) -> TrainingEvent | None:
-        event = decode_event(source)
-        if event is not None:
-            check(source, event)
-        return event
+    def change(block: Block) -> Block:
+        event = block.event
+        return as_malformed(block) if event and wrong(block.content or {}, event) else block
 
-    decode_events(decode)
+    misread(change)
 
 
 def _is_deep(body: bytes) -> bool:
@@ -67,43 +80,40 @@ def _is_deep(body: bytes) -> bool:
 @breaks("ARK-EVT-20")
 def takes_nan_for_a_value() -> None:
     """`NaN` and `Infinity` are read, as numbers that are not there."""
-    _decode_frames(lambda text: json.loads(text, parse_constant=lambda _: None))
+
+    def read(text: str) -> str:
+        strange = "NaN" in text or "Infinity" in text
+        return json.dumps(json.loads(text, parse_constant=lambda _: None)) if strange else text
+
+    _reads(read)
 
 
 @breaks("ARK-EVT-20")
 def looks_for_nan_in_strings() -> None:
     """A frame with the word `NaN` anywhere is taken to be malformed."""
 
-    def decode(text: str) -> object:
+    def read(text: str) -> str:
         if "NaN" in text or "Infinity" in text:
             raise ValueError("NaN is not JSON")
-        return decode_json(text)
+        return text
 
-    _decode_frames(decode)
+    _reads(read)
 
 
 @breaks("ARK-EVT-21")
 def skips_events_with_a_wrong_member() -> None:
     """A frame with a known member of another type is taken to be malformed."""
-
-    def check(_: JsonObject, event: TrainingEvent) -> None:
-        if _KNOWN & set(event.extra):
-            raise ValueError("a member has another type")
-
-    _misread_events(check)
+    _dislikes(lambda _, event: bool(_KNOWN & set(event.extra)))
 
 
 @breaks("ARK-EVT-21")
 def insists_on_members() -> None:
     """A frame that lacks a member of its type, or has it as null, is taken to be malformed."""
 
-    def check(source: JsonObject, _: TrainingEvent) -> None:
-        kind = source["type"]
-        needed = _REQUIRED[kind] if isinstance(kind, str) else ()
-        if any(source.get(name) is None for name in needed):
-            raise ValueError("a member is missing")
+    def wrong(source: Mapping[str, object], _: TrainingEvent) -> bool:
+        return any(source.get(name) is None for name in _REQUIRED[str(source["type"])])
 
-    _misread_events(check)
+    _dislikes(wrong)
 
 
 @breaks("ARK-EVT-21")
@@ -133,118 +143,125 @@ def leaves_out_what_is_null() -> None:
 @breaks("ARK-EVT-21")
 def wants_a_reason_for_a_failure() -> None:
     """A failed job without a text of an error is not over."""
-
-    def check(source: JsonObject, _: TrainingEvent) -> None:
-        if source["type"] == "training.failed" and not isinstance(source.get("error"), str):
-            raise ValueError("no error is given")
-
-    _misread_events(check)
+    _dislikes(
+        lambda source, _: (
+            source["type"] == "training.failed" and not isinstance(source.get("error"), str)
+        )
+    )
 
 
 @breaks("ARK-EVT-22")
 def chokes_on_long_integers() -> None:
     """An integer of more digits than the language converts is taken to be malformed."""
 
-    def decode(text: str) -> object:
-        return _dialect._DECODER.decode(text)
+    def read(text: str) -> str:
+        with contextlib.suppress(RecursionError):
+            json.loads(text)
+        return text
 
-    _decode_frames(decode)
+    _reads(read)
+
+
+def _change_numbers(text: str, change: Callable[[float], float]) -> str:
+    """Change the numbers of a text that no double can hold; all else remains as it is."""
+    found = list[float]()
+
+    def number(digits: str) -> float:
+        value = float(digits)
+        found.append(value)
+        return value if math.isfinite(value) else change(value)
+
+    try:
+        value: object = json.loads(text, parse_int=number, parse_float=number)
+    except RecursionError:
+        return text
+    return text if all(map(math.isfinite, found)) else json.dumps(value)
 
 
 @breaks("ARK-EVT-22")
 def refuses_numbers_beyond_a_double() -> None:
     """A frame with a number that no double can hold is taken to be malformed."""
 
-    def check(source: JsonObject, _: TrainingEvent) -> None:
-        if json.dumps(source) != json.dumps(bounded(source)):
-            raise ValueError("a number is out of range")
+    def refuse(_: float) -> NoReturn:
+        raise ValueError("a number is out of range")
 
-    def decode(text: str) -> object:
-        return json.loads(text, parse_int=float)
-
-    _decode_frames(decode)
-    _misread_events(check)
+    _reads(lambda text: _change_numbers(text, refuse))
 
 
 @breaks("ARK-EVT-22")
 def cuts_numbers_to_the_largest() -> None:
     """A number beyond the range of a double becomes the largest that there is."""
-
-    def in_range(name: str, value: object) -> object:
-        found = original(name, value)
-        return _MOST if found is None and value is not None else found
-
-    original = _dialect._in_range
-    replace(_dialect, "_in_range", in_range)
-    patient = json.JSONDecoder(parse_int=float)
-    replace(_dialect, "_PATIENT", patient)
+    _reads(lambda text: _change_numbers(text, lambda value: math.copysign(_MOST, value)))
 
 
 @breaks("ARK-EVT-23")
 def refuses_lone_surrogates() -> None:
     """A text with half a surrogate pair is taken to be malformed."""
 
-    def decode(text: str) -> object:
-        value = decode_json(text)
-        if _SURROGATE.search(json.dumps(value, ensure_ascii=False)):
-            raise ValueError("a surrogate is alone")
-        return value
+    def read(text: str) -> str:
+        with contextlib.suppress(RecursionError):
+            if _SURROGATE.search(json.dumps(json.loads(text), ensure_ascii=False)):
+                raise ValueError("a surrogate is alone")
+        return text
 
-    _decode_frames(decode)
-    replace(_json, "decode_json", decode)
+    def body(_: Client, __: object, body: bytes) -> bytes:
+        try:
+            return read(body.decode()).encode()
+        except ValueError:
+            return b"?"
+
+    _reads(read)
+    change_bodies(Call.CREATE, body)
 
 
 @breaks("ARK-EVT-24")
 def keeps_an_old_error() -> None:
     """A completed job keeps the error that it had before."""
+    before = ByObject[TrainingJob]()
 
-    def after_event(job: TrainingJob, event: TrainingEvent) -> TrainingJob:
-        known = after(job, event)
-        if isinstance(event, TrainingCompleted):
-            return evolve(known, error=job.error, extra=job.extra)
-        return known
+    def note(client: Client, _: Input) -> None:
+        over = client.stream in {Stream.CONCLUDING, Stream.CONCLUDED}
+        if client.session.job is not None and not over:
+            before[client] = client.session.job
 
-    replace(_wait, "after", after_event)
+    def change(client: Client, result: TrainingResult) -> TrainingResult:
+        job, old = result.job, before[client]
+        kept = evolve(job, error=old.error, extra=old.extra) if job.status == "completed" else job
+        return evolve(result, job=kept)
+
+    after_inputs(note)
+    change_results(change)
 
 
 @breaks("ARK-SEC-10")
 def forgets_the_status_of_a_deep_refusal() -> None:
     """A refusal that cannot be read is an answer that makes no sense."""
-    original = Outbox.status_error
 
-    def status_error(outbox: Outbox, answer: Answer) -> StatusError | ResponseError:
-        if _is_deep(answer.body):
-            return ResponseError("the answer cannot be read")
-        return original(outbox, answer)
+    def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
+        refused = isinstance(outcome, Rejected) and isinstance(outcome.error, StatusError)
+        deep = any(_is_deep(bytes(exchange.body)) for exchange in client.sent.values())
+        return Rejected(ResponseError("the answer cannot be read")) if refused and deep else outcome
 
-    replace(Outbox, "status_error", status_error)
+    change_outcomes(change)
 
 
 @breaks("ARK-SEC-10", "ARK-ERR-10")
 def hangs_on_a_deep_answer() -> None:
     """A create answered with what is nested too deeply never settles."""
-    original = Session._created
 
-    def created(session: Session, answer: Answer) -> None:
-        if not _is_deep(answer.body):
-            original(session, answer)
+    def change(client: Client, _: Operation, outcome: Outcome) -> Outcome | None:
+        create = client.sent.get(Call.CREATE)
+        return None if create is not None and _is_deep(bytes(create.body)) else outcome
 
-    replace(Session, "_created", created)
+    change_outcomes(change)
 
 
 @breaks("ARK-SEC-10")
 def dies_of_a_deep_frame() -> None:
     """The error of a parser that went too deep ends the wait."""
 
-    def too_deep(error: Exception) -> NoReturn:
-        raise RecursionError("maximum recursion depth exceeded") from error
+    def reason(_: Client, block: Block) -> Exception | None:
+        deep = _is_deep((block.data or "").encode())
+        return RecursionError("maximum recursion depth exceeded") if deep else None
 
-    def decode(text: str) -> object:
-        try:
-            return decode_json(text)
-        except ValueError as error:
-            if _is_deep(text.encode()):
-                too_deep(error)
-            raise
-
-    _decode_frames(decode)
+    reject_at(reason)

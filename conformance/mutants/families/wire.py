@@ -1,31 +1,23 @@
 """Mutants of the requests themselves, and of what they must not do."""
 
-# Mutants patch private names.
 # ruff: noqa: D401
-# pyright: reportPrivateUsage=false
 
 import json
-from collections.abc import Collection, Mapping
-from urllib.parse import quote, quote_plus, urlencode
+from collections.abc import Callable, Mapping
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode
 
 from attrs import evolve
 
-from arkor_proto import _exchange, _session, _wire
-from arkor_proto._errors import StatusError
-from arkor_proto._exchange import Outbox, Pending
-from arkor_proto._types import Bounds, Endpoint, Headers, Request
-from arkor_proto._wire import cancel_request, read_error
-from conformance.mutants.patching import (
-    body_of,
-    breaks,
+from arkor_proto import Operation, Outcome, Rejected, Request, StatusError
+from conformance.mutants.around import Call, Client, Setup, surround
+from conformance.mutants.filters import (
+    change_outcomes,
     edit_cancel,
     edit_create,
+    edit_requests,
     edit_stream,
-    replace,
-    with_body,
-    with_header,
-    without,
 )
+from conformance.mutants.patching import body_of, breaks, with_body, with_header, without
 from conformance.strict_data import Json
 
 
@@ -39,56 +31,68 @@ def _config_of(request: Request) -> Mapping[str, Json]:
     return config if isinstance(config, Mapping) else {}
 
 
+def edit_queries(change: Callable[[Mapping[str, str]], str]) -> None:
+    """Write the query of every request in another way; redirects are followed as they are."""
+
+    def edit(client: Client, request: Request) -> Request:
+        path, _, query = request.target.partition("?")
+        stream = client.sent.get(Call.STREAM)
+        if stream is not None and stream.request is request and stream.hops:
+            return request
+        new = change(dict(parse_qsl(query, keep_blank_values=True)))
+        return evolve(request, target=f"{path}?{new}" if new else path)
+
+    edit_requests(edit)
+
+
+def _encode_ids(encode: Callable[[str], str], *calls: Call) -> None:
+    """Write the job id into the paths of some calls in another way."""
+
+    def edit(client: Client, request: Request) -> Request:
+        job_id = client.session.job.id if client.session.job else ""
+        usual, new = f"/jobs/{quote(job_id, safe='')}", f"/jobs/{encode(job_id)}"
+        return evolve(request, target=request.target.replace(usual, new, 1))
+
+    edit_requests(edit, *calls)
+
+
 @breaks("ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", follows=("ARK-WIR-14",))
 def forgets_the_query() -> None:
-    """No request says which organisation and project it is about."""
-
-    def scope(_: Endpoint) -> Mapping[str, str]:
-        return {}
-
-    replace(_wire, "_scope", scope)
+    """No request names its organisation and project."""
+    edit_queries(lambda _: "")
 
 
 @breaks("ARK-WIR-14")
 def glues_the_query_together() -> None:
     """Values of the query are put in as they are, but for spaces."""
+    edit_queries(
+        lambda pairs: "&".join(f"{key}={v.replace(' ', '%20')}" for key, v in pairs.items())
+    )
 
-    def urlencode(pairs: Mapping[str, str], *, quote_via: object) -> str:
-        assert quote_via
-        return "&".join(f"{key}={value.replace(' ', '%20')}" for key, value in pairs.items())
 
-    replace(_wire, "urlencode", urlencode)
+def _plain(job_id: str) -> str:
+    return job_id.replace(" ", "%20")
 
 
 @breaks("ARK-WIR-13")
 def leaves_the_job_id_unencoded() -> None:
     """The job id goes into paths as it is."""
-
-    def job_path(job_id: str, rest: str = "") -> str:
-        return f"/v1/jobs/{job_id.replace(' ', '%20')}{rest}"
-
-    replace(_wire, "_job_path", job_path)
+    _encode_ids(_plain, Call.STREAM, Call.CANCEL, Call.ASK)
 
 
 @breaks("ARK-WIR-13")
 def encodes_the_job_id_in_latin_1() -> None:
     """An id beyond ASCII goes into paths as its bytes in Latin-1."""
-
-    def job_path(job_id: str, rest: str = "") -> str:
-        return f"/v1/jobs/{quote(job_id, safe='', encoding='latin-1', errors='replace')}{rest}"
-
-    replace(_wire, "_job_path", job_path)
+    _encode_ids(
+        lambda job_id: quote(job_id, safe="", encoding="latin-1", errors="replace"),
+        *(Call.STREAM, Call.CANCEL, Call.ASK),
+    )
 
 
 @breaks("ARK-WIR-13")
 def leaves_the_job_id_unencoded_on_cancel() -> None:
     """The job id is encoded everywhere but on cancel, as the real SDK does it."""
-
-    def cancel(endpoint: Endpoint, job_id: str) -> Request:
-        request = cancel_request(endpoint, "ID")
-        return evolve(request, target=request.target.replace("/ID/", f"/{job_id}/", 1))
-
-    replace(_session, "cancel_request", cancel)
+    _encode_ids(str, Call.CANCEL)
 
 
 @breaks("ARK-WIR-2", "ARK-WIR-3")
@@ -150,13 +154,13 @@ def opens_the_stream_with_a_post() -> None:
 
 @breaks("ARK-WIR-7")
 def accepts_anything() -> None:
-    """The stream request says `Accept: */*`."""
+    """The stream request has `Accept: */*`."""
     edit_stream(lambda request: with_header(request, b"Accept", b"*/*"))
 
 
 @breaks("ARK-WIR-8")
 def allows_caches() -> None:
-    """The stream request says nothing about caches."""
+    """The stream request has no `Cache-Control`."""
     edit_stream(lambda request: without(request, b"cache-control"))
 
 
@@ -192,56 +196,56 @@ def submits_with_another_token() -> None:
 
 @breaks("ARK-WIR-12")
 def does_not_name_the_client() -> None:
-    """The stream request does not say which client it comes from."""
+    """The stream request does not name the client."""
     edit_stream(lambda request: without(request, b"x-arkor-client"))
+
+
+def _change_bounds(**bounds: int) -> None:
+    """Bound answers in another way, whatever the caller asks for; in bytes."""
+
+    def change(setup: Setup) -> Setup:
+        changed = evolve(setup.config.bounds, **bounds)
+        return evolve(setup, config=evolve(setup.config, bounds=changed))
+
+    surround(change)
 
 
 @breaks("ARK-SEC-4")
 def reads_error_bodies_without_bound() -> None:
     """The body of an error is read to its end, whenever that is."""
-
-    def keep(_: Outbox, pending: Pending, data: bytes) -> bool:
-        pending.body += data
-        return False
-
-    replace(Outbox, "keep", keep)
+    _change_bounds(error_body=2**40)
 
 
 @breaks("ARK-SEC-5")
 def takes_events_of_any_size() -> None:
     """There is no bound on the size of an event."""
-    defaults = {"event": 2**40, "create_body": 2**20, "error_body": 2**16}
-    waits = {"create_wait": 30.0, "error_wait": 5.0}
-    replace(Bounds.__init__, "__kwdefaults__", {**defaults, **waits})
+    _change_bounds(event=2**40)
 
 
 @breaks("ARK-SEC-7")
 def takes_create_answers_of_any_size() -> None:
     """There is no bound on the answer to the create."""
-    defaults = {"event": 2**23, "create_body": 2**40, "error_body": 2**16}
-    waits = {"create_wait": 30.0, "error_wait": 5.0}
-    replace(Bounds.__init__, "__kwdefaults__", {**defaults, **waits})
+    _change_bounds(create_body=2**40)
 
 
 @breaks("ARK-SEC-8")
 def tells_the_token() -> None:
-    """Errors repeat whatever the backend says, a token that it echoes included."""
+    """Errors repeat what no one should see: the secrets of the client."""
 
-    def told(
-        status: int, headers: Headers, body: bytes, *, secrets: Collection[str]
-    ) -> StatusError:
-        error = read_error(status, headers, body, secrets=())
-        return StatusError(status, f"{error.message} (sent {', '.join(secrets)})")
+    def change(client: Client, _: Operation, outcome: Outcome) -> Outcome:
+        error = outcome.error if isinstance(outcome, Rejected) else None
+        if not isinstance(error, StatusError):
+            return outcome
+        secrets = ", ".join(client.setup.config.secrets)
+        return Rejected(StatusError(error.status, f"{error.message} (sent {secrets})"))
 
-    replace(_exchange, "read_error", told)
+    change_outcomes(change)
 
 
 @breaks("ARK-SEC-5")
 def has_a_small_bound_on_events() -> None:
     """An event of more than a mebibyte is too large."""
-    defaults = {"event": 2**20, "create_body": 2**20, "error_body": 2**16}
-    waits = {"create_wait": 30.0, "error_wait": 5.0}
-    replace(Bounds.__init__, "__kwdefaults__", {**defaults, **waits})
+    _change_bounds(event=2**20)
 
 
 @breaks("ARK-WIR-5")
@@ -254,21 +258,11 @@ def forgets_an_option() -> None:
 
 @breaks("ARK-WIR-13")
 def writes_spaces_of_the_job_id_as_plus() -> None:
-    """The job id is encoded as if it stood in a form."""
-
-    def job_path(job_id: str, rest: str = "") -> str:
-        return f"/v1/jobs/{quote_plus(job_id)}{rest}"
-
-    replace(_wire, "_job_path", job_path)
+    """The job id is encoded as if it were in a form."""
+    _encode_ids(quote_plus, Call.STREAM, Call.CANCEL, Call.ASK)
 
 
 @breaks("ARK-WIR-14")
 def encodes_the_query_twice() -> None:
     """Values of the query that are encoded already are encoded once more."""
-    original = urlencode
-
-    def twice(pairs: Mapping[str, str], *, quote_via: object) -> str:
-        assert quote_via
-        return original({key: quote(value) for key, value in pairs.items()}, quote_via=quote)
-
-    replace(_wire, "urlencode", twice)
+    edit_queries(lambda pairs: urlencode({k: quote(v) for k, v in pairs.items()}, quote_via=quote))

@@ -1,0 +1,351 @@
+"""A session seen from outside: what goes in, what comes out, and where a broken client differs.
+
+A `Client` is wrapped around every session that is opened after `surround`. All inputs of the
+session go through its `into`, all outputs through its `out`; a mutant replaces one of the two (see
+`filters.py`). Only the public surface of a session is used: its constructor, `handle`, `poll`,
+`job`, `last_event_id`, and the state of its machines.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
+from typing import Final, TypeAlias, TypeGuard
+
+from attrs import define, evolve, field, frozen
+
+from arkor_proto import (
+    Broken,
+    Cancel,
+    Close,
+    Deliver,
+    Done,
+    Finished,
+    Follow,
+    Handled,
+    Headers,
+    Idle,
+    Input,
+    Leave,
+    Operation,
+    Outcome,
+    Output,
+    Profile,
+    Random,
+    Received,
+    ReconnectPolicy,
+    Rejected,
+    Request,
+    Responded,
+    Send,
+    Session,
+    SessionConfig,
+    Settle,
+    Start,
+    Tick,
+    TrainingEvent,
+)
+from conformance.mutants.patching import ByObject, Job, Stop, Stream, header, replace
+
+Report: TypeAlias = Responded | Received | Finished | Broken
+IMPERATIVES: Final[Mapping[Operation, Input]] = {
+    Operation.START: Start(),
+    Operation.FOLLOW: Follow(),
+    Operation.CANCEL: Cancel(),
+}
+_MOST_KEPT: Final = 2**17
+
+
+class Call(Enum):
+    """The calls that a session makes."""
+
+    CREATE = "create"
+    STREAM = "stream"
+    CANCEL = "cancel"
+    ASK = "ask for the job"
+
+
+@define(eq=False)
+class Exchange:
+    """One request and what was told to the session of its answer."""
+
+    number: int
+    call: Call
+    request: Request
+    hops: int = 0
+    status: int = 0
+    headers: Headers = ()
+    body: bytearray = field(factory=bytearray)
+    received: int = 0
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the status is of the 2xx class."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - RFC 9110 §15.3
+
+
+@frozen
+class Setup:
+    """What a session is made of."""
+
+    config: SessionConfig
+    profile: Profile
+    policy: ReconnectPolicy
+
+
+@define(eq=False)
+class Client:
+    """One session and what a mutant needs to know of it. Times are in seconds, as outside.
+
+    `came_from` is the state of the stream before the present input.
+    """
+
+    session: Session
+    setup: Setup
+    now: float = -math.inf
+    event: Input = field(factory=Tick)
+    """The input that is being handled, as it came."""
+    told: Input = field(factory=Tick)
+    """The last input that the session itself was given."""
+    came_from: Stream = Stream.IDLE
+    sent: dict[Call, Exchange] = field(factory=dict[Call, Exchange])
+    """The latest exchange of each call."""
+    opened: Exchange | None = None
+    """The latest exchange that has opened a stream."""
+    asked: set[Operation] = field(factory=set[Operation])
+    outputs: deque[Output] = field(factory=deque[Output])
+    """What comes out next, before any output of the session."""
+    _exchanges: dict[int, Exchange] = field(factory=dict[int, Exchange])
+    _inner: dict[int, int] = field(factory=dict[int, int])
+    _outer: dict[int, int] = field(factory=dict[int, int])
+    _own: int = 0
+    _answered: set[int] = field(factory=set[int])
+    _instead: Outcome | None = None
+    _skew: float = 0.0
+    _fed: int = 0
+    _fed_at: float = -math.inf
+
+    @property
+    def job_state(self) -> Job:
+        """What is known of the job on the backend."""
+        return self.session.states[0]
+
+    @property
+    def stream(self) -> Stream:
+        """How far the wait is."""
+        return self.session.states[1]
+
+    @property
+    def stop(self) -> Stop:
+        """How far the cancel is."""
+        return self.session.states[2]
+
+    def into(self, event: Input) -> None:
+        """Give the session an input; mutants replace this."""
+        self.feed(event)
+
+    def out(self, output: Output) -> Iterable[Output]:
+        """Return what is polled in the place of an output; mutants replace this."""
+        return (output,)
+
+    def handle(self, event: Input, now: float) -> None:
+        """Take an input from the driver."""
+        self.now, self.event, self.told = now, event, Tick()
+        self.came_from = self.stream
+        match event:
+            case Start():
+                self.asked.add(Operation.START)
+            case Follow():
+                self.asked.add(Operation.FOLLOW)
+            case Cancel():
+                self.asked.add(Operation.CANCEL)
+            case Handled(delivery) if delivery in self._answered:
+                self._answered.remove(delivery)
+                return
+            case Responded() | Received() | Finished() | Broken():
+                number = self._inner.get(event.exchange, event.exchange)
+                if number < 0 or self._outer.get(number, number) != event.exchange:
+                    return  # of a request of the mutant's own, or of one that was sent elsewhere
+                event = self.event = evolve(event, exchange=number)
+            case _:
+                pass
+        self.into(event)
+
+    def poll(self) -> Output:
+        """Return what the driver has to do next."""
+        while not self.outputs:
+            output, fed = _poll(self.session), self._fed
+            shown = [*self.out(self._translated(output))]
+            if isinstance(output, Idle | Done) and (self._fed != fed or self.outputs):
+                continue
+            self.outputs += (each for each in shown if self._is_wanted(each))
+        return self.outputs.popleft()
+
+    def feed(self, event: Input) -> None:
+        """Give the session an input, past all filters."""
+        self.told = event
+        self._fed += 1
+        if isinstance(event, Responded | Received):
+            self._note(event)
+        self._fed_at = max(self._fed_at, self.now + self._skew)
+        _handle(self.session, event, self._fed_at)
+
+    def postpone(self, seconds: float) -> None:
+        """Let everything that the session has planned happen later, or earlier."""
+        self._skew -= seconds
+
+    def send(self, request: Request) -> int:
+        """Send a request of the mutant's own, whose answer is not heard; return its number."""
+        self._own -= 1
+        self.outputs.append(Send(self._own, request))
+        return self._own
+
+    def send_instead(self, exchange: Exchange, request: Request) -> None:
+        """Close an exchange, unknown to the session, and answer it by what `request` brings."""
+        self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
+        number = self.send(request)
+        self._inner[number], self._outer[exchange.number] = exchange.number, number
+
+    def again(self, call: Call) -> None:
+        """Send the last request of a call once more, as one of the mutant's own."""
+        if call in self.sent:
+            self.send(self.sent[call].request)
+
+    def settle(self, operation: Operation, outcome: Outcome) -> None:
+        """End an operation that was asked for, whatever the session thinks of it."""
+        if operation in self.asked:
+            self.asked.remove(operation)
+            self.outputs.append(Settle(operation, outcome))
+
+    def reject(self, error: Exception) -> None:
+        """End the wait with an error."""
+        self._instead = Rejected(error)
+        self.feed(Leave())
+
+    def break_off(self, error: Exception) -> None:
+        """Close the connection of the stream, which has failed for the session."""
+        number = self.sent[Call.STREAM].number
+        self.outputs.append(Close(self._outer.get(number, number)))
+        self.feed(Broken(number, error))
+
+    def answer(self, delivery: int) -> None:
+        """Take an event for handled; what the callback makes of it is not heard."""
+        self._answered.add(delivery)
+        self.feed(Handled(delivery))
+
+    def deliver(self, event: TrainingEvent) -> None:
+        """Hand an event of the mutant's own to the callbacks, under a number below 0."""
+        self._own -= 1
+        self.outputs.append(Deliver(self._own, event))
+
+    def is_of_stream(self, event: Input) -> TypeGuard[Received | Finished | Broken]:
+        """Tell whether an input is of the body of an open stream."""
+        stream = self.sent.get(Call.STREAM)
+        return (
+            isinstance(event, Received | Finished | Broken)
+            and stream is not None
+            and stream.number == event.exchange
+            and stream.succeeded
+        )
+
+    def exchange_of(self, report: Report) -> Exchange:
+        """Return the exchange that a report is about."""
+        return self._exchanges[report.exchange]
+
+    def _note(self, event: Responded | Received) -> None:
+        exchange = self._exchanges[event.exchange]
+        if isinstance(event, Responded):
+            exchange.status, exchange.headers = event.status, event.headers
+            if exchange.call is Call.STREAM and exchange.succeeded:
+                self.opened = exchange
+            return
+        exchange.received += len(event.data)
+        if not (exchange.call is Call.STREAM and exchange.succeeded):
+            exchange.body += event.data[: _MOST_KEPT - len(exchange.body)]
+
+    def _translated(self, output: Output) -> Output:
+        match output:
+            case Send(number, request):
+                self._note_request(number, request)
+            case Close(number):
+                return Close(self._outer.get(number, number))
+            case Idle(until, timer) if until is not None:
+                return Idle(until - self._skew, timer)
+            case Settle(Operation.FOLLOW, _) if self._instead is not None:
+                outcome, self._instead = self._instead, None
+                return Settle(Operation.FOLLOW, outcome)
+            case _:
+                pass
+        return output
+
+    def _note_request(self, number: int, request: Request) -> None:
+        call, before = call_of(request), self.sent.get(Call.STREAM)
+        told = self.told
+        moved = isinstance(told, Responded) and before is not None and call is Call.STREAM
+        hops = before.hops + 1 if moved and before is not None else 0
+        self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
+
+    def _is_wanted(self, output: Output) -> bool:
+        """Tell whether an output is for the driver: it did not ask for what a mutant asked for."""
+        if not isinstance(output, Settle):
+            return True
+        wanted = output.operation in self.asked
+        self.asked.discard(output.operation)
+        return wanted
+
+
+def call_of(request: Request) -> Call:
+    """Return which call a request makes."""
+    if request.method == "GET":
+        streams = header(request.headers, b"accept") == "text/event-stream"
+        return Call.STREAM if streams else Call.ASK
+    ends = request.target.partition("?")[0].endswith("/cancel")
+    return Call.CANCEL if ends else Call.CREATE
+
+
+_make: Final = Session.__init__
+_handle: Final = Session.handle
+_poll: Final = Session.poll
+_clients: Final = ByObject[Client]()
+
+
+def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
+    """Put a `Client` around every session, made of what `change` makes of the caller's setup."""
+    make = Session.__init__ if Session.handle is not _handle else _make
+
+    def init(
+        session: Session,
+        config: SessionConfig,
+        *,
+        profile: Profile,
+        policy: ReconnectPolicy | None = None,
+        random: Random | None = None,
+        json_loads: Callable[[str], object] | None = None,
+    ) -> None:
+        setup = Setup(config, profile, policy or ReconnectPolicy())
+        new = change(setup)
+        make(
+            session,
+            new.config,
+            profile=new.profile,
+            policy=new.policy,
+            random=random,
+            json_loads=json_loads,
+        )
+        _clients[session] = Client(session, setup)
+
+    def handle(session: Session, event: Input, now: float) -> None:
+        _clients[session].handle(event, now)
+
+    def poll(session: Session) -> Output:
+        return _clients[session].poll()
+
+    replace(Session, "__init__", init)
+    replace(Session, "handle", handle)
+    replace(Session, "poll", poll)
+
+
+def surround_once() -> None:
+    """Put a `Client` around every session, unless that has been done."""
+    if Session.handle is _handle:
+        surround()

@@ -1,0 +1,263 @@
+"""Filters around the session: what mutants change about inputs, outputs and what is in them."""
+
+from collections.abc import Callable, Iterable
+
+from attrs import evolve
+
+from arkor_proto import (
+    Broken,
+    Finished,
+    GaveUp,
+    Headers,
+    Input,
+    Notify,
+    Operation,
+    Outcome,
+    Output,
+    Received,
+    Reconnecting,
+    Request,
+    Resolved,
+    Responded,
+    Send,
+    Settle,
+    StreamEnded,
+    TrainingResult,
+)
+from conformance.mutants.around import Call, Client, Exchange, call_of, surround, surround_once
+from conformance.mutants.patching import ByObject, Stream, replace
+
+
+def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
+    """Give the session what `change` yields in the place of an input.
+
+    What is between two yields happens between the two inputs.
+    """
+    surround_once()
+    original = Client.into
+
+    def into(client: Client, event: Input) -> None:
+        for each in change(client, event):
+            original(client, each)
+
+    replace(Client, "into", into)
+
+
+def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None:
+    """Let what `change` yields come out in the place of an output."""
+    surround_once()
+    original = Client.out
+
+    def out(client: Client, output: Output) -> Iterable[Output]:
+        for each in original(client, output):
+            yield from change(client, each)
+
+    replace(Client, "out", out)
+
+
+def drop_inputs(unwanted: Callable[[Client, Input], bool]) -> None:
+    """Keep inputs from the session."""
+    filter_inputs(lambda client, event: () if unwanted(client, event) else (event,))
+
+
+def drop_outputs(unwanted: Callable[[Client, Output], bool]) -> None:
+    """Keep outputs from the driver."""
+    filter_outputs(lambda client, output: () if unwanted(client, output) else (output,))
+
+
+def after_inputs(act: Callable[[Client, Input], None]) -> None:
+    """Do something once the session has handled an input."""
+
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        yield event
+        act(client, event)
+
+    filter_inputs(change)
+
+
+def change_outcomes(change: Callable[[Client, Operation, Outcome], Outcome | None]) -> None:
+    """Let operations end with another outcome; with None they never end."""
+
+    def changed(client: Client, output: Output) -> Iterable[Output]:
+        if not isinstance(output, Settle):
+            yield output
+        elif (outcome := change(client, output.operation, output.outcome)) is not None:
+            yield Settle(output.operation, outcome)
+
+    filter_outputs(changed)
+
+
+def change_results(change: Callable[[Client, TrainingResult], TrainingResult]) -> None:
+    """Let waits resolve with another result."""
+
+    def changed(client: Client, _: Operation, outcome: Outcome) -> Outcome:
+        if not isinstance(outcome, Resolved):
+            return outcome
+        return Resolved(change(client, outcome.result))
+
+    change_outcomes(changed)
+
+
+def edit_requests(change: Callable[[Client, Request], Request], *calls: Call) -> None:
+    """Change the requests of some calls before they are sent; of all without a name."""
+
+    def changed(client: Client, output: Output) -> Iterable[Output]:
+        edits = isinstance(output, Send) and (not calls or call_of(output.request) in calls)
+        if not edits or not isinstance(output, Send):
+            yield output
+            return
+        request = change(client, output.request)
+        if output.exchange > 0:
+            client.sent[call_of(output.request)].request = request
+        yield Send(output.exchange, request)
+
+    filter_outputs(changed)
+
+
+def edit_create(change: Callable[[Request], Request]) -> None:
+    """Change every create request before it is sent."""
+    edit_requests(lambda _, request: change(request), Call.CREATE)
+
+
+def edit_stream(change: Callable[[Request], Request]) -> None:
+    """Change every request that opens the stream before it is sent."""
+    edit_requests(lambda _, request: change(request), Call.STREAM)
+
+
+def edit_cancel(change: Callable[[Request], Request]) -> None:
+    """Change every cancel request before it is sent."""
+    edit_requests(lambda _, request: change(request), Call.CANCEL)
+
+
+def change_heads(change: Callable[[Client, Responded], Responded], *calls: Call) -> None:
+    """Change the status and the headers of answers to some calls; of all without a name."""
+
+    def changed(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Responded) and (not calls or client.exchange_of(event).call in calls):
+            yield change(client, event)
+        else:
+            yield event
+
+    filter_inputs(changed)
+
+
+def with_field(head: Responded, name: bytes, value: str | None) -> Responded:
+    """Return the head of an answer with one header (lower case) set to a value, or without it."""
+    kept: Headers = tuple(pair for pair in head.headers if pair[0].lower() != name)
+    added = () if value is None else ((name, value.encode("latin-1")),)
+    return evolve(head, headers=(*kept, *added))
+
+
+def as_no_stream(head: Responded) -> Responded:
+    """Return the head of an answer that no session takes for a stream."""
+    return with_field(head, b"content-encoding", "refused")
+
+
+def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
+    """Change the bodies of the answers to a call; they are held back to their end."""
+    held = ByObject[bytes]()
+
+    def changed(client: Client, event: Input) -> Iterable[Input]:
+        if not isinstance(event, Received | Finished) or client.exchange_of(event).call is not call:
+            yield event
+            return
+        exchange = client.exchange_of(event)
+        if isinstance(event, Received):
+            body = held[exchange] = held.get(exchange, b"") + event.data
+            if len(body) > client.setup.config.bounds.create_body:
+                yield Received(event.exchange, body)
+            return
+        yield Received(event.exchange, change(client, exchange, held.get(exchange, b"")))
+        yield event
+
+    filter_inputs(changed)
+
+
+def change_bytes(change: Callable[[Client, bytes], bytes]) -> None:
+    """Change the bytes of each chunk of a stream."""
+
+    def changed(client: Client, event: Input) -> Iterable[Input]:
+        if client.is_of_stream(event) and isinstance(event, Received):
+            yield Received(event.exchange, change(client, event.data))
+        else:
+            yield event
+
+    filter_inputs(changed)
+
+
+def before_the_end(rest: Callable[[Client, Finished | Broken], bytes]) -> None:
+    """Let each stream bring more bytes before it ends."""
+
+    def changed(client: Client, event: Input) -> Iterable[Input]:
+        if client.is_of_stream(event) and not isinstance(event, Received):
+            yield Received(event.exchange, rest(client, event))
+        yield event
+
+    filter_inputs(changed)
+
+
+def _notice_of(output: Output) -> Reconnecting | None:
+    notice = output.notice if isinstance(output, Notify) else None
+    return notice if isinstance(notice, Reconnecting) else None
+
+
+def change_delays(change: Callable[[Client, Reconnecting], float]) -> None:
+    """Change the delays before the stream is opened again, in seconds."""
+
+    def changed(client: Client, output: Output) -> Iterable[Output]:
+        notice = _notice_of(output)
+        if notice is None:
+            yield output
+            return
+        delay = change(client, notice)
+        client.postpone(delay - notice.delay)
+        yield Notify(evolve(notice, delay=delay))
+
+    filter_outputs(changed)
+
+
+def reject_for(reason: Callable[[Client, Reconnecting], Exception | None]) -> None:
+    """End the wait where the stream would be opened again, if there is a reason."""
+
+    def changed(client: Client, output: Output) -> Iterable[Output]:
+        notice = _notice_of(output)
+        error = None if notice is None else reason(client, notice)
+        if error is None:
+            yield output
+        else:
+            client.reject(error)
+
+    filter_outputs(changed)
+
+
+def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
+    """Count failures in another way.
+
+    `rule` takes the count so far and returns the new one; 0 is a clean end after progress. A wait
+    that was asked for anew begins at 0.
+    """
+    surround(lambda setup: evolve(setup, policy=evolve(setup.policy, max_attempts=None)))
+    counts = ByObject[int]()
+
+    def forget(client: Client, _: Input) -> None:
+        if client.came_from is Stream.IDLE and client.stream is not Stream.IDLE:
+            counts[client] = 0
+
+    def changed(client: Client, output: Output) -> Iterable[Output]:
+        notice, policy = _notice_of(output), client.setup.policy
+        if notice is None:
+            yield output
+            return
+        count = counts[client] = rule(client, notice, counts.get(client, 0))
+        if policy.max_attempts is not None and count > policy.max_attempts:
+            cause = notice.cause or StreamEnded("stream: it ended")
+            job_id = client.session.job.id if client.session.job else ""
+            client.reject(GaveUp(count, cause, job_id=job_id, cursor=notice.last_event_id))
+            return
+        usual = policy.nominal_delay(max(notice.failures - 1, 0))
+        factor = policy.nominal_delay(max(count - 1, 0)) / usual if usual else 1.0
+        client.postpone(notice.delay * (factor - 1))
+        yield Notify(evolve(notice, failures=count, delay=notice.delay * factor))
+
+    after_inputs(forget)
+    filter_outputs(changed)
