@@ -135,7 +135,7 @@ class Run:
     async def play(self) -> None:
         """Play everything; raises DriverUnusable when there is no driver to speak to."""
         if not math.isfinite(self.plan.patience):
-            raise UsageError("patience", f"{self.plan.patience} is not a number of seconds")
+            raise UsageError("--patience", f"{self.plan.patience} is not a number of seconds")
         async with (
             Backends.opened(len(self.chosen), self.plan.note) as backends,
             anyio.create_task_group() as group,

@@ -1,7 +1,4 @@
-"""The listening port: accepting, refusing and swallowing connections.
-
-It knows one port and its outages. It refuses to know what is said on a connection.
-"""
+"""One listening port and its outages: accepting, refusing and swallowing connections."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -21,7 +18,7 @@ class Listener:
     """One port of the loopback (or of `host`), from `open` until `close`.
 
     A bound socket that never listens keeps the port while the listening one is away, so that an
-    outage is a refused connection and nobody else can take the port meanwhile.
+    outage is a refused connection and no other program can take the port meanwhile.
     """
 
     host: str = "127.0.0.1"
@@ -52,8 +49,9 @@ class Listener:
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((self._address, self.port))
-        except OSError:
+        except OSError as error:
             found.close()
+            error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
             raise
         return found
 

@@ -16,7 +16,7 @@ from conformance.casefile.selection import select
 from conformance.drive.connection import DriverConnection
 from conformance.strict_data import parse_json
 from tests.conformance.commandline import ROOT, kit
-from tests.conformance.forked import Finished
+from tests.forked import Finished
 
 WILD = (sys.executable, "tests/conformance/wrong_drivers/wild.py")
 ONE = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")

@@ -156,7 +156,7 @@ def port_of(url: str) -> int:
 
 
 def started(starts: Starter, *arguments: str) -> Target:
-    serving = starts(*arguments, "--token", TOKEN)
+    serving = starts(*arguments, "--admin-token", TOKEN)
     target = Target(serving, serving.ready())
     target.admin("GET", "/health")
     target.heard(b"GET /v1/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\n\r\n")

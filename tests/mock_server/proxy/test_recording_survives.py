@@ -176,7 +176,7 @@ def test_what_is_no_unfinished_recording_is_told(
 ) -> None:
     if content is not None:
         (tmp_path / "out.toml.partial").write_bytes(content)
-    assert main(["recover", str(tmp_path / "out.toml")]) == 1
+    assert main(["recover", str(tmp_path / "out.toml")]) == 2
     message = capsys.readouterr().err
     assert said in message
     assert message.count("\n") == 1
@@ -201,7 +201,7 @@ def test_a_recording_that_goes_on_is_not_recovered(
 ) -> None:
     out = tmp_path / "out.toml"
     with mock_in_thread() as mock, recording(mock.base_url, out):
-        assert main(["recover", str(out)]) == 1
+        assert main(["recover", str(out)]) == 2
         assert "is still being written" in capsys.readouterr().err
         assert main(["record", "--upstream", mock.base_url, "--out", str(out)]) == 2
         assert "another `arkor-mock record` is writing it" in capsys.readouterr().err
@@ -231,7 +231,7 @@ def test_a_disk_that_stays_full_is_told_with_what_is_left(tmp_path: Path) -> Non
         for _ in range(5):
             get(url + "/v1/me")
         status, said = ended(process)
-    assert status == 1
+    assert status == 3
     assert "File too large" in said
     assert "Traceback" not in said
     assert out.read_text() == "seed = 3\n"
