@@ -1,10 +1,10 @@
 """The one ordered trace of a case: what the wire showed, what the driver said, what the kit did.
 
-It knows the closed set of things that can happen and the name by which a case refers to each
-(`stream#2.frame#1`, `callback.log#2`, `wait.settled`). It refuses to know what should happen.
+Here are the closed set of things that can happen, and the name by which a case refers to each
+(`stream#2.frame#1`, `callback.log#2`, `wait.settled`).
 
 Order is the order of causes. The kit reads what the driver has already written before it records a
-request, so a callback that ran before a request stands before it.
+request, so a callback that ran before a request is before it in the trace.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -26,7 +26,6 @@ ROUTES: Final = (
     "other",
 )
 CALLBACKS: Final = ("started", "log", "checkpoint", "completed", "failed")
-VERBS: Final = ("start", "wait", "cancel", "abort")
 
 
 @frozen
@@ -206,12 +205,12 @@ class Event:
 class Trace:
     """An append-only list of events, with the first event of every name."""
 
-    events: list[Event] = field(factory=list[Event])
-    _first: dict[str, Event] = field(factory=dict[str, Event], alias="first")
-    _counts: dict[str, int] = field(factory=dict[str, int], alias="counts")
-    _sleeps: dict[int, str] = field(factory=dict[int, str], alias="sleeps")
+    events: list[Event] = field(factory=list[Event], init=False)
+    _first: dict[str, Event] = field(factory=dict[str, Event], init=False)
+    _counts: dict[str, int] = field(factory=dict[str, int], init=False)
+    _sleeps: dict[int, str] = field(factory=dict[int, str], init=False)
     _listeners: list[Callable[[Event], None]] = field(
-        factory=list[Callable[[Event], None]], alias="listeners"
+        factory=list[Callable[[Event], None]], init=False
     )
 
     def listen(self, listener: Callable[[Event], None]) -> None:

@@ -186,7 +186,6 @@ Record = (
     | RuleFired
     | PortChanged
 )
-Predicate = Callable[[Record], bool]
 
 
 @define
