@@ -16,7 +16,7 @@ def words(value: object) -> str:
     """Return `str(value)`; a value that cannot be written is named by its type."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 (to show an error must not raise another one)
+    except Exception:  # noqa: BLE001 - to show an error must not raise another one
         return f"<{type(value).__name__} that cannot be shown>"
 
 

@@ -11,9 +11,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     try:
         from arkor_proto.cli import shell  # noqa: PLC0415 - it may be what is missing
-        from mock_server.command_line import run  # noqa: PLC0415
+        from mock_server.command_line import run  # noqa: PLC0415 - it may be what is missing
     except ImportError as error:
-        from mock_server.obstacles import missing  # noqa: PLC0415
+        from mock_server.obstacles import missing  # noqa: PLC0415 - it may be what is missing
 
         if (why := missing(error)) is None:
             raise

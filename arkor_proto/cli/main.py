@@ -21,7 +21,7 @@ def _carry_out(given: Sequence[str]) -> int:
         raise refusal(error) from error
     try:
         # Only here, so that a missing h11 can be told from a broken installation.
-        from arkor_proto.cli.commands import carry_out  # noqa: PLC0415
+        from arkor_proto.cli.commands import carry_out  # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         if error.name != "h11":
             raise

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """A verification by data, as the HTTP admin takes it.
 
 It knows how demands are written down. It refuses to know how they are judged (`verify.py`).

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Verdicts on the client: what it asked, how often, in which order, and what came close.
 
 It knows records and how to compare a wanted request with those that came. It refuses to know the

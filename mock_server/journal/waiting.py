@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Waiting for something to stand in the journal, for a bounded time.
 
 It knows what can be waited for and how to say that it did not come. It refuses to know servers.

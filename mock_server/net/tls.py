@@ -43,7 +43,7 @@ class TlsSettings:
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
     """Make an authority for the length of a `with`; raises TlsUnavailable."""
     try:
-        import trustme  # noqa: PLC0415 -- only TLS needs it
+        import trustme  # noqa: PLC0415 - only TLS needs it
     except ImportError:
         raise TlsUnavailable("TLS: needs the package trustme; pip install trustme") from None
     hosts = names or ("127.0.0.1", "localhost", "::1")

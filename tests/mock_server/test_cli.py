@@ -60,8 +60,8 @@ class Starter:
 
     processes: list[subprocess.Popen[str]]
 
-    def __call__(self, *arguments: str) -> Serving:  # noqa: D102 -- it starts
-        process = subprocess.Popen(  # noqa: S603 -- our own command
+    def __call__(self, *arguments: str) -> Serving:  # noqa: D102 - it starts
+        process = subprocess.Popen(
             [*COMMAND, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -73,8 +73,8 @@ class Starter:
 
 
 def get(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         content: bytes = answer.read()
         return content
 
@@ -112,10 +112,10 @@ def test_a_lifetime_ends_the_process(starts: Starter) -> None:
 def test_the_admin_ends_the_process(starts: Starter) -> None:
     serving = starts("serve", "--admin-token", "own")
     ready = serving.ready()
-    request = urllib.request.Request(  # noqa: S310 -- loopback
+    request = urllib.request.Request(
         ready.admin_url + "/shutdown", b"", {"Authorization": "Bearer own"}, method="POST"
     )
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+    with urllib.request.urlopen(request, timeout=10) as answer:
         assert answer.status == 202
     assert serving.ended() == 0
 

@@ -101,7 +101,7 @@ def test_json_says_the_same_to_a_program(tmp_path: Path) -> None:
 def test_a_terminal_sees_one_line_that_changes(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     with serving() as backend, os.fdopen(ours, "rb", buffering=0) as screen:
-        process = subprocess.Popen(  # noqa: S603 (it is the command under test)
+        process = subprocess.Popen(
             [sys.executable, "-m", "arkor_proto", "run", job_file(tmp_path)],
             env=environment(ARKOR_BASE_URL=backend.base_url),
             stdout=theirs,
@@ -218,7 +218,7 @@ def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
 
 def test_without_h11_it_says_what_to_install() -> None:
     code = "import sys; sys.modules['h11'] = None; from arkor_proto.cli.main import main; sys.exit(main())"
-    ended = subprocess.run(  # noqa: S603 (it is the command under test)
+    ended = subprocess.run(
         [sys.executable, "-c", code, "follow", "j", "--base-url", "http://127.0.0.1:9"],
         env=environment(),
         capture_output=True,

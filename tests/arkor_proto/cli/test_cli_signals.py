@@ -25,7 +25,7 @@ def importing(folder: Path, module: str, *command: str) -> Generator[subprocess.
     """Start a process whose import of `module` hangs, and wait until it does."""
     (folder / f"{module}.py").write_text(HANGS)
     path = os.pathsep.join((str(folder), str(Path.cwd()), *sys.path[1:]))
-    with subprocess.Popen(  # noqa: S603 (it is the command under test)
+    with subprocess.Popen(
         [sys.executable, *command],
         env=environment(PYTHONPATH=path),
         stdin=subprocess.PIPE,

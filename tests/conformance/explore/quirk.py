@@ -4,7 +4,7 @@ Each is right in every single step and wrong in some combination, which is what 
 """
 
 # Quirks patch private names.
-# ruff: noqa: SLF001
+# ruff: noqa: SLF001 - a quirk reaches inside, as a mutant does
 # pyright: reportPrivateUsage=false
 
 import sys

@@ -47,7 +47,7 @@ async def _open(desk: Desk) -> AsyncGenerator[Client, None]:
 
 def _break(name: str) -> None:
     # Imported only now: a driver that is not broken needs no mutants.
-    from conformance.mutants import all_mutants  # noqa: PLC0415
+    from conformance.mutants import all_mutants  # noqa: PLC0415 - only for a mutant
 
     next(mutant for mutant in all_mutants() if mutant.name == name).apply()
 

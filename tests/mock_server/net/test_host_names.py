@@ -1,4 +1,4 @@
-# ruff: noqa: S104 -- every address is bound on purpose, behind a token
+# ruff: noqa: S104 - every address is bound on purpose, behind a token
 """Which address is bound, how URLs show it, and which Host the admin takes."""
 
 import json
@@ -47,7 +47,7 @@ SIXTEEN = "x" * 16
         ("192.0.2.1", "192.0.2.1", False),
     ],
 )
-def test_a_host_is_the_address_that_it_means(host: str, address: str, loopback: bool) -> None:  # noqa: FBT001
+def test_a_host_is_the_address_that_it_means(host: str, address: str, loopback: bool) -> None:  # noqa: FBT001 - a parameter of pytest
     assert address_of(host) == address
     assert is_loopback(address) is loopback
 
@@ -81,7 +81,7 @@ def test_a_url_shows_a_host_that_a_client_can_use(host: str, shown: str) -> None
 
 
 def started(*arguments: str) -> "subprocess.Popen[str]":
-    return subprocess.Popen(  # noqa: S603 -- our own command
+    return subprocess.Popen(
         [sys.executable, "-P", "-m", "mock_server", "serve", "--exit-on-stdin-eof", *arguments],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -91,9 +91,9 @@ def started(*arguments: str) -> "subprocess.Popen[str]":
 
 def asked(url: str, host: str | None = None, token: str | None = None) -> int:
     headers = {"Authorization": f"Bearer {token or 't'}", **({"Host": host} if host else {})}
-    request = urllib.request.Request(url, headers=headers)  # noqa: S310 -- loopback
+    request = urllib.request.Request(url, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status)
     except urllib.error.HTTPError as refusal:
         with refusal:

@@ -124,7 +124,7 @@ def test_a_parent_that_was_killed_leaves_no_process_behind() -> None:
         "print(mock.stdout.readline().decode(), flush=True)\n"
         "time.sleep(600)\n"
     )
-    with subprocess.Popen(  # noqa: S603 -- our own command
+    with subprocess.Popen(
         [sys.executable, "-c", parent], stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

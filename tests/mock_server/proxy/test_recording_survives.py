@@ -30,8 +30,8 @@ JOB = {"id": "j", "events": 6, "submitted": True}
 
 
 def get(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         found: bytes = answer.read()
     return found
 
@@ -47,13 +47,13 @@ def recording(
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     command = [sys.executable, "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
-    with subprocess.Popen(  # noqa: S603 -- our own command
+    with subprocess.Popen(
         [*command, "--upstream", upstream, "--out", str(out)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=restrict,  # noqa: PLW1509 -- no threads yet in the child
+        preexec_fn=restrict,  # noqa: PLW1509 - no threads yet in the child
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -81,10 +81,10 @@ def test_what_was_heard_before_a_kill_is_recovered(
         with recording(mock.base_url, out) as (process, url):
             get(url + "/v1/me")
             get(url + "/v1/jobs/j/events/stream")
-            request = urllib.request.Request(  # noqa: S310
+            request = urllib.request.Request(
                 url + "/v1/jobs/live/events/stream", headers={"Authorization": "Bearer t"}
             )
-            with urllib.request.urlopen(request, timeout=10) as stream:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as stream:
                 while stream.readline() != b"id: 2\n":
                     pass
                 process.kill()

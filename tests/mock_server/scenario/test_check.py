@@ -230,7 +230,7 @@ def test_what_is_no_file_is_one_line_and_never_waited_for(
 def test_a_name_that_is_no_text_is_shown(tmp_path: Path) -> None:
     path = os.fsencode(tmp_path) + b"/\xff.toml"
     Path(os.fsdecode(path)).write_text("schema = 1\n")
-    done = subprocess.run(  # noqa: S603 -- our own command
+    done = subprocess.run(
         [sys.executable, "-P", "-m", "mock_server", "check", path],
         capture_output=True,
         check=False,
