@@ -39,6 +39,11 @@ _COMMANDS: Final = {
 class _Lazily(click.Group):
     """A group whose commands are imported when they are called."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError(f"a command is missing, one of {', '.join(_COMMANDS)}", ctx)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
@@ -104,10 +109,7 @@ def _run(interruption: Interruption) -> int:
             prog_name="arkor-conformance", standalone_mode=False, obj=interruption
         )
     except click.UsageError as error:
-        where = error.ctx.command_path if error.ctx else "arkor-conformance"
-        message = error.format_message().removesuffix(".")
-        more = "" if message.endswith("?") else f"; see `{where} --help`"
-        raise shell.CommandError(f"{message}{more}") from error
+        raise shell.CommandError(_refusal(error)) from error
     except click.ClickException as error:
         raise shell.CommandError(error.format_message(), Exit.UNUSABLE) from error
     except ReadingError as error:
@@ -117,6 +119,28 @@ def _run(interruption: Interruption) -> int:
     except SystemExit:  # what click makes of a closed output
         raise BrokenPipeError from None
     return int(status) if isinstance(status, int) else Exit.OK
+
+
+def _refusal(error: click.UsageError) -> str:
+    """Say what is wrong with the command line, beginning with the argument."""
+    match error:
+        case click.NoSuchOption():
+            text = f"{error.option_name}: unknown"
+        case click.MissingParameter(param=click.Parameter() as missing):
+            text = f"{_shown(missing)}: missing"
+        case click.BadParameter(param=click.Parameter() as wrong):
+            text = f"{_shown(wrong)}: {error.message}"
+        case _:
+            text = error.format_message()
+    if text.endswith("?"):
+        return text
+    where = error.ctx.command_path if error.ctx else "arkor-conformance"
+    return f"{text.removesuffix('.')}; see `{where} --help`"
+
+
+def _shown(parameter: click.Parameter) -> str:
+    is_option = isinstance(parameter, click.Option)
+    return parameter.opts[-1] if is_option else parameter.human_readable_name
 
 
 if __name__ == "__main__":

@@ -33,6 +33,13 @@ EACH: Final = [(command, sub) for command, subs in SUBCOMMANDS.items() for sub i
 HELPS: Final = [*((command, "") for command in SUBCOMMANDS), *EACH]
 QUICK: Final = ("run", "--case", "create.start-opens-no-stream", "--profile", "2026-05")
 SCENARIO: Final = 'schema = 1\n[[job]]\nid = "ä"\n'
+NEEDED: Final = {
+    **dict.fromkeys(("serve", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()),
+    "proxy": ("--upstream", "http://127.0.0.1:9"),
+    "record": ("--upstream", "http://127.0.0.1:9", "--out", "x.toml"),
+    "diff": ("x", "x"),
+}
+"""What a subcommand cannot do without; where nothing is said, one operand."""
 PRINTING: Final = [
     ("arkor-proto", "follow", "ä"),
     ("arkor-proto", "run", "job.toml"),
@@ -139,8 +146,9 @@ def test_the_version_is_that_of_the_distribution(command: str) -> None:
 @pytest.mark.parametrize("command", SUBCOMMANDS)
 def test_a_command_that_is_missing_or_misspelt_is_usage(command: str) -> None:
     near = SUBCOMMANDS[command][0]
+    known = ", ".join(SUBCOMMANDS[command])
     for given, said in (
-        ((), f"; see `{command} --help`\n"),
+        ((), f"a command is missing, one of {known}; see `{command} --help`\n"),
         ((f"{near}x",), f"'{near}x' is not a command; did you mean '{near}'?\n"),
     ):
         done = ran(command, *given)
@@ -150,11 +158,44 @@ def test_a_command_that_is_missing_or_misspelt_is_usage(command: str) -> None:
 
 @pytest.mark.parametrize(("command", "sub"), EACH)
 def test_an_unknown_option_is_usage_and_is_named(command: str, sub: str) -> None:
-    operands = {"serve": 0, "schema": 0, "addon-path": 0, "diff": 2}
-    done = ran(command, sub, *["x"] * operands.get(sub, 1), "--bogus")
-    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), done
-    assert done.err.startswith(f"{command}: ")
-    assert "--bogus" in done.err or "required" in done.err
+    done = ran(command, sub, *NEEDED.get(sub, ("x",)), "--bogus")
+    assert (done.status, done.out) == (2, "")
+    assert done.err == f"{command}: --bogus: unknown; see `{command} {sub} --help`\n"
+
+
+@pytest.mark.parametrize(
+    ("command", "sub", "name"),
+    [
+        ("arkor-proto", "run", "FILE"),
+        ("arkor-mock", "explain", "SCENARIO"),
+        ("arkor-mock", "proxy", "--upstream"),
+        ("arkor-conformance", "show", "CASE"),
+        ("arkor-conformance", "diff", "LEFT"),
+    ],
+)
+def test_a_missing_argument_is_usage_and_is_named(command: str, sub: str, name: str) -> None:
+    expected = f"{command}: {name}: missing; see `{command} {sub} --help`\n"
+    assert ran(command, sub) == Finished(2, "", expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (("arkor-proto", "follow", "j", "--max-delay", "x"), "--max-delay"),
+        (("arkor-proto", "follow", "j", "--profile", "x"), "--profile"),
+        (("arkor-mock", "serve", "--port", "x"), "--port"),
+        (("arkor-conformance", "run", "--patience", "x"), "--patience"),
+        (("arkor-conformance", "list", "--profile", "x"), "--profile"),
+        (("arkor-conformance", "run", "-j", "0"), "--lanes"),
+    ],
+)
+def test_a_wrong_value_is_usage_and_its_option_is_named(
+    words: tuple[str, ...], option: str
+) -> None:
+    done = ran(*words)
+    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1)
+    assert done.err.startswith(f"{words[0]}: {option}: ")
+    assert done.err.endswith(f"; see `{words[0]} {words[1]} --help`\n")
 
 
 @pytest.mark.parametrize("words", MISSING, ids=" ".join)

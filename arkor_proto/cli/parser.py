@@ -29,12 +29,19 @@ exit status:
 """
 
 
+_REQUIRED: Final = "the following arguments are required: "
+"""How argparse begins a message, which does not begin with the argument as the others do."""
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are a CommandError."""
 
     def error(self, message: str) -> NoReturn:
-        """Refuse the arguments; raises CommandError."""
-        raise CommandError(f"{message.removeprefix('argument ')}; see `{self.prog} --help`")
+        """Refuse the arguments; raises CommandError, which begins with the argument."""
+        text = message.removeprefix("argument ")
+        if text.startswith(_REQUIRED):
+            text = f"{text.removeprefix(_REQUIRED)}: missing"
+        raise CommandError(f"{text}; see `{self.prog} --help`")
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
         (sys.stdout if file is None else file).write(message)  # argparse would hide an OSError
@@ -56,7 +63,10 @@ class Commands:
             raise CommandError(f"a command is missing, one of {known}; see `{self.name} --help`")
         if not first.startswith("-") and first not in self.parsers:
             raise CommandError(f"{first!r} is not a command; {nearest(first, self.parsers)}")
-        return self._top.parse_args(given)
+        options, unknown = self._top.parse_known_args(given)
+        if unknown:
+            self.parsers[options.command].error(f"{' '.join(unknown)}: unknown")
+        return options
 
 
 def commands(

@@ -157,10 +157,10 @@ def test_a_setting_says_what_is_wrong_with_it(
     [
         ((), "a command is missing, one of run, follow, cancel"),
         (("walk",), "'walk' is not a command; write one of run, follow, cancel"),
-        (("run",), "the following arguments are required: FILE; see `arkor-proto run --help`"),
+        (("run",), "FILE: missing; see `arkor-proto run --help`"),
         (("follow", "j", "--profile", "2026"), "--profile: invalid choice: '2026'"),
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
-        (("follow", "j", "--token", "something"), "unrecognized arguments: --token"),
+        (("follow", "j", "--token", "something"), "--token something: unknown"),
     ],
 )
 def test_a_wrong_command_line_is_refused(
