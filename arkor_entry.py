@@ -23,7 +23,7 @@ def mock() -> int:
     """Run `arkor-mock`; returns its exit status."""
     if hidden := hiding("arkor_proto", "mock_server"):
         return _refuse("arkor-mock", hidden)
-    from mock_server.__main__ import main  # noqa: PLC0415 -- see above
+    from mock_server.__main__ import main  # noqa: PLC0415 - see above
 
     return main()
 
@@ -32,7 +32,7 @@ def conformance() -> int:
     """Run `arkor-conformance`, which ends the process; returns a status when it cannot."""
     if hidden := hiding("arkor_proto", "mock_server", "conformance"):
         return _refuse("arkor-conformance", hidden)
-    from conformance.__main__ import main  # noqa: PLC0415 -- see above
+    from conformance.__main__ import main  # noqa: PLC0415 - see above
 
     main()
     return 0

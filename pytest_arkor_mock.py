@@ -55,14 +55,14 @@ def pytest_runtest_makereport(
 
 def _plugin() -> "ModuleType":
     """Import what the fixtures are made of, or fail the test that needs one with the reason."""
-    from arkor_entry import hiding  # noqa: PLC0415 -- not before a fixture is used
+    from arkor_entry import hiding  # noqa: PLC0415 - not before a fixture is used
 
     if hidden := hiding("arkor_proto", "mock_server"):
         pytest.fail(f"the fixtures of arkor-proto: {hidden}", pytrace=False)
     try:
-        from mock_server.testing import pytest_plugin  # noqa: PLC0415
+        from mock_server.testing import pytest_plugin  # noqa: PLC0415 - not before a fixture is used
     except ImportError as error:
-        from mock_server.obstacles import missing  # noqa: PLC0415
+        from mock_server.obstacles import missing  # noqa: PLC0415 - not before a fixture is used
 
         if (why := missing(error)) is None:
             raise

@@ -1,7 +1,7 @@
 """The Arkor trainer protocol: a sans-IO core with thin transports."""
 
-# First: what is imported before it cannot be interrupted in peace.
-import arkor_proto._early_signals  # noqa: F401  # pyright: ignore[reportUnusedImport]
+# First: a signal during the imports before it would show a traceback.
+import arkor_proto._early_signals  # pyright: ignore[reportUnusedImport] # noqa: F401 - imported for its effect
 from arkor_proto._backoff import Jitter, Random, ReconnectPolicy
 from arkor_proto._errors import (
     Aborted,

@@ -1,23 +1,35 @@
-"""Signals while the command line is still being imported: it ends at once, and says nothing.
+"""Signals while a command is still being imported: it ends at once, without a traceback.
 
-Before its imports are done the command can neither report an interruption nor has it sent anything
-that would need one. Only a process that was started as the command is changed by this: in any
-other one, importing the package leaves the signals alone.
+Before its imports are done a command cannot report an interruption, and it has not done anything
+yet. Only a process that was started as one of our commands is changed by this: in any other one,
+importing the package leaves the signals alone.
 
-What is imported here can itself be interrupted, so it is next to nothing: the module `signal` takes
-longer than all of this, while the one in C below it is there from the start.
+These imports can be interrupted as well, so there are as few as possible: the module `signal` takes
+longer than all of this, while `_signal`, in C, is always there.
 """
 
 import os
 import sys
 
+_MODULES = {
+    "arkor-proto": "arkor_proto",
+    "arkor-mock": "mock_server",
+    "arkor-conformance": "conformance",
+}
+
 
 def is_command() -> bool:
-    """Tell whether this process runs the command line: as a script, or with `python -m`."""
+    """Tell whether this process runs one of our commands: as a script, or with `python -m`."""
     called = sys.argv[0] if sys.argv else ""
-    if called == "-m":  # the name of the module is known to the interpreter alone so far
-        return "arkor_proto" in sys.orig_argv or "-markor_proto" in sys.orig_argv
-    return os.path.basename(called).removesuffix(".exe") == "arkor-proto"  # noqa: PTH119 (slow)
+    if called == "-m":  # only the interpreter knows the name of the module so far
+        return any(
+            each in sys.orig_argv or f"-m{each}" in sys.orig_argv for each in _MODULES.values()
+        )
+    name = os.path.basename(called).removesuffix(".exe")  # noqa: PTH119 - pathlib is slow
+    if name == "__main__.py":  # `python -m` of a package that has imported itself by now
+        name = os.path.basename(os.path.dirname(called))  # noqa: PTH119, PTH120 - as above
+        return name in _MODULES.values()
+    return name in _MODULES
 
 
 def quit_on_signals() -> None:

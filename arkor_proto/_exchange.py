@@ -58,7 +58,7 @@ class Answer:
 
 def is_success(status: int) -> bool:
     """Tell whether `status` is of the 2xx class (RFC 9110 §15.3)."""
-    return 200 <= status < 300  # noqa: PLR2004 (these two numbers are the class)
+    return 200 <= status < 300  # noqa: PLR2004 - these two numbers are the class
 
 
 @define(eq=False)

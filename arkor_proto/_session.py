@@ -239,7 +239,7 @@ class Session:
                     pass
 
     def _reported(self, report: Report) -> None:
-        if isinstance(report, Responded) and not 200 <= report.status <= 999:  # noqa: PLR2004
+        if isinstance(report, Responded) and not 200 <= report.status <= 999:  # noqa: PLR2004 - the statuses of HTTP
             raise LocalProtocolError(
                 f"exchange {report.exchange}: {report.status} is no final status"
             )

@@ -224,7 +224,7 @@ class EventStreamParser:
             parts = _FRAME.split("\n" + text)  # between, id, event, data, between, id, …
             if len(parts) > 1 and _says_nothing(set(parts[::4])):
                 self._cursor = parts[-4]
-                columns = parts[1::4], parts[2::4], parts[3::4], repeat(True)  # noqa: FBT003
+                columns = parts[1::4], parts[2::4], parts[3::4], repeat(True)  # noqa: FBT003 - an iterator of it
                 return _events(zip(*columns, strict=False))
         return self._interpret_lines(text.split("\n"))
 

@@ -4,6 +4,8 @@ What an application or a backend hands over may have no text (an exception whose
 far too much of it (an error page), or one that forges log lines and talks to terminals (CWE-117).
 """
 
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final
 
 MAX_LINE: Final = 500
@@ -14,7 +16,7 @@ def words(value: object) -> str:
     """Return `str(value)`; a value that cannot be written is named by its type."""
     try:
         return str(value)
-    except Exception:  # noqa: BLE001 (to show an error must not raise another one)
+    except Exception:  # noqa: BLE001 - to show an error must not raise another one
         return f"<{type(value).__name__} that cannot be shown>"
 
 
@@ -38,3 +40,10 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
     if len(whole) <= limit:
         return printable(whole)
     return f"{printable(whole[:limit])}… ({len(whole)} characters)"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Say which of the known words was meant, or list them all."""
+    names = tuple(known)
+    near = get_close_matches(word, names, 1)
+    return f"did you mean {near[0]!r}?" if near else f"write one of {', '.join(names)}"

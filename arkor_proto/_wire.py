@@ -7,7 +7,6 @@ is made and what its answer leads to. No function here does I/O, and none trusts
 import json
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
@@ -18,6 +17,7 @@ from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
 from arkor_proto._json import camel, check_job_id, read_object
 from arkor_proto._kinds import check_kind
+from arkor_proto._text import nearest
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
 from arkor_proto._walk import JsonObject, is_object, rebuilt
 
@@ -83,9 +83,7 @@ def job_spec(
 def _known(key: str, names: tuple[str, ...], where: str) -> str:
     if key in names:
         return key
-    near = get_close_matches(key, names, 1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(names)}"
-    raise ValueError(f"{where}: {key!r} is no option; {hint}")
+    raise ValueError(f"{where}: {key!r} is not an option; {nearest(key, names)}")
 
 
 def _to_json(value: object) -> bytes:

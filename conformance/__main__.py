@@ -2,42 +2,35 @@
 
 import gc
 import importlib
-import os
-import signal
 import sys
-import tempfile
-import traceback
-from pathlib import Path
 from typing import Final
 
 try:
+    # isort: off
+    from arkor_proto.cli import shell  # first: from here on a signal ends the imports quietly
+
+    # isort: on
     import click
 
     from conformance.commands.interruption import Interruption
-    from conformance.commands.streams import (
-        abandon_output,
-        complain,
-        prepare,
-        told,
-    )
     from conformance.drive.offspring import adopt_orphans, end_orphans
-    from conformance.strict_data import ReadingError, UsageError
+    from conformance.strict_data import ReadingError, nearest
     from conformance.verdict.statuses import Exit
-except ImportError as missing:  # installed without the extra: the status must not be a verdict
-    sys.stderr.write(f"arkor-conformance: {missing}; pip install 'arkor-proto[conformance]'\n")
+except ImportError as missing:  # installed without the extra: status 1 would be a verdict
+    name = (missing.name or "a package").partition(".")[0]
+    sys.stderr.write(
+        f"arkor-conformance: {name} is not installed; pip install 'arkor-proto[conformance]'\n"
+    )
     sys.exit(3)
 
-_DEBUG: Final = "ARKOR_CONFORMANCE_DEBUG"
-"""With this variable set, the traceback of a bug is printed instead of kept in a file."""
-_SHOWN: Final = 200
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
     "list": "List the cases.",
     "show": "Show one case: its rules and their sources, what it does and expects.",
-    "smoke": "Is my driver sound? Speak every command with it.",
+    "smoke": "Check that a driver is sound: try every command with it.",
     "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
-    "diff": "Play the same random schedules with two clients and show where they part.",
+    "diff": "Play the same random schedules with two clients and show where they differ.",
     "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
     "coverage": "Show the cases and mutants of each requirement.",
 }
@@ -46,103 +39,108 @@ _COMMANDS: Final = {
 class _Lazily(click.Group):
     """A group whose commands are imported when they are called."""
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args:
+            raise click.UsageError(f"a command is missing, one of {', '.join(_COMMANDS)}", ctx)
+        return super().parse_args(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
-            return None
+            raise click.UsageError(f"{cmd_name!r} is not a command; {nearest(cmd_name, _COMMANDS)}")
         module = importlib.import_module(f"conformance.commands.{cmd_name}_command")
         found: object = getattr(module, "command", None)
         return found if isinstance(found, click.Command) else None
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - click's signature
         with formatter.section("Commands"):
             formatter.write_dl(list(_COMMANDS.items()))
 
 
-@click.group(cls=_Lazily, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="arkor-proto")
+@click.group(
+    cls=_Lazily,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+@click.version_option(package_name="arkor-proto", message="%(prog)s %(version)s")
 def cli() -> None:
     """Verify any client of the Arkor trainer protocol, in any language.
 
     \b
-    arkor-conformance run                         the reference client: works out of the box
-    arkor-conformance run -- node my-driver.mjs   yours
+    example:
+      arkor-conformance run                         the reference client: works out of the box
+      arkor-conformance run -- node my-driver.mjs   yours
 
     \b
-    Exit status: 0 conforms, 1 does not, 2 usage, 3 the kit or the driver failed, an input cannot
-    be read or the output not be written, 4 no case was played, 5 a stale baseline.
-    """  # noqa: D301 - \b is click's word for: keep these lines
+    exit status:
+      0    conforms, or did what was asked
+      1    does not conform, or the answer is no
+      2    the command line, or a file that it names, is wrong; nothing was done
+      3    no verdict: the driver or the kit failed, or the output cannot be written
+      4    no case was played
+      5    a baseline is stale
+      130, 143, 141   it was ended by Ctrl-C, by SIGTERM, or by a closed output (| head)
+    """  # noqa: D301 - \b is click's mark for lines to keep
 
 
 def main() -> None:
     """Run the command line; every problem is a sentence, and status 1 is always a verdict."""
-    if not prepare():
-        complain("arkor-conformance: standard output is closed; send it somewhere")
-        sys.exit(Exit.UNUSABLE)
+    sys.exit(shell.run("arkor-conformance", _started))
+
+
+def _started() -> int:
     interruption = Interruption()
     interruption.install()
     adopt_orphans()
     # Traces are kept and never form cycles: to search them again and again is a tenth of a run.
     gc.set_threshold(50_000, 50)
     try:
-        status = _run(interruption)
+        return _run(interruption)
     finally:
         end_orphans()
-    sys.exit(status)
 
 
-def _run(interruption: Interruption) -> int:  # noqa: PLR0911 - one arm per kind of end
+def _run(interruption: Interruption) -> int:
+    """Let click run the command; what it raises becomes what `shell.run` understands."""
     try:
-        status: object = cli.main(standalone_mode=False, obj=interruption)
-        sys.stdout.flush()
+        status: object = cli.main(
+            prog_name="arkor-conformance", standalone_mode=False, obj=interruption
+        )
     except click.UsageError as error:
-        message = error.format_message()
-        if message.startswith("Usage:"):  # the whole help, of a command without its arguments
-            complain(message)
-            return Exit.USAGE
-        return _refused(message, Exit.USAGE)
+        raise shell.CommandError(_refusal(error)) from error
     except click.ClickException as error:
-        return _refused(error.format_message(), Exit.UNUSABLE)
-    except UsageError as error:
-        return _refused(str(error), Exit.USAGE)
+        raise shell.CommandError(error.format_message(), Exit.UNUSABLE) from error
     except ReadingError as error:
-        return _refused(str(error), Exit.UNUSABLE)
+        raise shell.CommandError(str(error)) from error
     except (click.Abort, KeyboardInterrupt):
-        return _refused(str(interruption), interruption.status)
-    except (BrokenPipeError, SystemExit):  # click makes the one of the other
-        # A reader that has seen enough (`list | head`) is not an error.
-        abandon_output()
-        return 128 + signal.SIGPIPE
-    except OSError as error:
-        abandon_output()
-        return _refused(told(error), Exit.UNUSABLE)
-    except Exception as error:  # noqa: BLE001 - a traceback would end with status 1, a verdict
-        return _refused(_bug(error), Exit.UNUSABLE)
+        raise KeyboardInterrupt(interruption.number) from None
+    except SystemExit:  # what click makes of a closed output
+        raise BrokenPipeError from None
     return int(status) if isinstance(status, int) else Exit.OK
 
 
-def _refused(why: str, status: int) -> int:
-    complain(f"arkor-conformance: {why}")
-    return status
+def _refusal(error: click.UsageError) -> str:
+    """Say what is wrong with the command line, beginning with the argument."""
+    match error:
+        case click.NoSuchOption():
+            text = f"{error.option_name}: unknown"
+        case click.MissingParameter(param=click.Parameter() as missing):
+            text = f"{_shown(missing)}: missing"
+        case click.BadParameter(param=click.Parameter() as wrong):
+            text = f"{_shown(wrong)}: {error.message}"
+        case _:
+            text = error.format_message()
+    if text.endswith("?"):
+        return text
+    where = error.ctx.command_path if error.ctx else "arkor-conformance"
+    return f"{text.removesuffix('.')}; see `{where} --help`"
 
 
-def _bug(error: Exception) -> str:
-    """Say that the kit is wrong, and where the details are."""
-    text = "".join(traceback.format_exception(error))
-    first = str(error).partition("\n")[0][:_SHOWN]
-    what = f"a bug in the kit: {type(error).__name__}: {first}"
-    if os.environ.get(_DEBUG):
-        complain(text)
-        return f"{what}; please report it with the traceback above"
-    try:
-        number, name = tempfile.mkstemp(prefix="arkor-conformance-", suffix=".txt")
-        os.close(number)
-        Path(name).write_text(text, "utf-8", errors="backslashreplace")
-    except OSError:
-        return f"{what}; please report it (with {_DEBUG}=1 the traceback is shown)"
-    return f"{what}; please report it with {name}"
+def _shown(parameter: click.Parameter) -> str:
+    is_option = isinstance(parameter, click.Option)
+    return parameter.opts[-1] if is_option else parameter.human_readable_name
 
 
 if __name__ == "__main__":

@@ -95,71 +95,27 @@ __all__ = [
     "to_jsonl",
 ]
 
-_HOMES: Final = {
-    "mock_server.backend": (
-        "Job",
-        "JobEnded",
-    ),
-    "mock_server.scenario.files": (
-        "scenario_from_dict",
-        "scenario_from_file",
-        "scenario_from_json",
-        "scenario_from_toml",
-        "scenario_to_dict",
-        "scenario_to_toml",
-    ),
-    "mock_server.journal.records": (
-        "ConnectionClosed",
-        "ConnectionFailed",
-        "ConnectionOpened",
-        "ExchangeEnded",
-        "FrameSent",
-        "PortChanged",
-        "Record",
-        "RequestReceived",
-        "RequestRejected",
-        "ResponseStarted",
-        "RuleFired",
-        "UpstreamFailed",
-        "record_to_dict",
-        "to_jsonl",
-    ),
-    "mock_server.scenario.model": (
-        "BackendPlan",
-        "JobPlan",
-        "Limits",
-        "Rule",
-        "Scenario",
-    ),
-    "mock_server.requests": (
-        "Claims",
-        "Request",
-    ),
-    "mock_server.server": ("MockServer",),
-    "mock_server.strict.shapes": (
-        "ScenarioError",
-        "Span",
-    ),
-    "mock_server.scenario.vocabulary": (
-        "After",
-        "Capability",
-        "Ending",
-        "Route",
-        "ScriptedFrame",
-        "Select",
-        "Stall",
-    ),
-}
+_MODULES: Final = (
+    "scenario.vocabulary",
+    "scenario.model",
+    "scenario.files",
+    "strict.shapes",
+    "requests",
+    "backend",
+    "journal.records",
+    "server",
+)
+"""Where the names are defined; what needs least is first."""
 
 if not TYPE_CHECKING:  # type checkers use the imports above, and so catch names that do not exist
 
     def __getattr__(name: str) -> object:
         """Import a name from the module where it is defined (PEP 562)."""
-        for module, names in _HOMES.items():
-            if name in names:
-                found = getattr(import_module(module), name)
-                globals()[name] = found
-                return found
+        for module in _MODULES if name in __all__ else ():
+            found = import_module(f"mock_server.{module}")
+            if hasattr(found, name):
+                globals()[name] = getattr(found, name)
+                return globals()[name]
         raise AttributeError(f"module 'mock_server' has no attribute {name!r}")
 
     def __dir__() -> list[str]:

@@ -1,4 +1,4 @@
-"""`arkor-mock`: says in one line what is missing, or runs what `command_line.py` describes."""
+"""`arkor-mock`: runs what `command_line.py` describes, or says in one line what is missing."""
 
 import sys
 from collections.abc import Sequence
@@ -8,17 +8,19 @@ NOT_STARTED = 3
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; returns 0, 1 for a bad scenario or record, 2 for bad usage, else 3."""
+    """Run the command and return its exit status."""
     try:
-        from mock_server.command_line import run  # noqa: PLC0415 -- it may be what is missing
+        from arkor_proto.cli import shell  # noqa: PLC0415 - it may be what is missing
+        from mock_server.command_line import run  # noqa: PLC0415 - it may be what is missing
     except ImportError as error:
-        from mock_server.obstacles import missing  # noqa: PLC0415
+        from mock_server.obstacles import missing  # noqa: PLC0415 - it may be what is missing
 
         if (why := missing(error)) is None:
             raise
         sys.stderr.write(f"arkor-mock: {why}\n")
         return NOT_STARTED
-    return run(sys.argv[1:] if arguments is None else list(arguments))
+    given = sys.argv[1:] if arguments is None else arguments
+    return shell.run("arkor-mock", lambda: run(given))
 
 
 if __name__ == "__main__":

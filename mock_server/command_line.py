@@ -1,23 +1,19 @@
-"""The command line: `serve | proxy | record | recover | check | explain | schema | addon-path`.
-
-Arguments, exit statuses and what is said; what a scenario means is elsewhere.
-"""
+"""The command line of the mock: arguments and what each command does with them."""
 
 import argparse
-import io
 import json
-import math
-import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import anyio
 
-from arkor_proto import __version__
+from arkor_proto.cli.parser import Parser, commands, some_seconds, whole
+from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
-from mock_server.durable import one_line, reason_of, say
+from mock_server.durable import one_line, say
 from mock_server.net.host_names import OddHost, address_of, checked_name, is_loopback
 from mock_server.net.tls import TlsUnavailable
 from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
@@ -33,27 +29,44 @@ from mock_server.scenario.files import (
 )
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.phrases import count_of
-from mock_server.strict.shapes import ScenarioError, nearest
+from mock_server.strict.shapes import ScenarioError
 
-_SHORTEST_TOKEN = 16
+_SHORTEST_TOKEN: Final = 16
+_LAST_PORT: Final = 65_535
+_COMMANDS: Final = {
+    "serve": (
+        "Serve a scenario, and the admin on a port of its own.",
+        "serve flaky.toml --port 8080",
+    ),
+    "proxy": (
+        "Put a scenario in front of a real backend.",
+        "proxy flaky.toml --upstream https://api.example.com",
+    ),
+    "record": (
+        "Pass requests on to a real backend and write its answers as a scenario.",
+        "record --upstream https://api.example.com --out recorded.toml",
+    ),
+    "recover": ("Make a scenario of a recording that was killed.", "recover recorded.toml"),
+    "check": ("Read scenarios and list all their mistakes.", "check flaky.toml more.toml"),
+    "explain": ("Say in plain words what a scenario will do.", "explain flaky.toml"),
+    "schema": ("Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
+    "addon-path": (
+        "Print the path of the addon, for `mitmdump -s`.",
+        "addon-path",
+    ),
+}
+"""The sentence and the example of each command."""
+_STATUSES: Final = (
+    "it did what was asked; a server was told to end",
+    "check: a scenario has a mistake or cannot be read",
+    "a port, a package, the output or a recording failed it",
+)
 
 
-class UsageError(Exception):
-    """The command line asks for something that is not right."""
-
-
-class Wrong(Exception):
-    """Something is not right, and that was said."""
-
-
-def run(  # noqa: PLR0911 -- one for each way to end
-    given: Sequence[str],
-) -> int:
-    """Run the command; returns 0, 1 for a bad scenario or record, 2 for bad usage."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal may know ASCII only
-    commands: Mapping[str, Callable[[argparse.Namespace], None]] = {
+def run(given: Sequence[str]) -> int:
+    """Run the command and return its exit status; raises CommandError and OSError."""
+    options = _parsed(given)
+    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
         "serve": _serve,
         "proxy": _proxy,
         "record": _record,
@@ -64,138 +77,100 @@ def run(  # noqa: PLR0911 -- one for each way to end
         "addon-path": _addon_path,
     }
     try:
-        _check_command(given, commands)
-        options = _parser().parse_args(given)
-        commands[options.command](options)
-        sys.stdout.flush()
-    except Wrong:
-        return 1
-    except (ScenarioError, TapeError) as error:
-        return _ended_with(1, _more_than(error) if isinstance(error, ScenarioError) else str(error))
-    except (UsageError, TlsUnavailable) as error:
-        return _ended_with(2, str(error))
-    except BrokenPipeError:
-        return _without_reader()
-    except OSError as error:
-        return _ended_with(2, reason_of(error))
-    except KeyboardInterrupt:
-        return 130
-    return 0
+        return actions[options.command](options)
+    except ScenarioError as error:
+        raise CommandError(_summary(error)) from error
+    except TapeError as error:
+        raise CommandError(str(error)) from error
+    except TlsUnavailable as error:
+        raise CommandError(str(error), UNABLE) from error
 
 
-def _ended_with(status: int, why: str) -> int:
-    say(why)
-    return status
-
-
-def _more_than(error: ScenarioError) -> str:
+def _summary(error: ScenarioError) -> str:
     others = len(error.mistakes) - 1
     more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
     return f"{error}{more if others else ''}"
 
 
-def _without_reader() -> int:
-    """End quietly, as `| head` wants it: nobody reads what is still to be said."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-    os.close(nowhere)
-    return 0
-
-
-def _check_command(given: Sequence[str], known: Iterable[str]) -> None:
-    if given and not given[0].startswith("-") and given[0] not in known:
-        raise UsageError(f"{given[0]!r} is no command; {nearest(given[0], known)}")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="arkor-mock", description="A programmable Arkor backend, and faults before a real one."
-    )
-    parser.add_argument("--version", action="version", version=f"arkor-mock {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    serve_ = commands.add_parser("serve", help="serve a scenario, and the admin on its own port")
-    serve_.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
-    _add_process_options(serve_)
-    proxy = commands.add_parser("proxy", help="put a scenario in front of a real backend")
-    proxy.add_argument("scenario", nargs="?", type=Path, help="a .toml or .json file")
-    record = commands.add_parser("record", help="write a real backend's answers as a scenario")
-    record.add_argument("--out", type=Path, required=True, help="the .toml file to write")
-    for command in (proxy, record):
-        command.add_argument("--upstream", required=True, help="the URL of the real backend")
-        command.add_argument(
-            "--upstream-timeout",
-            type=_seconds,
-            default=ANSWER_TIME,
-            metavar="SECONDS",
-            help="until the head of an answer; default: %(default)g",
+def _parsed(given: Sequence[str]) -> argparse.Namespace:
+    sentence = "A programmable Arkor backend, and its faults in front of a real one."
+    found = commands("arkor-mock", sentence, _COMMANDS, _STATUSES)
+    parsers = found.parsers
+    file = "a .toml or .json file"
+    for name, count, text in (
+        ("serve", "?", f"{file} [default: no faults]"),
+        ("proxy", "?", f"{file} [default: no faults]"),
+        ("check", "+", file),
+        ("explain", None, file),
+    ):
+        parsers[name].add_argument(
+            "scenario", nargs=count, type=Path, metavar="SCENARIO", help=text
         )
-        _add_process_options(command)
-    recover = commands.add_parser("recover", help="make a scenario of a recording that was killed")
-    recover.add_argument("recording", type=Path, help="the .toml file that was being recorded")
-    check = commands.add_parser("check", help="read scenarios and say all that is wrong with them")
-    check.add_argument("scenario", type=Path, nargs="+")
-    explain_ = commands.add_parser("explain", help="say in plain words what a scenario will do")
-    explain_.add_argument("scenario", type=Path)
-    commands.add_parser("schema", help="print the JSON Schema of a scenario")
-    commands.add_parser("addon-path", help="print what goes after `mitmdump -s`")
-    return parser
-
-
-def _whole(text: str) -> int:
-    """Read a whole number in plain digits."""
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    """Read a number of seconds, more than none."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not 0 < found < math.inf:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is no number of seconds; it must be more than 0"
-        )
-    return found
-
-
-def _add_process_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=_whole, default=0, help="default: one that is free")
-    parser.add_argument("--admin-port", type=_whole, default=0, help="default: one that is free")
-    parser.add_argument("--host", default="127.0.0.1", help="default: %(default)s")
-    parser.add_argument("--token", help="the admin's token; default: a new one")
-    parser.add_argument(
-        "--allow-remote", action="store_true", help="listen beyond the loopback (needs --token)"
+    text = "the .toml file that was being recorded"
+    parsers["recover"].add_argument("recording", type=Path, metavar="RECORDING", help=text)
+    text = "the .toml file to write (required)"
+    parsers["record"].add_argument(
+        "-o", "--out", type=Path, required=True, metavar="FILE", help=text
     )
-    parser.add_argument(
+    for name in ("proxy", "record"):
+        _add_upstream(parsers[name])
+    for name in ("serve", "proxy", "record"):
+        _add_process(parsers[name])
+    return found.parse(given)
+
+
+def _add_upstream(command: Parser) -> None:
+    text = "the address of the real backend (required)"
+    command.add_argument("--upstream", required=True, metavar="URL", help=text)
+    command.add_argument(
+        "--upstream-timeout",
+        type=some_seconds,
+        default=ANSWER_TIME,
+        metavar="SECONDS",
+        help="how long to wait for the head of an answer [default: %(default)g]",
+    )
+
+
+def _add_process(command: Parser) -> None:
+    command.add_argument(
+        "--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]"
+    )
+    for name, what in (("--port", "backend"), ("--admin-port", "admin")):
+        text = f"the port of the {what} [default: a free one]"
+        command.add_argument(name, type=_port, default=0, metavar="PORT", help=text)
+    command.add_argument("--admin-token", metavar="TOKEN", help="[default: a new one]")
+    text = "listen beyond this machine too; needs --admin-token"
+    command.add_argument("--allow-remote", action="store_true", help=text)
+    command.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="a name, or name:port, by which clients reach the admin; may be repeated",
+        help="a name, or name:port, by which clients reach the admin; may be repeated "
+        "[default: what --host says]",
     )
-    parser.add_argument("--tls", action="store_true", help="speak TLS, with a throw-away authority")
-    parser.add_argument(
-        "--exit-on-stdin-eof", action="store_true", help="end when the parent closes stdin"
-    )
-    parser.add_argument("--max-lifetime", type=float, help="end after so many seconds")
+    text = "speak TLS, with a throw-away authority"
+    command.add_argument("--tls", action="store_true", help=text)
+    text = "end when the parent process closes standard input"
+    command.add_argument("--exit-on-stdin-eof", action="store_true", help=text)
+    text = "end after this time [default: never]"
+    command.add_argument("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
+
+
+def _port(text: str) -> int:
+    found = whole(text)
+    if found > _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text} is not a port, 0 to {_LAST_PORT}")
+    return found
 
 
 def _process(options: argparse.Namespace) -> Process:
     remote = _is_remote(options)
-    for name in ("port", "admin_port"):
-        port: int = getattr(options, name)
-        if not 0 <= port <= 65_535:  # noqa: PLR2004 -- the ports that exist
-            raise UsageError(f"--{name.replace('_', '-')}: {port} is no port, 0 to 65535 are")
-    if options.max_lifetime is not None and not options.max_lifetime > 0:
-        raise UsageError("--max-lifetime: must be more than 0 seconds")
     return Process(
         host=options.host,
         port=options.port,
         admin_port=options.admin_port,
-        token=options.token,
+        token=options.admin_token,
         remote=remote,
         exit_on_stdin_eof=options.exit_on_stdin_eof,
         max_lifetime=options.max_lifetime,
@@ -208,27 +183,27 @@ def _named(name: str) -> str:
     try:
         return checked_name(name)
     except OddHost as odd:
-        raise UsageError(f"--allow-host {name!r}: {odd}") from None
+        raise CommandError(f"--allow-host {name!r}: {odd}") from None
 
 
 def _is_remote(options: argparse.Namespace) -> bool:
     """Tell whether others than this machine can reach the server, and refuse what is unsafe then."""
-    host, token = options.host, options.token
+    host, token = options.host, options.admin_token
     try:
         address = address_of(host)
     except OddHost as odd:
-        raise UsageError(f"--host {host!r}: {odd}") from None
+        raise CommandError(f"--host {host!r}: {odd}") from None
     if token is not None and not re.fullmatch(r"[!-~]+", token):
-        raise UsageError("--token: must be printable ASCII without blanks, as a header carries it")
+        raise CommandError("--admin-token: must be printable ASCII without spaces")
     if is_loopback(address):
         return False
     if not options.allow_remote:
-        raise UsageError(f"--host {host}: is not the loopback; --allow-remote permits it")
+        raise CommandError(f"--host {host}: is not the loopback; add --allow-remote")
     if token is None:
-        raise UsageError("--allow-remote: needs a --token of your own")
+        raise CommandError("--allow-remote: needs an --admin-token of your own")
     if len(token) < _SHORTEST_TOKEN:
-        raise UsageError(
-            f"--token: has {len(token)} characters; with --allow-remote it must have "
+        raise CommandError(
+            f"--admin-token: has {len(token)} characters; with --allow-remote it must have "
             f"{_SHORTEST_TOKEN} or more"
         )
     return True
@@ -238,60 +213,73 @@ def _scenario(options: argparse.Namespace) -> Scenario:
     return Scenario() if options.scenario is None else scenario_from_file(options.scenario)
 
 
-def _serve(options: argparse.Namespace) -> None:
+def _serve(options: argparse.Namespace) -> int:
     anyio.run(serve, _process(options), _scenario(options))
+    return OK
 
 
-def _proxy(options: argparse.Namespace) -> None:
+def _proxy(options: argparse.Namespace) -> int:
     anyio.run(serve, _process(options), _scenario(options), _upstream(options))
+    return OK
 
 
 def _upstream(options: argparse.Namespace) -> ProxyOrigin:
-    return ProxyOrigin(Upstream.at(options.upstream), answer_time=options.upstream_timeout)
+    try:
+        return ProxyOrigin(Upstream.at(options.upstream), answer_time=options.upstream_timeout)
+    except ScenarioError as error:
+        raise CommandError(f"--{error}") from error
 
 
-def _record(options: argparse.Namespace) -> None:
+def _record(options: argparse.Namespace) -> int:
     out: Path = options.out
     if out.suffix != ".toml":
-        raise UsageError(f"--out {out}: must end in .toml")
+        raise CommandError(f"--out {out}: must end in .toml")
     upstream, process = _upstream(options), _process(options)
-    try:
-        tape = Tape.begin(out)  # told now, not after an hour of recording
-    except TapeError as error:
-        raise UsageError(str(error)) from None
+    tape = Tape.begin(out)  # fails now, not after an hour of recording
     recording = RecordingOrigin(upstream, tape=tape)
     try:
         anyio.run(serve, process, Scenario(), recording)
     finally:
         if recording.exchanges:
-            tape.finish(scenario_to_toml(recording.scenario()))
+            _finish(tape, recording.scenario())
         else:
             tape.discard()
-    _say_recorded(recording.exchanges, out)
+    _report_recorded(recording.exchanges, out)
+    return OK
 
 
-def _recover(options: argparse.Namespace) -> None:
+def _finish(tape: Tape, scenario: Scenario) -> None:
+    try:
+        tape.finish(scenario_to_toml(scenario))
+    except TapeError as error:
+        raise CommandError(str(error), UNABLE) from error
+
+
+def _recover(options: argparse.Namespace) -> int:
     tape = read_tape(options.recording)
     if tape.heard:
         tape.replace_by(scenario_to_toml(transcribed(tape.heard)))
-    _say_recorded(len(tape.heard), tape.out)
+    _report_recorded(len(tape.heard), tape.out)
+    return OK
 
 
-def _say_recorded(count: int, out: Path) -> None:
-    said = f"{count_of(count, 'exchange')}, in {out}" if count else "nothing"
-    say(f"recorded {said}")
-    if count:
-        scenario_from_file(out)  # what cannot be read back is told now, not at the replay
+def _report_recorded(count: int, out: Path) -> None:
+    say(f"recorded {count_of(count, 'exchange')}, in {out}" if count else "recorded nothing")
+    try:
+        if count:
+            scenario_from_file(out)  # fails now if it cannot be read back, not at the replay
+    except ScenarioError as error:
+        raise CommandError(str(error), UNABLE) from error
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: argparse.Namespace) -> int:
     wrong = [path for path in options.scenario if not _is_fine(path)]
-    if wrong:
-        raise Wrong
+    return BAD if wrong else OK
 
 
 def _is_fine(path: Path) -> bool:
-    """Say everything that is wrong with a file, or what is in it."""
+    """Print everything that is wrong with a file, or what is in it."""
+    name = one_line(str(path))
     try:
         scenario, names_schema = checked_file(path)
     except ScenarioError as error:
@@ -303,28 +291,27 @@ def _is_fine(path: Path) -> bool:
         for found, noun in ((scenario.jobs, "job"), (scenario.rules, "rule"))
         if found
     ]
-    says = f"fine, {' and '.join(counts)}"
+    content = f"fine, {' and '.join(counts)}"
     if scenario == Scenario():
-        says = "nothing is scripted; the backend answers everything by itself"
+        content = "nothing is scripted; the backend answers everything by itself"
     elif not counts:
-        says = "fine, but no job and no rule; only settings"
-    sys.stdout.write(f"{one_line(str(path))}: {says}\n")
+        content = "fine, but no job and no rule; only settings"
+    sys.stdout.write(f"{name}: {content}\n")
     if not names_schema:
-        sys.stdout.write(
-            f"{one_line(str(path))}: the version is missing; `schema = 1` at its top says it\n"
-        )
+        sys.stdout.write(f"{name}: the version is missing; write `schema = 1` at the top\n")
     return True
 
 
-def _explain(options: argparse.Namespace) -> None:
+def _explain(options: argparse.Namespace) -> int:
     sys.stdout.write(explain(scenario_from_file(options.scenario)))
+    return OK
 
 
-def _addon_path(options: argparse.Namespace) -> None:
-    del options
+def _addon_path(_: argparse.Namespace) -> int:
     sys.stdout.write(f"{Path(__file__).parent / 'mitm' / 'addon.py'}\n")
+    return OK
 
 
-def _schema(options: argparse.Namespace) -> None:
-    del options
+def _schema(_: argparse.Namespace) -> int:
     sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+    return OK

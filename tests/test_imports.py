@@ -14,7 +14,7 @@ PACKAGES = ("arkor_proto", "mock_server", "conformance")
 def lint(directory: Path) -> subprocess.CompletedProcess[str]:
     """Check the contracts of the packages in `directory`."""
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    return subprocess.run(  # noqa: S603 - our own program on our own copy
+    return subprocess.run(
         [sys.executable, "-c", program, "--no-cache"],
         cwd=directory,
         env={"PYTHONPATH": str(directory), "NO_COLOR": "1"},

@@ -14,9 +14,7 @@ SCRIPT = ROOT / ".ci" / "lowest.py"
 
 def lowest() -> dict[str, str]:
     """Return the constraints."""
-    done = subprocess.run(  # noqa: S603 (our own script)
-        [sys.executable, str(SCRIPT)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=True)
     return dict(line.split("==") for line in done.stdout.splitlines())
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.forked import Finished
+from tests.forked import Finished
 from tests.thoroughness import LONG
 
 ROOT = Path(__file__).parent.parent
@@ -57,7 +57,7 @@ def test_no_test_has_taken_its_time_limit_off(request: pytest.FixtureRequest) ->
 def inner(folder: Path, test: str, *options: str, before: str = ":") -> Finished:
     """Run a test file of its own, after this command of a shell."""
     (folder / "test_inner.py").write_text(test)
-    done = subprocess.run(  # noqa: S603 - our own tests
+    done = subprocess.run(
         ["/bin/sh", "-c", f'{before}; exec "$@"', "sh", *PYTEST, *options, str(folder)],
         cwd=ROOT,
         env={**os.environ, "PYTEST_ADDOPTS": "", "PYTHONPATH": str(ROOT)},

@@ -1,10 +1,10 @@
-"""The arguments of the command line, and what they and the environment amount to.
+"""The arguments of `arkor-proto`, and what they and the environment amount to.
 
-It knows options, environment variables and exit codes. It refuses to know what a command does.
+What a command does with them is not decided here.
 """
 
-import argparse
-from collections.abc import Mapping
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,29 +12,42 @@ from attrs import field, frozen
 
 from arkor_proto._backoff import ReconnectPolicy
 from arkor_proto._profile import PROFILE_2026_05, PROFILES, Profile
-from arkor_proto._version import __version__
 from arkor_proto.cli.jobfile import JobFile, read_job_file
-
-COMPLETED: Final = 0
-FAILED: Final = 1
-USAGE: Final = 2
-GAVE_UP: Final = 3
-INTERRUPTED: Final = 130
+from arkor_proto.cli.parser import Parser, commands, seconds, whole
+from arkor_proto.cli.shell import CommandError
 
 _MAX_TOKEN_FILE: Final = 64 * 2**10
-_EPILOG: Final = """\
-exit codes:
-  0    the job completed (cancel: the backend has taken the request)
-  1    the job failed or was cancelled (cancel: the backend declined)
-  2    the command line, the job file or a setting is wrong; nothing was sent
-  3    gave up: the backend or the network would not let it go on, and how the job ends is unknown
-  130  interrupted by Ctrl-C or SIGTERM; the job goes on
+_OPTIONS: Final = (
+    "base_url",
+    "org",
+    "project",
+    "last_event_id",
+    "max_attempts",
+    "initial_delay",
+    "max_delay",
+)
+"""Settings that the client calls by the same names as the options."""
+_COMMANDS: Final = {
+    "run": (
+        "Submit the job of a TOML file and follow it to its end.",
+        "run job.toml --base-url https://api.example.com",
+    ),
+    "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),
+    "cancel": ("Ask the backend to stop a job.", "cancel job-1"),
+}
+"""The sentence and the example of each command."""
+_STATUSES: Final = (
+    "the job completed (cancel: the backend has accepted the request)",
+    "the job failed or was cancelled (cancel: the backend refused)",
+    "gave up on the backend or the network: how the job ends is unknown",
+)
+_MORE: Final = """
+An interrupted command leaves its job running.
 
 environment:
-  ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT   what --base-url, --org and --project say otherwise
-  ARKOR_TOKEN                                the token, unless --token-file names a file. There is
-                                             no option for the token itself: other users can read
-                                             the command line of a process, and shells remember it
+  ARKOR_TOKEN   the token, unless --token-file names a file. There is no option for the token
+                itself: other users can read the arguments of a process, and shells keep them
+  ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT   used where --base-url, --org, --project are not given
 """
 
 
@@ -56,67 +69,54 @@ class Settings:
     """The options that another command for the same job needs as well."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line; it exits with 2 where it cannot go on."""
-    top = argparse.ArgumentParser(
-        prog="arkor-proto",
-        description="Submit, follow and cancel training jobs.",
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+def parsed(given: Sequence[str]) -> Namespace:
+    """Return the arguments; raises CommandError, and SystemExit after a help."""
+    found = commands(
+        "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )
-    top.add_argument("--version", action="version", version=f"arkor-proto {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    about = {
-        "run": ("FILE", "submit the job of a TOML file and follow it to its end"),
-        "follow": ("JOB", "follow a job that exists"),
-        "cancel": ("JOB", "ask the backend to stop a job"),
-    }
-    for name, (operand, text) in about.items():
-        command = commands.add_parser(
-            name,
-            help=text,
-            description=text,
-            epilog=_EPILOG,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        command.add_argument("job", metavar=operand)
-        command.add_argument("--json", action="store_true", help="write one JSON object a line")
-        if name == "follow":
-            help_text = "go on behind this event, as an earlier command said"
-            command.add_argument("--last-event-id", default="", metavar="ID", help=help_text)
+    run, follow, cancel = found.parsers.values()
+    run.add_argument("job", metavar="FILE", help="the job file")
+    for command in (follow, cancel):
+        command.add_argument("job", metavar="JOB", help="the id of the job")
+    follow.add_argument(
+        "--last-event-id",
+        default="",
+        metavar="ID",
+        help="continue after this event [default: from the start]",
+    )
+    for command in found.parsers.values():
+        command.add_argument("--json", action="store_true", help="print one JSON object per line")
         _add_settings(command)
-    return top
+    return found.parse(given)
 
 
-def _add_settings(command: argparse.ArgumentParser) -> None:
-    whom = command.add_argument_group("whom to talk to")
-    whom.add_argument("--base-url", metavar="URL", help="the address of the backend")
-    whom.add_argument(
-        "--token-file", metavar="FILE", help="a file that holds nothing but the token"
-    )
-    whom.add_argument("--org", metavar="SLUG", help="the organisation")
-    whom.add_argument("--project", metavar="SLUG", help="the project")
-    how = command.add_argument_group("how to go on after failures")
+def _add_settings(command: Parser) -> None:
+    text = "the address of the backend [default: ARKOR_BASE_URL]"
+    command.add_argument("--base-url", metavar="URL", help=text)
+    text = "a file with the token and nothing else [default: ARKOR_TOKEN]"
+    command.add_argument("--token-file", metavar="FILE", help=text)
+    text = "the organisation [default: ARKOR_ORG]"
+    command.add_argument("--org", metavar="SLUG", help=text)
+    text = "the project [default: ARKOR_PROJECT]"
+    command.add_argument("--project", metavar="SLUG", help=text)
     names = [profile.name for profile in PROFILES]
+    text = "the revision of the protocol [default: %(default)s]"
     default = PROFILE_2026_05.name
-    text = f"the revision of the protocol: {', '.join(names)} (default {default})"
-    how.add_argument("--profile", choices=names, default=default, metavar="NAME", help=text)
-    text = "failures in a row that are tried again (default: any number)"
-    how.add_argument("--max-attempts", type=int, metavar="N", help=text)
-    text = "seconds before the first new attempt; it doubles with every failure (default 1)"
-    how.add_argument("--initial-delay", type=float, default=1.0, metavar="S", help=text)
-    text = "the longest delay, in seconds (default 60)"
-    how.add_argument("--max-delay", type=float, default=60.0, metavar="S", help=text)
+    command.add_argument("--profile", choices=names, default=default, help=text)
+    text = "retry after this many failures in a row, then give up [default: any number]"
+    command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
+    text = "the delay after the first failure; it doubles with each [default: %(default)g]"
+    command.add_argument("--initial-delay", type=seconds, default=1.0, metavar="SECONDS", help=text)
+    text = "the longest delay [default: %(default)g]"
+    command.add_argument("--max-delay", type=seconds, default=60.0, metavar="SECONDS", help=text)
 
 
-def settings_of(given: argparse.Namespace, environment: Mapping[str, str]) -> Settings:
+def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
     """Return what was asked for; raises ValueError for what cannot be."""
     words: Mapping[str, object] = vars(given)
     base_url = _setting(words, environment, "base_url")
     if not base_url:
-        raise ValueError("base URL: none is given; --base-url or ARKOR_BASE_URL would be right")
+        raise ValueError("--base-url: missing; give it or set ARKOR_BASE_URL")
     attempts = words["max_attempts"]
     return Settings(
         command=_text(words, "command"),
@@ -137,6 +137,13 @@ def settings_of(given: argparse.Namespace, environment: Mapping[str, str]) -> Se
     )
 
 
+def refusal(error: ValueError) -> CommandError:
+    """Return what to say about a setting that the client refuses, with the name of the option."""
+    name, colon, problem = str(error).partition(":")
+    option = f"--{name.replace('_', '-')}" if name in _OPTIONS else name
+    return CommandError(f"{option}{colon}{problem}")
+
+
 def _job(command: str, operand: str) -> JobFile | str:
     return read_job_file(Path(operand)) if command == "run" else operand
 
@@ -150,15 +157,15 @@ def _token(file: str, environment: Mapping[str, str]) -> str:
     if not file:
         token = environment.get("ARKOR_TOKEN", "").strip()
         if not token:
-            raise ValueError("token: none is given; ARKOR_TOKEN or --token-file would be right")
+            raise ValueError("token: missing; set ARKOR_TOKEN or give --token-file")
         return token
     try:
         with Path(file).open("rb") as opened:
             words = opened.read(_MAX_TOKEN_FILE).split()
     except OSError as error:
-        raise ValueError(f"token file {file}: {error.strerror or error}") from error
+        raise ValueError(f"--token-file {file}: {error.strerror or error}") from error
     if len(words) != 1 or not words[0].isascii():
-        raise ValueError(f"token file {file}: one word of visible ASCII would be right")
+        raise ValueError(f"--token-file {file}: must contain one token of visible ASCII")
     return words[0].decode()
 
 

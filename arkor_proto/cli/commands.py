@@ -1,11 +1,6 @@
-"""What the command line does, with the blocking client.
-
-It knows the course of each command, its signals and how it ends. It refuses to know how an argument
-is written and how a line looks.
-"""
+"""What `arkor-proto` does, with the blocking client: the course of each command, and its end."""
 
 import logging
-import os
 import shlex
 import signal
 import sys
@@ -20,19 +15,14 @@ from arkor_proto._errors import Aborted, ArkorError, StatusError
 from arkor_proto._json import TERMINAL_STATUSES
 from arkor_proto._text import one_line
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
-from arkor_proto.cli.arguments import (
-    COMPLETED,
-    FAILED,
-    GAVE_UP,
-    INTERRUPTED,
-    Settings,
-)
+from arkor_proto.cli.arguments import Settings, refusal
 from arkor_proto.cli.output import (
     Ending,
     JsonLines,
     Lines,
     Report,
 )
+from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError, interrupt, signal_of, told
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -41,25 +31,30 @@ _Handler: TypeAlias = Callable[[int, FrameType | None], object]
 
 
 def carry_out(settings: Settings) -> int:
-    """Do what was asked for and return the exit code; raises ValueError for a bad setting."""
-    # What the log would say, the report says.
+    """Do what was asked for and return the exit status; raises CommandError."""
+    # The report says what the log would say.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
     live = sys.stdout.isatty()
     report = JsonLines(sys.stdout) if settings.json else Lines(sys.stdout, sys.stderr, live=live)
-    client = ArkorClient(
-        settings.base_url,
-        token=settings.token,
-        org=settings.org,
-        project=settings.project,
-        profile=settings.profile,
-        policy=settings.policy,
-    )
-    with client, _handling(_interrupt):
+    try:
+        client = ArkorClient(
+            settings.base_url,
+            token=settings.token,
+            org=settings.org,
+            project=settings.project,
+            profile=settings.profile,
+            policy=settings.policy,
+        )
         command = Command(settings, client, report)
+    except ValueError as error:
+        raise refusal(error) from error
+    with client, _handling(interrupt):
         try:
             return command.carry_out()
+        except BrokenPipeError:
+            raise
         except OSError as error:
-            return _lost_output(error)
+            raise CommandError(f"{told(error)}; the job goes on", UNABLE) from error
 
 
 @define
@@ -71,15 +66,17 @@ class Command:
     report: Report
     _trainer: Trainer = field(init=False)
     _lost: OSError | None = field(init=False, default=None)
+    _signal: signal.Signals = field(init=False, default=signal.SIGINT)
 
     def __attrs_post_init__(self) -> None:
         self._trainer = self._new_trainer()
 
     def carry_out(self) -> int:
-        """Do it; raises OSError when nobody reads what it says any more."""
+        """Do it and return the exit status; raises OSError if the output cannot be written."""
         try:
             return self._cancel() if self.settings.command == "cancel" else self._follow()
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
+            self._signal = signal_of(error)
             return self._interrupted()
         except Aborted:
             if self._lost is not None:
@@ -123,14 +120,14 @@ class Command:
         self.report.end(
             Ending(kind="cancelSent", words=f"cancel sent for {self._job_id}", facts=self._facts())
         )
-        return COMPLETED
+        return OK
 
     def _end(self, result: TrainingResult) -> int:
         job = self._as_it_stands(result.job)
         status = job.status
         words = f"{status}: {job.error}" if job.error else status
         if status not in TERMINAL_STATUSES:
-            words = f"the stream is over and the job is {status}"
+            words = f"the stream ended and the job is {status}"
         facts = {
             "status": status,
             "error": job.error,
@@ -138,7 +135,7 @@ class Command:
             **self._facts(),
         }
         self.report.end(Ending(kind="result", words=f"{self._job_id} {words}", facts=facts))
-        return COMPLETED if status == "completed" else FAILED
+        return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
         """Return the job with its end: a stream that was ended for good does not say how."""
@@ -150,19 +147,19 @@ class Command:
         hints = () if cancels else self._hints()
         kind = "declined" if declined else "gaveUp"
         self.report.end(Ending(kind=kind, words=one_line(error), facts=self._facts(), hints=hints))
-        return FAILED if declined else GAVE_UP
+        return BAD if declined else UNABLE
 
     def _interrupted(self) -> int:
         if self.settings.command == "cancel":
-            words = "interrupted: whether the backend has heard of the cancel is unknown"
+            words = "interrupted: the cancel may not have reached the backend"
         elif self._trainer.job is None:
             words = "interrupted during the submission: the backend may have the job"
         else:
-            words = f"interrupted: {self._job_id} goes on without being watched"
+            words = f"interrupted: {self._job_id} goes on"
         hints = () if self.settings.command == "cancel" else self._hints()
         ending = Ending(kind="interrupted", words=words, facts=self._facts(), hints=hints)
         self.report.end(ending)
-        return INTERRUPTED
+        return 128 + self._signal
 
     def _facts(self) -> dict[str, object]:
         job_id = self._job_id or None
@@ -176,7 +173,7 @@ class Command:
         job = ("--", self._job_id) if self._job_id.startswith("-") else (self._job_id,)
         again = shlex.join((*self._again("follow"), *after, *job))
         stop = shlex.join((*self._again("cancel"), *job))
-        return f"  to go on:   {again}", f"  to stop it: {stop}"
+        return f"  to continue: {again}", f"  to stop it:  {stop}"
 
     def _again(self, command: str) -> tuple[str, ...]:
         return ("arkor-proto", command, *self.settings.repeated)
@@ -186,10 +183,12 @@ class Command:
         return self._trainer.job.id if self._trainer.job is not None else ""
 
     def _abort(self, number: int, _: FrameType | None) -> None:
-        # Whoever asks a second time does not want to wait for anything.
+        # A second signal does not wait for anything.
         for each in _SIGNALS:
-            signal.signal(each, _interrupt)
-        self._trainer.abort(signal.Signals(number).name)
+            if signal.getsignal(each) is not signal.SIG_IGN:
+                signal.signal(each, interrupt)
+        self._signal = signal.Signals(number)
+        self._trainer.abort(self._signal.name)
 
     def _tell(self, event: TrainingEvent) -> None:
         with self._output():
@@ -207,28 +206,18 @@ class Command:
         try:
             yield
         except OSError as error:
-            # Nobody reads any more: that is no fault of the stream, which must not be reopened.
+            # The stream did not fail and must not be reopened.
             self._lost = error
             self._trainer.abort(error)
 
 
-def _interrupt(number: int, _: FrameType | None) -> None:
-    raise KeyboardInterrupt(signal.Signals(number).name)
-
-
 @contextmanager
 def _handling(handler: _Handler) -> Generator[None]:
-    """Have `handler` called for Ctrl-C and SIGTERM."""
-    before = [(number, signal.signal(number, handler)) for number in _SIGNALS]
+    """Have `handler` called for Ctrl-C and SIGTERM; one that is ignored stays ignored."""
+    heard = [each for each in _SIGNALS if signal.getsignal(each) is not signal.SIG_IGN]
+    before = [(number, signal.signal(number, handler)) for number in heard]
     try:
         yield
     finally:
         for number, old in before:
             signal.signal(number, old)
-
-
-def _lost_output(error: OSError) -> int:
-    # What is still buffered has nowhere to go, and would be complained about at exit.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    sys.stderr.write(f"arkor-proto: output: {error.strerror or error}; the job goes on\n")
-    return GAVE_UP

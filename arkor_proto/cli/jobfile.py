@@ -1,32 +1,29 @@
-"""The job file of the command line: TOML into what to train.
+"""The job file of the command line: a TOML file that says what to train.
 
-It knows the keys of the file and refuses all others by name, with the nearest right word. It
-refuses to know what a key means to the backend, and what becomes of the job.
+name = "support-bot"
+model = "unsloth/gemma-4-E4B-it"
 
-    name = "support-bot"
-    model = "unsloth/gemma-4-E4B-it"
+[dataset]                      # or: type = "blob", url = "https://…", token = "…" (optional)
+type = "huggingface"
+name = "arkorlab/triage-demo"
+split = "train"                # optional, as is subset
 
-    [dataset]                      # or: type = "blob", url = "https://…", token = "…" (optional)
-    type = "huggingface"
-    name = "arkorlab/triage-demo"
-    split = "train"                # optional, as is subset
+[lora]                         # optional: r, alpha, max_length, load_in_4bit
+r = 16
+alpha = 32
 
-    [lora]                         # optional: r, alpha, max_length, load_in_4bit
-    r = 16
-    alpha = 32
-
-    [options]                      # optional: max_steps, learning_rate, batch_size, …
-    max_steps = 200
+[options]                      # optional: max_steps, learning_rate, batch_size, …
+max_steps = 200
 """
 
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
 
+from arkor_proto._text import nearest
 from arkor_proto._walk import JsonObject, is_object
 from arkor_proto._wire import job_spec
 
@@ -57,7 +54,7 @@ def read_job_file(path: Path) -> JobFile:
     except OSError as error:
         raise ValueError(f"{path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; TOML is") from error
+        raise ValueError(f"{path}: not UTF-8 at byte {error.start}; save it as UTF-8") from error
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
@@ -70,7 +67,7 @@ def _content(path: Path) -> bytes:
     with path.open("rb") as file:
         content = file.read(_MAX_BYTES + 1)
     if len(content) > _MAX_BYTES:
-        raise ValueError(f"larger than {_MAX_BYTES} bytes; a page would be right")
+        raise ValueError(f"larger than {_MAX_BYTES >> 20} MiB")
     return content
 
 
@@ -83,7 +80,7 @@ def _read(content: JsonObject) -> JobFile:
         lora=_table(content, "lora") if "lora" in content else None,
         options=_table(content, "options") if "options" in content else {},
     )
-    # It knows the names of the options, and what JSON can hold.
+    # Checks the names of the options, and that JSON can express the values.
     job_spec(job.name, model=job.model, dataset=job.dataset, lora=job.lora, options=job.options)
     return job
 
@@ -91,7 +88,7 @@ def _read(content: JsonObject) -> JobFile:
 def _dataset(dataset: JsonObject) -> JsonObject:
     kind = _text(dataset, "type", "dataset.")
     if kind not in _DATASETS:
-        raise ValueError(f"dataset.type: {kind!r} is unknown; {_hint(kind, tuple(_DATASETS))}")
+        raise ValueError(f"dataset.type: {kind!r} is unknown; {nearest(kind, _DATASETS)}")
     required, optional = _DATASETS[kind]
     _check_keys(dataset, ("type", *required, *optional), "dataset.")
     for key in required:
@@ -105,13 +102,7 @@ def _dataset(dataset: JsonObject) -> JsonObject:
 def _check_keys(table: JsonObject, names: tuple[str, ...], where: str) -> None:
     for key in table:
         if key not in names:
-            raise ValueError(f"{where}{key}: no such key; {_hint(key, names)}")
-
-
-def _hint(word: str, names: tuple[str, ...]) -> str:
-    near = get_close_matches(word, names, 1)
-    known = ", ".join(names)
-    return f"did you mean {near[0]!r}?" if near else f"{known} would be right"
+            raise ValueError(f"{where}{key}: no such key; {nearest(key, names)}")
 
 
 def _table(table: JsonObject, key: str) -> JsonObject:
@@ -119,8 +110,8 @@ def _table(table: JsonObject, key: str) -> JsonObject:
     if is_object(value):
         return value
     if value is None:
-        raise ValueError(f"{key}: missing; a table [{key}] would be right")
-    raise ValueError(f"{key}: {_kind(value)}; a table [{key}] would be right")
+        raise ValueError(f"{key}: missing; write a table [{key}]")
+    raise ValueError(f"{key}: {_kind(value)}; write a table [{key}]")
 
 
 def _text(table: JsonObject, key: str, where: str) -> str:
@@ -128,7 +119,7 @@ def _text(table: JsonObject, key: str, where: str) -> str:
     if isinstance(value, str) and value:
         return value
     what = "missing" if value is None else "empty" if value == "" else _kind(value)
-    raise ValueError(f'{where}{key}: {what}; {key} = "…" would be right')
+    raise ValueError(f'{where}{key}: {what}; write {key} = "…"')
 
 
 def _kind(value: object) -> str:

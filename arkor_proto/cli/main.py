@@ -1,43 +1,30 @@
-"""The command line: `arkor-proto run JOB.toml`, `arkor-proto follow JOB`, `arkor-proto cancel JOB`.
+"""The command line: `arkor-proto run FILE`, `arkor-proto follow JOB`, `arkor-proto cancel JOB`."""
 
-No user sees a traceback: whatever is wrong with the input is reported in one line.
-"""
-
-import io
 import os
 import sys
 from collections.abc import Sequence
 
-from arkor_proto.cli.arguments import (
-    INTERRUPTED,
-    USAGE,
-    parser,
-    settings_of,
-)
+from arkor_proto.cli import shell
+from arkor_proto.cli.arguments import parsed, refusal, settings_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that knows fewer characters than the backend is no reason to stop.
-            stream.reconfigure(errors="backslashreplace")
-    try:
-        settings = settings_of(parser().parse_args(arguments), os.environ)
-        # Only here, so that a missing h11 can be told from a broken installation.
-        from arkor_proto.cli.commands import carry_out  # noqa: PLC0415
+    """Run the command and return its exit status."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return shell.run("arkor-proto", lambda: _carry_out(given))
 
-        return carry_out(settings)
+
+def _carry_out(given: Sequence[str]) -> int:
+    try:
+        settings = settings_of(parsed(given), os.environ)
+    except ValueError as error:
+        raise refusal(error) from error
+    try:
+        # Only here, so that a missing h11 can be told from a broken installation.
+        from arkor_proto.cli.commands import carry_out  # noqa: PLC0415 - see above
     except ModuleNotFoundError as error:
         if error.name != "h11":
             raise
-        return _refuse("h11 is not installed; pip install 'arkor-proto[anyio]' brings it")
-    except ValueError as error:
-        return _refuse(str(error))
-    except KeyboardInterrupt:
-        return INTERRUPTED
-
-
-def _refuse(why: str) -> int:
-    sys.stderr.write(f"arkor-proto: {why}\n")
-    return USAGE
+        why = "h11 is not installed; pip install 'arkor-proto[anyio]'"
+        raise shell.CommandError(why, shell.UNABLE) from error
+    return carry_out(settings)

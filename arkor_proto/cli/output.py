@@ -1,8 +1,6 @@
-"""What the command line says while it follows a job: lines for people, or lines of JSON.
+"""What the command line prints while it follows a job: lines for people, or lines of JSON.
 
-It knows how an event and a notice read. It refuses to know where they came from and what the
-command ends with. What a backend sends is shown with its control characters spelled out, so that it
-can never talk to the terminal.
+Control characters that a backend sends are spelled out, so that it can never drive the terminal.
 """
 
 import json
@@ -36,22 +34,22 @@ _CLEAR: Final = "\r\x1b[K"
 
 
 class Report(Protocol):
-    """Where the command says what happens."""
+    """Where the command reports what happens."""
 
     def submitted(self, job_id: str) -> None:
-        """Say that the backend has accepted the job."""
+        """Report that the backend has accepted the job."""
         ...
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
-        """Say what happened to the job; `cursor` is the id of this event."""
+        """Report what happened to the job; `cursor` is the id of this event."""
         ...
 
     def notice(self, notice: Notice) -> None:
-        """Say what goes on beside the events."""
+        """Report a notice of the client."""
         ...
 
     def end(self, ending: "Ending") -> None:
-        """Say how the command ended."""
+        """Report how the command ended."""
         ...
 
 
@@ -76,11 +74,11 @@ class Lines:
     _shown: bool = field(init=False, default=False)
 
     def submitted(self, job_id: str) -> None:
-        """Say that the backend has accepted the job."""
+        """Report that the backend has accepted the job."""
         self._say(f"submitted {job_id}")
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
-        """Say what happened to the job."""
+        """Report what happened to the job."""
         line = f"{_event_words(event)}  attempt {self._attempt}  cursor {cursor or '-'}"
         if self.live and isinstance(event, TrainingLog):
             self._show(printable(line))
@@ -88,14 +86,14 @@ class Lines:
             self._say(line)
 
     def notice(self, notice: Notice) -> None:
-        """Say what goes on beside the events."""
+        """Report a notice of the client."""
         if isinstance(notice, Reconnecting):
             self._attempt += 1
         self._clear()
         print(printable(_notice_words(notice)), file=self.errors, flush=True)
 
     def end(self, ending: Ending) -> None:
-        """Say how the command ended: a job's own end is a result, all else a message."""
+        """Report how the command ended: a job's own end is a result, all else a message."""
         self._clear()
         out = self.out if ending.kind == "result" else self.errors
         for line in (ending.words, *ending.hints):
@@ -124,16 +122,16 @@ class JsonLines:
     _attempt: int = field(init=False, default=1)
 
     def submitted(self, job_id: str) -> None:
-        """Say that the backend has accepted the job."""
+        """Report that the backend has accepted the job."""
         self._say({"type": "submitted", "jobId": job_id})
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
-        """Say what happened to the job."""
+        """Report what happened to the job."""
         data = encode_event_data(event)
         self._say({**data, "attempt": self._attempt, "lastEventId": cursor})
 
     def notice(self, notice: Notice) -> None:
-        """Say what goes on beside the events."""
+        """Report a notice of the client."""
         more: dict[str, object] = {}
         if isinstance(notice, Reconnecting):
             self._attempt += 1
@@ -148,7 +146,7 @@ class JsonLines:
         self._say({"type": kind, "message": _notice_words(notice), **more})
 
     def end(self, ending: Ending) -> None:
-        """Say how the command ended."""
+        """Report how the command ended."""
         self._say({"type": ending.kind, "message": ending.words, **ending.facts})
 
     def _say(self, line: Mapping[str, object]) -> None:
@@ -192,7 +190,7 @@ def _figure(value: float | None) -> str:
 
 
 def _cause_words(cause: Exception) -> str:
-    # The library's own errors say what they are; "'step'" alone says nothing.
+    # Our own errors explain themselves; the text of another one may be a bare "'step'".
     return words(cause) if isinstance(cause, ArkorError) else error_words(cause)
 
 
@@ -201,14 +199,15 @@ def _notice_words(notice: Notice) -> str:
         case Reconnecting(failures=failures, delay=delay, cause=cause, last_event_id=cursor):
             why = "the stream ended"
             if cause is not None:
-                why = f"failure {failures}: {one_line(_cause_words(cause))}"
-            return f"{why}; reopening in {delay:.3g} s behind cursor {cursor or '-'}"
+                why = f"{one_line(_cause_words(cause))} (failure {failures})"
+            after = f"after event {cursor}" if cursor else "from the start"
+            return f"{why}. Reconnecting in {delay:.3g} s, {after}"
         case CallbackFailed(event, error):
             return f"showing {type(event).__name__} failed: {one_line(error_words(error))}"
         case FrameSkipped(_, why):
             return f"a frame was skipped: {one_line(why)}"
         case Deprecated(message, sunset):
-            return f"deprecated: {message} (sunset: {sunset or 'not said'})"
+            return f"deprecated: {message} (sunset: {sunset or 'not given'})"
         case UpgradeRequired(current, supported, upgrade):
             return f"upgrade required: {current} is not supported, {supported} is; {upgrade}"
         case never:

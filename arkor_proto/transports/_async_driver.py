@@ -64,7 +64,7 @@ class MonotonicClock:
         """Return the time now."""
         return monotonic()
 
-    async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002
+    async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002 - a hook for other clocks
         """Return at `deadline`."""
         await anyio.sleep(max(0.0, deadline - monotonic()))
 
@@ -189,7 +189,7 @@ class Driver:
         error: Exception | None = None
         try:
             await self.call_back(delivery.event)
-        except Exception as raised:  # noqa: BLE001 (the session decides what it means)
+        except Exception as raised:  # noqa: BLE001 - the session decides what it means
             error = raised
         except BaseException:
             self._give_back(delivery)

@@ -50,7 +50,7 @@ class MonotonicClock:
         self,
         select: Callable[[float | None], Ready],
         deadline: float | None,
-        timer: Timer | None,  # noqa: ARG002
+        timer: Timer | None,  # noqa: ARG002 - a hook for other clocks
     ) -> Ready:
         """Return what `select` returns, at `deadline` at the latest."""
         return select(None if deadline is None else max(0.0, deadline - time.monotonic()))

@@ -348,7 +348,7 @@ class Driver:
             self._calling = None
             self._give_back(delivery)  # it returned an awaitable: it has not run
             raise
-        except Exception as raised:  # noqa: BLE001 (the session decides what it means)
+        except Exception as raised:  # noqa: BLE001 - the session decides what it means
             error = raised
         except BaseException:
             self._calling = None

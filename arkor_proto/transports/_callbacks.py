@@ -1,7 +1,6 @@
-"""What an application hears while it waits: callbacks, notices, log lines.
+"""What an application is told while it waits: callbacks, notices, log lines.
 
-It knows which hook an event or a notice belongs to. It refuses to know how a hook is run: an
-asynchronous transport awaits what a hook returns, a blocking one takes it as it is.
+What a hook returns is up to the transport: an asynchronous one awaits it, a blocking one does not.
 """
 
 import logging
@@ -50,8 +49,8 @@ class Callbacks(Generic[Checkpoint]):
     """The application's hooks, each called with one argument and all of them optional.
 
     The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
-    what one raises is treated as the profile says. `on_reconnect` and `on_notice` are told what
-    goes on beside the events; what they raise is logged and changes nothing. Raises TypeError for
+    what one raises is treated as the profile says. `on_reconnect` and `on_notice` get the
+    notices of the client; what they raise is logged and changes nothing. Raises TypeError for
     what cannot be called.
     """
 
@@ -81,10 +80,6 @@ class Callbacks(Generic[Checkpoint]):
             case never:
                 assert_never(never)
 
-    def announce(self, notice: Notice) -> None:
-        """Log a notice and call its hook."""
-        self.announced(notice)
-
     def announced(self, notice: Notice) -> object:
         """Log a notice, call its hook and return what the hook returned."""
         log_notice(notice)
@@ -96,18 +91,18 @@ class Callbacks(Generic[Checkpoint]):
             if isinstance(notice, Reconnecting):
                 return self.on_reconnect(notice) if self.on_reconnect else None
             return self.on_notice(notice) if self.on_notice else None
-        except Exception as error:  # noqa: BLE001 (a hook ends nothing)
+        except Exception as error:  # noqa: BLE001 - a hook ends nothing
             log_hook_error(notice, error)
             return None
 
 
 def log_hook_error(notice: Notice, error: Exception) -> None:
-    """Log what the hook for `notice` has raised: it ends nothing, and is not silent."""
+    """Log what the hook for `notice` has raised; it changes nothing else."""
     logger.error("the hook for %s raised", type(notice).__name__, exc_info=error)
 
 
 def log_notice(notice: Notice) -> None:
-    """Write a notice to the log, in one line and in few words of the backend's (CWE-117)."""
+    """Write a notice to the log, in one line; text of the backend is cut and escaped (CWE-117)."""
     match notice:
         case Reconnecting(cause=None):
             logger.info("the stream ended; reopening in %.3g s", notice.delay)

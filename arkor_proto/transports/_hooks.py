@@ -71,7 +71,7 @@ class HookQueue:
 async def _run(returned: Awaitable[object], notice: Notice) -> None:
     try:
         await returned
-    except Exception as error:  # noqa: BLE001 (a hook ends nothing)
+    except Exception as error:  # noqa: BLE001 - a hook ends nothing
         log_hook_error(notice, error)
 
 

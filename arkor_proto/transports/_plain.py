@@ -25,7 +25,7 @@ def check_plain(name: str, function: object) -> None:
     while isinstance(function, partial):
         function = function.func
     wrapped: object = getattr(function, "__func__", function)
-    called: object = getattr(type(function), "__call__", None)  # noqa: B004 (what is it made of)
+    called: object = getattr(type(function), "__call__", None)  # noqa: B004 - what is it made of
     if any(iscoroutinefunction(each) or isasyncgenfunction(each) for each in (wrapped, called)):
         raise AsyncCallbackError(name)
 

@@ -16,8 +16,9 @@ def command(*, holes: bool) -> int:
     """Show each requirement with its source, cases and mutants; a hole ends with status 1.
 
     \b
-    arkor-conformance coverage --holes
-    """  # noqa: D301 - \b is click's word for: keep these lines
+    example:
+      arkor-conformance coverage --holes
+    """  # noqa: D301 - \b is click's mark for lines to keep
     requirements, mutants = load_requirements(), all_mutants()
     lines = coverage(requirements, load_cases(requirements), mutants)
     for line in lines:

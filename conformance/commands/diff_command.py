@@ -11,6 +11,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.commands import options
 from conformance.commands.explore_command import BATCH, ignore, rolled
 from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
@@ -41,38 +42,34 @@ class Difference:
 @click.command()
 @click.argument("left")
 @click.argument("right")
-@click.option("--seed", default=0, type=int, help="The same seed gives the same schedules.")
-@click.option("--budget", default=100, type=click.IntRange(1), help="Schedules to compare.")
-@click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
-@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
-@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
-@click.option(
-    "--output",
-    default=Path("parted.toml"),
-    type=click.Path(path_type=Path),
-    help="Where the schedule on which they part goes, as a case file.",
-)
+@options.seed
+@options.schedules(100)
+@options.profile
+@options.lanes("drivers")
+@options.patience(PATIENCE)
+@options.out("parted.toml", "the schedule on which they differ, as a case file")
 def command(
     *,
     left: str,
     right: str,
     seed: int,
-    budget: int,
+    schedules: int,
     profile: str | None,
     lanes: int,
     patience: float,
-    output: Path,
+    out: Path,
 ) -> int:
     """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes.
 
     \b
-    arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.python.reference'
-    """  # noqa: D301 - \b is click's word for: keep these lines
-    check_file(output, "output")
+    example:
+      arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.python.reference'
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    check_file(out, "--out")
     known = load_requirements()
     plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
-    schedules = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), budget)
-    cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(schedules)]
+    rolls = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), schedules)
+    cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(rolls)]
     commands = (shlex.split(left), shlex.split(right))
     if not all(each and each[0] for each in commands):
         raise click.UsageError("LEFT and RIGHT are command lines of drivers; one of them is empty")
@@ -84,13 +81,13 @@ def command(
     if found is None:
         say(f"seed {seed}: {len(cases)} schedules, no difference")
         return Exit.OK
-    say(f"{found.case.id} under {found.case.profiles[0]}: the two part at {found.about}")
+    say(f"{found.case.id} under {found.case.profiles[0]}: the two differ at {found.about}")
     width = max(len(found.left[0]), len(found.right[0]))
     for side, (seen, verdict) in (("left", found.left), ("right", found.right)):
         allowed = "the oracle allows it" if verdict is Verdict.PASS else "against the oracle"
         say(f"  {side:<5}  {seen:<{width}}  ({allowed})")
-    output.write_text(case_file(found.case), "utf-8", errors="backslashreplace")
-    say(f"written to {output}; alone: arkor-conformance run --file {output} -- DRIVER")
+    out.write_text(case_file(found.case), "utf-8", errors="backslashreplace")
+    say(f"written to {out}; alone: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
 
 

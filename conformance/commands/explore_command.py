@@ -10,6 +10,7 @@ from attrs import define, evolve
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
+from conformance.commands import options
 from conformance.commands.run_command import REFERENCE, refusal
 from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
@@ -33,43 +34,39 @@ BATCH = 50
 _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
-@click.option("--seed", default=0, type=int, help="The same seed gives the same schedules.")
-@click.option("--budget", default=500, type=click.IntRange(1), help="Schedules to try.")
-@click.option("--profile", default=None, type=click.Choice(PROFILE_NAMES), help="Only this.")
-@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
-@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
-@click.option(
-    "--output",
-    default=Path("found.toml"),
-    type=click.Path(path_type=Path),
-    help="Where the smallest failing schedule goes, as a case file.",
-)
+@click.command()
+@options.seed
+@options.schedules(500)
+@options.profile
+@options.lanes("drivers")
+@options.patience(PATIENCE)
+@options.out("found.toml", "the smallest failing schedule, as a case file")
 @click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
-@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+@options.driver
 def command(
     *,
     seed: int,
-    budget: int,
+    schedules: int,
     profile: str | None,
     lanes: int,
     patience: float,
-    output: Path,
+    out: Path,
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
     """Try a client on random schedules; shrink the first that it does not survive.
 
     \b
-    arkor-conformance explore --seed 1 --budget 100 -- node my-driver.mjs
-    """  # noqa: D301 - \b is click's word for: keep these lines
-    check_file(output, "output")
+    example:
+      arkor-conformance explore --seed 1 --schedules 100 -- node my-driver.mjs
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    check_file(out, "--out")
     known = load_requirements()
     plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
     profiles = (profile,) if profile else PROFILE_NAMES
-    schedules = itertools.islice(rolled(seed, profiles), budget)
+    rolls = itertools.islice(rolled(seed, profiles), schedules)
     try:
-        tried, found = anyio.run(_search, plan, schedules, known)
+        tried, found = anyio.run(_search, plan, rolls, known)
         if found is None:
             say(f"seed {seed}: {tried} schedules, none found the client wrong")
             return Exit.OK if tried else Exit.NOTHING_RAN
@@ -77,15 +74,15 @@ def command(
         if shrink:
             say("making it smaller …")
             found = anyio.run(_shrink, plan, found, known)
-        case = evolve(as_case(f"seed-{seed}", found, known), file=str(output))
-        output.write_text(case_file(case), "utf-8", errors="backslashreplace")
+        case = evolve(as_case(f"seed-{seed}", found, known), file=str(out))
+        out.write_text(case_file(case), "utf-8", errors="backslashreplace")
         outcome = anyio.run(run, evolve(plan, cases=(case,)), ignore)
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
     recorded = record(outcome, known, driver, Scope.of([case], [case], [case.profiles[0]]))
     Report(Page(highlight=False, soft_wrap=False)).print(recorded)
-    say(f"written to {output}")
+    say(f"written to {out}")
     return Exit.FAILED
 
 

@@ -21,6 +21,8 @@ class Interruption:
 
     def install(self) -> None:
         """From now on, end in order; a signal that was ignored stays ignored, as under nohup."""
+        if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # what event loops look for
         for number in _OTHERS:
             if signal.getsignal(number) is not signal.SIG_IGN:
                 signal.signal(number, self._take)

@@ -7,19 +7,21 @@ import click
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
+from conformance.commands import options
 from conformance.commands.streams import say
 from conformance.verdict.statuses import Exit
 
 
 @click.command()
-@click.option("--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES))
-@click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
+@options.profiles
+@options.patterns
 def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
     """List the cases: id, level, requirements, profiles.
 
     \b
-    arkor-conformance list --profile hardened --filter 'budget.*'
-    """  # noqa: D301 - \b is click's word for: keep these lines
+    example:
+      arkor-conformance list --profile hardened --filter 'budget.*'
+    """  # noqa: D301 - \b is click's mark for lines to keep
     cases = select(load_cases(load_requirements()), (), patterns)
     shown = [c for c in cases if not profiles or set(profiles) & set(c.profiles)]
     width = max((len(case.id) for case in shown), default=0)

@@ -15,6 +15,7 @@ from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
+from conformance.commands import options
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.citations import citations
 from conformance.mutants.kill_matrix import (
@@ -34,11 +35,18 @@ _MOST_FAILURES: Final = 3
 
 
 @click.command()
-@click.option("--mutant", "names", multiple=True, help="Only this one, or this family.")
-@click.option("--case", "ids", multiple=True, help="Only with this case (or template).")
-@click.option("--filter", "patterns", multiple=True, help="Only with cases that match.")
-@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Mutants at once.")
-@click.option("--patience", default=PATIENCE, type=click.FloatRange(0.05, 3600))
+@click.option(
+    "--mutant",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    show_default="all",
+    help="Only this mutant, or this family of mutants; may be repeated.",
+)
+@options.case_ids
+@options.patterns
+@options.lanes("mutants")
+@options.patience(PATIENCE)
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
 @click.option(
     "--cited",
@@ -47,9 +55,13 @@ _MOST_FAILURES: Final = 3
     help="Play each template once with each mutant; list the rules cited that it does not break.",
 )
 @click.option(
-    "--draw", type=click.IntRange(1), help="With --cited: only so many mutants, drawn by --seed."
+    "--draw",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="all",
+    help="With --cited: only so many mutants, drawn by --seed.",
 )
-@click.option("--seed", default=0, type=int, help="The same seed draws the same mutants.")
+@options.seed
 @click.option(
     "--enough",
     is_flag=True,
@@ -74,11 +86,15 @@ def command(
 
     Ends with status 1 if a mutant survives, if a case catches none, or if the reference fails
     under the same conditions, which would make everything else worthless.
-    """
+
+    \b
+    example:
+      arkor-conformance mutants --mutant resume -j 4
+    """  # noqa: D301 - \b is click's mark for lines to keep
     mutants = [m for m in all_mutants() if not names or {m.name, m.family} & set(names)]
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
-        raise UsageError(f"mutant {names[0]}", f"no such mutant; {known}")
+        raise UsageError(f"--mutant {names[0]}", f"no such mutant; {known}")
     page = _Page(Page(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
         for mutant in mutants:

@@ -14,6 +14,7 @@ from rich.text import Text
 from conformance.casefile.loader import load_cases, load_files
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
+from conformance.commands import options
 from conformance.commands.interruption import Interruption
 from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
@@ -59,54 +60,53 @@ _NOTHING = (
 REFERENCE = own("drivers.python.reference")
 
 
-@click.command(context_settings={"ignore_unknown_options": False})
-@click.option(
-    "--profile", "profiles", multiple=True, type=click.Choice(PROFILE_NAMES), help="Only this."
-)
-@click.option("--case", "ids", multiple=True, help="Only this case (or template).")
+@click.command()
+@options.profiles
+@options.case_ids
 @click.option(
     "--file",
     "files",
     multiple=True,
+    metavar="FILE",
     type=click.Path(path_type=Path),
-    help="Run the cases of this file instead of the catalogue.",
+    show_default="the cases of the kit",
+    help="Play the cases of this file; may be repeated.",
 )
-@click.option("--filter", "patterns", multiple=True, help="Only cases that match: budget.*")
+@options.patterns
 @click.option(
     "--time",
     "mode",
     type=click.Choice(TIMES),
-    help="Whose time to judge by; if not given: virtual where the driver has it, else scaled.",
+    show_default="virtual if the driver has it, else scaled",
+    help="Whose time to judge by.",
 )
-@click.option("-j", "--lanes", default=2, type=click.IntRange(1, 64), help="Drivers at once.")
+@options.lanes("drivers")
 @click.option("--isolate", is_flag=True, help="A new driver process for every case.")
-@click.option(
-    "--patience",
-    default=PATIENCE,
-    type=click.FloatRange(0.05, 3600),
-    help="Seconds of silence after which nothing more is expected.",
-)
+@options.patience(PATIENCE)
 @click.option(
     "--max-hung",
     metavar="N|none",
     callback=_max_hung,
-    help="Stop once N templates have hung; if not given, 6 stop a run in which nothing works.",
+    show_default="6, if nothing works",
+    help="Stop after N templates have hung.",
 )
 @click.option(
     "--baseline",
+    metavar="FILE",
     type=click.Path(path_type=Path),
+    show_default="none",
     help="Known failures (TOML): [[known]] with case, reason, profile?, assertion?, expires?",
 )
-@click.option(
-    "--report",
-    "reports",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Also write reports: a directory for all, or run.json, *.xml (JUnit), *.md, *.html.",
-)
+@options.reports(required=False)
 @click.option("--strict", is_flag=True, help="Let proposals count under every profile.")
-@click.option("--spec", "version", help="Only what this version of the specification has.")
-@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+@click.option(
+    "--spec",
+    "version",
+    metavar="VERSION",
+    show_default="the newest",
+    help="Only what this version of the specification has.",
+)
+@options.driver
 def command(
     *,
     profiles: Sequence[str],
@@ -124,7 +124,12 @@ def command(
     version: str | None,
     driver: Sequence[str],
 ) -> int:
-    """Judge a client: the reference, or the driver given after --."""
+    """Judge a client: the reference, or the driver given after --.
+
+    \b
+    example:
+      arkor-conformance run --report report.html -- node my-driver.mjs
+    """  # noqa: D301 - \b is click's mark for lines to keep
     requirements = load_requirements()
     catalogue = load_files(requirements, files) if files else load_cases(requirements)
     if version is not None:

@@ -33,8 +33,9 @@ def command(*, case_id: str) -> int:
     CASE is the id of a case or of a template, which has several cases.
 
     \b
-    arkor-conformance show budget.ping-is-not-progress
-    """  # noqa: D301 - \b is click's word for: keep these lines
+    example:
+      arkor-conformance show budget.ping-is-not-progress
+    """  # noqa: D301 - \b is click's mark for lines to keep
     requirements = load_requirements()
     for case in select(load_cases(requirements), [case_id]):
         say(case.id)

@@ -11,6 +11,7 @@ from attrs import evolve
 from conformance.casefile.loader import load_cases, read_case_file
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
+from conformance.commands import options
 from conformance.commands.run_command import REFERENCE, refusal
 from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
@@ -47,10 +48,17 @@ so many more cost a driver that does sleep some milliseconds."""
 
 
 @click.command()
-@click.option("--patience", default=_PATIENCE, type=click.FloatRange(0.05, 3600))
-@click.argument("driver", nargs=-1, type=click.UNPROCESSED)
+@options.patience(_PATIENCE)
+@options.driver
 def command(*, patience: float, driver: Sequence[str]) -> int:
-    """Speak every command with a driver, and show what was said."""
+    """Check that a driver is sound: try every command with it, and show the conversation.
+
+    Its client is not judged.
+
+    \b
+    example:
+      arkor-conformance smoke -- node my-driver.mjs
+    """  # noqa: D301 - \b is click's mark for lines to keep
     known = load_requirements()
     (case,) = read_case_file("smoke", _CASE, known)
     plan = Plan(

@@ -146,12 +146,12 @@ class _Wait:
         progressed = False
         clean = attempt.status == 200 and attempt.clean  # noqa: PLR2004 - the one that opens
         try:
-            for frame in attempt.frames if attempt.status == 200 else ():  # noqa: PLR2004
+            for frame in attempt.frames if attempt.status == 200 else ():  # noqa: PLR2004 - OK
                 progressed |= self.frame(frame)
         except _Broke:
             clean = False
         empty = all(frame.kind in _KEEP_ALIVE for frame in attempt.frames)
-        if attempt.status == 200 and ((clean and empty and resumed) or self.lost_end):  # noqa: PLR2004
+        if attempt.status == 200 and ((clean and empty and resumed) or self.lost_end):  # noqa: PLR2004 - OK
             self.ask()
         if clean and progressed:
             self.sleeps.append(INITIAL_MS)

@@ -135,7 +135,9 @@ class Run:
     async def play(self) -> None:
         """Play everything; raises DriverUnusable if the first driver cannot be used."""
         if not math.isfinite(self.plan.patience):
-            raise UsageError("patience", f"{self.plan.patience} is not a finite number of seconds")
+            raise UsageError(
+                "--patience", f"{self.plan.patience} is not a finite number of seconds"
+            )
         async with (
             Backends.opened(len(self.chosen), self.plan.note) as backends,
             anyio.create_task_group() as group,

@@ -26,7 +26,6 @@ ROUTES: Final = (
     "other",
 )
 CALLBACKS: Final = ("started", "log", "checkpoint", "completed", "failed")
-VERBS: Final = ("start", "wait", "cancel", "abort")
 
 
 @frozen
@@ -209,12 +208,12 @@ class Event:
 class Trace:
     """An append-only list of events, with the first event of every name."""
 
-    events: list[Event] = field(factory=list[Event])
-    _first: dict[str, Event] = field(factory=dict[str, Event], alias="first")
-    _counts: dict[str, int] = field(factory=dict[str, int], alias="counts")
-    _sleeps: dict[int, str] = field(factory=dict[int, str], alias="sleeps")
+    events: list[Event] = field(factory=list[Event], init=False)
+    _first: dict[str, Event] = field(factory=dict[str, Event], init=False)
+    _counts: dict[str, int] = field(factory=dict[str, int], init=False)
+    _sleeps: dict[int, str] = field(factory=dict[int, str], init=False)
     _listeners: list[Callable[[Event], None]] = field(
-        factory=list[Callable[[Event], None]], alias="listeners"
+        factory=list[Callable[[Event], None]], init=False
     )
 
     def listen(self, listener: Callable[[Event], None]) -> None:

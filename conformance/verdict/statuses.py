@@ -2,6 +2,8 @@
 
 from enum import Enum, IntEnum
 
+from arkor_proto.cli import shell
+
 
 class Verdict(Enum):
     """The verdict of one case under one profile."""
@@ -21,13 +23,11 @@ class Verdict(Enum):
 
 
 class Exit(IntEnum):
-    """The exit status of a command; 1 always means that the client failed."""
+    """How a command ends: as all our commands do, and in two more ways."""
 
-    OK = 0
-    FAILED = 1
-    USAGE = 2
-    """The command line names something that does not exist, or makes no sense."""
-    UNUSABLE = 3
-    """The kit or the driver failed, an input cannot be read, or the output cannot be written."""
+    OK = shell.OK
+    FAILED = shell.BAD
+    UNUSABLE = shell.UNABLE
+    """The kit or the driver failed, or the output cannot be written."""
     NOTHING_RAN = 4
     STALE_BASELINE = 5

@@ -60,7 +60,7 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
 
 def _certified(process: Process) -> set[str]:
     """Return the names for the certificate."""
-    given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 -- an IPv6 address
+    given = {name.rpartition(":")[0] or name for name in process.names if name.count(":") < 2}  # noqa: PLR2004 - an IPv6 address
     return {process.host.strip("[]"), address_of(process.host), "localhost", "127.0.0.1", *given}
 
 
@@ -87,7 +87,7 @@ async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
                 group.start_soon(_until_time_is_over, process.max_lifetime, ended)
             try:
                 yield ended
-            except Exception as error:  # noqa: BLE001 -- raised again, outside the group
+            except Exception as error:  # noqa: BLE001 - raised again, outside the group
                 failure = error
             group.cancel_scope.cancel()
     if failure is not None:

@@ -211,7 +211,7 @@ class Job:
         for step in range(middle):
             if step == 0:
                 yield self._of_type("training.started", jobId=self.id, timestamp=instant(1))
-            elif step == middle - 1 and middle > 2:  # noqa: PLR2004 -- started, log, checkpoint
+            elif step == middle - 1 and middle > 2:  # noqa: PLR2004 - started, log, checkpoint
                 yield self._of_type("checkpoint.saved", step=step, artifacts=self._saved(step))
             else:
                 yield self._log(step)

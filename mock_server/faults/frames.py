@@ -80,7 +80,7 @@ def pieces_of(how: int | SliceAt, rng: random.Random, raw: bytes) -> tuple[bytes
 def _cuts(how: SliceAt, raw: bytes, rng: random.Random) -> list[int]:
     match how:
         case SliceAt.MID_UTF8:
-            return [at for at, byte in enumerate(raw) if byte & 0xC0 == 0x80]  # noqa: PLR2004 -- RFC 3629
+            return [at for at, byte in enumerate(raw) if byte & 0xC0 == 0x80]  # noqa: PLR2004 - RFC 3629
         case SliceAt.MID_CRLF:
             return [match.start() + 1 for match in re.finditer(rb"\r\n", raw)]
         case SliceAt.RANDOM:

@@ -143,7 +143,7 @@ class Rules:
             if not _selects(rule.on, about):
                 continue
             where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
-            rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+            rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
             if not rule.on.picks_frames and rng.random() >= rule.on.probability:
                 continue
             yield live, rng
@@ -163,7 +163,7 @@ class Rules:
         return count
 
     def _chance(self, on: Select, where: str) -> bool:
-        rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose
+        rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
         return rng.random() < on.probability
 
     def _try(self, live: _Live) -> bool:

@@ -185,7 +185,6 @@ Record = (
     | RuleFired
     | PortChanged
 )
-Predicate = Callable[[Record], bool]
 
 
 @define

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Read a verification from JSON, for the HTTP admin, and run its checks."""
 
 from collections.abc import Callable

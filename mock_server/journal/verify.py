@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Check which requests the client sent, how often and in which order.
 
 A check looks at the records so far and never waits. The protocol's own rules are in `conduct.py`.

@@ -68,7 +68,7 @@ class _Runner:
     def run(self) -> None:
         try:
             asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 -- raised again in the thread that waits
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
             self.failure = error
         finally:
             self.ready.set()

@@ -25,7 +25,7 @@ class Addresses:
         listening.listen(0)
         filler = socket.socket()
         self._held.append(filler)
-        filler.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
         filler.connect_ex(listening.getsockname())
         return _url(listening)
 

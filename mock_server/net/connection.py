@@ -101,7 +101,7 @@ class ServerConnection:
             await work
         except (ClientLeft, OSError):
             raise
-        except Exception as error:  # noqa: BLE001 -- recorded: a bug, not the peer's doing
+        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
             self._note_failure(error)
             return False
         return True

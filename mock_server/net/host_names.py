@@ -56,7 +56,7 @@ def in_url(host: str) -> str:
 
     0.0.0.0 and :: become the loopback address, which a client can connect to.
     """
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 -- only shown
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - only shown
     return f"[{shown}]" if ":" in shown and not shown.startswith("[") else shown
 
 

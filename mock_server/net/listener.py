@@ -49,14 +49,15 @@ class Listener:
         try:
             found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             found.bind((self._address, self.port))
-        except OSError:
+        except OSError as error:
             found.close()
+            error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
             raise
         return found
 
     def _listen(self, backlog: int = _BACKLOG) -> socket.socket:
         found = self._bound()
-        found.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        found.setblocking(False)  # noqa: FBT003 - the standard library's signature
         found.listen(backlog)
         if backlog == _BACKLOG:
             self._socket = found
@@ -106,7 +107,7 @@ class Listener:
             listening = self._listen(0)
             filler = socket.socket(listening.family, socket.SOCK_STREAM)
             self._swallowing += [filler, listening]
-            filler.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+            filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
             filler.connect_ex(listening.getsockname())
 
     def bring_back(self) -> None:

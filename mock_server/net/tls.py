@@ -42,7 +42,7 @@ class TlsSettings:
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
     """Create a certificate authority for the length of a `with`; raises TlsUnavailable."""
     try:
-        import trustme  # noqa: PLC0415 -- only TLS needs it
+        import trustme  # noqa: PLC0415 - only TLS needs it
     except ImportError:
         raise TlsUnavailable("TLS: trustme is not installed; pip install trustme") from None
     hosts = names or ("127.0.0.1", "localhost", "::1")

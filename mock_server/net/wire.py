@@ -87,7 +87,7 @@ class Wire:
     """How many bytes the kernel has taken so far."""
 
     def __attrs_post_init__(self) -> None:
-        self._socket.setblocking(False)  # noqa: FBT003 -- the standard library's signature
+        self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     async def receive(self, limit: int = _BLOCK) -> bytes:
@@ -134,7 +134,7 @@ class Wire:
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second."""
         with anyio.move_on_after(_DRAIN):
-            while self._unsent():  # noqa: ASYNC110 -- the kernel has no event for an empty queue
+            while self._unsent():  # noqa: ASYNC110 - the kernel has no event for an empty queue
                 await anyio.sleep(0.001)
 
     def _unsent(self) -> int:
@@ -182,7 +182,7 @@ class Wire:
 
         The kernel has no event for a FIN after unread bytes, but TCP_INFO shows the state.
         """
-        while (state := self._state()) in _OPEN:  # noqa: ASYNC110 -- see above
+        while (state := self._state()) in _OPEN:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)
         return "fin" if state == _CLOSE_WAIT else "rst"
 

@@ -194,7 +194,7 @@ class UpstreamExchange:
             if isinstance(event, h11.Response):
                 return event
             # The upstream already has the whole request, so a 100 is dropped (RFC 9110, 10.1.1).
-            if event.status_code != 100:  # noqa: PLR2004 -- Continue
+            if event.status_code != 100:  # noqa: PLR2004 - Continue
                 await early(head_of(event))
         raise Failed(
             Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads without an answer")

@@ -41,8 +41,8 @@ class RuleScript:
         self,
         *,
         frames: int | None = None,
-        bytes: int | None = None,  # noqa: A002 -- the word of the vocabulary
-        id: str | None = None,  # noqa: A002 -- the word of the vocabulary
+        bytes: int | None = None,  # noqa: A002 - the word of the vocabulary
+        id: str | None = None,  # noqa: A002 - the word of the vocabulary
         event: str | None = None,
     ) -> "RuleScript":
         """Say where the end or the stall that follows happens."""

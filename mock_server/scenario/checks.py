@@ -150,7 +150,7 @@ def _check_head(rule: Rule, words: set[str], where: str) -> None:
     for name in rule.headers or {}:
         if not _TOKEN.fullmatch(name):
             raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
-    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 -- 3xx
+    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 - 3xx
         raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
 
 

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """The vocabulary of a scenario, as values: what the backend is and which faults it commits.
 
 It knows every word, its shape, its meaning and the capability it needs of a carrier. It refuses to

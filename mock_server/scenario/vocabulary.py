@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009  -- word() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """The small words of a scenario: closed lists, frames, selections, points of a stream.
 
 It knows their shapes and meanings. It refuses to know what a rule or a scenario is made of.

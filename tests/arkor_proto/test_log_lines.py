@@ -42,7 +42,7 @@ def test_a_notice_is_one_short_line_of_visible_characters(
     caplog: pytest.LogCaptureFixture, notice: Callable[[str], Notice], text: str
 ) -> None:
     caplog.set_level(logging.INFO, "arkor_proto")
-    Callbacks().announce(notice(text))
+    Callbacks().announced(notice(text))
     (line,) = caplog.messages
     assert line.isprintable()
     assert len(line) < 8_000
@@ -61,18 +61,18 @@ def test_a_notice_is_one_short_line_of_visible_characters(
 def test_a_failure_is_told_with_its_kind(
     caplog: pytest.LogCaptureFixture, cause: Exception, said: str
 ) -> None:
-    Callbacks().announce(reconnecting(cause))
+    Callbacks().announced(reconnecting(cause))
     assert said in caplog.text
 
 
 def test_a_clean_end_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "arkor_proto")
-    Callbacks().announce(reconnecting(None))
+    Callbacks().announced(reconnecting(None))
     assert caplog.messages == ["the stream ended; reopening in 1 s"]
 
 
 def test_the_error_of_a_callback_is_told_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:
-    Callbacks().announce(CallbackFailed(TrainingLog(step=1), ValueError("bug")))
+    Callbacks().announced(CallbackFailed(TrainingLog(step=1), ValueError("bug")))
     assert "the callback for TrainingLog raised" in caplog.text
     assert "ValueError: bug" in caplog.text
 

@@ -224,7 +224,7 @@ def test_an_option_with_a_typing_error_gets_a_hint() -> None:
 
 
 def test_an_option_like_no_other_gets_the_list() -> None:
-    with pytest.raises(ValueError, match="lora: 'zzz' is no option; the options are r, alpha"):
+    with pytest.raises(ValueError, match="lora: 'zzz' is not an option; write one of r, alpha"):
         job_spec("b", model="m", dataset={}, lora={"zzz": 1})
 
 

@@ -143,7 +143,7 @@ def measure(name: str, rounds: int = ROUNDS) -> dict[str, Pace]:
     expected = _workload(name).events
     command = [sys.executable, "-m", "tests.benchmarks.client", name]
     spent: dict[str, list[tuple[float, float]]] = {reader: [] for reader in readers()}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
         try:
             assert sender.stdout is not None  # asked for above
             port = int(sender.stdout.readline())

@@ -210,9 +210,7 @@ def ready_in(size: Size) -> float:
 
 def _ready() -> float:
     began = own_time()
-    with subprocess.Popen(  # noqa: S603 -- our own command
-        _COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    ) as process:
+    with subprocess.Popen(_COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         if process.stdin is None or process.stdout is None:
             raise RuntimeError("a pipe that was asked for is not there")
         process.stdout.readline()

@@ -124,16 +124,16 @@ def _launchdarkly() -> Parser:
     event_type = import_module("ld_eventsource.actions").Event
 
     def read(chunks: Iterable[bytes]) -> None:
-        lines = reader._BufferedLineReader.lines_from(chunks)  # noqa: SLF001
-        for event in reader._SSEReader(lines).events_and_comments():  # noqa: SLF001
+        lines = reader._BufferedLineReader.lines_from(chunks)  # noqa: SLF001 - httpx-sse has no public parser
+        for event in reader._SSEReader(lines).events_and_comments():  # noqa: SLF001 - httpx-sse has no public parser
             if isinstance(event, event_type):
                 _type, _data, _id = event.event, event.data, event.last_event_id
 
     def rows(chunks: Iterable[bytes], cursor: str) -> list[Row]:
-        lines = reader._BufferedLineReader.lines_from(chunks)  # noqa: SLF001
+        lines = reader._BufferedLineReader.lines_from(chunks)  # noqa: SLF001 - httpx-sse has no public parser
         return [
             (event.event, event.data, event.last_event_id or "")
-            for event in reader._SSEReader(lines, cursor).events_and_comments()  # noqa: SLF001
+            for event in reader._SSEReader(lines, cursor).events_and_comments()  # noqa: SLF001 - httpx-sse has no public parser
             if isinstance(event, event_type)
         ]
 

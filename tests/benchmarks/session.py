@@ -72,7 +72,7 @@ def inputs_per_second(name: str) -> tuple[float, float]:
 
 
 def _resident() -> int:
-    pages = int(open("/proc/self/statm").read().split()[1])  # noqa: PTH123, SIM115 (one line)
+    pages = int(open("/proc/self/statm").read().split()[1])  # noqa: PTH123, SIM115 - one line
     return pages * resource.getpagesize()
 
 
@@ -95,7 +95,7 @@ def import_milliseconds() -> float:
 
 def _run(code: str) -> float:
     before = _children_milliseconds()
-    subprocess.run([sys.executable, "-c", code], check=True)  # noqa: S603
+    subprocess.run([sys.executable, "-c", code], check=True)
     return _children_milliseconds() - before
 
 
@@ -111,9 +111,7 @@ def imported() -> list[str]:
         "names = {name.partition('.')[0] for name in set(sys.modules) - before};"
         "print(json.dumps(sorted(names - sys.stdlib_module_names)))"
     )
-    found = subprocess.run(  # noqa: S603
-        [sys.executable, "-c", code], check=True, capture_output=True, text=True
-    )
+    found = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     names: list[str] = json.loads(found.stdout)
     return names
 

@@ -16,7 +16,7 @@ from tests.benchmarks.session import inputs_per_second
 def port(request: pytest.FixtureRequest) -> Generator[int, None, None]:
     """Return where a process sends a workload to everyone who connects."""
     command = [sys.executable, "-m", "tests.benchmarks.client", str(request.param)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
         try:
             assert sender.stdout is not None
             yield int(sender.stdout.readline())

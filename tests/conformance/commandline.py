@@ -6,18 +6,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.conformance.forked import Finished, run_forked
+from tests.forked import ROOT, Finished, run_forked
+
+__all__ = ["ROOT", "UNSOUND", "judge", "kit"]
 
 UNSOUND = Path(__file__).parent / "wrong_drivers" / "unsound.py"
-ROOT = Path(__file__).parents[2]
 
 
 def kit(*arguments: str, under: Sequence[str] = (), **variables: str) -> Finished:
     """Run `arkor-conformance` on a wide screen without colours, started by `under` if given."""
     environment = {**os.environ, "COLUMNS": "200", "NO_COLOR": "1", **variables}
     if not under:
-        return run_forked(arguments, ROOT, environment)
-    done = subprocess.run(  # noqa: S603 - the kit itself
+        return run_forked("arkor-conformance", arguments, environment)
+    done = subprocess.run(
         [*under, sys.executable, "-m", "conformance", *arguments],
         capture_output=True,
         cwd=ROOT,

@@ -88,9 +88,7 @@ def dialogue(command: Sequence[str], log: Path) -> Generator[Dialogue, None, Non
     pipe = subprocess.PIPE
     with (
         log.open("wb") as errors,
-        subprocess.Popen(  # noqa: S603 - a driver of these tests
-            command, stdin=pipe, stdout=pipe, stderr=errors, cwd=ROOT
-        ) as process,
+        subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=errors, cwd=ROOT) as process,
     ):
         watchdog = threading.Timer(PATIENCE, process.kill)
         watchdog.start()

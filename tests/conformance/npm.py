@@ -20,7 +20,7 @@ def installed_adapters(folder: Path) -> Path:
     home = folder / "adapters"
     shutil.copytree(ADAPTERS, home, ignore=shutil.ignore_patterns("node_modules"))
     quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-    done = subprocess.run(  # noqa: S603 - installs what package.json names
+    done = subprocess.run(
         [npm, "install", *quietly],
         cwd=home / "node",
         capture_output=True,

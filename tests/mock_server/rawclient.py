@@ -90,7 +90,7 @@ class RawClient:
 
     async def __aenter__(self) -> Self:
         self._socket = socket.socket()
-        self._socket.setblocking(False)  # noqa: FBT003
+        self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         try:
             await self._connect()
         except BaseException:

@@ -50,7 +50,7 @@ def test_the_pytest_example_passes(pytester: pytest.Pytester) -> None:
 def test_the_node_example_drives_the_process_over_http_only(tmp_path: Path) -> None:
     node = shutil.which("node") or ""
     script = written("drive.mjs", tmp_path)
-    ended = subprocess.run(  # noqa: S603 -- our own program
+    ended = subprocess.run(
         [node, str(script), sys.executable],
         capture_output=True,
         text=True,
@@ -66,7 +66,7 @@ def test_the_node_example_drives_the_process_over_http_only(tmp_path: Path) -> N
 
 
 def test_the_python_example_drives_the_process_over_http_only(tmp_path: Path) -> None:
-    ended = subprocess.run(  # noqa: S603 -- our own program
+    ended = subprocess.run(
         [sys.executable, "-W", "error", str(written("drive.py", tmp_path))],
         capture_output=True,
         text=True,
@@ -91,7 +91,7 @@ def command_of_the_guide(words: str) -> str:
 def running(line: str, upstream: str, home: Path) -> Generator[subprocess.Popen[str], None, None]:
     """Run a line of the guide as a shell does, with an upstream on the loopback."""
     line = line.replace("https://api.example.com", upstream).replace(":8080", ":0")
-    with subprocess.Popen(  # noqa: S602 -- a line of the guide
+    with subprocess.Popen(  # noqa: S602 - a line of the guide
         f"exec {line}",
         shell=True,
         cwd=home,

@@ -62,7 +62,7 @@ def test_the_plugin_imports_two_modules_of_its_own_at_most(site: pytest.Pytester
         "    assert not ours & {name.partition('.')[0] for name in sys.modules}\n",
     )
     result.assert_outcomes(passed=1)
-    done = subprocess.run(  # noqa: S603 -- our own program
+    done = subprocess.run(
         [sys.executable, "-P", "-c", _COUNT],
         capture_output=True,
         text=True,
@@ -146,7 +146,7 @@ def command(directory: Path, name: str, first: str = "") -> "subprocess.Complete
     """Run the entry point of a command with a directory first in the path."""
     directory.joinpath("sitecustomize.py").write_text(first)
     plan = f"import sys, arkor_entry; sys.argv = ['x', '--version']; sys.exit(arkor_entry.{name}())"
-    return subprocess.run(  # noqa: S603 -- our own program
+    return subprocess.run(
         [sys.executable, "-P", "-c", plan],
         capture_output=True,
         text=True,

@@ -1,11 +1,11 @@
-"""Every bad input is one clear line and exit code 2, before anything is sent."""
+"""Every bad input is one clear line and exit status 2, before anything is sent."""
 
 from pathlib import Path
 
 import pytest
 
 from arkor_proto.cli.main import main
-from tests.arkor_proto.cli.command import JOB, TOKEN, environment, job_file, run
+from tests.arkor_proto.cli.command import JOB, TOKEN, environment, job_file
 
 ADDRESS = ("--base-url", "http://127.0.0.1:9")
 
@@ -32,14 +32,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     [
         ("name = ", "not TOML: Invalid value (at end of document)"),
         ("nam = 'x'", "nam: no such key; did you mean 'name'?"),
-        ("zzz = 1", "zzz: no such key; name, model, dataset, lora, options would be right"),
-        ("model = 'm'", 'name: missing; name = "…" would be right'),
-        ("name = 1", 'name: a value of type int; name = "…" would be right'),
-        ("name = ''", 'name: empty; name = "…" would be right'),
-        ("name = 'n'\nmodel = 'm'", "dataset: missing; a table [dataset] would be right"),
+        ("zzz = 1", "zzz: no such key; write one of name, model, dataset, lora, options"),
+        ("model = 'm'", 'name: missing; write name = "…"'),
+        ("name = 1", 'name: a value of type int; write name = "…"'),
+        ("name = ''", 'name: empty; write name = "…"'),
+        ("name = 'n'\nmodel = 'm'", "dataset: missing; write a table [dataset]"),
         (
             "name = 'n'\nmodel = 'm'\ndataset = 'd'",
-            "dataset: a value of type str; a table [dataset] would be right",
+            "dataset: a value of type str; write a table [dataset]",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'hugingface'",
@@ -47,7 +47,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'",
-            'dataset.url: missing; url = "…" would be right',
+            'dataset.url: missing; write url = "…"',
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'\nurl = 'u'\ntokn = 't'",
@@ -55,14 +55,14 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'huggingface'\nname = 'd'\nsplit = 1",
-            'dataset.split: a value of type int; split = "…" would be right',
+            'dataset.split: a value of type int; write split = "…"',
         ),
-        (JOB + "max_stops = 3", "trainer: 'max_stops' is no option; did you mean 'max_steps'?"),
-        (JOB + "[lora]\nrr = 3", "lora: 'rr' is no option; did you mean 'r'?"),
+        (JOB + "max_stops = 3", "trainer: 'max_stops' is not an option; did you mean 'max_steps'?"),
+        (JOB + "[lora]\nrr = 3", "lora: 'rr' is not an option; did you mean 'r'?"),
         (JOB + "[lora]\nr = nan", "config: it cannot be written as JSON: "),
         (JOB + "warmup_steps = 2026-05-01", "config: it cannot be written as JSON: "),
         (JOB + "optim = " + "[" * 100_000, "its values are nested too deeply"),
-        ("#" * (2**20 + 1), "larger than 1048576 bytes; a page would be right"),
+        ("#" * (2**20 + 1), "larger than 1 MiB"),
     ],
 )
 def test_a_job_file_says_what_is_wrong_with_it(
@@ -77,7 +77,9 @@ def test_a_job_file_that_is_not_utf8_says_where(
 ) -> None:
     path = tmp_path / "job.toml"
     path.write_bytes(b"name = '\xff'")
-    assert said(capsys, "run", str(path), *ADDRESS) == f"{path}: not UTF-8 at byte 8; TOML is"
+    assert (
+        said(capsys, "run", str(path), *ADDRESS) == f"{path}: not UTF-8 at byte 8; save it as UTF-8"
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,14 +95,14 @@ def test_a_missing_token_says_where_it_may_come_from(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ARKOR_TOKEN")
-    expected = "token: none is given; ARKOR_TOKEN or --token-file would be right"
+    expected = "token: missing; set ARKOR_TOKEN or give --token-file"
     assert said(capsys, "follow", "j", *ADDRESS) == expected
 
 
 def test_a_missing_address_says_where_it_may_come_from(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    expected = "base URL: none is given; --base-url or ARKOR_BASE_URL would be right"
+    expected = "--base-url: missing; give it or set ARKOR_BASE_URL"
     assert said(capsys, "follow", "j") == expected
 
 
@@ -110,12 +112,12 @@ def test_a_token_file_that_holds_no_token_is_refused(
 ) -> None:
     path = tmp_path / "token"
     path.write_bytes(content)
-    expected = f"token file {path}: one word of visible ASCII would be right"
+    expected = f"--token-file {path}: must contain one token of visible ASCII"
     assert said(capsys, "follow", "j", *ADDRESS, "--token-file", str(path)) == expected
 
 
 def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
-    expected = "token file nowhere: No such file or directory"
+    expected = "--token-file nowhere: No such file or directory"
     assert said(capsys, "follow", "j", *ADDRESS, "--token-file", "nowhere") == expected
 
 
@@ -125,16 +127,22 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
         (("follow", "."), "job id: '.' cannot be one segment of a path"),
         (("follow", ""), "job id: '' cannot be one segment of a path"),
         (("follow", "\udcff"), "job id: '\\udcff' cannot be one segment of a path"),
-        (("follow", "j", "--last-event-id", "\x01"), "last_event_id: it holds control characters"),
-        (("follow", "j", "--max-attempts", "-1"), "max_attempts: -1 is no count"),
-        (("follow", "j", "--initial-delay", "nan"), "initial_delay: nan is no duration"),
-        (("cancel", "j", "--max-delay", "-1"), "max_delay: -1.0 is no duration"),
-        (("follow", "j", "--base-url", "ftp://h"), "base_url: "),
+        (
+            ("follow", "j", "--last-event-id", "\x01"),
+            "--last-event-id: it holds control characters",
+        ),
+        (("follow", "j", "--max-attempts", "-1"), "--max-attempts: '-1' is not a whole number"),
+        (
+            ("follow", "j", "--initial-delay", "nan"),
+            "--initial-delay: 'nan' is not a number of seconds",
+        ),
+        (("cancel", "j", "--max-delay", "-1"), "--max-delay: '-1' is not a number of seconds"),
+        (("follow", "j", "--base-url", "ftp://h"), "--base-url: "),
         (
             ("follow", "j", "--base-url", "http://h:99999"),
-            "base_url: its port is not one of 1 to 65535",
+            "--base-url: its port is not one of 1 to 65535",
         ),
-        (("follow", "j", "--org", "\udcff"), "org: "),
+        (("follow", "j", "--org", "\udcff"), "--org: "),
     ],
 )
 def test_a_setting_says_what_is_wrong_with_it(
@@ -147,31 +155,20 @@ def test_a_setting_says_what_is_wrong_with_it(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "the following arguments are required: COMMAND"),
-        (("walk",), "invalid choice: 'walk'"),
-        (("run",), "the following arguments are required: FILE"),
-        (("follow", "j", "--profile", "2026"), "invalid choice: '2026'"),
-        (("follow", "j", "--max-attempts", "many"), "invalid int value: 'many'"),
-        (("follow", "j", "--token", TOKEN), "unrecognized arguments: --token"),
+        ((), "a command is missing, one of run, follow, cancel"),
+        (("walk",), "'walk' is not a command; write one of run, follow, cancel"),
+        (("run",), "FILE: missing; see `arkor-proto run --help`"),
+        (("follow", "j", "--profile", "2026"), "--profile: invalid choice: '2026'"),
+        (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
+        (("follow", "j", "--token", "something"), "--token something: unknown"),
     ],
 )
-def test_a_wrong_command_line_shows_the_right_one(
-    arguments: tuple[str, ...], expected: str
+def test_a_wrong_command_line_is_refused(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], expected: str
 ) -> None:
-    if TOKEN in arguments:
-        arguments = (*arguments[:-1], "something")
-    ran = run(*arguments)
-    assert (ran.code, ran.out) == (2, "")
-    assert ran.err.startswith("usage: arkor-proto")
-    assert expected in ran.err
+    assert said(capsys, *arguments).startswith(expected)
 
 
-def test_help_tells_the_exit_codes_and_where_the_token_comes_from() -> None:
-    ran = run("follow", "--help")
-    assert ran.code == 0
-    assert "130  interrupted" in ran.out
-    assert "ARKOR_TOKEN" in ran.out
-
-
-def test_version_is_told() -> None:
-    assert run("--version").out.startswith("arkor-proto ")
+def test_help_tells_where_the_token_comes_from(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["follow", "--help"]) == 0
+    assert "ARKOR_TOKEN" in capsys.readouterr().out

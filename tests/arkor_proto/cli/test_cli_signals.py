@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM before the command has begun: it ends at once, without a word."""
+"""Ctrl-C and SIGTERM before a command has begun: it ends at once, without a word."""
 
 import os
 import signal
@@ -13,9 +13,8 @@ import pytest
 from tests.arkor_proto.blocking.fixtures_blocking import PATIENCE
 from tests.arkor_proto.cli.command import environment
 
-# An import that never ends, in the place of a dependency that comes early and one that comes late.
+# An import that never ends, in the place of a dependency.
 HANGS = "import os\nos.write(1, b'importing')\nos.read(0, 1)\n"
-SCRIPT = "import sys\nfrom arkor_proto.cli.main import main\nsys.exit(main())\n"
 SIGNALS = pytest.mark.parametrize(
     ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
 )
@@ -26,7 +25,7 @@ def importing(folder: Path, module: str, *command: str) -> Generator[subprocess.
     """Start a process whose import of `module` hangs, and wait until it does."""
     (folder / f"{module}.py").write_text(HANGS)
     path = os.pathsep.join((str(folder), str(Path.cwd()), *sys.path[1:]))
-    with subprocess.Popen(  # noqa: S603 (it is the command under test)
+    with subprocess.Popen(
         [sys.executable, *command],
         env=environment(PYTHONPATH=path),
         stdin=subprocess.PIPE,
@@ -41,22 +40,34 @@ def importing(folder: Path, module: str, *command: str) -> Generator[subprocess.
             process.kill()
 
 
-def script(folder: Path) -> str:
-    """Write what an installer makes of the entry point; return its name."""
-    path = folder / "arkor-proto"
-    path.write_text(SCRIPT)
+def script(folder: Path, name: str, entry: str) -> str:
+    """Write what an installer makes of an entry point; return its name."""
+    module, _, function = entry.partition(":")
+    path = folder / name
+    path.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
     return str(path)
 
 
 @SIGNALS
-@pytest.mark.parametrize("module", ["attrs", "h11"], ids=["early", "late"])
-@pytest.mark.parametrize("installed", [False, True], ids=["module", "script"])
+@pytest.mark.parametrize(
+    ("start", "module"),
+    [
+        (("-m", "arkor_proto"), "attrs"),
+        (("arkor-proto", "arkor_proto.cli.main:main"), "attrs"),
+        (("arkor-proto", "arkor_proto.cli.main:main"), "h11"),
+        (("-m", "mock_server"), "anyio"),
+        (("arkor-mock", "arkor_entry:mock"), "anyio"),
+        (("-m", "conformance"), "click"),
+        (("arkor-conformance", "arkor_entry:conformance"), "click"),
+    ],
+    ids=str,
+)
 def test_a_signal_amid_the_imports_ends_the_command_without_a_word(
-    tmp_path: Path, number: signal.Signals, code: int, module: str, *, installed: bool
+    tmp_path: Path, number: signal.Signals, code: int, start: tuple[str, str], module: str
 ) -> None:
-    start = (script(tmp_path),) if installed else ("-m", "arkor_proto")
+    begin = start if start[0] == "-m" else (script(tmp_path, *start),)
     arguments = ("follow", "j", "--base-url", "http://127.0.0.1:1")
-    with importing(tmp_path, module, "-P", *start, *arguments) as process:
+    with importing(tmp_path, module, "-P", *begin, *arguments) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
     assert (process.returncode, out, err) == (code, b"", b"")

@@ -188,7 +188,7 @@ async def listening(
         tasks.start_soon(listener.serve, serve)
         try:
             yield peer
-        except Exception as error:  # noqa: BLE001 (raised again where no group can wrap it)
+        except Exception as error:  # noqa: BLE001 - raised again where no group can wrap it
             failure = error
         tasks.cancel_scope.cancel()
     if failure is not None:
@@ -205,7 +205,7 @@ async def unreachable() -> AsyncGenerator[str, None]:
         fillers = [socket.socket() for _ in range(4)]
         try:
             for filler in fillers:
-                filler.setblocking(False)  # noqa: FBT003 (the standard library's own)
+                filler.setblocking(False)  # noqa: FBT003 - the standard library's own
                 filler.connect_ex(address)
             yield f"http://127.0.0.1:{address[1]}"
         finally:

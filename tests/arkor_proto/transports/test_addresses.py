@@ -99,7 +99,7 @@ class NoIPv6(socket.socket):
     def __init__(
         self,
         family: int = -1,
-        type: int = -1,  # noqa: A002 (the standard library's own)
+        type: int = -1,  # noqa: A002 - the standard library's own
         proto: int = -1,
         fileno: int | None = None,
     ) -> None:

@@ -16,7 +16,7 @@ from conformance.casefile.selection import select
 from conformance.drive.connection import DriverConnection
 from conformance.strict_data import parse_json
 from tests.conformance.commandline import ROOT, kit
-from tests.conformance.forked import Finished
+from tests.forked import Finished
 
 WILD = (sys.executable, "tests/conformance/wrong_drivers/wild.py")
 ONE = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")
@@ -135,7 +135,7 @@ def test_a_kit_that_is_told_to_end_says_what_it_has_and_leaves_no_driver(
     command = [sys.executable, "-m", "conformance", "run", "--filter", "create.*", "-j", "1"]
     command += ["--profile", "2026-05", "--patience", "60", "--report", str(report), "--"]
     command += [*WILD, "is-stubborn", str(file), str(tmp_path / "ready")]
-    with subprocess.Popen(  # noqa: S603 - the kit itself
+    with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as running:
         try:

@@ -19,8 +19,8 @@ from conformance.drive.protocol import (
 )
 from conformance.words import CAPABILITIES, ERROR_KINDS
 from tests.conformance.commandline import ROOT, kit
-from tests.conformance.forked import Finished
 from tests.conformance.npm import installed_adapters
+from tests.forked import Finished
 
 GUIDE: Final = (ROOT / "spec" / "driver-guide.md").read_text("utf-8")
 EXAMPLES: Final = re.findall(r"^([→←]) (\{.*\})$", GUIDE, re.MULTILINE)

@@ -282,7 +282,7 @@ def test_the_commands_may_come_from_a_file(tmp_path: Path) -> None:
     written = tmp_path / "commands"
     written.write_text('{"id": 1, "do": "hello"}\n{"id": 2, "do": "bye"}\n')
     with written.open("rb") as commands:
-        done = subprocess.run(  # noqa: S603 - a driver of these tests
+        done = subprocess.run(
             PYTHON, stdin=commands, capture_output=True, cwd=ROOT, timeout=60, check=False
         )
     assert (done.returncode, done.stdout.count(b"\n"), done.stderr) == (0, 2, b"")

@@ -4,7 +4,7 @@ Each gets every single step right and some combination wrong, which is what expl
 """
 
 # Quirks patch private names.
-# ruff: noqa: SLF001
+# ruff: noqa: SLF001 - a quirk reaches inside, as a mutant does
 # pyright: reportPrivateUsage=false
 
 import sys

@@ -138,7 +138,7 @@ def test_a_schedule_written_as_a_case_file_is_read_back(number: int, tmp_path: P
 
 
 def test_the_reference_survives(tmp_path: Path) -> None:
-    result = run_explore("--seed", "11", "--budget", "40", "--output", str(tmp_path / "found.toml"))
+    result = run_explore("--seed", "11", "--schedules", "40", "--out", str(tmp_path / "found.toml"))
 
     assert (result.return_value, result.output) == (
         0,
@@ -160,8 +160,8 @@ def test_a_broken_client_that_no_case_was_made_for_is_found(
     found = tmp_path / "found.toml"
     driver = (sys.executable, "-m", "tests.conformance.explore.quirk", quirk)
     result = run_explore(
-        *("--seed", "1", "--budget", "500", "--patience", "2", "--no-shrink"),
-        *("--output", str(found), "--", *driver),
+        *("--seed", "1", "--schedules", "500", "--patience", "2", "--no-shrink"),
+        *("--out", str(found), "--", *driver),
     )
 
     assert result.return_value == 1, result.output
@@ -175,7 +175,7 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
     monkeypatch.chdir(ROOT)
     found = tmp_path / "found.toml"
     driver = (sys.executable, "-m", "conformance.mutants.driver", "resume.starts-over")
-    result = run_explore("--profile", "2026-07", "--output", str(found), "--", *driver)
+    result = run_explore("--profile", "2026-07", "--out", str(found), "--", *driver)
     (case,) = load_files(load_requirements(), [found])
     answers = case.server["stream"]
     (shown,) = re.findall("rerun it alone  arkor-conformance (.+)", result.output)
@@ -188,7 +188,7 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
 
 def test_two_clients_that_are_the_same_show_no_difference() -> None:
     reference = f"{sys.executable} -m conformance.drivers.python.reference"
-    result = CliRunner().invoke(diff, [reference, reference, "--budget", "5"])
+    result = CliRunner().invoke(diff, [reference, reference, "--schedules", "5"])
 
     assert "no difference" in result.output
 
@@ -201,7 +201,7 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
     parted = tmp_path / "parted.toml"
     reference = f"{sys.executable} -m conformance.drivers.python.reference"
     quirk = f"{sys.executable} -m tests.conformance.explore.quirk trims-the-spaces-of-a-cursor"
-    arguments = [reference, quirk, "--budget", "60", "--output", str(parted)]
+    arguments = [reference, quirk, "--schedules", "60", "--out", str(parted)]
     result = CliRunner().invoke(diff, arguments)
 
     left = "left   GET stream after 'a b'  (the oracle allows it)"

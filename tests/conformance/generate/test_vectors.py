@@ -102,7 +102,7 @@ def test_the_harness_of_the_guide_runs_streams_and_cases_without_the_kit(tmp_pat
     )
     harness = installed_adapters(tmp_path) / "node" / "harness.mjs"
     harness.write_text(source, "utf-8")
-    done = subprocess.run(  # noqa: S603 - what the guide shows
+    done = subprocess.run(
         ["node", str(harness), str(VECTORS)],  # noqa: S607 - as the guide says
         capture_output=True,
         text=True,

@@ -16,7 +16,7 @@ def apply(mutant: Mutant) -> None:
         mutant.apply()
     except Exception as error:  # noqa: BLE001 - every reason is reported
         place = traceback.extract_tb(error.__traceback__)[-1].line
-        print(f"{mutant.name}: {type(error).__name__}: {error} (at {place})", flush=True)  # noqa: T201
+        print(f"{mutant.name}: {type(error).__name__}: {error} (at {place})", flush=True)  # noqa: T201 - its parent reads it
         os._exit(1)
     os._exit(0)
 

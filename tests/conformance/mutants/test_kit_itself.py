@@ -144,7 +144,7 @@ def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], numbe
 def hogs(count: int) -> Generator[None, None, None]:
     """Keep the machine busy with processes that only use the processor."""
     burn = (sys.executable, "-c", "while True: pass")
-    burning = [subprocess.Popen(burn) for _ in range(count)]  # noqa: S603 - this interpreter
+    burning = [subprocess.Popen(burn) for _ in range(count)]
     try:
         yield
     finally:

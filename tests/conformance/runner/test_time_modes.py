@@ -17,8 +17,8 @@ from conformance.trace.events import (
 )
 from conformance.verdict.time_modes import TimeMode, Timing
 from tests.conformance.commandline import judge, kit
-from tests.conformance.forked import Finished
 from tests.conformance.sample_case import one
+from tests.forked import Finished
 
 SCALED = Timing(TimeMode.SCALED, 10)
 REAL = Timing(TimeMode.REAL)

@@ -20,8 +20,8 @@ from conformance.verdict.known_failures import (
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 from tests.conformance.commandline import kit
-from tests.conformance.forked import Finished
 from tests.conformance.sample_case import one
+from tests.forked import Finished
 
 TODAY = date(2026, 6, 1)
 CASE: Case = one("[expect]\nconnects = 1")

@@ -21,9 +21,7 @@ class Between:
 
     def __init__(self, way: str, command: Sequence[str]) -> None:
         self.way, _, self.what = way.partition(":")
-        self.child = subprocess.Popen(  # noqa: S603 - the driver of a test
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        self.child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.asked: dict[Value, str] = {}
         self.case = ""
         self.lock = threading.Lock()

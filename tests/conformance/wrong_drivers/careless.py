@@ -2,8 +2,7 @@
 
 import anyio
 
-from arkor_proto import Session
-from arkor_proto._messages import Broken, Finished, Input, Responded
+from arkor_proto import Broken, Finished, Input, Responded, Session
 from conformance.drivers.python import translation as to
 from conformance.drivers.python.reference import open_client
 from conformance.drivers.python.stdio import serve

@@ -20,7 +20,7 @@ class Asking:
         self.backend = Backend(scenario_from_dict(words))
         self.now = 0.0
 
-    def __call__(  # noqa: D102 -- it asks
+    def __call__(  # noqa: D102 - it asks
         self,
         method: str,
         target: str,

@@ -34,7 +34,7 @@ def judge(answers: list[int], events: list[str], status: str) -> None:
 @pytest.mark.parametrize("seed", range(200))
 def test_in_the_brain_one_of_cancel_and_end_wins(seed: int, anyio_backend: str) -> None:
     del anyio_backend
-    rng = random.Random(seed)  # noqa: S311 -- seeded on purpose
+    rng = random.Random(seed)  # noqa: S311 - seeded on purpose
     count = rng.randint(1, 8)
     job = {"id": "j", "submitted": True, "events": count}
     backend = Backend(scenario_from_dict({"job": [job]}))
@@ -61,7 +61,7 @@ async def idle(turns: int) -> None:
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_over_sockets_one_of_cancel_and_end_wins(seed: int) -> None:
-    rng = random.Random(seed)  # noqa: S311 -- seeded on purpose
+    rng = random.Random(seed)  # noqa: S311 - seeded on purpose
     delays = [rng.randint(0, 90) for _ in range(3)]
     pauses = [rng.randint(0, 15) for _ in range(3)]
     job = {"id": "j", "submitted": True, "events": 1, "status": "running"}

@@ -48,14 +48,14 @@ class Proxied:
     async def record(self, kind: str) -> Mapping[str, object]:
         """Wait for the first record of a kind."""
         with anyio.fail_after(30):
-            while not (found := self.records(kind)):  # noqa: ASYNC110 -- a file has no events
+            while not (found := self.records(kind)):  # noqa: ASYNC110 - a file has no events
                 await anyio.sleep(0.01)
         return found[0]
 
     async def logged(self, words: str) -> None:
         """Wait until the log contains a text."""
         with anyio.fail_after(30):
-            while words not in self.log.read_text():  # noqa: ASYNC110
+            while words not in self.log.read_text():  # noqa: ASYNC110 - another process writes it
                 await anyio.sleep(0.01)
 
 
@@ -90,7 +90,7 @@ class Mitmdump:
         given = {"arkor_scenario": str(scenario), "arkor_journal": str(journal), **options}
         log = home / "log"
         with log.open("wb") as out:
-            process = subprocess.Popen(  # noqa: S603, ASYNC220 -- our own command, at once
+            process = subprocess.Popen(  # noqa: ASYNC220 - our own command, at once
                 [*command(home, given), "--mode", f"{mode}@127.0.0.1:0"],
                 stdout=out,
                 stderr=subprocess.STDOUT,

@@ -123,8 +123,8 @@ async def test_a_hang_lasts_until_the_client_leaves(mitmdump: Mitmdump) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 async def test_it_runs_inside_a_process_too() -> None:
-    # The module imports mitmproxy, which may not be installed.
-    from mock_server.mitm.embedded import embedded  # noqa: PLC0415
+    # The module imports mitmproxy, which is not installed everywhere.
+    from mock_server.mitm.embedded import embedded  # noqa: PLC0415 - mitmproxy may not be installed
 
     rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "rst"}
     scenario = scenario_from_dict({"rule": [rule]})
@@ -138,7 +138,7 @@ async def test_it_runs_inside_a_process_too() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 async def test_a_stall_inside_a_process_lasts_until_its_gate_opens() -> None:
-    from mock_server.mitm.embedded import embedded  # noqa: PLC0415
+    from mock_server.mitm.embedded import embedded  # noqa: PLC0415 - mitmproxy may not be installed
 
     rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"gate": "g"}}
     scenario = scenario_from_dict({"rule": [rule]})

@@ -116,8 +116,8 @@ async def test_an_upstream_that_is_away_is_a_502(mitmdump: Mitmdump) -> None:
 
 
 def ended(directory: Path, *arguments: str, **options: str) -> str:
-    """Run a mitmdump that must exit with an error; returns its output."""
-    found = subprocess.run(  # noqa: S603 -- our own command
+    """Run a mitmdump that must end by itself, with an exit code that says so; returns its words."""
+    found = subprocess.run(
         [*command(directory, options), "--mode", "regular@127.0.0.1:0", *arguments],
         capture_output=True,
         text=True,
@@ -159,8 +159,8 @@ def test_a_busy_port_ends_it(tmp_path: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of mitmproxy's own imports
 def test_a_busy_port_is_told_to_whoever_embeds_it() -> None:
-    # The module imports mitmproxy, which may not be installed.
-    from mock_server.mitm.embedded import NotStarted, embedded  # noqa: PLC0415
+    # The module imports mitmproxy, which is not installed everywhere.
+    from mock_server.mitm.embedded import NotStarted, embedded  # noqa: PLC0415 - mitmproxy may not be installed
 
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
@@ -173,7 +173,7 @@ def test_a_busy_port_is_told_to_whoever_embeds_it() -> None:
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_what_it_cannot_carry_is_told_to_whoever_embeds_it() -> None:
-    from mock_server.mitm.embedded import embedded  # noqa: PLC0415
+    from mock_server.mitm.embedded import embedded  # noqa: PLC0415 - mitmproxy may not be installed
 
     scenario = scenario_from_dict({"rule": [{"accept": "rst"}]})
     with (

@@ -120,8 +120,8 @@ async def test_rules_act_within_the_tunnel_of_a_forward_proxy(
 
 def status_over_http2(port: int, context: ssl.SSLContext) -> bytes:
     """Ask for the stream over HTTP/2 and return the status."""
-    import h2.connection  # noqa: PLC0415 -- comes with mitmproxy, which is not everywhere installed
-    import h2.events  # noqa: PLC0415
+    import h2.connection  # noqa: PLC0415 - comes with mitmproxy, which is not everywhere installed
+    import h2.events  # noqa: PLC0415 - mitmproxy may not be installed
 
     context.set_alpn_protocols(["h2"])
     http = h2.connection.H2Connection()

@@ -187,7 +187,7 @@ class RandomRequests:
     rng: random.Random = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self.rng = random.Random(self.seed)  # noqa: S311 -- seeded on purpose
+        self.rng = random.Random(self.seed)  # noqa: S311 - seeded on purpose
 
     def to_mock(self) -> bytes:
         """Make one to four requests to the mock, on one connection."""

@@ -49,7 +49,7 @@ TELLING = {
 def seed() -> str:
     """Return and print the seed, so that pytest shows it when a test fails."""
     found = os.environ.get("ARKOR_RANDOM_SEED", "1")
-    print(f"ARKOR_RANDOM_SEED={found}")  # noqa: T201
+    print(f"ARKOR_RANDOM_SEED={found}")  # noqa: T201 - shown when it fails
     return found
 
 
@@ -138,7 +138,7 @@ class Target:
         self.admin("GET", "/servers/1/rules")
         assert b"HTTP/1.1 " in self.asked(b"GET /v1/me HTTP/1.1\r\nHost: a\r\n\r\n")
         grown = self.peak - self.at_first
-        print(f"{grown} KiB more than {self.at_first} KiB; answers: {self.statuses}")  # noqa: T201
+        print(f"{grown} KiB more than {self.at_first} KiB; answers: {self.statuses}")  # noqa: T201 - shown when it fails
         assert grown < MOST_GROWTH
         process = self.serving.process
         process.terminate()
@@ -156,7 +156,7 @@ def port_of(url: str) -> int:
 
 
 def started(starts: Starter, *arguments: str) -> Target:
-    serving = starts(*arguments, "--token", TOKEN)
+    serving = starts(*arguments, "--admin-token", TOKEN)
     target = Target(serving, serving.ready())
     target.admin("GET", "/health")
     target.heard(b"GET /v1/me HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer t\r\n\r\n")

@@ -30,8 +30,8 @@ JOB = {"id": "j", "events": 6, "submitted": True}
 
 
 def get(url: str) -> bytes:
-    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})  # noqa: S310
-    with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 -- loopback
+    request = urllib.request.Request(url, headers={"Authorization": "Bearer t"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
         found: bytes = answer.read()
     return found
 
@@ -47,13 +47,13 @@ def recording(
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
     command = [sys.executable, "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
-    with subprocess.Popen(  # noqa: S603 -- our own command
+    with subprocess.Popen(
         [*command, "--upstream", upstream, "--out", str(out)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=restrict,  # noqa: PLW1509 -- no threads yet in the child
+        preexec_fn=restrict,  # noqa: PLW1509 - no threads yet in the child
     ) as process:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -81,10 +81,10 @@ def test_what_was_heard_before_a_kill_is_recovered(
         with recording(mock.base_url, out) as (process, url):
             get(url + "/v1/me")
             get(url + "/v1/jobs/j/events/stream")
-            request = urllib.request.Request(  # noqa: S310
+            request = urllib.request.Request(
                 url + "/v1/jobs/live/events/stream", headers={"Authorization": "Bearer t"}
             )
-            with urllib.request.urlopen(request, timeout=10) as stream:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=10) as stream:
                 while stream.readline() != b"id: 2\n":
                     pass
                 process.kill()
@@ -176,7 +176,7 @@ def test_what_is_no_unfinished_recording_is_told(
 ) -> None:
     if content is not None:
         (tmp_path / "out.toml.partial").write_bytes(content)
-    assert main(["recover", str(tmp_path / "out.toml")]) == 1
+    assert main(["recover", str(tmp_path / "out.toml")]) == 2
     message = capsys.readouterr().err
     assert said in message
     assert message.count("\n") == 1
@@ -201,7 +201,7 @@ def test_a_recording_that_goes_on_is_not_recovered(
 ) -> None:
     out = tmp_path / "out.toml"
     with mock_in_thread() as mock, recording(mock.base_url, out):
-        assert main(["recover", str(out)]) == 1
+        assert main(["recover", str(out)]) == 2
         assert "is still being written" in capsys.readouterr().err
         assert main(["record", "--upstream", mock.base_url, "--out", str(out)]) == 2
         assert "another `arkor-mock record` is writing it" in capsys.readouterr().err
@@ -231,7 +231,7 @@ def test_a_disk_that_stays_full_is_told_with_what_is_left(tmp_path: Path) -> Non
         for _ in range(5):
             get(url + "/v1/me")
         status, said = ended(process)
-    assert status == 1
+    assert status == 3
     assert "File too large" in said
     assert "Traceback" not in said
     assert out.read_text() == "seed = 3\n"

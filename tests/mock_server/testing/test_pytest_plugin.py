@@ -39,7 +39,7 @@ class Run:
     def __init__(self, pytester: pytest.Pytester) -> None:
         self.pytester = pytester
 
-    def __call__(self, source: str, *options: str) -> pytest.RunResult:  # noqa: D102 -- it runs
+    def __call__(self, source: str, *options: str) -> pytest.RunResult:  # noqa: D102 - it runs
         self.pytester.makepyfile(CLIENT + source)
         return self.pytester.runpytest_subprocess(*OPTIONS, "-W", "error", *options)
 

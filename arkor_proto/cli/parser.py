@@ -1,0 +1,128 @@
+"""How our commands read their arguments with argparse: errors in one line, output that can fail."""
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn
+
+from attrs import field, frozen
+
+from arkor_proto._text import nearest
+from arkor_proto._version import __version__
+from arkor_proto.cli.shell import CommandError
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
+
+_EPILOG: Final = """\
+example:
+  {} {}
+
+exit status:
+  0    {}
+  1    {}
+  2    the command line, or a file that it names, is wrong; nothing was done
+  3    {}
+  130, 143, 141   it was ended by Ctrl-C, by SIGTERM, or by a closed output (| head)
+"""
+
+
+_REQUIRED: Final = "the following arguments are required: "
+"""How argparse begins a message, which does not begin with the argument as the others do."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are a CommandError."""
+
+    def error(self, message: str) -> NoReturn:
+        """Refuse the arguments; raises CommandError, which begins with the argument."""
+        text = message.removeprefix("argument ")
+        if text.startswith(_REQUIRED):
+            text = f"{text.removeprefix(_REQUIRED)}: missing"
+        raise CommandError(f"{text}; see `{self.prog} --help`")
+
+    def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
+        (sys.stdout if file is None else file).write(message)  # argparse would hide an OSError
+
+
+@frozen
+class Commands:
+    """A command and its subcommands; each of `parsers` takes the arguments of one."""
+
+    name: str
+    parsers: Mapping[str, Parser]
+    _top: Parser = field(alias="top")
+
+    def parse(self, given: Sequence[str]) -> argparse.Namespace:
+        """Read the arguments; raises CommandError, and SystemExit after a help."""
+        first = given[0] if given else ""
+        if not given:
+            known = ", ".join(self.parsers)
+            raise CommandError(f"a command is missing, one of {known}; see `{self.name} --help`")
+        if not first.startswith("-") and first not in self.parsers:
+            raise CommandError(f"{first!r} is not a command; {nearest(first, self.parsers)}")
+        options, unknown = self._top.parse_known_args(given)
+        if unknown:
+            self.parsers[options.command].error(f"{' '.join(unknown)}: unknown")
+        return options
+
+
+def commands(
+    name: str,
+    sentence: str,
+    subcommands: Mapping[str, tuple[str, str]],
+    statuses: tuple[str, str, str],
+    more: str = "",
+) -> Commands:
+    """Return the command `name`; each subcommand has a sentence and the arguments of an example.
+
+    `statuses` tells what 0, 1 and 3 mean here; `more` ends every help. The example of the command
+    itself is that of its first subcommand.
+    """
+    ends = [_EPILOG.format(name, each, *statuses) + more for _, each in subcommands.values()]
+    shape, fixed = argparse.RawDescriptionHelpFormatter, False
+    top = Parser(
+        name, description=sentence, epilog=ends[0], formatter_class=shape, allow_abbrev=fixed
+    )
+    top.add_argument("--version", action="version", version=f"{name} {__version__}")
+    added = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parsers = {
+        each: added.add_parser(
+            each,
+            help=text,
+            description=text,
+            epilog=end,
+            formatter_class=shape,
+            allow_abbrev=fixed,
+        )
+        for (each, (text, _)), end in zip(subcommands.items(), ends, strict=True)
+    }
+    return Commands(name, parsers, top)
+
+
+def whole(text: str) -> int:
+    """Read a whole number in plain digits, for `add_argument(type=…)`."""
+    if not re.fullmatch(r"[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
+    return int(text)
+
+
+def seconds(text: str) -> float:
+    """Read a number of seconds, for `add_argument(type=…)`."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not 0 <= found < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return found
+
+
+def some_seconds(text: str) -> float:
+    """Read a number of seconds that is more than 0."""
+    found = seconds(text)
+    if not found:
+        raise argparse.ArgumentTypeError("it must be more than 0 seconds")
+    return found
