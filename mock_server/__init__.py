@@ -34,22 +34,14 @@ if TYPE_CHECKING:
         scenario_to_dict,
         scenario_to_toml,
     )
-    from mock_server.scenario.model import (
-        BackendPlan,
-        JobPlan,
-        Limits,
-        Rule,
-        Scenario,
-    )
-    from mock_server.scenario.vocabulary import (
-        After,
-        Capability,
-        Ending,
-        Route,
-        ScriptedFrame,
-        Select,
-        Stall,
-    )
+    from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
+    from mock_server.scenario.rule import Rule
+    from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame, Select
+    from mock_server.scenario.words.connection import ConnectionFault
+    from mock_server.scenario.words.end import After, EndFault, Ending, Stall
+    from mock_server.scenario.words.frame import FrameFault
+    from mock_server.scenario.words.head import HeadFault
+    from mock_server.scenario.words.request import RequestFault
     from mock_server.server import MockServer
     from mock_server.strict.shapes import ScenarioError, Span
 
@@ -60,10 +52,14 @@ __all__ = [
     "Claims",
     "ConnectionClosed",
     "ConnectionFailed",
+    "ConnectionFault",
     "ConnectionOpened",
+    "EndFault",
     "Ending",
     "ExchangeEnded",
+    "FrameFault",
     "FrameSent",
+    "HeadFault",
     "Job",
     "JobEnded",
     "JobPlan",
@@ -72,6 +68,7 @@ __all__ = [
     "PortChanged",
     "Record",
     "Request",
+    "RequestFault",
     "RequestReceived",
     "RequestRejected",
     "ResponseStarted",
@@ -128,7 +125,6 @@ _HOMES: Final = {
         "BackendPlan",
         "JobPlan",
         "Limits",
-        "Rule",
         "Scenario",
     ),
     "mock_server.requests": (
@@ -140,15 +136,23 @@ _HOMES: Final = {
         "ScenarioError",
         "Span",
     ),
+    "mock_server.scenario.rule": ("Rule",),
     "mock_server.scenario.vocabulary": (
-        "After",
         "Capability",
-        "Ending",
         "Route",
         "ScriptedFrame",
         "Select",
+    ),
+    "mock_server.scenario.words.connection": ("ConnectionFault",),
+    "mock_server.scenario.words.end": (
+        "After",
+        "EndFault",
+        "Ending",
         "Stall",
     ),
+    "mock_server.scenario.words.frame": ("FrameFault",),
+    "mock_server.scenario.words.head": ("HeadFault",),
+    "mock_server.scenario.words.request": ("RequestFault",),
 }
 
 if not TYPE_CHECKING:  # a checker reads the imports above, and so finds a name that does not exist

@@ -29,7 +29,8 @@ from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.redaction import redacted_target
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Accepting, Ending, TlsFault
+from mock_server.scenario.words.connection import Accepting, TlsFault
+from mock_server.scenario.words.end import Ending
 
 
 @define(eq=False)

@@ -14,16 +14,10 @@ from mock_server.faults.actions import (
     Pause,
     Write,
 )
+from mock_server.faults.head import HeadPlan, head_plan
 from mock_server.faults.plan import ExchangePlan
-from mock_server.faults.response import (
-    BODILESS,
-    BodyKind,
-    Head,
-    HeadPlan,
-    head_plan,
-    phrase_of,
-    replaced,
-)
+from mock_server.faults.request import loss_of
+from mock_server.faults.response import BODILESS, BodyKind, Head, phrase_of, replaced
 from mock_server.journal.records import (
     ExchangeEnded,
     FrameSent,
@@ -42,7 +36,9 @@ from mock_server.net.service import (
 )
 from mock_server.net.wire import AnyWire
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending, Framing, Lost
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Framing
+from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame
 
 _CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
@@ -105,14 +101,14 @@ class ExchangeOnWire:
 
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
-        lost = next((rule for rule in self._plan.rules if rule.lose is not None), None)
+        loss = loss_of(self._plan.rules)
         plan = self._head_plan()
-        if lost is not None and lost.lose is Lost.REQUEST:
-            return await self._end(End(lost.end or Ending.RST))
+        if loss is not None and loss[0] is Lost.REQUEST:
+            return await self._end(loss[1])
         answered = await self._answer(plan)
         try:
-            if lost is not None:
-                return await self._end(End(lost.end or Ending.RST))
+            if loss is not None:
+                return await self._end(loss[1])
             if delay := self._plan.head_delay():
                 await self._pause(delay)
             return await self._respond(self._head_plan(), answered)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from mock_server.scenario.checks import check_rule
-from mock_server.scenario.model import RULE, Rule
+from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import Route
 
 

@@ -57,8 +57,8 @@ def test_a_whole_scenario_is_read() -> None:
     scenario = scenario_from_toml(WHOLE)
     first = scenario.rules[0]
     assert first.on.attempt == Span(2, 4)
-    assert first.delay == 0.02
-    assert first.end is Ending.RST
+    assert first.head.delay == 0.02
+    assert first.end.end is Ending.RST
     assert scenario.jobs[0].interval == 0.0015
 
 
