@@ -32,6 +32,8 @@ class HeadPlan:
     """Fields instead of the origin's of the same names."""
     without: frozenset[str]
     """The names of fields, in lower case, that are taken out."""
+    twice: frozenset[str]
+    """The names of fields, in lower case, that are sent twice."""
     raw: bytes | None
     content_length: tuple[int, ...]
     early: tuple[int, ...]
@@ -62,6 +64,7 @@ def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
         ),
         headers=_headers(faults, _kind(kind, status, route), added),
         without=frozenset(name.lower() for name, values in added.items() if not values),
+        twice=frozenset(name.lower() for fault in faults for name in fault.headers_twice),
         raw=next((raw for fault in faults if (raw := _raw(fault)) is not None), None),
         content_length=next((fault.content_length for fault in faults if fault.content_length), ()),
         early=tuple(code for fault in faults for code in fault.early),

@@ -66,6 +66,7 @@ def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]
     promise = evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)
     if not promise.keep_alive and "close" not in listed(headers, "connection"):
         headers = (*headers, ("Connection", "close"))
+    headers = tuple(pair for pair in headers for _ in range(1 + (pair[0].lower() in plan.twice)))
     return evolve(head, headers=headers).render(), promise
 
 

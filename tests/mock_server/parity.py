@@ -54,6 +54,7 @@ FRAMES_ONLY: Final[Mapping[str, Rules]] = {
     "status": [{"on": on(), "status": 503, "retry_after": 1}],
     "other type": [{"on": on(), "content_type": "text/html"}],
     "other words": [{"on": on(), "status": 200, "reason": "Well", "headers": {"X-Odd": "1"}}],
+    "headers twice": [{"on": on(), "headers_twice": ["Content-Type", "transfer-encoding", "Nix"]}],
     "a body": [{"on": on(), "status": 418, "body": "short and stout"}],
     "a body in hexadecimal": [{"on": on(), "status": 400, "body_hex": "ff00"}],
     "json": [{"on": on(), "status": 404, "json": {"error": "gone"}}],

@@ -1,6 +1,7 @@
 # ruff: noqa: RUF009  -- fault() declares an attribute, as attrs.field() does
 """Faults of an answer's head, and what is answered at all."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -30,12 +31,14 @@ from mock_server.strict.shapes import (
     milliseconds,
     number,
     text,
+    wrong,
 )
 from mock_server.strict.words import table, word
 
 _SHOWN: Final = 60
 _IN_HEAD: Final = ("raw_head", "raw_head_hex", "lose")
 _IN_ANSWER: Final = ("lose",)
+_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _RAW: Final = "a raw head is sent as it stands, so {} has no place beside it"
 
 
@@ -68,6 +71,19 @@ def _header_values() -> Shape[str | tuple[str, ...]]:
     inner = either(header_text(), array(header_text(), 64))
     says = f"{header_text().says}, or an array of such strings"
     return Shape(inner.kinds, says, inner.read, inner.schema)
+
+
+def _header_name() -> Shape[str]:
+    inner = text(200)
+    says = "the name of a header field (RFC 9110, 5.1)"
+
+    def read(value: object, where: str) -> str:
+        found = inner.read(value, where)
+        if not _TOKEN.fullmatch(found):
+            raise wrong(value, where, says)
+        return found
+
+    return Shape(inner.kinds, says, read, inner.schema)
 
 
 def _delay(delay: float, told: Told) -> str:
@@ -179,6 +195,15 @@ class HeadFault:
         default=None,
         example='on = {route = "me"}\nheaders = {Deprecation = "true"}',
         phrase=_headers,
+        not_with=_IN_HEAD,
+    )
+    headers_twice: tuple[str, ...] = fault(
+        array(_header_name(), 64),
+        "the names of header fields that are sent twice as they are, whoever set them; "
+        "of a field that the head does not have there are none",
+        default=(),
+        example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
+        phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
         not_with=_IN_HEAD,
     )
     content_type: str | None = fault(

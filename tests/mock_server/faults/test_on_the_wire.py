@@ -612,6 +612,24 @@ async def test_a_rule_is_about_the_frames_that_it_selects(
     assert (await streamed({"on": on, "drop": True})).unchunked == blocks(*left)
 
 
+@shows("headers_twice")
+async def test_a_header_field_is_sent_twice_whoever_set_it() -> None:
+    rule = {"headers": {"X-Odd": "1"}, "headers_twice": ["x-odd", "Content-Length", "X-Absent"]}
+    answer = await asked(rule)
+    fields = [line.partition(": ")[0] for line in answer.head.split("\r\n")[1:] if line]
+    assert fields.count("X-Odd") == fields.count("Content-Length") == 2
+    assert fields.count("Content-Type") == 1
+    assert "X-Absent" not in fields
+    assert answer.json["user"]
+
+
+@shows("headers_twice")
+async def test_a_body_whose_transfer_coding_is_said_twice_is_in_chunks_all_the_same() -> None:
+    answer = await streamed({"headers_twice": ["Transfer-Encoding"]})
+    assert answer.head.count("Transfer-Encoding: chunked\r\n") == 2
+    assert answer.unchunked == blocks(1, 2, 3, 4)
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 def test_every_word_of_a_rule_is_shown_on_the_wire(anyio_backend: str) -> None:
     del anyio_backend
