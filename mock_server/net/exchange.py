@@ -41,8 +41,9 @@ from mock_server.scenario.words.head import Framing
 from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame
 
-_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
+_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK, Ending.GARBAGE})
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
+_GARBAGE: Final = b"\x00\xffgarbage\xfe\r\n"
 _LAST_WORDS: Final = {
     Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
     Ending.SHORT_CHUNK: b"40\r\n: short",
@@ -351,6 +352,12 @@ class ExchangeOnWire:
             case Ending.HANG:
                 return await self._hang()
             case Ending.HALF_CLOSE:
+                wire.half_close()
+            case Ending.GARBAGE:
+                await wire.send_beneath(_GARBAGE)
+                wire.half_close()
+            case Ending.TLS_ALERT:
+                await wire.alert()
                 wire.half_close()
             case Ending.FIN | Ending.BAD_CHUNK | Ending.SHORT_CHUNK:
                 last = _LAST_WORDS.get(end.how, b"") + end.extra

@@ -18,6 +18,8 @@ from attrs import define, field, frozen
 from mock_server.net.wire import Wire
 
 _RECORD: Final = 16_384
+# As long as a record can be: it also completes one of which only a part has come.
+_DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
 _GARBAGE: Final = b"this is no TLS at all\r\n"
 
 
@@ -173,6 +175,23 @@ class TlsWire:
         async with self._flushing:
             if records := self._tls.records():
                 await self._wire.send(records)
+
+    async def send_beneath(self, data: bytes) -> None:
+        """Send bytes that are no record, after all records that are waiting."""
+        await self.flush()
+        await self._wire.send(data)
+
+    async def alert(self) -> None:
+        """Take in a record that is damaged, so that TLS itself sends the alert: bad_record_mac.
+
+        No library sends an alert because it is asked to, and one of our own making would need its
+        keys.
+        """
+        self._tls.take_in(_DAMAGED)
+        with suppress(ssl.SSLError):
+            while self._tls.read(_RECORD):
+                pass  # what the client sent before
+        await self.flush()
 
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything."""

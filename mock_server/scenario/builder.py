@@ -51,7 +51,7 @@ class RuleScript:
         return self
 
     def end(self, how: str) -> "RuleScript":
-        """End the response: eof, fin, rst, half_close, bad_chunk, short_chunk or hang."""
+        """End the response in one of the ways of the word `end`, such as "rst"."""
         return self.does(end=how)
 
     def status(self, code: int, *, retry_after: float | None = None) -> "RuleScript":

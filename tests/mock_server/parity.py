@@ -83,6 +83,7 @@ RAW: Final[Mapping[str, Rules]] = {
     "half close": [{"on": on(), "after": {"frames": 1}, "end": "half_close"}],
     "bad chunk": [{"on": on(), "after": {"frames": 1}, "end": "bad_chunk"}],
     "short chunk": [{"on": on(), "after": {"frames": 1}, "end": "short_chunk"}],
+    "garbage": [{"on": on(), "after": {"frames": 1}, "end": "garbage"}],
     "lost request": [{"on": on(), "lose": "request"}],
     "lost response": [{"on": on(), "lose": "response", "end": "fin"}],
     "close delimited": [{"on": on(), "framing": "close"}],
@@ -147,7 +148,7 @@ async def transcript(port: int, job: str = "j") -> Answer:
 
 
 def tls_transcript(port: int, context: ssl.SSLContext, job: str = "j") -> tuple[bytes, str]:
-    """Open the stream over TLS: everything that came, and how the kernel says that it ended.
+    """Open the stream over TLS: everything that came, and how the kernel or TLS says that it ended.
 
     It blocks, on a raw socket with TLS in memory on it, so that a FIN without close_notify differs
     from one with it.
@@ -168,6 +169,8 @@ def tls_transcript(port: int, context: ssl.SSLContext, job: str = "j") -> tuple[
                     found += part
             except ssl.SSLWantReadError:
                 pass
+            except ssl.SSLError as error:
+                return found, error.reason
             else:
                 return found, CLOSED
             try:

@@ -45,6 +45,12 @@ class Ending(Phrased):
         Capability.RAW,
     )
     SHORT_CHUNK = "short_chunk", "closes the connection within a chunk", Capability.RAW
+    GARBAGE = (
+        "garbage",
+        "sends bytes that are neither HTTP nor TLS, also beneath TLS, and closes the connection",
+        Capability.RAW,
+    )
+    TLS_ALERT = "tls_alert", "breaks TLS off with a fatal alert", Capability.TLS_RAW
     HANG = "hang", "says nothing more and leaves the connection open", Capability.RAW
 
 

@@ -430,6 +430,7 @@ async def test_coalesced_frames_leave_in_one_chunk() -> None:
         ("half_close", b"\r\n", EOF),
         ("bad_chunk", b"zz\r\nno chunk\r\n", EOF),
         ("short_chunk", b"40\r\n: short", EOF),
+        ("garbage", b"4\r\nid: \r\n\x00\xffgarbage\xfe\r\n", EOF),
     ],
 )
 async def test_an_end_within_a_frame_is_what_the_kernel_says(

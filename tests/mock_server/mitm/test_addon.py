@@ -54,7 +54,8 @@ def test_the_scenarios_use_every_word_that_the_addon_carries() -> None:
 @pytest.mark.parametrize(
     ("word", "choices"),
     [
-        ("end", {*Ending} - {Ending.HANG}),  # has a test of its own: the client has to leave
+        # A hang has a test of its own: the client has to leave. An alert is refused, as all of TLS.
+        ("end", {*Ending} - {Ending.HANG, Ending.TLS_ALERT}),
         ("corrupt", {*Damage}),
         ("line_ending", {*LineEnding}),
         ("slice", {*SliceAt, 7}),
