@@ -5,10 +5,11 @@ with its kind and place, never with what the peer sent. Requests are read in `re
 bodies are rendered by the exchange, because faults need bytes that h11 rightly refuses to write.
 """
 
+import ssl
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from traceback import walk_tb
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 import anyio
 from attrs import define, field
@@ -31,6 +32,8 @@ from mock_server.redaction import redacted_target
 from mock_server.requests import Request
 from mock_server.scenario.words.connection import Accepting, TlsFault
 from mock_server.scenario.words.end import Ending
+
+_REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 
 
 @define(eq=False)
@@ -158,10 +161,18 @@ class ServerConnection:
             self._closed_by = ("server", fault.value)
             await send_garbage(self._wire)
             return False
-        context = settings.bad if fault is TlsFault.BAD_CERTIFICATE else settings.good
-        tls = ServerTls(context, notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
-        with anyio.fail_after(self._service.limits.request_time):
-            self._wire = await shake_hands(self._wire, tls)
+        tls = ServerTls(settings.context(fault), notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
+        try:
+            with anyio.fail_after(self._service.limits.request_time):
+                self._wire = await shake_hands(self._wire, tls)
+        except ssl.SSLError:
+            if fault not in _REFUSING:
+                raise
+            # The client may have sent its request: closed with that unread, it would get a reset
+            # instead of the alert.
+            self._closed_by = ("server", fault.value)
+            await self._wire.finish()
+            return False
         return True
 
     async def _mistreat(self, accept: Accepting) -> bool:

@@ -6,7 +6,7 @@ say close_notify.
 """
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,6 +16,7 @@ import anyio
 from attrs import define, field, frozen
 
 from mock_server.net.wire import Wire
+from mock_server.scenario.words.connection import TlsFault
 
 _RECORD: Final = 16_384
 # As long as a record can be: it also completes one of which only a part has come.
@@ -29,34 +30,37 @@ class TlsUnavailable(RuntimeError):
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: one that its authority vouches for, one that nobody does."""
+    """The contexts of a server: a sound one, and one for each fault that needs its own."""
 
     good: ssl.SSLContext
-    bad: ssl.SSLContext
+    faulty: Mapping[TlsFault, ssl.SSLContext]
     ca_path: Path
     """The authority's certificate as PEM, for clients to trust."""
+    client_path: Path
+    """A key and a certificate as PEM, for clients that have to show one."""
 
-    def client_context(self) -> ssl.SSLContext:
+    def context(self, fault: TlsFault | None) -> ssl.SSLContext:
+        """Return the context of a connection that meets this fault."""
+        return self.good if fault is None else self.faulty.get(fault, self.good)
+
+    def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
         """Return a context that trusts the authority, for a client in this process."""
-        return ssl.create_default_context(cafile=str(self.ca_path))
+        context = ssl.create_default_context(cafile=str(self.ca_path))
+        if with_certificate:
+            context.load_cert_chain(self.client_path)
+        return context
 
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
     """Make an authority for the length of a `with`; raises TlsUnavailable."""
     try:
-        import trustme  # noqa: PLC0415 -- only TLS needs it
+        from mock_server.net import certificates  # noqa: PLC0415 -- only TLS needs trustme
     except ImportError:
         raise TlsUnavailable("TLS: needs the package trustme; pip install trustme") from None
     hosts = names or ("127.0.0.1", "localhost", "::1")
     with TemporaryDirectory(prefix="arkor-mock-") as directory:
-        path = Path(directory) / "ca.pem"
-        authority, stranger = trustme.CA(), trustme.CA()
-        authority.cert_pem.write_to_path(str(path))
-        contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2)]
-        for context, issuer in zip(contexts, (authority, stranger), strict=True):
-            issuer.issue_cert(*hosts).configure_cert(context)
-        yield TlsSettings(contexts[0], contexts[1], path)
+        yield certificates.make(hosts, Path(directory))
 
 
 class Tls(Protocol):

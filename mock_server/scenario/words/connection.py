@@ -24,6 +24,18 @@ class TlsFault(Phrased):
     GARBAGE = "garbage", "answers the TLS handshake with bytes that are no TLS"
     NO_CLOSE_NOTIFY = "no_close_notify", "ends TLS without close_notify"
     BAD_CERTIFICATE = "bad_certificate", "shows a certificate that nobody vouches for"
+    NO_AUTHORITY_KEY_ID = (
+        "no_authority_key_id",
+        "shows a certificate without an Authority Key Identifier, which strict clients refuse",
+    )
+    CLIENT_CERTIFICATE = (
+        "client_certificate",
+        "demands a client certificate that its own authority vouches for",
+    )
+    NO_SHARED_CIPHER = (
+        "no_shared_cipher",
+        "speaks TLS 1.2 only, and has no cipher in common with any client",
+    )
 
 
 @frozen(kw_only=True)
@@ -40,7 +52,8 @@ class ConnectionFault:
     )
     tls: TlsFault | None = fault(
         choice(TlsFault),
-        "what goes wrong under TLS",
+        "what goes wrong under TLS; a client certificate that will do is in `client.pem`, beside "
+        "the authority's",
         default=None,
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',

@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from mock_server import ExchangeEnded, MockServer, ScenarioError, scenario_from_dict
+from mock_server import (
+    ConnectionClosed,
+    ExchangeEnded,
+    MockServer,
+    ScenarioError,
+    scenario_from_dict,
+)
 from mock_server.net.tls import TlsSettings, throw_away_tls
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
@@ -81,6 +87,55 @@ async def test_an_end_without_close_notify_is_a_bare_fin(tls: TlsSettings) -> No
 )
 async def test_a_handshake_can_fail(tls: TlsSettings, fault: str, reason: str) -> None:
     assert await served(tls, [{"on": {"connection": 1}, "tls": fault}]) == (b"", reason)
+
+
+async def test_a_strict_client_refuses_a_certificate_without_an_authority_key_id(
+    tls: TlsSettings,
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "no_authority_key_id"}], "job": [JOB]})
+    strict, lenient = tls.client_context(), tls.client_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+    lenient.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    async with MockServer(scenario, tls=tls) as mock:
+        refused = await anyio.to_thread.run_sync(tls_transcript, mock.port, strict)
+        found, how = await anyio.to_thread.run_sync(tls_transcript, mock.port, lenient)
+    assert refused == (b"", "CERTIFICATE_VERIFY_FAILED")
+    assert (found.count(b"id: "), how) == (6, CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
+    [
+        (ssl.TLSVersion.TLSv1_2, "SSLV3_ALERT_HANDSHAKE_FAILURE"),
+        (ssl.TLSVersion.TLSv1_3, "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
+    ],
+)
+async def test_a_client_certificate_can_be_demanded(
+    tls: TlsSettings, version: ssl.TLSVersion, reason: str
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "client_certificate"}], "job": [JOB]})
+    without, with_one = tls.client_context(), tls.client_context(with_certificate=True)
+    without.maximum_version = version
+    async with MockServer(scenario, tls=tls) as mock:
+        refused = await anyio.to_thread.run_sync(tls_transcript, mock.port, without)
+        closed = await mock.wait_until(lambda record: isinstance(record, ConnectionClosed))
+        found, how = await anyio.to_thread.run_sync(tls_transcript, mock.port, with_one)
+    assert refused == (b"", reason)
+    assert isinstance(closed, ConnectionClosed)
+    assert (closed.by, closed.how) == ("server", "client_certificate")
+    assert (found.count(b"id: "), how) == (6, CLOSED)
+
+
+@pytest.mark.parametrize("ciphers", ["DEFAULT", "ALL:@SECLEVEL=0"])
+async def test_client_and_server_can_have_no_cipher_in_common(
+    tls: TlsSettings, ciphers: str
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "no_shared_cipher"}]})
+    context = tls.client_context()
+    context.set_ciphers(ciphers)
+    async with MockServer(scenario, tls=tls) as mock:
+        seen = await anyio.to_thread.run_sync(tls_transcript, mock.port, context)
+    assert seen == (b"", "SSLV3_ALERT_HANDSHAKE_FAILURE")
 
 
 async def test_a_handshake_can_hang(tls: TlsSettings) -> None:
