@@ -11,7 +11,7 @@ from mock_server.faults.actions import (
     Pause,
 )
 from mock_server.scenario.rule import Rule
-from mock_server.scenario.words.end import After, Outage, Stall
+from mock_server.scenario.words.end import After, IdleEnd, Outage, Stall
 from mock_server.sse import Frame
 
 
@@ -73,6 +73,11 @@ def extra_of(rules: Iterable[Rule]) -> bytes:
     """Return the bytes that rules send after the end."""
     given = (rule.end.extra_hex or (rule.end.extra or "").encode() for rule in rules)
     return next((extra for extra in given if extra), b"")
+
+
+def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
+    """Return how a connection that is kept ends, and after how many idle seconds."""
+    return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
 
 
 def outage_of(rules: Iterable[Rule]) -> tuple[Outage, float] | None:

@@ -8,6 +8,7 @@ bodies are rendered by the exchange, because faults need bytes that h11 rightly 
 import ssl
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from traceback import walk_tb
 from typing import Final, TypeGuard
 
@@ -15,6 +16,7 @@ import anyio
 from attrs import define, field
 
 from mock_server.backend import refuse
+from mock_server.faults.end import idle_end_of
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
@@ -31,7 +33,7 @@ from mock_server.net.wire import AnyWire, Wire
 from mock_server.redaction import redacted_target
 from mock_server.requests import Request
 from mock_server.scenario.words.connection import Accepting, TlsFault
-from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.end import Ending, IdleEnd
 
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 
@@ -201,6 +203,23 @@ class ServerConnection:
             if not ended.reusable:
                 await self._part(ended)
                 return
+            idle = idle_end_of(arrived.plan.rules)
+            if idle is not None and await self._reader.stays_silent(idle[1]):
+                await self._end_idle(idle[0])
+                return
+
+    async def _end_idle(self, how: IdleEnd) -> None:
+        self._closed_by = ("server", how.value)
+        match how:
+            case IdleEnd.FIN:
+                self._wire.fin()
+            case IdleEnd.RST:
+                await self._wire.drain()
+                self._wire.reset()
+            case IdleEnd.TIMEOUT:
+                status = HTTPStatus.REQUEST_TIMEOUT
+                await self._wire.send(rejection(status, "no request came in time"))
+                await self._wire.finish()
 
     async def _next(self) -> Arrived | Refused:
         try:

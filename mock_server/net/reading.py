@@ -93,6 +93,15 @@ class RequestReader:
             return await self._whole_request()
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
+    async def stays_silent(self, seconds: float) -> bool:
+        """Wait for the beginning of another request; tell whether none came. Raises ClientLeft."""
+        if self._http.trailing_data[0]:
+            return False
+        with anyio.move_on_after(seconds):
+            await self._more(_BLOCK)
+            return False
+        return True
+
     def forget(self) -> None:
         """Give back what was received: there will be no other request."""
         self._http = self._fresh()

@@ -37,7 +37,7 @@ class Capability(StrEnum):
     BACKEND = "backend"
     """It is the backend itself, so it decides where a stream resumes."""
     LISTENER = "listener"
-    """It owns the listening port."""
+    """It owns the listening port, and connections between two requests."""
     RAW = "raw"
     """It owns the bytes and the end of a connection."""
     FRAME = "frame"

@@ -61,6 +61,14 @@ class Outage(Phrased):
     BLACKHOLE = "blackhole", "afterwards the port swallows connections"
 
 
+class IdleEnd(Phrased):
+    """How a connection ends that was kept for another request."""
+
+    FIN = "fin", "closes the connection that was kept (FIN)"
+    RST = "rst", "resets the connection that was kept (RST)"
+    TIMEOUT = "408", "sends a 408 that was not asked for on the connection that was kept"
+
+
 @frozen(kw_only=True)
 class After:
     """The point of a stream at which a rule stalls, breaks off or takes the port down."""
@@ -112,6 +120,12 @@ def _end(how: Ending, told: Told) -> str:
     return f"{told.point}{how.phrase}"
 
 
+def _idle_end(how: IdleEnd, told: Told) -> str:
+    idle = told.seconds("idle_ms")
+    when = f"after {time_of(idle)} without a request" if idle else "right after the answer"
+    return f"{when} {how.phrase}"
+
+
 _OUTAGE_TIME: Final = 0.3
 
 
@@ -146,6 +160,7 @@ class EndFault:
         example='on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "short_chunk"',
         phrase=_end,
         at_point=True,
+        leaves_no_place="`end` says how the connection ends, so {} has no place beside it",
     )
     extra: str | None = fault(
         text(1 << 20),
@@ -181,5 +196,23 @@ class EndFault:
         default=_OUTAGE_TIME,
         name="listener_ms",
         example='on = {attempt = 1}\nlistener = "blackhole"\nlistener_ms = 500',
+        alone=False,
+    )
+    idle_end: IdleEnd | None = fault(
+        choice(IdleEnd),
+        "after a whole answer the connection, kept for another request, ends like this; a request "
+        "that comes before that is answered",
+        default=None,
+        needs=Capability.LISTENER,
+        example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
+        phrase=_idle_end,
+        not_with=("end", "lose"),
+    )
+    idle: float = fault(
+        milliseconds(),
+        "how long it is idle before",
+        default=0.0,
+        name="idle_ms",
+        example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
         alone=False,
     )

@@ -613,6 +613,43 @@ async def test_a_rule_is_about_the_frames_that_it_selects(
     assert (await streamed({"on": on, "drop": True})).unchunked == blocks(*left)
 
 
+@shows("idle_end")
+@pytest.mark.parametrize("how", ["fin", "rst", "408"])
+async def test_a_connection_that_was_kept_ends_while_it_is_idle(how: str) -> None:
+    scenario = scenario_from_dict({"rule": [{"on": {"attempt": 2}, "idle_end": how}]})
+    async with MockServer(scenario) as mock:
+        async with RawClient(mock.port) as client:
+            assert [(await client.ask("GET", "/v1/me")).status for _ in range(2)] == [200, 200]
+            found, ending = await client.read_to_end()
+        closed = await mock.wait_until(lambda record: isinstance(record, ConnectionClosed))
+    assert ending == ("ECONNRESET" if how == "rst" else EOF)
+    assert found.startswith(b"HTTP/1.1 408 Request Timeout\r\n") == (how == "408")
+    assert (b"\r\nConnection: close\r\n" in found) == (how == "408")
+    assert isinstance(closed, ConnectionClosed)
+    assert (closed.by, closed.how) == ("server", how)
+
+
+@shows("idle_end", "idle_ms")
+async def test_a_request_that_comes_in_time_is_answered_and_the_connection_kept() -> None:
+    rule = {"on": {"attempt": 1}, "idle_end": "rst", "idle_ms": 60_000}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as mock,
+        RawClient(mock.port) as client,
+    ):
+        assert [(await client.ask("GET", "/v1/me")).status for _ in range(3)] == [200] * 3
+
+
+@shows("idle_end")
+async def test_a_request_that_is_there_already_is_answered_before_the_connection_ends() -> None:
+    rule = {"on": {"attempt": 1}, "idle_end": "fin"}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as mock,
+        RawClient(mock.port) as client,
+    ):
+        await client.send(request_bytes("GET", "/v1/me") * 2)
+        assert [(await client.answer()).status for _ in range(2)] == [200] * 2
+
+
 @shows("headers_twice")
 async def test_a_header_field_is_sent_twice_whoever_set_it() -> None:
     rule = {"headers": {"X-Odd": "1"}, "headers_twice": ["x-odd", "Content-Length", "X-Absent"]}

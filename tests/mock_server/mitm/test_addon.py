@@ -48,7 +48,7 @@ def test_the_scenarios_use_every_word_that_the_addon_carries() -> None:
         name for name, word in WORDS.items() if not word.needs or word.needs in ADDON_CAPABILITIES
     }
     used = {word for rules in ALL.values() for rule in rules for word in rule}
-    assert carried - used == {"name", "slow_read", "listener_ms"}
+    assert carried - used == {"name", "slow_read", "listener_ms", "idle_ms"}
 
 
 @pytest.mark.parametrize(
