@@ -3,21 +3,23 @@
 Of the origin (the backend or a real one behind a proxy) it says only whether it has to be asked.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
-from attrs import frozen
+from attrs import evolve, frozen
 
-from mock_server.faults.response import BODILESS, phrase_of, replaced
+from mock_server.faults.response import BODILESS, BodyKind, Head, listed, phrase_of, replaced
 from mock_server.requests import wire_text
 from mock_server.scenario.frames import render
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Route
-from mock_server.scenario.words.head import Framing, HeadFault, Resume, Shift
+from mock_server.scenario.words.head import Framing, Gzip, HeadFault, Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.json import compact
 
+_ZERO: Final = re.compile(r"q\s*=\s*0(\.0*)?")
 _REFUSALS: Final = 300
 _STREAMING: Final = frozenset({Route.STREAM})
 
@@ -38,6 +40,7 @@ class HeadPlan:
     content_length: tuple[int, ...]
     early: tuple[int, ...]
     framing: Framing | None
+    gzip: Gzip | None
     body: bytes | None
     frames: tuple[Frame, ...] | None
     resume: Resume | Shift | None
@@ -69,6 +72,7 @@ def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
         content_length=next((fault.content_length for fault in faults if fault.content_length), ()),
         early=tuple(code for fault in faults for code in fault.early),
         framing=next((fault.framing for fault in faults if fault.framing), None),
+        gzip=next((fault.gzip for fault in faults if fault.gzip), None),
         body=body,
         frames=None if frames is None else tuple(render(each) for each in frames),
         resume=next((fault.resume for fault in faults if fault.resume is not None), None),
@@ -129,3 +133,27 @@ def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
             if name.lower() not in {key.lower() for key in merged}:
                 merged[name] = (values,) if isinstance(values, str) else values
     return merged
+
+
+def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
+    """Return the head of the answer with its body compressed; None if it stays as it is.
+
+    `request` are the header fields of the request, their names in lower case.
+    """
+    wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
+    if not wanted or plan.raw is not None or head.status in BODILESS:
+        return None
+    if BodyKind.of(head.headers).coding is not None:
+        return None
+    over = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return evolve(head, headers=(*head.headers, *over))
+
+
+def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether the fields of a request ask for gzip (RFC 9110, 12.5.3); without any, no."""
+    weights: dict[str, bool] = {}
+    for member in listed(request, "accept-encoding"):
+        coding, _, weight = member.partition(";")
+        weights[coding.strip()] = _ZERO.fullmatch(weight.strip()) is None
+    asked = [weights[each] for each in ("gzip", "x-gzip") if each in weights]
+    return any(asked) if asked else weights.get("*", False)

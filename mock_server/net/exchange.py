@@ -14,7 +14,7 @@ from mock_server.faults.actions import (
     Pause,
     Write,
 )
-from mock_server.faults.head import HeadPlan, head_plan
+from mock_server.faults.head import HeadPlan, compressed, head_plan
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import loss_of
 from mock_server.faults.response import BODILESS, BodyKind, Head, phrase_of, replaced
@@ -25,6 +25,7 @@ from mock_server.journal.records import (
     UpstreamFailed,
 )
 from mock_server.net.failure import Failure
+from mock_server.net.gzipping import Gzipping
 from mock_server.net.promise import Promise, Terms, announced
 from mock_server.net.service import (
     BATCH,
@@ -82,6 +83,8 @@ class ExchangeOnWire:
     _keep_alive: bool
     _chunks_allowed: bool
     _promise: Promise = field(init=False)
+    _gzip: Gzipping | None = field(default=None, init=False)
+    """What compresses the body, if a rule says so."""
     written: int = field(default=0, init=False)
     """How many bytes of the body were sent, chunks aside."""
     _sent: int = field(default=0, init=False)
@@ -179,6 +182,8 @@ class ExchangeOnWire:
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
+        if (coded := compressed(head, plan, self._request.headers)) is not None:
+            head, self._gzip = coded, Gzipping()
         rendered, self._promise = announced(head, plan, self._terms(plan, body))
         nothing = self._promise.bodiless or head.status in BODILESS
         if isinstance(body, bytes) and self._is_plain(plan):
@@ -212,6 +217,7 @@ class ExchangeOnWire:
             and not self._early_heads
             and plan.raw is None
             and self._promise.framing is None
+            and self._gzip is None
         )
 
     async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
@@ -328,12 +334,15 @@ class ExchangeOnWire:
         """Send pieces of the body as the head said that they would come."""
         if self._promise.bodiless:
             return
-        if self._promise.framing is Framing.CHUNKED:
-            data = b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
-        else:
-            data = b"".join(pieces)
-        await self._wire.send(data)
+        if self._gzip is not None:
+            pieces = [self._gzip.feed(each) for each in pieces if each]
+        await self._wire.send(self._framed(pieces))
         self.written += sum(map(len, pieces))
+
+    def _framed(self, pieces: Sequence[bytes]) -> bytes:
+        if self._promise.framing is Framing.CHUNKED:
+            return b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
+        return b"".join(pieces)
 
     def _begin_outage(self) -> None:
         """Take the port away before the last words, so that no client is back too early."""
@@ -369,6 +378,8 @@ class ExchangeOnWire:
     async def _polite_end(self, extra: bytes) -> Ended:
         chunked = self._promise.framing is Framing.CHUNKED
         last = b"0\r\n\r\n" if chunked else b""
+        if self._gzip is not None and not self._promise.bodiless:
+            last = self._framed([self._gzip.end()]) + last
         if last or extra:
             await self._wire.send(last + extra)
         reusable = self._promise.kept(self.written) and not extra

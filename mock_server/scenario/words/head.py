@@ -49,6 +49,13 @@ class Framing(Phrased):
     CLOSE = "close", "tells the end of the body by closing the connection alone"
 
 
+class Gzip(Phrased):
+    """When the body of an answer is compressed with gzip."""
+
+    ACCEPTED = "accepted", "compresses the body with gzip if Accept-Encoding allows it"
+    ALWAYS = "always", "compresses the body with gzip, whatever Accept-Encoding says"
+
+
 class Resume(Phrased):
     """What the backend does with `Last-Event-ID`, other than overlapping or skipping."""
 
@@ -255,6 +262,17 @@ class HeadFault:
         example='on = {route = "stream"}\nframing = "close"',
         phrase=phrased,
         not_with=_IN_ANSWER,
+    )
+    gzip: Gzip | None = fault(
+        choice(Gzip),
+        "the body is compressed with gzip, each frame flushed, and Content-Encoding says so; one "
+        "that is compressed already stays as it is, and `after` and `rate` count the bytes before",
+        default=None,
+        needs=Capability.RAW,
+        example='on = {route = "stream"}\ngzip = "accepted"',
+        phrase=phrased,
+        not_with=_IN_HEAD,
+        rewrites=True,
     )
     body: str | None = fault(
         text(1 << 24),

@@ -4,7 +4,9 @@ A word without such a test fails the last test of this module.
 """
 
 import errno
+import gzip
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TypeVar
@@ -648,6 +650,71 @@ async def test_a_request_that_is_there_already_is_answered_before_the_connection
     ):
         await client.send(request_bytes("GET", "/v1/me") * 2)
         assert [(await client.answer()).status for _ in range(2)] == [200] * 2
+
+
+async def gzipped(rule: Mapping[str, object], headers: Mapping[str, str]) -> Answer:
+    """Open the stream once with these header fields."""
+    async with streaming(rule) as mock, RawClient(mock.port) as client:
+        given = {"Connection": "close", **headers}
+        return await client.ask_to_end("GET", "/v1/jobs/j/events/stream", given)
+
+
+@shows("gzip")
+async def test_every_frame_of_a_compressed_stream_can_be_read_when_it_has_come() -> None:
+    answer = await gzipped({"gzip": "always"}, {"Accept-Encoding": "identity"})
+    reader = zlib.decompressobj(wbits=31)
+    assert (answer.header("Content-Encoding"), answer.header("Vary")) == ("gzip", "Accept-Encoding")
+    read = [reader.decompress(piece) for piece in chunks(answer)]
+    assert read == [block(1), block(2), block(3), block(4), b""]
+    assert reader.eof
+
+
+@shows("gzip")
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (None, None),
+        ("identity, br", None),
+        ("gzip;q=0, *", None),
+        ("gzip ; q=0.000", None),
+        ("br, gzip;q=0.1", "gzip"),
+        ("X-GZIP", "gzip"),
+        ("*", "gzip"),
+        ("*;q=0", None),
+    ],
+)
+async def test_a_stream_is_compressed_if_the_client_asks_for_it(
+    asked: str | None, answered: str | None
+) -> None:
+    headers = {} if asked is None else {"Accept-Encoding": asked}
+    answer = await gzipped({"gzip": "accepted"}, headers)
+    assert answer.header("Content-Encoding") == answered
+    assert (answer.unchunked == blocks(1, 2, 3, 4)) == (answered is None)
+
+
+@shows("gzip")
+async def test_a_compressed_stream_that_is_cut_lacks_its_end() -> None:
+    answer = await gzipped({"gzip": "always", "after": {"frames": 2}, "end": "fin"}, {})
+    reader = zlib.decompressobj(wbits=31)
+    assert reader.decompress(b"".join(chunks(answer))) == blocks(1, 2)
+    assert not reader.eof
+
+
+@shows("gzip")
+async def test_a_whole_body_is_compressed_too_unless_it_is_compressed_already() -> None:
+    answer = await asked({"gzip": "always"})
+    assert b'"user"' in gzip.decompress(answer.unchunked)
+    coded = {"Content-Encoding": "gzip"}
+    again = await asked({"gzip": "always", "headers": coded, "body_hex": gzip.compress(b"x").hex()})
+    assert gzip.decompress(again.unchunked) == b"x"
+
+
+@shows("gzip")
+async def test_the_head_of_a_compressed_answer_comes_without_a_body_where_there_is_none() -> None:
+    scenario = scenario_from_dict({"rule": [{"gzip": "always"}]})
+    async with MockServer(scenario) as mock, RawClient(mock.port) as client:
+        answer = await client.ask_to_end("HEAD", "/v1/me", {"Connection": "close"})
+    assert (answer.header("Content-Encoding"), answer.body) == ("gzip", b"")
 
 
 @shows("headers_twice")

@@ -10,7 +10,7 @@ from mock_server.mitm.settings import ADDON_CAPABILITIES
 from mock_server.scenario.rule import WORDS
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.frame import Damage, LineEnding, SliceAt
-from mock_server.scenario.words.head import Framing
+from mock_server.scenario.words.head import Framing, Gzip
 from mock_server.scenario.words.request import Lost
 from tests.mock_server.mitm.mitmdump import (
     SEED,
@@ -61,6 +61,7 @@ def test_the_scenarios_use_every_word_that_the_addon_carries() -> None:
         ("slice", {*SliceAt, 7}),
         ("lose", {*Lost}),
         ("framing", {*Framing}),
+        ("gzip", {*Gzip}),
     ],
 )
 def test_the_scenarios_make_every_choice(word: str, choices: set[object]) -> None:
