@@ -53,6 +53,10 @@ class HeadPlan:
 
 def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
     """Merge what the rules say; the first that names a thing wins."""
+    return _merged(rules, route) if rules else _NOTHING
+
+
+def _merged(rules: Sequence[Rule], route: Route) -> HeadPlan:
     faults = [rule.head for rule in rules]
     status = next((fault.status for fault in faults if fault.status is not None), None)
     if status is None and any(fault.redirect is not None for fault in faults):
@@ -133,6 +137,9 @@ def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
             if name.lower() not in {key.lower() for key in merged}:
                 merged[name] = (values,) if isinstance(values, str) else values
     return merged
+
+
+_NOTHING: Final = _merged((), Route.OTHER)
 
 
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:

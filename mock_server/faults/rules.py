@@ -126,9 +126,7 @@ class Rules:
     def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
         for live in self._rules:
             rule = live.rule
-            if rule.is_about_connections or live.exhausted:
-                continue
-            if not _selects(rule.on, about):
+            if live.exhausted or not _selects(rule.on, about) or rule.is_about_connections:
                 continue
             where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
             rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 -- seeded on purpose

@@ -2,9 +2,9 @@
 # mitmproxy says only partly what types it has.
 """The mitmproxy addon: the same scenario inside mitmproxy 12.2 (`mitmdump -s`, or embedded).
 
-It knows mitmproxy's hooks. It refuses to know what a fault does: an exchange that a rule is about
-is taken over whole (`mitm_takeover.py`), and its connection ends with it. Of every other exchange
-mitmproxy passes the bytes on, an event stream at once and observed.
+An exchange that a rule is about is taken over whole (`takeover.py`), and its connection ends with
+it. The bytes of every other exchange are passed on by mitmproxy; those of an event stream at once,
+and they are observed.
 
     mitmdump -s $(arkor-mock addon-path) --set arkor_scenario=file.toml --mode reverse:http://…
 

@@ -1,6 +1,6 @@
 """The addon's two options: which scenario it carries, and where its journal goes.
 
-It knows what the mitmproxy carrier can carry. It refuses to know mitmproxy.
+What the mitmproxy carrier can carry is checked here, without importing mitmproxy.
 """
 
 import json

@@ -1,8 +1,7 @@
 """One TCP connection as the server holds it, with every way to end it.
 
-It knows non-blocking sockets on asyncio and trio alike. It refuses to know HTTP. Its own sockets,
-instead of anyio's streams, because the endings have to be exact: anyio's close sends FIN on one
-event loop and RST on the other when input is unread.
+It works on asyncio and trio alike. It uses sockets instead of anyio's streams because the endings
+have to be exact: with unread input, anyio's close sends FIN on one event loop and RST on the other.
 """
 
 import fcntl

@@ -1,7 +1,7 @@
-"""What was heard of a real backend, as a scenario that says it again.
+"""What was recorded of a real backend, as a scenario that replays it.
 
-It knows how to write an answer down so that the same request gets the same bytes at the same pace,
-and any other request sane ones. It refuses to know how it was heard, and to write down a secret.
+An answer is written down so that the same request gets the same bytes at the same pace, and any
+other request a sane answer. No secret is written down.
 
 Every answer becomes a rule for its attempt; that of a stream also for its `Last-Event-ID`. What no
 rule is about is answered by the mock's own backend, which has the events of every job heard: a

@@ -1,7 +1,7 @@
 """Rules written in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-It knows how a chain of calls becomes a rule that is in force after every call. It refuses to know
-the words themselves: they are those of a scenario, read by the same code, with the same messages.
+The rule is in force after every call of the chain. The words are those of a scenario, read by the
+same code, with the same messages.
 """
 
 from collections.abc import Callable

@@ -12,8 +12,9 @@ import attrs
 
 from mock_server.scenario.files import scenario_schema
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits
-from mock_server.scenario.rule import FAULTS, WORDS
+from mock_server.scenario.rule import FAULTS, GROUPS, WORDS
 from mock_server.scenario.vocabulary import Select
+from mock_server.scenario.words.declaring import faults_of
 from mock_server.strict.words import words_of
 
 _HEAD: Final = """# The vocabulary of a scenario
@@ -31,7 +32,10 @@ refused when the scenario is loaded.
 
 def catalogue() -> str:
     """Return the catalogue as Markdown."""
-    parts = [_HEAD, "## Faults\n", *map(_described, FAULTS)]
+    parts = [_HEAD]
+    for phase, group in GROUPS.items():
+        parts.append(f"## Faults: {phase}\n\n{group.__doc__}\n")
+        parts += map(_described, faults_of(group))
     parts.append(_table("Selections: `on`", Select))
     parts.append(_table("Jobs: `[[job]]`", JobPlan))
     parts.append(_table("The backend: `[backend]`", BackendPlan))

@@ -164,6 +164,18 @@ def said_of(group: attrs.AttrsInstance) -> list[tuple[str, object]]:
     return said
 
 
+def needs_of_values(values: type[Phrased]) -> str:
+    """Say which values of a closed list need which capability."""
+    by_need: dict[Capability, list[str]] = {}
+    for each in values:
+        if each.needs is not None:
+            by_need.setdefault(each.needs, []).append(each.value)
+    return "; ".join(
+        f"{', '.join(names)} need{'' if len(names) > 1 else 's'} `{needed}`"
+        for needed, names in by_need.items()
+    )
+
+
 def phrased(value: Phrased, _: Told) -> str:
     """Say what the value of a closed list says."""
     return value.phrase

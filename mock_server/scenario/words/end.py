@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009  -- fault() declares an attribute, as attrs.field() does
-"""Faults at a point of a stream and at its end, and what comes after the end."""
+"""Faults at a point of a stream, at its end and after it; durations are seconds here."""
 
 from typing import Final
 
@@ -11,6 +11,7 @@ from mock_server.scenario.words.declaring import (
     Told,
     count_of,
     fault,
+    needs_of_values,
     quoted,
     time_of,
 )
@@ -131,7 +132,7 @@ _OUTAGE_TIME: Final = 0.3
 
 @frozen(kw_only=True)
 class EndFault:
-    """Where a stream stalls or ends, how, and what comes after it; times are seconds."""
+    """Where a stream stalls or ends, how, and what comes after it."""
 
     stall: Stall | None = fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
@@ -155,7 +156,7 @@ class EndFault:
     )
     end: Ending | None = fault(
         choice(Ending),
-        "how the response ends",
+        f"how the response ends; {needs_of_values(Ending)}",
         default=None,
         example='on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "short_chunk"',
         phrase=_end,

@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009  -- fault() declares an attribute, as attrs.field() does
-"""Faults of an answer's head, and what is answered at all."""
+"""Faults of an answer's head, and what is answered at all; durations are seconds here."""
 
 import re
 from collections.abc import Mapping
@@ -130,7 +130,7 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
 
 @frozen(kw_only=True)
 class HeadFault:
-    """What becomes of the head, and which body follows it; times are seconds."""
+    """What becomes of the head, and which body follows it."""
 
     delay: float = fault(
         milliseconds(),
