@@ -4,7 +4,6 @@ What a word goes with is said where it is declared; here are the checks of it, a
 at values.
 """
 
-import re
 from collections.abc import Callable
 from typing import Final
 
@@ -19,7 +18,6 @@ from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import ScenarioError, is_table
 from mock_server.strict.words import plain
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _NO_FAULTS: Final = {"on", "name"}
 _CONNECTION_WORDS: Final = set(faults_of(ConnectionFault))
 _ABOUT_CONNECTIONS: Final = {"connection", "probability", "times"}
@@ -137,9 +135,6 @@ def _check_company(words: set[str], where: str) -> None:
 
 
 def _check_head(head: HeadFault, where: str) -> None:
-    for name in head.headers or {}:
-        if not _TOKEN.fullmatch(name):
-            raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
     if head.redirect is not None and head.status is not None and head.status // 100 != 3:  # noqa: PLR2004 -- 3xx
         raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {head.status}")
 

@@ -19,6 +19,7 @@ from mock_server.scenario.words.declaring import (
 )
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import (
+    ScenarioError,
     Shape,
     anything,
     array,
@@ -78,6 +79,19 @@ def _header_values() -> Shape[str | tuple[str, ...]]:
     inner = either(header_text(), array(header_text(), 64))
     says = f"{header_text().says}, or an array of such strings"
     return Shape(inner.kinds, says, inner.read, inner.schema)
+
+
+def _header_fields() -> Shape[Mapping[str, str | tuple[str, ...]]]:
+    inner = mapping(_header_values())
+
+    def read(value: object, where: str) -> Mapping[str, str | tuple[str, ...]]:
+        found = inner.read(value, where)
+        for name in found:
+            if not _TOKEN.fullmatch(name):
+                raise ScenarioError(f"{where}: {name!r} is no header name (RFC 9110 token)")
+        return found
+
+    return Shape(inner.kinds, inner.says, read, inner.schema)
 
 
 def _header_name() -> Shape[str]:
@@ -196,7 +210,7 @@ class HeadFault:
         not_with=_IN_HEAD,
     )
     headers: Mapping[str, str | tuple[str, ...]] | None = fault(
-        mapping(_header_values()),
+        _header_fields(),
         "headers added or replaced; an array sends the field so many times, an empty one takes it "
         "out",
         default=None,
