@@ -13,24 +13,24 @@ class Accepting(Phrased):
 
     RST = "rst", "resets the connection as soon as it is accepted"
     FIN = "fin", "closes the connection as soon as it is accepted"
-    HANG = "hang", "accepts the connection and never says a word"
-    GARBAGE = "garbage", "answers the connection with bytes that are no HTTP"
+    HANG = "hang", "accepts the connection and sends nothing"
+    GARBAGE = "garbage", "answers the connection with bytes that are not HTTP"
 
 
 class TlsFault(Phrased):
     """What goes wrong under TLS."""
 
     HANG = "hang", "never answers the TLS handshake"
-    GARBAGE = "garbage", "answers the TLS handshake with bytes that are no TLS"
+    GARBAGE = "garbage", "answers the TLS handshake with bytes that are not TLS"
     NO_CLOSE_NOTIFY = "no_close_notify", "ends TLS without close_notify"
-    BAD_CERTIFICATE = "bad_certificate", "shows a certificate that nobody vouches for"
+    BAD_CERTIFICATE = "bad_certificate", "shows a certificate from an unknown authority"
     NO_AUTHORITY_KEY_ID = (
         "no_authority_key_id",
         "shows a certificate without an Authority Key Identifier, which strict clients refuse",
     )
     CLIENT_CERTIFICATE = (
         "client_certificate",
-        "demands a client certificate that its own authority vouches for",
+        "demands a client certificate signed by its own authority",
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
@@ -52,8 +52,8 @@ class ConnectionFault:
     )
     tls: TlsFault | None = fault(
         choice(TlsFault),
-        "what goes wrong under TLS; a client certificate that will do is in `client.pem`, beside "
-        "the authority's",
+        "what goes wrong under TLS; `client.pem`, beside the authority's certificate, holds a "
+        "client certificate that is accepted",
         default=None,
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',

@@ -1,8 +1,10 @@
 """How a fault is declared: one call carries everything that is known about a word of a rule.
 
 The shape, the meaning, the need, an example, the phrase in plain words and what the word goes with.
-The reader, the schema, the checks, `explain`, the builder and FAULTS.md are derived from it. What a
-fault does is in `mock_server/faults/`, in the file of the same name.
+The reader, the schema, the checks, `explain`, the builder and FAULTS.md are derived from it.
+
+A new fault is declared in the file of its phase here, and carried out in the file of the same name
+in `mock_server/faults/`; how its bytes reach the socket, if they differ, is in `mock_server/net/`.
 """
 
 from collections.abc import Callable, Mapping

@@ -26,7 +26,7 @@ from mock_server.strict.shapes import (
 from mock_server.strict.words import table, word
 
 NEVER: Final = "never"
-"""The gate that nobody opens: a stall that is meant to last."""
+"""The gate that never opens: a stall that is meant to last."""
 
 
 class Ending(Phrased):
@@ -42,7 +42,7 @@ class Ending(Phrased):
     )
     BAD_CHUNK = (
         "bad_chunk",
-        "sends a chunk whose size is no number and closes the connection",
+        "sends a chunk whose size is not a number and closes the connection",
         Capability.RAW,
     )
     SHORT_CHUNK = "short_chunk", "closes the connection within a chunk", Capability.RAW
@@ -52,7 +52,7 @@ class Ending(Phrased):
         Capability.RAW,
     )
     TLS_ALERT = "tls_alert", "breaks TLS off with a fatal alert", Capability.TLS_RAW
-    HANG = "hang", "says nothing more and leaves the connection open", Capability.RAW
+    HANG = "hang", "sends nothing more and leaves the connection open", Capability.RAW
 
 
 class Outage(Phrased):

@@ -22,7 +22,7 @@ class Damage(Phrased):
     """How the bytes of a frame are corrupted."""
 
     BITS = "bits", "flips a bit in the data of"
-    UTF8 = "utf8", "puts a byte that is no UTF-8 into the data of"
+    UTF8 = "utf8", "puts a byte that is not UTF-8 into the data of"
     JSON = "json", "cuts off the last character of the data of"
 
 
@@ -129,7 +129,7 @@ class FrameFault:
     )
     reorder: int = fault(
         _copies(),
-        "the frame is held back until so many others passed",
+        "how many other frames pass before this one is sent",
         default=0,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\nreorder = true',
@@ -200,7 +200,7 @@ class FrameFault:
     )
     coalesce: int | None = fault(
         integer(2, 10_000),
-        "so many frames leave in one write",
+        "how many frames leave in one write",
         default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\ncoalesce = 10',

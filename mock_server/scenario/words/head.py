@@ -44,10 +44,10 @@ _RAW: Final = "a raw head is sent as it stands, so {} has no place beside it"
 
 
 class Framing(Phrased):
-    """How the length of a stream's body is told."""
+    """How the end of a stream's body is marked."""
 
     CHUNKED = "chunked", "sends the body in chunks"
-    CLOSE = "close", "tells the end of the body by closing the connection alone"
+    CLOSE = "close", "marks the end of the body only by closing the connection"
 
 
 class Gzip(Phrased):
@@ -68,8 +68,8 @@ class Resume(Phrased):
 class Shift:
     """A resume that starts too early or too late."""
 
-    overlap: int = word(integer(0, MANY), "so many frames are sent again", default=0)
-    gap: int = word(integer(0, MANY), "so many frames are skipped", default=0)
+    overlap: int = word(integer(0, MANY), "how many frames are sent again", default=0)
+    gap: int = word(integer(0, MANY), "how many frames are skipped", default=0)
 
 
 _SHIFT: Final = table(Shift, "{overlap = n} or {gap = n}")
@@ -211,8 +211,8 @@ class HeadFault:
     )
     headers: Mapping[str, str | tuple[str, ...]] | None = fault(
         _header_fields(),
-        "headers added or replaced; an array sends the field so many times, an empty one takes it "
-        "out",
+        "headers added or replaced; an array sends the field once per item, an empty one removes "
+        "it",
         default=None,
         example='on = {route = "me"}\nheaders = {Deprecation = "true"}',
         phrase=_headers,
@@ -220,8 +220,8 @@ class HeadFault:
     )
     headers_twice: tuple[str, ...] = fault(
         array(_header_name(), 64),
-        "the names of header fields that are sent twice as they are, whoever set them; "
-        "of a field that the head does not have there are none",
+        "the names of header fields that are sent twice with the same value, wherever they come "
+        "from; a field that the head does not have is not added",
         default=(),
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
@@ -248,7 +248,7 @@ class HeadFault:
     )
     raw_head: str | None = fault(
         text(1 << 16),
-        "the head as it stands, blank line included",
+        "the whole head as given, blank line included",
         default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head = "HTTP/1.1 200 OK\\r\\nX: y\\r\\n\\r\\n"',
@@ -259,7 +259,7 @@ class HeadFault:
     )
     raw_head_hex: bytes | None = fault(
         hex_bytes(),
-        "the head as it stands, in hexadecimal",
+        "the whole head as given, in hexadecimal",
         default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head_hex = "485454502f39ff0d0a0d0a"',
@@ -270,7 +270,7 @@ class HeadFault:
     )
     framing: Framing | None = fault(
         choice(Framing),
-        "how a stream's length is told",
+        "how the end of a stream's body is marked",
         default=None,
         needs=Capability.RAW,
         example='on = {route = "stream"}\nframing = "close"',
@@ -327,7 +327,7 @@ class HeadFault:
     )
     resume: Resume | Shift | None = fault(
         either(choice(Resume), _SHIFT),
-        "what becomes of Last-Event-ID",
+        "what the backend does with Last-Event-ID",
         default=None,
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = 2}\nresume = {overlap = 1}',

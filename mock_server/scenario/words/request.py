@@ -31,7 +31,7 @@ class RequestFault:
     )
     slow_read: int | None = fault(
         integer(1, 1 << 30),
-        "the request's body is read at so many bytes per second",
+        "how many bytes of the request's body are read per second",
         default=None,
         needs=Capability.RAW,
         example='on = {route = "create"}\nslow_read = 1000',

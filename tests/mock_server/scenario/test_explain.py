@@ -40,7 +40,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             {"on": {"connection": "2-3", "times": 1}, "accept": "hang"},
             (
                 "connections 2 to 3, 1 time at most: "
-                "accepts the connection and never says a word. It needs listener."
+                "accepts the connection and sends nothing. It needs listener."
             ),
         ),
         (
