@@ -34,22 +34,14 @@ if TYPE_CHECKING:
         scenario_to_dict,
         scenario_to_toml,
     )
-    from mock_server.scenario.model import (
-        BackendPlan,
-        JobPlan,
-        Limits,
-        Rule,
-        Scenario,
-    )
-    from mock_server.scenario.vocabulary import (
-        After,
-        Capability,
-        Ending,
-        Route,
-        ScriptedFrame,
-        Select,
-        Stall,
-    )
+    from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
+    from mock_server.scenario.rule import Rule
+    from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame, Select
+    from mock_server.scenario.words.connection import ConnectionFault
+    from mock_server.scenario.words.end import After, EndFault, Ending, Stall
+    from mock_server.scenario.words.frame import FrameFault
+    from mock_server.scenario.words.head import HeadFault
+    from mock_server.scenario.words.request import RequestFault
     from mock_server.server import MockServer
     from mock_server.strict.shapes import ScenarioError, Span
 
@@ -60,10 +52,14 @@ __all__ = [
     "Claims",
     "ConnectionClosed",
     "ConnectionFailed",
+    "ConnectionFault",
     "ConnectionOpened",
+    "EndFault",
     "Ending",
     "ExchangeEnded",
+    "FrameFault",
     "FrameSent",
+    "HeadFault",
     "Job",
     "JobEnded",
     "JobPlan",
@@ -72,6 +68,7 @@ __all__ = [
     "PortChanged",
     "Record",
     "Request",
+    "RequestFault",
     "RequestReceived",
     "RequestRejected",
     "ResponseStarted",
@@ -97,6 +94,12 @@ __all__ = [
 
 _MODULES: Final = (
     "scenario.vocabulary",
+    "scenario.words.connection",
+    "scenario.words.request",
+    "scenario.words.head",
+    "scenario.words.frame",
+    "scenario.words.end",
+    "scenario.rule",
     "scenario.model",
     "scenario.files",
     "strict.shapes",

@@ -28,7 +28,7 @@ from mock_server.scenario.files import (
     scenario_to_toml,
 )
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.phrases import count_of
+from mock_server.scenario.words.declaring import count_of
 from mock_server.strict.shapes import ScenarioError
 
 _SHORTEST_TOKEN: Final = 16

@@ -28,18 +28,10 @@ from mock_server.scenario.gates import (
     gates_of_rule,
     unopened,
 )
-from mock_server.scenario.model import (
-    JOB,
-    JobPlan,
-    Rule,
-    Scenario,
-)
-from mock_server.scenario.vocabulary import (
-    Capability,
-    Ending,
-    Route,
-    ScriptedFrame,
-)
+from mock_server.scenario.model import JOB, JobPlan, Scenario
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame
+from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
 from mock_server.strict.words import plain

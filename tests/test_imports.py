@@ -64,6 +64,16 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
         ("mock_server/__init__.py", "import arkor_proto._session", "never its session"),
         ("mock_server/faults/plan.py", "import mock_server.net.wire", "The rooms of the mock"),
         ("mock_server/anew.py", "", "The rooms of the mock"),
+        (
+            "mock_server/scenario/words/head.py",
+            "import mock_server.scenario.words.end",
+            "A fault is declared in the file of its phase, and no phase needs another BROKEN",
+        ),
+        (
+            "mock_server/faults/head.py",
+            "import mock_server.faults.end",
+            "A fault is carried out in the file of its phase, and no phase needs another BROKEN",
+        ),
         ("conformance/trace/events.py", "import conformance.runner.run", "The rooms of the kit"),
         ("conformance/anew.py", "", "The rooms of the kit"),
     ],

@@ -147,7 +147,7 @@ def _headers(request: Request) -> tuple[tuple[str, str], ...]:
 def _frame(values: Mapping[str, Json]) -> ScriptedFrame:
     """Read a frame in the mock's words, by the only reader that knows them."""
     rule = {"on": {"route": "stream"}, "frames": [values]}
-    frames = scenario_from_dict({"schema": 1, "rule": [rule]}).rules[0].frames
+    frames = scenario_from_dict({"schema": 1, "rule": [rule]}).rules[0].head.frames
     return next(iter(frames or ()))
 
 

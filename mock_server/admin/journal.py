@@ -24,7 +24,7 @@ from mock_server.journal.records import (
 )
 from mock_server.net.service import Answered, PiecesSource
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending
+from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 from mock_server.strict.json import compact
 

@@ -30,7 +30,8 @@ from mock_server.net.service import Answered, Origin, Reports, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.requests import Request
 from mock_server.scenario.model import Limits, Scenario
-from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.server import MockServer
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError

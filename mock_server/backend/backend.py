@@ -25,12 +25,8 @@ from mock_server.backend.jobs import Job
 from mock_server.redaction import quoted, redacted_json, shortened
 from mock_server.requests import NO_TUNNELS, Request, json_of
 from mock_server.scenario.model import BackendPlan, JobPlan, Scenario
-from mock_server.scenario.vocabulary import (
-    Resume,
-    Route,
-    Shift,
-    UnknownCursor,
-)
+from mock_server.scenario.vocabulary import Route, UnknownCursor
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import is_array, is_table

@@ -2,7 +2,8 @@
 
 from attrs import frozen
 
-from mock_server.scenario.vocabulary import Ending, Route
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 
 

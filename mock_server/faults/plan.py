@@ -14,20 +14,19 @@ from mock_server.faults.actions import (
     Pause,
     Write,
 )
-from mock_server.faults.breakpoints import (
+from mock_server.faults.end import (
     Breakpoint,
     end_of,
     extra_of,
+    final_of,
+    outage_of,
     stalling,
 )
-from mock_server.faults.frames import inserted, pieces_of, recast
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    Ending,
-    Outage,
-    Select,
-    SliceAt,
-)
+from mock_server.faults.frame import acts_on_frames, inserted, pieces_of, recast
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.vocabulary import Select
+from mock_server.scenario.words.end import Ending, Outage
+from mock_server.scenario.words.frame import SliceAt
 from mock_server.sse import Frame
 
 
@@ -74,26 +73,19 @@ class ExchangePlan:
         self.about = about
         self.rules = tuple(each.rule for each in matched)
         self.ended = False
-        self._stages = [each for each in matched if _acts_on_frames(each.rule)]
+        self._stages = [each for each in matched if acts_on_frames(each.rule)]
         self._held: list[tuple[int, _Outgoing]] = []
         self._breakpoints = [
-            Breakpoint(each.rule.after, each.act, each.rule.stall, end_of(each.rule))
+            Breakpoint(after, each.act, each.rule.end.stall, end_of(each.rule))
             for each in matched
-            if each.rule.after is not None
+            if (after := each.rule.end.after) is not None
         ]
         self._rng = tuple((each.rule, each.rng) for each in matched)
-        self._final = next(
-            (
-                end_of(rule)
-                for rule in self.rules
-                if rule.end is not None and rule.after is None and rule.lose is None
-            ),
-            None,
-        )
+        self._final = final_of(self.rules)
         self._extra = extra_of(self.rules)
-        self._coalesce = next((rule.coalesce for rule in self.rules if rule.coalesce), 1)
-        self._rate = next((rule.rate for rule in self.rules if rule.rate), None)
-        self._bom = any(rule.bom for rule in self.rules)
+        self._coalesce = next((count for rule in self.rules if (count := rule.frame.coalesce)), 1)
+        self._rate = next((rate for rule in self.rules if (rate := rule.frame.rate)), None)
+        self._bom = any(rule.frame.bom for rule in self.rules)
         self._waiting: list[Write] = []
         self._seen = 0
         self._sent = 0
@@ -104,16 +96,13 @@ class ExchangePlan:
     @property
     def plain(self) -> bool:
         """Whether nothing at all happens to the body and its end."""
-        stalls = any(rule.stall is not None for rule in self.rules)
+        stalls = any(rule.end.stall is not None for rule in self.rules)
         return self.transparent and not self._extra and not stalls and self.final is None
 
     @property
     def steady(self) -> bool:
         """Whether time and the borders between writes mean nothing: writes may be joined."""
-        return not any(
-            rule.after or rule.stall or rule.rate or rule.slice or rule.delay or rule.jitter
-            for rule in self.rules
-        )
+        return not any(rule.paces for rule in self.rules)
 
     @property
     def looks_into_frames(self) -> bool:
@@ -124,7 +113,7 @@ class ExchangePlan:
     @property
     def rewrites(self) -> bool:
         """Whether the body may come to have other bytes than the source's, or another number."""
-        return any(rule.bom or _changes_frames(rule) for rule in self.rules)
+        return any(rule.rewrites for rule in self.rules)
 
     @property
     def final(self) -> Ending | None:
@@ -134,7 +123,7 @@ class ExchangePlan:
     def head_delay(self) -> float:
         """Draw how many seconds the head is late."""
         return sum(
-            spread(rule.delay, rule.jitter, rng)
+            spread(rule.head.delay, rule.head.jitter, rng)
             for rule, rng in self._rng
             if not rule.on.picks_frames
         )
@@ -142,17 +131,15 @@ class ExchangePlan:
     @property
     def outage(self) -> tuple[Outage, float] | None:
         """The outage of the port that begins as the exchange ends, and its seconds."""
-        return next(
-            ((rule.listener, rule.listener_for) for rule in self.rules if rule.listener), None
-        )
+        return outage_of(self.rules)
 
     def start(self) -> list[Action]:
         """Return what comes between the head and the first frame."""
         ops: list[Action] = [Write(b"\xef\xbb\xbf")] if self._bom else []
         ops += [
-            stalling(rule.stall)
+            stalling(stall)
             for rule in self.rules
-            if rule.stall is not None and rule.after is None and not rule.on.picks_frames
+            if (stall := rule.end.stall) and not (rule.end.after or rule.on.picks_frames)
         ]
         return self._reach(ops, None)
 
@@ -191,16 +178,17 @@ class ExchangePlan:
                 return (out,)
         elif out.index == 0:
             return (out,)
-        if rule.drop:
+        fault = rule.frame
+        if fault.drop:
             return _NOTHING
         changed = _changed(rule, out, stage.rng)
-        if rule.reorder:
-            self._held.append((rule.reorder, changed))
+        if fault.reorder:
+            self._held.append((fault.reorder, changed))
             return _NOTHING
-        around = rule.inject
+        around = fault.inject
         before = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "before")]
         after = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "after")]
-        copies = [evolve(changed, index=0, before=())] * rule.duplicate
+        copies = [evolve(changed, index=0, before=())] * fault.duplicate
         return (*before, changed, *copies, *after)
 
     def _release(self) -> list[_Outgoing]:
@@ -283,22 +271,6 @@ class ExchangePlan:
         return [write, Pause(len(write.data) / self._rate)]
 
 
-def _acts_on_frames(rule: Rule) -> bool:
-    return rule.on.picks_frames or bool(_changes_frames(rule) or rule.reorder or rule.slice)
-
-
-def _changes_frames(rule: Rule) -> bool:
-    return bool(
-        rule.drop
-        or rule.duplicate
-        or rule.corrupt
-        or rule.replace
-        or rule.inject
-        or rule.strip_id
-        or rule.line_ending
-    )
-
-
 def _before(frame: Frame) -> tuple[Action, ...]:
     pause = (Pause(frame.delay),) if frame.delay else ()
     return (*pause, AwaitGate(frame.gate)) if frame.gate is not None else pause
@@ -307,12 +279,12 @@ def _before(frame: Frame) -> tuple[Action, ...]:
 def _changed(rule: Rule, out: _Outgoing, rng: random.Random) -> _Outgoing:
     before = out.before
     if rule.on.picks_frames:
-        if delay := spread(rule.delay, rule.jitter, rng):
+        if delay := spread(rule.head.delay, rule.head.jitter, rng):
             before = (*before, Pause(delay))
-        if rule.stall is not None:
-            before = (*before, stalling(rule.stall))
-    frame = recast(rule, out.frame, rng)
-    cut = out.cut if rule.slice is None else (rule.slice, rng)
+        if rule.end.stall is not None:
+            before = (*before, stalling(rule.end.stall))
+    frame = recast(rule.frame, out.frame, rng)
+    cut = out.cut if rule.frame.slice is None else (rule.frame.slice, rng)
     return _Outgoing(frame, out.index, before, cut)
 
 

@@ -1,28 +1,11 @@
-"""The head of a response: as an upstream sent it, and as the rules want it.
+"""The head of a response, and what it says of the body: values, without any rule."""
 
-It knows statuses, headers, how rules override them and what they say of a body. It refuses to know
-bodies in flight: of the origin (the backend or a real one behind a proxy) it says only whether it
-has to be asked at all.
-"""
-
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from http import HTTPStatus
 from typing import Final
 
 from attrs import frozen
-
-from mock_server.requests import wire_text
-from mock_server.scenario.frames import render
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    Framing,
-    Resume,
-    Route,
-    Shift,
-)
-from mock_server.sse import Frame
-from mock_server.strict.json import compact
 
 BODILESS: Final = frozenset({204, 205, 304})
 NO_BODY: Final = frozenset({204, 304})
@@ -42,32 +25,6 @@ HOP_BY_HOP: Final = frozenset(
 )
 _WHOLE: Final = 1 << 20
 _DIGITS: Final = 20
-_REFUSALS: Final = 300
-_STREAMING: Final = frozenset({Route.STREAM})
-
-
-@frozen
-class HeadPlan:
-    """What the rules of one exchange say about its head and its body; None means the origin's."""
-
-    status: int | None
-    reason: str | None
-    headers: tuple[tuple[str, str], ...]
-    """Fields instead of the origin's of the same names."""
-    without: frozenset[str]
-    """The names of fields, in lower case, that are taken out."""
-    raw: bytes | None
-    content_length: tuple[int, ...]
-    early: tuple[int, ...]
-    framing: Framing | None
-    body: bytes | None
-    frames: tuple[Frame, ...] | None
-    resume: Resume | Shift | None
-
-    @property
-    def asks_origin(self) -> bool:
-        """Whether the origin has to answer at all."""
-        return self.body is None and self.frames is None
 
 
 @frozen
@@ -91,83 +48,6 @@ def phrase_of(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return "Unknown"
-
-
-def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
-    """Merge what the rules say; the first that names a thing wins."""
-    status = next((rule.status for rule in rules if rule.status is not None), None)
-    if status is None and any(rule.redirect is not None for rule in rules):
-        status = HTTPStatus.TEMPORARY_REDIRECT.value
-    frames = next((rule.frames for rule in rules if rule.frames is not None), None)
-    body, kind = _body(rules, status, scripted=frames is not None)
-    added = _added(rules)
-    return HeadPlan(
-        status=status,
-        reason=next((wire_text(rule.reason) for rule in rules if rule.reason is not None), None),
-        headers=_headers(rules, _kind(kind, status, route), added),
-        without=frozenset(name.lower() for name, values in added.items() if not values),
-        raw=next((raw for rule in rules if (raw := _raw(rule)) is not None), None),
-        content_length=next((rule.content_length for rule in rules if rule.content_length), ()),
-        early=tuple(code for rule in rules for code in rule.early),
-        framing=next((rule.framing for rule in rules if rule.framing), None),
-        body=body,
-        frames=None if frames is None else tuple(render(each) for each in frames),
-        resume=next((rule.resume for rule in rules if rule.resume is not None), None),
-    )
-
-
-def _raw(rule: Rule) -> bytes | None:
-    return rule.raw_head_hex if rule.raw_head is None else rule.raw_head.encode()
-
-
-def _body(rules: Sequence[Rule], status: int | None, *, scripted: bool) -> tuple[bytes | None, str]:
-    for rule in rules:
-        if (said := _body_of(rule)) is not None:
-            return said
-    if not scripted and status in BODILESS:
-        return b"", ""
-    if scripted or status is None or status < _REFUSALS:
-        return None, ""
-    return compact({"error": phrase_of(status)}).encode(), "application/json"
-
-
-def _body_of(rule: Rule) -> tuple[bytes, str] | None:
-    if rule.body is not None:
-        return rule.body.encode(), "text/plain; charset=utf-8"
-    if rule.body_hex is not None:
-        return rule.body_hex, ""
-    return None if rule.json is None else (compact(rule.json).encode(), "application/json")
-
-
-def _kind(kind: str, status: int | None, route: Route) -> str:
-    streaming = route in _STREAMING and (status or 200) < _REFUSALS
-    return "text/event-stream" if streaming and kind.startswith("text/plain") else kind
-
-
-def _headers(
-    rules: Sequence[Rule], kind: str, added: Mapping[str, tuple[str, ...]]
-) -> tuple[tuple[str, str], ...]:
-    found: dict[str, str] = {"Content-Type": kind} if kind else {}
-    for rule in reversed(rules):
-        if rule.retry_after is not None:
-            found["Retry-After"] = f"{rule.retry_after:g}"
-        if rule.content_type is not None:
-            found["Content-Type"] = rule.content_type
-        if rule.redirect is not None:
-            found["Location"] = rule.redirect
-    over = tuple((name, value) for name, values in added.items() for value in values)
-    pairs = replaced(tuple(found.items()), over, {name.lower() for name in added})
-    return tuple((name, wire_text(value)) for name, value in pairs)
-
-
-def _added(rules: Iterable[Rule]) -> Mapping[str, tuple[str, ...]]:
-    """Merge the headers that rules add; the first rule that names one wins."""
-    merged: dict[str, tuple[str, ...]] = {}
-    for rule in rules:
-        for name, values in (rule.headers or {}).items():
-            if name.lower() not in {key.lower() for key in merged}:
-                merged[name] = (values,) if isinstance(values, str) else values
-    return merged
 
 
 def replaced(

@@ -5,19 +5,16 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 
 from mock_server.faults.actions import Exchange
+from mock_server.faults.connection import ConnectionPlan, connection_plan
 from mock_server.faults.plan import ExchangePlan, MatchedRule
+from mock_server.faults.request import slow_read_of
 from mock_server.redaction import shortened
 from mock_server.requests import header_matches
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    Accepting,
-    Route,
-    Select,
-    TlsFault,
-)
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.vocabulary import Route, Select
 
 _MOST_ATTEMPTS: Final = 50_000
 _LONGEST: Final = 200
@@ -34,14 +31,6 @@ class _Live:
     @property
     def exhausted(self) -> bool:
         return self.rule.on.times is not None and self.fired >= self.rule.on.times
-
-
-@frozen
-class ConnectionPlan:
-    """What becomes of one connection."""
-
-    accept: Accepting | None = None
-    tls: TlsFault | None = None
 
 
 @define
@@ -90,19 +79,18 @@ class Rules:
 
     def connection(self, number: int) -> ConnectionPlan:
         """Decide about the `number`-th connection, from 1."""
-        accept: Accepting | None = None
-        tls: TlsFault | None = None
+        acting: list[Rule] = []
         for live in self._rules:
-            rule = live.rule
-            if (rule.accept is None and rule.tls is None) or live.exhausted:
+            on = live.rule.on
+            if not live.rule.is_about_connections or live.exhausted:
                 continue
-            if rule.on.connection is not None and number not in rule.on.connection:
+            if on.connection is not None and number not in on.connection:
                 continue
-            if not self._chance(rule.on, f"{live.index}/connection/{number}"):
+            if not self._chance(on, f"{live.index}/connection/{number}"):
                 continue
             self._act(live)
-            accept, tls = accept or rule.accept, tls or rule.tls
-        return ConnectionPlan(accept, tls)
+            acting.append(live.rule)
+        return connection_plan(acting)
 
     def exchange(
         self,
@@ -117,7 +105,7 @@ class Rules:
         about = Exchange(route, job, method, headers, attempt, job_attempt)
         matched: list[MatchedRule] = []
         for live, rng in self._taking_part(about):
-            if not live.rule.on.picks_frames and live.rule.after is None:
+            if not live.rule.on.picks_frames and live.rule.end.after is None:
                 self._act(live)
             matched.append(MatchedRule(live.rule, rng, partial(self._try, live)))
         return ExchangePlan(about, matched)
@@ -138,9 +126,7 @@ class Rules:
     def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
         for live in self._rules:
             rule = live.rule
-            if rule.accept is not None or rule.tls is not None or live.exhausted:
-                continue
-            if not _selects(rule.on, about):
+            if live.exhausted or not _selects(rule.on, about) or rule.is_about_connections:
                 continue
             where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
             rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
@@ -175,11 +161,6 @@ class Rules:
     def _act(self, live: _Live) -> None:
         live.fired += 1
         self.on_fired(live.index)
-
-
-def slow_read_of(rules: Iterable[Rule]) -> int | None:
-    """Return the bytes per second at which these rules have a body read; None for no limit."""
-    return next((rule.slow_read for rule in rules if rule.slow_read), None)
 
 
 def _selects(on: Select, about: Exchange) -> bool:

@@ -18,7 +18,8 @@ from mock_server.journal.records import (
     RequestReceived,
     ResponseStarted,
 )
-from mock_server.scenario.vocabulary import Ending, Route
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.end import Ending
 
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})

@@ -14,7 +14,8 @@ import attrs
 from attrs import define, evolve, field, frozen
 
 from mock_server.redaction import LONGEST, shortened
-from mock_server.scenario.vocabulary import Ending, Route
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.end import Ending
 from mock_server.weights import weight_of
 
 _HEAVY: Final = 1024

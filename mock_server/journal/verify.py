@@ -14,7 +14,7 @@ from mock_server.backend import Job
 from mock_server.journal.conduct import conduct_problems, resume_problems
 from mock_server.journal.records import Record, RequestReceived
 from mock_server.requests import header_matches
-from mock_server.scenario.model import Rule
+from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Route
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict.shapes import (

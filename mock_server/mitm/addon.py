@@ -29,8 +29,10 @@ from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.tls import TlsData
 
 from mock_server.faults.actions import Exchange
+from mock_server.faults.head import head_plan
 from mock_server.faults.plan import ExchangePlan
-from mock_server.faults.response import BodyKind, head_plan
+from mock_server.faults.request import loss_of
+from mock_server.faults.response import BodyKind
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import (
     FrameSent,
@@ -47,7 +49,8 @@ from mock_server.net.reading import note_request
 from mock_server.net.service import Gates, Service
 from mock_server.requests import Request, request_of
 from mock_server.scenario.model import Limits, Scenario
-from mock_server.scenario.vocabulary import Ending, Lost
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame, Framer, frame_of
 from mock_server.strict.shapes import ScenarioError
 
@@ -218,7 +221,8 @@ class ArkorAddon:
         task = asyncio.get_running_loop().create_task(carry())
         self._taken[flow.id] = _Taken(origin, task)
         task.add_done_callback(lambda _: self._taken.pop(flow.id, None))
-        lost = any(rule.lose is Lost.REQUEST for rule in plan.rules)
+        loss = loss_of(plan.rules)
+        lost = loss is not None and loss[0] is Lost.REQUEST
         if lost or not head_plan(plan.rules, request.route).asks_origin:
             # With a response set, mitmproxy does not ask the upstream; the client never sees it.
             flow.response = http.Response.make(_SWALLOWED)

@@ -7,9 +7,10 @@ from typing import Final
 
 from mock_server.journal.records import Journal, Record, record_to_dict
 from mock_server.scenario.files import check_capabilities, scenario_from_file
-from mock_server.scenario.gates import NEVER, gates_of_rule
+from mock_server.scenario.gates import gates_of_rule
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.vocabulary import Capability
+from mock_server.scenario.words.end import NEVER
 from mock_server.strict.shapes import ScenarioError
 
 ADDON_CAPABILITIES: Final = frozenset({Capability.FRAME, Capability.RAW})
@@ -49,7 +50,7 @@ def check_carried(scenario: Scenario) -> None:
     if scenario.jobs:
         raise ScenarioError("job: mitmproxy cannot add jobs; create them in the real backend")
     for number, rule in enumerate(scenario.rules, 1):
-        if rule.slow_read is not None:
+        if rule.request.slow_read is not None:
             raise ScenarioError(
                 f"rule {number}: 'slow_read' does not work in mitmproxy, which reads a request "
                 "whole before a rule sees it; use the mock or the native proxy"

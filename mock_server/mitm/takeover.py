@@ -28,7 +28,8 @@ from mock_server.net.service import Answered, Reports, answered_with_failure, wi
 from mock_server.net.tls import TlsWire
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame, Framer, frame_of
 
 _HIGH_WATER: Final = 256 * 1024

@@ -1,8 +1,19 @@
-"""URLs of servers that cannot be reached: refused, unknown to DNS, silent."""
+"""Addresses that no live server can be: refused, unknown to DNS, silent, badly resolved.
 
+The ports are held, so that nothing else answers there.
+"""
+
+import errno
 import socket
+from contextlib import AbstractContextManager, suppress
+from typing import Final
 
 from attrs import define, field
+
+from mock_server.net.resolver import Resolver
+
+_LIVE: Final = "127.0.0.1"
+_LAST: Final = 255
 
 
 @define(eq=False)
@@ -10,6 +21,7 @@ class Addresses:
     """Makes such URLs, and holds their ports until `close` so that no other server gets them."""
 
     _held: list[socket.socket] = field(factory=list[socket.socket], init=False)
+    _resolver: Resolver = field(factory=Resolver, init=False)
 
     def refused_url(self) -> str:
         """Return a URL whose port refuses connections: it is bound and never listens."""
@@ -22,18 +34,60 @@ class Addresses:
     def blackhole_url(self) -> str:
         """Return a URL where connecting hangs: the accept queue of one is full."""
         listening = self._hold()
-        listening.listen(0)
+        self._swallow(listening)
+        return _url(listening)
+
+    def slow_dns_url(self, port: int, seconds: float) -> str:
+        """Return a URL whose name is known only after so many seconds; see `resolving`."""
+        return f"http://{self._resolver.add([_LIVE], seconds)}:{port}"
+
+    def failing_dns_url(self, port: int = 80) -> str:
+        """Return a URL whose name cannot be resolved for the moment (EAI_AGAIN); see `resolving`."""
+        return f"http://{self._resolver.add([])}:{port}"
+
+    def dead_first_url(self, port: int, *, silent: bool = False) -> str:
+        """Return a URL whose name has two addresses, of which the first is dead; see `resolving`.
+
+        The first refuses connections, or answers none when it is `silent`; the second is
+        127.0.0.1. Raises OSError if all addresses of the loopback interface listen on this port.
+        """
+        dead = self._hold_beside(port)
+        if silent:
+            self._swallow(dead)
+        address: str = dead.getsockname()[0]
+        return f"http://{self._resolver.add([address, _LIVE])}:{port}"
+
+    def resolving(self) -> AbstractContextManager[Resolver]:
+        """Make the names above known to this process for the length of a `with`.
+
+        It takes the place of `socket.getaddrinfo`; clients in other processes, or with a resolver
+        of their own, do not notice.
+        """
+        return self._resolver.installed()
+
+    def _hold(self, address: str = _LIVE, port: int = 0) -> socket.socket:
+        found = socket.socket()
+        try:
+            found.bind((address, port))
+        except OSError:
+            found.close()
+            raise
+        self._held.append(found)
+        return found
+
+    def _hold_beside(self, port: int) -> socket.socket:
+        """Hold a port on an address of the loopback interface that is not the live one."""
+        for last in range(2, _LAST):
+            with suppress(OSError):  # another such URL holds it
+                return self._hold(f"127.0.0.{last}", port)
+        raise OSError(errno.EADDRINUSE, f"port {port} is taken on every address of the loopback")
+
+    def _swallow(self, held: socket.socket) -> None:
+        held.listen(0)
         filler = socket.socket()
         self._held.append(filler)
         filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        filler.connect_ex(listening.getsockname())
-        return _url(listening)
-
-    def _hold(self) -> socket.socket:
-        found = socket.socket()
-        self._held.append(found)
-        found.bind(("127.0.0.1", 0))
-        return found
+        filler.connect_ex(held.getsockname())
 
     def close(self) -> None:
         """Release every port."""

@@ -5,15 +5,18 @@ the peer sent. h11 only reads requests; `exchange.py` writes responses itself, b
 bytes that h11 refuses to write.
 """
 
+import ssl
 from collections.abc import Awaitable, Iterator
 from contextlib import suppress
+from http import HTTPStatus
 from traceback import walk_tb
-from typing import TypeGuard
+from typing import Final, TypeGuard
 
 import anyio
 from attrs import define, field
 
 from mock_server.backend import refuse
+from mock_server.faults.end import idle_end_of
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
@@ -29,7 +32,10 @@ from mock_server.net.tls import ServerTls, send_garbage, shake_hands
 from mock_server.net.wire import AnyWire, Wire
 from mock_server.redaction import redacted_target
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Accepting, Ending, TlsFault
+from mock_server.scenario.words.connection import Accepting, TlsFault
+from mock_server.scenario.words.end import Ending, IdleEnd
+
+_REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 
 
 @define(eq=False)
@@ -157,10 +163,18 @@ class ServerConnection:
             self._closed_by = ("server", fault.value)
             await send_garbage(self._wire)
             return False
-        context = settings.bad if fault is TlsFault.BAD_CERTIFICATE else settings.good
-        tls = ServerTls(context, notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
-        with anyio.fail_after(self._service.limits.request_time):
-            self._wire = await shake_hands(self._wire, tls)
+        tls = ServerTls(settings.context(fault), notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
+        try:
+            with anyio.fail_after(self._service.limits.request_time):
+                self._wire = await shake_hands(self._wire, tls)
+        except ssl.SSLError:
+            if fault not in _REFUSING:
+                raise
+            # The client may have sent its request: closed with that unread, it would get a reset
+            # instead of the alert.
+            self._closed_by = ("server", fault.value)
+            await self._wire.finish()
+            return False
         return True
 
     async def _mistreat(self, accept: Accepting) -> bool:
@@ -189,6 +203,23 @@ class ServerConnection:
             if not ended.reusable:
                 await self._part(ended)
                 return
+            idle = idle_end_of(arrived.plan.rules)
+            if idle is not None and await self._reader.stays_silent(idle[1]):
+                await self._end_idle(idle[0])
+                return
+
+    async def _end_idle(self, how: IdleEnd) -> None:
+        self._closed_by = ("server", how.value)
+        match how:
+            case IdleEnd.FIN:
+                self._wire.fin()
+            case IdleEnd.RST:
+                await self._wire.drain()
+                self._wire.reset()
+            case IdleEnd.TIMEOUT:
+                status = HTTPStatus.REQUEST_TIMEOUT
+                await self._wire.send(rejection(status, "no request came in time"))
+                await self._wire.finish()
 
     async def _next(self) -> Arrived | Refused:
         try:

@@ -14,16 +14,10 @@ from mock_server.faults.actions import (
     Pause,
     Write,
 )
+from mock_server.faults.head import HeadPlan, compressed, head_plan
 from mock_server.faults.plan import ExchangePlan
-from mock_server.faults.response import (
-    BODILESS,
-    BodyKind,
-    Head,
-    HeadPlan,
-    head_plan,
-    phrase_of,
-    replaced,
-)
+from mock_server.faults.request import loss_of
+from mock_server.faults.response import BODILESS, BodyKind, Head, phrase_of, replaced
 from mock_server.journal.records import (
     ExchangeEnded,
     FrameSent,
@@ -31,6 +25,7 @@ from mock_server.journal.records import (
     UpstreamFailed,
 )
 from mock_server.net.failure import Failure
+from mock_server.net.gzipping import Gzipping
 from mock_server.net.promise import Promise, Terms, announced
 from mock_server.net.service import (
     BATCH,
@@ -42,11 +37,14 @@ from mock_server.net.service import (
 )
 from mock_server.net.wire import AnyWire
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending, Framing, Lost
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Framing
+from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame
 
-_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK})
+_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK, Ending.GARBAGE})
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
+_GARBAGE: Final = b"\x00\xffgarbage\xfe\r\n"
 _LAST_WORDS: Final = {
     Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
     Ending.SHORT_CHUNK: b"40\r\n: short",
@@ -85,6 +83,8 @@ class ExchangeOnWire:
     _keep_alive: bool
     _chunks_allowed: bool
     _promise: Promise = field(init=False)
+    _gzip: Gzipping | None = field(default=None, init=False)
+    """What compresses the body, if a rule says so."""
     written: int = field(default=0, init=False)
     """How many bytes of the body were sent, without chunk framing."""
     _sent: int = field(default=0, init=False)
@@ -104,15 +104,15 @@ class ExchangeOnWire:
     """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
     async def run(self) -> Ended:
-        """Answer the request; raises OSError if the client leaves meanwhile."""
-        lost = next((rule for rule in self._plan.rules if rule.lose is not None), None)
+        """Answer the request; raises OSError when the client goes away meanwhile."""
+        loss = loss_of(self._plan.rules)
         plan = self._head_plan()
-        if lost is not None and lost.lose is Lost.REQUEST:
-            return await self._end(End(lost.end or Ending.RST))
+        if loss is not None and loss[0] is Lost.REQUEST:
+            return await self._end(loss[1])
         answered = await self._answer(plan)
         try:
-            if lost is not None:
-                return await self._end(End(lost.end or Ending.RST))
+            if loss is not None:
+                return await self._end(loss[1])
             if delay := self._plan.head_delay():
                 await self._pause(delay)
             return await self._respond(self._head_plan(), answered)
@@ -182,6 +182,8 @@ class ExchangeOnWire:
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
+        if (coded := compressed(head, plan, self._request.headers)) is not None:
+            head, self._gzip = coded, Gzipping()
         rendered, self._promise = announced(head, plan, self._terms(plan, body))
         nothing = self._promise.bodiless or head.status in BODILESS
         if isinstance(body, bytes) and self._is_plain(plan):
@@ -215,6 +217,7 @@ class ExchangeOnWire:
             and not self._early_heads
             and plan.raw is None
             and self._promise.framing is None
+            and self._gzip is None
         )
 
     async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
@@ -331,12 +334,15 @@ class ExchangeOnWire:
         """Send pieces of the body, framed as the head promised."""
         if self._promise.bodiless:
             return
-        if self._promise.framing is Framing.CHUNKED:
-            data = b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
-        else:
-            data = b"".join(pieces)
-        await self._wire.send(data)
+        if self._gzip is not None:
+            pieces = [self._gzip.feed(each) for each in pieces if each]
+        await self._wire.send(self._framed(pieces))
         self.written += sum(map(len, pieces))
+
+    def _framed(self, pieces: Sequence[bytes]) -> bytes:
+        if self._promise.framing is Framing.CHUNKED:
+            return b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
+        return b"".join(pieces)
 
     def _begin_outage(self) -> None:
         """Take the port away before the last bytes, so that no client reconnects too early."""
@@ -356,6 +362,12 @@ class ExchangeOnWire:
                 return await self._hang()
             case Ending.HALF_CLOSE:
                 wire.half_close()
+            case Ending.GARBAGE:
+                await wire.send_beneath(_GARBAGE)
+                wire.half_close()
+            case Ending.TLS_ALERT:
+                await wire.alert()
+                wire.half_close()
             case Ending.FIN | Ending.BAD_CHUNK | Ending.SHORT_CHUNK:
                 last = _LAST_WORDS.get(end.how, b"") + end.extra
                 if last:
@@ -366,6 +378,8 @@ class ExchangeOnWire:
     async def _polite_end(self, extra: bytes) -> Ended:
         chunked = self._promise.framing is Framing.CHUNKED
         last = b"0\r\n\r\n" if chunked else b""
+        if self._gzip is not None and not self._promise.bodiless:
+            last = self._framed([self._gzip.end()]) + last
         if last or extra:
             await self._wire.send(last + extra)
         reusable = self._promise.kept(self.written) and not extra

@@ -14,7 +14,7 @@ from mock_server.net.connection import ServerConnection, rejection
 from mock_server.net.listener import Listener
 from mock_server.net.service import Service
 from mock_server.net.wire import Wire
-from mock_server.scenario.vocabulary import Ending, Outage
+from mock_server.scenario.words.end import Ending, Outage
 
 _MOST_LEAVING: Final = 512
 _AGAIN: Final = 0.05

@@ -8,7 +8,7 @@ import anyio
 from attrs import define, field
 
 from mock_server.net.host_names import address_of, in_url
-from mock_server.scenario.vocabulary import Outage
+from mock_server.scenario.words.end import Outage
 
 _BACKLOG: Final = 1024
 

@@ -10,14 +10,9 @@ from typing import Final
 
 from attrs import evolve, frozen
 
-from mock_server.faults.response import (
-    BODILESS,
-    NO_BODY,
-    Head,
-    HeadPlan,
-    listed,
-)
-from mock_server.scenario.vocabulary import Framing
+from mock_server.faults.head import HeadPlan
+from mock_server.faults.response import BODILESS, NO_BODY, Head, listed
+from mock_server.scenario.words.head import Framing
 
 _STATUS_LINE: Final = re.compile(r"HTTP/1\.1 ([1-9][0-9]{2})(?: [^\r\n\0]*)?")
 _FIELD: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
@@ -71,6 +66,7 @@ def announced(head: Head, plan: HeadPlan, terms: Terms) -> tuple[bytes, Promise]
     promise = evolve(promise, keep_alive=promise.keep_alive and terms.keep_alive)
     if not promise.keep_alive and "close" not in listed(headers, "connection"):
         headers = (*headers, ("Connection", "close"))
+    headers = tuple(pair for pair in headers for _ in range(1 + (pair[0].lower() in plan.twice)))
     return evolve(head, headers=headers).render(), promise
 
 

@@ -12,8 +12,8 @@ import h11
 from attrs import define, evolve, field, frozen
 
 from mock_server.faults.plan import ExchangePlan
+from mock_server.faults.request import slow_read_of
 from mock_server.faults.response import Head
-from mock_server.faults.rules import slow_read_of
 from mock_server.journal.records import Journal, RequestReceived
 from mock_server.net.malformed import what_is_wrong
 from mock_server.net.service import Service
@@ -91,6 +91,15 @@ class RequestReader:
         with anyio.move_on_after(self._service.limits.request_time):
             return await self._whole_request()
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
+
+    async def stays_silent(self, seconds: float) -> bool:
+        """Wait for the beginning of another request; tell whether none came. Raises ClientLeft."""
+        if self._http.trailing_data[0]:
+            return False
+        with anyio.move_on_after(seconds):
+            await self._more(_BLOCK)
+            return False
+        return True
 
     def forget(self) -> None:
         """Drop what was received: there will be no further request."""

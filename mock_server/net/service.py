@@ -18,12 +18,8 @@ from mock_server.net.failure import Failure, Reason
 from mock_server.net.tls import TlsSettings
 from mock_server.requests import Claims, Request
 from mock_server.scenario.model import Limits
-from mock_server.scenario.vocabulary import (
-    Ending,
-    Outage,
-    Resume,
-    Shift,
-)
+from mock_server.scenario.words.end import Ending, Outage
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 
 BATCH: Final = 64

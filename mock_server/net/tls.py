@@ -5,7 +5,7 @@ close_notify.
 """
 
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +15,11 @@ import anyio
 from attrs import define, field, frozen
 
 from mock_server.net.wire import Wire
+from mock_server.scenario.words.connection import TlsFault
 
 _RECORD: Final = 16_384
+# As long as a record can be: it also completes one of which only a part has come.
+_DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
 _GARBAGE: Final = b"this is no TLS at all\r\n"
 
 
@@ -26,34 +29,37 @@ class TlsUnavailable(RuntimeError):
 
 @frozen
 class TlsSettings:
-    """The contexts of a server: one whose certificate clients trust, one whose they do not."""
+    """The contexts of a server: a sound one, and one for each fault that needs its own."""
 
     good: ssl.SSLContext
-    bad: ssl.SSLContext
+    faulty: Mapping[TlsFault, ssl.SSLContext]
     ca_path: Path
     """The authority's certificate as PEM, for clients to trust."""
+    client_path: Path
+    """A key and a certificate as PEM, for clients that have to show one."""
 
-    def client_context(self) -> ssl.SSLContext:
+    def context(self, fault: TlsFault | None) -> ssl.SSLContext:
+        """Return the context of a connection that meets this fault."""
+        return self.good if fault is None else self.faulty.get(fault, self.good)
+
+    def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
         """Return a context that trusts the authority, for a client in this process."""
-        return ssl.create_default_context(cafile=str(self.ca_path))
+        context = ssl.create_default_context(cafile=str(self.ca_path))
+        if with_certificate:
+            context.load_cert_chain(self.client_path)
+        return context
 
 
 @contextmanager
 def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
     """Create a certificate authority for the length of a `with`; raises TlsUnavailable."""
     try:
-        import trustme  # noqa: PLC0415 - only TLS needs it
+        from mock_server.net import certificates  # noqa: PLC0415 - only TLS needs trustme
     except ImportError:
         raise TlsUnavailable("TLS: trustme is not installed; pip install trustme") from None
     hosts = names or ("127.0.0.1", "localhost", "::1")
     with TemporaryDirectory(prefix="arkor-mock-") as directory:
-        path = Path(directory) / "ca.pem"
-        authority, stranger = trustme.CA(), trustme.CA()
-        authority.cert_pem.write_to_path(str(path))
-        contexts = [ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) for _ in range(2)]
-        for context, issuer in zip(contexts, (authority, stranger), strict=True):
-            issuer.issue_cert(*hosts).configure_cert(context)
-        yield TlsSettings(contexts[0], contexts[1], path)
+        yield certificates.make(hosts, Path(directory))
 
 
 class Tls(Protocol):
@@ -172,6 +178,23 @@ class TlsWire:
         async with self._flushing:
             if records := self._tls.records():
                 await self._wire.send(records)
+
+    async def send_beneath(self, data: bytes) -> None:
+        """Send bytes that are no record, after all records that are waiting."""
+        await self.flush()
+        await self._wire.send(data)
+
+    async def alert(self) -> None:
+        """Take in a record that is damaged, so that TLS itself sends the alert: bad_record_mac.
+
+        No library sends an alert because it is asked to, and one of our own making would need its
+        keys.
+        """
+        self._tls.take_in(_DAMAGED)
+        with suppress(ssl.SSLError):
+            while self._tls.read(_RECORD):
+                pass  # what the client sent before
+        await self.flush()
 
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything."""

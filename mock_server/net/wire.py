@@ -44,6 +44,14 @@ class AnyWire(Protocol):
         """Send everything; raises OSError if the peer is gone."""
         ...
 
+    async def send_beneath(self, data: bytes, /) -> None:
+        """Send bytes to the socket as they are, past TLS if there is any; raises OSError."""
+        ...
+
+    async def alert(self) -> None:
+        """Send a fatal alert of TLS; raises RuntimeError without TLS."""
+        ...
+
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything."""
         ...
@@ -125,6 +133,14 @@ class Wire:
             else:
                 self.sent += sent
                 view = view[sent:]
+
+    async def send_beneath(self, data: bytes) -> None:
+        """Send everything: there is nothing else beneath."""
+        await self.send(data)
+
+    async def alert(self) -> None:
+        """Refuse: a rule that asks for it needs TLS, which is checked when it is loaded."""
+        raise RuntimeError("this connection has no TLS to send an alert of")
 
     def send_now(self, data: bytes) -> None:
         """Send as much as the kernel takes at once; the rest is lost."""

@@ -28,12 +28,9 @@ from mock_server.net.service import (
 )
 from mock_server.proxy.upstream import Failed, Upstream, UpstreamExchange, head_of, pairs_of
 from mock_server.requests import NO_TUNNELS, Request
-from mock_server.scenario.vocabulary import (
-    Capability,
-    Ending,
-    Resume,
-    Shift,
-)
+from mock_server.scenario.vocabulary import Capability
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame, Framer, frame_of
 
 __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]

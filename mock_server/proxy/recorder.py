@@ -11,12 +11,9 @@ from mock_server.net.service import Answered, Origin, Reports, Source, refused_a
 from mock_server.proxy.replay import RecordedExchange, transcribed
 from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.vocabulary import (
-    Ending,
-    Resume,
-    Route,
-    Shift,
-)
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 
 

@@ -17,24 +17,12 @@ from mock_server.faults.response import BodyKind, Head, phrase_of
 from mock_server.redaction import redacted_answer, redacted_frame, redacted_text, redacted_value
 from mock_server.requests import Request, json_of
 from mock_server.scenario.frames import render
-from mock_server.scenario.model import (
-    BackendPlan,
-    JobPlan,
-    Limits,
-    Rule,
-    Scenario,
-)
-from mock_server.scenario.vocabulary import (
-    After,
-    Ending,
-    Framing,
-    Lost,
-    Route,
-    ScriptedFrame,
-    Select,
-    Stall,
-    UnknownCursor,
-)
+from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.vocabulary import Route, ScriptedFrame, Select, UnknownCursor
+from mock_server.scenario.words.end import After, EndFault, Ending, Stall
+from mock_server.scenario.words.head import Framing, HeadFault
+from mock_server.scenario.words.request import Lost, RequestFault
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.sse import Frame, fields_of
 from mock_server.strict.shapes import MAX_MS, Span, is_table
@@ -87,9 +75,9 @@ def transcribed(exchanges: Sequence[RecordedExchange]) -> Scenario:
     """Return a scenario that replays the exchanges."""
     last = {_call(each.request): each for each in exchanges}
     rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in exchanges)
-    pauses = [rule.delay for rule in rules]
-    pauses += [rule.stall.seconds for rule in rules if rule.stall is not None]
-    pauses += [frame.delay for rule in rules for frame in rule.frames or ()]
+    pauses = [rule.head.delay for rule in rules]
+    pauses += [stall.seconds for rule in rules if (stall := rule.end.stall) is not None]
+    pauses += [frame.delay for rule in rules for frame in rule.head.frames or ()]
     return Scenario(
         name="recorded",
         backend=BackendPlan(unknown_cursor=UnknownCursor.GONE),
@@ -109,10 +97,10 @@ def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
     )
     on, head = _select(exchange, None if open_ended else exchange.attempt), exchange.head
     if head is None:
-        return Rule(on=on, lose=Lost.REQUEST, end=Ending.HANG)
+        lost = RequestFault(lose=Lost.REQUEST)
+        return Rule(on=on, request=lost, end=EndFault(end=Ending.HANG))
     reason = _text(head.reason)
-    rule = Rule(
-        on=on,
+    fault = HeadFault(
         status=head.status,
         reason=None if reason in {"", phrase_of(head.status)} else reason,
         headers=_headers(head) or None,
@@ -121,10 +109,12 @@ def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
         delay=_paced(exchange.late),
     )
     if exchange.body is not None:
-        return _with_body(rule, redacted_answer(exchange.body, kind_of_answer(head)))
+        body = redacted_answer(exchange.body, kind_of_answer(head))
+        return Rule(on=on, head=_with_body(fault, body))
     stream = exchange.is_event_stream
     pieces = [_hidden(frame) for frame in exchange.frames] if stream else joined(exchange)
-    return _with_frames(rule, pieces, exchange)
+    head_fault, end_fault = _with_frames(fault, pieces, exchange)
+    return Rule(on=on, head=head_fault, end=end_fault)
 
 
 def kind_of_answer(head: Head) -> str:
@@ -192,10 +182,10 @@ def _without_value(cookie: str) -> str:
     return ";".join([f"{name}={REDACTED}" if assigns else REDACTED, *kept])
 
 
-def _with_body(rule: Rule, body: bytes) -> Rule:
-    if body and _is_typed(rule) and _is_text(body):
-        return evolve(rule, body=body.decode())
-    return evolve(rule, body_hex=body)
+def _with_body(fault: HeadFault, body: bytes) -> HeadFault:
+    if body and _is_typed(fault) and _is_text(body):
+        return evolve(fault, body=body.decode())
+    return evolve(fault, body_hex=body)
 
 
 def joined(exchange: RecordedExchange) -> list[Frame]:
@@ -209,22 +199,26 @@ def joined(exchange: RecordedExchange) -> list[Frame]:
     return [Frame(shown, delay=sum(frame.delay for frame in exchange.frames))]
 
 
-def _is_typed(rule: Rule) -> bool:
-    return any(name.lower() == "content-type" for name in rule.headers or {})
+def _is_typed(fault: HeadFault) -> bool:
+    return any(name.lower() == "content-type" for name in fault.headers or {})
 
 
-def _with_frames(rule: Rule, pieces: Sequence[Frame], exchange: RecordedExchange) -> Rule:
+def _with_frames(
+    fault: HeadFault, pieces: Sequence[Frame], exchange: RecordedExchange
+) -> tuple[HeadFault, EndFault]:
     end = exchange.end or Ending.HANG
-    if not _is_typed(rule):
+    if not _is_typed(fault):
         # Frames would add a Content-Type, so a body without one is sent whole and loses its pace.
         whole = b"".join(frame.raw for frame in pieces)
-        return evolve(rule, body_hex=whole, framing=Framing.CHUNKED, end=end)
+        in_chunks = evolve(fault, body_hex=whole, framing=Framing.CHUNKED)
+        return in_chunks, EndFault(end=end)
     frames = tuple(_scripted(frame) for frame in pieces)
+    framed = evolve(fault, frames=frames)
     silence = _paced(exchange.silence)
     if silence:
-        after = After(frames=len(frames))
-        return evolve(rule, frames=frames, after=after, stall=Stall(seconds=silence), end=end)
-    return evolve(rule, frames=frames, end=None if end is Ending.EOF else end)
+        after, stall = After(frames=len(frames)), Stall(seconds=silence)
+        return framed, EndFault(after=after, stall=stall, end=end)
+    return framed, EndFault(end=None if end is Ending.EOF else end)
 
 
 def _scripted(frame: Frame) -> ScriptedFrame:

@@ -33,7 +33,8 @@ from mock_server.proxy.replay import (
 )
 from mock_server.redaction import redacted_answer, redacted_frame, redacted_text
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending, Route
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError, is_array, is_table
 

@@ -1,7 +1,7 @@
 """Rules written in Python, one call per word: `mock.on.stream(attempt=1).after(frames=2).end("rst")`.
 
-It knows how a chain of calls becomes a rule that is in force after every call. It refuses to know
-the words themselves: they are those of a scenario, read by the same code, with the same messages.
+The rule is in force after every call of the chain. The words are those of a scenario, read by the
+same code, with the same messages.
 """
 
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from attrs import define, field, frozen
 
 from mock_server.scenario.checks import check_rule
-from mock_server.scenario.model import RULE, Rule
+from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import Route
 
 
@@ -51,7 +51,7 @@ class RuleScript:
         return self
 
     def end(self, how: str) -> "RuleScript":
-        """End the response: eof, fin, rst, half_close, bad_chunk, short_chunk or hang."""
+        """End the response in one of the ways of the word `end`, such as "rst"."""
         return self.does(end=how)
 
     def status(self, code: int, *, retry_after: float | None = None) -> "RuleScript":

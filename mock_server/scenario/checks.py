@@ -1,61 +1,40 @@
-"""What words of a scenario make no sense together, and which were said at all."""
+"""Which words of a scenario make no sense together.
 
-import re
+What a word goes with is said where it is declared; here are the checks of it, and those that look
+at values.
+"""
+
+from collections.abc import Callable
 from typing import Final
 
-from mock_server.scenario.model import (
-    JobPlan,
-    Limits,
-    Rule,
-    Scenario,
-)
-from mock_server.scenario.vocabulary import (
-    Ending,
-    Framing,
-    ScriptedFrame,
-    Select,
-)
+from mock_server.scenario.model import JobPlan, Limits, Scenario
+from mock_server.scenario.rule import FAULTS, Rule, words_in
+from mock_server.scenario.vocabulary import Select
+from mock_server.scenario.words.connection import ConnectionFault
+from mock_server.scenario.words.declaring import Fault, faults_of
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Framing, HeadFault
 from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import ScenarioError, is_table
 from mock_server.strict.words import plain
 
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_FRAME_WORDS: Final = {
-    "drop",
-    "duplicate",
-    "reorder",
-    "corrupt",
-    "replace",
-    "inject",
-    "strip_id",
-    "line_ending",
-    "slice",
-    "stall",
-    "delay_ms",
-    "jitter_ms",
-}
-_CONNECTION_WORDS: Final = {"accept", "tls"}
-_MODIFIERS: Final = {"on", "name", "after", "jitter_ms", "listener_ms", "reason"}
-_HEAD_WORDS: Final = {
-    "status",
-    "reason",
-    "headers",
-    "body",
-    "body_hex",
-    "json",
-    "retry_after",
-    "content_type",
-    "redirect",
-    "content_length",
-    "raw_head",
-    "raw_head_hex",
+_NO_FAULTS: Final = {"on", "name"}
+_CONNECTION_WORDS: Final = set(faults_of(ConnectionFault))
+_ABOUT_CONNECTIONS: Final = {"connection", "probability", "times"}
+_CHOICES: Final = {
+    choice: {name for name, fault in FAULTS.items() if choice in fault.one_of}
+    for each in FAULTS.values()
+    for choice in each.one_of
 }
 
 
-def said(value: Rule | Select | ScriptedFrame | JobPlan) -> set[str]:
-    """Return the words that were said, that is those which differ from their defaults."""
-    found = plain(value)
-    return set(found) if is_table(found) else set()
+def _wanted(wanted: Callable[[Fault[object]], bool]) -> set[str]:
+    return {name for name, fault in FAULTS.items() if wanted(fault)}
+
+
+_FRAME_WORDS: Final = _wanted(lambda fault: fault.per_frame)
+_POINT_WORDS: Final = _wanted(lambda fault: fault.at_point)
+_ACTING_WORDS: Final = _wanted(lambda fault: fault.alone)
 
 
 def check_scenario(scenario: Scenario) -> None:
@@ -74,7 +53,7 @@ def check_scenario(scenario: Scenario) -> None:
 
 
 def _check_pauses(rule: Rule, limits: Limits, where: str) -> None:
-    pauses = [rule.delay + rule.jitter, rule.stall.seconds if rule.stall else 0.0]
+    pauses = [rule.head.delay + rule.head.jitter, rule.end.stall.seconds if rule.end.stall else 0.0]
     if max(pauses) > limits.stall_time:
         raise ScenarioError(
             f"{where}: pauses for {max(pauses):g} s; limits.stall_ms allows {limits.stall_time:g} s"
@@ -96,30 +75,33 @@ def _check_job(job: JobPlan, ids: set[str], where: str) -> None:
 
 def check_rule(rule: Rule, where: str) -> None:
     """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
-    words = said(rule)
+    words = set(words_in(rule))
     mistakes = Mistakes()
-    for check in (_check_unit, _check_head, _check_end):
-        with mistakes.collected():
-            check(rule, words, where)
+    with mistakes.collected():
+        _check_unit(rule, words, where)
+    with mistakes.collected():
+        _check_company(words, where)
+    with mistakes.collected():
+        _check_head(rule.head, where)
+    with mistakes.collected():
+        _check_end(rule, words, where)
     mistakes.settle()
-    if not words - _MODIFIERS:
+    if not words & _ACTING_WORDS:
         raise ScenarioError(f"{where}: does nothing; give it a fault, such as end = 'rst'")
 
 
 def _check_unit(rule: Rule, words: set[str], where: str) -> None:
-    acts = words - {"on", "name"}
+    acts = words - _NO_FAULTS
     on_connection = bool(acts & _CONNECTION_WORDS) or rule.on.connection is not None
     if on_connection:
-        stray = sorted(acts - _CONNECTION_WORDS) + sorted(
-            said(rule.on) - {"connection", "probability", "times"}
-        )
+        stray = sorted(acts - _CONNECTION_WORDS) + sorted(_said_of(rule.on) - _ABOUT_CONNECTIONS)
         if stray:
             raise ScenarioError(
                 f"{where}: {stray[0]!r} cannot go with a rule about connections; "
-                "their words are on.connection, accept and tls"
+                f"their words are on.connection, {_listed(' and ')}"
             )
         if not acts:
-            raise ScenarioError(f"{where}: a rule about connections needs accept or tls")
+            raise ScenarioError(f"{where}: a rule about connections needs {_listed(' or ')}")
     if rule.on.picks_frames:
         stray = sorted(acts - _FRAME_WORDS)
         if stray:
@@ -129,37 +111,41 @@ def _check_unit(rule: Rule, words: set[str], where: str) -> None:
             )
 
 
-def _check_head(rule: Rule, words: set[str], where: str) -> None:
-    for group in (
-        {"body", "body_hex", "json", "frames"},
-        {"raw_head", "raw_head_hex"},
-        {"extra", "extra_hex"},
-        {"lose", "frames"},
-    ):
-        both = sorted(words & group)
+def _listed(last: str) -> str:
+    *others, final = sorted(_CONNECTION_WORDS)
+    return f"{', '.join(others)}{last}{final}"
+
+
+def _said_of(on: Select) -> set[str]:
+    found = plain(on)
+    return set(found) if is_table(found) else set()
+
+
+def _check_company(words: set[str], where: str) -> None:
+    """Refuse words that have no place beside each other, as their declarations say."""
+    for choice in _CHOICES.values():
+        both = sorted(words & choice)
         if len(both) > 1:
             raise ScenarioError(f"{where}: {' and '.join(both)} exclude each other; keep one")
-    heads = sorted(words & (_HEAD_WORDS - {"body", "body_hex", "json", "raw_head", "raw_head_hex"}))
-    if heads and words & {"raw_head", "raw_head_hex"}:
-        raise ScenarioError(
-            f"{where}: a raw head is sent as it stands, so {heads[0]} has no place beside it"
-        )
-    lost = sorted(words & (_HEAD_WORDS | {"early", "framing", "bom"}))
-    if rule.lose is not None and lost:
-        raise ScenarioError(f"{where}: a lost answer has no head, so {lost[0]} has no place")
-    for name in rule.headers or {}:
-        if not _TOKEN.fullmatch(name):
-            raise ScenarioError(f"{where}: headers: {name!r} is no header name (RFC 9110 token)")
-    if rule.redirect is not None and rule.status is not None and rule.status // 100 != 3:  # noqa: PLR2004 - 3xx
-        raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {rule.status}")
+    for name in sorted(words & FAULTS.keys()):
+        for other in FAULTS[name].not_with:
+            if other in words:
+                why = FAULTS[other].leaves_no_place.format(name)
+                raise ScenarioError(f"{where}: {why}")
+
+
+def _check_head(head: HeadFault, where: str) -> None:
+    if head.redirect is not None and head.status is not None and head.status // 100 != 3:  # noqa: PLR2004 - 3xx
+        raise ScenarioError(f"{where}: a redirect needs a 3xx status, not {head.status}")
 
 
 def _check_end(rule: Rule, words: set[str], where: str) -> None:
-    if rule.after is not None and not words & {"end", "stall"}:
+    if rule.end.after is not None and not words & _POINT_WORDS:
         raise ScenarioError(f"{where}: `after` needs an end or a stall that happens there")
-    if rule.lose is not None and rule.end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
+    end, framing = rule.end.end, rule.head.framing
+    if rule.request.lose is not None and end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
         raise ScenarioError(f"{where}: a lost answer ends with fin, rst or hang")
-    if rule.framing is Framing.CLOSE and rule.end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
-        raise ScenarioError(f"{where}: {rule.end} needs chunks, framing = 'close' has none")
-    if words & {"extra", "extra_hex"} and rule.end not in {None, Ending.EOF, Ending.FIN}:
-        raise ScenarioError(f"{where}: extra bytes can follow eof or fin, not {rule.end}")
+    if framing is Framing.CLOSE and end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
+        raise ScenarioError(f"{where}: {end} needs chunks, framing = 'close' has none")
+    if words & {"extra", "extra_hex"} and end not in {None, Ending.EOF, Ending.FIN}:
+        raise ScenarioError(f"{where}: extra bytes can follow eof or fin, not {end}")

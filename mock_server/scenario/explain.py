@@ -1,21 +1,15 @@
-"""A scenario in plain words.
+"""A scenario in plain words: the backend, its bounds, its jobs, and whom each rule is about.
 
-It knows how to say whom a rule is about, what a job does and what the backend demands. It refuses
-to know what a fault does (`phrasing.py`) and how.
+What a fault does is said by the phrase in its declaration.
 """
 
 from collections.abc import Mapping
 
-from mock_server.scenario.files import needs_of
-from mock_server.scenario.model import (
-    BackendPlan,
-    JobPlan,
-    Limits,
-    Rule,
-    Scenario,
-)
-from mock_server.scenario.phrases import acts_of, count_of, time_of
+from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
+from mock_server.scenario.rule import FAULTS, Rule, needs_of, words_in
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
+from mock_server.scenario.words.declaring import Told, count_of, said_of, time_of
+from mock_server.scenario.words.end import point_of
 from mock_server.strict.shapes import Span, is_table
 from mock_server.strict.words import plain, words_of
 
@@ -75,18 +69,31 @@ def _rule(number: int, rule: Rule) -> str:
     name = f" ({rule.name})" if rule.name else ""
     needs = sorted({needed.value for _, needed in needs_of(rule)})
     carriers = f" It needs {', '.join(needs)}." if needs else ""
-    acts = "; ".join(acts_of(rule, _said(rule)))
+    acts = "; ".join(_acts(rule))
     return f"Rule {number}{name}, for {_unit(rule)}{_chance(rule.on)}: {acts}.{carriers}"
 
 
-def _said(value: Rule | Select | BackendPlan | Limits) -> Mapping[str, object]:
+def _acts(rule: Rule) -> list[str]:
+    """Say what a rule does, one phrase for each fault that it names."""
+    words = words_in(rule)
+    told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
+    found = [
+        phrase(value, told)
+        for group in (rule.connection, rule.request, rule.head, rule.frame, rule.end)
+        for name, value in said_of(group)
+        if (phrase := FAULTS[name].phrase) is not None
+    ]
+    return [phrase for phrase in found if phrase]
+
+
+def _said(value: BackendPlan | Limits) -> Mapping[str, object]:
     found = plain(value)
     return found if is_table(found) else {}
 
 
 def _unit(rule: Rule) -> str:
     on = rule.on
-    if rule.accept is not None or rule.tls is not None:
+    if rule.is_about_connections:
         return _counted("connection", on.connection) or "every connection"
     route = f" of {on.route.value}" if on.route is not None else ""
     request = _counted("request", on.attempt, route) or f"every request{route}"

@@ -1,7 +1,7 @@
 """Scenarios as TOML, JSON and plain tables, and back; strict, with the nearest right word.
 
 The file formats, and what a carrier can carry. Which words make no sense together is in
-`combinations.py`; what a fault does is elsewhere.
+`checks.py`; what a fault does is elsewhere.
 """
 
 import json
@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Final
 
 from mock_server.durable import OddFile, check_regular, read_regular, reason_of
-from mock_server.scenario.checks import check_scenario, said
-from mock_server.scenario.model import Rule, Scenario
-from mock_server.scenario.vocabulary import Capability, Ending, Select
+from mock_server.scenario.checks import check_scenario
+from mock_server.scenario.model import Scenario
+from mock_server.scenario.rule import needs_of
+from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.json import DEEPEST
 from mock_server.strict.lines import json_lines, line_of, toml_lines
 from mock_server.strict.shapes import ScenarioError, is_array, is_table
-from mock_server.strict.words import plain, table, words_of
+from mock_server.strict.words import plain, table
 
 _SCENARIO: Final = table(Scenario, "a scenario")
 _MOST: Final = 1 << 30
@@ -239,16 +240,3 @@ def check_capabilities(
                     f"rule {number}: {what!r} needs the {needed} capability; "
                     f"the {carrier} carrier lacks it"
                 )
-
-
-def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
-    """List what a rule says together with the capability which that needs."""
-    found = [
-        (name, Capability(words[name][1].needs))
-        for value, words in ((rule, words_of(Rule)), (rule.on, words_of(Select)))
-        for name in said(value)
-        if words[name][1].needs
-    ]
-    if rule.end is not None and rule.end is not Ending.EOF:  # which every carrier has
-        found.append((f"end = {rule.end.value}", Capability.RAW))
-    return found

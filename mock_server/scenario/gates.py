@@ -2,21 +2,20 @@
 
 from collections.abc import Iterable, Iterator
 
-from mock_server.scenario.model import JobPlan, Rule
+from mock_server.scenario.model import JobPlan
+from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import ScriptedFrame
+from mock_server.scenario.words.end import NEVER
 from mock_server.strict.shapes import ScenarioError, is_array, nearest
-
-NEVER = "never"
-"""The gate that nobody opens: a stall that is meant to last."""
 
 
 def gates_of_rule(rule: Rule) -> Iterator[str]:
     """Name the gates that a rule waits at."""
-    if rule.stall is not None and rule.stall.gate is not None:
-        yield rule.stall.gate
-    scripted = (rule.replace, *(rule.frames or ()))
-    if rule.inject is not None:
-        scripted += (*rule.inject.before, *rule.inject.after)
+    if rule.end.stall is not None and rule.end.stall.gate is not None:
+        yield rule.end.stall.gate
+    scripted = (rule.frame.replace, *(rule.head.frames or ()))
+    if rule.frame.inject is not None:
+        scripted += (*rule.frame.inject.before, *rule.frame.inject.after)
     yield from gates_of_frames(frame for frame in scripted if frame is not None)
 
 

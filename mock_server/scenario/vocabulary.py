@@ -1,7 +1,6 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""The small words of a scenario: closed lists, frames, selections, points of a stream.
+"""What rules, jobs and the backend have in common: closed lists, frames, selections.
 
-It knows their shapes and meanings. It refuses to know what a rule or a scenario is made of.
 Durations are seconds here and `_ms` in a scenario.
 """
 
@@ -38,7 +37,7 @@ class Capability(StrEnum):
     BACKEND = "backend"
     """It is the backend itself, so it decides where a stream resumes."""
     LISTENER = "listener"
-    """It owns the listening port."""
+    """It owns the listening port, and connections between two requests."""
     RAW = "raw"
     """It owns the bytes and the end of a connection."""
     FRAME = "frame"
@@ -59,88 +58,6 @@ class Route(StrEnum):
     ANONYMOUS = "anonymous"
     ME = "me"
     OTHER = "other"
-
-
-class Ending(StrEnum):
-    """How the server ends a response, from the most polite to the rudest."""
-
-    EOF = "eof"
-    FIN = "fin"
-    RST = "rst"
-    HALF_CLOSE = "half_close"
-    BAD_CHUNK = "bad_chunk"
-    SHORT_CHUNK = "short_chunk"
-    HANG = "hang"
-
-
-class Accepting(StrEnum):
-    """What happens to a connection instead of serving it."""
-
-    RST = "rst"
-    FIN = "fin"
-    HANG = "hang"
-    GARBAGE = "garbage"
-
-
-class Outage(StrEnum):
-    """What happens to the whole port for a while."""
-
-    DOWN = "down"
-    BLACKHOLE = "blackhole"
-
-
-class TlsFault(StrEnum):
-    """What goes wrong under TLS."""
-
-    HANG = "hang"
-    GARBAGE = "garbage"
-    NO_CLOSE_NOTIFY = "no_close_notify"
-    BAD_CERTIFICATE = "bad_certificate"
-
-
-class Lost(StrEnum):
-    """Which half of an exchange never arrives."""
-
-    REQUEST = "request"
-    RESPONSE = "response"
-
-
-class Damage(StrEnum):
-    """How the bytes of a frame are corrupted."""
-
-    BITS = "bits"
-    UTF8 = "utf8"
-    JSON = "json"
-
-
-class SliceAt(StrEnum):
-    """Where a frame is cut into pieces, other than at every n-th byte."""
-
-    MID_UTF8 = "mid_utf8"
-    MID_CRLF = "mid_crlf"
-    RANDOM = "random"
-
-
-class LineEnding(StrEnum):
-    """What ends a line of a frame."""
-
-    LF = "lf"
-    CRLF = "crlf"
-    CR = "cr"
-
-
-class Framing(StrEnum):
-    """How the length of a stream's body is told."""
-
-    CHUNKED = "chunked"
-    CLOSE = "close"
-
-
-class Resume(StrEnum):
-    """What the backend does with `Last-Event-ID`, other than overlapping or skipping."""
-
-    HONOUR = "honour"
-    IGNORE = "ignore"
 
 
 class JobStatus(StrEnum):
@@ -263,45 +180,3 @@ class Select:
             or self.type is not None
             or self.last
         )
-
-
-@frozen(kw_only=True)
-class After:
-    """The point of a stream at which a rule stalls, breaks off or takes the port down."""
-
-    frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
-    bytes: int = word(integer(0, 1 << 30), "and this many bytes of the next one", default=0)
-    id: str | None = word(text(), "the frame with this id was sent", default=None)
-    event: str | None = word(text(), "a frame with this event field was sent", default=None)
-
-
-@frozen(kw_only=True)
-class Stall:
-    """A pause in a stream: for a time, or until a gate opens."""
-
-    seconds: float = word(milliseconds(), "for this long", default=0.0, name="ms")
-    gate: str | None = word(
-        text(100), "until this gate opens; the gate `never` stays shut", default=None
-    )
-
-
-def check_stall(stall: Stall, where: str) -> None:
-    """Refuse a stall that names no end, or two."""
-    if (stall.gate is None) == (stall.seconds == 0):
-        raise ScenarioError(f"{where}: a stall needs either ms or gate, one of them")
-
-
-@frozen(kw_only=True)
-class Insert:
-    """Frames put around a selected frame."""
-
-    before: tuple[ScriptedFrame, ...] = word(FRAMES, "frames before it", default=())
-    after: tuple[ScriptedFrame, ...] = word(FRAMES, "frames after it", default=())
-
-
-@frozen(kw_only=True)
-class Shift:
-    """A resume that starts too early or too late."""
-
-    overlap: int = word(integer(0, MANY), "so many frames are sent again", default=0)
-    gap: int = word(integer(0, MANY), "so many frames are skipped", default=0)

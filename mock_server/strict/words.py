@@ -36,6 +36,8 @@ class Word:
     says: str
     needs: str = ""
     """The capability that a carrier must have for this word; empty when every carrier has it."""
+    about: object = None
+    """What else its declaration says, for those who declare more than a shape and a meaning."""
 
 
 _WORD: Final = "arkor.word"
@@ -49,9 +51,10 @@ def word(
     name: str = "",
     needs: str = "",
     secret: bool = False,
+    about: object = None,
 ) -> T | U:
     """Declare one attribute of a value as one word of the vocabulary; a secret has no repr."""
-    found = Word(name, shape, says, needs)
+    found = Word(name, shape, says, needs, about)
     return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 

@@ -13,7 +13,8 @@ from mock_server.journal.waiting import PATIENCE
 from mock_server.net.addresses import Addresses
 from mock_server.scenario.builder import On
 from mock_server.scenario.model import JOB, Scenario
-from mock_server.scenario.vocabulary import FRAME, Ending
+from mock_server.scenario.vocabulary import FRAME
+from mock_server.scenario.words.end import Ending
 from mock_server.server import MockServer
 
 

@@ -54,6 +54,7 @@ FRAMES_ONLY: Final[Mapping[str, Rules]] = {
     "status": [{"on": on(), "status": 503, "retry_after": 1}],
     "other type": [{"on": on(), "content_type": "text/html"}],
     "other words": [{"on": on(), "status": 200, "reason": "Well", "headers": {"X-Odd": "1"}}],
+    "headers twice": [{"on": on(), "headers_twice": ["Content-Type", "transfer-encoding", "Nix"]}],
     "a body": [{"on": on(), "status": 418, "body": "short and stout"}],
     "a body in hexadecimal": [{"on": on(), "status": 400, "body_hex": "ff00"}],
     "json": [{"on": on(), "status": 404, "json": {"error": "gone"}}],
@@ -82,6 +83,10 @@ RAW: Final[Mapping[str, Rules]] = {
     "half close": [{"on": on(), "after": {"frames": 1}, "end": "half_close"}],
     "bad chunk": [{"on": on(), "after": {"frames": 1}, "end": "bad_chunk"}],
     "short chunk": [{"on": on(), "after": {"frames": 1}, "end": "short_chunk"}],
+    "garbage": [{"on": on(), "after": {"frames": 1}, "end": "garbage"}],
+    "gzip": [{"on": on(), "gzip": "always"}, {"on": on(frame=2), "drop": True}],
+    "gzip, cut": [{"on": on(), "gzip": "always", "after": {"frames": 2}, "end": "fin"}],
+    "no gzip": [{"on": on(), "gzip": "accepted"}],
     "lost request": [{"on": on(), "lose": "request"}],
     "lost response": [{"on": on(), "lose": "response", "end": "fin"}],
     "close delimited": [{"on": on(), "framing": "close"}],
@@ -167,6 +172,8 @@ def tls_transcript(port: int, context: ssl.SSLContext, job: str = "j") -> tuple[
                     found += part
             except ssl.SSLWantReadError:
                 pass
+            except ssl.SSLError as error:
+                return found, error.reason
             else:
                 return found, CLOSED
             try:

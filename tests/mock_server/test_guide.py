@@ -46,6 +46,18 @@ def test_the_pytest_example_passes(pytester: pytest.Pytester) -> None:
     pytester.runpytest_subprocess(*OPTIONS, "-W", "error").assert_outcomes(passed=3)
 
 
+def test_the_example_with_a_dead_address_connects(tmp_path: Path) -> None:
+    root = str(Path(mock_server.__file__).parents[1])
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(written("resolving.py", tmp_path))],
+        env={**os.environ, "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 @pytest.mark.skipif(shutil.which("node") is None, reason="there is no Node on this machine")
 def test_the_node_example_drives_the_process_over_http_only(tmp_path: Path) -> None:
     node = shutil.which("node") or ""

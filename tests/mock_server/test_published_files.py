@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from mock_server.scenario.checks import said
 from mock_server.scenario.files import scenario_from_toml, scenario_schema
-from mock_server.scenario.model import Rule
-from mock_server.scenario.reference import EXAMPLES, catalogue
-from mock_server.strict.words import words_of
+from mock_server.scenario.reference import catalogue
+from mock_server.scenario.rule import FAULTS, WORDS, words_in
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {
@@ -27,9 +25,11 @@ def test_a_published_file_is_what_the_code_says(name: str) -> None:
     )
 
 
-def test_every_fault_has_an_example_and_every_example_is_a_scenario() -> None:
-    faults = set(words_of(Rule)) - {"on", "name"}
-    assert set(EXAMPLES) == faults
-    for name, example in EXAMPLES.items():
-        scenario = scenario_from_toml(f"[[rule]]\n{example}\n")
-        assert name in said(scenario.rules[0])
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_example_of_a_fault_is_a_scenario_that_uses_it(name: str) -> None:
+    scenario = scenario_from_toml(f"[[rule]]\n{FAULTS[name].example}\n")
+    assert name in words_in(scenario.rules[0])
+
+
+def test_every_word_of_a_rule_is_declared_as_a_fault() -> None:
+    assert set(WORDS) - set(FAULTS) == {"on", "name"}

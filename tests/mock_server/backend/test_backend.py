@@ -7,7 +7,7 @@ import pytest
 from mock_server import JobPlan, scenario_from_dict
 from mock_server.backend import Answer, Backend, Follow, Reply, Stream
 from mock_server.requests import request_of
-from mock_server.scenario.vocabulary import Resume, Shift
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.strict.shapes import is_array
 
 BODY = {"name": "n", "config": {"model": "m"}}

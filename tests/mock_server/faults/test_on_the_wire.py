@@ -4,7 +4,9 @@ A word without such a test fails the last test of this module.
 """
 
 import errno
+import gzip
 import time
+import zlib
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import TypeVar
@@ -20,15 +22,11 @@ from mock_server import (
     RequestReceived,
     scenario_from_dict,
 )
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    After,
-    Insert,
-    ScriptedFrame,
-    Select,
-    Shift,
-    Stall,
-)
+from mock_server.scenario.rule import WORDS
+from mock_server.scenario.vocabulary import ScriptedFrame, Select
+from mock_server.scenario.words.end import After, Stall
+from mock_server.scenario.words.frame import Insert
+from mock_server.scenario.words.head import Shift
 from mock_server.strict.shapes import is_table
 from mock_server.strict.words import words_of
 from tests.mock_server.rawclient import (
@@ -44,7 +42,6 @@ from tests.mock_server.rawclient import (
 pytestmark = pytest.mark.anyio
 
 TABLES = {
-    "": Rule,
     "on.": Select,
     "after.": After,
     "stall.": Stall,
@@ -435,6 +432,7 @@ async def test_coalesced_frames_leave_in_one_chunk() -> None:
         ("half_close", b"\r\n", EOF),
         ("bad_chunk", b"zz\r\nno chunk\r\n", EOF),
         ("short_chunk", b"40\r\n: short", EOF),
+        ("garbage", b"4\r\nid: \r\n\x00\xffgarbage\xfe\r\n", EOF),
     ],
 )
 async def test_an_end_within_a_frame_is_what_the_kernel_says(
@@ -617,9 +615,129 @@ async def test_a_rule_is_about_the_frames_that_it_selects(
     assert (await streamed({"on": on, "drop": True})).unchunked == blocks(*left)
 
 
+@shows("idle_end")
+@pytest.mark.parametrize("how", ["fin", "rst", "408"])
+async def test_a_connection_that_was_kept_ends_while_it_is_idle(how: str) -> None:
+    scenario = scenario_from_dict({"rule": [{"on": {"attempt": 2}, "idle_end": how}]})
+    async with MockServer(scenario) as mock:
+        async with RawClient(mock.port) as client:
+            assert [(await client.ask("GET", "/v1/me")).status for _ in range(2)] == [200, 200]
+            found, ending = await client.read_to_end()
+        closed = await mock.wait_until(lambda record: isinstance(record, ConnectionClosed))
+    assert ending == ("ECONNRESET" if how == "rst" else EOF)
+    assert found.startswith(b"HTTP/1.1 408 Request Timeout\r\n") == (how == "408")
+    assert (b"\r\nConnection: close\r\n" in found) == (how == "408")
+    assert isinstance(closed, ConnectionClosed)
+    assert (closed.by, closed.how) == ("server", how)
+
+
+@shows("idle_end", "idle_ms")
+async def test_a_request_that_comes_in_time_is_answered_and_the_connection_kept() -> None:
+    rule = {"on": {"attempt": 1}, "idle_end": "rst", "idle_ms": 60_000}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as mock,
+        RawClient(mock.port) as client,
+    ):
+        assert [(await client.ask("GET", "/v1/me")).status for _ in range(3)] == [200] * 3
+
+
+@shows("idle_end")
+async def test_a_request_that_is_there_already_is_answered_before_the_connection_ends() -> None:
+    rule = {"on": {"attempt": 1}, "idle_end": "fin"}
+    async with (
+        MockServer(scenario_from_dict({"rule": [rule]})) as mock,
+        RawClient(mock.port) as client,
+    ):
+        await client.send(request_bytes("GET", "/v1/me") * 2)
+        assert [(await client.answer()).status for _ in range(2)] == [200] * 2
+
+
+async def gzipped(rule: Mapping[str, object], headers: Mapping[str, str]) -> Answer:
+    """Open the stream once with these header fields."""
+    async with streaming(rule) as mock, RawClient(mock.port) as client:
+        given = {"Connection": "close", **headers}
+        return await client.ask_to_end("GET", "/v1/jobs/j/events/stream", given)
+
+
+@shows("gzip")
+async def test_every_frame_of_a_compressed_stream_can_be_read_when_it_has_come() -> None:
+    answer = await gzipped({"gzip": "always"}, {"Accept-Encoding": "identity"})
+    reader = zlib.decompressobj(wbits=31)
+    assert (answer.header("Content-Encoding"), answer.header("Vary")) == ("gzip", "Accept-Encoding")
+    read = [reader.decompress(piece) for piece in chunks(answer)]
+    assert read == [block(1), block(2), block(3), block(4), b""]
+    assert reader.eof
+
+
+@shows("gzip")
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (None, None),
+        ("identity, br", None),
+        ("gzip;q=0, *", None),
+        ("gzip ; q=0.000", None),
+        ("br, gzip;q=0.1", "gzip"),
+        ("X-GZIP", "gzip"),
+        ("*", "gzip"),
+        ("*;q=0", None),
+    ],
+)
+async def test_a_stream_is_compressed_if_the_client_asks_for_it(
+    asked: str | None, answered: str | None
+) -> None:
+    headers = {} if asked is None else {"Accept-Encoding": asked}
+    answer = await gzipped({"gzip": "accepted"}, headers)
+    assert answer.header("Content-Encoding") == answered
+    assert (answer.unchunked == blocks(1, 2, 3, 4)) == (answered is None)
+
+
+@shows("gzip")
+async def test_a_compressed_stream_that_is_cut_lacks_its_end() -> None:
+    answer = await gzipped({"gzip": "always", "after": {"frames": 2}, "end": "fin"}, {})
+    reader = zlib.decompressobj(wbits=31)
+    assert reader.decompress(b"".join(chunks(answer))) == blocks(1, 2)
+    assert not reader.eof
+
+
+@shows("gzip")
+async def test_a_whole_body_is_compressed_too_unless_it_is_compressed_already() -> None:
+    answer = await asked({"gzip": "always"})
+    assert b'"user"' in gzip.decompress(answer.unchunked)
+    coded = {"Content-Encoding": "gzip"}
+    again = await asked({"gzip": "always", "headers": coded, "body_hex": gzip.compress(b"x").hex()})
+    assert gzip.decompress(again.unchunked) == b"x"
+
+
+@shows("gzip")
+async def test_the_head_of_a_compressed_answer_comes_without_a_body_where_there_is_none() -> None:
+    scenario = scenario_from_dict({"rule": [{"gzip": "always"}]})
+    async with MockServer(scenario) as mock, RawClient(mock.port) as client:
+        answer = await client.ask_to_end("HEAD", "/v1/me", {"Connection": "close"})
+    assert (answer.header("Content-Encoding"), answer.body) == ("gzip", b"")
+
+
+@shows("headers_twice")
+async def test_a_header_field_is_sent_twice_whoever_set_it() -> None:
+    rule = {"headers": {"X-Odd": "1"}, "headers_twice": ["x-odd", "Content-Length", "X-Absent"]}
+    answer = await asked(rule)
+    fields = [line.partition(": ")[0] for line in answer.head.split("\r\n")[1:] if line]
+    assert fields.count("X-Odd") == fields.count("Content-Length") == 2
+    assert fields.count("Content-Type") == 1
+    assert "X-Absent" not in fields
+    assert answer.json["user"]
+
+
+@shows("headers_twice")
+async def test_a_body_whose_transfer_coding_is_said_twice_is_in_chunks_all_the_same() -> None:
+    answer = await streamed({"headers_twice": ["Transfer-Encoding"]})
+    assert answer.head.count("Transfer-Encoding: chunked\r\n") == 2
+    assert answer.unchunked == blocks(1, 2, 3, 4)
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 def test_every_word_of_a_rule_is_shown_on_the_wire(anyio_backend: str) -> None:
     del anyio_backend
-    words = {prefix + word for prefix, cls in TABLES.items() for word in words_of(cls)}
+    words = {prefix + word for prefix, cls in TABLES.items() for word in words_of(cls)} | {*WORDS}
     assert words - SHOWN - ELSEWHERE - SILENT == set()
     assert SHOWN - words == set()

@@ -7,16 +7,11 @@ import pytest
 from mock_server import MockServer, RuleFired, scenario_from_dict
 from mock_server.__main__ import main
 from mock_server.mitm.settings import ADDON_CAPABILITIES
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    Damage,
-    Ending,
-    Framing,
-    LineEnding,
-    Lost,
-    SliceAt,
-)
-from mock_server.strict.words import words_of
+from mock_server.scenario.rule import WORDS
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.frame import Damage, LineEnding, SliceAt
+from mock_server.scenario.words.head import Framing, Gzip
+from mock_server.scenario.words.request import Lost
 from tests.mock_server.mitm.mitmdump import (
     SEED,
     Mitmdump,
@@ -50,23 +45,23 @@ async def test_every_rule_gives_the_transcript_of_the_mock(mitmdump: Mitmdump) -
 
 def test_the_scenarios_use_every_word_that_the_addon_carries() -> None:
     carried = {
-        name
-        for name, (_, word) in words_of(Rule).items()
-        if not word.needs or word.needs in ADDON_CAPABILITIES
+        name for name, word in WORDS.items() if not word.needs or word.needs in ADDON_CAPABILITIES
     }
     used = {word for rules in ALL.values() for rule in rules for word in rule}
-    assert carried - used == {"name", "slow_read", "listener_ms"}
+    assert carried - used == {"name", "slow_read", "listener_ms", "idle_ms"}
 
 
 @pytest.mark.parametrize(
     ("word", "choices"),
     [
-        ("end", {*Ending} - {Ending.HANG}),  # has its own test, because the client has to leave
+        # A hang has a test of its own: the client has to leave. An alert is refused, as all of TLS.
+        ("end", {*Ending} - {Ending.HANG, Ending.TLS_ALERT}),
         ("corrupt", {*Damage}),
         ("line_ending", {*LineEnding}),
         ("slice", {*SliceAt, 7}),
         ("lose", {*Lost}),
         ("framing", {*Framing}),
+        ("gzip", {*Gzip}),
     ],
 )
 def test_the_scenarios_make_every_choice(word: str, choices: set[object]) -> None:

@@ -25,6 +25,14 @@ from mock_server.mitm.settings import read_scenario
             "rule 1: 'tls' needs the tls_raw capability; the mitmproxy carrier lacks it",
         ),
         (
+            b'[[rule]]\nidle_end = "408"\n',
+            "rule 1: 'idle_end' needs the listener capability; the mitmproxy carrier lacks it",
+        ),
+        (
+            b'[[rule]]\nend = "tls_alert"\n',
+            "rule 1: 'end = tls_alert' needs the tls_raw capability; the mitmproxy carrier lacks",
+        ),
+        (
             b'[[rule]]\nresume = "ignore"\n',
             "rule 1: 'resume' needs the backend capability; the mitmproxy carrier lacks it",
         ),

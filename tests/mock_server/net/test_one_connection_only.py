@@ -17,7 +17,8 @@ from mock_server.journal.records import to_jsonl
 from mock_server.net.service import Answered, Reports
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import Ending, Resume, Shift
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.shapes import is_array, is_table
 from tests.mock_server.admin.test_admin import TOKEN, Driver, driven

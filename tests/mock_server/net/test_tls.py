@@ -7,7 +7,13 @@ from collections.abc import Iterator
 import anyio
 import pytest
 
-from mock_server import MockServer, ScenarioError, scenario_from_dict
+from mock_server import (
+    ConnectionClosed,
+    ExchangeEnded,
+    MockServer,
+    ScenarioError,
+    scenario_from_dict,
+)
 from mock_server.net.tls import TlsSettings, throw_away_tls
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
@@ -47,20 +53,89 @@ async def test_an_ending_under_tls_is_seen_as_it_was_meant(
     assert found.count(b"id: ") == 2
 
 
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_stream_can_be_broken_off_by_an_alert(
+    tls: TlsSettings, version: ssl.TLSVersion
+) -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "tls_alert"}
+    context = tls.client_context()
+    context.maximum_version = version
+    scenario = scenario_from_dict({"rule": [rule], "job": [JOB]})
+    async with MockServer(scenario, tls=tls) as mock:
+        found, how = await anyio.to_thread.run_sync(tls_transcript, mock.port, context)
+        ended = await mock.wait_for("stream", ended=True)
+    assert how == "SSLV3_ALERT_BAD_RECORD_MAC"
+    assert found.count(b"id: ") == 2
+    assert isinstance(ended, ExchangeEnded)
+    assert (ended.how, ended.by) == ("tls_alert", "server")
+
+
+async def test_garbage_in_a_stream_is_no_record_of_tls(tls: TlsSettings) -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "end": "garbage"}
+    found, how = await served(tls, [rule])
+    assert how == "WRONG_VERSION_NUMBER"
+    assert found.count(b"id: ") == 2
+
+
 async def test_an_end_without_close_notify_is_a_bare_fin(tls: TlsSettings) -> None:
     assert (await served(tls, [{"tls": "no_close_notify"}]))[1] == CUT
 
 
 @pytest.mark.parametrize(
-    ("fault", "message"),
+    ("fault", "reason"),
+    [("garbage", "WRONG_VERSION_NUMBER"), ("bad_certificate", "CERTIFICATE_VERIFY_FAILED")],
+)
+async def test_a_handshake_can_fail(tls: TlsSettings, fault: str, reason: str) -> None:
+    assert await served(tls, [{"on": {"connection": 1}, "tls": fault}]) == (b"", reason)
+
+
+async def test_a_strict_client_refuses_a_certificate_without_an_authority_key_id(
+    tls: TlsSettings,
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "no_authority_key_id"}], "job": [JOB]})
+    strict, lenient = tls.client_context(), tls.client_context()
+    strict.verify_flags |= ssl.VERIFY_X509_STRICT  # the default from Python 3.13 on
+    lenient.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    async with MockServer(scenario, tls=tls) as mock:
+        refused = await anyio.to_thread.run_sync(tls_transcript, mock.port, strict)
+        found, how = await anyio.to_thread.run_sync(tls_transcript, mock.port, lenient)
+    assert refused == (b"", "CERTIFICATE_VERIFY_FAILED")
+    assert (found.count(b"id: "), how) == (6, CLOSED)
+
+
+@pytest.mark.parametrize(
+    ("version", "reason"),
     [
-        ("garbage", "WRONG_VERSION_NUMBER|wrong version number|record layer"),
-        ("bad_certificate", "CERTIFICATE_VERIFY_FAILED"),
+        (ssl.TLSVersion.TLSv1_2, "SSLV3_ALERT_HANDSHAKE_FAILURE"),
+        (ssl.TLSVersion.TLSv1_3, "TLSV13_ALERT_CERTIFICATE_REQUIRED"),
     ],
 )
-async def test_a_handshake_can_fail(tls: TlsSettings, fault: str, message: str) -> None:
-    with pytest.raises(ssl.SSLError, match=message):
-        await served(tls, [{"on": {"connection": 1}, "tls": fault}])
+async def test_a_client_certificate_can_be_demanded(
+    tls: TlsSettings, version: ssl.TLSVersion, reason: str
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "client_certificate"}], "job": [JOB]})
+    without, with_one = tls.client_context(), tls.client_context(with_certificate=True)
+    without.maximum_version = version
+    async with MockServer(scenario, tls=tls) as mock:
+        refused = await anyio.to_thread.run_sync(tls_transcript, mock.port, without)
+        closed = await mock.wait_until(lambda record: isinstance(record, ConnectionClosed))
+        found, how = await anyio.to_thread.run_sync(tls_transcript, mock.port, with_one)
+    assert refused == (b"", reason)
+    assert isinstance(closed, ConnectionClosed)
+    assert (closed.by, closed.how) == ("server", "client_certificate")
+    assert (found.count(b"id: "), how) == (6, CLOSED)
+
+
+@pytest.mark.parametrize("ciphers", ["DEFAULT", "ALL:@SECLEVEL=0"])
+async def test_client_and_server_can_have_no_cipher_in_common(
+    tls: TlsSettings, ciphers: str
+) -> None:
+    scenario = scenario_from_dict({"rule": [{"tls": "no_shared_cipher"}]})
+    context = tls.client_context()
+    context.set_ciphers(ciphers)
+    async with MockServer(scenario, tls=tls) as mock:
+        seen = await anyio.to_thread.run_sync(tls_transcript, mock.port, context)
+    assert seen == (b"", "SSLV3_ALERT_HANDSHAKE_FAILURE")
 
 
 async def test_a_handshake_can_hang(tls: TlsSettings) -> None:
@@ -86,9 +161,12 @@ async def test_the_proxy_gives_the_transcript_of_the_mock_over_tls(
     assert through == await served(tls, rules)
 
 
-def test_a_tls_fault_without_tls_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="'tls' needs the tls_raw capability"):
-        MockServer(scenario_from_dict({"rule": [{"tls": "hang"}]}))
+@pytest.mark.parametrize(
+    ("rule", "what"), [({"tls": "hang"}, "tls"), ({"end": "tls_alert"}, "end = tls_alert")]
+)
+def test_a_tls_fault_without_tls_is_refused(rule: dict[str, str], what: str) -> None:
+    with pytest.raises(ScenarioError, match=f"'{what}' needs the tls_raw capability"):
+        MockServer(scenario_from_dict({"rule": [rule]}))
 
 
 async def test_plain_text_to_a_tls_server_ends_that_connection_only(tls: TlsSettings) -> None:

@@ -36,6 +36,18 @@ async def test_the_proxy_gives_the_transcript_of_the_mock(rules: Rules) -> None:
         assert await transcript(proxy.port) == expected
 
 
+async def test_a_connection_that_the_proxy_kept_ends_while_it_is_idle() -> None:
+    scenario = scenario_from_dict({"rule": [{"idle_end": "408"}]})
+    async with (
+        MockServer() as upstream,
+        proxy_before(upstream, scenario) as proxy,
+        RawClient(proxy.port) as client,
+    ):
+        assert (await client.ask("GET", "/v1/me")).status == 200
+        found, ending = await client.read_to_end()
+    assert (found[:12], ending) == (b"HTTP/1.1 408", "FIN")
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 @settings(deadline=None, max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @given(st.binary(max_size=300), st.lists(st.integers(1, 40), max_size=12))

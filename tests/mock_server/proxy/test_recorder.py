@@ -119,7 +119,7 @@ def test_any_frame_is_written_and_read_back_as_the_same_bytes(raw: bytes) -> Non
     head = Head(200, "OK", (("content-type", "text/event-stream"),))
     heard = RecordedExchange(request, 1, head, frames=[frame_of(raw)], end=Ending.EOF)
     scenario = scenario_from_toml(scenario_to_toml(transcribed([heard])))
-    frames = scenario.rules[0].frames
+    frames = scenario.rules[0].head.frames
     assert frames is not None
     assert [render(frame).raw for frame in frames] == [raw]
 
@@ -353,13 +353,13 @@ async def recorded_stream(rule: dict[str, object]) -> Scenario:
 async def test_the_time_to_the_head_to_every_frame_and_to_the_end_is_kept() -> None:
     frames = [{"data": "a"}, {"data": "b", "delay_ms": 10}]
     (rule,) = (await recorded_stream({"frames": frames, "end": "rst"})).rules
-    assert rule.delay == 0.5
-    assert rule.frames is not None
-    assert [frame.delay for frame in rule.frames] == [0.5, 0.5]
-    assert rule.after is not None
-    assert rule.after.frames == 2
-    assert rule.stall is not None
-    assert rule.stall.seconds == 0.5
+    assert rule.head.delay == 0.5
+    assert rule.head.frames is not None
+    assert [frame.delay for frame in rule.head.frames] == [0.5, 0.5]
+    assert rule.end.after is not None
+    assert rule.end.after.frames == 2
+    assert rule.end.stall is not None
+    assert rule.end.stall.seconds == 0.5
 
 
 @pytest.mark.parametrize("slow", [(0.0, 1000.0, 1000.0, 1000.0), (0.0, 0.0, 0.0, 1000.0)])

@@ -98,9 +98,9 @@ def test_what_was_heard_before_a_kill_is_recovered(
     assert "recorded 3 exchanges" in capsys.readouterr().err
     assert (partial.exists(), stat.S_IMODE(out.stat().st_mode)) == (False, 0o600)
     scenario = scenario_from_file(out)
-    frames = [len(rule.frames or ()) for rule in scenario.rules]
+    frames = [len(rule.head.frames or ()) for rule in scenario.rules]
     assert frames == [0, 6, 2]
-    assert scenario.rules[0].body is not None
+    assert scenario.rules[0].head.body is not None
     assert [job.id for job in scenario.jobs] == ["j", "live"]
 
 

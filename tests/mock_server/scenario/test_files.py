@@ -57,8 +57,8 @@ def test_a_whole_scenario_is_read() -> None:
     scenario = scenario_from_toml(WHOLE)
     first = scenario.rules[0]
     assert first.on.attempt == Span(2, 4)
-    assert first.delay == 0.02
-    assert first.end is Ending.RST
+    assert first.head.delay == 0.02
+    assert first.end.end is Ending.RST
     assert scenario.jobs[0].interval == 0.0015
 
 
@@ -118,6 +118,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"framing": "close", "end": "bad_chunk"}, "needs chunks"),
     ({"headers": {"X": "a\r\nb"}}, "CR, LF or NUL"),
     ({"headers": {"X\r\nY": "a"}}, "is no header name"),
+    ({"headers_twice": ["X Y"]}, "is not the name of a header field"),
     ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
     ({"frames": 3}, "3 (integer) is not an array"),

@@ -1,7 +1,4 @@
-"""What faults do to the bytes of one frame.
-
-It knows fields, line ends and UTF-8. It refuses to know when a fault happens.
-"""
+"""Faults of a frame: what they do to its bytes, and which rules act on frames at all."""
 
 import random
 import re
@@ -11,19 +8,21 @@ from typing import Final, Literal
 from attrs import evolve
 
 from mock_server.scenario.frames import render
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import (
-    Damage,
-    Insert,
-    LineEnding,
-    SliceAt,
-)
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.words.declaring import any_of, attributes_of
+from mock_server.scenario.words.frame import Damage, FrameFault, Insert, LineEnding, SliceAt
 from mock_server.sse import Frame, fields_of
 
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _ID_LINE: Final = re.compile(rb"id(:.*)?", re.DOTALL)
 _ENDINGS: Final = {LineEnding.LF: b"\n", LineEnding.CRLF: b"\r\n", LineEnding.CR: b"\r"}
+_ON_EACH: Final = attributes_of(FrameFault, lambda fault: fault.per_frame)
+
+
+def acts_on_frames(rule: Rule) -> bool:
+    """Tell whether a rule does something to frames one by one."""
+    return rule.on.picks_frames or any_of(rule.frame, _ON_EACH)
 
 
 def inserted(insert: Insert | None, where: Literal["before", "after"]) -> list[Frame]:
@@ -33,18 +32,19 @@ def inserted(insert: Insert | None, where: Literal["before", "after"]) -> list[F
     return [render(each) for each in (insert.before if where == "before" else insert.after)]
 
 
-def recast(rule: Rule, frame: Frame, rng: random.Random) -> Frame:
+def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:
     """Apply everything that a rule does to the bytes of a frame."""
-    if rule.replace is not None:
-        frame = render(rule.replace)
+    if fault.replace is not None:
+        frame = render(fault.replace)
     raw = frame.raw
-    if rule.strip_id:
+    if fault.strip_id:
         lines: list[bytes] = _LINE.findall(raw)
         raw = b"".join(x for x in lines if not _ID_LINE.fullmatch(x.rstrip(b"\r\n")))
-    if rule.corrupt is not None:
-        raw = _corrupted(rule.corrupt, raw, rng)
-    if rule.line_ending is not None:
-        raw = _LINE_END.sub(lambda _: _ENDINGS[rule.line_ending or LineEnding.LF], raw)
+    if fault.corrupt is not None:
+        raw = _corrupted(fault.corrupt, raw, rng)
+    if fault.line_ending is not None:
+        ending = _ENDINGS[fault.line_ending]
+        raw = _LINE_END.sub(lambda _: ending, raw)
     if raw is frame.raw:
         return frame
     return evolve(frame, raw=raw, id=fields_of(raw).id)

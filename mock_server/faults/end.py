@@ -1,7 +1,4 @@
-"""Points of a stream at which a rule stalls it or ends it.
-
-It knows when a point is reached. It refuses to know what is sent before and after it.
-"""
+"""Faults of an end: the points at which a rule stalls a stream or ends it, and what follows."""
 
 from collections.abc import Callable, Iterable
 
@@ -13,8 +10,8 @@ from mock_server.faults.actions import (
     End,
     Pause,
 )
-from mock_server.scenario.model import Rule
-from mock_server.scenario.vocabulary import After, Stall
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.words.end import After, IdleEnd, Outage, Stall
 from mock_server.sse import Frame
 
 
@@ -57,16 +54,34 @@ class Breakpoint:
 
 
 def stalling(stall: Stall) -> Action:
-    """Return the operation that is this stall."""
+    """Return the action that is this stall."""
     return Pause(stall.seconds) if stall.gate is None else AwaitGate(stall.gate)
 
 
 def end_of(rule: Rule) -> End | None:
     """Return how a rule ends a response, if it does."""
-    return None if rule.end is None else End(rule.end, extra_of((rule,)))
+    return None if rule.end.end is None else End(rule.end.end, extra_of((rule,)))
+
+
+def final_of(rules: Iterable[Rule]) -> End | None:
+    """Return how the rules end a response whose source is at its end; None if they do not."""
+    whole = (rule for rule in rules if rule.end.after is None and rule.request.lose is None)
+    return next((end for rule in whole if (end := end_of(rule)) is not None), None)
 
 
 def extra_of(rules: Iterable[Rule]) -> bytes:
     """Return the bytes that rules send after the end."""
-    given = (rule.extra_hex or (rule.extra or "").encode() for rule in rules)
+    given = (rule.end.extra_hex or (rule.end.extra or "").encode() for rule in rules)
     return next((extra for extra in given if extra), b"")
+
+
+def idle_end_of(rules: Iterable[Rule]) -> tuple[IdleEnd, float] | None:
+    """Return how a connection that is kept ends, and after how many idle seconds."""
+    return next(((how, rule.end.idle) for rule in rules if (how := rule.end.idle_end)), None)
+
+
+def outage_of(rules: Iterable[Rule]) -> tuple[Outage, float] | None:
+    """Return the outage of the port that begins as the exchange ends, and its seconds."""
+    return next(
+        ((outage, rule.end.listener_for) for rule in rules if (outage := rule.end.listener)), None
+    )

@@ -1,0 +1,166 @@
+"""Faults of a head: what the rules of one exchange want answered, and with which body.
+
+Of the origin (the backend or a real one behind a proxy) it says only whether it has to be asked.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from attrs import evolve, frozen
+
+from mock_server.faults.response import BODILESS, BodyKind, Head, listed, phrase_of, replaced
+from mock_server.requests import wire_text
+from mock_server.scenario.frames import render
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.vocabulary import Route
+from mock_server.scenario.words.head import Framing, Gzip, HeadFault, Resume, Shift
+from mock_server.sse import Frame
+from mock_server.strict.json import compact
+
+_ZERO: Final = re.compile(r"q\s*=\s*0(\.0*)?")
+_REFUSALS: Final = 300
+_STREAMING: Final = frozenset({Route.STREAM})
+
+
+@frozen
+class HeadPlan:
+    """What the rules of one exchange say about its head and its body; None means the origin's."""
+
+    status: int | None
+    reason: str | None
+    headers: tuple[tuple[str, str], ...]
+    """Fields instead of the origin's of the same names."""
+    without: frozenset[str]
+    """The names of fields, in lower case, that are taken out."""
+    twice: frozenset[str]
+    """The names of fields, in lower case, that are sent twice."""
+    raw: bytes | None
+    content_length: tuple[int, ...]
+    early: tuple[int, ...]
+    framing: Framing | None
+    gzip: Gzip | None
+    body: bytes | None
+    frames: tuple[Frame, ...] | None
+    resume: Resume | Shift | None
+
+    @property
+    def asks_origin(self) -> bool:
+        """Whether the origin has to answer at all."""
+        return self.body is None and self.frames is None
+
+
+def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
+    """Merge what the rules say; the first that names a thing wins."""
+    return _merged(rules, route) if rules else _NOTHING
+
+
+def _merged(rules: Sequence[Rule], route: Route) -> HeadPlan:
+    faults = [rule.head for rule in rules]
+    status = next((fault.status for fault in faults if fault.status is not None), None)
+    if status is None and any(fault.redirect is not None for fault in faults):
+        status = HTTPStatus.TEMPORARY_REDIRECT.value
+    frames = next((fault.frames for fault in faults if fault.frames is not None), None)
+    body, kind = _body(faults, status, scripted=frames is not None)
+    added = _added(faults)
+    return HeadPlan(
+        status=status,
+        reason=next(
+            (wire_text(fault.reason) for fault in faults if fault.reason is not None), None
+        ),
+        headers=_headers(faults, _kind(kind, status, route), added),
+        without=frozenset(name.lower() for name, values in added.items() if not values),
+        twice=frozenset(name.lower() for fault in faults for name in fault.headers_twice),
+        raw=next((raw for fault in faults if (raw := _raw(fault)) is not None), None),
+        content_length=next((fault.content_length for fault in faults if fault.content_length), ()),
+        early=tuple(code for fault in faults for code in fault.early),
+        framing=next((fault.framing for fault in faults if fault.framing), None),
+        gzip=next((fault.gzip for fault in faults if fault.gzip), None),
+        body=body,
+        frames=None if frames is None else tuple(render(each) for each in frames),
+        resume=next((fault.resume for fault in faults if fault.resume is not None), None),
+    )
+
+
+def _raw(fault: HeadFault) -> bytes | None:
+    return fault.raw_head_hex if fault.raw_head is None else fault.raw_head.encode()
+
+
+def _body(
+    faults: Sequence[HeadFault], status: int | None, *, scripted: bool
+) -> tuple[bytes | None, str]:
+    for fault in faults:
+        if (said := _body_of(fault)) is not None:
+            return said
+    if not scripted and status in BODILESS:
+        return b"", ""
+    if scripted or status is None or status < _REFUSALS:
+        return None, ""
+    return compact({"error": phrase_of(status)}).encode(), "application/json"
+
+
+def _body_of(fault: HeadFault) -> tuple[bytes, str] | None:
+    if fault.body is not None:
+        return fault.body.encode(), "text/plain; charset=utf-8"
+    if fault.body_hex is not None:
+        return fault.body_hex, ""
+    return None if fault.json is None else (compact(fault.json).encode(), "application/json")
+
+
+def _kind(kind: str, status: int | None, route: Route) -> str:
+    streaming = route in _STREAMING and (status or 200) < _REFUSALS
+    return "text/event-stream" if streaming and kind.startswith("text/plain") else kind
+
+
+def _headers(
+    faults: Sequence[HeadFault], kind: str, added: Mapping[str, tuple[str, ...]]
+) -> tuple[tuple[str, str], ...]:
+    found: dict[str, str] = {"Content-Type": kind} if kind else {}
+    for fault in reversed(faults):
+        if fault.retry_after is not None:
+            found["Retry-After"] = f"{fault.retry_after:g}"
+        if fault.content_type is not None:
+            found["Content-Type"] = fault.content_type
+        if fault.redirect is not None:
+            found["Location"] = fault.redirect
+    over = tuple((name, value) for name, values in added.items() for value in values)
+    pairs = replaced(tuple(found.items()), over, {name.lower() for name in added})
+    return tuple((name, wire_text(value)) for name, value in pairs)
+
+
+def _added(faults: Iterable[HeadFault]) -> Mapping[str, tuple[str, ...]]:
+    """Merge the headers that rules add; the first rule that names one wins."""
+    merged: dict[str, tuple[str, ...]] = {}
+    for fault in faults:
+        for name, values in (fault.headers or {}).items():
+            if name.lower() not in {key.lower() for key in merged}:
+                merged[name] = (values,) if isinstance(values, str) else values
+    return merged
+
+
+_NOTHING: Final = _merged((), Route.OTHER)
+
+
+def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
+    """Return the head of the answer with its body compressed; None if it stays as it is.
+
+    `request` are the header fields of the request, their names in lower case.
+    """
+    wanted = plan.gzip is Gzip.ALWAYS or (plan.gzip is Gzip.ACCEPTED and accepts_gzip(request))
+    if not wanted or plan.raw is not None or head.status in BODILESS:
+        return None
+    if BodyKind.of(head.headers).coding is not None:
+        return None
+    over = (("Content-Encoding", "gzip"), ("Vary", "Accept-Encoding"))
+    return evolve(head, headers=(*head.headers, *over))
+
+
+def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
+    """Tell whether the fields of a request ask for gzip (RFC 9110, 12.5.3); without any, no."""
+    weights: dict[str, bool] = {}
+    for member in listed(request, "accept-encoding"):
+        coding, _, weight = member.partition(";")
+        weights[coding.strip()] = _ZERO.fullmatch(weight.strip()) is None
+    asked = [weights[each] for each in ("gzip", "x-gzip") if each in weights]
+    return any(asked) if asked else weights.get("*", False)

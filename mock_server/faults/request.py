@@ -1,0 +1,25 @@
+"""Faults of a request: how fast it is read, and whether it or its answer gets lost."""
+
+from collections.abc import Iterable
+
+from mock_server.faults.actions import End
+from mock_server.scenario.rule import Rule
+from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.request import Lost
+
+
+def slow_read_of(rules: Iterable[Rule]) -> int | None:
+    """Return the bytes per second at which these rules have a body read; None for no limit."""
+    return next((rate for rule in rules if (rate := rule.request.slow_read)), None)
+
+
+def loss_of(rules: Iterable[Rule]) -> tuple[Lost, End] | None:
+    """Return what the rules lose, and how the connection ends then; None if nothing is lost."""
+    return next(
+        (
+            (lost, End(rule.end.end or Ending.RST))
+            for rule in rules
+            if (lost := rule.request.lose) is not None
+        ),
+        None,
+    )

@@ -1,0 +1,91 @@
+"""Names that resolve badly, for a client in this process.
+
+A resolver is not a part of the protocol, and a mock that listens on the loopback interface cannot
+change that of another process. What it can do is take the place of `socket.getaddrinfo`: asyncio,
+trio, anyio, `http.client` and everything made of them ask that function. A client in another process
+or with a resolver of its own (uvloop, c-ares) asks the real one, for which these names do not exist
+(RFC 6761, 6.4).
+"""
+
+import socket
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from typing import Final, Self, TypeAlias
+from unittest.mock import patch
+
+from attrs import define, field, frozen
+
+Found: TypeAlias = tuple[
+    socket.AddressFamily,
+    socket.SocketKind,
+    int,
+    str,
+    tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes],
+]
+_SUFFIX: Final = "arkor-mock.invalid"
+
+
+@frozen
+class _Name:
+    """What becomes of a question for one name; without addresses it fails for the moment."""
+
+    addresses: tuple[str, ...]
+    seconds: float = 0.0
+    """How long the answer takes."""
+
+
+@define(eq=False)
+class Resolver:
+    """Answers for names of its own, and hands every other question on."""
+
+    _names: dict[str, _Name] = field(factory=dict[str, _Name], init=False)
+    _released: threading.Event = field(factory=threading.Event, init=False)
+
+    def add(self, addresses: Sequence[str], seconds: float = 0.0) -> str:
+        """Make a name with these addresses in this order, known after so many seconds.
+
+        Without addresses every question for it ends in EAI_AGAIN, a temporary failure.
+        """
+        name = f"name-{len(self._names) + 1}.{_SUFFIX}"
+        self._names[name] = _Name(tuple(addresses), seconds)
+        return name
+
+    def getaddrinfo(  # noqa: PLR0917 - the standard library's signature
+        self,
+        host: bytes | str | None,
+        port: bytes | str | int | None,
+        family: int = 0,
+        type: int = 0,  # noqa: A002 - the standard library's signature
+        proto: int = 0,
+        flags: int = 0,
+    ) -> list[Found]:
+        """Answer as `socket.getaddrinfo` does; raises socket.gaierror as that does."""
+        name = host.decode("idna") if isinstance(host, bytes) else host or ""
+        known = self._names.get(name.removesuffix(".").lower())
+        if known is None or flags & socket.AI_NUMERICHOST:
+            return [*_REAL(host, port, family, type, proto, flags)]
+        self._released.wait(known.seconds)
+        if not known.addresses:
+            raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+        return [
+            found
+            for address in known.addresses
+            for found in _REAL(address, port, family, type, proto, flags)
+        ]
+
+    @contextmanager
+    def installed(self) -> Generator[Self, None, None]:
+        """Take the place of `socket.getaddrinfo` in this process for the length of a `with`.
+
+        At its end every question that still waits is answered.
+        """
+        self._released.clear()
+        with patch.object(socket, "getaddrinfo", self.getaddrinfo):
+            try:
+                yield self
+            finally:
+                self._released.set()
+
+
+_REAL: Final = socket.getaddrinfo

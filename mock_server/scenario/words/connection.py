@@ -1,0 +1,61 @@
+# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+"""Faults of a connection, before its first request."""
+
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import Capability
+from mock_server.scenario.words.declaring import Phrased, fault, phrased
+from mock_server.strict.shapes import choice
+
+
+class Accepting(Phrased):
+    """What happens to a connection instead of serving it."""
+
+    RST = "rst", "resets the connection as soon as it is accepted"
+    FIN = "fin", "closes the connection as soon as it is accepted"
+    HANG = "hang", "accepts the connection and sends nothing"
+    GARBAGE = "garbage", "answers the connection with bytes that are not HTTP"
+
+
+class TlsFault(Phrased):
+    """What goes wrong under TLS."""
+
+    HANG = "hang", "never answers the TLS handshake"
+    GARBAGE = "garbage", "answers the TLS handshake with bytes that are not TLS"
+    NO_CLOSE_NOTIFY = "no_close_notify", "ends TLS without close_notify"
+    BAD_CERTIFICATE = "bad_certificate", "shows a certificate from an unknown authority"
+    NO_AUTHORITY_KEY_ID = (
+        "no_authority_key_id",
+        "shows a certificate without an Authority Key Identifier, which strict clients refuse",
+    )
+    CLIENT_CERTIFICATE = (
+        "client_certificate",
+        "demands a client certificate signed by its own authority",
+    )
+    NO_SHARED_CIPHER = (
+        "no_shared_cipher",
+        "speaks TLS 1.2 only, and has no cipher in common with any client",
+    )
+
+
+@frozen(kw_only=True)
+class ConnectionFault:
+    """What happens to a connection; nothing else can be in the same rule."""
+
+    accept: Accepting | None = fault(
+        choice(Accepting),
+        "the connection is accepted, then reset, closed, left hanging or answered with garbage",
+        default=None,
+        needs=Capability.LISTENER,
+        example='on = {connection = 1}\naccept = "rst"',
+        phrase=phrased,
+    )
+    tls: TlsFault | None = fault(
+        choice(TlsFault),
+        "what goes wrong under TLS; `client.pem`, beside the authority's certificate, holds a "
+        "client certificate that is accepted",
+        default=None,
+        needs=Capability.TLS_RAW,
+        example='on = {connection = 1}\ntls = "bad_certificate"',
+        phrase=phrased,
+    )

@@ -1,0 +1,198 @@
+"""How a fault is declared: one call carries everything that is known about a word of a rule.
+
+The shape, the meaning, the need, an example, the phrase in plain words and what the word goes with.
+The reader, the schema, the checks, `explain`, the builder and FAULTS.md are derived from it.
+
+A new fault is declared in the file of its phase here, and carried out in the file of the same name
+in `mock_server/faults/`; how its bytes reach the socket, if they differ, is in `mock_server/net/`.
+"""
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Final, Generic, Self, TypeGuard, TypeVar
+
+import attrs
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import Capability
+from mock_server.strict.shapes import Shape
+from mock_server.strict.words import word, words_of
+
+T = TypeVar("T")
+U = TypeVar("U")
+
+_SHOWN: Final = 60
+
+
+class Phrased(StrEnum):
+    """A closed list whose values carry their phrase, and the capability that each one needs."""
+
+    phrase: str
+    needs: Capability | None
+
+    def __new__(cls, value: str, phrase: str = "", needs: Capability | None = None) -> Self:
+        """Make one value of the list."""
+        found = str.__new__(cls, value)
+        found._value_ = value
+        found.phrase = phrase
+        found.needs = needs
+        return found
+
+
+@frozen
+class Told:
+    """The rest of a rule, as far as the phrase of one word depends on it."""
+
+    picks_frames: bool
+    point: str
+    """Where `after` is, such as `after 2 frames `; empty without one."""
+    words: Mapping[str, object]
+    """Every word of the rule, as a scenario writes it."""
+
+    @property
+    def unit(self) -> str:
+        """What a pause comes before."""
+        return "frame" if self.picks_frames else "head"
+
+    @property
+    def frames(self) -> str:
+        """Which frames the rule is about."""
+        return "the frame" if self.picks_frames else "every frame"
+
+    def seconds(self, name: str, default: float = 0.0) -> float:
+        """Return the value of a word in milliseconds, as seconds."""
+        value = self.words.get(name)
+        return value / 1000 if isinstance(value, int | float) else default
+
+
+@frozen(kw_only=True)
+class Fault(Generic[T]):
+    """What is known about a word of a rule besides its shape, its meaning and its need."""
+
+    example: str
+    """The lines of a rule that uses it."""
+    phrase: Callable[[T, Told], str] | None
+    """What it does, in plain words; None if the phrase of another word says it."""
+    alone: bool
+    """Whether it does something without another word."""
+    per_frame: bool
+    """Whether it can be about picked frames."""
+    at_point: bool
+    """Whether it happens at `after`."""
+    one_of: tuple[str, ...]
+    """Names of choices: words of the same choice exclude each other."""
+    not_with: tuple[str, ...]
+    """The words that leave no place for it; each says why in its own `leaves_no_place`."""
+    leaves_no_place: str
+    """Why other words have no place beside it; `{}` is the other word."""
+    rewrites: bool
+    """Whether the body may come to have other bytes, or another number of them."""
+    paces: bool
+    """Whether it makes time, or the borders between writes, mean something."""
+
+
+def fault(  # noqa: PLR0913 - one declaration says everything
+    shape: Shape[T],
+    says: str,
+    *,
+    default: U,
+    example: str,
+    phrase: Callable[[T, Told], str] | None = None,
+    name: str = "",
+    needs: Capability | None = None,
+    alone: bool = True,
+    per_frame: bool = False,
+    at_point: bool = False,
+    one_of: tuple[str, ...] = (),
+    not_with: tuple[str, ...] = (),
+    leaves_no_place: str = "",
+    rewrites: bool = False,
+    paces: bool = False,
+) -> T | U:
+    """Declare one attribute of a group of faults as a word of the vocabulary.
+
+    The parameters are the fields of `Fault`, and those of `mock_server.strict.words.word`.
+    """
+    about = Fault(
+        example=example,
+        phrase=phrase,
+        alone=alone,
+        per_frame=per_frame,
+        at_point=at_point,
+        one_of=one_of,
+        not_with=not_with,
+        leaves_no_place=leaves_no_place,
+        rewrites=rewrites,
+        paces=paces,
+    )
+    needed = "" if needs is None else needs.value
+    return word(shape, says, default=default, name=name, needs=needed, about=about)
+
+
+def faults_of(group: type[attrs.AttrsInstance]) -> Mapping[str, Fault[object]]:
+    """Map the words of a group of faults to what is known about them."""
+    return {
+        name: described.about
+        for name, (_, described) in words_of(group).items()
+        if _is_fault(described.about)
+    }
+
+
+def _is_fault(about: object) -> TypeGuard[Fault[object]]:
+    return isinstance(about, Fault)
+
+
+def attributes_of(
+    group: type[attrs.AttrsInstance], wanted: Callable[[Fault[object]], bool]
+) -> tuple[str, ...]:
+    """Name the attributes of a group whose declaration is `wanted`."""
+    faults = faults_of(group)
+    return tuple(attr for name, (attr, _) in words_of(group).items() if wanted(faults[name]))
+
+
+def any_of(group: attrs.AttrsInstance, attributes: tuple[str, ...]) -> bool:
+    """Tell whether a rule says one of these."""
+    return any(getattr(group, name) for name in attributes)
+
+
+def said_of(group: attrs.AttrsInstance) -> list[tuple[str, object]]:
+    """Return the words of a group that differ from their defaults, with their values."""
+    defaults = {each.name: each.default for each in attrs.fields(type(group))}
+    said: list[tuple[str, object]] = []
+    for name, (attribute, _) in words_of(type(group)).items():
+        value: object = getattr(group, attribute)
+        if value != defaults[attribute] or type(value) is not type(defaults[attribute]):
+            said.append((name, value))
+    return said
+
+
+def needs_of_values(values: type[Phrased]) -> str:
+    """Say which values of a closed list need which capability."""
+    by_need: dict[Capability, list[str]] = {}
+    for each in values:
+        if each.needs is not None:
+            by_need.setdefault(each.needs, []).append(each.value)
+    return "; ".join(
+        f"{', '.join(names)} need{'' if len(names) > 1 else 's'} `{needed}`"
+        for needed, names in by_need.items()
+    )
+
+
+def phrased(value: Phrased, _: Told) -> str:
+    """Say what the value of a closed list says."""
+    return value.phrase
+
+
+def count_of(number: int, noun: str) -> str:
+    """Say a number of things."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def time_of(seconds: float) -> str:
+    """Say a duration."""
+    return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
+
+
+def quoted(text: str) -> str:
+    """Show a text, its middle left out when it is long."""
+    return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

@@ -1,0 +1,219 @@
+# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+"""Faults at a point of a stream, at its end and after it; durations are seconds here."""
+
+from typing import Final
+
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import MANY, Capability
+from mock_server.scenario.words.declaring import (
+    Phrased,
+    Told,
+    count_of,
+    fault,
+    needs_of_values,
+    quoted,
+    time_of,
+)
+from mock_server.strict.shapes import (
+    ScenarioError,
+    choice,
+    hex_bytes,
+    integer,
+    milliseconds,
+    text,
+)
+from mock_server.strict.words import table, word
+
+NEVER: Final = "never"
+"""The gate that never opens: a stall that is meant to last."""
+
+
+class Ending(Phrased):
+    """How the server ends a response, from the most polite to the rudest."""
+
+    EOF = "eof", "ends the response politely"
+    FIN = "fin", "closes the connection without ending the response (FIN)", Capability.RAW
+    RST = "rst", "resets the connection (RST)", Capability.RAW
+    HALF_CLOSE = (
+        "half_close",
+        "closes its half of the connection and goes on reading",
+        Capability.RAW,
+    )
+    BAD_CHUNK = (
+        "bad_chunk",
+        "sends a chunk whose size is not a number and closes the connection",
+        Capability.RAW,
+    )
+    SHORT_CHUNK = "short_chunk", "closes the connection within a chunk", Capability.RAW
+    GARBAGE = (
+        "garbage",
+        "sends bytes that are neither HTTP nor TLS, also beneath TLS, and closes the connection",
+        Capability.RAW,
+    )
+    TLS_ALERT = "tls_alert", "breaks TLS off with a fatal alert", Capability.TLS_RAW
+    HANG = "hang", "sends nothing more and leaves the connection open", Capability.RAW
+
+
+class Outage(Phrased):
+    """What happens to the whole port for a while."""
+
+    DOWN = "down", "afterwards the port refuses connections"
+    BLACKHOLE = "blackhole", "afterwards the port swallows connections"
+
+
+class IdleEnd(Phrased):
+    """How a connection ends that was kept for another request."""
+
+    FIN = "fin", "closes the connection that was kept (FIN)"
+    RST = "rst", "resets the connection that was kept (RST)"
+    TIMEOUT = "408", "sends a 408 that was not asked for on the connection that was kept"
+
+
+@frozen(kw_only=True)
+class After:
+    """The point of a stream at which a rule stalls, breaks off or takes the port down."""
+
+    frames: int = word(integer(0, MANY), "this many frames were sent", default=0)
+    bytes: int = word(integer(0, 1 << 30), "and this many bytes of the next one", default=0)
+    id: str | None = word(text(), "the frame with this id was sent", default=None)
+    event: str | None = word(text(), "a frame with this event field was sent", default=None)
+
+
+@frozen(kw_only=True)
+class Stall:
+    """A pause in a stream: for a time, or until a gate opens."""
+
+    seconds: float = word(milliseconds(), "for this long", default=0.0, name="ms")
+    gate: str | None = word(
+        text(100), "until this gate opens; the gate `never` stays shut", default=None
+    )
+
+
+def _check_stall(stall: Stall, where: str) -> None:
+    """Refuse a stall that names no end, or two."""
+    if (stall.gate is None) == (stall.seconds == 0):
+        raise ScenarioError(f"{where}: a stall needs either ms or gate, one of them")
+
+
+def point_of(after: After | None) -> str:
+    """Say where `after` is; empty without one."""
+    if after is None:
+        return ""
+    parts = [f"{count_of(after.frames, 'frame')}"] if after.frames or after == After() else []
+    parts += [f"{count_of(after.bytes, 'byte')} of the next"] if after.bytes else []
+    parts += [f"the frame with the id {after.id!r}"] if after.id is not None else []
+    parts += [f"a frame with the event {after.event!r}"] if after.event is not None else []
+    return f"after {' and '.join(parts)} "
+
+
+def _stall(stall: Stall, told: Told) -> str:
+    where = told.point or f"before the {'' if told.picks_frames else 'first '}frame "
+    if stall.gate is not None:
+        until = "for good" if stall.gate == NEVER else f"until the gate {stall.gate!r} opens"
+        return f"{where}stalls {until}"
+    return f"{where}stalls for {time_of(stall.seconds)}"
+
+
+def _end(how: Ending, told: Told) -> str:
+    if told.point and "stall" in told.words:
+        return f"then {how.phrase}"
+    return f"{told.point}{how.phrase}"
+
+
+def _idle_end(how: IdleEnd, told: Told) -> str:
+    idle = told.seconds("idle_ms")
+    when = f"after {time_of(idle)} without a request" if idle else "right after the answer"
+    return f"{when} {how.phrase}"
+
+
+_OUTAGE_TIME: Final = 0.3
+
+
+@frozen(kw_only=True)
+class EndFault:
+    """Where a stream stalls or ends, how, and what comes after it."""
+
+    stall: Stall | None = fault(
+        table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
+        "a pause, at `after` or before each picked frame",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
+        phrase=_stall,
+        per_frame=True,
+        at_point=True,
+        paces=True,
+    )
+    after: After | None = fault(
+        table(After, "a point of the stream, such as {frames = 2}"),
+        "where `end` or `stall` happens; without it at the end, or at the start for a stall",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\nafter = {frames = 1, bytes = 20}\nend = "rst"',
+        alone=False,
+        paces=True,
+    )
+    end: Ending | None = fault(
+        choice(Ending),
+        f"how the response ends; {needs_of_values(Ending)}",
+        default=None,
+        example='on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "short_chunk"',
+        phrase=_end,
+        at_point=True,
+        leaves_no_place="`end` says how the connection ends, so {} has no place beside it",
+    )
+    extra: str | None = fault(
+        text(1 << 20),
+        "bytes after the end of the response",
+        default=None,
+        needs=Capability.RAW,
+        example='on = {route = "me"}\nextra = "stray bytes"',
+        phrase=lambda extra, _: f"sends {quoted(extra)} after the end",
+        one_of=("extra",),
+    )
+    extra_hex: bytes | None = fault(
+        hex_bytes(),
+        "the same in hexadecimal",
+        default=None,
+        needs=Capability.RAW,
+        example='on = {route = "me"}\nextra_hex = "00ff"',
+        phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
+        one_of=("extra",),
+    )
+    listener: Outage | None = fault(
+        choice(Outage),
+        "after the exchange the port is down or swallows connections",
+        default=None,
+        needs=Capability.LISTENER,
+        example='on = {route = "stream", attempt = 1}\nlistener = "down"',
+        phrase=lambda outage, told: (
+            f"{outage.phrase} for {time_of(told.seconds('listener_ms', _OUTAGE_TIME))}"
+        ),
+    )
+    listener_for: float = fault(
+        milliseconds(),
+        "how long the outage lasts",
+        default=_OUTAGE_TIME,
+        name="listener_ms",
+        example='on = {attempt = 1}\nlistener = "blackhole"\nlistener_ms = 500',
+        alone=False,
+    )
+    idle_end: IdleEnd | None = fault(
+        choice(IdleEnd),
+        "after a whole answer the connection, kept for another request, ends like this; a request "
+        "that comes before that is answered",
+        default=None,
+        needs=Capability.LISTENER,
+        example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
+        phrase=_idle_end,
+        not_with=("end", "lose"),
+    )
+    idle: float = fault(
+        milliseconds(),
+        "how long it is idle before",
+        default=0.0,
+        name="idle_ms",
+        example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
+        alone=False,
+    )

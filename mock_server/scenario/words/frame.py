@@ -1,0 +1,217 @@
+# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+"""Faults of frames on their way: what becomes of each one's bytes, number, order and pieces."""
+
+from typing import Final
+
+from attrs import frozen
+
+from mock_server.scenario.frames import render
+from mock_server.scenario.vocabulary import FRAME, FRAMES, Capability, ScriptedFrame
+from mock_server.scenario.words.declaring import (
+    Phrased,
+    Told,
+    count_of,
+    fault,
+    quoted,
+)
+from mock_server.strict.shapes import Shape, choice, either, flag, integer
+from mock_server.strict.words import table, word
+
+
+class Damage(Phrased):
+    """How the bytes of a frame are corrupted."""
+
+    BITS = "bits", "flips a bit in the data of"
+    UTF8 = "utf8", "puts a byte that is not UTF-8 into the data of"
+    JSON = "json", "cuts off the last character of the data of"
+
+
+class SliceAt(Phrased):
+    """Where a frame is cut into pieces, other than at every n-th byte."""
+
+    MID_UTF8 = "mid_utf8", "inside of its characters beyond ASCII"
+    MID_CRLF = "mid_crlf", "between CR and LF"
+    RANDOM = "random", "at random places"
+
+
+class LineEnding(Phrased):
+    """What ends a line of a frame."""
+
+    LF = "lf", "LF"
+    CRLF = "crlf", "CR LF"
+    CR = "cr", "CR"
+
+
+@frozen(kw_only=True)
+class Insert:
+    """Frames put around a selected frame."""
+
+    before: tuple[ScriptedFrame, ...] = word(FRAMES, "frames before it", default=())
+    after: tuple[ScriptedFrame, ...] = word(FRAMES, "frames after it", default=())
+
+
+_INSERT: Final = table(Insert, "frames, or {before = [...], after = [...]}")
+
+
+def _insertion() -> Shape[Insert]:
+    inner = either(FRAMES, _INSERT)
+
+    def read(value: object, where: str) -> Insert:
+        found = inner.read(value, where)
+        return found if isinstance(found, Insert) else Insert(before=found)
+
+    return Shape(inner.kinds, inner.says, read, inner.schema)
+
+
+def _copies() -> Shape[int]:
+    inner = either(flag(), integer(0, 1000))
+    return Shape(
+        inner.kinds,
+        "true or a number of extra copies",
+        lambda value, where: int(inner.read(value, where)),
+        inner.schema,
+    )
+
+
+def _replace(scripted: ScriptedFrame, told: Told) -> str:
+    raw = render(scripted).raw.decode("utf-8", "backslashreplace")
+    return f"replaces {told.frames} by {quoted(raw)}"
+
+
+def _inject(insert: Insert, told: Told) -> str:
+    parts = [
+        f"sends {count_of(len(frames), 'frame')} of its own {where} {told.frames}"
+        for frames, where in ((insert.before, "before"), (insert.after, "after"))
+        if frames
+    ]
+    return " and ".join(parts)
+
+
+def _slice(how: int | SliceAt, told: Told) -> str:
+    if isinstance(how, SliceAt):
+        return f"cuts {told.frames} {how.phrase}"
+    return f"sends {told.frames} in pieces of {count_of(how, 'byte')}"
+
+
+@frozen(kw_only=True)
+class FrameFault:
+    """What becomes of the frames of an answer, of picked ones or of all."""
+
+    bom: bool = fault(
+        flag(),
+        "a byte order mark opens the stream",
+        default=False,
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\nbom = true',
+        phrase=lambda _, __: "opens the stream with a byte order mark",
+        not_with=("lose",),
+        rewrites=True,
+    )
+    drop: bool = fault(
+        flag(),
+        "the frame is not sent",
+        default=False,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", id = "3"}\ndrop = true',
+        phrase=lambda _, told: f"drops {told.frames}",
+        per_frame=True,
+        rewrites=True,
+    )
+    duplicate: int = fault(
+        _copies(),
+        "the frame is sent again",
+        default=0,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", id = "3"}\nduplicate = 2',
+        phrase=lambda count, told: f"sends {told.frames} {count_of(count, 'time')} more",
+        per_frame=True,
+        rewrites=True,
+    )
+    reorder: int = fault(
+        _copies(),
+        "how many other frames pass before this one is sent",
+        default=0,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = 2}\nreorder = true',
+        phrase=lambda count, told: (
+            f"holds {told.frames} back until {count_of(count, 'other')} passed"
+        ),
+        per_frame=True,
+    )
+    corrupt: Damage | None = fault(
+        choice(Damage),
+        "bytes of the frame are damaged; seeded",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = 2}\ncorrupt = "json"',
+        phrase=lambda damage, told: f"{damage.phrase} {told.frames}",
+        per_frame=True,
+        rewrites=True,
+    )
+    replace: ScriptedFrame | None = fault(
+        FRAME,
+        "another frame goes in its place",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", last = true}\nreplace = {event = "end", data = "{}"}',
+        phrase=_replace,
+        per_frame=True,
+        rewrites=True,
+    )
+    inject: Insert | None = fault(
+        _insertion(),
+        "frames go before or after it",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = 2}\ninject = [{comment = "keep-alive"}]',
+        phrase=_inject,
+        per_frame=True,
+        rewrites=True,
+    )
+    strip_id: bool = fault(
+        flag(),
+        "its id field is taken out",
+        default=False,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = "1-"}\nstrip_id = true',
+        phrase=lambda _, told: f"takes the id out of {told.frames}",
+        per_frame=True,
+        rewrites=True,
+    )
+    line_ending: LineEnding | None = fault(
+        choice(LineEnding),
+        "its lines end in this",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
+        phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
+        per_frame=True,
+        rewrites=True,
+    )
+    slice: int | SliceAt | None = fault(
+        either(integer(1, 1 << 20), choice(SliceAt)),
+        "the frame leaves in pieces of n bytes, or cut at a hard place",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
+        phrase=_slice,
+        per_frame=True,
+        paces=True,
+    )
+    coalesce: int | None = fault(
+        integer(2, 10_000),
+        "how many frames leave in one write",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\ncoalesce = 10',
+        phrase=lambda count, _: f"sends {count} frames in one write",
+    )
+    rate: int | None = fault(
+        integer(1, 1 << 30),
+        "bytes per second at most",
+        default=None,
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\nrate = 1000',
+        phrase=lambda rate, _: f"sends {rate} bytes per second at most",
+        paces=True,
+    )

@@ -1,0 +1,39 @@
+# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+"""Faults of a request: how it is read, and whether it or its answer gets lost."""
+
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import Capability
+from mock_server.scenario.words.declaring import Phrased, fault, phrased
+from mock_server.strict.shapes import choice, integer
+
+
+class Lost(Phrased):
+    """Which half of an exchange never arrives."""
+
+    REQUEST = "request", "loses the request before it reaches the backend"
+    RESPONSE = "response", "lets the backend act on the request and loses its answer"
+
+
+@frozen(kw_only=True)
+class RequestFault:
+    """What happens to a request."""
+
+    lose: Lost | None = fault(
+        choice(Lost),
+        "the request never reached the backend, or it did and the response is lost",
+        default=None,
+        needs=Capability.RAW,
+        example='on = {route = "create", attempt = 1}\nlose = "response"',
+        phrase=phrased,
+        one_of=("frames of an answer that is lost",),
+        leaves_no_place="a lost answer has no head, so {} has no place",
+    )
+    slow_read: int | None = fault(
+        integer(1, 1 << 30),
+        "how many bytes of the request's body are read per second",
+        default=None,
+        needs=Capability.RAW,
+        example='on = {route = "create"}\nslow_read = 1000',
+        phrase=lambda rate, _: f"reads the request's body at {rate} bytes per second",
+    )
