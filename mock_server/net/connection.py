@@ -168,7 +168,7 @@ class ServerConnection:
             with anyio.fail_after(self._service.limits.request_time):
                 self._wire = await shake_hands(self._wire, tls)
         except ssl.SSLError:
-            if fault not in _REFUSING:
+            if fault is None or fault not in _REFUSING:
                 raise
             # The client may have sent its request: closed with that unread, it would get a reset
             # instead of the alert.

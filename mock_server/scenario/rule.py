@@ -5,7 +5,7 @@ In a scenario all words of a rule are in one table; here that table is read, wri
 The words are declared in `words/`, and everything about all of them is derived from there.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
@@ -14,7 +14,14 @@ from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability, Select
 from mock_server.scenario.words.connection import ConnectionFault
-from mock_server.scenario.words.declaring import Fault, Phrased, any_of, attributes_of, faults_of
+from mock_server.scenario.words.declaring import (
+    Fault,
+    Phrased,
+    any_of,
+    attributes_of,
+    faults_of,
+    said_of,
+)
 from mock_server.scenario.words.end import EndFault
 from mock_server.scenario.words.frame import FrameFault
 from mock_server.scenario.words.head import HeadFault
@@ -163,6 +170,8 @@ def _write_all(rules: object) -> object:
     return [words_in(rule) for rule in rules if isinstance(rule, Rule)] if is_array(rules) else []
 
 
+_SELECT: Final = {name: found for name, (_, found) in words_of(Select).items()}
+_NONE: Final[tuple[str, ...]] = ()
 RULE: Final[Shape[Rule]] = Shape(
     _TABLE.kinds, _TABLE.says, _read, _TABLE.schema, words=_TABLE.words
 )
@@ -171,17 +180,14 @@ RULES: Final[Shape[tuple[Rule, ...]]] = attrs.evolve(array(RULE, 10_000), write=
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
     """List what a rule says together with the capability which that needs."""
-    selects = {name: found for name, (_, found) in words_of(Select).items()}
     said = plain(rule.on)
-    found = [
-        (name, Capability(words[name].needs))
-        for given, words in ((words_in(rule), WORDS), (said if is_table(said) else {}, selects))
-        for name in given
-        if words[name].needs
-    ]
+    found = [*_needed(words_in(rule), WORDS), *_needed(said if is_table(said) else _NONE, _SELECT)]
     for group in (rule.connection, rule.request, rule.head, rule.frame, rule.end):
-        for name, (attribute, _) in words_of(type(group)).items():
-            value: object = getattr(group, attribute)
+        for name, value in said_of(group):
             if isinstance(value, Phrased) and value.needs is not None:
                 found.append((f"{name} = {value.value}", value.needs))
     return found
+
+
+def _needed(said: Iterable[str], words: Mapping[str, Word]) -> Iterator[tuple[str, Capability]]:
+    return ((name, Capability(need)) for name in said if (need := words[name].needs))
