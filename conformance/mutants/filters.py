@@ -1,6 +1,7 @@
 """Filters around the session: what mutants change about inputs, outputs and what is in them."""
 
 from collections.abc import Callable, Iterable
+from typing import Final
 
 from attrs import evolve
 
@@ -26,6 +27,8 @@ from arkor_proto import (
 )
 from conformance.mutants.around import Call, Client, Exchange, call_of, surround, surround_once
 from conformance.mutants.patching import ByObject, Stream, replace
+
+_MOST_SPREAD: Final = 1.25
 
 
 def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
@@ -255,9 +258,12 @@ def recount(rule: Callable[[Client, Reconnecting, int], int]) -> None:
             client.reject(GaveUp(count, cause, job_id=job_id, cursor=notice.last_event_id))
             return
         usual = policy.nominal_delay(max(notice.failures - 1, 0))
-        factor = policy.nominal_delay(max(count - 1, 0)) / usual if usual else 1.0
-        client.postpone(notice.delay * (factor - 1))
-        yield Notify(evolve(notice, failures=count, delay=notice.delay * factor))
+        nominal = policy.nominal_delay(max(count - 1, 0))
+        # What is above the spread of the formula was asked for by the server, and stays.
+        asked = not 0 < notice.delay <= _MOST_SPREAD * usual
+        delay = max(notice.delay, nominal) if asked else notice.delay * nominal / usual
+        client.postpone(delay - notice.delay)
+        yield Notify(evolve(notice, failures=count, delay=delay))
 
     after_inputs(forget)
     filter_outputs(changed)

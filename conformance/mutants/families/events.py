@@ -33,6 +33,7 @@ from conformance.mutants.dialect import (
     change_blocks,
     change_chunks,
     connection,
+    lost,
     misread,
     reject_at,
 )
@@ -303,9 +304,10 @@ def catches_up_backwards() -> None:
         missed.setdefault(connection(client), []).extend(blocks)
         return ()
 
-    def rest(client: Client, _: bytes, __: Finished | Broken) -> bytes:
-        late = reversed(missed.pop(connection(client), []))
-        return b"".join(block.bytes for block in late)
+    def rest(client: Client, held: bytes, _: Finished | Broken) -> bytes:
+        late = missed.pop(connection(client), [])
+        newest = [lost(block) for block in late if block.id is not None][-1:]
+        return b"".join(block.bytes for block in (*reversed(late), *newest)) + held
 
     change_chunks(change, rest)
 

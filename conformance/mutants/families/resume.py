@@ -209,10 +209,10 @@ def _read_ahead(*, flushes: bool) -> None:
             held.append(blocks.pop())
         yield from blocks
 
-    def rest(client: Client, _: bytes, end: Finished | Broken) -> bytes:
+    def rest(client: Client, unfinished: bytes, end: Finished | Broken) -> bytes:
         held = ahead.pop(connection(client), [])
         whole = flushes and isinstance(end, Finished)
-        return b"".join((block if whole else lost(block)).bytes for block in held)
+        return b"".join((block if whole else lost(block)).bytes for block in held) + unfinished
 
     change_chunks(change, rest)
 
