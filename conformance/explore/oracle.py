@@ -1,8 +1,8 @@
 """An oracle: what a client that keeps every rule does with a schedule of faults.
 
 It is written apart from the core, from the specification alone, and shares nothing with it: where
-the two disagree, one of them is wrong. It knows one wait from its first open to its end, in
-nominal delays. It refuses to know sockets, time and randomness.
+the two disagree, one of them is wrong. It predicts one wait from its first open to its end, in
+nominal delays.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,6 @@
 """Random schedules of faults, as ordinary cases, and the smallest that still fails.
 
-It knows how to roll a schedule, how to write it as a case whose expectations the oracle predicts,
-and how to make it smaller. It refuses to know how cases are run and what a client should do.
+A seed gives a schedule; it is written as a case whose expectations the oracle predicts.
 """
 
 import json

@@ -1,7 +1,6 @@
 """One serving process: the ready line, and everything that ends it.
 
-It knows signals, stdin, lifetimes and the line a parent waits for. It refuses to know the command
-line and what is served.
+A signal, the end of stdin, a lifetime or the admin ends it.
 """
 
 import json

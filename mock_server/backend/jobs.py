@@ -1,7 +1,6 @@
 """One job: its script, its append-only event log, its status.
 
-It knows the order of events and what each means for the status. It refuses to know followers,
-requests and clocks: whoever asks brings the time (monotonic seconds) along.
+There is no clock here: every call is given the time, in monotonic seconds.
 """
 
 import json

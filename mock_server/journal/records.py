@@ -1,7 +1,6 @@
 """What happened, in order: connections, requests, frames, ends.
 
-It knows records and who waits for one. It refuses to know sockets and verdicts, and it never holds
-a secret: credentials are taken out before a record is made.
+A record never has a secret: credentials are taken out before it is made.
 """
 
 import json

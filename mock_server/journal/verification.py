@@ -1,8 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""A verification by data, as the HTTP admin takes it.
-
-It knows how demands are written down. It refuses to know how they are judged (`verify.py`).
-"""
+"""A verification as data, as the HTTP admin takes it; `verify.py` judges it."""
 
 from collections.abc import Callable
 from functools import partial

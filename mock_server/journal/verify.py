@@ -1,8 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Verdicts on the client: what it asked, how often, in which order, and what came close.
 
-It knows records and how to compare a wanted request with those that came. It refuses to know the
-protocol's rules of conduct (`conduct.py`) and anything live: a verdict is about records so far.
+A verdict is about the records so far. The protocol's own rules are in `conduct.py`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

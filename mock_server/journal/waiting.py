@@ -1,8 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Waiting for something to stand in the journal, for a bounded time.
-
-It knows what can be waited for and how to say that it did not come. It refuses to know servers.
-"""
+"""Waiting for a record in the journal, for a bounded time, and what to say if it never came."""
 
 from collections.abc import Callable
 from typing import Final

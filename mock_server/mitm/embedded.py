@@ -2,7 +2,6 @@
 # mitmproxy says only partly what types it has.
 """mitmproxy with the addon inside this process: a thread, a loop and a temporary directory.
 
-It knows which addons a bare mitmproxy needs and how to learn its port. It refuses to know rules.
 `ctx.master` is global to the process, so there is one at a time.
 """
 

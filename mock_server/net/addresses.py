@@ -1,6 +1,6 @@
-"""Addresses that no live server can be: refused, unknown to DNS, silent.
+"""Addresses where no server can answer: refused, unknown to DNS, silent.
 
-It knows how to hold a port so that nobody else answers there. It refuses to know what clients do.
+A port stays reserved, so that no other program answers there.
 """
 
 import socket

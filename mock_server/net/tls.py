@@ -1,8 +1,7 @@
 """TLS over a wire, with its endings and its faults in our hands.
 
-It knows handshakes, close_notify and certificates of a throw-away authority. It refuses to know
-HTTP. The standard library's sans-IO TLS, because a socket that is wrapped decides by itself when to
-say close_notify.
+It uses the standard library's sans-IO TLS, because a wrapped socket decides by itself when to send
+close_notify.
 """
 
 import ssl

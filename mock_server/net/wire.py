@@ -1,8 +1,7 @@
 """One TCP connection as the server holds it, with every way to end it.
 
-It knows non-blocking sockets on asyncio and trio alike. It refuses to know HTTP. Its own sockets,
-instead of anyio's streams, because the endings have to be exact: anyio's close sends FIN on one
-event loop and RST on the other when input is unread.
+It has sockets of its own, on asyncio and trio alike, because the endings have to be exact: when
+input is unread, closing a stream of anyio sends FIN on one event loop and RST on the other.
 """
 
 import fcntl

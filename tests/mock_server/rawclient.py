@@ -1,7 +1,7 @@
 """A client made of one raw socket, so that endings are seen as the kernel reports them.
 
-It knows bytes and errno. It refuses to know HTTP beyond where a head ends, on purpose: a real HTTP
-stack would hide what is tested here.
+It knows where a head ends and nothing else of HTTP, on purpose: a real HTTP stack would hide what
+is tested here.
 """
 
 import errno

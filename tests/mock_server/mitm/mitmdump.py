@@ -1,7 +1,4 @@
-"""Starts mitmdump as its users do, waits until it listens, and ends it.
-
-It knows options and what mitmdump prints. It refuses to know what goes through it.
-"""
+"""Starts mitmdump as its users do, waits until it listens, and ends it."""
 
 import importlib.util
 import json
