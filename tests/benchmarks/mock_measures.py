@@ -1,8 +1,7 @@
 """What the mock and its proxy are measured with.
 
-It knows streams, pushes and clocks. It refuses to know what is fast enough. Server and client share
-one process and one loop, so every figure is a floor of what the server alone can do; mitmdump has
-a process of its own.
+Server and client share one process and one loop, so every figure is a floor of what the server
+alone can do; mitmdump has a process of its own.
 """
 
 import os

@@ -1,9 +1,8 @@
 """Parsers of event streams side by side: ours, and each peer that is installed.
 
-It knows how each is fed bytes and what its events are called. It refuses to know streams and
-clocks. A peer is shown in its best light: the parser beneath its HTTP client, where there is one.
-Reading a stream means reading the type, the data and the id of every event, as whoever follows a
-stream must; a parser that puts this work off gains nothing by it.
+A peer is shown in its best light: the parser beneath its HTTP client, where there is one. Reading a
+stream means reading the type, the data and the id of every event, as a client must; a parser that
+puts this work off gains nothing by it.
 """
 
 import codecs

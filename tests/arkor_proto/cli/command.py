@@ -1,7 +1,4 @@
-"""Running the command as its user does: a process with arguments, an environment and signals.
-
-It knows processes. It refuses to know what the command should say.
-"""
+"""Runs the command as its user does: a process with arguments, an environment and signals."""
 
 import json
 import os
