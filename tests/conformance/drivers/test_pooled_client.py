@@ -75,6 +75,7 @@ def test_another_stack_is_not_blamed_either(stack: str) -> None:
     assert {each.verdict.value for each in results} == {"pass"}
 
 
+@pytest.mark.thorough
 def test_a_pooling_client_uses_its_connection_again_behind_a_held_create() -> None:
     """The cases in which a pool was once blamed for a promise that the mock had not kept."""
     cases = select(load_cases(load_requirements()), (), ("*during-the-create*",))
