@@ -16,7 +16,7 @@ _REPEATABLE = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("quick", _REPEATABLE, max_examples=50)
+settings.register_profile("quick", _REPEATABLE, max_examples=30)
 settings.register_profile("thorough", _REPEATABLE, max_examples=200)
 settings.register_profile("random", deadline=None, max_examples=200)
 
@@ -26,7 +26,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="also run what takes long, and four times as many random examples",
+        help="also run what takes long, and seven times as many random examples",
     )
 
 
@@ -79,7 +79,8 @@ def pytest_terminal_summary(
     """Say what this run left out."""
     if not all_of_it(config):
         terminalreporter.write_line(
-            "Not run: whole runs of the kit, most of mitmdump, the largest state spaces, the long "
-            "benchmarks, and half of the cases that the mock plays on two event loops. "
+            "Not run: whole runs of the kit, its page in a browser, most of mitmdump, the largest "
+            "state spaces, the long benchmarks, half of the cases that the mock plays on two event "
+            "loops. "
             "`pytest --thorough` runs them too, as CI does."
         )

@@ -23,7 +23,7 @@ mostly_thorough = pytest.mark.parametrize(
     ],
     ids=lambda profile: profile.name,
 )
-"""The largest graphs: the profile with the most rules in every run, the others in a thorough one."""
+"""For the largest graph: one profile in every run, the others in a thorough one."""
 ALL = tuple(APPLICATION)
 NO_PROGRESS_SINCE_THE_AMENDMENT = {"stream ping", "stream noise"}
 
@@ -118,7 +118,8 @@ def without_progress(graph: Graph, spared: set[str]) -> list[Edge]:
     return [edge for edge in passive if not edge.heard]
 
 
-@mostly_thorough
+@pytest.mark.thorough
+@everywhere
 def test_the_life_of_a_job_holds_every_promise(profile: Profile) -> None:
     graph = explore(world(profile, says=("start", "follow", "abort")))
     assert len(graph.worlds) > 200
@@ -155,6 +156,7 @@ def test_only_pings_and_noise_go_round_in_circles_in_the_founding_document() -> 
     assert circles(without_progress(graph, NO_PROGRESS_SINCE_THE_AMENDMENT)) == []
 
 
+@pytest.mark.thorough
 def test_a_backend_that_forgets_goes_round_in_circles_before_hardening() -> None:
     graph = graph_of_following(PROFILE_2026_07, remembers=False)
     assert circles(without_progress(graph, set()))

@@ -145,7 +145,7 @@ def follow_once(port: int) -> tuple[int, bytes]:
 
 @pytest.mark.parametrize(
     "words",
-    ["arkor-mock proxy", pytest.param("mitmdump", marks=needs_mitmproxy)],
+    ["arkor-mock proxy", pytest.param("mitmdump", marks=[needs_mitmproxy, pytest.mark.thorough])],
 )
 def test_a_scenario_of_the_guide_acts_in_front_of_a_real_backend(
     words: str, tmp_path: Path

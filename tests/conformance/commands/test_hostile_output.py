@@ -33,6 +33,7 @@ SCREENS: Final = {
     "no-driver": ("run", *SMALL, "--", "./no\x1b[31m\u202e"),
     "mutants": ("mutants", "--mutant", "x\x1b[31m\u202e"),
 }
+LONG: Final = ("run-ok", "explore")
 _BAD: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 
 
@@ -47,7 +48,10 @@ def printed(*arguments: str) -> tuple[int, str]:
     return done.status, done.out + done.err
 
 
-@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize(
+    "screen",
+    [pytest.param(name, marks=pytest.mark.thorough if name in LONG else ()) for name in SCREENS],
+)
 def test_no_control_byte_of_a_client_reaches_the_terminal(screen: str, tmp_path: Path) -> None:
     out = str(tmp_path / "found.toml")
     status, text = printed(*(each.replace("{out}", out) for each in SCREENS[screen]))
@@ -63,6 +67,7 @@ def test_no_control_byte_of_a_client_reaches_a_report(tmp_path: Path) -> None:
     assert json.loads(found["run.json"])["client"]["version"].startswith("\x1b")
 
 
+@pytest.mark.thorough
 def test_a_client_cannot_add_a_line_to_the_table() -> None:
     _, text = printed("run", *SMALL, "--", *FAILS)
     assert [line for line in text.splitlines() if line.startswith("2026-05  CONFORMS")] == []

@@ -22,6 +22,7 @@ NO_DRIVER = {
     "says-hello-without-profiles": "name at least one in 'profiles'",
     "claims-unknown-capability": "the unknown capability 'telepathy'; known are",
 }
+TALKATIVE = "talks-without-end"
 LIARS = {
     "exits-mid-case": "exited with status 139",
     "prints-garbage": "'DEBUG connecting', which is not a line of JSON",
@@ -31,7 +32,7 @@ LIARS = {
     "answers-for-another-case": ", which the kit never sent",
     "closes-stdin": "closed its standard input",
     "closes-stdout": "closed its standard output without exiting",
-    "talks-without-end": "leaves out further log lines of the driver",
+    TALKATIVE: "leaves out further log lines of the driver",
     "says-an-unknown-event": "'telepathy' is unknown",
 }
 
@@ -44,7 +45,13 @@ def test_a_driver_that_is_no_driver_ends_with_status_3_and_a_reason(
     assert (done.status, reason in done.err) == (3, True), done
 
 
-@pytest.mark.parametrize(("fault", "reason"), LIARS.items())
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        pytest.param(*each, marks=pytest.mark.thorough if each[0] == TALKATIVE else ())
+        for each in LIARS.items()
+    ],
+)
 def test_a_driver_that_says_hello_and_then_lies_ends_with_status_1_and_a_reason(
     fault: str, reason: str
 ) -> None:
@@ -118,6 +125,7 @@ def test_a_driver_that_does_not_sleep_its_sleeps_breaks_a_rule_of_conduct_in_eve
     assert (done.status, "conduct.woken" in done.out) == (1, True), done
 
 
+@pytest.mark.thorough
 def test_a_request_from_a_case_long_over_is_caught_at_the_end_of_the_run(tmp_path: Path) -> None:
     done = kit(
         *("run", "--filter", "sse.*", "--profile", "2026-05", "-j", "1", "--patience", "1"),
@@ -133,6 +141,7 @@ def test_a_request_from_a_case_long_over_is_caught_at_the_end_of_the_run(tmp_pat
     assert (done.status, haunted, len(results) > 200) == (1, [0], True)
 
 
+@pytest.mark.thorough
 def test_few_open_files_are_said_and_the_newest_cases_are_still_watched() -> None:
     command = [sys.executable, "-m", "conformance", "run", "--filter", "events.*"]
     command += ["--profile", "2026-05"]

@@ -56,6 +56,7 @@ def test_a_driver_that_talks_instead_of_answering_gets_a_verdict(fault: str) -> 
     ("fault", "said"),
     [("logs-much", "start never settled"), ("calls-back-much", "the same again and again")],
 )
+@pytest.mark.thorough
 def test_what_a_driver_says_takes_bounded_memory(fault: str, said: str) -> None:
     command = ("run", *ONE, "--patience", "0.3", "--", *WILD, fault)
     done = kit(*command, under=(sys.executable, "-c", PEAK))
@@ -176,7 +177,10 @@ def test_a_driver_may_be_ended_by_a_signal_that_has_no_name() -> None:
     assert (done.status, "was killed by signal 40" in done.out) == (1, True), done
 
 
-@pytest.mark.parametrize("fault", ["crashes", "calls-back-fast-without-end"])
+@pytest.mark.parametrize(
+    "fault",
+    ["crashes", pytest.param("calls-back-fast-without-end", marks=pytest.mark.thorough)],
+)
 def test_crashes_and_endless_loops_do_not_stop_a_run(fault: str) -> None:
     done = judge(fault, "--filter", "create.a*", "--profile", "2026-05", "--max-hung", "1")
     assert (done.status, "not played" in done.out) == (1, False), done

@@ -117,6 +117,7 @@ def test_the_javascript_driver_of_the_guide_conforms(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("mistake", "case", "verdict"), LISTED)
+@pytest.mark.thorough
 def test_each_mistake_of_the_guide_gets_the_verdict_that_it_states(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mistake: str, case: str, verdict: str
 ) -> None:

@@ -72,6 +72,7 @@ def test_the_node_client_conforms_on_the_command_line_too(adapters: Path) -> Non
 
 
 @pytest.mark.parametrize(("broken", "cases", "rule"), [(b, *c) for b, c in BREAKS.items()])
+@pytest.mark.thorough
 def test_a_broken_node_client_is_caught_by_the_rule_that_it_breaks(
     adapters: Path, monkeypatch: pytest.MonkeyPatch, broken: str, cases: str, rule: str
 ) -> None:
@@ -107,6 +108,7 @@ def test_the_adapter_of_the_sdk_plays_every_case_of_its_profile(
 @pytest.mark.parametrize(
     ("environment", "value"), [("STAND_IN_LIST", "Map get"), ("STAND_IN_ASYNC", "yes")]
 )
+@pytest.mark.thorough
 def test_the_adapter_gets_past_another_list_and_past_one_that_is_asked_later(
     sdk_driver: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, environment: str, value: str
 ) -> None:

@@ -75,6 +75,7 @@ def test_another_stack_is_not_blamed_either(stack: str) -> None:
     assert {each.verdict.value for each in results} == {"pass"}
 
 
+@pytest.mark.thorough
 def test_a_pooling_client_uses_its_connection_again_behind_a_held_create() -> None:
     """The cases in which clients with a pool once failed because of a bug in the mock."""
     cases = select(load_cases(load_requirements()), (), ("*during-the-create*",))

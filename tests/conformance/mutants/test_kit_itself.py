@@ -206,6 +206,7 @@ def test_a_hunt_catches_a_mutant_by_what_it_breaks(catalogue: tuple[Case, ...]) 
     assert reasons == {"ARK-CRE-2"}
 
 
+@pytest.mark.thorough
 def test_a_hunt_lets_a_sound_client_survive(catalogue: tuple[Case, ...]) -> None:
     sound = evolve(named("benign.keeps-no-connection"), breaks=("ARK-CRE-2",))
     assert trials(catalogue, sound).survivors != []
@@ -217,6 +218,7 @@ def test_a_finding_about_something_else_catches_nothing(catalogue: tuple[Case, .
     assert {kill.finding.assertion for kill in survivor.wrong_reason} == {"conduct.secret"}
 
 
+@pytest.mark.thorough
 def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> None:
     cases = select(catalogue, ("create.second-start-sends-nothing", "create.accepted"), ())
     found = trials(cases, named("create.submits-again-on-a-second-start"))
@@ -227,6 +229,7 @@ def test_a_case_that_catches_no_mutant_is_idle(catalogue: tuple[Case, ...]) -> N
     }
 
 
+@pytest.mark.thorough
 def test_a_hunt_that_has_enough_plays_no_case_twice_to_the_same_end(
     catalogue: tuple[Case, ...],
 ) -> None:

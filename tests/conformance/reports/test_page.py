@@ -22,7 +22,7 @@ from tests.conformance.sample_run import (
 )
 
 CHROMIUM = find()
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason=MISSING)
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]
 SHOWN = "[...document.querySelectorAll('[data-case]')].map((row) => row.dataset.case).join()"
 MAIN = "document.querySelector('main').innerText"
 FAILING = f"#case={quote('budget.small@2026-05')}"

@@ -25,6 +25,7 @@ def test_one_case_can_be_run_alone() -> None:
 
 
 @pytest.mark.parametrize("isolate", [(), ("--isolate",)])
+@pytest.mark.thorough
 def test_a_driver_process_per_case_says_the_same(isolate: tuple[str, ...]) -> None:
     done = kit("run", "--filter", "abort.*", "--profile", "2026-05", *isolate)
     assert (done.status, "conforms in the" in done.out) == (0, True)

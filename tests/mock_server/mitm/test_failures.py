@@ -64,6 +64,7 @@ async def test_an_exception_amid_a_stream_is_loud_and_eats_no_frame(
         await proxied.logged("IsADirectoryError")
 
 
+@pytest.mark.thorough
 async def test_an_exception_at_a_request_is_loud_and_answered(mitmdump: Mitmdump) -> None:
     async with MockServer(scenario_from_dict({"job": [JOB]})) as upstream:
         proxied = await mitmdump.before(upstream.base_url, [STRIP])

@@ -34,6 +34,7 @@ async def seen(port: int, context: ssl.SSLContext, job: str) -> tuple[bytes, str
     return await anyio.to_thread.run_sync(tls_transcript, port, context, job)
 
 
+@pytest.mark.thorough
 async def test_every_rule_gives_the_transcript_of_the_mock_under_tls_on_both_sides(
     mitmdump: Mitmdump, tls: TlsSettings
 ) -> None:

@@ -44,7 +44,7 @@ class Path:
     """The TLS context that trusts mitmproxy's authority; None for plain text."""
 
 
-@pytest.fixture(scope="module", params=["plain", "tls"])
+@pytest.fixture(scope="module", params=["plain", pytest.param("tls", marks=pytest.mark.thorough)])
 def path(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Path]:

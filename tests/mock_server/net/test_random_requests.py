@@ -193,6 +193,7 @@ def test_random_requests_harm_no_process_and_leave_no_secret(
     mock.settle()
 
 
+@pytest.mark.thorough
 def test_random_bytes_harm_no_process_and_leave_no_secret(
     starts: Starter, seed: str, count: int
 ) -> None:
@@ -206,6 +207,7 @@ def test_random_bytes_harm_no_process_and_leave_no_secret(
     mock.settle()
 
 
+@pytest.mark.thorough
 def test_a_recording_of_random_requests_holds_no_secret(
     starts: Starter, seed: str, count: int, tmp_path: Path
 ) -> None:

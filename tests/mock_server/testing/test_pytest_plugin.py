@@ -80,6 +80,7 @@ def test_it(mock_server):
     result.assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_a_file_beside_the_test_is_served(run: Run) -> None:
     run.pytester.path.joinpath("s.toml").write_text('[[rule]]\non = {route = "me"}\nstatus = 418\n')
     result = run("""
@@ -127,6 +128,7 @@ def test_it(mock_server):
     result.stdout.fnmatch_lines(["scenario of *test_it: rule 1: 'edn' is unknown; did you mean*"])
 
 
+@pytest.mark.thorough
 def test_the_seed_of_the_command_line_is_the_seed_of_the_scenario(run: Run) -> None:
     source = """
 def test_it(mock_server):
@@ -135,6 +137,7 @@ def test_it(mock_server):
     run(source, "--arkor-seed", "99").assert_outcomes(passed=1)
 
 
+@pytest.mark.thorough
 def test_tests_run_side_by_side(run: Run) -> None:
     result = run(
         """
