@@ -30,6 +30,7 @@ except ImportError as missing:  # installed without the extra: the status must n
 _DEBUG: Final = "ARKOR_CONFORMANCE_DEBUG"
 """With this variable set, the traceback of a bug is printed instead of kept in a file."""
 _SHOWN: Final = 200
+_MOST_MISTAKES: Final = 20
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
@@ -108,7 +109,7 @@ def _run(interruption: Interruption) -> int:  # noqa: PLR0911 - one arm per kind
     except UsageError as error:
         return _refused(str(error), Exit.USAGE)
     except ReadingError as error:
-        return _refused(str(error), Exit.UNUSABLE)
+        return _refused("\n".join(_each(error)), Exit.UNUSABLE)
     except (click.Abort, KeyboardInterrupt):
         return _refused(str(interruption), interruption.status)
     except (BrokenPipeError, SystemExit):  # click makes the one of the other
@@ -126,6 +127,13 @@ def _run(interruption: Interruption) -> int:  # noqa: PLR0911 - one arm per kind
 def _refused(why: str, status: int) -> int:
     complain(f"arkor-conformance: {why}")
     return status
+
+
+def _each(error: ReadingError) -> list[str]:
+    """Return the mistakes, as many as fit on a screen."""
+    more = len(error.mistakes) - _MOST_MISTAKES
+    rest = [f"and {more} more mistakes"] if more > 0 else []
+    return [*error.mistakes[:_MOST_MISTAKES], *rest]
 
 
 def _bug(error: Exception) -> str:

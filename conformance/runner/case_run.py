@@ -4,7 +4,7 @@ Here steps are taken, sleeps are woken, and it is decided when a case is over, b
 happens any more or because it goes on without end. `judgement` says afterwards what it means.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, assert_never
 
@@ -33,6 +33,7 @@ from conformance.trace.events import (
     Slept,
     Woken,
 )
+from mock_server.scenario.vocabulary import ScriptedFrame
 
 _MOST_EVENTS: Final = 2_000
 """A trace that grows past this many events is a client, or a driver, that goes on without end."""
@@ -51,7 +52,7 @@ class Backend(Protocol):
         """Where the client finds it."""
         ...
 
-    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
+    def push(self, frames: Sequence[ScriptedFrame]) -> None:
         """Append events to the log of the job that was last asked about."""
         ...
 
