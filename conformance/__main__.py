@@ -14,8 +14,9 @@ try:
 
     from conformance.commands.interruption import Interruption
     from conformance.drive.offspring import adopt_orphans, end_orphans
-    from conformance.strict_data import ReadingError, nearest
+    from conformance.strict_data import ReadingError
     from conformance.verdict.statuses import Exit
+    from mock_server.strict.shapes import nearest
 except ImportError as missing:  # installed without the extra: status 1 would be a verdict
     name = (missing.name or "a package").partition(".")[0]
     sys.stderr.write(

@@ -1,33 +1,41 @@
-"""Reading TOML and JSON values strictly, with errors that name the right word.
+"""Reading TOML and JSON files of the kit: what they contain, or every mistake with its place.
 
-An error says where, what is wrong and what to do; what a word means is up to the caller. Whatever a
-file or a driver contains, the worst that comes of it is one ReadingError: sizes, depths and digits
-are bounded here.
+The shapes of the files are declared with the words of `mock_server.strict`, next to the values that
+they are read into. Whatever a file or a driver contains, the worst that comes of it is one
+ReadingError: sizes, depths and digits are bounded here.
 """
 
-import difflib
 import json
 import math
 import os
 import stat
 import tomllib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, TypeAlias, TypeVar
+from typing import Final, TypeVar
 
-from attrs import define, field
+from attrs import define
 
-Json: TypeAlias = "bool | int | float | str | Sequence[Json] | Mapping[str, Json] | None"
-"""A value of JSON as everything here passes it around; never mutated, so covariant."""
+from mock_server.strict.alternatives import one_of
+from mock_server.strict.json import Json
+from mock_server.strict.lines import line_of, toml_lines
+from mock_server.strict.shapes import (
+    ScenarioError,
+    anything,
+    mapping,
+)
+
+__all__ = ["Json"]
 
 T = TypeVar("T")
 
 
-class ReadingError(ValueError):
-    """Data that does not say what it should: `where: what is wrong, what to do`."""
+class ReadingError(ScenarioError):
+    """Data that is not as it should be: `where: what is wrong, what to do`, once or often."""
 
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
+    def __init__(self, where: str, problem: str, more: "Sequence[ReadingError]" = ()) -> None:
+        super().__init__(f"{where}: {problem}", at=where, more=more)
         self.where = where
         self.problem = problem
 
@@ -38,27 +46,8 @@ class UsageError(ReadingError):
 
 _MOST_BYTES: Final = 256 * 2**20
 """The largest file that is read: a run of thousands of cases has a tenth of it."""
-_MOST_LEVELS: Final = 64
-"""How deep the tables of a TOML file may be nested; a case needs fewer than ten levels."""
 _MOST_DIGITS: Final = 400
 """Longer integers are beyond every float; a language's own limit must not decide."""
-_LONGEST_PLACE: Final = 80
-_NAMED: Final = 12
-"""How many words are named where none is near."""
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Say what to write instead of `word`: the nearest known word, else all of them."""
-    words = sorted(known)
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
-    if close:
-        return f"did you mean {close[0]!r}?"
-    if not words:
-        return "nothing is known here"
-    if len(words) == 1:
-        return f"only {words[0]!r} is known"
-    more = f" and {len(words) - _NAMED} more" if len(words) > _NAMED else ""
-    return "known are " + ", ".join(words[:_NAMED]) + more
 
 
 def read_text(path: Path) -> str:
@@ -114,37 +103,52 @@ def parse_toml(text: str, where: str) -> Mapping[str, Json]:
     if text.startswith("\ufeff"):
         raise ReadingError(where, "begins with a byte order mark; save it as UTF-8 without one")
     try:
-        document: Mapping[str, Json] = tomllib.loads(text)
+        document: Mapping[str, object] = tomllib.loads(text)
     except RecursionError as error:
         raise ReadingError(where, "is not TOML that can be read: nested too deeply") from error
     except tomllib.TOMLDecodeError as error:
         raise ReadingError(where, f"is not TOML: {error}") from error
     except ValueError as error:  # Python limits the digits of an integer
         raise ReadingError(where, "is not TOML: an integer has thousands of digits") from error
-    _only_plain(document, where, 0)
-    return document
+    with located(where, text):
+        return mapping(anything()).read(document, "")
 
 
-def _only_plain(value: Json, where: str, depth: int) -> None:  # noqa: C901 - one arm per kind
-    if depth > _MOST_LEVELS:
-        raise ReadingError(where[:_LONGEST_PLACE], f"nested more than {_MOST_LEVELS} levels deep")
-    match value:
-        case Mapping():
-            for key, item in value.items():
-                _only_plain(item, f"{where}: {key}", depth + 1)
-        case bool() | str() | None:
-            pass
-        case int():
-            if not -(2**63) <= value < 2**63:
-                raise ReadingError(where, "an integer beyond 64 bits is not TOML")
-        case float():
-            if not math.isfinite(value):
-                raise ReadingError(where, f"{value} is not a number that JSON has")
-        case Sequence():
-            for n, item in enumerate(value, 1):
-                _only_plain(item, f"{where}[{n}]", depth + 1)
-        case _:  # what TOML has and JSON has not
-            raise ReadingError(where, "is a date or a time; write it as a string")
+@contextmanager
+def located(
+    file: str, text: str, lines_of: Callable[[str], Mapping[str, int]] = toml_lines
+) -> Generator[None, None, None]:
+    """Name the file and the line of every mistake that comes up while a text is read.
+
+    Raises ReadingError instead of ScenarioError.
+    """
+    try:
+        yield
+    except ReadingError:
+        raise
+    except ScenarioError as error:
+        lines = lines_of(text)
+        raise _every([(file, _with_line(each, lines)) for each in error.each]) from None
+
+
+@contextmanager
+def within(where: str) -> Generator[None, None, None]:
+    """Put `where` before every mistake that comes up; raises ReadingError."""
+    try:
+        yield
+    except ScenarioError as error:
+        raise _every([(where, str(each).removeprefix(": ")) for each in error.each]) from None
+
+
+def _every(mistakes: Sequence[tuple[str, str]]) -> ReadingError:
+    first, *others = mistakes
+    return ReadingError(*first, more=[ReadingError(*each) for each in others])
+
+
+def _with_line(mistake: ScenarioError, lines: Mapping[str, int]) -> str:
+    line = line_of(mistake.at, lines)
+    told = str(mistake).removeprefix(": ")
+    return told if line is None else f"{told} (line {line})"
 
 
 def is_finite(value: float) -> bool:
@@ -174,11 +178,10 @@ def kind_of(value: Json) -> str:
 
 @define
 class Table:
-    """One table being read; `finish` complains about every key that nobody asked for."""
+    """Plain data with typed access: of messages, and of data that a reader has checked."""
 
     where: str
     values: Mapping[str, Json]
-    _asked: set[str] = field(factory=set[str], init=False, alias="asked")
 
     @classmethod
     def of(cls, where: str, value: Json) -> "Table":
@@ -188,8 +191,7 @@ class Table:
         return cls(where, value)
 
     def has(self, key: str) -> bool:
-        """Tell whether `key` is there, and count it as known."""
-        self._asked.add(key)
+        """Tell whether `key` is there."""
         return key in self.values
 
     def raw(self, key: str) -> Json:
@@ -270,26 +272,12 @@ class Table:
 
     def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
         """Return the string at `key`, which must be one of `known`."""
-        return word(f"{self.where}: {key}", self.text(key, default), known)
+        return one_of(known).read(self.text(key, default), f"{self.where}: {key}")
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """Return `read(key)`, or None if the key is absent."""
         return read(key) if self.has(key) else None
 
-    def finish(self) -> None:
-        """Raise ReadingError for the first key that nobody asked for."""
-        for key in self.values:
-            if key not in self._asked:
-                raise ReadingError(self.where, f"unknown key {key!r}; {nearest(key, self._asked)}")
-
     def _wrong(self, key: str, right: str) -> ReadingError:
         found = kind_of(self.values[key])
         return ReadingError(self.where, f"{key!r} is {found}, not {right}")
-
-
-def word(where: str, value: str, known: Iterable[str]) -> str:
-    """Return `value` if it is one of `known`; raises ReadingError that names the nearest."""
-    words = tuple(known)
-    if value not in words:
-        raise ReadingError(where, f"{value!r} is unknown; {nearest(value, words)}")
-    return value

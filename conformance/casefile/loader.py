@@ -1,10 +1,5 @@
-"""Case files: TOML in, cases out; strict, with errors that name the right word.
+"""Case files: TOML in, cases out; every mistake of a file is told, with its place and line."""
 
-It knows every word of a case file but those of `server`, which are the mock's, and those of
-`expect`, which the assertions read themselves. It refuses to know how a case runs.
-"""
-
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
@@ -12,40 +7,20 @@ from typing import Final
 from attrs import evolve
 
 from conformance.casefile.gates import check_gates
-from conformance.casefile.model import (
-    DEFAULT_CONFIG,
-    Case,
-    Expectation,
-    Operate,
-    Step,
-)
+from conformance.casefile.model import DEFAULT_CONFIG, Case, Expectation, Step
 from conformance.casefile.nonces import Nonces
-from conformance.casefile.requirements import PROFILE_NAMES, Level, Requirement
-from conformance.casefile.steps import read_steps
+from conformance.casefile.requirements import PROFILE_NAMES, Requirement
+from conformance.casefile.steps import named, operations_of
 from conformance.casefile.templates import expand
-from conformance.expect.reader import read_applies, read_expectations, read_premise
-from conformance.strict_data import (
-    Json,
-    ReadingError,
-    Table,
-    nearest,
-    parse_toml,
-    read_text,
-    word,
-)
-from conformance.trace.events import CALLBACKS, ROUTES
-from conformance.trace.names import check_reference
-from conformance.words import CAPABILITIES, PROBED
+from conformance.casefile.words import CASE, FILE, CaseWords
+from conformance.expect.reader import applies, expectations, premises
+from conformance.strict_data import Json, ReadingError, located, parse_toml, read_text, within
+from conformance.trace.names import check_operation
+from mock_server.scenario.model import BackendPlan
+from mock_server.strict.mistakes import Mistakes, together
+from mock_server.strict.shapes import ScenarioError, nearest
 
 CASES: Final = Path(__file__).parents[1] / "cases"
-_ID: Final = re.compile(r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?")
-_VERSION: Final = re.compile(r"[1-9][0-9]*(\.[0-9]+)*")
-CONFIG_TEXTS: Final = ("token", "org", "project", "name", "job", "last_event_id")
-CONFIG_NUMBERS: Final = ("initial_ms", "max_ms", "max_attempts", "idle_ms", "progress_ms")
-_NEEDS: Final = (*CAPABILITIES, *PROBED)
-JOB_MEMBERS: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
-"""What every job object has (section 5.12 of the specification)."""
-TRIGGERS: Final = ("throw_in", "abort_in", "cancel_in")
 
 
 def load_cases(
@@ -96,169 +71,169 @@ def _of(path: Path, requirements: Mapping[str, Requirement]) -> tuple[Case, ...]
 def read_case_file(
     name: str, text: str, requirements: Mapping[str, Requirement]
 ) -> tuple[Case, ...]:
-    """Read the cases of one file: a list of `[[case]]`, or one case as the whole file."""
-    table = Table(name, parse_toml(text, name))
-    tables: Sequence[Mapping[str, Json]] = (table.values,)
-    if not table.has("id"):
-        tables = [case.values for case in table.tables("case")]
-        table.finish()
-    return tuple(_cases(name, tables, requirements))
+    """Read the cases of one file: a list of `[[case]]`, or one case as the whole file.
+
+    Raises ReadingError with every mistake of the file.
+    """
+    document = parse_toml(text, name)
+    with located(name, text):
+        if "id" in document:
+            return _cases([("", document)], requirements)
+        cases = FILE.read(document, "").cases
+        return _cases([(f"case {n}", case) for n, case in enumerate(cases, 1)], requirements)
 
 
 def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requirement]) -> Case:
     """Read one expanded case; raises ReadingError."""
-    table = Table(where, values)
-    identifier = table.text("id")
-    if not _ID.fullmatch(identifier):
-        raise ReadingError(
-            where, f"{identifier!r} is not an id; write it like budget.ping-is-not-progress"
-        )
-    table.where = where = f"{where}: {identifier}"
-    requires = _requires(table, known)
-    steps = read_steps(table.tables("step"))
-    config = _config(table.table("config"))
-    case = Case(
-        id=identifier,
-        requires=requires,
-        level=Level(table.one_of("level", [level.value for level in Level], "MUST")),
-        profiles=_profiles(table, requires, known),
-        needs=tuple(word(f"{where}: needs", need, _NEEDS) for need in table.texts("needs")),
-        why=table.text("why"),
-        config=config,
-        server=_server(table.table("server")),
-        hold=tuple(check_reference(f"{where}: hold", name, ()) for name in table.texts("hold")),
-        steps=steps,
-        expect=_expect(table.table("expect"), requires, config, steps),
-        source=values,
-        premise=read_premise(table.table("premise"), operations_of(steps), config),
-        applies=read_applies(table.table("applies")),
-        since=_since(table),
-    )
-    table.finish()
-    check_gates(where, case.server, steps)
-    return case
+    with within(where):
+        return _cases([("", values)], known)[0]
 
 
-def _since(table: Table) -> str:
-    since = table.text("since", "1")
-    if not _VERSION.fullmatch(since):
-        raise ReadingError(table.where, f"'since' is {since!r}; write a version such as '2'")
-    return since
-
-
-def filled(case: Case, nonces: Nonces, known: Mapping[str, Requirement]) -> Case:
+def filled(case: Case, nonces: Nonces) -> Case:
     """Return `case` as it is played: its placeholders and its whole configuration filled in."""
-    values = {str(key): nonces.fill(value) for key, value in case.source.items()}
-    read = read_case(case.family, values, known)
-    default = {key: nonces.fill(value) for key, value in DEFAULT_CONFIG.items()}
-    return evolve(read, config={**default, **read.config}, file=case.file)
+    found = nonces.fill(evolve(case, config={**DEFAULT_CONFIG, **case.config}))
+    if not isinstance(found, Case):
+        raise TypeError(found)
+    return _with_prefix(found, nonces)
+
+
+def _with_prefix(case: Case, nonces: Nonces) -> Case:
+    """Let the backend name its jobs by the nonce, unless the case has a prefix of its own."""
+    scenario = case.server.scenario
+    if scenario.backend.job_prefix != BackendPlan().job_prefix:
+        return case
+    backend = evolve(scenario.backend, job_prefix=nonces.job_prefix)
+    return evolve(case, server=evolve(case.server, scenario=evolve(scenario, backend=backend)))
 
 
 def _cases(
-    name: str, tables: Iterable[Mapping[str, Json]], known: Mapping[str, Requirement]
+    tables: Iterable[tuple[str, Mapping[str, Json]]], known: Mapping[str, Requirement]
+) -> tuple[Case, ...]:
+    """Read tables, each with its place; raises ScenarioError with every mistake of them all."""
+    cases: list[Case] = []
+    mistakes = Mistakes()
+    for at, values in tables:
+        with mistakes.collected():
+            cases += _expanded(at, values, known)
+    mistakes.settle()
+    return tuple(cases)
+
+
+def _expanded(
+    at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]
 ) -> Iterator[Case]:
-    for n, values in enumerate(tables, 1):
-        identifier = values.get("id")
-        where = f"{name}: {identifier}" if isinstance(identifier, str) else f"{name}: case[{n}]"
-        for expanded in expand(where, values):
-            yield read_case(name, expanded, known)
+    """Read what a table expands to; a mistake of a template is told once."""
+    told: dict[tuple[str, str], ScenarioError] = {}
+    for expanded in expand(at, values):
+        try:
+            yield _case(at, expanded, known)
+        except ScenarioError as error:
+            for each in error.each:
+                told.setdefault((each.at, str(each)), _labelled(each, at, expanded.get("id")))
+    if told:
+        raise together(list(told.values()))
 
 
-def _requires(table: Table, known: Mapping[str, Requirement]) -> tuple[str, ...]:
-    requires = table.texts("requires")
-    if not requires:
-        raise ReadingError(table.where, "'requires' is missing: which rule is this about?")
-    for identifier in requires:
-        if identifier not in known:
-            raise ReadingError(
-                table.where, f"requires {identifier}, no such rule; {nearest(identifier, known)}"
-            )
-    return requires
+def _labelled(mistake: ScenarioError, at: str, identifier: Json) -> ScenarioError:
+    """Say the id of a case instead of its number in the file."""
+    if not isinstance(identifier, str):
+        return mistake
+    problem = str(mistake).removeprefix(at).removeprefix(".").removeprefix(": ")
+    return ScenarioError(f"{identifier}: {problem}", at=mistake.at)
 
 
-def _profiles(
-    table: Table, requires: Sequence[str], known: Mapping[str, Requirement]
-) -> tuple[str, ...]:
+def _case(at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]) -> Case:
+    words = CASE.read(values, at)
+    inside = f"{at}." if at else ""
+    mistakes = Mistakes()
+    with mistakes.collected():
+        _check_rules(f"{inside}requires", words.requires, known)
+    with mistakes.collected():
+        check_gates(at, words.server.scenario, words.steps)
+    for number, sleep in enumerate(words.hold, 1):
+        with mistakes.collected():
+            check_operation(f"{inside}hold {number}", sleep, ())
+    steps = mistakes.take(lambda: named(words.steps, f"{inside}step"), ())
+    mistakes.settle()
+    profiles = mistakes.take(lambda: _profiles(at, words, known), ())
+    premise = mistakes.take(
+        lambda: premises(words.premise, f"{inside}premise", operations_of(steps), words.config),
+        (),
+    )
+    expect = mistakes.take(lambda: _expect(f"{inside}expect", words, steps), ())
+    mistakes.settle()
+    return Case(
+        id=words.id,
+        requires=words.requires,
+        level=words.level,
+        profiles=profiles,
+        needs=words.needs,
+        why=words.why,
+        config=words.config,
+        server=words.server,
+        hold=words.hold,
+        steps=steps,
+        expect=expect,
+        source=values,
+        premise=premise,
+        applies=applies(words.applies),
+        since=words.since,
+    )
+
+
+def _check_rules(where: str, requires: Sequence[str], known: Mapping[str, Requirement]) -> None:
+    mistakes = Mistakes()
+    for number, rule in enumerate(requires, 1):
+        with mistakes.collected():
+            if rule not in known:
+                raise ScenarioError(
+                    f"{where} {number}: {rule}: no such rule; {nearest(rule, known)}"
+                )
+    mistakes.settle()
+
+
+def _profiles(at: str, words: CaseWords, known: Mapping[str, Requirement]) -> tuple[str, ...]:
     common = [
-        name for name in PROFILE_NAMES if all(name in known[rule].profiles for rule in requires)
+        name
+        for name in PROFILE_NAMES
+        if all(name in known[rule].profiles for rule in words.requires)
     ]
-    profiles = table.texts("profiles") or tuple(common)
+    profiles = words.profiles or tuple(common)
     if not profiles:
-        raise ReadingError(table.where, "no profile has all the rules that it requires")
+        raise ScenarioError(f"{at}: no profile has all the rules that it requires")
     for profile in profiles:
-        word(f"{table.where}: profiles", profile, PROFILE_NAMES)
         if profile not in common:
-            raise ReadingError(
-                table.where,
-                f"profile {profile} lacks a rule that the case requires; {common} have them all",
+            raise ScenarioError(
+                f"{at}: profile {profile} lacks a rule that the case requires; {common} have them all"
             )
     return profiles
 
 
-def _config(table: Table) -> Mapping[str, Json]:
-    for key in CONFIG_TEXTS:
-        table.optional(key, table.text)
-    for key in CONFIG_NUMBERS:
-        table.optional(key, table.number)
-    table.optional("input", table.table)
-    for n, roll in enumerate(table.items("rng"), 1):
-        if isinstance(roll, bool) or not isinstance(roll, int | float) or not 0 <= roll < 1:
-            raise ReadingError(f"{table.where}: rng[{n}]", "not a number in [0, 1)")
-    for key in TRIGGERS:
-        if table.has(key):
-            trigger = table.table(key)
-            trigger.one_of("callback", CALLBACKS)
-            trigger.count("nth", 1)
-            trigger.finish()
-    table.finish()
-    return table.values
-
-
-def _server(table: Table) -> Mapping[str, Json]:
-    for key in table.values:
-        if key not in ROUTES:
-            table.has("scenario")
-    for route in ROUTES:
-        for answer in table.tables(route):
-            _whole_job(answer)
-    scenario = table.table("scenario")
-    for rule in scenario.tables("rule"):
-        _whole_job(rule)
-    table.finish()
-    return table.values
-
-
-def _whole_job(answer: Table) -> None:
-    """Refuse an answer with a part of a job: a client may check what it gets."""
-    body = answer.values.get("json")
-    job = body.get("job") if isinstance(body, Mapping) else None
-    if isinstance(job, Mapping) and (missing := [key for key in JOB_MEMBERS if key not in job]):
-        raise ReadingError(
-            f"{answer.where}: json.job", f"a whole job has {', '.join(missing)} as well"
-        )
-
-
-def _expect(
-    table: Table, requires: tuple[str, ...], config: Mapping[str, Json], steps: Sequence[Step]
-) -> tuple[Expectation, ...]:
-    cites = table.table("cites")
-    found = tuple(
-        Expectation(assertion=assertion, requires=_cited(cites, assertion.word, requires))
-        for assertion in read_expectations(table, operations_of(steps), config)
+def _expect(where: str, words: CaseWords, steps: Sequence[Step]) -> tuple[Expectation, ...]:
+    assertions = expectations(words.expect, where, operations_of(steps), words.config)
+    if not assertions:
+        raise ScenarioError(f"{where}: nothing is expected, so nothing could fail")
+    cites = words.expect.cites
+    cited = [_cited(cites, assertion.word) for assertion in assertions]
+    mistakes = Mistakes()
+    for key, rules in cites.items():
+        place = f"{where}.cites.{key}"
+        with mistakes.collected():
+            if key not in cited:
+                expected = {each.word.partition(" ")[0] for each in assertions}
+                raise ScenarioError(f"{place}: {key!r} is not expected; {nearest(key, expected)}")
+        with mistakes.collected():
+            if strange := [rule for rule in rules if rule not in words.requires]:
+                meant = nearest(strange[0], words.requires)
+                raise ScenarioError(f"{place}: {strange[0]!r} is unknown; {meant}")
+    mistakes.settle()
+    return tuple(
+        Expectation(assertion=assertion, requires=cites.get(key, words.requires))
+        for assertion, key in zip(assertions, cited, strict=True)
     )
-    cites.finish()
-    if not found:
-        raise ReadingError(table.where, "nothing is expected, so nothing could fail")
-    return found
 
 
-def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
-    """Return the names of the operations that a case asks for, in order."""
-    return tuple(step.name for step in steps if isinstance(step, Operate))
-
-
-def _cited(cites: Table, assertion: str, requires: tuple[str, ...]) -> tuple[str, ...]:
-    for key in (assertion, assertion.partition(" ")[0], assertion.partition(".")[0]):
-        if cites.has(key):
-            return tuple(word(f"{cites.where}: {key}", rule, requires) for rule in cites.texts(key))
-    return requires
+def _cited(cites: Mapping[str, Sequence[str]], assertion: str) -> str:
+    """Return the word of `cites` that is about an assertion, or an empty string."""
+    keys = (assertion, assertion.partition(" ")[0], assertion.partition(".")[0])
+    return next((key for key in keys if key in cites), "")

@@ -1,7 +1,5 @@
-"""What a case is: an id that never changes, what it does to a client, and what it expects.
-
-It knows the shape of a case and of its steps. It refuses to know TOML and the running of anything.
-"""
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""What a case is: an id that never changes, what it does to a client, and what it expects."""
 
 from collections.abc import Mapping
 from enum import Enum
@@ -10,10 +8,16 @@ from typing import Final, TypeAlias
 from attrs import field, frozen
 
 from conformance.casefile.requirements import Level
+from conformance.casefile.server import Server
 from conformance.expect.mismatch import Assertion
 from conformance.expect.premise import Premise
 from conformance.expect.request_shape import RequestShape
 from conformance.strict_data import Json
+from conformance.trace.names import EVENT
+from mock_server.scenario.vocabulary import FRAMES, ScriptedFrame
+from mock_server.strict.alternatives import one_or_more
+from mock_server.strict.shapes import choice, flag, number, text
+from mock_server.strict.words import needed, word
 
 DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
     "token": "{token}",
@@ -37,69 +41,75 @@ class Verb(Enum):
     ABORT = "abort"
 
 
+_EVENTS: Final = one_or_more(EVENT)
+_MILLISECONDS: Final = number(0, 2**53)
+
+
 @frozen(kw_only=True)
 class Operate:
     """Ask the driver for an operation; unless detached, its answer comes before the next step."""
 
-    verb: Verb
-    name: str
-    after: tuple[str, ...] = ()
-    detached: bool = False
+    verb: Verb = needed(choice(Verb), "the operation", name="do")
+    name: str = word(text(), "its name; else the verb, numbered from the second on", default="")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    detached: bool = word(
+        flag(), "whether the next step comes before its answer", default=False, name="detach"
+    )
 
 
 @frozen(kw_only=True)
 class Await:
     """Wait for the answer of a detached operation."""
 
-    operation: str
+    operation: str = needed(text(), "the operation", name="of")
 
 
 @frozen(kw_only=True)
 class Until:
     """Wait for events of the trace."""
 
-    events: tuple[str, ...]
+    events: tuple[str, ...] = needed(_EVENTS, "the events", name="event")
 
 
 @frozen(kw_only=True)
 class Elapse:
     """Let virtual time pass: end idle sleeps up to `ms` in total, or until an event."""
 
-    ms: float
-    after: tuple[str, ...] = ()
-    until: str | None = None
+    ms: float = needed(_MILLISECONDS, "how much time passes")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
+    until: str | None = word(EVENT, "no longer than to this event", default=None)
 
 
 @frozen(kw_only=True)
 class Advance:
     """Move the clock on by `ms`: end those sleeps alone that are over by then."""
 
-    ms: float
-    after: tuple[str, ...] = ()
+    ms: float = needed(_MILLISECONDS, "how much time passes")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
 
 
 @frozen(kw_only=True)
 class Wake:
     """End a held back-off sleep."""
 
-    sleep: str
-    after: tuple[str, ...] = ()
+    sleep: str = needed(EVENT, "the sleep")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
 
 
 @frozen(kw_only=True)
 class Push:
     """Append an event to the log of the job, into its live streams."""
 
-    frames: tuple[Mapping[str, Json], ...]
-    after: tuple[str, ...] = ()
+    frames: tuple[ScriptedFrame, ...] = needed(FRAMES, "the frames")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
 
 
 @frozen(kw_only=True)
 class OpenGate:
     """Open a gate of the scenario."""
 
-    gate: str
-    after: tuple[str, ...] = ()
+    gate: str = needed(text(), "the gate")
+    after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
 
 
 Step: TypeAlias = Operate | Await | Until | Elapse | Advance | Wake | Push | OpenGate
@@ -115,7 +125,7 @@ class Expectation:
 
 @frozen(kw_only=True)
 class Case:
-    """One case. `server` has the words of a scenario, per route; `source` is the whole as data."""
+    """One case; `source` is the whole as data, expanded."""
 
     id: str
     requires: tuple[str, ...]
@@ -124,7 +134,7 @@ class Case:
     needs: tuple[str, ...]
     why: str
     config: Mapping[str, Json]
-    server: Mapping[str, Json]
+    server: Server
     hold: tuple[str, ...]
     steps: tuple[Step, ...]
     expect: tuple[Expectation, ...]

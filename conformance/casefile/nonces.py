@@ -1,17 +1,18 @@
 """What makes a case's requests recognisable: a token, a job id and a job name used nowhere else.
 
-Case files have placeholders in their place, which are filled in right before a case is played. A
+Cases have placeholders in their place, which are filled in right before a case is played. A
 request that carries one of the three belongs to the case, wherever and whenever it arrives.
 """
 
 import re
 import secrets
 from collections.abc import Callable, Mapping
+from enum import Enum
 from typing import Final, TypeAlias
 
 from attrs import field, frozen
 
-from conformance.strict_data import Json
+from mock_server.strict.words import changed
 
 Draw: TypeAlias = Callable[[], str]
 """Returns a nonce: lower-case hexadecimal digits, another value on every call."""
@@ -48,17 +49,15 @@ class Nonces:
             "{job2}": f"{self.job_prefix}2",
         }
 
-    def fill(self, value: Json) -> Json:
-        """Return plain data with every placeholder filled in, in keys and in values."""
-        match value:
-            case str():
-                return self.text(value)
-            case Mapping():
-                return {self.text(key): self.fill(item) for key, item in value.items()}
-            case None | bool() | int() | float():
-                return value
-            case _:
-                return [self.fill(item) for item in value]
+    def fill(self, value: object) -> object:
+        """Return a value of any kind with every placeholder in its texts filled in."""
+
+        def change(part: object) -> object:
+            if isinstance(part, str) and not isinstance(part, Enum):
+                return self.text(part)
+            return part
+
+        return changed(value, change)
 
     def text(self, text: str) -> str:
         """Return `text` with every placeholder filled in."""

@@ -1,11 +1,11 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """The rules as data: where they are, which version they have, and what one requirement is.
 
 In a checkout the specification is in `spec/` next to the packages, in an installed wheel it is
 inside this package.
 """
 
-import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from enum import Enum
 from pathlib import Path
 from typing import Final
@@ -13,17 +13,22 @@ from typing import Final
 from attrs import frozen
 
 from conformance.casefile.sources import (
+    SOURCE,
     Source,
     SourceKind,
+    check_statements,
     load_statements,
-    read_source,
 )
-from conformance.strict_data import ReadingError, Table, parse_toml
+from conformance.strict_data import located, parse_toml, read_text
+from mock_server.strict.alternatives import constant, matching, one_of
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import ScenarioError, array, choice, text
+from mock_server.strict.words import needed, table, word
 
 PROFILE_NAMES: Final = ("2026-05", "2026-07", "hardened")
-_ID: Final = re.compile(r"ARK-[A-Z]{3}-[1-9][0-9]*")
-_VERSION: Final = re.compile(r"[1-9][0-9]*(\.[0-9]+)*")
+VERSION: Final = matching(r"[1-9][0-9]*(\.[0-9]+)*", "a version; write it like '2'")
 _FIRST_VERSION: Final = "1"
+_TEXT: Final = text()
 
 
 class Level(Enum):
@@ -42,14 +47,18 @@ class Requirement:
     reason if no case can judge the rule, and is empty otherwise.
     """
 
-    id: str
-    level: Level
-    profiles: tuple[str, ...]
-    source: Source
-    text: str
-    why: str
-    excluded: str
-    since: str = _FIRST_VERSION
+    id: str = needed(
+        matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id; write it like 'ARK-BUD-3'"), "the id"
+    )
+    level: Level = needed(choice(Level), "how binding it is")
+    profiles: tuple[str, ...] = word(
+        array(one_of(PROFILE_NAMES), least=1), "where it is in force", default=PROFILE_NAMES
+    )
+    source: Source = needed(SOURCE, "where it comes from")
+    text: str = needed(_TEXT, "the rule")
+    why: str = word(_TEXT, "its reason", default="")
+    excluded: str = word(_TEXT, "why no case can judge it", default="")
+    since: str = word(VERSION, "the version in which it appeared", default=_FIRST_VERSION)
 
     def counts(self, profile: str, *, strict: bool = False) -> bool:
         """Tell whether a client that breaks this rule under `profile` can fail for it.
@@ -69,6 +78,20 @@ def specification_directory() -> Path:
     raise FileNotFoundError(msg)
 
 
+@frozen(kw_only=True)
+class _Requirements:
+    """The file of the rules."""
+
+    schema: int = word(constant(1), "the version of this vocabulary", default=1)
+    version: str = needed(VERSION, "the version of the specification")
+    requirements: tuple[Requirement, ...] = word(
+        array(table(Requirement, "a rule")), "the rules", default=(), name="requirement"
+    )
+
+
+REQUIREMENTS: Final = table(_Requirements, "the specification's rules")
+
+
 def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """Read the requirements by id, in the order of the file; raises ReadingError.
 
@@ -76,73 +99,47 @@ def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """
     file = path or specification_directory() / "requirements.toml"
     statements = load_statements(file.with_name("sources.md"))
-    top = _top(file)
-    version = _version(top)
-    found: dict[str, Requirement] = {}
-    for table in top.tables("requirement"):
-        requirement = _requirement(table, statements)
-        if requirement.id in found:
-            raise ReadingError(table.where, f"{requirement.id} appears twice; ids are unique")
-        if _parts(requirement.since) > _parts(version):
-            raise ReadingError(
-                table.where, f"'since' is {requirement.since}, the specification is {version}"
-            )
-        found[requirement.id] = requirement
-    top.finish()
+    source = read_text(file)
+    with located(file.name, source):
+        top = REQUIREMENTS.read(parse_toml(source, file.name), "")
+        mistakes = Mistakes()
+        found: dict[str, Requirement] = {}
+        for number, rule in enumerate(top.requirements, 1):
+            where = f"requirement {number}"
+            with mistakes.collected():
+                check_statements(f"{where}.source", rule.source, statements)
+            with mistakes.collected():
+                _check(where, rule, top.version)
+                if rule.id in found:
+                    raise ScenarioError(f"{where}: {rule.id} appears twice; ids are unique")
+            found[rule.id] = rule
+        mistakes.settle()
     return found
 
 
 def specification_version(path: Path | None = None) -> str:
     """Return the version of the specification; raises ReadingError."""
-    return _version(_top(path or specification_directory() / "requirements.toml"))
-
-
-def _top(file: Path) -> Table:
-    top = Table(file.name, parse_toml(file.read_text("utf-8"), file.name))
-    top.count("schema", 1)
-    return top
-
-
-def _version(table: Table, key: str = "version", default: str | None = None) -> str:
-    version = table.text(key, default)
-    if not _VERSION.fullmatch(version):
-        raise ReadingError(table.where, f"{key!r} is {version!r}; write a version such as '2'")
-    return version
+    file = path or specification_directory() / "requirements.toml"
+    source = read_text(file)
+    with located(file.name, source):
+        return REQUIREMENTS.read(parse_toml(source, file.name), "").version
 
 
 def _parts(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in version.split("."))
 
 
-def _requirement(table: Table, statements: Collection[str]) -> Requirement:
-    identifier = table.text("id")
-    if not _ID.fullmatch(identifier):
-        raise ReadingError(table.where, f"{identifier!r} is not an id; write it like 'ARK-BUD-3'")
-    table.where = f"{table.where.split(':', 1)[0]}: {identifier}"
-    profiles = table.texts("profiles") or PROFILE_NAMES
-    for profile in profiles:
-        if profile not in PROFILE_NAMES:
-            raise ReadingError(table.where, f"{profile!r} is not a profile of {PROFILE_NAMES}")
-    requirement = Requirement(
-        id=identifier,
-        level=Level(table.one_of("level", [level.value for level in Level])),
-        profiles=profiles,
-        source=read_source(f"{table.where}: source", table.text("source"), statements),
-        text=table.text("text"),
-        why=table.text("why", ""),
-        excluded=table.text("excluded", ""),
-        since=_version(table, "since", _FIRST_VERSION),
-    )
-    table.finish()
-    _check_source(table.where, requirement)
-    return requirement
-
-
-def _check_source(where: str, requirement: Requirement) -> None:
-    match requirement.source.kind:
-        case SourceKind.OBSERVED if requirement.level is Level.MUST:
-            raise ReadingError(where, "an observed rule cannot be a MUST; no document promises it")
-        case SourceKind.PROPOSAL if not requirement.why:
-            raise ReadingError(where, "a proposal must give its reason in 'why'")
+def _check(where: str, rule: Requirement, version: str) -> None:
+    if _parts(rule.since) > _parts(version):
+        raise ScenarioError(
+            f"{where}: {rule.id}: 'since' is {rule.since}, the specification is {version}"
+        )
+    match rule.source.kind:
+        case SourceKind.OBSERVED if rule.level is Level.MUST:
+            raise ScenarioError(
+                f"{where}: {rule.id}: an observed rule cannot be a MUST; no document promises it"
+            )
+        case SourceKind.PROPOSAL if not rule.why:
+            raise ScenarioError(f"{where}: {rule.id}: a proposal must give its reason in 'why'")
         case _:
             pass

@@ -1,7 +1,4 @@
-"""Which cases a command is about: by id, by pattern, by profile; and one profile for each.
-
-It knows ids and shell patterns. It refuses to know how cases run.
-"""
+"""Which cases a command is about: by id, by pattern, by profile; and one profile for each."""
 
 import fnmatch
 from collections.abc import Sequence
@@ -9,7 +6,8 @@ from collections.abc import Sequence
 from attrs import evolve
 
 from conformance.casefile.model import Case
-from conformance.strict_data import UsageError, nearest
+from conformance.strict_data import UsageError
+from mock_server.strict.shapes import nearest
 
 
 def select(

@@ -12,7 +12,9 @@ from typing import Final, assert_never
 
 from attrs import frozen
 
-from conformance.strict_data import ReadingError, nearest
+from conformance.strict_data import ReadingError
+from mock_server.strict.alternatives import converted
+from mock_server.strict.shapes import Shape, nearest, text
 
 CALLS: Final = ("create", "stream", "cancel", "job", "chat", "projects", "anonymous", "me")
 EVERY_CALL: Final = "every call"
@@ -68,26 +70,34 @@ def load_statements(path: Path) -> tuple[str, ...]:
     return found
 
 
-def read_source(where: str, text: str, statements: Collection[str]) -> Source:
-    """Read a source such as `published: W-2, R-1`; raises ReadingError."""
-    name, colon, rest = text.partition(":")
+def _source(written: str, where: str) -> Source:
+    name, colon, rest = written.partition(":")
     kinds = {kind.value: kind for kind in SourceKind}
     if name not in kinds:
         raise ReadingError(where, f"{name!r} is not a kind of source; {nearest(name, kinds)}")
     cites = tuple(cite.strip() for cite in rest.split(",")) if colon else ()
     if len(set(cites)) != len(cites):
-        raise ReadingError(where, f"{text!r} cites the same place twice")
+        raise ReadingError(where, f"{written!r} cites the same place twice")
     source = Source(kinds[name], cites)
-    _check(where, source, statements)
+    _check(where, source)
     return source
 
 
-def _check(where: str, source: Source, statements: Collection[str]) -> None:
+SOURCE: Final[Shape[Source]] = converted(text(), _source)
+"""A source such as `published: W-2, R-1`."""
+
+
+def check_statements(where: str, source: Source, statements: Collection[str]) -> None:
+    """Refuse a statement that `sources.md` does not have; raises ScenarioError."""
+    if source.kind is SourceKind.PUBLISHED:
+        for cite in source.cites:
+            _among(where, cite, statements, "statement of sources.md")
+
+
+def _check(where: str, source: Source) -> None:
     match source.kind:
         case SourceKind.PUBLISHED:
             _need(where, source, "the statements of sources.md, as in 'published: S-1'")
-            for cite in source.cites:
-                _among(where, cite, statements, "statement of sources.md")
         case SourceKind.INTERFACE:
             _need(where, source, "the calls, as in 'interface: create'")
             for cite in source.cites:

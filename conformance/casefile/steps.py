@@ -1,9 +1,12 @@
 """The steps of a case: what is done to the client and its backend, one after the other.
 
-It knows the closed set of steps. It refuses to know a sleep: steps wait on events, never on time.
+There is no step that sleeps: steps wait on events, never on time.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve
 
 from conformance.casefile.model import (
     Advance,
@@ -17,67 +20,88 @@ from conformance.casefile.model import (
     Verb,
     Wake,
 )
-from conformance.strict_data import ReadingError, Table, word
-from conformance.trace.names import check_reference
+from conformance.trace.names import check_operation
+from mock_server.strict.alternatives import tagged
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import ScenarioError, Shape, is_table, nearest
+from mock_server.strict.words import table
 
-_VERBS = tuple(verb.value for verb in Verb)
-STEPS = (*_VERBS, "await", "until", "elapse", "advance", "wake", "push", "open_gate")
+_KINDS: Final[Mapping[str, Shape[Step]]] = {
+    **{verb.value: table(Operate, "an operation of the client") for verb in Verb},
+    "await": table(Await, "a wait for an answer"),
+    "until": table(Until, "a wait for events"),
+    "elapse": table(Elapse, "time that passes"),
+    "advance": table(Advance, "time that passes"),
+    "wake": table(Wake, "the end of a sleep"),
+    "push": table(Push, "an event of the job"),
+    "open_gate": table(OpenGate, "a gate that opens"),
+}
+STEPS: Final = tuple(_KINDS)
+_STEP: Final = tagged("do", "a step, such as {do = 'wait'}", _KINDS)
 
 
-def read_steps(tables: Sequence[Table]) -> tuple[Step, ...]:
-    """Read the steps in order; raises ReadingError, for two operations of one name too."""
-    steps: list[Step] = []
+def _read(value: object, where: str) -> Step:
+    if is_table(value) and value.get("do") == "sleep":
+        raise ScenarioError(f"{where}: a case never sleeps; 'until' waits for an event")
+    return _STEP.read(value, where)
+
+
+STEP: Final[Shape[Step]] = evolve(_STEP, read=_read)
+"""One step."""
+
+
+def named(steps: Sequence[Step], where: str) -> tuple[Step, ...]:
+    """Return the steps with every operation named; raises ScenarioError with all mistakes.
+
+    A step names only operations that come before it.
+    """
+    found: list[Step] = []
     names: list[str] = []
-    for table in tables:
-        step = _read(table, names)
-        if isinstance(step, Operate):
-            if step.name in names:
-                raise ReadingError(table.where, f"a second operation {step.name!r}")
-            names.append(step.name)
-        table.finish()
-        steps.append(step)
-    return tuple(steps)
+    mistakes = Mistakes()
+    for number, step in enumerate(steps, 1):
+        place = f"{where} {number}"
+        with mistakes.collected():
+            for word, reference in references(step):
+                check_operation(f"{place}.{word}", reference, names)
+            found.append(_named(step, place, names))
+    mistakes.settle()
+    return tuple(found)
 
 
-def _read(table: Table, names: Sequence[str]) -> Step:  # noqa: PLR0911 - one arm per step
-    what = table.text("do")
-    if what == "sleep":
-        raise ReadingError(table.where, "a case never sleeps; 'until' waits for an event")
-    after = _references(table, "after", names)
-    match word(f"{table.where}: do", what, STEPS):
-        case "await":
-            return Await(operation=table.one_of("of", names))
-        case "until":
-            return Until(events=_references(table, "event", names))
-        case "elapse":
-            until = _references(table, "until", names)
-            return Elapse(ms=table.number("ms"), after=after, until=until[0] if until else None)
-        case "advance":
-            return Advance(ms=table.number("ms"), after=after)
-        case "wake":
-            sleep = check_reference(table.where, table.text("sleep"), names)
-            return Wake(sleep=sleep, after=after)
-        case "push":
-            frames = tuple(frame.values for frame in table.tables("frames"))
-            return Push(frames=frames, after=after)
-        case "open_gate":
-            return OpenGate(gate=table.text("gate"), after=after)
-        case verb:
-            return _operate(table, Verb(verb), after, names)
+def _named(step: Step, where: str, names: list[str]) -> Step:
+    if isinstance(step, Await) and step.operation not in names:
+        raise ScenarioError(
+            f"{where}.of: {step.operation!r} is unknown; {nearest(step.operation, names)}"
+        )
+    if not isinstance(step, Operate):
+        return step
+    verb = step.verb.value
+    earlier = sum(1 for name in names if name.partition("#")[0] == verb)
+    default = f"{verb}#{earlier + 1}" if earlier else verb
+    name = step.name or default
+    if name.partition("#")[0] != verb:
+        raise ScenarioError(f"{where}: {name!r} names another operation; write {default!r}")
+    if name in names:
+        raise ScenarioError(f"{where}: a second operation {name!r}")
+    names.append(name)
+    return evolve(step, name=name)
 
 
-def _operate(table: Table, verb: Verb, after: tuple[str, ...], names: Sequence[str]) -> Operate:
-    earlier = sum(1 for name in names if name.partition("#")[0] == verb.value)
-    default = verb.value if not earlier else f"{verb.value}#{earlier + 1}"
-    name = table.text("name", default)
-    if name.partition("#")[0] != verb.value:
-        raise ReadingError(table.where, f"{name!r} names another operation; write {default!r}")
-    return Operate(verb=verb, name=name, after=after, detached=table.flag("detach"))
+def references(step: Step) -> Iterator[tuple[str, str]]:
+    """Yield the events that a step names, each with its word."""
+    after = () if isinstance(step, Await | Until) else step.after
+    yield from (("after", each) for each in after)
+    match step:
+        case Until(events=events):
+            yield from (("event", each) for each in events)
+        case Elapse(until=str(until)):
+            yield "until", until
+        case Wake(sleep=sleep):
+            yield "sleep", sleep
+        case _:
+            pass
 
 
-def _references(table: Table, key: str, names: Sequence[str]) -> tuple[str, ...]:
-    """Read one event or a list of them."""
-    if not table.has(key):
-        return ()
-    found = (table.text(key),) if isinstance(table.values[key], str) else table.texts(key)
-    return tuple(check_reference(f"{table.where}: {key}", name, names) for name in found)
+def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
+    """Return the names of the operations that a case asks for, in order."""
+    return tuple(step.name for step in steps if isinstance(step, Operate))

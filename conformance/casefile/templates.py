@@ -1,30 +1,43 @@
 """Templates: one case with `each` becomes one case per value, with stable ids.
 
-It knows substitution and nothing else: `{status}` in a string is replaced by the text of the
-value, a string that is exactly `"{status}"` by the value itself, with its type. The string
-`"<null>"` stands for the null that TOML does not have.
+`{status}` in a string is replaced by the text of the value, and a string that is exactly
+`"{status}"` by the value itself, with its type. The string `"<null>"` becomes the null that TOML
+does not have.
 """
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from conformance.strict_data import Json, ReadingError, Table
+from conformance.strict_data import Json
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    anything,
+    array,
+    either,
+    mapping,
+)
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _OVERRIDES: Final = ("profiles", "requires", "level", "needs")
+_ROW: Final = mapping(anything())
+EACH: Final[Shape[Mapping[str, tuple[Json, ...]] | tuple[Mapping[str, Json], ...]]] = either(
+    mapping(array(anything())), array(_ROW)
+)
+"""The values of a template: one key with a list, or a list of rows, each with a `key`."""
 
 
 def expand(where: str, values: Mapping[str, Json]) -> Iterator[Mapping[str, Json]]:
-    """Yield the cases that one table of a case file stands for."""
+    """Yield the cases that one table of a case file is for; raises ScenarioError."""
     if "each" not in values:
-        yield {key: _substitute(where, value, {}) for key, value in values.items()}
+        yield {key: _substitute(value, {}) for key, value in values.items()}
         return
     rest = {key: value for key, value in values.items() if key != "each"}
     identifier = rest.get("id")
-    for label, parameters, overrides in _rows(f"{where}: each", values["each"]):
+    for label, parameters, overrides in _rows(f"{where}.each" if where else "each", values["each"]):
         filled = {
-            key: _substitute(where, value, parameters) if key != "id" else value
+            key: _substitute(value, parameters) if key != "id" else value
             for key, value in rest.items()
         }
         yield {**filled, **overrides, "id": f"{identifier}[{label}]"}
@@ -34,20 +47,22 @@ _Row = tuple[str, Mapping[str, Json], Mapping[str, Json]]
 
 
 def _rows(where: str, each: Json) -> Iterator[_Row]:
-    if isinstance(each, Mapping):
-        if len(each) != 1:
-            raise ReadingError(where, "give one key with a list of values")
-        key = next(iter(each))
-        for value in Table(where, each).items(key):
-            yield str(value), {key: value}, {}
+    found = EACH.read(each, where)
+    if isinstance(found, Mapping):
+        if len(found) != 1:
+            raise ScenarioError(f"{where}: give one key with a list of values")
+        ((key, values),) = found.items()
+        yield from ((str(value), {key: value}, {}) for value in values)
         return
-    for table in Table(where, {"each": each}).tables("each"):
-        label = table.text("key")
-        overrides = {key: table.values[key] for key in _OVERRIDES if key in table.values}
-        yield label, {k: v for k, v in table.values.items() if k not in _OVERRIDES}, overrides
+    for number, row in enumerate(found, 1):
+        label = row.get("key")
+        if not isinstance(label, str):
+            raise ScenarioError(f"{where} {number}: 'key' is missing; it tells the cases apart")
+        overrides = {key: row[key] for key in _OVERRIDES if key in row}
+        yield label, {k: v for k, v in row.items() if k not in _OVERRIDES}, overrides
 
 
-def _substitute(where: str, value: Json, parameters: Mapping[str, Json]) -> Json:
+def _substitute(value: Json, parameters: Mapping[str, Json]) -> Json:
     match value:
         case "<null>":  # TOML has no null
             return None
@@ -55,13 +70,13 @@ def _substitute(where: str, value: Json, parameters: Mapping[str, Json]) -> Json
             return _fill(value, parameters)
         case Mapping():
             return {
-                _text(_fill(key, parameters)): _substitute(where, item, parameters)
+                _text(_fill(key, parameters)): _substitute(item, parameters)
                 for key, item in value.items()
             }
         case None | bool() | int() | float():
             return value
         case _:
-            return [_substitute(where, item, parameters) for item in value]
+            return [_substitute(item, parameters) for item in value]
 
 
 def _fill(text: str, parameters: Mapping[str, Json]) -> Json:

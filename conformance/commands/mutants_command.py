@@ -28,8 +28,9 @@ from conformance.mutants.kill_matrix import (
     kill_matrix,
 )
 from conformance.reports.screen import Page
-from conformance.strict_data import UsageError, nearest
+from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
+from mock_server.strict.shapes import nearest
 
 _MOST_FAILURES: Final = 3
 

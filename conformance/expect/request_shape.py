@@ -1,36 +1,49 @@
-"""Expectations about what a request looks like on the wire."""
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""What a request looks like on the wire."""
 
 import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 from urllib.parse import parse_qsl
 
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 from conformance.expect.mismatch import Divergence, contrary, difference
 from conformance.strict_data import Json, parse_json
 from conformance.trace.events import Event, Requested, Trace
+from conformance.trace.names import EXCHANGE
+from mock_server.strict.alternatives import converted
+from mock_server.strict.shapes import ScenarioError, Shape, anything, array, mapping, text
+from mock_server.strict.words import EMPTY, needed, table, word
 
 ALL: Final = "*"
 """Instead of a number: every request of a route. Instead of a name: every request."""
 
 
+_ANY_TABLE: Final = mapping(anything())
+_LOWER: Final = converted(text(), lambda name, _: name.lower())
+
+
 @frozen(kw_only=True)
-class Shape:
-    """What one request must look like; parts that are None or empty are not compared.
+class RequestWords:
+    """What one request must look like; whatever is None or empty is not looked at.
 
     `path` is compared as it was sent; `query` is decoded first, so `%20` and `+` are the same. In a
     header, `*` matches any characters. Paths in `json_absent` are dotted: `config.loraR`.
     """
 
-    method: str | None = None
-    path: str | None = None
-    query: Mapping[str, Json] = field(factory=dict[str, Json])
-    headers: Mapping[str, Json] = field(factory=dict[str, Json])
-    absent: tuple[str, ...] = ()
-    json: Json = None
-    json_absent: tuple[str, ...] = ()
-    body: str | None = None
+    method: str | None = word(text(), "the method", default=None)
+    path: str | None = word(text(), "the path", default=None)
+    query: Mapping[str, Json] = word(_ANY_TABLE, "parameters, decoded", default=EMPTY)
+    headers: Mapping[str, Json] = word(
+        mapping(anything(), keys=_LOWER), "headers; `*` is any text", default=EMPTY
+    )
+    absent: tuple[str, ...] = word(array(_LOWER), "headers that are not there", default=())
+    json: Json = word(anything(), "members that the body has", default=None)
+    json_absent: tuple[str, ...] = word(
+        array(text()), "members that the body lacks, by dotted paths", default=()
+    )
+    body: str | None = word(text(), "the whole body", default=None)
 
     def differences(self, request: Requested) -> Iterator[str]:
         """Yield how `request` differs, one line per difference."""
@@ -67,8 +80,8 @@ class Shape:
             if _has(value, path):
                 yield f"body.{path} is present"
 
-    def contrary(self) -> "Shape":  # noqa: PLR0911 - one arm per part of a request
-        """Return a shape that every request lacks that has this one."""
+    def contrary(self) -> "RequestWords":  # noqa: PLR0911 - one arm per part of a request
+        """Return a shape that no request has which has this one."""
         if self.method is not None:
             return evolve(self, method=f"NOT-{self.method}")
         if self.path is not None:
@@ -82,8 +95,8 @@ class Shape:
         if self.json is not None:
             return evolve(self, json=contrary(self.json))
         if self.absent:
-            return Shape(headers=dict.fromkeys(self.absent, "there"))
-        return Shape(json=_nested(self.json_absent[0] if self.json_absent else "never"))
+            return RequestWords(headers=dict.fromkeys(self.absent, "there"))
+        return RequestWords(json=_nested(self.json_absent[0] if self.json_absent else "never"))
 
 
 @frozen
@@ -91,7 +104,7 @@ class RequestShape:
     """A request (`stream#2`), all of a route (`stream#*`) or all requests (`*`) have a shape."""
 
     request: str
-    shape: Shape
+    shape: RequestWords
 
     @property
     def word(self) -> str:
@@ -120,12 +133,30 @@ class RequestShape:
         return evolve(self, shape=self.shape.contrary())
 
 
-@frozen
+def _not_empty(shape: RequestWords, where: str) -> None:
+    if shape == RequestWords():
+        raise ScenarioError(f"{where}: nothing is expected of the request")
+
+
+def _request_name(name: str, where: str) -> str:
+    if name != ALL:
+        EXCHANGE.read(name.replace(f"#{ALL}", "#1"), where)
+    return name
+
+
+REQUESTS: Final[Shape[Mapping[str, RequestWords]]] = mapping(
+    table(RequestWords, "a request's parts, such as {method = 'GET'}", _not_empty),
+    keys=converted(text(), _request_name),
+)
+"""What requests look like, by their names."""
+
+
+@frozen(kw_only=True)
 class EqualHeader:
     """A header is present and has the same value on several requests."""
 
-    header: str
-    requests: tuple[str, ...]
+    header: str = needed(_LOWER, "the header")
+    requests: tuple[str, ...] = needed(array(EXCHANGE, least=1), "the requests", name="of")
     alike: bool = True
 
     @property

@@ -3,9 +3,8 @@
 What a case expects is predicted by the oracle; running cases is the job of the command.
 """
 
-import json
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from attrs import evolve
@@ -26,6 +25,7 @@ from conformance.explore.oracle import (
     predict,
 )
 from conformance.strict_data import Json, Table
+from mock_server.strict.toml import toml_value
 
 NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
 _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
@@ -51,8 +51,7 @@ _CITES: Final[Mapping[str, Json]] = {
 
 
 _TABLES: Final = frozenset({"config", "server", "step", "expect"})
-_LISTED: Final = frozenset({"frames"})
-_ABOUT: Final = "# Found by `explore` and made smaller; it expects what the oracle predicts."
+_ABOUT: Final = "# Found by chance, and made smaller: what the oracle predicts is expected."
 _REQUIRES: Final = (
     "ARK-RES-2",
     "ARK-RES-3",
@@ -216,7 +215,9 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
 def case_file(case: Case) -> str:
     """Return a case as the text of a case file, laid out like a handwritten one."""
     words = Table("case", case.source)
-    plain = [f"{key} = {_toml(value)}" for key, value in words.values.items() if key not in _TABLES]
+    plain = [
+        f"{key} = {toml_value(value)}" for key, value in words.values.items() if key not in _TABLES
+    ]
     tables = [("[config]", words.table("config"))]
     tables += [("[[server.stream]]", each) for each in words.table("server").tables("stream")]
     rules = words.table("server").table("scenario").tables("rule")
@@ -229,25 +230,8 @@ def case_file(case: Case) -> str:
 
 def _keys(table: Table) -> Iterator[str]:
     for key, value in table.values.items():
-        if key in _LISTED and value:
-            yield f"{key} = ["
-            yield from (f"    {_toml(item)}," for item in table.items(key))
-            yield "]"
-        elif key == "cites":
-            yield from (
-                f"cites.{name} = {_toml(each)}" for name, each in table.table(key).values.items()
-            )
+        if key == "cites":
+            for name, each in table.table(key).values.items():
+                yield f"cites.{name} = {toml_value(each)}"
         else:
-            yield f"{key} = {_toml(value)}"
-
-
-def _toml(value: Json) -> str:
-    if isinstance(value, Mapping):
-        return "{ " + ", ".join(f"{_key(k)} = {_toml(v)}" for k, v in value.items()) + " }"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
-
-
-def _key(key: str) -> str:
-    return key if key.replace("_", "").isalnum() and key.isascii() else json.dumps(key)
+            yield f"{key} = {toml_value(value)}"

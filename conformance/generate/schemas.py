@@ -1,84 +1,53 @@
-"""JSON Schemas (2020-12) of the driver protocol and of a case, from the words of the code.
+"""JSON Schemas (2020-12) of the driver protocol, of cases and of what is written about them.
 
-It knows how to say a vocabulary as a schema. `python -m conformance.generate.schemas` writes the files in
-`spec/schemas`; a test holds them against this module.
+`python -m conformance.generate.schemas` writes the files in `spec/schemas`; a test compares them
+with this module. Those of scenarios and of `run.json` are written next to their words.
 """
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from conformance.casefile.loader import CONFIG_NUMBERS, CONFIG_TEXTS, TRIGGERS
-from conformance.casefile.requirements import PROFILE_NAMES, Level
-from conformance.casefile.steps import STEPS
-from conformance.drive.protocol import (
-    COMMANDS,
-    ENDINGS,
-    EVENTS,
-    PROTOCOL,
-    PURPOSES,
-)
-from conformance.strict_data import Json
-from conformance.trace.events import CALLBACKS, ROUTES
-from conformance.words import (
-    CAPABILITIES,
-    ERROR_KINDS,
-    PROBED,
-    TIMES,
-)
+from conformance.casefile.requirements import PROFILE_NAMES, REQUIREMENTS
+from conformance.casefile.templates import EACH
+from conformance.casefile.words import CASE, CONFIG
+from conformance.drive.protocol import COMMANDS, ENDINGS, EVENTS, PROTOCOL, PURPOSES
+from conformance.generate.vectors import FORMAT, VECTOR
+from conformance.trace.events import CALLBACKS
+from conformance.verdict.known_failures import BASELINE
+from conformance.words import CAPABILITIES, ERROR_KINDS, TIMES
+from mock_server.strict.schema import Schema, schema_document, schema_id, schema_text
+from mock_server.strict.shapes import is_array, is_table
 
-Schema = Mapping[str, Json]
-_DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _TEXT: Final[Schema] = {"type": "string"}
 _WHOLE: Final[Schema] = {"type": "integer"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _NUMBER: Final[Schema] = {"type": "number", "minimum": 0}
 _TABLE: Final[Schema] = {"type": "object"}
-_SPREAD: Final = ("of", "samples", "at_least", "over")
-_CURSOR: Final[Schema] = {"oneOf": [_TEXT, {"const": False}]}
-_TEXTS: Final[Schema] = {"type": "array", "items": _TEXT}
+_PLACEHOLDER: Final = r"<null>|\{[a-z_0-9]+\}"
+"""What a template may have in the place of any value or word."""
 
 
 def _one_of(words: Sequence[str]) -> Schema:
     return {"enum": list(words)}
 
 
-def _table(
-    properties: Mapping[str, Json], required: Sequence[str] = (), *, closed: bool = True
-) -> Schema:
-    rest: Schema = {"additionalProperties": False} if closed else {}
-    return {
-        "type": "object",
-        "properties": properties,
-        **({"required": list(required)} if required else {}),
-        **rest,
-    }
+def _table(properties: Schema, required: Sequence[str] = ()) -> Schema:
+    needed: Schema = {"required": list(required)} if required else {}
+    return {"type": "object", "properties": properties, **needed, "additionalProperties": False}
 
 
 def _config() -> Schema:
-    trigger = _table({"callback": _one_of(CALLBACKS), "nth": {"type": "integer", "minimum": 1}})
-    return _table(
-        {
-            **dict.fromkeys(CONFIG_TEXTS, _TEXT),
-            **dict.fromkeys(CONFIG_NUMBERS, _NUMBER),
-            **dict.fromkeys(TRIGGERS, trigger),
-            "base_url": _TEXT,
-            "profile": _one_of(PROFILE_NAMES),
-            "input": _TABLE,
-            "rng": {
-                "type": "array",
-                "items": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
-            },
-        }
-    )
+    """Return the configuration of a case and what the kit adds to it."""
+    words = CONFIG.schema()
+    given = words["properties"]
+    more = {"base_url": _TEXT, "profile": _one_of(PROFILE_NAMES)}
+    return {**words, "properties": {**more, **(given if is_table(given) else {})}}
 
 
-def drive_schema() -> Schema:
+def drive_schema() -> dict[str, object]:
     """Return the schema of every message: one JSON object a line."""
-    return {
-        "$schema": _DIALECT,
-        "title": f"{PROTOCOL}: one message, one line",
+    schema: Schema = {
         "$defs": {
             "command": {"oneOf": list(_commands())},
             "answer": {"oneOf": [_answer(), _refusal()]},
@@ -88,10 +57,11 @@ def drive_schema() -> Schema:
         },
         "oneOf": [{"$ref": f"#/$defs/{part}"} for part in ("command", "answer", "event")],
     }
+    return schema_document("drive", f"{PROTOCOL}: one message, one line", schema)
 
 
 def _commands() -> Iterator[Schema]:
-    arguments: Mapping[str, Mapping[str, Json]] = {
+    arguments: Mapping[str, Schema] = {
         "hello": {"protocol": {"const": PROTOCOL}, "time": _one_of(TIMES)},
         "open": {"case": _TEXT, "config": {"$ref": "#/$defs/config"}},
         "abort": {"reason": _TEXT},
@@ -116,7 +86,7 @@ def _refusal() -> Schema:
 
 
 def _events() -> Iterator[Schema]:
-    members: Mapping[str, Mapping[str, Json]] = {
+    members: Mapping[str, Schema] = {
         "callback": {"name": _one_of(CALLBACKS), "data": _TABLE},
         "sleep": {"n": _COUNT, "ms": _NUMBER, "purpose": _one_of(PURPOSES)},
         "sleep_end": {"n": _COUNT, "why": _one_of(ENDINGS)},
@@ -141,93 +111,85 @@ def _hello() -> Schema:
     )
 
 
-def case_schema() -> Schema:
-    """Return the schema of one expanded case; its `server` has the words of a mock's rule."""
-    step = _table({"do": _one_of(STEPS)}, ["do"], closed=False)
-    answers: Schema = {"type": "array", "items": _TABLE}
-    server: Schema = dict.fromkeys(ROUTES, answers)
-    return {
-        "$schema": _DIALECT,
-        "title": "A case of the conformance kit",
-        **_table(
-            {
-                "id": _TEXT,
-                "requires": {**_TEXTS, "minItems": 1},
-                "level": _one_of([level.value for level in Level]),
-                "profiles": {"type": "array", "items": _one_of(PROFILE_NAMES)},
-                "needs": {"type": "array", "items": _one_of((*CAPABILITIES, *PROBED))},
-                "why": _TEXT,
-                "config": _config(),
-                "server": _table({**server, "scenario": _TABLE}),
-                "hold": _TEXTS,
-                "step": {"type": "array", "items": step},
-                "premise": _premise(),
-                "applies": _table({"request": {"type": "object", "additionalProperties": _TABLE}}),
-                "expect": _expect(),
-                "since": _TEXT,
-            },
-            ["id", "requires", "why", "expect"],
-        ),
+def case_schema() -> dict[str, object]:
+    """Return the schema of one expanded case."""
+    return schema_document("case", "A case of the conformance kit", CASE.schema())
+
+
+def case_file_schema() -> dict[str, object]:
+    """Return the schema of a case file: any number of cases and templates, or one case.
+
+    A placeholder such as `{status}` may be in the place of any value.
+    """
+    case = CASE.schema()
+    words = case["properties"]
+    template = {**case, "properties": {**(words if is_table(words) else {}), "each": EACH.schema()}}
+    loose = _loosened(template)
+    listed: Schema = {"type": "array", "items": loose}
+    either = {"anyOf": [_table({"case": listed}, ["case"]), loose]}
+    return schema_document("case-file", "Cases of the conformance kit", either)
+
+
+def _loosened(schema: Schema) -> dict[str, object]:
+    """Return the schema of a table whose words and values may be placeholders."""
+    found = {key: _loose_part(key, value) for key, value in schema.items()}
+    if "anyOf" in schema or "oneOf" in schema:
+        return {"anyOf": found.get("anyOf", found.get("oneOf")), **_about(schema)}
+    if schema.get("additionalProperties") is False:
+        found["patternProperties"] = {_PLACEHOLDER: {}}
+    return found
+
+
+def _loose_part(key: str, value: object) -> object:
+    if key in {"anyOf", "oneOf"} and is_array(value):
+        return [_loosened(each) for each in value if is_table(each)]
+    if key == "properties" and is_table(value):
+        return {word: _or_placeholder(each) for word, each in value.items()}
+    if key in {"items", "additionalProperties", "propertyNames"}:
+        return _or_placeholder(value)
+    return value
+
+
+def _or_placeholder(value: object) -> object:
+    if not is_table(value) or not value or set(value) <= {"type", "maxLength", "description"}:
+        return value
+    bare = {key: item for key, item in value.items() if key != "description"}
+    place: Schema = {"type": "string", "pattern": _PLACEHOLDER}
+    return {"anyOf": [_loosened(bare), place], **_about(value)}
+
+
+def _about(schema: Schema) -> Schema:
+    return {"description": schema["description"]} if "description" in schema else {}
+
+
+def vectors_schema() -> dict[str, object]:
+    """Return the schema of a file of compiled cases; that of a case is in it."""
+    case: Schema = {"$ref": schema_id("case")}
+    items: Schema = {"allOf": [case, {"required": list(VECTOR)}]}
+    properties: Schema = {
+        "format": {"const": FORMAT},
+        "family": _TEXT,
+        "cases": {"type": "array", "minItems": 1, "items": items},
     }
-
-
-def _premise() -> Schema:
-    cursors: Schema = {"type": "array", "items": _CURSOR}
-    carries = _table(dict.fromkeys(CALLBACKS, _TEXT))
-    return _table(
-        {
-            "reached": _TEXTS,
-            "last_event_ids": cursors,
-            "callbacks": _TEXTS,
-            "sleeps": _delays(),
-            "carries": carries,
-            "result": {"type": "object", "additionalProperties": _TABLE},
-        }
-    )
-
-
-def _delays() -> Schema:
-    bounds = _table({"exact": _NUMBER, "min": _NUMBER, "max": _NUMBER})
-    return {"type": "array", "items": {"oneOf": [_NUMBER, bounds]}}
-
-
-def _expect() -> Schema:
-    calls: Schema = {"type": "array", "items": _TABLE, "minItems": 1}
-    return {
-        **_table(
-            {
-                "requests": _table(dict.fromkeys(ROUTES, _COUNT)),
-                "connects": _COUNT,
-                "last_event_ids": {"type": "array", "items": _CURSOR},
-                "sleeps": _delays(),
-                "sleeps_differ": {"type": "boolean"},
-                "sleeps_spread": _table(dict.fromkeys(_SPREAD, _NUMBER), _SPREAD),
-                "callbacks": {"type": "array", "items": {"oneOf": [_TEXT, _TABLE]}},
-                "calls": _table(dict.fromkeys(CALLBACKS, calls)),
-                "result": {"type": "object", "additionalProperties": _TABLE},
-                "equal": {"type": "array", "items": _TEXTS},
-                "request": {"type": "object", "additionalProperties": _TABLE},
-                "equal_header": _table({"header": _TEXT, "of": _TEXTS}, ["header", "of"]),
-                "not_elsewhere": _TEXTS,
-                "reached": _TEXTS,
-                "never": _TEXTS,
-                "quiet_after": _TEXTS,
-                "before": {"type": "array", "items": {**_TEXTS, "minItems": 2, "maxItems": 2}},
-                "closed": _TEXTS,
-                "cites": {"type": "object", "additionalProperties": _TEXTS},
-            }
-        ),
-        "minProperties": 1,
-    }
+    words = {**_table(properties, list(properties)), "$defs": {"case": case_schema()}}
+    return schema_document("case-vectors", "The cases of one family, compiled", words)
 
 
 def schema_files() -> Mapping[str, str]:
     """Return the text of every schema file by its name."""
-    schemas = {"drive": drive_schema(), "case": case_schema()}
-    return {
-        f"{name}.schema.json": json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
-        for name, schema in schemas.items()
+    schemas = {
+        "drive": drive_schema(),
+        "case": case_schema(),
+        "case-file": case_file_schema(),
+        "case-vectors": vectors_schema(),
+        "known-failures": schema_document(
+            "known-failures", "What a client is known not to pass", BASELINE.schema()
+        ),
+        "requirements": schema_document(
+            "requirements", "The rules of the specification", REQUIREMENTS.schema()
+        ),
     }
+    return {f"{name}.schema.json": schema_text(schema) for name, schema in schemas.items()}
 
 
 def write(directory: Path) -> None:

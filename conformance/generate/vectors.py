@@ -15,6 +15,11 @@ from conformance.casefile.requirements import load_requirements
 from conformance.strict_data import Json
 
 FORMAT: Final = "arkor-vectors/1"
+VECTOR: Final = (
+    *("id", "requires", "level", "profiles", "needs", "why", "config", "server", "hold", "step"),
+    "expect",
+)
+"""What every compiled case has."""
 DIRECTORY: Final = Path("vectors") / "cases"
 
 
@@ -28,7 +33,7 @@ def vector(case: Case) -> Mapping[str, Json]:
         "needs": list(case.needs),
         "why": case.why,
         "config": {**DEFAULT_CONFIG, **case.config},
-        "server": dict(case.server),
+        "server": case.source.get("server", {}),
         "hold": list(case.hold),
         "step": case.source.get("step", []),
         "premise": case.source.get("premise", {}),

@@ -11,7 +11,7 @@ from conformance.drivers.python import translation as to
 from conformance.drivers.python.reference import open_client
 from conformance.drivers.python.stdio import serve
 from conformance.mutants import all_mutants, benign_variants
-from conformance.strict_data import nearest
+from mock_server.strict.shapes import nearest
 
 
 def main(name: str) -> None:

@@ -7,11 +7,10 @@ only if it carries a nonce of the case. One with the nonces of another case goes
 trace, as a late request; any other is a stranger's.
 """
 
-import json
 import resource
 import socket
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
 from http import HTTPStatus
@@ -24,9 +23,7 @@ from attrs import define, field
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces, nonces_in
 from conformance.drive.connection import Recorder
-from conformance.strict_data import Json, Table
 from conformance.trace.events import (
-    ROUTES,
     Closed,
     Connected,
     Ended,
@@ -50,13 +47,14 @@ from mock_server import (
     RequestRejected,
     ResponseStarted,
     RuleFired,
+    Scenario,
     ScriptedFrame,
     UpstreamFailed,
-    scenario_from_dict,
 )
 from mock_server.net.listener import Listener
 from mock_server.redaction import redacted_value
 from mock_server.requests import Request
+from mock_server.strict.words import changed
 
 _FILES_EACH: Final = 2
 """A backend that nobody talks to: the port, and its placeholder."""
@@ -66,31 +64,6 @@ _PORT: Final = "{port}"
 _MOST_STRANGE: Final = 30
 """So many requests of other programs, and connections without a request, are shown for a case."""
 _EVENTS_OF_A_CONNECTION: Final = 2
-
-
-def scenario_table(case: Case, nonces: Nonces) -> Mapping[str, object]:
-    """Return the scenario of a case, in the mock's words.
-
-    The n-th table of a route is its n-th answer and the last one repeats; an empty table leaves
-    that answer to the backend. Rules of `server.scenario` come behind those of the routes.
-    """
-    rules: list[Mapping[str, object]] = []
-    for route in ROUTES:
-        answers = _tables(case.server.get(route))
-        for number, answer in enumerate(answers, 1):
-            attempt = f"{number}-" if number == len(answers) else number
-            if answer:
-                rules.append({"on": {"route": route, "attempt": attempt}, **answer})
-    scenario = Table("server", case.server).table("scenario")
-    rules += _tables(scenario.values.get("rule"))
-    backend = {"job_prefix": nonces.job_prefix, **scenario.table("backend").values}
-    return {"schema": 1, **scenario.values, "backend": backend, "rule": rules}
-
-
-def _tables(answers: Json) -> Sequence[Mapping[str, Json]]:
-    if isinstance(answers, str) or not isinstance(answers, Sequence):
-        return ()
-    return [answer for answer in answers if isinstance(answer, Mapping)]
 
 
 @define
@@ -107,10 +80,10 @@ class CaseBackend:
         """Where the client finds it."""
         return self._mock.base_url
 
-    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
+    def push(self, frames: Sequence[ScriptedFrame]) -> None:
         """Append events to the log of the job that was last asked about."""
         for frame in frames:
-            self._mock.push(self._jobs[-1], _frame(frame))
+            self._mock.push(self._jobs[-1], frame)
 
     def open_gate(self, name: str) -> None:
         """Let whatever waits at a gate go on."""
@@ -118,10 +91,21 @@ class CaseBackend:
         self._mock.gate(name).open()
 
 
-def _with_port(words: Mapping[str, object], port: int) -> Mapping[str, object]:
+def _with_port(scenario: Scenario) -> tuple[Scenario, Listener]:
     """Fill the port in: a scenario that redirects to another origin must name it."""
-    filled: Mapping[str, object] = json.loads(json.dumps(words).replace(_PORT, str(port)))
-    return filled
+    ports: list[int] = []
+
+    def change(part: object) -> object:
+        if not isinstance(part, str) or _PORT not in part:
+            return part
+        if not ports:
+            ports.append(_free_port())
+        return part.replace(_PORT, str(ports[0]))
+
+    found = changed(scenario, change)
+    if not isinstance(found, Scenario):
+        raise TypeError(found)
+    return found, Listener(port=ports[0]) if ports else Listener()
 
 
 def _free_port() -> int:
@@ -142,13 +126,6 @@ def _headers(request: Request) -> tuple[tuple[str, str], ...]:
         (name, redacted_value(name, value) if name == "authorization" else _as_utf8(value))
         for name, value in request.headers
     )
-
-
-def _frame(values: Mapping[str, Json]) -> ScriptedFrame:
-    """Read a frame in the mock's words, by the only reader that knows them."""
-    rule = {"on": {"route": "stream"}, "frames": [values]}
-    frames = scenario_from_dict({"schema": 1, "rule": [rule]}).rules[0].head.frames
-    return next(iter(frames or ()))
 
 
 @define
@@ -182,21 +159,15 @@ class Backends:
     async def open(
         self, case: Case, nonces: Nonces, recorder: Recorder, drain: Callable[[], None]
     ) -> CaseBackend:
-        """Open the backend of a case; raises ScenarioError if its words are not the mock's.
+        """Open the backend of a case; raises ScenarioError for what the mock cannot carry.
 
         `drain` is called before anything that a client caused is recorded, so that what a driver
         had already said stands before it.
         """
-        listener = Listener()
-        words = scenario_table(case, nonces)
-        if _PORT in json.dumps(words):
-            listener = Listener(port=_free_port())
-            words = _with_port(words, listener.port)
+        scenario, listener = _with_port(case.server.scenario)
         recording = self._known[nonces.nonce] = _Recording(recorder, drain)
         claims = partial(self._claims, nonces)
-        mock = MockServer(
-            scenario_from_dict(words), recording.take, listener=listener, claims=claims
-        )
+        mock = MockServer(scenario, recording.take, listener=listener, claims=claims)
         recorder.bytes_sent = lambda: mock.bytes_sent
         done = anyio.Event()
         await self._group.start(_serve, mock, done)

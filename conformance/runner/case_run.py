@@ -5,7 +5,7 @@ settled, because the client went silent, or because it goes on forever. `verdict
 afterwards what that means.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final, Protocol, assert_never
 
@@ -34,6 +34,7 @@ from conformance.trace.events import (
     Slept,
     Woken,
 )
+from mock_server.scenario.vocabulary import ScriptedFrame
 
 _MOST_EVENTS: Final = 2_000
 """A client or driver whose trace has more events than this is taken to go on forever."""
@@ -52,8 +53,8 @@ class Backend(Protocol):
         """The base URL that the client is given."""
         ...
 
-    def push(self, frames: Sequence[Mapping[str, Json]]) -> None:
-        """Append events to the log of the job that was requested last."""
+    def push(self, frames: Sequence[ScriptedFrame]) -> None:
+        """Append events to the log of the job that was last asked about."""
         ...
 
     def open_gate(self, name: str) -> None:

@@ -106,7 +106,7 @@ class Player:
     async def play(self, assignment: Assignment, connection: DriverConnection) -> Played:
         """Play one case, unless it does not apply."""
         nonces = Nonces(self.draw(), str(assignment.case.config.get("token", "")))
-        adapted = self.timing.adapt(filled(assignment.case, nonces, self.rules.known))
+        adapted = self.timing.adapt(filled(assignment.case, nonces))
         lacking = self._lacking(adapted.case)
         why = adapted.unplayable or _undeclared(lacking) or self._unseen(adapted.case)
         if assignment.profile not in self.identity.profiles:

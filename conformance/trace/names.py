@@ -1,15 +1,16 @@
 """Check the names by which a case refers to events of a trace.
 
-A name that can never occur is an error when the case is read. Otherwise a typo would make the kit
-wait for an event that cannot come.
+Only names that can occur at all are accepted, so that a slip in a case is an error when the case is
+read, and not a wait for something that cannot come.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Final
 
-from conformance.strict_data import ReadingError, nearest
 from conformance.trace.events import CALLBACKS, ROUTES
+from mock_server.strict.alternatives import converted
+from mock_server.strict.shapes import ScenarioError, Shape, nearest, text
 
 _NUMBER: Final = re.compile(r"[1-9][0-9]{0,8}")
 _EXCHANGE: Final = re.compile(
@@ -23,35 +24,40 @@ _OPERATION: Final = re.compile(
 )
 
 
-def check_reference(where: str, reference: str, operations: Iterable[str]) -> str:
-    """Return `reference` if it can name an event; raises ReadingError with an example if not."""
-    if _SLEEP.fullmatch(reference):
+def _event(reference: str, where: str) -> str:
+    if _SLEEP.fullmatch(reference) or _OPERATION.fullmatch(reference):
         return reference
     if found := _CALLBACK.fullmatch(reference):
-        _known(where, reference, found["name"] or "log", CALLBACKS)
-    elif found := _OPERATION.fullmatch(reference):
-        _known(where, reference, found["operation"], operations)
-    elif found := _EXCHANGE.fullmatch(reference):
-        _known(where, reference, found["route"], ROUTES)
-    else:
-        raise ReadingError(
-            where,
-            f"{reference!r} does not name an event; write it like stream#1.frame#2, create#1.requested, "
-            "callback.log#1, sleep#1.ended or wait.settled",
-        )
-    return reference
+        return _known(where, reference, found["name"] or "log", CALLBACKS)
+    if found := _EXCHANGE.fullmatch(reference):
+        return _known(where, reference, found["route"], ROUTES)
+    raise ScenarioError(
+        f"{where}: {reference!r} does not name an event; write it like stream#1.frame#2, "
+        "create#1.requested, callback.log#1, sleep#1.ended or wait.settled"
+    )
 
 
-def check_exchange(where: str, reference: str) -> str:
-    """Return `reference` if it names an exchange (`stream#2`); raises ReadingError."""
+def _exchange(reference: str, where: str) -> str:
     route, hash_sign, attempt = reference.partition("#")
     if not (hash_sign and _NUMBER.fullmatch(attempt)):
-        raise ReadingError(where, f"{reference!r} is not an exchange; write it like stream#2")
-    return f"{_known(where, reference, route, ROUTES)}#{attempt}"
+        raise ScenarioError(f"{where}: {reference!r} is not an exchange; write it like stream#2")
+    return _known(where, reference, route, ROUTES)
+
+
+EVENT: Final[Shape[str]] = converted(text(), _event)
+"""The name of an event that can occur, whatever operations there are."""
+EXCHANGE: Final[Shape[str]] = converted(text(), _exchange)
+"""The name of a request and its response, such as `stream#2`."""
+
+
+def check_operation(where: str, reference: str, operations: Iterable[str]) -> None:
+    """Refuse an event of an operation that a case does not ask for; raises ScenarioError."""
+    if found := _OPERATION.fullmatch(reference):
+        _known(where, reference, found["operation"], operations)
 
 
 def _known(where: str, reference: str, part: str, known: Iterable[str]) -> str:
     words = tuple(known)
     if part not in words:
-        raise ReadingError(where, f"{reference!r}: {part!r} is unknown; {nearest(part, words)}")
-    return part
+        raise ScenarioError(f"{where}: {reference!r}: {part!r} is unknown; {nearest(part, words)}")
+    return reference

@@ -144,7 +144,7 @@ def _missed_the_stream(past: Past, case: Case) -> bool:
         return False
     if past.resolved:
         return True
-    ordinary = "stream" in case.server and "create" not in case.server
+    ordinary = "stream" in case.server.answers and "create" not in case.server.answers
     return ordinary and not past.count("stream") and past.failure != "aborted"
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Known failures: what a client is known not to pass, why, and until when that is accepted.
 
 Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
@@ -13,30 +14,37 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.strict_data import (
-    ReadingError,
-    Table,
-    nearest,
-    parse_toml,
-    read_text,
-)
+from conformance.strict_data import located, parse_toml, read_text
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
+from mock_server.strict.alternatives import converted, one_of, restricted
+from mock_server.strict.shapes import ScenarioError, array, nearest, text
+from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30
 """So many lines about what is stale are shown."""
 _LONGEST_ID: Final = 200
 
 
+def _date(written: str, where: str) -> date:
+    try:
+        return date.fromisoformat(written)
+    except ValueError:
+        raise ScenarioError(f"{where}: {written!r} is not a date like '2026-12-31'") from None
+
+
+DATE: Final = restricted(converted(text(), _date), {"format": "date"})
+
+
 @frozen(kw_only=True)
 class Known:
     """One known failure: of a case, of one of its assertions, under one profile or under all."""
 
-    case: str
-    reason: str
-    profile: str = ""
-    assertion: str = ""
-    expires: date | None = None
+    case: str = needed(text(), "the case, or its template")
+    reason: str = needed(text(), "why the client does not pass it")
+    profile: str = word(one_of(PROFILE_NAMES), "under which profile; else under all", default="")
+    assertion: str = word(text(), "by which assertion; else by any", default="")
+    expires: date | None = word(DATE, "until when that is accepted", default=None)
     by: str = "the baseline"
     """Where it is written."""
 
@@ -62,12 +70,21 @@ class Weighed:
     stale: Sequence[str]
 
 
+@frozen(kw_only=True)
+class _Baseline:
+    known: tuple[Known, ...] = word(
+        array(table(Known, "a known failure")), "the known failures", default=()
+    )
+
+
+BASELINE: Final = table(_Baseline, "known failures")
+
+
 def read_baseline(path: Path) -> tuple[Known, ...]:
-    """Read a baseline file; raises ReadingError, also if it cannot be read."""
-    top = Table(path.name, parse_toml(read_text(path), path.name))
-    known = tuple(_known(table) for table in top.tables("known"))
-    top.finish()
-    return known
+    """Read a baseline file; raises ReadingError with every mistake, also if it cannot be read."""
+    source = read_text(path)
+    with located(path.name, source):
+        return BASELINE.read(parse_toml(source, path.name), "").known
 
 
 def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
@@ -95,24 +112,6 @@ def weigh(
 def _names_of(result: CaseResult) -> Sequence[str]:
     """Return the names by which a baseline may mean a result: its case, and its template."""
     return tuple(dict.fromkeys((result.case.id, result.case.id.partition("[")[0])))
-
-
-def _known(table: Table) -> Known:
-    expires = table.optional("expires", table.text)
-    try:
-        until = date.fromisoformat(expires) if expires is not None else None
-    except ValueError as error:
-        raise ReadingError(table.where, f"{expires!r} is not a date like '2026-12-31'") from error
-    profile = table.one_of("profile", PROFILE_NAMES) if table.has("profile") else ""
-    known = Known(
-        case=table.text("case"),
-        reason=table.text("reason"),
-        profile=profile,
-        assertion=table.text("assertion", ""),
-        expires=until,
-    )
-    table.finish()
-    return known
 
 
 def _marked(result: CaseResult, known: Sequence[Known]) -> CaseResult:

@@ -1,7 +1,6 @@
 """Time modes: what of a case can still be judged where nobody moves the client's clock.
 
-It knows the three modes and turns a case into what one of them can judge: every expectation that it
-has to give up is named. It refuses to know how a case is played.
+A case is turned into what a mode can judge; every expectation that has to be given up is named.
 
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged, exactly.
 *scaled*: the client really sleeps, with its delays set to a tenth; judged are order, counts, and
@@ -9,7 +8,6 @@ that no delay is shorter than it must be. *real*: order and counts alone. A mach
 everything later and nothing earlier, so what could fail by lateness alone is not judged at all.
 """
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -25,6 +23,8 @@ from conformance.casefile.model import (
     Expectation,
     Wake,
 )
+from conformance.casefile.server import Server
+from conformance.casefile.steps import references
 from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.expect.delays import (
@@ -39,6 +39,10 @@ from conformance.expect.premise import FirstSleeps, Premise
 from conformance.expect.requests import Requests
 from conformance.strict_data import Json
 from conformance.words import VIRTUAL_CLOCK
+from mock_server.scenario.frames import render
+from mock_server.scenario.vocabulary import ScriptedFrame
+from mock_server.scenario.words.head import HeadFault
+from mock_server.strict.words import changed
 
 DIVISOR: Final = 10
 """Scaled delays are so many times shorter: long enough to be told from no delay at all."""
@@ -168,7 +172,7 @@ class Timing:
     ) -> tuple[Assertion | None, str]:
         """Return what is judged instead of an assertion, and what of it is not judged."""
         match expected.assertion:
-            case Sleeps() if "listener" in json.dumps(dict(case.server)):
+            case Sleeps() if any(rule.end.listener for rule in case.server.scenario.rules):
                 return None, _NO_WIRE
             case Sleeps(delays=delays) if self.mode is TimeMode.REAL:
                 return Gaps((0.0,) * len(delays)), _NO_LENGTH
@@ -194,11 +198,10 @@ class Timing:
             "max_ms": _shorter(_number(case, "max_ms", _CAP_MS), self.divisor),
         }
 
-    def _scaled(self, server: Mapping[str, Json]) -> Mapping[str, Json]:
+    def _scaled(self, server: Server) -> Server:
         """Shorten what the backend asks for, where the shorter time is still a whole number."""
-        if self.divisor != DIVISOR:
-            return server
-        return {key: _hint(key, value) for key, value in server.items()}
+        found = changed(server, _shorter_hint) if self.divisor == DIVISOR else server
+        return found if isinstance(found, Server) else server
 
     def _silence(self, case: Case) -> float:
         """Return for how many seconds a sound client may sleep at once, at the very most."""
@@ -224,8 +227,7 @@ IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
 
 def _opens(case: Case) -> int:
     """Return how often the stream is opened in a case, as far as its words tell."""
-    answers = case.server.get("stream")
-    known = [len(answers) if isinstance(answers, Sequence) else 0]
+    known = [len(case.server.answers.get("stream", ()))]
     known.append(int(_number(case, "max_attempts", 0)) + 1)
     for each in case.expect:
         match each.assertion:
@@ -247,13 +249,12 @@ def _delays(case: Case) -> Sequence[float]:
         if isinstance(each.assertion, Sleeps):
             return [delay.low for delay in each.assertion.delays]
     base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
-    answers = case.server.get("stream")
-    scripted = answers if isinstance(answers, Sequence) and not isinstance(answers, str) else ()
+    scripted = case.server.answers.get("stream", ())
     delays: list[float] = []
     failures = 0
     for n in range(min(_opens(case), _MOST_OPENS) - 1):
-        answer = scripted[min(n, len(scripted) - 1)] if scripted else case.server.get("scenario")
-        progress = not isinstance(answer, Mapping) or bool(answer.get("frames"))
+        answer = scripted[min(n, len(scripted) - 1)] if scripted else None
+        progress = bool(answer and answer.head.frames) if scripted else not case.server.scripted
         failures = 0 if progress else failures + 1
         delays.append(min(base * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS), cap))
     return delays
@@ -263,7 +264,8 @@ def _unplayable(case: Case) -> str:
     """Say what of a case only virtual time can do, or nothing."""
     if case.hold or any(isinstance(step, Elapse | Advance | Wake) for step in case.steps):
         return f"it holds a sleep or lets time pass, which needs {VIRTUAL_CLOCK}"
-    if _SLEEP_NAME.search(json.dumps(case.source.get("step", []))):
+    named = [name for step in case.steps for _, name in references(step)]
+    if any(map(_SLEEP_NAME.match, named)):
         return f"a step waits for a sleep to begin, which needs {VIRTUAL_CLOCK}"
     expects = any(
         isinstance(e.assertion, Sleeps | SleepsDiffer | SleepsSpread) for e in case.expect
@@ -280,8 +282,15 @@ def _is_of_a_sleep(premise: Premise) -> bool:
 
 
 def _has_hint(case: Case) -> bool:
-    words = json.dumps(dict(case.server)).lower()
-    return "retry" in words or b"retry".hex() in words  # frames can be given as hex
+    """Tell whether the backend asks for a delay, by `retry` or by `Retry-After`."""
+    rules = case.server.scenario.rules
+    sent = [render(frame).raw for rule in rules for frame in rule.head.frames or ()]
+    for rule in rules:
+        sent += [name.encode() for name in rule.head.headers or ()]
+        sent += [(rule.head.raw_head or "").encode(), rule.head.raw_head_hex or b""]
+    return any(rule.head.retry_after is not None for rule in rules) or any(
+        b"retry" in each.lower() for each in sent
+    )
 
 
 def _ignores_a_hint(case: Case) -> bool:
@@ -294,18 +303,17 @@ def _ignores_a_hint(case: Case) -> bool:
     return not any(isinstance(item, Mapping) and item.get("min") for item in items)
 
 
-def _hint(key: str, value: Json) -> Json:
-    match value:
-        case str() if key == "raw":
-            return _RETRY_LINE.sub(r"\1\2", value)
-        case int() if key in {"retry_after", "retry_ms"} and not isinstance(value, bool):
-            return value // DIVISOR if value % DIVISOR == 0 else value
-        case Mapping():
-            return {inner: _hint(inner, item) for inner, item in value.items()}
-        case str() | bool() | int() | float() | None:
-            return value
+def _shorter_hint(part: object) -> object:
+    """Shorten what a rule or a frame asks for."""
+    match part:
+        case HeadFault(retry_after=float(seconds)) if seconds % DIVISOR == 0:
+            return evolve(part, retry_after=seconds // DIVISOR)
+        case ScriptedFrame(raw=str(raw)):
+            return evolve(part, raw=_RETRY_LINE.sub(r"\1\2", raw))
+        case ScriptedFrame(retry=int(ms)) if ms % DIVISOR == 0:
+            return evolve(part, retry=ms // DIVISOR)
         case _:
-            return [_hint(key, item) for item in value]
+            return part
 
 
 def _number(case: Case, key: str, default: float) -> float:

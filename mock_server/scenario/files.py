@@ -20,7 +20,9 @@ from mock_server.scenario.rule import needs_of
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.json import DEEPEST
 from mock_server.strict.lines import json_lines, line_of, toml_lines
+from mock_server.strict.schema import schema_document
 from mock_server.strict.shapes import ScenarioError, is_array, is_table
+from mock_server.strict.toml import toml_value
 from mock_server.strict.words import plain, table
 
 _SCENARIO: Final = table(Scenario, "a scenario")
@@ -187,12 +189,14 @@ def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
 def scenario_to_toml(scenario: Scenario) -> str:
     """Write a scenario as TOML that `scenario_from_toml` reads back."""
     data = scenario_to_dict(scenario)
-    heads = [f"{key} = {_toml(value)}" for key, value in data.items() if key not in {"rule", "job"}]
+    heads = [
+        f"{key} = {toml_value(value)}" for key, value in data.items() if key not in {"rule", "job"}
+    ]
     blocks = ["\n".join(heads)]
     for key in ("job", "rule"):
         items = data.get(key, [])
         for item in items if is_array(items) else []:
-            lines = [f"{name} = {_toml(value)}" for name, value in _pairs(item)]
+            lines = [f"{name} = {toml_value(value)}" for name, value in _pairs(item)]
             blocks.append("\n".join([f"[[{key}]]", *lines]))
     return "\n\n".join(blocks) + "\n"
 
@@ -201,32 +205,10 @@ def _pairs(value: object) -> list[tuple[str, object]]:
     return list(value.items()) if is_table(value) else []
 
 
-def _toml(value: object) -> str:
-    if is_table(value):
-        inside = ", ".join(f"{_toml_key(key)} = {_toml(item)}" for key, item in value.items())
-        return f"{{{inside}}}"
-    if is_array(value):
-        items = [_toml(item) for item in value]
-        if len(items) > 1 and any(is_table(item) for item in value):
-            return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
-        return "[" + ", ".join(items) + "]"
-    if value is None:
-        raise ScenarioError("TOML has no null; write the frame's data as a string instead")
-    # A JSON string is a TOML basic string but for DEL, which TOML wants escaped.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _toml_key(key: str) -> str:
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else _toml(key)
-
-
 def scenario_schema() -> dict[str, object]:
     """Return the JSON Schema (2020-12) of a scenario."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "A scenario of the Arkor mock backend",
-        **_SCENARIO.schema(),
-    }
+    title = "A scenario of the Arkor mock backend"
+    return schema_document("scenario", title, _SCENARIO.schema())
 
 
 def check_capabilities(

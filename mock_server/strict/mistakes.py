@@ -1,14 +1,17 @@
-"""Mistakes in a scenario: each with its place, and all of them told at once."""
+"""Mistakes in data: each with its place, and all of them told at once."""
 
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
-from typing import Final
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+U = TypeVar("U")
 
 _MOST_MISTAKES: Final = 100
 
 
 class ScenarioError(ValueError):
-    """A scenario says something impossible: the message names the place, the mistake, the remedy.
+    """Data says something impossible: the message names the place, the mistake and the remedy.
 
     There may be several mistakes: the message is that of the first.
     """
@@ -46,15 +49,32 @@ class Mistakes:
     def __init__(self) -> None:
         self._found: list[ScenarioError] = []
 
-    @contextmanager
-    def collected(self) -> Generator[None, None, None]:
+    def collected(self) -> "Mistakes":
         """Keep the mistakes that come up in a `with`; raises ScenarioError when there are many."""
-        try:
-            yield
-        except ScenarioError as error:
-            self._found += error.each
-            if len(self._found) >= _MOST_MISTAKES:
-                raise together(self._found[:_MOST_MISTAKES]) from None
+        return self
+
+    def __enter__(self) -> None:
+        """Begin a part that may be mistaken."""
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool:
+        """Keep the mistakes of the part."""
+        if not isinstance(error, ScenarioError):
+            return False
+        self._found += error.each
+        if len(self._found) >= _MOST_MISTAKES:
+            raise together(self._found[:_MOST_MISTAKES]) from None
+        return True
+
+    def take(self, read: Callable[[], T], otherwise: U) -> T | U:
+        """Return what is read; if it is mistaken, keep the mistakes and return `otherwise`."""
+        with self.collected():
+            return read()
+        return otherwise
 
     def settle(self) -> None:
         """Raise ScenarioError with all of them, if there are any."""

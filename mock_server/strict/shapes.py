@@ -1,7 +1,6 @@
-"""The shapes a word of a scenario may take: how it is read, written, described and schematised.
+"""The shapes that a word may take: how it is read, written, described and put into a schema.
 
-It knows JSON types, bounds and the nearest right word. It refuses to know what any word means:
-the words themselves stand in `model.py`, each beside its shape.
+JSON types, bounds and the nearest right word are here; what a word means is said next to it.
 """
 
 import difflib
@@ -17,6 +16,7 @@ from attrs import frozen
 
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict import mistakes
+from mock_server.strict.json import Json
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -28,7 +28,10 @@ _COUNT: Final = re.compile("[0-9]{1,15}")
 _DEEPEST: Final = 200
 _LONGEST_BITS: Final = 14_000
 MAX_MS: Final = 24 * 3600 * 1000.0
-_DIGITS: Final = 15
+_LONG: Final = 1 << 20
+"""A limit so high is only told to those who exceed it."""
+_NAMED: Final = 12
+"""So many words are named where none is near."""
 
 
 ScenarioError = mistakes.ScenarioError
@@ -64,13 +67,18 @@ class Span:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which known word was meant, or list them all."""
+    """Say which known word was meant, or list them, at most a dozen."""
     names = sorted(known)
     plain = {name.lower().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1, cutoff=0.6)
     if close:
         return f"did you mean {plain[close[0]]!r}?"
-    return "the words here are " + ", ".join(names)
+    if not names:
+        return "there are no words here"
+    if len(names) == 1:
+        return f"the only word here is {names[0]!r}"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return "the words here are " + ", ".join(names[:_NAMED]) + more
 
 
 def kind_of(value: object) -> str:
@@ -178,15 +186,20 @@ def milliseconds() -> Shape[float]:
     )
 
 
-def text(limit: int = 1 << 20) -> Shape[str]:
-    """Describe a string of at most `limit` characters."""
-    says = f"a string of at most {limit} characters"
+def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
+    """Describe a string of at most `limit` characters.
+
+    JSON can hold lone surrogates, which UTF-8 cannot; they are refused unless they are allowed.
+    """
+    says = "a string" if limit >= _LONG else f"a string of at most {limit} characters"
 
     def read(value: object, where: str) -> str:
-        if not isinstance(value, str) or len(value) > limit:
+        if not isinstance(value, str):
             raise wrong(value, where, says)
+        if len(value) > limit:
+            raise wrong(value, where, f"a string of at most {limit} characters")
         try:
-            value.encode()
+            value.encode("utf-8", "surrogatepass" if lone_surrogates else "strict")
         except UnicodeEncodeError:
             raise wrong(value, where, "encodable as UTF-8") from None
         return value
@@ -286,22 +299,25 @@ def span() -> Shape[Span]:
     )
 
 
-def anything() -> Shape[object]:
+def anything() -> Shape[Json]:
     """Describe any JSON value."""
     kinds = {"boolean", "integer", "number", "string", "array", "object", "null"}
 
-    def read(value: object, where: str, depth: int = 0) -> object:
+    def read(value: object, where: str, depth: int = 0) -> Json:
         if depth > _DEEPEST:
-            above = where.partition("[")[0][:200]
+            above = where.partition(" ")[0][:200]
             raise ScenarioError(
                 f"{above}: is nested deeper than {_DEEPEST} levels; raw text can be"
             )
         if is_table(value):
-            return {key: read(item, f"{where}.{key}", depth + 1) for key, item in value.items()}
+            inside = f"{where}." if where else ""
+            return {key: read(item, f"{inside}{key}", depth + 1) for key, item in value.items()}
         if is_array(value):
-            return [read(item, f"{where}[{n}]", depth + 1) for n, item in enumerate(value)]
-        if kind_of(value) not in kinds or (isinstance(value, float) and not math.isfinite(value)):
-            raise wrong(value, where, "a JSON value")
+            return [read(item, f"{where} {n}", depth + 1) for n, item in enumerate(value, 1)]
+        if value is not None and not isinstance(value, bool | int | float | str):
+            raise wrong(value, where, "a JSON value; write it as a string")
+        if isinstance(value, float) and not math.isfinite(value):
+            raise wrong(value, where, "a JSON value; write it as a string")
         if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
             raise ScenarioError(
                 f"{where}: has thousands of digits; raw text can hold such a number"
@@ -311,8 +327,8 @@ def anything() -> Shape[object]:
     return Shape(frozenset(kinds), "any JSON value", read, dict)
 
 
-def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
-    """Describe an array of one shape."""
+def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tuple[T, ...]]:
+    """Describe an array of one shape, with at least `least` and at most `limit` items."""
     says = f"an array, each item {inner.says}"
 
     def read(value: object, where: str) -> tuple[T, ...]:
@@ -320,6 +336,8 @@ def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
             raise wrong(value, where, says)
         if len(value) > limit:
             raise ScenarioError(f"{where}: {len(value)} items are too many, at most {limit}")
+        if len(value) < least:
+            raise ScenarioError(f"{where}: {len(value)} items are too few, at least {least}")
         found: list[T] = []
         wrongs = mistakes.Mistakes()
         for number, item in enumerate(value, 1):
@@ -328,13 +346,17 @@ def array(inner: Shape[T], limit: int = 100_000) -> Shape[tuple[T, ...]]:
         wrongs.settle()
         return tuple(found)
 
+    bound = {"minItems": least} if least else {}
     return Shape(
-        frozenset({"array"}), says, read, lambda: {"type": "array", "items": inner.schema()}
+        frozenset({"array"}),
+        says,
+        read,
+        lambda: {"type": "array", **bound, "items": inner.schema()},
     )
 
 
-def mapping(inner: Shape[T]) -> Shape[Mapping[str, T]]:
-    """Describe a table with free keys."""
+def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping[str, T]]:
+    """Describe a table with free keys, or keys of a shape."""
     says = f"a table, each value {inner.says}"
 
     def read(value: object, where: str) -> Mapping[str, T]:
@@ -343,17 +365,25 @@ def mapping(inner: Shape[T]) -> Shape[Mapping[str, T]]:
         found: dict[str, T] = {}
         wrongs = mistakes.Mistakes()
         for key, item in value.items():
+            inside = f"{where}.{key}" if where else key
             with wrongs.collected():
-                found[key] = inner.read(item, f"{where}.{key}")
+                name = key if keys is None else _key(keys, key, where, inside)
+                found[name] = inner.read(item, inside)
         wrongs.settle()
         return found
 
-    return Shape(
-        frozenset({"object"}),
-        says,
-        read,
-        lambda: {"type": "object", "additionalProperties": inner.schema()},
-    )
+    def schema() -> dict[str, object]:
+        names = {} if keys is None else {"propertyNames": keys.schema()}
+        return {"type": "object", **names, "additionalProperties": inner.schema()}
+
+    return Shape(frozenset({"object"}), says, read, schema)
+
+
+def _key(keys: Shape[str], key: str, where: str, inside: str) -> str:
+    try:
+        return keys.read(key, where)
+    except ScenarioError as error:
+        raise ScenarioError(str(error), at=inside) from None
 
 
 def either(first: Shape[T], second: Shape[U]) -> Shape[T | U]:

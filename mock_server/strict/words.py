@@ -1,13 +1,14 @@
-"""Words: attributes of values that know their name, shape and meaning in a scenario.
+"""Words: attributes of values that know their name, shape and meaning in a file.
 
-It knows how tables of words are read strictly and written back. It refuses to know which words
-there are: they stand in `vocabulary.py` and `model.py`.
+How tables of words are read strictly, written back and changed is here; which words there are is
+said by the classes that declare them.
 """
 
 import reprlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
-from typing import Final, TypeGuard, TypeVar
+from functools import cache
+from typing import Final, Never, TypeGuard, TypeVar
 
 import attrs
 from attrs import field, frozen
@@ -41,6 +42,8 @@ class Word:
 
 
 _WORD: Final = "arkor.word"
+EMPTY: Final[Mapping[str, Never]] = {}
+"""A table without words, as a default."""
 
 
 def word(
@@ -58,8 +61,30 @@ def word(
     return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 
+def needed(shape: Shape[T], says: str, *, name: str = "") -> T:
+    """Declare an attribute as a word that must be given; its class is `kw_only`."""
+    found: T = field(metadata={_WORD: Word(name, shape, says)})
+    return found
+
+
 def words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
     """Map every word of a value to the name of its attribute and its description."""
+    return dict(_words_of(cls))
+
+
+def needed_of(cls: type[attrs.AttrsInstance]) -> list[str]:
+    """Return the words of a value that must be given."""
+    return list(_needed_of(cls))
+
+
+@cache
+def _needed_of(cls: type[attrs.AttrsInstance]) -> tuple[str, ...]:
+    without = {each.name for each in attrs.fields(cls) if each.default is attrs.NOTHING}
+    return tuple(key for key, (name, _) in _words_of(cls).items() if name in without)
+
+
+@cache
+def _words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
     found: dict[str, tuple[str, Word]] = {}
     for attribute in attrs.fields(cls):
         described = attribute.metadata.get(_WORD)
@@ -77,9 +102,13 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
     def read(value: object, where: str) -> R:
         if not is_table(value):
             raise wrong(value, where, says)
-        words = words_of(cls)
+        words = _words_of(cls)
         read_so_far: dict[str, object] = {}
         mistakes = Mistakes()
+        for key in _needed_of(cls):
+            if key not in value:
+                with mistakes.collected():
+                    raise ScenarioError(f"{where}: {key!r} is missing", at=where)
         for key, item in value.items():
             inside = f"{where}.{key}" if where else key
             with mistakes.collected():
@@ -95,9 +124,12 @@ def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None
         return found
 
     def schema() -> dict[str, object]:
+        required = {"required": found} if (found := needed_of(cls)) else {}
         return {
+            "title": cls.__name__.lstrip("_").removesuffix("Words"),
             "type": "object",
             "additionalProperties": False,
+            **required,
             "properties": {
                 key: {**described.shape.schema(), "description": described.says}
                 for key, (_, described) in words_of(cls).items()
@@ -150,3 +182,33 @@ def _plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
             continue
         found[key] = plain(item) if described.shape.write is None else described.shape.write(item)
     return found
+
+
+def changed(value: object, change: Callable[[object], object]) -> object:
+    """Return a value with every part of it changed, innermost first; what stays is the same object.
+
+    Values of attrs classes, tables and arrays are taken apart; `change` sees each part, and the
+    keys of tables.
+    """
+    found = value
+    if _is_attrs(value):
+        found = _changed_attributes(value, change)
+    elif is_table(value):
+        found = {str(change(key)): changed(item, change) for key, item in value.items()}
+    elif is_array(value):
+        items = [changed(item, change) for item in value]
+        found = tuple(items) if isinstance(value, tuple) else items
+    return change(found)
+
+
+def _changed_attributes(
+    value: attrs.AttrsInstance, change: Callable[[object], object]
+) -> attrs.AttrsInstance:
+    given = {each.alias: each.name for each in attrs.fields(type(value)) if each.init}
+    before: dict[str, object] = {alias: getattr(value, name) for alias, name in given.items()}
+    after = {alias: changed(item, change) for alias, item in before.items()}
+    return value if after == before else _remade(value, after)
+
+
+def _remade(value: R, attributes: dict[str, object]) -> R:
+    return type(value)(**attributes)

@@ -25,22 +25,22 @@ from conformance.strict_data import (
 from tests.conformance.sample_case import HEAD, one, read
 
 SLIPS = {
-    "conects = 3": "unknown key 'conects'; did you mean 'connects'?",
-    "connects = '3'": "'connects' is a string, not a whole number",
+    "conects = 3": "expect: 'conects' is unknown; did you mean 'connects'?",
+    "connects = '3'": "expect.connects: '3' (string) is not a whole number",
     "requests = {strem = 1}": "'strem' is unknown; did you mean 'stream'?",
     "never = ['stream#1.closd']": "'stream#1.closd' does not name an event",
     f"never = ['stream#{'9' * 5_000}.closed']": "does not name an event",
     f"closed = ['stream#{'9' * 5_000}']": "is not an exchange; write it like stream#2",
     "never = ['steam#1.closed']": "'steam' is unknown; did you mean 'stream'?",
     "never = ['weit.settled']": "'weit' is unknown; did you mean 'wait'?",
-    "callbacks = ['lock']": "'lock' is unknown; known are checkpoint",
+    "callbacks = ['lock']": "'lock' is unknown; the words here are checkpoint",
     "result = {wait = {error = 'gaveup'}}": "'gaveup' is unknown; did you mean 'gave_up'?",
     "result = {wait = {}}": "needs one of 'ok', 'status', 'error'",
-    "result = {cancel = {ok = true}}": "'cancel' is unknown; only 'wait' is known",
-    "sleeps = [true]": "a boolean; write a number of milliseconds",
-    "sleeps = [{least = 1}]": "unknown key 'least'",
-    "last_event_ids = [1]": "a number in the list; write a string, or false for no header",
-    "before = [['stream#1']]": "not a pair; name two events, the earlier one first",
+    "result = {cancel = {ok = true}}": "'cancel' is unknown; the only word here is 'wait'",
+    "sleeps = [true]": "expect.sleeps 1: True (boolean) is not a number",
+    "sleeps = [{least = 1}]": "expect.sleeps 1: 'least' is unknown",
+    "last_event_ids = [1]": "expect.last_event_ids 1: 1 (integer) is not a string, or false",
+    "before = [['stream#1']]": "name two events",
     "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
     "request = {'stream#1' = {}}": "expects nothing of the request; name a part of it",
     "": "nothing is expected, so nothing could fail",
@@ -61,7 +61,7 @@ STEPS = {
     "do = 'wait'\nname = 'start'": "'start' names another operation; write 'wait'",
     "do = 'await'\nof = 'wait'": "'wait' is unknown",
     "do = 'wait'\nafter = 'stream#0'": "does not name an event",
-    "do = 'wait'\nwhen = 'now'": "unknown key 'when'",
+    "do = 'wait'\nwhen = 'now'": "step 1: 'when' is unknown",
 }
 
 
@@ -81,15 +81,15 @@ HEADS = {
     HEAD + "profiles = ['2026-06']": "'2026-06' is unknown; did you mean",
     HEAD.replace("BUD-1", "BUD-2") + "profiles = ['hardened']": "lacks a rule",
     HEAD + "[config]\nmax_atempts = 1": "did you mean 'max_attempts'?",
-    HEAD + "[config]\nrng = [1.0]": "not a number in [0, 1)",
+    HEAD + "[config]\nrng = [1.0]": "config.rng 1: 1.0 is not below 1",
     HEAD + "[server]\nstreams = []": "did you mean 'stream'?",
     HEAD + "[premise]\nreached = ['stream#1.closd']": "'stream#1.closd' does not name an event",
     HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
-    HEAD + "[premise]\nlast_event_ids = [1]": "a string, or false for no header",
+    HEAD + "[premise]\nlast_event_ids = [1]": "1 (integer) is not a string, or false",
     HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
     HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
     HEAD + "why = 1": "is not TOML",
-    HEAD + "since = 2026-01-01": "is a date or a time; write it as a string",
+    HEAD + "since = 2026-01-01": "(date) is not a JSON value; write it as a string",
 }
 
 
@@ -133,7 +133,8 @@ def test_a_template_becomes_one_case_per_value_with_stable_ids() -> None:
         "body = 'code {status}, {other}'\n[expect]\nconnects = 1"
     )
     assert [case.id for case in cases] == ["budget.small[401]", "budget.small[403]"]
-    assert cases[1].server == {"stream": [{"status": 403, "body": "code 403, {other}"}]}
+    (rule,) = cases[1].server.scenario.rules
+    assert (rule.head.status, rule.head.body) == (403, "code 403, {other}")
 
 
 def test_a_row_of_a_template_may_change_the_profiles() -> None:
@@ -165,8 +166,8 @@ def test_the_whole_catalogue_is_read_and_every_id_is_unique() -> None:
 
 
 def jobs_of(case: Case) -> Iterator[Mapping[str, Json]]:
-    """Yield every job that the backend of a case sends because the case says so."""
-    for answer in Table("server", case.server).tables("create"):
+    """Yield every job that the backend of a case shows by a word of the case."""
+    for answer in Table("case", case.source).table("server").tables("create"):
         body = answer.values.get("json", answer.values.get("body"))
         with suppress(ValueError):  # data that is not JSON contains no job
             body = parse_json(body) if isinstance(body, str) else body
@@ -178,7 +179,7 @@ def test_a_job_in_an_answer_to_a_create_is_the_one_that_was_asked_for() -> None:
     """A client may compare the two, and refuse a job that is not its own."""
     known = load_requirements()
     shown = 0
-    for case in (filled(each, Nonces("0" * 16), known) for each in load_cases(known)):
+    for case in (filled(each, Nonces("0" * 16)) for each in load_cases(known)):
         training = Table("config", case.config).table("input")
         for job in jobs_of(case):
             table = Table(case.id, job)
@@ -221,3 +222,61 @@ def test_a_case_names_each_of_its_gates_on_both_ends() -> None:
     with pytest.raises(ReadingError, match="waits at the gate 'mid', and no step opens it"):
         one(GATED.replace(', { do = "open_gate", gate = "GATE" }', ""))
     one(GATED.replace(', { do = "open_gate", gate = "GATE" }', "").replace("mid", "never"))
+
+
+def test_every_mistake_of_a_file_is_told_with_its_place_and_line() -> None:
+    body = """
+[config]
+max_atempts = 2
+[[server.stream]]
+end = "eoff"
+[[server.create]]
+statsu = 500
+[[step]]
+do = "wiat"
+[expect]
+connects = "3"
+"""
+    with pytest.raises(ReadingError) as raised:
+        read(body)
+    at = "budget.toml: budget.small: "
+    assert [each.removeprefix(at) for each in raised.value.mistakes] == [
+        "config: 'max_atempts' is unknown; did you mean 'max_attempts'? (line 7)",
+        "server.stream 1.end: 'eoff' is unknown; did you mean 'eof'? (line 9)",
+        "server.create 1: 'statsu' is unknown; did you mean 'status'? (line 11)",
+        "step 1.do: 'wiat' is unknown; did you mean 'wait'? (line 13)",
+        "expect.connects: '3' (string) is not a whole number from 0 to 9007199254740992 (line 15)",
+    ]
+
+
+def test_what_makes_no_sense_together_in_a_server_is_told_where_it_is() -> None:
+    body = (
+        "server.stream = [{status = 503}, {end = 'eof', after = {frames = 1}, framing = 'close'}, "
+        "{body = 'a', json = {}}]\n[server.scenario]\nrule = [{end = 'eof'}, {body = '', json = 1}]"
+        "\n[expect]\nconnects = 1"
+    )
+    with pytest.raises(ReadingError) as raised:
+        read(body)
+    places = [mistake.partition("budget.small: ")[2] for mistake in raised.value.mistakes]
+    assert [each.partition(" exclude")[0] for each in places] == [
+        "server.stream 3: body and json",
+        "server.scenario.rule 2: body and json",
+    ]
+
+
+def test_a_mistake_of_a_template_is_told_once() -> None:
+    with pytest.raises(ReadingError) as raised:
+        read("each = {n = [1, 2, 3]}\n[config]\nmax_attempt = '{n}'\n[expect]\nconnects = 1")
+    assert len(raised.value.mistakes) == 1
+    assert "budget.small[1]: config: 'max_attempt' is unknown" in raised.value.mistakes[0]
+
+
+def test_placeholders_of_a_server_are_values_that_are_filled_in_when_it_is_played() -> None:
+    case = one(
+        "server.stream = [{redirect = 'http://localhost:{port}/{job}'}]\n[expect]\nconnects = 1"
+    )
+    (before,) = case.server.scenario.rules
+    played = filled(case, Nonces("0" * 16)).server.scenario
+    assert before.head.redirect == "http://localhost:{port}/{job}"
+    assert played.rules[0].head.redirect == f"http://localhost:{{port}}/job-{'0' * 16}-1"
+    assert played.backend.job_prefix == f"job-{'0' * 16}-"

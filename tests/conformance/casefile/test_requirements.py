@@ -349,7 +349,7 @@ def driven(template: str) -> Mapping[str, Case]:
 
 def sent(case: Case, answer: int) -> list[str]:
     """Return the pieces of one answer to the stream, in hexadecimal."""
-    streams = Table(case.id, case.server).tables("stream")
+    streams = Table(case.id, case.source).table("server").tables("stream")
     return [frame.text("bytes_hex") for frame in streams[answer].tables("frames")]
 
 

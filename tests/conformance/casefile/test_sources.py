@@ -11,9 +11,10 @@ from conformance.casefile.requirements import (
     specification_directory,
     specification_version,
 )
-from conformance.casefile.sources import Source, SourceKind, read_source
+from conformance.casefile.sources import SOURCE, Source, SourceKind, check_statements
 from conformance.mutants.traceability import by_source
 from conformance.strict_data import ReadingError
+from mock_server import ScenarioError
 
 STATEMENTS = ("S-1", "S-2", "R-1", "R-1\u2032")
 SOUND = """
@@ -47,7 +48,7 @@ TABLE = '| <a id="s-1"></a>S-1 | trainer control | both | It submits the job |\n
     ],
 )
 def test_a_source_is_read_and_written_alike(text: str, source: Source) -> None:
-    assert read_source("rule", text, STATEMENTS) == source
+    assert SOURCE.read(text, "rule") == source
     assert str(source) == text
 
 
@@ -73,8 +74,8 @@ def test_a_source_is_read_and_written_alike(text: str, source: Source) -> None:
     ],
 )
 def test_a_wrong_source_is_refused_with_what_to_write(text: str, message: str) -> None:
-    with pytest.raises(ReadingError) as refused:
-        read_source("rule", text, STATEMENTS)
+    with pytest.raises(ScenarioError) as refused:
+        check_statements("rule", SOURCE.read(text, "rule"), STATEMENTS)
     assert message in str(refused.value)
 
 
@@ -104,13 +105,19 @@ def test_a_rule_without_since_is_as_old_as_the_specification(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (("S-1", "S-9"), "requirements.toml: ARK-CRE-1: source: 'S-9' is not a statement"),
+        (("S-1", "S-9"), "requirements.toml: requirement 1.source: 'S-9' is not a statement"),
         (('"published: S-1"', '"observed"'), "an observed rule cannot be a MUST"),
         (('"published: S-1"', '"proposal"'), "a proposal must give its reason in 'why'"),
         (('version = "2"\n', ""), "'version' is missing"),
-        (('version = "2"', 'version = "two"'), "'version' is 'two'; write a version such as '2'"),
+        (
+            ('version = "2"', 'version = "two"'),
+            "version: 'two' (string) is not a version; write it like '2'",
+        ),
         (("text =", 'since = "3"\ntext ='), "'since' is 3, the specification is 2"),
-        (("text =", 'since = "new"\ntext ='), "'since' is 'new'; write a version such as '2'"),
+        (
+            ("text =", 'since = "new"\ntext ='),
+            "since: 'new' (string) is not a version; write it like '2'",
+        ),
     ],
 )
 def test_a_wrong_rule_is_refused_with_what_is_wrong(

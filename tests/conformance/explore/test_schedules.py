@@ -177,11 +177,10 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
     driver = (sys.executable, "-m", "conformance.mutants.driver", "resume.starts-over")
     result = run_explore("--profile", "2026-07", "--out", str(found), "--", *driver)
     (case,) = load_files(load_requirements(), [found])
-    answers = case.server["stream"]
+    answers = case.server.answers["stream"]
     (shown,) = re.findall("rerun it alone  arkor-conformance (.+)", result.output)
     again = kit(*shlex.split(shown))
 
-    assert isinstance(answers, list)
     assert len(answers) == 2
     assert (again.status, "ARK-RES-2 MUST" in again.out) == (1, True), again
 

@@ -14,12 +14,13 @@ from attrs import define, evolve, field
 from conformance.casefile.requirements import specification_directory
 from conformance.reports import check_reports, write_run
 from conformance.reports.saved import load
-from conformance.reports.schema import schema_text
+from conformance.reports.schema import run_schema
 from conformance.runner.stack import Sight, Stack
 from conformance.strict_data import Json, ReadingError, Table
 from conformance.trace.events import Noted, Trace
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
+from mock_server.strict.schema import schema_text
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import (
@@ -68,13 +69,13 @@ def elements(page: str) -> Elements:
 
 def test_the_schema_in_the_specification_is_the_schema_of_the_code() -> None:
     file = specification_directory() / "schemas" / "run.schema.json"
-    assert file.read_text("utf-8") == schema_text()
+    assert file.read_text("utf-8") == schema_text(run_schema())
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_run_satisfies_its_schema(verdict: Verdict, tmp_path: Path) -> None:
     text = written(run([result(verdict)]), tmp_path)["run.json"]
-    jsonschema.validate(json.loads(text), json.loads(schema_text()))
+    jsonschema.validate(json.loads(text), run_schema())
 
 
 def test_a_directory_gets_every_report(tmp_path: Path) -> None:
@@ -237,11 +238,28 @@ def test_the_whole_catalogue_passed_stays_below_three_megabytes(name: str, tmp_p
     assert len(written(run(passed), tmp_path)[name]) < 3_000_000
 
 
+def test_every_mistake_of_a_saved_run_is_told_with_its_line(tmp_path: Path) -> None:
+    text = written(run([result(Verdict.PASS)]), tmp_path)["run.json"]
+    text = text.replace('"strict": false', '"strict": 0').replace(
+        '"endless":false', '"endles":false'
+    )
+    (tmp_path / "run.json").write_text(text, "utf-8")
+    with pytest.raises(ReadingError) as raised:
+        load(tmp_path / "run.json")
+    assert raised.value.mistakes == (
+        "run.json: strict: 0 (integer) is not true or false (line 5)",
+        "run.json: results 1: 'endless' is missing (line 22)",
+        "run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line 22)",
+    )
+
+
 @pytest.mark.parametrize("entry", ["[1, 0.5, 5]", "[1, 0.5, -1]", "[1, 0.5]", '["1", 0.5, 0]'])
 def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path) -> None:
     text = written(run([result(Verdict.PASS)]), tmp_path)["run.json"]
     (tmp_path / "run.json").write_text(text.replace("[1,0.0,0]", entry), "utf-8")
-    with pytest.raises(ReadingError, match=r"trace\[1\]: .* among the 5 events"):
+    with pytest.raises(
+        ReadingError, match=r"run.json: results 1.trace 1: .* is not .* \(line 22\)"
+    ):
         load(tmp_path / "run.json")
 
 

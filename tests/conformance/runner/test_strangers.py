@@ -111,8 +111,8 @@ async def opened(case: Case, *knocks: tuple[str, str, str]) -> tuple[list[int], 
     """Open the backends of two plays of a case, and send requests to the first."""
     mine, theirs = Recorder(), Recorder()
     async with Backends.opened(2, lambda _: None) as backends:
-        first = await backends.open(filled(case, ONE, KNOWN), ONE, mine, nothing)
-        await backends.open(filled(case, OTHER, KNOWN), OTHER, theirs, nothing)
+        first = await backends.open(filled(case, ONE), ONE, mine, nothing)
+        await backends.open(filled(case, OTHER), OTHER, theirs, nothing)
         statuses = await knock(first, *knocks)
     return statuses, mine.trace, theirs.trace
 

@@ -83,13 +83,27 @@ def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
         read_baseline(file)
 
 
+def test_every_mistake_of_a_baseline_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "baseline.toml"
+    file.write_text(
+        '[[known]]\ncase = "a.b"\n[[known]]\ncase = 1\nreason = "r"\nprofile = "2026-06"\n'
+    )
+    with pytest.raises(ReadingError) as raised:
+        read_baseline(file)
+    assert raised.value.mistakes == (
+        "baseline.toml: known 1: 'reason' is missing (line 1)",
+        "baseline.toml: known 2.case: 1 (integer) is not a string (line 4)",
+        "baseline.toml: known 2.profile: '2026-06' is unknown; did you mean '2026-07'? (line 6)",
+    )
+
+
 @pytest.mark.parametrize(
     ("entry", "status", "said"),
     [
         ('case = "create.refused[500]"\nreason = "r"', 5, "passes now"),
         ('case = "create.refusedd"\nreason = "r"', 5, "no such case"),
         ('case = "create.refused"\nreason = "r"\nexpires = "2020-01-01"', 5, "expired on 2020"),
-        ('case = "create.refused"\nreason = "r"\nknown = 1', 3, "unknown key 'known'"),
+        ('case = "create.refused"\nreason = "r"\nknown = 1', 3, "'known' is unknown"),
         ('case = "create.refused[500]"\nreasons = "r"', 3, "'reason' is missing"),
     ],
 )

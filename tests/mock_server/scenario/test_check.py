@@ -63,7 +63,7 @@ TOLD = [
     "rule 2: frames 3.bytes_hex: 'xyz' (string) is not bytes in hexadecimal, such as 'ff00' (line 28)",
     "rule 3: end: 'rts' is unknown; did you mean 'rst'? (line 32)",
     "rule 3: on: 'rout' is unknown; did you mean 'route'? (line 34)",
-    "rule 3: on.header.x-a: 7 (integer) is not a string of at most 1048576 characters (line 35)",
+    "rule 3: on.header.x-a: 7 (integer) is not a string (line 35)",
     "rule 4: 'stal' is unknown; did you mean 'stall'? (line 38)",
     "rule 4: stall: 'gaet' is unknown; did you mean 'gate'? (line 39)",
 ]

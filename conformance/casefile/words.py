@@ -1,0 +1,140 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""The words of a case as it is written."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.model import Step
+from conformance.casefile.requirements import PROFILE_NAMES, VERSION, Level
+from conformance.casefile.server import NOTHING, SERVER, Server
+from conformance.casefile.steps import STEP
+from conformance.expect.words import AppliesWords, ExpectWords, PremiseWords
+from conformance.strict_data import Json
+from conformance.trace.events import CALLBACKS
+from conformance.trace.names import EVENT
+from conformance.words import CAPABILITIES, PROBED
+from mock_server.strict.alternatives import (
+    converted,
+    kept_table,
+    matching,
+    one_of,
+    restricted,
+)
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    anything,
+    array,
+    choice,
+    integer,
+    mapping,
+    number,
+    text,
+)
+from mock_server.strict.words import EMPTY, needed, table, word
+
+_NUMBER: Final = number(0, 2**53)
+
+
+@frozen(kw_only=True)
+class Trigger:
+    """A call of a callback."""
+
+    callback: str = needed(one_of(CALLBACKS), "the callback")
+    nth: int = word(integer(1, 1_000_000), "which of its calls", default=1)
+
+
+def _below_one(sample: float, where: str) -> float:
+    if sample == 1:
+        raise ScenarioError(f"{where}: {sample} is not below 1")
+    return sample
+
+
+_TRIGGER: Final = table(Trigger, "{callback = 'log', nth = 1}")
+_SAMPLES: Final = array(
+    restricted(converted(number(0, 1), _below_one), {"maximum": None, "exclusiveMaximum": 1})
+)
+
+
+@frozen(kw_only=True)
+class Config:
+    """What the client is opened with; what is left out is the kit's own choice."""
+
+    token: str | None = word(text(), "the bearer token", default=None)
+    org: str | None = word(text(), "the organisation", default=None)
+    project: str | None = word(text(), "the project", default=None)
+    name: str | None = word(text(), "the job's name", default=None)
+    job: str | None = word(text(), "the id of a job that exists", default=None)
+    last_event_id: str | None = word(text(), "where to go on from", default=None)
+    initial_ms: float | None = word(_NUMBER, "the first delay", default=None)
+    max_ms: float | None = word(_NUMBER, "the longest delay", default=None)
+    max_attempts: float | None = word(_NUMBER, "failures in a row that are allowed", default=None)
+    idle_ms: float | None = word(_NUMBER, "silence after which a stream is dead", default=None)
+    progress_ms: float | None = word(_NUMBER, "time without progress allowed", default=None)
+    throw_in: Trigger | None = word(_TRIGGER, "the callback that throws", default=None)
+    abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)
+    cancel_in: Trigger | None = word(_TRIGGER, "the callback that cancels", default=None)
+    input: Mapping[str, Json] | None = word(
+        mapping(anything()), "what the job is submitted with", default=None
+    )
+    rng: tuple[float, ...] = word(_SAMPLES, "the client's random samples", default=())
+
+
+CONFIG: Final[Shape[Mapping[str, Json]]] = kept_table(table(Config, "a configuration"))
+
+
+@frozen(kw_only=True)
+class CaseWords:
+    """One case as it is written; a template has `each` as well."""
+
+    id: str = needed(
+        matching(
+            r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?",
+            "an id; write it like budget.ping-is-not-progress",
+        ),
+        "what the case is called, for ever",
+    )
+    requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that it is about")
+    level: Level = word(choice(Level), "how binding it is", default=Level.MUST)
+    profiles: tuple[str, ...] = word(
+        array(one_of(PROFILE_NAMES)), "the profiles; else all that have the rules", default=()
+    )
+    needs: tuple[str, ...] = word(
+        array(one_of((*CAPABILITIES, *PROBED))), "what a driver must be able to do", default=()
+    )
+    why: str = needed(text(), "why the rule matters")
+    config: Mapping[str, Json] = word(CONFIG, "what the client is opened with", default=EMPTY)
+    server: Server = word(SERVER, "what the backend does", default=NOTHING)
+    hold: tuple[str, ...] = word(array(EVENT), "sleeps that a step ends", default=())
+    steps: tuple[Step, ...] = word(array(STEP), "what is done", default=(), name="step")
+    premise: PremiseWords = word(
+        table(PremiseWords, "what must have happened first"),
+        "what must have happened before the rule can be judged",
+        default=PremiseWords(),
+    )
+    applies: AppliesWords = word(
+        table(AppliesWords, "what requests look like"),
+        "what requests must look like for the case to apply",
+        default=AppliesWords(),
+    )
+    expect: ExpectWords = needed(
+        table(ExpectWords, "what is expected"), "what is expected of the client"
+    )
+    since: str = word(VERSION, "the specification in which it appeared", default="1")
+
+
+CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")
+
+
+@frozen(kw_only=True)
+class FileWords:
+    """A case file with any number of cases; a file may also be one case."""
+
+    cases: tuple[Mapping[str, Json], ...] = word(
+        array(mapping(anything())), "the cases", default=(), name="case"
+    )
+
+
+FILE: Final[Shape[FileWords]] = table(FileWords, "a case file")

@@ -1,0 +1,209 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""The words of `expect`, `premise` and `applies`, as they are written in a case."""
+
+import math
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+from conformance.expect.callbacks import ANY_KIND, Expected
+from conformance.expect.request_shape import REQUESTS, EqualHeader, RequestWords
+from conformance.strict_data import Json
+from conformance.trace.events import CALLBACKS, ROUTES
+from conformance.trace.names import EVENT, EXCHANGE
+from conformance.words import ERROR_KINDS
+from mock_server.strict.alternatives import constant, converted, one_of
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    anything,
+    array,
+    either,
+    flag,
+    integer,
+    mapping,
+    number,
+    text,
+)
+from mock_server.strict.words import EMPTY, needed, table, word
+
+_MOST: Final = 2**53
+_COUNT: Final = integer(0, _MOST)
+_MILLISECONDS: Final = number(0, _MOST)
+_TABLE: Final = mapping(anything())
+_EVENTS: Final = array(EVENT)
+_CALLBACK: Final = one_of(CALLBACKS)
+
+
+@frozen(kw_only=True)
+class Bounds:
+    """The bounds of a delay."""
+
+    exact: float | None = word(_MILLISECONDS, "exactly so long", default=None)
+    least: float = word(_MILLISECONDS, "the shortest", default=0.0, name="min")
+    most: float = word(_MILLISECONDS, "the longest", default=math.inf, name="max")
+
+
+_DELAYS: Final = array(
+    either(_MILLISECONDS, table(Bounds, "{exact = ms} or {min = ms, max = ms}")), 100_000
+)
+
+
+@frozen(kw_only=True)
+class Spread:
+    """How far delays of the client's own random source spread."""
+
+    of: float = needed(_MILLISECONDS, "the nominal delay")
+    samples: int = needed(integer(2, 10_000), "how many delays")
+    at_least: float = needed(_MILLISECONDS, "the range that they have at least")
+    over: float = needed(_MILLISECONDS, "the narrowest spread that a sound client may have")
+
+
+_CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
+    converted(
+        either(text(), constant(right=False)),
+        lambda found, _: found if isinstance(found, str) else None,
+    )
+)
+"""The `Last-Event-ID` of each open of the stream, false where there is none."""
+
+
+@frozen(kw_only=True)
+class CallbackWords:
+    """A callback and what it is given."""
+
+    name: str = needed(_CALLBACK, "the callback")
+    data: Mapping[str, Json] = word(_TABLE, "members that its argument has", default=EMPTY)
+
+
+_CALLBACKS: Final[Shape[tuple[Expected, ...]]] = array(
+    converted(
+        either(_CALLBACK, table(CallbackWords, "{name = 'log', data = {…}}")),
+        lambda found, _: (
+            Expected(found, {}) if isinstance(found, str) else Expected(found.name, found.data)
+        ),
+    )
+)
+
+
+@frozen(kw_only=True)
+class ResultWords:
+    """How an operation settles."""
+
+    ok: bool | Mapping[str, Json] | None = word(
+        either(constant(right=True), _TABLE),
+        "it succeeds, with these members",
+        default=None,
+    )
+    status: str | None = word(text(), "it succeeds, with a job of this status", default=None)
+    error: str | None = word(
+        one_of((*ERROR_KINDS, ANY_KIND)), "it fails, with an error of this kind", default=None
+    )
+    code: int | None = word(integer(0, 999), "the status code of the error", default=None)
+    job_absent: tuple[str, ...] = word(
+        array(text()), "members that its job lacks, or has as null", default=()
+    )
+
+
+def _check_result(found: ResultWords, where: str) -> None:
+    succeeds = found.ok is not None or found.status is not None
+    if succeeds is (found.error is not None):
+        raise ScenarioError(f"{where}: needs one of 'ok', 'status', 'error'")
+    if succeeds and found.code is not None:
+        raise ScenarioError(f"{where}: 'code' is about an error; give 'error' as well")
+    if not succeeds and found.job_absent:
+        raise ScenarioError(f"{where}: 'job_absent' is about a success; leave 'error' out")
+
+
+_RESULTS: Final = mapping(table(ResultWords, "how an operation settles", _check_result))
+
+
+@frozen(kw_only=True)
+class PremiseWords:
+    """What must have happened before the rule of a case can be judged."""
+
+    reached: tuple[str, ...] = word(_EVENTS, "these events came", default=())
+    last_event_ids: tuple[str | None, ...] = word(
+        _CURSORS, "the cursors of the first opens of the stream", default=()
+    )
+    callbacks: tuple[str, ...] = word(array(_CALLBACK), "the first callbacks", default=())
+    sleeps: tuple[float | Bounds, ...] = word(_DELAYS, "the first delays", default=())
+    carries: Mapping[str, str] = word(
+        mapping(text(), keys=_CALLBACK),
+        "a callback and the member of its argument that is a text",
+        default=EMPTY,
+    )
+    result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
+
+
+@frozen(kw_only=True)
+class AppliesWords:
+    """What the client's requests must look like for a case to apply to it."""
+
+    request: Mapping[str, RequestWords] = word(REQUESTS, "what requests look like", default=EMPTY)
+
+
+def _pair(names: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if len(names) != 2:  # noqa: PLR2004 - a pair
+        raise ScenarioError(f"{where}: name two events")
+    return names
+
+
+@frozen(kw_only=True)
+class ExpectWords:
+    """What is expected of a client."""
+
+    requests: Mapping[str, int] = word(
+        mapping(_COUNT, keys=one_of(ROUTES)), "how often each call comes", default=EMPTY
+    )
+    connects: int | None = word(_COUNT, "how often the stream is opened", default=None)
+    last_event_ids: tuple[str | None, ...] = word(
+        _CURSORS, "the cursor of each open of the stream, false for none", default=()
+    )
+    sleeps: tuple[float | Bounds, ...] | None = word(
+        _DELAYS, "the delays between opens, in milliseconds", default=None
+    )
+    sleeps_differ: bool | None = word(flag(), "whether the delays differ", default=None)
+    sleeps_spread: Spread | None = word(
+        table(Spread, "{of = ms, samples = n, at_least = ms, over = ms}"),
+        "how far delays spread",
+        default=None,
+    )
+    callbacks: tuple[Expected, ...] | None = word(
+        _CALLBACKS, "the callbacks, all of them, in order", default=None
+    )
+    calls: Mapping[str, tuple[Mapping[str, Json], ...]] = word(
+        mapping(array(_TABLE, least=1), keys=_CALLBACK),
+        "the calls of one callback, in order; 'never' is for none",
+        default=EMPTY,
+    )
+    result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
+    equal: tuple[tuple[str, ...], ...] = word(
+        array(array(text(), least=2)), "operations that settle alike", default=()
+    )
+    request: Mapping[str, RequestWords] = word(REQUESTS, "what requests look like", default=EMPTY)
+    equal_header: EqualHeader | None = word(
+        table(EqualHeader, "{header = name, of = requests}"),
+        "a header with one value on several requests",
+        default=None,
+    )
+    not_elsewhere: tuple[str, ...] = word(
+        array(converted(text(), lambda name, _: name.lower())),
+        "headers that go to no other origin",
+        default=(),
+    )
+    reached: tuple[str, ...] = word(_EVENTS, "events that come", default=())
+    never: tuple[str, ...] = word(_EVENTS, "events that do not come", default=())
+    quiet_after: tuple[str, ...] = word(
+        _EVENTS, "events after which the client does nothing", default=()
+    )
+    before: tuple[tuple[str, ...], ...] = word(
+        array(converted(_EVENTS, _pair)), "pairs of events in their order", default=()
+    )
+    closed: tuple[str, ...] = word(
+        array(EXCHANGE), "exchanges whose connection the client closes", default=()
+    )
+    cites: Mapping[str, tuple[str, ...]] = word(
+        mapping(array(text())), "the rules that an expectation is about, if not all", default=EMPTY
+    )

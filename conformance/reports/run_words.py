@@ -1,0 +1,304 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""The words of `run.json`, by which a saved run is checked."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.requirements import Level
+from conformance.reports.record import SCHEMA
+from conformance.verdict.claim import Rank
+from conformance.verdict.standing import Standing
+from conformance.verdict.statuses import Verdict
+from conformance.words import TIMES
+from mock_server.strict.alternatives import constant, nullable, one_of
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    array,
+    choice,
+    flag,
+    integer,
+    is_array,
+    mapping,
+    number,
+    text,
+    wrong,
+)
+from mock_server.strict.words import needed, table
+
+_MOST: Final = 10_000_000
+_TEXT: Final = text(1 << 26, lone_surrogates=True)
+_TEXTS: Final = array(_TEXT, _MOST)
+_TEXT_BY_NAME: Final = mapping(_TEXT)
+_COUNT: Final = integer(0, 2**53)
+_COUNT_BY_NAME: Final = mapping(_COUNT)
+_SECONDS: Final = number(0, 2**53)
+
+
+@frozen(kw_only=True)
+class Client:
+    """The client that was judged."""
+
+    implementation: str = needed(_TEXT, "its name")
+    version: str = needed(_TEXT, "its version")
+    profiles: tuple[str, ...] = needed(_TEXTS, "what it declares")
+    capabilities: tuple[str, ...] = needed(_TEXTS, "what its driver can do")
+    declared_gaps: Mapping[str, str] = needed(_TEXT_BY_NAME, "reasons by case")
+    command: tuple[str, ...] = needed(_TEXTS, "the driver's; empty for the reference")
+
+
+@frozen(kw_only=True)
+class Time:
+    """Whose time the run was judged by."""
+
+    mode: str = needed(one_of(TIMES), "its name")
+    said: str = needed(_TEXT, "in words")
+
+
+@frozen(kw_only=True)
+class Partial:
+    """What was not played."""
+
+    why: str = needed(_TEXT, "the reason")
+    left: int = needed(_COUNT, "how many cases were left")
+    of: int = needed(_COUNT, "of how many")
+    said: str = needed(_TEXT, "in words")
+
+
+@frozen(kw_only=True)
+class Specification:
+    """What the client was judged by."""
+
+    version: str = needed(_TEXT, "its version")
+    cases: str = needed(_TEXT, "SHA-256 of all cases in force as canonical JSON, in hex")
+    said: str = needed(_TEXT, "both in words")
+
+
+@frozen(kw_only=True)
+class Counted:
+    """How the rules of a level came out."""
+
+    broken: tuple[str, ...] = needed(_TEXTS, "the rules that some case breaks")
+    cases: int = needed(_COUNT, "the cases that break one of them")
+    known: int = needed(_COUNT, "rules that only known failures break")
+    hold: int = needed(_COUNT, "rules that hold")
+    not_judged: int = needed(_COUNT, "rules that no case got to")
+
+
+@frozen(kw_only=True)
+class Apart:
+    """Broken rules that do not count under a profile."""
+
+    broken: tuple[str, ...] = needed(_TEXTS, "the rules")
+    cases: int = needed(_COUNT, "the cases that break them")
+
+
+@frozen(kw_only=True)
+class NotReached:
+    """Cases that did not get to their own rule."""
+
+    cases: int = needed(_COUNT, "how many")
+    because: Mapping[str, int] = needed(_COUNT_BY_NAME, "by the rule that was broken on the way")
+
+
+_LEVEL: Final = table(Counted, "how the rules of a level came out")
+
+
+@frozen(kw_only=True)
+class Profile:
+    """The verdict under one profile."""
+
+    name: str = needed(_TEXT, "the profile")
+    rank: Rank = needed(choice(Rank), "the verdict, as one word")
+    verdict: str = needed(_TEXT, "what is claimed, in words; there are no percentages")
+    holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that were judged")
+    lacks: tuple[str, ...] = needed(_TEXTS, "why the claim is not for the whole surface")
+    remarks: tuple[str, ...] = needed(_TEXTS, "what could not be looked at closely enough")
+    unplayed: int = needed(_COUNT, "cases that were chosen and never had their turn")
+    counts: Mapping[str, int] = needed(
+        mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])), "cases by verdict"
+    )
+    must: Counted = needed(_LEVEL, "the rules that bind", name="MUST")
+    should: Counted = needed(_LEVEL, "the rules that are advised", name="SHOULD")
+    apart: Apart = needed(
+        table(Apart, "rules that do not count"),
+        "broken rules that do not count under this profile",
+    )
+    sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
+    not_reached: NotReached = needed(
+        table(NotReached, "cases that were not reached"), "cases that did not get to their rule"
+    )
+    unruled: int = needed(_COUNT, "cases that the driver itself failed, without a rule")
+    rules: Mapping[str, Standing] = needed(mapping(choice(Standing)), "by id")
+
+
+@frozen(kw_only=True)
+class Group:
+    """Cases that did not apply for the same reason."""
+
+    name: str = needed(_TEXT, "a capability, an operation, or what else was missing")
+    why: str = needed(_TEXT, "the reason")
+    cases: int = needed(_COUNT, "how many")
+    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case judged for want of it")
+
+
+@frozen(kw_only=True)
+class Rule:
+    """A rule of the specification."""
+
+    level: Level = needed(choice(Level), "how binding it is")
+    source: str = needed(_TEXT, "where it comes from")
+    text: str = needed(_TEXT, "what it says")
+    why: str = needed(_TEXT, "its reason")
+    profiles: tuple[str, ...] = needed(_TEXTS, "where it is in force")
+    excluded: str = needed(_TEXT, "why no case can judge it, or empty")
+
+
+@frozen(kw_only=True)
+class Event:
+    """Something that happened."""
+
+    who: str = needed(_TEXT, "who did it")
+    to: str | None = needed(nullable(_TEXT), "to whom it goes, or null")
+    kind: str = needed(_TEXT, "what kind of thing")
+    text: str = needed(_TEXT, "in words")
+    names: tuple[str, ...] = needed(_TEXTS, "how a case refers to it: stream#2.frame#1")
+
+
+@frozen(kw_only=True)
+class Finding:
+    """Where a client left an expectation."""
+
+    assertion: str = needed(_TEXT, "the expectation")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that break with it")
+    expected: str = needed(_TEXT, "what was expected")
+    actual: str = needed(_TEXT, "what was seen")
+    event: int | None = needed(
+        nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
+    )
+    not_reached: bool = needed(flag(), "whether the client did not get to what the case is about")
+
+
+@frozen(kw_only=True)
+class Unjudged:
+    """An expectation that the time of the run could not judge."""
+
+    word: str = needed(_TEXT, "the expectation")
+    why: str = needed(_TEXT, "the reason")
+
+
+@frozen
+class Entry:
+    """An event of a trace: its number from 1, its time in milliseconds, its place in `events`."""
+
+    number: int
+    ms: float
+    place: int
+
+
+def _entry() -> Shape[Entry]:
+    says = "[number, milliseconds, place in `events`]"
+    parts = (integer(0, 2**53), number(-(2**53), 2**53), _COUNT)
+
+    def read(value: object, where: str) -> Entry:
+        if not is_array(value) or len(value) != len(parts):
+            raise wrong(value, where, says)
+        first, second, third = value
+        return Entry(
+            parts[0].read(first, where), parts[1].read(second, where), parts[2].read(third, where)
+        )
+
+    def schema() -> dict[str, object]:
+        items = [part.schema() for part in parts]
+        return {"type": "array", "prefixItems": items, "items": False, "minItems": len(items)}
+
+    return Shape(frozenset({"array"}), says, read, schema)
+
+
+@frozen(kw_only=True)
+class Result:
+    """One case under one profile."""
+
+    case: str = needed(_TEXT, "the case")
+    profile: str = needed(_TEXT, "the profile")
+    family: str = needed(_TEXT, "the family of the case")
+    level: Level = needed(choice(Level), "how binding it is")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that it is about")
+    why: str = needed(_TEXT, "why they matter")
+    verdict: Verdict = needed(choice(Verdict), "how it came out")
+    reason: str = needed(_TEXT, "of a verdict without findings; else the driver's log")
+    lacking: tuple[str, ...] = needed(
+        _TEXTS, "the capabilities for want of which it was not played"
+    )
+    seconds: float = needed(_SECONDS, "monotonic, never judged")
+    rerun: str = needed(_TEXT, "the command that runs this alone")
+    findings: tuple[Finding, ...] = needed(
+        array(table(Finding, "a finding"), _MOST), "what is not as expected"
+    )
+    operations: tuple[str, ...] = needed(_TEXTS, "how each settled, where something was found")
+    endless: bool = needed(flag(), "whether the client went on without end")
+    unjudged: tuple[Unjudged, ...] = needed(
+        array(table(Unjudged, "an expectation that was given up")),
+        "what of a case that ran the time of the run could not judge",
+    )
+    omitted: int = needed(_COUNT, "events left out of a long trace")
+    trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "what happened")
+    details: Mapping[str, str] = needed(
+        _TEXT_BY_NAME, "where something was found: what an event's text leaves out, by its number"
+    )
+
+
+@frozen(kw_only=True)
+class Run:
+    """A run. It has no secret in it: tokens are `[secret]`."""
+
+    schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
+    kit: str = needed(_TEXT, "the version of the kit")
+    specification: Specification = needed(
+        table(Specification, "a specification"), "what the client was judged by"
+    )
+    strict: bool = needed(flag(), "whether proposals count under every profile")
+    client: Client = needed(table(Client, "a client"), "the client that was judged")
+    seconds: float = needed(_SECONDS, "monotonic, never judged")
+    time: Time = needed(table(Time, "a time"), "whose time the run was judged by")
+    stack: Mapping[str, str] | None = needed(
+        nullable(_TEXT_BY_NAME),
+        "whether the client's HTTP stack tells a body that was cut off; null if no case asked",
+    )
+    partial: Partial | None = needed(
+        nullable(table(Partial, "what is missing")),
+        "what was not played and why; null if the run is complete",
+    )
+    profiles: tuple[Profile, ...] = needed(
+        array(table(Profile, "a profile")), "the verdicts, by profile"
+    )
+    not_applicable: tuple[Group, ...] = needed(
+        array(table(Group, "a group of cases")), "by what was missing, the largest first"
+    )
+    requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "by id")
+    events: tuple[Event, ...] = needed(
+        array(table(Event, "an event"), _MOST), "every event of every trace, once; see trace"
+    )
+    results: tuple[Result, ...] = needed(
+        array(table(Result, "a result"), _MOST), "one case under one profile each"
+    )
+
+
+def _check_places(run: Run, _: str) -> None:
+    """Refuse an entry of a trace whose event is not there."""
+    mistakes, events = Mistakes(), len(run.events)
+    for n, result in enumerate(run.results, 1):
+        for m, entry in enumerate(result.trace, 1):
+            if entry.place >= events:
+                with mistakes.collected():
+                    where = f"results {n}.trace {m}"
+                    raise ScenarioError(
+                        f"{where}: {entry.place} is not a place among the {events} events"
+                    )
+    mistakes.settle()
+
+
+RUN: Final[Shape[Run]] = table(Run, "a run", _check_places)

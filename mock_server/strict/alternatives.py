@@ -1,0 +1,173 @@
+"""Shapes made of other shapes or of closed lists: one of several words, tables told apart by a tag."""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import TypeVar
+
+import attrs
+
+from mock_server.strict.json import Json, compact
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    anything,
+    array,
+    is_array,
+    is_table,
+    kind_of,
+    nearest,
+    text,
+    wrong,
+)
+
+T = TypeVar("T")
+U = TypeVar("U")
+S = TypeVar("S", bound="bool | int | str")
+
+
+def one_of(known: Iterable[str]) -> Shape[str]:
+    """Describe one string of a closed list."""
+    words = tuple(known)
+    says = "one of " + ", ".join(words)
+
+    def read(value: object, where: str) -> str:
+        if not isinstance(value, str):
+            raise wrong(value, where, says)
+        if value not in words:
+            raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, words)}")
+        return value
+
+    return Shape(frozenset({"string"}), says, read, lambda: {"enum": list(words)})
+
+
+def constant(right: S) -> Shape[S]:
+    """Describe a value that is always the same."""
+    says = compact(right)
+
+    def read(value: object, where: str) -> S:
+        if type(value) is not type(right) or value != right:
+            raise wrong(value, where, says)
+        return right
+
+    return Shape(frozenset({kind_of(right)}), says, read, lambda: {"const": right})
+
+
+def nullable(inner: Shape[T]) -> Shape[T | None]:
+    """Describe a value that may be null."""
+
+    def read(value: object, where: str) -> T | None:
+        return None if value is None else inner.read(value, where)
+
+    def schema() -> dict[str, object]:
+        return {"anyOf": [inner.schema(), {"type": "null"}]}
+
+    return Shape(inner.kinds | {"null"}, f"{inner.says}, or null", read, schema)
+
+
+def matching(pattern: str, says: str) -> Shape[str]:
+    """Describe a string that matches a regular expression as a whole."""
+    whole = re.compile(pattern)
+    inner = text()
+
+    def read(value: object, where: str) -> str:
+        found = inner.read(value, where)
+        if not whole.fullmatch(found):
+            raise wrong(value, where, says)
+        return found
+
+    def schema() -> dict[str, object]:
+        return {"type": "string", "pattern": f"^({pattern})$"}
+
+    return Shape(inner.kinds, says, read, schema)
+
+
+def converted(inner: Shape[T], convert: Callable[[T, str], U]) -> Shape[U]:
+    """Describe a value that is read as `inner` and made into another; `convert` may refuse it."""
+    return Shape(
+        inner.kinds,
+        inner.says,
+        lambda value, where: convert(inner.read(value, where), where),
+        inner.schema,
+        words=inner.words,
+    )
+
+
+def kept(inner: Shape[object]) -> Shape[Json]:
+    """Describe a value that is checked, and kept as it was given."""
+    plain = anything()
+
+    def read(value: object, where: str) -> Json:
+        inner.read(value, where)
+        return plain.read(value, where)
+
+    return Shape(inner.kinds, inner.says, read, inner.schema, words=inner.words)
+
+
+def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
+    """Describe a table that is checked, and kept as it was given."""
+
+    def convert(value: Json, where: str) -> Mapping[str, Json]:
+        if not isinstance(value, Mapping):
+            raise wrong(value, where, inner.says)
+        return value
+
+    return converted(kept(inner), convert)
+
+
+def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
+    """Describe one value that is no array, or an array of such values."""
+    several = array(inner)
+    says = f"{inner.says}, or {several.says}"
+
+    def read(value: object, where: str) -> tuple[T, ...]:
+        return several.read(value, where) if is_array(value) else (inner.read(value, where),)
+
+    def schema() -> dict[str, object]:
+        return {"anyOf": [inner.schema(), several.schema()]}
+
+    return Shape(inner.kinds | several.kinds, says, read, schema)
+
+
+def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
+    """Describe a table whose word `tag` tells which of several tables it is."""
+    tags = one_of(kinds)
+
+    def read(value: object, where: str) -> T:
+        if not is_table(value):
+            raise wrong(value, where, says)
+        if tag not in value:
+            raise ScenarioError(f"{where}: {tag!r} is missing; {tags.says}", at=where)
+        kind = kinds[tags.read(value[tag], f"{where}.{tag}")]
+        if tag in kind.words:
+            return kind.read(value, where)
+        return kind.read({key: item for key, item in value.items() if key != tag}, where)
+
+    def schema() -> dict[str, object]:
+        return {"oneOf": [_with_tag(tag, name, kind.schema()) for name, kind in kinds.items()]}
+
+    return Shape(frozenset({"object"}), says, read, schema)
+
+
+def _with_tag(tag: str, name: str, schema: dict[str, object]) -> dict[str, object]:
+    properties, required = schema.get("properties"), schema.get("required")
+    others = [*properties.items()] if is_table(properties) else []
+    names = [*required] if is_array(required) else []
+    return {
+        **schema,
+        "title": f"{tag} = {name}",
+        "required": [tag, *(each for each in names if each != tag)],
+        "properties": {
+            tag: {"const": name},
+            **{word: item for word, item in others if word != tag},
+        },
+    }
+
+
+def restricted(inner: Shape[T], schema: Mapping[str, object]) -> Shape[T]:
+    """Return a shape with other words in its schema, None for none: a bound that is checked."""
+
+    def other() -> dict[str, object]:
+        words = {**inner.schema(), **schema}
+        return {key: value for key, value in words.items() if value is not None}
+
+    return attrs.evolve(inner, schema=other)

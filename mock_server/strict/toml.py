@@ -1,0 +1,33 @@
+"""The one writer of TOML values."""
+
+import json
+import re
+from typing import Final
+
+from mock_server.strict.shapes import ScenarioError, is_array, is_table
+
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def toml_value(value: object) -> str:
+    """Write plain data as a TOML value; raises ScenarioError for null, which TOML does not have.
+
+    An array with tables has one item a line.
+    """
+    if is_table(value):
+        inside = ", ".join(f"{toml_key(key)} = {toml_value(item)}" for key, item in value.items())
+        return f"{{{inside}}}"
+    if is_array(value):
+        items = [toml_value(item) for item in value]
+        if len(items) > 1 and any(is_table(item) for item in value):
+            return "[\n" + "".join(f"  {item},\n" for item in items) + "]"
+        return "[" + ", ".join(items) + "]"
+    if value is None:
+        raise ScenarioError("TOML has no null; write the frame's data as a string instead")
+    # A JSON string is a TOML basic string but for DEL, which TOML wants escaped.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def toml_key(key: str) -> str:
+    """Write a key, in quotes if it needs them."""
+    return key if _BARE.fullmatch(key) else toml_value(key)
