@@ -89,8 +89,8 @@ def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
         ('case = "create.refused[500]"\nreason = "r"', 5, "passes now"),
         ('case = "create.refusedd"\nreason = "r"', 5, "no such case"),
         ('case = "create.refused"\nreason = "r"\nexpires = "2020-01-01"', 5, "expired on 2020"),
-        ('case = "create.refused"\nreason = "r"\nknown = 1', 3, "unknown key 'known'"),
-        ('case = "create.refused[500]"\nreasons = "r"', 3, "'reason' is missing"),
+        ('case = "create.refused"\nreason = "r"\nknown = 1', 2, "unknown key 'known'"),
+        ('case = "create.refused[500]"\nreasons = "r"', 2, "'reason' is missing"),
     ],
 )
 def test_a_stale_baseline_has_a_status_of_its_own(
