@@ -1,4 +1,4 @@
-"""The version of the specification and the set of cases by which a run is judged."""
+"""The version of the specification and the set of cases that a run is judged by."""
 
 import json
 from collections.abc import Mapping
@@ -62,7 +62,7 @@ def test_an_unknown_version_is_refused_with_those_that_are_known() -> None:
 
 
 def test_a_case_file_whose_version_is_not_a_version_is_refused() -> None:
-    with pytest.raises(ReadingError, match="'since' is 'soon'; write a version such as '2'"):
+    with pytest.raises(ReadingError, match=r"since: .soon. .* is not a version; write it like .2."):
         one(f'since = "soon"\n{BODY}')
 
 
