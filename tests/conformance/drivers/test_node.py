@@ -169,8 +169,8 @@ def test_the_adapter_of_the_sdk_declares_no_clock_when_the_kit_wants_real_time(
 
 
 @pytest.mark.parametrize(
-    "driver", ["drivers/reference.py", "adapters/node/driver.mjs", "adapters/arkor-sdk/driver.mjs"]
+    "driver", ["python/reference.py", "node/driver.mjs", "arkor-sdk/driver.mjs"]
 )
 def test_a_shipped_adapter_has_at_most_sixty_lines(driver: str) -> None:
-    lines = (ROOT / "conformance" / driver).read_text("utf-8").splitlines()
+    lines = (ROOT / "conformance" / "drivers" / driver).read_text("utf-8").splitlines()
     assert len(lines) <= 60
