@@ -4,6 +4,7 @@ import gc
 import os
 import signal
 import sys
+from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -16,7 +17,7 @@ _REPEATABLE = settings(
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("quick", _REPEATABLE, max_examples=30)
+settings.register_profile("quick", _REPEATABLE, max_examples=50)
 settings.register_profile("thorough", _REPEATABLE, max_examples=200)
 settings.register_profile("random", deadline=None, max_examples=200)
 
@@ -26,7 +27,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--thorough",
         action="store_true",
-        help="also run what takes long, and seven times as many random examples",
+        help="also run what takes long, and four times as many random examples",
     )
 
 
@@ -42,7 +43,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, lambda *_: None)
+        signal.signal(signal.SIGHUP, _pass_over)
+
+
+def _pass_over(number: int, frame: FrameType | None) -> None:
+    """Go on in spite of a signal."""
 
 
 def _keep_bytecode(config: pytest.Config) -> None:

@@ -23,7 +23,7 @@ mostly_thorough = pytest.mark.parametrize(
     ],
     ids=lambda profile: profile.name,
 )
-"""For the largest graph: one profile in every run, the others in a thorough one."""
+"""For the largest graphs: one profile in every run, the others in a thorough one."""
 ALL = tuple(APPLICATION)
 NO_PROGRESS_SINCE_THE_AMENDMENT = {"stream ping", "stream noise"}
 
@@ -118,8 +118,7 @@ def without_progress(graph: Graph, spared: set[str]) -> list[Edge]:
     return [edge for edge in passive if not edge.heard]
 
 
-@pytest.mark.thorough
-@everywhere
+@mostly_thorough
 def test_the_life_of_a_job_holds_every_promise(profile: Profile) -> None:
     graph = explore(world(profile, says=("start", "follow", "abort")))
     assert len(graph.worlds) > 200

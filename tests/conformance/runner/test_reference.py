@@ -100,6 +100,7 @@ def test_every_must_has_a_case_and_a_mutant_or_a_reason() -> None:
         "abort.abort-cancels-the-job",
     ],
 )
+@pytest.mark.thorough
 def test_a_broken_client_is_caught_by_a_rule_that_it_breaks(mutant: str) -> None:
     done = kit("mutants", "--mutant", mutant)
     assert done.status == 0, done.out

@@ -55,6 +55,7 @@ def given_up(case: Case, timing: Timing) -> list[str]:
     return [each.word for each in timing.adapt(case).unjudged]
 
 
+@pytest.mark.thorough
 def test_a_client_that_really_sleeps_conforms_in_scaled_time() -> None:
     families = ("--filter", "backoff.*", "--filter", "budget.*", "--filter", "resume.cursor*")
     done = sleeper(*families, "--profile", "2026-07")
@@ -73,6 +74,7 @@ def test_a_client_that_really_sleeps_conforms_in_real_time() -> None:
 @pytest.mark.parametrize(
     "client", ["halves", "backoff.does-not-wait", "backoff.is-one-power-behind"]
 )
+@pytest.mark.thorough
 def test_a_client_that_waits_too_little_is_caught_in_scaled_time(client: str) -> None:
     done = sleeper("--case", "backoff.begins-anew-after-progress", client=client)
     assert (done.status, "ms after the previous open" in done.out) == (1, True), done.out
