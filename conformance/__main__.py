@@ -14,7 +14,7 @@ try:
 
     from conformance.commands.interruption import Interruption
     from conformance.drive.offspring import adopt_orphans, end_orphans
-    from conformance.strict_data import ReadingError
+    from conformance.strict_data import ReadingError, UsageError
     from conformance.verdict.statuses import Exit
     from mock_server.strict.shapes import nearest
 except ImportError as missing:  # installed without the extra: status 1 would be a verdict
@@ -24,6 +24,7 @@ except ImportError as missing:  # installed without the extra: status 1 would be
     )
     sys.exit(3)
 
+_MOST_MISTAKES: Final = 20
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
@@ -78,8 +79,9 @@ def cli() -> None:
     exit status:
       0    conforms, or did what was asked
       1    does not conform, or the answer is no
-      2    the command line, or a file that it names, is wrong; nothing was done
-      3    no verdict: the driver or the kit failed, or the output cannot be written
+      2    the command line is wrong; nothing was done
+      3    no verdict: a file cannot be read, the output cannot be written, or the driver
+           or the kit failed
       4    no case was played
       5    a baseline is stale
       130, 143, 141   it was ended by Ctrl-C, by SIGTERM, or by a closed output (| head)
@@ -114,12 +116,20 @@ def _run(interruption: Interruption) -> int:
     except click.ClickException as error:
         raise shell.CommandError(error.format_message(), Exit.UNUSABLE) from error
     except ReadingError as error:
-        raise shell.CommandError(str(error)) from error
+        unusable = Exit.USAGE if isinstance(error, UsageError) else Exit.UNUSABLE
+        raise shell.CommandError("\n".join(_each(error)), unusable) from error
     except (click.Abort, KeyboardInterrupt):
         raise KeyboardInterrupt(interruption.number) from None
     except SystemExit:  # what click makes of a closed output
         raise BrokenPipeError from None
     return int(status) if isinstance(status, int) else Exit.OK
+
+
+def _each(error: ReadingError) -> list[str]:
+    """Return the mistakes, as many as fit on a screen."""
+    more = len(error.mistakes) - _MOST_MISTAKES
+    rest = [f"and {more} more mistakes"] if more > 0 else []
+    return [*error.mistakes[:_MOST_MISTAKES], *rest]
 
 
 def _refusal(error: click.UsageError) -> str:

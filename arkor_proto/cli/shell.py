@@ -5,7 +5,7 @@ each of them in the same way, and no user ever sees a traceback:
 
     0     it did what was asked, and the answer is good
     1     it did what was asked, and the answer is bad: nothing else has this status
-    2     the command line, or a file that it names, is wrong; nothing was done
+    2     the command line, or a file that it names, is wrong; nothing was done (the kit: 3 for a file)
     3     the command or what it needs failed: a port, a backend, its output, a package
     128+n a signal ended it: 130 Ctrl-C, 143 SIGTERM, 141 a closed pipe
 """

@@ -28,6 +28,6 @@ class Exit(IntEnum):
     OK = shell.OK
     FAILED = shell.BAD
     UNUSABLE = shell.UNABLE
-    """The kit or the driver failed, or the output cannot be written."""
+    """The kit or the driver failed, a file cannot be read, or the output cannot be written."""
     NOTHING_RAN = 4
     STALE_BASELINE = 5

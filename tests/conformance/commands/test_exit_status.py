@@ -66,7 +66,7 @@ def test_usage_is_status_2(arguments: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("name", BAD_FILES)
 @pytest.mark.parametrize("command", ["--file", "--baseline", "report"])
-def test_a_file_that_cannot_be_read_is_one_line_and_usage(
+def test_a_file_that_cannot_be_read_is_one_line_and_status_3(
     command: str, name: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "file"
@@ -75,7 +75,7 @@ def test_a_file_that_cannot_be_read_is_one_line_and_usage(
 
 
 @pytest.mark.parametrize("command", ["--file", "--baseline", "report"])
-def test_what_is_not_a_file_is_one_line_and_usage(command: str, tmp_path: Path) -> None:
+def test_what_is_not_a_file_is_one_line_and_status_3(command: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", Path("/dev/zero")):
         assert_refused(command, path)
@@ -85,21 +85,21 @@ def assert_refused(command: str, path: Path) -> None:
     out = str(path.parent / "x.md")
     report = ("report", str(path), "--report", out)
     done = kit(*(report if command == "report" else (*QUICK, command, str(path))))
-    assert (done.status, done.out, done.err.count("\n")) == (2, "", 1), done
+    assert (done.status, done.out, done.err.count("\n")) == (3, "", 1), done
     assert path.name in done.err
 
 
 def test_an_empty_case_file_is_told(tmp_path: Path) -> None:
     (tmp_path / "empty.toml").write_text("")
     done = kit("run", "--file", str(tmp_path / "empty.toml"))
-    assert (done.status, "empty.toml: has no case" in done.err) == (2, True), done
+    assert (done.status, "empty.toml: has no case" in done.err) == (3, True), done
 
 
 def test_a_report_that_cannot_be_written_is_told_before_the_run(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "no" / "run.json", tmp_path / "file", tmp_path / "file" / "reports"):
         done = kit(*QUICK, "--report", str(path))
-        assert (done.status, done.out, "report " in done.err) == (2, "", True), done
+        assert (done.status, done.out, "report " in done.err) == (3, "", True), done
 
 
 def test_a_case_that_is_not_of_the_profile_names_its_profiles() -> None:
