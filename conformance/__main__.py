@@ -116,7 +116,7 @@ def _run(interruption: Interruption) -> int:
     except click.ClickException as error:
         raise shell.CommandError(error.format_message(), Exit.UNUSABLE) from error
     except ReadingError as error:
-        unusable = Exit.USAGE if isinstance(error, UsageError) else Exit.UNUSABLE
+        unusable = shell.USAGE if isinstance(error, UsageError) else Exit.UNUSABLE
         raise shell.CommandError("\n".join(_each(error)), unusable) from error
     except (click.Abort, KeyboardInterrupt):
         raise KeyboardInterrupt(interruption.number) from None

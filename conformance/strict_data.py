@@ -17,13 +17,13 @@ from typing import Final, TypeVar
 
 from attrs import define
 
-from mock_server.strict.alternatives import one_of
 from mock_server.strict.json import Json
 from mock_server.strict.lines import line_of, toml_lines
 from mock_server.strict.shapes import (
     ScenarioError,
     anything,
     mapping,
+    nearest,
 )
 
 __all__ = ["Json"]
@@ -272,7 +272,11 @@ class Table:
 
     def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
         """Return the string at `key`, which must be one of `known`."""
-        return one_of(known).read(self.text(key, default), f"{self.where}: {key}")
+        found, words = self.text(key, default), tuple(known)
+        if found not in words:
+            problem = f"{found!r} is unknown; {nearest(found, words)}"
+            raise ReadingError(f"{self.where}: {key}", problem)
+        return found
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:
         """Return `read(key)`, or None if the key is absent."""

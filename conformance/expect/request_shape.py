@@ -135,7 +135,7 @@ class RequestShape:
 
 def _not_empty(shape: RequestWords, where: str) -> None:
     if shape == RequestWords():
-        raise ScenarioError(f"{where}: nothing is expected of the request")
+        raise ScenarioError(f"{where}: expects nothing of the request; name a part of it")
 
 
 def _request_name(name: str, where: str) -> str:

@@ -74,11 +74,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {plain[close[0]]!r}?"
     if not names:
-        return "there are no words here"
+        return "nothing can be written here"
     if len(names) == 1:
-        return f"the only word here is {names[0]!r}"
+        return f"write {names[0]!r}"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return "the words here are " + ", ".join(names[:_NAMED]) + more
+    return "write one of " + ", ".join(names[:_NAMED]) + more
 
 
 def kind_of(value: object) -> str:

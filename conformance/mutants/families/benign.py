@@ -9,9 +9,12 @@ judges taste.
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from typing import Final
 from urllib.parse import quote, quote_plus, urlencode
+from weakref import WeakKeyDictionary
 
 import anyio.lowlevel
+from anyio.abc import ByteStream
 from attrs import evolve
 
 from arkor_proto import Input, Random, Received, ReconnectPolicy, Request
@@ -25,6 +28,9 @@ from conformance.mutants.dialect import misread
 from conformance.mutants.families.wire import edit_queries
 from conformance.mutants.filters import edit_requests, filter_inputs
 from conformance.mutants.patching import body_of, breaks, replace, with_body, with_header
+
+_SINGLY: Final = 100_000
+_LARGE: Final = 65_536
 
 
 def _every_request(change: Callable[[Request], Request]) -> None:
@@ -106,8 +112,18 @@ def writes_the_query_in_another_order() -> None:
 
 @breaks()
 def reads_byte_by_byte() -> None:
-    """The socket is read one byte at a time."""
-    replace(_async_http, "_READ_SIZE", 1)
+    """The first 100,000 bytes of a connection are read one at a time; all would take minutes."""
+    original = Connection.read
+    so_far: WeakKeyDictionary[ByteStream, int] = WeakKeyDictionary()
+
+    async def read(connection: Connection) -> bytes:
+        count = so_far.get(connection.stream, 0)
+        replace(_async_http, "_READ_SIZE", 1 if count < _SINGLY else _LARGE)
+        data = await original(connection)
+        so_far[connection.stream] = count + len(data)
+        return data
+
+    replace(Connection, "read", read)
 
 
 @breaks()

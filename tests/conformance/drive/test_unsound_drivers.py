@@ -176,7 +176,7 @@ def test_a_driver_that_claims_what_its_client_cannot_do_fails_by_the_wire(
 
 
 def test_a_driver_that_never_answers_is_told_how_long_it_was_waited_for() -> None:
-    assert "for which it had 4 s (is each line flushed?)" in judge("never-answers").err
+    assert "the kit waited 4 s; make sure that it flushes each line" in judge("never-answers").err
 
 
 def test_a_directory_is_no_driver(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
 
 def test_a_comparison_says_which_driver_is_none() -> None:
     reference = f"{sys.executable} -m conformance.drivers.python.reference"
-    result = kit("diff", reference, "/does/not/exist", "--budget", "1")
+    result = kit("diff", reference, "/does/not/exist", "--schedules", "1")
 
     assert (result.status, "the right driver (/does/not/exist)" in result.err) == (3, True)
 

@@ -63,7 +63,11 @@ def seen(answer: Answer) -> tuple[str, list[str], bytes, str | None]:
     return line, sorted(headers), body, answer.ending
 
 
-@pytest.mark.parametrize("rules", ALL.values(), ids=ALL)
+# A compressed answer is not recorded: its frames could not be read.
+RECORDED = {name: rules for name, rules in ALL.items() if not name.startswith("gzip")}
+
+
+@pytest.mark.parametrize("rules", RECORDED.values(), ids=RECORDED)
 async def test_whatever_a_backend_does_to_a_stream_is_replayed(rules: Rules) -> None:
     async with Taped(rule=list(rules), job=[JOB], seed=3) as taped:
         recorded = await transcript(taped.port)

@@ -56,7 +56,7 @@ TOLD = [
     "'bakend' is unknown; did you mean 'backend'? (line 7)",
     "limits.connections: 0 (integer) is not a whole number from 1 to 100000 (line 10)",
     "limits: 'recrods' is unknown; did you mean 'records'? (line 11)",
-    "job 1: status: 'done' is unknown; the words here are completed, failed, running (line 15)",
+    "job 1: status: 'done' is unknown; write one of completed, failed, running (line 15)",
     "rule 2: on.route: 'steam' is unknown; did you mean 'stream'? (line 23)",
     "rule 2: on.attempt: '4-2' (string) is not a count from 1 or a range such as '2-4' or '3-' (line 23)",
     "rule 2: frames 2: data and raw exclude each other; keep one (line 26)",

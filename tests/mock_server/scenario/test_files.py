@@ -85,7 +85,7 @@ MISTAKES: list[tuple[object, str]] = [
     ({"end": "RST"}, "rule 1: end: 'RST' is unknown; did you mean 'rst'?"),
     ({"route": "me"}, "rule 1: 'route' is unknown; it belongs inside 'on'"),
     ({"gate": "me"}, "rule 1: 'gate' is unknown; it belongs inside 'replace' or 'stall'"),
-    ({"end": "explode"}, "rule 1: end: 'explode' is unknown; the words here are bad_chunk, eof"),
+    ({"end": "explode"}, "rule 1: end: 'explode' is unknown; write one of bad_chunk, eof"),
     ({"end": "rts"}, "rule 1: end: 'rts' is unknown; did you mean 'rst'?"),
     ({"on": {"rout": "stream"}}, "rule 1: on: 'rout' is unknown; did you mean 'route'?"),
     (
