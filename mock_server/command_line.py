@@ -18,7 +18,7 @@ from mock_server.net.host_names import OddHost, address_of, checked_name, is_loo
 from mock_server.net.tls import TlsUnavailable
 from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
-from mock_server.proxy.replay import transcribed
+from mock_server.proxy.replay import replay_of
 from mock_server.proxy.tape import Tape, TapeError, read_tape
 from mock_server.scenario.explain import explain
 from mock_server.scenario.files import (
@@ -257,9 +257,9 @@ def _finish(tape: Tape, scenario: Scenario) -> None:
 
 def _recover(options: argparse.Namespace) -> int:
     tape = read_tape(options.recording)
-    if tape.heard:
-        tape.replace_by(scenario_to_toml(transcribed(tape.heard)))
-    _report_recorded(len(tape.heard), tape.out)
+    if tape.exchanges:
+        tape.replace_by(scenario_to_toml(replay_of(tape.exchanges)))
+    _report_recorded(len(tape.exchanges), tape.out)
     return OK
 
 

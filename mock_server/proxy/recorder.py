@@ -8,7 +8,7 @@ from attrs import define, evolve, field
 from mock_server.faults.response import BodyKind, Head
 from mock_server.net.failure import Failure
 from mock_server.net.service import Answered, Origin, Reports, Source, refused_as_compressed
-from mock_server.proxy.replay import RecordedExchange, transcribed
+from mock_server.proxy.replay import RecordedExchange, replay_of
 from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.vocabulary import Route
@@ -88,7 +88,7 @@ class RecordingOrigin:
 
     def scenario(self) -> Scenario:
         """Return the recorded exchanges so far as a scenario."""
-        return transcribed(self._exchanges)
+        return replay_of(self._exchanges)
 
 
 @define(eq=False)

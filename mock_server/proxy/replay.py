@@ -71,7 +71,7 @@ class RecordedExchange:
         return self.head is not None and BodyKind.of(self.head.headers).framed
 
 
-def transcribed(exchanges: Sequence[RecordedExchange]) -> Scenario:
+def replay_of(exchanges: Sequence[RecordedExchange]) -> Scenario:
     """Return a scenario that replays the exchanges."""
     last = {_call(each.request): each for each in exchanges}
     rules = tuple(_rule(each, again=last[_call(each.request)] is each) for each in exchanges)

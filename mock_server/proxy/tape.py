@@ -203,7 +203,7 @@ class FoundTape:
 
     out: Path
     partial: Path
-    heard: list[RecordedExchange] = field(repr=False)
+    exchanges: list[RecordedExchange] = field(repr=False)
 
     def replace_by(self, text: str) -> None:
         """Write the scenario, then remove the partial file; raises TapeError and keeps it."""

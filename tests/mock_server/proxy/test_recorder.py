@@ -13,7 +13,7 @@ from mock_server import Ending, MockServer, Scenario, scenario_from_dict, scenar
 from mock_server.faults.response import Head
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
-from mock_server.proxy.replay import RecordedExchange, transcribed
+from mock_server.proxy.replay import RecordedExchange, replay_of
 from mock_server.requests import request_of
 from mock_server.scenario.files import scenario_to_toml
 from mock_server.scenario.frames import render
@@ -122,7 +122,7 @@ def test_any_frame_is_written_and_read_back_as_the_same_bytes(raw: bytes) -> Non
     request = request_of("GET", "/v1/jobs/j/events/stream", (), b"")
     head = Head(200, "OK", (("content-type", "text/event-stream"),))
     heard = RecordedExchange(request, 1, head, frames=[frame_of(raw)], end=Ending.EOF)
-    scenario = scenario_from_toml(scenario_to_toml(transcribed([heard])))
+    scenario = scenario_from_toml(scenario_to_toml(replay_of([heard])))
     frames = scenario.rules[0].head.frames
     assert frames is not None
     assert [render(frame).raw for frame in frames] == [raw]

@@ -17,7 +17,7 @@ from mock_server.__main__ import main
 from mock_server.durable import AppendOnly, write_whole
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
-from mock_server.proxy.replay import transcribed
+from mock_server.proxy.replay import replay_of
 from mock_server.proxy.tape import Tape, TapeError, read_tape
 from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.server import MockServer
@@ -135,7 +135,7 @@ async def test_what_is_recovered_is_what_would_have_been_written(
     content = (tmp_path / "out.toml.partial").read_bytes()
     assert b"hush" not in content
     (tmp_path / "copy.toml.partial").write_bytes(content)
-    assert transcribed(read_tape(tmp_path / "copy.toml").heard) == origin.scenario()
+    assert replay_of(read_tape(tmp_path / "copy.toml").exchanges) == origin.scenario()
     tape.discard()
 
 
@@ -247,7 +247,7 @@ def test_where_only_the_target_has_no_room_the_partial_file_stays(tmp_path: Path
         TapeError, match=r"No such file or directory; the recording is in .*recover"
     ):
         tape.finish("schema = 1\n")
-    assert read_tape(tmp_path / "there" / "out.toml").heard == []
+    assert read_tape(tmp_path / "there" / "out.toml").exchanges == []
 
 
 def test_a_device_without_room_is_told_once() -> None:
