@@ -277,7 +277,7 @@ class ServerConnection:
         It gets its response as long as that makes progress, but not if a stream or a rule makes it
         wait.
         """
-        how = await self._reader.watch()
+        how = await self._reader.watch(lambda: exchange.idle)
         if how is None:
             return
         if how == "fin" and not exchange.idle:

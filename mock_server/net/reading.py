@@ -4,6 +4,7 @@ Every request gets a new h11 connection, because h11 would not read another requ
 `CONNECT` or a `Connection: close`.
 """
 
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Final
 
@@ -28,6 +29,7 @@ from mock_server.requests import (
 
 _BLOCK: Final = 65_536
 _SLOW_BLOCK: Final = 1024
+_LOOK_EVERY: Final = 0.2
 _SMALL: Final = 16_384
 _LONGEST_KEPT: Final = 1 << 20
 
@@ -65,6 +67,8 @@ class RequestReader:
     _http: h11.Connection = field(init=False)
     _held: int = field(default=0, init=False)
     """How many bytes of this connection are counted in the service's `open_bytes`."""
+    _dropped: bool = field(default=False, init=False)
+    """Whether bytes of a request were dropped."""
     _used: bool = field(default=False, init=False)
     """Whether there was a request before."""
     asked: Request | None = field(default=None, init=False)
@@ -79,6 +83,11 @@ class RequestReader:
 
     async def next(self) -> Arrived:
         """Wait for a whole request; raises Refused and ClientLeft."""
+        if self._dropped:
+            raise Refused(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+                "too much was sent while an event stream was open; wait for its end",
+            )
         rest = self._http.trailing_data[0]
         if self._used:
             self._http = self._fresh()
@@ -106,11 +115,13 @@ class RequestReader:
         self._http = self._fresh()
         self._hold(-self._held)
 
-    async def watch(self) -> str | None:
+    async def watch(self, is_idle: Callable[[], bool]) -> str | None:
         """Read on while a request is answered; returns how the client closed: fin or rst.
 
         Stops reading after `header_bytes`: a client that sends more has to wait for its response
-        first. None if this server itself has closed the connection.
+        first. If the response `is_idle`, that could take forever, and the end of the client would
+        stay hidden after what it sent, so more is read and dropped. None if this server itself has
+        closed the connection.
         """
         waiting = len(self._http.trailing_data[0])
         try:
@@ -118,12 +129,22 @@ class RequestReader:
                 waiting += len(data)
                 self._http.receive_data(data)
                 if not self._hold(len(data)) or waiting > self._service.limits.header_bytes:
-                    return await self.wire.until_peer_closes_unread()
+                    return await self._until_closed(is_idle)
         except anyio.ClosedResourceError:
             return None
         except OSError:
             return "rst"
         return "fin"
+
+    async def _until_closed(self, is_idle: Callable[[], bool]) -> str:
+        while True:
+            with anyio.move_on_after(_LOOK_EVERY):
+                return await self.wire.until_peer_closes_unread()
+            while is_idle():
+                with anyio.move_on_after(_LOOK_EVERY):
+                    if not await self.wire.receive():
+                        return "fin"
+                    self._dropped = True
 
     def _hold(self, size: int) -> bool:
         """Count more bytes, or fewer; False if all connections together hold too many."""

@@ -17,6 +17,7 @@ from mock_server import (
     RequestReceived,
     Route,
     Scenario,
+    ScriptedFrame,
     scenario_from_dict,
     to_jsonl,
 )
@@ -327,3 +328,36 @@ async def test_a_server_for_which_there_is_no_socket_is_refused_and_the_admin_go
             True,
         )
         assert (await driver.ask("POST", "/servers", {})).status == 201
+
+
+def behind_a_stream(size: int) -> bytes:
+    """Return a request for the stream of job `j`, and another one of `size` bytes after it."""
+    stream = request_bytes("GET", "/v1/jobs/j/events/stream")
+    return stream + request_bytes("POST", "/v1/me", None, b"x" * size)
+
+
+RUNNING = scenario_from_dict(
+    {"job": [{"id": "j", "events": 0, "status": "running", "submitted": True}]}
+)
+
+
+@pytest.mark.parametrize("size", [1_000, 300_000, 3_000_000])
+async def test_a_client_that_leaves_an_open_stream_is_noticed_after_whatever_it_sent(
+    size: int,
+) -> None:
+    async with MockServer(RUNNING) as mock, RawClient(mock.port) as client:
+        await client.send(behind_a_stream(size))
+        client.half_close()
+        answered, _ = await client.read_to_end()
+    assert answered.startswith(b"HTTP/1.1 200 OK")
+
+
+async def test_a_request_that_was_too_long_to_wait_behind_a_stream_is_refused() -> None:
+    async with MockServer(RUNNING) as mock, RawClient(mock.port) as client:
+        # More than all buffers can take: when it is sent, the server has begun to drop it.
+        await client.send(behind_a_stream(30_000_000))
+        end = {"type": "training.completed", "artifacts": []}
+        mock.push("j", ScriptedFrame(id="1", event="training.completed", json=end))
+        assert (await client.answer()).status == 200
+        refused = await client.answer()
+    assert (refused.status, "too much was sent" in refused.body.decode()) == (413, True)
