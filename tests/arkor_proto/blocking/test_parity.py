@@ -19,8 +19,8 @@ from arkor_proto import (
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import MockServer, Record, RequestReceived, scenario_from_dict
-from tests.arkor_proto.blocking import fixtures_blocking as case_run
-from tests.arkor_proto.transports import fixtures_anyio as asynchronous_stage
+from tests.arkor_proto.blocking import fixtures_blocking
+from tests.arkor_proto.transports import fixtures_anyio
 
 Scenario: TypeAlias = Mapping[str, object]
 
@@ -65,7 +65,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
 
 
 @frozen
-class Run:
+class Observed:
     """What an application has seen, and what the backend has."""
 
     heard: list[str] = field(factory=list[str])
@@ -96,57 +96,57 @@ class Run:
             self.requests.append((record.method, record.target, kept, record.body))
 
 
-def blocking_course(scenario: Scenario, profile: Profile) -> Run:
+def seen_by_blocking(scenario: Scenario, profile: Profile) -> Observed:
     """Follow a job with the blocking client."""
-    course = Run()
+    seen = Observed()
     callbacks = blocking.Callbacks(
-        on_started=course.hear,
-        on_log=course.hear,
-        on_checkpoint=lambda checkpoint: course.hear(checkpoint.saved),
-        on_completed=course.hear,
-        on_failed=course.hear,
-        on_reconnect=course.notice,
-        on_notice=course.notice,
+        on_started=seen.hear,
+        on_log=seen.hear,
+        on_checkpoint=lambda checkpoint: seen.hear(checkpoint.saved),
+        on_completed=seen.hear,
+        on_failed=seen.hear,
+        on_reconnect=seen.notice,
+        on_notice=seen.notice,
     )
     with (
-        case_run.serving(**scenario) as backend,
-        case_run.client_of(backend.base_url, profile=profile, max_attempts=3) as client,
+        fixtures_blocking.serving(**scenario) as backend,
+        fixtures_blocking.client_of(backend.base_url, profile=profile, max_attempts=3) as client,
     ):
         try:
-            course.end.append(repr(case_run.trainer_of(client, callbacks).wait()))
+            seen.end.append(repr(fixtures_blocking.trainer_of(client, callbacks).wait()))
         except (ArkorError, LookupError) as error:
-            course.end.append(repr(error))
+            seen.end.append(repr(error))
         for record in backend.journal:
-            course.request(record)
-    return course
+            seen.request(record)
+    return seen
 
 
-async def anyio_course(scenario: Scenario, profile: Profile) -> Run:
+async def seen_by_anyio(scenario: Scenario, profile: Profile) -> Observed:
     """Follow a job with the asynchronous client."""
-    course = Run()
+    seen = Observed()
     callbacks = asynchronous.Callbacks(
-        on_started=course.hear,
-        on_log=course.hear,
-        on_checkpoint=lambda checkpoint: course.hear(checkpoint.saved),
-        on_completed=course.hear,
-        on_failed=course.hear,
-        on_reconnect=course.notice,
-        on_notice=course.notice,
+        on_started=seen.hear,
+        on_log=seen.hear,
+        on_checkpoint=lambda checkpoint: seen.hear(checkpoint.saved),
+        on_completed=seen.hear,
+        on_failed=seen.hear,
+        on_reconnect=seen.notice,
+        on_notice=seen.notice,
     )
     async with (
         MockServer(scenario_from_dict(scenario)) as mock,
-        asynchronous_stage.client_of(mock.base_url, profile=profile, max_attempts=3) as client,
+        fixtures_anyio.client_of(mock.base_url, profile=profile, max_attempts=3) as client,
     ):
         try:
-            course.end.append(repr(await asynchronous_stage.trainer_of(client, callbacks).wait()))
+            seen.end.append(repr(await fixtures_anyio.trainer_of(client, callbacks).wait()))
         except (ArkorError, LookupError) as error:
-            course.end.append(repr(error))
+            seen.end.append(repr(error))
         for record in mock.journal:
-            course.request(record)
-    return course
+            seen.request(record)
+    return seen
 
 
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_both_clients_take_the_same_course(scenario: Scenario, profile: Profile) -> None:
-    assert blocking_course(scenario, profile) == anyio.run(anyio_course, scenario, profile)
+    assert seen_by_blocking(scenario, profile) == anyio.run(seen_by_anyio, scenario, profile)

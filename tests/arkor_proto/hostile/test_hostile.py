@@ -56,8 +56,8 @@ class Settings(TypedDict):
 
 
 @define
-class CaseRun:
-    """One run: the peer has said all that it has to say, or the client has gone on long enough."""
+class Encounter:
+    """One hostile peer and the client that meets it; `said` is set once the peer has sent everything."""
 
     kind: Hostile
     said: anyio.Event = field(factory=anyio.Event)
@@ -91,9 +91,9 @@ class CaseRun:
 
 
 @asynccontextmanager
-async def address_of(case_run: CaseRun, authority: trustme.CA) -> AsyncGenerator[str, None]:
+async def address_of(encounter: Encounter, authority: trustme.CA) -> AsyncGenerator[str, None]:
     """Yield the address of the peer."""
-    place = case_run.kind.place
+    place = encounter.kind.place
     if place is Place.REFUSED:
         yield refused()
     elif place is Place.NAMELESS:
@@ -104,7 +104,7 @@ async def address_of(case_run: CaseRun, authority: trustme.CA) -> AsyncGenerator
     else:
         encrypted = {Place.TLS, Place.CUT, Place.UNTRUSTED, Place.MISNAMED, Place.UNEXPECTED_TLS}
         tls = _serving(place, authority) if place in encrypted else None
-        async with listening(case_run.serve, tls=tls, host="localhost") as peer:
+        async with listening(encounter.serve, tls=tls, host="localhost") as peer:
             scheme = "http" if place in {Place.PLAIN, Place.UNEXPECTED_TLS} else "https"
             yield f"{scheme}://{peer.base_url.partition('://')[2]}"
 
@@ -151,10 +151,10 @@ def gone_on(abort: Callable[[str], None]) -> Callable[[Reconnecting], None]:
 
 
 async def outcome(
-    client: str, base_url: str, case_run: CaseRun, profile: Profile, trusting: ssl.SSLContext
+    client: str, base_url: str, encounter: Encounter, profile: Profile, trusting: ssl.SSLContext
 ) -> str:
     """Make the call with one of the clients and return how it ended."""
-    kind = case_run.kind
+    kind = encounter.kind
     settings: Settings = {
         "token": "tok-hostile-secret",
         "profile": profile,
@@ -171,8 +171,8 @@ async def outcome(
     }
     waits = kind.call is Call.WAIT and kind.expected(PROFILES.index(_named(profile))) == WAITS
     if client == "anyio":
-        return await _asynchronous(base_url, settings, case_run, waits=waits)
-    return await _blocking(base_url, settings, case_run, waits=waits)
+        return await _asynchronous(base_url, settings, encounter, waits=waits)
+    return await _blocking(base_url, settings, encounter, waits=waits)
 
 
 def _named(profile: Profile) -> Profile:
@@ -180,26 +180,26 @@ def _named(profile: Profile) -> Profile:
 
 
 async def _asynchronous(
-    base_url: str, settings: Settings, case_run: CaseRun, *, waits: bool
+    base_url: str, settings: Settings, encounter: Encounter, *, waits: bool
 ) -> str:
     async with (
         asynchronous.ArkorClient(base_url, **settings) as client,
         anyio.create_task_group() as tasks,
     ):
         try:
-            match case_run.kind.call:
+            match encounter.kind.call:
                 case Call.JOB:
                     await client.job(JOB)
                 case Call.START:
                     await client.trainer("bot", model="m", dataset={}).start()
                 case Call.WAIT:
-                    callbacks = asynchronous.Callbacks(on_reconnect=gone_on(case_run.abort))
+                    callbacks = asynchronous.Callbacks(on_reconnect=gone_on(encounter.abort))
                     trainer = client.attach(JOB, callbacks=callbacks)
-                    case_run.aborts.append(trainer.abort)
+                    encounter.aborts.append(trainer.abort)
                     if waits:
 
                         async def abort() -> None:
-                            await case_run.said.wait()
+                            await encounter.said.wait()
                             trainer.abort(WAITS)
 
                         tasks.start_soon(abort)
@@ -212,15 +212,15 @@ async def _asynchronous(
     raise AssertionError("the block ends with a result")
 
 
-async def _blocking(base_url: str, settings: Settings, case_run: CaseRun, *, waits: bool) -> str:
+async def _blocking(base_url: str, settings: Settings, encounter: Encounter, *, waits: bool) -> str:
     with blocking.ArkorClient(base_url, **settings) as client:
-        callbacks = blocking.Callbacks(on_reconnect=gone_on(case_run.abort))
+        callbacks = blocking.Callbacks(on_reconnect=gone_on(encounter.abort))
         trainer = client.attach(JOB, callbacks=callbacks)
-        case_run.aborts.append(trainer.abort)
+        encounter.aborts.append(trainer.abort)
 
         def call() -> str:
             try:
-                match case_run.kind.call:
+                match encounter.kind.call:
                     case Call.JOB:
                         client.job(JOB)
                     case Call.START:
@@ -239,7 +239,7 @@ async def _blocking(base_url: str, settings: Settings, case_run: CaseRun, *, wai
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(run)
             if waits:
-                await case_run.said.wait()
+                await encounter.said.wait()
                 trainer.abort(WAITS)
         return ended[0]
 
@@ -265,13 +265,13 @@ RUNS: Final = [
 async def test_a_hostile_peer_gets_the_outcome_of_the_table(
     kind: Hostile, client: str, profile: Profile, authority: trustme.CA, trusting: ssl.SSLContext
 ) -> None:
-    case_run = CaseRun(kind)
+    encounter = Encounter(kind)
     bounded = profile
     if kind.slow and profile.byte_timeout is not None:
         bounded = evolve(profile, byte_timeout=SOON)
     with anyio.fail_after(30):
-        async with address_of(case_run, authority) as base_url:
-            ended = await outcome(client, base_url, case_run, bounded, trusting)
+        async with address_of(encounter, authority) as base_url:
+            ended = await outcome(client, base_url, encounter, bounded, trusting)
     assert ended == kind.expected(PROFILES.index(profile))
 
 

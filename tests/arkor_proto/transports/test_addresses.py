@@ -11,8 +11,8 @@ import trustme
 from anyio import to_thread
 from attrs import define, field
 
-from tests.arkor_proto.blocking import fixtures_blocking as blocking_stage
-from tests.arkor_proto.transports import fixtures_anyio as case_run
+from tests.arkor_proto.blocking import fixtures_blocking
+from tests.arkor_proto.transports import fixtures_anyio
 from tests.arkor_proto.transports.peer import Peer, Visit, json_answer, listening
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
@@ -52,11 +52,11 @@ async def hearing(
 async def ask(kind: str, base_url: str, trusting: ssl.SSLContext | None = None) -> str:
     """Ask for a job with either client."""
     if kind == "anyio":
-        async with case_run.client_of(base_url, ssl_context=trusting) as client:
+        async with fixtures_anyio.client_of(base_url, ssl_context=trusting) as client:
             return (await client.job("j")).id
 
     def block() -> str:
-        with blocking_stage.client_of(base_url, ssl_context=trusting) as client:
+        with fixtures_blocking.client_of(base_url, ssl_context=trusting) as client:
             return client.job("j").id
 
     return await to_thread.run_sync(block)

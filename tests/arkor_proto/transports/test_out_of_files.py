@@ -14,8 +14,8 @@ from arkor_proto._wire import chat_request
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import ConnectionOpened
-from tests.arkor_proto.blocking import fixtures_blocking as blocking_stage
-from tests.arkor_proto.transports import fixtures_anyio as case_run
+from tests.arkor_proto.blocking import fixtures_blocking
+from tests.arkor_proto.transports import fixtures_anyio
 from tests.arkor_proto.transports.peer import refused
 from tests.arkor_proto.wire_samples import ENDPOINT
 
@@ -27,7 +27,7 @@ BLOCKING: Final[Mapping[str, Callable[[blocking.ArkorClient], object]]] = {
     "job": lambda client: client.job("j"),
     "me": lambda client: client.me(),
     "chat": lambda client: client.chat(CHAT, None),
-    "start": lambda client: blocking_stage.trainer_of(client).start(),
+    "start": lambda client: fixtures_blocking.trainer_of(client).start(),
     "wait": lambda client: client.attach("j").wait(),
     "cancel": lambda client: client.attach("j").cancel(),
 }
@@ -35,7 +35,7 @@ ASYNCHRONOUS: Final[Mapping[str, Callable[[asynchronous.ArkorClient], Awaitable[
     "job": lambda client: client.job("j"),
     "me": lambda client: client.me(),
     "chat": lambda client: client.chat(CHAT, None),
-    "start": lambda client: case_run.trainer_of(client).start(),
+    "start": lambda client: fixtures_anyio.trainer_of(client).start(),
     "wait": lambda client: client.attach("j").wait(),
     "cancel": lambda client: client.attach("j").cancel(),
 }
@@ -58,7 +58,7 @@ def no_files(spare: int) -> Generator[None]:
 @pytest.mark.parametrize("call", BLOCKING)
 def test_a_blocking_call_without_a_file_left_is_a_lost_connection(call: str, spare: int) -> None:
     with (
-        blocking_stage.client_of(refused(), max_attempts=0) as client,
+        fixtures_blocking.client_of(refused(), max_attempts=0) as client,
         no_files(spare),
         pytest.raises((TransportError, GaveUp), match=r"Too many open files|Connection refused"),
     ):
@@ -72,7 +72,7 @@ def test_a_blocking_call_without_a_file_left_is_a_lost_connection(call: str, spa
 async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
     call: str, spare: int
 ) -> None:
-    async with case_run.client_of(refused(), max_attempts=0) as client:
+    async with fixtures_anyio.client_of(refused(), max_attempts=0) as client:
         with (
             no_files(spare),
             pytest.raises((TransportError, GaveUp), match=r"Too many open|Connection refused"),
@@ -83,9 +83,9 @@ async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
 @pytest.mark.anyio
 @pytest.mark.parametrize("kind", ["anyio", "blocking"])
 async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None:
-    async with case_run.serve(job=[{"id": "j", "submitted": True}]) as mock:
+    async with fixtures_anyio.serve(job=[{"id": "j", "submitted": True}]) as mock:
         if kind == "anyio":
-            async with case_run.client_of(mock.base_url) as client:
+            async with fixtures_anyio.client_of(mock.base_url) as client:
                 await client.job("j")
                 with no_files(0):
                     assert (await client.job("j")).id == "j"
@@ -96,7 +96,7 @@ async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None
 
 
 def _ask_twice(base_url: str) -> None:
-    with blocking_stage.client_of(base_url) as client:
+    with fixtures_blocking.client_of(base_url) as client:
         client.job("j")
         with no_files(12):  # a call waits at a place of its own, and the backend is in this process
             assert client.job("j").id == "j"
