@@ -22,8 +22,8 @@ from mock_server.strict.lines import line_of, toml_lines
 from mock_server.strict.shapes import (
     ScenarioError,
     anything,
+    check_known,
     mapping,
-    nearest,
 )
 
 __all__ = ["Json"]
@@ -272,10 +272,9 @@ class Table:
 
     def one_of(self, key: str, known: Iterable[str], default: str | None = None) -> str:
         """Return the string at `key`, which must be one of `known`."""
-        found, words = self.text(key, default), tuple(known)
-        if found not in words:
-            problem = f"{found!r} is unknown; {nearest(found, words)}"
-            raise ReadingError(f"{self.where}: {key}", problem)
+        found = self.text(key, default)
+        with within(self.where):
+            check_known(found, tuple(known), key)
         return found
 
     def optional(self, key: str, read: Callable[[str], T]) -> T | None:

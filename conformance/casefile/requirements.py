@@ -20,9 +20,9 @@ from conformance.casefile.sources import (
     load_statements,
 )
 from conformance.strict_data import located, parse_toml, read_text
-from mock_server.strict.alternatives import constant, matching, one_of
+from mock_server.strict.alternatives import constant, matching
 from mock_server.strict.mistakes import Mistakes
-from mock_server.strict.shapes import ScenarioError, array, choice, text
+from mock_server.strict.shapes import ScenarioError, array, choice, one_of, text
 from mock_server.strict.words import needed, table, word
 
 PROFILE_NAMES: Final = ("2026-05", "2026-07", "hardened")

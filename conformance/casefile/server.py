@@ -11,7 +11,6 @@ from mock_server.scenario.checks import check_scenario
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import Route
-from mock_server.strict.alternatives import one_of
 from mock_server.strict.mistakes import Mistakes, together
 from mock_server.strict.shapes import (
     ScenarioError,
@@ -20,6 +19,7 @@ from mock_server.strict.shapes import (
     array,
     is_table,
     mapping,
+    one_of,
     wrong,
 )
 from mock_server.strict.words import EMPTY, table

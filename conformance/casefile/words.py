@@ -15,13 +15,7 @@ from conformance.strict_data import Json
 from conformance.trace.events import CALLBACKS
 from conformance.trace.names import EVENT
 from conformance.words import CAPABILITIES, PROBED
-from mock_server.strict.alternatives import (
-    converted,
-    kept_table,
-    matching,
-    one_of,
-    restricted,
-)
+from mock_server.strict.alternatives import converted, kept_table, matching, restricted
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
@@ -31,6 +25,7 @@ from mock_server.strict.shapes import (
     integer,
     mapping,
     number,
+    one_of,
     text,
 )
 from mock_server.strict.words import EMPTY, needed, table, word

@@ -13,7 +13,7 @@ from conformance.strict_data import Json
 from conformance.trace.events import CALLBACKS, ROUTES
 from conformance.trace.names import EVENT, EXCHANGE
 from conformance.words import ERROR_KINDS
-from mock_server.strict.alternatives import constant, converted, one_of
+from mock_server.strict.alternatives import constant, converted
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
@@ -24,6 +24,7 @@ from mock_server.strict.shapes import (
     integer,
     mapping,
     number,
+    one_of,
     text,
 )
 from mock_server.strict.words import EMPTY, needed, table, word

@@ -12,7 +12,7 @@ from conformance.verdict.claim import Rank
 from conformance.verdict.standing import Standing
 from conformance.verdict.statuses import Verdict
 from conformance.words import TIMES
-from mock_server.strict.alternatives import constant, nullable, one_of
+from mock_server.strict.alternatives import constant, nullable
 from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import (
     ScenarioError,
@@ -24,6 +24,7 @@ from mock_server.strict.shapes import (
     is_array,
     mapping,
     number,
+    one_of,
     text,
     wrong,
 )

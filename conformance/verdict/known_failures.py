@@ -17,8 +17,8 @@ from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.strict_data import located, parse_toml, read_text
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
-from mock_server.strict.alternatives import converted, one_of, restricted
-from mock_server.strict.shapes import ScenarioError, array, nearest, text
+from mock_server.strict.alternatives import converted, restricted
+from mock_server.strict.shapes import ScenarioError, array, nearest, one_of, text
 from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30

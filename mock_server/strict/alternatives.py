@@ -1,7 +1,7 @@
 """Shapes made of other shapes or of closed lists: one of several words, tables told apart by a tag."""
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import attrs
@@ -15,7 +15,7 @@ from mock_server.strict.shapes import (
     is_array,
     is_table,
     kind_of,
-    nearest,
+    one_of,
     text,
     wrong,
 )
@@ -23,21 +23,6 @@ from mock_server.strict.shapes import (
 T = TypeVar("T")
 U = TypeVar("U")
 S = TypeVar("S", bound="bool | int | str")
-
-
-def one_of(known: Iterable[str]) -> Shape[str]:
-    """Describe one string of a closed list."""
-    words = tuple(known)
-    says = "one of " + ", ".join(words)
-
-    def read(value: object, where: str) -> str:
-        if not isinstance(value, str):
-            raise wrong(value, where, says)
-        if value not in words:
-            raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, words)}")
-        return value
-
-    return Shape(frozenset({"string"}), says, read, lambda: {"enum": list(words)})
 
 
 def constant(right: S) -> Shape[S]:

@@ -7,7 +7,7 @@ import difflib
 import math
 import re
 import reprlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Final, Generic, TypeGuard, TypeVar
 
@@ -234,19 +234,35 @@ def flag() -> Shape[bool]:
     return Shape(frozenset({"boolean"}), "true or false", read, lambda: {"type": "boolean"})
 
 
-def choice(enum: type[E]) -> Shape[E]:
-    """Describe one word of a closed list."""
-    words = {str(member.value): member for member in enum}
+def check_known(value: str, known: Collection[str], where: str) -> None:
+    """Refuse a string that is not in a closed list; raises ScenarioError with the nearest one."""
+    if value not in known:
+        raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, known)}")
+
+
+def one_of(known: Iterable[str]) -> Shape[str]:
+    """Describe one string of a closed list."""
+    words = tuple(known)
     says = "one of " + ", ".join(words)
 
-    def read(value: object, where: str) -> E:
+    def read(value: object, where: str) -> str:
         if not isinstance(value, str):
             raise wrong(value, where, says)
-        if value not in words:
-            raise ScenarioError(f"{where}: {value!r} is unknown; {nearest(value, words)}")
-        return words[value]
+        check_known(value, words, where)
+        return value
 
     return Shape(frozenset({"string"}), says, read, lambda: {"enum": list(words)})
+
+
+def choice(enum: type[E]) -> Shape[E]:
+    """Describe one member of an enumeration, written as its value."""
+    members = {str(member.value): member for member in enum}
+    words = one_of(members)
+
+    def read(value: object, where: str) -> E:
+        return members[words.read(value, where)]
+
+    return Shape(words.kinds, words.says, read, words.schema)
 
 
 def hex_bytes() -> Shape[bytes]:

@@ -1,9 +1,6 @@
 """A process that has no file descriptor left: every call raises the library's own error."""
 
-import os
-import resource
-from collections.abc import Awaitable, Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import pytest
@@ -18,6 +15,7 @@ from tests.arkor_proto.blocking import fixtures_blocking
 from tests.arkor_proto.transports import fixtures_anyio
 from tests.arkor_proto.transports.peer import refused
 from tests.arkor_proto.wire_samples import ENDPOINT
+from tests.few_files import few_files
 
 CHAT: Final = chat_request(ENDPOINT, [], job_id="j", step=1)
 SPARE: Final = pytest.mark.parametrize("spare", range(5))
@@ -41,25 +39,12 @@ ASYNCHRONOUS: Final[Mapping[str, Callable[[asynchronous.ArkorClient], Awaitable[
 }
 
 
-@contextmanager
-def no_files(spare: int) -> Generator[None]:
-    """Let this process open `spare` more files, and none after them."""
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    free = os.dup(0)
-    os.close(free)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (free + spare, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
-
-
 @SPARE
 @pytest.mark.parametrize("call", BLOCKING)
 def test_a_blocking_call_without_a_file_left_is_a_lost_connection(call: str, spare: int) -> None:
     with (
         fixtures_blocking.client_of(refused(), max_attempts=0) as client,
-        no_files(spare),
+        few_files(spare),
         pytest.raises((TransportError, GaveUp), match=r"Too many open files|Connection refused"),
     ):
         BLOCKING[call](client)
@@ -74,7 +59,7 @@ async def test_an_asynchronous_call_without_a_file_left_is_a_lost_connection(
 ) -> None:
     async with fixtures_anyio.client_of(refused(), max_attempts=0) as client:
         with (
-            no_files(spare),
+            few_files(spare),
             pytest.raises((TransportError, GaveUp), match=r"Too many open|Connection refused"),
         ):
             await ASYNCHRONOUS[call](client)
@@ -87,7 +72,7 @@ async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None
         if kind == "anyio":
             async with fixtures_anyio.client_of(mock.base_url) as client:
                 await client.job("j")
-                with no_files(0):
+                with few_files(0):
                     assert (await client.job("j")).id == "j"
         else:
             await to_thread.run_sync(_ask_twice, mock.base_url)
@@ -98,5 +83,7 @@ async def test_a_connection_is_used_again_without_a_file_left(kind: str) -> None
 def _ask_twice(base_url: str) -> None:
     with fixtures_blocking.client_of(base_url) as client:
         client.job("j")
-        with no_files(12):  # a call waits at a place of its own, and the backend is in this process
+        with few_files(
+            12
+        ):  # a call waits at a place of its own, and the backend is in this process
             assert client.job("j").id == "j"

@@ -1,10 +1,8 @@
 """Peers can use only a limited amount of memory, and long work does not block other clients."""
 
 import json
-import resource
-import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import anyio
 import pytest
@@ -25,6 +23,7 @@ from mock_server.admin.server import PREFIX, AdminServer
 from mock_server.journal.records import Journal, size_of
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.sse import Framer
+from tests.few_files import few_files
 from tests.mock_server.admin.test_admin import TOKEN, Driver
 from tests.mock_server.rawclient import CREATE_BODY, Answer, RawClient, create, request_bytes
 from tests.mock_server.rawupstream import raw_upstream
@@ -291,19 +290,6 @@ async def test_toml_is_read_beside_other_work_and_has_a_bound() -> None:
         assert await turns_of_others(mock.port, put) > 3
         answer = await driver.ask("PUT", "/servers/1/scenario", b"#" * (4 << 20), headers)
         assert answer.status == 413
-
-
-@contextmanager
-def few_files(spare: int) -> Generator[None, None, None]:
-    """Let this process open only `spare` more files."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with socket.socket() as probe:
-        lowest_free = probe.fileno()
-    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free + spare, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 async def test_connections_for_which_no_file_is_left_are_told_so_and_the_next_is_served() -> None:
