@@ -1,4 +1,4 @@
-"""A session seen from outside: what goes in, what comes out, and where a broken client differs.
+"""Wrap a session, so that a broken client can change what goes in and what comes out.
 
 A `Client` is wrapped around every session that is opened after `surround`. All inputs of the
 session go through its `into`, all outputs through its `out`; a mutant replaces one of the two (see

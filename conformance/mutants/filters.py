@@ -32,9 +32,9 @@ _MOST_SPREAD: Final = 1.25
 
 
 def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
-    """Give the session what `change` yields in the place of an input.
+    """Replace each input of the session by what `change` yields.
 
-    What is between two yields happens between the two inputs.
+    Code between two yields runs between the two inputs.
     """
     surround_once()
     original = Client.into
@@ -47,7 +47,7 @@ def filter_inputs(change: Callable[[Client, Input], Iterable[Input]]) -> None:
 
 
 def filter_outputs(change: Callable[[Client, Output], Iterable[Output]]) -> None:
-    """Let what `change` yields come out in the place of an output."""
+    """Replace each output of the session by what `change` yields."""
     surround_once()
     original = Client.out
 

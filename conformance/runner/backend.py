@@ -57,7 +57,7 @@ from mock_server.requests import Request
 from mock_server.strict.words import changed
 
 _FILES_EACH: Final = 2
-"""A backend that nobody talks to: the port, and its placeholder."""
+"""Files of a backend without connections: its port and the placeholder for it."""
 _FILES_BESIDE: Final = 256
 """For drivers, connections of cases under way, reports."""
 _PORT: Final = "{port}"
@@ -161,8 +161,8 @@ class Backends:
     ) -> CaseBackend:
         """Open the backend of a case; raises ScenarioError for what the mock cannot carry.
 
-        `drain` is called before anything that a client caused is recorded, so that what a driver
-        had already said stands before it.
+        `drain` is called before anything that the client caused is recorded, so that messages which
+        the driver sent earlier come first in the trace.
         """
         scenario, listener = _with_port(case.server.scenario)
         recording = self._known[nonces.nonce] = _Recording(recorder, drain)

@@ -1,6 +1,6 @@
-"""Time modes: what of a case can still be judged where nobody moves the client's clock.
+"""Time modes: what can still be judged when the kit does not control the client's clock.
 
-A case is turned into what a mode can judge; every expectation that has to be given up is named.
+A case is reduced to what a mode can judge; every expectation that is dropped is named.
 
 *virtual*: the driver announces its sleeps and the kit ends them; everything is judged, exactly.
 *scaled*: the client really sleeps, with its delays set to a tenth; judged are order, counts, and

@@ -1,6 +1,6 @@
-"""Faults of a head: what the rules of one exchange want answered, and with which body.
+"""Faults of a head: the status, headers and body that the rules of one exchange ask for.
 
-Of the origin (the backend or a real one behind a proxy) it says only whether it has to be asked.
+The plan also says whether the origin (the mock's backend, or the real one of a proxy) is asked.
 """
 
 import re
@@ -26,7 +26,7 @@ _STREAMING: Final = frozenset({Route.STREAM})
 
 @frozen
 class HeadPlan:
-    """What the rules of one exchange say about its head and its body; None means the origin's."""
+    """The head and body that the rules of one exchange ask for; None leaves them to the origin."""
 
     status: int | None
     reason: str | None
@@ -157,7 +157,7 @@ def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -
 
 
 def accepts_gzip(request: Iterable[tuple[str, str]]) -> bool:
-    """Tell whether the fields of a request ask for gzip (RFC 9110, 12.5.3); without any, no."""
+    """Return whether a request accepts gzip (RFC 9110, 12.5.3); without the field it does not."""
     weights: dict[str, bool] = {}
     for member in listed(request, "accept-encoding"):
         coding, _, weight = member.partition(";")

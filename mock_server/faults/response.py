@@ -1,4 +1,4 @@
-"""The head of a response, and what it says of the body: values, without any rule."""
+"""The head of a response and the kind of body that it announces, before any rule is applied."""
 
 from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
@@ -61,10 +61,10 @@ def replaced(
 
 
 def end_to_end(headers: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a message that are handed on (RFC 9110, 7.6.1).
+    """Return the header fields of a message that are forwarded (RFC 9110, 7.6.1).
 
-    What belongs to the connection goes, also what `Connection` names; the carrier frames the body
-    anew.
+    Fields about the connection are left out, and so are those that `Connection` names; the carrier
+    frames the body itself.
     """
     pairs = tuple(headers)
     dropped = HOP_BY_HOP | {"content-length"} | set(listed(pairs, "connection"))
@@ -86,7 +86,7 @@ _CODINGS: Final = frozenset({"gzip", "x-gzip", "deflate", "compress", "x-compres
 
 @frozen
 class BodyKind:
-    """What the head of an answer says of its body."""
+    """The kind of body that the head of an answer announces."""
 
     stream: bool
     """Whether it is an event stream."""

@@ -141,7 +141,7 @@ class Rules:
         count = self._counted(route, job) + 1
         key = (route, job and shortened(job, _LONGEST))
         if job is not None:
-            self._attempts.pop(key, None)  # the last to come stands last
+            self._attempts.pop(key, None)  # so that the latest job is last
         self._attempts[key] = count
         if len(self._attempts) > _MOST_ATTEMPTS:
             stale = next(each for each in self._attempts if each[1] is not None)

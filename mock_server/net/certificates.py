@@ -14,12 +14,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, load_pem_priv
 from mock_server.net.tls import TlsSettings
 from mock_server.scenario.words.connection import TlsFault
 
-# The certificates have elliptic keys, so this one cannot be used with them, whoever offers it.
+# It needs an RSA key and the certificates have elliptic-curve keys, so no client can negotiate it.
 _FOR_OTHER_KEYS: Final = "ECDHE-RSA-AES128-GCM-SHA256"
 
 
 def make(hosts: Sequence[str], directory: Path) -> TlsSettings:
-    """Make an authority and everything that it vouches for; the files are in `directory`."""
+    """Make an authority and its certificates; the files go into `directory`."""
     authority, stranger = trustme.CA(), trustme.CA()
     ca_path, client_path = directory / "ca.pem", directory / "client.pem"
     authority.cert_pem.write_to_path(str(ca_path))

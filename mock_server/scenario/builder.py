@@ -27,7 +27,7 @@ class RuleScript:
     _install: Callable[[int | None, Rule], int]
     _words: dict[str, object]
     index: int | None = field(default=None, init=False)
-    """The number of the rule once it is in force, as the journal says it."""
+    """The number of the rule once it is in force, as the journal shows it."""
 
     def does(self, **words: object) -> "RuleScript":
         """Add any words of the vocabulary, such as `drop=True`; raises ScenarioError."""
@@ -45,7 +45,7 @@ class RuleScript:
         id: str | None = None,  # noqa: A002 - the word of the vocabulary
         event: str | None = None,
     ) -> "RuleScript":
-        """Say where the end or the stall that follows happens."""
+        """Set the point at which the end or stall that follows happens."""
         words = {"frames": frames, "bytes": bytes, "id": id, "event": event}
         self._words["after"] = {key: value for key, value in words.items() if value is not None}
         return self

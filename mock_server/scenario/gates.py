@@ -43,7 +43,7 @@ def check_gate(name: str, known: Iterable[str]) -> None:
 
 
 def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
-    """Say of every gate that was waited at and never opened that it was not."""
+    """Describe every gate that was waited at and never opened."""
     known = sorted(set(opened))
     return [
         f"gate {name!r}: was waited at and never opened"

@@ -49,7 +49,7 @@ class JobPlan:
     ids: bool = word(flag(), "its events carry ids", default=True)
     id_prefix: str = word(text(500), "what its event ids begin with", default="")
     submitted: bool = word(
-        flag(), "it exists from the start, created by somebody else", default=False
+        flag(), "it exists from the start, as if another client had created it", default=False
     )
     emitted: bool = word(
         flag(), "its events have happened before anybody follows it", default=False

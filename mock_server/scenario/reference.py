@@ -1,6 +1,6 @@
 """The catalogue of faults, written from their declarations, one scenario for each word.
 
-`python -m mock_server.scenario.reference` writes the published files anew.
+`python -m mock_server.scenario.reference` writes the published files.
 """
 
 import json

@@ -86,12 +86,12 @@ class Rule:
 
     @property
     def rewrites(self) -> bool:
-        """Whether the body may come to have other bytes, or another number of them."""
+        """Whether the rule may change the bytes of the body, or their number."""
         return self._says(_REWRITING)
 
     @property
     def paces(self) -> bool:
-        """Whether time, or the borders between writes, mean something."""
+        """Whether the timing of writes, or how they are cut, matters."""
         return self._says(_PACING)
 
     def _says(self, attributes: _Attributes) -> bool:
@@ -157,7 +157,7 @@ def _read(value: object, where: str) -> Rule:
 
 
 def words_in(rule: Rule) -> Mapping[str, object]:
-    """Return the words that a rule says, as a scenario writes them, defaults left out."""
+    """Return the words that a rule sets, as a scenario writes them, without defaults."""
     subject = _Subject(on=rule.on, name=rule.name)
     found: dict[str, object] = {}
     for each in (subject, rule.connection, rule.request, rule.head, rule.frame, rule.end):
@@ -179,7 +179,7 @@ RULES: Final[Shape[tuple[Rule, ...]]] = attrs.evolve(array(RULE, 10_000), write=
 
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
-    """List what a rule says together with the capability which that needs."""
+    """List the words and values of a rule that need a capability, each with that capability."""
     said = plain(rule.on)
     found = [*_needed(words_in(rule), WORDS), *_needed(said if is_table(said) else _NONE, _SELECT)]
     for group in (rule.connection, rule.request, rule.head, rule.frame, rule.end):

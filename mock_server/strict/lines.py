@@ -168,7 +168,7 @@ class _Scanner:
         return self._source[self._at : self._at + 1]
 
     def _skip(self) -> bool:
-        """Go on to what is no blank and no comment; tell whether there is something."""
+        """Skip blanks and comments; return whether anything follows."""
         blank = _BLANK.match(self._source, self._at)
         if blank is not None:
             self._at = blank.end()

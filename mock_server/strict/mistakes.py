@@ -11,7 +11,7 @@ _MOST_MISTAKES: Final = 100
 
 
 class ScenarioError(ValueError):
-    """Data says something impossible: the message names the place, the mistake and the remedy.
+    """The data is not valid: the message names the place, the mistake and the remedy.
 
     There may be several mistakes: the message is that of the first.
     """

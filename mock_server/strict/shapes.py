@@ -39,7 +39,7 @@ ScenarioError = mistakes.ScenarioError
 
 @frozen
 class Shape(Generic[T_co]):
-    """What one value looks like. `kinds` are the JSON types it accepts, `says` is plain words."""
+    """What one value looks like. `kinds` are the JSON types it accepts, `says` describes it in plain words."""
 
     kinds: frozenset[str]
     says: str
@@ -67,7 +67,7 @@ class Span:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Say which known word was meant, or list them, at most a dozen."""
+    """Suggest the known word that was meant, or list the known words, at most a dozen."""
     names = sorted(known)
     plain = {name.lower().replace("-", "_"): name for name in names}
     close = difflib.get_close_matches(word.lower().replace("-", "_"), plain, n=1, cutoff=0.6)

@@ -144,7 +144,7 @@ def _shown(key: str) -> str:
 
 
 def _meant(key: str, words: dict[str, tuple[str, Word]]) -> str:
-    """Say where an unknown word belongs: into a table of this one, or which one was meant."""
+    """Suggest where an unknown word belongs: in a table inside this one, or as another word."""
     inside = [name for name, (_, found) in words.items() if key in found.shape.words]
     if inside:
         return f"it belongs inside {' or '.join(map(repr, inside))}"

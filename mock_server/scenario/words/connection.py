@@ -23,10 +23,10 @@ class TlsFault(Phrased):
     HANG = "hang", "never answers the TLS handshake"
     GARBAGE = "garbage", "answers the TLS handshake with bytes that are not TLS"
     NO_CLOSE_NOTIFY = "no_close_notify", "ends TLS without close_notify"
-    BAD_CERTIFICATE = "bad_certificate", "shows a certificate from an unknown authority"
+    BAD_CERTIFICATE = "bad_certificate", "presents a certificate from an unknown authority"
     NO_AUTHORITY_KEY_ID = (
         "no_authority_key_id",
-        "shows a certificate without an Authority Key Identifier, which strict clients refuse",
+        "presents a certificate without an Authority Key Identifier, which strict clients refuse",
     )
     CLIENT_CERTIFICATE = (
         "client_certificate",

@@ -72,7 +72,7 @@ class Fault(Generic[T]):
     example: str
     """The lines of a rule that uses it."""
     phrase: Callable[[T, Told], str] | None
-    """What it does, in plain words; None if the phrase of another word says it."""
+    """What it does, in plain words; None if the phrase of another word covers it."""
     alone: bool
     """Whether it does something without another word."""
     per_frame: bool
@@ -82,7 +82,7 @@ class Fault(Generic[T]):
     one_of: tuple[str, ...]
     """Names of choices: words of the same choice exclude each other."""
     not_with: tuple[str, ...]
-    """The words that leave no place for it; each says why in its own `leaves_no_place`."""
+    """The words that leave no place for it; each gives its reason in `leaves_no_place`."""
     leaves_no_place: str
     """Why other words have no place beside it; `{}` is the other word."""
     rewrites: bool
@@ -151,7 +151,7 @@ def attributes_of(
 
 
 def any_of(group: attrs.AttrsInstance, attributes: tuple[str, ...]) -> bool:
-    """Tell whether a rule says one of these."""
+    """Return whether a rule sets one of these attributes."""
     return any(getattr(group, name) for name in attributes)
 
 
@@ -167,7 +167,7 @@ def said_of(group: attrs.AttrsInstance) -> list[tuple[str, object]]:
 
 
 def needs_of_values(values: type[Phrased]) -> str:
-    """Say which values of a closed list need which capability."""
+    """Describe which values of a closed list need which capability."""
     by_need: dict[Capability, list[str]] = {}
     for each in values:
         if each.needs is not None:
@@ -179,20 +179,20 @@ def needs_of_values(values: type[Phrased]) -> str:
 
 
 def phrased(value: Phrased, _: Told) -> str:
-    """Say what the value of a closed list says."""
+    """Return the phrase of a value of a closed list."""
     return value.phrase
 
 
 def count_of(number: int, noun: str) -> str:
-    """Say a number of things."""
+    """Return a number with its noun, such as `2 frames`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def time_of(seconds: float) -> str:
-    """Say a duration."""
+    """Return a duration in words, such as `1.5 s` or `20 ms`."""
     return f"{seconds:g} s" if seconds >= 1 else f"{seconds * 1000:g} ms"
 
 
 def quoted(text: str) -> str:
-    """Show a text, its middle left out when it is long."""
+    """Return a text in quotes, shortened if it is long."""
     return repr(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

@@ -63,11 +63,11 @@ class Outage(Phrased):
 
 
 class IdleEnd(Phrased):
-    """How a connection ends that was kept for another request."""
+    """How an idle kept-alive connection ends."""
 
-    FIN = "fin", "closes the connection that was kept (FIN)"
-    RST = "rst", "resets the connection that was kept (RST)"
-    TIMEOUT = "408", "sends a 408 that was not asked for on the connection that was kept"
+    FIN = "fin", "closes the idle connection (FIN)"
+    RST = "rst", "resets the idle connection (RST)"
+    TIMEOUT = "408", "sends an unsolicited 408 on the idle connection"
 
 
 @frozen(kw_only=True)
@@ -97,7 +97,7 @@ def _check_stall(stall: Stall, where: str) -> None:
 
 
 def point_of(after: After | None) -> str:
-    """Say where `after` is; empty without one."""
+    """Describe the point that `after` names; empty without one."""
     if after is None:
         return ""
     parts = [f"{count_of(after.frames, 'frame')}"] if after.frames or after == After() else []
