@@ -8,15 +8,14 @@ from collections.abc import Callable
 from typing import Final
 
 from mock_server.scenario.model import JobPlan, Limits, Scenario
-from mock_server.scenario.rule import FAULTS, Rule, words_in
-from mock_server.scenario.vocabulary import Select
+from mock_server.scenario.rule import FAULTS, Rule, names_in
 from mock_server.scenario.words.connection import ConnectionFault
 from mock_server.scenario.words.declaring import Fault, faults_of
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Framing, HeadFault
 from mock_server.strict.mistakes import Mistakes
-from mock_server.strict.shapes import ScenarioError, is_table
-from mock_server.strict.words import plain
+from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.words import given
 
 _NO_FAULTS: Final = {"on", "name"}
 _CONNECTION_WORDS: Final = set(faults_of(ConnectionFault))
@@ -75,7 +74,7 @@ def _check_job(job: JobPlan, ids: set[str], where: str) -> None:
 
 def check_rule(rule: Rule, where: str) -> None:
     """Refuse combinations that make no sense; raises ScenarioError that begins with `where`."""
-    words = set(words_in(rule))
+    words = names_in(rule)
     mistakes = Mistakes()
     with mistakes.collected():
         _check_unit(rule, words, where)
@@ -94,7 +93,9 @@ def _check_unit(rule: Rule, words: set[str], where: str) -> None:
     acts = words - _NO_FAULTS
     on_connection = bool(acts & _CONNECTION_WORDS) or rule.on.connection is not None
     if on_connection:
-        stray = sorted(acts - _CONNECTION_WORDS) + sorted(_said_of(rule.on) - _ABOUT_CONNECTIONS)
+        stray = sorted(acts - _CONNECTION_WORDS) + sorted(
+            {name for name, _, _ in given(rule.on)} - _ABOUT_CONNECTIONS
+        )
         if stray:
             raise ScenarioError(
                 f"{where}: {stray[0]!r} cannot go with a rule about connections; "
@@ -114,11 +115,6 @@ def _check_unit(rule: Rule, words: set[str], where: str) -> None:
 def _listed(last: str) -> str:
     *others, final = sorted(_CONNECTION_WORDS)
     return f"{', '.join(others)}{last}{final}"
-
-
-def _said_of(on: Select) -> set[str]:
-    found = plain(on)
-    return set(found) if is_table(found) else set()
 
 
 def _check_company(words: set[str], where: str) -> None:

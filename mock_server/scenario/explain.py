@@ -3,15 +3,13 @@
 What a fault does is said by the phrase in its declaration.
 """
 
-from collections.abc import Mapping
-
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import FAULTS, Rule, needs_of, words_in
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
-from mock_server.scenario.words.declaring import Told, count_of, said_of, time_of
+from mock_server.scenario.words.declaring import Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
-from mock_server.strict.shapes import Span, is_table
-from mock_server.strict.words import plain, words_of
+from mock_server.strict.shapes import Span
+from mock_server.strict.words import given, plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
@@ -30,7 +28,7 @@ def explain(scenario: Scenario) -> str:
 
 
 def _demands(plan: BackendPlan) -> list[str]:
-    said = _said(plan)
+    said = plain_table(plan)
     found = ["demands no token"] if not plan.authenticate else []
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in said else []
@@ -45,7 +43,7 @@ def _names(plan: BackendPlan) -> str:
 
 def _bounds(limits: Limits) -> list[str]:
     words = words_of(Limits)
-    return [f"{words[key][1].says}: {value} ({key})" for key, value in _said(limits).items()]
+    return [f"{words[key][1].says}: {value} ({key})" for key, value in plain_table(limits).items()]
 
 
 def _job(number: int, job: JobPlan) -> str:
@@ -79,16 +77,11 @@ def _acts(rule: Rule) -> list[str]:
     told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
     found = [
         phrase(value, told)
-        for group in (rule.connection, rule.request, rule.head, rule.frame, rule.end)
-        for name, value in said_of(group)
+        for group in rule.groups
+        for name, _, value in given(group)
         if (phrase := FAULTS[name].phrase) is not None
     ]
     return [phrase for phrase in found if phrase]
-
-
-def _said(value: BackendPlan | Limits) -> Mapping[str, object]:
-    found = plain(value)
-    return found if is_table(found) else {}
 
 
 def _unit(rule: Rule) -> str:

@@ -23,7 +23,7 @@ from mock_server.strict.lines import json_lines, line_of, toml_lines
 from mock_server.strict.schema import schema_document
 from mock_server.strict.shapes import ScenarioError, is_array, is_table
 from mock_server.strict.toml import toml_value
-from mock_server.strict.words import plain, table
+from mock_server.strict.words import plain_table, table
 
 _SCENARIO: Final = table(Scenario, "a scenario")
 _MOST: Final = 1 << 30
@@ -180,10 +180,7 @@ def _text_of(path: Path) -> str:
 
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
     """Write a scenario as plain tables that `scenario_from_dict` reads back, defaults left out."""
-    found = plain(scenario)
-    if not is_table(found):
-        raise ScenarioError("scenario: not a table")
-    return {"schema": scenario.schema, **found}
+    return {"schema": scenario.schema, **plain_table(scenario)}
 
 
 def scenario_to_toml(scenario: Scenario) -> str:

@@ -5,7 +5,7 @@ In a scenario all words of a rule are in one table; here that table is read, wri
 The words are declared in `words/`, and everything about all of them is derived from there.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, TypeAlias, TypeVar
 
@@ -20,14 +20,13 @@ from mock_server.scenario.words.declaring import (
     any_of,
     attributes_of,
     faults_of,
-    said_of,
 )
 from mock_server.scenario.words.end import EndFault
 from mock_server.scenario.words.frame import FrameFault
 from mock_server.scenario.words.head import HeadFault
 from mock_server.scenario.words.request import RequestFault
-from mock_server.strict.shapes import Shape, array, is_array, is_table, text
-from mock_server.strict.words import Word, plain, table, word, words_of
+from mock_server.strict.shapes import Shape, array, is_array, text
+from mock_server.strict.words import Word, given, plain_table, table, word, words_of
 
 R = TypeVar("R", bound=attrs.AttrsInstance)
 _Attributes: TypeAlias = tuple[tuple[str, tuple[str, ...]], ...]
@@ -78,6 +77,11 @@ class Rule:
     head: HeadFault = HeadFault()
     frame: FrameFault = FrameFault()
     end: EndFault = EndFault()
+
+    @property
+    def groups(self) -> tuple[attrs.AttrsInstance, ...]:
+        """The groups of faults, in the order in which they happen."""
+        return self.connection, self.request, self.head, self.frame, self.end
 
     @property
     def is_about_connections(self) -> bool:
@@ -158,20 +162,22 @@ def _read(value: object, where: str) -> Rule:
 
 def words_in(rule: Rule) -> Mapping[str, object]:
     """Return the words that a rule sets, as a scenario writes them, without defaults."""
-    subject = _Subject(on=rule.on, name=rule.name)
-    found: dict[str, object] = {}
-    for each in (subject, rule.connection, rule.request, rule.head, rule.frame, rule.end):
-        part = plain(each)
-        found.update(part if is_table(part) else {})
-    return found
+    return {name: item for each in _parts(rule) for name, item in plain_table(each).items()}
+
+
+def names_in(rule: Rule) -> set[str]:
+    """Return the names of the words that a rule sets."""
+    return {name for each in _parts(rule) for name, _, _ in given(each)}
+
+
+def _parts(rule: Rule) -> tuple[attrs.AttrsInstance, ...]:
+    return _Subject(on=rule.on, name=rule.name), *rule.groups
 
 
 def _write_all(rules: object) -> object:
     return [words_in(rule) for rule in rules if isinstance(rule, Rule)] if is_array(rules) else []
 
 
-_SELECT: Final = {name: found for name, (_, found) in words_of(Select).items()}
-_NONE: Final[tuple[str, ...]] = ()
 RULE: Final[Shape[Rule]] = Shape(
     _TABLE.kinds, _TABLE.says, _read, _TABLE.schema, words=_TABLE.words
 )
@@ -180,14 +186,9 @@ RULES: Final[Shape[tuple[Rule, ...]]] = attrs.evolve(array(RULE, 10_000), write=
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
     """List the words and values of a rule that need a capability, each with that capability."""
-    said = plain(rule.on)
-    found = [*_needed(words_in(rule), WORDS), *_needed(said if is_table(said) else _NONE, _SELECT)]
-    for group in (rule.connection, rule.request, rule.head, rule.frame, rule.end):
-        for name, value in said_of(group):
-            if isinstance(value, Phrased) and value.needs is not None:
-                found.append((f"{name} = {value.value}", value.needs))
+    words = [each for part in (*_parts(rule), rule.on) for each in given(part)]
+    found = [(name, Capability(word_.needs)) for name, word_, _ in words if word_.needs]
+    for name, _, value in words:
+        if isinstance(value, Phrased) and value.needs is not None:
+            found.append((f"{name} = {value.value}", value.needs))
     return found
-
-
-def _needed(said: Iterable[str], words: Mapping[str, Word]) -> Iterator[tuple[str, Capability]]:
-    return ((name, Capability(need)) for name in said if (need := words[name].needs))

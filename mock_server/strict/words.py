@@ -5,7 +5,7 @@ said by the classes that declare them.
 """
 
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from enum import Enum
 from functools import cache
 from typing import Final, Never, TypeGuard, TypeVar
@@ -161,7 +161,7 @@ def plain(value: object) -> object:
     if isinstance(value, Span):
         found = value.first if value.last == value.first else str(value)
     elif _is_attrs(value):
-        found = _plain_table(value)
+        found = plain_table(value)
     elif isinstance(value, Enum):
         found = str(value.value)
     elif isinstance(value, bytes):
@@ -173,15 +173,26 @@ def plain(value: object) -> object:
     return found
 
 
-def _plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
-    found: dict[str, object] = {}
-    defaults = {attribute.name: attribute.default for attribute in attrs.fields(type(value))}
-    for key, (name, described) in words_of(type(value)).items():
+def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
+    """Turn a value of a scenario back into a table, without the words that have their defaults."""
+    return {
+        key: plain(item) if described.shape.write is None else described.shape.write(item)
+        for key, described, item in given(value)
+    }
+
+
+def given(value: attrs.AttrsInstance) -> Iterator[tuple[str, Word, object]]:
+    """Yield the words of a value that differ from their defaults, with what they are set to."""
+    defaults = _defaults_of(type(value))
+    for key, (name, described) in _words_of(type(value)).items():
         item: object = getattr(value, name)
-        if item == defaults[name] and type(item) is type(defaults[name]):
-            continue
-        found[key] = plain(item) if described.shape.write is None else described.shape.write(item)
-    return found
+        if item != defaults[name] or type(item) is not type(defaults[name]):
+            yield key, described, item
+
+
+@cache
+def _defaults_of(cls: type[attrs.AttrsInstance]) -> dict[str, object]:
+    return {attribute.name: attribute.default for attribute in attrs.fields(cls)}
 
 
 def changed(value: object, change: Callable[[object], object]) -> object:

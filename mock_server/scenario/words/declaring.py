@@ -155,17 +155,6 @@ def any_of(group: attrs.AttrsInstance, attributes: tuple[str, ...]) -> bool:
     return any(getattr(group, name) for name in attributes)
 
 
-def said_of(group: attrs.AttrsInstance) -> list[tuple[str, object]]:
-    """Return the words of a group that differ from their defaults, with their values."""
-    defaults = {each.name: each.default for each in attrs.fields(type(group))}
-    said: list[tuple[str, object]] = []
-    for name, (attribute, _) in words_of(type(group)).items():
-        value: object = getattr(group, attribute)
-        if value != defaults[attribute] or type(value) is not type(defaults[attribute]):
-            said.append((name, value))
-    return said
-
-
 def needs_of_values(values: type[Phrased]) -> str:
     """Describe which values of a closed list need which capability."""
     by_need: dict[Capability, list[str]] = {}
