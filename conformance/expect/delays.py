@@ -10,13 +10,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from conformance.expect.mismatch import Divergence
-from conformance.trace.events import (
-    Called,
-    Event,
-    Requested,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import Called, Event, Requested, Slept, Trace
 
 SPREAD: Final = 0.25
 """An implementation may vary a delay by up to a quarter, but never above the cap (published)."""
@@ -30,6 +24,8 @@ class Delay:
 
     low: float
     high: float
+    asked: bool = False
+    """Whether the case itself says how long it is at least, as where the backend asks for it."""
 
     @classmethod
     def nominal(cls, delay: float, cap: float) -> "Delay":
@@ -62,7 +58,7 @@ class Sleeps:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare the delays one by one."""
-        seen = _reconnect_sleeps(trace)
+        seen = reconnect_sleeps(trace)
         wrong = [
             event
             for n, (event, ms) in enumerate(seen)
@@ -72,7 +68,7 @@ class Sleeps:
             return None
         return Divergence(
             f"delays of {', '.join(map(str, self.delays)) or 'none'} ms",
-            f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
+            told_delays(seen),
             wrong[0] if wrong else None,
         )
 
@@ -82,26 +78,6 @@ class Sleeps:
             return evolve(self, delays=(*self.delays, Delay(0.0, math.inf)))
         beyond = self.delays[-1].high + 2 * _ROUNDING_MS
         return evolve(self, delays=(*self.delays[:-1], Delay(beyond, math.inf)))
-
-
-@frozen
-class FirstDelays:
-    """The first back-off delays of a client, however many follow."""
-
-    delays: tuple[Delay, ...]
-
-    def judge(self, trace: Trace) -> Divergence | None:
-        """Compare as many delays as are given."""
-        seen = _reconnect_sleeps(trace)[: len(self.delays)]
-        pairs = zip(seen, self.delays, strict=False)
-        wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)
-        if wrong is None and len(seen) == len(self.delays):
-            return None
-        return Divergence(
-            f"first delays of {', '.join(map(str, self.delays))} ms",
-            f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
-            wrong,
-        )
 
 
 @frozen
@@ -118,13 +94,13 @@ class SleepsDiffer:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare every delay with the first."""
-        seen = _reconnect_sleeps(trace)
+        seen = reconnect_sleeps(trace)
         different = len({ms for _, ms in seen}) > 1
         if different is self.spread:
             return None
         return Divergence(
             "delays that differ" if self.spread else "delays that are all the same",
-            f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms",
+            told_delays(seen),
             seen[-1][0] if seen else None,
         )
 
@@ -162,14 +138,14 @@ class SleepsSpread:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare every delay with the bounds, then the range of all delays."""
-        seen = _reconnect_sleeps(trace)
+        seen = reconnect_sleeps(trace)
         delays = [ms for _, ms in seen]
         wrong = [event for event, ms in seen if not self.delay.holds(ms)]
         wide = bool(delays) and max(delays) - min(delays) >= self.at_least
         if not wrong and len(seen) == self.samples and wide is self.spread:
             return None
-        actual = f"{', '.join(f'{ms:g}' for ms in delays) or 'none'} ms"
-        return Divergence(str(self), actual, wrong[0] if wrong else seen[-1][0] if seen else None)
+        where = wrong[0] if wrong else seen[-1][0] if seen else None
+        return Divergence(str(self), told_delays(seen), where)
 
     def negated(self) -> "SleepsSpread":
         """Expect delays that are all nearly the same."""
@@ -246,5 +222,11 @@ def _listed(delays: Sequence[float]) -> str:
     return ", ".join(f"{ms:.4g}" for ms in delays) or "none"
 
 
-def _reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
+def reconnect_sleeps(trace: Trace) -> list[tuple[Event, float]]:
+    """Return every back-off delay that the client announced, in milliseconds."""
     return [(event, fact.ms) for event, fact in trace.of(Slept) if fact.purpose != "idle"]
+
+
+def told_delays(seen: Sequence[tuple[Event, float]]) -> str:
+    """Return the delays of a client in words."""
+    return f"{', '.join(f'{ms:g}' for _, ms in seen) or 'none'} ms"

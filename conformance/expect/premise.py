@@ -10,7 +10,7 @@ from typing import TypeAlias
 from attrs import frozen
 
 from conformance.expect.callbacks import Result
-from conformance.expect.delays import Delay, FirstDelays
+from conformance.expect.delays import Delay, reconnect_sleeps, told_delays
 from conformance.expect.mismatch import Divergence
 from conformance.expect.order import Reached
 from conformance.expect.requests import cursors, told
@@ -77,7 +77,13 @@ class FirstSleeps:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare as many delays as the premise names."""
-        return FirstDelays(self.delays).judge(trace)
+        seen = reconnect_sleeps(trace)[: len(self.delays)]
+        pairs = zip(seen, self.delays, strict=False)
+        wrong = next((event for (event, ms), delay in pairs if not delay.holds(ms)), None)
+        if wrong is None and len(seen) == len(self.delays):
+            return None
+        expected = f"first delays of {', '.join(map(str, self.delays))} ms"
+        return Divergence(expected, told_delays(seen), wrong)
 
 
 @frozen

@@ -115,7 +115,7 @@ def _delay(item: float | Bounds, cap: float) -> Delay:
         return Delay.nominal(item, cap)
     if item.exact is not None:
         return Delay(item.exact, item.exact)
-    return Delay(item.least, item.most)
+    return Delay(item.least, item.most, asked=item.least > 0)
 
 
 def _spread(words: Spread, cap: float) -> SleepsSpread:

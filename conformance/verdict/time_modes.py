@@ -10,36 +10,24 @@ everything later and nothing earlier, so what could fail by lateness alone is no
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import Enum
 from typing import Final, assert_never
 
 from attrs import evolve, frozen
 
-from conformance.casefile.model import (
-    Advance,
-    Case,
-    Elapse,
-    Expectation,
-    Wake,
-)
+from conformance.casefile.model import Advance, Case, Elapse, Expectation, Wake
 from conformance.casefile.server import Server
 from conformance.casefile.steps import references
 from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
-from conformance.expect.delays import (
-    Gaps,
-    Sleeps,
-    SleepsDiffer,
-    SleepsSpread,
-)
+from conformance.expect.delays import Gaps, Sleeps, SleepsDiffer, SleepsSpread
 from conformance.expect.mismatch import Assertion
 from conformance.expect.order import Before, Never, Reached
 from conformance.expect.premise import FirstSleeps, Premise
-from conformance.expect.requests import Requests
 from conformance.strict_data import Json
+from conformance.verdict.waiting import back_off, delays, has_hint, longest_delay
 from conformance.words import VIRTUAL_CLOCK
-from mock_server.scenario.frames import render
 from mock_server.scenario.vocabulary import ScriptedFrame
 from mock_server.scenario.words.head import HeadFault
 from mock_server.strict.words import changed
@@ -50,15 +38,9 @@ LONGEST: Final = 10.0
 """Seconds of one real delay that are worth waiting for."""
 LONGEST_IN_ALL: Final = 60.0
 """Seconds that the delays of one case may take together."""
-_BASE_MS: Final = 1_000.0
-_CAP_MS: Final = 60_000.0
-_DOUBLINGS: Final = 16
-_MOST_OPENS: Final = 10_000
-"""More delays are not added up: a case may allow any number of attempts."""
 _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK-13"})
 """Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
-_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
 _LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be lateness"
 _NO_UPPER: Final = "not judged: only a longer delay would break it, and that may be lateness"
@@ -154,7 +136,9 @@ class Timing:
             expect=kept,
             premise=tuple(each for each in case.premise if not _is_of_a_sleep(each)),
         )
-        return Adapted(case=scaled, unjudged=given_up, silence=self._silence(case))
+        return Adapted(
+            case=scaled, unjudged=given_up, silence=longest_delay(case) / 1000 / self.divisor
+        )
 
     def _expectations(self, case: Case) -> tuple[tuple[Expectation, ...], tuple[Unjudged, ...]]:
         kept: list[Expectation] = []
@@ -176,8 +160,10 @@ class Timing:
                 return None, _NO_WIRE
             case Sleeps(delays=delays) if self.mode is TimeMode.REAL:
                 return Gaps((0.0,) * len(delays)), _NO_LENGTH
-            case Sleeps() if _ONLY_LONGER.issuperset(expected.requires) or _ignores_a_hint(case):
+            case Sleeps() if _ONLY_LONGER.issuperset(expected.requires):
                 return None, _NO_UPPER
+            case Sleeps(delays=delays) if has_hint(case) and not any(d.asked for d in delays):
+                return None, _NO_UPPER  # the hint must not make a delay longer
             case Sleeps(delays=delays):
                 return Gaps(tuple(each.low / self.divisor for each in delays)), _LOWER_ONLY
             case SleepsDiffer() | SleepsSpread():
@@ -192,28 +178,17 @@ class Timing:
     def _config(self, case: Case) -> Mapping[str, Json]:
         if self.divisor == 1:
             return case.config
-        return {
-            **case.config,
-            "initial_ms": _shorter(_number(case, "initial_ms", _BASE_MS), self.divisor),
-            "max_ms": _shorter(_number(case, "max_ms", _CAP_MS), self.divisor),
-        }
+        base, cap = (_shorter(ms, self.divisor) for ms in back_off(case))
+        return {**case.config, "initial_ms": base, "max_ms": cap}
 
     def _scaled(self, server: Server) -> Server:
         """Shorten what the backend asks for, where the shorter time is still a whole number."""
         found = changed(server, _shorter_hint) if self.divisor == DIVISOR else server
         return found if isinstance(found, Server) else server
 
-    def _silence(self, case: Case) -> float:
-        """Return for how many seconds a sound client may sleep at once, at the very most."""
-        base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
-        longest = min(base * 2.0 ** min(_opens(case), _DOUBLINGS), cap)
-        if _has_hint(case):
-            longest = cap
-        return longest * 1.25 / 1000 / self.divisor
-
     def _too_long(self, case: Case) -> str:
-        delays = [each / 1000 / self.divisor for each in _delays(case)]
-        longest, total = max(delays, default=0.0), sum(delays)
+        seconds = [each / 1000 / self.divisor for each in delays(case)]
+        longest, total = max(seconds, default=0.0), sum(seconds)
         if longest <= LONGEST and total <= LONGEST_IN_ALL:
             return ""
         return (
@@ -223,41 +198,6 @@ class Timing:
 
 
 IN_VIRTUAL_TIME: Final = Timing(TimeMode.VIRTUAL)
-
-
-def _opens(case: Case) -> int:
-    """Return how often the stream is opened in a case, as far as its words tell."""
-    known = [len(case.server.answers.get("stream", ()))]
-    known.append(int(_number(case, "max_attempts", 0)) + 1)
-    for each in case.expect:
-        match each.assertion:
-            case Requests(route="stream", count=count):
-                known.append(count)
-            case Sleeps(delays=delays):
-                known.append(len(delays) + 1)
-            case _:
-                pass
-    awaited = (*case.premise, *(each.assertion for each in case.expect))
-    names = [name for each in awaited for name in each.awaited]
-    known += [int(found["attempt"]) for name in names if (found := _OPEN.match(name))]
-    return max(known)
-
-
-def _delays(case: Case) -> Sequence[float]:
-    """Return about how long a sound client sleeps in a case, in milliseconds."""
-    for each in case.expect:
-        if isinstance(each.assertion, Sleeps):
-            return [delay.low for delay in each.assertion.delays]
-    base, cap = _number(case, "initial_ms", _BASE_MS), _number(case, "max_ms", _CAP_MS)
-    scripted = case.server.answers.get("stream", ())
-    delays: list[float] = []
-    failures = 0
-    for n in range(min(_opens(case), _MOST_OPENS) - 1):
-        answer = scripted[min(n, len(scripted) - 1)] if scripted else None
-        progress = bool(answer and answer.head.frames) if scripted else not case.server.scripted
-        failures = 0 if progress else failures + 1
-        delays.append(min(base * 2.0 ** min(max(failures - 1, 0), _DOUBLINGS), cap))
-    return delays
 
 
 def _unplayable(case: Case) -> str:
@@ -270,7 +210,7 @@ def _unplayable(case: Case) -> str:
     expects = any(
         isinstance(e.assertion, Sleeps | SleepsDiffer | SleepsSpread) for e in case.expect
     )
-    if VIRTUAL_CLOCK in case.needs and not expects and _number(case, "initial_ms", 1.0):
+    if VIRTUAL_CLOCK in case.needs and not expects and case.config.get("initial_ms", 1):
         return f"it judges by the client's own clock, which needs {VIRTUAL_CLOCK}"
     return ""
 
@@ -279,28 +219,6 @@ def _is_of_a_sleep(premise: Premise) -> bool:
     if isinstance(premise, FirstSleeps):
         return True
     return isinstance(premise, Reached) and bool(_SLEEP_NAME.match(premise.reference))
-
-
-def _has_hint(case: Case) -> bool:
-    """Tell whether the backend asks for a delay, by `retry` or by `Retry-After`."""
-    rules = case.server.scenario.rules
-    sent = [render(frame).raw for rule in rules for frame in rule.head.frames or ()]
-    for rule in rules:
-        sent += [name.encode() for name in rule.head.headers or ()]
-        sent += [(rule.head.raw_head or "").encode(), rule.head.raw_head_hex or b""]
-    return any(rule.head.retry_after is not None for rule in rules) or any(
-        b"retry" in each.lower() for each in sent
-    )
-
-
-def _ignores_a_hint(case: Case) -> bool:
-    """Tell whether a case is about a `retry` or `Retry-After` that must not make a delay longer."""
-    if not _has_hint(case):
-        return False
-    expected = case.source.get("expect")
-    sleeps = expected.get("sleeps") if isinstance(expected, Mapping) else None
-    items = sleeps if isinstance(sleeps, Sequence) else ()
-    return not any(isinstance(item, Mapping) and item.get("min") for item in items)
 
 
 def _shorter_hint(part: object) -> object:
@@ -314,11 +232,6 @@ def _shorter_hint(part: object) -> object:
             return evolve(part, retry=ms // DIVISOR)
         case _:
             return part
-
-
-def _number(case: Case, key: str, default: float) -> float:
-    value = case.config.get(key, default)
-    return float(value) if isinstance(value, int | float) else default
 
 
 def _shorter(milliseconds: float, divisor: int) -> float:

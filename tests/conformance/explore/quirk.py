@@ -1,137 +1,157 @@
 """Ten broken clients for which no case was written: `python -m tests.conformance.explore.quirk NAME`.
 
-Each gets every single step right and some combination wrong, which is what exploring is for.
+Each gets every single step right and some combination wrong, which is what exploring is for. They
+are made at the seam of the mutants.
 """
 
-# Quirks patch private names.
-# ruff: noqa: SLF001 - a quirk reaches inside, as a mutant does
-# pyright: reportPrivateUsage=false
-
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 import anyio
-from attrs import evolve
 
-from arkor_proto import CheckpointSaved, TrainingEvent
-from arkor_proto._backoff import Budget
-from arkor_proto._event import ServerSentEvent
-from arkor_proto._exchange import Answer, Pending
-from arkor_proto._reader import FrameReader, Meaning
-from arkor_proto._types import FrameSkipped
-from arkor_proto._wait import Wait
+from arkor_proto import (
+    CheckpointSaved,
+    Deliver,
+    Handled,
+    Input,
+    Output,
+    Reconnecting,
+    Request,
+    StatusError,
+    TrainingEvent,
+)
 from conformance.drivers.python import translation as to
 from conformance.drivers.python.reference import open_client
 from conformance.drivers.python.stdio import serve
-from conformance.mutants.patching import replace
+from conformance.mutants.around import Call, Client
+from conformance.mutants.dialect import Block, as_malformed, change_blocks, connection, watch_blocks
+from conformance.mutants.filters import (
+    change_delays,
+    edit_requests,
+    filter_inputs,
+    filter_outputs,
+    recount,
+    reject_for,
+)
+from conformance.mutants.patching import Stream, cursor_sent, with_cursor, without
 
 
 def forgets_the_cursor_after_two_failures() -> None:
-    failed = Wait._fail
+    forgets = dict[Client, bool]()
 
-    def fail(wait: Wait, cause: Exception, now: float) -> None:
-        if wait.budget.failures == 1:
-            wait.reader.cursor = ""
-        failed(wait, cause, now)
+    def note(client: Client, notice: Reconnecting) -> float:
+        forgets[client] = notice.failures == 2
+        return notice.delay
 
-    replace(Wait, "_fail", fail)
+    def edit(client: Client, request: Request) -> Request:
+        return without(request, b"last-event-id") if forgets.get(client) else request
+
+    change_delays(note)
+    edit_requests(edit, Call.STREAM)
 
 
 def waits_twice_as_long_after_the_third_clean_end() -> None:
-    ends = dict[int, int]()
-    clean_end = Budget.clean_end
+    ends = dict[Client, int]()
 
-    def counted(budget: Budget, *, spread: bool) -> float:
-        ends[id(budget)] = ends.get(id(budget), 0) + 1
-        return clean_end(budget, spread=spread) * (2 if ends[id(budget)] == 3 else 1)
+    def change(client: Client, notice: Reconnecting) -> float:
+        if notice.failures:
+            return notice.delay
+        ends[client] = ends.get(client, 0) + 1
+        return notice.delay * (2 if ends[client] == 3 else 1)
 
-    replace(Budget, "clean_end", counted)
+    change_delays(change)
 
 
 def loses_the_frame_behind_an_unknown_type() -> None:
-    _skips_behind(lambda meaning: "unknown" in str(meaning).lower())
+    _skips_behind(lambda block: bool(block.content and not block.is_control and not block.event))
 
 
 def loses_the_frame_behind_a_malformed_one() -> None:
-    _skips_behind(lambda meaning: isinstance(meaning, FrameSkipped))
+    _skips_behind(lambda block: block.content is None and not block.is_control)
 
 
 def loses_the_frame_behind_a_checkpoint() -> None:
-    _skips_behind(lambda meaning: isinstance(meaning, CheckpointSaved))
+    _skips_behind(lambda block: block.kind == "checkpoint.saved")
 
 
-def _skips_behind(marks: Callable[[Meaning], bool]) -> None:
-    read = FrameReader.read
-    marked = dict[int, bool]()
+def _skips_behind(marks: Callable[[Block], bool]) -> None:
+    marked = dict[object, bool]()
 
-    def skipping(reader: FrameReader, frame: ServerSentEvent) -> Meaning:
-        meaning = read(reader, frame)
-        if marked.get(id(reader)):
-            meaning = FrameSkipped("", "lost")
-        marked[id(reader)] = marks(meaning)
-        return meaning
+    def skip(client: Client, block: Block) -> Iterable[Block]:
+        if block.data is None:
+            return (block,)
+        skips = marked.get(connection(client), False)
+        marked[connection(client)] = marks(block)
+        return (as_malformed(block) if skips else block,)
 
-    replace(FrameReader, "read", skipping)
+    change_blocks(skip)
 
 
 def sorts_ids_that_shrink_as_no_progress() -> None:
-    progress = FrameReader.progress
+    blocks = watch_blocks()
 
-    def shrinking(reader: FrameReader, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        shrunk = frame.has_id and frame.last_event_id == "1"
-        before = reader.progressed
-        counts = progress(reader, frame, meaning)
-        if shrunk:
-            reader.progressed = before
-        return counts and not shrunk
+    def rule(client: Client, notice: Reconnecting, count: int) -> int:
+        events = [block for block in blocks(client) if block.data is not None]
+        shrunk = client.opened is connection(client) and events and {e.id for e in events} == {"1"}
+        return count + 1 if shrunk or notice.failures > 1 else notice.failures
 
-    replace(FrameReader, "progress", shrinking)
+    recount(rule)
 
 
 def counts_a_break_behind_a_checkpoint_twice() -> None:
-    over = Wait._over
+    latest = dict[Client, TrainingEvent]()
 
-    def twice(wait: Wait, pending: Pending, error: Exception | None, now: float) -> None:
-        if "Checkpoint" in str(wait.with_callback) or wait._delivered % 4 == 3:
-            wait.budget.failures += 1
-        over(wait, pending, error, now)
+    def note(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            latest[client] = output.event
+        yield output
 
-    replace(Wait, "_over", twice)
+    def rule(client: Client, notice: Reconnecting, count: int) -> int:
+        before = count if notice.failures > 1 else 0
+        twice = isinstance(latest.pop(client, None), CheckpointSaved)
+        return before + (2 if twice else 1) if notice.failures else 0
+
+    recount(rule)
+    filter_outputs(note)
 
 
 def takes_a_404_on_a_reopen_for_permanent() -> None:
-    refused = Wait.refused
+    def reason(_: Client, notice: Reconnecting) -> Exception | None:
+        cause = notice.cause
+        gone = isinstance(cause, StatusError) and cause.status == 404
+        return cause if gone and notice.last_event_id else None
 
-    def strict(wait: Wait, answer: Answer, now: float) -> None:
-        if answer.status == 404 and wait.reader.cursor:
-            wait.profile = evolve(
-                wait.profile, permanent_statuses=frozenset({404}), not_found_grace=0.0
-            )
-        refused(wait, answer, now)
-
-    replace(Wait, "refused", strict)
+    reject_for(reason)
 
 
 def trims_the_spaces_of_a_cursor() -> None:
-    take = FrameReader.take
+    def edit(_: Client, request: Request) -> Request:
+        return with_cursor(request, cursor_sent(request).decode().replace(" ", ""))
 
-    def trimming(reader: FrameReader) -> ServerSentEvent | None:
-        frame = take(reader)
-        reader.cursor = reader.cursor.replace(" ", "")
-        return frame
-
-    replace(FrameReader, "take", trimming)
+    edit_requests(edit, Call.STREAM)
 
 
 def calls_the_callback_again_when_it_threw() -> None:
-    failed = Wait._callback_failed
+    heard, before, back = dict[Client, str](), dict[Client, str](), dict[Client, str]()
 
-    def again(wait: Wait, event: TrainingEvent, error: Exception, now: float) -> None:
-        wait.reader.cursor = wait._cursor_before
-        failed(wait, event, error, now)
+    def deliver(client: Client, output: Output) -> Iterable[Output]:
+        if isinstance(output, Deliver):
+            before[client] = heard.get(client, "")
+            heard[client] = client.session.last_event_id
+        yield output
 
-    replace(Wait, "_callback_failed", again)
+    def change(client: Client, event: Input) -> Iterable[Input]:
+        if isinstance(event, Handled) and event.error and client.stream is Stream.DELIVERING:
+            back[client] = heard[client] = before[client]
+        yield event
+
+    def edit(client: Client, request: Request) -> Request:
+        return with_cursor(request, back.pop(client)) if client in back else request
+
+    filter_outputs(deliver)
+    filter_inputs(change)
+    edit_requests(edit, Call.STREAM)
 
 
 QUIRKS: Final[Mapping[str, Callable[[], None]]] = {
