@@ -45,6 +45,7 @@ def breaches(trace: Trace, secrets: Sequence[str], log: str) -> Iterator[Breach]
         ("conduct.woken", "ARK-BAK-1", _woken_too_early(trace)),
         ("conduct.settled", "ARK-ERR-10", _life_after_settling(trace)),
         ("conduct.secret", "ARK-SEC-8", _told_secret(trace, secrets, log)),
+        ("conduct.zombie", "ARK-ERR-10", _life_after_closing(trace)),
     ):
         if found is not None:
             yield Breach(word, rule, found)
@@ -150,19 +151,29 @@ def _life_after_settling(trace: Trace) -> Divergence | None:
                 quiet = True
             case Requested() if not quiet:
                 pass
+            case CallbackRan() | Requested(route="stream") | Slept(purpose="reconnect") if settled:
+                expected = "wait does nothing more after it has settled"
+                return Divergence(expected, _life(event.fact), event)
             case _:
-                if settled is not None and (life := _sign_of_life(event)):
-                    return Divergence("wait does nothing more after it has settled", life, event)
+                pass
     return None
 
 
-def _sign_of_life(event: Event) -> str | None:
-    match event.fact:
+def _life_after_closing(trace: Trace) -> Divergence | None:
+    """Find any activity of the client after the case was closed."""
+    closed = trace.first("close.settled")
+    for event in () if closed is None else trace.events[closed.seq :]:
+        if isinstance(event.fact, CallbackRan | Requested | Slept):
+            expected = "the client does nothing more after the case was closed"
+            return Divergence(expected, _life(event.fact), event)
+    return None
+
+
+def _life(fact: CallbackRan | Requested | Slept) -> str:
+    match fact:
         case CallbackRan(name=name):
             return f"the callback {name} ran"
-        case Requested(route="stream"):
-            return "the stream was opened again"
-        case Slept(purpose="reconnect", ms=ms):
-            return f"a back-off of {ms:g} ms began"
-        case _:
-            return None
+        case Requested(route=route):
+            return f"a {route} request came"
+        case Slept(ms=ms):
+            return f"a delay of {ms:g} ms began"

@@ -22,7 +22,7 @@ from conformance.trace.events import (
     Requested,
     Settled,
 )
-from conformance.verdict.judge import secrets_of
+from conformance.verdict.play import secrets_of
 from conformance.verdict.result import CaseResult, Finding
 
 HIDDEN: Final = "[secret]"

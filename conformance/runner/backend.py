@@ -13,8 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from functools import partial
-from http import HTTPStatus
-from typing import Final, assert_never
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup, TaskStatus
@@ -22,37 +21,11 @@ from attrs import define, field
 
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces, nonces_in
-from conformance.drive.connection import Recorder
-from conformance.trace.events import (
-    Closed,
-    Connected,
-    Ended,
-    Fact,
-    Framed,
-    Noted,
-    Requested,
-    Responded,
-    Stranger,
-)
-from mock_server import (
-    ConnectionClosed,
-    ConnectionFailed,
-    ConnectionOpened,
-    ExchangeEnded,
-    FrameSent,
-    MockServer,
-    PortChanged,
-    Record,
-    RequestReceived,
-    RequestRejected,
-    ResponseStarted,
-    RuleFired,
-    Scenario,
-    ScriptedFrame,
-    UpstreamFailed,
-)
+from conformance.drive.recorder import Recorder
+from conformance.runner.recording import Recording
+from conformance.trace.events import Noted
+from mock_server import MockServer, Scenario, ScriptedFrame
 from mock_server.net.listener import Listener
-from mock_server.redaction import redacted_value
 from mock_server.requests import Request
 from mock_server.strict.words import changed
 
@@ -61,9 +34,6 @@ _FILES_EACH: Final = 2
 _FILES_BESIDE: Final = 256
 """For drivers, connections of cases under way, reports."""
 _PORT: Final = "{port}"
-_MOST_STRANGE: Final = 30
-"""So many requests of other programs, and connections without a request, are shown for a case."""
-_EVENTS_OF_A_CONNECTION: Final = 2
 
 
 @define
@@ -115,19 +85,6 @@ def _free_port() -> int:
         return port
 
 
-def _as_utf8(value: str) -> str:
-    """Read a header's bytes as UTF-8; the mock keeps them as Latin-1."""
-    return value.encode("latin-1").decode("utf-8", "replace")
-
-
-def _headers(request: Request) -> tuple[tuple[str, str], ...]:
-    """Return the header fields of a request, without its credentials."""
-    return tuple(
-        (name, redacted_value(name, value) if name == "authorization" else _as_utf8(value))
-        for name, value in request.headers
-    )
-
-
 @define
 class Backends:
     """All backends of a run."""
@@ -136,7 +93,7 @@ class Backends:
     most: int
     """So many stay open after their case."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
-    _known: dict[str, "_Recording"] = field(factory=dict[str, "_Recording"], init=False)
+    _known: dict[str, Recording] = field(factory=dict[str, Recording], init=False)
     """Who to tell of a request, by the nonce that it carries."""
 
     @classmethod
@@ -165,7 +122,7 @@ class Backends:
         the driver sent earlier come first in the trace.
         """
         scenario, listener = _with_port(case.server.scenario)
-        recording = self._known[nonces.nonce] = _Recording(recorder, drain)
+        recording = self._known[nonces.nonce] = Recording(recorder, drain)
         claims = partial(self._claims, nonces)
         mock = MockServer(scenario, recording.take, listener=listener, claims=claims)
         recorder.bytes_sent = lambda: mock.bytes_sent
@@ -212,126 +169,3 @@ async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus
     async with mock:
         task_status.started()
         await done.wait()
-
-
-@define
-class _Recording:
-    """What becomes of the records of one backend.
-
-    A program that knocks without end must neither fill the trace nor keep the case alive: what is
-    known to be of others is counted apart, and left out once there was much of it.
-    """
-
-    recorder: Recorder
-    drain: Callable[[], None]
-    jobs: list[str] = field(factory=list[str])
-    claimed: Request | None = field(default=None, init=False, repr=False)
-    """The request that the mock is about to report. The case judges exactly what was sent, and the
-    mock's journal has it only without anything that may be a secret."""
-    _carried: dict[int, list[str]] = field(factory=dict[int, list[str]], alias="carried")
-    _held: set[int] = field(factory=set[int], init=False)
-    """Connections that are not shown until they carry a request of the case."""
-    _idle: int = field(default=0, init=False)
-    """How many connections closed that had carried nothing of the case."""
-    _strange: int = field(default=0, init=False)
-
-    def take(self, record: Record) -> None:
-        """Record what the mock reports, after what the driver has already said."""
-        if isinstance(record, RequestReceived | ConnectionClosed):
-            self.drain()
-        fact = self._fact(record)
-        if fact is not None:
-            self.recorder.add(fact)
-
-    def _fact(  # noqa: C901, PLR0911 - one arm per record
-        self, record: Record
-    ) -> Fact | None:
-        match record:
-            case ConnectionOpened(connection=connection):
-                return self._opened(connection)
-            case RequestReceived():
-                return self._request(record)
-            case RequestRejected(status=HTTPStatus.MISDIRECTED_REQUEST):
-                return None  # noted where it was found out whose it is
-            case RequestRejected(status=status, why=why):
-                few = self._idle < _MOST_STRANGE
-                return Noted("backend", f"answers {status}: {why}") if few else None
-            case ResponseStarted(route=route, attempt=attempt, status=status):
-                return Responded(route.value, attempt, status)
-            case FrameSent(route=route, attempt=attempt, index=index, id=id_, event=event):
-                return Framed(route.value, attempt, index, id_, event, record.data)
-            case ExchangeEnded(route=route, attempt=attempt, how=how, by=by):
-                return Ended(route.value, attempt, how, by)
-            case ConnectionClosed(connection=connection, how=how, by=by):
-                return self._closed(Closed(connection, how, by, self._exchanges(connection)))
-            case ConnectionFailed(error=error, where=where):
-                return Noted("backend", f"fails: {error} at {where}")
-            case RuleFired() | PortChanged() | UpstreamFailed():
-                return None
-            case _:
-                assert_never(record)
-
-    def _opened(self, connection: int) -> Fact | None:
-        if self._idle < _MOST_STRANGE:
-            return Connected(connection)
-        self._held.add(connection)
-        return None
-
-    def _exchanges(self, connection: int) -> tuple[str, ...]:
-        return tuple(self._carried.pop(connection, ()))
-
-    def _closed(self, closed: Closed) -> Fact | None:
-        if closed.exchanges:
-            return closed
-        self._idle += 1
-        if closed.connection in self._held:
-            self._held.discard(closed.connection)
-            return None
-        self.recorder.foreign += _EVENTS_OF_A_CONNECTION
-        return closed
-
-    def take_strange(self, request: Request) -> None:
-        """Show a request of another program, unless there were many."""
-        self._strange += 1
-        if self._strange <= _MOST_STRANGE:
-            self.recorder.foreign += 1
-            self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
-        elif self._strange == _MOST_STRANGE + 1:
-            self.recorder.add(Noted("kit", "leaves out what other programs ask from here on"))
-
-    def take_late(self, request: Request) -> None:
-        """Record a request of this case that reached the backend of another one."""
-        route = request.route.value
-        before = sum(1 for _, fact in self.recorder.trace.of(Requested) if fact.route == route)
-        self.recorder.add(
-            Requested(
-                route=route,
-                attempt=before + 1,
-                method=request.method,
-                target=request.target,
-                headers=_headers(request),
-                body=request.body.decode("utf-8", "replace"),
-                connection=0,
-            )
-        )
-
-    def _request(self, record: RequestReceived) -> Requested:
-        exchange = f"{record.route.value}#{record.attempt}"
-        if record.connection in self._held:
-            self._held.discard(record.connection)
-            self.recorder.add(Connected(record.connection))
-        self._carried.setdefault(record.connection, []).append(exchange)
-        request, self.claimed = self.claimed, None
-        if request is None:
-            raise RuntimeError("the mock reports a request that no case has claimed")
-        if request.job is not None:
-            self.jobs.append(request.job)
-        return Requested(
-            route=record.route.value,
-            attempt=record.attempt,
-            method=record.method,
-            target=request.target,
-            headers=_headers(request),
-            body=request.body.decode("utf-8", "replace"),
-            connection=record.connection,
-        )

@@ -5,9 +5,9 @@ settled, because the client went silent, or because it goes on forever. `verdict
 afterwards what that means.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
-from typing import Final, Protocol, assert_never
+from typing import Final, assert_never
 
 from attrs import define, field
 
@@ -24,7 +24,10 @@ from conformance.casefile.model import (
     Verb,
     Wake,
 )
-from conformance.drive.connection import DriverConnection, Recorder, patiently
+from conformance.drive.connection import DriverConnection
+from conformance.drive.patience import patiently
+from conformance.drive.recorder import Recorder
+from conformance.runner.backend import CaseBackend
 from conformance.strict_data import Json
 from conformance.trace.events import (
     Event,
@@ -34,7 +37,6 @@ from conformance.trace.events import (
     Slept,
     Woken,
 )
-from mock_server.scenario.vocabulary import ScriptedFrame
 
 _MOST_EVENTS: Final = 2_000
 """A client or driver whose trace has more events than this is taken to go on forever."""
@@ -43,23 +45,6 @@ _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
 """To connect, to send and to be recorded takes three round trips."""
-
-
-class Backend(Protocol):
-    """What a case run needs of the backend, apart from the requests that reach it."""
-
-    @property
-    def base_url(self) -> str:
-        """The base URL that the client is given."""
-        ...
-
-    def push(self, frames: Sequence[ScriptedFrame]) -> None:
-        """Append events to the log of the job that was last asked about."""
-        ...
-
-    def open_gate(self, name: str) -> None:
-        """Send what the backend holds back until this gate is opened."""
-        ...
 
 
 @define
@@ -89,7 +74,7 @@ class CaseRun:
     _over_at: dict[int, float] = field(factory=dict[int, float], init=False)
     """When each sleep is over, in milliseconds by which the clock has to be advanced in total."""
 
-    async def play(self, backend: Backend) -> None:
+    async def play(self, backend: CaseBackend) -> None:
         """Open the case, take its steps, let it settle, close it."""
         self.recorder.trace.listen(self._on_event)
         self.connection.listen(self.recorder)
@@ -105,7 +90,7 @@ class CaseRun:
             await self._close()
 
     async def _take(  # noqa: C901, PLR0911, PLR0912 - one arm per step
-        self, where: str, step: Step, backend: Backend
+        self, where: str, step: Step, backend: CaseBackend
     ) -> bool:
         match step:
             case Await():

@@ -15,14 +15,17 @@ from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, Nonces, draw
 from conformance.casefile.requirements import Level, Requirement, load_requirements
-from conformance.drive.connection import DriverConnection, Recorder, patiently
+from conformance.drive.connection import DriverConnection
+from conformance.drive.patience import patiently
 from conformance.drive.process import DriverSilent, DriverUnusable
 from conformance.drive.protocol import PROTOCOL, Identity
+from conformance.drive.recorder import Recorder
 from conformance.runner.backend import Backends
 from conformance.runner.case_run import CaseRun
 from conformance.runner.stack import Stack
 from conformance.trace.events import Trace
-from conformance.verdict.judge import Play, does_not_apply, judge
+from conformance.verdict.judge import judge
+from conformance.verdict.play import Play, does_not_apply
 from conformance.verdict.result import CaseResult, verdict_of
 from conformance.verdict.scope import is_newer
 from conformance.verdict.statuses import Verdict

@@ -4,10 +4,8 @@ The premise comes first. If the client did not get as far as the rule of the cas
 so and cites the rule that the client broke before; the case's own rule is then not judged.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
-
-from attrs import frozen
 
 from conformance.casefile.model import Case
 from conformance.expect.invariants import breaches
@@ -20,16 +18,8 @@ from conformance.expect.premise import (
     FirstSleeps,
     Premise,
 )
-from conformance.trace.events import (
-    CallbackRan,
-    Event,
-    Failure,
-    Requested,
-    Settled,
-    Slept,
-    Trace,
-)
-from conformance.verdict.cause import (
+from conformance.trace.events import Event, Requested
+from conformance.verdict.causes.cause import (
     Cause,
     cause_of,
     left_early,
@@ -39,24 +29,9 @@ from conformance.verdict.cause import (
     rule_of_a_delay,
     went_on,
 )
-from conformance.verdict.past import Past
+from conformance.verdict.causes.past import Past
+from conformance.verdict.play import Play, secrets_of
 from conformance.verdict.result import Finding
-
-
-@frozen(kw_only=True)
-class Play:
-    """A case as it was played: the trace, and what went wrong while the kit played it."""
-
-    case: Case
-    trace: Trace
-    profile: str
-    stuck: Sequence[tuple[str, str]] = ()
-    unanswered: Sequence[str] = ()
-    broken: str | None = None
-    endless: bool = False
-    log: str = ""
-    """What the driver wrote to its standard error during the case."""
-
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
 """The operations that settle as soon as their request is answered, with its route."""
@@ -70,32 +45,6 @@ def judge(play: Play) -> tuple[Finding, ...]:
         return (first, *_breaches(play))
     found = tuple(_of_the_case(play))
     return (*found, *_of_conduct(play, found))
-
-
-def does_not_apply(play: Play) -> str:
-    """Say why a case that was played does not apply to the client; empty if it does."""
-    for event in play.trace.events:
-        match event.fact:
-            case Settled(operation="open", failure=Failure(message=message)):
-                return f"the driver could not open the case: {message}"
-            case Settled(operation=operation, failure=Failure(kind="unsupported", message=message)):
-                return f"the driver does not support {operation}: {message}"
-            case _:
-                pass
-    for shape in play.case.applies:
-        if play.trace.first(f"{shape.request}.requested") and (found := shape.judge(play.trace)):
-            return f"the case is for other clients: {found.actual}"
-    return ""
-
-
-def secrets_of(case: Case) -> Iterator[str]:
-    """Yield the secrets of a case: its token and the token of its dataset."""
-    if "token" in case.config:
-        yield str(case.config["token"])
-    training = case.config.get("input")
-    dataset = training.get("dataset") if isinstance(training, Mapping) else None
-    if isinstance(dataset, Mapping) and isinstance(dataset.get("token"), str):
-        yield str(dataset["token"])
 
 
 def _of_the_driver(play: Play) -> Iterator[Finding]:
@@ -323,30 +272,3 @@ def _breaches(play: Play) -> Iterator[Finding]:
             actual=breach.divergence.actual,
             event=breach.divergence.event,
         )
-    yield from _zombie(play)
-
-
-def _zombie(play: Play) -> Iterator[Finding]:
-    closed = play.trace.first("close.settled")
-    if closed is None:
-        return
-    for event in play.trace.events[closed.seq :]:
-        if isinstance(event.fact, Requested | CallbackRan | Slept):
-            yield Finding(
-                assertion="conduct.zombie",
-                requires=("ARK-ERR-10",),
-                expected="the client does nothing more after the case was closed",
-                actual=_life(event.fact),
-                event=event,
-            )
-            return
-
-
-def _life(fact: Requested | CallbackRan | Slept) -> str:
-    match fact:
-        case Requested(route=route):
-            return f"a {route} request came"
-        case CallbackRan(name=name):
-            return f"the callback {name} ran"
-        case Slept(ms=ms):
-            return f"a delay of {ms:g} ms began"

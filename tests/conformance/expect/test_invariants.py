@@ -19,7 +19,8 @@ from conformance.trace.events import (
     Trace,
     Woken,
 )
-from conformance.verdict.judge import Play, judge
+from conformance.verdict.judge import judge
+from conformance.verdict.play import Play
 from conformance.verdict.result import verdict_of
 from conformance.verdict.statuses import Verdict
 from tests.conformance.sample_case import one

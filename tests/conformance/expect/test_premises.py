@@ -13,7 +13,7 @@ from conformance.trace.events import (
     Slept,
     Trace,
 )
-from conformance.verdict.past import frames_of
+from conformance.verdict.causes.frames import frames_of
 from tests.conformance.sample_case import one
 
 HERE = ("host", "127.0.0.1:80")

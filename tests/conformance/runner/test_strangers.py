@@ -12,7 +12,7 @@ from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces, draw, nonces_in
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
-from conformance.drive.connection import Recorder
+from conformance.drive.recorder import Recorder
 from conformance.runner.backend import Backends, CaseBackend
 from conformance.runner.run import Plan, run
 from conformance.trace.events import (

@@ -4,15 +4,12 @@ The backend writes ahead, so what it sent does not show what the client has read
 last is what the client had to react to.
 """
 
-import sys
-from collections.abc import Iterator, Mapping, Sequence
-from enum import Enum
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import evolve, field, frozen
 
-from arkor_proto import EventStreamParser
-from conformance.strict_data import Json, parse_json
+from conformance.strict_data import Json
 from conformance.trace.events import (
     CallbackRan,
     Called,
@@ -25,14 +22,8 @@ from conformance.trace.events import (
     SleepEnded,
     Slept,
 )
+from conformance.verdict.causes.frames import CALLBACK_OF, Frame, Kind, frames_in, frames_of
 
-CALLBACK_OF: Final[Mapping[str, str]] = {
-    "training.started": "started",
-    "training.log": "log",
-    "checkpoint.saved": "checkpoint",
-    "training.completed": "completed",
-    "training.failed": "failed",
-}
 OK: Final = 200
 ROUTES: Final = frozenset({"create", "stream", "cancel"})
 
@@ -43,27 +34,6 @@ PERMANENT: Final[Mapping[str, frozenset[int]]] = {
     "hardened": frozenset(range(400, 500)) - {404, 408, 409, 425, 429},
 }
 """The statuses that reject a wait, by profile; under `hardened` a 404 does too, but only after a while."""
-
-
-class Kind(Enum):
-    """How a client has to understand a frame, by its name and its data."""
-
-    PING = "a ping"
-    END = "an end frame"
-    MALFORMED = "a frame whose data is not JSON"
-    NO_OBJECT = "a frame whose data is JSON, but not an object"
-    UNKNOWN = "a frame of an unknown type"
-    EVENT = "a training event"
-
-
-@frozen
-class Frame:
-    """A complete frame from the backend; `type` is the type of a known training event, or empty."""
-
-    kind: Kind
-    type: str = ""
-    ends_in_cr: bool = False
-    """Whether the last byte of its block is a CR."""
 
 
 @frozen(kw_only=True)
@@ -97,7 +67,7 @@ class Past:
             attempt=last.attempt,
             status=next((f.status for f in own if isinstance(f, Responded)), None),
             ended=next((f for f in own if isinstance(f, Ended) and f.by == "server"), None),
-            frames=tuple(_frames(f.data for f in own if isinstance(f, Framed))),
+            frames=tuple(frames_in(f.data for f in own if isinstance(f, Framed))),
         )
 
     def __str__(self) -> str:
@@ -287,17 +257,6 @@ class Past:
                 return False
 
 
-def frames_of(events: Sequence[Event]) -> Iterator[Frame]:
-    """Yield the frames of all streams, stream by stream."""
-    pieces: dict[tuple[str, int], list[bytes]] = {}
-    for event in events:
-        if isinstance(event.fact, Framed):
-            key = event.fact.route, event.fact.attempt
-            pieces.setdefault(key, []).append(event.fact.data)
-    for own in pieces.values():
-        yield from _frames(iter(own))
-
-
 def _is_of(event: Event, exchange: Requested) -> bool:
     match event.fact:
         case Responded(route=route, attempt=attempt) | Framed(route=route, attempt=attempt):
@@ -310,26 +269,3 @@ def _is_of(event: Event, exchange: Requested) -> bool:
 
 def _is_of_a_sleep(event: Event) -> bool:
     return isinstance(event.fact, Slept | SleepEnded)
-
-
-def _frames(pieces: Iterator[bytes]) -> Iterator[Frame]:
-    parser = EventStreamParser(max_event_size=sys.maxsize)  # what was sent, however large
-    for piece in pieces:
-        for event in parser.feed(piece):
-            yield evolve(_frame(event.type, event.data), ends_in_cr=piece.endswith(b"\r"))
-
-
-def _frame(name: str, data: str) -> Frame:
-    if name == "end":
-        return Frame(Kind.END)
-    try:
-        value: Json = parse_json(data)
-    except ValueError:
-        return Frame(Kind.PING if name == "ping" else Kind.MALFORMED)
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    known = kind if isinstance(kind, str) and kind in CALLBACK_OF else ""
-    if name == "ping":
-        return Frame(Kind.PING, known)
-    if not isinstance(value, Mapping):
-        return Frame(Kind.NO_OBJECT)
-    return Frame(Kind.EVENT, known) if known else Frame(Kind.UNKNOWN)

@@ -1,0 +1,101 @@
+"""Decide how long the kit waits for a driver, and when a silent one has hung."""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+from attrs import define
+
+from conformance.drive.connection import DriverConnection
+from conformance.drive.recorder import Recorder
+
+TALK: Final = 8
+"""How many times the patience a driver has that only reports, while nothing reaches the backend."""
+_TALK_BESIDE: Final = 10.0
+"""Seconds on top of that, so that a short patience does not fail a client on a busy machine."""
+_INDULGENCES: Final = 8
+_SECONDS_PER_BYTE: Final = 2e-5
+"""Processor time that a client may use for each byte it was sent: it may read byte by byte."""
+_SHARE: Final = 4
+"""How many times longer that takes on a machine under load."""
+
+
+async def patiently(
+    recorder: Recorder,
+    connection: DriverConnection,
+    patience: float,
+    done: Callable[[], bool],
+    *,
+    most: float = math.inf,
+) -> bool:
+    """Wait for `done` as long as anything happens; return whether `done` became true.
+
+    The watchdog restarts with every event, so a case with traffic and answers has no deadline. Log
+    lines do not count as events. Callbacks and sleeps are only the driver's claim, so traffic or an
+    answer must follow within `TALK` times the patience. A driver that uses the processor may be
+    silent for longer, and the longer the more bytes it was sent. `most` is an absolute limit. All
+    times are in seconds.
+    """
+    began = time.monotonic()
+    silence = _Silence(recorder, connection, patience, connection.busy_seconds())
+    while not done():
+        if connection.broken is not None or recorder.overfull:
+            return False
+        heard = max(recorder.heard, silence.since, began)
+        beside = _TALK_BESIDE + silence.reading * _SHARE
+        talk = recorder.proven + TALK * patience + beside
+        left = min(heard + patience, talk, began + most) - time.monotonic()
+        if left > 0:
+            with anyio.move_on_after(left):
+                await recorder.growth()
+            continue
+        before = recorder.heard
+        connection.drain()
+        if recorder.heard > before or recorder.proven + TALK * patience > talk:
+            continue
+        if done() or time.monotonic() >= min(talk, began + most) or not silence.excused(before):
+            return done()
+    return True
+
+
+@define
+class _Silence:
+    """Decides whether a silent driver is still at work: using the processor, but not forever."""
+
+    recorder: Recorder
+    connection: DriverConnection
+    patience: float
+    used: float | None
+    since: float = 0.0
+    _heard: float = -1.0
+    _excuses: int = 0
+    _spent: float = 0.0
+    _taken: int = 0
+
+    @property
+    def reading(self) -> float:
+        """How many seconds of processor time the client may use for the bytes it was sent."""
+        return self.recorder.bytes_sent() * _SECONDS_PER_BYTE
+
+    def excused(self, heard: float) -> bool:
+        """Return whether the driver gets more time; `heard` is when it last gave a sign of life."""
+        now, sent = self.connection.busy_seconds(), self.recorder.bytes_sent()
+        takes_more, self._taken = sent > self._taken, sent
+        if now is None or self.used is None:
+            self.since = time.monotonic()
+            return takes_more
+        worked, self.used, self.since = now - self.used, now, time.monotonic()
+        if heard > self._heard:
+            # Work done before the driver fell silent does not count as part of the silence.
+            self._heard, self._spent = heard, 0.0
+        else:
+            self._spent += worked
+        self._excuses += 1
+        reading = self.reading
+        # On a machine under load, a driver gets little processor time even over a long wait.
+        idle = worked <= self.patience / 20 and not takes_more
+        spinning = self._spent > self.patience / 2 + reading
+        most = _INDULGENCES + reading * _SHARE / self.patience
+        return not idle and not spinning and self._excuses <= most

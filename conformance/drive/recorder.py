@@ -1,0 +1,115 @@
+"""Record what happens in a case, and notice when the client last did something.
+
+How much of a driver's output goes into a trace is decided here.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from conformance.trace.events import (
+    CallbackRan,
+    Closed,
+    Connected,
+    Event,
+    Fact,
+    Noted,
+    Requested,
+    SleepEnded,
+    Slept,
+    Stranger,
+    Trace,
+    Woken,
+)
+
+MOST_BYTES: Final = 32 * 2**20
+"""The most bytes of a driver's messages that go into a trace: two lines of the maximum length."""
+MOST_LOGS: Final = 500
+MOST_LOGGED: Final = 2**16
+"""The most log lines, and characters of them, that go into a trace."""
+
+
+@define
+class Recorder:
+    """Appends facts to a trace with their time, and wakes the tasks that wait for it to grow.
+
+    `heard` is when the driver or its client last did anything other than log. `proven` is when the
+    kit last saw evidence beyond the driver's own reports: traffic, or an answer. Both are monotonic
+    times in seconds. A bare connection or a request from another program changes neither.
+    """
+
+    trace: Trace = field(factory=Trace)
+    _start: float = field(factory=time.monotonic, init=False)
+    heard: float = field(factory=time.monotonic, init=False)
+    proven: float = field(factory=time.monotonic, init=False)
+    overfull: bool = field(default=False, init=False)
+    """Whether the driver sent more than fits into a trace."""
+    bytes_sent: Callable[[], int] = field(default=lambda: 0, init=False)
+    """Returns how many bytes the backend has sent; a client that takes more of them is at work."""
+    foreign: int = field(default=0, init=False)
+    """How many events come from other programs that reached the backend."""
+    _grown: anyio.Event = field(factory=anyio.Event, init=False)
+    _bytes: int = field(default=0, init=False)
+    _logs: int = field(default=0, init=False)
+    _logged: int = field(default=0, init=False)
+    _cut: bool = field(default=False, init=False)
+
+    def add(self, fact: Fact) -> Event:
+        """Append `fact` now."""
+        now = time.monotonic()
+        event = self.trace.append(fact, now - self._start)
+        match fact:
+            case Noted() | Connected() | Stranger() | Closed(exchanges=()):
+                pass  # any program can connect and send a request
+            case CallbackRan() | Slept() | SleepEnded() | Woken():
+                self.heard = now
+            case Requested():
+                self.heard = self.proven = now
+                self._weigh(len(fact.target) + len(fact.body))
+            case _:
+                self.heard = self.proven = now
+        self.poke()
+        return event
+
+    def said(self, fact: Fact, size: int) -> None:
+        """Append what the driver reported in a line of `size` bytes, if there is room for it."""
+        match fact:
+            case Noted(who=who, text=text):
+                self._log(who, text)
+            case _ if self._weigh(size):
+                self.add(fact)
+            case _:
+                pass
+
+    def alive(self) -> None:
+        """Count an answer that is not part of the trace as a sign of life."""
+        self.heard = time.monotonic()
+        self.poke()
+
+    def _log(self, who: str, text: str) -> None:
+        full = self._logs >= MOST_LOGS or self._logged + len(text) > MOST_LOGGED
+        if full and not self._cut:
+            self.add(Noted("kit", f"leaves out further log lines of the {who}: there are too many"))
+        elif not full:
+            self.add(Noted(who, text))
+        self._logs, self._logged, self._cut = self._logs + 1, self._logged + len(text), full
+
+    def _weigh(self, size: int) -> bool:
+        """Count `size` bytes in; return whether there was room for them."""
+        self._bytes += size
+        if self._bytes > MOST_BYTES and not self.overfull:
+            self.overfull = True
+            self.add(Noted("kit", f"ends this trace: it is larger than {MOST_BYTES >> 20} MiB"))
+        return not self.overfull
+
+    def poke(self) -> None:
+        """Wake the tasks that wait, although the trace did not grow."""
+        self._grown.set()
+        self._grown = anyio.Event()
+
+    async def growth(self) -> None:
+        """Wait for the next event."""
+        await self._grown.wait()
