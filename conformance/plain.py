@@ -6,6 +6,7 @@ escape markup: each report does that for its own format.
 """
 
 import re
+import sys
 import unicodedata
 from collections.abc import Mapping
 from typing import Final
@@ -60,6 +61,11 @@ def cut(text: str, longest: int) -> str:
         return text
     end = longest // 4
     return f"{text[: longest - end - 3]} … {text[-end:]}"
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print a visible line on standard output, or on standard error; raises OSError if it cannot."""
+    print(visible(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 def _is_unseen(each: str) -> bool:

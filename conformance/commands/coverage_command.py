@@ -4,9 +4,9 @@ import click
 
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import load_requirements
-from conformance.commands.streams import say
 from conformance.mutants import all_mutants
 from conformance.mutants.traceability import by_source, coverage, unknown_rules
+from conformance.plain import say
 from conformance.verdict.statuses import Exit
 
 

@@ -13,9 +13,9 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands import options
 from conformance.commands.explore_command import BATCH, ignore, rolled
-from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
 from conformance.explore.schedules import as_case, case_file
+from conformance.plain import say
 from conformance.reports import check_file
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import (

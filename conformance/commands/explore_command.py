@@ -12,7 +12,6 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
 from conformance.commands import options
 from conformance.commands.run_command import REFERENCE, refusal
-from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
 from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import (
@@ -21,8 +20,9 @@ from conformance.explore.schedules import (
     roll,
     smaller,
 )
+from conformance.plain import say
 from conformance.reports import check_file
-from conformance.reports.record import record
+from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Plan, run

@@ -8,7 +8,7 @@ from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
-from conformance.commands.streams import say
+from conformance.plain import say
 from conformance.verdict.statuses import Exit
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import click
 
 from conformance.commands import options
-from conformance.commands.streams import say
+from conformance.plain import say
 from conformance.reports import check_reports, write_run
-from conformance.reports.saved import load
+from conformance.reports.run_json.saved import load
 from conformance.strict_data import ReadingError
 from conformance.verdict.statuses import Exit
 

@@ -16,11 +16,11 @@ from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
 from conformance.commands.interruption import Interruption
-from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
 from conformance.drivers import own
+from conformance.plain import say
 from conformance.reports import check_reports, write_run
-from conformance.reports.record import record
+from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import (

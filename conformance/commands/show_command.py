@@ -11,7 +11,6 @@ from conformance.casefile.model import Case
 from conformance.casefile.nonces import PLACEHOLDERS
 from conformance.casefile.requirements import Requirement, load_requirements
 from conformance.casefile.selection import select
-from conformance.commands.streams import say
 from conformance.expect.callbacks import Result
 from conformance.expect.delays import SleepsSpread
 from conformance.expect.order import Reached
@@ -23,6 +22,7 @@ from conformance.expect.premise import (
     Premise,
 )
 from conformance.expect.requests import told
+from conformance.plain import say
 
 
 @click.command()

@@ -13,9 +13,8 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.commands import options
 from conformance.commands.run_command import REFERENCE, refusal
-from conformance.commands.streams import say
 from conformance.drive.process import DriverUnusable
-from conformance.plain import one_line
+from conformance.plain import one_line, say
 from conformance.runner.player import driver_of
 from conformance.runner.run import Outcome, Plan, run
 from conformance.trace.describe import line

@@ -1,7 +1,7 @@
-"""JSON Schemas (2020-12) of the driver protocol, of cases and of what is written about them.
+"""JSON Schemas (2020-12) of the driver protocol, of cases, of runs and of what is written about them.
 
 `python -m conformance.generate.schemas` writes the files in `spec/schemas`; a test compares them
-with this module. Those of scenarios and of `run.json` are written next to their words.
+with this module. That of scenarios is written by the mock.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +13,7 @@ from conformance.casefile.templates import EACH
 from conformance.casefile.words import CASE, CONFIG
 from conformance.drive.protocol import COMMANDS, ENDINGS, EVENTS, PROTOCOL, PURPOSES
 from conformance.generate.vectors import FORMAT, VECTOR
+from conformance.reports.run_json.words import RUN
 from conformance.trace.events import CALLBACKS
 from conformance.verdict.known_failures import BASELINE
 from conformance.words import CAPABILITIES, ERROR_KINDS, TIMES
@@ -175,6 +176,11 @@ def vectors_schema() -> dict[str, object]:
     return schema_document("case-vectors", "The cases of one family, compiled", words)
 
 
+def run_schema() -> dict[str, object]:
+    """Return the schema of `run.json`."""
+    return schema_document("run", "A run of the conformance kit", RUN.schema())
+
+
 def schema_files() -> Mapping[str, str]:
     """Return the text of every schema file by its name."""
     schemas = {
@@ -188,6 +194,7 @@ def schema_files() -> Mapping[str, str]:
         "requirements": schema_document(
             "requirements", "The rules of the specification", REQUIREMENTS.schema()
         ),
+        "run": run_schema(),
     }
     return {f"{name}.schema.json": schema_text(schema) for name, schema in schemas.items()}
 

@@ -11,7 +11,7 @@ from typing import Final
 from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
-from conformance.reports.saved import as_json
+from conformance.reports.run_json.saved import as_json
 from conformance.strict_data import Json, ReadingError, UsageError
 
 Writer = Callable[[Mapping[str, Json]], str]

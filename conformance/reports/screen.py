@@ -1,7 +1,7 @@
 """Print to the terminal with rich, safely.
 
 Text from a client must not move the cursor, set the window title or change colours, so control
-characters are spelled out just before they are written. `streams.say` does the same for plain lines.
+characters are spelled out just before they are written. `plain.say` does the same for plain lines.
 """
 
 from collections.abc import Iterable

@@ -8,7 +8,7 @@ from attrs import evolve
 
 from conformance.casefile.model import Case
 from conformance.drive.protocol import Identity
-from conformance.reports.record import record
+from conformance.reports.run_json.record import record
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
 from conformance.strict_data import Json

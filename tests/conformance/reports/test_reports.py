@@ -11,16 +11,14 @@ import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from attrs import define, evolve, field
 
-from conformance.casefile.requirements import specification_directory
+from conformance.generate.schemas import run_schema
 from conformance.reports import check_reports, write_run
-from conformance.reports.saved import load
-from conformance.reports.schema import run_schema
+from conformance.reports.run_json.saved import load
 from conformance.runner.stack import Sight, Stack
 from conformance.strict_data import Json, ReadingError, Table
 from conformance.trace.events import Noted, Trace
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
-from mock_server.strict.schema import schema_text
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import (
@@ -65,11 +63,6 @@ def elements(page: str) -> Elements:
     found = Elements()
     found.feed(page)
     return found
-
-
-def test_the_schema_in_the_specification_is_the_schema_of_the_code() -> None:
-    file = specification_directory() / "schemas" / "run.schema.json"
-    assert file.read_text("utf-8") == schema_text(run_schema())
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

@@ -15,7 +15,7 @@ from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
 from conformance.reports.page import page
-from conformance.reports.record import record
+from conformance.reports.run_json.record import record
 from conformance.reports.screen import Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import Outcome

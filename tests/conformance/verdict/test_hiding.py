@@ -20,7 +20,7 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.commands.explore_command import ignore
 from conformance.reports.badge import badge
-from conformance.reports.record import record
+from conformance.reports.run_json.record import record
 from conformance.runner.run import Plan, run
 from conformance.strict_data import Json, Table
 from conformance.verdict.claim import SURFACE, Rank

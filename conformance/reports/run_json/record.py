@@ -13,8 +13,8 @@ from typing import Final
 from arkor_proto import __version__
 from conformance.casefile.requirements import Level, Requirement
 from conformance.plain import shortened
-from conformance.reports.inapplicable import groups
-from conformance.reports.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
+from conformance.reports.run_json.inapplicable import groups
+from conformance.reports.run_json.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
 from conformance.strict_data import Json

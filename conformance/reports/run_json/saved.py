@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from conformance.reports.record import SCHEMA
-from conformance.reports.run_words import RUN
+from conformance.reports.run_json.record import SCHEMA
+from conformance.reports.run_json.words import RUN
 from conformance.strict_data import (
     Json,
     ReadingError,

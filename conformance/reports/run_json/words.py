@@ -7,7 +7,7 @@ from typing import Final
 from attrs import frozen
 
 from conformance.casefile.requirements import Level
-from conformance.reports.record import SCHEMA
+from conformance.reports.run_json.record import SCHEMA
 from conformance.verdict.claim import Rank
 from conformance.verdict.standing import Standing
 from conformance.verdict.statuses import Verdict
