@@ -1,15 +1,11 @@
-"""Reading TOML and JSON files of the kit: what they contain, or every mistake with its place.
+"""Read the files of the kit and the messages of drivers: every mistake becomes a ReadingError.
 
-The shapes of the files are declared with the words of `mock_server.strict`, next to the values that
-they are read into. Whatever a file or a driver contains, the worst that comes of it is one
-ReadingError: sizes, depths and digits are bounded here.
+Files are read by `mock_server.strict.files`; their shapes are declared with the words of
+`mock_server.strict`, next to the values that they are read into.
 """
 
 import json
 import math
-import os
-import stat
-import tomllib
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +13,8 @@ from typing import Final, TypeVar
 
 from attrs import define
 
+from mock_server.strict.files import from_toml, text_of
 from mock_server.strict.json import Json
-from mock_server.strict.lines import line_of, toml_lines
 from mock_server.strict.shapes import (
     ScenarioError,
     anything,
@@ -44,36 +40,24 @@ class UsageError(ReadingError):
     """What the command line asks for does not exist or makes no sense."""
 
 
-_MOST_BYTES: Final = 256 * 2**20
-"""The largest file that is read: a run of thousands of cases has a tenth of it."""
 _MOST_DIGITS: Final = 400
 """Longer integers are beyond every float; a language's own limit must not decide."""
+_PLAIN: Final = mapping(anything())
 
 
 def read_text(path: Path) -> str:
     """Return the text of a file; raises ReadingError that says why there is none."""
-    try:
-        problem = _unreadable(path.stat())
-        text = "" if problem else path.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        problem = f"is not text in UTF-8: {error.reason} (byte {error.start + 1})"
-        raise ReadingError(str(path), problem) from error
-    except OSError as error:
-        raise ReadingError(str(path), f"cannot be read: {error.strerror or error}") from error
-    except ValueError as error:  # a name with a NUL byte
-        raise ReadingError(repr(str(path)), f"cannot be read: {error}") from error
-    if problem:
-        raise ReadingError(str(path), problem)
-    return text
+    with within(str(path)):
+        return text_of(path)
 
 
-def _unreadable(about: os.stat_result) -> str:
-    """Say why something is not read, or nothing; a pipe or a device may have no end."""
-    if stat.S_ISDIR(about.st_mode):
-        return "is a directory; give a file"
-    if not stat.S_ISREG(about.st_mode):
-        return "is not a regular file; save its content in one"
-    return f"is larger than {_MOST_BYTES >> 20} MiB" if about.st_size > _MOST_BYTES else ""
+def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:
+    """Return what `read` makes of TOML that has plain JSON data only.
+
+    Raises ReadingError with every mistake; each begins with `where` and ends with its line.
+    """
+    with within(where):
+        return from_toml(source, lambda found: read(_PLAIN.read(found, "")))
 
 
 def parse_json(text: str | bytes) -> Json:
@@ -98,57 +82,14 @@ def _integer(digits: str) -> int:
     return int(digits)
 
 
-def parse_toml(text: str, where: str) -> Mapping[str, Json]:
-    """Parse TOML that has plain JSON data only; raises ReadingError for anything else."""
-    if text.startswith("\ufeff"):
-        raise ReadingError(where, "begins with a byte order mark; save it as UTF-8 without one")
-    try:
-        document: Mapping[str, object] = tomllib.loads(text)
-    except RecursionError as error:
-        raise ReadingError(where, "is not TOML that can be read: nested too deeply") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ReadingError(where, f"is not TOML: {error}") from error
-    except ValueError as error:  # Python limits the digits of an integer
-        raise ReadingError(where, "is not TOML: an integer has thousands of digits") from error
-    with located(where, text):
-        return mapping(anything()).read(document, "")
-
-
-@contextmanager
-def located(
-    file: str, text: str, lines_of: Callable[[str], Mapping[str, int]] = toml_lines
-) -> Generator[None, None, None]:
-    """Name the file and the line of every mistake that comes up while a text is read.
-
-    Raises ReadingError instead of ScenarioError.
-    """
-    try:
-        yield
-    except ReadingError:
-        raise
-    except ScenarioError as error:
-        lines = lines_of(text)
-        raise _every([(file, _with_line(each, lines)) for each in error.each]) from None
-
-
 @contextmanager
 def within(where: str) -> Generator[None, None, None]:
     """Put `where` before every mistake that comes up; raises ReadingError."""
     try:
         yield
     except ScenarioError as error:
-        raise _every([(where, str(each).removeprefix(": ")) for each in error.each]) from None
-
-
-def _every(mistakes: Sequence[tuple[str, str]]) -> ReadingError:
-    first, *others = mistakes
-    return ReadingError(*first, more=[ReadingError(*each) for each in others])
-
-
-def _with_line(mistake: ScenarioError, lines: Mapping[str, int]) -> str:
-    line = line_of(mistake.at, lines)
-    told = str(mistake).removeprefix(": ")
-    return told if line is None else f"{told} (line {line})"
+        first, *others = [ReadingError(where, str(each).removeprefix(": ")) for each in error.each]
+        raise ReadingError(first.where, first.problem, others) from None
 
 
 def is_finite(value: float) -> bool:

@@ -14,7 +14,7 @@ from conformance.casefile.steps import named, operations_of
 from conformance.casefile.templates import expand
 from conformance.casefile.words import CASE, FILE, CaseWords
 from conformance.expect.reader import applies, expectations, premises
-from conformance.strict_data import Json, ReadingError, located, parse_toml, read_text, within
+from conformance.strict_data import Json, ReadingError, read_text, read_toml, within
 from conformance.trace.names import check_operation
 from mock_server.scenario.model import BackendPlan
 from mock_server.strict.mistakes import Mistakes, together
@@ -75,12 +75,14 @@ def read_case_file(
 
     Raises ReadingError with every mistake of the file.
     """
-    document = parse_toml(text, name)
-    with located(name, text):
+
+    def read(document: Mapping[str, Json]) -> tuple[Case, ...]:
         if "id" in document:
             return _cases([("", document)], requirements)
         cases = FILE.read(document, "").cases
         return _cases([(f"case {n}", case) for n, case in enumerate(cases, 1)], requirements)
+
+    return read_toml(name, text, read)
 
 
 def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requirement]) -> Case:

@@ -19,7 +19,7 @@ from conformance.casefile.sources import (
     check_statements,
     load_statements,
 )
-from conformance.strict_data import located, parse_toml, read_text
+from conformance.strict_data import Json, read_text, read_toml
 from mock_server.strict.alternatives import constant, matching
 from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import ScenarioError, array, choice, one_of, text
@@ -99,9 +99,9 @@ def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
     """
     file = path or specification_directory() / "requirements.toml"
     statements = load_statements(file.with_name("sources.md"))
-    source = read_text(file)
-    with located(file.name, source):
-        top = REQUIREMENTS.read(parse_toml(source, file.name), "")
+
+    def read(document: Mapping[str, Json]) -> Mapping[str, Requirement]:
+        top = REQUIREMENTS.read(document, "")
         mistakes = Mistakes()
         found: dict[str, Requirement] = {}
         for number, rule in enumerate(top.requirements, 1):
@@ -114,15 +114,16 @@ def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
                     raise ScenarioError(f"{where}: {rule.id} appears twice; ids are unique")
             found[rule.id] = rule
         mistakes.settle()
-    return found
+        return found
+
+    return read_toml(file.name, read_text(file), read)
 
 
 def specification_version(path: Path | None = None) -> str:
     """Return the version of the specification; raises ReadingError."""
     file = path or specification_directory() / "requirements.toml"
-    source = read_text(file)
-    with located(file.name, source):
-        return REQUIREMENTS.read(parse_toml(source, file.name), "").version
+    top = read_toml(file.name, read_text(file), lambda document: REQUIREMENTS.read(document, ""))
+    return top.version
 
 
 def _parts(version: str) -> tuple[int, ...]:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.strict_data import located, parse_toml, read_text
+from conformance.strict_data import read_text, read_toml
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 from mock_server.strict.alternatives import converted, restricted
@@ -82,9 +82,7 @@ BASELINE: Final = table(_Baseline, "known failures")
 
 def read_baseline(path: Path) -> tuple[Known, ...]:
     """Read a baseline file; raises ReadingError with every mistake, also if it cannot be read."""
-    source = read_text(path)
-    with located(path.name, source):
-        return BASELINE.read(parse_toml(source, path.name), "").known
+    return read_toml(path.name, read_text(path), lambda file: BASELINE.read(file, "").known)
 
 
 def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:

@@ -7,20 +7,13 @@ need not.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeGuard
 
 from conformance.reports.run_json.record import SCHEMA
 from conformance.reports.run_json.words import RUN
-from conformance.strict_data import (
-    Json,
-    ReadingError,
-    Table,
-    kind_of,
-    located,
-    parse_json,
-    read_text,
-)
-from mock_server.strict.lines import json_lines
+from conformance.strict_data import Json, ReadingError, Table, read_text, within
+from mock_server.strict.files import from_json
+from mock_server.strict.shapes import ScenarioError
 
 _LISTS: Final = ("events", "results")
 
@@ -37,17 +30,22 @@ def load(path: Path) -> Mapping[str, Json]:
     if path.is_dir():
         raise ReadingError(path.name, "is a directory; give its run.json")
     text = read_text(path)
-    try:
-        value = parse_json(text.removeprefix("\ufeff"))
-    except ValueError as error:
-        raise ReadingError(path.name, f"is not JSON: {error}") from error
-    if not isinstance(value, Mapping):
-        raise ReadingError(path.name, f"{kind_of(value)}, not a table")
+    with within(path.name):
+        return from_json(text, _checked)
+
+
+def _checked(value: Mapping[str, object]) -> Mapping[str, Json]:
     if (schema := value.get("schema")) != SCHEMA:
-        raise ReadingError(path.name, f"the schema is {schema!r}, not {SCHEMA!r}")
-    with located(path.name, text, json_lines):
-        RUN.read(value, "")
+        raise ScenarioError(f"the schema is {schema!r}, not {SCHEMA!r}", at="schema")
+    if not _is_run(value):
+        raise TypeError(value)
     return value
+
+
+def _is_run(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Json]]:
+    """Tell that everything in a run is JSON: reading it raises ScenarioError for anything else."""
+    RUN.read(value, "")
+    return True
 
 
 def _lines(key: str, value: Json) -> str:

@@ -88,7 +88,7 @@ HEADS = {
     HEAD + "[premise]\nlast_event_ids = [1]": "1 (integer) is not a string, or false",
     HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
     HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
-    HEAD + "why = 1": "is not TOML",
+    HEAD + "why = 1": "TOML: Cannot overwrite a value",
     HEAD + "since = 2026-01-01": "(date) is not a JSON value; write it as a string",
 }
 

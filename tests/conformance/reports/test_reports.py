@@ -259,8 +259,8 @@ def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("[]", "a list, not a table"),
-        ("{", "is not JSON"),
+        ("[]", "JSON: must be an object"),
+        ("{", "JSON: "),
         ('{"schema": "other/9"}', "not 'arkor-conformance-run/1'"),
         ('{"schema": "arkor-conformance-run/1"}', "'kit' is missing"),
     ],
