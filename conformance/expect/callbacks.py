@@ -3,12 +3,11 @@
 from collections.abc import Mapping
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
-from conformance.expect.mismatch import Divergence, contrary, difference
+from conformance.expect.mismatch import Divergence, difference
 from conformance.strict_data import Json
 from conformance.trace.events import (
-    CALLBACKS,
     CallbackRan,
     Settled,
     Trace,
@@ -57,14 +56,6 @@ class Callbacks:
             return Divergence(self._all(), f"callback {len(seen) + 1}, {missing}, never ran")
         return None
 
-    def negated(self) -> "Callbacks":
-        """Expect one more callback, or other data in the last one."""
-        if not self.expected or not self.expected[-1].data:
-            return evolve(self, expected=(*self.expected, Expected(CALLBACKS[0], {})))
-        last = self.expected[-1]
-        other = Expected(last.name, {key: contrary(item) for key, item in last.data.items()})
-        return evolve(self, expected=(*self.expected[:-1], other))
-
     def _all(self) -> str:
         return ", ".join(expected.name for expected in self.expected) or "no callback at all"
 
@@ -99,10 +90,6 @@ class Calls:
             return Divergence(expected, f"call {len(seen) + 1} never came")
         return None
 
-    def negated(self) -> "Calls":
-        """Expect one more call."""
-        return evolve(self, expected=(*self.expected, {}))
-
 
 @frozen
 class Result:
@@ -135,14 +122,6 @@ class Result:
         found = self._difference(event.fact)
         return Divergence(self._expected(), found, event) if found else None
 
-    def negated(self) -> "Result":
-        """Expect a failure instead of a result, or a result instead of a failure."""
-        if self.ok is None:
-            return Result(self.operation, ok={})
-        if self.ok:
-            return evolve(self, ok={key: contrary(item) for key, item in self.ok.items()})
-        return Result(self.operation, ok=None, error="other")
-
     def _difference(self, settled: Settled) -> str | None:
         failure = settled.failure
         if failure is not None:
@@ -173,7 +152,6 @@ class Equal:
     """Several operations return the same result."""
 
     operations: tuple[str, ...]
-    alike: bool = True
 
     @property
     def word(self) -> str:
@@ -193,15 +171,9 @@ class Equal:
             if event is None or not isinstance(event.fact, Settled) or event.fact.failure:
                 return Divergence(self._expected(), "not all of them succeeded", event)
             answers.append(dict(event.fact.ok))
-        same = all(answer == answers[0] for answer in answers)
-        if same is self.alike:
+        if all(answer == answers[0] for answer in answers):
             return None
         return Divergence(self._expected(), " / ".join(map(repr, answers)), events[-1])
 
-    def negated(self) -> "Equal":
-        """Expect results that differ."""
-        return evolve(self, alike=not self.alike)
-
     def _expected(self) -> str:
-        results = "the same result" if self.alike else "different results"
-        return f"{' and '.join(self.operations)} return {results}"
+        return f"{' and '.join(self.operations)} return the same result"

@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import Final
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Called, Event, Requested, Slept, Trace
@@ -72,13 +72,6 @@ class Sleeps:
             wrong[0] if wrong else None,
         )
 
-    def negated(self) -> "Sleeps":
-        """Expect one more delay, or a last one far above its bounds."""
-        if not self.delays or math.isinf(self.delays[-1].high):
-            return evolve(self, delays=(*self.delays, Delay(0.0, math.inf)))
-        beyond = self.delays[-1].high + 2 * _ROUNDING_MS
-        return evolve(self, delays=(*self.delays[:-1], Delay(beyond, math.inf)))
-
 
 @frozen
 class SleepsDiffer:
@@ -104,10 +97,6 @@ class SleepsDiffer:
             seen[-1][0] if seen else None,
         )
 
-    def negated(self) -> "SleepsDiffer":
-        """Expect the opposite."""
-        return evolve(self, spread=not self.spread)
-
 
 @frozen
 class SleepsSpread:
@@ -122,7 +111,6 @@ class SleepsSpread:
     samples: int
     at_least: float
     over: float
-    spread: bool = True
     word: str = "sleeps_spread"
 
     @property
@@ -142,20 +130,15 @@ class SleepsSpread:
         delays = [ms for _, ms in seen]
         wrong = [event for event, ms in seen if not self.delay.holds(ms)]
         wide = bool(delays) and max(delays) - min(delays) >= self.at_least
-        if not wrong and len(seen) == self.samples and wide is self.spread:
+        if not wrong and len(seen) == self.samples and wide:
             return None
         where = wrong[0] if wrong else seen[-1][0] if seen else None
         return Divergence(str(self), told_delays(seen), where)
 
-    def negated(self) -> "SleepsSpread":
-        """Expect delays that are all nearly the same."""
-        return evolve(self, spread=not self.spread)
-
     def __str__(self) -> str:
-        ranging = "at least" if self.spread else "less than"
         return (
             f"{self.samples} delays of {self.delay} ms whose largest and smallest differ by "
-            f"{ranging} {self.at_least:g} ms (a client that spreads its delays evenly over "
+            f"at least {self.at_least:g} ms (a client that spreads its delays evenly over "
             f"{self.over:g} ms or more fails by chance once in {1 / self.false_alarm:.2g} runs)"
         )
 
@@ -196,10 +179,6 @@ class Gaps:
             f"{len(seen)} reopens, after {_listed([ms for _, ms in seen])} ms",
             wrong[0] if wrong else None,
         )
-
-    def negated(self) -> "Gaps":
-        """Expect one more reopen."""
-        return evolve(self, bounds=(*self.bounds, 0.0))
 
 
 def _gaps(trace: Trace) -> list[tuple[Event, float]]:

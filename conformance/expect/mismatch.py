@@ -35,10 +35,6 @@ class Assertion(Protocol):
         """Return the first difference in `trace`, or None if it is as expected."""
         ...
 
-    def negated(self) -> "Assertion":
-        """Return an expectation that every trace fails that meets this one."""
-        ...
-
 
 def difference(expected: Json, actual: Json, where: str = "") -> str | None:
     """Describe the first place where `actual` differs from `expected`, or return None.
@@ -78,23 +74,3 @@ def _list_difference(expected: Sequence[Json], actual: Json, where: str) -> str 
         if found := difference(want, got, f"{where}[{n}]"):
             return found
     return None
-
-
-def contrary(value: Json) -> Json:  # noqa: PLR0911 - one arm per kind of JSON
-    """Return plain data of the same shape for which `difference` reports a difference."""
-    match value:
-        case bool():
-            return not value
-        case int() | float():
-            return value + 1
-        case str():
-            return f"not {value}"
-        case None:
-            return "not null"
-        case Mapping():
-            if not value:
-                return "not a table"
-            first, *rest = value
-            return {first: contrary(value[first]), **{key: value[key] for key in rest}}
-        case _:
-            return [*value, "one more"]

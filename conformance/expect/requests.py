@@ -1,6 +1,6 @@
 """Expectations about the number of requests and the cursors that they carry."""
 
-from attrs import evolve, frozen
+from attrs import frozen
 
 from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Event, Requested, Trace
@@ -30,10 +30,6 @@ class Requests:
             seen[self.count] if len(seen) > self.count else None,
         )
 
-    def negated(self) -> "Requests":
-        """Expect one more request."""
-        return evolve(self, count=self.count + 1)
-
 
 @frozen
 class LastEventIds:
@@ -59,11 +55,6 @@ class LastEventIds:
             if n >= len(self.chain) or actual[n] != self.chain[n]
         ]
         return Divergence(told(self.chain), told(actual), wrong[0] if wrong else None)
-
-    def negated(self) -> "LastEventIds":
-        """Expect another cursor on the last request."""
-        last = self.chain[-1]
-        return evolve(self, chain=(*self.chain[:-1], "another" if last is None else None))
 
 
 def _times(count: int, route: str) -> str:

@@ -1,10 +1,10 @@
-"""Each expectation accepts and rejects the right traces, and its negation the opposite ones."""
+"""Each expectation accepts and rejects the right traces, and its contrary the opposite ones."""
 
 from collections.abc import Sequence
 
 import pytest
 
-from conformance.expect.mismatch import Assertion, contrary, difference
+from conformance.expect.mismatch import Assertion, difference
 from conformance.strict_data import Json
 from conformance.trace.events import (
     CallbackRan,
@@ -20,6 +20,7 @@ from conformance.trace.events import (
     Trace,
     Woken,
 )
+from tests.conformance.expect.contrary import contrary, judge_contrary
 from tests.conformance.sample_case import one
 
 
@@ -130,10 +131,10 @@ BREAK = (
 
 
 @pytest.mark.parametrize("expectation", HOLD)
-def test_an_expectation_that_holds_finds_nothing_and_its_negation_does(expectation: str) -> None:
+def test_an_expectation_that_holds_finds_nothing_and_its_contrary_does(expectation: str) -> None:
     assertion = asserted(expectation)
     assert assertion.judge(trace()) is None
-    assert assertion.negated().judge(trace()) is not None
+    assert judge_contrary(assertion, trace()) is not None
 
 
 @pytest.mark.parametrize("expectation", BREAK)

@@ -25,6 +25,7 @@ from conformance.mutants.kill_matrix import KillMatrix, kill_matrix
 from conformance.mutants.traceability import coverage, unknown_rules
 from conformance.runner.run import Outcome, Plan, run
 from conformance.verdict.result import CaseResult
+from tests.conformance.expect.contrary import judge_contrary
 
 SAMPLE = ("create.*", "resume.cursor*", "backoff.*", "budget.*", "cancel.*", "abort.*")
 _SHARE = 3
@@ -58,11 +59,11 @@ def catalogue() -> tuple[Case, ...]:
 
 
 def deaf(result: CaseResult) -> list[str]:
-    """Return the assertions of a case whose negation holds as well."""
+    """Return the assertions of a case whose contrary holds as well."""
     return [
         f"{result.name}: {each.assertion.word}"
         for each in result.case.expect
-        if each.assertion.negated().judge(result.trace) is None
+        if judge_contrary(each.assertion, result.trace) is None
     ]
 
 
