@@ -15,12 +15,7 @@ from attrs import define
 
 from mock_server.strict.files import from_toml, text_of
 from mock_server.strict.json import Json
-from mock_server.strict.shapes import (
-    ScenarioError,
-    anything,
-    check_known,
-    mapping,
-)
+from mock_server.strict.shapes import ScenarioError, anything, check_known, mapping
 
 __all__ = ["Json"]
 

@@ -159,8 +159,7 @@ def _case(at: str, values: Mapping[str, Json], known: Mapping[str, Requirement])
     mistakes.settle()
     profiles = mistakes.take(lambda: _profiles(at, words, known), ())
     premise = mistakes.take(
-        lambda: premises(words.premise, f"{inside}premise", operations_of(steps), words.config),
-        (),
+        lambda: premises(words.premise, f"{inside}premise", operations_of(steps), words.config), ()
     )
     expect = mistakes.take(lambda: _expect(f"{inside}expect", words, steps), ())
     mistakes.settle()

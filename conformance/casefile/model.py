@@ -24,10 +24,7 @@ DEFAULT_CONFIG: Final[Mapping[str, Json]] = {
     "org": "kit-org",
     "project": "kit-project",
     "name": "{name}",
-    "input": {
-        "model": "kit/model",
-        "dataset": {"type": "huggingface", "name": "kit/dataset"},
-    },
+    "input": {"model": "kit/model", "dataset": {"type": "huggingface", "name": "kit/dataset"}},
 }
 """What a client is opened with where a case says nothing; the placeholders are filled per play."""
 

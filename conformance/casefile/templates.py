@@ -10,14 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from conformance.strict_data import Json
-from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
-    anything,
-    array,
-    either,
-    mapping,
-)
+from mock_server.strict.shapes import ScenarioError, Shape, anything, array, either, mapping
 
 _PLACE: Final = re.compile(r"\{([a-z_]+)\}")
 _OVERRIDES: Final = ("profiles", "requires", "level", "needs")

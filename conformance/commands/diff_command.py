@@ -18,13 +18,7 @@ from conformance.explore.schedules import as_case, case_file
 from conformance.plain import say
 from conformance.reports import check_file
 from conformance.runner.run import PATIENCE, Plan, run
-from conformance.trace.events import (
-    CallbackRan,
-    Requested,
-    Settled,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Exit, Verdict
 

@@ -14,12 +14,7 @@ from conformance.commands import options
 from conformance.commands.run_command import REFERENCE, refusal
 from conformance.drive.process import DriverUnusable
 from conformance.explore.oracle import Schedule
-from conformance.explore.schedules import (
-    as_case,
-    case_file,
-    roll,
-    smaller,
-)
+from conformance.explore.schedules import as_case, case_file, roll, smaller
 from conformance.plain import say
 from conformance.reports import check_file
 from conformance.reports.run_json.record import record

@@ -23,13 +23,7 @@ from conformance.reports import check_reports, write_run
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
-from conformance.runner.run import (
-    PATIENCE,
-    Outcome,
-    Plan,
-    Run,
-    assignments,
-)
+from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError
 from conformance.verdict.known_failures import declared, read_baseline, weigh
 from conformance.verdict.result import CaseResult, exit_of

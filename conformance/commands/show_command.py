@@ -14,13 +14,7 @@ from conformance.casefile.selection import select
 from conformance.expect.callbacks import Result
 from conformance.expect.delays import SleepsSpread
 from conformance.expect.order import Reached
-from conformance.expect.premise import (
-    Carries,
-    FirstCallbacks,
-    FirstCursors,
-    FirstSleeps,
-    Premise,
-)
+from conformance.expect.premise import Carries, FirstCallbacks, FirstCursors, FirstSleeps, Premise
 from conformance.expect.requests import told
 from conformance.plain import say
 

@@ -56,10 +56,7 @@ class DriverProcess:
 
     @classmethod
     def start(
-        cls,
-        command: Sequence[str],
-        on_line: Callable[[bytes], None],
-        on_end: Callable[[str], None],
+        cls, command: Sequence[str], on_line: Callable[[bytes], None], on_end: Callable[[str], None]
     ) -> "DriverProcess":
         """Start a driver; raises DriverUnusable with the reason if it cannot be started."""
         mark = secrets.token_hex(8)

@@ -12,20 +12,8 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.strict_data import (
-    Json,
-    ReadingError,
-    Table,
-    is_finite,
-)
-from conformance.trace.events import (
-    CALLBACKS,
-    CallbackRan,
-    Failure,
-    Noted,
-    SleepEnded,
-    Slept,
-)
+from conformance.strict_data import Json, ReadingError, Table, is_finite
+from conformance.trace.events import CALLBACKS, CallbackRan, Failure, Noted, SleepEnded, Slept
 from conformance.words import CAPABILITIES, ERROR_KINDS
 
 PROTOCOL: Final = "arkor-drive/1"

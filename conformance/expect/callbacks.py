@@ -7,11 +7,7 @@ from attrs import frozen
 
 from conformance.expect.mismatch import Divergence, difference
 from conformance.strict_data import Json
-from conformance.trace.events import (
-    CallbackRan,
-    Settled,
-    Trace,
-)
+from conformance.trace.events import CallbackRan, Settled, Trace
 
 ANY_KIND: Final = "any"
 """The expected kind where an operation must fail and any kind of failure will do."""

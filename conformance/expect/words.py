@@ -93,9 +93,7 @@ class ResultWords:
     """How an operation settles."""
 
     ok: bool | Mapping[str, Json] | None = word(
-        either(constant(right=True), _TABLE),
-        "it succeeds, with these members",
-        default=None,
+        either(constant(right=True), _TABLE), "it succeeds, with these members", default=None
     )
     status: str | None = word(text(), "it succeeds, with a job of this status", default=None)
     error: str | None = word(

@@ -29,14 +29,7 @@ from conformance.drive.patience import patiently
 from conformance.drive.recorder import Recorder
 from conformance.runner.backend import CaseBackend
 from conformance.strict_data import Json
-from conformance.trace.events import (
-    Event,
-    Quiet,
-    Settled,
-    SleepEnded,
-    Slept,
-    Woken,
-)
+from conformance.trace.events import Event, Quiet, Settled, SleepEnded, Slept, Woken
 
 _MOST_EVENTS: Final = 2_000
 """A client or driver whose trace has more events than this is taken to go on forever."""

@@ -122,11 +122,7 @@ class Player:
             return self._not_played(assignment, Verdict.ERROR, f"server: {error}")
 
     async def _play(
-        self,
-        assignment: Assignment,
-        adapted: Adapted,
-        nonces: Nonces,
-        connection: DriverConnection,
+        self, assignment: Assignment, adapted: Adapted, nonces: Nonces, connection: DriverConnection
     ) -> Played:
         began = time.monotonic()
         case, profile = adapted.case, assignment.profile
@@ -173,11 +169,7 @@ class Player:
         return "" if self.stack is None else self.stack.lacking(needs)
 
     def _not_played(
-        self,
-        assignment: Assignment,
-        verdict: Verdict,
-        reason: str,
-        lacking: tuple[str, ...] = (),
+        self, assignment: Assignment, verdict: Verdict, reason: str, lacking: tuple[str, ...] = ()
     ) -> Played:
         unplayed = _unplayed(assignment, verdict, reason, lacking)
         return Played(unplayed, _nothing(assignment), self.rules)

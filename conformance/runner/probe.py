@@ -17,10 +17,7 @@ from conformance.runner.stack import Sight, Stack
 from conformance.trace.events import Failure, Settled
 from conformance.words import PROBED
 
-_CUT: Final = {
-    PROBED[0]: 'end = "fin"',
-    PROBED[1]: 'content_length = [4000], end = "fin"',
-}
+_CUT: Final = {PROBED[0]: 'end = "fin"', PROBED[1]: 'content_length = [4000], end = "fin"'}
 _CASE: Final = """
 id = "probe.{name}"
 requires = ["ARK-BUD-3"]

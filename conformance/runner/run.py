@@ -19,14 +19,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.runner.backend import Backends
-from conformance.runner.player import (
-    ASLEEP,
-    Assignment,
-    Played,
-    Player,
-    Rules,
-    driver_of,
-)
+from conformance.runner.player import ASLEEP, Assignment, Played, Player, Rules, driver_of
 from conformance.runner.probe import probe, worth_probing
 from conformance.runner.stack import Stack
 from conformance.strict_data import UsageError

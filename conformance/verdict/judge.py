@@ -11,13 +11,7 @@ from conformance.casefile.model import Case
 from conformance.expect.invariants import breaches
 from conformance.expect.mismatch import Divergence
 from conformance.expect.order import Reached
-from conformance.expect.premise import (
-    Carries,
-    FirstCallbacks,
-    FirstCursors,
-    FirstSleeps,
-    Premise,
-)
+from conformance.expect.premise import Carries, FirstCallbacks, FirstCursors, FirstSleeps, Premise
 from conformance.trace.events import Event, Requested
 from conformance.verdict.causes.cause import (
     Cause,
@@ -90,8 +84,7 @@ def _silent(play: Play) -> Finding | None:
         attached = route == "create" and "job" in play.case.config
         if route and (attached or past.all_answered(route)):
             missing = Divergence(
-                f"{operation} settles",
-                f"its request was answered, but {operation} had not settled",
+                f"{operation} settles", f"its request was answered, but {operation} had not settled"
             )
             return _not_reached(
                 play, f"conduct.answer {operation}", missing, Cause("ARK-ERR-10", missing)

@@ -12,15 +12,7 @@ from conformance.reports.run_json.record import record
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
 from conformance.strict_data import Json
-from conformance.trace.events import (
-    Called,
-    Ended,
-    Failure,
-    Requested,
-    Settled,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import Called, Ended, Failure, Requested, Settled, Slept, Trace
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict

@@ -15,15 +15,7 @@ from attrs import define, field
 
 from conformance.drivers.python import lines
 from conformance.drivers.python.clocks import Clock, VirtualClock, WallClock
-from conformance.drivers.python.desk import (
-    Client,
-    Desk,
-    Explain,
-    Failure,
-    Opener,
-    refusal,
-    reply,
-)
+from conformance.drivers.python.desk import Client, Desk, Explain, Failure, Opener, refusal, reply
 from conformance.strict_data import Json
 
 

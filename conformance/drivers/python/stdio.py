@@ -16,15 +16,7 @@ from anyio.abc import TaskGroup
 from attrs import define, field
 
 from conformance.drivers.python import lines
-from conformance.drivers.python.desk import (
-    Client,
-    Desk,
-    Explain,
-    Failure,
-    Opener,
-    Provoked,
-    reply,
-)
+from conformance.drivers.python.desk import Client, Desk, Explain, Failure, Opener, Provoked, reply
 from conformance.drivers.python.open_case import OpenCase
 from conformance.strict_data import Json, Table
 

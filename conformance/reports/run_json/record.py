@@ -29,10 +29,7 @@ SCHEMA: Final = "arkor-conformance-run/1"
 
 
 def record(
-    outcome: Outcome,
-    requirements: Mapping[str, Requirement],
-    command: Sequence[str],
-    scope: Scope,
+    outcome: Outcome, requirements: Mapping[str, Requirement], command: Sequence[str], scope: Scope
 ) -> Mapping[str, Json]:
     """Return the run as plain data. `command` starts the driver; empty for the reference."""
     by_profile: dict[str, list[CaseResult]] = {

@@ -125,8 +125,7 @@ class Profile:
     must: Counted = needed(_LEVEL, "the rules that bind", name="MUST")
     should: Counted = needed(_LEVEL, "the rules that are advised", name="SHOULD")
     apart: Apart = needed(
-        table(Apart, "rules that do not count"),
-        "broken rules that do not count under this profile",
+        table(Apart, "rules that do not count"), "broken rules that do not count under this profile"
     )
     sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
     not_reached: NotReached = needed(

@@ -7,21 +7,10 @@ from pathlib import Path
 import pytest
 
 from conformance.casefile.loader import filled, load_cases, load_files
-from conformance.casefile.model import (
-    Case,
-    Elapse,
-    Operate,
-    Until,
-    Verb,
-)
+from conformance.casefile.model import Case, Elapse, Operate, Until, Verb
 from conformance.casefile.nonces import Nonces
 from conformance.casefile.requirements import load_requirements
-from conformance.strict_data import (
-    Json,
-    ReadingError,
-    Table,
-    parse_json,
-)
+from conformance.strict_data import Json, ReadingError, Table, parse_json
 from tests.conformance.sample_case import HEAD, one, read
 
 SLIPS = {

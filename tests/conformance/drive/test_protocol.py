@@ -18,13 +18,7 @@ from conformance.drive.protocol import (
 )
 from conformance.generate.schemas import drive_schema, schema_files
 from conformance.strict_data import Json
-from conformance.trace.events import (
-    CallbackRan,
-    Failure,
-    Noted,
-    SleepEnded,
-    Slept,
-)
+from conformance.trace.events import CallbackRan, Failure, Noted, SleepEnded, Slept
 
 SOUND = {
     '{"re": 3, "ok": {"job_id": "j"}}': Answer(3, {"job_id": "j"}, None),

@@ -10,13 +10,7 @@ from typing import Final
 
 import pytest
 
-from conformance.drive.protocol import (
-    COMMANDS,
-    ENDINGS,
-    EVENTS,
-    PURPOSES,
-    parse_message,
-)
+from conformance.drive.protocol import COMMANDS, ENDINGS, EVENTS, PURPOSES, parse_message
 from conformance.words import CAPABILITIES, ERROR_KINDS
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.npm import installed_adapters

@@ -2,12 +2,7 @@
 
 import pytest
 
-from conformance.trace.events import (
-    CallbackRan,
-    Fact,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import CallbackRan, Fact, Slept, Trace
 from tests.conformance.sample_case import one
 
 FACTS: tuple[Fact, ...] = (

@@ -4,15 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from conformance.trace.events import (
-    Called,
-    Fact,
-    Framed,
-    Requested,
-    Settled,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import Called, Fact, Framed, Requested, Settled, Slept, Trace
 from conformance.verdict.causes.frames import frames_of
 from tests.conformance.sample_case import one
 

@@ -13,20 +13,8 @@ from conformance.casefile.loader import load_files
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands.diff_command import command as diff
 from conformance.commands.explore_command import command as explore
-from conformance.explore.oracle import (
-    Attempt,
-    Frame,
-    Kind,
-    Schedule,
-    Trigger,
-    predict,
-)
-from conformance.explore.schedules import (
-    as_case,
-    case_file,
-    roll,
-    smaller,
-)
+from conformance.explore.oracle import Attempt, Frame, Kind, Schedule, Trigger, predict
+from conformance.explore.schedules import as_case, case_file, roll, smaller
 from tests.conformance.commandline import kit
 from tests.conformance.explore.quirk import QUIRKS
 

@@ -6,14 +6,7 @@ from pathlib import Path
 import pytest
 
 from arkor_proto._table import MACHINES, TABLE, Ignored, Illegal, Move, Signal, State
-from conformance.generate.diagrams import (
-    SPEC,
-    diagram,
-    grid,
-    grid_page,
-    machine_page,
-    write,
-)
+from conformance.generate.diagrams import SPEC, diagram, grid, grid_page, machine_page, write
 
 every_machine = pytest.mark.parametrize(
     ("states", "signals"), [pytest.param(*machine, id=machine[0].__name__) for machine in MACHINES]

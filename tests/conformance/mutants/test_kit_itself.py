@@ -11,12 +11,7 @@ import pytest
 from attrs import evolve
 
 from conformance.casefile.loader import load_cases
-from conformance.casefile.model import (
-    Await,
-    Case,
-    Step,
-    Until,
-)
+from conformance.casefile.model import Await, Case, Step, Until
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import in_turn, select
 from conformance.commands.run_command import REFERENCE

@@ -12,12 +12,7 @@ import httpx
 from attrs import frozen
 
 from conformance.drivers.python.clocks import Clock
-from conformance.drivers.python.stdio import (
-    Desk,
-    Failure,
-    Provoked,
-    serve,
-)
+from conformance.drivers.python.stdio import Desk, Failure, Provoked, serve
 from conformance.strict_data import Json
 from tests.conformance.pooled import client as pooled
 from tests.conformance.pooled import errors

@@ -10,16 +10,7 @@ from conformance.reports.markdown import markdown
 from conformance.reports.screen import Screen
 from conformance.reports.terminal import Report
 from conformance.strict_data import Table
-from conformance.trace.events import (
-    Called,
-    Failure,
-    Noted,
-    Requested,
-    Settled,
-    Slept,
-    Trace,
-    Woken,
-)
+from conformance.trace.events import Called, Failure, Noted, Requested, Settled, Slept, Trace, Woken
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 from tests.conformance.sample_run import result, run

@@ -14,12 +14,7 @@ from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
 from tests.conformance.sample_case import one
-from tests.conformance.sample_run import (
-    HOSTILE,
-    hostile,
-    result,
-    run,
-)
+from tests.conformance.sample_run import HOSTILE, hostile, result, run
 
 CHROMIUM = find()
 pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]

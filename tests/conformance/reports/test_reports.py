@@ -21,12 +21,7 @@ from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
-from tests.conformance.sample_run import (
-    COMMAND,
-    hostile,
-    result,
-    run,
-)
+from tests.conformance.sample_run import COMMAND, hostile, result, run
 
 FILES = ("badge.json", "junit.xml", "report.html", "run.json", "summary.md")
 SMALL = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")

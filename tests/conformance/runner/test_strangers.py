@@ -15,14 +15,7 @@ from conformance.casefile.selection import select
 from conformance.drive.recorder import Recorder
 from conformance.runner.backend import Backends, CaseBackend
 from conformance.runner.run import Plan, run
-from conformance.trace.events import (
-    Closed,
-    Connected,
-    Fact,
-    Requested,
-    Stranger,
-    Trace,
-)
+from conformance.trace.events import Closed, Connected, Fact, Requested, Stranger, Trace
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 

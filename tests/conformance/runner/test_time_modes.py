@@ -9,12 +9,7 @@ from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.expect.delays import Delay, Gaps, SleepsSpread
 from conformance.strict_data import ReadingError
-from conformance.trace.events import (
-    Called,
-    Requested,
-    Slept,
-    Trace,
-)
+from conformance.trace.events import Called, Requested, Slept, Trace
 from conformance.verdict.time_modes import TimeMode, Timing
 from mock_server import ScriptedFrame
 from tests.conformance.commandline import judge, kit

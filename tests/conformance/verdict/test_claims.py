@@ -20,24 +20,13 @@ from conformance.reports.screen import Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import Outcome
 from conformance.strict_data import Json, Table
-from conformance.trace.events import (
-    Called,
-    Failure,
-    Settled,
-    Trace,
-)
+from conformance.trace.events import Called, Failure, Settled, Trace
 from conformance.verdict.result import CaseResult, Finding, verdict_of
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.sample_case import RULES, one
-from tests.conformance.sample_run import (
-    COMMAND,
-    case,
-    identity,
-    result,
-    run,
-)
+from tests.conformance.sample_run import COMMAND, case, identity, result, run
 
 SURFACE: Final = ("cancel", "abort", "concurrent", "callbacks.async", "config.backoff")
 PROFILE: Final = "2026-05"

@@ -11,12 +11,7 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.strict_data import ReadingError
 from conformance.trace.events import Trace
-from conformance.verdict.known_failures import (
-    Known,
-    declared,
-    read_baseline,
-    weigh,
-)
+from conformance.verdict.known_failures import Known, declared, read_baseline, weigh
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 from tests.conformance.commandline import kit

@@ -11,12 +11,7 @@ from attrs import evolve
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement, specification_version
 from conformance.strict_data import ReadingError
-from conformance.verdict.scope import (
-    Scope,
-    check_version,
-    digest,
-    pinned,
-)
+from conformance.verdict.scope import Scope, check_version, digest, pinned
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import RULES, one
 
