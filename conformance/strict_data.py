@@ -87,14 +87,6 @@ def within(where: str) -> Generator[None, None, None]:
         raise ReadingError(first.where, first.problem, others) from None
 
 
-def is_finite(value: float) -> bool:
-    """Tell whether a number is finite as a float; an integer can be too large to be one."""
-    try:
-        return math.isfinite(value)
-    except OverflowError:
-        return False
-
-
 def kind_of(value: Json) -> str:
     """Name the JSON kind of `value` for an error message."""
     match value:
@@ -145,10 +137,8 @@ class Table:
             raise self._wrong(key, "a string")
         return value
 
-    def count(self, key: str, default: int | None = None) -> int:
+    def count(self, key: str) -> int:
         """Return the whole number at `key`; booleans are none."""
-        if default is not None and not self.has(key):
-            return default
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(key, "a whole number")
@@ -159,7 +149,11 @@ class Table:
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number")
-        if not is_finite(value):
+        try:
+            finite = math.isfinite(value)
+        except OverflowError:  # an integer can be too large for a float
+            finite = False
+        if not finite:
             raise ReadingError(self.where, f"{key!r} is beyond the range of a number")
         return value
 
@@ -212,10 +206,6 @@ class Table:
         with within(self.where):
             check_known(found, tuple(known), key)
         return found
-
-    def optional(self, key: str, read: Callable[[str], T]) -> T | None:
-        """Return `read(key)`, or None if the key is absent."""
-        return read(key) if self.has(key) else None
 
     def _wrong(self, key: str, right: str) -> ReadingError:
         found = kind_of(self.values[key])

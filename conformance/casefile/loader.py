@@ -6,11 +6,10 @@ from typing import Final
 
 from attrs import evolve
 
-from conformance.casefile.gates import check_gates
 from conformance.casefile.model import DEFAULT_CONFIG, Case, Expectation, Step
 from conformance.casefile.nonces import Nonces
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement
-from conformance.casefile.steps import named, operations_of
+from conformance.casefile.steps import check_gates, named, operations_of
 from conformance.casefile.templates import expand
 from conformance.casefile.words import CASE, FILE, CaseWords
 from conformance.expect.reader import applies, expectations, premises

@@ -21,6 +21,9 @@ from conformance.casefile.model import (
     Wake,
 )
 from conformance.trace.names import check_operation
+from mock_server.scenario.gates import gates_of_frames, gates_of_job, gates_of_rule
+from mock_server.scenario.model import Scenario
+from mock_server.scenario.words.end import NEVER
 from mock_server.strict.alternatives import tagged
 from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import ScenarioError, Shape, is_table, nearest
@@ -105,3 +108,24 @@ def references(step: Step) -> Iterator[tuple[str, str]]:
 def operations_of(steps: Sequence[Step]) -> tuple[str, ...]:
     """Return the names of the operations that a case asks for, in order."""
     return tuple(step.name for step in steps if isinstance(step, Operate))
+
+
+def check_gates(where: str, scenario: Scenario, steps: Sequence[Step]) -> None:
+    """Refuse a step that opens a gate which nothing waits at, and a gate that no step opens."""
+    waited_at = {
+        *(gate for rule in scenario.rules for gate in gates_of_rule(rule)),
+        *(gate for job in scenario.jobs for gate in gates_of_job(job)),
+        *(
+            gate
+            for step in steps
+            if isinstance(step, Push)
+            for gate in gates_of_frames(step.frames)
+        ),
+    } - {NEVER}
+    opened = {step.gate for step in steps if isinstance(step, OpenGate)}
+    for name in sorted(opened - waited_at):
+        meant = nearest(name, waited_at) if waited_at else "the server has no gate"
+        raise ScenarioError(f"{where}: opens the gate {name!r}, and nothing waits at it; {meant}")
+    for name in sorted(waited_at - opened):
+        meant = nearest(name, opened) if opened else f"one that stays shut is called {NEVER!r}"
+        raise ScenarioError(f"{where}: waits at the gate {name!r}, and no step opens it; {meant}")

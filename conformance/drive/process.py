@@ -79,11 +79,6 @@ class DriverProcess:
             os.set_blocking(descriptor, False)
         return cls(process, mark, on_line, on_end)
 
-    @property
-    def alive(self) -> bool:
-        """Whether the driver may still send lines."""
-        return not self._ended
-
     async def read(self) -> None:
         """Pass on the driver's lines until it ends; run this in a task of its own."""
         async with anyio.create_task_group() as group:

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.strict_data import Json, ReadingError, Table, is_finite
+from conformance.plain import shortened
+from conformance.strict_data import Json, ReadingError, Table
 from conformance.trace.events import CALLBACKS, CallbackRan, Failure, Noted, SleepEnded, Slept
 from conformance.words import CAPABILITIES, ERROR_KINDS
 
@@ -184,7 +185,7 @@ def _answer(table: Table) -> Answer:
 def _failure(table: Table) -> Failure:
     return Failure(
         table.one_of("kind", ERROR_KINDS),
-        table.optional("status", table.count),
+        table.count("status") if table.has("status") else None,
         table.text("message", ""),
     )
 
@@ -200,7 +201,7 @@ def _event(table: Table) -> Message:
         case "sleep_end":
             return SleepEnded(_number(table, "n"), table.one_of("why", ENDINGS, "woken"))
         case _:
-            return Noted("driver", _cut(table.text("text", "")))
+            return Noted("driver", shortened(table.text("text", ""), MAX_LOG))
 
 
 def _delay(table: Table) -> float:
@@ -214,19 +215,12 @@ def _delay(table: Table) -> float:
             return -math.inf
         case int() | float() as ms if not isinstance(ms, bool):
             # An integer too large for a float becomes infinity, as in most languages.
-            return float(ms) if isinstance(ms, float) or is_finite(ms) else _signed_infinity(ms)
+            try:
+                return float(ms)
+            except OverflowError:
+                return math.inf if ms > 0 else -math.inf
         case _:
             return table.number("ms")
-
-
-def _signed_infinity(number: int) -> float:
-    return math.inf if number > 0 else -math.inf
-
-
-def _cut(text: str) -> str:
-    if len(text) <= MAX_LOG:
-        return text
-    return f"{text[:MAX_LOG]}… ({len(text) - MAX_LOG} more characters)"
 
 
 def _shown(line: bytes) -> str:

@@ -5,11 +5,12 @@ events before the case was closed. If the client goes in circles, they show the 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
 
+from conformance.reports.summary import plural
 from conformance.strict_data import Table
 from conformance.trace.describe import timeline
 
@@ -45,6 +46,15 @@ class Cause:
         """The ids of the cases, each once."""
         return tuple(dict.fromkeys(result.text("case") for result in self.results))
 
+    def others(self, most: int, shown: Callable[[str], str] = str) -> str:
+        """Return a line about the cases after the first; empty if there are none."""
+        names = self.cases[1:]
+        if not names:
+            return ""
+        said = f"cite {self.rule} first" if self.rule else "cite no rule"
+        listed = ", ".join(map(shown, names[:most])) + (", …" if len(names) > most else "")
+        return f"and {plural(len(names), 'more case')} {said}: {listed}"
+
 
 @frozen
 class _Entry:
@@ -65,6 +75,12 @@ def causes(results: Sequence[Table], rules: Table) -> Sequence[Cause]:
         found.setdefault(_first_cited(result), []).append(result)
     grouped = [Cause(rule, each) for rule, each in found.items()]
     return sorted(grouped, key=lambda cause: (_rank(cause.rule, rules), -len(cause.cases)))
+
+
+def rules_of(result: Table) -> Sequence[str]:
+    """Return the rules that the findings of a result cite; without any, those of its case."""
+    cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
+    return sorted(cited) or result.texts("requires")
 
 
 def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:

@@ -8,8 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conformance.plain import cut, one_line, shortened, visible
-from conformance.reports.digest import FAILING, Cause, causes, decisive
-from conformance.reports.summary import UNRANKED, counts, left_out, level, missing, notes, plural
+from conformance.reports.digest import FAILING, Cause, causes, decisive, rules_of
+from conformance.reports.summary import (
+    UNRANKED,
+    all_notes,
+    counts,
+    left_out,
+    level,
+    missing,
+    plural,
+)
 from conformance.strict_data import Json, Table
 
 _MOST: Final = 30
@@ -68,12 +76,7 @@ def _row(profile: Table) -> str:
 
 
 def _notes(run: Table) -> Iterator[str]:
-    found: dict[str, list[str]] = {}
-    for profile in run.tables("profiles"):
-        for note in notes(profile):
-            found.setdefault(note, []).append(profile.text("name"))
-    lines = [f"{', '.join(names)}: {note}" for note, names in found.items()]
-    lines += [left_out(group) for group in run.tables("not_applicable")]
+    lines = [*all_notes(run), *map(left_out, run.tables("not_applicable"))]
     if lines:
         yield from ("", *(f"- {_prose(cut(each, _LONGEST))}" for each in lines))
 
@@ -85,13 +88,8 @@ def _by(grouped: Sequence[Cause]) -> str:
 
 def _cause(cause: Cause, run: Table) -> Iterator[str]:
     yield from _failure(cause.results[0], run)
-    names = [name for name in cause.cases if name != cause.results[0].text("case")]
-    if names:
-        more = plural(len(names), "more case")
-        shown = ", ".join(_code(name) for name in names[:_MOST_NAMES])
-        rest = ", …" if len(names) > _MOST_NAMES else ""
-        said = f"cite {cause.rule} first" if cause.rule else "cite no rule"
-        yield from ("", f"and {more} {said}: {shown}{rest}")
+    if others := cause.others(_MOST_NAMES, _code):
+        yield from ("", others)
     yield from ("", "</details>")
 
 
@@ -101,7 +99,7 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
     yield f"<details><summary>{_prose(result.text('verdict'))}: <code>{_html(name)}</code></summary>"
     yield from ("", _prose(result.text("why")), "")
     rules = run.table("requirements")
-    for rule in _cited(result):
+    for rule in rules_of(result):
         if rules.has(rule):
             table = rules.table(rule)
             yield f"- **{_prose(rule)}** {table.text('level')}: {_prose(table.text('text'))}"
@@ -123,11 +121,6 @@ def _trace(result: Table, run: Table) -> Iterator[str]:
     if lines:
         fence = "`" * max(3, _backticks("\n".join(lines)) + 1)
         yield from ("", f"{fence}text", *map(visible, lines), fence, "")
-
-
-def _cited(result: Table) -> Sequence[str]:
-    cited = {rule for finding in result.tables("findings") for rule in finding.texts("requires")}
-    return sorted(cited) or result.texts("requires")
 
 
 def _prose(text: str) -> str:

@@ -62,6 +62,15 @@ def notes(profile: Table) -> Iterator[str]:
     yield from profile.texts("remarks")
 
 
+def all_notes(run: Table) -> Iterator[str]:
+    """Yield the notes on every profile, once where several profiles have the same."""
+    found: dict[str, list[str]] = {}
+    for profile in run.tables("profiles"):
+        for note in notes(profile):
+            found.setdefault(note, []).append(profile.text("name"))
+    yield from (f"{', '.join(names)}: {note}" for note, names in found.items())
+
+
 def missing(run: Table) -> str:
     """Return in one line how many cases were not played and why; empty if none is missing."""
     return "" if run.raw("partial") is None else one_line(run.table("partial").text("said"))

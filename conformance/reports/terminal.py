@@ -14,7 +14,7 @@ from rich.text import Text
 
 from conformance.plain import cut, one_line, seen
 from conformance.reports import summary
-from conformance.reports.digest import FAILING, Cause, causes, decisive
+from conformance.reports.digest import FAILING, Cause, causes, decisive, rules_of
 from conformance.reports.screen import Screen
 from conformance.strict_data import Json, Table
 
@@ -72,7 +72,8 @@ class Report:
         if said := summary.missing(top):
             self._say(said, "bold yellow")
         self.screen.print(_summary(top.tables("profiles")))
-        self._notes(top.tables("profiles"))
+        for note in summary.all_notes(top):
+            self._say(note)
         self._last_words(top)
 
     def _say(self, line: str, style: str = "dim") -> None:
@@ -83,12 +84,8 @@ class Report:
         self.screen.print(self._failure(result, run))
         # Not wrapped, so that the command can be copied.
         self._say(f"  rerun it alone  {result.text('rerun')}", "")
-        others = [name for name in cause.cases if name != result.text("case")]
-        if others:
-            shown = ", ".join(others[:_MOST_NAMES]) + (", …" if len(others) > _MOST_NAMES else "")
-            said = f"cite {cause.rule} first" if cause.rule else "cite no rule"
-            more = summary.plural(len(others), "more case")
-            self._say(f"  and {more} {said}: {shown}")
+        if others := cause.others(_MOST_NAMES):
+            self._say(f"  {others}")
         self.screen.print()
 
     def _shortly(self, cause: Cause) -> None:
@@ -139,15 +136,6 @@ class Report:
             lines = [*lines[:half], f"… {middle} lines …", *lines[-half:]]
         yield from (Text(f"  {self._cut(each)}", style="dim") for each in lines)
 
-    def _notes(self, profiles: Sequence[Table]) -> None:
-        """Print the notes on each profile, once where all profiles have the same."""
-        found: dict[str, list[str]] = {}
-        for profile in profiles:
-            for note in summary.notes(profile):
-                found.setdefault(note, []).append(profile.text("name"))
-        for note, names in found.items():
-            self._say(f"{', '.join(names)}: {note}")
-
     def _last_words(self, run: Table) -> None:
         client = run.table("client")
         words = one_line(f"{client.text('implementation')} {client.text('version')}")
@@ -168,9 +156,8 @@ def _pairs() -> Grid:
 
 
 def _rules(result: Table, rules: Table) -> RenderableType:
-    cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
     grid = _pairs()
-    for rule in sorted(cited) or result.texts("requires"):
+    for rule in rules_of(result):
         known = rules.table(rule)
         grid.add_row(Text(f"{rule} {known.text('level')}", style="bold"), Text(known.text("text")))
         grid.add_row("", Text(known.text("source"), style="dim"))

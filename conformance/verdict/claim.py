@@ -14,7 +14,7 @@ from attrs import frozen
 
 from conformance.casefile.model import Case, Operate
 from conformance.drive.protocol import Identity
-from conformance.trace.events import Failure, Settled
+from conformance.trace.events import Settled
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict
@@ -221,13 +221,9 @@ def unsupported(result: CaseResult) -> tuple[str, ...]:
     found = (
         fact.operation.partition("#")[0]
         for _, fact in result.trace.of(Settled)
-        if fact.failure is not None and _is_unsupported(fact.failure) and fact.operation != "open"
+        if fact.failure and fact.failure.kind == "unsupported" and fact.operation != "open"
     )
     return tuple(dict.fromkeys(found))
-
-
-def _is_unsupported(failure: Failure) -> bool:
-    return failure.kind == "unsupported"
 
 
 def _remarks(judged: Judged) -> Iterator[str]:

@@ -25,7 +25,7 @@ from conformance.verdict.causes.cause import (
 )
 from conformance.verdict.causes.past import Past
 from conformance.verdict.play import Play, secrets_of
-from conformance.verdict.result import Finding
+from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
 """The operations that settle as soon as their request is answered, with its route."""
@@ -45,21 +45,12 @@ def _of_the_driver(play: Play) -> Iterator[Finding]:
     opening = play.trace.first("open.settled")
     if play.broken is not None:
         asked = any(not name.startswith(("open", "close")) for name in play.unanswered)
-        yield Finding(
-            assertion="driver",
-            requires=("ARK-ERR-10",) if asked else (),
-            expected="a driver that speaks arkor-drive/1 until the case is closed",
-            actual=play.broken,
-            event=_last(play),
-        )
+        expected = "a driver that speaks arkor-drive/1 until the case is closed"
+        found = Divergence(expected, play.broken, _last(play))
+        yield Finding.of(OF_THE_DRIVER, (SETTLES,) if asked else (), found)
     elif opening is None:
-        yield Finding(
-            assertion="driver",
-            requires=(),
-            expected="an answer to open",
-            actual="the driver went silent and had not answered open",
-            event=_last(play),
-        )
+        silent = "the driver went silent and had not answered open"
+        yield Finding.of(OF_THE_DRIVER, (), Divergence("an answer to open", silent, _last(play)))
 
 
 def _unmet(play: Play) -> Finding | None:
@@ -87,7 +78,7 @@ def _silent(play: Play) -> Finding | None:
                 f"{operation} settles", f"its request was answered, but {operation} had not settled"
             )
             return _not_reached(
-                play, f"conduct.answer {operation}", missing, Cause("ARK-ERR-10", missing)
+                play, f"conduct.answer {operation}", missing, Cause(SETTLES, missing)
             )
     return None
 
@@ -125,14 +116,8 @@ def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
 
 def _not_reached(play: Play, word: str, missing: Divergence, cause: Cause | None) -> Finding:
     found = missing if cause is None else cause.divergence
-    return Finding(
-        assertion=word,
-        requires=() if cause is None else (cause.rule,),
-        expected=found.expected,
-        actual=found.actual,
-        event=found.event or _last(play),
-        not_reached=True,
-    )
+    rules = () if cause is None else (cause.rule,)
+    return Finding.of(word, rules, found, _last(play), not_reached=True)
 
 
 def _last(play: Play) -> Event | None:
@@ -176,13 +161,7 @@ def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
 def _broken(play: Play) -> Iterator[Finding]:
     for expectation in play.case.expect:
         if found := expectation.assertion.judge(play.trace):
-            yield Finding(
-                assertion=expectation.assertion.word,
-                requires=expectation.requires,
-                expected=found.expected,
-                actual=found.actual,
-                event=found.event,
-            )
+            yield Finding.of(expectation.assertion.word, expectation.requires, found)
 
 
 def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
@@ -196,13 +175,7 @@ def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
         f"it went on and on: the kit stopped it after {len(play.trace.events)} events",
         last,
     )
-    return Finding(
-        assertion="conduct.end",
-        requires=shown or _rules_of_an_end(play, missing),
-        expected=missing.expected,
-        actual=missing.actual,
-        event=last,
-    )
+    return Finding.of("conduct.end", shown or _rules_of_an_end(play, missing), missing)
 
 
 def _rules_of_an_end(play: Play, missing: Divergence) -> tuple[str, ...]:
@@ -225,13 +198,10 @@ def _of_conduct(play: Play, found: Sequence[Finding]) -> Iterator[Finding]:
     unmet = any(finding.not_reached for finding in found)
     if not play.endless:
         for operation in play.unanswered:
-            yield Finding(
-                assertion=f"conduct.answer {operation}",
-                requires=shown if unmet else _never_settled(play, operation, shown),
-                expected=f"{operation} settles",
-                actual=f"the client went silent and {operation} had not settled",
-                event=_last(play),
-            )
+            silent = f"the client went silent and {operation} had not settled"
+            rules = shown if unmet else _never_settled(play, operation, shown)
+            missing = Divergence(f"{operation} settles", silent, _last(play))
+            yield Finding.of(f"conduct.answer {operation}", rules, missing)
     yield from _breaches(play)
 
 
@@ -253,15 +223,9 @@ def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[
         return ("ARK-BUD-6",)
     missing = Divergence(f"{operation} settles", "it never settled")
     cause = cause_of(play.case, play.trace, play.profile, missing)
-    return ("ARK-ERR-10",) if cause is None else (cause.rule,)
+    return (SETTLES,) if cause is None else (cause.rule,)
 
 
 def _breaches(play: Play) -> Iterator[Finding]:
     for breach in breaches(play.trace, tuple(secrets_of(play.case)), play.log):
-        yield Finding(
-            assertion=breach.word,
-            requires=(breach.rule,),
-            expected=breach.divergence.expected,
-            actual=breach.divergence.actual,
-            event=breach.divergence.event,
-        )
+        yield Finding.of(breach.word, (breach.rule,), breach.divergence)

@@ -7,6 +7,7 @@ from attrs import frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces
+from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Event, Trace
 from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import Unjudged
@@ -30,6 +31,27 @@ class Finding:
     event: Event | None
     not_reached: bool = False
     """Whether the client did not get as far as the rule of the case."""
+
+    @classmethod
+    def of(
+        cls,
+        assertion: str,
+        requires: tuple[str, ...],
+        found: Divergence,
+        last: Event | None = None,
+        *,
+        not_reached: bool = False,
+    ) -> "Finding":
+        """Return the finding of a divergence; `last` is the event to show if it names none."""
+        event = found.event or last
+        return cls(
+            assertion=assertion,
+            requires=requires,
+            expected=found.expected,
+            actual=found.actual,
+            event=event,
+            not_reached=not_reached,
+        )
 
     @property
     def unexplained(self) -> bool:

@@ -4,13 +4,13 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from random import SystemRandom
-from typing import Final, Protocol, TypeAlias
+from typing import Final, TypeAlias
 
 from attrs import evolve, fields
 
 import arkor_proto
-from arkor_proto import Profile, ReconnectPolicy, Timer, TrainingEvent
-from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint, Trainer
+from arkor_proto import Profile, ReconnectPolicy, TrainingEvent
+from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint, Clock, Trainer
 from conformance.drivers.python.stdio import Failure, Provoked
 from conformance.strict_data import Json
 from conformance.words import CAPABILITIES
@@ -22,21 +22,7 @@ HELLO: Final[Mapping[str, Json]] = {
     "profiles": [profile.name for profile in arkor_proto.PROFILES],
     "capabilities": [name for name in CAPABILITIES if name != "tls"],
 }
-
-
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
-
-
-class Clock(Protocol):
-    """The interface of the client's clock."""
-
-    def time(self) -> float:
-        """Return the time in seconds."""
-        ...
-
-    async def sleep_until(self, deadline: float, timer: Timer) -> None:
-        """Return at `deadline`."""
-        ...
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:

@@ -7,9 +7,10 @@ it answers with `unsupported`, and one for each other reason.
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
-from attrs import frozen
-
+from conformance.plain import shortened
+from conformance.reports.run_json.telling import LONGEST_LINE
 from conformance.runner.run import Outcome
+from conformance.strict_data import Json
 from conformance.trace.events import Failure, Settled
 from conformance.verdict.claim import opening_refused, unsupported
 from conformance.verdict.result import CaseResult
@@ -19,32 +20,23 @@ from conformance.verdict.time_modes import TimeMode
 from conformance.words import PROBED, VIRTUAL_CLOCK
 
 
-@frozen(kw_only=True)
-class Group:
-    """Cases that did not apply for one reason. A case with two reasons is in two groups."""
+def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Json]:
+    """Yield the groups, largest first, for the profiles that the driver declares.
 
-    name: str
-    why: str
-    cases: int
-    """The number of cases; a case counts once even if it has several profiles."""
-    musts: tuple[str, ...]
-    """The MUST rules that these cases are about and that no case judged."""
-
-
-def groups(outcome: Outcome, tallies: Mapping[str, Tally]) -> Iterator[Group]:
-    """Yield the groups, largest first, for the profiles that the driver declares."""
+    A case with two reasons is in two groups; it counts once even if it has several profiles.
+    """
     found: dict[str, list[CaseResult]] = {}
     for result in outcome.results:
         if result.verdict is Verdict.NOT_APPLICABLE and result.profile in outcome.identity.profiles:
             for name in _names(result, outcome):
                 found.setdefault(name, []).append(result)
     for name, results in sorted(found.items(), key=lambda item: (-len(item[1]), item[0])):
-        yield Group(
-            name=name,
-            why=_why(name, results),
-            cases=len({result.case.id for result in results}),
-            musts=tuple(unjudged_musts(results, tallies)),
-        )
+        yield {
+            "name": name,
+            "why": shortened(_why(name, results), LONGEST_LINE),
+            "cases": len({result.case.id for result in results}),
+            "musts": list(unjudged_musts(results, tallies)),
+        }
 
 
 def _names(result: CaseResult, outcome: Outcome) -> Sequence[str]:

@@ -58,15 +58,7 @@ def record(
             _profile(_judged(name, results, outcome, scope), tallies[name])
             for name, results in by_profile.items()
         ],
-        "not_applicable": [
-            {
-                "name": group.name,
-                "why": shortened(group.why, LONGEST_LINE),
-                "cases": group.cases,
-                "musts": list(group.musts),
-            }
-            for group in groups(outcome, tallies)
-        ],
+        "not_applicable": list(groups(outcome, tallies)),
         "requirements": {
             rule.id: _requirement(rule)
             for rule in requirements.values()

@@ -5,7 +5,7 @@ last is what the client had to react to.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, TypeVar
 
 from attrs import evolve, field, frozen
 
@@ -15,6 +15,7 @@ from conformance.trace.events import (
     Called,
     Ended,
     Event,
+    Fact,
     Framed,
     Requested,
     Responded,
@@ -24,7 +25,9 @@ from conformance.trace.events import (
 )
 from conformance.verdict.causes.frames import CALLBACK_OF, Frame, Kind, frames_in, frames_of
 
+F = TypeVar("F", bound=Fact)
 OK: Final = 200
+_ENDS: Final = frozenset({"completed", "failed"})
 ROUTES: Final = frozenset({"create", "stream", "cancel"})
 
 
@@ -82,10 +85,14 @@ class Past:
             return f"{name} had sent {self.frames[-1].kind.value}{status}"
         return f"{name} had been answered{status}" if self.status else f"{name} was pending"
 
+    def facts(self, kind: type[F]) -> list[F]:
+        """Return everything of one kind that happened."""
+        return [event.fact for event in self.events if isinstance(event.fact, kind)]
+
     @property
     def requests(self) -> list[Requested]:
         """Every request so far."""
-        return [e.fact for e in self.events if isinstance(e.fact, Requested)]
+        return self.facts(Requested)
 
     def count(self, route: str) -> int:
         """Return how many requests of a route came."""
@@ -93,28 +100,18 @@ class Past:
 
     def calls(self, *verbs: str) -> int:
         """Return how often the kit called one of these operations."""
-        called = [e.fact.operation for e in self.events if isinstance(e.fact, Called)]
-        return sum(operation.partition("#")[0] in verbs for operation in called)
+        return sum(fact.operation.partition("#")[0] in verbs for fact in self.facts(Called))
 
     def all_answered(self, route: str) -> bool:
         """Tell whether there were requests to a route and the backend has answered all of them."""
         own = {request.attempt for request in self.requests if request.route == route}
-        over = {
-            e.fact.attempt
-            for e in self.events
-            if isinstance(e.fact, Ended) and e.fact.route == route and e.fact.by == "server"
-        }
-        return bool(own) and own <= over
+        ends = (fact for fact in self.facts(Ended) if fact.by == "server")
+        return bool(own) and own <= {fact.attempt for fact in ends if fact.route == route}
 
     def pending(self, operation: str) -> bool:
         """Tell whether an operation was called more often than it has settled."""
-        begun = sum(
-            isinstance(e.fact, Called) and e.fact.operation == operation for e in self.events
-        )
-        over = sum(
-            isinstance(e.fact, Settled) and e.fact.operation == operation for e in self.events
-        )
-        return begun > over
+        begun = sum(fact.operation == operation for fact in self.facts(Called))
+        return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
     def called_after_the_request(self, operation: str) -> bool:
         """Tell whether an operation was called after the last request."""
@@ -142,12 +139,12 @@ class Past:
     @property
     def heard_the_end(self) -> bool:
         """Whether the callback of the last event of a job ran."""
-        return not {"completed", "failed"}.isdisjoint(self.heard)
+        return not _ENDS.isdisjoint(self.heard)
 
     @property
     def heard(self) -> list[str]:
         """The callbacks that ran, by name."""
-        return [e.fact.name for e in self.events if isinstance(e.fact, CallbackRan)]
+        return [fact.name for fact in self.facts(CallbackRan)]
 
     @property
     def sent(self) -> list[str]:
@@ -157,44 +154,42 @@ class Past:
     @property
     def lost(self) -> bool:
         """Whether a callback ran less often than the backend sent its event."""
-        heard, sent = self.heard, self.sent
-        return any(heard.count(name) < sent.count(name) for name in set(sent))
+        return self._missed(self.sent)
 
     @property
     def lost_on_the_way(self) -> bool:
         """Whether an event other than the last one of the job was lost."""
-        heard, sent = self.heard, self.sent
-        return any(heard.count(n) < sent.count(n) for n in set(sent) - {"completed", "failed"})
+        return self._missed([name for name in self.sent if name not in _ENDS])
+
+    def _missed(self, sent: Sequence[str]) -> bool:
+        heard = self.heard
+        return any(heard.count(name) < sent.count(name) for name in set(sent))
 
     @property
     def undecoded(self) -> bool:
         """Whether the client stopped at a frame with bytes that are not UTF-8."""
-        pieces = [e.fact.data for e in self.events if isinstance(e.fact, Framed)]
         try:
-            b"".join(pieces).decode()
+            b"".join(fact.data for fact in self.facts(Framed)).decode()
         except UnicodeDecodeError:
-            heard, sent = self.heard, self.sent[:-1]
-            return any(heard.count(name) < sent.count(name) for name in set(sent))
+            return self._missed(self.sent[:-1])
         return False
 
     @property
     def asleep(self) -> bool:
         """Whether a delay had begun and not ended."""
-        begun = [isinstance(e.fact, Slept) for e in self.events if _is_of_a_sleep(e)]
-        return bool(begun) and begun[-1]
+        sleeps = [e.fact for e in self.events if isinstance(e.fact, Slept | SleepEnded)]
+        return bool(sleeps) and isinstance(sleeps[-1], Slept)
 
     @property
     def refused(self) -> bool:
         """Whether any request was answered with a status of 400 or more."""
-        answers = [e.fact.status for e in self.events if isinstance(e.fact, Responded)]
-        return any(status >= 400 for status in answers)  # noqa: PLR2004 - the classes 4xx and 5xx
+        return any(fact.status >= 400 for fact in self.facts(Responded))  # noqa: PLR2004 - 4xx, 5xx
 
     @property
     def permanent_status(self) -> int | None:
         """The first status of a stream that should have rejected the wait, if there was one."""
         known = PERMANENT.get(self.profile, frozenset())
-        answers = (e.fact for e in self.events if isinstance(e.fact, Responded))
-        found = (each.status for each in answers if each.route == "stream")
+        found = (fact.status for fact in self.facts(Responded) if fact.route == "stream")
         return next((status for status in found if status in known), None)
 
     @property
@@ -259,13 +254,7 @@ class Past:
 
 def _is_of(event: Event, exchange: Requested) -> bool:
     match event.fact:
-        case Responded(route=route, attempt=attempt) | Framed(route=route, attempt=attempt):
-            return (route, attempt) == (exchange.route, exchange.attempt)
-        case Ended(route=route, attempt=attempt):
-            return (route, attempt) == (exchange.route, exchange.attempt)
+        case Responded() | Framed() | Ended() as fact:
+            return (fact.route, fact.attempt) == (exchange.route, exchange.attempt)
         case _:
             return False
-
-
-def _is_of_a_sleep(event: Event) -> bool:
-    return isinstance(event.fact, Slept | SleepEnded)
