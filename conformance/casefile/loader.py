@@ -51,20 +51,16 @@ def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -
     """
     cases: dict[str, Case] = {}
     for path in dict.fromkeys(paths):
-        for case in _of(path, requirements):
+        found = read_case_file(path.name, read_text(path), requirements)
+        if not found:
+            raise ReadingError(path.name, "has no case; write one as [[case]]")
+        for case in found:
             if (other := cases.get(case.id)) is not None:
                 both = other.file != str(path)
                 twice = f"is in {other.file} as well" if both else "the id appears twice"
                 raise ReadingError(f"{path.name}: {case.id}", f"{twice}; ids are unique")
             cases[case.id] = evolve(case, file=str(path))
     return tuple(cases.values())
-
-
-def _of(path: Path, requirements: Mapping[str, Requirement]) -> tuple[Case, ...]:
-    cases = read_case_file(path.name, read_text(path), requirements)
-    if not cases:
-        raise ReadingError(path.name, "has no case; write one as [[case]]")
-    return cases
 
 
 def read_case_file(
@@ -91,20 +87,18 @@ def read_case(where: str, values: Mapping[str, Json], known: Mapping[str, Requir
 
 
 def filled(case: Case, nonces: Nonces) -> Case:
-    """Return `case` as it is played: its placeholders and its whole configuration filled in."""
+    """Return `case` as it is played: its placeholders and its whole configuration filled in.
+
+    The backend names its jobs by the nonce, unless the case has a prefix of its own.
+    """
     found = nonces.fill(evolve(case, config={**DEFAULT_CONFIG, **case.config}))
     if not isinstance(found, Case):
         raise TypeError(found)
-    return _with_prefix(found, nonces)
-
-
-def _with_prefix(case: Case, nonces: Nonces) -> Case:
-    """Let the backend name its jobs by the nonce, unless the case has a prefix of its own."""
-    scenario = case.server.scenario
+    scenario = found.server.scenario
     if scenario.backend.job_prefix != BackendPlan().job_prefix:
-        return case
+        return found
     backend = evolve(scenario.backend, job_prefix=nonces.job_prefix)
-    return evolve(case, server=evolve(case.server, scenario=evolve(scenario, backend=backend)))
+    return evolve(found, server=evolve(found.server, scenario=evolve(scenario, backend=backend)))
 
 
 def _cases(

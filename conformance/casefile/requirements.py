@@ -126,12 +126,18 @@ def specification_version(path: Path | None = None) -> str:
     return top.version
 
 
-def _parts(version: str) -> tuple[int, ...]:
+def version_parts(version: str) -> tuple[int, ...]:
+    """Return the numbers of a version, by which versions are sorted."""
     return tuple(int(part) for part in version.split("."))
 
 
+def is_newer(since: str, version: str) -> bool:
+    """Tell whether version `since` is newer than `version`."""
+    return version_parts(since) > version_parts(version)
+
+
 def _check(where: str, rule: Requirement, version: str) -> None:
-    if _parts(rule.since) > _parts(version):
+    if is_newer(rule.since, version):
         raise ScenarioError(
             f"{where}: {rule.id}: 'since' is {rule.since}, the specification is {version}"
         )

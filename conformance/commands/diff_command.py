@@ -12,7 +12,7 @@ from attrs import evolve, frozen
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands import options
-from conformance.commands.explore_command import BATCH, ignore, rolled
+from conformance.commands.explore_command import BATCH, rolled
 from conformance.drive.process import DriverUnusable
 from conformance.explore.schedules import as_case, case_file
 from conformance.plain import say
@@ -104,7 +104,7 @@ async def _compare(
 async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
     named = f"the {side} driver ({shlex.join(plan.command)})"
     try:
-        outcome = await run(plan, ignore)
+        outcome = await run(plan)
     except DriverUnusable as error:
         raise DriverUnusable(f"{named}: {error}") from error
     for result in outcome.results:

@@ -71,7 +71,7 @@ def command(
             found = anyio.run(_shrink, plan, found, known)
         case = evolve(as_case(f"seed-{seed}", found, known), file=str(out))
         out.write_text(case_file(case), "utf-8", errors="backslashreplace")
-        outcome = anyio.run(run, evolve(plan, cases=(case,)), ignore)
+        outcome = anyio.run(run, evolve(plan, cases=(case,)))
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
@@ -137,7 +137,3 @@ async def _first_failing(
     if len(unplayed) == len(cases):
         raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
     return earliest.first if earliest.first < len(cases) else None
-
-
-def ignore(_: CaseResult) -> None:
-    """Take no notice of a single result."""

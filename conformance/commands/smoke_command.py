@@ -99,4 +99,4 @@ async def _play(plan: Plan, case: Case) -> Outcome:
     """Play under the first profile that the driver declares."""
     async with driver_of(plan.command, plan.patience, plan.time) as connection:
         profile = connection.introduced().profiles[0]
-    return await run(evolve(plan, profiles=[profile], cases=[case]), lambda _: None)
+    return await run(evolve(plan, profiles=[profile], cases=[case]))

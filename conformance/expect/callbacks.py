@@ -161,15 +161,13 @@ class Equal:
 
     def judge(self, trace: Trace) -> Divergence | None:
         """Compare every result with the first."""
+        expected = f"{' and '.join(self.operations)} return the same result"
         events = [trace.first(f"{operation}.settled") for operation in self.operations]
         answers: list[Json] = []
         for event in events:
             if event is None or not isinstance(event.fact, Settled) or event.fact.failure:
-                return Divergence(self._expected(), "not all of them succeeded", event)
+                return Divergence(expected, "not all of them succeeded", event)
             answers.append(dict(event.fact.ok))
         if all(answer == answers[0] for answer in answers):
             return None
-        return Divergence(self._expected(), " / ".join(map(repr, answers)), events[-1])
-
-    def _expected(self) -> str:
-        return f"{' and '.join(self.operations)} return the same result"
+        return Divergence(expected, " / ".join(map(repr, answers)), events[-1])

@@ -51,7 +51,7 @@ _CITES: Final[Mapping[str, Json]] = {
 
 
 _TABLES: Final = frozenset({"config", "server", "step", "expect"})
-_ABOUT: Final = "# Found by chance, and made smaller: what the oracle predicts is expected."
+_ABOUT: Final = "# Found at random, and made smaller: what the oracle predicts is expected."
 _REQUIRES: Final = (
     "ARK-RES-2",
     "ARK-RES-3",

@@ -1,4 +1,4 @@
-"""Wrap a session, so that a broken client can change what goes in and what comes out.
+"""Wrap sessions, so that a broken client can change what goes in and what comes out.
 
 A `Client` is wrapped around every session that is opened after `surround`. All inputs of the
 session go through its `into`, all outputs through its `out`; a mutant replaces one of the two (see
@@ -45,7 +45,7 @@ from arkor_proto import (
     Tick,
     TrainingEvent,
 )
-from conformance.mutants.patching import ByObject, Job, Stop, Stream, header, replace
+from conformance.mutants.patching import Job, Stop, Stream, header, replace
 
 Report: TypeAlias = Responded | Received | Finished | Broken
 IMPERATIVES: Final[Mapping[Operation, Input]] = {
@@ -280,9 +280,8 @@ class Client:
 
     def _note_request(self, number: int, request: Request) -> None:
         call, before = call_of(request), self.sent.get(Call.STREAM)
-        told = self.told
-        moved = isinstance(told, Responded) and before is not None and call is Call.STREAM
-        hops = before.hops + 1 if moved and before is not None else 0
+        moved = isinstance(self.told, Responded) and call is Call.STREAM
+        hops = before.hops + 1 if moved and before else 0
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
@@ -306,7 +305,8 @@ def call_of(request: Request) -> Call:
 _make: Final = Session.__init__
 _handle: Final = Session.handle
 _poll: Final = Session.poll
-_clients: Final = ByObject[Client]()
+_clients: Final = dict[int, Client]()
+"""Each client by the `id` of its session, which it keeps: otherwise another session could get it."""
 
 
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
@@ -332,13 +332,13 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
             random=random,
             json_loads=json_loads,
         )
-        _clients[session] = Client(session, setup)
+        _clients[id(session)] = Client(session, setup)
 
     def handle(session: Session, event: Input, now: float) -> None:
-        _clients[session].handle(event, now)
+        _clients[id(session)].handle(event, now)
 
     def poll(session: Session) -> Output:
-        return _clients[session].poll()
+        return _clients[id(session)].poll()
 
     replace(Session, "__init__", init)
     replace(Session, "handle", handle)

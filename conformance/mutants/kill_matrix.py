@@ -1,16 +1,14 @@
-"""Judging the kit: whether it catches each broken client, and for the right reason.
+"""Judge the kit: whether it catches each broken client, and for the right reason.
 
-It knows what the right reason is: a finding that cites a requirement which the mutant violates.
-It refuses to know how mutants are made.
+The right reason is a finding that cites a requirement which the mutant violates.
 
-Every mutant plays every case about a requirement that it violates, but under the profiles in turn
-and only until one of them has caught it: the matrix is of mutants and cases. Mutants hang, and to
-wait for them is most of the work, so the kit is impatient here. Whether it is too impatient for
-the machine that it runs on is not believed but measured: between the mutants the reference plays
-the same cases with the same patience, and must pass.
+Every mutant plays every case about a requirement that it violates, one profile after the other
+until one catches it: the matrix is of mutants and cases. Mutants hang, and waiting for them is most
+of the work, so the kit has little patience here. To make sure that it is enough for this machine,
+the reference plays the same cases with the same patience between the mutants, and must pass.
 
-Chance spares a mutant now and then: where the network joins what the backend sent in pieces, who
-minds the pieces is right. A few cases that have caught nothing are therefore played once more.
+Some kills are flaky: the network may join what the backend sent in pieces, and then a client that
+is wrong about the pieces is right. A few cases that have caught nothing are played once more.
 """
 
 import contextlib
@@ -36,7 +34,7 @@ PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
 _STARTS: Final = 3
 _FEW: Final = 12
-"""Cases that are played once more; where more have caught nothing, chance is not to blame."""
+"""Cases that are played once more; if more have caught nothing, the kills are not just flaky."""
 
 
 @frozen
@@ -50,7 +48,7 @@ class Kill:
 
 @frozen
 class Trial:
-    """What became of one mutant. `wrong_reason` are findings that cite nothing the mutant violates."""
+    """The result of one mutant. `wrong_reason` are findings that cite nothing the mutant violates."""
 
     mutant: Mutant
     kills: Sequence[Kill]
@@ -75,13 +73,13 @@ class Control:
 
     @property
     def passed(self) -> bool:
-        """Whether the reference is sound under the conditions of the hunt."""
+        """Whether the reference passes everything under the same conditions."""
         return not self.failed and not self.unusable
 
 
 @frozen
 class KillMatrix:
-    """A whole hunt, mutants in the order in which they were given."""
+    """The result for all mutants, in the order in which they were given."""
 
     trials: Sequence[Trial]
     controls: Sequence[Control]

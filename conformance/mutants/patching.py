@@ -7,7 +7,7 @@ profile, the policy or one cell of the table of states.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from types import ModuleType
 from typing import Final, TypeVar
 
@@ -95,29 +95,8 @@ def mutants_in(module: ModuleType) -> tuple[Mutant, ...]:
     return tuple(value for value in vars(module).values() if isinstance(value, Mutant))
 
 
-class ByObject(MutableMapping[object, T]):
-    """What a mutant remembers about objects, by identity.
-
-    It keeps the objects too: otherwise the `id` of one could soon be that of another client's.
-    """
-
-    def __init__(self) -> None:
-        self._kept: dict[int, tuple[object, T]] = {}
-
-    def __getitem__(self, owner: object) -> T:
-        return self._kept[id(owner)][1]
-
-    def __setitem__(self, owner: object, value: T) -> None:
-        self._kept[id(owner)] = owner, value
-
-    def __delitem__(self, owner: object) -> None:
-        del self._kept[id(owner)]
-
-    def __iter__(self) -> Iterator[object]:
-        return (owner for owner, _ in self._kept.values())
-
-    def __len__(self) -> int:
-        return len(self._kept)
+class ByObject(dict[object, T]):
+    """What a mutant remembers about clients and exchanges, which are compared by identity."""
 
 
 def replace(owner: object, name: str, new: object) -> None:

@@ -82,24 +82,20 @@ class CaseRun:
         if not self.unanswered and self.connection.broken is None:
             await self._close()
 
-    async def _take(  # noqa: C901, PLR0911, PLR0912 - one arm per step
+    async def _take(  # noqa: C901, PLR0911 - one arm per step
         self, where: str, step: Step, backend: CaseBackend
     ) -> bool:
-        match step:
-            case Await():
-                return await self._settled(step.operation)
-            case Until():
-                return await self._seen(where, step.events)
-            case Operate() | Elapse() | Advance() | Wake() | Push() | OpenGate():
-                if not await self._seen(where, step.after):
-                    return False
-            case _:
-                assert_never(step)
-        if not isinstance(step, Operate) and not await self._in_step(where):
+        if isinstance(step, Await):
+            return await self._settled(step.operation)
+        if isinstance(step, Until):
+            return await self._seen(where, step.events)
+        if not await self._seen(where, step.after):
+            return False
+        if isinstance(step, Operate):
+            return await self._operate(step)
+        if not await self._in_step(where):
             return False
         match step:
-            case Operate():
-                return await self._operate(step)
             case Elapse():
                 return await self._elapse(where, step)
             case Advance():
@@ -126,10 +122,7 @@ class CaseRun:
         if not self._detached:
             return True
         self._detached = False
-        if await self._round_trip():
-            return True
-        self._missing(where, "an answer to wake")
-        return False
+        return await self._round_trip() or self._waits_in_vain(where, "an answer to wake")
 
     async def _round_trip(self) -> bool:
         # If one is already under way, wait for that one.
@@ -165,8 +158,7 @@ class CaseRun:
 
         while not over() and left > 0:
             if not await self._patiently(lambda: bool(due()) or over()):
-                self._missing(where, step.until or f"a timer of at most {left:g} ms")
-                return False
+                return self._waits_in_vain(where, step.until or f"a timer of at most {left:g} ms")
             for number, sleep in due()[:1]:
                 left -= max(sleep.ms, 1.0)
                 self._wake(number)
@@ -177,8 +169,7 @@ class CaseRun:
         await self._calm_down()
         number = self.connection.beckon(advance_ms=ms)
         if not await self._patiently(lambda: self.connection.came_back(number)):
-            self._missing(where, "an answer to wake")
-            return False
+            return self._waits_in_vain(where, "an answer to wake")
         self._advanced += ms
         for due in [n for n in self._asleep if self._over_at[n] <= self._advanced]:
             self._wake(due)
@@ -209,8 +200,7 @@ class CaseRun:
     async def _seen(self, where: str, events: tuple[str, ...]) -> bool:
         for name in events:
             if not await self._happened(name):
-                self._missing(where, name)
-                return False
+                return self._waits_in_vain(where, name)
         return True
 
     async def _happened(self, name: str) -> bool:
@@ -255,8 +245,9 @@ class CaseRun:
         own = len(self.recorder.trace.events) - self.recorder.foreign
         return own > _MOST_EVENTS + allowed
 
-    def _missing(self, where: str, name: str) -> None:
+    def _waits_in_vain(self, where: str, name: str) -> bool:
         self.stuck.append((where, name))
+        return False
 
     def _on_event(self, event: Event) -> None:
         match event.fact:

@@ -14,7 +14,7 @@ from attrs import define, evolve, field, frozen
 from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, Nonces, draw
-from conformance.casefile.requirements import Level, Requirement, load_requirements
+from conformance.casefile.requirements import Level, Requirement, is_newer, load_requirements
 from conformance.drive.connection import DriverConnection
 from conformance.drive.patience import patiently
 from conformance.drive.process import DriverSilent, DriverUnusable
@@ -27,7 +27,6 @@ from conformance.trace.events import Trace
 from conformance.verdict.judge import judge
 from conformance.verdict.play import Play, does_not_apply
 from conformance.verdict.result import CaseResult, verdict_of
-from conformance.verdict.scope import is_newer
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import Adapted, TimeMode, Timing
 from conformance.words import PROBED, VIRTUAL_CLOCK

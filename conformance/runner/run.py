@@ -94,7 +94,7 @@ def assignments(plan: Plan) -> Sequence[Assignment]:
     return [Assignment(place, case, profile) for place, (case, profile) in enumerate(chosen)]
 
 
-async def run(plan: Plan, on_result: Callable[[CaseResult], None]) -> Outcome:
+async def run(plan: Plan, on_result: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
     """Play a plan; raises DriverUnusable if the first driver cannot be used."""
     course = Run(plan, on_result)
     await course.play()

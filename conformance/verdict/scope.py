@@ -12,7 +12,13 @@ from typing import Final
 from attrs import field, frozen
 
 from conformance.casefile.model import Case
-from conformance.casefile.requirements import PROFILE_NAMES, Requirement, specification_version
+from conformance.casefile.requirements import (
+    PROFILE_NAMES,
+    Requirement,
+    is_newer,
+    specification_version,
+    version_parts,
+)
 from conformance.strict_data import UsageError
 
 _SHOWN: Final = 12
@@ -72,11 +78,6 @@ def digest(cases: Sequence[Case]) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def is_newer(since: str, version: str) -> bool:
-    """Tell whether version `since` is newer than `version`."""
-    return _parts(since) > _parts(version)
-
-
 def check_version(
     version: str, requirements: Mapping[str, Requirement], cases: Sequence[Case]
 ) -> None:
@@ -84,7 +85,7 @@ def check_version(
     known = {specification_version()}
     known |= {rule.since for rule in requirements.values()} | {case.since for case in cases}
     if version not in known:
-        names = ", ".join(sorted(known, key=_parts))
+        names = ", ".join(sorted(known, key=version_parts))
         raise UsageError("--spec", f"no version {version!r}; the versions are {names}")
 
 
@@ -102,7 +103,3 @@ def pinned(
 
 def _counted(cases: Sequence[Case], profiles: Sequence[str]) -> Mapping[str, int]:
     return {name: sum(name in case.profiles for case in cases) for name in profiles}
-
-
-def _parts(version: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in version.split("."))

@@ -10,10 +10,10 @@ from enum import Enum
 
 from attrs import frozen
 
-from conformance.casefile.requirements import Level, Requirement
+from conformance.casefile.requirements import Level, Requirement, is_newer
 from conformance.casefile.sources import SourceKind
 from conformance.verdict.result import CaseResult
-from conformance.verdict.scope import Scope, is_newer
+from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict
 
 
@@ -85,7 +85,7 @@ def tally(
         return known.level is not Level.MAY and not is_newer(known.since, scope.version)
 
     broken = {rule: cases for rule, cases in _broken(results).items() if known_then(rule)}
-    missed = [result for result in results if _not_reached(result)]
+    missed = [each for each in results if any(found.not_reached for found in each.findings)]
     causes = Counter(
         rule
         for result in missed
@@ -108,7 +108,8 @@ def tally(
 
 def judged_rules(result: CaseResult) -> frozenset[str]:
     """Return the rules that a result judged, kept or broken."""
-    if result.verdict is Verdict.NOT_APPLICABLE or not _to_the_end(result):
+    cut_short = any(finding.cut_short for finding in result.findings)
+    if result.verdict is Verdict.NOT_APPLICABLE or cut_short:
         return _cited(result)
     if result.verdict is Verdict.ERROR:
         return frozenset()
@@ -157,15 +158,6 @@ def _broken(results: Sequence[CaseResult]) -> Mapping[str, frozenset[str]]:
 
 def _cited(result: CaseResult) -> frozenset[str]:
     return frozenset(rule for finding in result.findings for rule in finding.requires)
-
-
-def _not_reached(result: CaseResult) -> bool:
-    return any(finding.not_reached for finding in result.findings)
-
-
-def _to_the_end(result: CaseResult) -> bool:
-    """Tell whether a case got far enough to judge its own rules."""
-    return not any(finding.cut_short for finding in result.findings)
 
 
 def unjudged_musts(results: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Iterator[str]:

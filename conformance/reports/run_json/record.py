@@ -11,7 +11,7 @@ from functools import partial
 from typing import Final
 
 from arkor_proto import __version__
-from conformance.casefile.requirements import Level, Requirement
+from conformance.casefile.requirements import Level, Requirement, is_newer
 from conformance.plain import shortened
 from conformance.reports.run_json.inapplicable import groups
 from conformance.reports.run_json.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
@@ -20,7 +20,7 @@ from conformance.runner.stack import Stack
 from conformance.strict_data import Json
 from conformance.verdict.claim import Claim, Judged, claim
 from conformance.verdict.result import CaseResult
-from conformance.verdict.scope import Scope, is_newer
+from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Standing, Tally, tally
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode
