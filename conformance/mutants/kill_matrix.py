@@ -231,7 +231,7 @@ class _Trials:
             cases = in_turn(cases)
         plan = Plan(command=own("drivers.python.reference"), cases=cases, patience=self.patience)
         try:
-            outcome = await _run(plan, lambda _: None)
+            outcome = await _run(plan)
         except DriverUnusable as error:
             control = Control(family, (), 0, str(error))
         else:
@@ -241,7 +241,7 @@ class _Trials:
         self.on_end(control)
 
 
-async def _run(plan: Plan, note: Callable[[CaseResult], None]) -> Outcome:
+async def _run(plan: Plan, note: Callable[[CaseResult], None] = lambda _: None) -> Outcome:
     """Run a plan; a driver may start slowly where many are started, and be given another try."""
     for _ in range(_STARTS - 1):
         with contextlib.suppress(DriverUnusable):

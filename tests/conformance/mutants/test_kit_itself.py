@@ -33,11 +33,8 @@ def play(
     command: Sequence[str] = REFERENCE,
     profiles: Sequence[str] = PROFILE_NAMES,
 ) -> Outcome:
-    def ignore(_: CaseResult) -> None:
-        return
-
     plan = Plan(command=command, cases=cases, lanes=lanes, profiles=profiles)
-    return anyio.run(run, plan, ignore)
+    return anyio.run(run, plan)
 
 
 def sample(cases: Sequence[Case]) -> Sequence[Case]:

@@ -16,7 +16,6 @@ from conformance.drive.recorder import Recorder
 from conformance.runner.backend import Backends, CaseBackend
 from conformance.runner.run import Plan, run
 from conformance.trace.events import Closed, Connected, Fact, Requested, Stranger, Trace
-from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 
 HAUNTED = (sys.executable, "-m", "tests.conformance.wrong_drivers.haunted")
@@ -30,10 +29,6 @@ ONE, OTHER = Nonces("0123456789abcdef"), Nonces("fedcba9876543210")
 
 def nothing() -> None:
     """Do nothing: there is no driver to drain."""
-
-
-def unheard(_: CaseResult) -> None:
-    """Ignore a result; the outcome has it as well."""
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +49,7 @@ def test_a_stranger_changes_no_verdict(
 ) -> None:
     chosen = select(cases, (), families)
     plan = Plan(command=HAUNTED, cases=chosen, profiles=profiles, lanes=2)
-    outcome = anyio.run(run, plan, unheard)
+    outcome = anyio.run(run, plan)
     wrong = {r.name: [f.actual for f in r.findings] for r in outcome.results if r.findings}
     strangers = [sum(1 for _ in r.trace.of(Stranger)) for r in outcome.results if r.trace.events]
     assert (wrong, set(strangers)) == ({}, {6})
@@ -65,7 +60,7 @@ def test_a_scanner_that_knocks_without_end_changes_no_verdict(cases: tuple[Case,
     few = select(cases, ("resume.cursor-follows-the-stream", "cancel.sends-one-request"))
     # The driver itself does the knocking, and must not be taken for one that hangs meanwhile.
     plan = Plan(command=(*HAUNTED, "1200"), cases=few, profiles=("2026-05",), lanes=2, patience=60)
-    outcome = anyio.run(run, plan, unheard)
+    outcome = anyio.run(run, plan)
     assert {r.name: r.verdict.value for r in outcome.results if r.verdict is not Verdict.PASS} == {}
     assert max(len(r.trace.events) for r in outcome.results) < SHORT
 

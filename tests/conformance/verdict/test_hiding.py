@@ -18,7 +18,6 @@ from attrs import evolve
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
-from conformance.commands.explore_command import ignore
 from conformance.reports.badge import badge
 from conformance.reports.run_json.record import record
 from conformance.runner.run import Plan, run
@@ -66,7 +65,7 @@ def judged(
     """Return the run of a client whose driver hides failures."""
     command = (sys.executable, str(BETWEEN), way, *client)
     plan = Plan(command=command, cases=cases(), profiles=profiles, lanes=2, patience=2)
-    outcome = anyio.run(run, plan, ignore)
+    outcome = anyio.run(run, plan)
     known = declared(outcome.identity.declared_gaps)
     weighed = weigh(outcome.results, known, cases(), date(2026, 1, 1))
     outcome = evolve(outcome, results=weighed.results)
