@@ -25,8 +25,7 @@ from conformance.runner.case_run import CaseRun
 from conformance.runner.stack import Stack
 from conformance.trace.events import Trace
 from conformance.verdict.judge import judge
-from conformance.verdict.play import Play, does_not_apply
-from conformance.verdict.result import CaseResult, verdict_of
+from conformance.verdict.result import CaseResult, Play, does_not_apply, verdict_of
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import Adapted, TimeMode, Timing
 from conformance.words import PROBED, VIRTUAL_CLOCK

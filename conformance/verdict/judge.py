@@ -24,8 +24,7 @@ from conformance.verdict.causes.cause import (
     went_on,
 )
 from conformance.verdict.causes.past import Past
-from conformance.verdict.play import Play, secrets_of
-from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding
+from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding, Play, secrets_of
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
 """The operations that settle as soon as their request is answered, with its route."""

@@ -1,6 +1,6 @@
-"""Findings, the result of a case under one profile, and the exit status of a run."""
+"""A case as it was played, its findings, its result, and the exit status of a run."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -8,16 +8,29 @@ from attrs import frozen
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces
 from conformance.expect.mismatch import Divergence
-from conformance.trace.events import Event, Trace
+from conformance.trace.events import Event, Failure, Settled, Trace
 from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import Unjudged
 
 OF_THE_DRIVER: Final = "driver"
 """The assertion of a finding that is about the driver, not about its client."""
-
-
 SETTLES: Final = "ARK-ERR-10"
 """The rule that every operation settles; cited by cases that are about another rule."""
+
+
+@frozen(kw_only=True)
+class Play:
+    """A case as it was played: the trace, and what went wrong while the kit played it."""
+
+    case: Case
+    trace: Trace
+    profile: str
+    stuck: Sequence[tuple[str, str]] = ()
+    unanswered: Sequence[str] = ()
+    broken: str | None = None
+    endless: bool = False
+    log: str = ""
+    """What the driver wrote to its standard error during the case."""
 
 
 @frozen(kw_only=True)
@@ -99,6 +112,32 @@ class CaseResult:
     def name(self) -> str:
         """The case and the profile, in the form used by `--case` and the baseline."""
         return f"{self.case.id}@{self.profile}"
+
+
+def does_not_apply(play: Play) -> str:
+    """Say why a case that was played does not apply to the client; empty if it does."""
+    for event in play.trace.events:
+        match event.fact:
+            case Settled(operation="open", failure=Failure(message=message)):
+                return f"the driver could not open the case: {message}"
+            case Settled(operation=operation, failure=Failure(kind="unsupported", message=message)):
+                return f"the driver does not support {operation}: {message}"
+            case _:
+                pass
+    for shape in play.case.applies:
+        if play.trace.first(f"{shape.request}.requested") and (found := shape.judge(play.trace)):
+            return f"the case is for other clients: {found.actual}"
+    return ""
+
+
+def secrets_of(case: Case) -> Iterator[str]:
+    """Yield the secrets of a case: its token and the token of its dataset."""
+    if "token" in case.config:
+        yield str(case.config["token"])
+    training = case.config.get("input")
+    dataset = training.get("dataset") if isinstance(training, Mapping) else None
+    if isinstance(dataset, Mapping) and isinstance(dataset.get("token"), str):
+        yield str(dataset["token"])
 
 
 def verdict_of(findings: Sequence[Finding], binding: Callable[[str], bool]) -> Verdict:

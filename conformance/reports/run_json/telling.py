@@ -14,8 +14,7 @@ from conformance.plain import shortened
 from conformance.strict_data import Json
 from conformance.trace.describe import actor, arrow, tell
 from conformance.trace.events import CallbackRan, Called, Event, Fact, Noted, Requested, Settled
-from conformance.verdict.play import secrets_of
-from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.result import CaseResult, Finding, secrets_of
 
 HIDDEN: Final = "[secret]"
 LONGEST_LINE: Final = 300

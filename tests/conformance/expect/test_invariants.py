@@ -20,8 +20,7 @@ from conformance.trace.events import (
     Woken,
 )
 from conformance.verdict.judge import judge
-from conformance.verdict.play import Play
-from conformance.verdict.result import verdict_of
+from conformance.verdict.result import Play, verdict_of
 from conformance.verdict.statuses import Verdict
 from tests.conformance.sample_case import one
 
