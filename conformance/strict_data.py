@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 class ReadingError(ScenarioError):
-    """Data that is not as it should be: `where: what is wrong, what to do`, once or often."""
+    """Mistakes in a file or a message, each as `where: what is wrong, what to do`."""
 
     def __init__(self, where: str, problem: str, more: "Sequence[ReadingError]" = ()) -> None:
         super().__init__(f"{where}: {problem}", at=where, more=more)
@@ -41,7 +41,7 @@ _PLAIN: Final = mapping(anything())
 
 
 def read_text(path: Path) -> str:
-    """Return the text of a file; raises ReadingError that says why there is none."""
+    """Return the text of a file; raises ReadingError if it cannot be read."""
     with within(str(path)):
         return text_of(path)
 
@@ -138,14 +138,14 @@ class Table:
         return value
 
     def count(self, key: str) -> int:
-        """Return the whole number at `key`; booleans are none."""
+        """Return the whole number at `key`; booleans do not count."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int):
             raise self._wrong(key, "a whole number")
         return value
 
     def number(self, key: str) -> float:
-        """Return the number at `key`; booleans are none."""
+        """Return the number at `key`; booleans do not count."""
         value = self.raw(key)
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise self._wrong(key, "a number")

@@ -1,4 +1,4 @@
-"""Case files: TOML in, cases out; every mistake of a file is told, with its place and line."""
+"""Read case files: TOML in, cases out, or every mistake of a file with its place and line."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -45,9 +45,9 @@ def load_cases(
 
 
 def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -> tuple[Case, ...]:
-    """Read the cases of files that are no part of the catalogue; raises ReadingError.
+    """Read the cases of files that are not in the catalogue; raises ReadingError.
 
-    A file that is named twice is read once; an id that appears twice could not be told apart.
+    A file that is named twice is read once. Two cases with the same id are an error.
     """
     cases: dict[str, Case] = {}
     for path in dict.fromkeys(paths):
@@ -117,7 +117,7 @@ def _cases(
 def _expanded(
     at: str, values: Mapping[str, Json], known: Mapping[str, Requirement]
 ) -> Iterator[Case]:
-    """Read what a table expands to; a mistake of a template is told once."""
+    """Read what a table expands to; a mistake of a template is reported once."""
     told: dict[tuple[str, str], ScenarioError] = {}
     for expanded in expand(at, values):
         try:

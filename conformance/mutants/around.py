@@ -67,7 +67,7 @@ class Call(Enum):
 
 @define(eq=False)
 class Exchange:
-    """One request and what was told to the session of its answer."""
+    """One request, and what the session was told about its answer."""
 
     number: int
     call: Call
@@ -86,7 +86,7 @@ class Exchange:
 
 @frozen
 class Setup:
-    """What a session is made of."""
+    """The arguments of a session."""
 
     config: SessionConfig
     profile: Profile
@@ -95,7 +95,7 @@ class Setup:
 
 @define(eq=False)
 class Client:
-    """One session and what a mutant needs to know of it. Times are in seconds, as outside.
+    """One session and what a mutant needs to know about it. Times are in seconds of the driver.
 
     `came_from` is the state of the stream before the present input.
     """
@@ -132,12 +132,12 @@ class Client:
 
     @property
     def stream(self) -> Stream:
-        """How far the wait is."""
+        """The state of the wait."""
         return self.session.states[1]
 
     @property
     def stop(self) -> Stop:
-        """How far the cancel is."""
+        """The state of the cancel."""
         return self.session.states[2]
 
     def into(self, event: Input) -> None:
@@ -145,7 +145,7 @@ class Client:
         self.feed(event)
 
     def out(self, output: Output) -> Iterable[Output]:
-        """Return what is polled in the place of an output; mutants replace this."""
+        """Return the outputs that the driver gets instead of one; mutants replace this."""
         return (output,)
 
     def handle(self, event: Input, now: float) -> None:
@@ -191,17 +191,17 @@ class Client:
         _handle(self.session, event, self._fed_at)
 
     def postpone(self, seconds: float) -> None:
-        """Let everything that the session has planned happen later, or earlier."""
+        """Delay everything that the session has planned; with a negative number, hasten it."""
         self._skew -= seconds
 
     def send(self, request: Request) -> int:
-        """Send a request of the mutant's own, whose answer is not heard; return its number."""
+        """Send a request of the mutant's own and ignore its answer; return its number."""
         self._own -= 1
         self.outputs.append(Send(self._own, request))
         return self._own
 
     def send_instead(self, exchange: Exchange, request: Request) -> None:
-        """Close an exchange, unknown to the session, and answer it by what `request` brings."""
+        """Close an exchange without telling the session, and answer it with what `request` brings."""
         self.outputs.append(Close(self._outer.get(exchange.number, exchange.number)))
         number = self.send(request)
         self._inner[number], self._outer[exchange.number] = exchange.number, number
@@ -212,7 +212,7 @@ class Client:
             self.send(self.sent[call].request)
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
-        """End an operation that was asked for, whatever the session thinks of it."""
+        """End an operation that was asked for, whether or not the session has ended it."""
         if operation in self.asked:
             self.asked.remove(operation)
             self.outputs.append(Settle(operation, outcome))
@@ -223,13 +223,13 @@ class Client:
         self.feed(Leave())
 
     def break_off(self, error: Exception) -> None:
-        """Close the connection of the stream, which has failed for the session."""
+        """Close the connection of the stream, and tell the session that it broke."""
         number = self.sent[Call.STREAM].number
         self.outputs.append(Close(self._outer.get(number, number)))
         self.feed(Broken(number, error))
 
     def answer(self, delivery: int) -> None:
-        """Take an event for handled; what the callback makes of it is not heard."""
+        """Tell the session that an event is handled, and ignore what the callback reports later."""
         self._answered.add(delivery)
         self.feed(Handled(delivery))
 
@@ -285,7 +285,7 @@ class Client:
         self.sent[call] = self._exchanges[number] = Exchange(number, call, request, hops)
 
     def _is_wanted(self, output: Output) -> bool:
-        """Tell whether an output is for the driver: it did not ask for what a mutant asked for."""
+        """Tell whether an output is for the driver, which did not ask for what a mutant asked for."""
         if not isinstance(output, Settle):
             return True
         wanted = output.operation in self.asked

@@ -1,8 +1,8 @@
-"""The parsing of event streams with single things changed, in front of the session.
+"""Parse event streams with one thing changed, before the session sees them.
 
-A mutant reads the bytes of a stream in its own way, into blocks, and the session is given what it
-has read, written in the plainest form there is. The algorithm is that of WHATWG HTML 9.2.6,
-written apart from the core.
+A mutant reads the bytes of a stream into blocks in its own way and gives the session these blocks,
+written in the plainest form. The algorithm is that of WHATWG HTML 9.2.6, written independently of
+the core.
 """
 
 import json
@@ -51,7 +51,7 @@ def _no_such_number(name: str) -> NoReturn:
 
 @frozen
 class Block:
-    """What is between two blank lines; without data it is not an event."""
+    """What comes between two blank lines; without data it is not an event."""
 
     data: str | None = None
     name: str = "message"
@@ -244,9 +244,9 @@ def change_chunks(
     *,
     silent: bool = False,
 ) -> None:
-    """Hand on other blocks than those that each chunk of a stream has completed.
+    """Replace the blocks that each chunk of a stream has completed.
 
-    A chunk of which nothing is handed on is heard all the same, unless `silent`.
+    If nothing of a chunk is handed on, the session still gets a comment, unless `silent`.
     """
     readers = ByObject[_Reader]()
 
@@ -276,7 +276,7 @@ def connection(client: Client) -> Exchange:
 
 
 def change_blocks(change: Callable[[Client, Block], Iterable[Block]]) -> None:
-    """Hand on other blocks than those that a stream brings."""
+    """Replace the blocks that a stream brings."""
 
     def changed(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
         for block in blocks:
@@ -317,7 +317,7 @@ def reject_at(reason: Callable[[Client, Block], Exception | None]) -> None:
 
 
 def watch_blocks() -> Callable[[Client], list[Block]]:
-    """Return what tells the whole blocks that the present stream, or the last one, has brought."""
+    """Return a function that returns the blocks of the present stream, or of the last one."""
     seen = ByObject[list[Block]]()
 
     def watch(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
@@ -329,7 +329,7 @@ def watch_blocks() -> Callable[[Client], list[Block]]:
 
 
 def speak(dialect: Dialect) -> None:
-    """Let every parser speak a dialect."""
+    """Parse every stream in a dialect."""
 
     def rest(_: Client, held: bytes, end: Finished | Broken) -> bytes:
         if dialect.reads_a_last_comment and isinstance(end, Finished) and held.startswith(b":"):

@@ -1,4 +1,4 @@
-"""Filters around the session: what mutants change about inputs, outputs and what is in them."""
+"""Filters around the session: change its inputs, its outputs and what is in them."""
 
 from collections.abc import Callable, Iterable
 from typing import Final

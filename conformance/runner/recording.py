@@ -42,10 +42,10 @@ _EVENTS_OF_A_CONNECTION: Final = 2
 
 @define
 class Recording:
-    """What becomes of the records of one backend.
+    """Records one backend.
 
-    A program that knocks without end must neither fill the trace nor keep the case alive: what is
-    known to be of others is counted apart, and left out once there was much of it.
+    Another program that keeps connecting must neither fill the trace nor keep the case alive, so
+    its events are counted separately and left out once there are many.
     """
 
     recorder: Recorder

@@ -1,4 +1,4 @@
-"""How long a sound client waits in a case, as far as its words tell. Delays are in milliseconds."""
+"""Estimate how long a sound client waits in a case, in milliseconds."""
 
 import re
 from collections.abc import Sequence
