@@ -23,9 +23,9 @@ from typing import Final
 
 from attrs import define, field, frozen
 
+from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
 from arkor_proto._event import ServerSentEvent
-from arkor_proto._kinds import check_kind, wrong_kind
 
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""

@@ -15,7 +15,6 @@ from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
-from arkor_proto._exchange import Report
 from arkor_proto._messages import (
     Close,
     Deliver,
@@ -29,6 +28,7 @@ from arkor_proto._messages import (
     Operation,
     Outcome,
     Rejected,
+    Report,
     Send,
     Settle,
     Tick,
@@ -167,7 +167,7 @@ class Driver:
     def close(self) -> None:
         """Settle whatever somebody still waits for: the client goes."""
         self._closed = True
-        if self.session.states[0] is Job.CREATING:
+        if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("client: it was closed")))

@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import Attribute, field, frozen
 
-from arkor_proto._kinds import check_kind, wrong_kind
+from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._text import error_words, one_line
 from arkor_proto._types import (
     CallbackFailed,

@@ -18,7 +18,13 @@ from anyio.abc import TaskGroup
 from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import (
+    ChatReader,
+    anonymous_request,
+    create_project_request,
+    me_request,
+    projects_request,
+)
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
@@ -45,14 +51,7 @@ from arkor_proto._types import (
     TrainingResult,
 )
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import (
-    anonymous_request,
-    create_project_request,
-    job_request,
-    job_spec,
-    me_request,
-    projects_request,
-)
+from arkor_proto._wire import job_request, job_spec
 from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock

@@ -128,17 +128,17 @@ class Client:
     @property
     def job_state(self) -> Job:
         """What is known of the job on the backend."""
-        return self.session.states[0]
+        return self.session.job_state
 
     @property
     def stream(self) -> Stream:
         """How far the wait is."""
-        return self.session.states[1]
+        return self.session.stream_state
 
     @property
     def stop(self) -> Stop:
         """How far the cancel is."""
-        return self.session.states[2]
+        return self.session.stop_state
 
     def into(self, event: Input) -> None:
         """Give the session an input; mutants replace this."""

@@ -9,16 +9,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arkor_proto import Endpoint, JobSpec, Request, job_spec
-from arkor_proto._wire import (
+from arkor_proto._calls import (
     anonymous_request,
-    cancel_request,
     chat_request,
     create_project_request,
+    me_request,
+    projects_request,
+)
+from arkor_proto._wire import (
+    cancel_request,
     create_request,
     cursor_problem,
     job_request,
-    me_request,
-    projects_request,
     redirected,
     retry_after,
     stream_request,

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from arkor_proto import PROFILES, Profile
-from arkor_proto._wire import chat_request
+from arkor_proto._calls import chat_request
 from arkor_proto.transports.blocking import Callbacks
 from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import LAST_CHUNK, STREAM_HEAD, Visit, chunk
