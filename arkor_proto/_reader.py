@@ -52,9 +52,9 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `frame` the frame taken last. Of the
-    present connection, `empty` tells whether it has brought nothing but keep-alives, `progressed`
-    whether it has made progress, and `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far, `frame` the frame taken last, `counted`
+    whether that was progress. Of the present connection, `empty` tells whether it has brought
+    nothing but keep-alives, and `too_large` is set when it has gone past the bound on events.
     """
 
     _profile: Profile
@@ -63,14 +63,19 @@ class FrameReader:
     cursor: str
     frame: ServerSentEvent | None = field(default=None, init=False)
     empty: bool = field(default=True, init=False)
-    progressed: bool = field(default=False, init=False)
+    counted: bool = field(default=False, init=False)
     too_large: EventTooLarge | None = field(default=None, init=False)
     _before: str = field(default="", init=False)
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
     _seen: dict[str | bytes, None] = field(init=False, factory=dict[str | bytes, None])
 
+    _counts_all: bool = field(init=False)
+    _counts_json: bool = field(init=False)
+
     def __attrs_post_init__(self) -> None:
+        self._counts_all = self._profile.progress is Progress.ANY_FRAME
+        self._counts_json = self._profile.progress is Progress.JSON_FRAME
         self.open()
 
     @property
@@ -84,7 +89,6 @@ class FrameReader:
         self._queue.clear()
         self._remember(self.cursor)
         self.empty = True
-        self.progressed = False
         self.too_large = None
 
     def feed(self, data: bytes) -> None:
@@ -96,7 +100,11 @@ class FrameReader:
             self.too_large = error
 
     def take(self) -> Meaning | None:
-        """Move the cursor to the next frame and return what it means; None when all are taken."""
+        """Move the cursor to the next frame and return what it means; None when all are taken.
+
+        `counted` is set to whether it is progress under the profile. The type in the data of a
+        frame decides what it means, not its `event` line.
+        """
         self._before = self.cursor
         if not self._queue:
             # A block with an id and no data is not a frame, but it moves the cursor (ARK-RES).
@@ -104,9 +112,16 @@ class FrameReader:
             return None
         self.frame = frame = self._queue.popleft()
         self.cursor = frame.last_event_id
-        meaning = self._read(frame)
-        if meaning is not Control.PING:
+        if frame.type == "ping":
+            meaning: Meaning = Control.PING
+        else:
             self.empty = False
+            meaning = Control.END if frame.type == "end" else self._read(frame.data)
+        self.counted = self._counts_all or (
+            (self._counts_json or self._is_new(frame))
+            and meaning is not Control.PING
+            and type(meaning) is not FrameSkipped
+        )
         return meaning
 
     @property
@@ -121,41 +136,21 @@ class FrameReader:
         """Move the cursor back to before the frame that was taken last: it was not heard."""
         self.cursor = self._before
 
-    def counts(self, meaning: Meaning) -> bool:
-        """Tell whether the frame taken last is progress under the profile, by what it means."""
-        match self._profile.progress:
-            case Progress.ANY_FRAME:
-                counts = True
-            case Progress.JSON_FRAME:
-                counts = _is_json(meaning)
-            case Progress.NEW_CURSOR:
-                counts = self._is_new() and _is_json(meaning)
-            case never:
-                assert_never(never)
-        self.progressed |= counts
-        return counts
-
-    def _read(self, frame: ServerSentEvent) -> Meaning:
-        """Return what `frame` means; the type in its data decides, not its `event` line."""
-        if frame.type == "ping":
-            return Control.PING
-        if frame.type == "end":
-            return Control.END
+    def _read(self, text: str) -> Meaning:
         try:
             loads = self._json_loads
             if loads is None:
-                data = decode_json(frame.data)
+                data = decode_json(text)
                 if is_dict(data):
                     return take_event(data) or Control.UNKNOWN
-            elif is_object(data := decode_with(loads, frame.data)):
+            elif is_object(data := decode_with(loads, text)):
                 return decode_event(data) or Control.UNKNOWN
         except ValueError as error:
-            return FrameSkipped(frame.data, f"not JSON: {error}")
-        return FrameSkipped(frame.data, f"{type(data).__name__}, not a JSON object")
+            return FrameSkipped(text, f"not JSON: {error}")
+        return FrameSkipped(text, f"{type(data).__name__}, not a JSON object")
 
-    def _is_new(self) -> bool:
-        frame = self.frame
-        return frame is None or not frame.has_id or self._remember(frame.last_event_id)
+    def _is_new(self, frame: ServerSentEvent) -> bool:
+        return not frame.has_id or self._remember(frame.last_event_id)
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
@@ -171,10 +166,6 @@ class FrameReader:
 def _digest(cursor: str) -> bytes:
     """Return what is kept of an id that is too long to be kept 1,024 times."""
     return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
-
-
-def _is_json(meaning: Meaning) -> bool:
-    return meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
 
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:

@@ -181,25 +181,28 @@ class Session:
 
     def step(self, event: Input, now: float) -> Output:
         """Take one input, as `handle` does, and return the first output, as `poll` does."""
-        self.handle(event, now)
-        return self.poll()
+        if type(event) is Handled and type(now) is float and self._wait.now <= now < math.inf:
+            self._wait.handled(event, now)  # what `handle` would do
+        else:
+            self.handle(event, now)
+        outputs = self._outbox.outputs
+        return outputs.popleft() if outputs else self.poll()
 
     def handle(self, event: Input, now: float) -> None:
         """Take one input at `now`, in seconds on any clock that never goes back.
 
         Raises LocalProtocolError for what cannot have happened; then nothing has changed.
         """
-        if type(now) is not float:
-            check_kind("now", now, (int, float), "a number of seconds")
-        wait = self._wait
-        before = wait.now
-        if not (before <= now < math.inf and now > -math.inf):
+        check_kind("now", now, (int, float), "a number of seconds")
+        before = self._wait.now
+        if not before <= now < math.inf or now == -math.inf:
             raise LocalProtocolError(f"now: {now!r} after {before!r}; time never goes back")
-        wait.go_to(now)
+        if type(event) is Handled:
+            self._wait.handled(event, now)
+            return
+        self._wait.go_to(now)
         try:
             match event:  # the most frequent first
-                case Handled():
-                    wait.handled(event)
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
                 case Tick():
@@ -207,7 +210,7 @@ class Session:
                 case imperative:
                     self._asked(imperative)
         except LocalProtocolError:
-            wait.go_to(before)  # what is refused changes nothing, not even the time
+            self._wait.go_to(before)  # what is refused changes nothing, not even the time
             raise
 
     def poll(self) -> Output:

@@ -92,6 +92,7 @@ class Wait:
     _ending: Exception | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
     _opened_at: str = field(default="", init=False)
+    _progressed: bool = field(default=False, init=False)
     _lost_end_at: float = field(default=math.inf, init=False)
     _delivered: int = field(default=0, init=False)
     _delivered_at: float = field(default=0.0, init=False)
@@ -173,8 +174,8 @@ class Wait:
             case never:
                 assert_never(never)
 
-    def handled(self, report: Handled) -> None:
-        """Take back an event from the callback; one that outlived its wait is forgotten.
+    def handled(self, report: Handled, now: float) -> None:
+        """Take back an event from the callback at `now`; one that outlived its wait is forgotten.
 
         Raises LocalProtocolError when no such event is with the callback.
         """
@@ -182,15 +183,25 @@ class Wait:
         event = self.with_callback.pop(delivery, None)
         if event is None:
             raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
+        self.now = now
         stream = self._machines.stream if delivery == self._delivered else None
         if stream is Stream.DELIVERING:
             # While a callback runs, the server is not silent (ARK-IDL).
-            self._heard_at = self.now
-            self._progressed_at += self.now - self._delivered_at
-            if error is None:
-                self._move_on()
-            else:
+            self._heard_at = now
+            self._progressed_at += now - self._delivered_at
+            if error is not None:
                 self._callback_failed(event, error)
+                return
+            meaning = self._take()
+            if type(meaning) in _PASSING:
+                # From one event to the next the stream goes to STREAMING and back (HANDLED, FRAME).
+                # Neither move triggers another machine, so both are left out.
+                self._hand_over(meaning)
+                return
+            self._machines.take(StreamSignal.HANDLED)
+            if meaning is not None:
+                self._act_on(meaning)
+            self._advance()
         elif stream is Stream.CONCLUDING:
             self._machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
@@ -256,6 +267,7 @@ class Wait:
         else:
             self._machines.take(StreamSignal.OPEN)
             self._reader.open()
+            self._progressed = False
             self._heard_at = self._progressed_at = self.now
 
     def _redirected(self, pending: Pending) -> Request | None:
@@ -303,27 +315,14 @@ class Wait:
         if self._machines.stream is Stream.STREAMING:
             self._drained()
 
-    def _move_on(self) -> None:
-        """Go on after an event was handled.
-
-        From one event to the next the stream goes to STREAMING and back, and neither move triggers
-        another machine: both are left out.
-        """
-        meaning = self._take()
-        if type(meaning) in _PASSING:
-            self._hand_over(meaning)
-            return
-        self._machines.take(StreamSignal.HANDLED)
-        if meaning is not None:
-            self._act_on(meaning)
-        self._advance()
-
     def _take(self) -> Meaning | None:
         """Take the next frame and note what progress it is; return what it means, None for none."""
         meaning = self._reader.take()
-        if meaning is not None and self._reader.counts(meaning):
-            self._budget.progressed()
+        if meaning is not None and self._reader.counted:
             self._progressed_at = self.now
+            if not self._progressed:
+                self._progressed = True
+                self._budget.progressed()
         return meaning
 
     def _act_on(self, meaning: Meaning) -> None:
@@ -398,7 +397,7 @@ class Wait:
 
     def _go_on(self) -> None:
         """Do what the end of the stream alone asks for."""
-        if self._ending is None and self._reader.progressed:
+        if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:
             self._fail(self._ending or StreamEnded("stream: it ended without any progress"))

@@ -1,12 +1,14 @@
 """The driver of one session: poll, act, feed back.
 
-It knows which task does what `poll` says: exchanges and timers are tasks of the client, callbacks
-run in the task that waits. It refuses to know why any of it is done.
+Exchanges and timers are tasks of the client. Callbacks run in the task that waits, one event after
+the other; the task that reads the stream rests meanwhile, so a slow callback slows the server.
 """
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from inspect import isawaitable
 from time import monotonic
+from types import CoroutineType
 from typing import Final, Protocol, TypeAlias, assert_never
 
 import anyio
@@ -27,6 +29,7 @@ from arkor_proto._messages import (
     Notify,
     Operation,
     Outcome,
+    Output,
     Rejected,
     Report,
     Send,
@@ -42,7 +45,8 @@ from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
 _IN_A_ROW: Final = 32
-CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
+CallBack: TypeAlias = Callable[[TrainingEvent], object]
+"""Calls the hook of an event and returns what it returned, which is awaited if it can be."""
 
 
 class Clock(Protocol):
@@ -60,9 +64,7 @@ class Clock(Protocol):
 class MonotonicClock:
     """The clock of the machine, which costs less to ask than that of the event loop."""
 
-    def time(self) -> float:
-        """Return the time now."""
-        return monotonic()
+    time = staticmethod(monotonic)
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002 - a hook for other clocks
         """Return at `deadline`."""
@@ -123,11 +125,10 @@ class Driver:
         if self._closed:
             return
         self._now = max(self._now, self.clock.time())
-        self.session.handle(event, self._now)
-        self._pump()
+        self._pump(self.session.step(event, self._now))
 
     async def operate(self, operation: Operation, imperative: Input) -> Outcome:
-        """Ask for `operation` and return its outcome; whoever asks meanwhile shares it."""
+        """Ask for `operation` and return its outcome; callers that ask meanwhile share it."""
         self._check_open()
         waiter = self._waiters.setdefault(operation, _Waiter())
         self.tell(imperative)
@@ -144,8 +145,8 @@ class Driver:
         task = anyio.get_current_task().id
         if task in self._following:
             raise LocalProtocolError(
-                "wait: called by one of its own callbacks, which it waits for; "
-                "calling it when the callback has returned would be right"
+                "wait() was called from one of its own callbacks and would deadlock; "
+                "call it after the callback returns"
             )
         waiter = self._waiters.setdefault(Operation.FOLLOW, _Waiter())
         self._following.add(task)
@@ -158,14 +159,14 @@ class Driver:
                 elif self._delivery.delivery >= self._paused_at + _IN_A_ROW:
                     await self._pause(self._delivery.delivery)
                 else:
-                    await self._run_callback()
+                    await self._run_callbacks()
             return waiter.outcome
         finally:
             self._following.remove(task)
             self._leave_if_alone()
 
     def close(self) -> None:
-        """Settle whatever somebody still waits for: the client goes."""
+        """Settle every operation that is still waited for: the client is closed."""
         self._closed = True
         if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
@@ -182,19 +183,24 @@ class Driver:
         self._paused_at = delivery
         await checkpoint()
 
-    async def _run_callback(self) -> None:
+    async def _run_callbacks(self) -> None:
+        """Run the callback of the event in hand, and those of the events that follow at once."""
         delivery, self._delivery = self._delivery, None
-        if delivery is None:
-            return
-        error: Exception | None = None
-        try:
-            await self.call_back(delivery.event)
-        except Exception as raised:  # noqa: BLE001 - the session decides what it means
-            error = raised
-        except BaseException:
-            self._give_back(delivery)
-            raise
-        self._handle(delivery, error)
+        while delivery is not None:
+            error: Exception | None = None
+            try:
+                returned = self.call_back(delivery.event)
+                if type(returned) is CoroutineType or isawaitable(returned):
+                    await returned
+            except Exception as raised:  # noqa: BLE001 - the session decides what it means
+                error = raised
+            except BaseException:
+                self._give_back(delivery)
+                raise
+            delivery = self._handle(delivery, error)
+            if delivery is not None and delivery.delivery >= self._paused_at + _IN_A_ROW:
+                self._delivery, delivery = delivery, None
+                self._tell_news()
 
     def _give_back(self, delivery: Deliver) -> None:
         """See that an event whose callback was cancelled is heard again, by whoever waits next."""
@@ -216,21 +222,35 @@ class Driver:
         if Operation.FOLLOW in self._waiters:
             self.tell(Leave())
 
-    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
+    def _handle(
+        self, delivery: Deliver, error: Exception | None, *, heard: bool = True
+    ) -> Deliver | None:
+        """Hand an event back; return the one that follows at once, if there is one."""
         self._handled = delivery.delivery
-        self.tell(Handled(delivery.delivery, error, heard=heard))
+        if not self._closed:
+            now = self.clock.time()
+            if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
+                self._now = now
+            handled = Handled(delivery.delivery, error, heard=heard)
+            output = self.session.step(handled, self._now)
+            if type(output) is Deliver:  # the last output before `Idle`: there is nothing else
+                self._delivered = output.delivery
+                return output
+            self._pump(output)
         if self._handled == self._delivered and self._drained is not None:
             self._drained.set()
             self._drained = None
+        return None
 
-    def _pump(self) -> None:
+    def _pump(self, output: Output) -> None:
+        """Do what the session says, from `output` on until it has nothing more to say."""
         while True:
-            match self.session.poll():  # the most frequent first
-                case Deliver() as delivery:
-                    self._delivery, self._delivered = delivery, delivery.delivery
+            match output:
+                case Deliver():
+                    self._delivery, self._delivered = output, output.delivery
                     self._tell_news()
-                case Idle() as idle:
-                    self._set_alarm(idle.until, idle.timer)
+                case Idle():
+                    self._set_alarm(output.until, output.timer)
                     return
                 case Send(exchange, request):
                     scope = self._scopes[exchange] = anyio.CancelScope()
@@ -248,6 +268,7 @@ class Driver:
                     return
                 case never:
                     assert_never(never)
+            output = self.session.poll()
 
     def _tell_news(self) -> None:
         if self._news is not None:

@@ -1,13 +1,13 @@
 """The asynchronous client, on asyncio and on trio.
 
-It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
-`_async_driver.py` carries the session, `_async_http.py` the bytes. Everything that runs is a task
-of the client's `async with` block and ends with it.
+Everything that runs is a task of the client's `async with` block and ends with it. The sessions are
+carried by `_async_driver.py`, the bytes by `_async_http.py`.
 """
 
 import random as chance
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
@@ -123,8 +123,8 @@ class Trainer:
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         self._client = client
         self._session = session
-        self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.hooked)
+        call_back = partial(callbacks.call, self._checkpoint)
+        self._driver = client.drive(session, call_back, callbacks.hooked)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -167,11 +167,6 @@ class Trainer:
     def abort(self, reason: object = None) -> None:
         """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT)."""
         self._driver.tell(Abort(reason))
-
-    async def _call_back(self, event: TrainingEvent) -> None:
-        returned = self._callbacks.call(event, self._checkpoint)
-        if isawaitable(returned):
-            await returned
 
     def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
         job_id = self.job.id if self.job is not None else ""
@@ -319,7 +314,7 @@ class ArkorClient:
     def drive(
         self,
         session: Session,
-        call_back: Callable[[TrainingEvent], Awaitable[None]],
+        call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` whose tasks belong to this client; `hook` hears notices."""

@@ -171,7 +171,7 @@ class Trainer:
         self._driver.abort(reason)
 
     def _call_back(self, event: TrainingEvent) -> None:
-        returned = self._callbacks.call(event, self._checkpoint)
+        returned = self._callbacks.call(self._checkpoint, event)
         check_done(f"the callback for {type(event).__name__}", returned)
 
     def _announce(self, notice: Notice) -> None:

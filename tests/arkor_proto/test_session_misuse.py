@@ -73,7 +73,7 @@ def test_a_second_head() -> None:
 
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -200])
 def test_a_status_that_is_not_final(status: int) -> None:
-    assert "no final status" in refused(following(), Responded(2, status))
+    assert "not a final status" in refused(following(), Responded(2, status))
 
 
 @pytest.mark.parametrize("now", [9.9, -1.0, math.nan, math.inf, -math.inf])
