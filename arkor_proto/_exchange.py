@@ -70,7 +70,9 @@ class Pending:
 
     def take(self, report: Report) -> None:
         """Move as reported. Raises LocalProtocolError for a report that cannot be true now."""
-        self.state = next_state(self.state, _SIGNAL_OF[type(report)]) or self.state
+        to = next_state(self.state, _SIGNAL_OF[type(report)])
+        if isinstance(to, Exchange):
+            self.state = to
         if isinstance(report, Responded):
             self.status = report.status
             self.headers = report.headers

@@ -197,14 +197,13 @@ class Session:
         before = self._wait.now
         if not before <= now < math.inf or now == -math.inf:
             raise LocalProtocolError(f"now: {now!r} after {before!r}; time never goes back")
-        if type(event) is Handled:
-            self._wait.handled(event, now)
-            return
         self._wait.go_to(now)
         try:
             match event:  # the most frequent first
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
+                case Handled():
+                    self._wait.handled(event, now)
                 case Tick():
                     self._tick()
                 case imperative:

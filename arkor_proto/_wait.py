@@ -69,7 +69,7 @@ from arkor_proto._wire import (
 )
 
 _NOT_FOUND: Final = 404
-_PASSING: Final = frozenset({TrainingLog, TrainingStarted, CheckpointSaved})
+_PASSING: Final = (TrainingLog, TrainingStarted, CheckpointSaved)
 """The events that do not end the job."""
 
 
@@ -193,7 +193,7 @@ class Wait:
                 self._callback_failed(event, error)
                 return
             meaning = self._take()
-            if type(meaning) in _PASSING:
+            if isinstance(meaning, _PASSING):
                 # From one event to the next the stream goes to STREAMING and back (HANDLED, FRAME).
                 # Neither move triggers another machine, so both are left out.
                 self._hand_over(meaning)
@@ -327,7 +327,7 @@ class Wait:
 
     def _act_on(self, meaning: Meaning) -> None:
         match meaning:  # the most frequent first
-            case TrainingLog() | TrainingStarted() | CheckpointSaved():
+            case TrainingLog() | TrainingStarted() | CheckpointSaved():  # those of _PASSING
                 self._machines.take(StreamSignal.FRAME)
                 self._hand_over(meaning)
             case FrameSkipped(data, why):
