@@ -12,11 +12,9 @@ from typing import Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from arkor_proto._address import read_origin
-from arkor_proto._checks import check_kind
 from arkor_proto._errors import ResponseError, StatusError
-from arkor_proto._json import camel, check_job_id, read_object
+from arkor_proto._json import check_job_id, read_object
 from arkor_proto._secrets import Hider
-from arkor_proto._text import nearest
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
 from arkor_proto._walk import JsonObject, is_object
 
@@ -28,59 +26,6 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
-_LORA: Final = {
-    "r": "loraR",
-    "alpha": "loraAlpha",
-    "max_length": "maxLength",
-    "load_in_4bit": "loadIn4bit",
-}
-_OPTIONS: Final = (
-    "max_steps",
-    "num_train_epochs",
-    "learning_rate",
-    "batch_size",
-    "optim",
-    "lr_scheduler_type",
-    "weight_decay",
-    "warmup_steps",
-    "logging_steps",
-    "save_steps",
-    "eval_steps",
-    "train_on_responses_only",
-    "dataset_format",
-    "dataset_split",
-    "dry_run",
-)
-
-
-def job_spec(
-    name: str,
-    *,
-    model: str,
-    dataset: JsonObject,
-    lora: JsonObject | None = None,
-    options: JsonObject | None = None,
-) -> JobSpec:
-    """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
-
-    An absent key is not sent; None, 0 and False are. Raises ValueError for an unknown name and
-    for values that JSON cannot hold, and TypeError for arguments of another type.
-    """
-    check_kind("model", model, str, "the name of the model as a str")
-    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
-        check_kind(argument, table, Mapping, "a mapping of names to values")
-    config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
-    for key, value in (lora or {}).items():
-        config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
-    for key, value in (options or {}).items():
-        config[camel(_known(key, _OPTIONS, "trainer"))] = value
-    return JobSpec(name=name, config=config)
-
-
-def _known(key: str, names: tuple[str, ...], where: str) -> str:
-    if key in names:
-        return key
-    raise ValueError(f"{where}: {key!r} is not an option; {nearest(key, names)}")
 
 
 def _to_json(value: object) -> bytes:

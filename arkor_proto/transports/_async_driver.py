@@ -72,11 +72,17 @@ class MonotonicClock:
 
 
 @define
-class _Waiter:
-    """Everyone who waits for the next settlement of one operation."""
+class Waiter:
+    """All that wait for the next settlement of one operation."""
 
     outcome: Outcome | None = None
     done: anyio.Event = field(factory=anyio.Event)
+
+    @property
+    def settled(self) -> Outcome:
+        """The outcome, which has come."""
+        assert self.outcome is not None, "it is asked for after the settlement only"
+        return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
         """Let everyone go with `outcome`."""
@@ -104,14 +110,14 @@ class Driver:
     call_back: CallBack
     announce: Callable[[Notice], None]
     _now: float = field(init=False, default=-math.inf)
-    _waiters: dict[Operation, _Waiter] = field(init=False, factory=dict[Operation, _Waiter])
+    _waiters: dict[Operation, Waiter] = field(init=False, factory=dict[Operation, Waiter])
     _scopes: dict[int, anyio.CancelScope] = field(init=False, factory=dict[int, anyio.CancelScope])
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
     _paused_at: int = field(init=False, default=0)
     _following: set[int] = field(init=False, factory=set[int])
-    """The tasks that wait, by id."""
+    """The tasks and iterators that follow, by id."""
     _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
     _drained: anyio.Event | None = field(init=False, default=None)
@@ -130,7 +136,7 @@ class Driver:
     async def operate(self, operation: Operation, imperative: Input) -> Outcome:
         """Ask for `operation` and return its outcome; callers that ask meanwhile share it."""
         self._check_open()
-        waiter = self._waiters.setdefault(operation, _Waiter())
+        waiter = self._waiters.setdefault(operation, Waiter())
         self.tell(imperative)
         while waiter.outcome is None:
             await waiter.done.wait()
@@ -141,29 +147,55 @@ class Driver:
 
         A waiter that is cancelled leaves; when the last one has left, so does the session.
         """
-        self._check_open()
         task = anyio.get_current_task().id
-        if task in self._following:
+        waiter = self.join(task)
+        try:
+            while (delivery := await self.next_delivery(waiter)) is not None:
+                await self._run_callbacks(delivery)
+            return waiter.settled
+        finally:
+            self.part(task)
+
+    def join(self, who: int) -> Waiter:
+        """Follow the job as `who`: a task, or an iterator, by its id; end it with `part`."""
+        self._check_open()
+        if who in self._following:
             raise LocalProtocolError(
                 "wait() was called from one of its own callbacks and would deadlock; "
                 "call it after the callback returns"
             )
-        waiter = self._waiters.setdefault(Operation.FOLLOW, _Waiter())
-        self._following.add(task)
-        try:
-            self.tell(Follow())
-            while waiter.outcome is None:
-                if self._delivery is None:
-                    self._news = self._news or anyio.Event()
-                    await self._news.wait()
-                elif self._delivery.delivery >= self._paused_at + _IN_A_ROW:
-                    await self._pause(self._delivery.delivery)
-                else:
-                    await self._run_callbacks()
-            return waiter.outcome
-        finally:
-            self._following.remove(task)
-            self._leave_if_alone()
+        waiter = self._waiters.setdefault(Operation.FOLLOW, Waiter())
+        self._following.add(who)
+        self.tell(Follow())
+        return waiter
+
+    def part(self, who: int, in_hand: Deliver | None = None) -> None:
+        """Follow no longer; an event in hand that is not handed back is heard again."""
+        self._following.remove(who)
+        if in_hand is not None and not self._closed:
+            self._delivery = in_hand
+            self._tell_news()
+        if not self._following:
+            self._leave()
+            if self._delivery is not None:
+                delivery, self._delivery = self._delivery, None
+                self.hand_back(delivery, None, heard=False)
+
+    async def next_delivery(self, waiter: Waiter) -> Deliver | None:
+        """Return the next event to hand over, None once the follow is settled."""
+        while waiter.outcome is None:
+            delivery = self._delivery
+            if delivery is None:
+                self._news = self._news or anyio.Event()
+                await self._news.wait()
+            elif delivery.delivery >= self._paused_at + _IN_A_ROW:
+                # The other tasks get a turn; one of them may end the follow, or take the event.
+                self._paused_at = delivery.delivery
+                await checkpoint()
+            else:
+                self._delivery = None
+                return delivery
+        return None
 
     def close(self) -> None:
         """Settle every operation that is still waited for: the client is closed."""
@@ -178,14 +210,8 @@ class Driver:
         if self._closed:
             raise RuntimeError(CLOSED)
 
-    async def _pause(self, delivery: int) -> None:
-        """Give the other tasks a turn; one of them may end the follow, or run the callback."""
-        self._paused_at = delivery
-        await checkpoint()
-
-    async def _run_callbacks(self) -> None:
-        """Run the callback of the event in hand, and those of the events that follow at once."""
-        delivery, self._delivery = self._delivery, None
+    async def _run_callbacks(self, delivery: Deliver | None) -> None:
+        """Run the callback of an event, and those of the events that follow at once."""
         while delivery is not None:
             error: Exception | None = None
             try:
@@ -197,10 +223,7 @@ class Driver:
             except BaseException:
                 self._give_back(delivery)
                 raise
-            delivery = self._handle(delivery, error)
-            if delivery is not None and delivery.delivery >= self._paused_at + _IN_A_ROW:
-                self._delivery, delivery = delivery, None
-                self._tell_news()
+            delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
         """See that an event whose callback was cancelled is heard again, by whoever waits next."""
@@ -209,20 +232,13 @@ class Driver:
             self._tell_news()
         else:
             self._leave()
-            self._handle(delivery, None)
-
-    def _leave_if_alone(self) -> None:
-        if not self._following:
-            self._leave()
-            if self._delivery is not None:
-                delivery, self._delivery = self._delivery, None
-                self._handle(delivery, None, heard=False)
+            self.hand_back(delivery, None)
 
     def _leave(self) -> None:
         if Operation.FOLLOW in self._waiters:
             self.tell(Leave())
 
-    def _handle(
+    def hand_back(
         self, delivery: Deliver, error: Exception | None, *, heard: bool = True
     ) -> Deliver | None:
         """Hand an event back; return the one that follows at once, if there is one."""
@@ -235,7 +251,11 @@ class Driver:
             output = self.session.step(handled, self._now)
             if type(output) is Deliver:  # the last output before `Idle`: there is nothing else
                 self._delivered = output.delivery
-                return output
+                if output.delivery < self._paused_at + _IN_A_ROW:
+                    return output
+                self._delivery = output
+                self._tell_news()
+                return None
             self._pump(output)
         if self._handled == self._delivered and self._drained is not None:
             self._drained.set()

@@ -1,8 +1,4 @@
-"""What a client is made of before it is asked to wait: settings, sessions, outcomes, answers.
-
-It knows what the asynchronous and the blocking client have in common. It refuses to know how either
-of them waits.
-"""
+"""What the asynchronous and the blocking client have in common: settings, sessions, outcomes."""
 
 from collections.abc import Sequence
 from types import NoneType
@@ -26,6 +22,7 @@ from arkor_proto._messages import (
 )
 from arkor_proto._profile import Profile
 from arkor_proto._session import Session, SessionConfig
+from arkor_proto._table import Job
 from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, Request
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
@@ -72,6 +69,25 @@ def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:
     """Return whom to talk to; raises ValueError for an address or a token that cannot be sent."""
     name = f"arkor-proto/{__version__}"
     return Endpoint(base_url=base_url, token=token, org=org, project=project, client=name)
+
+
+def trainer_repr(endpoint: Endpoint, session: Session) -> str:
+    """Return the repr of a trainer: where, which job, how far; never the token."""
+    job = "not submitted" if session.job is None else f"job {session.job.id!r}"
+    if session.job is None and session.job_state is Job.CREATING:
+        job = "being submitted"
+    wait, cursor = session.stream_state.value, session.last_event_id
+    return f"<Trainer at {endpoint.base_url}: {job}, {wait}, last_event_id={cursor!r}>"
+
+
+def client_repr(endpoint: Endpoint, profile: Profile) -> str:
+    """Return the repr of a client: where, as whom, by which rules; never the token."""
+    scope = "".join(
+        f", {name}={value!r}"
+        for name, value in (("org", endpoint.org), ("project", endpoint.project))
+        if value
+    )
+    return f"<ArkorClient at {endpoint.base_url}{scope}, profile {profile.name}>"
 
 
 def adapter(saved: CheckpointSaved, job_id: str) -> JsonObject:

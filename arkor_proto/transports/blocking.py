@@ -25,6 +25,7 @@ from arkor_proto._calls import (
     projects_request,
 )
 from arkor_proto._dialect import JsonLoads
+from arkor_proto._job import job_spec
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Accepted,
@@ -47,7 +48,7 @@ from arkor_proto._types import (
     TrainingResult,
 )
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import job_request, job_spec
+from arkor_proto._wire import job_request
 from arkor_proto.transports import _callbacks
 from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
@@ -58,9 +59,11 @@ from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     Settings,
     adapter,
+    client_repr,
     expect,
     infer_request,
     new_endpoint,
+    trainer_repr,
 )
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
@@ -123,6 +126,9 @@ class Trainer:
             check_plain(name, function)
         self._callbacks = callbacks
         self._driver = client.drive(session, self._call_back, self._announce)
+
+    def __repr__(self) -> str:
+        return trainer_repr(self._client.endpoint, self._session)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -223,6 +229,9 @@ class ArkorClient:
         )
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
         self._busy = set[Driver]()
+
+    def __repr__(self) -> str:
+        return client_repr(self.endpoint, self._settings.profile)
 
     def __enter__(self) -> Self:
         return self

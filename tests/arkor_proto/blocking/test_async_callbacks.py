@@ -100,7 +100,9 @@ def test_an_async_callback_of_any_kind_is_refused_at_once(
         with pytest.raises(TypeError, match="on_log: "):
             client.attach("j", callbacks=callbacks)
         with pytest.raises(TypeError, match="on_log: "):
-            client.trainer("bot", model="m", dataset={}, callbacks=callbacks)
+            client.trainer(
+                "bot", model="m", dataset={"type": "huggingface", "name": "d"}, callbacks=callbacks
+            )
         with pytest.raises(TypeError, match="on_delta: "):
             client.chat(CHAT, callback)
 
