@@ -17,6 +17,7 @@ from arkor_proto._errors import (
     UnsendableCursor,
 )
 from arkor_proto._event import ServerSentEvent
+from arkor_proto._job import job_spec
 from arkor_proto._json import decode_event, decode_job, encode_event_data, encode_job
 from arkor_proto._messages import (
     Abort,
@@ -82,7 +83,6 @@ from arkor_proto._types import (
 )
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import job_spec
 
 __all__ = [
     "HARDENED",

@@ -13,7 +13,7 @@ from typing import Final, TypeAlias, assert_never
 
 from attrs import Attribute, define, field, frozen
 
-from arkor_proto._kinds import check_kind, of_kind
+from arkor_proto._checks import check_kind, of_kind
 
 Random: TypeAlias = Callable[[], float]
 """Returns a float in [0, 1), such as `random.Random(seed).random`."""

@@ -1,9 +1,6 @@
 """Every exception of the protocol.
 
-It knows what can go wrong and what each failure must carry. It refuses to know where failures
-come from: the core puts these into outcomes as values, and a transport raises them.
-
-An exception out of the core means that the caller has a bug (`LocalProtocolError`); everything
+The core puts them into outcomes as values, and a transport raises them. An exception out of the core means that the caller has a bug (`LocalProtocolError`); everything
 that the world does wrong reaches the application as the outcome of an operation.
 """
 
@@ -25,8 +22,7 @@ class ArkorError(Exception):
 def _restored(
     kind: type[ArkorError], args: tuple[object, ...], state: dict[str, object]
 ) -> ArkorError:
-    error = kind.__new__(kind)
-    error.args = args
+    error = kind.__new__(kind, *args)  # which sets `args`, whatever the signature of `__init__`
     error.__dict__.update(state)
     return error
 

@@ -1,30 +1,11 @@
-"""One event of an event stream, as a value.
+"""One event of an event stream, as a value."""
 
-It knows what the standard gives an event. It refuses to know how it was written and what it means.
-"""
-
-from attrs import field, frozen
+from attrs import define, field
 
 
-class EventDraft:
-    """An event being filled.
-
-    The generated `__init__` of a frozen class goes through `object.__setattr__` and alone takes
-    as long as parsing the event did. A draft is filled by plain stores and then becomes a
-    `ServerSentEvent`, which adds no slot: from there on it is as frozen as any other.
-    """
-
-    __slots__ = ("data", "has_id", "last_event_id", "type")
-
-    type: str
-    data: str
-    last_event_id: str
-    has_id: bool
-
-
-@frozen(weakref_slot=False)
-class ServerSentEvent(EventDraft):
-    """One dispatched event.
+@define(unsafe_hash=True, weakref_slot=False)
+class ServerSentEvent:
+    """One dispatched event. It is not frozen, which would cost as much as parsing it; leave it be.
 
     `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this
     event, wherever it was set; `has_id` says whether this very block carried an `id` that counted
@@ -34,4 +15,4 @@ class ServerSentEvent(EventDraft):
     type: str
     data: str
     last_event_id: str
-    has_id: bool = field(default=False, eq=False, kw_only=True)
+    has_id: bool = field(default=False, eq=False)

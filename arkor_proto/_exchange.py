@@ -1,17 +1,16 @@
 """One request and its answer, and everything that leaves a session.
 
-It knows which reports of the network are possible, how much of an answer is kept and for how long
-(ARK-SEC), and what waits to be polled. It refuses to know what an answer means for the trainer.
+What the network can report is decided by the table (`_table.Exchange`); how much of an answer is
+kept, and for how long, by the bounds (ARK-SEC).
 """
 
 from collections import deque
 from collections.abc import Mapping
-from typing import Final, TypeAlias
+from typing import Final
 
 from attrs import define, field, frozen
 
 from arkor_proto._errors import LocalProtocolError, StatusError
-from arkor_proto._machines import next_state
 from arkor_proto._messages import (
     Broken,
     Close,
@@ -21,16 +20,15 @@ from arkor_proto._messages import (
     Outcome,
     Output,
     Received,
+    Report,
     Responded,
     Send,
     Settle,
 )
-from arkor_proto._table import Exchange, ExchangeSignal
+from arkor_proto._secrets import Hider
+from arkor_proto._table import Exchange, ExchangeSignal, next_state
 from arkor_proto._types import Bounds, Deprecated, Headers, Notice, Request, UpgradeRequired
-from arkor_proto._wire import Hider, header, header_members, read_error
-
-Report: TypeAlias = Responded | Received | Finished | Broken
-"""What the network says of an exchange."""
+from arkor_proto._wire import header, header_members, is_success, read_error
 
 _SIGNAL_OF: Final[Mapping[type[Report], ExchangeSignal]] = {
     Responded: ExchangeSignal.RESPOND,
@@ -56,14 +54,9 @@ class Answer:
         return is_success(self.status)
 
 
-def is_success(status: int) -> bool:
-    """Tell whether `status` is of the 2xx class (RFC 9110 §15.3)."""
-    return 200 <= status < 300  # noqa: PLR2004 - these two numbers are the class
-
-
 @define(eq=False)
 class Pending:
-    """A request under way, and what has come back so far."""
+    """A request under way, and what has come back so far. `deadline` is for the whole answer."""
 
     number: int
     operation: Operation
@@ -72,17 +65,35 @@ class Pending:
     state: Exchange = Exchange.SENT
     status: int = 0
     headers: Headers = ()
-    body: bytearray = field(factory=bytearray)
     deadline: float | None = None
+    _body: bytearray = field(factory=bytearray, init=False)
+
+    def take(self, report: Report) -> None:
+        """Move as reported. Raises LocalProtocolError for a report that cannot be true now."""
+        to = next_state(self.state, _SIGNAL_OF[type(report)])
+        if isinstance(to, Exchange):
+            self.state = to
+        if isinstance(report, Responded):
+            self.status = report.status
+            self.headers = report.headers
+
+    def end_by(self, deadline: float) -> None:
+        """Set the time at which the answer must be whole."""
+        self.deadline = deadline
+
+    def keep(self, data: bytes, bound: int) -> bool:
+        """Add to a short answer's body; return whether it has reached its bound, in bytes."""
+        self._body += data[: bound + 1 - len(self._body)]
+        return len(self._body) > bound
 
     def answer(self, broken: Exception | None = None) -> Answer:
         """Return what has come back."""
-        return Answer(self.status, self.headers, bytes(self.body), broken)
+        return Answer(self.status, self.headers, bytes(self._body), broken)
 
 
 @define(eq=False)
 class Outbox:
-    """The exchanges under way, the operations asked for, and the outputs nobody has polled."""
+    """The exchanges under way, the operations asked for, and the outputs that wait for `poll`."""
 
     bounds: Bounds
     hider: Hider
@@ -93,25 +104,21 @@ class Outbox:
     _deprecated: Deprecated | None = field(default=None, init=False)
 
     def note(self, report: Report) -> Pending | None:
-        """Move the exchange as reported; return it, None where it is over and nobody cares.
+        """Move the exchange as reported; return it, None if it was over before.
 
         Raises LocalProtocolError for a report that cannot be true; then nothing has changed.
         """
         number = report.exchange
-        if not 0 < number <= self._sent:
-            raise LocalProtocolError(f"exchange {number}: none of this number was asked for")
         pending = self.pending.get(number)
-        state = Exchange.OVER if pending is None else pending.state
-        to = next_state(state, _SIGNAL_OF[type(report)])
         if pending is None:
+            if not 0 < number <= self._sent:
+                raise LocalProtocolError(f"exchange {number}: there is no exchange of this number")
+            next_state(Exchange.OVER, _SIGNAL_OF[type(report)])
             return None
-        if to is Exchange.OVER:
+        pending.take(report)
+        if pending.state is Exchange.OVER:
             del self.pending[number]
-        else:
-            pending.state = Exchange.ANSWERED
         if isinstance(report, Responded):
-            pending.status = report.status
-            pending.headers = report.headers
             self._note_deprecation(report.headers)
         return pending
 
@@ -129,14 +136,15 @@ class Outbox:
             self.outputs.append(Close(pending.number))
 
     def keep(self, pending: Pending, data: bytes) -> bool:
-        """Add to a short answer's body; return whether it has reached its bound."""
+        """Add to a short answer's body; return whether it is too large, and closed."""
         describes = pending.operation is not Operation.CANCEL and is_success(pending.status)
-        bound = self.bounds.create_body if describes else self.bounds.error_body
-        pending.body += data[: bound + 1 - len(pending.body)]
-        return len(pending.body) > bound
+        full = pending.keep(data, self.bounds.create_body if describes else self.bounds.error_body)
+        if full:
+            self.close(pending)
+        return full
 
     def settle(self, operation: Operation, outcome: Outcome) -> None:
-        """End `operation` for everyone who asked for it; nobody did: nobody hears of it."""
+        """End `operation`, if it was asked for."""
         if operation in self.asked:
             self.asked.remove(operation)
             self.outputs.append(Settle(operation, outcome))
@@ -146,7 +154,7 @@ class Outbox:
         self.outputs.append(Notify(notice))
 
     def status_error(self, answer: Answer) -> StatusError:
-        """Return the error that an answer stands for; a refused version is a notice as well."""
+        """Return the error that an answer means; a refused version is a notice as well."""
         error = read_error(answer.status, answer.headers, answer.body, secrets=self.hider.secrets)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))

@@ -10,9 +10,9 @@ from typing import Final
 
 from attrs import fields
 
+from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._dialect import bounded, decode_json
 from arkor_proto._errors import ResponseError
-from arkor_proto._kinds import check_kind, wrong_kind
 from arkor_proto._types import (
     CheckpointSaved,
     LogDraft,

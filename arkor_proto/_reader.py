@@ -1,8 +1,8 @@
 """From the bytes of a stream to what its frames mean: events, the cursor, progress.
 
-It knows which frame moves what: the resume cursor (ARK-RES), the job as last known (ARK-EVT), and
-what counts as progress under a profile (ARK-BUD). It refuses to know about connections, budgets
-and callbacks: it outlives every connection of a wait, and is told when a new one opens.
+Which frame moves what: the resume cursor (ARK-RES), the job as last known (ARK-EVT), and what counts
+as progress under a profile (ARK-BUD). The reader outlives every connection of a wait, and is told when
+a new one opens.
 """
 
 import re
@@ -52,24 +52,30 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far. Of the present connection, `empty` tells
-    whether it has brought nothing but keep-alives, `progressed` whether it has made progress, and
-    `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far, `frame` the frame taken last, `counted`
+    whether that was progress. Of the present connection, `empty` tells whether it has brought
+    nothing but keep-alives, and `too_large` is set when it has gone past the bound on events.
     """
 
-    profile: Profile
-    json_loads: JsonLoads | None
-    max_event_size: int
+    _profile: Profile
+    _json_loads: JsonLoads | None
+    _max_event_size: int
     cursor: str
-    empty: bool = True
-    progressed: bool = False
-    too_large: EventTooLarge | None = None
+    frame: ServerSentEvent | None = field(default=None, init=False)
+    empty: bool = field(default=True, init=False)
+    counted: bool = field(default=False, init=False)
+    too_large: EventTooLarge | None = field(default=None, init=False)
+    _before: str = field(default="", init=False)
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
-    _seen: dict[str | bytes, None] = field(init=False)
+    _seen: dict[str | bytes, None] = field(init=False, factory=dict[str | bytes, None])
+
+    _counts_all: bool = field(init=False)
+    _counts_json: bool = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._seen = {}
+        self._counts_all = self._profile.progress is Progress.ANY_FRAME
+        self._counts_json = self._profile.progress is Progress.JSON_FRAME
         self.open()
 
     @property
@@ -79,11 +85,10 @@ class FrameReader:
 
     def open(self) -> None:
         """Begin with a new connection: what the old one left unfinished or untaken is dropped."""
-        self._parser = EventStreamParser(self.cursor, self.max_event_size)
+        self._parser = EventStreamParser(self.cursor, self._max_event_size)
         self._queue.clear()
         self._remember(self.cursor)
         self.empty = True
-        self.progressed = False
         self.too_large = None
 
     def feed(self, data: bytes) -> None:
@@ -94,48 +99,55 @@ class FrameReader:
             self._queue += error.events
             self.too_large = error
 
-    def take(self) -> ServerSentEvent | None:
-        """Return the next frame and move the cursor to it; None when all are taken."""
-        if self._queue:
-            frame = self._queue.popleft()
-            self.cursor = frame.last_event_id
-            return frame
-        # A block with an id and no data is no frame, but it moves the cursor (ARK-RES).
-        self.cursor = self._parser.last_event_id
-        return None
+    def take(self) -> Meaning | None:
+        """Move the cursor to the next frame and return what it means; None when all are taken.
 
-    def read(self, frame: ServerSentEvent) -> Meaning:
-        """Return what `frame` means; the type in its data decides, not its `event` line."""
+        `counted` is set to whether it is progress under the profile. The type in the data of a
+        frame decides what it means, not its `event` line.
+        """
+        self._before = self.cursor
+        if not self._queue:
+            # A block with an id and no data is not a frame, but it moves the cursor (ARK-RES).
+            self.cursor = self._parser.last_event_id
+            return None
+        self.frame = frame = self._queue.popleft()
+        self.cursor = frame.last_event_id
         if frame.type == "ping":
-            return Control.PING
-        if frame.type == "end":
-            return Control.END
+            meaning: Meaning = Control.PING
+        else:
+            self.empty = False
+            meaning = Control.END if frame.type == "end" else self._read(frame.data)
+        self.counted = self._counts_all or (
+            (self._counts_json or self._is_new(frame))
+            and meaning is not Control.PING
+            and type(meaning) is not FrameSkipped
+        )
+        return meaning
+
+    @property
+    def lost_end(self) -> bool:
+        """Whether the frame taken last, skipped as malformed, was meant to be a terminal one."""
+        frame = self.frame
+        return frame is not None and (
+            frame.type in _TERMINAL_TYPES or _SAYS_TERMINAL.search(frame.data) is not None
+        )
+
+    def rewind(self) -> None:
+        """Move the cursor back to before the frame that was taken last: it was not heard."""
+        self.cursor = self._before
+
+    def _read(self, text: str) -> Meaning:
         try:
-            loads = self.json_loads
+            loads = self._json_loads
             if loads is None:
-                data = decode_json(frame.data)
+                data = decode_json(text)
                 if is_dict(data):
                     return take_event(data) or Control.UNKNOWN
-            elif is_object(data := decode_with(loads, frame.data)):
+            elif is_object(data := decode_with(loads, text)):
                 return decode_event(data) or Control.UNKNOWN
         except ValueError as error:
-            return FrameSkipped(frame.data, f"not JSON: {error}")
-        return FrameSkipped(frame.data, f"{type(data).__name__}, not a JSON object")
-
-    def progress(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
-        """Tell whether `frame` is progress under the profile, and remember that it was seen."""
-        match self.profile.progress:
-            case Progress.ANY_FRAME:
-                counts = True
-            case Progress.JSON_FRAME:
-                counts = _is_json(meaning)
-            case Progress.NEW_CURSOR:
-                counts = self._is_new(frame) and _is_json(meaning)
-            case never:
-                assert_never(never)
-        self.progressed |= counts
-        self.empty &= meaning is Control.PING
-        return counts
+            return FrameSkipped(text, f"not JSON: {error}")
+        return FrameSkipped(text, f"{type(data).__name__}, not a JSON object")
 
     def _is_new(self, frame: ServerSentEvent) -> bool:
         return not frame.has_id or self._remember(frame.last_event_id)
@@ -152,17 +164,8 @@ class FrameReader:
 
 
 def _digest(cursor: str) -> bytes:
-    """Return what stands for an id that is too long to be kept 1,024 times."""
+    """Return what is kept of an id that is too long to be kept 1,024 times."""
     return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
-
-
-def is_lost_end(frame: ServerSentEvent) -> bool:
-    """Tell whether a frame that was skipped as malformed was meant to be a terminal one."""
-    return frame.type in _TERMINAL_TYPES or _SAYS_TERMINAL.search(frame.data) is not None
-
-
-def _is_json(meaning: Meaning) -> bool:
-    return meaning is not Control.PING and not isinstance(meaning, FrameSkipped)
 
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:

@@ -1,10 +1,9 @@
 """One trainer as a fold over (now, input): the machines of `_table.py`, set going.
 
-It knows the dialogue with the driver, the create and the cancel; `_wait.py` knows the stream. It
-refuses to own a socket, a clock or a source of chance: they are arguments, so a recorded list of
-inputs replays bit for bit.
+Here are the dialogue with the driver, the create and the cancel; the stream is in `_wait.py`. The time
+and the source of random numbers are arguments, so a recorded list of inputs replays bit for bit.
 
-A driver calls `handle` with what happened and `poll` until it says `Idle` or `Done`; there is no
+A driver calls `handle` with what happened and `poll` until it returns `Idle` or `Done`; there is no
 other order to keep. Remote faults never raise here: they end in the outcome of an operation.
 """
 
@@ -15,12 +14,11 @@ from attrs import Attribute, field, frozen
 from attrs.validators import optional
 
 from arkor_proto._backoff import Budget, Random, ReconnectPolicy
+from arkor_proto._checks import check_kind, is_header_value, of_kind
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError, ResponseError, TransportError
-from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
+from arkor_proto._exchange import Answer, Outbox, Pending
 from arkor_proto._json import check_job_id, read_job
-from arkor_proto._kinds import check_kind, of_kind
-from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Abort,
     Accepted,
@@ -39,6 +37,7 @@ from arkor_proto._messages import (
     Output,
     Received,
     Rejected,
+    Report,
     Responded,
     Start,
     Tick,
@@ -46,24 +45,38 @@ from arkor_proto._messages import (
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._reader import FrameReader
-from arkor_proto._table import Job, JobSignal, Signal, Stop, StopSignal, Stream, StreamSignal
+from arkor_proto._secrets import Hider, secrets_in
+from arkor_proto._table import (
+    Job,
+    JobSignal,
+    Machines,
+    Signal,
+    Stop,
+    StopSignal,
+    Stream,
+    StreamSignal,
+)
 from arkor_proto._types import (
     Bounds,
     Endpoint,
     JobSpec,
     TrainingJob,
-    is_header_value,
-    secrets_in,
 )
 from arkor_proto._wait import Wait
-from arkor_proto._wire import Hider, cancel_request, coding_problem, create_request, cursor_problem
+from arkor_proto._wire import (
+    cancel_request,
+    coding_problem,
+    create_request,
+    cursor_problem,
+    is_success,
+)
 
 _IDLE: Final = Idle()
 _DONE: Final = Done()
 
 
 def _not_an_input(event: Never) -> LocalProtocolError:
-    return LocalProtocolError(f"{type(event).__name__} is no input of a session")
+    return LocalProtocolError(f"{type(event).__name__} is not an input of a session")
 
 
 def _is_sendable(_: object, __: "Attribute[str]", cursor: str) -> None:
@@ -82,7 +95,7 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
 class SessionConfig:
     """What a session is about. Raises ValueError for an id or a cursor that cannot be sent.
 
-    `job` is what to submit, or the id of a job that exists. `last_event_id` resumes behind a saved
+    `job` is what to submit, or the id of a job that exists. `last_event_id` resumes after a saved
     cursor. `idempotency_key` is sent under profiles that ask for one, which then need it.
     """
 
@@ -94,7 +107,7 @@ class SessionConfig:
 
     @property
     def secrets(self) -> frozenset[str]:
-        """What must not be seen in anything that a session says."""
+        """What must not be seen in any output of a session."""
         job = secrets_in(self.job.config) if isinstance(self.job, JobSpec) else set[str]()
         return frozenset(job | {self.endpoint.token})
 
@@ -126,7 +139,6 @@ class Session:
             raise ValueError(f"profile {profile.name}: the session needs an idempotency_key")
         self._config = config
         self._key = config.idempotency_key if profile.idempotency_key else None
-        self._now = -math.inf
         self._refusal: Exception = LocalProtocolError("no create has failed")
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
@@ -150,38 +162,61 @@ class Session:
     @property
     def last_event_id(self) -> str:
         """The cursor: the id of the last frame that was taken from the stream, "" for none."""
-        return self._wait.reader.cursor
+        return self._wait.last_event_id
 
     @property
-    def states(self) -> tuple[Job, Stream, Stop]:
-        """Where the job, the stream and the stop stand."""
-        return self._machines.states
+    def job_state(self) -> Job:
+        """What is known of the job on the backend."""
+        return self._machines.job
+
+    @property
+    def stream_state(self) -> Stream:
+        """How far the wait is."""
+        return self._machines.stream
+
+    @property
+    def stop_state(self) -> Stop:
+        """How far the cancel is."""
+        return self._machines.stop
+
+    def step(self, event: Input, now: float) -> Output:
+        """Take one input, as `handle` does, and return the first output, as `poll` does."""
+        if type(event) is Handled and type(now) is float and self._wait.now <= now < math.inf:
+            self._wait.handled(event, now)  # what `handle` would do
+        else:
+            self.handle(event, now)
+        outputs = self._outbox.outputs
+        return outputs.popleft() if outputs else self.poll()
 
     def handle(self, event: Input, now: float) -> None:
         """Take one input at `now`, in seconds on any clock that never goes back.
 
-        Raises LocalProtocolError when the caller says what cannot be; then nothing has changed.
+        Raises LocalProtocolError for what cannot have happened; then nothing has changed.
         """
         check_kind("now", now, (int, float), "a number of seconds")
-        if not (self._now <= now and math.isfinite(now)):
-            raise LocalProtocolError(f"now: {now!r} after {self._now!r}; time never goes back")
-        before, self._now = self._now, now
+        before = self._wait.now
+        if not before <= now < math.inf or now == -math.inf:
+            raise LocalProtocolError(f"now: {now!r} after {before!r}; time never goes back")
+        self._wait.go_to(now)
         try:
             match event:  # the most frequent first
-                case Handled():
-                    self._wait.handled(event, now)
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
+                case Handled():
+                    self._wait.handled(event, now)
                 case Tick():
                     self._tick()
                 case imperative:
                     self._asked(imperative)
         except LocalProtocolError:
-            self._now = before  # what is refused changes nothing, not even the time
+            self._wait.go_to(before)  # what is refused changes nothing, not even the time
             raise
 
     def poll(self) -> Output:
-        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for."""
+        """Return what to do next; `Idle` and `Done` are returned as often as they are asked for.
+
+        `Deliver` is the last output before `Idle` or `Done` whenever there is one.
+        """
         if self._outbox.outputs:
             return self._outbox.outputs.popleft()
         next_deadline = self._wait.deadline()
@@ -218,7 +253,7 @@ class Session:
             self._outbox.settle(Operation.START, Accepted(self._wait.job.id))
 
     def _act(self, moved: list[Signal]) -> None:
-        """Do for the outside what the signals that moved a machine stand for."""
+        """Do what the signals that moved a machine mean for the outside."""
         for signal in moved:
             match signal:
                 case JobSignal.START if isinstance(self._config.job, JobSpec):
@@ -241,24 +276,22 @@ class Session:
     def _reported(self, report: Report) -> None:
         if isinstance(report, Responded) and not 200 <= report.status <= 999:  # noqa: PLR2004 - the statuses of HTTP
             raise LocalProtocolError(
-                f"exchange {report.exchange}: {report.status} is no final status"
+                f"exchange {report.exchange}: {report.status} is not a final status"
             )
         pending = self._outbox.note(report)
         if pending is None:
             return
         if pending.operation is Operation.FOLLOW:
-            self._wait.reported(pending, report, self._now)
+            self._wait.reported(pending, report)
             return
         match report:
             case Responded(_, status):
                 creates = pending.operation is Operation.START and is_success(status)
                 bounds = self._config.bounds
-                pending.deadline = self._now + (
-                    bounds.create_wait if creates else bounds.error_wait
-                )
+                wait = bounds.create_wait if creates else bounds.error_wait
+                pending.end_by(self._wait.now + wait)
             case Received(_, data):
                 if self._outbox.keep(pending, data):
-                    self._outbox.close(pending)
                     self._answered(pending, None)
             case Finished():
                 self._answered(pending, None)
@@ -269,10 +302,10 @@ class Session:
 
     def _tick(self) -> None:
         for pending in list(self._outbox.pending.values()):
-            if pending.deadline is not None and self._now >= pending.deadline:
+            if pending.deadline is not None and self._wait.now >= pending.deadline:
                 self._outbox.close(pending)
                 self._answered(pending, TransportError("answer: its body did not end in time"))
-        self._wait.tick(self._now)
+        self._wait.tick()
 
     def _answered(self, pending: Pending, broken: Exception | None) -> None:
         answer = pending.answer(broken)
@@ -280,7 +313,7 @@ class Session:
             case Operation.START:
                 self._created(answer)
             case Operation.FOLLOW:
-                self._wait.answered(answer, self._now)
+                self._wait.answered(answer)
             case Operation.CANCEL:
                 self._cancelled(answer)
             case never:
@@ -289,7 +322,7 @@ class Session:
     def _created(self, answer: Answer) -> None:
         job = self._accepted(answer)
         if isinstance(job, TrainingJob):
-            self._wait.job, self._wait.accepted_at = job, self._now
+            self._wait.accept(job)
             moved = self._machines.take(JobSignal.ACCEPT)
             self._outbox.settle(Operation.START, Accepted(job.id))
         else:

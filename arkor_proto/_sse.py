@@ -1,18 +1,14 @@
 """Event streams: bytes in, events out, after WHATWG HTML §9.2.
 
-It knows the whole of the standard's parsing: lines, fields, dispatch, the cursor, `retry`. It
-refuses to know what an event means, where bytes come from, when to connect again and whether a
-cursor can be sent: those belong to the session.
+Theory of operation. First every line end becomes an LF and the BOM goes. What is left is cut after
+its last blank line. After the cut is an unfinished block; it is kept as bytes, so that it costs what
+it weighs, and only its `retry` acts already. Before the cut are whole blocks. They are decoded at
+once, which is safe because an LF ends even a broken UTF-8 sequence, and read by `_read_lines`: the
+standard's own algorithm, line by line, which decides what is right.
 
-Theory of operation. First every line end becomes an LF and the BOM goes. What is left is cut
-behind its last blank line. Behind the cut is an unfinished block; it is kept as bytes, so that it
-costs what it weighs, and only its `retry` acts already. Before the cut are whole blocks. They are
-decoded at once, which is safe because an LF ends even a broken UTF-8 sequence, and read by
-`_interpret_lines`: the standard's own algorithm, line by line, and the last word on what is right.
-
-Two forms of block are nearly all that servers send: one data line, and id, event, data. Text that
-consists of one of them only is cut into columns instead of lines; a chunk that is one such frame
-takes the shortest way of all. Whatever does not fit exactly goes to `_interpret_lines`.
+The blocks of a stream nearly always look alike. The beginnings of the lines of one block make a
+pattern, its `_Shape`, that reads more blocks like it at once; whatever does not fit exactly is read
+by lines.
 
 Where the standard is silent, this is settled: an empty `retry` is ignored and a huge one clamped;
 the cursor starts at the one that the stream was resumed with, where the standard's literal text
@@ -20,30 +16,53 @@ would erase it at the first blank line (ARK-RES-3).
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from itertools import repeat
 from typing import Final
 
-from attrs import define, field
+from attrs import define, field, frozen
 
+from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
-from arkor_proto._event import EventDraft, ServerSentEvent
-from arkor_proto._kinds import check_kind, wrong_kind
+from arkor_proto._event import ServerSentEvent
 
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
 
+_SAFE: Final = len(str(RETRY_LIMIT))
 _BOM: Final = b"\xef\xbb\xbf"
 _CR: Final = ord("\r")
 _LF: Final = ord("\n")
+_LONE_CR: Final = re.compile(rb"\r(?!\n)")
 
-_ONE_FRAME: Final = 4096
-"""A chunk of up to this many bytes is tried as one frame; trying costs a pass over it."""
+_LARGE: Final = 1024
+"""Characters: a text of this length may be one long line, or many blocks."""
+_FEW_LINES: Final = 4
+"""With fewer lines in so many characters, it is faster to find them one by one."""
+_PAUSE: Final = 64
+"""For so many texts, no shape is looked for after one that did not fit."""
 
-# The pattern begins at the line end before the frame: a search that could begin inside a line
-# would read the rest of a long line again for every "id: " in it. The blank line behind the frame
-# ends it, and its LF begins the next.
-_FRAME: Final = re.compile(r"\nid: (.*)\nevent: (.*)\ndata: (.*)\n(?=\n)")
+_FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n)+)\n")
+_FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
+_VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
+
+
+@frozen
+class _Shape:
+    """How the lines of a block begin: `data`, and perhaps `id` and `event`, each of them once.
+
+    `event`, `data` and `id` are numbers of groups, 0 for a field that is not there.
+    """
+
+    block: re.Pattern[str]
+    """Matches one block."""
+    blocks: re.Pattern[str]
+    """Finds blocks. It begins at the line end before one: a search that could begin inside a line
+    would read the rest of a long line again for every "id: " in it."""
+    event: int
+    data: int
+    id: int
 
 
 @define(eq=False, weakref_slot=False)
@@ -63,7 +82,9 @@ class EventStreamParser:
     _open: bool = field(default=True, init=False)
     _at_start: bool = field(default=True, init=False, repr=False)
     _after_cr: bool = field(default=False, init=False, repr=False)
-    _shortcut: int = field(default=0, init=False, repr=False)  # how long a chunk may take it
+    _between_blocks: bool = field(default=False, init=False, repr=False)
+    _shape: _Shape | None = field(default=None, init=False, repr=False)
+    _pause: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         check_kind("last_event_id", self._cursor, str, 'the id as a str, "" for none')
@@ -90,45 +111,34 @@ class EventStreamParser:
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
-        if len(data) > self._shortcut or _CR in data:
-            return self._take(data)
-        try:
-            lines = data.decode().split("\n")
-        except UnicodeDecodeError:
-            return self._take(data)
-        # One frame of a usual form and nothing else: what a live stream brings at a time.
-        if len(lines) == 5:  # noqa: PLR2004 - three fields, the blank line, nothing behind it
-            first, second, third, blank, rest = lines
-            if (
-                blank
-                or rest
-                or (cursor := first.removeprefix("id: ")) == first
-                or (kind := second.removeprefix("event: ")) == second
-                or (value := third.removeprefix("data: ")) == third
-                or "\0" in cursor
-            ):
-                return self._take(data)
-            self._cursor = cursor
-            has_id = True
-        elif len(lines) == 3:  # noqa: PLR2004 - one field, the blank line, nothing behind it
-            first, blank, rest = lines
-            if blank or rest or (value := first.removeprefix("data: ")) == first:
-                return self._take(data)
-            kind, has_id = "", False
-        else:
-            return self._take(data)
-        draft = EventDraft()
-        draft.type = kind or "message"
-        draft.data = value
-        draft.last_event_id = self._cursor
-        draft.has_id = has_id
-        draft.__class__ = ServerSentEvent
-        return [draft]  # type: ignore[list-item]  # it has just become one
+        if self._between_blocks and len(data) <= self._max:
+            blocks = data
+            if _CR in data:
+                blocks = b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
+            if blocks.endswith(b"\n\n"):
+                try:
+                    text = blocks.decode()
+                except UnicodeDecodeError:
+                    text = blocks.decode(errors="replace")
+                if len(text) >= _LARGE:
+                    return self._read(text)
+                if self._pause:
+                    self._pause -= 1
+                    return self._read_lines(text.split("\n"))
+                # One block like the one before it is what a live stream nearly always brings.
+                shape = self._shape
+                found = None if shape is None else shape.block.fullmatch(text)
+                if shape is None or found is None:
+                    return self._read(text)
+                if shape.id:
+                    self._cursor = found[shape.id]
+                kind = found[shape.event] if shape.event else "message"
+                return [ServerSentEvent(kind, found[shape.data], self._cursor, shape.id > 0)]
+        return self._take(data)
 
     def close(self) -> None:
         """End the stream: an unfinished event is discarded, and its id with it (ARK-SSE-8)."""
-        self._open = False
-        self._shortcut = 0
+        self._open = self._between_blocks = False
         self._block.clear()
 
     def _take(self, data: bytes | bytearray) -> list[ServerSentEvent]:
@@ -142,8 +152,7 @@ class EventStreamParser:
             events = self._accept_in_steps(data)
         else:
             events = self._accept(data)
-        carries = self._block or self._at_start or self._after_cr
-        self._shortcut = 0 if carries else min(self._max, _ONE_FRAME)
+        self._between_blocks = not (self._block or self._at_start or self._after_cr)
         return events
 
     def _without_bom(self, data: bytes | bytearray) -> bytes | bytearray:
@@ -162,7 +171,9 @@ class EventStreamParser:
         if self._after_cr:
             data = data.removeprefix(b"\n")
         self._after_cr = data.endswith(b"\r")
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        if _LONE_CR.search(data):
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data.replace(b"\r", b"")
 
     def _accept_in_steps(self, data: bytes | bytearray) -> list[ServerSentEvent]:
         """Accept what may overflow, never so much at once that the overflow could be missed.
@@ -187,9 +198,9 @@ class EventStreamParser:
             return []
         # Appended to what is held, never the other way round: a growing line stays linear.
         self._block += data[:end]
-        text = self._block.decode(errors="replace")
+        text = _decoded(self._block)
         self._block.clear()
-        events = self._interpret(text)
+        events = self._read(text)
         if end < len(data):
             self._hold(data[end:])
         return events
@@ -211,51 +222,88 @@ class EventStreamParser:
         if _LF in data:
             lines = block[block.rfind(b"\n", 0, before) + 1 : block.rfind(b"\n")]
             if b"retry" in lines:
-                self._interpret_lines(lines.decode(errors="replace").split("\n"))
+                self._read_lines(lines.decode(errors="replace").split("\n"))
 
-    def _interpret(self, text: str) -> list[ServerSentEvent]:
-        """Read whole blocks: by columns where all have the same usual form, else by lines."""
-        if text.startswith("data: "):
-            alone = text.find("\n") == len(text) - 2
-            values = [text[6:-2]] if alone else text[6:-2].split("\n\ndata: ")
-            if "\n" not in "".join(values):
-                return _events_of_data(values, self._cursor)
-        elif text.startswith(("id: ", ":")) and "\0" not in text:
-            parts = _FRAME.split("\n" + text)  # between, id, event, data, between, id, …
-            if len(parts) > 1 and _says_nothing(set(parts[::4])):
-                self._cursor = parts[-4]
-                columns = parts[1::4], parts[2::4], parts[3::4], repeat(True)  # noqa: FBT003 - an iterator of it
-                return _events(zip(*columns, strict=False))
-        return self._interpret_lines(text.split("\n"))
+    def _read(self, text: str) -> list[ServerSentEvent]:
+        """Read whole blocks: by their shape if they all have it, else by lines."""
+        if len(text) >= _LARGE:
+            if text.count("\n", 0, _LARGE) < _FEW_LINES:
+                return self._read_lines(_lines_one_by_one(text))
+            if text.startswith("data: "):
+                values = text[6:-2].split("\n\ndata: ")
+                if "\n" not in "".join(values):  # blocks of one line each: the shortest shape
+                    return [ServerSentEvent("message", value, self._cursor) for value in values]
+        if self._pause:
+            self._pause -= 1
+            return self._read_lines(text.split("\n"))
+        self._shape = shape = self._shape or _shape_of(text)
+        if shape is not None:
+            parts = shape.blocks.split("\n" + text)
+            step = shape.blocks.groups + 1
+            if len(parts) > 1 and _says_nothing(set(parts[::step])):
+                return self._read_columns(shape, parts, step)
+        self._shape = None
+        self._pause = _PAUSE
+        return self._read_lines(text.split("\n"))
 
-    def _interpret_lines(self, lines: list[str]) -> list[ServerSentEvent]:
+    def _read_columns(self, shape: _Shape, parts: list[str], step: int) -> list[ServerSentEvent]:
+        """Read the values of a text that its shape has split."""
+        kinds: Iterable[str] = parts[shape.event :: step] if shape.event else repeat("message")
+        cursors: Iterable[str] = parts[shape.id :: step] if shape.id else repeat(self._cursor)
+        if shape.id:
+            self._cursor = parts[shape.id - step - 1]
+        return list(
+            map(ServerSentEvent, kinds, parts[shape.data :: step], cursors, repeat(shape.id > 0))
+        )
+
+    def _read_lines(self, lines: Iterable[str]) -> list[ServerSentEvent]:  # noqa: C901, PLR0912 - the standard's algorithm, in one place
         """Read lines that begin with the first of a block (WHATWG HTML §9.2.6).
 
         What follows the last blank line dispatches nothing, and leaves nothing but its `retry`.
         """
-        rows: list[tuple[str, str, str, bool]] = []
-        data: list[str] = []
-        kind = ""
+        events: list[ServerSentEvent] = []
+        data: str | None = None
+        more: list[str] = []
+        kind = "message"
         cursor = self._cursor
         has_id = False
         for line in lines:
-            name, _, value = line.partition(":")
-            value = value.removeprefix(" ")
             if not line:
+                if data is not None:
+                    if more:
+                        data = "\n".join((data, *more))
+                        more = []
+                    events.append(ServerSentEvent(kind, data, cursor, has_id))
+                    data = None
+                kind = "message"
+                has_id = False
                 self._cursor = cursor  # also where there is nothing to dispatch (ARK-RES-5)
-                if data:
-                    rows.append((cursor, kind, "\n".join(data), has_id))
-                data, kind, has_id = [], "", False
-            elif name == "data":
-                data.append(value)
-            elif name == "event":
-                kind = value
-            elif name == "id" and "\0" not in value:
+            # The usual forms come first: a prefix is taken off faster than a colon is found.
+            elif (value := line.removeprefix("data: ")) is not line:
+                if data is None:
+                    data = value
+                else:
+                    more.append(value)
+            elif (value := line.removeprefix("id: ")) is not line and "\0" not in value:
                 cursor = value
                 has_id = True
-            elif name == "retry" and value.isascii() and value.isdigit():
-                self._retry = _milliseconds(value)
-        return _events(rows)
+            elif (value := line.removeprefix("event: ")) is not line:
+                kind = value or "message"
+            else:
+                name, _, value = line.partition(":")
+                value = value.removeprefix(" ")
+                if name == "data" and data is None:
+                    data = value
+                elif name == "data":
+                    more.append(value)
+                elif name == "event":
+                    kind = value or "message"
+                elif name == "id" and "\0" not in value:
+                    cursor = value
+                    has_id = True
+                elif name == "retry" and value.isascii() and value.isdigit():
+                    self._retry = int(value) if len(value) < _SAFE else _milliseconds(value)
+        return events
 
 
 def _as_bytes(data: bytes | memoryview) -> bytes:
@@ -264,35 +312,45 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
     raise wrong_kind("feed", data, "the bytes of the body, as they came")
 
 
+def _decoded(data: bytes | bytearray) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode(errors="replace")
+
+
+def _lines_one_by_one(text: str) -> Iterator[str]:
+    start = 0
+    while (end := text.find("\n", start)) >= 0:
+        yield text[start:end]
+        start = end + 1
+
+
+def _shape_of(text: str) -> _Shape | None:
+    """Return the shape of the first block, None if it has other fields, or one of them twice."""
+    first = _FIRST_BLOCK.match(text)
+    return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
+
+
+@lru_cache(maxsize=128)
+def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
+    names = [name for name, _ in fields]
+    if "data" not in names or len(names) != len({*names}):
+        return None
+    lines = "".join(rf"{name}:{space or '(?! )'}{_VALUES[name]}\n" for name, space in fields)
+    place = {name: number for number, name in enumerate(names, 1)}
+    return _Shape(
+        re.compile(lines + "\n"),
+        re.compile("\n" + lines + "(?=\n)"),
+        place.get("event", 0),
+        place["data"],
+        place.get("id", 0),
+    )
+
+
 def _says_nothing(texts: Iterable[str]) -> bool:
     """Whether all lines are blank or comments: between two blocks such lines do nothing."""
     return all(line[:1] in ("", ":") for text in texts for line in text.split("\n"))
-
-
-def _events_of_data(values: list[str], cursor: str) -> list[ServerSentEvent]:
-    events: list[EventDraft] = []
-    for value in values:
-        draft = EventDraft()
-        draft.type = "message"
-        draft.data = value
-        draft.last_event_id = cursor
-        draft.has_id = False
-        draft.__class__ = ServerSentEvent
-        events.append(draft)
-    return events  # type: ignore[return-value]  # each has become one
-
-
-def _events(rows: Iterable[tuple[str, str, str, bool]]) -> list[ServerSentEvent]:
-    events: list[EventDraft] = []
-    for cursor, kind, data, has_id in rows:
-        draft = EventDraft()
-        draft.type = kind or "message"
-        draft.data = data
-        draft.last_event_id = cursor
-        draft.has_id = has_id
-        draft.__class__ = ServerSentEvent
-        events.append(draft)
-    return events  # type: ignore[return-value]  # each has become one
 
 
 def _milliseconds(digits: str) -> int:

@@ -1,7 +1,6 @@
-"""The state machines of the protocol, as data.
+"""The state machines of the protocol, as data, and what executes them.
 
-It knows every state, every signal and what each does to the other. It refuses to know why a signal
-was raised and what has to be done about a move: `_session.py` raises signals and acts on moves.
+Why a signal is raised and what a move means for the outside is in `_session.py` and `_wait.py`.
 
 Theory of operation
 -------------------
@@ -29,7 +28,9 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Final, TypeAlias
 
-from attrs import frozen
+from attrs import define, frozen
+
+from arkor_proto._errors import LocalProtocolError
 
 
 class _Named(Enum):
@@ -313,3 +314,56 @@ JOINT: Final = (
     Joint(when=JobSignal.REFUSE, given=Stream.AWAITING_JOB, then=StreamSignal.NO_JOB),
     Joint(when=JobSignal.REFUSE, given=Stop.AWAITING_JOB, then=StopSignal.NO_JOB),
 )
+
+_JOINT_BY_SIGNAL: Final[Mapping[Signal, tuple[Joint, ...]]] = {
+    signal: tuple(joint for joint in JOINT if joint.when is signal)
+    for signal in {joint.when for joint in JOINT}
+}
+
+
+def next_state(state: State, signal: Signal) -> State | None:
+    """Return where `signal` leads from `state`, None where it is ignored.
+
+    Raises LocalProtocolError where the pair is illegal.
+    """
+    cell = TABLE[state][signal]
+    if isinstance(cell, Move):
+        return cell.to
+    if isinstance(cell, Illegal):
+        raise LocalProtocolError(f"{signal.value!r} while {state.value!r}: {cell.why}")
+    return None
+
+
+@define(eq=False)
+class Machines:
+    """The job, the stream and the stop of one trainer."""
+
+    job: Job
+    stream: Stream = Stream.IDLE
+    stop: Stop = Stop.IDLE
+
+    @property
+    def states(self) -> tuple[Job, Stream, Stop]:
+        """Where the three stand."""
+        return self.job, self.stream, self.stop
+
+    def take(self, signal: Signal) -> list[Signal]:
+        """Apply `signal` and all that follows from it; return those that moved, in order."""
+        state = self.stream if isinstance(signal, StreamSignal) else self._state_for(signal)
+        match next_state(state, signal):  # the most frequent first
+            case Stream() as to:
+                self.stream = to
+            case Job() as to:
+                self.job = to
+            case Stop() as to:
+                self.stop = to
+            case _:
+                return []
+        moved = [signal]
+        for joint in _JOINT_BY_SIGNAL.get(signal, ()):
+            if joint.given in self.states:
+                moved += self.take(joint.then)
+        return moved
+
+    def _state_for(self, signal: Signal) -> State:
+        return self.job if isinstance(signal, JobSignal) else self.stop

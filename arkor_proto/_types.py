@@ -1,108 +1,16 @@
-"""The values of the protocol: what a client is told, what it sends, what it gets back.
+"""The values of the protocol: what a client is told, what it sends, what it gets back."""
 
-It knows shapes and how to keep a secret out of a repr. It refuses to know how a value looks on the
-wire (`_wire.py`) and what happens to it (`_session.py`).
-"""
+from typing import TypeAlias
 
-import json
-import re
-from typing import Final, TypeAlias
-
-from attrs import Attribute, field, frozen
+from attrs import field, frozen
 
 from arkor_proto._address import Origin, read_origin
-from arkor_proto._kinds import Validator, of_kind
-from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
+from arkor_proto._checks import IS_STR, is_base_url, is_header_value, is_text, is_token, json_copy
+from arkor_proto._secrets import headers_repr, hidden_repr, masked_repr
+from arkor_proto._walk import JsonObject
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they stand on the wire, in order."""
-
-_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
-_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
-
-
-def masked(value: object) -> object:
-    """Return `value` with the contents of everything that names itself a secret replaced."""
-    return rebuilt(value, _masked_member)
-
-
-def _masked_member(name: str, value: object) -> object:
-    return "***" if str(name).lower() in _SECRET_NAMES else value
-
-
-def _masked_repr(value: object) -> str:
-    return repr(masked(value))
-
-
-def _mask(_: object) -> str:
-    return "'***'"
-
-
-def secrets_in(value: object) -> set[str]:
-    """Return the strings in `value` that name themselves secrets."""
-    found: set[str] = set()
-
-    def note(name: str, inner: object) -> object:
-        if str(name).lower() in _SECRET_NAMES and isinstance(inner, str):
-            found.add(inner)
-        return inner
-
-    rebuilt(value, note)
-    return found
-
-
-def headers_repr(headers: Headers) -> str:
-    """Return a repr of header fields that shows no secret."""
-    return repr(masked({name.decode("latin-1"): value for name, value in headers}))
-
-
-def _is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
-    try:
-        read_origin(value)
-    except ValueError as error:
-        raise ValueError(f"base_url: {error}") from error
-    if not _VISIBLE.fullmatch(value):
-        raise ValueError(
-            "base_url: it has characters that are not visible ASCII; percent-encode them"
-        )
-    if "?" in value or "#" in value:
-        raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
-
-
-def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
-    """Raise ValueError for what no header can hold, or what holds nothing (an attrs validator)."""
-    if not _VISIBLE.fullmatch(value):
-        raise ValueError(f"{attribute.name}: no header can hold it; visible ASCII would be right")
-
-
-def _is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
-    if value:
-        is_header_value(_, attribute, value)
-
-
-def _is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
-    if any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError(f"{attribute.name}: {value!r} holds surrogates, which UTF-8 cannot")
-
-
-_IS_STR: Final[Validator[str]] = of_kind(str, "a str")
-
-
-def _plain(value: object) -> object:
-    if is_object(value):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} is not JSON")
-
-
-def _json_copy(value: JsonObject) -> JsonObject:
-    try:
-        copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
-        rebuilt(copy, lambda _, inner: inner, deeper=too_deep)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"config: it cannot be written as JSON: {error}") from error
-    if not is_object(copy):
-        raise ValueError(f"config: {type(value).__name__} is no JSON object")
-    return copy
 
 
 @frozen(kw_only=True)
@@ -112,11 +20,11 @@ class Endpoint:
     Raises ValueError for an address or a token that cannot be sent, TypeError for what is no str.
     """
 
-    base_url: str = field(validator=[_IS_STR, _is_base_url])
-    token: str = field(default="", repr=_mask, validator=[_IS_STR, _is_token])
-    org: str = field(default="", validator=[_IS_STR, _is_text])
-    project: str = field(default="", validator=[_IS_STR, _is_text])
-    client: str = field(default="arkor-proto", validator=[_IS_STR, is_header_value])
+    base_url: str = field(validator=[IS_STR, is_base_url])
+    token: str = field(default="", repr=hidden_repr, validator=[IS_STR, is_token])
+    org: str = field(default="", validator=[IS_STR, is_text])
+    project: str = field(default="", validator=[IS_STR, is_text])
+    client: str = field(default="arkor-proto", validator=[IS_STR, is_header_value])
     """What `X-Arkor-Client` says: `<name>/<version>`."""
 
     @property
@@ -149,8 +57,8 @@ class JobSpec:
     hold it.
     """
 
-    name: str = field(validator=_IS_STR)
-    config: JsonObject = field(repr=_masked_repr, converter=_json_copy)
+    name: str = field(validator=IS_STR)
+    config: JsonObject = field(repr=masked_repr, converter=json_copy)
 
 
 @frozen(kw_only=True)
@@ -166,12 +74,12 @@ class TrainingJob:
     status: str = "unknown"
     org_id: str | None = None
     project_id: str | None = None
-    config: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    config: JsonObject = field(factory=dict[str, object], repr=masked_repr)
     error: str | None = None
     created_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 @frozen(kw_only=True)
@@ -179,7 +87,7 @@ class TrainingResult:
     """How a job ended: the job as last known, its artifacts, and the cursor of the last frame."""
 
     job: TrainingJob
-    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
+    artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
     last_event_id: str = ""
 
 
@@ -189,8 +97,8 @@ class TrainingStarted:
 
     job_id: str | None = None
     timestamp: str | None = None
-    metadata: JsonObject | None = field(default=None, repr=_masked_repr)
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    metadata: JsonObject | None = field(default=None, repr=masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 class LogDraft:
@@ -236,7 +144,7 @@ class TrainingLog(LogDraft):
     samples_per_second: float | None = None
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 @frozen(kw_only=True)
@@ -244,21 +152,21 @@ class CheckpointSaved:
     """A checkpoint stands; it can be asked for inference by its step."""
 
     step: int | None = None
-    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
+    artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 @frozen(kw_only=True)
 class TrainingCompleted:
     """The job ended well. Terminal."""
 
-    metrics: JsonObject | None = field(default=None, repr=_masked_repr)
-    artifacts: tuple[object, ...] = field(default=(), repr=_masked_repr)
+    metrics: JsonObject | None = field(default=None, repr=masked_repr)
+    artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 @frozen(kw_only=True)
@@ -269,7 +177,7 @@ class TrainingFailed:
     step: int | None = None
     job_id: str | None = None
     timestamp: str | None = None
-    extra: JsonObject = field(factory=dict[str, object], repr=_masked_repr)
+    extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
 TrainingEvent: TypeAlias = (

@@ -1,7 +1,6 @@
 """The wait: one job's event stream, over all of its connections, to its result.
 
-It knows what the stream's machine does about frames, endings, refusals, callbacks and timers. It
-refuses to know how the job came to be and how it is cancelled.
+What the stream's machine does about frames, endings, refusals, callbacks and timers.
 """
 
 import math
@@ -20,9 +19,8 @@ from arkor_proto._errors import (
     StreamEnded,
     UnsendableCursor,
 )
-from arkor_proto._exchange import Answer, Outbox, Pending, Report, is_success
+from arkor_proto._exchange import Answer, Outbox, Pending
 from arkor_proto._json import read_end
-from arkor_proto._machines import Machines
 from arkor_proto._messages import (
     Broken,
     Deliver,
@@ -31,13 +29,14 @@ from arkor_proto._messages import (
     Operation,
     Received,
     Rejected,
+    Report,
     Resolved,
     Responded,
     Timer,
 )
 from arkor_proto._profile import CallbackErrors, Profile
-from arkor_proto._reader import Control, FrameReader, Meaning, after, is_lost_end
-from arkor_proto._table import Stream, StreamSignal
+from arkor_proto._reader import Control, FrameReader, Meaning, after
+from arkor_proto._table import Machines, Stream, StreamSignal
 from arkor_proto._types import (
     CallbackFailed,
     CheckpointSaved,
@@ -61,6 +60,7 @@ from arkor_proto._wire import (
     cursor_problem,
     header_members,
     is_event_stream,
+    is_success,
     job_request,
     location_of,
     redirected,
@@ -69,94 +69,113 @@ from arkor_proto._wire import (
 )
 
 _NOT_FOUND: Final = 404
+_PASSING: Final = (TrainingLog, TrainingStarted, CheckpointSaved)
+"""The events that do not end the job."""
 
 
 @define(eq=False)
 class Wait:
-    """What a trainer knows of its wait. `now` is in seconds on the session's clock."""
+    """What a trainer knows of its wait, and of its job. Times are in seconds on the session's clock."""
 
-    endpoint: Endpoint
-    profile: Profile
-    budget: Budget
-    reader: FrameReader
-    machines: Machines
-    outbox: Outbox
+    _endpoint: Endpoint
+    _profile: Profile
+    _budget: Budget
+    _reader: FrameReader
+    _machines: Machines
+    _outbox: Outbox
     job: TrainingJob | None
-    accepted_at: float | None = None
-    with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent])
+    now: float = field(default=-math.inf, init=False)
+    with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent], init=False)
+    """The events that were delivered and not handed back, by delivery."""
+    _accepted_at: float = field(default=-math.inf, init=False)
     _exchange: Pending | None = field(default=None, init=False)
     _ending: Exception | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
     _opened_at: str = field(default="", init=False)
+    _progressed: bool = field(default=False, init=False)
     _lost_end_at: float = field(default=math.inf, init=False)
     _delivered: int = field(default=0, init=False)
     _delivered_at: float = field(default=0.0, init=False)
-    _cursor_before: str = field(default="", init=False)
     _result: TrainingResult | None = field(default=None, init=False)
     _reason: object = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
     _heard_at: float = field(default=0.0, init=False)
     _progressed_at: float = field(default=0.0, init=False)
 
+    @property
+    def last_event_id(self) -> str:
+        """The cursor: the id of the last frame that was taken from the stream."""
+        return self._reader.cursor
+
+    def go_to(self, now: float) -> None:
+        """Set the time."""
+        self.now = now
+
+    def accept(self, job: TrainingJob) -> None:
+        """Take the job that the create has made."""
+        self.job = job
+        self._accepted_at = self.now
+
     def open(self) -> None:
-        """Ask for the stream behind the cursor, if a header can hold it."""
-        if why := cursor_problem(self.reader.cursor):
-            self._reject(UnsendableCursor(self.reader.cursor, why))
+        """Ask for the stream after the cursor, if a header can carry it."""
+        cursor = self._reader.cursor
+        if why := cursor_problem(cursor):
+            self._reject(UnsendableCursor(cursor, why))
             return
-        request = stream_request(self.endpoint, self._known_job.id, self.reader.cursor)
-        self._exchange = self.outbox.send(Operation.FOLLOW, request)
-        self._opened_at = self.reader.cursor
+        request = stream_request(self._endpoint, self._known_job.id, cursor)
+        self._exchange = self._outbox.send(Operation.FOLLOW, request)
+        self._opened_at = cursor
         self._ended = False
         self._ending = None
         self._lost_end_at = math.inf
 
     def join(self) -> None:
         """Settle a follow that comes after the end with what the end was."""
-        if self.machines.stream is Stream.CONCLUDED:
+        if self._machines.stream is Stream.CONCLUDED:
             self._settle_result()
-        elif self.machines.stream is Stream.ABORTED:
-            self.outbox.settle(Operation.FOLLOW, Rejected(Aborted(self._reason)))
+        elif self._machines.stream is Stream.ABORTED:
+            self._outbox.settle(Operation.FOLLOW, Rejected(Aborted(self._reason)))
 
     def abort(self, reason: object) -> None:
         """End the wait for good; the first reason holds (ARK-ABT)."""
-        if self.machines.take(StreamSignal.ABORT):
+        if self._machines.take(StreamSignal.ABORT):
             self._reason = reason
-            self.outbox.close(self._exchange)
+            self._outbox.close(self._exchange)
             self.join()
 
     def leave(self) -> None:
         """End the wait so that it can be taken up again.
 
         An event that is still with the callback may not have been heard at all: the cursor goes
-        back behind it, and the next wait hears it again.
+        back to before it, and the next wait hears it again.
         """
-        if self.machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
-            self.reader.cursor = self._cursor_before
-        if self.machines.take(StreamSignal.LEAVE):
-            self.outbox.close(self._exchange)
-            self.outbox.settle(Operation.FOLLOW, Rejected(Aborted("nobody waits any more")))
+        if self._machines.stream in {Stream.DELIVERING, Stream.CONCLUDING}:
+            self._reader.rewind()
+        if self._machines.take(StreamSignal.LEAVE):
+            self._outbox.close(self._exchange)
+            self._outbox.settle(Operation.FOLLOW, Rejected(Aborted("every caller has left")))
 
-    def reported(self, pending: Pending, report: Report, now: float) -> None:
+    def reported(self, pending: Pending, report: Report) -> None:
         """Take what the network says of the stream's exchange, or of the question for the job."""
-        if self.machines.stream is Stream.ASKING:
-            self._said_of_job(pending, report, now)
+        if self._machines.stream is Stream.ASKING:
+            self._asked(pending, report)
             return
         match report:  # the most frequent first
             case Received():
-                self._received(pending, report.data, now)
+                self._received(pending, report.data)
             case Responded():
-                self._responded(pending, now)
-            case Broken(_, error) if self.machines.stream is Stream.OPENING:
-                self._fail(error, now)
+                self._responded(pending)
+            case Broken(_, error) if self._machines.stream is Stream.OPENING:
+                self._fail(error)
             case Finished():
-                self._over(pending, None, now)
+                self._over(pending, None)
             case Broken(_, error):
-                self._over(pending, error, now)
+                self._over(pending, error)
             case never:
                 assert_never(never)
 
     def handled(self, report: Handled, now: float) -> None:
-        """Take back an event from the callback; what outlived its wait is forgotten.
+        """Take back an event from the callback at `now`; one that outlived its wait is forgotten.
 
         Raises LocalProtocolError when no such event is with the callback.
         """
@@ -164,59 +183,66 @@ class Wait:
         event = self.with_callback.pop(delivery, None)
         if event is None:
             raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
-        stream = self.machines.stream
-        if not report.heard and delivery == self._delivered and stream is Stream.ABORTED:
-            self.reader.cursor = self._cursor_before
-        elif delivery == self._delivered and stream is Stream.CONCLUDING:
-            self.machines.take(StreamSignal.HANDLED)
-            self._conclude(event, error)
-        elif delivery == self._delivered and stream is Stream.DELIVERING:
-            # A slow callback is no silence of the server (ARK-IDL).
+        self.now = now
+        stream = self._machines.stream if delivery == self._delivered else None
+        if stream is Stream.DELIVERING:
+            # While a callback runs, the server is not silent (ARK-IDL).
             self._heard_at = now
             self._progressed_at += now - self._delivered_at
-            if error is None:
-                self.machines.take(StreamSignal.HANDLED)
-                self._advance(now)
-            else:
-                self._callback_failed(event, error, now)
+            if error is not None:
+                self._callback_failed(event, error)
+                return
+            meaning = self._take()
+            if isinstance(meaning, _PASSING):
+                # From one event to the next the stream goes to STREAMING and back (HANDLED, FRAME).
+                # Neither move triggers another machine, so both are left out.
+                self._hand_over(meaning)
+                return
+            self._machines.take(StreamSignal.HANDLED)
+            if meaning is not None:
+                self._act_on(meaning)
+            self._advance()
+        elif stream is Stream.CONCLUDING:
+            self._machines.take(StreamSignal.HANDLED)
+            self._conclude(event, error)
+        elif stream is Stream.ABORTED and not report.heard:
+            self._reader.rewind()
         elif error is not None:
-            self.outbox.notify(CallbackFailed(event, error))
+            self._outbox.notify(CallbackFailed(event, error))
 
-    def refused(self, answer: Answer, now: float) -> None:
+    def refused(self, answer: Answer) -> None:
         """Take the whole answer of a backend that would not open the stream (ARK-ERR)."""
-        error = self.outbox.status_error(answer)
-        if answer.status == _NOT_FOUND and self._is_young(now):
-            permanent = False
-        else:
-            permanent = answer.status in self.profile.permanent_statuses
-        if permanent:
+        error = self._outbox.status_error(answer)
+        young = self.now < self._accepted_at + self._profile.not_found_grace
+        retried = answer.status == _NOT_FOUND and young
+        if answer.status in self._profile.permanent_statuses and not retried:
             self._reject(error)
         else:
-            self._fail_as_answered(error, answer.headers, now)
+            self._fail_as_answered(error, answer.headers)
 
-    def answered(self, answer: Answer, now: float) -> None:
+    def answered(self, answer: Answer) -> None:
         """Take an answer that is read no further: its time is up (ARK-SEC-4)."""
-        if self.machines.stream is Stream.ASKING:
-            self._go_on(now)
+        if self._machines.stream is Stream.ASKING:
+            self._go_on()
         else:
-            self.refused(answer, now)
+            self.refused(answer)
 
-    def tick(self, now: float) -> None:
+    def tick(self) -> None:
         """Do what is due."""
-        if self.machines.stream is Stream.BACKING_OFF and now >= self._due:
-            self.machines.take(StreamSignal.DUE)
+        if self._machines.stream is Stream.BACKING_OFF and self.now >= self._due:
+            self._machines.take(StreamSignal.DUE)
             self.open()
-        elif self.machines.stream is Stream.STREAMING and now >= self._idle_at():
-            self.outbox.close(self._exchange)
-            self._ended, self._ending = True, self._silence(now)
-            self._advance(now)
+        elif self._machines.stream is Stream.STREAMING and self.now >= self._idle_at():
+            self._outbox.close(self._exchange)
+            self._ended, self._ending = True, self._silence()
+            self._advance()
 
     def deadline(self) -> tuple[float, Timer] | None:
         """Return when `tick` has something to do next, and what."""
-        if self.machines.stream is Stream.BACKING_OFF:
+        if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
-        if self.machines.stream is Stream.STREAMING and self._idle_at() < math.inf:
-            return self._idle_at(), Timer.IDLE
+        if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < math.inf:
+            return at, Timer.IDLE
         return None
 
     @property
@@ -224,242 +250,240 @@ class Wait:
         assert self.job is not None, "the table opens no stream before the job is known"
         return self.job
 
-    def _responded(self, pending: Pending, now: float) -> None:
+    def _responded(self, pending: Pending) -> None:
         if (request := self._redirected(pending)) is not None:
-            self.outbox.close(pending)
-            self.machines.take(StreamSignal.REDIRECT)
-            self._exchange = self.outbox.send(Operation.FOLLOW, request, hops=pending.hops + 1)
+            self._outbox.close(pending)
+            self._machines.take(StreamSignal.REDIRECT)
+            self._exchange = self._outbox.send(Operation.FOLLOW, request, hops=pending.hops + 1)
         elif not is_success(pending.status):
-            self.machines.take(StreamSignal.REFUSE)
-            pending.deadline = now + self.outbox.bounds.error_wait
+            self._machines.take(StreamSignal.REFUSE)
+            pending.end_by(self.now + self._outbox.bounds.error_wait)
         elif (problem := self._not_a_stream(pending)) is not None:
-            self.outbox.close(pending)
-            if pending.status in self.profile.permanent_statuses:
+            self._outbox.close(pending)
+            if pending.status in self._profile.permanent_statuses:
                 self._reject(problem)
             else:
-                self._fail_as_answered(problem, pending.headers, now)
+                self._fail_as_answered(problem, pending.headers)
         else:
-            self.machines.take(StreamSignal.OPEN)
-            self.reader.open()
-            self._heard_at = self._progressed_at = now
+            self._machines.take(StreamSignal.OPEN)
+            self._reader.open()
+            self._progressed = False
+            self._heard_at = self._progressed_at = self.now
 
     def _redirected(self, pending: Pending) -> Request | None:
         location = location_of(pending.headers)
         if pending.status not in REDIRECTS or not location or pending.hops >= MAX_HOPS:
             return None
-        return redirected(self.endpoint, pending.request, location)
+        return redirected(self._endpoint, pending.request, location)
 
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
-        if pending.status not in self.profile.stream_statuses:
-            return StatusError(pending.status, "the answer is no event stream; 200 would be right")
+        if pending.status not in self._profile.stream_statuses:
+            return StatusError(pending.status, "the answer is not an event stream; expected 200")
         if coded := coding_problem(pending.headers):
             return ResponseError(f"stream: {coded}")
-        if self.profile.requires_event_stream and not is_event_stream(pending.headers):
+        if self._profile.requires_event_stream and not is_event_stream(pending.headers):
             named = ", ".join(header_members(pending.headers, b"content-type"))
             return ResponseError(f"stream: its media type is {named!r}, not 'text/event-stream'")
         return None
 
-    def _received(self, pending: Pending, data: bytes, now: float) -> None:
-        if self.machines.stream is Stream.REFUSED:
-            if self.outbox.keep(pending, data):
-                self.outbox.close(pending)
-                self.refused(pending.answer(), now)
+    def _received(self, pending: Pending, data: bytes) -> None:
+        if self._machines.stream is Stream.REFUSED:
+            if self._outbox.keep(pending, data):
+                self.refused(pending.answer())
             return
         if data:
-            self._heard_at = now
-        self.reader.feed(data)
-        if self.reader.too_large is not None:
-            self.outbox.close(pending)
-        if self.profile.honours_server_delay and self.reader.retry is not None:
-            self.budget.ask(stream=self.reader.retry / 1000)
-        self._advance(now)
+            self._heard_at = self.now
+        self._reader.feed(data)
+        if self._reader.too_large is not None:
+            self._outbox.close(pending)
+        if self._profile.honours_server_delay and self._reader.retry is not None:
+            self._budget.ask(stream=self._reader.retry / 1000)
+        self._advance()
 
-    def _over(self, pending: Pending, error: Exception | None, now: float) -> None:
-        if self.machines.stream is Stream.REFUSED:
+    def _over(self, pending: Pending, error: Exception | None) -> None:
+        if self._machines.stream is Stream.REFUSED:
             # The status says all that matters, however its body ended.
-            self.refused(pending.answer(), now)
+            self.refused(pending.answer())
         else:
             self._ended, self._ending = True, error
-            self._advance(now)
+            self._advance()
 
-    def _advance(self, now: float) -> None:
+    def _advance(self) -> None:
         """Take frames until one is with the callback, the wait is over, or none is left."""
-        while self.machines.stream is Stream.STREAMING:
-            self._cursor_before = self.reader.cursor
-            frame = self.reader.take()
-            if frame is None:
-                self._drained(now)
-                return
-            meaning = self.reader.read(frame)
-            if self.reader.progress(frame, meaning):
-                self.budget.progressed()
-                self._progressed_at = now
-            if isinstance(meaning, FrameSkipped) and is_lost_end(frame):
-                self._lost_end_at = now
-            self._act_on(meaning, now)
+        while self._machines.stream is Stream.STREAMING and (meaning := self._take()) is not None:
+            self._act_on(meaning)
+        if self._machines.stream is Stream.STREAMING:
+            self._drained()
 
-    def _drained(self, now: float) -> None:
-        if self.reader.too_large is not None:
-            self._reject(self.reader.too_large)
+    def _take(self) -> Meaning | None:
+        """Take the next frame and note what progress it is; return what it means, None for none."""
+        meaning = self._reader.take()
+        if meaning is not None and self._reader.counted:
+            self._progressed_at = self.now
+            if not self._progressed:
+                self._progressed = True
+                self._budget.progressed()
+        return meaning
+
+    def _act_on(self, meaning: Meaning) -> None:
+        match meaning:  # the most frequent first
+            case TrainingLog() | TrainingStarted() | CheckpointSaved():  # those of _PASSING
+                self._machines.take(StreamSignal.FRAME)
+                self._hand_over(meaning)
+            case FrameSkipped(data, why):
+                if self._reader.lost_end:
+                    self._lost_end_at = self.now
+                hide = self._outbox.hider.text
+                self._outbox.notify(FrameSkipped(hide(data), hide(why)))
+            case Control.PING | Control.UNKNOWN:
+                pass
+            case Control.END:
+                self._outbox.close(self._exchange)
+                self._end()
+            case TrainingCompleted() | TrainingFailed():
+                # Nothing after a terminal frame matters, so nothing more is read (ARK-EVT).
+                self._outbox.close(self._exchange)
+                self._machines.take(StreamSignal.TERMINAL)
+                self._hand_over(meaning)
+                self._keep_result(meaning)
+            case never:
+                assert_never(never)
+
+    def _hand_over(self, event: TrainingEvent) -> None:
+        if type(event) is not TrainingLog:
+            self.job = after(self._known_job, event)
+        self._lost_end_at = math.inf  # the job goes on
+        self._delivered += 1
+        self._delivered_at = self.now
+        self.with_callback[self._delivered] = event
+        self._outbox.outputs.append(Deliver(self._delivered, event))
+
+    def _drained(self) -> None:
+        if self._reader.too_large is not None:
+            self._reject(self._reader.too_large)
         elif self._ended and self._may_be_over():
-            self.machines.take(StreamSignal.ASK)
-            request = job_request(self.endpoint, self._known_job.id)
-            self._exchange = self.outbox.send(Operation.FOLLOW, request)
+            self._machines.take(StreamSignal.ASK)
+            request = job_request(self._endpoint, self._known_job.id)
+            self._exchange = self._outbox.send(Operation.FOLLOW, request)
         elif self._ended:
-            self._go_on(now)
+            self._go_on()
 
     def _may_be_over(self) -> bool:
         """Tell whether a stream ended in a way that the end of its job explains (ARK-STR-18)."""
-        if not self.profile.asks_for_the_job:
+        if not self._profile.asks_for_the_job:
             return False
-        resumed_for_nothing = self._ending is None and self.reader.empty and self._opened_at
+        resumed_for_nothing = self._ending is None and self._reader.empty and self._opened_at
         return bool(resumed_for_nothing) or self._lost_end_at < math.inf
 
-    def _said_of_job(self, pending: Pending, report: Report, now: float) -> None:
+    def _asked(self, pending: Pending, report: Report) -> None:
         match report:
             case Responded():
-                pending.deadline = now + self.outbox.bounds.create_wait
+                pending.end_by(self.now + self._outbox.bounds.create_wait)
             case Received(_, data):
-                if self.outbox.keep(pending, data):
-                    self.outbox.close(pending)
-                    self._go_on(now)
+                if self._outbox.keep(pending, data):
+                    self._go_on()
             case Broken():
-                self._go_on(now)
+                self._go_on()
             case Finished():
                 answer = pending.answer()
                 job = read_end(answer.body, self._known_job.id) if answer.succeeded else None
                 if job is None:
-                    self._go_on(now)
+                    self._go_on()
                 else:
                     self.job = job
                     self._end()
             case never:
                 assert_never(never)
 
-    def _go_on(self, now: float) -> None:
+    def _go_on(self) -> None:
         """Do what the end of the stream alone asks for."""
-        if self._ending is None and self.reader.progressed:
-            self._back_off(self.budget.clean_end(spread=self.profile.spreads_clean_end), None, now)
+        if self._ending is None and self._progressed:
+            self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:
-            self._fail(self._ending or StreamEnded("stream: it ended without any progress"), now)
-
-    def _act_on(self, meaning: Meaning, now: float) -> None:
-        match meaning:  # the most frequent first
-            case TrainingLog() | TrainingStarted() | CheckpointSaved():
-                self._deliver(StreamSignal.FRAME, meaning, now)
-            case FrameSkipped(data, why):
-                hide = self.outbox.hider.text
-                self.outbox.notify(FrameSkipped(hide(data), hide(why)))
-            case Control.PING | Control.UNKNOWN:
-                pass
-            case Control.END:
-                self.outbox.close(self._exchange)
-                self._end()
-            case TrainingCompleted() | TrainingFailed():
-                # Nothing behind a terminal frame matters, so nothing more is read (ARK-EVT).
-                self.outbox.close(self._exchange)
-                self._deliver(StreamSignal.TERMINAL, meaning, now)
-                self._keep_result(meaning)
-            case never:
-                assert_never(never)
-
-    def _deliver(self, signal: StreamSignal, event: TrainingEvent, now: float) -> None:
-        self.machines.take(signal)
-        self.job = after(self._known_job, event)
-        self._lost_end_at = math.inf  # the job goes on
-        self._delivered += 1
-        self._delivered_at = now
-        self.with_callback[self._delivered] = event
-        self.outbox.outputs.append(Deliver(self._delivered, event))
+            self._fail(self._ending or StreamEnded("stream: it ended without any progress"))
 
     def _end(self) -> None:
-        self.machines.take(StreamSignal.END)
+        self._machines.take(StreamSignal.END)
         self._keep_result(None)
         self._settle_result()
 
     def _keep_result(self, last: TrainingEvent | None) -> None:
         artifacts = last.artifacts if isinstance(last, TrainingCompleted) else ()
         self._result = TrainingResult(
-            job=self._known_job, artifacts=artifacts, last_event_id=self.reader.cursor
+            job=self._known_job, artifacts=artifacts, last_event_id=self._reader.cursor
         )
 
     def _settle_result(self) -> None:
         assert self._result is not None, "a wait concludes with a terminal frame only"
-        self.outbox.settle(Operation.FOLLOW, Resolved(self._result))
+        self._outbox.settle(Operation.FOLLOW, Resolved(self._result))
 
     def _conclude(self, event: TrainingEvent, error: Exception | None) -> None:
-        if error is not None and self.profile.callback_errors is CallbackErrors.REJECT:
-            self.outbox.settle(Operation.FOLLOW, Rejected(error))
+        if error is not None and self._profile.callback_errors is CallbackErrors.REJECT:
+            self._outbox.settle(Operation.FOLLOW, Rejected(error))
         elif error is not None:
-            # The job is over: reopening behind its terminal frame could never end (ARK-EVT).
-            self.outbox.notify(CallbackFailed(event, error))
+            # The job is over: reopening after its terminal frame could never end (ARK-EVT).
+            self._outbox.notify(CallbackFailed(event, error))
         self._settle_result()
 
-    def _callback_failed(self, event: TrainingEvent, error: Exception, now: float) -> None:
-        match self.profile.callback_errors:
+    def _callback_failed(self, event: TrainingEvent, error: Exception) -> None:
+        match self._profile.callback_errors:
             case CallbackErrors.REJECT:
                 self._reject(error)
             case CallbackErrors.RETRY:
-                self.outbox.notify(CallbackFailed(event, error))
-                self.outbox.close(self._exchange)
-                self._fail(error, now)
+                self._outbox.notify(CallbackFailed(event, error))
+                self._outbox.close(self._exchange)
+                self._fail(error)
             case never:
                 assert_never(never)
 
-    def _fail(self, cause: Exception, now: float) -> None:
-        delay = self.budget.failed()
+    def _fail(self, cause: Exception) -> None:
+        delay = self._budget.failed()
         if delay is None:
-            job_id, cursor = self._known_job.id, self.reader.cursor
-            self._reject(GaveUp(self.budget.failures, cause, job_id=job_id, cursor=cursor))
+            job_id, cursor = self._known_job.id, self._reader.cursor
+            self._reject(GaveUp(self._budget.failures, cause, job_id=job_id, cursor=cursor))
         else:
-            self._back_off(delay, cause, now)
+            self._back_off(delay, cause)
 
-    def _fail_as_answered(self, cause: Exception, headers: Headers, now: float) -> None:
-        if self.profile.honours_server_delay:
-            self.budget.ask(once=retry_after(headers))
-        self._fail(cause, now)
+    def _fail_as_answered(self, cause: Exception, headers: Headers) -> None:
+        if self._profile.honours_server_delay:
+            self._budget.ask(once=retry_after(headers))
+        self._fail(cause)
 
-    def _back_off(self, delay: float, cause: Exception | None, now: float) -> None:
-        cursor = self.reader.cursor
+    def _back_off(self, delay: float, cause: Exception | None) -> None:
+        cursor = self._reader.cursor
         if why := cursor_problem(cursor):
             self._reject(UnsendableCursor(cursor, why))
             return
-        self.machines.take(StreamSignal.RETRY)
-        self._due = now + delay
-        self.outbox.notify(
-            Reconnecting(
-                failures=self.budget.failures, delay=delay, cause=cause, last_event_id=cursor
-            )
+        self._machines.take(StreamSignal.RETRY)
+        self._due = self.now + delay
+        failures = self._budget.failures
+        self._outbox.notify(
+            Reconnecting(failures=failures, delay=delay, cause=cause, last_event_id=cursor)
         )
 
     def _reject(self, error: Exception) -> None:
-        self.outbox.close(self._exchange)
-        self.machines.take(StreamSignal.REJECT)
-        self.outbox.settle(Operation.FOLLOW, Rejected(error))
-
-    def _is_young(self, now: float) -> bool:
-        return (
-            self.accepted_at is not None and now < self.accepted_at + self.profile.not_found_grace
-        )
+        self._outbox.close(self._exchange)
+        self._machines.take(StreamSignal.REJECT)
+        self._outbox.settle(Operation.FOLLOW, Rejected(error))
 
     def _idle_at(self) -> float:
         return min(
-            self._heard_at + _or_never(self.profile.byte_timeout),
-            self._progressed_at + _or_never(self.profile.progress_timeout),
+            self._heard_at + _or_never(self._profile.byte_timeout),
+            self._progressed_at + _or_never(self._profile.progress_timeout),
             self._lost_end_at + self._patience_after_end,
         )
 
     @property
     def _patience_after_end(self) -> float:
         """How long a stream may go on after its terminal frame was lost, in seconds."""
-        return self.outbox.bounds.error_wait if self.profile.asks_for_the_job else math.inf
+        return self._outbox.bounds.error_wait if self._profile.asks_for_the_job else math.inf
 
-    def _silence(self, now: float) -> IdleTimeout:
-        if now >= self._heard_at + _or_never(self.profile.byte_timeout):
-            return IdleTimeout(f"stream: no byte for {self.profile.byte_timeout} seconds")
-        if now >= self._lost_end_at + self._patience_after_end:
+    def _silence(self) -> IdleTimeout:
+        if self.now >= self._heard_at + _or_never(self._profile.byte_timeout):
+            return IdleTimeout(f"stream: no byte for {self._profile.byte_timeout} seconds")
+        if self.now >= self._lost_end_at + self._patience_after_end:
             return IdleTimeout("stream: it stays open after a terminal frame that is not JSON")
-        return IdleTimeout(f"stream: no progress for {self.profile.progress_timeout} seconds")
+        return IdleTimeout(f"stream: no progress for {self._profile.progress_timeout} seconds")
 
 
 def _or_never(timeout: float | None) -> float:

@@ -6,23 +6,18 @@ is made and what its answer leads to. No function here does I/O, and none trusts
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
-from attrs import field, frozen
-
 from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
-from arkor_proto._json import camel, check_job_id, read_object
-from arkor_proto._kinds import check_kind
-from arkor_proto._text import nearest
+from arkor_proto._json import check_job_id, read_object
+from arkor_proto._secrets import Hider
 from arkor_proto._types import Endpoint, Headers, JobSpec, Request
-from arkor_proto._walk import JsonObject, is_object, rebuilt
+from arkor_proto._walk import JsonObject, is_object
 
-# A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
-_LEAST_SECRET: Final = 8
 MAX_CURSOR_BYTES: Final = 1024
 MAX_SERVER_DELAY: Final = 10**9
 """Seconds; longer wishes of a server are cut to this before any cap applies."""
@@ -31,59 +26,6 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
-_LORA: Final = {
-    "r": "loraR",
-    "alpha": "loraAlpha",
-    "max_length": "maxLength",
-    "load_in_4bit": "loadIn4bit",
-}
-_OPTIONS: Final = (
-    "max_steps",
-    "num_train_epochs",
-    "learning_rate",
-    "batch_size",
-    "optim",
-    "lr_scheduler_type",
-    "weight_decay",
-    "warmup_steps",
-    "logging_steps",
-    "save_steps",
-    "eval_steps",
-    "train_on_responses_only",
-    "dataset_format",
-    "dataset_split",
-    "dry_run",
-)
-
-
-def job_spec(
-    name: str,
-    *,
-    model: str,
-    dataset: JsonObject,
-    lora: JsonObject | None = None,
-    options: JsonObject | None = None,
-) -> JobSpec:
-    """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
-
-    An absent key is not sent; None, 0 and False are. Raises ValueError for an unknown name and
-    for values that JSON cannot hold, and TypeError for arguments of another type.
-    """
-    check_kind("model", model, str, "the name of the model as a str")
-    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
-        check_kind(argument, table, Mapping, "a mapping of names to values")
-    config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
-    for key, value in (lora or {}).items():
-        config[_LORA[_known(key, tuple(_LORA), "lora")]] = value
-    for key, value in (options or {}).items():
-        config[camel(_known(key, _OPTIONS, "trainer"))] = value
-    return JobSpec(name=name, config=config)
-
-
-def _known(key: str, names: tuple[str, ...], where: str) -> str:
-    if key in names:
-        return key
-    raise ValueError(f"{where}: {key!r} is not an option; {nearest(key, names)}")
 
 
 def _to_json(value: object) -> bytes:
@@ -106,7 +48,7 @@ def cursor_problem(cursor: str) -> str | None:
     return f"it is {size} bytes long" if size > MAX_CURSOR_BYTES else None
 
 
-def _request(
+def request_to(
     endpoint: Endpoint,
     method: str,
     path: str,
@@ -116,6 +58,7 @@ def _request(
     body: JsonObject | None = None,
     extra: Headers = (),
 ) -> Request:
+    """Return a request with the headers that all of them have (ARK-WIR-2)."""
     target = endpoint.path + path
     if query:
         target += "?" + urlencode(query, quote_via=quote)
@@ -133,7 +76,8 @@ def _request(
     return Request(method, target, headers, content)
 
 
-def _scope(endpoint: Endpoint) -> Mapping[str, str]:
+def scope(endpoint: Endpoint) -> Mapping[str, str]:
+    """Return the query that names the organisation and the project."""
     return {"orgSlug": endpoint.org, "projectSlug": endpoint.project}
 
 
@@ -145,17 +89,17 @@ def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | Non
     """Return the request that submits a job."""
     key = () if idempotency_key is None else ((b"Idempotency-Key", idempotency_key.encode()),)
     body = {"name": spec.name, "config": spec.config}
-    return _request(endpoint, "POST", "/v1/jobs", _scope(endpoint), body=body, extra=key)
+    return request_to(endpoint, "POST", "/v1/jobs", scope(endpoint), body=body, extra=key)
 
 
 def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
     """Return the request that opens a job's event stream behind `cursor` ("" for the start)."""
     last = ((b"Last-Event-ID", cursor.encode()),) if cursor else ()
-    return _request(
+    return request_to(
         endpoint,
         "GET",
         _job_path(job_id, "/events/stream"),
-        _scope(endpoint),
+        scope(endpoint),
         accept="text/event-stream",
         extra=((b"Cache-Control", b"no-cache"), *last),
     )
@@ -163,50 +107,17 @@ def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
 
 def cancel_request(endpoint: Endpoint, job_id: str) -> Request:
     """Return the request that asks the backend to stop a job."""
-    return _request(endpoint, "POST", _job_path(job_id, "/cancel"), _scope(endpoint))
+    return request_to(endpoint, "POST", _job_path(job_id, "/cancel"), scope(endpoint))
 
 
 def job_request(endpoint: Endpoint, job_id: str) -> Request:
     """Return the request for a job as it stands."""
-    return _request(endpoint, "GET", _job_path(job_id), _scope(endpoint))
+    return request_to(endpoint, "GET", _job_path(job_id), scope(endpoint))
 
 
-def chat_request(
-    endpoint: Endpoint,
-    messages: Sequence[JsonObject],
-    *,
-    job_id: str,
-    step: int,
-    options: JsonObject | None = None,
-) -> Request:
-    """Return the request for inference on a checkpoint; the answer may stream."""
-    adapter = {"kind": "checkpoint", "jobId": job_id, "step": step}
-    body = {"messages": list(messages), "adapter": adapter, "stream": True, **(options or {})}
-    accept = "text/event-stream, application/json"
-    return _request(
-        endpoint, "POST", "/v1/inference/chat", _scope(endpoint), accept=accept, body=body
-    )
-
-
-def projects_request(endpoint: Endpoint) -> Request:
-    """Return the request for the organisation's projects."""
-    return _request(endpoint, "GET", "/v1/projects", {"orgSlug": endpoint.org})
-
-
-def create_project_request(endpoint: Endpoint, name: str, slug: str) -> Request:
-    """Return the request for a new project; a slug that exists is answered with 409."""
-    body = {"name": name, "slug": slug}
-    return _request(endpoint, "POST", "/v1/projects", {"orgSlug": endpoint.org}, body=body)
-
-
-def anonymous_request(endpoint: Endpoint) -> Request:
-    """Return the request for an anonymous token."""
-    return _request(endpoint, "POST", "/v1/auth/anonymous", {}, body={"kind": "cli"})
-
-
-def me_request(endpoint: Endpoint) -> Request:
-    """Return the request for who the token belongs to."""
-    return _request(endpoint, "GET", "/v1/me", {})
+def is_success(status: int) -> bool:
+    """Tell whether `status` is of the 2xx class (RFC 9110 §15.3)."""
+    return 200 <= status < 300  # noqa: PLR2004 - these two numbers are the class
 
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
@@ -313,32 +224,3 @@ def _unfollowed(status: int, headers: Headers) -> str:
     if location is None or status not in REDIRECTS:
         return ""
     return f"redirected to {location!r}; only a GET is, within one origin and {MAX_HOPS} times"
-
-
-@frozen
-class Hider:
-    """Cuts secrets out of whatever a backend echoes (ARK-SEC)."""
-
-    secrets: tuple[str, ...] = field(repr=False)
-
-    @classmethod
-    def of(cls, secrets: Collection[str]) -> "Hider":
-        """Return what hides `secrets`, but for those that are only stand-ins."""
-        return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
-
-    def text(self, text: str) -> str:
-        """Return `text` without the secrets."""
-        for secret in self.secrets:
-            text = text.replace(secret, "***")
-        return text
-
-    def mapping(self, source: JsonObject) -> dict[str, object]:
-        """Return a JSON object without the secrets, in keys and in values."""
-        return {self.text(name): self.value(inner) for name, inner in source.items()}
-
-    def value(self, value: object) -> object:
-        """Return a JSON value without the secrets."""
-        return rebuilt(self._member("", value), self._member, rename=self.text)
-
-    def _member(self, _: str, value: object) -> object:
-        return self.text(value) if isinstance(value, str) else value

@@ -17,23 +17,17 @@ max_steps = 200
 """
 
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
 from attrs import field, frozen
 
+from arkor_proto._job import DATASETS, job_spec
 from arkor_proto._text import nearest
 from arkor_proto._walk import JsonObject, is_object
-from arkor_proto._wire import job_spec
 
 _MAX_BYTES: Final = 2**20
 _TOP: Final = ("name", "model", "dataset", "lora", "options")
-_DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
-    "huggingface": (("name",), ("split", "subset")),
-    "blob": (("url",), ("token",)),
-}
-"""For each type of dataset what it must have and what it may have, beside its type."""
 
 
 @frozen(kw_only=True)
@@ -59,7 +53,7 @@ def read_job_file(path: Path) -> JobFile:
         raise ValueError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
         raise ValueError(f"{path}: its values are nested too deeply") from error
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 
 
@@ -87,9 +81,9 @@ def _read(content: JsonObject) -> JobFile:
 
 def _dataset(dataset: JsonObject) -> JsonObject:
     kind = _text(dataset, "type", "dataset.")
-    if kind not in _DATASETS:
-        raise ValueError(f"dataset.type: {kind!r} is unknown; {nearest(kind, _DATASETS)}")
-    required, optional = _DATASETS[kind]
+    if kind not in DATASETS:
+        raise ValueError(f"dataset.type: {kind!r} is unknown; {nearest(kind, DATASETS)}")
+    required, optional = DATASETS[kind]
     _check_keys(dataset, ("type", *required, *optional), "dataset.")
     for key in required:
         _text(dataset, key, "dataset.")

@@ -10,13 +10,13 @@ from typing import TypeAlias
 import anyio
 from attrs import define, field
 
+from arkor_proto._calls import CallAnswer
 from arkor_proto._errors import ResponseError, TransportError
-from arkor_proto._exchange import Report
-from arkor_proto._messages import Responded
+from arkor_proto._messages import Report, Responded
 from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto._wire import coding_problem
 from arkor_proto.transports._async_http import Connector
-from arkor_proto.transports._surface import CLOSED, Answer
+from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
@@ -84,8 +84,8 @@ class Caller:
 
     async def _attempt(
         self, request: Request, body_reader: BodyReader, silence: float, *, reuse: bool
-    ) -> Answer:
-        answer = Answer(self.endpoint, self.bounds)
+    ) -> CallAnswer:
+        answer = CallAnswer(self.endpoint, self.bounds)
 
         async def take(report: Report) -> None:
             piece = answer.take(report)

@@ -1,12 +1,14 @@
 """The driver of one session: poll, act, feed back.
 
-It knows which task does what `poll` says: exchanges and timers are tasks of the client, callbacks
-run in the task that waits. It refuses to know why any of it is done.
+Exchanges and timers are tasks of the client. Callbacks run in the task that waits, one event after
+the other; the task that reads the stream rests meanwhile, so a slow callback slows the server.
 """
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from inspect import isawaitable
 from time import monotonic
+from types import CoroutineType
 from typing import Final, Protocol, TypeAlias, assert_never
 
 import anyio
@@ -15,7 +17,6 @@ from anyio.lowlevel import checkpoint
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
-from arkor_proto._exchange import Report
 from arkor_proto._messages import (
     Close,
     Deliver,
@@ -28,7 +29,9 @@ from arkor_proto._messages import (
     Notify,
     Operation,
     Outcome,
+    Output,
     Rejected,
+    Report,
     Send,
     Settle,
     Tick,
@@ -42,7 +45,8 @@ from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
 _IN_A_ROW: Final = 32
-CallBack: TypeAlias = Callable[[TrainingEvent], Awaitable[None]]
+CallBack: TypeAlias = Callable[[TrainingEvent], object]
+"""Calls the hook of an event and returns what it returned, which is awaited if it can be."""
 
 
 class Clock(Protocol):
@@ -60,9 +64,7 @@ class Clock(Protocol):
 class MonotonicClock:
     """The clock of the machine, which costs less to ask than that of the event loop."""
 
-    def time(self) -> float:
-        """Return the time now."""
-        return monotonic()
+    time = staticmethod(monotonic)
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002 - a hook for other clocks
         """Return at `deadline`."""
@@ -70,11 +72,17 @@ class MonotonicClock:
 
 
 @define
-class _Waiter:
-    """Everyone who waits for the next settlement of one operation."""
+class Waiter:
+    """All that wait for the next settlement of one operation."""
 
     outcome: Outcome | None = None
     done: anyio.Event = field(factory=anyio.Event)
+
+    @property
+    def settled(self) -> Outcome:
+        """The outcome, which has come."""
+        assert self.outcome is not None, "it is asked for after the settlement only"
+        return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
         """Let everyone go with `outcome`."""
@@ -102,14 +110,14 @@ class Driver:
     call_back: CallBack
     announce: Callable[[Notice], None]
     _now: float = field(init=False, default=-math.inf)
-    _waiters: dict[Operation, _Waiter] = field(init=False, factory=dict[Operation, _Waiter])
+    _waiters: dict[Operation, Waiter] = field(init=False, factory=dict[Operation, Waiter])
     _scopes: dict[int, anyio.CancelScope] = field(init=False, factory=dict[int, anyio.CancelScope])
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
     _paused_at: int = field(init=False, default=0)
     _following: set[int] = field(init=False, factory=set[int])
-    """The tasks that wait, by id."""
+    """The tasks and iterators that follow, by id."""
     _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
     _drained: anyio.Event | None = field(init=False, default=None)
@@ -123,13 +131,12 @@ class Driver:
         if self._closed:
             return
         self._now = max(self._now, self.clock.time())
-        self.session.handle(event, self._now)
-        self._pump()
+        self._pump(self.session.step(event, self._now))
 
     async def operate(self, operation: Operation, imperative: Input) -> Outcome:
-        """Ask for `operation` and return its outcome; whoever asks meanwhile shares it."""
+        """Ask for `operation` and return its outcome; callers that ask meanwhile share it."""
         self._check_open()
-        waiter = self._waiters.setdefault(operation, _Waiter())
+        waiter = self._waiters.setdefault(operation, Waiter())
         self.tell(imperative)
         while waiter.outcome is None:
             await waiter.done.wait()
@@ -140,34 +147,60 @@ class Driver:
 
         A waiter that is cancelled leaves; when the last one has left, so does the session.
         """
-        self._check_open()
         task = anyio.get_current_task().id
-        if task in self._following:
-            raise LocalProtocolError(
-                "wait: called by one of its own callbacks, which it waits for; "
-                "calling it when the callback has returned would be right"
-            )
-        waiter = self._waiters.setdefault(Operation.FOLLOW, _Waiter())
-        self._following.add(task)
+        waiter = self.join(task)
         try:
-            self.tell(Follow())
-            while waiter.outcome is None:
-                if self._delivery is None:
-                    self._news = self._news or anyio.Event()
-                    await self._news.wait()
-                elif self._delivery.delivery >= self._paused_at + _IN_A_ROW:
-                    await self._pause(self._delivery.delivery)
-                else:
-                    await self._run_callback()
-            return waiter.outcome
+            while (delivery := await self.next_delivery(waiter)) is not None:
+                await self._run_callbacks(delivery)
+            return waiter.settled
         finally:
-            self._following.remove(task)
-            self._leave_if_alone()
+            self.part(task)
+
+    def join(self, who: int) -> Waiter:
+        """Follow the job as `who`: a task, or an iterator, by its id; end it with `part`."""
+        self._check_open()
+        if who in self._following:
+            raise LocalProtocolError(
+                "wait() was called from one of its own callbacks and would deadlock; "
+                "call it after the callback returns"
+            )
+        waiter = self._waiters.setdefault(Operation.FOLLOW, Waiter())
+        self._following.add(who)
+        self.tell(Follow())
+        return waiter
+
+    def part(self, who: int, in_hand: Deliver | None = None) -> None:
+        """Follow no longer; an event in hand that is not handed back is heard again."""
+        self._following.remove(who)
+        if in_hand is not None and not self._closed:
+            self._delivery = in_hand
+            self._tell_news()
+        if not self._following:
+            self._leave()
+            if self._delivery is not None:
+                delivery, self._delivery = self._delivery, None
+                self.hand_back(delivery, None, heard=False)
+
+    async def next_delivery(self, waiter: Waiter) -> Deliver | None:
+        """Return the next event to hand over, None once the follow is settled."""
+        while waiter.outcome is None:
+            delivery = self._delivery
+            if delivery is None:
+                self._news = self._news or anyio.Event()
+                await self._news.wait()
+            elif delivery.delivery >= self._paused_at + _IN_A_ROW:
+                # The other tasks get a turn; one of them may end the follow, or take the event.
+                self._paused_at = delivery.delivery
+                await checkpoint()
+            else:
+                self._delivery = None
+                return delivery
+        return None
 
     def close(self) -> None:
-        """Settle whatever somebody still waits for: the client goes."""
+        """Settle every operation that is still waited for: the client is closed."""
         self._closed = True
-        if self.session.states[0] is Job.CREATING:
+        if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
         for waiter in self._waiters.values():
             waiter.settle(Rejected(TransportError("client: it was closed")))
@@ -177,24 +210,20 @@ class Driver:
         if self._closed:
             raise RuntimeError(CLOSED)
 
-    async def _pause(self, delivery: int) -> None:
-        """Give the other tasks a turn; one of them may end the follow, or run the callback."""
-        self._paused_at = delivery
-        await checkpoint()
-
-    async def _run_callback(self) -> None:
-        delivery, self._delivery = self._delivery, None
-        if delivery is None:
-            return
-        error: Exception | None = None
-        try:
-            await self.call_back(delivery.event)
-        except Exception as raised:  # noqa: BLE001 - the session decides what it means
-            error = raised
-        except BaseException:
-            self._give_back(delivery)
-            raise
-        self._handle(delivery, error)
+    async def _run_callbacks(self, delivery: Deliver | None) -> None:
+        """Run the callback of an event, and those of the events that follow at once."""
+        while delivery is not None:
+            error: Exception | None = None
+            try:
+                returned = self.call_back(delivery.event)
+                if type(returned) is CoroutineType or isawaitable(returned):
+                    await returned
+            except Exception as raised:  # noqa: BLE001 - the session decides what it means
+                error = raised
+            except BaseException:
+                self._give_back(delivery)
+                raise
+            delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
         """See that an event whose callback was cancelled is heard again, by whoever waits next."""
@@ -203,34 +232,45 @@ class Driver:
             self._tell_news()
         else:
             self._leave()
-            self._handle(delivery, None)
-
-    def _leave_if_alone(self) -> None:
-        if not self._following:
-            self._leave()
-            if self._delivery is not None:
-                delivery, self._delivery = self._delivery, None
-                self._handle(delivery, None, heard=False)
+            self.hand_back(delivery, None)
 
     def _leave(self) -> None:
         if Operation.FOLLOW in self._waiters:
             self.tell(Leave())
 
-    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
+    def hand_back(
+        self, delivery: Deliver, error: Exception | None, *, heard: bool = True
+    ) -> Deliver | None:
+        """Hand an event back; return the one that follows at once, if there is one."""
         self._handled = delivery.delivery
-        self.tell(Handled(delivery.delivery, error, heard=heard))
+        if not self._closed:
+            now = self.clock.time()
+            if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
+                self._now = now
+            handled = Handled(delivery.delivery, error, heard=heard)
+            output = self.session.step(handled, self._now)
+            if type(output) is Deliver:  # the last output before `Idle`: there is nothing else
+                self._delivered = output.delivery
+                if output.delivery < self._paused_at + _IN_A_ROW:
+                    return output
+                self._delivery = output
+                self._tell_news()
+                return None
+            self._pump(output)
         if self._handled == self._delivered and self._drained is not None:
             self._drained.set()
             self._drained = None
+        return None
 
-    def _pump(self) -> None:
+    def _pump(self, output: Output) -> None:
+        """Do what the session says, from `output` on until it has nothing more to say."""
         while True:
-            match self.session.poll():  # the most frequent first
-                case Deliver() as delivery:
-                    self._delivery, self._delivered = delivery, delivery.delivery
+            match output:
+                case Deliver():
+                    self._delivery, self._delivered = output, output.delivery
                     self._tell_news()
-                case Idle() as idle:
-                    self._set_alarm(idle.until, idle.timer)
+                case Idle():
+                    self._set_alarm(output.until, output.timer)
                     return
                 case Send(exchange, request):
                     scope = self._scopes[exchange] = anyio.CancelScope()
@@ -248,6 +288,7 @@ class Driver:
                     return
                 case never:
                     assert_never(never)
+            output = self.session.poll()
 
     def _tell_news(self) -> None:
         if self._news is not None:

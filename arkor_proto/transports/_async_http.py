@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from attrs import define, field
 
 from arkor_proto._errors import TransportError
-from arkor_proto._exchange import Report
+from arkor_proto._messages import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason

@@ -11,13 +11,14 @@ from typing import TypeAlias
 
 from attrs import define, field
 
+from arkor_proto._calls import CallAnswer
 from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto._wire import coding_problem
 from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
 from arkor_proto.transports._blocking_http import Connector, Need, resume
-from arkor_proto.transports._surface import CLOSED, Answer
+from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
@@ -73,11 +74,11 @@ class Caller:
             raise RuntimeError(CLOSED)
         # Only what is safe to send twice uses a connection that may have died unnoticed.
         reuse = request.method == "GET" and self.connector.has_idle
-        answer = Answer(self.endpoint, self.bounds)
+        answer = CallAnswer(self.endpoint, self.bounds)
         until = self.clock.time() + limit
         over = self._attempt(request, answer, body_reader, until, silence, reuse=reuse)
         if reuse and answer.failure is not None and answer.head is None:
-            answer = Answer(self.endpoint, self.bounds)
+            answer = CallAnswer(self.endpoint, self.bounds)
             over = self._attempt(request, answer, body_reader, until, silence, reuse=False)
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
@@ -91,7 +92,7 @@ class Caller:
     def _attempt(
         self,
         request: Request,
-        answer: Answer,
+        answer: CallAnswer,
         read: BodyReader,
         until: float,
         silence: float,

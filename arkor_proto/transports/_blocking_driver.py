@@ -21,7 +21,6 @@ from typing import Final, TypeAlias, assert_never
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
-from arkor_proto._exchange import Report
 from arkor_proto._messages import (
     Abort,
     Broken,
@@ -39,6 +38,7 @@ from arkor_proto._messages import (
     Operation,
     Outcome,
     Rejected,
+    Report,
     Send,
     Settle,
     Start,
@@ -143,7 +143,7 @@ class Driver:
         """Settle whatever somebody still waits for: the client goes."""
         with self._turn:
             self._closed = True
-            if self.session.states[0] is Job.CREATING:
+            if self.session.job_state is Job.CREATING:
                 logger.warning(
                     "the client was closed during a create: the backend may have the job"
                 )

@@ -17,7 +17,7 @@ import h11
 from attrs import define, evolve, field, frozen
 
 from arkor_proto._errors import TransportError
-from arkor_proto._exchange import Report
+from arkor_proto._messages import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason

@@ -9,7 +9,7 @@ from typing import Final, Generic, TypeAlias, TypeVar, assert_never
 
 from attrs import Attribute, field, frozen
 
-from arkor_proto._kinds import check_kind, wrong_kind
+from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._text import error_words, one_line
 from arkor_proto._types import (
     CallbackFailed,
@@ -63,14 +63,17 @@ class Callbacks(Generic[Checkpoint]):
     on_notice: Hook[Notice] | None = field(default=None, validator=_is_callable)
 
     def call(
-        self, event: TrainingEvent, checkpoint: Callable[[CheckpointSaved], Checkpoint]
+        self, checkpoint: Callable[[CheckpointSaved], Checkpoint], event: TrainingEvent
     ) -> object:
-        """Call the lifecycle hook of `event` and return what it returned."""
-        match event:
-            case TrainingStarted():
-                return self.on_started(event) if self.on_started else None
+        """Call the lifecycle hook of `event` and return what it returned.
+
+        `checkpoint` makes of the event what `on_checkpoint` is called with.
+        """
+        match event:  # the most frequent first
             case TrainingLog():
                 return self.on_log(event) if self.on_log else None
+            case TrainingStarted():
+                return self.on_started(event) if self.on_started else None
             case CheckpointSaved():
                 return self.on_checkpoint(checkpoint(event)) if self.on_checkpoint else None
             case TrainingCompleted():

@@ -11,8 +11,7 @@ import h11
 from attrs import define, field
 
 from arkor_proto._errors import TransportError
-from arkor_proto._exchange import Report
-from arkor_proto._messages import Broken, Finished, Received, Responded
+from arkor_proto._messages import Broken, Finished, Received, Report, Responded
 from arkor_proto._types import Request
 from arkor_proto.transports._chunks import ChunkMerger
 

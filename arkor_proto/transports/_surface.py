@@ -1,39 +1,31 @@
-"""What a client is made of before it is asked to wait: settings, sessions, outcomes, answers.
-
-It knows what the asynchronous and the blocking client have in common. It refuses to know how either
-of them waits.
-"""
+"""What the asynchronous and the blocking client have in common: settings, sessions, outcomes."""
 
 from collections.abc import Sequence
 from types import NoneType
-from typing import Final, TypeVar, assert_never
+from typing import Final, TypeVar
 from uuid import uuid4
 
-from attrs import define, field, frozen
+from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import ChatReader, chat_request
+from arkor_proto._checks import of_kind
 from arkor_proto._dialect import JsonLoads
-from arkor_proto._errors import LocalProtocolError, StatusError
-from arkor_proto._exchange import Report, is_success
-from arkor_proto._kinds import of_kind
+from arkor_proto._errors import LocalProtocolError
 from arkor_proto._messages import (
     Accepted,
-    Broken,
     CancelSent,
-    Finished,
     Outcome,
-    Received,
     Rejected,
     Resolved,
     Responded,
 )
 from arkor_proto._profile import Profile
 from arkor_proto._session import Session, SessionConfig
+from arkor_proto._table import Job
 from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, Request
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import chat_request, read_error
 
 CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"
 
@@ -79,6 +71,25 @@ def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:
     return Endpoint(base_url=base_url, token=token, org=org, project=project, client=name)
 
 
+def trainer_repr(endpoint: Endpoint, session: Session) -> str:
+    """Return the repr of a trainer: where, which job, how far; never the token."""
+    job = "not submitted" if session.job is None else f"job {session.job.id!r}"
+    if session.job is None and session.job_state is Job.CREATING:
+        job = "being submitted"
+    wait, cursor = session.stream_state.value, session.last_event_id
+    return f"<Trainer at {endpoint.base_url}: {job}, {wait}, last_event_id={cursor!r}>"
+
+
+def client_repr(endpoint: Endpoint, profile: Profile) -> str:
+    """Return the repr of a client: where, as whom, by which rules; never the token."""
+    scope = "".join(
+        f", {name}={value!r}"
+        for name, value in (("org", endpoint.org), ("project", endpoint.project))
+        if value
+    )
+    return f"<ArkorClient at {endpoint.base_url}{scope}, profile {profile.name}>"
+
+
 def adapter(saved: CheckpointSaved, job_id: str) -> JsonObject:
     """Return what names a checkpoint on the wire."""
     return {"kind": "checkpoint", "jobId": job_id, "step": saved.step}
@@ -106,54 +117,3 @@ def expect(outcome: Outcome, success: type[_Success]) -> _Success:
         return outcome
     error = outcome.error if isinstance(outcome, Rejected) else LocalProtocolError(f"{outcome}")
     raise error
-
-
-@define
-class Answer:
-    """What a call that is no part of a trainer has been answered so far."""
-
-    endpoint: Endpoint
-    bounds: Bounds
-    head: Responded | None = None
-    failure: Exception | None = None
-    _refusal: bytearray = field(init=False, factory=bytearray)
-
-    def take(self, report: Report) -> bytes | None:
-        """Return a piece of a 2xx answer's body, b"" at its end; None for anything else.
-
-        Raises StatusError once a refusal has been read as far as its bound.
-        """
-        match report:
-            case Responded():
-                self.head = report
-                return None
-            case Received(_, data):
-                return self._read(data)
-            case Finished():
-                return self._read(b"")
-            case Broken(_, error):
-                self.failure = error
-                return None
-            case never:
-                assert_never(never)
-
-    def _read(self, data: bytes) -> bytes | None:
-        if self.head is None:
-            return None
-        if is_success(self.head.status):
-            return data
-        bound = self.bounds.error_body
-        self._refusal += data[: bound - len(self._refusal)]
-        if not data or len(self._refusal) == bound:
-            raise self.refusal(self.head)
-        return None
-
-    @property
-    def refused(self) -> Responded | None:
-        """The head of an answer that is a refusal, however much of its body has come."""
-        return None if self.head is None or is_success(self.head.status) else self.head
-
-    def refusal(self, head: Responded) -> StatusError:
-        """Return the error that the answer stands for, as far as it was read."""
-        secrets, body = {self.endpoint.token}, bytes(self._refusal)
-        return read_error(head.status, head.headers, body, secrets=secrets)

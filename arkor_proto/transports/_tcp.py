@@ -12,8 +12,8 @@ from typing import Final, TypeGuard
 from attrs import field, frozen
 
 from arkor_proto._address import read_origin
+from arkor_proto._checks import check_kind
 from arkor_proto._errors import TransportError
-from arkor_proto._kinds import check_kind
 
 # Neither needs a file descriptor, of which there may be none left.
 _FDLESS: Final = getattr(selectors, "PollSelector", selectors.SelectSelector)

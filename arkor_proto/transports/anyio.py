@@ -1,13 +1,13 @@
 """The asynchronous client, on asyncio and on trio.
 
-It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
-`_async_driver.py` carries the session, `_async_http.py` the bytes. Everything that runs is a task
-of the client's `async with` block and ends with it.
+Everything that runs is a task of the client's `async with` block and ends with it. The sessions are
+carried by `_async_driver.py`, the bytes by `_async_http.py`.
 """
 
 import random as chance
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
@@ -18,14 +18,22 @@ from anyio.abc import TaskGroup
 from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import (
+    ChatReader,
+    anonymous_request,
+    create_project_request,
+    me_request,
+    projects_request,
+)
 from arkor_proto._dialect import JsonLoads
+from arkor_proto._job import job_spec
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Abort,
     Accepted,
     Cancel,
     CancelSent,
+    Deliver,
     NothingToCancel,
     Operation,
     Resolved,
@@ -45,17 +53,10 @@ from arkor_proto._types import (
     TrainingResult,
 )
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import (
-    anonymous_request,
-    create_project_request,
-    job_request,
-    job_spec,
-    me_request,
-    projects_request,
-)
+from arkor_proto._wire import job_request
 from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
-from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock
+from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock, Waiter
 from arkor_proto.transports._async_http import Connector
 from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._hooks import HookQueue
@@ -63,9 +64,11 @@ from arkor_proto.transports._surface import (
     CLOSED,
     Settings,
     adapter,
+    client_repr,
     expect,
     infer_request,
     new_endpoint,
+    trainer_repr,
 )
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
@@ -74,6 +77,7 @@ __all__ = [
     "Callbacks",
     "Checkpoint",
     "Clock",
+    "Events",
     "MonotonicClock",
     "Timeouts",
     "Trainer",
@@ -124,8 +128,11 @@ class Trainer:
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         self._client = client
         self._session = session
-        self._callbacks = callbacks
-        self._driver = client.drive(session, self._call_back, callbacks.hooked)
+        call_back = partial(callbacks.call, self.checkpoint)
+        self._driver = client.drive(session, call_back, callbacks.hooked)
+
+    def __repr__(self) -> str:
+        return trainer_repr(self._client.endpoint, self._session)
 
     @property
     def job(self) -> TrainingJob | None:
@@ -155,6 +162,17 @@ class Trainer:
         """
         return expect(await self._driver.follow(), Resolved).result
 
+    def events(self) -> "Events":
+        """Return the events of the job, to be iterated over in place of callbacks.
+
+        `async with trainer.events() as events: async for event in events: …` gets the events that
+        `wait` would call callbacks for, in the same order and with the same back-pressure. An event
+        counts as handled when the next one is asked for. Leaving the block ends the wait: the event
+        in hand is delivered again to the next one. The iteration ends with the job, and
+        `events.result` is what `wait` would return; it raises what `wait` raises.
+        """
+        return Events(self._driver)
+
     async def cancel(self) -> None:
         """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
 
@@ -169,14 +187,51 @@ class Trainer:
         """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT)."""
         self._driver.tell(Abort(reason))
 
-    async def _call_back(self, event: TrainingEvent) -> None:
-        returned = self._callbacks.call(event, self._checkpoint)
-        if isawaitable(returned):
-            await returned
-
-    def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+    def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+        """Return what `on_checkpoint` is called with, for an event that was iterated over."""
         job_id = self.job.id if self.job is not None else ""
         return Checkpoint(saved=saved, job_id=job_id, client=self._client)
+
+
+class Events:
+    """The events of a job, one after the other; made by `Trainer.events`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._waiter: Waiter | None = None
+        self._in_hand: Deliver | None = None
+        self.result: TrainingResult | None = None
+        """How the job ended, once the iteration is over."""
+
+    async def __aenter__(self) -> Self:
+        if self._waiter is not None:
+            raise RuntimeError("events: they were entered before; call events() again")
+        self._waiter = self._driver.join(id(self))
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        in_hand, self._in_hand = self._in_hand, None
+        self._driver.part(id(self), in_hand)
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> TrainingEvent:
+        if self._waiter is None:
+            raise RuntimeError("events: use them inside 'async with'")
+        delivery, self._in_hand = self._in_hand, None
+        following = None if delivery is None else self._driver.hand_back(delivery, None)
+        following = following or await self._driver.next_delivery(self._waiter)
+        if following is None:
+            self.result = expect(self._waiter.settled, Resolved).result
+            raise StopAsyncIteration
+        self._in_hand = following
+        return following.event
 
 
 class ArkorClient:
@@ -218,6 +273,9 @@ class ArkorClient:
         self._tasks: TaskGroup | None = None
         self._entered = False
         self._drivers: WeakSet[Driver] = WeakSet()
+
+    def __repr__(self) -> str:
+        return client_repr(self.endpoint, self._settings.profile)
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -320,7 +378,7 @@ class ArkorClient:
     def drive(
         self,
         session: Session,
-        call_back: Callable[[TrainingEvent], Awaitable[None]],
+        call_back: Callable[[TrainingEvent], object],
         hook: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` whose tasks belong to this client; `hook` hears notices."""

@@ -17,8 +17,15 @@ from typing import Self
 from attrs import asdict, field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import (
+    ChatReader,
+    anonymous_request,
+    create_project_request,
+    me_request,
+    projects_request,
+)
 from arkor_proto._dialect import JsonLoads
+from arkor_proto._job import job_spec
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Accepted,
@@ -41,14 +48,7 @@ from arkor_proto._types import (
     TrainingResult,
 )
 from arkor_proto._walk import JsonObject
-from arkor_proto._wire import (
-    anonymous_request,
-    create_project_request,
-    job_request,
-    job_spec,
-    me_request,
-    projects_request,
-)
+from arkor_proto._wire import job_request
 from arkor_proto.transports import _callbacks
 from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
@@ -59,9 +59,11 @@ from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     Settings,
     adapter,
+    client_repr,
     expect,
     infer_request,
     new_endpoint,
+    trainer_repr,
 )
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
@@ -125,6 +127,9 @@ class Trainer:
         self._callbacks = callbacks
         self._driver = client.drive(session, self._call_back, self._announce)
 
+    def __repr__(self) -> str:
+        return trainer_repr(self._client.endpoint, self._session)
+
     @property
     def job(self) -> TrainingJob | None:
         """The job as last known; None before the create was accepted."""
@@ -172,7 +177,7 @@ class Trainer:
         self._driver.abort(reason)
 
     def _call_back(self, event: TrainingEvent) -> None:
-        returned = self._callbacks.call(event, self._checkpoint)
+        returned = self._callbacks.call(self._checkpoint, event)
         check_done(f"the callback for {type(event).__name__}", returned)
 
     def _announce(self, notice: Notice) -> None:
@@ -224,6 +229,9 @@ class ArkorClient:
         )
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
         self._busy = set[Driver]()
+
+    def __repr__(self) -> str:
+        return client_repr(self.endpoint, self._settings.profile)
 
     def __enter__(self) -> Self:
         return self

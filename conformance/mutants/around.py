@@ -128,17 +128,17 @@ class Client:
     @property
     def job_state(self) -> Job:
         """What is known of the job on the backend."""
-        return self.session.states[0]
+        return self.session.job_state
 
     @property
     def stream(self) -> Stream:
         """The state of the wait."""
-        return self.session.states[1]
+        return self.session.stream_state
 
     @property
     def stop(self) -> Stop:
         """The state of the cancel."""
-        return self.session.states[2]
+        return self.session.stop_state
 
     def into(self, event: Input) -> None:
         """Give the session an input; mutants replace this."""
@@ -341,8 +341,13 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
         return _clients[id(session)].poll()
 
     replace(Session, "__init__", init)
+    def step(session: Session, event: Input, now: float) -> Output:
+        handle(session, event, now)
+        return poll(session)
+
     replace(Session, "handle", handle)
     replace(Session, "poll", poll)
+    replace(Session, "step", step)
 
 
 def surround_once() -> None:

@@ -65,7 +65,12 @@ PING: Final = frame("", event="ping")
 NOISE: Final = frame("no json")
 KEEP_ALIVES: Final = frozenset({"stream ping", "stream noise"})
 # What is the same in all states of one exploration needs no comparing.
-SAME: Final = COUNTERS | {"config", "endpoint", "profile", "policy", "bounds", "secrets", "request"}
+SAME: Final = (
+    COUNTERS
+    | {"config", "endpoint", "profile", "policy", "bounds", "secrets", "request"}
+    | {"pause", "shape"}  # how the parser reads fast, which changes nothing about what it reads
+    | {"frame"}  # of use only while it is acted on
+)
 BUG: Final = RuntimeError("bug in a callback")
 APPLICATION: Final[dict[str, Input]] = {
     "start": Start(),

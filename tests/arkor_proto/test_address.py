@@ -4,7 +4,8 @@ import pytest
 
 from arkor_proto import Endpoint
 from arkor_proto._address import read_origin
-from arkor_proto._wire import me_request, redirected
+from arkor_proto._calls import me_request
+from arkor_proto._wire import redirected
 
 
 @pytest.mark.parametrize(

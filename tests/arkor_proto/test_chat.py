@@ -3,7 +3,7 @@
 import pytest
 
 from arkor_proto import EventTooLarge, Headers, ResponseError
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import ChatReader
 
 STREAM: Headers = ((b"Content-Type", b"Text/Event-Stream; charset=utf-8"),)
 WHOLE: Headers = ((b"Content-Type", b"application/json"),)

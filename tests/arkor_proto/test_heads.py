@@ -17,7 +17,7 @@ from arkor_proto import (
     ResponseError,
     StatusError,
 )
-from arkor_proto._chat import ChatReader
+from arkor_proto._calls import ChatReader
 from tests.arkor_proto.session_driver import Trainer, following
 from tests.arkor_proto.wire_samples import (
     COMPLETED,

@@ -14,6 +14,7 @@ from arkor_proto import (
     Session,
     SessionConfig,
 )
+from tests.arkor_proto.session_snapshot import snapshot
 from tests.arkor_proto.wire_samples import ENDPOINT, SPEC
 
 AMENDED = {"name", "progress", "callback_errors", "permanent_statuses"}
@@ -88,7 +89,8 @@ def test_the_two_published_revisions_differ_in_three_rules() -> None:
 
 def test_the_founding_document_is_the_default() -> None:
     config = SessionConfig(endpoint=ENDPOINT, job=SPEC)
-    assert Session(config).states == Session(config, profile=PROFILE_2026_05).states
+    first, second = Session(config), Session(config, profile=PROFILE_2026_05)
+    assert snapshot(first) == snapshot(second)
 
 
 def test_a_profile_with_a_key_needs_one() -> None:

@@ -125,7 +125,7 @@ def test_a_token_that_no_header_can_hold_is_refused_without_showing_it(token: st
 
 
 def test_a_config_that_is_no_json_is_refused_without_showing_its_secrets() -> None:
-    dataset = {"type": "blob", "token": DATASET_TOKEN, "x": object()}
+    dataset = {"type": "blob", "url": "u", "token": DATASET_TOKEN, "x": object()}
     with pytest.raises(ValueError, match="JSON") as caught:
         job_spec("bot", model="m", dataset=dataset)
     assert DATASET_TOKEN not in str(caught.value)

@@ -51,12 +51,12 @@ REPORTS: list[Input] = [Responded(2, 200), Received(2, b"x"), Finished(2), Broke
 
 @pytest.mark.parametrize("event", REPORTS, ids=lambda event: type(event).__name__)
 def test_a_report_on_an_exchange_that_was_never_asked_for(event: Input) -> None:
-    assert "none of this number was asked for" in refused(Trainer().start(), event)
+    assert "there is no exchange of this number" in refused(Trainer().start(), event)
 
 
 @pytest.mark.parametrize("number", [0, -1, 10**9])
 def test_exchanges_are_counted_from_one(number: int) -> None:
-    assert "none of this number was asked for" in refused(Trainer().start(), Finished(number))
+    assert "there is no exchange of this number" in refused(Trainer().start(), Finished(number))
 
 
 def test_a_body_before_its_head() -> None:
@@ -73,7 +73,7 @@ def test_a_second_head() -> None:
 
 @pytest.mark.parametrize("status", [0, 99, 100, 101, 199, 1000, -200])
 def test_a_status_that_is_not_final(status: int) -> None:
-    assert "no final status" in refused(following(), Responded(2, status))
+    assert "not a final status" in refused(following(), Responded(2, status))
 
 
 @pytest.mark.parametrize("now", [9.9, -1.0, math.nan, math.inf, -math.inf])
@@ -97,7 +97,7 @@ def test_time_may_begin_below_zero_and_stand_still() -> None:
     session = Session(SessionConfig(endpoint=ENDPOINT, job=SPEC))
     session.handle(Start(), -5.0)
     session.handle(Tick(), -5.0)
-    assert session.states[0] is Job.CREATING
+    assert session.job_state is Job.CREATING
 
 
 @pytest.mark.parametrize("delivery", [0, 1, 2])
@@ -186,13 +186,13 @@ def test_an_address_that_cannot_be_used_is_refused(address: str) -> None:
 
 def test_a_job_that_is_no_json_object_is_refused() -> None:
     make = methodcaller("__call__", name="bot", config=["no", "object"])
-    with pytest.raises(ValueError, match="config: list is no JSON object"):
+    with pytest.raises(ValueError, match="config: list is not a JSON object"):
         make(JobSpec)
 
 
 def test_what_is_no_input_is_refused() -> None:
     session = Trainer().session
-    with pytest.raises(LocalProtocolError, match="str is no input of a session"):
+    with pytest.raises(LocalProtocolError, match="str is not an input of a session"):
         methodcaller("handle", "start", 0.0)(session)
 
 

@@ -5,7 +5,6 @@ import itertools
 import pytest
 
 from arkor_proto import LocalProtocolError
-from arkor_proto._machines import Machines, next_state
 from arkor_proto._table import (
     JOINT,
     MACHINES,
@@ -16,6 +15,7 @@ from arkor_proto._table import (
     Job,
     JobSignal,
     Joint,
+    Machines,
     Move,
     Signal,
     State,
@@ -23,6 +23,7 @@ from arkor_proto._table import (
     StopSignal,
     Stream,
     StreamSignal,
+    next_state,
 )
 
 CELLS = [

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import pytest
@@ -9,16 +10,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arkor_proto import Endpoint, JobSpec, Request, job_spec
-from arkor_proto._wire import (
+from arkor_proto._calls import (
     anonymous_request,
-    cancel_request,
     chat_request,
     create_project_request,
+    me_request,
+    projects_request,
+)
+from arkor_proto._wire import (
+    cancel_request,
     create_request,
     cursor_problem,
     job_request,
-    me_request,
-    projects_request,
     redirected,
     retry_after,
     stream_request,
@@ -181,12 +184,12 @@ def test_lora_and_options_take_their_wire_names() -> None:
     spec = job_spec(
         "bot",
         model="m",
-        dataset={},
+        dataset={"type": "huggingface", "name": "d"},
         lora={"r": 8, "alpha": 16, "max_length": 512, "load_in_4bit": False},
         options={"max_steps": 0, "lr_scheduler_type": None, "train_on_responses_only": True},
     )
     assert {key: value for key, value in spec.config.items() if key != "model"} == {
-        "datasetSource": {},
+        "datasetSource": {"type": "huggingface", "name": "d"},
         "loraR": 8,
         "loraAlpha": 16,
         "maxLength": 512,
@@ -198,34 +201,85 @@ def test_lora_and_options_take_their_wire_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("option", "wire"),
+    ("option", "value", "wire"),
     [
-        ("num_train_epochs", "numTrainEpochs"),
-        ("learning_rate", "learningRate"),
-        ("batch_size", "batchSize"),
-        ("optim", "optim"),
-        ("weight_decay", "weightDecay"),
-        ("warmup_steps", "warmupSteps"),
-        ("logging_steps", "loggingSteps"),
-        ("save_steps", "saveSteps"),
-        ("eval_steps", "evalSteps"),
-        ("dataset_format", "datasetFormat"),
-        ("dataset_split", "datasetSplit"),
-        ("dry_run", "dryRun"),
+        ("num_train_epochs", 1.5, "numTrainEpochs"),
+        ("learning_rate", 1, "learningRate"),
+        ("batch_size", 1, "batchSize"),
+        ("optim", "adamw", "optim"),
+        ("weight_decay", 0.1, "weightDecay"),
+        ("warmup_steps", 1, "warmupSteps"),
+        ("logging_steps", 1, "loggingSteps"),
+        ("save_steps", 1, "saveSteps"),
+        ("eval_steps", None, "evalSteps"),
+        ("dataset_format", "chat", "datasetFormat"),
+        ("dataset_split", "train", "datasetSplit"),
+        ("dry_run", False, "dryRun"),
     ],
 )
-def test_every_other_option_is_sent_in_camel_case(option: str, wire: str) -> None:
-    assert job_spec("b", model="m", dataset={}, options={option: 1}).config[wire] == 1
+def test_every_other_option_is_sent_in_camel_case(option: str, value: object, wire: str) -> None:
+    spec = job_spec("b", model="m", dataset=DATASET, options={option: value})
+    assert spec.config[wire] == value
+
+
+DATASET = {"type": "huggingface", "name": "d"}
+
+
+@pytest.mark.parametrize(
+    ("lora", "options", "message"),
+    [
+        ({}, {"max_steps": "10"}, "trainer: max_steps: it is a str; pass a whole number, or None"),
+        ({}, {"max_steps": True}, "trainer: max_steps: it is a bool; pass a whole number, or None"),
+        ({}, {"max_steps": 1.5}, "trainer: max_steps: it is a float; pass a whole number"),
+        ({}, {"learning_rate": "x"}, "trainer: learning_rate: it is a str; pass a number, or None"),
+        ({}, {"dry_run": 1}, "trainer: dry_run: it is an int; pass True or False, or None"),
+        ({}, {"optim": 1}, "trainer: optim: it is an int; pass a str, or None"),
+        ({"r": "8"}, {}, "lora: r: it is a str; pass a whole number, or None"),
+    ],
+)
+def test_an_option_of_a_wrong_type_is_named(
+    lora: dict[str, object], options: dict[str, object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=re.escape(message)):
+        job_spec("b", model="m", dataset=DATASET, lora=lora, options=options)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "message"),
+    [
+        ({}, "dataset: its type is None; write one of huggingface, blob"),
+        ({"type": 1}, "dataset: its type is 1; write one of huggingface, blob"),
+        ({"type": "hugingface"}, "dataset: its type is 'hugingface'; did you mean 'huggingface'?"),
+        ({"type": "blob"}, "dataset: a blob dataset has a 'url', and this one does not"),
+        ({"type": "blob", "url": 1}, "dataset['url']: it is an int; pass a str"),
+        ({"type": "blob", "url": "u", "token": b""}, "dataset['token']: it is a bytes; pass a str"),
+    ],
+)
+def test_a_dataset_that_cannot_be_one_is_named(dataset: dict[str, object], message: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=re.escape(message)):
+        job_spec("b", model="m", dataset=dataset)
+
+
+def test_a_dataset_is_sent_as_it_is() -> None:
+    dataset = {"type": "blob", "url": "https://b.example/x", "revision": 3}
+    assert job_spec("b", model="m", dataset=dataset).config["datasetSource"] == dataset
+
+
+def test_a_job_has_a_model() -> None:
+    with pytest.raises(ValueError, match="model: it is empty"):
+        job_spec("b", model="", dataset=DATASET)
 
 
 def test_an_option_with_a_typing_error_gets_a_hint() -> None:
     with pytest.raises(ValueError, match=r"trainer: 'max_step' .* did you mean 'max_steps'\?"):
-        job_spec("b", model="m", dataset={}, options={"max_step": 1})
+        job_spec(
+            "b", model="m", dataset={"type": "huggingface", "name": "d"}, options={"max_step": 1}
+        )
 
 
 def test_an_option_like_no_other_gets_the_list() -> None:
     with pytest.raises(ValueError, match="lora: 'zzz' is not an option; write one of r, alpha"):
-        job_spec("b", model="m", dataset={}, lora={"zzz": 1})
+        job_spec("b", model="m", dataset={"type": "huggingface", "name": "d"}, lora={"zzz": 1})
 
 
 @given(name=TEXT)

@@ -89,16 +89,23 @@ CALLS: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
         "dataset: it is a str; pass a mapping",
     ),
     "spec: a model": (
-        lambda: loose("job_spec")("n", model=None, dataset={}),
+        lambda: loose("job_spec")("n", model=None, dataset={"type": "huggingface", "name": "d"}),
         "model: it is None; pass the name",
     ),
-    "spec: a name": (lambda: loose("job_spec")(1, model="m", dataset={}), "name: it is an int"),
+    "spec: a name": (
+        lambda: loose("job_spec")(1, model="m", dataset={"type": "huggingface", "name": "d"}),
+        "name: it is an int",
+    ),
     "spec: lora": (
-        lambda: loose("job_spec")("n", model="m", dataset={}, lora="x"),
+        lambda: loose("job_spec")(
+            "n", model="m", dataset={"type": "huggingface", "name": "d"}, lora="x"
+        ),
         "lora: it is a str; pass a mapping",
     ),
     "spec: options": (
-        lambda: loose("job_spec")("n", model="m", dataset={}, options=5),
+        lambda: loose("job_spec")(
+            "n", model="m", dataset={"type": "huggingface", "name": "d"}, options=5
+        ),
         "options: it is an int; pass a mapping",
     ),
     "endpoint: an address": (lambda: loose("Endpoint")(base_url=None), "base_url: it is None"),

@@ -18,7 +18,7 @@ from attrs import frozen
 
 from tests.arkor_proto.sse_vectors import Vector, as_bytes, is_public, load_vectors
 from tests.benchmarks.parsers import Parser, installed_peers, ours
-from tests.benchmarks.workloads import Workload, workloads
+from tests.benchmarks.workloads import SHAPES, Workload, workloads
 
 SIZE: Final = 2**20
 ROUNDS: Final = 31
@@ -55,6 +55,16 @@ GOALS: Final = (
     Goal("W5", HTTPX, 0.5),
     Goal("W5", LAUNCHDARKLY, 0.35),
     *(Goal(name, peer, 1.0) for name in ("W6", "W7", "W8", "W9") for peer in (HTTPX, LAUNCHDARKLY)),
+    *(
+        Goal(f"{shape}, {way}", peer, ratio)
+        for shape in SHAPES
+        for way, peer, ratio in (
+            ("bulk", HTTPX, 1.5),
+            ("bulk", LAUNCHDARKLY, 1.2),
+            ("live", HTTPX, 1.3),
+            ("live", LAUNCHDARKLY, 1.0),
+        )
+    ),
 )
 
 

@@ -1,7 +1,4 @@
-"""The streams that parsers are measured with: the same bytes every time.
-
-It knows what the streams look like and how they are cut. It refuses to know who parses them.
-"""
+"""The streams that parsers are measured with: the same bytes every time."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -28,9 +25,17 @@ class Workload:
 def workloads(size: int) -> Iterator[Workload]:
     """Build one workload after the other, of about `size` bytes and at least two events.
 
-    W6 has the one line of 16 times `size`, W5 an eighth: single bytes are slow for everyone.
+    W6 has the one line of 16 times `size`, W5 an eighth: single bytes are slow for everyone. After
+    W1 to W9 come the usual shapes of frames, each as it is read from a busy socket (bulk) and one
+    frame at a time (live).
     """
-    return (build(size) for build in _BUILDERS)
+    yield from (build(size) for build in _BUILDERS)
+    for shape in SHAPES:
+        frames, events = _shaped(shape, size)
+        yield Workload(
+            f"{shape}, bulk", "64 KiB chunks", _cut(b"".join(frames), NETWORK_READ), events
+        )
+        yield Workload(f"{shape}, live", "one frame per chunk", tuple(frames), events)
 
 
 def _rng() -> Random:
@@ -135,3 +140,52 @@ _BUILDERS: Final[tuple[Callable[[int], Workload], ...]] = (
     _w8,
     _w9,
 )
+
+_LINES: Final = {
+    "id event data": ("id: {step}", "event: training.log", "data: {data}"),
+    "id data": ("id: {step}", "data: {data}"),
+    "event data": ("event: training.log", "data: {data}"),
+    "event id data": ("event: training.log", "id: {step}", "data: {data}"),
+    "data id": ("data: {data}", "id: {step}"),
+    "no space": ("id:{step}", "event:training.log", "data:{data}"),
+    "retry": ("id: {step}", "event: training.log", "retry: 3000", "data: {data}"),
+    "two data lines": ("id: {step}", "data: {data}", "data: {data}"),
+}
+"""The lines of a frame."""
+_ROWS: Final = {
+    **{name: (name,) for name in _LINES},
+    "ping every fifth": (*["id event data"] * 5, "ping"),
+    "two shapes": ("id event data", "id data"),
+}
+"""The frames that follow one another, over and over."""
+SHAPES: Final = (*_ROWS, "CRLF", "large", "mixed 1", "mixed 2", "mixed 3")
+"""What the shapes are called; those that are mixed are drawn by the seed in their names."""
+
+
+def _shaped(shape: str, size: int) -> tuple[list[bytes], int]:
+    """Return the frames of a row and how many events they are."""
+    random = _rng()
+    if shape == "large":
+        frame = b"id: %d\ndata: " + b"x" * NETWORK_READ + b"\n\n"
+        frames = [frame % step for step in range(max(2, size // NETWORK_READ))]
+        return frames, len(frames)
+    if shape.startswith("mixed"):
+        random = Random(int(shape.split()[1]))  # noqa: S311 - the same bytes every time
+        names = random.choices(tuple(_LINES), k=size // 200)
+    else:
+        row = _ROWS.get(shape, ("id event data",))
+        names = [row[step % len(row)] for step in range(max(2, size // 200))]
+    frames = [_frame(name, step, random) for step, name in enumerate(names)]
+    if shape == "CRLF":
+        frames = [frame.replace(b"\n", b"\r\n") for frame in frames]
+    return frames, len(names) - names.count("ping")
+
+
+def _frame(name: str, step: int, random: Random) -> bytes:
+    if name == "ping":
+        return b": ping\n\n"
+    data = json.dumps(
+        {"type": "training.log", "step": step, "loss": random.random(), "note": "x" * 60}
+    )
+    lines = [line.format(step=step, data=data) for line in _LINES[name]]
+    return "\n".join([*lines, "", ""]).encode()

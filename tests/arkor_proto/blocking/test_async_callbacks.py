@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Callable
 import pytest
 
 from arkor_proto import PROFILES, Profile
-from arkor_proto._wire import chat_request
+from arkor_proto._calls import chat_request
 from arkor_proto.transports.blocking import Callbacks
 from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import LAST_CHUNK, STREAM_HEAD, Visit, chunk
@@ -100,7 +100,9 @@ def test_an_async_callback_of_any_kind_is_refused_at_once(
         with pytest.raises(TypeError, match="on_log: "):
             client.attach("j", callbacks=callbacks)
         with pytest.raises(TypeError, match="on_log: "):
-            client.trainer("bot", model="m", dataset={}, callbacks=callbacks)
+            client.trainer(
+                "bot", model="m", dataset={"type": "huggingface", "name": "d"}, callbacks=callbacks
+            )
         with pytest.raises(TypeError, match="on_delta: "):
             client.chat(CHAT, callback)
 

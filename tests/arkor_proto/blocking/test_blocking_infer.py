@@ -6,7 +6,7 @@ import time
 import pytest
 
 from arkor_proto import ResponseError, TransportError
-from arkor_proto._wire import chat_request
+from arkor_proto._calls import chat_request
 from arkor_proto.transports.blocking import MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import stream_of

@@ -169,7 +169,7 @@ def test_the_answer_to_a_create_that_was_never_read_is_heard() -> None:
         await visit.send(refusal(413, b'{"error": "too large"}'))
         await visit.until_left()
 
-    dataset = {"type": "blob", "rows": ["x" * 1_000_000] * 40}
+    dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 40}
     with (
         answering(backend) as peer,
         client_of(peer.base_url) as client,
@@ -186,7 +186,7 @@ def test_a_large_create_is_sent_whole() -> None:
         await visit.send(json_answer(job_answer("j")))
         await visit.until_left()
 
-    dataset = {"type": "blob", "rows": ["x" * 1_000_000] * 20}
+    dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 20}
     with answering(backend) as peer, client_of(peer.base_url) as client:
         assert client.trainer("big", model="m", dataset=dataset).start() == "j"
     assert sizes[0] > 20_000_000

@@ -191,7 +191,9 @@ async def _asynchronous(
                 case Call.JOB:
                     await client.job(JOB)
                 case Call.START:
-                    await client.trainer("bot", model="m", dataset={}).start()
+                    await client.trainer(
+                        "bot", model="m", dataset={"type": "huggingface", "name": "d"}
+                    ).start()
                 case Call.WAIT:
                     callbacks = asynchronous.Callbacks(on_reconnect=gone_on(encounter.abort))
                     trainer = client.attach(JOB, callbacks=callbacks)
@@ -224,7 +226,9 @@ async def _blocking(base_url: str, settings: Settings, encounter: Encounter, *, 
                     case Call.JOB:
                         client.job(JOB)
                     case Call.START:
-                        client.trainer("bot", model="m", dataset={}).start()
+                        client.trainer(
+                            "bot", model="m", dataset={"type": "huggingface", "name": "d"}
+                        ).start()
                     case Call.WAIT:
                         trainer.wait()
             except ArkorError as error:

@@ -7,7 +7,7 @@ import anyio
 import pytest
 
 from arkor_proto import PROFILE_2026_07, ResponseError, StatusError, TransportError
-from arkor_proto._wire import chat_request
+from arkor_proto._calls import chat_request
 from arkor_proto.transports.anyio import Callbacks, Checkpoint, Timeouts
 from tests.arkor_proto.transports.fixtures_anyio import (
     asked,

@@ -220,7 +220,7 @@ async def test_a_callback_that_waits_for_its_own_wait_is_told_so() -> None:
             await trainer.wait()
 
         trainer = trainer_of(client, Callbacks(on_started=hear))
-        with pytest.raises(LocalProtocolError, match="wait: called by one of its own callbacks"):
+        with pytest.raises(LocalProtocolError, match="called from one of its own callbacks"):
             await trainer.wait()
 
 

@@ -121,7 +121,7 @@ async def test_the_answer_to_a_create_that_was_never_read_is_heard() -> None:
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
         rows = ["x" * 1_000_000] * 40
-        dataset = {"type": "blob", "rows": rows}
+        dataset = {"type": "blob", "url": "u", "rows": rows}
         with pytest.raises(StatusError, match="413: too large"):
             await client.trainer("big", model="m", dataset=dataset).start()
         await peer.all_left()
@@ -136,7 +136,7 @@ async def test_the_answer_of_a_server_that_stops_reading_is_heard() -> None:
         await answered.wait()
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
-        dataset = {"type": "blob", "rows": ["x" * 1_000_000] * 40}
+        dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 40}
         with pytest.raises(StatusError, match="413: too large"):
             await client.trainer("big", model="m", dataset=dataset).start()
         answered.set()

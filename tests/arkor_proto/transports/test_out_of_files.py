@@ -7,7 +7,7 @@ import pytest
 from anyio import to_thread
 
 from arkor_proto import GaveUp, TransportError
-from arkor_proto._wire import chat_request
+from arkor_proto._calls import chat_request
 from arkor_proto.transports import anyio as asynchronous
 from arkor_proto.transports import blocking
 from mock_server import ConnectionOpened

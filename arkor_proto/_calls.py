@@ -1,28 +1,126 @@
-"""The answer to an inference call, streamed or whole (ARK-WIR).
+"""Calls that are not part of a trainer: who am I, projects, a token, inference. One request, one answer.
 
-It knows both shapes an answer may have, and how the backends that speak this dialect say that
-something went wrong. It does not know how the bytes arrived.
+Here are their requests, and what reads their answers: `CallAnswer` any of them, `ChatReader` the answer
+to an inference, streamed or whole (ARK-WIR). No function here does I/O.
 """
 
 import json
 import re
-from collections.abc import Collection
-from typing import Final
+from collections.abc import Collection, Sequence
+from typing import Final, assert_never
 
 from attrs import define, field
 
 from arkor_proto._dialect import decode_json
-from arkor_proto._errors import ArkorError, EventTooLarge, ResponseError
+from arkor_proto._errors import ArkorError, EventTooLarge, ResponseError, StatusError
 from arkor_proto._event import ServerSentEvent
+from arkor_proto._messages import Broken, Finished, Received, Report, Responded
+from arkor_proto._secrets import Hider
 from arkor_proto._sse import EventStreamParser
-from arkor_proto._types import Headers
+from arkor_proto._types import Bounds, Endpoint, Headers, Request
 from arkor_proto._walk import JsonObject, is_array, is_object
-from arkor_proto._wire import Hider, coding_problem, is_event_stream
+from arkor_proto._wire import (
+    coding_problem,
+    is_event_stream,
+    is_success,
+    read_error,
+    request_to,
+    scope,
+)
 
 _DONE: Final = "[DONE]"
 _LONGEST_ERROR: Final = 2_000
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIRST_HALF: Final = re.compile("[\ud800-\udbff]$")
+
+
+def projects_request(endpoint: Endpoint) -> Request:
+    """Return the request for the organisation's projects."""
+    return request_to(endpoint, "GET", "/v1/projects", {"orgSlug": endpoint.org})
+
+
+def create_project_request(endpoint: Endpoint, name: str, slug: str) -> Request:
+    """Return the request for a new project; a slug that exists is answered with 409."""
+    body = {"name": name, "slug": slug}
+    return request_to(endpoint, "POST", "/v1/projects", {"orgSlug": endpoint.org}, body=body)
+
+
+def anonymous_request(endpoint: Endpoint) -> Request:
+    """Return the request for an anonymous token."""
+    return request_to(endpoint, "POST", "/v1/auth/anonymous", {}, body={"kind": "cli"})
+
+
+def me_request(endpoint: Endpoint) -> Request:
+    """Return the request for who the token belongs to."""
+    return request_to(endpoint, "GET", "/v1/me", {})
+
+
+def chat_request(
+    endpoint: Endpoint,
+    messages: Sequence[JsonObject],
+    *,
+    job_id: str,
+    step: int,
+    options: JsonObject | None = None,
+) -> Request:
+    """Return the request for inference on a checkpoint; the answer may stream."""
+    adapter = {"kind": "checkpoint", "jobId": job_id, "step": step}
+    body = {"messages": list(messages), "adapter": adapter, "stream": True, **(options or {})}
+    accept = "text/event-stream, application/json"
+    return request_to(
+        endpoint, "POST", "/v1/inference/chat", scope(endpoint), accept=accept, body=body
+    )
+
+
+@define
+class CallAnswer:
+    """The answer to a call, as far as it has come."""
+
+    endpoint: Endpoint
+    bounds: Bounds
+    head: Responded | None = None
+    failure: Exception | None = None
+    _refusal: bytearray = field(init=False, factory=bytearray)
+
+    def take(self, report: Report) -> bytes | None:
+        """Return a piece of a 2xx answer's body, b"" at its end; None for anything else.
+
+        Raises StatusError once a refusal has been read as far as its bound.
+        """
+        match report:
+            case Responded():
+                self.head = report
+                return None
+            case Received(_, data):
+                return self._read(data)
+            case Finished():
+                return self._read(b"")
+            case Broken(_, error):
+                self.failure = error
+                return None
+            case never:
+                assert_never(never)
+
+    def _read(self, data: bytes) -> bytes | None:
+        if self.head is None:
+            return None
+        if is_success(self.head.status):
+            return data
+        bound = self.bounds.error_body
+        self._refusal += data[: bound - len(self._refusal)]
+        if not data or len(self._refusal) == bound:
+            raise self.refusal(self.head)
+        return None
+
+    @property
+    def refused(self) -> Responded | None:
+        """The head of an answer that is a refusal, however much of its body has come."""
+        return None if self.head is None or is_success(self.head.status) else self.head
+
+    def refusal(self, head: Responded) -> StatusError:
+        """Return the error that the answer stands for, as far as it was read."""
+        secrets, body = {self.endpoint.token}, bytes(self._refusal)
+        return read_error(head.status, head.headers, body, secrets=secrets)
 
 
 @define
@@ -51,7 +149,7 @@ class ChatReader:
         self._parser = EventStreamParser(max_event_size=self.max_size) if streams else None
 
     def feed(self, data: bytes) -> list[str]:
-        """Take bytes of the body; raises ResponseError or EventTooLarge for what is no answer.
+        """Take bytes of the body; raises ResponseError or EventTooLarge for what is not an answer.
 
         Pieces that came before the error are returned; `check` or the next call raises it then.
         """
@@ -74,7 +172,7 @@ class ChatReader:
         return pieces
 
     def check(self) -> None:
-        """Raise the error that came behind the pieces, if there was one."""
+        """Raise the error that came after the pieces, if there was one."""
         if self._failure is not None:
             raise self._failure
 

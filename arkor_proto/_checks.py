@@ -1,0 +1,96 @@
+"""Checks of arguments: an error that names the argument and says what to pass instead.
+
+A wrong type is a TypeError, a wrong value a ValueError. Most are attrs validators.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, TypeAlias, TypeVar
+
+from arkor_proto._address import read_origin
+from arkor_proto._walk import JsonObject, is_object, rebuilt, too_deep
+
+if TYPE_CHECKING:
+    from attrs import Attribute
+
+Kinds: TypeAlias = type | tuple[type, ...]
+Value = TypeVar("Value")
+_VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+Validator: TypeAlias = Callable[[object, "Attribute[Value]", Value], None]
+
+
+def wrong_kind(name: str, value: object, right: str) -> TypeError:
+    """Return the error for `value`, of which only the type is shown: it may be a secret."""
+    kind = type(value).__name__
+    article = "an" if kind[:1].lower() in {*"aeiou"} else "a"
+    shown = "None" if value is None else f"{article} {kind}"
+    return TypeError(f"{name}: it is {shown}; pass {right}")
+
+
+def check_kind(name: str, value: object, kinds: Kinds, right: str) -> None:
+    """Raise TypeError unless `value` is of one of `kinds`; a bool is no number here."""
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise wrong_kind(name, value, right)
+
+
+def of_kind(kinds: Kinds, right: str) -> Validator[Value]:
+    """Return an attrs validator that does what `check_kind` does, under the field's own name."""
+
+    def check(_: object, attribute: "Attribute[Value]", value: Value) -> None:
+        check_kind(attribute.name.lstrip("_"), value, kinds, right)
+
+    return check
+
+
+def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
+    """Raise ValueError for what is not a base URL (an attrs validator)."""
+    try:
+        read_origin(value)
+    except ValueError as error:
+        raise ValueError(f"base_url: {error}") from error
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(
+            "base_url: it has characters that are not visible ASCII; percent-encode them"
+        )
+    if "?" in value or "#" in value:
+        raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
+
+
+def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
+    """Raise ValueError for what a header cannot carry, or what is empty (an attrs validator)."""
+    if not _VISIBLE.fullmatch(value):
+        raise ValueError(f"{attribute.name}: a header cannot carry it; use visible ASCII")
+
+
+def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
+    """Raise ValueError for a token that a header cannot carry (an attrs validator)."""
+    if value:
+        is_header_value(_, attribute, value)
+
+
+def is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
+    """Raise ValueError for a text that UTF-8 cannot encode (an attrs validator)."""
+    if any("\ud800" <= char <= "\udfff" for char in value):
+        raise ValueError(f"{attribute.name}: {value!r} has surrogates, which UTF-8 cannot encode")
+
+
+IS_STR: Final[Validator[str]] = of_kind(str, "a str")
+
+
+def _plain(value: object) -> object:
+    if is_object(value):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def json_copy(value: JsonObject) -> JsonObject:
+    """Return a copy of a JSON object; raises ValueError for what cannot be written as one."""
+    try:
+        copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
+        rebuilt(copy, lambda _, inner: inner, deeper=too_deep)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"config: it cannot be written as JSON: {error}") from error
+    if not is_object(copy):
+        raise ValueError(f"config: {type(value).__name__} is not a JSON object")
+    return copy

@@ -1,0 +1,120 @@
+"""What to train, from an application's arguments: names and types are checked before anything is sent."""
+
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from attrs import frozen
+
+from arkor_proto._checks import check_kind, wrong_kind
+from arkor_proto._json import camel
+from arkor_proto._text import nearest
+from arkor_proto._types import JobSpec
+from arkor_proto._walk import JsonObject
+
+
+@frozen
+class _Kind:
+    types: tuple[type, ...]
+    what: str
+
+    def takes(self, value: object) -> bool:
+        """Tell whether it is a value of this kind; a bool is a number to Python alone."""
+        return isinstance(value, self.types) and (isinstance(value, bool) == (bool in self.types))
+
+
+_WHOLE: Final = _Kind((int,), "a whole number")
+_NUMBER: Final = _Kind((int, float), "a number")
+_TEXT: Final = _Kind((str,), "a str")
+_SWITCH: Final = _Kind((bool,), "True or False")
+
+_Kinds: TypeAlias = Mapping[str, _Kind]
+_LORA: Final[_Kinds] = {
+    "r": _WHOLE,
+    "alpha": _NUMBER,
+    "max_length": _WHOLE,
+    "load_in_4bit": _SWITCH,
+}
+_ON_THE_WIRE: Final = {
+    "r": "loraR",
+    "alpha": "loraAlpha",
+    "max_length": "maxLength",
+    "load_in_4bit": "loadIn4bit",
+}
+_OPTIONS: Final[_Kinds] = {
+    "max_steps": _WHOLE,
+    "num_train_epochs": _NUMBER,
+    "learning_rate": _NUMBER,
+    "batch_size": _WHOLE,
+    "optim": _TEXT,
+    "lr_scheduler_type": _TEXT,
+    "weight_decay": _NUMBER,
+    "warmup_steps": _WHOLE,
+    "logging_steps": _WHOLE,
+    "save_steps": _WHOLE,
+    "eval_steps": _WHOLE,
+    "train_on_responses_only": _SWITCH,
+    "dataset_format": _TEXT,
+    "dataset_split": _TEXT,
+    "dry_run": _SWITCH,
+}
+DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "huggingface": (("name",), ("split", "subset")),
+    "blob": (("url",), ("token",)),
+}
+"""For each type of dataset the members that it must have, and those that it may have."""
+
+
+def job_spec(
+    name: str,
+    *,
+    model: str,
+    dataset: JsonObject,
+    lora: JsonObject | None = None,
+    options: JsonObject | None = None,
+) -> JobSpec:
+    """Return what to train; `lora` and `options` take the snake_case names of ARK-WIR.
+
+    An absent key is not sent; None, 0 and False are. A dataset is sent as it is. Raises ValueError
+    for an unknown name or type of dataset and for values that JSON cannot hold, and TypeError for
+    arguments and options of another type.
+    """
+    check_kind("model", model, str, "the name of the model as a str")
+    if not model:
+        raise ValueError("model: it is empty; write the name of the model")
+    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
+        check_kind(argument, table, Mapping, "a mapping of names to values")
+    _check_dataset(dataset)
+    config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
+    for key, value in (lora or {}).items():
+        _check(key, value, _LORA, "lora")
+        config[_ON_THE_WIRE[key]] = value
+    for key, value in (options or {}).items():
+        _check(key, value, _OPTIONS, "trainer")
+        config[camel(key)] = value
+    return JobSpec(name=name, config=config)
+
+
+def _check_dataset(dataset: JsonObject) -> None:
+    kind = dataset.get("type")
+    if not isinstance(kind, str) or kind not in DATASETS:
+        known = (
+            nearest(kind, DATASETS)
+            if isinstance(kind, str)
+            else f"write one of {', '.join(DATASETS)}"
+        )
+        raise ValueError(f"dataset: its type is {kind!r}; {known}")
+    required, optional = DATASETS[kind]
+    for key in (*required, *optional):
+        value = dataset.get(key)
+        if value is None and key in required:
+            raise ValueError(f"dataset: a {kind} dataset has a {key!r}, and this one does not")
+        if value is not None and not isinstance(value, str):
+            raise wrong_kind(f"dataset[{key!r}]", value, "a str")
+
+
+def _check(key: str, value: object, kinds: _Kinds, where: str) -> None:
+    kind = kinds.get(key)
+    if kind is None:
+        raise ValueError(f"{where}: {key!r} is not an option; {nearest(key, kinds)}")
+    if value is not None and not kind.takes(value):
+        raise wrong_kind(f"{where}: {key}", value, f"{kind.what}, or None")

@@ -1,0 +1,81 @@
+"""Keeping secrets out of sight: in reprs, by the names of members, and in what a backend echoes.
+
+A secret is the token, and every text in a job's configuration whose name says that it is one.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Final
+
+from attrs import field, frozen
+
+from arkor_proto._walk import JsonObject, rebuilt
+
+_SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
+# A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
+_LEAST_SECRET: Final = 8
+
+
+def masked(value: object) -> object:
+    """Return `value` with the contents of everything that names itself a secret replaced."""
+    return rebuilt(value, _masked_member)
+
+
+def _masked_member(name: str, value: object) -> object:
+    return "***" if str(name).lower() in _SECRET_NAMES else value
+
+
+def masked_repr(value: object) -> str:
+    """Return a repr of a JSON value that shows no secret."""
+    return repr(masked(value))
+
+
+def hidden_repr(_: object) -> str:
+    """Return the repr of what is never shown."""
+    return "'***'"
+
+
+def headers_repr(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """Return a repr of header fields that shows no secret."""
+    return masked_repr({name.decode("latin-1"): value for name, value in headers})
+
+
+def secrets_in(value: object) -> set[str]:
+    """Return the strings in `value` that name themselves secrets."""
+    found: set[str] = set()
+
+    def note(name: str, inner: object) -> object:
+        if str(name).lower() in _SECRET_NAMES and isinstance(inner, str):
+            found.add(inner)
+        return inner
+
+    rebuilt(value, note)
+    return found
+
+
+@frozen
+class Hider:
+    """Cuts secrets out of whatever a backend echoes (ARK-SEC)."""
+
+    secrets: tuple[str, ...] = field(repr=False)
+
+    @classmethod
+    def of(cls, secrets: Collection[str]) -> "Hider":
+        """Return what hides `secrets`, but for those that are only stand-ins."""
+        return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
+
+    def text(self, text: str) -> str:
+        """Return `text` without the secrets."""
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def mapping(self, source: JsonObject) -> dict[str, object]:
+        """Return a JSON object without the secrets, in keys and in values."""
+        return {self.text(name): self.value(inner) for name, inner in source.items()}
+
+    def value(self, value: object) -> object:
+        """Return a JSON value without the secrets."""
+        return rebuilt(self._member("", value), self._member, rename=self.text)
+
+    def _member(self, _: str, value: object) -> object:
+        return self.text(value) if isinstance(value, str) else value
