@@ -25,8 +25,7 @@ from mock_server.faults.response import (
 from mock_server.mitm.tls import SilencedTls, TakenTls
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.service import Answered, Reports, answered_with_failure, without_body
-from mock_server.net.tls import TlsWire
-from mock_server.net.wire import AnyWire, Wire
+from mock_server.net.wire import Wire
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Resume, Shift
@@ -207,7 +206,7 @@ class SilencedWriter:
 class TakenClient:
     """A client that was taken over; `abort` ends the connection for mitmproxy too."""
 
-    wire: AnyWire
+    wire: Wire
     abort: Callable[[], None]
 
 
@@ -226,10 +225,10 @@ def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOri
         raise TypeError("the client's connection is not a plain socket")
     transport.pause_reading()
     io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
-    wire = Wire(socket.socket(fileno=os.dup(held.fileno())))
+    own = socket.socket(fileno=os.dup(held.fileno()))
     if not tls:
-        return TakenClient(wire, transport.abort)
+        return TakenClient(Wire(own), transport.abort)
     layer = tls[0]
-    secured = TlsWire(wire, TakenTls(layer.tls))
+    secured = Wire(own, TakenTls(layer.tls))
     layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
     return TakenClient(secured, transport.abort)

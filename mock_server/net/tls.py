@@ -1,4 +1,4 @@
-"""TLS over a wire, with faults and exact endings, and certificates of a temporary authority.
+"""TLS without sockets, with faults and exact endings, and certificates of a temporary authority.
 
 It uses the standard library's sans-IO TLS because a wrapped socket decides for itself when to send
 close_notify.
@@ -11,16 +11,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final, Protocol
 
-import anyio
 from attrs import define, field, frozen
 
-from mock_server.net.wire import Wire
 from mock_server.scenario.words.connection import TlsFault
 
-_RECORD: Final = 16_384
-# As long as a record can be: it also completes one of which only a part has come.
-_DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
-_GARBAGE: Final = b"this is no TLS at all\r\n"
+DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
+"""A record as long as one can be: it also completes one of which only a part has come."""
 
 
 class TlsUnavailable(RuntimeError):
@@ -140,119 +136,3 @@ class ServerTls:
         if self.notify:
             with suppress(ssl.SSLError):  # it wants the peer's close_notify, which we do not need
                 self._tls.unwrap()
-
-
-@define(eq=False)
-class TlsWire:
-    """A wire with TLS on it; sends and receives plain text like any other wire."""
-
-    _wire: Wire
-    _tls: Tls
-    _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
-
-    @property
-    def closed(self) -> bool:
-        """Whether the socket is closed."""
-        return self._wire.closed
-
-    async def receive(self, limit: int = 65_536) -> bytes:
-        """Wait for bytes and return them; b"" after close_notify or FIN. Raises OSError."""
-        while (data := self._tls.read(limit)) is None:
-            await self.exchange()
-        return data
-
-    async def exchange(self) -> None:
-        """Send the waiting records, then wait for some from the peer."""
-        await self.flush()
-        self._tls.take_in(await self._wire.receive())
-
-    async def send(self, data: bytes) -> None:
-        """Send everything; raises OSError if the peer is gone."""
-        view = memoryview(data)
-        while view:
-            view = view[self._tls.write(view[:_RECORD]) :]
-        await self.flush()
-
-    async def flush(self) -> None:
-        """Send the waiting records."""
-        async with self._flushing:
-            if records := self._tls.records():
-                await self._wire.send(records)
-
-    async def send_beneath(self, data: bytes) -> None:
-        """Send bytes that are no record, after all records that are waiting."""
-        await self.flush()
-        await self._wire.send(data)
-
-    async def alert(self) -> None:
-        """Take in a record that is damaged, so that TLS itself sends the alert: bad_record_mac.
-
-        No library sends an alert because it is asked to, and one of our own making would need its
-        keys.
-        """
-        self._tls.take_in(_DAMAGED)
-        with suppress(ssl.SSLError):
-            while self._tls.read(_RECORD):
-                pass  # what the client sent before
-        await self.flush()
-
-    async def drain(self) -> None:
-        """Wait until the peer's kernel has everything."""
-        await self._wire.drain()
-
-    def reset(self) -> None:
-        """End with RST, without close_notify."""
-        self._wire.reset()
-
-    def half_close(self) -> None:
-        """Send close_notify and FIN; go on reading."""
-        self._say_goodbye()
-        self._wire.half_close()
-
-    def fin(self) -> None:
-        """Send close_notify and FIN, and close."""
-        self._say_goodbye()
-        self._wire.fin()
-
-    async def finish(self) -> None:
-        """Send close_notify and FIN, read and discard for a moment, close."""
-        self._say_goodbye()
-        await self._wire.finish()
-
-    def _say_goodbye(self) -> None:
-        if not self._wire.closed:
-            self._tls.say_goodbye()
-            self._wire.send_now(self._tls.records())
-
-    async def until_peer_closes(self) -> str:
-        """Read and discard until the peer closes; returns how: fin or rst."""
-        return await self._wire.until_peer_closes()
-
-    async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer closes, without reading; returns how: fin or rst."""
-        return await self._wire.until_peer_closes_unread()
-
-    def close(self) -> None:
-        """Close the socket."""
-        self._wire.close()
-
-
-async def shake_hands(wire: Wire, tls: ServerTls) -> TlsWire:
-    """Do the TLS handshake with a client; raises OSError (ssl.SSLError is one) if it fails."""
-    secured = TlsWire(wire, tls)
-    try:
-        while not tls.shake():
-            await secured.exchange()
-    except ssl.SSLError:
-        with suppress(OSError):
-            await secured.flush()
-        raise
-    await secured.flush()
-    return secured
-
-
-async def send_garbage(wire: Wire) -> None:
-    """Answer a handshake with bytes that are not TLS."""
-    await wire.receive()
-    await wire.send(_GARBAGE)
-    await wire.finish()

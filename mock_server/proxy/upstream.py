@@ -13,8 +13,7 @@ from anyio.streams.tls import TLSStream
 from attrs import define, field, frozen
 
 from mock_server.faults.response import Head, end_to_end
-from mock_server.net.failure import Failure, Reason
-from mock_server.net.malformed import what_is_wrong
+from mock_server.net.failure import Failure, Reason, what_is_wrong
 from mock_server.requests import Request
 from mock_server.strict.shapes import ScenarioError
 
