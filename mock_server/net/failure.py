@@ -4,11 +4,15 @@ h11's errors quote the offending line, and a malformed `Authorization : Bearer â
 credential.
 """
 
+import ssl
+from collections.abc import Iterator
 from enum import StrEnum
+from socket import gaierror
 from typing import Final, TypeGuard
 
+import anyio
 import h11
-from attrs import frozen
+from attrs import evolve, field, frozen
 
 
 class Reason(StrEnum):
@@ -25,12 +29,28 @@ class Reason(StrEnum):
     COMPRESSED = "compressed"
 
 
+_SENTENCES: Final = {
+    Reason.DNS: "its name has no address",
+    Reason.REFUSED: "it refused the connection",
+    Reason.RESET: "it reset the connection",
+    Reason.TRUNCATED: "it closed the connection too early",
+    Reason.TIMEOUT: "it did not answer in time",
+    Reason.UNREACHABLE: "it is unreachable",
+    Reason.MALFORMED: "its answer is not valid HTTP/1.1",
+    Reason.TLS: "the TLS handshake failed",
+}
+
+
 @frozen
 class Failure:
     """What went wrong with an upstream; `why` is one line and never quotes the answer."""
 
     reason: Reason
-    why: str
+    why: str = field()
+
+    @why.default
+    def _usual(self) -> str:
+        return _SENTENCES[self.reason]
 
     @property
     def status(self) -> int:
@@ -66,6 +86,56 @@ def what_is_wrong(error: h11.ProtocolError) -> str:
     """Explain an error of h11 without quoting what it read."""
     said = str(error)
     return next((ours for theirs, ours in _WORDS if said.startswith(theirs)), "not HTTP/1.1")
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return the reason for an error of a connection, with a sentence that explains it."""
+    causes = list(_causes(error))
+    for kind, reason in _KINDS:
+        for cause in causes:
+            if isinstance(cause, kind):
+                return _explained(Failure(reason), cause)
+    return _explained(Failure(Reason.UNREACHABLE), causes[-1])
+
+
+# The first match counts: an error may be an instance of several of these.
+_KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
+    (ssl.SSLError, Reason.TLS),
+    (gaierror, Reason.DNS),
+    (UnicodeError, Reason.DNS),
+    (ConnectionRefusedError, Reason.REFUSED),
+    (ConnectionError, Reason.RESET),
+    (anyio.BrokenResourceError, Reason.RESET),
+    (anyio.ClosedResourceError, Reason.RESET),
+    (anyio.EndOfStream, Reason.TRUNCATED),
+    (TimeoutError, Reason.TIMEOUT),
+    (h11.ProtocolError, Reason.MALFORMED),
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes: anyio groups the errors of all addresses of a name."""
+    yield error
+    if is_group(error):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    elif error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+def _explained(failure: Failure, error: BaseException) -> Failure:
+    """Add what is known from the error itself."""
+    why = failure.why
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not trusted: {error.verify_message}"
+    elif isinstance(error, ssl.SSLError):
+        named: object = getattr(error, "reason", None)  # not every SSLError has one
+        why += f": {str(named or 'the connection ended').lower().replace('_', ' ')}"
+    elif isinstance(error, h11.ProtocolError):
+        why += f": {what_is_wrong(error)}"
+    elif failure.reason is Reason.UNREACHABLE and isinstance(error, OSError) and error.strerror:
+        why = error.strerror
+    return evolve(failure, why=why)
 
 
 def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
