@@ -15,7 +15,8 @@ from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
-from mock_server.net.service import BackendOrigin, Gates, Origin, Service
+from mock_server.net.origin import BackendOrigin, Origin
+from mock_server.net.service import Gates, Service
 from mock_server.net.tls import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
 from mock_server.requests import Claims, has_credentials

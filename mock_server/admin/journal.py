@@ -22,7 +22,7 @@ from mock_server.journal.records import (
     size_of,
     to_jsonl,
 )
-from mock_server.net.service import Answered, PiecesSource
+from mock_server.net.origin import Answered, PiecesSource
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame

@@ -15,7 +15,7 @@ from attrs import field, frozen
 
 from mock_server.admin.server import AdminServer
 from mock_server.net.host_names import address_of
-from mock_server.net.service import Origin
+from mock_server.net.origin import Origin
 from mock_server.net.tls import throw_away_tls
 from mock_server.scenario.model import Scenario
 

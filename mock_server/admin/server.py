@@ -26,7 +26,8 @@ from mock_server.journal.records import ConnectionFailed, Journal, record_to_dic
 from mock_server.net.host import Host
 from mock_server.net.host_names import HostNames
 from mock_server.net.listener import Listener
-from mock_server.net.service import Answered, Origin, Reports, Service
+from mock_server.net.origin import Answered, Origin, Reports
+from mock_server.net.service import Service
 from mock_server.net.tls import TlsSettings
 from mock_server.requests import Request
 from mock_server.scenario.model import Limits, Scenario

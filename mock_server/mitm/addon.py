@@ -45,7 +45,7 @@ from mock_server.requests import Request, request_of
 from mock_server.scenario.model import Limits, Scenario
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.request import Lost
-from mock_server.sse import Framer, frame_of
+from mock_server.sse import Framer
 from mock_server.strict.shapes import ScenarioError
 
 _LOGGER: Final = logging.getLogger(__name__)
@@ -267,8 +267,8 @@ def _observing(notes: ExchangeNotes) -> Callable[[bytes], bytes]:
 
     def observe(data: bytes) -> bytes:
         try:
-            for block in framer.feed(data):
-                notes.frame(frame_of(block))
+            for frame in framer.feed(data):
+                notes.frame(frame)
         except Exception:
             # An exception here would make mitmproxy drop the chunk silently.
             _LOGGER.exception("arkor: the addon failed to record a frame; please report this")

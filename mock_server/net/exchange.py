@@ -14,15 +14,9 @@ from mock_server.faults.request import loss_of
 from mock_server.faults.response import BODILESS, BodyKind, Head, phrase_of, replaced
 from mock_server.net.body import BROKEN, Body, announced
 from mock_server.net.failure import Failure
+from mock_server.net.origin import BATCH, Answered, FixedSource, Source, refused_as_compressed
 from mock_server.net.reading import Arrived
-from mock_server.net.service import (
-    BATCH,
-    Answered,
-    FixedSource,
-    Service,
-    Source,
-    refused_as_compressed,
-)
+from mock_server.net.service import Service
 from mock_server.net.wire import Wire
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.request import Lost

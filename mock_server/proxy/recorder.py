@@ -7,7 +7,7 @@ from attrs import define, evolve, field
 
 from mock_server.faults.response import BodyKind, Head
 from mock_server.net.failure import Failure
-from mock_server.net.service import Answered, Origin, Reports, Source, refused_as_compressed
+from mock_server.net.origin import Answered, Origin, Reports, Source, refused_as_compressed
 from mock_server.proxy.replay import RecordedExchange, replay_of
 from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
