@@ -24,11 +24,11 @@ from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
 from mock_server.net.host import Host
-from mock_server.net.host_names import HostNames
 from mock_server.net.listener import Listener
+from mock_server.net.names.host_names import HostNames
 from mock_server.net.origin import Answered, Origin, Reports
 from mock_server.net.service import Service
-from mock_server.net.tls import TlsSettings
+from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Request
 from mock_server.scenario.model import Limits, Scenario
 from mock_server.scenario.words.end import Ending

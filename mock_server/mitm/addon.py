@@ -146,7 +146,7 @@ class ArkorAddon:
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
         keep_end_to_end(flow.request.headers)
-        plan = self._rules.exchange(request.route, request.job, request.method, request.headers)
+        plan = self._rules.exchange(*request.about)
         number = self._connections[flow.client_conn.id]
         notes = ExchangeNotes(self, number, plan.about)
         notes.asked(request)

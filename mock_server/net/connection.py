@@ -28,7 +28,7 @@ from mock_server.net.exchange import Ended, ExchangeOnWire, OriginFailed
 from mock_server.net.failure import is_group
 from mock_server.net.reading import Arrived, ClientLeft, Refused, RequestReader
 from mock_server.net.service import Service
-from mock_server.net.tls import ServerTls
+from mock_server.net.tls.server import ServerTls
 from mock_server.net.wire import Wire
 from mock_server.redaction import redacted_target
 from mock_server.scenario.words.connection import Accepting, TlsFault
@@ -81,12 +81,14 @@ class ServerConnection:
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Do the work; record any error, and always close the connection."""
         try:
-            if not await self._succeeds(work):
-                await self._apologise()
+            await work
         except ClientLeft as left:
             self._closed_by = ("client", str(left))
         except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
+        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
+            self._note_failure(error)
+            await self._apologise()
         except BaseExceptionGroup as group:
             bugs, others = group.split(Exception)
             if bugs is not None:
@@ -102,32 +104,19 @@ class ServerConnection:
             journal = self._service.journal
             journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 
-    async def _succeeds(self, work: Awaitable[None]) -> bool:
-        """Do the work; False if a bug stopped it, which is recorded."""
-        try:
-            await work
-        except (ClientLeft, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
-            self._note_failure(error)
-            return False
-        return True
-
     def _note_failure(self, error: BaseException) -> None:
         journal = self._service.journal
         for bug in _leaves(error):
-            record = ConnectionFailed(
-                *journal.stamp(), self.number, type(bug).__name__, _place(bug)
-            )
-            journal.add(record)
+            where = (type(bug).__name__, _place(bug))
+            journal.add(ConnectionFailed(*journal.stamp(), self.number, *where))
 
     async def _apologise(self) -> None:
         """Send the client an error, or RST if it already has part of a response."""
-        if self._exchanging is not None and self._exchanging.begun:
-            self._closed_by = ("server", "rst")
-            self.wire.reset()
-            return
         with suppress(OSError):
+            if self._exchanging is not None and self._exchanging.begun:
+                self._closed_by = ("server", "rst")
+                self.wire.reset()
+                return
             status = self._service.failure
             await self.wire.finish(rejection(status, "this server failed; see its journal"))
 

@@ -7,7 +7,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from mock_server.net.host_names import address_of, in_url
+from mock_server.net.names.host_names import address_of, in_url
 from mock_server.scenario.words.end import Outage
 
 _BACKLOG: Final = 1024

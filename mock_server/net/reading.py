@@ -158,13 +158,16 @@ class RequestReader:
             self.asked = request_of(method, "", headers, b"")
             raise Refused(*refused)
         self.asked = bare = request_of(method, target, headers, b"")
-        counted = self._count(bare) if self._service.claims is None else None
+        rules = self._service.rules
+        counted = rules.exchange(*bare.about) if self._service.claims is None else None
+        # A request that may be for another server is counted when it is whole.
+        rate = slow_read_of(counted.rules) if counted else rules.reading_rate(*bare.about)
         if self._http.they_are_waiting_for_100_continue:
             await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-        body, dropped = await self._body(bare, self._rate(bare, counted))
+        body, dropped = await self._body(bare, rate)
         request = evolve(bare, body=body)
-        plan = self._claimed(request) if counted is None else counted
+        plan = counted or self._claimed(request)
         self.asked = None
         notes = ExchangeNotes(self._service, self._number, plan.about)
         notes.asked(request, dropped)
@@ -172,22 +175,11 @@ class RequestReader:
         keep_alive = modern and "close" not in listed(headers, "connection")
         return Arrived(request, plan, notes, keep_alive, modern)
 
-    def _count(self, request: Request) -> ExchangePlan:
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.rules.exchange(*about)
-
-    def _rate(self, request: Request, counted: ExchangePlan | None) -> int | None:
-        """Return the bytes per second at which to read the body, if a rule limits it."""
-        if counted is not None:
-            return slow_read_of(counted.rules)
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.rules.reading_rate(*about)
-
     def _claimed(self, request: Request) -> ExchangePlan:
         """Count a whole request; raises Refused if it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
-        return self._count(request)
+        return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
         """Read the body; returns it and 0, or b"" and how many bytes were dropped.

@@ -10,7 +10,7 @@ from attrs import define, field
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, RuleFired
 from mock_server.net.origin import Origin
-from mock_server.net.tls import TlsSettings
+from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Claims, Request
 from mock_server.scenario.model import Limits
 from mock_server.scenario.words.end import Outage

@@ -15,7 +15,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
-from mock_server.net.tls import DAMAGED, ServerTls, Tls
+from mock_server.net.tls.server import DAMAGED, ServerTls, Tls
 
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _BLOCK: Final = 65_536

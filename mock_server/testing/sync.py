@@ -10,7 +10,7 @@ from mock_server.backend import Job
 from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import PATIENCE
-from mock_server.net.addresses import Addresses
+from mock_server.net.names.addresses import Addresses
 from mock_server.scenario.builder import On
 from mock_server.scenario.model import JOB, Scenario
 from mock_server.scenario.vocabulary import FRAME

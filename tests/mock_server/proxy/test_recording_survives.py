@@ -17,8 +17,9 @@ from mock_server.__main__ import main
 from mock_server.durable import AppendOnly, write_whole
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.recovery import read_tape
 from mock_server.proxy.replay import replay_of
-from mock_server.proxy.tape import Tape, TapeError, read_tape
+from mock_server.proxy.tape import Tape, TapeError
 from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.server import MockServer
 from mock_server.strict.shapes import is_table

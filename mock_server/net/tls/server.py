@@ -1,61 +1,17 @@
-"""TLS without sockets, with faults and exact endings, and certificates of a temporary authority.
+"""TLS without sockets: plain text on one side, records on the other, with exact endings.
 
 It uses the standard library's sans-IO TLS because a wrapped socket decides for itself when to send
 close_notify.
 """
 
 import ssl
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager, suppress
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from contextlib import suppress
 from typing import Final, Protocol
 
-from attrs import define, field, frozen
-
-from mock_server.scenario.words.connection import TlsFault
+from attrs import define, field
 
 DAMAGED: Final = b"\x17\x03\x03\x41\x00" + bytes(0x4100)
 """A record as long as one can be: it also completes one of which only a part has come."""
-
-
-class TlsUnavailable(RuntimeError):
-    """Certificates cannot be made because `trustme` is not installed."""
-
-
-@frozen
-class TlsSettings:
-    """The contexts of a server: a sound one, and one for each fault that needs its own."""
-
-    good: ssl.SSLContext
-    faulty: Mapping[TlsFault, ssl.SSLContext]
-    ca_path: Path
-    """The authority's certificate as PEM, for clients to trust."""
-    client_path: Path
-    """A key and a certificate as PEM, for clients that have to show one."""
-
-    def context(self, fault: TlsFault | None) -> ssl.SSLContext:
-        """Return the context of a connection that meets this fault."""
-        return self.good if fault is None else self.faulty.get(fault, self.good)
-
-    def client_context(self, *, with_certificate: bool = False) -> ssl.SSLContext:
-        """Return a context that trusts the authority, for a client in this process."""
-        context = ssl.create_default_context(cafile=str(self.ca_path))
-        if with_certificate:
-            context.load_cert_chain(self.client_path)
-        return context
-
-
-@contextmanager
-def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
-    """Create a certificate authority for the length of a `with`; raises TlsUnavailable."""
-    try:
-        from mock_server.net import certificates  # noqa: PLC0415 - only TLS needs trustme
-    except ImportError:
-        raise TlsUnavailable("TLS: trustme is not installed; pip install trustme") from None
-    hosts = names or ("127.0.0.1", "localhost", "::1")
-    with TemporaryDirectory(prefix="arkor-mock-") as directory:
-        yield certificates.make(hosts, Path(directory))
 
 
 class Tls(Protocol):

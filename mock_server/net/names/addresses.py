@@ -10,7 +10,7 @@ from typing import Final
 
 from attrs import define, field
 
-from mock_server.net.resolver import Resolver
+from mock_server.net.names.resolver import Resolver
 
 _LIVE: Final = "127.0.0.1"
 _LAST: Final = 255
