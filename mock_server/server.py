@@ -7,7 +7,9 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, BackendFull, Job
+from mock_server.backend.answers import BackendFull
+from mock_server.backend.backend import Backend
+from mock_server.backend.jobs import Job
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, Record
 from mock_server.journal.verify import Verify

@@ -17,7 +17,8 @@ from mock_server.admin.requests import (
     shown_word,
     whole_number,
 )
-from mock_server.backend import JSON_TYPE, Job, JobEnded, Listing, Reply, listed, reply_json
+from mock_server.backend.answers import JSON_TYPE, Listing, Reply, listed, reply_json
+from mock_server.backend.jobs import Job, JobEnded
 from mock_server.journal.records import record_to_dict
 from mock_server.journal.verification import VERIFICATION, problems_of
 from mock_server.journal.waiting import MILESTONE, awaited

@@ -13,7 +13,7 @@ import anyio
 from attrs import define, field
 
 from mock_server.admin.requests import Refusal, number_of, shown_word
-from mock_server.backend import Reply, reply_json
+from mock_server.backend.answers import Reply, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
     Journal,

@@ -19,7 +19,7 @@ from attrs import define, field
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
 from mock_server.admin.requests import Refusal, shown_word
-from mock_server.backend import Reply, refuse, reply_json
+from mock_server.backend.answers import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict

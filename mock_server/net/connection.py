@@ -15,7 +15,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from mock_server.backend import refuse
+from mock_server.backend.answers import refuse
 from mock_server.faults.end import idle_end_of
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (

@@ -13,7 +13,9 @@ from typing import Final, Protocol
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
+from mock_server.backend.answers import Follow, Listing, Reply, Stream, reply_json
+from mock_server.backend.backend import Backend
+from mock_server.backend.jobs import Job
 from mock_server.faults.response import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.failure import Failure, Reason
 from mock_server.requests import Request

@@ -11,7 +11,7 @@ import anyio
 import h11
 from attrs import define, field
 
-from mock_server.backend import refuse
+from mock_server.backend.answers import refuse
 from mock_server.faults.response import BodyKind
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.origin import (

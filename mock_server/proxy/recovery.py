@@ -7,14 +7,7 @@ from typing import Final, TypeVar
 
 from attrs import field, frozen
 
-from mock_server.durable import (
-    is_locked,
-    kind_of_file,
-    read_regular,
-    reason_of,
-    say,
-    write_whole,
-)
+from mock_server.durable import is_locked, kind_of_file, read_regular, reason_of, say, write_whole
 from mock_server.faults.response import Head
 from mock_server.proxy.replay import RecordedExchange
 from mock_server.proxy.tape import SUFFIX, VERSION, TapeError, partial_of

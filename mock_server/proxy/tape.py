@@ -14,21 +14,9 @@ from typing import Final
 
 from attrs import define, field
 
-from mock_server.durable import (
-    AppendOnly,
-    is_locked,
-    kind_of_file,
-    reason_of,
-    write_whole,
-)
+from mock_server.durable import AppendOnly, is_locked, kind_of_file, reason_of, write_whole
 from mock_server.proxy.recorder import RecordingListener
-from mock_server.proxy.replay import (
-    RecordedExchange,
-    hidden,
-    joined,
-    kept_fields,
-    kind_of_answer,
-)
+from mock_server.proxy.replay import RecordedExchange, hidden, joined, kept_fields, kind_of_answer
 from mock_server.redaction import redacted_answer, redacted_text
 from mock_server.sse import Frame
 

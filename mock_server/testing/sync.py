@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 
-from mock_server.backend import Job
+from mock_server.backend.jobs import Job
 from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import PATIENCE
