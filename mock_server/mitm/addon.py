@@ -35,7 +35,7 @@ from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, RuleFired
 from mock_server.mitm.settings import check_carried, read_scenario, write_journal
 from mock_server.mitm.takeover import FlowOrigin, take_client
-from mock_server.mitm.upstream import failure_from, keep_end_to_end
+from mock_server.mitm.upstream import decoded, failure_from, keep_end_to_end
 from mock_server.net.connection import ServerConnection
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.notes import ExchangeNotes
@@ -186,10 +186,9 @@ class ArkorAddon:
     def _take_over(self, flow: http.HTTPFlow, arrived: Arrived, number: int) -> None:
         origin = FlowOrigin()
         io = _proxyserver().connections[flow.client_conn.id].transports[flow.client_conn]
-        client = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
+        wire, abort = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
         service = Service(self._rules, self.journal, origin, self._limits, gates=self.gates)
-        service.outage = _no_outage
-        connection = ServerConnection(service, client.wire, number)
+        connection = ServerConnection(service, wire, number)
 
         async def carry() -> None:
             try:
@@ -197,8 +196,8 @@ class ArkorAddon:
             except Exception:
                 _LOGGER.exception("arkor: the addon failed during an exchange; please report this")
             finally:
-                client.wire.close()
-                client.abort()
+                wire.close()
+                abort()
 
         task = asyncio.get_running_loop().create_task(carry())
         self._taken[flow.id] = _Taken(origin, task)
@@ -215,10 +214,7 @@ class ArkorAddon:
         if response is None:
             return
         taken = self._taken.get(flow.id)
-        pairs = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in response.headers.fields
-        ]
+        pairs = decoded(response.headers)
         if taken is not None:
             taken.origin.begin(response.status_code, response.reason, pairs)
             response.stream = _feeding(taken.origin)
@@ -256,11 +252,6 @@ class ArkorAddon:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def _no_outage(kind: object, seconds: float) -> None:
-    del kind, seconds
-    raise RuntimeError("the mitmproxy carrier has no listener")
-
-
 def _observing(notes: ExchangeNotes) -> Callable[[bytes], bytes]:
     """Return a function that passes bytes on unchanged and records their frames."""
     framer = Framer()
@@ -295,8 +286,7 @@ def _refused(why: str) -> http.Response:
 
 
 def _request_of(flow: http.HTTPFlow) -> Request:
-    fields = flow.request.headers.fields
-    headers = tuple((k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in fields)
+    headers = tuple((name.lower(), value) for name, value in decoded(flow.request.headers))
     return request_of(flow.request.method, flow.request.path, headers, flow.request.content or b"")
 
 

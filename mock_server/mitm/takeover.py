@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
-from attrs import define, field, frozen
+from attrs import define, field
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionIO
 
@@ -148,6 +148,7 @@ class FlowOrigin:
         return answered
 
 
+@define(eq=False)
 class SilencedWriter:
     """What mitmproxy gets instead of the client's writer: it drops everything.
 
@@ -155,9 +156,8 @@ class SilencedWriter:
     slows down its upstream and nothing else.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, origin: FlowOrigin) -> None:
-        self._writer = writer
-        self._origin = origin
+    _writer: asyncio.StreamWriter
+    _origin: FlowOrigin
 
     async def drain(self) -> None:
         """Wait until the addon has read enough of the body."""
@@ -182,19 +182,14 @@ class SilencedWriter:
         return found
 
 
-@frozen
-class TakenClient:
-    """A client that was taken over; `abort` ends the connection for mitmproxy too."""
-
-    wire: Wire
-    abort: Callable[[], None]
-
-
-def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin) -> TakenClient:
+def take_client(
+    io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin
+) -> tuple[Wire, Callable[[], None]]:
     """Take a client over from mitmproxy, which stops reading and whose writes are dropped.
 
-    `tls` has the TLS layers of the connection, none for plain text. Raises TypeError if the
-    connection is not TCP, and for TLS within TLS.
+    Returns its wire, and a function that ends the connection for mitmproxy too. `tls` has the TLS
+    layers of the connection, none for plain text. Raises TypeError if the connection is not TCP,
+    and for TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
@@ -207,8 +202,8 @@ def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOri
     io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
     own = socket.socket(fileno=os.dup(held.fileno()))
     if not tls:
-        return TakenClient(Wire(own), transport.abort)
+        return Wire(own), transport.abort
     layer = tls[0]
     secured = Wire(own, TakenTls(layer.tls))
     layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
-    return TakenClient(secured, transport.abort)
+    return secured, transport.abort

@@ -39,12 +39,17 @@ def failure_from(message: str) -> Failure | None:
     return Failure(Reason.UNREACHABLE)
 
 
+def decoded(headers: Headers) -> list[tuple[str, str]]:
+    """Return the header fields as text, in order; the text is what Latin-1 makes of the bytes."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
+
+
 def keep_end_to_end(headers: Headers) -> None:
     """Remove the header fields that are about one connection only (RFC 9110, 7.6.1).
 
     Keeps them all for an upgrade to WebSocket, which mitmproxy does itself.
     """
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
+    pairs = decoded(headers)
     options = listed(pairs, "connection")
     if "websocket" in listed(pairs, "upgrade"):
         return

@@ -4,7 +4,8 @@ Without rules, answers of the upstream are passed on unchanged, and its failures
 their reason. Rules treat its streams as they treat the mock's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
@@ -108,20 +109,23 @@ class ProxyOrigin:
     async def _ask(
         self, request: Request, reports: Reports
     ) -> tuple[UpstreamExchange, h11.Response]:
+        with _in_time(self.connect_time, "accept a connection"):
+            exchange = UpstreamExchange(await self.upstream.connect())
         try:
-            with anyio.fail_after(self.connect_time):
-                exchange = UpstreamExchange(await self.upstream.connect())
-        except TimeoutError:
-            why = f"it did not accept a connection within {self.connect_time:g} s"
-            raise Failed(Failure(Reason.TIMEOUT, why)) from None
-        try:
-            with anyio.fail_after(self.answer_time):
+            with _in_time(self.answer_time, "answer"):
                 return exchange, await exchange.ask(request, self.upstream, reports.early)
-        except TimeoutError:
-            await exchange.aclose()
-            why = f"it did not answer within {self.answer_time:g} s"
-            raise Failed(Failure(Reason.TIMEOUT, why)) from None
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await exchange.aclose()
             raise
+
+
+@contextmanager
+def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
+    """Give the upstream so many seconds; raises Failed after them."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        why = f"it did not {what} within {seconds:g} s"
+        raise Failed(Failure(Reason.TIMEOUT, why)) from None

@@ -102,17 +102,18 @@ class Upstream:
             raise
 
 
+def _fresh() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+
+
 @define(eq=False)
 class UpstreamExchange:
     """One request to the upstream on a connection of its own."""
 
     _stream: ByteStream
-    _http: h11.Connection = field(init=False)
+    _http: h11.Connection = field(factory=_fresh, init=False)
     _first: bytes = field(default=b"", init=False)
     _ended: bool = field(default=False, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
 
     async def ask(
         self, request: Request, upstream: Upstream, early: Callable[[Head], Awaitable[None]]
