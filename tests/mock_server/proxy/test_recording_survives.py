@@ -47,7 +47,8 @@ def recording(
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-    command = [sys.executable, "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
+    # Bytecode that is cut off at the limit would break every process that imports it later.
+    command = [sys.executable, "-B", "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
     with subprocess.Popen(
         [*command, "--upstream", upstream, "--out", str(out)],
         stdin=subprocess.PIPE,
