@@ -54,14 +54,6 @@ _FAILED: Final = "the addon failed; see the log of mitmproxy"
 
 
 @define(eq=False)
-class _Taken:
-    """An exchange that the addon answers."""
-
-    origin: FlowOrigin
-    task: asyncio.Task[None]
-
-
-@define(eq=False)
 class ArkorAddon:
     """The hooks that mitmproxy calls."""
 
@@ -70,7 +62,9 @@ class ArkorAddon:
     gates: Gates = field(init=False)
     _rules: Rules = field(init=False)
     _limits: Limits = field(init=False)
-    _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
+    _taken: dict[str, FlowOrigin] = field(factory=dict[str, FlowOrigin], init=False)
+    """The origins of the exchanges that the addon answers."""
+    _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
     _passing: dict[str, ExchangeNotes] = field(factory=dict[str, ExchangeNotes], init=False)
     """The exchanges that mitmproxy forwards because no rule matches."""
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
@@ -198,10 +192,12 @@ class ArkorAddon:
             finally:
                 wire.close()
                 abort()
+                self._taken.pop(flow.id, None)
 
+        self._taken[flow.id] = origin
         task = asyncio.get_running_loop().create_task(carry())
-        self._taken[flow.id] = _Taken(origin, task)
-        task.add_done_callback(lambda _: self._taken.pop(flow.id, None))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         rules, loss = arrived.plan.rules, loss_of(arrived.plan.rules)
         lost = loss is not None and loss[0] is Lost.REQUEST
         if lost or not head_plan(rules, arrived.request.route).asks_origin:
@@ -213,11 +209,11 @@ class ArkorAddon:
         response = flow.response
         if response is None:
             return
-        taken = self._taken.get(flow.id)
+        origin = self._taken.get(flow.id)
         pairs = decoded(response.headers)
-        if taken is not None:
-            taken.origin.begin(response.status_code, response.reason, pairs)
-            response.stream = _feeding(taken.origin)
+        if origin is not None:
+            origin.begin(response.status_code, response.reason, pairs)
+            response.stream = _feeding(origin)
             return
         about = BodyKind.of(pairs)
         keep_end_to_end(response.headers)
@@ -229,27 +225,26 @@ class ArkorAddon:
     def response(self, flow: http.HTTPFlow) -> None:
         """Take the end of an answer; mitmproxy's hook."""
         self._passing.pop(flow.id, None)
-        if taken := self._taken.get(flow.id):
-            taken.origin.source.finish(Ending.EOF)
+        if origin := self._taken.get(flow.id):
+            origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Take the failure of an upstream, before or during its answer; mitmproxy's hook."""
         notes = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
-        if taken := self._taken.get(flow.id):
+        if origin := self._taken.get(flow.id):
             if failure is None:
-                taken.origin.source.finish(Ending.FIN)
+                origin.source.finish(Ending.FIN)
             else:
-                taken.origin.fail(failure)
+                origin.fail(failure)
         elif failure is not None and notes is not None:
             notes.failed(failure)
 
     async def done(self) -> None:
         """Cancel the exchanges that are still running, when mitmproxy ends."""
-        tasks = [taken.task for taken in self._taken.values()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 def _observing(notes: ExchangeNotes) -> Callable[[bytes], bytes]:

@@ -104,7 +104,7 @@ class FlowOrigin:
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
-    _said: Sequence[tuple[str, str]] = field(default=(), init=False)
+    _fields: Sequence[tuple[str, str]] = field(default=(), init=False)
     """All header fields of the upstream's answer."""
     _failure: Failure | None = field(default=None, init=False)
     _reports: Reports | None = field(default=None, init=False)
@@ -117,7 +117,7 @@ class FlowOrigin:
             why = f"it sent an informational head ({status}), which mitmproxy cannot pass on"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
-        self._head, self._said = Head(status, reason, end_to_end(headers)), headers
+        self._head, self._fields = Head(status, reason, end_to_end(headers)), headers
         self.source.framed = BodyKind.of(headers).framed
         self._known.set()
 
@@ -142,7 +142,7 @@ class FlowOrigin:
         head = self._head
         if head is None:
             return answered_with_failure(self._failure or _CUT_OFF)
-        answered = await answered_by_upstream(request, head, self._said, self.source)
+        answered = await answered_by_upstream(request, head, self._fields, self.source)
         if isinstance(answered.body, FixedSource) and answered.body.end is not Ending.EOF:
             return answered_with_failure(self._failure or _CUT_OFF)
         return answered

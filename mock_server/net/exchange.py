@@ -294,24 +294,22 @@ class ExchangeOnWire:
         match end.how:
             case Ending.EOF:
                 return self._done(Ending.EOF, reusable=await self._body.finish(end.extra))
+            case Ending.HANG:
+                return await self._hang()
             case Ending.RST:
                 await wire.drain()
                 wire.reset()
-            case Ending.HANG:
-                return await self._hang()
+                return self._done(Ending.RST, reusable=False)
             case Ending.HALF_CLOSE:
-                wire.half_close()
+                pass
             case Ending.GARBAGE:
                 await wire.send_beneath(_GARBAGE)
-                wire.half_close()
             case Ending.TLS_ALERT:
                 await wire.alert()
-                wire.half_close()
             case Ending.FIN | Ending.BAD_CHUNK | Ending.SHORT_CHUNK:
-                last = _LAST_WORDS.get(end.how, b"") + end.extra
-                if last:
+                if last := _LAST_WORDS.get(end.how, b"") + end.extra:
                     await wire.send(last)
-                wire.half_close()
+        wire.half_close()
         return self._done(end.how, reusable=False)
 
     async def _hang(self) -> Ended:

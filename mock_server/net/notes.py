@@ -33,7 +33,7 @@ class Journaled(Protocol):
 class ExchangeNotes:
     """Records one exchange of one connection."""
 
-    _of: Journaled = field(repr=False)
+    _owner: Journaled = field(repr=False)
     _connection: int
     _about: Exchange = field(repr=False)
     _frames: int = field(default=0, init=False)
@@ -43,7 +43,12 @@ class ExchangeNotes:
 
     def _where(self) -> tuple[int, float, int, Route, int]:
         """Return what every record of the exchange begins with."""
-        return (*self._of.journal.stamp(), self._connection, self._about.route, self._about.attempt)
+        return (
+            *self._owner.journal.stamp(),
+            self._connection,
+            self._about.route,
+            self._about.attempt,
+        )
 
     def asked(self, request: Request, dropped: int = 0) -> None:
         """Record a whole request; `dropped` bytes of its body were not kept."""
@@ -65,12 +70,12 @@ class ExchangeNotes:
             job=request.job and redacted_text(request.job),
             last_event_id=cursor and redacted_text(cursor),
         )
-        self._of.journal.add(record)
+        self._owner.journal.add(record)
 
     def answered(self, head: Head) -> None:
         """Record that the head of the response was sent."""
         after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
-        self._of.journal.add(ResponseStarted(*self._where(), head.status, after))
+        self._owner.journal.add(ResponseStarted(*self._where(), head.status, after))
 
     def frame(self, frame: Frame) -> None:
         """Record a frame that was sent; the beginning of one is kept until the rest was sent."""
@@ -81,15 +86,15 @@ class ExchangeNotes:
         data = bytes(self._begun) + frame.raw if self._begun else frame.raw
         self._begun.clear()
         record = FrameSent(*self._where(), self._frames, frame.id, frame.event, frame.type)
-        self._of.journal.add_frame(record, data)
+        self._owner.journal.add_frame(record, data)
 
     def failed(self, failure: Failure) -> None:
         """Record that the upstream failed."""
         said = (failure.reason.value, failure.why)
-        self._of.journal.add(UpstreamFailed(*self._where(), *said))
+        self._owner.journal.add(UpstreamFailed(*self._where(), *said))
 
     def ended(self, how: str, by: str) -> None:
         """Record how the exchange ended, once, and by which side: server or client."""
         if not self._ended:
             self._ended = True
-            self._of.journal.add(ExchangeEnded(*self._where(), how, by))
+            self._owner.journal.add(ExchangeEnded(*self._where(), how, by))

@@ -150,13 +150,13 @@ class FixedSource:
 
 
 async def answered_by_upstream(
-    request: Request, head: Head, said: Sequence[tuple[str, str]], source: Source
+    request: Request, head: Head, fields: Sequence[tuple[str, str]], source: Source
 ) -> Answered:
-    """Answer as an upstream did, with all of a small body at once; `said` are all its fields."""
+    """Answer as an upstream did, with all of a small body at once; `fields` are all of its header."""
     if request.method == "HEAD" or head.status in NO_BODY:
         await source.aclose()
-        return _without_body(head, said)
-    about = BodyKind.of(said)
+        return _without_body(head, fields)
+    about = BodyKind.of(fields)
     if about.framed or not about.small:
         return Answered(head, source)
     parts: list[bytes] = []
@@ -171,7 +171,7 @@ async def answered_by_upstream(
     return Answered(head, FixedSource((Frame(whole),) if whole else (), source.end))
 
 
-def _without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
+def _without_body(head: Head, fields: Sequence[tuple[str, str]]) -> Answered:
     """Answer a HEAD request, or with a 304, as an upstream did: with `head` alone.
 
     A Content-Length of the upstream is the one that a GET would get (RFC 9110, 8.6); without one,
@@ -179,7 +179,7 @@ def _without_body(head: Head, said: Sequence[tuple[str, str]]) -> Answered:
     """
     if head.status == HTTPStatus.NO_CONTENT:
         return Answered(head, b"")
-    length = tuple(pair for pair in said if pair[0].lower() == "content-length")
+    length = tuple(pair for pair in fields if pair[0].lower() == "content-length")
     whole = evolve(head, headers=(*head.headers, *length))
     return Answered(whole, b"" if length else FixedSource(()))
 

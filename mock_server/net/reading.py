@@ -96,7 +96,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Wait for the beginning of another request; tell whether none came. Raises ClientLeft."""
+        """Wait for the beginning of another request; True if none came. Raises ClientLeft."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):

@@ -82,12 +82,9 @@ class Wire:
             except BlockingIOError:
                 await anyio.wait_readable(self._socket)
                 continue
-            if not data and (refused := self._pending_error()):
-                raise OSError(refused, "the peer closed before it had read everything")
+            if not data and (error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+                raise OSError(error, "the peer closed before it had read everything")
             return data
-
-    def _pending_error(self) -> int:
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
 
     async def _exchange_records(self, tls: Tls) -> None:
         await self._flush(tls)

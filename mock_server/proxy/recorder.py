@@ -18,7 +18,7 @@ from mock_server.sse import Frame
 
 
 class RecordingListener:
-    """Is told about every exchange while it is recorded; this class ignores it all."""
+    """Follows every exchange while it is recorded; this class ignores all of it."""
 
     def asked(self, exchange: RecordedExchange) -> None:
         """Take the request, which begins an exchange."""
