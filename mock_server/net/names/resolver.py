@@ -10,7 +10,6 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Self, TypeAlias
-from unittest.mock import patch
 
 from attrs import define, field, frozen
 
@@ -79,11 +78,18 @@ class Resolver:
         At its end, every lookup that still waits is answered.
         """
         self._released.clear()
-        with patch.object(socket, "getaddrinfo", self.getaddrinfo):
-            try:
-                yield self
-            finally:
-                self._released.set()
+        before: object = socket.getaddrinfo
+        _install(self.getaddrinfo)
+        try:
+            yield self
+        finally:
+            _install(before)
+            self._released.set()
+
+
+def _install(found: object) -> None:
+    # unittest.mock could do this too, but importing it takes as long as starting a server.
+    setattr(socket, "getaddrinfo", found)  # noqa: B010 - its type is narrower than its use
 
 
 _REAL: Final = socket.getaddrinfo
