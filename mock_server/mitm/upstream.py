@@ -12,17 +12,17 @@ from mock_server.net.failure import Failure, Reason
 
 # mitmproxy reports failures as text that may quote the peer, so only the kind is kept.
 _KINDS: Final = (
-    (r"Errno 111|refused", Failure(Reason.REFUSED)),
-    (r"Errno 104|reset", Failure(Reason.RESET)),
-    (r"getaddrinfo|Errno -\d|not known|resolution", Failure(Reason.DNS)),
+    (r"Errno 111|refused", Failure.of(Reason.REFUSED)),
+    (r"Errno 104|reset", Failure.of(Reason.RESET)),
+    (r"getaddrinfo|Errno -\d|not known|resolution", Failure.of(Reason.DNS)),
     (r"certificate verify failed", Failure(Reason.TLS, "its certificate is not trusted")),
-    (r"\bTLS\b|\bSSL\b|handshake|certificate", Failure(Reason.TLS)),
-    (r"timed out|timeout|Errno 110", Failure(Reason.TIMEOUT)),
+    (r"\bTLS\b|\bSSL\b|handshake|certificate", Failure.of(Reason.TLS)),
+    (r"timed out|timeout|Errno 110", Failure.of(Reason.TIMEOUT)),
     (
         r"parse|unexpected server response|HTTP/1 protocol error: (?!incomplete|peer closed)|header",
-        Failure(Reason.MALFORMED),
+        Failure.of(Reason.MALFORMED),
     ),
-    (r"incomplete|closed|disconnect", Failure(Reason.TRUNCATED)),
+    (r"incomplete|closed|disconnect", Failure.of(Reason.TRUNCATED)),
 )
 # mitmproxy needs these to find the end of a message and of a connection.
 _FOR_MITMPROXY: Final = frozenset({"connection", "transfer-encoding"})
@@ -36,7 +36,7 @@ def failure_from(message: str) -> Failure | None:
     for pattern, failure in _KINDS:
         if re.search(pattern, message, re.IGNORECASE):
             return failure
-    return Failure(Reason.UNREACHABLE)
+    return Failure.of(Reason.UNREACHABLE)
 
 
 def decoded(headers: Headers) -> list[tuple[str, str]]:

@@ -12,7 +12,7 @@ from typing import Final, TypeGuard
 
 import anyio
 import h11
-from attrs import evolve, field, frozen
+from attrs import evolve, frozen
 
 
 class Reason(StrEnum):
@@ -46,11 +46,12 @@ class Failure:
     """What went wrong with an upstream; `why` is one line and never quotes the answer."""
 
     reason: Reason
-    why: str = field()
+    why: str
 
-    @why.default
-    def _usual(self) -> str:
-        return _SENTENCES[self.reason]
+    @classmethod
+    def of(cls, reason: Reason) -> "Failure":
+        """Explain a reason about which no more is known."""
+        return cls(reason, _SENTENCES[reason])
 
     @property
     def status(self) -> int:
@@ -94,8 +95,8 @@ def failure_of(error: Exception) -> Failure:
     for kind, reason in _KINDS:
         for cause in causes:
             if isinstance(cause, kind):
-                return _explained(Failure(reason), cause)
-    return _explained(Failure(Reason.UNREACHABLE), causes[-1])
+                return _explained(Failure.of(reason), cause)
+    return _explained(Failure.of(Reason.UNREACHABLE), causes[-1])
 
 
 # The first match counts: an error may be an instance of several of these.
