@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from mock_server.backend import Job, JobEnded
+    from mock_server.backend.jobs import Job, JobEnded
     from mock_server.journal.records import (
         ConnectionClosed,
         ConnectionFailed,
@@ -104,7 +104,7 @@ _MODULES: Final = (
     "scenario.files",
     "strict.shapes",
     "requests",
-    "backend",
+    "backend.jobs",
     "journal.records",
     "server",
 )

@@ -14,12 +14,13 @@ from arkor_proto.cli.parser import Parser, commands, some_seconds, whole
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
 from mock_server.durable import one_line, say
-from mock_server.net.host_names import OddHost, address_of, checked_name, is_loopback
-from mock_server.net.tls import TlsUnavailable
+from mock_server.net.names.host_names import OddHost, address_of, checked_name, is_loopback
+from mock_server.net.tls.settings import TlsUnavailable
 from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.recovery import read_tape
 from mock_server.proxy.replay import replay_of
-from mock_server.proxy.tape import Tape, TapeError, read_tape
+from mock_server.proxy.tape import Tape, TapeError
 from mock_server.scenario.explain import explain
 from mock_server.scenario.files import (
     checked_file,

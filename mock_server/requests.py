@@ -41,6 +41,11 @@ class Request:
     job: str | None
     query: Mapping[str, str] = field(repr=False)
 
+    @property
+    def about(self) -> tuple[Route, str | None, str, tuple[tuple[str, str], ...]]:
+        """What rules select a request by: its route, job, method and headers."""
+        return self.route, self.job, self.method, self.headers
+
     def header(self, name: str) -> str | None:
         """Return the first header of this (lower-case) name."""
         return next((value for key, value in self.headers if key == name), None)

@@ -7,16 +7,19 @@ from typing import Final, Self
 
 from attrs import define, field, frozen
 
-from mock_server.backend import Backend, BackendFull, Job
+from mock_server.backend.answers import BackendFull
+from mock_server.backend.backend import Backend
+from mock_server.backend.jobs import Job
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import Journal, Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
-from mock_server.net.addresses import Addresses
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
-from mock_server.net.service import BackendOrigin, Gates, Origin, Service
-from mock_server.net.tls import TlsSettings
+from mock_server.net.names.addresses import Addresses
+from mock_server.net.origin import BackendOrigin, Origin
+from mock_server.net.service import Gates, Service
+from mock_server.net.tls.settings import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
 from mock_server.requests import Claims, has_credentials
 from mock_server.scenario.builder import On
@@ -119,10 +122,10 @@ class MockServer:
             self._gate_names.update(gates_of_rule(rule))
         origin = self.upstream or BackendOrigin(self._backend)
 
-        def fired(rule: int) -> None:
-            service.note_fired(rule)
-
-        rules = Rules(self.scenario.seed, fired)
+        rules = Rules(
+            self.scenario.seed,
+            lambda rule: service.note_fired(rule),  # noqa: PLW0108 - the service is made below
+        )
         rules.load(self.scenario.rules)
         service = Service(
             rules,
@@ -131,10 +134,11 @@ class MockServer:
             self.scenario.limits,
             tls=self.tls,
             claims=self.claims,
+            failure=HTTPStatus.INTERNAL_SERVER_ERROR
+            if self.upstream is None
+            else HTTPStatus.BAD_GATEWAY,
             admits=self._backend.admits if self.upstream is None else has_credentials,
         )
-        if self.upstream is not None:
-            service.failure = HTTPStatus.BAD_GATEWAY
         self._service = service
 
     async def __aenter__(self) -> Self:
@@ -214,8 +218,7 @@ class MockServer:
     @property
     def verify(self) -> Verify:
         """Checks of what the client did so far."""
-        gates = self._service.gates
-        return Verify(self.journal, self.rules, unopened(gates.waited_at, gates.opened))
+        return Verify(self.journal, self.rules, self._unopened())
 
     @property
     def jobs(self) -> Mapping[str, Job]:
@@ -318,9 +321,10 @@ class MockServer:
         try:
             return await awaited(self._journal, wanted, within, what)
         except TimeoutError as late:
-            gates = self._service.gates
-            shut = unopened(gates.waited_at, gates.opened)
-            raise TimeoutError("; ".join([str(late), *shut])) from None
+            raise TimeoutError("; ".join([str(late), *self._unopened()])) from None
+
+    def _unopened(self) -> list[str]:
+        return unopened(self.gates.waited_at, self.gates.opened)
 
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError if it is not open."""

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, evolve, field, frozen
 
 from mock_server.strict.shapes import is_table
 
@@ -90,11 +90,11 @@ def frame_of(raw: bytes, *, delay: float = 0.0, gate: str | None = None) -> Fram
 
 @define
 class Framer:
-    """Cuts bytes into blocks, each including the blank line that ends it.
+    """Cuts bytes into frames, each including the blank line that ends it.
 
     Takes time linear in the bytes, however they are chunked. A block ends as soon as the CR of its
     blank line arrives, unless its lines end in CRLF; then the LF is awaited. A block of more than
-    `limit` bytes is returned in several pieces, so that a peer cannot make the framer keep more.
+    `limit` bytes is returned in several frames, so that a peer cannot make the framer keep more.
     """
 
     limit: int = _LONGEST
@@ -106,49 +106,54 @@ class Framer:
     """Whether the lines of the current block end in CRLF; None until its first line has ended."""
     _is_cut: bool = field(default=False, init=False)
     """Whether pieces of the current block were already returned."""
+    _parted: int = field(default=0, init=False)
+    """How many of the pending bytes were already returned by `part`."""
 
-    def feed(self, chunk: bytes) -> list[bytes]:
-        """Take bytes, return the blocks that they complete."""
+    def feed(self, chunk: bytes) -> list[Frame]:
+        """Take bytes, return the frames that they complete, without what `part` has returned."""
         self._pending += chunk
-        found: list[bytes] = []
+        found: list[Frame] = []
         while (end := self._block_end()) is not None:
-            found.append(bytes(self._pending[:end]))
-            del self._pending[:end]
+            found.append(self._take(end))
             self._begin_block()
         if len(self._pending) > self.limit:
             found.append(self._cut())
         return found
 
-    def _cut(self) -> bytes:
+    def _take(self, end: int) -> Frame:
+        frame = frame_of(bytes(self._pending[:end]))
+        if self._parted:
+            frame = evolve(frame, raw=frame.raw[self._parted :])
+            self._parted = 0
+        del self._pending[:end]
+        return frame
+
+    def _cut(self) -> Frame:
         """Return what is pending as a piece; a CR at its end stays, because an LF may follow."""
         end = len(self._pending) - self._pending.endswith(b"\r")
-        piece = bytes(self._pending[:end])
-        del self._pending[:end]
         self._scanned = 0
         self._line_start = 0 if self._line_start == end else -1
         self._is_cut = True
-        return piece
+        return self._take(end)
 
     def _begin_block(self) -> None:
         self._scanned = self._line_start = 0
         self._in_crlf = None
         self._is_cut = False
 
-    def close(self) -> bytes:
-        """Return the bytes of a block that never ended."""
-        rest = bytes(self._pending)
+    def part(self) -> Frame | None:
+        """Return what has come of a frame whose end is missing, each byte once; None for nothing."""
+        found = bytes(self._pending[self._parted :])
+        self._parted = len(self._pending)
+        return Frame(found, part=True) if found else None
+
+    def close(self) -> list[Frame]:
+        """Return the rest, if any: a frame that never ended."""
+        rest = bytes(self._pending[self._parted :])
         self._pending.clear()
+        self._parted = 0
         self._begin_block()
-        return rest
-
-    @property
-    def pending(self) -> int:
-        """How many bytes wait for the end of their block."""
-        return len(self._pending)
-
-    def tail(self, start: int) -> bytes:
-        """Return the pending bytes from an offset on, without removing them."""
-        return bytes(self._pending[start:])
+        return [Frame(rest)] if rest else []
 
     def _block_end(self) -> int | None:
         """Find the end of the first block, continuing where the last search stopped."""

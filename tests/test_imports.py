@@ -64,6 +64,7 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
         ("mock_server/__init__.py", "import arkor_proto._session", "never its session"),
         ("mock_server/faults/plan.py", "import mock_server.net.wire", "The rooms of the mock"),
         ("mock_server/anew.py", "", "The rooms of the mock"),
+        ("mock_server/net/wire.py", "import mock_server.net.body", "The sockets of the mock"),
         (
             "mock_server/scenario/words/head.py",
             "import mock_server.scenario.words.end",

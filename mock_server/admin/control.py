@@ -17,11 +17,12 @@ from mock_server.admin.requests import (
     shown_word,
     whole_number,
 )
-from mock_server.backend import JSON_TYPE, Job, JobEnded, Listing, Reply, listed, reply_json
+from mock_server.backend.answers import JSON_TYPE, Listing, Reply, listed, reply_json
+from mock_server.backend.jobs import Job, JobEnded
 from mock_server.journal.records import record_to_dict
 from mock_server.journal.verification import VERIFICATION, problems_of
 from mock_server.journal.waiting import MILESTONE, awaited
-from mock_server.net.service import Answered, in_pieces
+from mock_server.net.origin import Answered, in_pieces
 from mock_server.redaction import redacted_members
 from mock_server.requests import Request, json_of
 from mock_server.scenario.builder import rule_from_words

@@ -13,7 +13,7 @@ import anyio
 from attrs import define, field
 
 from mock_server.admin.requests import Refusal, number_of, shown_word
-from mock_server.backend import Reply, reply_json
+from mock_server.backend.answers import Reply, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
     Journal,
@@ -22,7 +22,7 @@ from mock_server.journal.records import (
     size_of,
     to_jsonl,
 )
-from mock_server.net.service import Answered, PiecesSource
+from mock_server.net.origin import Answered, PiecesSource
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame

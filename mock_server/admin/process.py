@@ -14,9 +14,9 @@ import anyio
 from attrs import field, frozen
 
 from mock_server.admin.server import AdminServer
-from mock_server.net.host_names import address_of
-from mock_server.net.service import Origin
-from mock_server.net.tls import throw_away_tls
+from mock_server.net.names.host_names import address_of
+from mock_server.net.origin import Origin
+from mock_server.net.tls.settings import throw_away_tls
 from mock_server.scenario.model import Scenario
 
 

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from mock_server.backend import refuse
+from mock_server.backend.answers import refuse
 from mock_server.redaction import quoted
 from mock_server.requests import Request, json_of
 from mock_server.strict.shapes import is_table

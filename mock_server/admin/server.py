@@ -19,15 +19,16 @@ from attrs import define, field
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
 from mock_server.admin.requests import Refusal, shown_word
-from mock_server.backend import Reply, refuse, reply_json
+from mock_server.backend.answers import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
 from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
 from mock_server.net.host import Host
-from mock_server.net.host_names import HostNames
 from mock_server.net.listener import Listener
-from mock_server.net.service import Answered, Origin, Reports, Service
-from mock_server.net.tls import TlsSettings
+from mock_server.net.names.host_names import HostNames
+from mock_server.net.origin import Answered, Origin, Reports
+from mock_server.net.service import Service
+from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Request
 from mock_server.scenario.model import Limits, Scenario
 from mock_server.scenario.words.end import Ending

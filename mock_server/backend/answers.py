@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mock_server.backend.jobs import Job
 from mock_server.sse import Frame
@@ -85,9 +85,10 @@ def reply_json(status: int, value: Mapping[str, object]) -> Reply:
     return Reply(status, JSON_TYPE, compact(value).encode())
 
 
-def refuse(status: int, message: str) -> Reply:
-    """Build an error answer in the form of the protocol."""
-    return reply_json(status, {"error": message})
+def refuse(status: int, message: str, *headers: tuple[str, str]) -> Reply:
+    """Build an error answer in the form of the protocol, with further header fields if given."""
+    reply = reply_json(status, {"error": message})
+    return evolve(reply, headers=(*reply.headers, *headers))
 
 
 def listed(job: Job) -> Reply | Listing:

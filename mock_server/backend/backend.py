@@ -93,21 +93,22 @@ class Backend:
     def _answer(self, request: Request, now: float, resume: Resume | Shift | None) -> Answer:
         if request.route is Route.OTHER:
             return self._misrouted(request)
-        if request.route is not Route.ANONYMOUS and (no := self._unauthorized(request)):
-            return no
+        if not self.admits(request):
+            return refuse(401, "missing or unknown token", ("WWW-Authenticate", "Bearer"))
         if request.job is not None:
             job = self.jobs.get(request.job)
             if job is None:
                 return refuse(404, f"job {quoted(request.job)} not found")
             return self._about(job, request, now, resume)
-        calls: Mapping[Route, Callable[[Request, float], Answer]] = {
-            Route.CREATE: self._create,
+        if request.route is Route.CREATE:
+            return self._create(request, now)
+        calls: Mapping[Route, Callable[[Request], Answer]] = {
             Route.CHAT: self._chat,
             Route.PROJECTS: self._project,
             Route.ANONYMOUS: self._anonymous_token,
             Route.ME: self._me,
         }
-        return calls[request.route](request, now)
+        return calls[request.route](request)
 
     def _misrouted(self, request: Request) -> Reply:
         if request.target == "*":  # OPTIONS * is about the server as a whole (RFC 9110, 9.3.7)
@@ -117,8 +118,8 @@ class Backend:
         if not request.methods:
             return refuse(404, f"no route {quoted(request.target.partition('?')[0])}")
         allow = ", ".join(request.methods)
-        found = refuse(405, f"{shortened(request.method, 40)} is not allowed here; use {allow}")
-        return Reply(found.status, (*found.headers, ("Allow", allow)), found.body)
+        why = f"{shortened(request.method, 40)} is not allowed here; use {allow}"
+        return refuse(405, why, ("Allow", allow))
 
     def admits(self, request: Request) -> bool:
         """Return whether a request has a valid token or does not need one."""
@@ -127,12 +128,6 @@ class Backend:
         scheme, _, token = (request.header("authorization") or "").partition(" ")
         known = self.plan.token
         return scheme.lower() == "bearer" and bool(token) and (known is None or token == known)
-
-    def _unauthorized(self, request: Request) -> Reply | None:
-        if self.admits(request):
-            return None
-        found = refuse(401, "missing or unknown token")
-        return Reply(401, (*found.headers, ("WWW-Authenticate", "Bearer")), found.body)
 
     def _about(
         self, job: Job, request: Request, now: float, resume: Resume | Shift | None
@@ -161,8 +156,8 @@ class Backend:
         return Follow(job, position)
 
     def _create(self, request: Request, now: float) -> Answer:
-        body = json_of(request.body)
-        if not is_table(body) or not isinstance(body.get("name"), str):
+        body = _table_in(request.body)
+        if not isinstance(body.get("name"), str):
             return refuse(400, "the body must be a JSON object with a name and a config")
         config = body.get("config")
         if not is_table(config) or not isinstance(config.get("model"), str):
@@ -200,10 +195,9 @@ class Backend:
     def _numbered(self) -> str:
         return f"{self.plan.job_prefix}{self._made}"
 
-    def _chat(self, request: Request, now: float) -> Answer:
-        del now
-        body = json_of(request.body)
-        if not is_table(body) or not is_array(body.get("messages")):
+    def _chat(self, request: Request) -> Answer:
+        body = _table_in(request.body)
+        if not is_array(body.get("messages")):
             return refuse(400, "the body must be a JSON object with messages")
         adapter = body.get("adapter")
         job = adapter.get("jobId") if is_table(adapter) else None
@@ -221,15 +215,14 @@ class Backend:
             },
         )
 
-    def _project(self, request: Request, now: float) -> Answer:
-        del now
+    def _project(self, request: Request) -> Answer:
         org = request.query.get("orgSlug", "")
         if request.method == "GET":
             mine = [project for (whose, _), project in self._projects.items() if whose == org]
             return reply_json(200, {"org": {"slug": org}, "projects": mine})
-        body = json_of(request.body)
-        name = body.get("name") if is_table(body) else None
-        if not is_table(body) or not isinstance(name, str) or not name:
+        body = _table_in(request.body)
+        name = body.get("name")
+        if not isinstance(name, str) or not name:
             return refuse(400, "the body must be a JSON object with a name")
         given = body.get("slug")
         slug = given if isinstance(given, str) and given else name.lower().replace(" ", "-")
@@ -248,10 +241,8 @@ class Backend:
         }
         return reply_json(HTTPStatus.CREATED, {"project": project})
 
-    def _anonymous_token(self, request: Request, now: float) -> Answer:
-        del now
-        body = json_of(request.body)
-        kind = body.get("kind") if is_table(body) else None
+    def _anonymous_token(self, request: Request) -> Answer:
+        kind = _table_in(request.body).get("kind")
         if not isinstance(kind, str):
             return refuse(400, "the body must be a JSON object with a kind")
         self._anonymous += 1
@@ -266,8 +257,8 @@ class Backend:
             },
         )
 
-    def _me(self, request: Request, now: float) -> Answer:
-        del request, now
+    def _me(self, request: Request) -> Answer:
+        del request
         return reply_json(
             200,
             {
@@ -275,6 +266,12 @@ class Backend:
                 "orgs": [{"slug": "acme", "id": "org-acme", "name": "Acme"}],
             },
         )
+
+
+def _table_in(body: bytes) -> Mapping[str, object]:
+    """Read a JSON object; anything else counts as an empty one."""
+    found = json_of(body)
+    return found if is_table(found) else {}
 
 
 def _job(

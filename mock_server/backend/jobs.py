@@ -31,7 +31,7 @@ class JobEnded(RuntimeError):
     """An event was pushed to a job that has ended."""
 
 
-def instant(tick: int) -> str:
+def _instant(tick: int) -> str:
     """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
@@ -63,14 +63,13 @@ class Job:
     _times: dict[str, str] = field(factory=dict[str, str], init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._script = self._written_by_hand() if self._by_hand else self._generated()
-        self._times["createdAt"] = instant(0)
+        events = self.plan.events
+        self._script = (
+            self._generated(events) if isinstance(events, int) else map(self._with_id, events)
+        )
+        self._times["createdAt"] = _instant(0)
         while self.plan.emitted and self._step():
             pass
-
-    @property
-    def _by_hand(self) -> bool:
-        return not isinstance(self.plan.events, int)
 
     @property
     def over(self) -> bool:
@@ -118,7 +117,7 @@ class Job:
         if self.over:
             return False
         self.status = JobStatus.CANCELLED
-        self._times["completedAt"] = instant(len(self.log))
+        self._times["completedAt"] = _instant(len(self.log))
         self._append(self._event("end", {"status": "cancelled"}))
         return True
 
@@ -176,9 +175,9 @@ class Job:
     def _become(self, status: JobStatus, frame: Frame) -> None:
         self.status = status
         if status is not JobStatus.CANCELLED:  # a job can be cancelled before it starts
-            self._times.setdefault("startedAt", instant(len(self.log)))
+            self._times.setdefault("startedAt", _instant(len(self.log)))
         if self.over:
-            self._times["completedAt"] = instant(len(self.log))
+            self._times["completedAt"] = _instant(len(self.log))
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
             error = data.get("error") if is_table(data) else None
@@ -199,18 +198,13 @@ class Job:
             scripted = attrs.evolve(scripted, id=self._next_id())
         return render(scripted)
 
-    def _written_by_hand(self) -> Iterator[Frame]:
-        for scripted in self.plan.events if isinstance(self.plan.events, tuple) else ():
-            yield self._with_id(scripted)
-
-    def _generated(self) -> Iterator[Frame]:
+    def _generated(self, count: int) -> Iterator[Frame]:
         """Yield the planned number of events: started, logs, a checkpoint, and the end if any."""
-        count = self.plan.events if isinstance(self.plan.events, int) else 0
         ends = 0 if self.plan.status is Fate.RUNNING else 1
         middle = count - ends
         for step in range(middle):
             if step == 0:
-                yield self._of_type("training.started", jobId=self.id, timestamp=instant(1))
+                yield self._of_type("training.started", jobId=self.id, timestamp=_instant(1))
             elif step == middle - 1 and middle > 2:  # noqa: PLR2004 - started, log, checkpoint
                 yield self._of_type("checkpoint.saved", step=step, artifacts=self._saved(step))
             else:

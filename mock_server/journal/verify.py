@@ -10,7 +10,7 @@ from typing import Final
 from attrs import field, frozen
 
 from arkor_proto import HARDENED, Profile
-from mock_server.backend import Job
+from mock_server.backend.jobs import Job
 from mock_server.journal.conduct import conduct_problems, resume_problems
 from mock_server.journal.records import Record, RequestReceived
 from mock_server.requests import header_matches

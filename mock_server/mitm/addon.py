@@ -18,9 +18,9 @@ import logging
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
-from attrs import define, field, frozen
+from attrs import define, field
 from mitmproxy import ctx, exceptions, http
 from mitmproxy.addonmanager import Loader
 from mitmproxy.addons.proxyserver import Proxyserver
@@ -28,54 +28,29 @@ from mitmproxy.connection import Client
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.tls import TlsData
 
-from mock_server.faults.actions import Exchange
 from mock_server.faults.head import head_plan
-from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import loss_of
 from mock_server.faults.response import BodyKind
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import (
-    FrameSent,
-    Journal,
-    RuleFired,
-    UpstreamFailed,
-)
+from mock_server.journal.records import Journal, RuleFired
 from mock_server.mitm.settings import check_carried, read_scenario, write_journal
 from mock_server.mitm.takeover import FlowOrigin, take_client
-from mock_server.mitm.upstream import failure_from, keep_end_to_end
+from mock_server.mitm.upstream import decoded, failure_from, keep_end_to_end
 from mock_server.net.connection import ServerConnection
 from mock_server.net.failure import Failure, Reason
-from mock_server.net.reading import note_request
+from mock_server.net.notes import ExchangeNotes
+from mock_server.net.reading import Arrived
 from mock_server.net.service import Gates, Service
 from mock_server.requests import Request, request_of
 from mock_server.scenario.model import Limits, Scenario
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.request import Lost
-from mock_server.sse import Frame, Framer, frame_of
+from mock_server.sse import Framer
 from mock_server.strict.shapes import ScenarioError
 
 _LOGGER: Final = logging.getLogger(__name__)
 _SWALLOWED: Final = 502
 _FAILED: Final = "the addon failed; see the log of mitmproxy"
-
-_Observer: TypeAlias = Callable[[bytes], bytes]
-
-
-@define(eq=False)
-class _Taken:
-    """An exchange that the addon answers."""
-
-    origin: FlowOrigin
-    task: asyncio.Task[None]
-
-
-@frozen
-class _Passing:
-    """An exchange that mitmproxy forwards because no rule matches."""
-
-    number: int
-    about: Exchange
-    observe: _Observer
 
 
 @define(eq=False)
@@ -87,8 +62,11 @@ class ArkorAddon:
     gates: Gates = field(init=False)
     _rules: Rules = field(init=False)
     _limits: Limits = field(init=False)
-    _taken: dict[str, _Taken] = field(factory=dict[str, _Taken], init=False)
-    _passing: dict[str, _Passing] = field(factory=dict[str, _Passing], init=False)
+    _taken: dict[str, FlowOrigin] = field(factory=dict[str, FlowOrigin], init=False)
+    """The origins of the exchanges that the addon answers."""
+    _tasks: set[asyncio.Task[None]] = field(factory=set[asyncio.Task[None]], init=False)
+    _passing: dict[str, ExchangeNotes] = field(factory=dict[str, ExchangeNotes], init=False)
+    """The exchanges that mitmproxy forwards because no rule matches."""
     _connections: dict[str, int] = field(factory=dict[str, int], init=False)
     _running: bool = field(default=False, init=False)
     _stop_writing: Callable[[], None] = field(default=lambda: None, init=False)
@@ -162,12 +140,12 @@ class ArkorAddon:
     def _decide(self, flow: http.HTTPFlow) -> None:
         request = _request_of(flow)
         keep_end_to_end(flow.request.headers)
-        plan = self._rules.exchange(request.route, request.job, request.method, request.headers)
+        plan = self._rules.exchange(*request.about)
         number = self._connections[flow.client_conn.id]
-        note_request(self.journal, number, request, plan)
+        notes = ExchangeNotes(self, number, plan.about)
+        notes.asked(request)
         if not plan.rules:
-            observe = self._observing(number, plan.about)
-            self._passing[flow.id] = _Passing(number, plan.about, observe)
+            self._passing[flow.id] = notes
             return
         if flow.request.is_http2 or flow.request.is_http3:
             _LOGGER.error(
@@ -181,7 +159,9 @@ class ArkorAddon:
             return
         # Rules cannot see the frames of a compressed stream.
         flow.request.headers.pop("accept-encoding", None)
-        self._take_over(flow, request, plan, number)
+        modern = flow.request.http_version == "HTTP/1.1"  # HTTP/1.0 has no chunks
+        arrived = Arrived(request, plan, notes, keep_alive=False, chunks_allowed=modern)
+        self._take_over(flow, arrived, number)
 
     def client_connected(self, client: Client) -> None:
         """Give the connection its number; mitmproxy's hook."""
@@ -197,33 +177,30 @@ class ArkorAddon:
         layers = data.context.layers
         self._tls[data.conn.id] = [each for each in layers if isinstance(each, ClientTLSLayer)]
 
-    def _take_over(
-        self, flow: http.HTTPFlow, request: Request, plan: ExchangePlan, number: int
-    ) -> None:
+    def _take_over(self, flow: http.HTTPFlow, arrived: Arrived, number: int) -> None:
         origin = FlowOrigin()
         io = _proxyserver().connections[flow.client_conn.id].transports[flow.client_conn]
-        client = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
-        service = Service(self._rules, self.journal, origin, self._limits)
-        service.gates = self.gates
-        service.outage = _no_outage
-        connection = ServerConnection(service, client.wire, number)
-        modern = flow.request.http_version == "HTTP/1.1"  # HTTP/1.0 has no chunks
+        wire, abort = take_client(io, self._tls.get(flow.client_conn.id, ()), origin)
+        service = Service(self._rules, self.journal, origin, self._limits, gates=self.gates)
+        connection = ServerConnection(service, wire, number)
 
         async def carry() -> None:
             try:
-                await connection.serve_one(request, plan, chunks_allowed=modern)
+                await connection.serve_one(arrived)
             except Exception:
                 _LOGGER.exception("arkor: the addon failed during an exchange; please report this")
             finally:
-                client.wire.close()
-                client.abort()
+                wire.close()
+                abort()
+                self._taken.pop(flow.id, None)
 
+        self._taken[flow.id] = origin
         task = asyncio.get_running_loop().create_task(carry())
-        self._taken[flow.id] = _Taken(origin, task)
-        task.add_done_callback(lambda _: self._taken.pop(flow.id, None))
-        loss = loss_of(plan.rules)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        rules, loss = arrived.plan.rules, loss_of(arrived.plan.rules)
         lost = loss is not None and loss[0] is Lost.REQUEST
-        if lost or not head_plan(plan.rules, request.route).asks_origin:
+        if lost or not head_plan(rules, arrived.request.route).asks_origin:
             # With a response set, mitmproxy does not ask the upstream; the client never sees it.
             flow.response = http.Response.make(_SWALLOWED)
 
@@ -232,75 +209,58 @@ class ArkorAddon:
         response = flow.response
         if response is None:
             return
-        taken = self._taken.get(flow.id)
-        pairs = [
-            (name.decode("latin-1"), value.decode("latin-1"))
-            for name, value in response.headers.fields
-        ]
-        if taken is not None:
-            taken.origin.begin(response.status_code, response.reason, pairs)
-            response.stream = _feeding(taken.origin)
+        origin = self._taken.get(flow.id)
+        pairs = decoded(response.headers)
+        if origin is not None:
+            origin.begin(response.status_code, response.reason, pairs)
+            response.stream = _feeding(origin)
             return
         about = BodyKind.of(pairs)
         keep_end_to_end(response.headers)
-        passing = self._passing.get(flow.id)
-        if passing is not None and about.stream:
+        notes = self._passing.get(flow.id)
+        if notes is not None and about.stream:
             # The frames of a compressed stream cannot be observed.
-            response.stream = passing.observe if about.framed else True
-
-    def _observing(self, number: int, about: Exchange) -> _Observer:
-        """Return a function that passes bytes on unchanged and records their frames."""
-        framer, indices = Framer(), count(1)
-
-        def observe(data: bytes) -> bytes:
-            try:
-                for block in framer.feed(data):
-                    self._note_frame(number, about, next(indices), frame_of(block))
-            except Exception:
-                # An exception here would make mitmproxy drop the chunk silently.
-                _LOGGER.exception("arkor: the addon failed to record a frame; please report this")
-            return data
-
-        return observe
-
-    def _note_frame(self, number: int, about: Exchange, index: int, frame: Frame) -> None:
-        stamp = self.journal.stamp()
-        said = (frame.id, frame.event, frame.type)
-        record = FrameSent(*stamp, number, about.route, about.attempt, index, *said)
-        self.journal.add_frame(record, frame.raw)
+            response.stream = _observing(notes) if about.framed else True
 
     def response(self, flow: http.HTTPFlow) -> None:
         """Take the end of an answer; mitmproxy's hook."""
         self._passing.pop(flow.id, None)
-        if taken := self._taken.get(flow.id):
-            taken.origin.source.finish(Ending.EOF)
+        if origin := self._taken.get(flow.id):
+            origin.source.finish(Ending.EOF)
 
     def error(self, flow: http.HTTPFlow) -> None:
         """Take the failure of an upstream, before or during its answer; mitmproxy's hook."""
-        passing = self._passing.pop(flow.id, None)
+        notes = self._passing.pop(flow.id, None)
         failure = failure_from(flow.error.msg if flow.error else "")
-        if taken := self._taken.get(flow.id):
+        if origin := self._taken.get(flow.id):
             if failure is None:
-                taken.origin.source.finish(Ending.FIN)
+                origin.source.finish(Ending.FIN)
             else:
-                taken.origin.fail(failure)
-        elif failure is not None and passing is not None:
-            about = (passing.about.route, passing.about.attempt)
-            said = (failure.reason.value, failure.why)
-            stamp = self.journal.stamp()
-            self.journal.add(UpstreamFailed(*stamp, passing.number, *about, *said))
+                origin.fail(failure)
+        elif failure is not None and notes is not None:
+            notes.failed(failure)
 
     async def done(self) -> None:
         """Cancel the exchanges that are still running, when mitmproxy ends."""
-        tasks = [taken.task for taken in self._taken.values()]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-def _no_outage(kind: object, seconds: float) -> None:
-    del kind, seconds
-    raise RuntimeError("the mitmproxy carrier has no listener")
+def _observing(notes: ExchangeNotes) -> Callable[[bytes], bytes]:
+    """Return a function that passes bytes on unchanged and records their frames."""
+    framer = Framer()
+
+    def observe(data: bytes) -> bytes:
+        try:
+            for frame in framer.feed(data):
+                notes.frame(frame)
+        except Exception:
+            # An exception here would make mitmproxy drop the chunk silently.
+            _LOGGER.exception("arkor: the addon failed to record a frame; please report this")
+        return data
+
+    return observe
 
 
 def _feeding(origin: FlowOrigin) -> Callable[[bytes], list[bytes]]:
@@ -321,8 +281,7 @@ def _refused(why: str) -> http.Response:
 
 
 def _request_of(flow: http.HTTPFlow) -> Request:
-    fields = flow.request.headers.fields
-    headers = tuple((k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in fields)
+    headers = tuple((name.lower(), value) for name, value in decoded(flow.request.headers))
     return request_of(flow.request.method, flow.request.path, headers, flow.request.content or b"")
 
 

@@ -6,13 +6,13 @@ Only one can run at a time, because mitmproxy's `ctx.master` is global to the pr
 """
 
 import asyncio
-import threading
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from tempfile import TemporaryDirectory
 from typing import Final
 
-from attrs import define, field, frozen
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from attrs import field, frozen
 from mitmproxy import options
 from mitmproxy.addons import core, next_layer, proxyserver, tlsconfig
 from mitmproxy.master import Master
@@ -36,7 +36,7 @@ class Embedded:
 
     base_url: str
     _addon: ArkorAddon = field(repr=False)
-    _loop: asyncio.AbstractEventLoop = field(repr=False)
+    _portal: BlockingPortal = field(repr=False)
 
     @property
     def journal(self) -> list[Record]:
@@ -50,63 +50,7 @@ class Embedded:
         """
         rules = (self._addon.scenario or Scenario()).rules
         check_gate(name, [gate for rule in rules for gate in gates_of_rule(rule)])
-        self._loop.call_soon_threadsafe(self._addon.gates.open, name)
-
-
-@define(eq=False)
-class _Runner:
-    addon: ArkorAddon
-    upstream: str
-    port: int
-    directory: str
-    ready: threading.Event = field(factory=threading.Event)
-    failure: BaseException | None = None
-    base_url: str = ""
-    _master: Master | None = None
-    loop: asyncio.AbstractEventLoop | None = None
-
-    def run(self) -> None:
-        try:
-            asyncio.run(self._main())
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that waits
-            self.failure = error
-        finally:
-            self.ready.set()
-
-    async def _main(self) -> None:
-        self.loop = asyncio.get_running_loop()
-        matched = options.Options(
-            confdir=self.directory, mode=[f"reverse:{self.upstream}@127.0.0.1:{self.port}"]
-        )
-        self._master = Master(matched)
-        server = proxyserver.Proxyserver()
-        self._master.addons.add(
-            core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), self.addon
-        )
-        matched.update(connection_strategy="lazy", http2=False)
-        running = asyncio.create_task(self._master.run())
-        announcing = asyncio.create_task(self._announce(server))
-        try:
-            await running
-        finally:
-            announcing.cancel()
-            await server.servers.update([])  # mitmproxy keeps its ports open until the process ends
-
-    async def _announce(self, server: proxyserver.Proxyserver) -> None:
-        # mitmproxy has no event for its port, and reports a busy port only in its log.
-        while not (found := server.listen_addrs()):
-            for instance in server.servers:
-                if instance.last_exception is not None:
-                    self.failure = instance.last_exception
-                    self.ready.set()
-                    return
-            await asyncio.sleep(_POLL)
-        self.base_url = f"http://127.0.0.1:{found[0][1]}"
-        self.ready.set()
-
-    def stop(self) -> None:
-        if self.loop is not None and self._master is not None and not self.loop.is_closed():
-            self.loop.call_soon_threadsafe(self._master.shutdown)
+        self._portal.start_task_soon(self._addon.gates.open, name)
 
 
 @contextmanager
@@ -116,16 +60,40 @@ def embedded(upstream: str, scenario: Scenario, port: int = 0) -> Generator[Embe
     Raises ScenarioError if mitmproxy cannot carry the scenario, NotStarted if it gets no port.
     """
     addon = ArkorAddon(scenario)
-    with TemporaryDirectory(prefix="arkor-mitm-") as directory:
-        runner = _Runner(addon, upstream, port, directory)
-        thread = threading.Thread(target=runner.run, name="mitmproxy", daemon=True)
-        thread.start()
-        try:
-            runner.ready.wait(_START_TIME)
-            if runner.loop is None or not runner.base_url:
-                why = runner.failure or f"no port after {_START_TIME:g} s"
-                raise NotStarted(f"mitmproxy: {why}") from runner.failure
-            yield Embedded(runner.base_url, addon, runner.loop)
-        finally:
-            runner.stop()
-            thread.join(_START_TIME)
+    mode = f"reverse:{upstream}@127.0.0.1:{port}"
+    with (
+        TemporaryDirectory(prefix="arkor-mitm-") as directory,
+        start_blocking_portal(name="mitmproxy") as portal,
+        portal.wrap_async_context_manager(_running(addon, mode, directory)) as base_url,
+    ):
+        yield Embedded(base_url, addon, portal)
+
+
+@asynccontextmanager
+async def _running(addon: ArkorAddon, mode: str, directory: str) -> AsyncGenerator[str, None]:
+    """Run mitmproxy for the length of a `with`; gives its URL. Raises NotStarted."""
+    matched = options.Options(confdir=directory, mode=[mode])
+    master, server = Master(matched), proxyserver.Proxyserver()
+    master.addons.add(core.Core(), server, next_layer.NextLayer(), tlsconfig.TlsConfig(), addon)
+    matched.update(connection_strategy="lazy", http2=False)
+    running = asyncio.create_task(master.run())
+    try:
+        yield f"http://127.0.0.1:{await _port_of(server, running)}"
+    finally:
+        master.shutdown()
+        await asyncio.wait([running])
+        await server.servers.update([])  # mitmproxy keeps its ports open until the process ends
+
+
+async def _port_of(server: proxyserver.Proxyserver, running: asyncio.Task[None]) -> int:
+    # mitmproxy has no event for its port, and reports a busy port only in its log.
+    for _ in range(int(_START_TIME / _POLL)):
+        if found := server.listen_addrs():
+            return int(found[0][1])
+        failures = [each.last_exception for each in server.servers]
+        failures += [running.exception()] if running.done() else []
+        for failure in failures:
+            if failure is not None:
+                raise NotStarted(f"mitmproxy: {failure}") from failure
+        await asyncio.sleep(_POLL)
+    raise NotStarted(f"mitmproxy: no port after {_START_TIME:g} s")

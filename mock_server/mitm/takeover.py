@@ -12,25 +12,25 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
-from attrs import define, evolve, field, frozen
+from attrs import define, field
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionIO
 
-from mock_server.faults.response import (
-    NO_BODY,
-    BodyKind,
-    Head,
-    end_to_end,
-)
+from mock_server.faults.response import BodyKind, Head, end_to_end
 from mock_server.mitm.tls import SilencedTls, TakenTls
 from mock_server.net.failure import Failure, Reason
-from mock_server.net.service import Answered, Reports, answered_with_failure, without_body
-from mock_server.net.tls import TlsWire
-from mock_server.net.wire import AnyWire, Wire
+from mock_server.net.origin import (
+    Answered,
+    FixedSource,
+    Reports,
+    answered_by_upstream,
+    answered_with_failure,
+)
+from mock_server.net.wire import Wire
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Resume, Shift
-from mock_server.sse import Frame, Framer, frame_of
+from mock_server.sse import Frame, Framer
 
 _HIGH_WATER: Final = 256 * 1024
 _FINAL: Final = 200
@@ -44,7 +44,6 @@ class FlowSource:
     end: Ending = field(default=Ending.EOF, init=False)
     framed: bool = field(default=False, init=False)
     _framer: Framer = field(factory=Framer, init=False)
-    _passed: int = field(default=0, init=False)
     _frames: list[Frame] = field(factory=list[Frame], init=False)
     _waiting: int = field(default=0, init=False)
     _over: bool = field(default=False, init=False)
@@ -54,28 +53,18 @@ class FlowSource:
         """Take bytes of the upstream; ignores bytes after the end."""
         if self._over:
             return
-        if not self.framed:
-            self._put(Frame(data))
-            return
-        for block in self._framer.feed(data):
-            frame = frame_of(block)
-            self._put(evolve(frame, raw=block[self._passed :]))
-            self._passed = 0
-        self._wake()
+        self._put(self._framer.feed(data) if self.framed else [Frame(data)])
 
     def finish(self, how: Ending) -> None:
         """Take the end of the upstream's answer, once."""
         if not self._over:
-            rest = self._framer.close()[self._passed :]
-            if rest:
-                self._put(Frame(rest))
             self.end = how
             self._over = True
-            self._wake()
+            self._put(self._framer.close())
 
-    def _put(self, frame: Frame) -> None:
-        self._frames.append(frame)
-        self._waiting += len(frame.raw)
+    def _put(self, frames: Sequence[Frame]) -> None:
+        self._frames += frames
+        self._waiting += sum(len(frame.raw) for frame in frames)
         self._wake()
 
     def _wake(self) -> None:
@@ -85,9 +74,7 @@ class FlowSource:
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Wait for frames; empty when the answer is over."""
         while not self._frames and not self._over:
-            if not whole and self._framer.pending > self._passed:
-                part = Frame(self._framer.tail(self._passed), part=True)
-                self._passed = self._framer.pending
+            if not whole and (part := self._framer.part()) is not None:
                 return [part]
             await self._changed.wait()
         found, self._frames = self._frames[:limit], self._frames[limit:]
@@ -117,9 +104,8 @@ class FlowOrigin:
 
     source: FlowSource = field(factory=FlowSource, init=False)
     _head: Head | None = field(default=None, init=False)
-    _said: Sequence[tuple[str, str]] = field(default=(), init=False)
+    _fields: Sequence[tuple[str, str]] = field(default=(), init=False)
     """All header fields of the upstream's answer."""
-    _small: bool = field(default=False, init=False)
     _failure: Failure | None = field(default=None, init=False)
     _reports: Reports | None = field(default=None, init=False)
     _known: anyio.Event = field(factory=anyio.Event, init=False)
@@ -131,9 +117,8 @@ class FlowOrigin:
             why = f"it sent an informational head ({status}), which mitmproxy cannot pass on"
             self.fail(Failure(Reason.MALFORMED, f"{why}; use the native proxy"))
             return
-        about = BodyKind.of(headers)
-        self._head, self._said = Head(status, reason, end_to_end(headers)), headers
-        self.source.framed, self._small = about.framed, about.small
+        self._head, self._fields = Head(status, reason, end_to_end(headers)), headers
+        self.source.framed = BodyKind.of(headers).framed
         self._known.set()
 
     def fail(self, failure: Failure) -> None:
@@ -157,18 +142,13 @@ class FlowOrigin:
         head = self._head
         if head is None:
             return answered_with_failure(self._failure or _CUT_OFF)
-        if request.method == "HEAD" or head.status in NO_BODY:
-            return without_body(head, self._said)
-        if self.source.framed or not self._small:
-            return Answered(head, self.source)
-        parts: list[bytes] = []
-        while frames := await self.source.next(64):
-            parts += [frame.raw for frame in frames]
-        if self.source.end is not Ending.EOF:
+        answered = await answered_by_upstream(request, head, self._fields, self.source)
+        if isinstance(answered.body, FixedSource) and answered.body.end is not Ending.EOF:
             return answered_with_failure(self._failure or _CUT_OFF)
-        return Answered(head, b"".join(parts))
+        return answered
 
 
+@define(eq=False)
 class SilencedWriter:
     """What mitmproxy gets instead of the client's writer: it drops everything.
 
@@ -176,9 +156,8 @@ class SilencedWriter:
     slows down its upstream and nothing else.
     """
 
-    def __init__(self, writer: asyncio.StreamWriter, origin: FlowOrigin) -> None:
-        self._writer = writer
-        self._origin = origin
+    _writer: asyncio.StreamWriter
+    _origin: FlowOrigin
 
     async def drain(self) -> None:
         """Wait until the addon has read enough of the body."""
@@ -203,19 +182,14 @@ class SilencedWriter:
         return found
 
 
-@frozen
-class TakenClient:
-    """A client that was taken over; `abort` ends the connection for mitmproxy too."""
-
-    wire: AnyWire
-    abort: Callable[[], None]
-
-
-def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin) -> TakenClient:
+def take_client(
+    io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOrigin
+) -> tuple[Wire, Callable[[], None]]:
     """Take a client over from mitmproxy, which stops reading and whose writes are dropped.
 
-    `tls` has the TLS layers of the connection, none for plain text. Raises TypeError if the
-    connection is not TCP, and for TLS within TLS.
+    Returns its wire, and a function that ends the connection for mitmproxy too. `tls` has the TLS
+    layers of the connection, none for plain text. Raises TypeError if the connection is not TCP,
+    and for TLS within TLS.
     """
     writer = io.writer
     if not isinstance(writer, asyncio.StreamWriter) or len(tls) > 1:
@@ -226,10 +200,10 @@ def take_client(io: ConnectionIO, tls: Sequence[ClientTLSLayer], origin: FlowOri
         raise TypeError("the client's connection is not a plain socket")
     transport.pause_reading()
     io.writer = SilencedWriter(writer, origin)  # pyright: ignore[reportAttributeAccessIssue]
-    wire = Wire(socket.socket(fileno=os.dup(held.fileno())))
+    own = socket.socket(fileno=os.dup(held.fileno()))
     if not tls:
-        return TakenClient(wire, transport.abort)
+        return Wire(own), transport.abort
     layer = tls[0]
-    secured = TlsWire(wire, TakenTls(layer.tls))
+    secured = Wire(own, TakenTls(layer.tls))
     layer.tls = SilencedTls(layer.tls)  # pyright: ignore[reportAttributeAccessIssue]
-    return TakenClient(secured, transport.abort)
+    return secured, transport.abort

@@ -13,7 +13,7 @@ _BLOCK: Final = 65_536
 
 @define(eq=False)
 class TakenTls:
-    """pyOpenSSL's connection, after its handshake, as the TLS of a wire (`net/tls.py`)."""
+    """pyOpenSSL's connection, after its handshake, as the TLS of a wire (`net/tls/server.py`)."""
 
     _tls: SSL.Connection
     _ended: bool = field(default=False, init=False)

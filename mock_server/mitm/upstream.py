@@ -12,22 +12,17 @@ from mock_server.net.failure import Failure, Reason
 
 # mitmproxy reports failures as text that may quote the peer, so only the kind is kept.
 _KINDS: Final = (
-    (r"Errno 111|refused", Reason.REFUSED, "it refused the connection"),
-    (r"Errno 104|reset", Reason.RESET, "it reset the connection"),
-    (r"getaddrinfo|Errno -\d|not known|resolution", Reason.DNS, "its name has no address"),
-    (r"certificate verify failed", Reason.TLS, "its certificate is not trusted"),
-    (r"\bTLS\b|\bSSL\b|handshake|certificate", Reason.TLS, "the TLS handshake failed"),
-    (r"timed out|timeout|Errno 110", Reason.TIMEOUT, "it did not answer in time"),
+    (r"Errno 111|refused", Failure.of(Reason.REFUSED)),
+    (r"Errno 104|reset", Failure.of(Reason.RESET)),
+    (r"getaddrinfo|Errno -\d|not known|resolution", Failure.of(Reason.DNS)),
+    (r"certificate verify failed", Failure(Reason.TLS, "its certificate is not trusted")),
+    (r"\bTLS\b|\bSSL\b|handshake|certificate", Failure.of(Reason.TLS)),
+    (r"timed out|timeout|Errno 110", Failure.of(Reason.TIMEOUT)),
     (
         r"parse|unexpected server response|HTTP/1 protocol error: (?!incomplete|peer closed)|header",
-        Reason.MALFORMED,
-        "its answer is not valid HTTP/1.1",
+        Failure.of(Reason.MALFORMED),
     ),
-    (
-        r"incomplete|closed|disconnect",
-        Reason.TRUNCATED,
-        "it closed the connection before its answer was complete",
-    ),
+    (r"incomplete|closed|disconnect", Failure.of(Reason.TRUNCATED)),
 )
 # mitmproxy needs these to find the end of a message and of a connection.
 _FOR_MITMPROXY: Final = frozenset({"connection", "transfer-encoding"})
@@ -38,10 +33,15 @@ def failure_from(message: str) -> Failure | None:
     """Convert an error message of mitmproxy; None if the client caused it."""
     if re.match(r"Client disconnected|stream (reset|closed) by client|killed", message):
         return None
-    for pattern, reason, why in _KINDS:
+    for pattern, failure in _KINDS:
         if re.search(pattern, message, re.IGNORECASE):
-            return Failure(reason, why)
-    return Failure(Reason.UNREACHABLE, "it is unreachable")
+            return failure
+    return Failure.of(Reason.UNREACHABLE)
+
+
+def decoded(headers: Headers) -> list[tuple[str, str]]:
+    """Return the header fields as text, in order; the text is what Latin-1 makes of the bytes."""
+    return [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
 
 
 def keep_end_to_end(headers: Headers) -> None:
@@ -49,7 +49,7 @@ def keep_end_to_end(headers: Headers) -> None:
 
     Keeps them all for an upgrade to WebSocket, which mitmproxy does itself.
     """
-    pairs = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.fields]
+    pairs = decoded(headers)
     options = listed(pairs, "connection")
     if "websocket" in listed(pairs, "upgrade"):
         return

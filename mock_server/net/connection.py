@@ -10,14 +10,13 @@ from collections.abc import Awaitable, Iterator
 from contextlib import suppress
 from http import HTTPStatus
 from traceback import walk_tb
-from typing import Final, TypeGuard
+from typing import Final
 
 import anyio
 from attrs import define, field
 
-from mock_server.backend import refuse
+from mock_server.backend.answers import refuse
 from mock_server.faults.end import idle_end_of
-from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.response import Head, phrase_of
 from mock_server.journal.records import (
     ConnectionClosed,
@@ -26,15 +25,17 @@ from mock_server.journal.records import (
     RequestRejected,
 )
 from mock_server.net.exchange import Ended, ExchangeOnWire, OriginFailed
+from mock_server.net.failure import is_group
 from mock_server.net.reading import Arrived, ClientLeft, Refused, RequestReader
 from mock_server.net.service import Service
-from mock_server.net.tls import ServerTls, send_garbage, shake_hands
-from mock_server.net.wire import AnyWire, Wire
+from mock_server.net.tls.server import ServerTls
+from mock_server.net.wire import Wire
 from mock_server.redaction import redacted_target
-from mock_server.requests import Request
 from mock_server.scenario.words.connection import Accepting, TlsFault
 from mock_server.scenario.words.end import Ending, IdleEnd
 
+_GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
+_NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 
 
@@ -43,7 +44,7 @@ class ServerConnection:
     """One accepted connection; `run` it once. It always closes its wire."""
 
     _service: Service
-    _wire: AnyWire
+    wire: Wire
     number: int
     _reader: RequestReader = field(init=False)
     _exchanging: ExchangeOnWire | None = field(default=None, init=False)
@@ -52,7 +53,7 @@ class ServerConnection:
     _forced: Ending | None = field(default=None, init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._reader = RequestReader(self._service, self._wire, self.number)
+        self._reader = RequestReader(self._service, self.wire, self.number)
 
     async def run(self) -> None:
         """Serve until one side ends the connection."""
@@ -60,11 +61,8 @@ class ServerConnection:
         journal.add(ConnectionOpened(*journal.stamp(), self.number))
         await self._guarded(self._run())
 
-    async def serve_one(
-        self, request: Request, plan: ExchangePlan, *, chunks_allowed: bool
-    ) -> None:
+    async def serve_one(self, arrived: Arrived) -> None:
         """Answer one request that was read elsewhere, then end the connection."""
-        arrived = Arrived(request, plan, keep_alive=False, chunks_allowed=chunks_allowed)
         await self._guarded(self._serve_one(arrived))
 
     async def _serve_one(self, arrived: Arrived) -> None:
@@ -75,20 +73,22 @@ class ServerConnection:
             if self._forced is not None:
                 self._scope.cancel()  # ended before it began
             plan = self._service.rules.connection(self.number)
-            mistreated = plan.accept is not None and await self._mistreat(plan.accept)
-            if not mistreated and await self._secure(plan.tls):
-                self._reader.wire = self._wire
+            if plan.accept is not None:
+                await self._mistreat(plan.accept)
+            elif await self._secure(plan.tls):
                 await self._serve()
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Do the work; record any error, and always close the connection."""
         try:
-            if not await self._succeeds(work):
-                await self._apologise()
+            await work
         except ClientLeft as left:
             self._closed_by = ("client", str(left))
         except OSError:  # TimeoutError of a handshake among them
             self._closed_by = ("client", "rst")
+        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
+            self._note_failure(error)
+            await self._apologise()
         except BaseExceptionGroup as group:
             bugs, others = group.split(Exception)
             if bugs is not None:
@@ -97,50 +97,28 @@ class ServerConnection:
                 raise others from None
         finally:
             self._reader.forget()
-            if self._forced is not None and not self._wire.closed:
-                self._end_by_force(self._forced)
-            self._note_closed()
-
-    async def _succeeds(self, work: Awaitable[None]) -> bool:
-        """Do the work; False if a bug stopped it, which is recorded."""
-        try:
-            await work
-        except (ClientLeft, OSError):
-            raise
-        except Exception as error:  # noqa: BLE001 - recorded: a bug, not the peer's doing
-            self._note_failure(error)
-            return False
-        return True
+            if self._forced is not None and not self.wire.closed:
+                end = self.wire.reset if self._forced is Ending.RST else self.wire.fin
+                end()
+            self.wire.close()
+            journal = self._service.journal
+            journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 
     def _note_failure(self, error: BaseException) -> None:
         journal = self._service.journal
         for bug in _leaves(error):
-            record = ConnectionFailed(
-                *journal.stamp(), self.number, type(bug).__name__, _place(bug)
-            )
-            journal.add(record)
+            where = (type(bug).__name__, _place(bug))
+            journal.add(ConnectionFailed(*journal.stamp(), self.number, *where))
 
     async def _apologise(self) -> None:
         """Send the client an error, or RST if it already has part of a response."""
-        if self._exchanging is not None and self._exchanging.begun:
-            self._closed_by = ("server", "rst")
-            self._wire.reset()
-            return
         with suppress(OSError):
+            if self._exchanging is not None and self._exchanging.begun:
+                self._closed_by = ("server", "rst")
+                self.wire.reset()
+                return
             status = self._service.failure
-            await self._wire.send(rejection(status, "this server failed; see its journal"))
-            await self._wire.finish()
-
-    def _end_by_force(self, how: Ending) -> None:
-        if how is Ending.RST:
-            self._wire.reset()
-        else:
-            self._wire.fin()
-
-    def _note_closed(self) -> None:
-        self._wire.close()
-        journal = self._service.journal
-        journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
+            await self.wire.finish(rejection(status, "this server failed; see its journal"))
 
     def end_now(self, how: Ending) -> None:
         """End the connection from outside, with RST, or with FIN for any other ending."""
@@ -149,49 +127,50 @@ class ServerConnection:
         if self._scope is not None:
             self._scope.cancel()
 
+    async def _until_client_closes(self) -> None:
+        with anyio.move_on_after(self._service.limits.stall_time):
+            self._closed_by = ("client", await self.wire.until_peer_closes())
+
     async def _secure(self, fault: TlsFault | None) -> bool:
         """Do the handshake if this server speaks TLS; False if a fault ended the connection."""
         settings = self._service.tls
-        if settings is None or not isinstance(self._wire, Wire):
+        if settings is None:
             return True
         if fault is TlsFault.HANG:
             self._closed_by = ("server", fault.value)
-            with anyio.move_on_after(self._service.limits.stall_time):
-                self._closed_by = ("client", await self._wire.until_peer_closes())
+            await self._until_client_closes()
             return False
         if fault is TlsFault.GARBAGE:
             self._closed_by = ("server", fault.value)
-            await send_garbage(self._wire)
+            await self.wire.receive()
+            await self.wire.finish(_NOT_TLS)
             return False
         tls = ServerTls(settings.context(fault), notify=fault is not TlsFault.NO_CLOSE_NOTIFY)
         try:
             with anyio.fail_after(self._service.limits.request_time):
-                self._wire = await shake_hands(self._wire, tls)
+                await self.wire.secure(tls)
         except ssl.SSLError:
             if fault is None or fault not in _REFUSING:
                 raise
             # The client may have sent its request: closed with that unread, it would get a reset
             # instead of the alert.
             self._closed_by = ("server", fault.value)
-            await self._wire.finish()
+            await self.wire.finish()
             return False
         return True
 
-    async def _mistreat(self, accept: Accepting) -> bool:
+    async def _mistreat(self, accept: Accepting) -> None:
         """Apply the `accept` fault of a rule about connections."""
         self._closed_by = ("server", accept.value)
         match accept:
             case Accepting.RST:
-                self._wire.reset()
+                self.wire.reset()
             case Accepting.FIN:
-                self._wire.fin()
+                self.wire.fin()
             case Accepting.GARBAGE:
-                await self._wire.send(b"\x16\x03\x00garbage\xff\xfe\r\n\r\n")
-                await self._wire.finish()
+                await self.wire.finish(_GARBAGE)
             case Accepting.HANG:
-                with anyio.move_on_after(self._service.limits.stall_time):
-                    self._closed_by = ("client", await self._wire.until_peer_closes())
-        return True
+                await self._until_client_closes()
 
     async def _serve(self) -> None:
         while True:
@@ -212,14 +191,13 @@ class ServerConnection:
         self._closed_by = ("server", how.value)
         match how:
             case IdleEnd.FIN:
-                self._wire.fin()
+                self.wire.fin()
             case IdleEnd.RST:
-                await self._wire.drain()
-                self._wire.reset()
+                await self.wire.drain()
+                self.wire.reset()
             case IdleEnd.TIMEOUT:
                 status = HTTPStatus.REQUEST_TIMEOUT
-                await self._wire.send(rejection(status, "no request came in time"))
-                await self._wire.finish()
+                await self.wire.finish(rejection(status, "no request came in time"))
 
     async def _next(self) -> Arrived | Refused:
         try:
@@ -230,24 +208,15 @@ class ServerConnection:
             return refused.with_traceback(None)
 
     async def _part(self, ended: Ended) -> None:
-        if ended.how == Ending.RST:
+        if ended.how is Ending.RST:
             self._closed_by = ("server", "rst")
-        elif ended.how == Ending.HALF_CLOSE:
-            with anyio.move_on_after(self._service.limits.stall_time):
-                self._closed_by = ("client", await self._wire.until_peer_closes())
+        elif ended.how is Ending.HALF_CLOSE:
+            await self._until_client_closes()
         else:
-            self._wire.fin()
+            self.wire.fin()
 
     async def _exchange(self, arrived: Arrived) -> Ended:
-        exchange = ExchangeOnWire(
-            self._service,
-            self._wire,
-            arrived.request,
-            arrived.plan,
-            self.number,
-            arrived.keep_alive,
-            arrived.chunks_allowed,
-        )
+        exchange = ExchangeOnWire(self._service, self.wire, arrived)
         self._exchanging = exchange
         left: list[str] = []
         ended: Ended | None = None
@@ -262,7 +231,7 @@ class ServerConnection:
             if ended is None:
                 by = "client" if left else "server"
                 hanging = Ending.HANG.value if exchange.hanging else None
-                exchange.note_end(hanging or (left[0] if left else "fin"), by)
+                arrived.notes.ended(hanging or (left[0] if left else "fin"), by)
         if ended is None:
             raise ClientLeft(left[0])
         self._exchanging = None
@@ -299,16 +268,11 @@ class ServerConnection:
         journal.add(RequestRejected(*stamp, self.number, refused.status, why, method, path))
         answer = rejection(refused.status, why, to_head=method == "HEAD")
         with suppress(OSError):
-            await self._wire.send(answer)
-            await self._wire.finish()
-
-
-def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    return isinstance(error, BaseExceptionGroup)
+            await self.wire.finish(answer)
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    if _is_group(error):
+    if is_group(error):
         for each in error.exceptions:
             yield from _leaves(each)
     else:
@@ -327,9 +291,6 @@ def _place(error: BaseException) -> str:
 def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
     """Render a whole error response that closes the connection; for HEAD it has no body."""
     reply = refuse(status, why)
-    headers = (
-        *reply.headers,
-        ("Content-Length", str(len(reply.body))),
-        ("Connection", "close"),
-    )
+    length = ("Content-Length", str(len(reply.body)))
+    headers = (*reply.headers, length, ("Connection", "close"))
     return Head(status, phrase_of(status), headers).render() + (b"" if to_head else reply.body)

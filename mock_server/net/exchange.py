@@ -1,48 +1,27 @@
 """Answer one request: carry out the actions of its plan on the connection."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Final
 
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.faults.actions import (
-    Action,
-    AwaitGate,
-    End,
-    Pause,
-    Write,
-)
+from mock_server.faults.actions import Action, AwaitGate, End, Pause, Write
 from mock_server.faults.head import HeadPlan, compressed, head_plan
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import loss_of
 from mock_server.faults.response import BODILESS, BodyKind, Head, phrase_of, replaced
-from mock_server.journal.records import (
-    ExchangeEnded,
-    FrameSent,
-    ResponseStarted,
-    UpstreamFailed,
-)
+from mock_server.net.body import BROKEN, Body, announced
 from mock_server.net.failure import Failure
-from mock_server.net.gzipping import Gzipping
-from mock_server.net.promise import Promise, Terms, announced
-from mock_server.net.service import (
-    BATCH,
-    Answered,
-    FixedSource,
-    Service,
-    Source,
-    refused_as_compressed,
-)
-from mock_server.net.wire import AnyWire
-from mock_server.requests import Request
+from mock_server.net.origin import BATCH, Answered, FixedSource, Source, refused_as_compressed
+from mock_server.net.reading import Arrived
+from mock_server.net.service import Service
+from mock_server.net.wire import Wire
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Framing
 from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame
 
-_CHUNK_ENDINGS: Final = frozenset({Ending.BAD_CHUNK, Ending.SHORT_CHUNK, Ending.GARBAGE})
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
 _GARBAGE: Final = b"\x00\xffgarbage\xfe\r\n"
 _LAST_WORDS: Final = {
@@ -67,7 +46,7 @@ class ClientFinished(OSError):
 class Ended:
     """How the server ended an exchange; `reusable` if the connection can carry another."""
 
-    how: str
+    how: Ending
     reusable: bool
 
 
@@ -76,24 +55,12 @@ class ExchangeOnWire:
     """One exchange on one connection; `run` it once."""
 
     _service: Service
-    _wire: AnyWire
-    _request: Request
-    _plan: ExchangePlan
-    _connection: int
-    _keep_alive: bool
-    _chunks_allowed: bool
-    _promise: Promise = field(init=False)
-    _gzip: Gzipping | None = field(default=None, init=False)
-    """What compresses the body, if a rule says so."""
-    written: int = field(default=0, init=False)
-    """How many bytes of the body were sent, without chunk framing."""
-    _sent: int = field(default=0, init=False)
-    _begun: bytearray = field(factory=bytearray, init=False)
-    """The parts of a frame that were sent before the rest of it came."""
+    _wire: Wire
+    _arrived: Arrived
+    _body: Body = field(init=False)
+    """The body of the response; before its head, all that is promised is that it ends."""
     hanging: bool = field(default=False, init=False)
     """Whether the server sends nothing more and waits for the client to leave."""
-    noted: bool = field(default=False, init=False)
-    """Whether the end is recorded."""
     _early_heads: list[Head] = field(factory=list[Head], init=False)
     """Informational heads of the origin, held back until the rules are applied to its answer."""
     begun: bool = field(default=False, init=False)
@@ -103,13 +70,24 @@ class ExchangeOnWire:
     idle: bool = field(default=False, init=False)
     """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
+    def __attrs_post_init__(self) -> None:
+        self._body = Body(self._wire, BROKEN)
+
+    @property
+    def _plan(self) -> ExchangePlan:
+        return self._arrived.plan
+
+    @property
+    def written(self) -> int:
+        """How many bytes of the body were sent, without chunk framing."""
+        return self._body.written
+
     async def run(self) -> Ended:
         """Answer the request; raises OSError when the client goes away meanwhile."""
         loss = loss_of(self._plan.rules)
-        plan = self._head_plan()
         if loss is not None and loss[0] is Lost.REQUEST:
             return await self._end(loss[1])
-        answered = await self._answer(plan)
+        answered = await self._answer(self._head_plan())
         try:
             if loss is not None:
                 return await self._end(loss[1])
@@ -122,39 +100,40 @@ class ExchangeOnWire:
                     await answered.body.aclose()
 
     def _head_plan(self) -> HeadPlan:
-        return head_plan(self._plan.rules, self._request.route)
+        return head_plan(self._plan.rules, self._arrived.request.route)
 
     async def _answer(self, plan: HeadPlan) -> Answered:
+        """Return the answer of the origin or of the rules, with the head that the rules want."""
         if plan.asks_origin:
-            request = self._request.uncompressed() if self._plan.rules else self._request
-            try:
-                answered = await self._service.origin.answer(request, plan.resume, self)
-            except _ClientGone as gone:
-                raise ConnectionResetError from gone
-            except OSError as error:
-                raise OriginFailed from error
-            answered = await self._unreadable(answered) or answered
+            answered = await self._ask(plan)
             if answered.failed:
                 # Rules that change this answer would hide from the client what went wrong.
-                self._plan = ExchangePlan(self._plan.about, [])
+                untouched = ExchangePlan(self._plan.about, [])
+                self._arrived = evolve(self._arrived, plan=untouched)
                 return answered
         else:
-            status = plan.status or 200
-            body = b"" if plan.body is None else plan.body
-            scripted = plan.frames is not None
-            head = Head(status, phrase_of(status), (_STREAM_TYPE,) if scripted else ())
-            answered = Answered(head, FixedSource(plan.frames) if plan.frames is not None else body)
+            status, fields = plan.status or 200, (_STREAM_TYPE,) if plan.frames is not None else ()
+            body = (plan.body or b"") if plan.frames is None else FixedSource(plan.frames)
+            answered = Answered(Head(status, phrase_of(status), fields), body)
         head = answered.head
         status = plan.status or head.status
         reason = plan.reason or (head.reason if status == head.status else phrase_of(status))
         headers = replaced(head.headers, plan.headers, plan.without)
         return evolve(answered, head=Head(status, reason, headers))
 
-    async def _unreadable(self, answered: Answered) -> Answered | None:
-        """Refuse a compressed stream if a rule needs its frames; the rule could never fire."""
+    async def _ask(self, plan: HeadPlan) -> Answered:
+        """Ask the origin; refuse a compressed stream if a rule needs its frames to ever fire."""
+        request = self._arrived.request
+        request = request.uncompressed() if self._plan.rules else request
+        try:
+            answered = await self._service.origin.answer(request, plan.resume, self)
+        except _ClientGone as gone:
+            raise ConnectionResetError from gone
+        except OSError as error:
+            raise OriginFailed from error
         about = BodyKind.of(answered.head.headers)
         if not (about.stream and about.coding and self._plan.looks_into_frames):
-            return None
+            return answered
         why = (
             f"the stream is compressed ({about.coding}), so the rules cannot see its frames; "
             "turn compression off at the upstream, or remove the rules about frames"
@@ -163,7 +142,7 @@ class ExchangeOnWire:
 
     async def early(self, head: Head) -> None:
         """Pass on an informational head, or hold it back until the rules are applied."""
-        if not self._chunks_allowed:
+        if not self._arrived.chunks_allowed:
             return  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         if self._plan.rules:
             self._early_heads.append(head)
@@ -175,22 +154,25 @@ class ExchangeOnWire:
 
     def failed(self, failure: Failure) -> None:
         """Record that the upstream failed."""
-        journal = self._service.journal
-        about = (self._request.route, self._plan.about.attempt)
-        said = (failure.reason.value, failure.why)
-        journal.add(UpstreamFailed(*journal.stamp(), self._connection, *about, *said))
+        self._arrived.notes.failed(failure)
 
     async def _respond(self, plan: HeadPlan, answered: Answered) -> Ended:
         head, body = answered.head, answered.body
-        if (coded := compressed(head, plan, self._request.headers)) is not None:
-            head, self._gzip = coded, Gzipping()
-        rendered, self._promise = announced(head, plan, self._terms(plan, body))
-        nothing = self._promise.bodiless or head.status in BODILESS
-        if isinstance(body, bytes) and self._is_plain(plan):
-            return await self._respond_at_once(head, rendered, b"" if nothing else body)
-        self.begun = True
-        await self._wire.send(self._early(plan) + rendered)
-        self._note_response(head)
+        coded = compressed(head, plan, self._arrived.request.headers)
+        head = coded or head
+        length = len(body) if isinstance(body, bytes) else None
+        rendered, promise = announced(head, plan, self._arrived, length)
+        self._body = Body(self._wire, promise)
+        nothing = promise.bodiless or head.status in BODILESS
+        if coded is not None:
+            self._body.compress()
+        elif isinstance(body, bytes) and self._is_plain(plan):
+            # Head and body in one piece, as for every answer without a fault.
+            body = b"" if nothing else body
+            self._begin_outage()
+            await self._send_head(rendered + body, head)
+            return self._done(Ending.EOF, reusable=promise.kept(len(body)))
+        await self._send_head(self._informational(plan) + rendered, head)
         if nothing:
             body = b""
         if isinstance(body, bytes):
@@ -198,38 +180,18 @@ class ExchangeOnWire:
         kind = next((value for name, value in head.headers if name.lower() == "content-type"), "")
         return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
 
-    def _terms(self, plan: HeadPlan, body: bytes | Source) -> Terms:
-        known = None if self._plan.rewrites or not isinstance(body, bytes) else len(body)
-        in_chunks = self._plan.final in _CHUNK_ENDINGS
-        framing = plan.framing or (Framing.CHUNKED if in_chunks else None)
-        return Terms(
-            self._request.method,
-            self._keep_alive,
-            self._chunks_allowed,
-            known,
-            framing,
-        )
-
     def _is_plain(self, plan: HeadPlan) -> bool:
-        return (
-            self._plan.plain
-            and not plan.early
-            and not self._early_heads
-            and plan.raw is None
-            and self._promise.framing is None
-            and self._gzip is None
-        )
+        informational = plan.early or self._early_heads
+        known = self._body.promise.framing is None
+        return self._plan.plain and known and not informational and plan.raw is None
 
-    async def _respond_at_once(self, head: Head, rendered: bytes, body: bytes) -> Ended:
-        """Send head and body in one piece, as for every answer without a fault."""
-        self._begin_outage()
+    async def _send_head(self, data: bytes, head: Head) -> None:
         self.begun = True
-        await self._wire.send(rendered + body)
-        self._note_response(head)
-        return self._done(Ending.EOF, reusable=self._promise.kept(len(body)))
+        await self._wire.send(data)
+        self._arrived.notes.answered(head)
 
-    def _early(self, plan: HeadPlan) -> bytes:
-        if not self._chunks_allowed:
+    def _informational(self, plan: HeadPlan) -> bytes:
+        if not self._arrived.chunks_allowed:
             return b""  # HTTP/1.0 has no informational heads (RFC 9110, 15.2)
         heads = (*self._early_heads, *(Head(code, phrase_of(code), ()) for code in plan.early))
         return b"".join(head.render() for head in heads)
@@ -241,7 +203,7 @@ class ExchangeOnWire:
         limit = BATCH if plan.steady else 1
         while frames := await self._next(source, limit, live=live):
             if plan.transparent and not any(each.delay or each.gate for each in frames):
-                await self._pass_on(frames)
+                await self._write([frame.raw for frame in frames], frames)
             elif ended := await self._act_on(frames):
                 return ended
         ended = await self._carry_out(plan.finish(source.end))
@@ -277,15 +239,6 @@ class ExchangeOnWire:
         finally:
             self.idle = False
 
-    async def _pass_on(self, frames: Sequence[Frame]) -> None:
-        """Send frames that no rule touches in one piece, each in its own chunk."""
-        await self._send([frame.raw for frame in frames])
-        for frame in frames:
-            if frame.part:
-                self._begun += frame.raw
-            else:
-                self._note_frame(frame)
-
     async def _act_on(self, frames: Sequence[Frame]) -> Ended | None:
         """Apply the rules; consecutive writes are sent in one piece."""
         plan = self._plan
@@ -298,14 +251,15 @@ class ExchangeOnWire:
         writes = [op for op in ops if isinstance(op, Write)]
         if len(writes) < len(ops):
             return await self._carry_out(ops)
-        await self._write_all(writes)
+        written = [frame for write in writes for frame in write.frames]
+        await self._write([write.data for write in writes], written)
         return None
 
     async def _carry_out(self, ops: list[Action]) -> Ended | None:
         for op in ops:
             match op:
-                case Write():
-                    await self._write_all((op,))
+                case Write(data=data, frames=frames):
+                    await self._write((data,), frames)
                 case Pause(seconds=seconds):
                     await self._pause(seconds)
                 case AwaitGate(gate=gate):
@@ -323,26 +277,11 @@ class ExchangeOnWire:
             with self._waiting(), anyio.move_on_after(self._service.limits.stall_time):
                 await self._service.gates.wait(gate)
 
-    async def _write_all(self, writes: Sequence[Write]) -> None:
-        """Send the data of these writes in one piece, each in its own chunk."""
-        await self._send([write.data for write in writes])
-        for write in writes:
-            for frame in write.frames:
-                self._note_frame(frame)
-
-    async def _send(self, pieces: Sequence[bytes]) -> None:
-        """Send pieces of the body, framed as the head promised."""
-        if self._promise.bodiless:
-            return
-        if self._gzip is not None:
-            pieces = [self._gzip.feed(each) for each in pieces if each]
-        await self._wire.send(self._framed(pieces))
-        self.written += sum(map(len, pieces))
-
-    def _framed(self, pieces: Sequence[bytes]) -> bytes:
-        if self._promise.framing is Framing.CHUNKED:
-            return b"".join([b"%x\r\n%b\r\n" % (len(each), each) for each in pieces if each])
-        return b"".join(pieces)
+    async def _write(self, pieces: Sequence[bytes], frames: Iterable[Frame]) -> None:
+        """Send these pieces of the body at once, then record the frames that they complete."""
+        await self._body.send(pieces)
+        for frame in frames:
+            self._arrived.notes.frame(frame)
 
     def _begin_outage(self) -> None:
         """Take the port away before the last bytes, so that no client reconnects too early."""
@@ -354,36 +293,24 @@ class ExchangeOnWire:
         self._begin_outage()
         match end.how:
             case Ending.EOF:
-                return await self._polite_end(end.extra)
+                return self._done(Ending.EOF, reusable=await self._body.finish(end.extra))
+            case Ending.HANG:
+                return await self._hang()
             case Ending.RST:
                 await wire.drain()
                 wire.reset()
-            case Ending.HANG:
-                return await self._hang()
+                return self._done(Ending.RST, reusable=False)
             case Ending.HALF_CLOSE:
-                wire.half_close()
+                pass
             case Ending.GARBAGE:
                 await wire.send_beneath(_GARBAGE)
-                wire.half_close()
             case Ending.TLS_ALERT:
                 await wire.alert()
-                wire.half_close()
             case Ending.FIN | Ending.BAD_CHUNK | Ending.SHORT_CHUNK:
-                last = _LAST_WORDS.get(end.how, b"") + end.extra
-                if last:
+                if last := _LAST_WORDS.get(end.how, b"") + end.extra:
                     await wire.send(last)
-                wire.half_close()
+        wire.half_close()
         return self._done(end.how, reusable=False)
-
-    async def _polite_end(self, extra: bytes) -> Ended:
-        chunked = self._promise.framing is Framing.CHUNKED
-        last = b"0\r\n\r\n" if chunked else b""
-        if self._gzip is not None and not self._promise.bodiless:
-            last = self._framed([self._gzip.end()]) + last
-        if last or extra:
-            await self._wire.send(last + extra)
-        reusable = self._promise.kept(self.written) and not extra
-        return self._done(Ending.EOF, reusable=reusable)
 
     async def _hang(self) -> Ended:
         """Send nothing more; the connection's watcher cancels this when the client leaves."""
@@ -394,40 +321,5 @@ class ExchangeOnWire:
         return self._done(Ending.HANG, reusable=False)
 
     def _done(self, how: Ending, *, reusable: bool) -> Ended:
-        self.note_end(how.value, "server")
-        return Ended(how.value, reusable)
-
-    def note_end(self, how: str, by: str) -> None:
-        """Record how the exchange ended, once."""
-        if not self.noted:
-            self.noted = True
-            journal = self._service.journal
-            route, attempt = self._request.route, self._plan.about.attempt
-            journal.add(ExchangeEnded(*journal.stamp(), self._connection, route, attempt, how, by))
-
-    def _note_response(self, head: Head) -> None:
-        journal = self._service.journal
-        route, attempt = self._request.route, self._plan.about.attempt
-        after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
-        journal.add(
-            ResponseStarted(*journal.stamp(), self._connection, route, attempt, head.status, after)
-        )
-
-    def _note_frame(self, frame: Frame) -> None:
-        self._sent += 1
-        data = bytes(self._begun) + frame.raw if self._begun else frame.raw
-        self._begun.clear()
-        journal = self._service.journal
-        journal.add_frame(
-            FrameSent(
-                *journal.stamp(),
-                self._connection,
-                self._request.route,
-                self._plan.about.attempt,
-                self._sent,
-                frame.id,
-                frame.event,
-                frame.type,
-            ),
-            data,
-        )
+        self._arrived.notes.ended(how.value, "server")
+        return Ended(how, reusable)

@@ -1,8 +1,18 @@
-"""Describe how a real backend failed: a reason and a sentence."""
+"""Explain failures without quoting the peer: of a real backend, and of malformed messages.
 
+h11's errors quote the offending line, and a malformed `Authorization : Bearer …` still contains a
+credential.
+"""
+
+import ssl
+from collections.abc import Iterator
 from enum import StrEnum
+from socket import gaierror
+from typing import Final, TypeGuard
 
-from attrs import frozen
+import anyio
+import h11
+from attrs import evolve, frozen
 
 
 class Reason(StrEnum):
@@ -19,6 +29,18 @@ class Reason(StrEnum):
     COMPRESSED = "compressed"
 
 
+_SENTENCES: Final = {
+    Reason.DNS: "its name has no address",
+    Reason.REFUSED: "it refused the connection",
+    Reason.RESET: "it reset the connection",
+    Reason.TRUNCATED: "it closed the connection too early",
+    Reason.TIMEOUT: "it did not answer in time",
+    Reason.UNREACHABLE: "it is unreachable",
+    Reason.MALFORMED: "its answer is not valid HTTP/1.1",
+    Reason.TLS: "the TLS handshake failed",
+}
+
+
 @frozen
 class Failure:
     """What went wrong with an upstream; `why` is one line and never quotes the answer."""
@@ -26,7 +48,97 @@ class Failure:
     reason: Reason
     why: str
 
+    @classmethod
+    def of(cls, reason: Reason) -> "Failure":
+        """Explain a reason about which no more is known."""
+        return cls(reason, _SENTENCES[reason])
+
     @property
     def status(self) -> int:
         """The status for a client that was sent nothing yet (RFC 9110, 15.6.3, 15.6.5)."""
         return 504 if self.reason is Reason.TIMEOUT else 502
+
+
+_WORDS: Final = (
+    ("Receive buffer too long", "the head, or a line of it, is too long"),
+    ("illegal request line", "the request line is malformed"),
+    ("no request line", "the request line is missing"),
+    ("illegal status line", "the status line is malformed"),
+    ("no response line", "the status line is missing"),
+    ("illegal header line", "a header field is malformed"),
+    ("Illegal header", "a header field is malformed"),
+    ("continuation line", "a header field is malformed"),
+    ("conflicting Content-Length", "the Content-Length fields contradict each other"),
+    ("bad Content-Length", "the Content-Length is not a number"),
+    ("multiple Transfer-Encoding", "there are several Transfer-Encoding fields"),
+    ("Only Transfer-Encoding", "the transfer coding is not chunked"),
+    ("Missing mandatory Host", "the Host field is missing"),
+    ("Found multiple Host", "there are several Host fields"),
+    ("Illegal method", "the method is malformed"),
+    ("Illegal target", "the target is malformed"),
+    ("illegal chunk header", "the size of a chunk is malformed"),
+    ("malformed chunk footer", "a chunk does not end where its size says"),
+    ("peer closed connection", "the connection ended inside the message"),
+    ("peer unexpectedly closed", "the connection ended inside the message"),
+)
+
+
+def what_is_wrong(error: h11.ProtocolError) -> str:
+    """Explain an error of h11 without quoting what it read."""
+    said = str(error)
+    return next((ours for theirs, ours in _WORDS if said.startswith(theirs)), "not HTTP/1.1")
+
+
+def failure_of(error: Exception) -> Failure:
+    """Return the reason for an error of a connection, with a sentence that explains it."""
+    causes = list(_causes(error))
+    for kind, reason in _KINDS:
+        for cause in causes:
+            if isinstance(cause, kind):
+                return _explained(Failure.of(reason), cause)
+    return _explained(Failure.of(Reason.UNREACHABLE), causes[-1])
+
+
+# The first match counts: an error may be an instance of several of these.
+_KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
+    (ssl.SSLError, Reason.TLS),
+    (gaierror, Reason.DNS),
+    (UnicodeError, Reason.DNS),
+    (ConnectionRefusedError, Reason.REFUSED),
+    (ConnectionError, Reason.RESET),
+    (anyio.BrokenResourceError, Reason.RESET),
+    (anyio.ClosedResourceError, Reason.RESET),
+    (anyio.EndOfStream, Reason.TRUNCATED),
+    (TimeoutError, Reason.TIMEOUT),
+    (h11.ProtocolError, Reason.MALFORMED),
+)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and its causes: anyio groups the errors of all addresses of a name."""
+    yield error
+    if is_group(error):
+        for inner in error.exceptions:
+            yield from _causes(inner)
+    elif error.__cause__ is not None:
+        yield from _causes(error.__cause__)
+
+
+def _explained(failure: Failure, error: BaseException) -> Failure:
+    """Add what is known from the error itself."""
+    why = failure.why
+    if isinstance(error, ssl.SSLCertVerificationError):
+        why = f"its certificate is not trusted: {error.verify_message}"
+    elif isinstance(error, ssl.SSLError):
+        named: object = getattr(error, "reason", None)  # not every SSLError has one
+        why += f": {str(named or 'the connection ended').lower().replace('_', ' ')}"
+    elif isinstance(error, h11.ProtocolError):
+        why += f": {what_is_wrong(error)}"
+    elif failure.reason is Reason.UNREACHABLE and isinstance(error, OSError) and error.strerror:
+        why = error.strerror
+    return evolve(failure, why=why)
+
+
+def is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    """Return whether an error is a group; type checkers do not know what `isinstance` says of it."""
+    return isinstance(error, BaseExceptionGroup)

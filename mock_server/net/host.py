@@ -31,7 +31,6 @@ class Host:
     connections: dict[int, ServerConnection] = field(
         factory=dict[int, ServerConnection], init=False
     )
-    _wires: dict[int, Wire] = field(factory=dict[int, Wire], init=False)
     _sent_before: int = field(default=0, init=False)
     """How many bytes were sent on connections that are closed now."""
     _accepted: int = field(default=0, init=False)
@@ -117,13 +116,12 @@ class Host:
             self._accepted += 1
             connection = ServerConnection(self.service, wire, self._accepted)
             self.connections[self._accepted] = connection
-            self._wires[self._accepted] = wire
             self._group.start_soon(self._run, connection)
 
     @property
     def bytes_sent(self) -> int:
         """How many bytes the kernel has taken from all connections so far."""
-        return self._sent_before + sum(wire.sent for wire in self._wires.values())
+        return self._sent_before + sum(each.wire.sent for each in self.connections.values())
 
     def _is_full(self, accepted: socket.socket) -> bool:
         """Return whether there are too many connections or, from the descriptor's number, files."""
@@ -137,12 +135,11 @@ class Host:
             await connection.run()
         finally:
             del self.connections[connection.number]
-            self._sent_before += self._wires.pop(connection.number).sent
+            self._sent_before += connection.wire.sent
 
     async def _turn_away(self, wire: Wire) -> None:
         try:
-            await wire.send(rejection(503, "too many connections"))
-            await wire.finish()
+            await wire.finish(rejection(503, "too many connections"))
         except OSError:
             # The client left first.
             return

@@ -7,7 +7,8 @@ from typing import Final
 import anyio
 from attrs import define, field
 
-from mock_server.net.host_names import address_of, in_url
+from mock_server.net.names.addresses import filled
+from mock_server.net.names.host_names import address_of, in_url
 from mock_server.scenario.words.end import Outage
 
 _BACKLOG: Final = 1024
@@ -55,14 +56,12 @@ class Listener:
             raise
         return found
 
-    def _listen(self, backlog: int = _BACKLOG) -> socket.socket:
+    def _listen(self) -> None:
         found = self._bound()
         found.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        found.listen(backlog)
-        if backlog == _BACKLOG:
-            self._socket = found
-            self._up.set()
-        return found
+        found.listen(_BACKLOG)
+        self._socket = found
+        self._up.set()
 
     def _stop_listening(self) -> None:
         if self._socket is not None:
@@ -103,12 +102,8 @@ class Listener:
             return
         self._stop_listening()
         if kind is Outage.BLACKHOLE:
-            # With its accept queue of one full, the kernel ignores further connections.
-            listening = self._listen(0)
-            filler = socket.socket(listening.family, socket.SOCK_STREAM)
-            self._swallowing += [filler, listening]
-            filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
-            filler.connect_ex(listening.getsockname())
+            listening = self._bound()
+            self._swallowing += [filled(listening), listening]
 
     def bring_back(self) -> None:
         """End an outage, if there is one."""

@@ -14,24 +14,17 @@ from attrs import define, evolve, field, frozen
 
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import slow_read_of
-from mock_server.faults.response import Head
-from mock_server.journal.records import Journal, RequestReceived
-from mock_server.net.malformed import what_is_wrong
+from mock_server.faults.response import Head, listed
+from mock_server.net.failure import what_is_wrong
+from mock_server.net.notes import ExchangeNotes
 from mock_server.net.service import Service
-from mock_server.net.wire import AnyWire
-from mock_server.redaction import redacted_body, redacted_headers, redacted_target, redacted_text
-from mock_server.requests import (
-    Request,
-    json_of,
-    request_of,
-    unanswerable,
-)
+from mock_server.net.wire import Wire
+from mock_server.requests import Request, request_of, unanswerable
 
 _BLOCK: Final = 65_536
 _SLOW_BLOCK: Final = 1024
 _LOOK_EVERY: Final = 0.2
 _SMALL: Final = 16_384
-_LONGEST_KEPT: Final = 1 << 20
 
 
 class Refused(Exception):
@@ -49,10 +42,11 @@ class ClientLeft(Exception):
 
 @frozen
 class Arrived:
-    """A request with its plan."""
+    """A request with its plan, and what records its exchange."""
 
     request: Request
     plan: ExchangePlan
+    notes: ExchangeNotes
     keep_alive: bool
     chunks_allowed: bool
 
@@ -62,7 +56,7 @@ class RequestReader:
     """Reads the requests of one connection, one after another."""
 
     _service: Service
-    wire: AnyWire
+    _wire: Wire
     _number: int
     _http: h11.Connection = field(init=False)
     _held: int = field(default=0, init=False)
@@ -102,7 +96,7 @@ class RequestReader:
         raise Refused(HTTPStatus.REQUEST_TIMEOUT, "the request did not arrive in time")
 
     async def stays_silent(self, seconds: float) -> bool:
-        """Wait for the beginning of another request; tell whether none came. Raises ClientLeft."""
+        """Wait for the beginning of another request; True if none came. Raises ClientLeft."""
         if self._http.trailing_data[0]:
             return False
         with anyio.move_on_after(seconds):
@@ -125,7 +119,7 @@ class RequestReader:
         """
         waiting = len(self._http.trailing_data[0])
         try:
-            while data := await self.wire.receive():
+            while data := await self._wire.receive():
                 waiting += len(data)
                 self._http.receive_data(data)
                 if not self._hold(len(data)) or waiting > self._service.limits.header_bytes:
@@ -139,10 +133,10 @@ class RequestReader:
     async def _until_closed(self, is_idle: Callable[[], bool]) -> str:
         while True:
             with anyio.move_on_after(_LOOK_EVERY):
-                return await self.wire.until_peer_closes_unread()
+                return await self._wire.until_peer_closes_unread()
             while is_idle():
                 with anyio.move_on_after(_LOOK_EVERY):
-                    if not await self.wire.receive():
+                    if not await self._wire.receive():
                         return "fin"
                     self._dropped = True
 
@@ -164,36 +158,28 @@ class RequestReader:
             self.asked = request_of(method, "", headers, b"")
             raise Refused(*refused)
         self.asked = bare = request_of(method, target, headers, b"")
-        counted = self._count(bare) if self._service.claims is None else None
+        rules = self._service.rules
+        counted = rules.exchange(*bare.about) if self._service.claims is None else None
+        # A request that may be for another server is counted when it is whole.
+        rate = slow_read_of(counted.rules) if counted else rules.reading_rate(*bare.about)
         if self._http.they_are_waiting_for_100_continue:
-            await self.wire.send(Head(100, "Continue", ()).render())
+            await self._wire.send(Head(100, "Continue", ()).render())
             self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
-        body, dropped = await self._body(bare, self._rate(bare, counted))
+        body, dropped = await self._body(bare, rate)
         request = evolve(bare, body=body)
-        plan = self._claimed(request) if counted is None else counted
+        plan = counted or self._claimed(request)
         self.asked = None
-        note_request(self._service.journal, self._number, request, plan, dropped)
-        said = ",".join(value for name, value in headers if name == "connection")
-        tokens = [token.strip() for token in said.lower().split(",")]
+        notes = ExchangeNotes(self._service, self._number, plan.about)
+        notes.asked(request, dropped)
         modern = head.http_version == b"1.1"
-        return Arrived(request, plan, modern and "close" not in tokens, modern)
-
-    def _count(self, request: Request) -> ExchangePlan:
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.rules.exchange(*about)
-
-    def _rate(self, request: Request, counted: ExchangePlan | None) -> int | None:
-        """Return the bytes per second at which to read the body, if a rule limits it."""
-        if counted is not None:
-            return slow_read_of(counted.rules)
-        about = (request.route, request.job, request.method, request.headers)
-        return self._service.rules.reading_rate(*about)
+        keep_alive = modern and "close" not in listed(headers, "connection")
+        return Arrived(request, plan, notes, keep_alive, modern)
 
     def _claimed(self, request: Request) -> ExchangePlan:
         """Count a whole request; raises Refused if it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
             raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
-        return self._count(request)
+        return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
         """Read the body; returns it and 0, or b"" and how many bytes were dropped.
@@ -231,7 +217,7 @@ class RequestReader:
 
     async def _more(self, block: int, rate: int | None = None) -> None:
         try:
-            data = await self.wire.receive(block)
+            data = await self._wire.receive(block)
         except OSError:
             raise ClientLeft("rst") from None
         if not data:
@@ -244,36 +230,3 @@ class RequestReader:
             )
         if rate is not None:
             await anyio.sleep(len(data) / rate)
-
-
-def note_request(
-    journal: Journal,
-    connection: int,
-    request: Request,
-    plan: ExchangePlan,
-    dropped: int = 0,
-) -> None:
-    """Record a whole request without its secrets; `dropped` bytes of its body were not kept."""
-    if dropped:
-        body = f"[dropped: {dropped} bytes without a valid token]".encode()
-    elif len(request.body) > _LONGEST_KEPT:
-        body = f"[dropped: {len(request.body)} bytes, too long for the journal]".encode()
-    else:
-        body = redacted_body(request.body, request.header("content-type") or "")
-    cursor = request.header("last-event-id")
-    journal.add(
-        RequestReceived(
-            *journal.stamp(),
-            connection,
-            request.route,
-            plan.about.attempt,
-            request.method,
-            redacted_target(request.target),
-            redacted_headers(request.headers),
-            authorized=request.header("authorization") is not None,
-            body=body,
-            json=json_of(body),
-            job=request.job and redacted_text(request.job),
-            last_event_id=cursor and redacted_text(cursor),
-        )
-    )

@@ -1,21 +1,25 @@
-"""One TCP connection of the server, with every way to end it, on asyncio and trio.
+"""One TCP connection of the server, in plain text or under TLS, with every way to end it.
 
-It uses plain non-blocking sockets because the endings must be exact: with unread input, closing
+Works on asyncio and trio. It uses plain non-blocking sockets because the endings must be exact: with unread input, closing
 an anyio stream sends FIN on one event loop and RST on the other.
 """
 
 import fcntl
 import socket
+import ssl
 import struct
 from contextlib import suppress
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
+from mock_server.net.tls.server import DAMAGED, ServerTls, Tls
+
 _LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _BLOCK: Final = 65_536
+_RECORD: Final = 16_384
 # Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
 # acknowledged, and a delayed acknowledgement takes 40 ms.
 _SIOCOUTQNSD: Final = 0x894B
@@ -28,78 +32,46 @@ _DRAIN: Final = 1.0
 _LINGER: Final = 2.0
 
 
-class AnyWire(Protocol):
-    """A connection: a `Wire`, or a `TlsWire` with the same methods for plain text."""
-
-    @property
-    def closed(self) -> bool:
-        """Whether the socket is closed."""
-        ...
-
-    async def receive(self, limit: int = ..., /) -> bytes:
-        """Wait for bytes and return them; b"" after a clean end. Raises OSError."""
-        ...
-
-    async def send(self, data: bytes, /) -> None:
-        """Send everything; raises OSError if the peer is gone."""
-        ...
-
-    async def send_beneath(self, data: bytes, /) -> None:
-        """Send bytes to the socket as they are, past TLS if there is any; raises OSError."""
-        ...
-
-    async def alert(self) -> None:
-        """Send a fatal alert of TLS; raises RuntimeError without TLS."""
-        ...
-
-    async def drain(self) -> None:
-        """Wait until the peer's kernel has everything."""
-        ...
-
-    def reset(self) -> None:
-        """End with RST."""
-        ...
-
-    def half_close(self) -> None:
-        """Send FIN and go on reading."""
-        ...
-
-    def fin(self) -> None:
-        """Send FIN and close."""
-        ...
-
-    async def finish(self) -> None:
-        """Send FIN, read and discard for a moment, close."""
-        ...
-
-    async def until_peer_closes(self) -> str:
-        """Read and discard until the peer closes; returns how: fin or rst."""
-        ...
-
-    async def until_peer_closes_unread(self) -> str:
-        """Wait until the peer closes, without reading; returns how: fin or rst."""
-        ...
-
-    def close(self) -> None:
-        """Close the socket; a second call does nothing."""
-        ...
-
-
 @define(eq=False)
 class Wire:
-    """One connected socket: bytes in and out, and its endings."""
+    """One connected socket: bytes in and out, and its endings.
+
+    With TLS it sends and receives plain text just the same.
+    """
 
     _socket: socket.socket
+    _tls: Tls | None = None
     closed: bool = field(default=False, init=False)
     sent: int = field(default=0, init=False)
     """How many bytes the kernel has taken so far."""
+    _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    async def secure(self, tls: ServerTls) -> None:
+        """Do the TLS handshake with a client; raises OSError (ssl.SSLError is one) if it fails."""
+        try:
+            while not tls.shake():
+                await self._exchange_records(tls)
+        except ssl.SSLError:
+            with suppress(OSError):
+                await self._flush(tls)
+            raise
+        await self._flush(tls)
+        self._tls = tls
+
     async def receive(self, limit: int = _BLOCK) -> bytes:
-        """Return one byte or more; b"" after FIN. Raises OSError after RST.
+        """Return one byte or more; b"" after FIN or close_notify. Raises OSError after RST."""
+        if self._tls is None:
+            return await self._take(limit)
+        while (data := self._tls.read(limit)) is None:
+            await self._exchange_records(self._tls)
+        return data
+
+    async def _take(self, limit: int = _BLOCK) -> bytes:
+        """Return what the socket has received.
 
         A peer that closes before it has read everything sends FIN and then RST. `recv` shows only
         the FIN, but this counts as an RST.
@@ -110,12 +82,18 @@ class Wire:
             except BlockingIOError:
                 await anyio.wait_readable(self._socket)
                 continue
-            if not data and (refused := self._pending_error()):
-                raise OSError(refused, "the peer closed before it had read everything")
+            if not data and (error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
+                raise OSError(error, "the peer closed before it had read everything")
             return data
 
-    def _pending_error(self) -> int:
-        return self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+    async def _exchange_records(self, tls: Tls) -> None:
+        await self._flush(tls)
+        tls.take_in(await self._take())
+
+    async def _flush(self, tls: Tls) -> None:
+        async with self._flushing:
+            if records := tls.records():
+                await self._put(records)
 
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
@@ -123,6 +101,21 @@ class Wire:
         It yields before it writes and not after, so that the caller's next record is in the
         journal before anything that the peer does in response.
         """
+        if self._tls is None:
+            await self._put(data)
+            return
+        view = memoryview(data)
+        while view:
+            view = view[self._tls.write(view[:_RECORD]) :]
+        await self._flush(self._tls)
+
+    async def send_beneath(self, data: bytes) -> None:
+        """Send bytes to the socket as they are, past TLS if there is any; raises OSError."""
+        if self._tls is not None:
+            await self._flush(self._tls)
+        await self._put(data)
+
+    async def _put(self, data: bytes) -> None:
         await checkpoint()
         view = memoryview(data)
         while view:
@@ -134,18 +127,19 @@ class Wire:
                 self.sent += sent
                 view = view[sent:]
 
-    async def send_beneath(self, data: bytes) -> None:
-        """Send everything: there is nothing else beneath."""
-        await self.send(data)
-
     async def alert(self) -> None:
-        """Refuse: a rule that asks for it needs TLS, which is checked when it is loaded."""
-        raise RuntimeError("this connection has no TLS to send an alert of")
+        """Make TLS send a fatal alert, bad_record_mac, by giving it a damaged record.
 
-    def send_now(self, data: bytes) -> None:
-        """Send as much as the kernel takes at once; the rest is lost."""
-        with suppress(OSError):
-            self.sent += self._socket.send(data)
+        No library sends an alert on request, and writing one here would need the keys. Raises
+        RuntimeError without TLS; loading a rule that needs TLS checks that.
+        """
+        if self._tls is None:
+            raise RuntimeError("this connection has no TLS to send an alert of")
+        self._tls.take_in(DAMAGED)
+        with suppress(ssl.SSLError):
+            while self._tls.read(_RECORD):
+                pass  # what the client sent before
+        await self._flush(self._tls)
 
     async def drain(self) -> None:
         """Wait until the peer's kernel has everything that was sent, for at most a second."""
@@ -159,17 +153,21 @@ class Wire:
         return int.from_bytes(queued, "little")
 
     def reset(self) -> None:
-        """End with RST; the peer's next read fails with ECONNRESET."""
+        """End with RST, without close_notify; the peer's next read fails with ECONNRESET."""
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         self.close()
 
     def half_close(self) -> None:
-        """Send FIN and go on reading."""
+        """Send close_notify and FIN, and go on reading."""
+        if self._tls is not None and not self.closed:
+            self._tls.say_goodbye()
+            with suppress(OSError):  # what the kernel does not take at once is lost
+                self.sent += self._socket.send(self._tls.records())
         with suppress(OSError):  # the peer has already closed
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send FIN and close; the kernel answers what the peer still sends with RST."""
+        """Send close_notify and FIN, and close; the kernel answers what the peer still sends with RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -177,8 +175,13 @@ class Wire:
                 pass
         self.close()
 
-    async def finish(self) -> None:
-        """Send FIN, read and discard for a moment so that the close sends no RST, close."""
+    async def finish(self, last: bytes = b"") -> None:
+        """Send the last bytes and FIN, read and discard for a moment, so that no RST is sent, close.
+
+        Raises OSError if the peer is gone.
+        """
+        if last:
+            await self.send(last)
         self.half_close()
         with anyio.move_on_after(_LINGER):
             await self.until_peer_closes()
@@ -187,7 +190,7 @@ class Wire:
     async def until_peer_closes(self) -> str:
         """Read and discard until the peer closes; returns how: fin or rst."""
         try:
-            while await self.receive():
+            while await self._take():
                 await checkpoint()
         except OSError:
             return "rst"

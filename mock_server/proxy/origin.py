@@ -4,34 +4,30 @@ Without rules, answers of the upstream are passed on unchanged, and its failures
 their reason. Rules treat its streams as they treat the mock's own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import anyio
 import h11
 from attrs import define, field
 
-from mock_server.backend import refuse
-from mock_server.faults.response import (
-    NO_BODY,
-    BodyKind,
-    Head,
-    phrase_of,
-)
+from mock_server.backend.answers import refuse
+from mock_server.faults.response import BodyKind
 from mock_server.net.failure import Failure, Reason
-from mock_server.net.service import (
+from mock_server.net.origin import (
     Answered,
-    FixedSource,
     Reports,
+    answered_by_upstream,
+    answered_with,
     answered_with_failure,
-    without_body,
 )
 from mock_server.proxy.upstream import Failed, Upstream, UpstreamExchange, head_of, pairs_of
 from mock_server.requests import NO_TUNNELS, Request
 from mock_server.scenario.vocabulary import Capability
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Resume, Shift
-from mock_server.sse import Frame, Framer, frame_of
+from mock_server.sse import Frame, Framer
 
 __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
 
@@ -51,7 +47,6 @@ class UpstreamSource:
     _reports: Reports
     end: Ending = field(default=Ending.EOF, init=False)
     _framer: Framer = field(factory=Framer, init=False)
-    _passed: int = field(default=0, init=False)
     _over: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
@@ -61,9 +56,10 @@ class UpstreamSource:
             data = await self._data()
             if data is None:
                 self._over = True
-                rest = self._framer.close()[self._passed :]
-                return [Frame(rest)] if rest else []
-            frames = self._cut(data, whole=whole) if self._framed else [Frame(data)]
+                return self._framer.close()
+            frames = self._framer.feed(data) if self._framed else [Frame(data)]
+            if not whole and (part := self._framer.part()) is not None:
+                frames.append(part)
             if frames:
                 return frames
         return []
@@ -80,17 +76,6 @@ class UpstreamSource:
             self._reports.failed(self._exchange.failure(error))
             return None
         return bytes(event.data) if isinstance(event, h11.Data) else None
-
-    def _cut(self, data: bytes, *, whole: bool) -> list[Frame]:
-        found: list[Frame] = []
-        for block in self._framer.feed(data):
-            frame = frame_of(block)
-            found.append(Frame(block[self._passed :], frame.id, frame.event, frame.type))
-            self._passed = 0
-        if not whole and self._framer.pending > self._passed:
-            found.append(Frame(self._framer.tail(self._passed), part=True))
-            self._passed = self._framer.pending
-        return found
 
     async def aclose(self) -> None:
         """End the connection to the upstream."""
@@ -111,52 +96,36 @@ class ProxyOrigin:
         """Ask the upstream; if it fails, the proxy answers with a 502 or 504."""
         del resume
         if request.method == "CONNECT":
-            reply = refuse(501, NO_TUNNELS)
-            return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
+            return answered_with(refuse(501, NO_TUNNELS))
         try:
             exchange, response = await self._ask(request, reports)
         except Failed as failed:
             reports.failed(failed.failure)
             return answered_with_failure(failed.failure, self.upstream.authority)
-        pairs, head = pairs_of(response), head_of(response)
-        about = BodyKind.of(pairs)
-        source = UpstreamSource(exchange, about.framed, reports)
-        if request.method == "HEAD" or head.status in NO_BODY:
-            await source.aclose()
-            return without_body(head, pairs)
-        if about.small and not about.framed:
-            return await self._whole(head, source)
-        return Answered(head, source)
+        pairs = pairs_of(response)
+        source = UpstreamSource(exchange, BodyKind.of(pairs).framed, reports)
+        return await answered_by_upstream(request, head_of(response), pairs, source)
 
     async def _ask(
         self, request: Request, reports: Reports
     ) -> tuple[UpstreamExchange, h11.Response]:
+        with _in_time(self.connect_time, "accept a connection"):
+            exchange = UpstreamExchange(await self.upstream.connect())
         try:
-            with anyio.fail_after(self.connect_time):
-                exchange = UpstreamExchange(await self.upstream.connect())
-        except TimeoutError:
-            why = f"it did not accept a connection within {self.connect_time:g} s"
-            raise Failed(Failure(Reason.TIMEOUT, why)) from None
-        try:
-            with anyio.fail_after(self.answer_time):
+            with _in_time(self.answer_time, "answer"):
                 return exchange, await exchange.ask(request, self.upstream, reports.early)
-        except TimeoutError:
-            await exchange.aclose()
-            why = f"it did not answer within {self.answer_time:g} s"
-            raise Failed(Failure(Reason.TIMEOUT, why)) from None
         except BaseException:
             with anyio.CancelScope(shield=True):
                 await exchange.aclose()
             raise
 
-    async def _whole(self, head: Head, source: UpstreamSource) -> Answered:
-        parts: list[bytes] = []
-        try:
-            while frames := await source.next(1, whole=False):
-                parts += [frame.raw for frame in frames]
-        finally:
-            await source.aclose()
-        whole = b"".join(parts)
-        if source.end is Ending.EOF:
-            return Answered(head, whole)
-        return Answered(head, FixedSource((Frame(whole),) if whole else (), source.end))
+
+@contextmanager
+def _in_time(seconds: float, what: str) -> Generator[None, None, None]:
+    """Give the upstream so many seconds; raises Failed after them."""
+    try:
+        with anyio.fail_after(seconds):
+            yield
+    except TimeoutError:
+        why = f"it did not {what} within {seconds:g} s"
+        raise Failed(Failure(Reason.TIMEOUT, why)) from None

@@ -7,7 +7,7 @@ from attrs import define, evolve, field
 
 from mock_server.faults.response import BodyKind, Head
 from mock_server.net.failure import Failure
-from mock_server.net.service import Answered, Origin, Reports, Source, refused_as_compressed
+from mock_server.net.origin import Answered, Origin, Reports, Source, refused_as_compressed
 from mock_server.proxy.replay import RecordedExchange, replay_of
 from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
@@ -17,8 +17,8 @@ from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 
 
-class Listener:
-    """Is told about every exchange while it is recorded; this class ignores it all."""
+class RecordingListener:
+    """Follows every exchange while it is recorded; this class ignores all of it."""
 
     def asked(self, exchange: RecordedExchange) -> None:
         """Take the request, which begins an exchange."""
@@ -45,7 +45,7 @@ class RecordingOrigin:
 
     _origin: Origin
     _clock: Callable[[], float] = time.monotonic
-    _tape: Listener = field(factory=Listener, alias="tape", kw_only=True)
+    _tape: RecordingListener = field(factory=RecordingListener, alias="tape", kw_only=True)
     _exchanges: list[RecordedExchange] = field(factory=list[RecordedExchange], init=False)
     _attempts: dict[tuple[Route, str | None], int] = field(
         factory=dict[tuple[Route, str | None], int], init=False
@@ -75,9 +75,9 @@ class RecordingOrigin:
         exchange.head, exchange.late = answered.head, self._clock() - asked
         if isinstance(answered.body, bytes):
             exchange.body = answered.body
-            self._tape.head(exchange)
-            return answered
         self._tape.head(exchange)
+        if isinstance(answered.body, bytes):
+            return answered
         source = _RecordingSource(answered.body, exchange, self._clock, self._tape)
         return Answered(answered.head, source)
 
@@ -97,7 +97,7 @@ class _ListeningReports:
 
     _reports: Reports
     _exchange: RecordedExchange
-    _tape: Listener
+    _tape: RecordingListener
 
     async def early(self, head: Head) -> None:
         """Record a head and pass it on."""
@@ -117,7 +117,7 @@ class _RecordingSource:
     _source: Source
     _exchange: RecordedExchange
     _clock: Callable[[], float]
-    _tape: Listener
+    _tape: RecordingListener
     _over: bool = field(default=False, init=False)
     _last: float = field(init=False)
 

@@ -112,18 +112,19 @@ def _rule(exchange: RecordedExchange, *, again: bool) -> Rule:
         body = redacted_answer(exchange.body, kind_of_answer(head))
         return Rule(on=on, head=_with_body(fault, body))
     stream = exchange.is_event_stream
-    pieces = [_hidden(frame) for frame in exchange.frames] if stream else joined(exchange)
+    pieces = [hidden(frame) for frame in exchange.frames] if stream else joined(exchange)
     head_fault, end_fault = _with_frames(fault, pieces, exchange)
     return Rule(on=on, head=head_fault, end=end_fault)
+
+
+def hidden(frame: Frame) -> Frame:
+    """Return a frame of an event stream without secrets."""
+    return evolve(frame, raw=redacted_frame(frame.raw))
 
 
 def kind_of_answer(head: Head) -> str:
     """Return the Content-Type of an answer, or an empty string."""
     return next((value for name, value in head.headers if name.lower() == "content-type"), "")
-
-
-def _hidden(frame: Frame) -> Frame:
-    return evolve(frame, raw=redacted_frame(frame.raw))
 
 
 def _select(exchange: RecordedExchange, last: int | None) -> Select:
@@ -154,15 +155,11 @@ def kept_fields(head: Head) -> list[tuple[str, str]]:
 
 def _headers(head: Head) -> dict[str, str | tuple[str, ...]]:
     """Return the header fields to replay, including repeated ones."""
-    names: dict[str, str] = {}
-    values: dict[str, list[str]] = {}
+    found: dict[str, tuple[str, list[str]]] = {}
     for name, value in kept_fields(head):
-        lower = name.lower()
-        names.setdefault(lower, name)
-        values.setdefault(lower, []).append(_text(value))
+        found.setdefault(name.lower(), (name, []))[1].append(_text(value))
     return {
-        names[lower]: found[0] if len(found) == 1 else tuple(found)
-        for lower, found in values.items()
+        name: values[0] if len(values) == 1 else tuple(values) for name, values in found.values()
     }
 
 
@@ -191,9 +188,8 @@ def _with_body(fault: HeadFault, body: bytes) -> HeadFault:
 def joined(exchange: RecordedExchange) -> list[Frame]:
     """Return the pieces of a body, joined if they contain a secret, which may span two pieces."""
     whole = b"".join(frame.raw for frame in exchange.frames)
-    shown = (
-        whole if exchange.head is None else redacted_answer(whole, kind_of_answer(exchange.head))
-    )
+    kind = "" if exchange.head is None else kind_of_answer(exchange.head)
+    shown = redacted_answer(whole, kind)
     if shown == whole:
         return exchange.frames
     return [Frame(shown, delay=sum(frame.delay for frame in exchange.frames))]
@@ -258,7 +254,7 @@ def _jobs(exchanges: Iterable[RecordedExchange]) -> Iterable[JobPlan]:
             logs.setdefault(redacted_text(job), _Log()).merge(each)
     for job, log in logs.items():
         if log.frames:
-            events = tuple(_scripted(_hidden(frame)) for frame in log.frames)
+            events = tuple(_scripted(hidden(frame)) for frame in log.frames)
             yield JobPlan(id=job, submitted=True, emitted=True, events=events)
 
 

@@ -1,9 +1,8 @@
 """Ask a real backend over HTTP/1.1, one request per connection, and explain its failures."""
 
 import ssl
-from collections.abc import Awaitable, Callable, Iterator
-from socket import gaierror
-from typing import Final, TypeGuard
+from collections.abc import Awaitable, Callable
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 import anyio
@@ -13,8 +12,7 @@ from anyio.streams.tls import TLSStream
 from attrs import define, field, frozen
 
 from mock_server.faults.response import Head, end_to_end
-from mock_server.net.failure import Failure, Reason
-from mock_server.net.malformed import what_is_wrong
+from mock_server.net.failure import Failure, Reason, failure_of
 from mock_server.requests import Request
 from mock_server.strict.shapes import ScenarioError
 
@@ -32,71 +30,6 @@ class Failed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.why)
         self.failure = failure
-
-
-def failure_of(error: Exception) -> Failure:
-    """Return the reason for an error of a connection, with a sentence that explains it."""
-    causes = list(_causes(error))
-    for kind, reason in _KINDS:
-        for cause in causes:
-            if isinstance(cause, kind):
-                return Failure(reason, _sentence(reason, cause))
-    return Failure(Reason.UNREACHABLE, _sentence(Reason.UNREACHABLE, causes[-1]))
-
-
-# The first match counts: an error may be an instance of several of these.
-_KINDS: Final[tuple[tuple[type[Exception], Reason], ...]] = (
-    (ssl.SSLError, Reason.TLS),
-    (gaierror, Reason.DNS),
-    (UnicodeError, Reason.DNS),
-    (ConnectionRefusedError, Reason.REFUSED),
-    (ConnectionError, Reason.RESET),
-    (anyio.BrokenResourceError, Reason.RESET),
-    (anyio.ClosedResourceError, Reason.RESET),
-    (anyio.EndOfStream, Reason.TRUNCATED),
-    (TimeoutError, Reason.TIMEOUT),
-    (h11.ProtocolError, Reason.MALFORMED),
-)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    """Yield an error and its causes: anyio groups the errors of all addresses of a name."""
-    yield error
-    if _is_group(error):
-        for inner in error.exceptions:
-            yield from _causes(inner)
-    elif error.__cause__ is not None:
-        yield from _causes(error.__cause__)
-
-
-def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
-    return isinstance(error, BaseExceptionGroup)
-
-
-_SENTENCES: Final = {
-    Reason.DNS: "its name has no address",
-    Reason.REFUSED: "it refused the connection",
-    Reason.RESET: "it reset the connection",
-    Reason.TRUNCATED: "it closed the connection too early",
-    Reason.TIMEOUT: "it did not answer in time",
-}
-
-
-def _sentence(reason: Reason, error: BaseException) -> str:
-    if (known := _SENTENCES.get(reason)) is not None:
-        return known
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
-    if reason is Reason.TLS:
-        return f"the TLS handshake failed: {_reason_of(error)}"
-    if isinstance(error, h11.ProtocolError):
-        return f"its answer is not valid HTTP/1.1: {what_is_wrong(error)}"
-    return (error.strerror if isinstance(error, OSError) else None) or "it is unreachable"
-
-
-def _reason_of(error: BaseException) -> str:
-    said: object = getattr(error, "reason", None)  # not every SSLError has one
-    return (str(said) if said else "the connection ended").lower().replace("_", " ")
 
 
 @frozen
@@ -169,17 +102,18 @@ class Upstream:
             raise
 
 
+def _fresh() -> h11.Connection:
+    return h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
+
+
 @define(eq=False)
 class UpstreamExchange:
     """One request to the upstream on a connection of its own."""
 
     _stream: ByteStream
-    _http: h11.Connection = field(init=False)
+    _http: h11.Connection = field(factory=_fresh, init=False)
     _first: bytes = field(default=b"", init=False)
     _ended: bool = field(default=False, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=_HEAD_LIMIT)
 
     async def ask(
         self, request: Request, upstream: Upstream, early: Callable[[Head], Awaitable[None]]

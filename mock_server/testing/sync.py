@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 
-from mock_server.backend import Job
+from mock_server.backend.jobs import Job
 from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import PATIENCE
-from mock_server.net.addresses import Addresses
+from mock_server.net.names.addresses import Addresses
 from mock_server.scenario.builder import On
 from mock_server.scenario.model import JOB, Scenario
 from mock_server.scenario.vocabulary import FRAME

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mock_server.sse import Framer, fields_of, frame_of
+from mock_server.sse import Frame, Framer, fields_of, frame_of
 
 STREAMS = st.lists(
     st.sampled_from(
@@ -20,11 +20,14 @@ def cut(stream: bytes, sizes: list[int]) -> tuple[list[bytes], bytes]:
     framer = Framer()
     found: list[bytes] = []
     at = 0
-    for size in sizes:
-        found += framer.feed(stream[at : at + size])
+    for size in [*sizes, len(stream)]:
+        found += raw(framer.feed(stream[at : at + size]))
         at += size
-    found += framer.feed(stream[at:])
-    return found, framer.close()
+    return found, b"".join(raw(framer.close()))
+
+
+def raw(frames: list[Frame]) -> list[bytes]:
+    return [frame.raw for frame in frames]
 
 
 @PATIENT
@@ -46,13 +49,30 @@ def test_with_one_kind_of_line_end_the_chunking_changes_nothing(
 
 
 def test_a_block_of_bare_cr_lines_is_complete_with_its_last_cr() -> None:
-    assert Framer().feed(b"data: x\r\r") == [b"data: x\r\r"]
+    assert raw(Framer().feed(b"data: x\r\r")) == [b"data: x\r\r"]
 
 
 def test_an_unfinished_block_is_returned_at_the_end() -> None:
     framer = Framer()
-    assert framer.feed(b"data: x\n\ndata: y\n") == [b"data: x\n\n"]
-    assert framer.close() == b"data: y\n"
+    assert raw(framer.feed(b"data: x\n\ndata: y\n")) == [b"data: x\n\n"]
+    assert raw(framer.close()) == [b"data: y\n"]
+
+
+@PATIENT
+@given(STREAMS, st.lists(st.tuples(st.integers(0, 5), st.booleans())))
+def test_the_parts_of_a_frame_and_its_rest_are_its_bytes(
+    stream: bytes, pieces: list[tuple[int, bool]]
+) -> None:
+    parting, plain = Framer(), Framer()
+    found, whole, at = list[Frame](), list[Frame](), 0
+    for size, parted in [*pieces, (len(stream), False)]:
+        chunk = stream[at : at + size]
+        found += parting.feed(chunk)
+        whole += plain.feed(chunk)
+        found += [part] if parted and (part := parting.part()) is not None else []
+        at += size
+    assert [each.id for each in found if not each.part] == [each.id for each in whole]
+    assert b"".join(raw([*found, *parting.close()])) == stream
 
 
 def test_the_fields_of_a_block_are_read_as_the_standard_says() -> None:

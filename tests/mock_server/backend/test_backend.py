@@ -5,7 +5,8 @@ import json
 import pytest
 
 from mock_server import JobPlan, scenario_from_dict
-from mock_server.backend import Answer, Backend, Follow, Reply, Stream
+from mock_server.backend.answers import Answer, Follow, Reply, Stream
+from mock_server.backend.backend import Backend
 from mock_server.requests import request_of
 from mock_server.scenario.words.head import Resume, Shift
 from mock_server.strict.shapes import is_array

@@ -9,7 +9,8 @@ import anyio
 import pytest
 
 from mock_server import JobEnded, MockServer, ScriptedFrame, scenario_from_dict
-from mock_server.backend import Backend, Reply
+from mock_server.backend.answers import Reply
+from mock_server.backend.backend import Backend
 from mock_server.requests import request_of
 from tests.mock_server.rawclient import RawClient, follow
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from mock_server import MockServer, RequestReceived, scenario_from_dict
-from mock_server.net.addresses import Addresses
+from mock_server.net.names.addresses import Addresses
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.mitm.mitmdump import (
     SEED,

@@ -14,7 +14,7 @@ from mock_server import ConnectionFailed, MockServer, Record, scenario_from_dict
 from mock_server.admin.server import AdminServer
 from mock_server.faults.response import Head
 from mock_server.journal.records import to_jsonl
-from mock_server.net.service import Answered, Reports
+from mock_server.net.origin import Answered, Reports
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending

@@ -14,7 +14,7 @@ from mock_server import (
     ScenarioError,
     scenario_from_dict,
 )
-from mock_server.net.tls import TlsSettings, throw_away_tls
+from mock_server.net.tls.settings import TlsSettings, throw_away_tls
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
 from tests.mock_server.rawclient import RawClient

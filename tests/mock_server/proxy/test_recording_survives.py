@@ -17,8 +17,9 @@ from mock_server.__main__ import main
 from mock_server.durable import AppendOnly, write_whole
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.proxy.recorder import RecordingOrigin
+from mock_server.proxy.recovery import read_tape
 from mock_server.proxy.replay import replay_of
-from mock_server.proxy.tape import Tape, TapeError, read_tape
+from mock_server.proxy.tape import Tape, TapeError
 from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.server import MockServer
 from mock_server.strict.shapes import is_table
@@ -46,7 +47,8 @@ def recording(
         if limit is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))
 
-    command = [sys.executable, "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
+    # Bytecode that is cut off at the limit would break every process that imports it later.
+    command = [sys.executable, "-B", "-P", "-m", "mock_server", "record", "--exit-on-stdin-eof"]
     with subprocess.Popen(
         [*command, "--upstream", upstream, "--out", str(out)],
         stdin=subprocess.PIPE,

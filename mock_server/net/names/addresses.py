@@ -1,7 +1,4 @@
-"""Addresses that no live server can be: refused, unknown to DNS, silent, badly resolved.
-
-The ports are held, so that nothing else answers there.
-"""
+"""URLs that reach no server: refused, unknown to DNS, silent, or with a name that resolves badly."""
 
 import errno
 import socket
@@ -10,7 +7,7 @@ from typing import Final
 
 from attrs import define, field
 
-from mock_server.net.resolver import Resolver
+from mock_server.net.names.resolver import Resolver
 
 _LIVE: Final = "127.0.0.1"
 _LAST: Final = 255
@@ -34,7 +31,7 @@ class Addresses:
     def blackhole_url(self) -> str:
         """Return a URL where connecting hangs: the accept queue of one is full."""
         listening = self._hold()
-        self._swallow(listening)
+        self._held.append(filled(listening))
         return _url(listening)
 
     def slow_dns_url(self, port: int, seconds: float) -> str:
@@ -53,7 +50,7 @@ class Addresses:
         """
         dead = self._hold_beside(port)
         if silent:
-            self._swallow(dead)
+            self._held.append(filled(dead))
         address: str = dead.getsockname()[0]
         return f"http://{self._resolver.add([address, _LIVE])}:{port}"
 
@@ -82,13 +79,6 @@ class Addresses:
                 return self._hold(f"127.0.0.{last}", port)
         raise OSError(errno.EADDRINUSE, f"port {port} is taken on every address of the loopback")
 
-    def _swallow(self, held: socket.socket) -> None:
-        held.listen(0)
-        filler = socket.socket()
-        self._held.append(filler)
-        filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        filler.connect_ex(held.getsockname())
-
     def close(self) -> None:
         """Release every port."""
         while self._held:
@@ -97,3 +87,15 @@ class Addresses:
 
 def _url(held: socket.socket) -> str:
     return f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+def filled(bound: socket.socket) -> socket.socket:
+    """Let a bound socket listen with an accept queue of one, and return what fills the queue.
+
+    The kernel then ignores further connections.
+    """
+    bound.listen(0)
+    filler = socket.socket(bound.family, socket.SOCK_STREAM)
+    filler.setblocking(False)  # noqa: FBT003 - the standard library's signature
+    filler.connect_ex(bound.getsockname())
+    return filler

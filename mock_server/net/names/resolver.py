@@ -1,10 +1,8 @@
-"""Names that resolve badly, for a client in this process.
+"""Names that resolve badly, for clients in this process.
 
-A resolver is not a part of the protocol, and a mock that listens on the loopback interface cannot
-change that of another process. What it can do is take the place of `socket.getaddrinfo`: asyncio,
-trio, anyio, `http.client` and everything made of them ask that function. A client in another process
-or with a resolver of its own (uvloop, c-ares) asks the real one, for which these names do not exist
-(RFC 6761, 6.4).
+The resolver takes the place of `socket.getaddrinfo`, which asyncio, trio, anyio, `http.client` and
+everything built on them call. Clients in another process, or with a resolver of their own (uvloop,
+c-ares), ask the real one, for which these names do not exist (RFC 6761, 6.4).
 """
 
 import socket
@@ -12,7 +10,6 @@ import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import Final, Self, TypeAlias
-from unittest.mock import patch
 
 from attrs import define, field, frozen
 
@@ -28,7 +25,7 @@ _SUFFIX: Final = "arkor-mock.invalid"
 
 @frozen
 class _Name:
-    """What becomes of a question for one name; without addresses it fails for the moment."""
+    """The answer for one name; without addresses, it is a temporary failure."""
 
     addresses: tuple[str, ...]
     seconds: float = 0.0
@@ -37,15 +34,15 @@ class _Name:
 
 @define(eq=False)
 class Resolver:
-    """Answers for names of its own, and hands every other question on."""
+    """Answers for names of its own, and asks the real resolver for all others."""
 
     _names: dict[str, _Name] = field(factory=dict[str, _Name], init=False)
     _released: threading.Event = field(factory=threading.Event, init=False)
 
     def add(self, addresses: Sequence[str], seconds: float = 0.0) -> str:
-        """Make a name with these addresses in this order, known after so many seconds.
+        """Make a name with these addresses in this order; each lookup takes so many seconds.
 
-        Without addresses every question for it ends in EAI_AGAIN, a temporary failure.
+        Without addresses, every lookup ends in EAI_AGAIN, a temporary failure.
         """
         name = f"name-{len(self._names) + 1}.{_SUFFIX}"
         self._names[name] = _Name(tuple(addresses), seconds)
@@ -78,14 +75,21 @@ class Resolver:
     def installed(self) -> Generator[Self, None, None]:
         """Take the place of `socket.getaddrinfo` in this process for the length of a `with`.
 
-        At its end every question that still waits is answered.
+        At its end, every lookup that still waits is answered.
         """
         self._released.clear()
-        with patch.object(socket, "getaddrinfo", self.getaddrinfo):
-            try:
-                yield self
-            finally:
-                self._released.set()
+        before: object = socket.getaddrinfo
+        _install(self.getaddrinfo)
+        try:
+            yield self
+        finally:
+            _install(before)
+            self._released.set()
+
+
+def _install(found: object) -> None:
+    # unittest.mock could do this too, but importing it takes as long as starting a server.
+    setattr(socket, "getaddrinfo", found)  # noqa: B010 - its type is narrower than its use
 
 
 _REAL: Final = socket.getaddrinfo

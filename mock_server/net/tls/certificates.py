@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
-from mock_server.net.tls import TlsSettings
+from mock_server.net.tls.settings import TlsSettings
 from mock_server.scenario.words.connection import TlsFault
 
 # It needs an RSA key and the certificates have elliptic-curve keys, so no client can negotiate it.

@@ -8,7 +8,7 @@ import anyio
 import pytest
 
 from mock_server import MockServer
-from mock_server.net.addresses import Addresses
+from mock_server.net.names.addresses import Addresses
 from tests.mock_server.rawclient import request_bytes
 
 pytestmark = pytest.mark.anyio

@@ -3,7 +3,7 @@
 import re
 import socket
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from attrs import frozen
@@ -31,7 +31,7 @@ def address_of(host: str) -> str:
         raise OddHost("does not resolve; give an address, such as 127.0.0.1 or ::1") from None
     addresses = [str(where[0]) for *_, where in found]
     address = min(addresses, key=lambda each: ":" in each)
-    mapped = _parsed(address)
+    mapped = ip_address(address)
     if isinstance(mapped, IPv6Address) and mapped.ipv4_mapped is not None:
         return str(mapped.ipv4_mapped)
     return address
@@ -39,16 +39,12 @@ def address_of(host: str) -> str:
 
 def is_loopback(address: str) -> bool:
     """Return whether only this machine can reach an address."""
-    return _parsed(address).is_loopback
+    return ip_address(address).is_loopback
 
 
 def is_everywhere(address: str) -> bool:
     """Return whether an address means every address of this machine."""
-    return _parsed(address).is_unspecified
-
-
-def _parsed(address: str) -> IPv4Address | IPv6Address:
-    return ip_address(address)
+    return ip_address(address).is_unspecified
 
 
 def in_url(host: str) -> str:

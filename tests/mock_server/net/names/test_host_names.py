@@ -13,7 +13,7 @@ import pytest
 
 from mock_server.__main__ import main
 from mock_server.admin.server import AdminServer
-from mock_server.net.host_names import (
+from mock_server.net.names.host_names import (
     HostNames,
     OddHost,
     address_of,

@@ -1,0 +1,100 @@
+"""What the journal gets about one exchange, from its request to its end, without secrets."""
+
+from typing import Final, Protocol
+
+from attrs import define, field
+
+from mock_server.faults.actions import Exchange
+from mock_server.faults.response import Head
+from mock_server.journal.records import (
+    ExchangeEnded,
+    FrameSent,
+    Journal,
+    RequestReceived,
+    ResponseStarted,
+    UpstreamFailed,
+)
+from mock_server.net.failure import Failure
+from mock_server.redaction import redacted_body, redacted_headers, redacted_target, redacted_text
+from mock_server.requests import Request, json_of
+from mock_server.scenario.vocabulary import Route
+from mock_server.sse import Frame
+
+_LONGEST_KEPT: Final = 1 << 20
+
+
+class Journaled(Protocol):
+    """Something with a journal, which may be replaced during an exchange."""
+
+    journal: Journal
+
+
+@define(eq=False)
+class ExchangeNotes:
+    """Records one exchange of one connection."""
+
+    _owner: Journaled = field(repr=False)
+    _connection: int
+    _about: Exchange = field(repr=False)
+    _frames: int = field(default=0, init=False)
+    _begun: bytearray = field(factory=bytearray, init=False)
+    """The parts of a frame that were sent before the rest of it came."""
+    _ended: bool = field(default=False, init=False)
+
+    def _where(self) -> tuple[int, float, int, Route, int]:
+        """Return what every record of the exchange begins with."""
+        return (
+            *self._owner.journal.stamp(),
+            self._connection,
+            self._about.route,
+            self._about.attempt,
+        )
+
+    def asked(self, request: Request, dropped: int = 0) -> None:
+        """Record a whole request; `dropped` bytes of its body were not kept."""
+        if dropped:
+            body = f"[dropped: {dropped} bytes without a valid token]".encode()
+        elif len(request.body) > _LONGEST_KEPT:
+            body = f"[dropped: {len(request.body)} bytes, too long for the journal]".encode()
+        else:
+            body = redacted_body(request.body, request.header("content-type") or "")
+        cursor = request.header("last-event-id")
+        record = RequestReceived(
+            *self._where(),
+            request.method,
+            redacted_target(request.target),
+            redacted_headers(request.headers),
+            authorized=request.header("authorization") is not None,
+            body=body,
+            json=json_of(body),
+            job=request.job and redacted_text(request.job),
+            last_event_id=cursor and redacted_text(cursor),
+        )
+        self._owner.journal.add(record)
+
+    def answered(self, head: Head) -> None:
+        """Record that the head of the response was sent."""
+        after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
+        self._owner.journal.add(ResponseStarted(*self._where(), head.status, after))
+
+    def frame(self, frame: Frame) -> None:
+        """Record a frame that was sent; the beginning of one is kept until the rest was sent."""
+        if frame.part:
+            self._begun += frame.raw
+            return
+        self._frames += 1
+        data = bytes(self._begun) + frame.raw if self._begun else frame.raw
+        self._begun.clear()
+        record = FrameSent(*self._where(), self._frames, frame.id, frame.event, frame.type)
+        self._owner.journal.add_frame(record, data)
+
+    def failed(self, failure: Failure) -> None:
+        """Record that the upstream failed."""
+        said = (failure.reason.value, failure.why)
+        self._owner.journal.add(UpstreamFailed(*self._where(), *said))
+
+    def ended(self, how: str, by: str) -> None:
+        """Record how the exchange ended, once, and by which side: server or client."""
+        if not self._ended:
+            self._ended = True
+            self._owner.journal.add(ExchangeEnded(*self._where(), how, by))

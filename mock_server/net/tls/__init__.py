@@ -1,0 +1,1 @@
+"""TLS without sockets, and certificates of a throw-away authority."""
