@@ -4,12 +4,13 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Generator
 from types import FrameType
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.thoroughness import LONG, all_of_it, leave_out
+from tests.thoroughness import LONG, all_of_it, is_whole_suite, leave_out
 
 _REPEATABLE = settings(
     deadline=None,
@@ -29,6 +30,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="also run what takes long, and four times as many random examples",
     )
+
+
+@pytest.hookimpl(wrapper=True)  # and so before xdist reads its options
+def pytest_cmdline_main(config: pytest.Config) -> Generator[None, object, object]:
+    """Spread the whole suite over the cores; a part of it runs in this process.
+
+    One more process than cores, because many tests wait. One that has run all its tests takes over
+    half of what another still has to do, so that none is alone with the longest at the end.
+    """
+    if is_whole_suite(config):
+        config.option.numprocesses = len(os.sched_getaffinity(0)) + 1
+        config.option.dist = "worksteal"
+    return (yield)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -74,6 +88,16 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_finish() -> None:
     """Keep what collection made out of every later garbage collection, which would walk all of it."""
+    _keep_out_of_collections()
+
+
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """Do the same with what the tests of a file have left in caches."""
+    if nextitem is None or nextitem.path != item.path:
+        _keep_out_of_collections()
+
+
+def _keep_out_of_collections() -> None:
     gc.collect()
     gc.freeze()
 

@@ -11,6 +11,17 @@ def all_of_it(config: pytest.Config) -> bool:
     return bool(config.getoption("--thorough")) or any("::" in each for each in config.args)
 
 
+def is_whole_suite(config: pytest.Config) -> bool:
+    """Tell whether pytest was started without a choice of tests, of processes or of a debugger."""
+    chosen = ("keyword", "markexpr", "lf", "stepwise", "collectonly", "usepdb", "trace", "tx")
+    return (
+        config.args_source is pytest.Config.ArgsSource.TESTPATHS
+        and not hasattr(config, "workerinput")  # one of the processes that xdist has started
+        and config.getoption("numprocesses", 0) is None  # 0 where there is no xdist
+        and not any(config.getoption(each, None) for each in chosen)
+    )
+
+
 def leave_out(config: pytest.Config, items: list[pytest.Item], left: list[pytest.Item]) -> None:
     """Take these tests out of a run, and have pytest count them as deselected."""
     gone = {*left}

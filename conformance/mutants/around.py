@@ -341,6 +341,7 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
         return _clients[id(session)].poll()
 
     replace(Session, "__init__", init)
+
     def step(session: Session, event: Input, now: float) -> Output:
         handle(session, event, now)
         return poll(session)

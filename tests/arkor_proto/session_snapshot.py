@@ -1,12 +1,14 @@
 """The whole of a session as a value that can be compared and hashed.
 
-It knows how to walk any object, whatever its parts are called. It refuses to know what they mean.
+An object is walked whatever its parts are called and mean. Graphs of all states take tens of
+thousands of these walks, so what follows from the type of an object is found once per type.
 """
 
 from collections import deque
-from collections.abc import Collection, Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import Enum
-from typing import TypeGuard
+from functools import cache
+from typing import Final, TypeGuard
 
 COUNTERS = frozenset({"number", "sent", "delivered", "exchange", "delivery"})
 """Parts that only name things; two sessions that differ in them alone behave alike.
@@ -15,35 +17,47 @@ So do numbers that are keys: where parts are left out, they are too.
 """
 
 
-def snapshot(value: object, leave_out: Collection[str] = ()) -> Hashable:
+_PLAIN: Final = (int, float, str, bytes, Enum, type, type(None))
+_ABSENT: Final = object()
+
+
+def snapshot(value: object, leave_out: frozenset[str] = frozenset()) -> Hashable:
     """Return all that `value` holds; parts called as in `leave_out` are left out."""
-    if value is None or isinstance(value, (int, float, str, bytes, Enum, type)):
+    if isinstance(value, _PLAIN):
         return value
-    if _is_mapping(value):
-        return tuple((_key(k, leave_out), snapshot(v, leave_out)) for k, v in value.items())
     if _is_collection(value):
         inner = [snapshot(inner, leave_out) for inner in value]
         return tuple(inner) if isinstance(value, (list, tuple, deque)) else frozenset(inner)
+    if _is_mapping(value):
+        return tuple([(_key(k, leave_out), snapshot(v, leave_out)) for k, v in value.items()])
     if isinstance(value, (bytearray, BaseException)):
         return (type(value), bytes(value) if isinstance(value, bytearray) else str(value))
-    return id(value) if callable(value) else (type(value), *_parts(value, leave_out))
+    return id(value) if callable(value) else (type(value), *_parts(value, type(value), leave_out))
 
 
-def _key(key: object, leave_out: Collection[str]) -> Hashable:
+def _key(key: object, leave_out: frozenset[str]) -> Hashable:
     return None if leave_out and isinstance(key, int) else snapshot(key, leave_out)
 
 
-def _parts(value: object, leave_out: Collection[str]) -> list[tuple[str, Hashable]]:
-    names: list[str] = [
-        name for kind in type(value).__mro__ for name in getattr(kind, "__slots__", ())
-    ]
-    held: dict[str, object] = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    held |= getattr(value, "__dict__", {})
-    return [
-        (name, snapshot(inner, leave_out))
-        for name, inner in held.items()
-        if name != "__weakref__" and name.lstrip("_") not in leave_out
-    ]
+def _parts(value: object, kind: type, leave_out: frozenset[str]) -> list[tuple[str, Hashable]]:
+    found: list[tuple[str, Hashable]] = []
+    for name in _slots(kind, leave_out):
+        inner = getattr(value, name, _ABSENT)
+        if inner is not _ABSENT:
+            found.append((name, snapshot(inner, leave_out)))
+    held: dict[str, object] = getattr(value, "__dict__", {})
+    for name, inner in held.items():
+        if name.lstrip("_") not in leave_out:
+            found.append((name, snapshot(inner, leave_out)))
+    return found
+
+
+@cache
+def _slots(kind: type, leave_out: frozenset[str]) -> tuple[str, ...]:
+    """Return the slots of a type and its bases that are not to be left out."""
+    names = [name for each in kind.__mro__ for name in getattr(each, "__slots__", ())]
+    kept = [name for name in names if name.lstrip("_") not in leave_out]
+    return tuple(name for name in kept if name not in {"__weakref__", "__dict__"})
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:

@@ -1,8 +1,8 @@
 """Everything that can happen around one session, and what must hold whatever happens.
 
-It knows a backend with a short log, a network, an application and a callback as moves, and the
-promises of the protocol as checks. It refuses to know how a session works: it looks at nothing
-but what goes in and what comes out.
+The moves are those of a backend with a short log, of a network, of an application and of a callback;
+the checks are the promises of the protocol. How a session works does not matter here: only what goes
+in and what comes out.
 """
 
 import json
@@ -125,10 +125,12 @@ class World:
     aborted: bool = False
     rest: Idle | Done = Factory(Done)
 
-    def copy(self) -> "World":
-        """Return an independent world in the same state."""
-        again: World = pickle.loads(pickle.dumps(self))  # noqa: S301 - written one line before
-        return again
+    def copies(self) -> "Iterator[World]":
+        """Yield independent worlds in the state that this one has now, without end."""
+        saved = pickle.dumps(self)
+        while True:
+            again: World = pickle.loads(saved)  # noqa: S301 - written three lines before
+            yield again
 
     def key(self) -> object:
         """Return what tells this state from others."""

@@ -1,6 +1,6 @@
 """The whole session, explored: every move in every joint state that can be reached.
 
-`world.py` checks each step; here the graph of all states is built breadth first, and what can only
+`state_space.py` checks each step; here the graph of all states is built breadth first, and what can only
 be seen on the whole of it is checked: that every wait can come to an end, and that no way goes
 round in circles without spending the budget or hearing an event.
 """
@@ -63,9 +63,9 @@ def explore(first: World) -> Graph:
     queue = deque([0])
     while queue:
         state = queue.popleft()
-        graph.worlds[state].check_misuse()
-        for move in graph.worlds[state].moves():
-            after = graph.worlds[state].copy()
+        before = graph.worlds[state]
+        before.check_misuse()
+        for move, after in zip(before.moves(), before.copies(), strict=False):
             opened, heard = after.opened, after.heard
             try:
                 after.move(move)

@@ -8,22 +8,21 @@ from pathlib import Path
 import pytest
 from attrs import frozen
 
-from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import (
     PROFILE_NAMES,
     Level,
     Requirement,
-    load_requirements,
     specification_directory,
 )
 from conformance.casefile.sources import SourceKind
 from conformance.strict_data import Json, Table, parse_json
+from tests.conformance.catalogue import all_cases, all_rules
 
 SPECIFICATION = specification_directory()
 REPOSITORY = Path(__file__).parents[3]
-REQUIREMENTS = load_requirements()
-CASES = load_cases(REQUIREMENTS)
+REQUIREMENTS = all_rules()
+CASES = all_cases()
 TEMPLATES = {case.id.partition("[")[0] for case in CASES}
 PROSE = (SPECIFICATION / "protocol.md").read_text("utf-8")
 SOURCES = (SPECIFICATION / "sources.md").read_text("utf-8")

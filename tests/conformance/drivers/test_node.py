@@ -12,10 +12,9 @@ from typing import Final
 
 import pytest
 
-from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import in_turn
 from conformance.strict_data import Json
+from tests.conformance.catalogue import all_cases
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.dialogue import dialogue
 from tests.conformance.mutants.test_kit_itself import play, verdicts
@@ -56,7 +55,7 @@ def sdk_driver(adapters: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, ..
 
 @pytest.mark.thorough
 def test_the_node_client_passes_every_case(adapters: Path) -> None:
-    cases = in_turn(load_cases(load_requirements()))
+    cases = in_turn(all_cases())
     outcome = play(cases, 2, ("node", str(adapters / "node" / "driver.mjs")))
     found = verdicts(outcome)
     assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == {}

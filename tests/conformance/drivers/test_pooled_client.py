@@ -10,9 +10,8 @@ from typing import Final
 
 import pytest
 
-from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import in_turn, select
+from tests.conformance.catalogue import all_cases
 from tests.conformance.mutants.test_kit_itself import play
 
 DRIVER: Final = (sys.executable, "-m", "tests.conformance.pooled.driver")
@@ -37,7 +36,7 @@ STACKS: Final = ("stdlib", "strict")
 @pytest.mark.thorough
 def test_a_pooling_client_is_warned_of_the_defaults_of_its_library_and_fails_in_no_case() -> None:
     """Every case is played under one of its profiles in turn, those that warn under all of them."""
-    cases = load_cases(load_requirements())
+    cases = all_cases()
     warning = [case for case in cases if case.id in WARNED]
     once = in_turn([case for case in cases if case not in warning])
     results = play([*once, *warning], 3, DRIVER).results
@@ -61,7 +60,7 @@ def test_the_same_client_fails_in_no_case_on_another_stack(stack: str) -> None:
 
     Each plays every other case; plain httpx plays all.
     """
-    share = in_turn(load_cases(load_requirements()))[STACKS.index(stack) :: len(STACKS)]
+    share = in_turn(all_cases())[STACKS.index(stack) :: len(STACKS)]
     results = play(share, 3, (*DRIVER, stack)).results
     failed = {result.name for result in results if result.verdict.value not in FINE}
     assert (failed, len(results) > 450) == (set(), True)
@@ -70,7 +69,7 @@ def test_the_same_client_fails_in_no_case_on_another_stack(stack: str) -> None:
 @pytest.mark.parametrize("stack", STACKS)
 @pytest.mark.thorough
 def test_another_stack_is_not_blamed_either(stack: str) -> None:
-    cases = select(load_cases(load_requirements()), (), ("*during-the-create*", "wire.*job*"))
+    cases = select(all_cases(), (), ("*during-the-create*", "wire.*job*"))
     results = play(in_turn(cases), 2, (*DRIVER, stack)).results
     assert {each.verdict.value for each in results} == {"pass"}
 
@@ -78,5 +77,5 @@ def test_another_stack_is_not_blamed_either(stack: str) -> None:
 @pytest.mark.thorough
 def test_a_pooling_client_uses_its_connection_again_behind_a_held_create() -> None:
     """The cases in which clients with a pool once failed because of a bug in the mock."""
-    cases = select(load_cases(load_requirements()), (), ("*during-the-create*",))
+    cases = select(all_cases(), (), ("*during-the-create*",))
     assert {each.verdict.value for each in play(cases, 2, DRIVER).results} == {"pass"}

@@ -10,9 +10,8 @@ import anyio
 import pytest
 from attrs import evolve
 
-from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Await, Case, Step, Until
-from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import in_turn, select
 from conformance.commands.run_command import REFERENCE
 from conformance.mutants import Mutant, all_mutants, benign_variants
@@ -20,6 +19,7 @@ from conformance.mutants.kill_matrix import KillMatrix, kill_matrix
 from conformance.mutants.traceability import coverage, unknown_rules
 from conformance.runner.run import Outcome, Plan, run
 from conformance.verdict.result import CaseResult
+from tests.conformance.catalogue import all_cases, all_rules
 from tests.conformance.expect.contrary import judge_contrary
 
 SAMPLE = ("create.*", "resume.cursor*", "backoff.*", "budget.*", "cancel.*", "abort.*")
@@ -47,7 +47,7 @@ def verdicts(outcome: Outcome) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def catalogue() -> tuple[Case, ...]:
-    return load_cases(load_requirements())
+    return all_cases()
 
 
 def deaf(result: CaseResult) -> list[str]:
@@ -173,13 +173,13 @@ def test_every_surgery_still_applies_to_the_core() -> None:
 
 
 def test_every_must_has_a_case_and_a_mutant(catalogue: tuple[Case, ...]) -> None:
-    requirements = load_requirements()
+    requirements = all_rules()
     lines = coverage(requirements, catalogue, all_mutants())
     assert [(line.requirement.id, line.hole) for line in lines if line.hole] == []
 
 
 def test_mutants_break_requirements_that_there_are() -> None:
-    assert unknown_rules(load_requirements(), all_mutants()) == []
+    assert unknown_rules(all_rules(), all_mutants()) == []
 
 
 def named(name: str) -> Mutant:

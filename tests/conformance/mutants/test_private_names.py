@@ -1,6 +1,9 @@
 """Broken clients are made at the seam: few of them reach into private names of the core."""
 
+from collections.abc import Mapping, Sequence
 from typing import Final
+
+import pytest
 
 from tests.conformance.mutants.private_names import reaching, sources
 
@@ -26,8 +29,13 @@ def planted(body: str) -> list[str]:
     return [name for names in found.values() for name in names]
 
 
-def test_few_mutants_reach_into_private_names() -> None:
-    found = reaching(sources())
+@pytest.fixture(scope="module")
+def found() -> Mapping[str, Sequence[str]]:
+    """Return the private names that each mutant of the package reaches into."""
+    return reaching(sources())
+
+
+def test_few_mutants_reach_into_private_names(found: Mapping[str, Sequence[str]]) -> None:
     listed = "\n".join(f"{mutant}: {', '.join(names)}" for mutant, names in found.items())
     assert len(found) <= MOST, f"make some of these filters around the session:\n{listed}"
 
@@ -54,5 +62,5 @@ def test_a_private_module_of_a_transport_is_counted() -> None:
     assert planted(body) == ["arkor_proto.transports._async_http"]
 
 
-def test_the_mutants_of_the_package_are_read() -> None:
-    assert "benign.reads-byte-by-byte" in reaching(sources())
+def test_the_mutants_of_the_package_are_read(found: Mapping[str, Sequence[str]]) -> None:
+    assert "benign.reads-byte-by-byte" in found

@@ -7,7 +7,6 @@ from html.parser import HTMLParser
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import pytest
 from attrs import define, evolve, field
 
@@ -19,9 +18,11 @@ from conformance.strict_data import Json, ReadingError, Table
 from conformance.trace.events import Noted, Trace
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
+from mock_server.strict.schema import schema_text
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import COMMAND, hostile, result, run
+from tests.json_schema import problem
 
 FILES = ("badge.json", "junit.xml", "report.html", "run.json", "summary.md")
 SMALL = ("--case", "create.start-opens-no-stream", "--profile", "2026-05")
@@ -63,7 +64,7 @@ def elements(page: str) -> Elements:
 @pytest.mark.parametrize("verdict", list(Verdict))
 def test_a_run_satisfies_its_schema(verdict: Verdict, tmp_path: Path) -> None:
     text = written(run([result(verdict)]), tmp_path)["run.json"]
-    jsonschema.validate(json.loads(text), run_schema())
+    assert problem(schema_text(run_schema()), json.loads(text)) == ""
 
 
 def test_a_directory_gets_every_report(tmp_path: Path) -> None:

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.drive.protocol import DriveError, parse_identity
 from conformance.runner.probe import worth_probing
 from conformance.runner.stack import Sight, Stack
 from conformance.words import PROBED
+from tests.conformance.catalogue import all_cases
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
 
@@ -62,7 +61,7 @@ def test_only_cases_that_need_it_are_worth_a_probe() -> None:
 
 
 def test_every_word_of_the_probe_has_a_case() -> None:
-    cases = load_cases(load_requirements())
+    cases = all_cases()
     assert set(PROBED) <= {need for case in select(cases) for need in case.needs}
 
 

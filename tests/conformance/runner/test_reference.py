@@ -6,9 +6,8 @@ from typing import get_args
 
 import pytest
 
-from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
 from conformance.expect.premise import Premise
+from tests.conformance.catalogue import all_cases, all_rules
 from tests.conformance.commandline import kit
 
 
@@ -59,7 +58,7 @@ def test_a_case_can_be_shown_with_its_rules() -> None:
 
 
 def test_a_case_is_shown_with_the_sources_of_its_rules() -> None:
-    rule = load_requirements()["ARK-BUD-13"]
+    rule = all_rules()["ARK-BUD-13"]
     done = kit("show", "budget.ping-is-not-progress")
     assert f"ARK-BUD-13 · MUST · 2026-07, hardened · {rule.source}\n" in done.out
     assert "published: R-1\u2032" in done.out
@@ -67,21 +66,21 @@ def test_a_case_is_shown_with_the_sources_of_its_rules() -> None:
 
 @pytest.mark.parametrize("kind", get_args(Premise))
 def test_a_case_is_shown_with_each_kind_of_its_premise(kind: type[Premise]) -> None:
-    cases = [c for c in load_cases(load_requirements()) if any(type(p) is kind for p in c.premise)]
+    cases = [c for c in all_cases() if any(type(p) is kind for p in c.premise)]
     case = min(cases, key=lambda case: len(case.premise))
     (said,) = re.findall(r"^Premise: .*\n((?:  .+\n)+)$", kit("show", case.id).out, re.MULTILINE)
     assert said.count("\n") == len(case.premise)
 
 
 def test_a_case_without_a_premise_or_a_placeholder_is_shown_without_them() -> None:
-    cases = load_cases(load_requirements())
+    cases = all_cases()
     case = next(c for c in cases if not c.premise and "{job}" not in json.dumps(c.source))
     done = kit("show", case.id)
     assert (done.status, "Premise:" in done.out, "a new value" in done.out) == (0, False, False)
 
 
 def test_a_placeholder_of_a_shown_case_is_explained() -> None:
-    cases = load_cases(load_requirements())
+    cases = all_cases()
     case = next(case for case in cases if "{job}" in json.dumps(case.source))
     assert "{job}: a new value each time that the case is played" in kit("show", case.id).out
 

@@ -7,21 +7,21 @@ import anyio
 import httpx
 import pytest
 
-from conformance.casefile.loader import filled, load_cases
+from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces, draw, nonces_in
-from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import select
 from conformance.drive.recorder import Recorder
 from conformance.runner.backend import Backends, CaseBackend
 from conformance.runner.run import Plan, run
 from conformance.trace.events import Closed, Connected, Fact, Requested, Stranger, Trace
 from conformance.verdict.statuses import Verdict
+from tests.conformance.catalogue import all_cases
 
 HAUNTED = (sys.executable, "-m", "tests.conformance.wrong_drivers.haunted")
 FAMILIES = ("create.accepted*", "resume.cursor-*", "budget.allows*", "cancel.*", "abort.*")
 FEW = ("create.accepted*", "resume.cursor-f*", "cancel.s*", "abort.on*")
-KNOWN = load_requirements()
 SHORT = 250
 """A number of events; the traces of the cases here have fewer than a hundred."""
 ONE, OTHER = Nonces("0123456789abcdef"), Nonces("fedcba9876543210")
@@ -33,7 +33,7 @@ def nothing() -> None:
 
 @pytest.fixture(scope="module")
 def cases() -> tuple[Case, ...]:
-    return load_cases(KNOWN)
+    return all_cases()
 
 
 @pytest.mark.parametrize(

@@ -15,9 +15,7 @@ import anyio
 import pytest
 from attrs import evolve
 
-from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
-from conformance.casefile.requirements import load_requirements
 from conformance.reports.badge import badge
 from conformance.reports.run_json.record import record
 from conformance.runner.run import Plan, run
@@ -25,6 +23,7 @@ from conformance.strict_data import Json, Table
 from conformance.verdict.claim import SURFACE, Rank
 from conformance.verdict.known_failures import declared, weigh
 from conformance.verdict.scope import Scope
+from tests.conformance.catalogue import all_cases, all_rules
 
 BETWEEN: Final = Path(__file__).parents[1] / "wrong_drivers" / "between.py"
 REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.python.reference")
@@ -53,7 +52,7 @@ WAYS: Final = (
 @cache
 def cases() -> tuple[Case, ...]:
     """Return a few cases about each part of the protocol, used here instead of all cases."""
-    every = [case for case in load_cases(load_requirements()) if PROFILE in case.profiles]
+    every = [case for case in all_cases() if PROFILE in case.profiles]
     some = [case for part in SURFACE for case in [c for c in every if part in c.needs][:_OF_EACH]]
     plain = [case for case in every if case.family == "create" and not case.needs][:_OF_EACH]
     return tuple({case.id: case for case in (*plain, *some)}.values())
@@ -69,7 +68,7 @@ def judged(
     known = declared(outcome.identity.declared_gaps)
     weighed = weigh(outcome.results, known, cases(), date(2026, 1, 1))
     outcome = evolve(outcome, results=weighed.results)
-    return record(outcome, load_requirements(), command, Scope.of(cases(), cases(), profiles))
+    return record(outcome, all_rules(), command, Scope.of(cases(), cases(), profiles))
 
 
 def verdict(found: Mapping[str, Json]) -> tuple[str, str]:

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
-from conformance.casefile.requirements import load_requirements
 from conformance.strict_data import ReadingError
 from conformance.trace.events import Trace
 from conformance.verdict.known_failures import Known, declared, read_baseline, weigh
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
+from tests.conformance.catalogue import all_cases
 from tests.conformance.commandline import kit
 from tests.conformance.sample_case import one
 from tests.forked import Finished
@@ -152,5 +151,5 @@ def test_a_baseline_of_an_assertion_that_holds_says_what_fails_instead(tmp_path:
 
 def test_a_hundred_thousand_unknown_gaps_are_told_in_a_few_lines_and_at_once() -> None:
     gaps = declared({f"budget.no-{n}": "r" for n in range(100_000)})
-    found = weigh([], gaps, load_cases(load_requirements()), TODAY)
+    found = weigh([], gaps, all_cases(), TODAY)
     assert (len(found.stale), found.stale[-1]) == (31, "and 99970 more like these")
