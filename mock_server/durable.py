@@ -61,11 +61,6 @@ def kind_of_file(path: Path) -> str | None:
     return next((says for is_kind, says in _KINDS if is_kind(mode)), None)
 
 
-def check_regular(path: Path) -> None:
-    """Check that a path is a regular file; raises OddFile and OSError. Follows symbolic links."""
-    _check_mode(path.stat().st_mode)
-
-
 def _check_mode(mode: int) -> None:
     odd = next((says for is_kind, says in _KINDS if is_kind(mode)), None)
     if odd is not None:
@@ -84,10 +79,9 @@ def read_regular(path: Path, most: int) -> bytes:
         os.close(descriptor)
         raise
     with os.fdopen(descriptor, "rb") as opened:
-        found: bytes | None = opened.read(most + 1)
-    if found is None:  # a kernel file that has nothing to read yet
+        content: bytes | None = opened.read(most + 1)
+    if content is None:  # a kernel file that has nothing to read yet
         raise OddFile("is a file with nothing to read yet")
-    content = found
     if len(content) > most:
         raise OddFile(f"is larger than {most >> 20} MiB")
     return content

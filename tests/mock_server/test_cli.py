@@ -165,7 +165,7 @@ def test_check_of_a_directory_says_that_it_is_one(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["check", str(tmp_path)]) == 1
-    expected = f"arkor-mock: {tmp_path}: is a directory; a scenario is a .toml or .json file\n"
+    expected = f"arkor-mock: {tmp_path}: is a directory; give a .toml or .json file\n"
     assert capsys.readouterr().err == expected
 
 

@@ -185,7 +185,7 @@ ODD: dict[str, tuple[str, bytes, str]] = {
     "a key twice": ("s.json", b'{"rule": [{"end": "rst", "end": "fin"}]}', "'end' is given twice"),
     "NaN": ("s.json", b'{"rule": [{"delay_ms": NaN}]}', "nan (number) is not"),
     "a date": ("s.toml", b"[[rule]]\njson = 2026-01-01", "is not a JSON value"),
-    "nothing but a value": ("s.json", b"7", "JSON: a scenario is an object"),
+    "nothing but a value": ("s.json", b"7", "JSON: must be an object"),
 }
 
 

@@ -174,7 +174,7 @@ def test_a_rule_that_the_carrier_cannot_carry_is_refused_by_name() -> None:
         ("s.toml", b"[[rule]\n", "TOML: "),
         ("s.toml", b'x = "\xff"', "byte 5 is not UTF-8; write such bytes as bytes_hex"),
         ("s.json", b"{", "JSON: "),
-        ("s.json", b"[]", "JSON: a scenario is an object"),
+        ("s.json", b"[]", "JSON: must be an object"),
         ("s.yaml", b"", "has the suffix '.yaml'; a scenario is a .toml or .json file"),
         ("s", b"", "has no suffix; a scenario is a .toml or .json file"),
         ("s.toml", b"x = " + b"[" * 5000, "TOML: "),

@@ -1,0 +1,131 @@
+"""Read TOML and JSON, from files or text: what they contain, or every mistake with its line."""
+
+import json
+import reprlib
+import tomllib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, TypeVar
+
+from mock_server.durable import OddFile, read_regular, reason_of
+from mock_server.strict.lines import json_lines, line_of, toml_lines
+from mock_server.strict.shapes import ScenarioError, is_table
+
+T = TypeVar("T")
+_MOST: Final = 1 << 30
+# The marks of UTF-32 begin like those of UTF-16.
+_MARKS: Final = (
+    (BOM_UTF8, "UTF-8"),
+    (BOM_UTF32_LE, "UTF-32"),
+    (BOM_UTF32_BE, "UTF-32"),
+    (BOM_UTF16_LE, "UTF-16"),
+    (BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def read_toml(path: Path, read: Callable[[Mapping[str, object]], T]) -> T:
+    """Return what `read` makes of the content of a TOML file.
+
+    Raises ScenarioError; each mistake begins with the path and ends with its line.
+    """
+    return _read_file(path, from_toml, read)
+
+
+def read_json(path: Path, read: Callable[[Mapping[str, object]], T]) -> T:
+    """Return what `read` makes of the object in a JSON file; raises ScenarioError as `read_toml`."""
+    return _read_file(path, from_json, read)
+
+
+def _read_file(
+    path: Path,
+    parse: Callable[[str, Callable[[Mapping[str, object]], T]], T],
+    read: Callable[[Mapping[str, object]], T],
+) -> T:
+    try:
+        return parse(text_of(path), read)
+    except ScenarioError as error:
+        raise error.rewritten(lambda mistake: f"{path}: {mistake}") from None
+
+
+def from_toml(source: str, read: Callable[[Mapping[str, object]], T]) -> T:
+    """Return what `read` makes of TOML text; raises ScenarioError with the line of each mistake."""
+    try:
+        data = tomllib.loads(source)
+    except tomllib.TOMLDecodeError as error:
+        raise ScenarioError(f"TOML: {error}") from None
+    except RecursionError:
+        raise ScenarioError("TOML: nested too deeply") from None
+    except ValueError:  # Python reads no number of more than 4,300 digits, and no 30 February
+        raise ScenarioError("TOML: a number or a date is out of range") from None
+    return _located(data, source, toml_lines, read)
+
+
+def from_json(source: str, read: Callable[[Mapping[str, object]], T]) -> T:
+    """Return what `read` makes of JSON text, an object; raises ScenarioError as `from_toml`."""
+    try:
+        data: object = json.loads(source, object_pairs_hook=_once_each)
+    except ScenarioError:
+        raise
+    except json.JSONDecodeError as error:
+        raise ScenarioError(f"JSON: {error}") from None
+    except RecursionError:
+        raise ScenarioError("JSON: nested too deeply") from None
+    except ValueError:
+        raise ScenarioError("JSON: a number has too many digits") from None
+    if not is_table(data):
+        raise ScenarioError('JSON: must be an object, such as {"schema": 1}')
+    return _located(data, source, json_lines, read)
+
+
+def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Make a table; raises ScenarioError for a key that comes twice, of which one would be lost."""
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ScenarioError(f"JSON: {reprlib.repr(key)} is given twice in one object; keep one")
+        found[key] = value
+    return found
+
+
+def _located(
+    data: Mapping[str, object],
+    source: str,
+    lines_of: Callable[[str], Mapping[str, int]],
+    read: Callable[[Mapping[str, object]], T],
+) -> T:
+    try:
+        return read(data)
+    except ScenarioError as error:
+        lines = lines_of(source)
+
+        def with_line(mistake: ScenarioError) -> str:
+            line = line_of(mistake.at, lines)
+            return str(mistake) if line is None else f"{mistake} (line {line})"
+
+        raise error.rewritten(with_line) from None
+
+
+def text_of(path: Path) -> str:
+    """Return the text of a regular file in UTF-8; raises ScenarioError without the path.
+
+    Follows symbolic links. Never waits for a named pipe or a device.
+    """
+    try:
+        content = read_regular(path, _MOST)
+    except OddFile as odd:
+        raise ScenarioError(f"{odd}; give a .toml or .json file") from None
+    except (OSError, ValueError) as error:
+        raise ScenarioError(reason_of(error)) from None
+    for mark, coding in _MARKS:
+        if content.startswith(mark):
+            raise ScenarioError(
+                f"begins with the byte order mark of {coding}; save it as UTF-8 without"
+            )
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ScenarioError(
+            f"byte {error.start} is not UTF-8; write such bytes as bytes_hex (line {line})"
+        ) from None
