@@ -27,13 +27,13 @@ from mock_server.requests import Request, json_of
 from mock_server.scenario.builder import rule_from_words
 from mock_server.scenario.files import scenario_from_dict, scenario_from_toml, scenario_to_dict
 from mock_server.scenario.model import JOB, Scenario
-from mock_server.scenario.rule import words_in
 from mock_server.scenario.vocabulary import FRAME
 from mock_server.scenario.words.end import Ending
 from mock_server.secret_names import REDACTED
 from mock_server.server import MockServer
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import ScenarioError, is_array
+from mock_server.strict.words import plain_table
 
 _LONGEST_TOML: Final = 1 << 20
 _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
@@ -116,7 +116,7 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
             server.load(server.scenario)
         case "GET", ["rules"]:
             rules = [
-                {"index": index, "acted": fired, "rule": words_in(rule)}
+                {"index": index, "acted": fired, "rule": plain_table(rule)}
                 for index, rule, fired in server.rules
             ]
             return _hidden({"rules": rules})

@@ -22,7 +22,7 @@ from mock_server.faults.end import (
     outage_of,
     stalling,
 )
-from mock_server.faults.frame import acts_on_frames, inserted, pieces_of, recast
+from mock_server.faults.frame import inserted, pieces_of, recast
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Select
 from mock_server.scenario.words.end import Ending, Outage
@@ -66,14 +66,15 @@ class ExchangePlan:
     """What happens to one exchange. `start`, then `frame` for each, then `finish`.
 
     After an `End` every further call returns nothing. `transparent` promises that frames pass
-    unchanged, so that a carrier may pass bytes on without cutting them into frames.
+    unchanged, so that a carrier may pass bytes on without cutting them into frames; `steady`, that
+    time and the borders between writes mean nothing, so that it may join writes.
     """
 
     def __init__(self, about: Exchange, matched: list[MatchedRule]) -> None:
         self.about = about
         self.rules = tuple(each.rule for each in matched)
         self.ended = False
-        self._stages = [each for each in matched if acts_on_frames(each.rule)]
+        self._stages = [each for each in matched if each.rule.acts_on_frames]
         self._held: list[tuple[int, _Outgoing]] = []
         self._breakpoints = [
             Breakpoint(after, each.act, each.rule.end.stall, end_of(each.rule))
@@ -89,6 +90,7 @@ class ExchangePlan:
         self._waiting: list[Write] = []
         self._seen = 0
         self._sent = 0
+        self.steady = not any(rule.paces for rule in self.rules)
         self.transparent = not (
             self._stages or self._breakpoints or self._rate or self._bom or self._coalesce > 1
         )
@@ -98,11 +100,6 @@ class ExchangePlan:
         """Whether nothing at all happens to the body and its end."""
         stalls = any(rule.end.stall is not None for rule in self.rules)
         return self.transparent and not self._extra and not stalls and self.final is None
-
-    @property
-    def steady(self) -> bool:
-        """Whether time and the borders between writes mean nothing: writes may be joined."""
-        return not any(rule.paces for rule in self.rules)
 
     @property
     def looks_into_frames(self) -> bool:

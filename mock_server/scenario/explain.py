@@ -4,12 +4,12 @@ What a fault does is said by the phrase in its declaration.
 """
 
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
-from mock_server.scenario.rule import FAULTS, Rule, needs_of, words_in
+from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
 from mock_server.scenario.words.declaring import Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
 from mock_server.strict.shapes import Span
-from mock_server.strict.words import given, plain_table, words_of
+from mock_server.strict.words import plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
@@ -43,7 +43,7 @@ def _names(plan: BackendPlan) -> str:
 
 def _bounds(limits: Limits) -> list[str]:
     words = words_of(Limits)
-    return [f"{words[key][1].says}: {value} ({key})" for key, value in plain_table(limits).items()]
+    return [f"{words[key].says}: {value} ({key})" for key, value in plain_table(limits).items()]
 
 
 def _job(number: int, job: JobPlan) -> str:
@@ -73,13 +73,12 @@ def _rule(number: int, rule: Rule) -> str:
 
 def _acts(rule: Rule) -> list[str]:
     """Say what a rule does, one phrase for each fault that it names."""
-    words = words_in(rule)
+    words = plain_table(rule)
     told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
     found = [
         phrase(value, told)
-        for group in rule.groups
-        for name, _, value in given(group)
-        if (phrase := FAULTS[name].phrase) is not None
+        for fault, value in faults_in(rule)
+        if (phrase := fault.phrase) is not None
     ]
     return [phrase for phrase in found if phrase]
 

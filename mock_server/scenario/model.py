@@ -8,7 +8,7 @@ from typing import Final
 
 from attrs import frozen
 
-from mock_server.scenario.rule import RULES, Rule
+from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
 from mock_server.strict.shapes import (
     Shape,
@@ -125,8 +125,5 @@ class Scenario:
         array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )
     rules: tuple[Rule, ...] = word(
-        RULES,
-        "the rules, all that match act",
-        default=(),
-        name="rule",
+        array(RULE, 10_000), "the rules, all that match act", default=(), name="rule"
     )

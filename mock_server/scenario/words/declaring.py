@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeGuard, TypeVar
 
-import attrs
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.shapes import Shape
-from mock_server.strict.words import word, words_of
+from mock_server.strict.words import word
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -129,30 +128,9 @@ def fault(  # noqa: PLR0913 - one declaration says everything
     return word(shape, says, default=default, name=name, needs=needed, about=about)
 
 
-def faults_of(group: type[attrs.AttrsInstance]) -> Mapping[str, Fault[object]]:
-    """Map the words of a group of faults to what is known about them."""
-    return {
-        name: described.about
-        for name, (_, described) in words_of(group).items()
-        if _is_fault(described.about)
-    }
-
-
-def _is_fault(about: object) -> TypeGuard[Fault[object]]:
+def is_fault(about: object) -> TypeGuard[Fault[object]]:
+    """Tell whether what a declaration says about its word is about a fault."""
     return isinstance(about, Fault)
-
-
-def attributes_of(
-    group: type[attrs.AttrsInstance], wanted: Callable[[Fault[object]], bool]
-) -> tuple[str, ...]:
-    """Name the attributes of a group whose declaration is `wanted`."""
-    faults = faults_of(group)
-    return tuple(attr for name, (attr, _) in words_of(group).items() if wanted(faults[name]))
-
-
-def any_of(group: attrs.AttrsInstance, attributes: tuple[str, ...]) -> bool:
-    """Return whether a rule sets one of these attributes."""
-    return any(getattr(group, name) for name in attributes)
 
 
 def needs_of_values(values: type[Phrased]) -> str:
