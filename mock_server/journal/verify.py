@@ -20,15 +20,14 @@ from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
-    Span,
     anything,
     choice,
     flag,
     is_table,
     mapping,
-    span,
     text,
 )
+from mock_server.strict.values import Span, span
 from mock_server.strict.words import table, word
 
 _MISSING: Final = "nothing"

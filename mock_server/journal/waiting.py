@@ -16,14 +16,8 @@ from mock_server.journal.records import (
     ResponseStarted,
 )
 from mock_server.scenario.vocabulary import MANY, Route
-from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
-    choice,
-    flag,
-    integer,
-    milliseconds,
-)
+from mock_server.strict.shapes import ScenarioError, Shape, choice, flag, integer
+from mock_server.strict.values import milliseconds
 from mock_server.strict.words import table, word
 
 PATIENCE: Final = 30.0

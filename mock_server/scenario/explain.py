@@ -8,7 +8,7 @@ from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
 from mock_server.scenario.words.declaring import Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
-from mock_server.strict.shapes import Span
+from mock_server.strict.values import Span
 from mock_server.strict.words import plain_table, words_of
 
 

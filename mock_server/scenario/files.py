@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from mock_server.scenario.checks import check_scenario
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.rule import needs_of
@@ -85,21 +87,14 @@ def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
 
 def scenario_to_toml(scenario: Scenario) -> str:
     """Write a scenario as TOML that `scenario_from_toml` reads back."""
-    data = scenario_to_dict(scenario)
-    heads = [
-        f"{key} = {toml_value(value)}" for key, value in data.items() if key not in {"rule", "job"}
-    ]
-    blocks = ["\n".join(heads)]
-    for key in ("job", "rule"):
-        items = data.get(key, [])
-        for item in items if is_array(items) else []:
-            lines = [f"{name} = {toml_value(value)}" for name, value in _pairs(item)]
-            blocks.append("\n".join([f"[[{key}]]", *lines]))
-    return "\n\n".join(blocks) + "\n"
+    blocks = [_lines(scenario_to_dict(evolve(scenario, jobs=(), rules=())))]
+    blocks += ["[[job]]\n" + _lines(plain_table(job)) for job in scenario.jobs]
+    blocks += ["[[rule]]\n" + _lines(plain_table(rule)) for rule in scenario.rules]
+    return "\n".join(blocks)
 
 
-def _pairs(value: object) -> list[tuple[str, object]]:
-    return list(value.items()) if is_table(value) else []
+def _lines(words: Mapping[str, object]) -> str:
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in words.items())
 
 
 def scenario_schema() -> dict[str, object]:

@@ -10,16 +10,8 @@ from attrs import frozen
 
 from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
-from mock_server.strict.shapes import (
-    Shape,
-    array,
-    choice,
-    either,
-    flag,
-    integer,
-    milliseconds,
-    text,
-)
+from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
+from mock_server.strict.values import milliseconds
 from mock_server.strict.words import table, word
 
 

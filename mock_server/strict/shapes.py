@@ -5,13 +5,11 @@ JSON types, bounds and the nearest right word are here; what a word means is sai
 
 import difflib
 import math
-import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Final, Generic, TypeGuard, TypeVar
 
-import attrs
 from attrs import frozen
 
 from mock_server.secret_names import REDACTED, is_secret_name
@@ -23,11 +21,8 @@ T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
-_MOST: Final = 10**15
-_COUNT: Final = re.compile("[0-9]{1,15}")
 _DEEPEST: Final = 200
 _LONGEST_BITS: Final = 14_000
-MAX_MS: Final = 24 * 3600 * 1000.0
 _LONG: Final = 1 << 20
 """A limit so high is only told to those who exceed it."""
 _NAMED: Final = 12
@@ -43,7 +38,11 @@ ScenarioError = mistakes.ScenarioError
 
 @frozen
 class Shape(Generic[T_co]):
-    """What one value looks like. `kinds` are the JSON types it accepts, `says` describes it in plain words."""
+    """What one value looks like: the JSON types it can have, and a description of it.
+
+    `read` makes the value of the data at a place, or raises ScenarioError; `write` is its opposite,
+    if that is not `mock_server.strict.words.plain`.
+    """
 
     kinds: frozenset[str]
     says: str
@@ -52,22 +51,6 @@ class Shape(Generic[T_co]):
     write: Callable[[object], object] | None = None
     words: frozenset[str] = frozenset()
     """The words of a table."""
-
-
-@frozen
-class Span:
-    """A range of counts from 1, both ends included; `last` None is open."""
-
-    first: int
-    last: int | None
-
-    def __contains__(self, count: int) -> bool:
-        return self.first <= count and (self.last is None or count <= self.last)
-
-    def __str__(self) -> str:
-        if self.last == self.first:
-            return str(self.first)
-        return f"{self.first}-{'' if self.last is None else self.last}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -109,10 +92,11 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
     """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
-    return ScenarioError(f"{where}: {_shown(value, where)} ({kind_of(value)}) is not {says}")
+    return ScenarioError(f"{where}: {shown(value, where)} ({kind_of(value)}) is not {says}")
 
 
-def _shown(value: object, where: str) -> str:
+def shown(value: object, where: str) -> str:
+    """Return a value for a message: short, and not if it has the name of a secret."""
     if any(map(is_secret_name, where.split("."))):
         return REDACTED
     try:
@@ -140,6 +124,13 @@ def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
     return isinstance(value, _ARRAYS)
 
 
+def simple(
+    kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
+) -> Shape[T]:
+    """Describe a shape that is not made of others; `kinds` are JSON types, with spaces between."""
+    return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
+
+
 def integer(low: int, high: int) -> Shape[int]:
     """Describe a whole number within bounds, both included."""
     says = f"a whole number from {low} to {high}" if low < high else str(low)
@@ -149,12 +140,7 @@ def integer(low: int, high: int) -> Shape[int]:
             return value
         raise wrong(value, where, says)
 
-    return Shape(
-        frozenset({"integer"}),
-        says,
-        read,
-        lambda: {"type": "integer", "minimum": low, "maximum": high},
-    )
+    return simple("integer", says, read, {"type": "integer", "minimum": low, "maximum": high})
 
 
 def number(low: float, high: float) -> Shape[float]:
@@ -166,31 +152,7 @@ def number(low: float, high: float) -> Shape[float]:
             return float(value)  # neither NaN nor infinity
         raise wrong(value, where, says)
 
-    return Shape(
-        frozenset({"integer", "number"}),
-        says,
-        read,
-        lambda: {"type": "number", "minimum": low, "maximum": high},
-    )
-
-
-def milliseconds() -> Shape[float]:
-    """Describe a duration: milliseconds in the scenario, seconds in Python."""
-    inner = number(0, MAX_MS)
-
-    def write(seconds: object) -> object:
-        if not isinstance(seconds, int | float):
-            raise wrong(seconds, "a duration", "a number of seconds")
-        ms = round(seconds * 1000, 6)
-        return int(ms) if ms == int(ms) else ms
-
-    return Shape(
-        inner.kinds,
-        "a number of milliseconds, at most a day",
-        lambda value, where: inner.read(value, where) / 1000,
-        inner.schema,
-        write,
-    )
+    return simple("integer number", says, read, {"type": "number", "minimum": low, "maximum": high})
 
 
 def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
@@ -212,23 +174,7 @@ def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
                 raise wrong(value, where, "encodable as UTF-8") from None
         return value
 
-    return Shape(frozenset({"string"}), says, read, lambda: {"type": "string", "maxLength": limit})
-
-
-def header_text() -> Shape[str]:
-    """Describe a string that fits into a header line: no CR, LF or NUL."""
-    inner = text(8192)
-
-    def read(value: object, where: str) -> str:
-        found = inner.read(value, where)
-        if any(char in found for char in "\r\n\0"):
-            raise ScenarioError(
-                f"{where}: {_shown(found, where)} holds CR, LF or NUL, which no header line can; "
-                "raw_head_hex can send such bytes"
-            )
-        return found
-
-    return attrs.evolve(inner, read=read)
+    return simple("string", says, read, {"type": "string", "maxLength": limit})
 
 
 def flag() -> Shape[bool]:
@@ -239,7 +185,7 @@ def flag() -> Shape[bool]:
             raise wrong(value, where, "true or false")
         return value
 
-    return Shape(frozenset({"boolean"}), "true or false", read, lambda: {"type": "boolean"})
+    return simple("boolean", "true or false", read, {"type": "boolean"})
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
@@ -259,7 +205,7 @@ def one_of(known: Iterable[str]) -> Shape[str]:
         check_known(value, words, where)
         return value
 
-    return Shape(frozenset({"string"}), says, read, lambda: {"enum": list(words)})
+    return simple("string", says, read, {"enum": list(words)})
 
 
 def choice(enum: type[E]) -> Shape[E]:
@@ -273,59 +219,8 @@ def choice(enum: type[E]) -> Shape[E]:
     return Shape(words.kinds, words.says, read, words.schema)
 
 
-def hex_bytes() -> Shape[bytes]:
-    """Describe bytes written in hexadecimal: a TOML string cannot hold the byte FF."""
-    says = "bytes in hexadecimal, such as 'ff00'"
-
-    def read(value: object, where: str) -> bytes:
-        if not isinstance(value, str):
-            raise wrong(value, where, says)
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            raise wrong(value, where, says) from None
-
-    return Shape(
-        frozenset({"string"}),
-        says,
-        read,
-        lambda: {"type": "string", "pattern": r"^([0-9a-fA-F]{2}\s*)*$"},
-    )
-
-
-def span() -> Shape[Span]:
-    """Describe a count from 1 or a range of them: `1`, `"2-4"`, `"3-"`."""
-    says = "a count from 1 or a range such as '2-4' or '3-'"
-
-    def read(value: object, where: str) -> Span:
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
-            return Span(value, value)
-        if not isinstance(value, str):
-            raise wrong(value, where, says)
-        first, dash, last = value.partition("-")
-        if not all(_COUNT.fullmatch(part) for part in (first, last or "1")):
-            raise wrong(value, where, says)
-        found = Span(int(first), int(last) if last else (None if dash else int(first)))
-        if found.first < 1 or (found.last is not None and found.last < found.first):
-            raise wrong(value, where, says)
-        return found
-
-    return Shape(
-        frozenset({"integer", "string"}),
-        says,
-        read,
-        lambda: {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": "^[0-9]+(-[0-9]*)?$"},
-            ]
-        },
-    )
-
-
 def anything() -> Shape[Json]:
     """Describe any JSON value."""
-    kinds = {"boolean", "integer", "number", "string", "array", "object", "null"}
 
     def read(value: object, where: str, depth: int = 0) -> Json:
         if value is None or isinstance(value, str):
@@ -350,7 +245,8 @@ def anything() -> Shape[Json]:
             return value
         raise wrong(value, where, "a JSON value; write it as a string")
 
-    return Shape(frozenset(kinds), "any JSON value", read, dict)
+    kinds = "boolean integer number string array object null"
+    return simple(kinds, "any JSON value", read, {})
 
 
 def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tuple[T, ...]]:

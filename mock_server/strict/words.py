@@ -18,7 +18,6 @@ from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
-    Span,
     is_array,
     is_table,
     nearest,
@@ -189,9 +188,7 @@ def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
 def plain(value: object) -> object:
     """Turn any value of a scenario back into what TOML and JSON can hold, defaults left out."""
     found = value
-    if isinstance(value, Span):
-        found = value.first if value.last == value.first else str(value)
-    elif _is_attrs(value):
+    if _is_attrs(value):
         found = plain_table(value)
     elif isinstance(value, Enum):
         found = str(value.value)

@@ -15,14 +15,8 @@ from mock_server.scenario.words.declaring import (
     quoted,
     time_of,
 )
-from mock_server.strict.shapes import (
-    ScenarioError,
-    choice,
-    hex_bytes,
-    integer,
-    milliseconds,
-    text,
-)
+from mock_server.strict.shapes import ScenarioError, choice, integer, text
+from mock_server.strict.values import hex_bytes, milliseconds
 from mock_server.strict.words import table, word
 
 NEVER: Final = "never"

@@ -14,7 +14,8 @@ from mock_server.scenario.words.declaring import (
     fault,
     quoted,
 )
-from mock_server.strict.shapes import Shape, choice, either, flag, integer
+from mock_server.strict.alternatives import converted
+from mock_server.strict.shapes import choice, either, flag, integer
 from mock_server.strict.words import table, word
 
 
@@ -53,24 +54,15 @@ class Insert:
 _INSERT: Final = table(Insert, "frames, or {before = [...], after = [...]}")
 
 
-def _insertion() -> Shape[Insert]:
-    inner = either(FRAMES, _INSERT)
-
-    def read(value: object, where: str) -> Insert:
-        found = inner.read(value, where)
-        return found if isinstance(found, Insert) else Insert(before=found)
-
-    return Shape(inner.kinds, inner.says, read, inner.schema)
-
-
-def _copies() -> Shape[int]:
-    inner = either(flag(), integer(0, 1000))
-    return Shape(
-        inner.kinds,
-        "true or a number of extra copies",
-        lambda value, where: int(inner.read(value, where)),
-        inner.schema,
-    )
+_INSERTION: Final = converted(
+    either(FRAMES, _INSERT),
+    lambda found, _: found if isinstance(found, Insert) else Insert(before=found),
+)
+_COPIES: Final = converted(
+    either(flag(), integer(0, 1000)),
+    lambda count, _: int(count),
+    "true or a number of extra copies",
+)
 
 
 def _replace(scripted: ScriptedFrame, told: Told) -> str:
@@ -118,7 +110,7 @@ class FrameFault:
         rewrites=True,
     )
     duplicate: int = fault(
-        _copies(),
+        _COPIES,
         "the frame is sent again",
         default=0,
         needs=Capability.FRAME,
@@ -128,7 +120,7 @@ class FrameFault:
         rewrites=True,
     )
     reorder: int = fault(
-        _copies(),
+        _COPIES,
         "how many other frames pass before this one is sent",
         default=0,
         needs=Capability.FRAME,
@@ -159,7 +151,7 @@ class FrameFault:
         rewrites=True,
     )
     inject: Insert | None = fault(
-        _insertion(),
+        _INSERTION,
         "frames go before or after it",
         default=None,
         needs=Capability.FRAME,

@@ -1,7 +1,6 @@
 # ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
 """Faults of an answer's head, and what is answered at all; durations are seconds here."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -19,28 +18,26 @@ from mock_server.scenario.words.declaring import (
 )
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
     anything,
     array,
     choice,
     either,
-    header_text,
-    hex_bytes,
     integer,
-    mapping,
-    milliseconds,
     number,
     text,
-    wrong,
+)
+from mock_server.strict.values import (
+    header_fields,
+    header_name,
+    header_text,
+    hex_bytes,
+    milliseconds,
 )
 from mock_server.strict.words import table, word
 
-_SHOWN: Final = 60
 _IN_HEAD: Final = ("raw_head", "raw_head_hex", "lose")
 _IN_ANSWER: Final = ("lose",)
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RAW: Final = "a raw head is sent as it stands, so {} has no place beside it"
+_RAW: Final = "a raw head is sent as it is, so {} has no place beside it"
 
 
 class Framing(Phrased):
@@ -70,41 +67,6 @@ class Shift:
 
     overlap: int = word(integer(0, MANY), "how many frames are sent again", default=0)
     gap: int = word(integer(0, MANY), "how many frames are skipped", default=0)
-
-
-_SHIFT: Final = table(Shift, "{overlap = n} or {gap = n}")
-
-
-def _header_values() -> Shape[str | tuple[str, ...]]:
-    inner = either(header_text(), array(header_text(), 64))
-    says = f"{header_text().says}, or an array of such strings"
-    return Shape(inner.kinds, says, inner.read, inner.schema)
-
-
-def _header_fields() -> Shape[Mapping[str, str | tuple[str, ...]]]:
-    inner = mapping(_header_values())
-
-    def read(value: object, where: str) -> Mapping[str, str | tuple[str, ...]]:
-        found = inner.read(value, where)
-        for name in found:
-            if not _TOKEN.fullmatch(name):
-                raise ScenarioError(f"{where}: {name!r} is no header name (RFC 9110 token)")
-        return found
-
-    return Shape(inner.kinds, inner.says, read, inner.schema)
-
-
-def _header_name() -> Shape[str]:
-    inner = text(200)
-    says = "the name of a header field (RFC 9110, 5.1)"
-
-    def read(value: object, where: str) -> str:
-        found = inner.read(value, where)
-        if not _TOKEN.fullmatch(found):
-            raise wrong(value, where, says)
-        return found
-
-    return Shape(inner.kinds, says, read, inner.schema)
 
 
 def _delay(delay: float, told: Told) -> str:
@@ -210,7 +172,7 @@ class HeadFault:
         not_with=_IN_HEAD,
     )
     headers: Mapping[str, str | tuple[str, ...]] | None = fault(
-        _header_fields(),
+        header_fields(),
         "headers added or replaced; an array sends the field once per item, an empty one removes "
         "it",
         default=None,
@@ -219,7 +181,7 @@ class HeadFault:
         not_with=_IN_HEAD,
     )
     headers_twice: tuple[str, ...] = fault(
-        array(_header_name(), 64),
+        array(header_name(), 64),
         "the names of header fields that are sent twice with the same value, wherever they come "
         "from; a field that the head does not have is not added",
         default=(),
@@ -311,7 +273,7 @@ class HeadFault:
         "the body, as JSON",
         default=None,
         example='on = {route = "me"}\nstatus = 426\njson = {error = "too old", upgrade = "npm i"}',
-        phrase=lambda value, _: f"sends the JSON {compact(value)[:_SHOWN]}",
+        phrase=lambda value, _: f"sends the JSON {compact(value)[:60]}",
         one_of=("body",),
         not_with=_IN_ANSWER,
     )
@@ -326,7 +288,7 @@ class HeadFault:
         one_of=("body", "frames of an answer that is lost"),
     )
     resume: Resume | Shift | None = fault(
-        either(choice(Resume), _SHIFT),
+        either(choice(Resume), table(Shift, "{overlap = n} or {gap = n}")),
         "what the backend does with Last-Event-ID",
         default=None,
         needs=Capability.BACKEND,
