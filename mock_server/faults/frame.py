@@ -3,25 +3,18 @@
 import random
 import re
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 from attrs import evolve
 
 from mock_server.scenario.frames import render
-from mock_server.scenario.words.frame import Damage, FrameFault, Insert, LineEnding, SliceAt
+from mock_server.scenario.words.frame import Damage, FrameFault, LineEnding, SliceAt
 from mock_server.sse import Frame, fields_of
 
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _ID_LINE: Final = re.compile(rb"id(:.*)?", re.DOTALL)
 _ENDINGS: Final = {LineEnding.LF: b"\n", LineEnding.CRLF: b"\r\n", LineEnding.CR: b"\r"}
-
-
-def inserted(insert: Insert | None, where: Literal["before", "after"]) -> list[Frame]:
-    """Render the frames that a rule puts before or after another."""
-    if insert is None:
-        return []
-    return [render(each) for each in (insert.before if where == "before" else insert.after)]
 
 
 def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:

@@ -5,8 +5,8 @@ In a scenario all words of a rule are in one table. The words of faults are decl
 everything about all of them is derived from there.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import Final
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, TypeVar
 
 import attrs
 from attrs import frozen
@@ -20,6 +20,8 @@ from mock_server.scenario.words.head import HeadFault
 from mock_server.scenario.words.request import RequestFault
 from mock_server.strict.shapes import Shape, text
 from mock_server.strict.words import Word, given, group, table, word, words_of
+
+R = TypeVar("R", bound=attrs.AttrsInstance)
 
 
 @frozen(kw_only=True)
@@ -74,6 +76,15 @@ def faults_in(value: attrs.AttrsInstance) -> Iterator[tuple[Fault[object], objec
     for each, item in given(value):
         if is_fault(each.about):
             yield each.about, item
+
+
+def merged(group_class: type[R], faults: Iterable[R]) -> R:
+    """Merge one group of faults of several rules; the first that names a thing wins."""
+    found: dict[str, object] = {}
+    for fault in faults:
+        for each, value in given(fault):
+            found.setdefault(each.attribute, value)
+    return group_class(**found)
 
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
