@@ -9,7 +9,8 @@ from attrs import define, field, frozen
 
 from mock_server.backend import Backend, BackendFull, Job
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import Journal, Record
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.addresses import Addresses

@@ -9,19 +9,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import anyio
 from attrs import define, field
 
 from mock_server.admin.requests import Refusal, number_of, shown_word
 from mock_server.backend import Reply, reply_json
 from mock_server.faults.response import Head, phrase_of
-from mock_server.journal.records import (
-    Journal,
-    Record,
-    record_to_dict,
-    size_of,
-    to_jsonl,
-)
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import Record, record_to_dict, size_of, to_jsonl
+from mock_server.journal.waiting import next_record
 from mock_server.net.service import Answered, PiecesSource
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
@@ -118,15 +113,8 @@ def _lines(book: Journal, after: int) -> Iterator[bytes]:
 
 async def _more(book: Journal, after: int, seconds: float) -> None:
     """Wait for a record with a number greater than `after`, for `seconds` at most."""
-    if book.after(after, 1):
-        return
-    event = anyio.Event()
-    stop = book.listen(lambda _: event.set())
-    try:
-        with anyio.move_on_after(seconds):
-            await event.wait()
-    finally:
-        stop()
+    if not book.after(after, 1):
+        await next_record(book, lambda _: True, seconds)
 
 
 @define(eq=False)

@@ -22,7 +22,8 @@ from mock_server.admin.requests import Refusal, shown_word
 from mock_server.backend import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import ConnectionFailed, record_to_dict
 from mock_server.net.host import Host
 from mock_server.net.host_names import HostNames
 from mock_server.net.listener import Listener

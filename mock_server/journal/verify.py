@@ -28,7 +28,7 @@ from mock_server.strict.shapes import (
     text,
 )
 from mock_server.strict.values import Span, span
-from mock_server.strict.words import table, word
+from mock_server.strict.words import given, table, word
 
 _MISSING: Final = "nothing"
 
@@ -81,17 +81,7 @@ class Wanted:
         return found
 
     def __str__(self) -> str:
-        named = {
-            "attempt": self.attempt,
-            "method": self.method,
-            "target": self.target,
-            "job": self.job,
-            "headers": self.headers,
-            "json": self.json,
-            "last_event_id": self.last_event_id,
-            "authorized": self.authorized,
-        }
-        said = [f"{key}={value!s}" for key, value in named.items() if value is not None]
+        said = [f"{word.name}={value!s}" for word, value in given(self) if word.name != "route"]
         return f"{self.route.value if self.route else 'any route'}({', '.join(said)})"
 
 

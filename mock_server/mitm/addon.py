@@ -34,12 +34,8 @@ from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import loss_of
 from mock_server.faults.response import BodyKind
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import (
-    FrameSent,
-    Journal,
-    RuleFired,
-    UpstreamFailed,
-)
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import FrameSent, RuleFired, UpstreamFailed
 from mock_server.mitm.settings import check_carried, read_scenario, write_journal
 from mock_server.mitm.takeover import FlowOrigin, take_client
 from mock_server.mitm.upstream import failure_from, keep_end_to_end

@@ -15,7 +15,8 @@ from attrs import define, evolve, field, frozen
 from mock_server.faults.plan import ExchangePlan
 from mock_server.faults.request import slow_read_of
 from mock_server.faults.response import Head
-from mock_server.journal.records import Journal, RequestReceived
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import RequestReceived
 from mock_server.net.malformed import what_is_wrong
 from mock_server.net.service import Service
 from mock_server.net.wire import AnyWire

@@ -13,7 +13,8 @@ from attrs import define, evolve, field, frozen
 from mock_server.backend import Backend, Follow, Job, Listing, Reply, Stream, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import Journal, RuleFired
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import RuleFired
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.tls import TlsSettings
 from mock_server.requests import Claims, Request
