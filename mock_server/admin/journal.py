@@ -49,22 +49,19 @@ class Polls:
             self.waiting -= 1
 
 
-async def journal(
-    book: Journal, rest: Sequence[str], request: Request, polls: Polls
-) -> Reply | Answered | None:
-    """Answer a request below `journal`; None if the route does not exist. Raises Refusal."""
+async def journal(book: Journal, request: Request, polls: Polls, *, tail: bool) -> Reply | Answered:
+    """Answer with the records: at once, when there is a new one, or as an event stream (`tail`).
+
+    Raises Refusal.
+    """
     after = number_of(request, "after", 0)
-    match rest:
-        case []:
-            if wait := min(number_of(request, "wait", 0) / 1000, LONGEST_WAIT):
-                with polls.one_more():
-                    await _more(book, after, wait)
-            return _listed(book, after, request.query.get("format", "json"))
-        case ["tail"]:
-            head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
-            return Answered(head, TailSource(book, after))
-        case _:
-            return None
+    if tail:
+        head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
+        return Answered(head, TailSource(book, after))
+    if wait := min(number_of(request, "wait", 0) / 1000, LONGEST_WAIT):
+        with polls.one_more():
+            await _more(book, after, wait)
+    return _listed(book, after, request.query.get("format", "json"))
 
 
 def _listed(book: Journal, after: int, form: str) -> Reply | Answered:

@@ -1,5 +1,6 @@
 """Refuse requests, and read their bodies and queries, for all routes of the admin."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from mock_server.backend import refuse
@@ -16,6 +17,11 @@ class Refusal(Exception):
     def __init__(self, status: int, why: str) -> None:
         super().__init__(why)
         self.reply = refuse(status, why)
+
+
+def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
+    """Return the refusal of a request whose route does not exist."""
+    return Refusal(404, f"no route {shown_word(method)} {shown_word('/'.join(segments))}{where}")
 
 
 def body_table(request: Request) -> dict[str, object]:

@@ -18,7 +18,7 @@ from attrs import define, field
 
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
-from mock_server.admin.requests import Refusal, shown_word
+from mock_server.admin.requests import Refusal, no_route, shown_word
 from mock_server.backend import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
@@ -187,9 +187,7 @@ class AdminOrigin:
             case method, ["servers", name, *rest]:
                 return await self._about(method, name, rest, request)
             case _:
-                raise Refusal(
-                    404, f"no route {shown_word(request.method)} {shown_word('/'.join(segments))}"
-                )
+                raise no_route(request.method, segments)
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:
