@@ -155,7 +155,7 @@ def _named(name: str) -> str:
 
 
 def _is_remote(options: argparse.Namespace) -> bool:
-    """Tell whether others than this machine can reach the server, and refuse what is unsafe then."""
+    """Return whether other machines can reach the server; raises CommandError if that is unsafe."""
     host, token = options.host, options.admin_token
     try:
         address = address_of(host)
@@ -235,7 +235,9 @@ def _report_recorded(count: int, out: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    fine = [_is_fine(path) for path in options.scenario]  # tells the mistakes of all
+    fine = [
+        _is_fine(path) for path in options.scenario
+    ]  # a list, to report the mistakes of every file
     return OK if all(fine) else BAD
 
 

@@ -25,7 +25,7 @@ def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
 
 
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object in a body, an empty one if there is no body; raises Refusal."""
+    """Return the JSON object in a body, empty without a body; raises Refusal."""
     if not request.body:
         return {}
     found = json_of(request.body)

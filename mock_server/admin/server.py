@@ -98,13 +98,13 @@ class LastWords:
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
-    _said: bool = field(default=False, init=False)
+    _sent: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return the body, once."""
         del limit, whole
-        said, self._said = self._said, True
-        return () if said else (Frame(b'{"ok":true}'),)
+        sent, self._sent = self._sent, True
+        return () if sent else (Frame(b'{"ok":true}'),)
 
     async def aclose(self) -> None:
         """Set the event that ends the process."""

@@ -89,8 +89,8 @@ def _body(
     faults: Sequence[HeadFault], status: int | None, *, scripted: bool
 ) -> tuple[bytes | None, str]:
     for fault in faults:
-        if (said := _body_of(fault)) is not None:
-            return said
+        if (body := _body_of(fault)) is not None:
+            return body
     if not scripted and status in BODILESS:
         return b"", ""
     if scripted or status is None or status < _REFUSALS:

@@ -32,11 +32,11 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that takes part in one exchange; `act` counts one action, False when it is spent."""
+    """A rule that takes part in one exchange; `fire` counts one action, False when it is exhausted."""
 
     rule: Rule
     rng: random.Random
-    act: Callable[[], bool]
+    fire: Callable[[], bool]
 
 
 def _picks(on: Select, index: int, frame: Frame) -> bool:
@@ -65,7 +65,7 @@ def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
     if not on.picks_frames:
         return out.index > 0
     picked = _picks(on, out.index, out.frame)
-    return picked and stage.rng.random() < on.probability and stage.act()
+    return picked and stage.rng.random() < on.probability and stage.fire()
 
 
 class ExchangePlan:
@@ -84,7 +84,7 @@ class ExchangePlan:
         self._stages = [each for each in matched if each.rule.acts_on_frames]
         self._held: list[tuple[int, _Outgoing]] = []
         self._breakpoints = [
-            Breakpoint(after, each.act, each.rule.end.stall, end_of(each.rule))
+            Breakpoint(after, each.fire, each.rule.end.stall, end_of(each.rule))
             for each in matched
             if (after := each.rule.end.after) is not None
         ]
@@ -214,7 +214,7 @@ class ExchangePlan:
     def _emit(self, out: _Outgoing) -> list[Action]:
         ops = [*self._flush(), *out.before] if out.before else []
         cut = next((point for point in self._breakpoints if point.cuts(self._sent)), None)
-        if cut is not None and cut.act():
+        if cut is not None and cut.fire():
             ops += self._cut_at(cut, out.frame)
             if self.ended:
                 return ops
@@ -237,7 +237,7 @@ class ExchangePlan:
         for point in self._breakpoints:
             if not self.ended and point.reaches(self._sent, frame):
                 point.reached = True
-                if point.act():
+                if point.fire():
                     ops += self._happen(point)
         return ops
 

@@ -23,7 +23,7 @@ _LONGEST: Final = 200
 
 @define
 class _Live:
-    """A rule in force, with how often it has acted."""
+    """A rule in force, with how often it has fired."""
 
     index: int
     rule: Rule
@@ -75,7 +75,7 @@ class Rules:
 
     @property
     def in_force(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, how often it has acted."""
+        """Every rule in force: its index, the rule, how often it has fired."""
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
     def connection(self, number: int) -> ConnectionFault:
@@ -88,7 +88,7 @@ class Rules:
             if on.connection is not None and number not in on.connection:
                 continue
             if self._random(f"{live.index}/connection/{number}").random() < on.probability:
-                self._act(live)
+                self._fire(live)
                 acting.append(live.rule)
         return connection_fault(acting)
 
@@ -107,7 +107,7 @@ class Rules:
         matched: list[MatchedRule] = []
         for live, rng in self._taking_part(about):
             if not live.rule.on.picks_frames and live.rule.end.after is None:
-                self._act(live)
+                self._fire(live)
             matched.append(MatchedRule(live.rule, rng, partial(self._try, live)))
         return ExchangePlan(about, matched)
 
@@ -154,10 +154,10 @@ class Rules:
     def _try(self, live: _Live) -> bool:
         if live.exhausted:
             return False
-        self._act(live)
+        self._fire(live)
         return True
 
-    def _act(self, live: _Live) -> None:
+    def _fire(self, live: _Live) -> None:
         live.fired += 1
         self.on_fired(live.index)
 

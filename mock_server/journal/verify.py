@@ -81,8 +81,8 @@ class Wanted:
         return found
 
     def __str__(self) -> str:
-        said = [f"{word.name}={value!s}" for word, value in given(self) if word.name != "route"]
-        return f"{self.route.value if self.route else 'any route'}({', '.join(said)})"
+        words = [f"{word.name}={value!s}" for word, value in given(self) if word.name != "route"]
+        return f"{self.route.value if self.route else 'any route'}({', '.join(words)})"
 
 
 def _shown(value: object) -> str:

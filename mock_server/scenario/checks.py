@@ -1,7 +1,6 @@
 """Which words of a scenario make no sense together.
 
-What a word goes with is said where it is declared; here are the checks of it, and those that look
-at values.
+A word's declaration has what the word goes with; here that is checked, and what depends on values.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
-"""A scenario in plain words: the backend, its bounds, its jobs, and whom each rule is about.
+"""A scenario in plain words: the backend, its bounds, its jobs, and what each rule is about.
 
-What a fault does is said by the phrase in its declaration.
+The phrase for a fault is in its declaration.
 """
 
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
@@ -28,13 +28,13 @@ def explain(scenario: Scenario) -> str:
 
 
 def _demands(plan: BackendPlan) -> list[str]:
-    said = plain_table(plan)
+    words = plain_table(plan)
     found = ["demands no token"] if not plan.authenticate else []
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
-    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in said else []
+    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     gone = plan.unknown_cursor is UnknownCursor.GONE
     found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
-    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in said else [])
+    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in words else [])
 
 
 def _names(plan: BackendPlan) -> str:
@@ -56,7 +56,7 @@ def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
     pace = f"every {time_of(job.interval)}" if job.interval else "as followers are ready"
     if job.emitted:
-        pace = "before anybody follows"
+        pace = "before a client follows"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
     ends = "never ends by itself" if job.status is Fate.RUNNING else f"ends {job.status.value}"

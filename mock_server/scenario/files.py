@@ -16,9 +16,8 @@ from mock_server.scenario.model import Scenario
 from mock_server.scenario.rule import needs_of
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.files import from_json, from_toml, read_json, read_toml
-from mock_server.strict.json import DEEPEST
 from mock_server.strict.schema import schema_document
-from mock_server.strict.shapes import ScenarioError, is_array, is_table
+from mock_server.strict.shapes import ScenarioError
 from mock_server.strict.toml import toml_value
 from mock_server.strict.words import plain_table, table
 
@@ -29,13 +28,10 @@ _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
-        _check_depth(data)
         found = _SCENARIO.read(data, "")
         check_scenario(found)
     except ScenarioError as error:
         raise error.rewritten(_readable) from None
-    except RecursionError:
-        raise ScenarioError("scenario: is nested too deeply; a scenario is flat") from None
     return found
 
 
@@ -68,16 +64,6 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
         raise ScenarioError(f"{path}: has {given}; a scenario is a .toml or .json file")
     read_file = read_json if path.suffix == ".json" else read_toml
     return read_file(path, lambda data: (scenario_from_dict(data), "schema" in data))
-
-
-def _check_depth(data: object) -> None:
-    level, depth = [data], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise ScenarioError(f"nested more than {DEEPEST} levels deep; a scenario is flat")
-        tables = [item for each in level if is_table(each) for item in each.values()]
-        level = tables + [item for each in level if is_array(each) for item in each]
 
 
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:

@@ -44,7 +44,7 @@ class JobPlan:
         flag(), "it exists from the start, as if another client had created it", default=False
     )
     emitted: bool = word(
-        flag(), "its events have happened before anybody follows it", default=False
+        flag(), "its events have happened before a client follows it", default=False
     )
 
 

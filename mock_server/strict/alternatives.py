@@ -90,7 +90,7 @@ def matching(pattern: str, says: str) -> Shape[str]:
 
 
 def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
-    """Describe one value that is no array, or an array of such values."""
+    """Describe one value that is not an array, or an array of such values."""
     several = array(inner)
     says = f"{inner.says}, or {several.says}"
 
@@ -104,7 +104,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe a table whose word `tag` tells which of several tables it is."""
+    """Describe one of several tables; the word `tag` names which."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:

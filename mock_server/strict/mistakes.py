@@ -1,4 +1,4 @@
-"""Mistakes in data: each with its place, and all of them told at once."""
+"""Mistakes in data: each with its place, and all of them reported at once."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeVar
@@ -43,7 +43,7 @@ def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
 
 
 class Mistakes:
-    """Mistakes that are collected, so that all of them can be told at once."""
+    """Mistakes that are collected, so that all of them can be reported at once."""
 
     def __init__(self) -> None:
         self._found: list[ScenarioError] = []
@@ -59,7 +59,7 @@ class Mistakes:
         return self
 
     def __enter__(self) -> None:
-        """Begin a part that may be mistaken."""
+        """Begin a part that may have mistakes."""
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         """Keep the mistakes of the part."""
@@ -69,7 +69,7 @@ class Mistakes:
         return True
 
     def take(self, read: Callable[[], T], otherwise: U) -> T | U:
-        """Return what is read; if it is mistaken, keep the mistakes and return `otherwise`."""
+        """Return what `read` returns; if it raises, keep the mistakes and return `otherwise`."""
         try:
             return read()
         except ScenarioError as error:

@@ -1,6 +1,6 @@
 """The shapes that a word may take: how it is read, written, described and put into a schema.
 
-JSON types, bounds and the nearest right word are here; what a word means is said next to it.
+JSON types, bounds and suggestions for unknown words are here; what a word means is declared with it.
 """
 
 import difflib
@@ -14,14 +14,13 @@ from attrs import frozen
 
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict import mistakes
-from mock_server.strict.json import Json
+from mock_server.strict.json import DEEPEST, Json
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
-_DEEPEST: Final = 200
 _LONGEST_BITS: Final = 14_000
 _LONG: Final = 1 << 20
 """A limit so high is only told to those who exceed it."""
@@ -106,7 +105,7 @@ def shown(value: object, where: str) -> str:
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Tell whether a value is a table with words as keys."""
+    """Return whether a value is a table with words as keys."""
     if not _is_mapping(value):
         return False
     for key in value:  # noqa: SIM110 - much faster than all() with a generator
@@ -120,7 +119,7 @@ def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
 
 
 def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
-    """Tell whether a value is an array."""
+    """Return whether a value is an array."""
     return isinstance(value, _ARRAYS)
 
 
@@ -225,10 +224,10 @@ def anything() -> Shape[Json]:
     def read(value: object, where: str, depth: int = 0) -> Json:
         if value is None or isinstance(value, str):
             return value
-        if depth > _DEEPEST:
+        if depth > DEEPEST:
             above = where.partition(" ")[0][:200]
             raise ScenarioError(
-                f"{above}: is nested deeper than {_DEEPEST} levels; raw text can be"
+                f"{above}: is nested more than {DEEPEST} levels deep; raw text can be"
             )
         if is_table(value):
             inside = f"{where}." if where else ""

@@ -1,7 +1,7 @@
 """Words: attributes of values that know their name, shape and meaning in a file.
 
-How tables of words are read strictly, written back and changed is here; which words there are is
-said by the classes that declare them.
+Here tables of words are read strictly, written back and changed; the classes of the values declare
+which words there are.
 """
 
 import reprlib

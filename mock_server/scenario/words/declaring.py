@@ -107,7 +107,7 @@ class Fault(Generic[T]):
 
 
 def is_fault(about: object) -> TypeGuard[Fault[object]]:
-    """Tell whether what a declaration says about its word is about a fault."""
+    """Return whether a word is a fault, by what its declaration keeps about it."""
     return isinstance(about, Fault)
 
 

@@ -24,7 +24,7 @@ NEVER: Final = "never"
 
 
 class Ending(Phrased):
-    """How the server ends a response, from the most polite to the rudest."""
+    """How the server ends a response, from the most to the least polite."""
 
     EOF = "eof", "ends the response politely"
     FIN = "fin", "closes the connection without ending the response (FIN)", Capability.RAW
