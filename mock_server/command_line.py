@@ -66,15 +66,16 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers
     file = "a .toml or .json file"
-    for name, count, text in (
-        ("serve", "?", f"{file} [default: no faults]"),
-        ("proxy", "?", f"{file} [default: no faults]"),
+    maybe = f"{file} [default: no faults]"
+    counts = (
+        ("serve", "?", maybe),
+        ("proxy", "?", maybe),
         ("check", "+", file),
         ("explain", None, file),
-    ):
-        parsers[name].add_argument(
-            "scenario", nargs=count, type=Path, metavar="SCENARIO", help=text
-        )
+    )
+    for name, nargs, text in counts:
+        add = parsers[name].add_argument
+        add("scenario", nargs=nargs, type=Path, metavar="SCENARIO", help=text)
     text = "the .toml file that was being recorded"
     parsers["recover"].add_argument("recording", type=Path, metavar="RECORDING", help=text)
     text = "the .toml file to write (required)"
@@ -89,41 +90,32 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_upstream(command: Parser) -> None:
+    add = command.add_argument
     text = "the address of the real backend (required)"
-    command.add_argument("--upstream", required=True, metavar="URL", help=text)
-    command.add_argument(
-        "--upstream-timeout",
-        type=some_seconds,
-        default=ANSWER_TIME,
-        metavar="SECONDS",
-        help="how long to wait for the head of an answer [default: %(default)g]",
-    )
+    add("--upstream", required=True, metavar="URL", help=text)
+    text = "how long to wait for the head of an answer [default: %(default)g]"
+    add("--upstream-timeout", type=some_seconds, default=ANSWER_TIME, metavar="SECONDS", help=text)
 
 
 def _add_process(command: Parser) -> None:
-    command.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]"
-    )
+    add = command.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]")
     for name, what in (("--port", "backend"), ("--admin-port", "admin")):
         text = f"the port of the {what} [default: a free one]"
-        command.add_argument(name, type=_port, default=0, metavar="PORT", help=text)
-    command.add_argument("--admin-token", metavar="TOKEN", help="[default: a new one]")
+        add(name, type=_port, default=0, metavar="PORT", help=text)
+    add("--admin-token", metavar="TOKEN", help="[default: a new one]")
     text = "listen beyond this machine too; needs --admin-token"
-    command.add_argument("--allow-remote", action="store_true", help=text)
-    command.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name, or name:port, by which clients reach the admin; may be repeated "
-        "[default: what --host says]",
+    add("--allow-remote", action="store_true", help=text)
+    text = (
+        "a name, or name:port, by which clients reach the admin; may be repeated "
+        "[default: what --host says]"
     )
-    text = "speak TLS, with a throw-away authority"
-    command.add_argument("--tls", action="store_true", help=text)
+    add("--allow-host", action="append", default=[], metavar="NAME", help=text)
+    add("--tls", action="store_true", help="speak TLS, with a throw-away authority")
     text = "end when the parent process closes standard input"
-    command.add_argument("--exit-on-stdin-eof", action="store_true", help=text)
+    add("--exit-on-stdin-eof", action="store_true", help=text)
     text = "end after this time [default: never]"
-    command.add_argument("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
+    add("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
 
 
 def _port(text: str) -> int:

@@ -237,14 +237,8 @@ def changed(value: object, change: Callable[[object], object]) -> object:
     return change(found)
 
 
-def _changed_attributes(
-    value: attrs.AttrsInstance, change: Callable[[object], object]
-) -> attrs.AttrsInstance:
+def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
     given = {each.alias: each.name for each in attrs.fields(type(value)) if each.init}
     before: dict[str, object] = {alias: getattr(value, name) for alias, name in given.items()}
     after = {alias: changed(item, change) for alias, item in before.items()}
-    return value if after == before else _remade(value, after)
-
-
-def _remade(value: R, attributes: dict[str, object]) -> R:
-    return type(value)(**attributes)
+    return value if after == before else type(value)(**after)
