@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from mock_server.scenario.words.head import HeadFault
     from mock_server.scenario.words.request import RequestFault
     from mock_server.server import MockServer
-    from mock_server.strict.shapes import ScenarioError, Span
+    from mock_server.strict.shapes import ScenarioError
+    from mock_server.strict.values import Span
 
 __all__ = [
     "After",
@@ -103,6 +104,7 @@ _MODULES: Final = (
     "scenario.model",
     "scenario.files",
     "strict.shapes",
+    "strict.values",
     "requests",
     "backend.jobs",
     "journal.records",

@@ -34,29 +34,6 @@ from mock_server.strict.shapes import ScenarioError
 
 _SHORTEST_TOKEN: Final = 16
 _LAST_PORT: Final = 65_535
-_COMMANDS: Final = {
-    "serve": (
-        "Serve a scenario, and the admin on a port of its own.",
-        "serve flaky.toml --port 8080",
-    ),
-    "proxy": (
-        "Put a scenario in front of a real backend.",
-        "proxy flaky.toml --upstream https://api.example.com",
-    ),
-    "record": (
-        "Pass requests on to a real backend and write its answers as a scenario.",
-        "record --upstream https://api.example.com --out recorded.toml",
-    ),
-    "recover": ("Make a scenario of a recording that was killed.", "recover recorded.toml"),
-    "check": ("Read scenarios and list all their mistakes.", "check flaky.toml more.toml"),
-    "explain": ("Say in plain words what a scenario will do.", "explain flaky.toml"),
-    "schema": ("Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
-    "addon-path": (
-        "Print the path of the addon, for `mitmdump -s`.",
-        "addon-path",
-    ),
-}
-"""The sentence and the example of each command."""
 _STATUSES: Final = (
     "it did what was asked; a server was told to end",
     "check: a scenario has a mistake or cannot be read",
@@ -67,18 +44,9 @@ _STATUSES: Final = (
 def run(given: Sequence[str]) -> int:
     """Run the command and return its exit status; raises CommandError and OSError."""
     options = _parsed(given)
-    actions: Mapping[str, Callable[[argparse.Namespace], int]] = {
-        "serve": _serve,
-        "proxy": _proxy,
-        "record": _record,
-        "recover": _recover,
-        "check": _check,
-        "explain": _explain,
-        "schema": _schema,
-        "addon-path": _addon_path,
-    }
+    action, _, _ = _COMMANDS[options.command]
     try:
-        return actions[options.command](options)
+        return action(options)
     except ScenarioError as error:
         raise CommandError(_summary(error)) from error
     except TapeError as error:
@@ -95,18 +63,20 @@ def _summary(error: ScenarioError) -> str:
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
     sentence = "A programmable Arkor backend, and its faults in front of a real one."
-    found = commands("arkor-mock", sentence, _COMMANDS, _STATUSES)
+    texts = {name: (text, example) for name, (_, text, example) in _COMMANDS.items()}
+    found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers
     file = "a .toml or .json file"
-    for name, count, text in (
-        ("serve", "?", f"{file} [default: no faults]"),
-        ("proxy", "?", f"{file} [default: no faults]"),
+    maybe = f"{file} [default: no faults]"
+    counts = (
+        ("serve", "?", maybe),
+        ("proxy", "?", maybe),
         ("check", "+", file),
         ("explain", None, file),
-    ):
-        parsers[name].add_argument(
-            "scenario", nargs=count, type=Path, metavar="SCENARIO", help=text
-        )
+    )
+    for name, nargs, text in counts:
+        add = parsers[name].add_argument
+        add("scenario", nargs=nargs, type=Path, metavar="SCENARIO", help=text)
     text = "the .toml file that was being recorded"
     parsers["recover"].add_argument("recording", type=Path, metavar="RECORDING", help=text)
     text = "the .toml file to write (required)"
@@ -121,41 +91,32 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
 
 
 def _add_upstream(command: Parser) -> None:
+    add = command.add_argument
     text = "the address of the real backend (required)"
-    command.add_argument("--upstream", required=True, metavar="URL", help=text)
-    command.add_argument(
-        "--upstream-timeout",
-        type=some_seconds,
-        default=ANSWER_TIME,
-        metavar="SECONDS",
-        help="how long to wait for the head of an answer [default: %(default)g]",
-    )
+    add("--upstream", required=True, metavar="URL", help=text)
+    text = "how long to wait for the head of an answer [default: %(default)g]"
+    add("--upstream-timeout", type=some_seconds, default=ANSWER_TIME, metavar="SECONDS", help=text)
 
 
 def _add_process(command: Parser) -> None:
-    command.add_argument(
-        "--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]"
-    )
+    add = command.add_argument
+    add("--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]")
     for name, what in (("--port", "backend"), ("--admin-port", "admin")):
         text = f"the port of the {what} [default: a free one]"
-        command.add_argument(name, type=_port, default=0, metavar="PORT", help=text)
-    command.add_argument("--admin-token", metavar="TOKEN", help="[default: a new one]")
+        add(name, type=_port, default=0, metavar="PORT", help=text)
+    add("--admin-token", metavar="TOKEN", help="[default: a new one]")
     text = "listen beyond this machine too; needs --admin-token"
-    command.add_argument("--allow-remote", action="store_true", help=text)
-    command.add_argument(
-        "--allow-host",
-        action="append",
-        default=[],
-        metavar="NAME",
-        help="a name, or name:port, by which clients reach the admin; may be repeated "
-        "[default: what --host says]",
+    add("--allow-remote", action="store_true", help=text)
+    text = (
+        "a name, or name:port, by which clients reach the admin; may be repeated "
+        "[default: what --host says]"
     )
-    text = "speak TLS, with a throw-away authority"
-    command.add_argument("--tls", action="store_true", help=text)
+    add("--allow-host", action="append", default=[], metavar="NAME", help=text)
+    add("--tls", action="store_true", help="speak TLS, with a throw-away authority")
     text = "end when the parent process closes standard input"
-    command.add_argument("--exit-on-stdin-eof", action="store_true", help=text)
+    add("--exit-on-stdin-eof", action="store_true", help=text)
     text = "end after this time [default: never]"
-    command.add_argument("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
+    add("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
 
 
 def _port(text: str) -> int:
@@ -166,13 +127,12 @@ def _port(text: str) -> int:
 
 
 def _process(options: argparse.Namespace) -> Process:
-    remote = _is_remote(options)
     return Process(
         host=options.host,
         port=options.port,
         admin_port=options.admin_port,
         token=options.admin_token,
-        remote=remote,
+        remote=_is_remote(options),
         exit_on_stdin_eof=options.exit_on_stdin_eof,
         max_lifetime=options.max_lifetime,
         tls=options.tls,
@@ -188,7 +148,7 @@ def _named(name: str) -> str:
 
 
 def _is_remote(options: argparse.Namespace) -> bool:
-    """Tell whether others than this machine can reach the server, and refuse what is unsafe then."""
+    """Return whether other machines can reach the server; raises CommandError if that is unsafe."""
     host, token = options.host, options.admin_token
     try:
         address = address_of(host)
@@ -210,17 +170,11 @@ def _is_remote(options: argparse.Namespace) -> bool:
     return True
 
 
-def _scenario(options: argparse.Namespace) -> Scenario:
-    return Scenario() if options.scenario is None else scenario_from_file(options.scenario)
-
-
 def _serve(options: argparse.Namespace) -> int:
-    anyio.run(serve, _process(options), _scenario(options))
-    return OK
-
-
-def _proxy(options: argparse.Namespace) -> int:
-    anyio.run(serve, _process(options), _scenario(options), _upstream(options))
+    process, path = _process(options), options.scenario
+    scenario = Scenario() if path is None else scenario_from_file(path)
+    upstream = _upstream(options) if options.command == "proxy" else None
+    anyio.run(serve, process, scenario, upstream)
     return OK
 
 
@@ -274,8 +228,10 @@ def _report_recorded(count: int, out: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    wrong = [path for path in options.scenario if not _is_fine(path)]
-    return BAD if wrong else OK
+    fine = [
+        _is_fine(path) for path in options.scenario
+    ]  # a list, to report the mistakes of every file
+    return OK if all(fine) else BAD
 
 
 def _is_fine(path: Path) -> bool:
@@ -308,11 +264,40 @@ def _explain(options: argparse.Namespace) -> int:
     return OK
 
 
+def _schema(_: argparse.Namespace) -> int:
+    sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+    return OK
+
+
 def _addon_path(_: argparse.Namespace) -> int:
     sys.stdout.write(f"{Path(__file__).parent / 'mitm' / 'addon.py'}\n")
     return OK
 
 
-def _schema(_: argparse.Namespace) -> int:
-    sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
-    return OK
+_COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, str]]] = {
+    "serve": (
+        _serve,
+        "Serve a scenario, and the admin on a port of its own.",
+        "serve flaky.toml --port 8080",
+    ),
+    "proxy": (
+        _serve,
+        "Put a scenario in front of a real backend.",
+        "proxy flaky.toml --upstream https://api.example.com",
+    ),
+    "record": (
+        _record,
+        "Pass requests on to a real backend and write its answers as a scenario.",
+        "record --upstream https://api.example.com --out recorded.toml",
+    ),
+    "recover": (
+        _recover,
+        "Make a scenario of a recording that was killed.",
+        "recover recorded.toml",
+    ),
+    "check": (_check, "Read scenarios and list all their mistakes.", "check flaky.toml more.toml"),
+    "explain": (_explain, "Say in plain words what a scenario will do.", "explain flaky.toml"),
+    "schema": (_schema, "Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
+    "addon-path": (_addon_path, "Print the path of the addon, for `mitmdump -s`.", "addon-path"),
+}
+"""What each command does, its sentence and its example."""

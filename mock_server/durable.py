@@ -58,13 +58,11 @@ def kind_of_file(path: Path) -> str | None:
         mode = path.lstat().st_mode
     except FileNotFoundError:
         return None
+    return _kind_of(mode)
+
+
+def _kind_of(mode: int) -> str | None:
     return next((says for is_kind, says in _KINDS if is_kind(mode)), None)
-
-
-def _check_mode(mode: int) -> None:
-    odd = next((says for is_kind, says in _KINDS if is_kind(mode)), None)
-    if odd is not None:
-        raise OddFile(odd)
 
 
 def read_regular(path: Path, most: int) -> bytes:
@@ -73,11 +71,9 @@ def read_regular(path: Path, most: int) -> bytes:
     Follows symbolic links. Never waits for a named pipe or a device.
     """
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    try:
-        _check_mode(os.fstat(descriptor).st_mode)
-    except OddFile:
+    if (odd := _kind_of(os.fstat(descriptor).st_mode)) is not None:
         os.close(descriptor)
-        raise
+        raise OddFile(odd)
     with os.fdopen(descriptor, "rb") as opened:
         content: bytes | None = opened.read(most + 1)
     if content is None:  # a kernel file that has nothing to read yet

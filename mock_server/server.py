@@ -11,7 +11,8 @@ from mock_server.backend.answers import BackendFull
 from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import Journal, Record
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.host import Host

@@ -12,16 +12,8 @@ from mock_server.scenario.model import Scenario
 from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import Route
 from mock_server.strict.mistakes import Mistakes, together
-from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
-    Span,
-    array,
-    is_table,
-    mapping,
-    one_of,
-    wrong,
-)
+from mock_server.strict.shapes import ScenarioError, Shape, array, is_table, mapping, one_of, wrong
+from mock_server.strict.values import Span
 from mock_server.strict.words import EMPTY, table
 
 JOB_MEMBERS: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")

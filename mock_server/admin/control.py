@@ -4,7 +4,6 @@ Permission is checked before, in `server.py`.
 """
 
 import re
-from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
@@ -14,6 +13,7 @@ from mock_server.admin.journal import LONGEST_WAIT, Polls, journal
 from mock_server.admin.requests import (
     Refusal,
     body_table,
+    no_route,
     shown_word,
     whole_number,
 )
@@ -28,14 +28,15 @@ from mock_server.requests import Request, json_of
 from mock_server.scenario.builder import rule_from_words
 from mock_server.scenario.files import scenario_from_dict, scenario_from_toml, scenario_to_dict
 from mock_server.scenario.model import JOB, Scenario
-from mock_server.scenario.rule import words_in
 from mock_server.scenario.vocabulary import FRAME
 from mock_server.scenario.words.end import Ending
 from mock_server.secret_names import REDACTED
 from mock_server.server import MockServer
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import ScenarioError, is_array
+from mock_server.strict.words import plain_table
 
+_BELOW: Final = " below a server"
 _LONGEST_TOML: Final = 1 << 20
 _MANY_DOTS: Final = re.compile(r"""(?:[\w"' \t-]{1,100}\.){64}""")
 
@@ -75,31 +76,22 @@ def _from_toml(request: Request) -> Scenario:
 
 
 async def control(
-    server: MockServer, method: str, rest: Sequence[str], request: Request, polls: Polls
+    server: MockServer, method: str, rest: list[str], request: Request, polls: Polls
 ) -> Reply | Answered:
     """Carry out one request about a server; raises Refusal and ScenarioError."""
-    match method, list(rest):
+    match method, rest:
         case _, ["scenario" | "rules" | "reset", *_]:
-            return await _plan(server, method, list(rest), request)
+            return await _plan(server, method, rest, request)
         case _, ["jobs", *_]:
-            return _jobs(server, method, list(rest), request)
-        case "GET", ["journal", *below]:
-            found = await journal(server.record_book, below, request, polls)
-            if found is None:
-                raise _no_route(method, rest)
-            return found
+            return _jobs(server, method, rest, request)
+        case "GET", ["journal"] | ["journal", "tail"]:
+            return await journal(server.record_book, request, polls, tail="tail" in rest)
         case "POST", ["wait"]:
             return await _wait(server, request, polls)
         case "POST", ["verify"]:
             return await _verify(server, request)
         case _:
-            return _live(server, method, list(rest), request)
-
-
-def _no_route(method: str, rest: Sequence[str]) -> Refusal:
-    return Refusal(
-        404, f"no route {shown_word(method)} {shown_word('/'.join(rest))} below a server"
-    )
+            return _live(server, method, rest, request)
 
 
 def _hidden(value: dict[str, object]) -> Reply:
@@ -117,7 +109,7 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
             server.load(server.scenario)
         case "GET", ["rules"]:
             rules = [
-                {"index": index, "acted": fired, "rule": words_in(rule)}
+                {"index": index, "acted": fired, "rule": plain_table(rule)}
                 for index, rule, fired in server.rules
             ]
             return _hidden({"rules": rules})
@@ -129,7 +121,7 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
             if number is None or not server.remove_rule(number):
                 raise Refusal(404, f"no rule {shown_word(index)}")
         case _:
-            raise _no_route(method, rest)
+            raise no_route(method, rest, _BELOW)
     return reply_json(200, {"ok": True})
 
 
@@ -144,7 +136,7 @@ def _jobs(server: MockServer, method: str, rest: list[str], request: Request) ->
         case "POST", ["jobs", name, "events"]:
             return _push(server, _job(server, name), request)
         case _:
-            raise _no_route(method, rest)
+            raise no_route(method, rest, _BELOW)
 
 
 def _job(server: MockServer, name: str) -> Job:
@@ -174,7 +166,7 @@ def _live(server: MockServer, method: str, rest: list[str], request: Request) ->
         case "POST", ["connections", number, "end"]:
             _end(server, number, body_table(request))
         case _:
-            raise _no_route(method, rest)
+            raise no_route(method, rest, _BELOW)
     return reply_json(200, {"ok": True})
 
 

@@ -9,19 +9,14 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final
 
-import anyio
 from attrs import define, field
 
 from mock_server.admin.requests import Refusal, number_of, shown_word
 from mock_server.backend.answers import Reply, reply_json
 from mock_server.faults.response import Head, phrase_of
-from mock_server.journal.records import (
-    Journal,
-    Record,
-    record_to_dict,
-    size_of,
-    to_jsonl,
-)
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import Record, record_to_dict, size_of, to_jsonl
+from mock_server.journal.waiting import next_record
 from mock_server.net.origin import Answered, PiecesSource
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
@@ -54,22 +49,19 @@ class Polls:
             self.waiting -= 1
 
 
-async def journal(
-    book: Journal, rest: Sequence[str], request: Request, polls: Polls
-) -> Reply | Answered | None:
-    """Answer a request below `journal`; None if the route does not exist. Raises Refusal."""
+async def journal(book: Journal, request: Request, polls: Polls, *, tail: bool) -> Reply | Answered:
+    """Answer with the records: at once, when there is a new one, or as an event stream (`tail`).
+
+    Raises Refusal.
+    """
     after = number_of(request, "after", 0)
-    match rest:
-        case []:
-            if wait := min(number_of(request, "wait", 0) / 1000, LONGEST_WAIT):
-                with polls.one_more():
-                    await _more(book, after, wait)
-            return _listed(book, after, request.query.get("format", "json"))
-        case ["tail"]:
-            head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
-            return Answered(head, TailSource(book, after))
-        case _:
-            return None
+    if tail:
+        head = Head(200, phrase_of(200), (("Content-Type", "text/event-stream"),))
+        return Answered(head, TailSource(book, after))
+    if wait := min(number_of(request, "wait", 0) / 1000, LONGEST_WAIT):
+        with polls.one_more():
+            await _more(book, after, wait)
+    return _listed(book, after, request.query.get("format", "json"))
 
 
 def _listed(book: Journal, after: int, form: str) -> Reply | Answered:
@@ -118,15 +110,8 @@ def _lines(book: Journal, after: int) -> Iterator[bytes]:
 
 async def _more(book: Journal, after: int, seconds: float) -> None:
     """Wait for a record with a number greater than `after`, for `seconds` at most."""
-    if book.after(after, 1):
-        return
-    event = anyio.Event()
-    stop = book.listen(lambda _: event.set())
-    try:
-        with anyio.move_on_after(seconds):
-            await event.wait()
-    finally:
-        stop()
+    if not book.after(after, 1):
+        await next_record(book, lambda _: True, seconds)
 
 
 @define(eq=False)

@@ -1,5 +1,6 @@
 """Refuse requests, and read their bodies and queries, for all routes of the admin."""
 
+from collections.abc import Sequence
 from typing import Final
 
 from mock_server.backend.answers import refuse
@@ -18,8 +19,13 @@ class Refusal(Exception):
         self.reply = refuse(status, why)
 
 
+def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
+    """Return the refusal of a request whose route does not exist."""
+    return Refusal(404, f"no route {shown_word(method)} {shown_word('/'.join(segments))}{where}")
+
+
 def body_table(request: Request) -> dict[str, object]:
-    """Return the JSON object in a body, an empty one if there is no body; raises Refusal."""
+    """Return the JSON object in a body, empty without a body; raises Refusal."""
     if not request.body:
         return {}
     found = json_of(request.body)

@@ -18,11 +18,12 @@ from attrs import define, field
 
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
-from mock_server.admin.requests import Refusal, shown_word
+from mock_server.admin.requests import Refusal, no_route, shown_word
 from mock_server.backend.answers import Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import ConnectionFailed, Journal, record_to_dict
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import ConnectionFailed, record_to_dict
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.names.host_names import HostNames
@@ -98,13 +99,13 @@ class LastWords:
 
     _shutdown: anyio.Event
     end: Ending = field(default=Ending.EOF, init=False)
-    _said: bool = field(default=False, init=False)
+    _sent: bool = field(default=False, init=False)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return the body, once."""
         del limit, whole
-        said, self._said = self._said, True
-        return () if said else (Frame(b'{"ok":true}'),)
+        sent, self._sent = self._sent, True
+        return () if sent else (Frame(b'{"ok":true}'),)
 
     async def aclose(self) -> None:
         """Set the event that ends the process."""
@@ -187,9 +188,7 @@ class AdminOrigin:
             case method, ["servers", name, *rest]:
                 return await self._about(method, name, rest, request)
             case _:
-                raise Refusal(
-                    404, f"no route {shown_word(request.method)} {shown_word('/'.join(segments))}"
-                )
+                raise no_route(request.method, segments)
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:

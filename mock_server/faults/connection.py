@@ -2,24 +2,10 @@
 
 from collections.abc import Iterable
 
-from attrs import frozen
-
-from mock_server.scenario.rule import Rule
-from mock_server.scenario.words.connection import Accepting, TlsFault
+from mock_server.scenario.rule import Rule, merged
+from mock_server.scenario.words.connection import ConnectionFault
 
 
-@frozen
-class ConnectionPlan:
-    """What becomes of one connection."""
-
-    accept: Accepting | None = None
-    tls: TlsFault | None = None
-
-
-def connection_plan(rules: Iterable[Rule]) -> ConnectionPlan:
-    """Merge what the rules say; the first that names a thing wins."""
-    accept: Accepting | None = None
-    tls: TlsFault | None = None
-    for fault in (rule.connection for rule in rules):
-        accept, tls = accept or fault.accept, tls or fault.tls
-    return ConnectionPlan(accept, tls)
+def connection_fault(rules: Iterable[Rule]) -> ConnectionFault:
+    """Return what these rules do to a connection."""
+    return merged(ConnectionFault, (rule.connection for rule in rules))

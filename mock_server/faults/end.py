@@ -17,10 +17,10 @@ from mock_server.sse import Frame
 
 @define
 class Breakpoint:
-    """One such place; `act` counts one action of its rule, False when the rule is spent."""
+    """One such place; `fire` counts one action of its rule, False when the rule is exhausted."""
 
     after: After
-    act: Callable[[], bool]
+    fire: Callable[[], bool]
     stall: Stall | None
     end: End | None
     reached: bool = False
@@ -36,7 +36,7 @@ class Breakpoint:
         return bool(self.after.bytes) and not named
 
     def reaches(self, sent: int, frame: Frame | None) -> bool:
-        """Tell whether it comes right after this frame, the `sent`-th of the stream."""
+        """Return whether it comes right after this frame, the `sent`-th of the stream."""
         if self.reached or self._within_a_frame or sent < self.after.frames:
             return False
         if self.after.id is not None and (frame is None or frame.id != self.after.id):
@@ -44,7 +44,7 @@ class Breakpoint:
         return self.after.event is None or (frame is not None and frame.event == self.after.event)
 
     def cuts(self, sent: int) -> bool:
-        """Tell whether it comes within the frame after the `sent`-th."""
+        """Return whether it comes within the frame after the `sent`-th."""
         return not self.reached and self._within_a_frame and sent == self.after.frames
 
     def actions(self) -> list[Action]:

@@ -1,35 +1,20 @@
-"""Faults of a frame: what they do to its bytes, and which rules act on frames at all."""
+"""Faults of a frame: what they do to its bytes."""
 
 import random
 import re
 from itertools import pairwise
-from typing import Final, Literal
+from typing import Final
 
 from attrs import evolve
 
 from mock_server.scenario.frames import render
-from mock_server.scenario.rule import Rule
-from mock_server.scenario.words.declaring import any_of, attributes_of
-from mock_server.scenario.words.frame import Damage, FrameFault, Insert, LineEnding, SliceAt
+from mock_server.scenario.words.frame import Damage, FrameFault, LineEnding, SliceAt
 from mock_server.sse import Frame, fields_of
 
 _LINE: Final = re.compile(rb"[^\r\n]*(?:\r\n|\r|\n)?")
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _ID_LINE: Final = re.compile(rb"id(:.*)?", re.DOTALL)
 _ENDINGS: Final = {LineEnding.LF: b"\n", LineEnding.CRLF: b"\r\n", LineEnding.CR: b"\r"}
-_ON_EACH: Final = attributes_of(FrameFault, lambda fault: fault.per_frame)
-
-
-def acts_on_frames(rule: Rule) -> bool:
-    """Tell whether a rule does something to frames one by one."""
-    return rule.on.picks_frames or any_of(rule.frame, _ON_EACH)
-
-
-def inserted(insert: Insert | None, where: Literal["before", "after"]) -> list[Frame]:
-    """Render the frames that a rule puts before or after another."""
-    if insert is None:
-        return []
-    return [render(each) for each in (insert.before if where == "before" else insert.after)]
 
 
 def recast(fault: FrameFault, frame: Frame, rng: random.Random) -> Frame:

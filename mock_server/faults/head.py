@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 from mock_server.faults.response import BODILESS, BodyKind, Head, listed, phrase_of, replaced
 from mock_server.requests import wire_text
 from mock_server.scenario.frames import render
-from mock_server.scenario.rule import Rule
+from mock_server.scenario.rule import Rule, merged
 from mock_server.scenario.vocabulary import Route
 from mock_server.scenario.words.head import Framing, Gzip, HeadFault, Resume, Shift
 from mock_server.sse import Frame
@@ -58,28 +58,26 @@ def head_plan(rules: Sequence[Rule], route: Route) -> HeadPlan:
 
 def _merged(rules: Sequence[Rule], route: Route) -> HeadPlan:
     faults = [rule.head for rule in rules]
-    status = next((fault.status for fault in faults if fault.status is not None), None)
-    if status is None and any(fault.redirect is not None for fault in faults):
+    fault = merged(HeadFault, faults)
+    status = fault.status
+    if status is None and fault.redirect is not None:
         status = HTTPStatus.TEMPORARY_REDIRECT.value
-    frames = next((fault.frames for fault in faults if fault.frames is not None), None)
-    body, kind = _body(faults, status, scripted=frames is not None)
+    body, kind = _body(faults, status, scripted=fault.frames is not None)
     added = _added(faults)
     return HeadPlan(
         status=status,
-        reason=next(
-            (wire_text(fault.reason) for fault in faults if fault.reason is not None), None
-        ),
-        headers=_headers(faults, _kind(kind, status, route), added),
+        reason=None if fault.reason is None else wire_text(fault.reason),
+        headers=_headers(fault, _kind(kind, status, route), added),
         without=frozenset(name.lower() for name, values in added.items() if not values),
-        twice=frozenset(name.lower() for fault in faults for name in fault.headers_twice),
-        raw=next((raw for fault in faults if (raw := _raw(fault)) is not None), None),
-        content_length=next((fault.content_length for fault in faults if fault.content_length), ()),
-        early=tuple(code for fault in faults for code in fault.early),
-        framing=next((fault.framing for fault in faults if fault.framing), None),
-        gzip=next((fault.gzip for fault in faults if fault.gzip), None),
+        twice=frozenset(name.lower() for each in faults for name in each.headers_twice),
+        raw=next((raw for each in faults if (raw := _raw(each)) is not None), None),
+        content_length=fault.content_length,
+        early=tuple(code for each in faults for code in each.early),
+        framing=fault.framing,
+        gzip=fault.gzip,
         body=body,
-        frames=None if frames is None else tuple(render(each) for each in frames),
-        resume=next((fault.resume for fault in faults if fault.resume is not None), None),
+        frames=None if fault.frames is None else tuple(map(render, fault.frames)),
+        resume=fault.resume,
     )
 
 
@@ -91,8 +89,8 @@ def _body(
     faults: Sequence[HeadFault], status: int | None, *, scripted: bool
 ) -> tuple[bytes | None, str]:
     for fault in faults:
-        if (said := _body_of(fault)) is not None:
-            return said
+        if (body := _body_of(fault)) is not None:
+            return body
     if not scripted and status in BODILESS:
         return b"", ""
     if scripted or status is None or status < _REFUSALS:
@@ -114,16 +112,15 @@ def _kind(kind: str, status: int | None, route: Route) -> str:
 
 
 def _headers(
-    faults: Sequence[HeadFault], kind: str, added: Mapping[str, tuple[str, ...]]
+    fault: HeadFault, kind: str, added: Mapping[str, tuple[str, ...]]
 ) -> tuple[tuple[str, str], ...]:
-    found: dict[str, str] = {"Content-Type": kind} if kind else {}
-    for fault in reversed(faults):
-        if fault.retry_after is not None:
-            found["Retry-After"] = f"{fault.retry_after:g}"
-        if fault.content_type is not None:
-            found["Content-Type"] = fault.content_type
-        if fault.redirect is not None:
-            found["Location"] = fault.redirect
+    found = {"Content-Type": kind} if kind else {}
+    if fault.retry_after is not None:
+        found["Retry-After"] = f"{fault.retry_after:g}"
+    if fault.content_type is not None:
+        found["Content-Type"] = fault.content_type
+    if fault.redirect is not None:
+        found["Location"] = fault.redirect
     over = tuple((name, value) for name, values in added.items() for value in values)
     pairs = replaced(tuple(found.items()), over, {name.lower() for name in added})
     return tuple((name, wire_text(value)) for name, value in pairs)

@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Callable, Iterable
-from typing import Final
 
 from attrs import evolve, frozen
 
@@ -22,21 +21,22 @@ from mock_server.faults.end import (
     outage_of,
     stalling,
 )
-from mock_server.faults.frame import acts_on_frames, inserted, pieces_of, recast
-from mock_server.scenario.rule import Rule
-from mock_server.scenario.vocabulary import Select
+from mock_server.faults.frame import pieces_of, recast
+from mock_server.scenario.frames import render
+from mock_server.scenario.rule import Rule, merged
+from mock_server.scenario.vocabulary import ScriptedFrame, Select
 from mock_server.scenario.words.end import Ending, Outage
-from mock_server.scenario.words.frame import SliceAt
+from mock_server.scenario.words.frame import FrameFault, SliceAt
 from mock_server.sse import Frame
 
 
 @frozen
 class MatchedRule:
-    """A rule that takes part in one exchange; `act` counts one action, False when it is spent."""
+    """A rule that takes part in one exchange; `fire` counts one action, False when it is exhausted."""
 
     rule: Rule
     rng: random.Random
-    act: Callable[[], bool]
+    fire: Callable[[], bool]
 
 
 def _picks(on: Select, index: int, frame: Frame) -> bool:
@@ -59,36 +59,45 @@ class _Outgoing:
     cut: tuple[int | SliceAt, random.Random] | None = None
 
 
-_NOTHING: Final[tuple[_Outgoing, ...]] = ()
+def _takes(stage: MatchedRule, out: _Outgoing) -> bool:
+    """Decide whether a rule acts on a frame, and count it if the rule picks frames."""
+    on = stage.rule.on
+    if not on.picks_frames:
+        return out.index > 0
+    picked = _picks(on, out.index, out.frame)
+    return picked and stage.rng.random() < on.probability and stage.fire()
 
 
 class ExchangePlan:
     """What happens to one exchange. `start`, then `frame` for each, then `finish`.
 
     After an `End` every further call returns nothing. `transparent` promises that frames pass
-    unchanged, so that a carrier may pass bytes on without cutting them into frames.
+    unchanged, so that a carrier may pass bytes on without cutting them into frames; `steady`, that
+    time and the borders between writes mean nothing, so that it may join writes.
     """
 
     def __init__(self, about: Exchange, matched: list[MatchedRule]) -> None:
         self.about = about
         self.rules = tuple(each.rule for each in matched)
         self.ended = False
-        self._stages = [each for each in matched if acts_on_frames(each.rule)]
+        self._matched = matched
+        self._stages = [each for each in matched if each.rule.acts_on_frames]
         self._held: list[tuple[int, _Outgoing]] = []
         self._breakpoints = [
-            Breakpoint(after, each.act, each.rule.end.stall, end_of(each.rule))
+            Breakpoint(after, each.fire, each.rule.end.stall, end_of(each.rule))
             for each in matched
             if (after := each.rule.end.after) is not None
         ]
-        self._rng = tuple((each.rule, each.rng) for each in matched)
         self._final = final_of(self.rules)
         self._extra = extra_of(self.rules)
-        self._coalesce = next((count for rule in self.rules if (count := rule.frame.coalesce)), 1)
-        self._rate = next((rate for rule in self.rules if (rate := rule.frame.rate)), None)
-        self._bom = any(rule.frame.bom for rule in self.rules)
+        whole = merged(FrameFault, (rule.frame for rule in self.rules))
+        self._coalesce = whole.coalesce or 1
+        self._rate = whole.rate
+        self._bom = whole.bom
         self._waiting: list[Write] = []
         self._seen = 0
         self._sent = 0
+        self.steady = not any(rule.paces for rule in self.rules)
         self.transparent = not (
             self._stages or self._breakpoints or self._rate or self._bom or self._coalesce > 1
         )
@@ -98,11 +107,6 @@ class ExchangePlan:
         """Whether nothing at all happens to the body and its end."""
         stalls = any(rule.end.stall is not None for rule in self.rules)
         return self.transparent and not self._extra and not stalls and self.final is None
-
-    @property
-    def steady(self) -> bool:
-        """Whether time and the borders between writes mean nothing: writes may be joined."""
-        return not any(rule.paces for rule in self.rules)
 
     @property
     def looks_into_frames(self) -> bool:
@@ -123,9 +127,9 @@ class ExchangePlan:
     def head_delay(self) -> float:
         """Draw how many seconds the head is late."""
         return sum(
-            spread(rule.head.delay, rule.head.jitter, rng)
-            for rule, rng in self._rng
-            if not rule.on.picks_frames
+            spread(each.rule.head.delay, each.rule.head.jitter, each.rng)
+            for each in self._matched
+            if not each.rule.on.picks_frames
         )
 
     @property
@@ -170,25 +174,19 @@ class ExchangePlan:
         return ops
 
     def _apply(self, stage: MatchedRule, out: _Outgoing) -> tuple[_Outgoing, ...]:
-        rule, on = stage.rule, stage.rule.on
-        if on.picks_frames:
-            if not _picks(on, out.index, out.frame):
-                return (out,)
-            if stage.rng.random() >= on.probability or not stage.act():
-                return (out,)
-        elif out.index == 0:
+        if not _takes(stage, out):
             return (out,)
-        fault = rule.frame
+        fault = stage.rule.frame
         if fault.drop:
-            return _NOTHING
-        changed = _changed(rule, out, stage.rng)
+            return ()
+        changed = _changed(stage.rule, out, stage.rng)
         if fault.reorder:
             self._held.append((fault.reorder, changed))
-            return _NOTHING
-        around = fault.inject
-        before = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "before")]
-        after = [_Outgoing(each, 0, _before(each)) for each in inserted(around, "after")]
+            return ()
         copies = [evolve(changed, index=0, before=())] * fault.duplicate
+        if fault.inject is None:
+            return (changed, *copies)
+        before, after = map(_inserted, (fault.inject.before, fault.inject.after))
         return (*before, changed, *copies, *after)
 
     def _release(self) -> list[_Outgoing]:
@@ -216,7 +214,7 @@ class ExchangePlan:
     def _emit(self, out: _Outgoing) -> list[Action]:
         ops = [*self._flush(), *out.before] if out.before else []
         cut = next((point for point in self._breakpoints if point.cuts(self._sent)), None)
-        if cut is not None and cut.act():
+        if cut is not None and cut.fire():
             ops += self._cut_at(cut, out.frame)
             if self.ended:
                 return ops
@@ -239,7 +237,7 @@ class ExchangePlan:
         for point in self._breakpoints:
             if not self.ended and point.reaches(self._sent, frame):
                 point.reached = True
-                if point.act():
+                if point.fire():
                     ops += self._happen(point)
         return ops
 
@@ -266,9 +264,11 @@ class ExchangePlan:
     def _paced(self, write: Write) -> list[Action]:
         if not write.data and not write.frames:
             return []
-        if self._rate is None:
-            return [write]
-        return [write, Pause(len(write.data) / self._rate)]
+        return [write] if self._rate is None else [write, Pause(len(write.data) / self._rate)]
+
+
+def _inserted(scripted: Iterable[ScriptedFrame]) -> list[_Outgoing]:
+    return [_Outgoing(frame, 0, _before(frame)) for frame in map(render, scripted)]
 
 
 def _before(frame: Frame) -> tuple[Action, ...]:

@@ -8,13 +8,14 @@ from typing import Final
 from attrs import define, field
 
 from mock_server.faults.actions import Exchange
-from mock_server.faults.connection import ConnectionPlan, connection_plan
+from mock_server.faults.connection import connection_fault
 from mock_server.faults.plan import ExchangePlan, MatchedRule
 from mock_server.faults.request import slow_read_of
 from mock_server.redaction import shortened
 from mock_server.requests import header_matches
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Route, Select
+from mock_server.scenario.words.connection import ConnectionFault
 
 _MOST_ATTEMPTS: Final = 50_000
 _LONGEST: Final = 200
@@ -22,7 +23,7 @@ _LONGEST: Final = 200
 
 @define
 class _Live:
-    """A rule in force, with how often it has acted."""
+    """A rule in force, with how often it has fired."""
 
     index: int
     rule: Rule
@@ -74,10 +75,10 @@ class Rules:
 
     @property
     def in_force(self) -> list[tuple[int, Rule, int]]:
-        """Every rule in force: its index, the rule, how often it has acted."""
+        """Every rule in force: its index, the rule, how often it has fired."""
         return [(live.index, live.rule, live.fired) for live in self._rules]
 
-    def connection(self, number: int) -> ConnectionPlan:
+    def connection(self, number: int) -> ConnectionFault:
         """Decide about the `number`-th connection, from 1."""
         acting: list[Rule] = []
         for live in self._rules:
@@ -86,11 +87,10 @@ class Rules:
                 continue
             if on.connection is not None and number not in on.connection:
                 continue
-            if not self._chance(on, f"{live.index}/connection/{number}"):
-                continue
-            self._act(live)
-            acting.append(live.rule)
-        return connection_plan(acting)
+            if self._random(f"{live.index}/connection/{number}").random() < on.probability:
+                self._fire(live)
+                acting.append(live.rule)
+        return connection_fault(acting)
 
     def exchange(
         self,
@@ -100,13 +100,14 @@ class Rules:
         headers: tuple[tuple[str, str], ...],
     ) -> ExchangePlan:
         """Count one request and decide what happens to it."""
-        attempt = self._count(route, None)
-        job_attempt = attempt if job is None else self._count(route, job)
-        about = Exchange(route, job, method, headers, attempt, job_attempt)
+        about = self._next(route, job, method, headers)
+        self._count((route, None), about.attempt)
+        if job is not None:
+            self._count(_key(route, job), about.job_attempt)
         matched: list[MatchedRule] = []
         for live, rng in self._taking_part(about):
             if not live.rule.on.picks_frames and live.rule.end.after is None:
-                self._act(live)
+                self._fire(live)
             matched.append(MatchedRule(live.rule, rng, partial(self._try, live)))
         return ExchangePlan(about, matched)
 
@@ -117,50 +118,52 @@ class Rules:
         method: str,
         headers: tuple[tuple[str, str], ...],
     ) -> int | None:
-        """Tell the `slow_read` that a request would meet if it came next; nothing is counted."""
-        attempt = self._counted(route, None) + 1
-        job_attempt = attempt if job is None else self._counted(route, job) + 1
-        about = Exchange(route, job, method, headers, attempt, job_attempt)
+        """Return the `slow_read` that a request would meet if it came next; counts nothing."""
+        about = self._next(route, job, method, headers)
         return slow_read_of(live.rule for live, _ in self._taking_part(about))
+
+    def _next(
+        self, route: Route, job: str | None, method: str, headers: tuple[tuple[str, str], ...]
+    ) -> Exchange:
+        """Describe a request as if it came next; counts nothing."""
+        attempt = self._attempts.get((route, None), 0) + 1
+        job_attempt = attempt if job is None else self._attempts.get(_key(route, job), 0) + 1
+        return Exchange(route, job, method, headers, attempt, job_attempt)
 
     def _taking_part(self, about: Exchange) -> Iterator[tuple[_Live, random.Random]]:
         for live in self._rules:
             rule = live.rule
             if live.exhausted or not _selects(rule.on, about) or rule.is_about_connections:
                 continue
-            where = f"{live.index}/{about.route.value}/{about.job}/{about.attempt}"
-            rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
+            rng = self._random(f"{live.index}/{about.route.value}/{about.job}/{about.attempt}")
             if not rule.on.picks_frames and rng.random() >= rule.on.probability:
                 continue
             yield live, rng
 
-    def _counted(self, route: Route, job: str | None) -> int:
-        return self._attempts.get((route, job and shortened(job, _LONGEST)), 0)
-
-    def _count(self, route: Route, job: str | None) -> int:
-        count = self._counted(route, job) + 1
-        key = (route, job and shortened(job, _LONGEST))
-        if job is not None:
+    def _count(self, key: tuple[Route, str | None], count: int) -> None:
+        if key[1] is not None:
             self._attempts.pop(key, None)  # so that the latest job is last
         self._attempts[key] = count
         if len(self._attempts) > _MOST_ATTEMPTS:
             stale = next(each for each in self._attempts if each[1] is not None)
             del self._attempts[stale]
-        return count
 
-    def _chance(self, on: Select, where: str) -> bool:
-        rng = random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
-        return rng.random() < on.probability
+    def _random(self, where: str) -> random.Random:
+        return random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
 
     def _try(self, live: _Live) -> bool:
         if live.exhausted:
             return False
-        self._act(live)
+        self._fire(live)
         return True
 
-    def _act(self, live: _Live) -> None:
+    def _fire(self, live: _Live) -> None:
         live.fired += 1
         self.on_fired(live.index)
+
+
+def _key(route: Route, job: str) -> tuple[Route, str]:
+    return route, shortened(job, _LONGEST)
 
 
 def _selects(on: Select, about: Exchange) -> bool:

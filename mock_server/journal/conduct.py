@@ -3,7 +3,7 @@
 Where the network may have lost bytes, any cursor that the client may have received is accepted.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -23,6 +23,7 @@ from mock_server.scenario.words.end import Ending
 
 _TERMINAL_TYPES: Final = frozenset({"training.completed", "training.failed"})
 _CERTAIN: Final = frozenset({Ending.EOF.value, Ending.FIN.value})
+_KEY: Final = "idempotency-key"
 _EARLY: Final = 0.005
 """Seconds by which two clocks of one machine may disagree about a delay."""
 
@@ -144,11 +145,16 @@ def conduct_problems(
     return found + _create_problems(records) + _header_problems(records)
 
 
+def _in_turn(openings: list[_Opening]) -> Iterator[tuple[_Opening, ExchangeEnded, _Opening]]:
+    """Yield an open, its end, and the next open, without those that overlap."""
+    for before, after in pairwise(openings):
+        if before.end is not None and before.end.seq < after.request.seq:
+            yield before, before.end, after
+
+
 def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> list[str]:
     found: list[str] = []
-    for before, after in pairwise(openings):
-        if before.end is None or before.end.seq > after.request.seq:
-            continue  # two streams at once, not one after the other
+    for before, _, after in _in_turn(openings):
         if before.terminal:
             found.append(
                 f"job {job}: open {after.request.attempt} came after the end of the job, "
@@ -163,18 +169,13 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
 
 
 def _delay_problems(job: str, openings: list[_Opening]) -> list[str]:
-    found: list[str] = []
-    for before, after in pairwise(openings):
-        asked = _seconds(before.response)
-        if asked is None or before.end is None or before.end.seq > after.request.seq:
-            continue
-        waited = after.request.at - before.end.at
-        if waited < asked - _EARLY:
-            found.append(
-                f"job {job}: open {after.request.attempt} came after {waited:.3f} s, "
-                f"Retry-After asked for {asked:g} s (ARK-BAK)"
-            )
-    return found
+    return [
+        f"job {job}: open {after.request.attempt} came after {after.request.at - end.at:.3f} s, "
+        f"Retry-After asked for {asked:g} s (ARK-BAK)"
+        for before, end, after in _in_turn(openings)
+        if (asked := _seconds(before.response)) is not None
+        and after.request.at - end.at < asked - _EARLY
+    ]
 
 
 def _seconds(response: ResponseStarted | None) -> float | None:
@@ -204,17 +205,17 @@ def _create_problems(records: Sequence[Record]) -> list[str]:
         if not isinstance(record, RequestReceived) or record.route is not Route.CREATE:
             continue
         first = seen.setdefault(record.body + repr(record.json).encode(), record)
-        if first is not record and (_key(first) is None or _key(first) != _key(record)):
+        key, first_key = _header(record, _KEY), _header(first, _KEY)
+        if first is not record and (first_key is None or first_key != key):
             found.append(
                 f"create {record.attempt}: repeats the body of create {first.attempt} with key "
-                f"{_key(record)!r} instead of {_key(first)!r}, so the job would be paid for twice "
-                "(ARK-CRE)"
+                f"{key!r} instead of {first_key!r}, so the job would be paid for twice (ARK-CRE)"
             )
     return found
 
 
-def _key(request: RequestReceived) -> str | None:
-    return next((value for name, value in request.headers if name == "idempotency-key"), None)
+def _header(request: RequestReceived, name: str) -> str | None:
+    return next((value for key, value in request.headers if key == name), None)
 
 
 def _header_problems(records: Sequence[Record]) -> list[str]:
@@ -222,13 +223,12 @@ def _header_problems(records: Sequence[Record]) -> list[str]:
     for record in records:
         if not isinstance(record, RequestReceived) or record.route is Route.OTHER:
             continue
-        names = {name for name, _ in record.headers}
         where = f"{record.route.value} {record.attempt}"
         if not record.authorized and record.route is not Route.ANONYMOUS:
             found.append(f"{where}: came without Authorization (ARK-WIR)")
-        if "x-arkor-client" not in names:
+        if _header(record, "x-arkor-client") is None:
             found.append(f"{where}: came without X-Arkor-Client (ARK-WIR)")
-        accept = next((value for name, value in record.headers if name == "accept"), "")
+        accept = _header(record, "accept") or ""
         if record.route is Route.STREAM and "text/event-stream" not in accept:
             found.append(f"{where}: accepts {accept!r}, not text/event-stream (ARK-WIR)")
     return found

@@ -1,24 +1,21 @@
-"""The journal: a record of every connection, request, frame and end, in order.
+"""The records of the journal: what happened to a connection, a request, a frame, and how it ended.
 
 Records never contain secrets: credentials are removed before a record is made.
 """
 
 import json
-import time
-from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import chain
 from typing import Final, TypeVar
 
 import attrs
-from attrs import define, evolve, field, frozen
+from attrs import evolve, field, frozen
 
 from mock_server.redaction import LONGEST, shortened
 from mock_server.scenario.vocabulary import Route
 from mock_server.scenario.words.end import Ending
 from mock_server.weights import weight_of
 
-_HEAVY: Final = 1024
 _RECORD: Final = 320
 _TEXT: Final = 160
 _FOR_LISTENERS: Final = {"for listeners": True}
@@ -188,141 +185,38 @@ Record = (
 )
 
 
-@define
-class Journal:
-    """All records so far, limited in number and in (estimated) bytes of memory.
-
-    Over the byte limit, the oldest bodies are dropped first, then the oldest records;
-    `bodies_dropped` and `dropped` count them.
-    """
-
-    limit: int = 1_000_000
-    clock: Callable[[], float] = time.monotonic
-    bytes_limit: int = 48 << 20
-    records: list[Record] = field(factory=list[Record], init=False)
-    dropped: int = field(default=0, init=False)
-    bodies_dropped: int = field(default=0, init=False)
-    size: int = field(default=0, init=False)
-    """The estimated memory of the records, in bytes."""
-    _bodies: deque[int] = field(factory=deque[int], init=False)
-    """The numbers of the records with large bodies, the oldest first."""
-    _listeners: list[Callable[[Record], None]] = field(
-        factory=list[Callable[[Record], None]], init=False
-    )
-    _seq: int = field(default=0, init=False)
-    _start: float = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._start = self.clock()
-
-    def stamp(self) -> tuple[int, float]:
-        """Return the number and the time (seconds since the start) for the next record."""
-        self._seq += 1
-        return self._seq, self.clock() - self._start
-
-    def add(self, record: Record) -> None:
-        """Append a record and call every listener, in order."""
-        record = _shortened(record)
-        self._keep(record)
-        for listener in tuple(self._listeners):
-            listener(record)
-
-    def add_frame(self, record: FrameSent, data: bytes) -> None:
-        """Append a record; listeners get it with the bytes of the frame, the journal without."""
-        record = _shortened(record)
-        self._keep(record)
-        if self._listeners:
-            heard = evolve(record, data=data)
-            for listener in tuple(self._listeners):
-                listener(heard)
-
-    def _keep(self, record: Record) -> None:
-        if len(self.records) >= self.limit:
-            self._drop_records(max(1, self.limit // 10))
-        self.records.append(record)
-        self.size += size_of(record)
-        if isinstance(record, RequestReceived) and len(record.body) > _HEAVY:
-            self._bodies.append(record.seq)
-        while self.size > self.bytes_limit and self._bodies:
-            self._drop_body(self._bodies.popleft())
-        if self.size > self.bytes_limit:
-            self._drop_records(max(1, len(self.records) // 10))
-
-    def _drop_body(self, seq: int) -> None:
-        index = bisect_left(self.records, seq, key=lambda record: record.seq)
-        if index < len(self.records) and isinstance(found := self.records[index], RequestReceived):
-            note = f"[dropped: {len(found.body)} bytes, the journal is full]".encode()
-            light = evolve(found, body=note, json=None)
-            self.records[index] = light
-            self.size += size_of(light) - size_of(found)
-            self.bodies_dropped += 1
-
-    def _drop_records(self, count: int) -> None:
-        self.size -= sum(map(size_of, self.records[:count]))
-        del self.records[:count]
-        self.dropped += count
-        first = self.records[0].seq if self.records else self._seq
-        while self._bodies and self._bodies[0] < first:
-            self._bodies.popleft()
-
-    def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
-        """Call `listener` with every future record; returns a function that stops this."""
-        self._listeners.append(listener)
-
-        def stop() -> None:
-            if listener in self._listeners:
-                self._listeners.remove(listener)
-
-        return stop
-
-    def clear(self, limit: int, bytes_limit: int | None = None) -> None:
-        """Remove all records and set new limits; the numbering continues."""
-        self.records.clear()
-        self._bodies.clear()
-        self.dropped = self.bodies_dropped = self.size = 0
-        self.limit = limit
-        self.bytes_limit = self.bytes_limit if bytes_limit is None else bytes_limit
-
-    def after(self, seq: int, most: int | None = None) -> list[Record]:
-        """Return the records with a number greater than `seq`, at most `most` of them."""
-        start = bisect_right(self.records, seq, key=lambda record: record.seq)
-        return self.records[start : None if most is None else start + most]
-
-
 R = TypeVar("R", bound=Record)
 
 
-def _shortened(record: R) -> R:
+def with_short_texts(record: R) -> R:
+    """Return a record in which the texts that a peer chose are short enough to be kept."""
     match record:
-        case RequestReceived() if (
-            len(record.target) + sum(len(name) + len(value) for name, value in record.headers)
-            > LONGEST
-            or len(record.method) > LONGEST
-        ):
+        case RequestReceived() if _any_long(record.method, record.target, *chain(*record.headers)):
             return evolve(
                 record,
                 method=shortened(record.method),
                 target=shortened(record.target),
                 headers=tuple((shortened(n), shortened(v)) for n, v in record.headers),
-                job=record.job and shortened(record.job),
-                last_event_id=record.last_event_id and shortened(record.last_event_id),
+                job=_short(record.job),
+                last_event_id=_short(record.last_event_id),
             )
-        case RequestRejected() if record.path is not None:
-            return evolve(
-                record,
-                method=record.method and shortened(record.method),
-                path=shortened(record.path),
-            )
-        case FrameSent():
-            texts = (record.id, record.event, record.type)
-            if any(text is not None and len(text) > LONGEST for text in texts):
-                id_, event, kind = (text and shortened(text) for text in texts)
-                return evolve(record, id=id_, event=event, type=kind)
-            return record
-        case ResponseStarted() if record.retry_after is not None:
-            return evolve(record, retry_after=shortened(record.retry_after))
+        case RequestRejected() if _any_long(record.method, record.path):
+            return evolve(record, method=_short(record.method), path=_short(record.path))
+        case FrameSent() if _any_long(record.id, record.event, record.type):
+            id_, event, kind = map(_short, (record.id, record.event, record.type))
+            return evolve(record, id=id_, event=event, type=kind)
+        case ResponseStarted() if _any_long(record.retry_after):
+            return evolve(record, retry_after=_short(record.retry_after))
         case _:
             return record
+
+
+def _any_long(*texts: str | None) -> bool:
+    return any(text is not None and len(text) > LONGEST for text in texts)
+
+
+def _short(text: str | None) -> str | None:
+    return text and shortened(text)
 
 
 def size_of(record: Record) -> int:

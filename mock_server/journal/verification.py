@@ -1,12 +1,12 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """Read a verification from JSON, for the HTTP admin, and run its checks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import Final
 
-from attrs import define, field, frozen
+from attrs import frozen
 
 from arkor_proto import HARDENED, Profile
 from mock_server.journal.verify import (
@@ -60,20 +60,9 @@ class Verification:
 VERIFICATION: Final[Shape[Verification]] = table(Verification, "a verification")
 
 
-@define
-class _Collector:
-    problems: list[str] = field(factory=list[str])
-
-    def run(self, demand: Callable[[], object]) -> None:
-        try:
-            demand()
-        except VerificationError as error:
-            self.problems += error.problems
-
-
 def problems_of(verification: Verification, verify: Verify) -> list[str]:
     """Return all problems that the checks find; raises ValueError for an unknown profile."""
-    found = _Collector()
+    checks: list[Callable[[], object]] = []
     for each in verification.requests:
         matching = verify.requests(each.request)
         for count, demand in (
@@ -82,16 +71,24 @@ def problems_of(verification: Verification, verify: Verify) -> list[str]:
             (each.at_most, matching.at_most),
         ):
             if count is not None:
-                found.run(partial(demand, count))
+                checks.append(partial(demand, count))
     for first, second in pairwise(verification.order):
-        found.run(partial(verify.requests(first).before, verify.requests(second)))
+        checks.append(partial(verify.requests(first).before, verify.requests(second)))
     if verification.resume_chain:
-        found.run(verify.resume_chain)
+        checks.append(verify.resume_chain)
     if verification.conduct:
         profile = Profile.named(verification.profile)
-        found.run(lambda: verify.conduct(profile, max_attempts=verification.max_attempts))
+        checks.append(partial(verify.conduct, profile, max_attempts=verification.max_attempts))
     if verification.rules_fired:
-        found.run(verify.rules_fired)
+        checks.append(verify.rules_fired)
     if verification.gates_opened:
-        found.run(verify.gates_opened)
-    return found.problems
+        checks.append(verify.gates_opened)
+    return [problem for check in checks for problem in _found_by(check)]
+
+
+def _found_by(check: Callable[[], object]) -> Sequence[str]:
+    try:
+        check()
+    except VerificationError as error:
+        return error.problems
+    return ()

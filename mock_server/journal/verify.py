@@ -20,16 +20,15 @@ from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
-    Span,
     anything,
     choice,
     flag,
     is_table,
     mapping,
-    span,
     text,
 )
-from mock_server.strict.words import table, word
+from mock_server.strict.values import Span, span
+from mock_server.strict.words import given, table, word
 
 _MISSING: Final = "nothing"
 
@@ -82,18 +81,8 @@ class Wanted:
         return found
 
     def __str__(self) -> str:
-        named = {
-            "attempt": self.attempt,
-            "method": self.method,
-            "target": self.target,
-            "job": self.job,
-            "headers": self.headers,
-            "json": self.json,
-            "last_event_id": self.last_event_id,
-            "authorized": self.authorized,
-        }
-        said = [f"{key}={value!s}" for key, value in named.items() if value is not None]
-        return f"{self.route.value if self.route else 'any route'}({', '.join(said)})"
+        words = [f"{word.name}={value!s}" for word, value in given(self) if word.name != "route"]
+        return f"{self.route.value if self.route else 'any route'}({', '.join(words)})"
 
 
 def _shown(value: object) -> str:

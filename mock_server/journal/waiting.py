@@ -7,27 +7,22 @@ from typing import Final
 import anyio
 from attrs import frozen
 
+from mock_server.journal.journal import Journal
 from mock_server.journal.records import (
     ExchangeEnded,
     FrameSent,
-    Journal,
     Record,
     RequestReceived,
     ResponseStarted,
 )
 from mock_server.scenario.vocabulary import MANY, Route
-from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
-    choice,
-    flag,
-    integer,
-    milliseconds,
-)
+from mock_server.strict.shapes import ScenarioError, Shape, choice, flag, integer
+from mock_server.strict.values import milliseconds
 from mock_server.strict.words import table, word
 
 PATIENCE: Final = 30.0
 """Seconds to wait by default."""
+_OfExchange = RequestReceived | ResponseStarted | FrameSent | ExchangeEnded
 
 
 @frozen(kw_only=True)
@@ -43,32 +38,30 @@ class Milestone:
         milliseconds(), "how long to wait at most", default=PATIENCE, name="within_ms"
     )
 
+    @property
+    def _event(self) -> tuple[type[_OfExchange], str]:
+        """The kind of the record that is wanted, and what it is in words."""
+        if self.ended:
+            return ExchangeEnded, "its end"
+        if self.frame is not None:
+            return FrameSent, f"its frame {self.frame}"
+        if self.answered:
+            return ResponseStarted, "the head of its answer"
+        return RequestReceived, "the request itself"
+
     def __call__(self, record: Record) -> bool:
         """Return whether a record is the wanted one."""
-        kind: type[Record] = RequestReceived
-        if self.ended:
-            kind = ExchangeEnded
-        elif self.frame is not None:
-            kind = FrameSent
-        elif self.answered:
-            kind = ResponseStarted
-        if not isinstance(record, RequestReceived | ResponseStarted | FrameSent | ExchangeEnded):
+        kind, _ = self._event
+        if not isinstance(record, kind) or (record.route, record.attempt) != (
+            self.route,
+            self.attempt,
+        ):
             return False
-        if isinstance(record, FrameSent) and self.frame not in {None, record.index}:
-            return False
-        exchange = (record.route, record.attempt) == (self.route, self.attempt)
-        return isinstance(record, kind) and exchange
+        return not isinstance(record, FrameSent) or record.index == self.frame
 
     def __str__(self) -> str:
-        what = "the request itself"
-        if self.ended:
-            what = "its end"
-        elif self.frame is not None:
-            what = f"its frame {self.frame}"
-        elif self.answered:
-            what = "the head of its answer"
         route = "no route" if self.route is None else self.route.value
-        return f"request {self.attempt} of {route}, {what}"
+        return f"request {self.attempt} of {route}, {self._event[1]}"
 
 
 def _check_milestone(milestone: Milestone, where: str) -> None:
@@ -86,6 +79,16 @@ async def awaited(
     for record in journal.records:
         if wanted(record):
             return record
+    found = await next_record(journal, wanted, within)
+    if found is None:
+        raise TimeoutError(f"{what}: did not come within {within:g} s; {_came(journal)}")
+    return found
+
+
+async def next_record(
+    journal: Journal, wanted: Callable[[Record], bool], within: float
+) -> Record | None:
+    """Wait for a future record, for `within` seconds at most."""
     found: list[Record] = []
     event = anyio.Event()
 
@@ -100,9 +103,7 @@ async def awaited(
             await event.wait()
     finally:
         stop()
-    if not found:
-        raise TimeoutError(f"{what}: did not come within {within:g} s; {_came(journal)}")
-    return found[0]
+    return found[0] if found else None
 
 
 def _came(journal: Journal) -> str:

@@ -32,7 +32,8 @@ from mock_server.faults.head import head_plan
 from mock_server.faults.request import loss_of
 from mock_server.faults.response import BodyKind
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import Journal, RuleFired
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import RuleFired
 from mock_server.mitm.settings import check_carried, read_scenario, write_journal
 from mock_server.mitm.takeover import FlowOrigin, take_client
 from mock_server.mitm.upstream import decoded, failure_from, keep_end_to_end

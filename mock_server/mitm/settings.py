@@ -5,7 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from mock_server.journal.records import Journal, Record, record_to_dict
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import Record, record_to_dict
 from mock_server.scenario.files import check_capabilities, scenario_from_file
 from mock_server.scenario.gates import gates_of_rule
 from mock_server.scenario.model import Scenario

@@ -6,10 +6,10 @@ from attrs import define, field
 
 from mock_server.faults.actions import Exchange
 from mock_server.faults.response import Head
+from mock_server.journal.journal import Journal
 from mock_server.journal.records import (
     ExchangeEnded,
     FrameSent,
-    Journal,
     RequestReceived,
     ResponseStarted,
     UpstreamFailed,

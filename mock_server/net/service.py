@@ -8,7 +8,8 @@ import anyio
 from attrs import define, field
 
 from mock_server.faults.rules import Rules
-from mock_server.journal.records import Journal, RuleFired
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import RuleFired
 from mock_server.net.origin import Origin
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Claims, Request

@@ -25,7 +25,8 @@ from mock_server.scenario.words.head import Framing, HeadFault
 from mock_server.scenario.words.request import Lost, RequestFault
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.sse import Frame, fields_of
-from mock_server.strict.shapes import MAX_MS, Span, is_table
+from mock_server.strict.shapes import is_table
+from mock_server.strict.values import MAX_MS, Span
 
 # These belong to one connection or moment; the replay writes its own or leaves them out.
 _NOT_KEPT: Final = frozenset({"content-length", "date"})

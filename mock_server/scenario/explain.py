@@ -1,15 +1,15 @@
-"""A scenario in plain words: the backend, its bounds, its jobs, and whom each rule is about.
+"""A scenario in plain words: the backend, its bounds, its jobs, and what each rule is about.
 
-What a fault does is said by the phrase in its declaration.
+The phrase for a fault is in its declaration.
 """
 
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
-from mock_server.scenario.rule import FAULTS, Rule, needs_of, words_in
+from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
 from mock_server.scenario.words.declaring import Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
-from mock_server.strict.shapes import Span
-from mock_server.strict.words import given, plain_table, words_of
+from mock_server.strict.values import Span
+from mock_server.strict.words import plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
@@ -28,13 +28,13 @@ def explain(scenario: Scenario) -> str:
 
 
 def _demands(plan: BackendPlan) -> list[str]:
-    said = plain_table(plan)
+    words = plain_table(plan)
     found = ["demands no token"] if not plan.authenticate else []
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
-    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in said else []
+    found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     gone = plan.unknown_cursor is UnknownCursor.GONE
     found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
-    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in said else [])
+    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in words else [])
 
 
 def _names(plan: BackendPlan) -> str:
@@ -43,7 +43,7 @@ def _names(plan: BackendPlan) -> str:
 
 def _bounds(limits: Limits) -> list[str]:
     words = words_of(Limits)
-    return [f"{words[key][1].says}: {value} ({key})" for key, value in plain_table(limits).items()]
+    return [f"{words[key].says}: {value} ({key})" for key, value in plain_table(limits).items()]
 
 
 def _job(number: int, job: JobPlan) -> str:
@@ -56,7 +56,7 @@ def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
     pace = f"every {time_of(job.interval)}" if job.interval else "as followers are ready"
     if job.emitted:
-        pace = "before anybody follows"
+        pace = "before a client follows"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
     ends = "never ends by itself" if job.status is Fate.RUNNING else f"ends {job.status.value}"
@@ -73,13 +73,12 @@ def _rule(number: int, rule: Rule) -> str:
 
 def _acts(rule: Rule) -> list[str]:
     """Say what a rule does, one phrase for each fault that it names."""
-    words = words_in(rule)
+    words = plain_table(rule)
     told = Told(rule.on.picks_frames, point_of(rule.end.after), words)
     found = [
         phrase(value, told)
-        for group in rule.groups
-        for name, _, value in given(group)
-        if (phrase := FAULTS[name].phrase) is not None
+        for fault, value in faults_in(rule)
+        if (phrase := fault.phrase) is not None
     ]
     return [phrase for phrase in found if phrase]
 

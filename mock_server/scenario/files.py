@@ -9,14 +9,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from attrs import evolve
+
 from mock_server.scenario.checks import check_scenario
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.rule import needs_of
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.files import from_json, from_toml, read_json, read_toml
-from mock_server.strict.json import DEEPEST
 from mock_server.strict.schema import schema_document
-from mock_server.strict.shapes import ScenarioError, is_array, is_table
+from mock_server.strict.shapes import ScenarioError
 from mock_server.strict.toml import toml_value
 from mock_server.strict.words import plain_table, table
 
@@ -27,13 +28,10 @@ _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
-        _check_depth(data)
         found = _SCENARIO.read(data, "")
         check_scenario(found)
     except ScenarioError as error:
         raise error.rewritten(_readable) from None
-    except RecursionError:
-        raise ScenarioError("scenario: is nested too deeply; a scenario is flat") from None
     return found
 
 
@@ -68,16 +66,6 @@ def checked_file(path: Path) -> tuple[Scenario, bool]:
     return read_file(path, lambda data: (scenario_from_dict(data), "schema" in data))
 
 
-def _check_depth(data: object) -> None:
-    level, depth = [data], 0
-    while level:
-        depth += 1
-        if depth > DEEPEST:
-            raise ScenarioError(f"nested more than {DEEPEST} levels deep; a scenario is flat")
-        tables = [item for each in level if is_table(each) for item in each.values()]
-        level = tables + [item for each in level if is_array(each) for item in each]
-
-
 def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
     """Write a scenario as plain tables that `scenario_from_dict` reads back, defaults left out."""
     return {"schema": scenario.schema, **plain_table(scenario)}
@@ -85,21 +73,14 @@ def scenario_to_dict(scenario: Scenario) -> dict[str, object]:
 
 def scenario_to_toml(scenario: Scenario) -> str:
     """Write a scenario as TOML that `scenario_from_toml` reads back."""
-    data = scenario_to_dict(scenario)
-    heads = [
-        f"{key} = {toml_value(value)}" for key, value in data.items() if key not in {"rule", "job"}
-    ]
-    blocks = ["\n".join(heads)]
-    for key in ("job", "rule"):
-        items = data.get(key, [])
-        for item in items if is_array(items) else []:
-            lines = [f"{name} = {toml_value(value)}" for name, value in _pairs(item)]
-            blocks.append("\n".join([f"[[{key}]]", *lines]))
-    return "\n\n".join(blocks) + "\n"
+    blocks = [_lines(scenario_to_dict(evolve(scenario, jobs=(), rules=())))]
+    blocks += ["[[job]]\n" + _lines(plain_table(job)) for job in scenario.jobs]
+    blocks += ["[[rule]]\n" + _lines(plain_table(rule)) for rule in scenario.rules]
+    return "\n".join(blocks)
 
 
-def _pairs(value: object) -> list[tuple[str, object]]:
-    return list(value.items()) if is_table(value) else []
+def _lines(words: Mapping[str, object]) -> str:
+    return "".join(f"{name} = {toml_value(value)}\n" for name, value in words.items())
 
 
 def scenario_schema() -> dict[str, object]:

@@ -8,18 +8,10 @@ from typing import Final
 
 from attrs import frozen
 
-from mock_server.scenario.rule import RULES, Rule
+from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
-from mock_server.strict.shapes import (
-    Shape,
-    array,
-    choice,
-    either,
-    flag,
-    integer,
-    milliseconds,
-    text,
-)
+from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
+from mock_server.strict.values import milliseconds
 from mock_server.strict.words import table, word
 
 
@@ -52,7 +44,7 @@ class JobPlan:
         flag(), "it exists from the start, as if another client had created it", default=False
     )
     emitted: bool = word(
-        flag(), "its events have happened before anybody follows it", default=False
+        flag(), "its events have happened before a client follows it", default=False
     )
 
 
@@ -125,8 +117,5 @@ class Scenario:
         array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )
     rules: tuple[Rule, ...] = word(
-        RULES,
-        "the rules, all that match act",
-        default=(),
-        name="rule",
+        array(RULE, 10_000), "the rules, all that match act", default=(), name="rule"
     )

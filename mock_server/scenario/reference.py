@@ -5,6 +5,7 @@
 
 import json
 from collections.abc import Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,8 @@ import attrs
 
 from mock_server.scenario.files import scenario_schema
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits
-from mock_server.scenario.rule import FAULTS, GROUPS, WORDS
+from mock_server.scenario.rule import FAULTS, WORDS, Rule
 from mock_server.scenario.vocabulary import Select
-from mock_server.scenario.words.declaring import faults_of
 from mock_server.strict.words import words_of
 
 _HEAD: Final = """# The vocabulary of a scenario
@@ -33,9 +33,9 @@ refused when the scenario is loaded.
 def catalogue() -> str:
     """Return the catalogue as Markdown."""
     parts = [_HEAD]
-    for phase, group in GROUPS.items():
-        parts.append(f"## Faults: {phase}\n\n{group.__doc__}\n")
-        parts += map(_described, faults_of(group))
+    for phase, words in groupby(FAULTS, lambda name: WORDS[name].group):
+        parts.append(f"## Faults: {phase}\n\n{getattr(Rule(), phase).__doc__}\n")
+        parts += map(_described, words)
     parts.append(_table("Selections: `on`", Select))
     parts.append(_table("Jobs: `[[job]]`", JobPlan))
     parts.append(_table("The backend: `[backend]`", BackendPlan))
@@ -53,7 +53,7 @@ def _described(name: str) -> str:
 def _table(title: str, cls: type[attrs.AttrsInstance]) -> str:
     rows = [
         f"| `{name}` | {described.says} | {described.shape.says} |".replace("{", "\\{")
-        for name, (_, described) in words_of(cls).items()
+        for name, described in words_of(cls).items()
     ]
     head = [f"## {title}", "", "| word | meaning | value |", "|---|---|---|"]
     return "\n".join([*head, *rows, ""])

@@ -13,22 +13,22 @@ from attrs import frozen
 from arkor_proto import encode_event
 from mock_server.strict.shapes import (
     ScenarioError,
-    Span,
     anything,
     array,
     choice,
     flag,
-    hex_bytes,
     integer,
     mapping,
-    milliseconds,
     number,
-    span,
     text,
 )
-from mock_server.strict.words import table, word
+from mock_server.strict.values import Span, hex_bytes, milliseconds, span
+from mock_server.strict.words import given, table, word
 
 MANY: Final = 1_000_000
+_WHOLE: Final = frozenset({"raw", "bytes_hex", "comment"})
+_FORMS: Final = _WHOLE | {"data", "json"}
+"""What a frame is given as; one of them, and the first three have all of its lines."""
 
 
 class Capability(StrEnum):
@@ -93,8 +93,8 @@ class ScriptedFrame:
     event: str | None = word(text(), "the event field", default=None)
     data: str | None = word(text(1 << 24), "the data, one `data:` line per line", default=None)
     json: object = word(anything(), "the data, as JSON", default=None)
-    raw: str | None = word(text(1 << 24), "text sent as it stands", default=None)
-    bytes_hex: bytes | None = word(hex_bytes(), "bytes sent as they stand", default=None)
+    raw: str | None = word(text(1 << 24), "text sent as it is", default=None)
+    bytes_hex: bytes | None = word(hex_bytes(), "bytes sent as they are", default=None)
     comment: str | None = word(text(), "a comment, alone in its block", default=None)
     retry: int | None = word(
         integer(0, 2**53), "the retry field, in milliseconds", default=None, name="retry_ms"
@@ -106,30 +106,24 @@ class ScriptedFrame:
 
 
 def _check_frame(frame: ScriptedFrame, where: str) -> None:
-    forms = {
-        "data": frame.data,
-        "json": frame.json,
-        "raw": frame.raw,
-        "bytes_hex": frame.bytes_hex,
-        "comment": frame.comment,
-    }
-    given = [name for name, value in forms.items() if value is not None]
-    if len(given) > 1:
-        raise ScenarioError(f"{where}: {' and '.join(given)} exclude each other; keep one")
-    fields = frame.id is not None or frame.event is not None or frame.retry is not None
-    if fields and given and given[0] in {"raw", "bytes_hex", "comment"}:
+    words = [word.name for word, _ in given(frame)]
+    forms = [name for name in words if name in _FORMS]
+    fields = {"id", "event", "retry_ms"}.intersection(words)
+    if len(forms) > 1:
+        raise ScenarioError(f"{where}: {' and '.join(forms)} exclude each other; keep one")
+    if fields and forms and forms[0] in _WHOLE:
         raise ScenarioError(
-            f"{where}: {given[0]} is sent as it stands, so id, event and retry_ms have no place; "
+            f"{where}: {forms[0]} is sent as it is, so id, event and retry_ms have no place; "
             "write them into it, or use data or json"
         )
-    if not fields and not given:
+    if not fields and not forms:
         raise ScenarioError(
             f"{where}: an empty frame; give it data, json, raw, bytes_hex or comment"
         )
     try:
         encode_event(frame.data or "", type=frame.event or "message", id=frame.id)
     except ValueError as error:
-        raise ScenarioError(f"{where}.{error}; or use raw, which sends it as it stands") from None
+        raise ScenarioError(f"{where}.{error}; or use raw, which sends it as it is") from None
 
 
 FRAME: Final = table(ScriptedFrame, "a frame, such as {id = '1', data = '{}'}", _check_frame)

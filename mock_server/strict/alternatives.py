@@ -15,7 +15,9 @@ from mock_server.strict.shapes import (
     is_array,
     is_table,
     kind_of,
+    mapping,
     one_of,
+    simple,
     text,
     wrong,
 )
@@ -34,7 +36,7 @@ def constant(right: S) -> Shape[S]:
             raise wrong(value, where, says)
         return right
 
-    return Shape(frozenset({kind_of(right)}), says, read, lambda: {"const": right})
+    return simple(kind_of(right), says, read, {"const": right})
 
 
 def nullable(inner: Shape[T]) -> Shape[T | None]:
@@ -49,58 +51,46 @@ def nullable(inner: Shape[T]) -> Shape[T | None]:
     return Shape(inner.kinds | {"null"}, f"{inner.says}, or null", read, schema)
 
 
-def matching(pattern: str, says: str) -> Shape[str]:
-    """Describe a string that matches a regular expression as a whole."""
-    whole = re.compile(pattern)
-    inner = text()
+def converted(inner: Shape[T], convert: Callable[[T, str], U], says: str = "") -> Shape[U]:
+    """Describe a value that is read as `inner` and made into another.
 
-    def read(value: object, where: str) -> str:
-        found = inner.read(value, where)
-        if not whole.fullmatch(found):
-            raise wrong(value, where, says)
-        return found
-
-    def schema() -> dict[str, object]:
-        return {"type": "string", "pattern": f"^({pattern})$"}
-
-    return Shape(inner.kinds, says, read, schema)
-
-
-def converted(inner: Shape[T], convert: Callable[[T, str], U]) -> Shape[U]:
-    """Describe a value that is read as `inner` and made into another; `convert` may refuse it."""
+    `convert` gets it with its place, and may refuse it. `says` describes it, if `inner` does not.
+    """
     return Shape(
         inner.kinds,
-        inner.says,
+        says or inner.says,
         lambda value, where: convert(inner.read(value, where), where),
         inner.schema,
         words=inner.words,
     )
 
 
-def kept(inner: Shape[object]) -> Shape[Json]:
-    """Describe a value that is checked, and kept as it was given."""
-    plain = anything()
+def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
+    """Describe a table that is checked, and kept as it was given."""
+    plain = mapping(anything())
 
-    def read(value: object, where: str) -> Json:
+    def read(value: object, where: str) -> Mapping[str, Json]:
         inner.read(value, where)
         return plain.read(value, where)
 
     return Shape(inner.kinds, inner.says, read, inner.schema, words=inner.words)
 
 
-def kept_table(inner: Shape[object]) -> Shape[Mapping[str, Json]]:
-    """Describe a table that is checked, and kept as it was given."""
+def matching(pattern: str, says: str) -> Shape[str]:
+    """Describe a string that matches a regular expression as a whole."""
+    whole = re.compile(pattern)
 
-    def convert(value: Json, where: str) -> Mapping[str, Json]:
-        if not isinstance(value, Mapping):
-            raise wrong(value, where, inner.says)
-        return value
+    def checked(found: str, where: str) -> str:
+        if not whole.fullmatch(found):
+            raise wrong(found, where, says)
+        return found
 
-    return converted(kept(inner), convert)
+    shape = converted(text(), checked, says)
+    return restricted(shape, {"maxLength": None, "pattern": f"^({pattern})$"})
 
 
 def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
-    """Describe one value that is no array, or an array of such values."""
+    """Describe one value that is not an array, or an array of such values."""
     several = array(inner)
     says = f"{inner.says}, or {several.says}"
 
@@ -114,7 +104,7 @@ def one_or_more(inner: Shape[T]) -> Shape[tuple[T, ...]]:
 
 
 def tagged(tag: str, says: str, kinds: Mapping[str, Shape[T]]) -> Shape[T]:
-    """Describe a table whose word `tag` tells which of several tables it is."""
+    """Describe one of several tables; the word `tag` names which."""
     tags = one_of(kinds)
 
     def read(value: object, where: str) -> T:

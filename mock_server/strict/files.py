@@ -13,6 +13,7 @@ from mock_server.strict.lines import json_lines, line_of, toml_lines
 from mock_server.strict.shapes import ScenarioError, is_table
 
 T = TypeVar("T")
+_Data = Mapping[str, object]
 _MOST: Final = 1 << 30
 # The marks of UTF-32 begin like those of UTF-16.
 _MARKS: Final = (
@@ -24,7 +25,7 @@ _MARKS: Final = (
 )
 
 
-def read_toml(path: Path, read: Callable[[Mapping[str, object]], T]) -> T:
+def read_toml(path: Path, read: Callable[[_Data], T]) -> T:
     """Return what `read` makes of the content of a TOML file.
 
     Raises ScenarioError; each mistake begins with the path and ends with its line.
@@ -32,15 +33,15 @@ def read_toml(path: Path, read: Callable[[Mapping[str, object]], T]) -> T:
     return _read_file(path, from_toml, read)
 
 
-def read_json(path: Path, read: Callable[[Mapping[str, object]], T]) -> T:
+def read_json(path: Path, read: Callable[[_Data], T]) -> T:
     """Return what `read` makes of the object in a JSON file; raises ScenarioError as `read_toml`."""
     return _read_file(path, from_json, read)
 
 
 def _read_file(
     path: Path,
-    parse: Callable[[str, Callable[[Mapping[str, object]], T]], T],
-    read: Callable[[Mapping[str, object]], T],
+    parse: Callable[[str, Callable[[_Data], T]], T],
+    read: Callable[[_Data], T],
 ) -> T:
     try:
         return parse(text_of(path), read)
@@ -48,7 +49,7 @@ def _read_file(
         raise error.rewritten(lambda mistake: f"{path}: {mistake}") from None
 
 
-def from_toml(source: str, read: Callable[[Mapping[str, object]], T]) -> T:
+def from_toml(source: str, read: Callable[[_Data], T]) -> T:
     """Return what `read` makes of TOML text; raises ScenarioError with the line of each mistake."""
     try:
         data = tomllib.loads(source)
@@ -61,7 +62,7 @@ def from_toml(source: str, read: Callable[[Mapping[str, object]], T]) -> T:
     return _located(data, source, toml_lines, read)
 
 
-def from_json(source: str, read: Callable[[Mapping[str, object]], T]) -> T:
+def from_json(source: str, read: Callable[[_Data], T]) -> T:
     """Return what `read` makes of JSON text, an object; raises ScenarioError as `from_toml`."""
     try:
         data: object = json.loads(source, object_pairs_hook=_once_each)
@@ -89,10 +90,10 @@ def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def _located(
-    data: Mapping[str, object],
+    data: _Data,
     source: str,
     lines_of: Callable[[str], Mapping[str, int]],
-    read: Callable[[Mapping[str, object]], T],
+    read: Callable[[_Data], T],
 ) -> T:
     try:
         return read(data)

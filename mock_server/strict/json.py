@@ -30,12 +30,12 @@ def parsed_json(text: str) -> object:
     return found
 
 
-def _no_number(said: str) -> object:
-    raise ValueError(f"JSON: {said} is not a number of JSON")
+def _no_number(name: str) -> object:
+    raise ValueError(f"JSON: {name} is not a number of JSON")
 
 
-def _finite(said: str) -> float:
-    found = float(said)
+def _finite(digits: str) -> float:
+    found = float(digits)
     if math.isinf(found):
         raise ValueError("JSON: a number is too large for a double")
     return found

@@ -1,14 +1,15 @@
 """On which line of a TOML or JSON document each of its values begins.
 
-The parsers of the standard library do not tell. Both formats are read by one scanner, which relies
-on the document being valid: it is asked only after a parser has accepted it. Places are named as
-the messages about them are: `rule 2.on.route`, items counted from 1.
+The parsers of the standard library do not say. One scanner reads both formats; it relies on the
+document being valid, so use it only on what a parser has accepted. Places are named as in messages:
+`rule 2.on.route`, items counted from 1.
 """
 
 import json
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from attrs import define, field
@@ -26,12 +27,18 @@ _DEEPEST: Final = 50
 
 def toml_lines(source: str) -> Mapping[str, int]:
     """Map every place of a valid TOML document to its line, from 1."""
-    return _Scanner(source).document()
+    scanner = _Scanner(source)
+    with suppress(_Lost):
+        scanner.document()
+    return scanner.lines
 
 
 def json_lines(source: str) -> Mapping[str, int]:
     """Map every place of a valid JSON document to its line, from 1."""
-    return _Scanner(source).value_alone()
+    scanner = _Scanner(source)
+    with suppress(_Lost):
+        scanner.value("")
+    return scanner.lines
 
 
 def line_of(at: str, lines: Mapping[str, int]) -> int | None:
@@ -51,7 +58,7 @@ class _Lost(Exception):
 class _Scanner:
     _source: str
     _at: int = 0
-    _lines: dict[str, int] = field(factory=dict[str, int], init=False)
+    lines: dict[str, int] = field(factory=dict[str, int], init=False)
     _counts: dict[str, int] = field(factory=dict[str, int], init=False)
     """How many tables each array of tables has so far."""
     _starts: list[int] = field(init=False)
@@ -59,22 +66,10 @@ class _Scanner:
     def __attrs_post_init__(self) -> None:
         self._starts = [match.end() for match in re.finditer("\n", self._source)]
 
-    def document(self) -> Mapping[str, int]:
-        try:
-            table = ""
-            while self._skip():
-                table = self._header() if self._peek() == "[" else self._pair(table, 0)
-        except _Lost:
-            pass
-        return self._lines
-
-    def value_alone(self) -> Mapping[str, int]:
-        try:
-            self._skip()
-            self._value("", 0)
-        except _Lost:
-            pass
-        return self._lines
+    def document(self) -> None:
+        table = ""
+        while self._skip():
+            table = self._header() if self._peek() == "[" else self._pair(table, 0)
 
     def _header(self) -> str:
         start, many = self._at, self._source.startswith("[[", self._at)
@@ -83,16 +78,14 @@ class _Scanner:
         self._at += 2 if many else 1
         where = ""
         for key in above:
-            where = self._current(_joined(where, key))
+            where = _joined(where, key)
+            where += f" {self._counts[where]}" if where in self._counts else ""
         where = _joined(where, last)
         if many:
             self._counts[where] = self._counts.get(where, 0) + 1
             where = f"{where} {self._counts[where]}"
         self._note(where, start)
         return where
-
-    def _current(self, where: str) -> str:
-        return f"{where} {self._counts[where]}" if where in self._counts else where
 
     def _pair(self, table: str, depth: int) -> str:
         """Read a key and its value into a table, and return the table."""
@@ -102,8 +95,7 @@ class _Scanner:
             self._note(where, start)
         self._skip()
         self._at += 1  # the `=` of TOML or the `:` of JSON
-        self._skip()
-        self._value(where, depth)
+        self.value(where, depth)
         return table
 
     def _keys(self) -> list[str]:
@@ -118,7 +110,8 @@ class _Scanner:
                 return found
             self._at += 1
 
-    def _value(self, where: str, depth: int) -> None:
+    def value(self, where: str, depth: int = 0) -> None:
+        self._skip()
         opens = self._peek()
         if depth > _DEEPEST and opens in {"{", "["}:
             self._pass_over()
@@ -145,7 +138,7 @@ class _Scanner:
 
     def _item(self, where: str, depth: int) -> None:
         self._note(where, self._at)
-        self._value(where, depth)
+        self.value(where, depth)
 
     def _members(self, closes: str, read: Callable[[int], object]) -> None:
         self._at += 1
@@ -175,7 +168,7 @@ class _Scanner:
         return self._at < len(self._source)
 
     def _note(self, where: str, start: int) -> None:
-        self._lines.setdefault(where, bisect_right(self._starts, start) + 1)
+        self.lines.setdefault(where, bisect_right(self._starts, start) + 1)
 
 
 def _joined(where: str, key: str) -> str:

@@ -1,7 +1,6 @@
-"""Mistakes in data: each with its place, and all of them told at once."""
+"""Mistakes in data: each with its place, and all of them reported at once."""
 
 from collections.abc import Callable, Sequence
-from types import TracebackType
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -44,36 +43,37 @@ def together(errors: "Sequence[ScenarioError]") -> ScenarioError:
 
 
 class Mistakes:
-    """Mistakes that are collected, so that all of them can be told at once."""
+    """Mistakes that are collected, so that all of them can be reported at once."""
 
     def __init__(self) -> None:
         self._found: list[ScenarioError] = []
+
+    def add(self, error: ScenarioError) -> None:
+        """Keep the mistakes of an error; raises ScenarioError when there are many."""
+        self._found += error.each
+        if len(self._found) >= _MOST_MISTAKES:
+            raise together(self._found[:_MOST_MISTAKES]) from None
 
     def collected(self) -> "Mistakes":
         """Keep the mistakes that come up in a `with`; raises ScenarioError when there are many."""
         return self
 
     def __enter__(self) -> None:
-        """Begin a part that may be mistaken."""
+        """Begin a part that may have mistakes."""
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> bool:
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> bool:
         """Keep the mistakes of the part."""
         if not isinstance(error, ScenarioError):
             return False
-        self._found += error.each
-        if len(self._found) >= _MOST_MISTAKES:
-            raise together(self._found[:_MOST_MISTAKES]) from None
+        self.add(error)
         return True
 
     def take(self, read: Callable[[], T], otherwise: U) -> T | U:
-        """Return what is read; if it is mistaken, keep the mistakes and return `otherwise`."""
-        with self.collected():
+        """Return what `read` returns; if it raises, keep the mistakes and return `otherwise`."""
+        try:
             return read()
+        except ScenarioError as error:
+            self.add(error)
         return otherwise
 
     def settle(self) -> None:

@@ -1,37 +1,35 @@
 """The shapes that a word may take: how it is read, written, described and put into a schema.
 
-JSON types, bounds and the nearest right word are here; what a word means is said next to it.
+JSON types, bounds and suggestions for unknown words are here; what a word means is declared with it.
 """
 
 import difflib
 import math
-import re
 import reprlib
 from collections.abc import Callable, Collection, Iterable, Mapping
 from enum import Enum
 from typing import Final, Generic, TypeGuard, TypeVar
 
-import attrs
 from attrs import frozen
 
 from mock_server.secret_names import REDACTED, is_secret_name
 from mock_server.strict import mistakes
-from mock_server.strict.json import Json
+from mock_server.strict.json import DEEPEST, Json
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 U = TypeVar("U")
 E = TypeVar("E", bound=Enum)
 
-_MOST: Final = 10**15
-_COUNT: Final = re.compile("[0-9]{1,15}")
-_DEEPEST: Final = 200
 _LONGEST_BITS: Final = 14_000
-MAX_MS: Final = 24 * 3600 * 1000.0
 _LONG: Final = 1 << 20
 """A limit so high is only told to those who exceed it."""
 _NAMED: Final = 12
 """So many words are named where none is near."""
+# Tuples made once, not unions made by every call; `dict` first, since an abstract class is slow.
+_NUMBERS: Final = (int, float)
+_TABLES: Final = (dict, Mapping)
+_ARRAYS: Final = (list, tuple)
 
 
 ScenarioError = mistakes.ScenarioError
@@ -39,7 +37,11 @@ ScenarioError = mistakes.ScenarioError
 
 @frozen
 class Shape(Generic[T_co]):
-    """What one value looks like. `kinds` are the JSON types it accepts, `says` describes it in plain words."""
+    """What one value looks like: the JSON types it can have, and a description of it.
+
+    `read` makes the value of the data at a place, or raises ScenarioError; `write` is its opposite,
+    if that is not `mock_server.strict.words.plain`.
+    """
 
     kinds: frozenset[str]
     says: str
@@ -48,22 +50,6 @@ class Shape(Generic[T_co]):
     write: Callable[[object], object] | None = None
     words: frozenset[str] = frozenset()
     """The words of a table."""
-
-
-@frozen
-class Span:
-    """A range of counts from 1, both ends included; `last` None is open."""
-
-    first: int
-    last: int | None
-
-    def __contains__(self, count: int) -> bool:
-        return self.first <= count and (self.last is None or count <= self.last)
-
-    def __str__(self) -> str:
-        if self.last == self.first:
-            return str(self.first)
-        return f"{self.first}-{'' if self.last is None else self.last}"
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -105,10 +91,11 @@ _KINDS: Final[tuple[tuple[type, str], ...]] = (
 
 def wrong(value: object, where: str, says: str) -> ScenarioError:
     """Build the error for a value of the wrong kind; the value of a secret name is not shown."""
-    return ScenarioError(f"{where}: {_shown(value, where)} ({kind_of(value)}) is not {says}")
+    return ScenarioError(f"{where}: {shown(value, where)} ({kind_of(value)}) is not {says}")
 
 
-def _shown(value: object, where: str) -> str:
+def shown(value: object, where: str) -> str:
+    """Return a value for a message: short, and not if it has the name of a secret."""
     if any(map(is_secret_name, where.split("."))):
         return REDACTED
     try:
@@ -118,17 +105,29 @@ def _shown(value: object, where: str) -> str:
 
 
 def is_table(value: object) -> TypeGuard[Mapping[str, object]]:
-    """Tell whether a value is a table with words as keys."""
-    return _is_mapping(value) and all(isinstance(key, str) for key in value)
+    """Return whether a value is a table with words as keys."""
+    if not _is_mapping(value):
+        return False
+    for key in value:  # noqa: SIM110 - much faster than all() with a generator
+        if not isinstance(key, str):
+            return False
+    return True
 
 
 def _is_mapping(value: object) -> TypeGuard[Mapping[object, object]]:
-    return isinstance(value, Mapping)
+    return isinstance(value, _TABLES)
 
 
 def is_array(value: object) -> TypeGuard[list[object] | tuple[object, ...]]:
-    """Tell whether a value is an array."""
-    return isinstance(value, list | tuple)
+    """Return whether a value is an array."""
+    return isinstance(value, _ARRAYS)
+
+
+def simple(
+    kinds: str, says: str, read: Callable[[object, str], T], schema: Mapping[str, object]
+) -> Shape[T]:
+    """Describe a shape that is not made of others; `kinds` are JSON types, with spaces between."""
+    return Shape(frozenset(kinds.split()), says, read, lambda: dict(schema))
 
 
 def integer(low: int, high: int) -> Shape[int]:
@@ -136,16 +135,11 @@ def integer(low: int, high: int) -> Shape[int]:
     says = f"a whole number from {low} to {high}" if low < high else str(low)
 
     def read(value: object, where: str) -> int:
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise wrong(value, where, says)
-        return value
+        if isinstance(value, int) and low <= value <= high and not isinstance(value, bool):
+            return value
+        raise wrong(value, where, says)
 
-    return Shape(
-        frozenset({"integer"}),
-        says,
-        read,
-        lambda: {"type": "integer", "minimum": low, "maximum": high},
-    )
+    return simple("integer", says, read, {"type": "integer", "minimum": low, "maximum": high})
 
 
 def number(low: float, high: float) -> Shape[float]:
@@ -153,37 +147,11 @@ def number(low: float, high: float) -> Shape[float]:
     says = f"a number from {low:g} to {high:g}"
 
     def read(value: object, where: str) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise wrong(value, where, says)
-        if not low <= value <= high:  # neither NaN nor infinity is
-            raise wrong(value, where, says)
-        return float(value)
+        if isinstance(value, _NUMBERS) and low <= value <= high and not isinstance(value, bool):
+            return float(value)  # neither NaN nor infinity
+        raise wrong(value, where, says)
 
-    return Shape(
-        frozenset({"integer", "number"}),
-        says,
-        read,
-        lambda: {"type": "number", "minimum": low, "maximum": high},
-    )
-
-
-def milliseconds() -> Shape[float]:
-    """Describe a duration: milliseconds in the scenario, seconds in Python."""
-    inner = number(0, MAX_MS)
-
-    def write(seconds: object) -> object:
-        if not isinstance(seconds, int | float):
-            raise wrong(seconds, "a duration", "a number of seconds")
-        ms = round(seconds * 1000, 6)
-        return int(ms) if ms == int(ms) else ms
-
-    return Shape(
-        inner.kinds,
-        "a number of milliseconds, at most a day",
-        lambda value, where: inner.read(value, where) / 1000,
-        inner.schema,
-        write,
-    )
+    return simple("integer number", says, read, {"type": "number", "minimum": low, "maximum": high})
 
 
 def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
@@ -198,29 +166,14 @@ def text(limit: int = 1 << 20, *, lone_surrogates: bool = False) -> Shape[str]:
             raise wrong(value, where, says)
         if len(value) > limit:
             raise wrong(value, where, f"a string of at most {limit} characters")
-        try:
-            value.encode("utf-8", "surrogatepass" if lone_surrogates else "strict")
-        except UnicodeEncodeError:
-            raise wrong(value, where, "encodable as UTF-8") from None
+        if not (lone_surrogates or value.isascii()):
+            try:
+                value.encode()
+            except UnicodeEncodeError:
+                raise wrong(value, where, "encodable as UTF-8") from None
         return value
 
-    return Shape(frozenset({"string"}), says, read, lambda: {"type": "string", "maxLength": limit})
-
-
-def header_text() -> Shape[str]:
-    """Describe a string that fits into a header line: no CR, LF or NUL."""
-    inner = text(8192)
-
-    def read(value: object, where: str) -> str:
-        found = inner.read(value, where)
-        if any(char in found for char in "\r\n\0"):
-            raise ScenarioError(
-                f"{where}: {_shown(found, where)} holds CR, LF or NUL, which no header line can; "
-                "raw_head_hex can send such bytes"
-            )
-        return found
-
-    return attrs.evolve(inner, read=read)
+    return simple("string", says, read, {"type": "string", "maxLength": limit})
 
 
 def flag() -> Shape[bool]:
@@ -231,7 +184,7 @@ def flag() -> Shape[bool]:
             raise wrong(value, where, "true or false")
         return value
 
-    return Shape(frozenset({"boolean"}), "true or false", read, lambda: {"type": "boolean"})
+    return simple("boolean", "true or false", read, {"type": "boolean"})
 
 
 def check_known(value: str, known: Collection[str], where: str) -> None:
@@ -251,7 +204,7 @@ def one_of(known: Iterable[str]) -> Shape[str]:
         check_known(value, words, where)
         return value
 
-    return Shape(frozenset({"string"}), says, read, lambda: {"enum": list(words)})
+    return simple("string", says, read, {"enum": list(words)})
 
 
 def choice(enum: type[E]) -> Shape[E]:
@@ -265,82 +218,34 @@ def choice(enum: type[E]) -> Shape[E]:
     return Shape(words.kinds, words.says, read, words.schema)
 
 
-def hex_bytes() -> Shape[bytes]:
-    """Describe bytes written in hexadecimal: a TOML string cannot hold the byte FF."""
-    says = "bytes in hexadecimal, such as 'ff00'"
-
-    def read(value: object, where: str) -> bytes:
-        if not isinstance(value, str):
-            raise wrong(value, where, says)
-        try:
-            return bytes.fromhex(value)
-        except ValueError:
-            raise wrong(value, where, says) from None
-
-    return Shape(
-        frozenset({"string"}),
-        says,
-        read,
-        lambda: {"type": "string", "pattern": r"^([0-9a-fA-F]{2}\s*)*$"},
-    )
-
-
-def span() -> Shape[Span]:
-    """Describe a count from 1 or a range of them: `1`, `"2-4"`, `"3-"`."""
-    says = "a count from 1 or a range such as '2-4' or '3-'"
-
-    def read(value: object, where: str) -> Span:
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
-            return Span(value, value)
-        if not isinstance(value, str):
-            raise wrong(value, where, says)
-        first, dash, last = value.partition("-")
-        if not all(_COUNT.fullmatch(part) for part in (first, last or "1")):
-            raise wrong(value, where, says)
-        found = Span(int(first), int(last) if last else (None if dash else int(first)))
-        if found.first < 1 or (found.last is not None and found.last < found.first):
-            raise wrong(value, where, says)
-        return found
-
-    return Shape(
-        frozenset({"integer", "string"}),
-        says,
-        read,
-        lambda: {
-            "anyOf": [
-                {"type": "integer", "minimum": 1},
-                {"type": "string", "pattern": "^[0-9]+(-[0-9]*)?$"},
-            ]
-        },
-    )
-
-
 def anything() -> Shape[Json]:
     """Describe any JSON value."""
-    kinds = {"boolean", "integer", "number", "string", "array", "object", "null"}
 
     def read(value: object, where: str, depth: int = 0) -> Json:
-        if depth > _DEEPEST:
+        if value is None or isinstance(value, str):
+            return value
+        if depth > DEEPEST:
             above = where.partition(" ")[0][:200]
             raise ScenarioError(
-                f"{above}: is nested deeper than {_DEEPEST} levels; raw text can be"
+                f"{above}: is nested more than {DEEPEST} levels deep; raw text can be"
             )
         if is_table(value):
             inside = f"{where}." if where else ""
             return {key: read(item, f"{inside}{key}", depth + 1) for key, item in value.items()}
         if is_array(value):
             return [read(item, f"{where} {n}", depth + 1) for n, item in enumerate(value, 1)]
-        if value is not None and not isinstance(value, bool | int | float | str):
-            raise wrong(value, where, "a JSON value; write it as a string")
-        if isinstance(value, float) and not math.isfinite(value):
-            raise wrong(value, where, "a JSON value; write it as a string")
-        if isinstance(value, int) and value.bit_length() > _LONGEST_BITS:
-            raise ScenarioError(
-                f"{where}: has thousands of digits; raw text can hold such a number"
-            )
-        return value
+        if isinstance(value, int):
+            if value.bit_length() > _LONGEST_BITS:
+                raise ScenarioError(
+                    f"{where}: has thousands of digits; raw text can hold such a number"
+                )
+            return value
+        if isinstance(value, float) and math.isfinite(value):
+            return value
+        raise wrong(value, where, "a JSON value; write it as a string")
 
-    return Shape(frozenset(kinds), "any JSON value", read, dict)
+    kinds = "boolean integer number string array object null"
+    return simple(kinds, "any JSON value", read, {})
 
 
 def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tuple[T, ...]]:
@@ -357,8 +262,10 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
         found: list[T] = []
         wrongs = mistakes.Mistakes()
         for number, item in enumerate(value, 1):
-            with wrongs.collected():
+            try:
                 found.append(inner.read(item, f"{where} {number}"))
+            except ScenarioError as error:
+                wrongs.add(error)
         wrongs.settle()
         return tuple(found)
 
@@ -382,9 +289,11 @@ def mapping(inner: Shape[T], *, keys: Shape[str] | None = None) -> Shape[Mapping
         wrongs = mistakes.Mistakes()
         for key, item in value.items():
             inside = f"{where}.{key}" if where else key
-            with wrongs.collected():
+            try:
                 name = key if keys is None else _key(keys, key, where, inside)
                 found[name] = inner.read(item, inside)
+            except ScenarioError as error:
+                wrongs.add(error)
         wrongs.settle()
         return found
 

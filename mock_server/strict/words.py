@@ -1,23 +1,23 @@
 """Words: attributes of values that know their name, shape and meaning in a file.
 
-How tables of words are read strictly, written back and changed is here; which words there are is
-said by the classes that declare them.
+Here tables of words are read strictly, written back and changed; the classes of the values declare
+which words there are.
 """
 
 import reprlib
-from collections.abc import Callable, Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Final, Never, TypeGuard, TypeVar
 
 import attrs
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from mock_server.strict.mistakes import Mistakes
 from mock_server.strict.shapes import (
     ScenarioError,
     Shape,
-    Span,
     is_array,
     is_table,
     nearest,
@@ -39,8 +39,15 @@ class Word:
     """The capability that a carrier must have for this word; empty when every carrier has it."""
     about: object = None
     """What else its declaration says, for those who declare more than a shape and a meaning."""
+    attribute: str = ""
+    """The name of the attribute that has its value."""
+    group: str = ""
+    """The group that it is in, by its attribute, where it is a word of a table of groups."""
+    default: object = None
+    """What the attribute is without the word; `attrs.NOTHING` if the word must be given."""
 
 
+R = TypeVar("R", bound=attrs.AttrsInstance)
 _WORD: Final = "arkor.word"
 EMPTY: Final[Mapping[str, Never]] = {}
 """A table without words, as a default."""
@@ -67,85 +74,108 @@ def needed(shape: Shape[T], says: str, *, name: str = "") -> T:
     return found
 
 
-def words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
-    """Map every word of a value to the name of its attribute and its description."""
-    return dict(_words_of(cls))
-
-
-def needed_of(cls: type[attrs.AttrsInstance]) -> list[str]:
-    """Return the words of a value that must be given."""
-    return list(_needed_of(cls))
+def group(cls: type[R]) -> R:
+    """Declare an attribute whose words are in the table of its class, not in a table of their own."""
+    return field(default=cls(), metadata={_WORD: cls})
 
 
 @cache
-def _needed_of(cls: type[attrs.AttrsInstance]) -> tuple[str, ...]:
-    without = {each.name for each in attrs.fields(cls) if each.default is attrs.NOTHING}
-    return tuple(key for key, (name, _) in _words_of(cls).items() if name in without)
-
-
-@cache
-def _words_of(cls: type[attrs.AttrsInstance]) -> dict[str, tuple[str, Word]]:
-    found: dict[str, tuple[str, Word]] = {}
-    for attribute in attrs.fields(cls):
-        described = attribute.metadata.get(_WORD)
+def words_of(cls: type[attrs.AttrsInstance]) -> Mapping[str, Word]:
+    """Map the names of the words of a value to their descriptions."""
+    found: dict[str, Word] = {}
+    for attribute, described, _ in _declared(cls):
         if isinstance(described, Word):
-            found[described.name or attribute.name] = (attribute.name, described)
+            found[described.name] = described
+        else:
+            grouped = words_of(described).items()
+            found |= {name: evolve(inner, group=attribute) for name, inner in grouped}
     return found
 
 
-R = TypeVar("R", bound=attrs.AttrsInstance)
+@cache
+def _declared(
+    cls: type[attrs.AttrsInstance],
+) -> Sequence[tuple[str, Word | type[attrs.AttrsInstance], object]]:
+    """List the attributes of a class that are words or groups of words, with their defaults."""
+    found: list[tuple[str, Word | type[attrs.AttrsInstance], object]] = []
+    for each in attrs.fields(cls):
+        default: object = each.default
+        described: object = each.metadata.get(_WORD)
+        if isinstance(described, Word):
+            name = described.name or each.name
+            described = evolve(described, name=name, attribute=each.name, default=default)
+            found.append((each.name, described, default))
+        elif _is_class(described):
+            found.append((each.name, described, default))
+    return found
+
+
+def _is_class(described: object) -> TypeGuard[type[attrs.AttrsInstance]]:
+    return isinstance(described, type)
 
 
 def table(cls: type[R], says: str, check: Callable[[R, str], None] | None = None) -> Shape[R]:
     """Describe a table with exactly the words of `cls`; `check` sees the finished value."""
+    words = words_of(cls)
+    required = [name for name, each in words.items() if each.default is attrs.NOTHING]
+    groups = [(name, each) for name, each, _ in _declared(cls) if not isinstance(each, Word)]
 
     def read(value: object, where: str) -> R:
         if not is_table(value):
             raise wrong(value, where, says)
-        words = _words_of(cls)
-        read_so_far: dict[str, object] = {}
-        mistakes = Mistakes()
-        for key in _needed_of(cls):
-            if key not in value:
-                with mistakes.collected():
-                    raise ScenarioError(f"{where}: {key!r} is missing", at=where)
-        for key, item in value.items():
-            inside = f"{where}.{key}" if where else key
-            with mistakes.collected():
-                if key not in words:
-                    unknown = f"{where}: {_shown(key)} is unknown; {_meant(key, words)}"
-                    raise ScenarioError(unknown, at=inside)
-                name, described = words[key]
-                read_so_far[name] = described.shape.read(item, inside)
-        mistakes.settle()
-        found = cls(**read_so_far)
+        found = _read_words(value, where, words, required)
+        own = found[""]
+        for name, group_class in groups:
+            if name in found:
+                own[name] = group_class(**found[name])
+        made = cls(**own)
         if check is not None:
-            check(found, where)
-        return found
+            check(made, where)
+        return made
 
     def schema() -> dict[str, object]:
-        required = {"required": found} if (found := needed_of(cls)) else {}
         return {
             "title": cls.__name__.lstrip("_").removesuffix("Words"),
             "type": "object",
             "additionalProperties": False,
-            **required,
+            **({"required": required} if required else {}),
             "properties": {
                 key: {**described.shape.schema(), "description": described.says}
-                for key, (_, described) in words_of(cls).items()
+                for key, described in words.items()
             },
         }
 
-    return Shape(frozenset({"object"}), says, read, schema, words=frozenset(words_of(cls)))
+    return Shape(frozenset({"object"}), says, read, schema, words=frozenset(words))
 
 
-def _shown(key: str) -> str:
-    return reprlib.repr(key)
+def _read_words(
+    value: Mapping[str, object], where: str, words: Mapping[str, Word], required: Sequence[str]
+) -> dict[str, dict[str, object]]:
+    """Read the words of a table into attributes, by their groups; those without are under ""."""
+    found: dict[str, dict[str, object]] = defaultdict(dict, {"": {}})
+    mistakes = Mistakes()
+    for key in required:
+        if key not in value:
+            mistakes.add(ScenarioError(f"{where}: {key!r} is missing", at=where))
+    before = f"{where}." if where else ""
+    for key, item in value.items():
+        described = words.get(key)
+        if described is None:
+            unknown = f"{where}: {reprlib.repr(key)} is unknown; {_meant(key, words)}"
+            mistakes.add(ScenarioError(unknown, at=before + key))
+            continue
+        try:
+            read_word = described.shape.read
+            found[described.group][described.attribute] = read_word(item, before + key)
+        except ScenarioError as error:
+            mistakes.add(error)
+    mistakes.settle()
+    return found
 
 
-def _meant(key: str, words: dict[str, tuple[str, Word]]) -> str:
+def _meant(key: str, words: Mapping[str, Word]) -> str:
     """Suggest where an unknown word belongs: in a table inside this one, or as another word."""
-    inside = [name for name, (_, found) in words.items() if key in found.shape.words]
+    inside = [name for name, found in words.items() if key in found.shape.words]
     if inside:
         return f"it belongs inside {' or '.join(map(repr, inside))}"
     return nearest(key, words)
@@ -158,9 +188,7 @@ def _is_attrs(value: object) -> TypeGuard[attrs.AttrsInstance]:
 def plain(value: object) -> object:
     """Turn any value of a scenario back into what TOML and JSON can hold, defaults left out."""
     found = value
-    if isinstance(value, Span):
-        found = value.first if value.last == value.first else str(value)
-    elif _is_attrs(value):
+    if _is_attrs(value):
         found = plain_table(value)
     elif isinstance(value, Enum):
         found = str(value.value)
@@ -176,23 +204,20 @@ def plain(value: object) -> object:
 def plain_table(value: attrs.AttrsInstance) -> dict[str, object]:
     """Turn a value of a scenario back into a table, without the words that have their defaults."""
     return {
-        key: plain(item) if described.shape.write is None else described.shape.write(item)
-        for key, described, item in given(value)
+        described.name: (described.shape.write or plain)(item) for described, item in given(value)
     }
 
 
-def given(value: attrs.AttrsInstance) -> Iterator[tuple[str, Word, object]]:
+def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
     """Yield the words of a value that differ from their defaults, with what they are set to."""
-    defaults = _defaults_of(type(value))
-    for key, (name, described) in _words_of(type(value)).items():
-        item: object = getattr(value, name)
-        if item != defaults[name] or type(item) is not type(defaults[name]):
-            yield key, described, item
-
-
-@cache
-def _defaults_of(cls: type[attrs.AttrsInstance]) -> dict[str, object]:
-    return {attribute.name: attribute.default for attribute in attrs.fields(cls)}
+    for attribute, described, default in _declared(type(value)):
+        item: object = getattr(value, attribute)
+        if item is default:
+            continue
+        if not isinstance(described, Word):
+            yield from given(item) if _is_attrs(item) else ()
+        elif item != default or type(item) is not type(default):
+            yield described, item
 
 
 def changed(value: object, change: Callable[[object], object]) -> object:
@@ -212,14 +237,8 @@ def changed(value: object, change: Callable[[object], object]) -> object:
     return change(found)
 
 
-def _changed_attributes(
-    value: attrs.AttrsInstance, change: Callable[[object], object]
-) -> attrs.AttrsInstance:
+def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
     given = {each.alias: each.name for each in attrs.fields(type(value)) if each.init}
     before: dict[str, object] = {alias: getattr(value, name) for alias, name in given.items()}
     after = {alias: changed(item, change) for alias, item in before.items()}
-    return value if after == before else _remade(value, after)
-
-
-def _remade(value: R, attributes: dict[str, object]) -> R:
-    return type(value)(**attributes)
+    return value if after == before else type(value)(**after)

@@ -1,6 +1,5 @@
 """Serve a mock for the fixtures of `pytest_arkor_mock`, check it after the test, and report it."""
 
-import json
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, evolve, field
 
-from mock_server.journal.records import Record, record_to_dict
+from mock_server.journal.records import to_jsonl
 from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
@@ -73,12 +72,8 @@ class Mocks:
 def _journal(mock: SyncMock | MockServer) -> str:
     records = mock.journal
     left_out = len(records) - _SHOWN
-    lines = [_line(record) for record in records[-_SHOWN:]]
-    return "\n".join([f"({left_out} records before)", *lines] if left_out > 0 else lines)
-
-
-def _line(record: Record) -> str:
-    return json.dumps(record_to_dict(record))
+    note = f"({left_out} records before)\n" if left_out > 0 else ""
+    return note + to_jsonl(records[-_SHOWN:]).rstrip("\n")
 
 
 def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> Scenario:

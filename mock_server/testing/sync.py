@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
@@ -109,26 +110,20 @@ class SyncMock:
         within: float = PATIENCE,
     ) -> Record:
         """Wait as `MockServer.wait_for` does."""
-
-        async def wait() -> Record:
-            return await self._server.wait_for(
-                route,
-                attempt=attempt,
-                frame=frame,
-                answered=answered,
-                ended=ended,
-                within=within,
-            )
-
+        wait = partial(
+            self._server.wait_for,
+            route,
+            attempt=attempt,
+            frame=frame,
+            answered=answered,
+            ended=ended,
+            within=within,
+        )
         return self._portal.call(wait)
 
     def wait_until(self, wanted: Callable[[Record], bool], *, within: float = PATIENCE) -> Record:
         """Wait as `MockServer.wait_until` does."""
-
-        async def wait() -> Record:
-            return await self._server.wait_until(wanted, within=within)
-
-        return self._portal.call(wait)
+        return self._portal.call(partial(self._server.wait_until, wanted, within=within))
 
 
 @contextmanager

@@ -7,7 +7,8 @@ import pytest
 
 from mock_server.scenario.files import scenario_from_toml, scenario_schema
 from mock_server.scenario.reference import catalogue
-from mock_server.scenario.rule import FAULTS, WORDS, words_in
+from mock_server.scenario.rule import FAULTS, WORDS
+from mock_server.strict.words import plain_table
 
 ROOT = Path(__file__).parents[2]
 PUBLISHED = {
@@ -28,7 +29,7 @@ def test_a_published_file_is_what_the_code_says(name: str) -> None:
 @pytest.mark.parametrize("name", FAULTS)
 def test_the_example_of_a_fault_is_a_scenario_that_uses_it(name: str) -> None:
     scenario = scenario_from_toml(f"[[rule]]\n{FAULTS[name].example}\n")
-    assert name in words_in(scenario.rules[0])
+    assert name in plain_table(scenario.rules[0])
 
 
 def test_every_word_of_a_rule_is_declared_as_a_fault() -> None:

@@ -1,10 +1,10 @@
-# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
 """Faults of a connection, before its first request."""
 
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
-from mock_server.scenario.words.declaring import Phrased, fault, phrased
+from mock_server.scenario.words.declaring import Fault, Phrased, phrased
 from mock_server.strict.shapes import choice
 
 
@@ -42,20 +42,18 @@ class TlsFault(Phrased):
 class ConnectionFault:
     """What happens to a connection; nothing else can be in the same rule."""
 
-    accept: Accepting | None = fault(
+    accept: Accepting | None = Fault(
         choice(Accepting),
         "the connection is accepted, then reset, closed, left hanging or answered with garbage",
-        default=None,
         needs=Capability.LISTENER,
         example='on = {connection = 1}\naccept = "rst"',
         phrase=phrased,
-    )
-    tls: TlsFault | None = fault(
+    ).optional()
+    tls: TlsFault | None = Fault(
         choice(TlsFault),
         "what goes wrong under TLS; `client.pem`, beside the authority's certificate, holds a "
         "client certificate that is accepted",
-        default=None,
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',
         phrase=phrased,
-    )
+    ).optional()

@@ -11,12 +11,11 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, Generic, Self, TypeGuard, TypeVar
 
-import attrs
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.shapes import Shape
-from mock_server.strict.words import word, words_of
+from mock_server.strict.words import word
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -65,94 +64,51 @@ class Told:
         return value / 1000 if isinstance(value, int | float) else default
 
 
-@frozen(kw_only=True)
+@frozen
 class Fault(Generic[T]):
-    """What is known about a word of a rule besides its shape, its meaning and its need."""
+    """The declaration of a fault: a word of a rule, and everything that is known about it."""
 
+    shape: Shape[T]
+    says: str
+    """What it means."""
     example: str
     """The lines of a rule that uses it."""
-    phrase: Callable[[T, Told], str] | None
+    phrase: Callable[[T, Told], str] | None = None
     """What it does, in plain words; None if the phrase of another word covers it."""
-    alone: bool
+    name: str = ""
+    """Its name in a scenario, if that is not the name of the attribute."""
+    needs: Capability | None = None
+    """What a carrier must be able to do; None if every carrier can carry it."""
+    alone: bool = True
     """Whether it does something without another word."""
-    per_frame: bool
+    per_frame: bool = False
     """Whether it can be about picked frames."""
-    at_point: bool
+    at_point: bool = False
     """Whether it happens at `after`."""
-    one_of: tuple[str, ...]
+    one_of: tuple[str, ...] = ()
     """Names of choices: words of the same choice exclude each other."""
-    not_with: tuple[str, ...]
+    not_with: tuple[str, ...] = ()
     """The words that leave no place for it; each gives its reason in `leaves_no_place`."""
-    leaves_no_place: str
+    leaves_no_place: str = ""
     """Why other words have no place beside it; `{}` is the other word."""
-    rewrites: bool
+    rewrites: bool = False
     """Whether the body may come to have other bytes, or another number of them."""
-    paces: bool
+    paces: bool = False
     """Whether it makes time, or the borders between writes, mean something."""
 
+    def optional(self) -> T | None:
+        """Declare an attribute that is None without the word."""
+        return self.default(None)
 
-def fault(  # noqa: PLR0913 - one declaration says everything
-    shape: Shape[T],
-    says: str,
-    *,
-    default: U,
-    example: str,
-    phrase: Callable[[T, Told], str] | None = None,
-    name: str = "",
-    needs: Capability | None = None,
-    alone: bool = True,
-    per_frame: bool = False,
-    at_point: bool = False,
-    one_of: tuple[str, ...] = (),
-    not_with: tuple[str, ...] = (),
-    leaves_no_place: str = "",
-    rewrites: bool = False,
-    paces: bool = False,
-) -> T | U:
-    """Declare one attribute of a group of faults as a word of the vocabulary.
-
-    The parameters are the fields of `Fault`, and those of `mock_server.strict.words.word`.
-    """
-    about = Fault(
-        example=example,
-        phrase=phrase,
-        alone=alone,
-        per_frame=per_frame,
-        at_point=at_point,
-        one_of=one_of,
-        not_with=not_with,
-        leaves_no_place=leaves_no_place,
-        rewrites=rewrites,
-        paces=paces,
-    )
-    needed = "" if needs is None else needs.value
-    return word(shape, says, default=default, name=name, needs=needed, about=about)
+    def default(self, value: U) -> T | U:
+        """Declare an attribute that has this value without the word."""
+        needs = "" if self.needs is None else self.needs.value
+        return word(self.shape, self.says, default=value, name=self.name, needs=needs, about=self)
 
 
-def faults_of(group: type[attrs.AttrsInstance]) -> Mapping[str, Fault[object]]:
-    """Map the words of a group of faults to what is known about them."""
-    return {
-        name: described.about
-        for name, (_, described) in words_of(group).items()
-        if _is_fault(described.about)
-    }
-
-
-def _is_fault(about: object) -> TypeGuard[Fault[object]]:
+def is_fault(about: object) -> TypeGuard[Fault[object]]:
+    """Return whether a word is a fault, by what its declaration keeps about it."""
     return isinstance(about, Fault)
-
-
-def attributes_of(
-    group: type[attrs.AttrsInstance], wanted: Callable[[Fault[object]], bool]
-) -> tuple[str, ...]:
-    """Name the attributes of a group whose declaration is `wanted`."""
-    faults = faults_of(group)
-    return tuple(attr for name, (attr, _) in words_of(group).items() if wanted(faults[name]))
-
-
-def any_of(group: attrs.AttrsInstance, attributes: tuple[str, ...]) -> bool:
-    """Return whether a rule sets one of these attributes."""
-    return any(getattr(group, name) for name in attributes)
 
 
 def needs_of_values(values: type[Phrased]) -> str:

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
 """Faults at a point of a stream, at its end and after it; durations are seconds here."""
 
 from typing import Final
@@ -7,22 +7,16 @@ from attrs import frozen
 
 from mock_server.scenario.vocabulary import MANY, Capability
 from mock_server.scenario.words.declaring import (
+    Fault,
     Phrased,
     Told,
     count_of,
-    fault,
     needs_of_values,
     quoted,
     time_of,
 )
-from mock_server.strict.shapes import (
-    ScenarioError,
-    choice,
-    hex_bytes,
-    integer,
-    milliseconds,
-    text,
-)
+from mock_server.strict.shapes import ScenarioError, choice, integer, text
+from mock_server.strict.values import hex_bytes, milliseconds
 from mock_server.strict.words import table, word
 
 NEVER: Final = "never"
@@ -30,7 +24,7 @@ NEVER: Final = "never"
 
 
 class Ending(Phrased):
-    """How the server ends a response, from the most polite to the rudest."""
+    """How the server ends a response, from the most to the least polite."""
 
     EOF = "eof", "ends the response politely"
     FIN = "fin", "closes the connection without ending the response (FIN)", Capability.RAW
@@ -134,86 +128,77 @@ _OUTAGE_TIME: Final = 0.3
 class EndFault:
     """Where a stream stalls or ends, how, and what comes after it."""
 
-    stall: Stall | None = fault(
+    stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
         "a pause, at `after` or before each picked frame",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 2}\nstall = {gate = "mid"}',
         phrase=_stall,
         per_frame=True,
         at_point=True,
         paces=True,
-    )
-    after: After | None = fault(
+    ).optional()
+    after: After | None = Fault(
         table(After, "a point of the stream, such as {frames = 2}"),
         "where `end` or `stall` happens; without it at the end, or at the start for a stall",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 1, bytes = 20}\nend = "rst"',
         alone=False,
         paces=True,
-    )
-    end: Ending | None = fault(
+    ).optional()
+    end: Ending | None = Fault(
         choice(Ending),
         f"how the response ends; {needs_of_values(Ending)}",
-        default=None,
         example='on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "short_chunk"',
         phrase=_end,
         at_point=True,
         leaves_no_place="`end` says how the connection ends, so {} has no place beside it",
-    )
-    extra: str | None = fault(
+    ).optional()
+    extra: str | None = Fault(
         text(1 << 20),
         "bytes after the end of the response",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra = "stray bytes"',
         phrase=lambda extra, _: f"sends {quoted(extra)} after the end",
         one_of=("extra",),
-    )
-    extra_hex: bytes | None = fault(
+    ).optional()
+    extra_hex: bytes | None = Fault(
         hex_bytes(),
         "the same in hexadecimal",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra_hex = "00ff"',
         phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
         one_of=("extra",),
-    )
-    listener: Outage | None = fault(
+    ).optional()
+    listener: Outage | None = Fault(
         choice(Outage),
         "after the exchange the port is down or swallows connections",
-        default=None,
         needs=Capability.LISTENER,
         example='on = {route = "stream", attempt = 1}\nlistener = "down"',
         phrase=lambda outage, told: (
             f"{outage.phrase} for {time_of(told.seconds('listener_ms', _OUTAGE_TIME))}"
         ),
-    )
-    listener_for: float = fault(
+    ).optional()
+    listener_for: float = Fault(
         milliseconds(),
         "how long the outage lasts",
-        default=_OUTAGE_TIME,
         name="listener_ms",
         example='on = {attempt = 1}\nlistener = "blackhole"\nlistener_ms = 500',
         alone=False,
-    )
-    idle_end: IdleEnd | None = fault(
+    ).default(_OUTAGE_TIME)
+    idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
         "after a whole answer the connection, kept for another request, ends like this; a request "
         "that comes before that is answered",
-        default=None,
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,
         not_with=("end", "lose"),
-    )
-    idle: float = fault(
+    ).optional()
+    idle: float = Fault(
         milliseconds(),
         "how long it is idle before",
-        default=0.0,
         name="idle_ms",
         example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
         alone=False,
-    )
+    ).default(0.0)

@@ -1,4 +1,4 @@
-# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
 """Faults of frames on their way: what becomes of each one's bytes, number, order and pieces."""
 
 from typing import Final
@@ -8,13 +8,14 @@ from attrs import frozen
 from mock_server.scenario.frames import render
 from mock_server.scenario.vocabulary import FRAME, FRAMES, Capability, ScriptedFrame
 from mock_server.scenario.words.declaring import (
+    Fault,
     Phrased,
     Told,
     count_of,
-    fault,
     quoted,
 )
-from mock_server.strict.shapes import Shape, choice, either, flag, integer
+from mock_server.strict.alternatives import converted
+from mock_server.strict.shapes import choice, either, flag, integer
 from mock_server.strict.words import table, word
 
 
@@ -53,24 +54,15 @@ class Insert:
 _INSERT: Final = table(Insert, "frames, or {before = [...], after = [...]}")
 
 
-def _insertion() -> Shape[Insert]:
-    inner = either(FRAMES, _INSERT)
-
-    def read(value: object, where: str) -> Insert:
-        found = inner.read(value, where)
-        return found if isinstance(found, Insert) else Insert(before=found)
-
-    return Shape(inner.kinds, inner.says, read, inner.schema)
-
-
-def _copies() -> Shape[int]:
-    inner = either(flag(), integer(0, 1000))
-    return Shape(
-        inner.kinds,
-        "true or a number of extra copies",
-        lambda value, where: int(inner.read(value, where)),
-        inner.schema,
-    )
+_INSERTION: Final = converted(
+    either(FRAMES, _INSERT),
+    lambda found, _: found if isinstance(found, Insert) else Insert(before=found),
+)
+_COPIES: Final = converted(
+    either(flag(), integer(0, 1000)),
+    lambda count, _: int(count),
+    "true or a number of extra copies",
+)
 
 
 def _replace(scripted: ScriptedFrame, told: Told) -> str:
@@ -97,121 +89,109 @@ def _slice(how: int | SliceAt, told: Told) -> str:
 class FrameFault:
     """What becomes of the frames of an answer, of picked ones or of all."""
 
-    bom: bool = fault(
+    bom: bool = Fault(
         flag(),
         "a byte order mark opens the stream",
-        default=False,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nbom = true',
         phrase=lambda _, __: "opens the stream with a byte order mark",
         not_with=("lose",),
         rewrites=True,
-    )
-    drop: bool = fault(
+    ).default(value=False)
+    drop: bool = Fault(
         flag(),
         "the frame is not sent",
-        default=False,
         needs=Capability.FRAME,
         example='on = {route = "stream", id = "3"}\ndrop = true',
         phrase=lambda _, told: f"drops {told.frames}",
         per_frame=True,
         rewrites=True,
-    )
-    duplicate: int = fault(
-        _copies(),
+    ).default(value=False)
+    duplicate: int = Fault(
+        _COPIES,
         "the frame is sent again",
-        default=0,
         needs=Capability.FRAME,
         example='on = {route = "stream", id = "3"}\nduplicate = 2',
         phrase=lambda count, told: f"sends {told.frames} {count_of(count, 'time')} more",
         per_frame=True,
         rewrites=True,
-    )
-    reorder: int = fault(
-        _copies(),
+    ).default(0)
+    reorder: int = Fault(
+        _COPIES,
         "how many other frames pass before this one is sent",
-        default=0,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\nreorder = true',
         phrase=lambda count, told: (
             f"holds {told.frames} back until {count_of(count, 'other')} passed"
         ),
         per_frame=True,
-    )
-    corrupt: Damage | None = fault(
+    ).default(0)
+    corrupt: Damage | None = Fault(
         choice(Damage),
         "bytes of the frame are damaged; seeded",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ncorrupt = "json"',
         phrase=lambda damage, told: f"{damage.phrase} {told.frames}",
         per_frame=True,
         rewrites=True,
-    )
-    replace: ScriptedFrame | None = fault(
+    ).optional()
+    replace: ScriptedFrame | None = Fault(
         FRAME,
         "another frame goes in its place",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream", last = true}\nreplace = {event = "end", data = "{}"}',
         phrase=_replace,
         per_frame=True,
         rewrites=True,
-    )
-    inject: Insert | None = fault(
-        _insertion(),
+    ).optional()
+    inject: Insert | None = Fault(
+        _INSERTION,
         "frames go before or after it",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ninject = [{comment = "keep-alive"}]',
         phrase=_inject,
         per_frame=True,
         rewrites=True,
-    )
-    strip_id: bool = fault(
+    ).optional()
+    strip_id: bool = Fault(
         flag(),
         "its id field is taken out",
-        default=False,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nstrip_id = true',
         phrase=lambda _, told: f"takes the id out of {told.frames}",
         per_frame=True,
         rewrites=True,
-    )
-    line_ending: LineEnding | None = fault(
+    ).default(value=False)
+    line_ending: LineEnding | None = Fault(
         choice(LineEnding),
         "its lines end in this",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
         phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
         per_frame=True,
         rewrites=True,
-    )
-    slice: int | SliceAt | None = fault(
+    ).optional()
+    slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
         "the frame leaves in pieces of n bytes, or cut at a hard place",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
         per_frame=True,
         paces=True,
-    )
-    coalesce: int | None = fault(
+    ).optional()
+    coalesce: int | None = Fault(
         integer(2, 10_000),
         "how many frames leave in one write",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\ncoalesce = 10',
         phrase=lambda count, _: f"sends {count} frames in one write",
-    )
-    rate: int | None = fault(
+    ).optional()
+    rate: int | None = Fault(
         integer(1, 1 << 30),
         "bytes per second at most",
-        default=None,
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nrate = 1000',
         phrase=lambda rate, _: f"sends {rate} bytes per second at most",
         paces=True,
-    )
+    ).optional()

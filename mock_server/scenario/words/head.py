@@ -1,7 +1,6 @@
-# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
 """Faults of an answer's head, and what is answered at all; durations are seconds here."""
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,38 +8,36 @@ from attrs import frozen
 
 from mock_server.scenario.vocabulary import FRAMES, MANY, Capability, ScriptedFrame
 from mock_server.scenario.words.declaring import (
+    Fault,
     Phrased,
     Told,
     count_of,
-    fault,
     phrased,
     quoted,
     time_of,
 )
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import (
-    ScenarioError,
-    Shape,
     anything,
     array,
     choice,
     either,
-    header_text,
-    hex_bytes,
     integer,
-    mapping,
-    milliseconds,
     number,
     text,
-    wrong,
+)
+from mock_server.strict.values import (
+    header_fields,
+    header_name,
+    header_text,
+    hex_bytes,
+    milliseconds,
 )
 from mock_server.strict.words import table, word
 
-_SHOWN: Final = 60
 _IN_HEAD: Final = ("raw_head", "raw_head_hex", "lose")
 _IN_ANSWER: Final = ("lose",)
-_TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_RAW: Final = "a raw head is sent as it stands, so {} has no place beside it"
+_RAW: Final = "a raw head is sent as it is, so {} has no place beside it"
 
 
 class Framing(Phrased):
@@ -70,41 +67,6 @@ class Shift:
 
     overlap: int = word(integer(0, MANY), "how many frames are sent again", default=0)
     gap: int = word(integer(0, MANY), "how many frames are skipped", default=0)
-
-
-_SHIFT: Final = table(Shift, "{overlap = n} or {gap = n}")
-
-
-def _header_values() -> Shape[str | tuple[str, ...]]:
-    inner = either(header_text(), array(header_text(), 64))
-    says = f"{header_text().says}, or an array of such strings"
-    return Shape(inner.kinds, says, inner.read, inner.schema)
-
-
-def _header_fields() -> Shape[Mapping[str, str | tuple[str, ...]]]:
-    inner = mapping(_header_values())
-
-    def read(value: object, where: str) -> Mapping[str, str | tuple[str, ...]]:
-        found = inner.read(value, where)
-        for name in found:
-            if not _TOKEN.fullmatch(name):
-                raise ScenarioError(f"{where}: {name!r} is no header name (RFC 9110 token)")
-        return found
-
-    return Shape(inner.kinds, inner.says, read, inner.schema)
-
-
-def _header_name() -> Shape[str]:
-    inner = text(200)
-    says = "the name of a header field (RFC 9110, 5.1)"
-
-    def read(value: object, where: str) -> str:
-        found = inner.read(value, where)
-        if not _TOKEN.fullmatch(found):
-            raise wrong(value, where, says)
-        return found
-
-    return Shape(inner.kinds, says, read, inner.schema)
 
 
 def _delay(delay: float, told: Told) -> str:
@@ -146,190 +108,170 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
 class HeadFault:
     """What becomes of the head, and which body follows it."""
 
-    delay: float = fault(
+    delay: float = Fault(
         milliseconds(),
         "a pause before the head, or before each picked frame",
-        default=0.0,
         name="delay_ms",
         example='on = {route = "stream", frame = 3}\ndelay_ms = 250',
         phrase=_delay,
         per_frame=True,
         paces=True,
-    )
-    jitter: float = fault(
+    ).default(0.0)
+    jitter: float = Fault(
         milliseconds(),
         "spreads the delay by up to this much",
-        default=0.0,
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
         alone=False,
         per_frame=True,
         paces=True,
-    )
-    early: tuple[int, ...] = fault(
+    ).default(0.0)
+    early: tuple[int, ...] = Fault(
         array(integer(100, 199), 16),
         "informational heads before the answer, such as 103",
-        default=(),
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
         phrase=lambda codes, _: f"sends early heads first: {', '.join(map(str, codes))}",
         not_with=_IN_ANSWER,
-    )
-    status: int | None = fault(
+    ).default(())
+    status: int | None = Fault(
         integer(200, 999),
         "answers with this status",
-        default=None,
         example='on = {route = "stream", attempt = "1-2"}\nstatus = 503',
         phrase=lambda status, _: f"answers with the status {status}",
         not_with=_IN_HEAD,
-    )
-    reason: str | None = fault(
+    ).optional()
+    reason: str | None = Fault(
         header_text(),
         "the reason phrase",
-        default=None,
         example='on = {route = "me"}\nstatus = 500\nreason = "Out Of Coffee"',
         phrase=lambda reason, _: f"gives the reason {quoted(reason)}",
         alone=False,
         not_with=_IN_HEAD,
-    )
-    redirect: str | None = fault(
+    ).optional()
+    redirect: str | None = Fault(
         header_text(),
         "a Location header, with status 307 unless another is given",
-        default=None,
         example='on = {route = "stream"}\nredirect = "https://elsewhere.invalid/"',
         phrase=lambda where, _: f"sends the client on to {where}",
         not_with=_IN_HEAD,
-    )
-    retry_after: float | None = fault(
+    ).optional()
+    retry_after: float | None = Fault(
         number(0, 86_400),
         "a Retry-After header, in seconds",
-        default=None,
         example='on = {route = "stream", attempt = 1}\nstatus = 429\nretry_after = 2',
         phrase=lambda seconds, _: f"asks it to wait {seconds:g} s (Retry-After)",
         not_with=_IN_HEAD,
-    )
-    headers: Mapping[str, str | tuple[str, ...]] | None = fault(
-        _header_fields(),
+    ).optional()
+    headers: Mapping[str, str | tuple[str, ...]] | None = Fault(
+        header_fields(),
         "headers added or replaced; an array sends the field once per item, an empty one removes "
         "it",
-        default=None,
         example='on = {route = "me"}\nheaders = {Deprecation = "true"}',
         phrase=_headers,
         not_with=_IN_HEAD,
-    )
-    headers_twice: tuple[str, ...] = fault(
-        array(_header_name(), 64),
+    ).optional()
+    headers_twice: tuple[str, ...] = Fault(
+        array(header_name(), 64),
         "the names of header fields that are sent twice with the same value, wherever they come "
         "from; a field that the head does not have is not added",
-        default=(),
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
         not_with=_IN_HEAD,
-    )
-    content_type: str | None = fault(
+    ).default(())
+    content_type: str | None = Fault(
         header_text(),
         "the Content-Type header",
-        default=None,
         example='on = {route = "stream"}\ncontent_type = "text/html"',
         phrase=lambda kind, _: f"says that the body is {quoted(kind)}",
         not_with=_IN_HEAD,
-    )
-    content_length: tuple[int, ...] = fault(
+    ).optional()
+    content_length: tuple[int, ...] = Fault(
         array(integer(0, 1 << 40), 8),
         "Content-Length headers as given, true or not, one or several",
-        default=(),
         needs=Capability.RAW,
         example='on = {route = "me"}\ncontent_length = [5, 7]',
         phrase=lambda lengths, _: (
             f"says that the body has {' and '.join(map(str, lengths))} bytes, true or not"
         ),
         not_with=_IN_HEAD,
-    )
-    raw_head: str | None = fault(
+    ).default(())
+    raw_head: str | None = Fault(
         text(1 << 16),
         "the whole head as given, blank line included",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head = "HTTP/1.1 200 OK\\r\\nX: y\\r\\n\\r\\n"',
         phrase=lambda head, _: f"sends this as the head: {quoted(head)}",
         one_of=("raw head",),
         not_with=_IN_ANSWER,
         leaves_no_place=_RAW,
-    )
-    raw_head_hex: bytes | None = fault(
+    ).optional()
+    raw_head_hex: bytes | None = Fault(
         hex_bytes(),
         "the whole head as given, in hexadecimal",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head_hex = "485454502f39ff0d0a0d0a"',
         phrase=lambda head, _: f"sends {len(head)} bytes as the head",
         one_of=("raw head",),
         not_with=_IN_ANSWER,
         leaves_no_place=_RAW,
-    )
-    framing: Framing | None = fault(
+    ).optional()
+    framing: Framing | None = Fault(
         choice(Framing),
         "how the end of a stream's body is marked",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "stream"}\nframing = "close"',
         phrase=phrased,
         not_with=_IN_ANSWER,
-    )
-    gzip: Gzip | None = fault(
+    ).optional()
+    gzip: Gzip | None = Fault(
         choice(Gzip),
         "the body is compressed with gzip, each frame flushed, and Content-Encoding says so; one "
         "that is compressed already stays as it is, and `after` and `rate` count the bytes before",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,
         not_with=_IN_HEAD,
         rewrites=True,
-    )
-    body: str | None = fault(
+    ).optional()
+    body: str | None = Fault(
         text(1 << 24),
         "the body, as text",
-        default=None,
         example='on = {route = "me"}\nstatus = 502\nbody = "<html>Bad Gateway</html>"',
         phrase=lambda body, _: f"sends the body {quoted(body)}",
         one_of=("body",),
         not_with=_IN_ANSWER,
-    )
-    body_hex: bytes | None = fault(
+    ).optional()
+    body_hex: bytes | None = Fault(
         hex_bytes(),
         "the body, in hexadecimal, with no Content-Type of its own",
-        default=None,
         example='on = {route = "me"}\nbody_hex = "1f8b0800ff"',
         phrase=lambda body, _: f"sends a body of {count_of(len(body), 'byte')}",
         one_of=("body",),
         not_with=_IN_ANSWER,
-    )
-    json: object = fault(
+    ).optional()
+    json: object = Fault(
         anything(),
         "the body, as JSON",
-        default=None,
         example='on = {route = "me"}\nstatus = 426\njson = {error = "too old", upgrade = "npm i"}',
-        phrase=lambda value, _: f"sends the JSON {compact(value)[:_SHOWN]}",
+        phrase=lambda value, _: f"sends the JSON {compact(value)[:60]}",
         one_of=("body",),
         not_with=_IN_ANSWER,
-    )
-    frames: tuple[ScriptedFrame, ...] | None = fault(
+    ).optional()
+    frames: tuple[ScriptedFrame, ...] | None = Fault(
         FRAMES,
         "the frames of the answer, instead of the backend's",
-        default=None,
         example='on = {route = "stream"}\nframes = [{event = "ping", data = "{}"}]',
         phrase=lambda frames, _: (
             f"sends {count_of(len(frames), 'frame')} of its own, not the backend's"
         ),
         one_of=("body", "frames of an answer that is lost"),
-    )
-    resume: Resume | Shift | None = fault(
-        either(choice(Resume), _SHIFT),
+    ).optional()
+    resume: Resume | Shift | None = Fault(
+        either(choice(Resume), table(Shift, "{overlap = n} or {gap = n}")),
         "what the backend does with Last-Event-ID",
-        default=None,
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = 2}\nresume = {overlap = 1}',
         phrase=_resume,
-    )
+    ).optional()

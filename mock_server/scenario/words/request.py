@@ -1,10 +1,10 @@
-# ruff: noqa: RUF009 - fault() declares an attribute, as attrs.field() does
+# ruff: noqa: RUF009 - Fault declares an attribute, as attrs.field() does
 """Faults of a request: how it is read, and whether it or its answer gets lost."""
 
 from attrs import frozen
 
 from mock_server.scenario.vocabulary import Capability
-from mock_server.scenario.words.declaring import Phrased, fault, phrased
+from mock_server.scenario.words.declaring import Fault, Phrased, phrased
 from mock_server.strict.shapes import choice, integer
 
 
@@ -19,21 +19,19 @@ class Lost(Phrased):
 class RequestFault:
     """What happens to a request."""
 
-    lose: Lost | None = fault(
+    lose: Lost | None = Fault(
         choice(Lost),
         "the request never reached the backend, or it did and the response is lost",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "create", attempt = 1}\nlose = "response"',
         phrase=phrased,
         one_of=("frames of an answer that is lost",),
         leaves_no_place="a lost answer has no head, so {} has no place",
-    )
-    slow_read: int | None = fault(
+    ).optional()
+    slow_read: int | None = Fault(
         integer(1, 1 << 30),
         "how many bytes of the request's body are read per second",
-        default=None,
         needs=Capability.RAW,
         example='on = {route = "create"}\nslow_read = 1000',
         phrase=lambda rate, _: f"reads the request's body at {rate} bytes per second",
-    )
+    ).optional()

@@ -20,7 +20,8 @@ from mock_server import (
     to_jsonl,
 )
 from mock_server.admin.server import PREFIX, AdminServer
-from mock_server.journal.records import Journal, size_of
+from mock_server.journal.journal import Journal
+from mock_server.journal.records import size_of
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.sse import Framer
 from tests.few_files import few_files

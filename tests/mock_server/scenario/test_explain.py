@@ -112,7 +112,7 @@ def test_jobs_are_said_with_their_pace_and_their_end() -> None:
     assert lines[1:3] == [
         (
             "Job 1 with the id 'a' exists from the start: "
-            "emits its 1 event as written, before anybody follows."
+            "emits its 1 event as written, before a client follows."
         ),
         "Job 2 is made by a create: emits 1 event every 2.5 s and never ends by itself.",
     ]
