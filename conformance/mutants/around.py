@@ -354,7 +354,7 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
     replace(Session, "__init__", init)
 
     def step(session: Session, event: Input, now: float) -> Output:
-        client = _clients[session]
+        client = _clients[id(session)]
         client.handle(event, now)
         return client.first()
 
