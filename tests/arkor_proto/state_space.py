@@ -242,13 +242,14 @@ class World:
             self._take(report)
 
     def _take(self, event: Input) -> None:
-        self.session.handle(event, 0.0)
-        while True:
-            output = self.session.poll()
-            if isinstance(output, (Idle, Done)):
-                self.rest = output
-                break
+        delivered = False
+        output = self.session.step(event, 0.0)
+        while not isinstance(output, (Idle, Done)):
+            assert not delivered, "an event is the last output before the session is at rest"
+            delivered = isinstance(output, Deliver)
             self._check(output)
+            output = self.session.poll()
+        self.rest = output
         if isinstance(self.rest, Done):
             assert [*self.asked, *self.lines, *self.running] == [], "done too early"
         elif self.rest.until is None:
