@@ -34,6 +34,8 @@ from conformance.strict_data import Json, parse_json
 
 __all__ = [
     "CURSOR",
+    "WHERE_FAILURES_COUNT",
+    "WHERE_THE_CURSOR_SHOWS",
     "ByObject",
     "Ignored",
     "Job",
@@ -74,6 +76,23 @@ class Mutant:
     apply: Callable[[], None]
     follows: tuple[str, ...] = ()
     """Rules that it breaks as well, as a consequence: the kit may cite them, and need not."""
+
+
+WHERE_FAILURES_COUNT: Final = (
+    *("ARK-BAK-1", "ARK-BAK-3", "ARK-BAK-4", "ARK-BAK-5", "ARK-BAK-6", "ARK-BAK-9"),
+    *("ARK-BAK-10", "ARK-BAK-11", "ARK-BAK-12", "ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-5"),
+    *("ARK-BUD-6", "ARK-BUD-9", "ARK-BUD-10", "ARK-BUD-11", "ARK-BUD-12", "ARK-BUD-13"),
+    *("ARK-BUD-14", "ARK-BUD-15", "ARK-BUD-16", "ARK-BUD-17", "ARK-BUD-18", "ARK-BUD-19"),
+    *("ARK-BUD-20", "ARK-EVT-15", "ARK-SSE-17", "ARK-SSE-20", "ARK-STR-15", "ARK-STR-19"),
+)
+"""Rules that are judged by the delay that follows, or by which open is the last.
+
+A client that counts its failures in another way breaks them as well.
+"""
+WHERE_THE_CURSOR_SHOWS: Final = (
+    *("ARK-SSE-7", "ARK-RES-3", "ARK-RES-4", "ARK-RES-5", "ARK-RES-6", "ARK-RES-7", "ARK-RES-8"),
+)
+"""Rules that are judged by the cursor of the next open, most of them together by public vectors."""
 
 
 def breaks(

@@ -20,6 +20,7 @@ from conformance.mutants.around import Client, surround
 from conformance.mutants.dialect import Block, change_blocks, connection, lost, watch_blocks
 from conformance.mutants.filters import filter_inputs, recount, reject_for
 from conformance.mutants.patching import (
+    WHERE_FAILURES_COUNT,
     ByObject,
     Stream,
     breaks,
@@ -41,31 +42,31 @@ def _limit_changed_by(change: int) -> None:
     _change_policies(changed)
 
 
-@breaks("ARK-BUD-6", follows=("ARK-EVT-15", "ARK-RES-14"))
+@breaks("ARK-BUD-6", follows=("ARK-RES-14", *WHERE_FAILURES_COUNT))
 def tries_once_more() -> None:
     """One open too many."""
     _limit_changed_by(1)
 
 
-@breaks("ARK-BUD-6")
+@breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def tries_once_less() -> None:
     """One open too few."""
     _limit_changed_by(-1)
 
 
-@breaks("ARK-BUD-6")
+@breaks("ARK-BUD-6", follows=WHERE_FAILURES_COUNT)
 def never_gives_up() -> None:
     """The limit is ignored."""
     _limit_changed_by(10**9)
 
 
-@breaks("ARK-BUD-8")
+@breaks("ARK-BUD-8", follows=WHERE_FAILURES_COUNT)
 def gives_up_by_default() -> None:
     """Without a limit it gives up after ten failures."""
     _change_policies(lambda p: evolve(p, max_attempts=10) if p.max_attempts is None else p)
 
 
-@breaks("ARK-BUD-9")
+@breaks("ARK-BUD-9", follows=WHERE_FAILURES_COUNT)
 def never_forgets_failures() -> None:
     """Progress does not set the count back."""
     failures = ByObject[int]()
@@ -102,7 +103,7 @@ def _is_json(block: Block) -> bool:
     return block.content is not None and block.name != "ping"
 
 
-@breaks("ARK-BUD-10")
+@breaks("ARK-BUD-10", follows=WHERE_FAILURES_COUNT)
 def forgets_failures_on_200() -> None:
     """A 200 sets the count back."""
 
@@ -114,25 +115,25 @@ def forgets_failures_on_200() -> None:
     recount(rule)
 
 
-@breaks("ARK-BUD-13", "ARK-BUD-18")
+@breaks("ARK-BUD-13", "ARK-BUD-18", follows=WHERE_FAILURES_COUNT)
 def takes_a_ping_for_progress() -> None:
     """A ping is progress where it must not be."""
     change_profiles(lambda p: evolve(p, progress=Progress.ANY_FRAME), "2026-07", "hardened")
 
 
-@breaks("ARK-BUD-11")
+@breaks("ARK-BUD-11", follows=WHERE_FAILURES_COUNT)
 def takes_no_ping_for_progress() -> None:
     """A ping does not count as progress where it must."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "2026-05")
 
 
-@breaks("ARK-BUD-11", "ARK-BUD-12")
+@breaks("ARK-BUD-11", "ARK-BUD-12", follows=WHERE_FAILURES_COUNT)
 def wants_new_ids_for_progress() -> None:
     """Only a new id is progress, where any frame or any JSON is."""
     change_profiles(lambda p: evolve(p, progress=Progress.NEW_CURSOR), "2026-05", "2026-07")
 
 
-@breaks("ARK-BUD-11", "ARK-BUD-19", "ARK-BUD-14")
+@breaks("ARK-BUD-11", "ARK-BUD-19", "ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_only_known_types_for_progress() -> None:
     """A frame of an unknown type does not count as progress."""
 
@@ -143,7 +144,7 @@ def takes_only_known_types_for_progress() -> None:
     change_blocks(change)
 
 
-@breaks("ARK-BUD-14")
+@breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def lets_the_first_frame_decide() -> None:
     """Only the first frame of a stream can be progress."""
     seen = ByObject[set[str | None]]()
@@ -159,7 +160,7 @@ def lets_the_first_frame_decide() -> None:
     _count_as_progress(is_progress)
 
 
-@breaks("ARK-BUD-14")
+@breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_a_repeated_id_for_progress() -> None:
     """A backend that repeats its last frame for ever is followed for ever."""
     change_profiles(lambda p: evolve(p, progress=Progress.JSON_FRAME), "hardened")
@@ -182,25 +183,25 @@ def _count_new_ids(is_new: Callable[[list[str], Block], bool]) -> None:
     _count_as_progress(is_progress)
 
 
-@breaks("ARK-BUD-15")
+@breaks("ARK-BUD-15", follows=WHERE_FAILURES_COUNT)
 def wants_ids_for_progress() -> None:
     """A frame without an id does not count as progress."""
     _count_new_ids(lambda known, block: block.id is not None and block.id not in known)
 
 
-@breaks("ARK-BUD-17")
+@breaks("ARK-BUD-17", follows=WHERE_FAILURES_COUNT)
 def remembers_one_id() -> None:
     """Only the last id is remembered, so a replayed log is progress."""
     _count_new_ids(lambda known, block: block.id is None or block.id != known[-1])
 
 
-@breaks("ARK-BUD-16", "ARK-BUD-20", follows=("ARK-BUD-4", "ARK-BUD-10", "ARK-BUD-13", "ARK-BUD-18"))
+@breaks("ARK-BUD-16", "ARK-BUD-20", follows=WHERE_FAILURES_COUNT)
 def takes_a_comment_for_progress() -> None:
     """Any byte is progress."""
     _count_as_progress(lambda client, _: connection(client).received > 0)
 
 
-@breaks("ARK-BUD-4")
+@breaks("ARK-BUD-4", follows=WHERE_FAILURES_COUNT)
 def takes_an_empty_stream_for_progress() -> None:
     """A stream that ends without a frame costs nothing."""
 
@@ -210,13 +211,13 @@ def takes_an_empty_stream_for_progress() -> None:
     recount(rule)
 
 
-@breaks("ARK-BUD-5", "ARK-BAK-4", "ARK-BAK-5")
+@breaks("ARK-BUD-5", "ARK-BAK-4", "ARK-BAK-5", follows=WHERE_FAILURES_COUNT)
 def counts_a_clean_end() -> None:
     """A clean end after progress counts as a failure."""
     recount(lambda _, __, count: count + 1)
 
 
-@breaks("ARK-BUD-3")
+@breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def takes_a_break_for_a_clean_end() -> None:
     """A connection that breaks after progress is not counted."""
     blocks = watch_blocks()
@@ -231,7 +232,7 @@ def takes_a_break_for_a_clean_end() -> None:
     filter_inputs(change)
 
 
-@breaks("ARK-BUD-1")
+@breaks("ARK-BUD-1", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_a_failed_connect() -> None:
     """A connection that cannot be made ends the wait."""
 
@@ -242,7 +243,7 @@ def gives_up_on_a_failed_connect() -> None:
     reject_for(reason)
 
 
-@breaks("ARK-BUD-3")
+@breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_a_broken_stream() -> None:
     """A stream that breaks in the middle ends the wait."""
 
@@ -254,19 +255,19 @@ def gives_up_on_a_broken_stream() -> None:
     reject_for(reason)
 
 
-@breaks("ARK-BUD-4")
+@breaks("ARK-BUD-4", follows=WHERE_FAILURES_COUNT)
 def gives_up_on_an_empty_stream() -> None:
     """A stream that ends without progress ends the wait."""
     reject_for(lambda _, n: n.cause if isinstance(n.cause, StreamEnded) else None)
 
 
-@breaks("ARK-BUD-3", follows=("ARK-BUD-9",))
+@breaks("ARK-BUD-3", follows=WHERE_FAILURES_COUNT)
 def counts_on_after_a_break() -> None:
     """A break after progress goes on with the count from before the progress."""
     recount(lambda _, notice, count: 0 if notice.cause is None else count + 1)
 
 
-@breaks("ARK-BUD-14")
+@breaks("ARK-BUD-14", follows=WHERE_FAILURES_COUNT)
 def takes_the_first_id_alone_for_progress() -> None:
     """Only the first id of a job counts as progress."""
     _count_new_ids(lambda known, block: block.id is None or known == [""])

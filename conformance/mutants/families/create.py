@@ -214,7 +214,7 @@ def accepts_a_job_without_an_id() -> None:
     change_bodies(Call.CREATE, change)
 
 
-@breaks("ARK-CRE-9", follows=("ARK-CRE-5", "ARK-ERR-10"))
+@breaks("ARK-CRE-9", follows=("ARK-CRE-5", "ARK-ERR-10", "ARK-ABT-6"))
 def wait_does_not_submit() -> None:
     """`wait()` without `start()` waits for a job that no one submits, and so for ever."""
     waiting = ByObject[bool]()

@@ -70,7 +70,19 @@ def takes_a_deprecation_for_an_error() -> None:
     change_heads(lambda _, head: as_no_stream(head) if _is_deprecated(head) else head, Call.STREAM)
 
 
-@breaks("ARK-STR-13", "ARK-BUD-2")
+@breaks(
+    "ARK-STR-13",
+    "ARK-BUD-2",
+    follows=(
+        "ARK-SEC-4",
+        "ARK-ERR-2",
+        "ARK-ERR-3",
+        "ARK-ERR-6",
+        "ARK-STR-9",
+        "ARK-STR-11",
+        "ARK-BAK-11",
+    ),
+)
 def reads_error_bodies_as_streams() -> None:
     """Whatever the status, the body is read as a stream."""
 

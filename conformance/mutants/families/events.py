@@ -61,7 +61,7 @@ def ignores_end() -> None:
     misread(lambda block: as_unknown(block) if block.name == "end" else block)
 
 
-@breaks("ARK-EVT-27")
+@breaks("ARK-EVT-27", follows=("ARK-EVT-5", "ARK-SSE-10", "ARK-SSE-12", "ARK-BUD-13"))
 def delivers_pings() -> None:
     """A ping that carries an event is delivered."""
     log = '{"type":"training.log"}'
@@ -100,7 +100,7 @@ def goes_by_the_event_name() -> None:
     misread(change)
 
 
-@breaks("ARK-EVT-7", "ARK-EVT-26")
+@breaks("ARK-EVT-7", "ARK-EVT-26", follows=("ARK-STR-18",))
 def gives_up_at_malformed_data() -> None:
     """A frame whose data is not a JSON object ends the wait."""
 

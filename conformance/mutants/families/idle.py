@@ -81,7 +81,7 @@ def restarts_the_timer_with_events_only() -> None:
     def hold(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
         held = late.setdefault(client.sent[Call.STREAM], [])
         held += blocks
-        if any(block.kind for block in blocks):
+        if any(block.data is not None for block in blocks):
             yield from held
             held.clear()
 

@@ -45,6 +45,7 @@ from conformance.mutants.filters import (
 )
 from conformance.mutants.patching import (
     CURSOR,
+    WHERE_THE_CURSOR_SHOWS,
     ByObject,
     Stream,
     breaks,
@@ -100,7 +101,7 @@ def forgets_the_cursor_at_a_frame_without_id() -> None:
     change_blocks(change)
 
 
-@breaks("ARK-RES-5")
+@breaks("ARK-RES-5", follows=(*WHERE_THE_CURSOR_SHOWS, "ARK-BUD-14"))
 def ignores_ids_without_data() -> None:
     """A block with an id and no data does not move the cursor."""
     change_blocks(lambda _, block: (evolve(block, id=None) if block.data is None else block,))
@@ -139,7 +140,7 @@ def never_clears_the_cursor() -> None:
     edit_requests(edit, Call.STREAM)
 
 
-@breaks("ARK-RES-8")
+@breaks("ARK-RES-8", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_ids_of_skipped_frames() -> None:
     """Only the id of a frame that is delivered moves the cursor."""
     change_blocks(

@@ -24,7 +24,12 @@ from conformance.mutants.dialect import (
     speak,
 )
 from conformance.mutants.filters import before_the_end, change_bytes, filter_inputs, recount
-from conformance.mutants.patching import ByObject, breaks
+from conformance.mutants.patching import (
+    WHERE_FAILURES_COUNT,
+    WHERE_THE_CURSOR_SHOWS,
+    ByObject,
+    breaks,
+)
 
 
 def _before_parsing(change: Callable[[bytes], bytes]) -> None:
@@ -198,7 +203,7 @@ def _change_value(change: Callable[[str], str], line: str) -> tuple[str, str]:
     return name, change(value)
 
 
-@breaks("ARK-SSE-10")
+@breaks("ARK-SSE-10", follows=("ARK-RES-11",))
 def strips_values() -> None:
     """All white space around a value is removed."""
     speak(Dialect(field=partial(_change_value, str.strip)))
@@ -225,7 +230,7 @@ def _needs_colon(line: str) -> tuple[str, str]:
     return plain_field(line) if ":" in line else ("", "")
 
 
-@breaks("ARK-SSE-10")
+@breaks("ARK-SSE-10", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_lines_without_colon() -> None:
     """A line without a colon is ignored."""
     speak(Dialect(field=_needs_colon))
@@ -326,7 +331,7 @@ def takes_ids_with_nul() -> None:
     speak(Dialect(takes_nul_ids=True))
 
 
-@breaks("ARK-SSE-15")
+@breaks("ARK-SSE-15", follows=("ARK-EVT-6", "ARK-BUD-11"))
 def drops_empty_events() -> None:
     """A block with empty data dispatches nothing."""
     speak(Dialect(is_event=lambda data, _: any(data)))
@@ -366,7 +371,7 @@ def dispatches_a_chunk_without_an_event() -> None:
     change_chunks(dispatch)
 
 
-@breaks("ARK-SSE-15", follows=("ARK-BUD-4",))
+@breaks("ARK-SSE-15", follows=("ARK-BUD-4", *WHERE_FAILURES_COUNT))
 def takes_an_empty_body_for_an_event() -> None:
     """A body without a byte counts as an event."""
 
