@@ -1,6 +1,6 @@
 """Where a base URL leads: scheme, host and port, read strictly (RFC 3986 §3.2, RFC 9110 §4.2).
 
-What the standard library's `urlsplit` lets pass differs from one Python to the next: junk behind
+What the standard library's `urlsplit` lets pass differs from one Python to the next: junk after
 the bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of them is an error.
 """
 
@@ -62,7 +62,7 @@ def read_origin(url: str) -> Origin:
 
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
-    """Return the address to connect to, the one to show, and what is behind the bracket."""
+    """Return the address to connect to, the one to show, and what comes after the bracket."""
     found = _BRACKETS.fullmatch(authority)
     if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
         raise ValueError("its IPv6 address is not like [::1] or [::1]:8080")

@@ -1,8 +1,7 @@
 """The arithmetic of reconnecting: delays, jitter, and the budget of consecutive failures.
 
-It knows the published formula, the ways to spread it, and when the budget is spent. It refuses to
-know what failed, what the time is, and where chance comes from: a random source is an argument.
-All durations are in seconds.
+The published formula, the ways to spread it, and when the budget is exhausted. The source of random
+numbers is an argument. All durations are in seconds.
 """
 
 import math
@@ -39,14 +38,14 @@ class Jitter(Enum):
 def _duration(_: object, attribute: "Attribute[float]", value: float) -> None:
     check_kind(attribute.name, value, (int, float), "a number of seconds")
     if not 0 <= value <= sys.float_info.max:
-        raise ValueError(f"{attribute.name}: {value!r} is no duration; seconds ≥ 0 would be right")
+        raise ValueError(f"{attribute.name}: {value!r} is not a duration; pass seconds, 0 or more")
 
 
 def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> None:
     if value is not None:
         check_kind(attribute.name, value, int, "a whole number, or None for no limit")
     if value is not None and value < 0:
-        raise ValueError(f"{attribute.name}: {value!r} is no count; None or ≥ 0 would be right")
+        raise ValueError(f"{attribute.name}: {value!r} is not a count; pass None, or 0 or more")
 
 
 @frozen
@@ -85,7 +84,7 @@ class ReconnectPolicy:
             case Jitter.NONE:
                 return nominal
             case Jitter.PROPORTIONAL:
-                # Cutting the range at the cap, not the sample, leaves nobody exactly on the cap.
+                # Cutting the range at the cap, not the sample, keeps clients from being exactly at the cap.
                 return _between(0.75 * nominal, min(1.25 * nominal, self.max_delay), random)
             case Jitter.EQUAL:
                 return _between(nominal / 2, nominal, random)
@@ -124,7 +123,7 @@ class Budget:
         self._previous = None
 
     def ask(self, *, stream: float | None = None, once: float | None = None) -> None:
-        """Take the server's wish for a delay, in seconds."""
+        """Take the delay that the server asks for, in seconds."""
         if stream is not None:
             self._stream_floor = stream
         if once is not None:

@@ -118,7 +118,7 @@ class CallAnswer:
         return None if self.head is None or is_success(self.head.status) else self.head
 
     def refusal(self, head: Responded) -> StatusError:
-        """Return the error that the answer stands for, as far as it was read."""
+        """Return the error that the answer means, as far as it was read."""
         secrets, body = {self.endpoint.token}, bytes(self._refusal)
         return read_error(head.status, head.headers, body, secrets=secrets)
 
@@ -233,7 +233,7 @@ class ChatReader:
             raise ResponseError(f"inference: {hidden[:_LONGEST_ERROR]}")
         choices = answer.get("choices") if is_object(answer) else None
         if not is_array(choices):
-            raise ResponseError(f"inference: the answer holds no choices[0].{part}.content")
+            raise ResponseError(f"inference: the answer has no choices[0].{part}.content")
         inner = _part(choices[0], part) if choices else None
         content = inner.get("content") if inner is not None else None
         return content if isinstance(content, str) else ""

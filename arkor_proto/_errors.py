@@ -92,7 +92,7 @@ class UnsendableCursor(ArkorError):
     def __init__(self, cursor: str, why: str) -> None:
         super().__init__(
             f"last event id {cursor[:64]!r}: {why}; the stream cannot be resumed with it "
-            "(visible characters, spaces inside, at most 1024 bytes would be right)"
+            "(an id has visible characters, spaces inside, and at most 1024 bytes)"
         )
         self.cursor = cursor
 

@@ -9,7 +9,7 @@ class ServerSentEvent:
 
     `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this
     event, wherever it was set; `has_id` says whether this very block carried an `id` that counted
-    (it is no part of the event's identity). Source: WHATWG HTML §9.2.6.
+    (it is not part of the event's identity). Source: WHATWG HTML §9.2.6.
     """
 
     type: str

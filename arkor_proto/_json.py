@@ -1,8 +1,8 @@
 """JSON into typed values, and back.
 
-It knows the shapes of jobs and events (ARK-WIR, ARK-EVT). It refuses to know where the JSON came
-from. Decoding is total as far as the protocol allows: a key that is unknown, or whose value has
-another type than expected, is kept in `extra`; only what nothing can be done without is an error.
+The shapes are those of ARK-WIR and ARK-EVT. Decoding is total as far as the protocol allows: a key that
+is unknown, or whose value has another type than expected, is kept in `extra`; only what nothing can be
+done without is an error.
 """
 
 from collections.abc import Mapping
@@ -57,7 +57,7 @@ def check_job_id(job_id: str) -> str:
 
 
 def read_object(body: bytes, what: str, coded: str = "") -> JsonObject:
-    """Return the JSON object that `body` holds; raises ResponseError where it holds none.
+    """Return the JSON object that `body` holds; raises ResponseError if it has none.
 
     `coded` says what is wrong with the content coding: it explains a body that is not JSON.
     """
@@ -71,12 +71,10 @@ def read_object(body: bytes, what: str, coded: str = "") -> JsonObject:
 
 
 def read_job(body: bytes, what: str, coded: str = "") -> TrainingJob:
-    """Return the job of an answer `{"job": {…}}`; raises ResponseError where there is none."""
+    """Return the job of an answer `{"job": {…}}`; raises ResponseError if it has none."""
     job = read_object(body, what, coded).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
-        raise ResponseError(
-            f'{what}: the answer holds no job; {{"job": {{"id": …}}}} would be right'
-        )
+        raise ResponseError(f'{what}: the answer has no job; expected {{"job": {{"id": …}}}}')
     try:
         return decode_job(job)
     except ValueError as error:

@@ -1,7 +1,6 @@
 """The revisions of the protocol, as one table of named rules.
 
-It knows in which rules the profiles differ. It refuses to know what anybody does with a rule: no
-code asks which profile it runs under, it asks for the rule.
+No code asks which profile it runs under: it asks for the rule.
 """
 
 from enum import Enum

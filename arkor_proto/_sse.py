@@ -90,7 +90,9 @@ class EventStreamParser:
         check_kind("last_event_id", self._cursor, str, 'the id as a str, "" for none')
         check_kind("max_event_size", self._max, int, "a whole number of bytes")
         if self._max < 1:
-            raise ValueError(f"max_event_size: {self._max} holds no event, use 1 or more")
+            raise ValueError(
+                f"max_event_size: {self._max} leaves no room for an event; use 1 or more"
+            )
 
     @property
     def last_event_id(self) -> str:

@@ -4,7 +4,7 @@ Why a signal is raised and what a move means for the outside is in `_session.py`
 
 Theory of operation
 -------------------
-A trainer is three machines that hardly know each other:
+A trainer is three machines that hardly depend on each other:
 
 - the *job* (`Job`): has the create been submitted, and is the job's id known;
 - the *stream* (`Stream`): the wait, from the request for it to its result;
@@ -149,7 +149,7 @@ class Ignored:
 
 @frozen
 class Illegal:
-    """The pair cannot come up unless somebody has a bug."""
+    """The pair cannot come up unless there is a bug."""
 
     why: str
 
@@ -174,7 +174,7 @@ MACHINES: Final[tuple[tuple[type[State], type[Signal]], ...]] = (
     (Exchange, ExchangeSignal),
 )
 
-# What is the same in every state in which somebody is waiting.
+# What is the same in every state in which a caller is waiting.
 _WAITING: Final[Row] = {
     StreamSignal.FOLLOW: Ignored("joins the wait that is under way"),
     StreamSignal.ABORT: Move(Stream.ABORTED),
@@ -193,7 +193,7 @@ _CELLS: Final[Mapping[State, Row]] = {
     Stream.IDLE: {
         StreamSignal.FOLLOW: Move(Stream.AWAITING_JOB),
         StreamSignal.ABORT: Move(Stream.ABORTED),
-        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+        StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stream.AWAITING_JOB: {
         StreamSignal.JOB_KNOWN: Move(Stream.OPENING),
@@ -239,12 +239,12 @@ _CELLS: Final[Mapping[State, Row]] = {
     Stream.CONCLUDED: {
         StreamSignal.FOLLOW: Ignored("the result is known: it is returned without a request"),
         StreamSignal.ABORT: Ignored("the result is known: there is no wait to abort"),
-        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+        StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stream.ABORTED: {
         StreamSignal.FOLLOW: Ignored("an abort is for good: the wait rejects with its reason"),
         StreamSignal.ABORT: Ignored("aborted already: the first reason holds"),
-        StreamSignal.LEAVE: Ignored("nobody is waiting"),
+        StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stop.IDLE: {StopSignal.CANCEL: Move(Stop.AWAITING_JOB)},
     Stop.AWAITING_JOB: {
@@ -344,7 +344,7 @@ class Machines:
 
     @property
     def states(self) -> tuple[Job, Stream, Stop]:
-        """Where the three stand."""
+        """The states of the three."""
         return self.job, self.stream, self.stop
 
     def take(self, signal: Signal) -> list[Signal]:

@@ -35,7 +35,7 @@ def printable(text: object) -> str:
 
 
 def one_line(text: object, limit: int = MAX_LINE) -> str:
-    """Return `text` in one line of visible characters, cut behind `limit` of its characters."""
+    """Return `text` in one line of visible characters, cut after `limit` of its characters."""
     whole = words(text)
     if len(whole) <= limit:
         return printable(whole)

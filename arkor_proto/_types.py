@@ -10,14 +10,14 @@ from arkor_proto._secrets import headers_repr, hidden_repr, masked_repr
 from arkor_proto._walk import JsonObject
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
-"""Header fields as they stand on the wire, in order."""
+"""Header fields as they are on the wire, in order."""
 
 
 @frozen(kw_only=True)
 class Endpoint:
     """Whom to talk to, as whom.
 
-    Raises ValueError for an address or a token that cannot be sent, TypeError for what is no str.
+    Raises ValueError for an address or a token that cannot be sent, TypeError for what is not a str.
     """
 
     base_url: str = field(validator=[IS_STR, is_base_url])
@@ -149,7 +149,7 @@ class TrainingLog(LogDraft):
 
 @frozen(kw_only=True)
 class CheckpointSaved:
-    """A checkpoint stands; it can be asked for inference by its step."""
+    """A checkpoint was saved; it can be asked for inference by its step."""
 
     step: int | None = None
     artifacts: tuple[object, ...] = field(default=(), repr=masked_repr)

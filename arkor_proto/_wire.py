@@ -1,7 +1,7 @@
 """Requests as values, and the heads and errors of their answers.
 
-It knows how each call of the protocol looks on the wire (ARK-WIR). It refuses to know when a call
-is made and what its answer leads to. No function here does I/O, and none trusts what it reads.
+How each call of a trainer looks on the wire (ARK-WIR). No function here does I/O, and none trusts what
+it reads.
 """
 
 import json
@@ -93,7 +93,7 @@ def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | Non
 
 
 def stream_request(endpoint: Endpoint, job_id: str, cursor: str) -> Request:
-    """Return the request that opens a job's event stream behind `cursor` ("" for the start)."""
+    """Return the request that opens a job's event stream after `cursor` ("" for the start)."""
     last = ((b"Last-Event-ID", cursor.encode()),) if cursor else ()
     return request_to(
         endpoint,
@@ -111,7 +111,7 @@ def cancel_request(endpoint: Endpoint, job_id: str) -> Request:
 
 
 def job_request(endpoint: Endpoint, job_id: str) -> Request:
-    """Return the request for a job as it stands."""
+    """Return the request for a job as it is now."""
     return request_to(endpoint, "GET", _job_path(job_id), scope(endpoint))
 
 
@@ -202,7 +202,7 @@ def retry_after(headers: Headers) -> float | None:
 def read_error(
     status: int, headers: Headers, body: bytes, *, secrets: Collection[str]
 ) -> StatusError:
-    """Return the error that an answer with `status` stands for; `secrets` are cut out of it."""
+    """Return the error that an answer with `status` means; `secrets` are cut out of it."""
     text = body.decode(errors="replace")
     try:
         content = read_object(body, "error")

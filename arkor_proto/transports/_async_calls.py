@@ -1,7 +1,4 @@
-"""The calls that are no part of a trainer: one request, one answer, no state.
-
-It knows how an answer is read, bounded and refused. It refuses to know what is asked.
-"""
+"""The calls that are not part of a trainer: one request, one answer, no state."""
 
 import math
 from collections.abc import Awaitable, Callable
@@ -93,7 +90,7 @@ class Caller:
                 # A refusal may go on for ever (ARK-SEC-4).
                 scope.deadline = anyio.current_time() + self.bounds.error_wait
             head = answer.head
-            quiet.deadline = math.inf  # a slow callback is no silence of the backend
+            quiet.deadline = math.inf  # while a callback runs, the backend is not silent
             if piece is not None and head is not None and await body_reader(head, piece):
                 scope.cancel()
             quiet.deadline = anyio.current_time() + silence

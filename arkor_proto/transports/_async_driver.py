@@ -226,7 +226,7 @@ class Driver:
             delivery = self.hand_back(delivery, error)
 
     def _give_back(self, delivery: Deliver) -> None:
-        """See that an event whose callback was cancelled is heard again, by whoever waits next."""
+        """See that an event whose callback was cancelled is heard again, by the next waiter."""
         if len(self._following) > 1 and Operation.FOLLOW in self._waiters:
             self._delivery = delivery
             self._tell_news()

@@ -1,7 +1,6 @@
 """HTTP exchanges over anyio: connect, send, and read what is there.
 
-It knows sockets, TLS, the timeouts that belong to a connection, and which idle connection may be
-used again. It refuses to know what a request is for.
+Here are sockets, TLS, the timeouts of a connection, and which idle connection may be used again.
 """
 
 import os
@@ -97,7 +96,7 @@ class Connector:
         kept = False
         try:
             await self._converse(connection, conversation, report)
-            # Whoever closes an exchange wants its connection closed, ended or not (ARK-STR-7).
+            # To close an exchange is to close its connection, ended or not (ARK-STR-7).
             await checkpoint_if_cancelled()
             kept = conversation.reusable and not self._closed and len(self._idle) < _MAX_IDLE
         finally:

@@ -1,8 +1,7 @@
 """Many small chunks of a chunked body, made into few large ones before HTTP looks at them.
 
-It knows where a chunk begins and ends as long as everything is plain. It refuses to know anything
-else: what is odd goes on as it came, and h11, which costs more for a chunk than a session for the
-event in it, decides what is right. The body is the same, and no byte of it waits.
+Only plain chunks are merged. What is odd goes on as it came, and h11 decides what is right: it costs
+more for a chunk than a session for the event in it. The body is the same, and no byte of it waits.
 """
 
 import re
@@ -58,7 +57,7 @@ class ChunkMerger:
         return merged + self._rest(data[at:])
 
     def _rest(self, rest: bytes) -> bytes:
-        """Return what goes on of the bytes behind the last whole chunk."""
+        """Return what goes on of the bytes after the last whole chunk."""
         found = _HEAD.match(rest)
         if found is not None and int(found[1], 16):
             self._owed = found.end() + int(found[1], 16) + 2 - len(rest)

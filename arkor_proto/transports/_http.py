@@ -1,7 +1,6 @@
 """One HTTP/1.1 exchange over h11, as bytes in and reports out.
 
-It knows how to turn a request into bytes and bytes into the reports a session takes. It refuses
-to know where the bytes go and come from, so that every transport shares it.
+Every transport shares it: where the bytes go and come from is up to the transport.
 """
 
 import re
@@ -44,11 +43,11 @@ class Conversation:
     def reusable(self) -> bool:
         """Whether the connection can carry another request now.
 
-        It cannot with bytes behind the answer: they would be taken for the answer to the next.
+        It cannot with bytes after the answer: they would be taken for the answer to the next.
         """
         states = self.connection.our_state, self.connection.their_state
-        behind, _ = self.connection.trailing_data
-        return states == (h11.DONE, h11.DONE) and not behind and not self.unsent
+        after, _ = self.connection.trailing_data
+        return states == (h11.DONE, h11.DONE) and not after and not self.unsent
 
     def opening(self) -> bytes:
         """Return the bytes to send; raises TransportError for what HTTP cannot carry."""
@@ -110,11 +109,11 @@ class Conversation:
 
     def _complaint(self, error: h11.RemoteProtocolError, data: bytes) -> str:
         if not data and not self.answered:
-            return "the peer closed it before its answer; an HTTP response would be right"
+            return "the peer closed it before its answer; is it an HTTP server?"
         if not data:
             return f"the answer was cut off: {error}"
         if not self.answered and _TLS_RECORD.match(data):
-            return "the peer speaks TLS; https:// would be right"
+            return "the peer speaks TLS; use https://"
         if error.error_status_hint == _HEADERS_TOO_LARGE:
             what = "a chunk's head" if self.answered else "the head of the answer"
             return f"{what} is larger than {_MAX_HEAD} bytes"

@@ -1,7 +1,4 @@
-"""Where a base URL leads: host, port, TLS, and what to set on the socket.
-
-It knows addresses and socket options. It refuses to know whether anyone waits for a connection.
-"""
+"""Where a base URL leads: host, port, TLS, and what to set on the socket."""
 
 import os
 import selectors
@@ -29,7 +26,7 @@ class Timeouts:
     connect: float = 10.0
     head: float = 60.0
     answer: float = 120.0
-    """For a whole answer of a call that is no part of a trainer, such as `ArkorClient.job`."""
+    """For a whole answer of a call that is not part of a trainer, such as `ArkorClient.job`."""
     chat: float = 600.0
     """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
     chat_silence: float = 60.0

@@ -279,7 +279,7 @@ class ArkorClient:
 
     async def __aenter__(self) -> Self:
         if self._entered:
-            raise RuntimeError("client: it was entered before; another ArkorClient would be right")
+            raise RuntimeError("client: it was entered before; make another ArkorClient")
         self._entered = True
         self._tasks = await anyio.create_task_group().__aenter__()
         return self
@@ -332,11 +332,11 @@ class ArkorClient:
     def attach(
         self, job_id: str, *, last_event_id: str = "", callbacks: Callbacks | None = None
     ) -> Trainer:
-        """Return a trainer for a job that exists, to be followed behind `last_event_id`."""
+        """Return a trainer for a job that exists, to be followed after `last_event_id`."""
         return self._trainer(job_id, last_event_id, callbacks)
 
     async def job(self, job_id: str) -> TrainingJob:
-        """Return a job as it stands. Raises StatusError, ResponseError or TransportError."""
+        """Return a job as it is now. Raises StatusError, ResponseError or TransportError."""
         return read_job(await self._read(job_request(self.endpoint, job_id)), "job")
 
     async def me(self) -> JsonObject:
@@ -353,7 +353,7 @@ class ArkorClient:
         return read_object(await self._read(request), "project")
 
     async def anonymous_token(self) -> JsonObject:
-        """Return a token for somebody without an account. Raises as `job` does."""
+        """Return a token for use without an account. Raises as `job` does."""
         request = anonymous_request(self.endpoint)
         return read_object(await self._read(request), "anonymous token")
 

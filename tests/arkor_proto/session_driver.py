@@ -1,7 +1,6 @@
 """A tiny in-memory driver of a session, with verbs that make tests read as sentences.
 
-It knows how to say to a session what a network and an application would say, and keeps what the
-session answered. It refuses to know what is right: it judges nothing.
+It tells a session what a network and an application would, and keeps the outputs. It judges nothing.
 """
 
 from collections.abc import Callable

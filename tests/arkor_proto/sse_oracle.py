@@ -1,7 +1,7 @@
 """A second reading of the standard: slow, from the whole stream at once, obviously right.
 
-It knows WHATWG HTML §9.2.6 word for word, with the two settlements that the parser documents (the
-seeded cursor, the bound on an event). It refuses to know about chunks, speed and the parser.
+WHATWG HTML §9.2.6 word for word, with the two settlements that the parser documents (the seeded cursor,
+the bound on an event).
 """
 
 import re

@@ -58,18 +58,18 @@ def test_a_base_above_the_cap_is_cut_to_it() -> None:
 
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, -math.inf])
 def test_a_base_that_is_no_duration_is_refused(bad: float) -> None:
-    with pytest.raises(ValueError, match=r"initial_delay: .* is no duration"):
+    with pytest.raises(ValueError, match=r"initial_delay: .* is not a duration"):
         ReconnectPolicy(initial_delay=bad)
 
 
 @pytest.mark.parametrize("bad", [-1.0, math.nan, math.inf, -math.inf])
 def test_a_cap_that_is_no_duration_is_refused(bad: float) -> None:
-    with pytest.raises(ValueError, match=r"max_delay: .* is no duration"):
+    with pytest.raises(ValueError, match=r"max_delay: .* is not a duration"):
         ReconnectPolicy(max_delay=bad)
 
 
 def test_a_negative_budget_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_attempts: -1 is no count"):
+    with pytest.raises(ValueError, match="max_attempts: -1 is not a count"):
         ReconnectPolicy(max_attempts=-1)
 
 

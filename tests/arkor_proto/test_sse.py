@@ -236,7 +236,7 @@ def test_the_bound_holds_for_a_frame_that_arrives_alone() -> None:
 
 
 def test_a_bound_below_one_byte_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_event_size: 0 holds no event"):
+    with pytest.raises(ValueError, match="max_event_size: 0 leaves no room for an event"):
         EventStreamParser(max_event_size=0)
 
 

@@ -1,7 +1,4 @@
-"""What the backend says in these tests, and who it is said to.
-
-It knows values and how to write a frame. It refuses to know sessions.
-"""
+"""What the backend sends in these tests, and to whom."""
 
 import json
 import re

@@ -154,7 +154,7 @@ def measure(name: str, rounds: int = ROUNDS) -> dict[str, Pace]:
                     took = time.perf_counter() - began, time.thread_time() - worked
                     spent[reader].append(took)
                     if seen != expected and read is not with_raw_reads:
-                        raise RuntimeError(f"{reader}: {seen} frames, {expected} would be right")
+                        raise RuntimeError(f"{reader}: {seen} frames, expected {expected}")
         finally:
             sender.kill()
     return {reader: _pace(took, expected) for reader, took in spent.items()}

@@ -1,8 +1,7 @@
 """The mock's goals and figures: `python -m tests.benchmarks.mock` prints one Markdown table.
 
-It knows what is fast enough. It refuses to know how it is measured. Every figure is taken in a
-process of its own, so that none leaves its memory to the next. `--check` exits 1 if a goal is
-missed.
+Every figure is taken in a process of its own, so that none leaves its memory to the next. `--check`
+exits 1 if a goal is missed.
 """
 
 import argparse

@@ -1,6 +1,6 @@
 """A client on a raw socket, which sees endings as the kernel reports them.
 
-It knows hardly any HTTP, because a real HTTP client would hide what these tests check.
+It speaks hardly any HTTP, because a real HTTP client would hide what these tests check.
 """
 
 import errno

@@ -1,7 +1,4 @@
-"""What these tests begin with: a client, a trainer, a clock that waits for nobody.
-
-It knows the client's arguments. It refuses to know any backend.
-"""
+"""What these tests begin with: a client, a trainer, a clock that does not wait."""
 
 import ssl
 from collections.abc import Callable

@@ -219,7 +219,7 @@ async def test_a_tls_peer_on_an_http_address_is_recognised() -> None:
         await visit.send(alert)
 
     async with listening(backend) as peer, client_of(peer.base_url) as client:
-        with pytest.raises(TransportError, match="the peer speaks TLS; https:// would be right"):
+        with pytest.raises(TransportError, match="the peer speaks TLS; use https://"):
             await client.me()
 
 
