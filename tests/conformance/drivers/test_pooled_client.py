@@ -64,6 +64,7 @@ def test_the_same_client_fails_in_no_case_on_another_stack(stack: str) -> None:
     results = play(share, 3, (*DRIVER, stack)).results
     failed = {result.name for result in results if result.verdict.value not in FINE}
     assert (failed, len(results) > 450) == (set(), True)
+    assert {each.case.id for each in results if each.verdict.value == "warn"} <= set(WARNED)
 
 
 @pytest.mark.parametrize("stack", STACKS)
