@@ -157,14 +157,17 @@ def as_no_stream(head: Responded) -> Responded:
 
 
 def change_bodies(call: Call, change: Callable[[Client, Exchange, bytes], bytes]) -> None:
-    """Change the bodies of the answers to a call; they are held back to their end."""
+    """Change the bodies of the 2xx answers to a call; they are held back to their end."""
     held = ByObject[bytes]()
 
     def changed(client: Client, event: Input) -> Iterable[Input]:
-        if not isinstance(event, Received | Finished) or client.exchange_of(event).call is not call:
+        if not isinstance(event, Received | Finished):
             yield event
             return
         exchange = client.exchange_of(event)
+        if exchange.call is not call or not exchange.succeeded:
+            yield event
+            return
         if isinstance(event, Received):
             body = held[exchange] = held.get(exchange, b"") + event.data
             if len(body) > client.setup.config.bounds.create_body:
