@@ -8,7 +8,6 @@ a new one opens.
 import re
 from collections import deque
 from enum import Enum
-from hashlib import blake2b
 from typing import Final, TypeAlias, assert_never
 
 from attrs import define, evolve, field
@@ -165,6 +164,8 @@ class FrameReader:
 
 def _digest(cursor: str) -> bytes:
     """Return what is kept of an id that is too long to be kept 1,024 times."""
+    from hashlib import blake2b  # noqa: PLC0415 - it loads OpenSSL, for ids that hardly any backend sends
+
     return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
 
 

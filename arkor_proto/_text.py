@@ -5,7 +5,6 @@ far too much of it (an error page), or one that forges log lines and talks to te
 """
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 from typing import Final
 
 MAX_LINE: Final = 500
@@ -44,6 +43,8 @@ def one_line(text: object, limit: int = MAX_LINE) -> str:
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Say which of the known words was meant, or list them all."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
     names = tuple(known)
     near = get_close_matches(word, names, 1)
     return f"did you mean {near[0]!r}?" if near else f"write one of {', '.join(names)}"

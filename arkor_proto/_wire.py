@@ -7,7 +7,6 @@ it reads.
 import json
 import re
 from collections.abc import Collection, Mapping
-from email.utils import mktime_tz, parsedate_tz
 from typing import Final
 from urllib.parse import quote, urlencode, urljoin, urlsplit
 
@@ -190,6 +189,8 @@ def retry_after(headers: Headers) -> float | None:
         return (
             float(digits or "0") if len(digits) < len(str(MAX_SERVER_DELAY)) else MAX_SERVER_DELAY
         )
+    from email.utils import mktime_tz, parsedate_tz  # noqa: PLC0415 - it loads sockets on Python 3.11
+
     then, now = parsedate_tz(value), parsedate_tz(header(headers, b"date") or "")
     if then is None or now is None:
         return None
