@@ -5,6 +5,7 @@ the bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of
 """
 
 import re
+from ipaddress import AddressValueError, IPv6Address
 from typing import Final
 from urllib.parse import unquote
 
@@ -65,8 +66,6 @@ def _bracketed(authority: str) -> tuple[str, str, str]:
     found = _BRACKETS.fullmatch(authority)
     if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
         raise ValueError("its IPv6 address is not like [::1] or [::1]:8080")
-    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - few addresses need it
-
     address, percent, zone = found["host"].partition("%")
     # In a URL the sign itself is written %25 (RFC 6874 §2); people copy it as it is.
     zone = unquote(zone.removeprefix("25") if zone != "25" else "", errors="strict")

@@ -54,10 +54,26 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
 @pytest.mark.parametrize(
     ("file", "line", "contract"),
     [
-        ("arkor_proto/_wait.py", "import socket", "no socket, no clock and no dice BROKEN"),
-        ("arkor_proto/_backoff.py", "import time", "no socket, no clock and no dice BROKEN"),
-        ("arkor_proto/_backoff.py", "import random", "no socket, no clock and no dice BROKEN"),
-        ("arkor_proto/_session.py", "import anyio", "no socket, no clock and no dice BROKEN"),
+        (
+            "arkor_proto/_wait.py",
+            "import socket",
+            "no socket, no clock and no random numbers BROKEN",
+        ),
+        (
+            "arkor_proto/_backoff.py",
+            "import time",
+            "no socket, no clock and no random numbers BROKEN",
+        ),
+        (
+            "arkor_proto/_backoff.py",
+            "import random",
+            "no socket, no clock and no random numbers BROKEN",
+        ),
+        (
+            "arkor_proto/_session.py",
+            "import anyio",
+            "no socket, no clock and no random numbers BROKEN",
+        ),
         ("arkor_proto/_types.py", "import arkor_proto._session", "The core is layered"),
         ("arkor_proto/_json.py", "import mock_server", "arrows between the packages"),
         ("mock_server/__init__.py", "import conformance", "arrows between the packages"),

@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-HEAVY = {"asyncio", "difflib", "email", "hashlib", "ipaddress", "random", "select", "socket", "ssl"}
+HEAVY = {"asyncio", "difflib", "email", "hashlib", "random", "select", "socket", "ssl"}
 
 
 def test_the_core_loads_no_sockets_and_no_random_numbers() -> None:
