@@ -73,9 +73,9 @@ def ignores_the_progress_timer() -> None:
     surround(lambda setup: evolve(setup, profile=evolve(setup.profile, progress_timeout=None)))
 
 
-@breaks("ARK-IDL-3")
+@breaks("ARK-IDL-3", follows=("ARK-BAK-10",))
 def restarts_the_timer_with_events_only() -> None:
-    """Bytes that complete no event are silence."""
+    """Bytes that complete no event are silence, and are heard with the next event."""
     late = ByObject[list[Block]]()
 
     def hold(client: Client, _: bytes, blocks: list[Block]) -> Iterable[Block]:
