@@ -82,8 +82,8 @@ class StatusError(ResponseError):
         super().__init__(f"{status}: {message}")
         self.status = status
         self.message = message
-        self.body = dict(body or {})
-        self.headers = dict(headers or {})
+        self.body: dict[str, object] = dict(body or {})
+        self.headers: dict[str, str] = dict(headers or {})
 
 
 class UnsendableCursor(ArkorError):

@@ -26,7 +26,7 @@ and enumerated by the tests: there is no second copy.
 
 from collections.abc import Mapping
 from enum import Enum
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from attrs import define, frozen
 
@@ -39,7 +39,8 @@ class _Named(Enum):
     An `Enum` hashes by its name, in Python, which takes longer than all else about a look-up.
     """
 
-    __hash__ = object.__hash__
+    if not TYPE_CHECKING:  # the type is that of Enum
+        __hash__ = object.__hash__
 
 
 class Job(_Named):

@@ -64,7 +64,7 @@ class Clock(Protocol):
 class MonotonicClock:
     """The clock of the machine, which costs less to ask than that of the event loop."""
 
-    time = staticmethod(monotonic)
+    time: "staticmethod[[], float]" = staticmethod(monotonic)
 
     async def sleep_until(self, deadline: float, timer: Timer) -> None:  # noqa: ARG002 - a hook for other clocks
         """Return at `deadline`."""

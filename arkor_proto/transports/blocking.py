@@ -40,6 +40,7 @@ from arkor_proto._session import Session
 from arkor_proto._types import (
     Bounds,
     CheckpointSaved,
+    Endpoint,
     JobSpec,
     Notice,
     Request,
@@ -214,7 +215,7 @@ class ArkorClient:
         ssl_context: ssl.SSLContext | None = None,
         json_loads: JsonLoads | None = None,
     ) -> None:
-        self.endpoint = new_endpoint(base_url, token, org, project)
+        self.endpoint: Endpoint = new_endpoint(base_url, token, org, project)
         self._settings = Settings(
             endpoint=self.endpoint,
             profile=profile,
