@@ -1,7 +1,8 @@
 """The driver of one session: poll, act, feed back.
 
 Exchanges and timers are tasks of the client. Callbacks run in the task that waits, one event after
-the other; the task that reads the stream rests meanwhile, so a slow callback slows the server.
+the other; the task that reads the stream waits meanwhile with the next read, so a slow callback slows
+the server.
 """
 
 import math
@@ -115,6 +116,8 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
+    _source: int = field(init=False, default=0)
+    """The exchange that the events with the callback came from."""
     _paused_at: int = field(init=False, default=0)
     _following: set[int] = field(init=False, factory=set[int])
     """The tasks and iterators that follow, by id."""
@@ -303,13 +306,17 @@ class Driver:
             del self._scopes[number]
 
     async def _report(self, report: Report) -> None:
+        """Tell the session a report, once the events of the one before it are handled.
+
+        So a slow callback slows the server: one read is waiting here, and no more is read.
+        """
+        while self._source == report.exchange and self._handled != self._delivered:
+            self._drained = self._drained or anyio.Event()
+            await self._drained.wait()
         before = self._delivered
         self.tell(report)
         if self._delivered != before:
-            # The reader rests while the callback runs, so a slow callback slows the server.
-            while self._handled != self._delivered:
-                self._drained = self._drained or anyio.Event()
-                await self._drained.wait()
+            self._source = report.exchange
 
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
         if until is None and self._alarm is None:
