@@ -22,6 +22,8 @@ class ChunkMerger:
     """How many bytes of the chunk under way, its CRLF included, have not come yet."""
     _held: bytes = field(default=b"", init=False)
     """The beginning of a chunk's head: no body is in it, so it can wait for the rest."""
+    _gone: bytes = field(default=b"", init=False)
+    """The beginning of a chunk's head that has gone on already."""
     _plain: bool = field(default=True, init=False)
 
     def feed(self, data: bytes) -> bytes:
@@ -29,6 +31,8 @@ class ChunkMerger:
         if not self._plain or not data:
             held, self._held = self._held, b""
             return held + data
+        if self._gone and not self._ends_head(data):
+            return data
         if self._owed > len(data):
             self._owed -= len(data)
             return data
@@ -39,8 +43,20 @@ class ChunkMerger:
     def skip(self, data: bytes) -> None:
         """Take note of bytes that have gone on as they came, at the beginning of the body."""
         self._merge(data)
-        # What is held back here has gone on already.
-        self._plain, self._held = self._plain and not self._held, b""
+        self._gone, self._held = self._held, b""
+
+    def _ends_head(self, data: bytes) -> bool:
+        """Tell whether `data` ends the head that has gone on in part; its chunk is owed then."""
+        head = self._gone + data
+        found = _HEAD.match(head)
+        if found is not None and int(found[1], 16):
+            self._owed = found.end() + int(found[1], 16) + 2 - len(self._gone)
+            self._gone = b""
+            return True
+        begun = _BEGUN.match(head) is not None
+        self._plain = begun
+        self._gone = head if begun else b""
+        return False
 
     def _merge(self, data: bytes) -> bytes:
         whole: list[bytes] = []

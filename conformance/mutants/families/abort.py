@@ -120,7 +120,7 @@ def abort_cancels_the_job() -> None:
     after_inputs(cancel)
 
 
-@breaks("ARK-ABT-5")
+@breaks("ARK-ABT-5", follows=("ARK-CRE-1",))
 def is_dead_after_an_abort() -> None:
     """After an abort neither `start()` nor `cancel()` works."""
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arkor_proto import Broken, Finished, Received, Request, Responded
+from arkor_proto.transports._chunks import ChunkMerger
 from arkor_proto.transports._http import Conversation, new_connection
 from tests.arkor_proto.transports.peer import LAST_CHUNK, chunk
 
@@ -88,3 +89,26 @@ def test_no_byte_of_a_body_waits_for_the_rest_of_its_chunk(body: bytes, size: in
     assert b"".join(bytes(r.data) for r in reports if isinstance(r, Received)) == (
         b"first" + body[:size]
     )
+
+
+@given(
+    bodies=st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4), at=st.integers(0)
+)
+def test_chunks_are_merged_wherever_the_first_read_ends(bodies: list[bytes], at: int) -> None:
+    first = b"".join(map(chunk, bodies))
+    at %= len(first) + 1
+    merger = ChunkMerger()
+    merger.skip(first[:at])
+    merger.feed(first[at:])
+    assert merger.feed(chunk(b"a") + chunk(b"b") + chunk(b"c")) == chunk(b"abc")
+
+
+@given(bodies=st.lists(st.binary(min_size=1, max_size=40), min_size=1, max_size=4), at=cuts)
+def test_chunks_are_merged_after_any_splits(bodies: list[bytes], at: list[int]) -> None:
+    stream = b"".join(map(chunk, bodies))
+    first, *others = cut(stream, at)
+    merger = ChunkMerger()
+    merger.skip(first)
+    for piece in others:
+        merger.feed(piece)
+    assert merger.feed(chunk(b"a") + chunk(b"b") + chunk(b"c")) == chunk(b"abc")
