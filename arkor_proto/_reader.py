@@ -67,7 +67,8 @@ class FrameReader:
     _before: str = field(default="", init=False)
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
-    _seen: dict[str | bytes, None] = field(init=False, factory=dict[str | bytes, None])
+    _seen: set[str | bytes] = field(init=False, factory=set[str | bytes])
+    _in_order: deque[str | bytes] = field(init=False, factory=deque[str | bytes])
 
     _counts_all: bool = field(init=False)
     _counts_json: bool = field(init=False)
@@ -117,7 +118,7 @@ class FrameReader:
             self.empty = False
             meaning = Control.END if frame.type == "end" else self._read(frame.data)
         self.counted = self._counts_all or (
-            (self._counts_json or self._is_new(frame))
+            (self._counts_json or not frame.has_id or self._remember(frame.last_event_id))
             and meaning is not Control.PING
             and type(meaning) is not FrameSkipped
         )
@@ -138,27 +139,25 @@ class FrameReader:
     def _read(self, text: str) -> Meaning:
         try:
             loads = self._json_loads
-            if loads is None:
-                data = decode_json(text)
-                if is_dict(data):
-                    return take_event(data) or Control.UNKNOWN
-            elif is_object(data := decode_with(loads, text)):
+            data = decode_json(text) if loads is None else decode_with(loads, text)
+            if is_dict(data):
+                # A decoder of the application's may hand out the same object again.
+                return take_event(data if loads is None else {**data}) or Control.UNKNOWN
+            if is_object(data):
                 return decode_event(data) or Control.UNKNOWN
         except ValueError as error:
             return FrameSkipped(text, f"not JSON: {error}")
         return FrameSkipped(text, f"{type(data).__name__}, not a JSON object")
-
-    def _is_new(self, frame: ServerSentEvent) -> bool:
-        return not frame.has_id or self._remember(frame.last_event_id)
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
         key = cursor if len(cursor) <= _SHORT_ID else _digest(cursor)
         if key in self._seen:
             return False
-        self._seen[key] = None
-        if len(self._seen) > _REMEMBERED:
-            del self._seen[next(iter(self._seen))]
+        self._seen.add(key)
+        self._in_order.append(key)
+        if len(self._in_order) > _REMEMBERED:
+            self._seen.remove(self._in_order.popleft())
         return True
 
 
