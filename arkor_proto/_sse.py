@@ -84,6 +84,7 @@ class EventStreamParser:
     _after_cr: bool = field(default=False, init=False, repr=False)
     _between_blocks: bool = field(default=False, init=False, repr=False)
     _shape: _Shape | None = field(default=None, init=False, repr=False)
+    _expected: _Shape | None = field(default=None, init=False, repr=False)  # of the next chunk
     _pause: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -113,34 +114,29 @@ class EventStreamParser:
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
-        if self._between_blocks and len(data) <= self._max:
-            blocks = data
-            if _CR in data:
-                blocks = b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
-            if blocks.endswith(b"\n\n"):
-                try:
-                    text = blocks.decode()
-                except UnicodeDecodeError:
-                    text = blocks.decode(errors="replace")
-                if len(text) >= _LARGE:
-                    return self._read(text)
-                if self._pause:
-                    self._pause -= 1
-                    return self._read_lines(text.split("\n"))
-                # One block like the one before it is what a live stream nearly always brings.
-                shape = self._shape
-                found = None if shape is None else shape.block.fullmatch(text)
-                if shape is None or found is None:
-                    return self._read(text)
+        shape = self._expected
+        if shape is not None and len(data) < _LARGE:
+            # One block like the one before it is what a live stream nearly always brings.
+            try:
+                blocks = _without_cr(data) if _CR in data else data
+                found = shape.block.fullmatch(blocks.decode())
+            except UnicodeDecodeError:
+                found = None
+            if found is not None:
                 if shape.id:
                     self._cursor = found[shape.id]
                 kind = found[shape.event] if shape.event else "message"
                 return [ServerSentEvent(kind, found[shape.data], self._cursor, shape.id > 0)]
+        if self._between_blocks and len(data) <= self._max:
+            blocks = _without_cr(data) if _CR in data else data
+            if blocks.endswith(b"\n\n"):
+                return self._read(blocks)
         return self._take(data)
 
     def close(self) -> None:
         """End the stream: an unfinished event is discarded, and its id with it (ARK-SSE-8)."""
         self._open = self._between_blocks = False
+        self._expected = None
         self._block.clear()
 
     def _take(self, data: bytes | bytearray) -> list[ServerSentEvent]:
@@ -155,6 +151,7 @@ class EventStreamParser:
         else:
             events = self._accept(data)
         self._between_blocks = not (self._block or self._at_start or self._after_cr)
+        self._expect()
         return events
 
     def _without_bom(self, data: bytes | bytearray) -> bytes | bytearray:
@@ -200,9 +197,8 @@ class EventStreamParser:
             return []
         # Appended to what is held, never the other way round: a growing line stays linear.
         self._block += data[:end]
-        text = _decoded(self._block)
+        events = self._read(self._block)
         self._block.clear()
-        events = self._read(text)
         if end < len(data):
             self._hold(data[end:])
         return events
@@ -226,25 +222,37 @@ class EventStreamParser:
             if b"retry" in lines:
                 self._read_lines(lines.decode(errors="replace").split("\n"))
 
-    def _read(self, text: str) -> list[ServerSentEvent]:
+    def _expect(self) -> None:
+        fits = self._between_blocks and self._max >= _LARGE
+        self._expected = self._shape if fits else None
+
+    def _read(self, blocks: bytes | bytearray) -> list[ServerSentEvent]:
         """Read whole blocks: by their shape if they all have it, else by lines."""
+        try:
+            text = blocks.decode()
+        except UnicodeDecodeError:
+            text = blocks.decode(errors="replace")
         if len(text) >= _LARGE:
+            data_first = text.startswith("data: ")
+            if data_first and text.find("\n") == len(text) - 2:
+                return [ServerSentEvent("message", text[6:-2], self._cursor)]
             if text.count("\n", 0, _LARGE) < _FEW_LINES:
                 return self._read_lines(_lines_one_by_one(text))
-            if text.startswith("data: "):
+            if data_first:
                 values = text[6:-2].split("\n\ndata: ")
                 if "\n" not in "".join(values):  # blocks of one line each: the shortest shape
                     return [ServerSentEvent("message", value, self._cursor) for value in values]
         if self._pause:
             self._pause -= 1
             return self._read_lines(text.split("\n"))
-        self._shape = shape = self._shape or _shape_of(text)
-        if shape is not None:
-            parts = shape.blocks.split("\n" + text)
-            step = shape.blocks.groups + 1
-            if len(parts) > 1 and _says_nothing(set(parts[::step])):
-                return self._read_columns(shape, parts, step)
-        self._shape = None
+        shape = self._shape or _shape_of(text)
+        parts = [] if shape is None else shape.blocks.split("\n" + text)
+        step = 1 if shape is None else shape.blocks.groups + 1
+        if shape is not None and len(parts) > 1 and _says_nothing(set(parts[::step])):
+            self._shape = shape
+            self._expect()
+            return self._read_columns(shape, parts, step)
+        self._shape = self._expected = None
         self._pause = _PAUSE
         return self._read_lines(text.split("\n"))
 
@@ -314,11 +322,9 @@ def _as_bytes(data: bytes | memoryview) -> bytes:
     raise wrong_kind("feed", data, "the bytes of the body, as they came")
 
 
-def _decoded(data: bytes | bytearray) -> str:
-    try:
-        return data.decode()
-    except UnicodeDecodeError:
-        return data.decode(errors="replace")
+def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
+    """Return lines that end in CR LF with LF alone, nothing if a CR is without its LF."""
+    return b"" if _LONE_CR.search(data) else data.replace(b"\r", b"")
 
 
 def _lines_one_by_one(text: str) -> Iterator[str]:
