@@ -22,11 +22,14 @@ from arkor_proto._dialect import JsonLoads
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Accepted,
+    Cancel,
     CancelSent,
+    Follow,
     NothingToCancel,
     Operation,
     Resolved,
     Responded,
+    Start,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._session import Session
@@ -142,7 +145,7 @@ class Trainer:
         lost. Raises StatusError, ResponseError or TransportError, after which it may be called
         again.
         """
-        return expect(self._driver.operate(Operation.START), Accepted).job_id
+        return expect(self._driver.operate(Operation.START, Start()), Accepted).job_id
 
     def wait(self) -> TrainingResult:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
@@ -152,7 +155,7 @@ class Trainer:
         turns out to be async, whose event a later `wait` hears again. A KeyboardInterrupt ends the
         wait alone: a later `wait` goes on where this one was.
         """
-        return expect(self._driver.operate(Operation.FOLLOW), Resolved).result
+        return expect(self._driver.operate(Operation.FOLLOW, Follow()), Resolved).result
 
     def cancel(self) -> None:
         """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
@@ -160,7 +163,7 @@ class Trainer:
         Raises StatusError when the backend declines, as it may for a job that is over, and
         TransportError. It does not end `wait`, which goes on to the terminal event.
         """
-        outcome = self._driver.operate(Operation.CANCEL)
+        outcome = self._driver.operate(Operation.CANCEL, Cancel())
         if not isinstance(outcome, NothingToCancel):
             expect(outcome, CancelSent)
 
@@ -218,12 +221,10 @@ class ArkorClient:
             bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
-        self._clock = clock or MonotonicClock()
         self._connector = Connector(
-            Address.of(base_url, ssl_context), checked_timeouts(timeouts), self._clock.time
+            Address.of(base_url, ssl_context), checked_timeouts(timeouts), clock or MonotonicClock()
         )
-        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
-        self._busy = set[Driver]()
+        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
 
     def __enter__(self) -> Self:
         return self
@@ -239,9 +240,6 @@ class ArkorClient:
     def close(self) -> None:
         """Close every connection; whatever still waits raises TransportError."""
         self._connector.close()
-        self._caller.close()
-        for driver in list(self._busy):
-            driver.close()
 
     def trainer(
         self,
@@ -313,7 +311,7 @@ class ArkorClient:
         announce: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` that uses this client's connections."""
-        return Driver(session, self._clock, self._connector, call_back, announce, self._busy)
+        return Driver(session, self._connector, call_back, announce)
 
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
