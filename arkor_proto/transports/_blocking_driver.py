@@ -128,8 +128,8 @@ class Driver:
                 while True:
                     todo, event = self._next(waiter, event), None
                     match todo:
-                        case Deliver(number, heard):
-                            event = Handled(number, self._call(heard, shield))
+                        case Deliver():
+                            event = self._call(todo, shield)
                         case Idle(until, timer):
                             wait = partial(self.connector.clock.wait, waiter.bell.wait)
                             if not shield.outside(partial(wait, until, timer)):
@@ -227,17 +227,19 @@ class Driver:
         else:
             self._feed(Tick())
 
-    def _call(self, event: TrainingEvent, shield: Shield) -> Exception | None:
-        """Run the callback for an event; return what it raised."""
+    def _call(self, delivery: Deliver, shield: Shield) -> Handled:
+        """Run the callback for an event, unless an abort has come at the last moment."""
+        if self._aborts:
+            return Handled(delivery.delivery, heard=False)
         try:
-            shield.outside(partial(self.call_back, event))
+            shield.outside(partial(self.call_back, delivery.event))
         except AsyncCallbackError:
             raise  # it has not run: it returned an awaitable
         except Exception as error:
             if error is shield.raised:
                 raise
-            return error
-        return None
+            return Handled(delivery.delivery, error)
+        return Handled(delivery.delivery)
 
     def _leave(self, waiter: _Waiter) -> None:
         if self.connector.forked:

@@ -61,8 +61,7 @@ class Shield:
 
     def _let_through(self) -> None:
         while self._held:
-            number = self._held.pop(0)
-            self._behind[number](number, None)
+            self._pass_on(self._held.pop(0), None)
 
     def _take(self, number: int, frame: FrameType | None) -> None:
         """Be the handler of a signal."""
@@ -71,9 +70,12 @@ class Shield:
             return
         # Once `function` has returned, `outside` must not be interrupted twice.
         self._open = frame is None or frame.f_code is not Shield.outside.__code__
+        self._pass_on(number, frame)
+        self._open = True
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
         try:
             self._behind[number](number, frame)
         except BaseException as error:
             self.raised = error
             raise
-        self._open = True
