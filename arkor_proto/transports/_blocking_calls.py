@@ -46,12 +46,7 @@ class Caller:
         self._call("inference", request, body_reader, timeouts.chat, timeouts.chat_silence)
 
     def _call(
-        self,
-        what: str,
-        request: Request,
-        read: BodyReader,
-        limit: float,
-        silence: float = math.inf,
+        self, what: str, request: Request, read: BodyReader, limit: float, silence: float = math.inf
     ) -> None:
         """Make a call that may take `limit` seconds, `silence` of them without a byte."""
         self.connector.check_usable()

@@ -31,11 +31,12 @@ an event whose callback has not returned goes to another follower, or back to th
 *Forks.* Threads do not survive a fork, and the lock may be held by one of them. A child of a client
 that was waiting gets an error from every call, before it takes a lock or touches a socket.
 
-*At exit* no thread can be started on Python 3.12. An exchange without a thread is carried step by
-step by a waiter.
+*At exit* no thread can be started on Python 3.12. The latest waiter then carries an exchange that
+has no thread, step by step; meanwhile it hears of no abort.
 """
 
 import math
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -44,29 +45,8 @@ from typing import TypeAlias, assert_never
 
 from attrs import define, field
 
+from arkor_proto import _messages as msg
 from arkor_proto._errors import LocalProtocolError, TransportError
-from arkor_proto._messages import (
-    Abort,
-    Cancel,
-    Close,
-    Deliver,
-    Done,
-    Follow,
-    Handled,
-    Idle,
-    Input,
-    Leave,
-    Notify,
-    Operation,
-    Outcome,
-    Output,
-    Rejected,
-    Send,
-    Settle,
-    Start,
-    Tick,
-    Timer,
-)
 from arkor_proto._session import Session
 from arkor_proto._table import Job
 from arkor_proto._types import Notice, TrainingEvent
@@ -76,7 +56,7 @@ from arkor_proto.transports._blocking_shield import Shield
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._plain import AsyncCallbackError
 
-_Todo: TypeAlias = Deliver | Idle | Notify | Exchange | Outcome
+_Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
 """What a waiter has to do next; the last is to return."""
 
 
@@ -84,11 +64,11 @@ _Todo: TypeAlias = Deliver | Idle | Notify | Exchange | Outcome
 class _Waiter:
     """A call that waits for the next settlement of its operation."""
 
-    operation: Operation
+    operation: msg.Operation
     thread: int = field(factory=threading.get_ident)
     bell: Bell = field(factory=Bell)
-    outcome: Outcome | None = None
-    asleep: Idle | None = None
+    outcome: msg.Outcome | None = None
+    asleep: msg.Idle | None = None
     """What it sleeps for; None while it is awake, or in the application's code."""
 
 
@@ -100,23 +80,25 @@ class Driver:
     connector: Connector
     call_back: Callable[[TrainingEvent], object]
     announce: Callable[[Notice], object]
+    _owner: int = field(init=False, factory=os.getpid)
     _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _now: float = field(init=False, default=-math.inf)
-    _alarm: Idle = field(init=False, factory=Idle)
-    _aborts: deque[Abort] = field(init=False, factory=deque[Abort])
+    _alarm: msg.Idle = field(init=False, factory=msg.Idle)
+    _aborts: deque[msg.Abort] = field(init=False, factory=deque[msg.Abort])
     _waiters: list[_Waiter] = field(init=False, factory=list[_Waiter])
     _exchanges: dict[int, Exchange] = field(init=False, factory=dict[int, Exchange])
-    _threadless: list[Exchange] = field(init=False, factory=list[Exchange])
     _resting: Exchange | None = field(init=False, default=None)
-    _notices: deque[Notify] = field(init=False, factory=deque[Notify])
-    _delivery: Deliver | None = field(init=False, default=None)
+    _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
+    _delivery: msg.Deliver | None = field(init=False, default=None)
     """The event that the session waits for: one follower has it, or is to take it."""
     _calling: _Waiter | None = field(init=False, default=None)
     """The follower that has it."""
     _failure: Exception | None = field(init=False, default=None)
     """Why nothing goes on any more."""
 
-    def operate(self, operation: Operation, asking: Start | Follow | Cancel) -> Outcome:
+    def operate(
+        self, operation: msg.Operation, asking: msg.Start | msg.Follow | msg.Cancel
+    ) -> msg.Outcome:
         """Ask for `operation` and return its outcome, which all who ask meanwhile share.
 
         A thread that is interrupted leaves; when the last follower has left, so does the session.
@@ -124,20 +106,20 @@ class Driver:
         with Shield() as shield:
             waiter = self._join(operation)
             try:
-                event: Input | None = asking
+                event: msg.Input | None = asking
                 while True:
                     todo, event = self._next(waiter, event), None
                     match todo:
-                        case Deliver():
+                        case msg.Deliver():
                             event = self._call(todo, shield)
-                        case Idle(until, timer):
+                        case msg.Idle(until, timer):
                             wait = partial(self.connector.clock.wait, waiter.bell.wait)
                             if not shield.outside(partial(wait, until, timer)):
-                                event = Tick()
-                        case Notify(notice):
+                                event = msg.Tick()
+                        case msg.Notify(notice):
                             shield.outside(partial(self.announce, notice))
                         case Exchange():
-                            self._carry_here(todo, shield)
+                            self._step(todo, shield)
                         case outcome:
                             return outcome
             finally:
@@ -145,7 +127,7 @@ class Driver:
 
     def abort(self, reason: object) -> None:
         """Abort the follow. Takes no lock, so it may be called from a signal handler."""
-        self._aborts.append(Abort(reason))
+        self._aborts.append(msg.Abort(reason))
         for waiter in list(self._waiters):
             waiter.bell.ring()
 
@@ -158,14 +140,16 @@ class Driver:
                 )
             self._fail(TransportError("client: it was closed"))
 
-    def _join(self, operation: Operation) -> _Waiter:
+    def _join(self, operation: msg.Operation) -> _Waiter:
         self.connector.check_usable()
+        if self._owner != os.getpid():  # a thread of the parent may have had the old lock
+            self._owner, self._lock = os.getpid(), threading.Lock()
         waiter = _Waiter(operation)
         with self._lock:
             if self._failure is not None:
                 raise self._failure
             calling = self._calling
-            if operation is Operation.FOLLOW and calling and calling.thread == waiter.thread:
+            if operation is msg.Operation.FOLLOW and calling and calling.thread == waiter.thread:
                 raise LocalProtocolError(
                     "wait: it was called by one of its own callbacks and would wait for itself; "
                     "call it after the callback has returned"
@@ -174,33 +158,25 @@ class Driver:
             self.connector.busy.add(self.close)
         return waiter
 
-    def _next(self, waiter: _Waiter, event: Input | None) -> _Todo:
+    def _next(self, waiter: _Waiter, event: msg.Input | None) -> _Todo:
         """Give the session what a waiter has for it, and return what the waiter has to do."""
         if self.connector.forked:
             raise RuntimeError(FORKED)
         with self._lock:
-            slept, waiter.asleep = waiter.asleep, None
+            slept = waiter.asleep
             waiter.bell.clear()
-            if isinstance(event, Handled):
+            if isinstance(event, msg.Handled):
                 self._delivery = None
             if slept is not None and event is not None:
                 self._ring(slept)
             elif event is not None or self._aborts:
-                self._feed(event or Tick())
+                self._feed(event or msg.Tick())
             todo = self._todo(waiter)
-            match todo:
-                case Deliver():
-                    self._calling = waiter
-                case Idle():
-                    waiter.asleep = todo
-                case Notify():
-                    self._notices.popleft()
-                case Exchange():
-                    self._threadless.remove(todo)
-                case _:
-                    pass
-            if self._calling is waiter and todo is not self._delivery:
-                self._calling = None
+            waiter.asleep = todo if isinstance(todo, msg.Idle) else None
+            if isinstance(todo, msg.Notify):
+                self._notices.popleft()
+            if isinstance(todo, msg.Deliver) or self._calling is waiter:
+                self._calling = waiter if isinstance(todo, msg.Deliver) else None
             self._wake()
             return todo
 
@@ -209,37 +185,35 @@ class Driver:
             return self._notices[0]
         if waiter.outcome is not None:
             return waiter.outcome
-        mine = waiter.operation is Operation.FOLLOW and self._calling in {None, waiter}
+        mine = waiter.operation is msg.Operation.FOLLOW and self._calling in {None, waiter}
         if mine and self._delivery is not None:
             return self._delivery
-        if self._threadless:
-            return self._threadless[0]
+        if waiter is self._waiters[-1]:
+            for exchange in self._exchanges.values():
+                if exchange.threadless:
+                    return exchange
         keeper = next(each for each in self._waiters if each is waiter or each.asleep is not None)
-        return self._alarm if keeper is waiter else Idle()
+        return self._alarm if keeper is waiter else msg.Idle()
 
-    def _ring(self, alarm: Idle) -> None:
+    def _ring(self, alarm: msg.Idle) -> None:
         """Do what is due at `alarm`, whose time has come."""
         self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
-        if alarm.timer is Timer.IDLE and any(each.unread for each in self._exchanges.values()):
-            self._alarm = (
-                Idle()
-            )  # there is no silence: a thread is about to read and to set another
+        if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
+            self._alarm = msg.Idle()  # a thread is about to read these, and sets another one
         else:
-            self._feed(Tick())
+            self._feed(msg.Tick())
 
-    def _call(self, delivery: Deliver, shield: Shield) -> Handled:
+    def _call(self, delivery: msg.Deliver, shield: Shield) -> msg.Handled:
         """Run the callback for an event, unless an abort has come at the last moment."""
         if self._aborts:
-            return Handled(delivery.delivery, heard=False)
+            return msg.Handled(delivery.delivery, heard=False)
         try:
             shield.outside(partial(self.call_back, delivery.event))
-        except AsyncCallbackError:
-            raise  # it has not run: it returned an awaitable
         except Exception as error:
-            if error is shield.raised:
-                raise
-            return Handled(delivery.delivery, error)
-        return Handled(delivery.delivery)
+            if error is shield.raised or isinstance(error, AsyncCallbackError):
+                raise  # the callback was interrupted, or has not run at all
+            return msg.Handled(delivery.delivery, error)
+        return msg.Handled(delivery.delivery)
 
     def _leave(self, waiter: _Waiter) -> None:
         if self.connector.forked:
@@ -248,17 +222,18 @@ class Driver:
             self._waiters.remove(waiter)
             if self._calling is waiter:
                 self._calling = None
-            followers = [each for each in self._waiters if each.operation is Operation.FOLLOW]
-            followed = any(each.outcome is None for each in followers)
-            if waiter.operation is Operation.FOLLOW and not followed:
+            if waiter.operation is msg.Operation.FOLLOW and not self._waiting(waiter.operation):
                 if waiter.outcome is None:
-                    self._feed(Leave())
+                    self._feed(msg.Leave())
                 if self._delivery is not None and self._calling is None:
                     unheard, self._delivery = self._delivery, None
-                    self._feed(Handled(unheard.delivery, heard=False))
+                    self._feed(msg.Handled(unheard.delivery, heard=False))
             self._wake()
 
-    def _feed(self, event: Input) -> None:
+    def _waiting(self, for_: msg.Operation) -> list[_Waiter]:
+        return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
+
+    def _feed(self, event: msg.Input) -> None:
         """Give the session an input, after the aborts that came before it, and do what it asks."""
         if self._failure is not None:
             return
@@ -273,27 +248,26 @@ class Driver:
             self._fail(error)
             raise
 
-    def _act(self, output: Output) -> bool:
+    def _act(self, output: msg.Output) -> bool:
         """Do what the session asks for; return whether it may ask for more."""
         match output:
-            case Deliver():
+            case msg.Deliver():
                 self._delivery = output
-            case Idle():
+            case msg.Idle():
                 self._alarm = output
                 return False
-            case Done():
-                self._alarm = Idle()
+            case msg.Done():
+                self._alarm = msg.Idle()
                 return False
-            case Send(number, request):
+            case msg.Send(number, request):
                 self._send(Exchange(self.connector, number, request))
-            case Close(number):
+            case msg.Close(number):
                 self._drop(number)
-            case Notify():
+            case msg.Notify():
                 self._notices.append(output)
-            case Settle(operation, outcome):
-                for waiter in self._waiters:
-                    if waiter.operation is operation and waiter.outcome is None:
-                        waiter.outcome = outcome
+            case msg.Settle(operation, outcome):
+                for waiter in self._waiting(operation):
+                    waiter.outcome = outcome
             case never:
                 assert_never(never)
         return True
@@ -301,8 +275,7 @@ class Driver:
     def _send(self, exchange: Exchange) -> None:
         self._exchanges[exchange.number] = exchange
         name = f"arkor-exchange-{exchange.number}"
-        if not start_thread(partial(self._carry, exchange), name):
-            self._threadless.append(exchange)
+        exchange.threadless = not start_thread(partial(self._carry, exchange), name)
 
     def _wake(self) -> None:
         """Ring for every thread that has something else to do than to sleep or rest on."""
@@ -327,18 +300,6 @@ class Driver:
         finally:
             exchange.close()
 
-    def _carry_here(self, exchange: Exchange, shield: Shield) -> None:
-        """Carry an exchange that has no thread one step further."""
-        goes_on = True
-        try:
-            goes_on = self._step(exchange, shield)
-        except BaseException:
-            exchange.stop()  # its next step finds it broken
-            raise
-        finally:
-            if goes_on:
-                self._threadless.append(exchange)
-
     def _step(self, exchange: Exchange, shield: Shield) -> bool:
         """Wait for what an exchange has to report, tell the session, and return if it goes on."""
         shield.outside(exchange.wait)
@@ -347,7 +308,7 @@ class Driver:
             reports = exchange.read() if exchange.number in self._exchanges else []
             if exchange.over:
                 exchange.close()  # whoever waits for the answer may want the connection next
-            for event in reports or (Tick(),):
+            for event in reports or (msg.Tick(),):
                 if exchange.number in self._exchanges:
                     self._feed(event)
             if exchange.over:
@@ -362,6 +323,8 @@ class Driver:
             if self._resting is exchange:
                 self._resting = None
             exchange.stop()
+            if exchange.threadless:
+                exchange.close()
 
     def _fail(self, error: BaseException) -> None:
         """End everything with `error`, for all who wait now or later."""
@@ -369,7 +332,7 @@ class Driver:
             error = TransportError(f"trainer: it was ended by {error!r}; attach another one")
         self._failure = self._failure or error
         for waiter in self._waiters:
-            waiter.outcome = waiter.outcome or Rejected(self._failure)
+            waiter.outcome = waiter.outcome or msg.Rejected(self._failure)
         for number in list(self._exchanges):
             self._drop(number)
         self._notices.clear()

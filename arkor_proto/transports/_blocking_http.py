@@ -13,6 +13,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable
+from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
@@ -67,9 +68,10 @@ class Connector:
     @property
     def forked(self) -> bool:
         """Whether this process was forked during a wait: a lock may be held for ever."""
-        if self._owner != os.getpid() and not self.busy:
-            self._owner = os.getpid()  # one that was forked at rest may go on by itself
-        return self._owner != os.getpid()
+        pid = os.getpid()
+        if not self.busy:
+            self._owner = pid  # forked at rest, a child has the client to itself
+        return self._owner != pid
 
     def check_usable(self) -> None:
         """Raise RuntimeError if the client was closed, or was waiting when this process forked."""
@@ -116,6 +118,8 @@ class Exchange:
     reuse: bool = False
     bell: Bell = field(init=False, factory=Bell)
     """Wakes the thread of this exchange where it does not wait for a socket."""
+    threadless: bool = field(init=False, default=False)
+    """Whether no thread could be started for it."""
     _conversation: Conversation = field(
         init=False,
         default=Factory(lambda self: Conversation(self.number, self.request), takes_self=True),
@@ -148,7 +152,11 @@ class Exchange:
         if self._begun:
             return self._ready(EVENT_READ)
         self._begun = True
-        self._first = self._begin()
+        try:
+            self._first = self._begin()
+        except BaseException:
+            self.stop()
+            raise
         return True
 
     def read(self) -> list[Report]:
@@ -232,51 +240,44 @@ class Exchange:
         return self._connection.socket
 
     def _connect(self) -> None:
-        """Connect to the first address that answers, in equal shares of the time."""
+        """Connect to the first address that answers, each in a fair share of the time."""
         address, clock = self.connector.address, self.connector.clock
         deadline = clock.time() + self.connector.timeouts.connect
-        found: _Found = []
         failures: list[Exception] = []
         try:
             found = self._look_up(deadline)
+            for left, (family, kind, protocol, _, where) in zip(
+                range(len(found), 0, -1), found, strict=True
+            ):
+                share = deadline - (deadline - clock.time()) * (left - 1) / left
+                try:
+                    # A system without this family of addresses may well have the next one.
+                    self._hold(socket.socket(family, kind, protocol))
+                    return self._reach(where, share)
+                except OSError as error:
+                    self.close()
+                    failures.append(error)
         except (OSError, UnicodeError) as error:
             failures.append(error)
-        for left, (family, kind, protocol, _, where) in zip(
-            range(len(found), 0, -1), found, strict=True
-        ):
-            # An address that swallows packets leaves a fair share of the time to the others.
-            share = deadline - (deadline - clock.time()) * (left - 1) / left
-            try:
-                # A system without this family of addresses may well have the next one.
-                self._hold(socket.socket(family, kind, protocol))
-                self._reach(where, share)
-            except OSError as error:
-                self.close()
-                failures.append(error)
-            else:
-                return
         reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
         why = reasons or "its name has no address"
         raise OSError(f"none to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:
-        address, answers = self.connector.address, list[_Found | Exception]()
+        address, answer = self.connector.address, Future[_Found]()
 
         def ask() -> None:
             try:
                 found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-                answers.append([*found])
-            except Exception as error:  # noqa: BLE001 - raised below, in the thread that waits
-                answers.append(error)
+                answer.set_result([*found])
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+                answer.set_exception(error)
             self.bell.ring()
 
         if not start_thread(ask, f"arkor-look-up-{self.number}"):
             ask()
         self._need(self._wait(self.bell.wait, deadline))
-        answer = answers[0]
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        return answer.result()
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
         """Connect to an address and, where it has TLS, shake hands."""

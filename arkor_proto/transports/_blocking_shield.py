@@ -32,23 +32,30 @@ class Shield:
     _open: bool = field(init=False, default=True)
 
     def __enter__(self) -> Self:
-        if threading.current_thread() is threading.main_thread():
-            for number in signal.Signals:
-                before = signal.getsignal(number) if number.name in _HELD else None
-                if callable(before):
-                    self._behind[number] = before
-                    signal.signal(number, self._take)
-        self._open = False  # not before: an interrupt here would leave handlers that hold back
+        try:
+            if threading.current_thread() is threading.main_thread():
+                for number in signal.Signals:
+                    before = signal.getsignal(number) if number.name in _HELD else None
+                    if callable(before):
+                        self._behind[number] = before
+                        signal.signal(number, self._take)
+            self._open = False
+        except BaseException:
+            self._put_back()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._put_back()
+        self._let_through()
+
+    def _put_back(self) -> None:
         try:
             for number, before in self._behind.items():
                 if signal.getsignal(number) == self._take:
                     signal.signal(number, before)
         finally:
-            self._open = True
-        self._let_through()
+            self._open = True  # even a handler that is left behind must hold nothing back
 
     def outside(self, function: Callable[[], Result]) -> Result:
         """Return what `function` returns; let signals through meanwhile, those held back first."""
@@ -69,7 +76,8 @@ class Shield:
             self._held.append(number)
             return
         # Once `function` has returned, `outside` must not be interrupted twice.
-        self._open = frame is None or frame.f_code is not Shield.outside.__code__
+        if frame is not None and frame.f_code is Shield.outside.__code__:
+            self._open = frame.f_locals["self"] is not self
         self._pass_on(number, frame)
         self._open = True
 

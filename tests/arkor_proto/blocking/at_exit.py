@@ -8,6 +8,7 @@ import atexit
 import json
 import sys
 import threading
+from unittest.mock import patch
 
 from arkor_proto.transports.blocking import ArkorClient, Callbacks
 from tests.arkor_proto.wire_samples import TOKEN
@@ -36,7 +37,7 @@ def main(url: str, *refused: str) -> None:
     """Have it done at exit."""
     atexit.register(use, ArkorClient(url, token=TOKEN, org="acme", project="bots"))
     if refused:
-        threading.Thread.start = refuse  # type: ignore[method-assign]
+        patch.object(threading.Thread, "start", refuse).start()
 
 
 if __name__ == "__main__":

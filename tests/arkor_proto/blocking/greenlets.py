@@ -3,16 +3,14 @@
 `python -m tests.arkor_proto.blocking.greenlets URL NUMBER` follows `job-0`, `job-1` and so on.
 """
 
-# ruff: noqa: E402, I001 - gevent has to come first
-from gevent import monkey
+# ruff: noqa: E402 - gevent has to come first
+from importlib import import_module
 
-monkey.patch_all()
+import_module("gevent.monkey").patch_all()
 
 import json
 import sys
 from functools import partial
-
-from gevent.pool import Pool
 
 from arkor_proto import Aborted
 from arkor_proto.transports.blocking import ArkorClient, Callbacks
@@ -38,7 +36,7 @@ def follow(url: str, number: int) -> tuple[str, int]:
 
 def main(url: str, number: str) -> None:
     """Follow all of them at once."""
-    pool = Pool(int(number))
+    pool = import_module("gevent.pool").Pool(int(number))
     found = pool.map(partial(follow, url), range(int(number)))
     sys.stdout.write(json.dumps(found))
 

@@ -14,11 +14,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 
 from attrs import define, field
 
-from arkor_proto import TrainingLog
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Trainer
 
 
@@ -75,8 +75,7 @@ class Follower:
     def report(self) -> object:
         """Return what went wrong, as JSON."""
         highest, lost, back = 0, 0, 0
-        for step in self.heard:
-            step = step or 0
+        for step in (each or 0 for each in self.heard):
             lost += step > highest + 1
             back += step < highest
             highest = max(highest, step)
@@ -90,7 +89,7 @@ def say(line: str) -> None:
 
 def press(ready: threading.Semaphore, seed: int) -> None:
     """Press at random moments, in this thread, which does not wake the main one by itself."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 - the same presses each time
     while True:
         ready.acquire()
         time.sleep(chance.random() * 0.005)
@@ -101,7 +100,7 @@ def press(ready: threading.Semaphore, seed: int) -> None:
 def main(url: str, handler: str) -> None:
     """Follow, and report."""
     follower = Follower(url)
-    ready: Callable[[], object] = lambda: say("ready")
+    ready: Callable[[], object] = partial(say, "ready")
     if handler == "own":
         signal.signal(signal.SIGINT, raise_pressed)
     if handler == "thread":

@@ -2,9 +2,12 @@
 
 import ssl
 import threading
+from collections.abc import Callable
 
 import pytest
 import trustme
+from anyio import to_thread
+from attrs import define, field
 
 from arkor_proto import (
     HARDENED,
@@ -19,6 +22,7 @@ from arkor_proto import (
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.fixtures_blocking import (
     PATIENCE,
+    Ready,
     VirtualClock,
     answering,
     client_of,
@@ -325,6 +329,50 @@ def test_a_silent_stream_is_opened_again_under_the_hardened_profile() -> None:
     ):
         assert client.attach("j", callbacks=heard).wait().job.status == "completed"
     assert cursors == [None, "1"]
+
+
+@define(eq=False)
+class ClockAheadOfTheReader(VirtualClock):
+    """The idle timer rings when bytes have come, before the thread that is to read them wakes up."""
+
+    main: int = field(factory=threading.get_ident)
+    sent: threading.Event = field(factory=threading.Event)
+    rang: threading.Event = field(factory=threading.Event)
+
+    def wait(
+        self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
+    ) -> Ready:
+        """Ring at the end of a silence that is over; hold the reader up until that was heard."""
+        if threading.get_ident() != self.main:
+            ready = select(None)
+            if self.sent.is_set():
+                self.rang.wait(PATIENCE)
+            return ready
+        if timer is Timer.IDLE and not self.sent.is_set():
+            self.sent.wait(PATIENCE)
+            self.now = deadline or self.now
+            return select(0)
+        self.rang.set()
+        return super().wait(select, deadline, timer)
+
+
+def test_bytes_that_have_come_and_were_not_read_yet_are_no_silence() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
+        await to_thread.run_sync(heard.wait)
+        await visit.send(chunk(frame(log(2), id="2") + frame(COMPLETED, id="3")))
+        clock.sent.set()
+        await visit.until_left()
+
+    clock = ClockAheadOfTheReader()
+    heard = threading.Event()
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
+    ):
+        client.attach("j", callbacks=hearing(lambda _: heard.set())).wait()
+        assert peer.visits == 1
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(tls: ssl.SSLContext) -> None:
