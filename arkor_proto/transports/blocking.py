@@ -1,11 +1,13 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
-It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
-`_blocking_driver.py` carries the session, `_blocking_http.py` the bytes. Nothing runs in the
-background: the threads that wait do the work, and between two calls the client is at rest.
+`_blocking_driver.py` carries the session and explains which thread does what, `_blocking_http.py`
+carries the bytes. Callbacks run in the thread that waits. A request that is under way has a thread
+of its own, which ends with the answer; between two calls there is none.
 
-Every method may be called from any thread, `Trainer.abort` from a signal handler too. What cannot
-be woken up is the look-up of a host's name: an abort or Ctrl-C during it takes effect behind it.
+Every method may be called from any thread, `Trainer.abort` from a signal handler too. Ctrl-C, and
+any other signal whose handler raises, ends a call wherever it is and leaves the trainer whole. A
+process that is forked while a thread waits gets a RuntimeError from every call of the client, and
+must make another; forked at rest, it may use the client, over connections of its own.
 """
 
 import random as chance
