@@ -164,10 +164,11 @@ class Driver:
             raise RuntimeError(FORKED)
         with self._lock:
             slept = waiter.asleep
-            waiter.bell.clear()
+            if slept is not None:
+                waiter.bell.clear()
             if isinstance(event, msg.Handled):
                 self._delivery = None
-            if slept is not None and event is not None:
+            if isinstance(event, msg.Tick) and slept is not None:
                 self._ring(slept)
             elif event is not None or self._aborts:
                 self._feed(event or msg.Tick())
@@ -185,8 +186,8 @@ class Driver:
             return self._notices[0]
         if waiter.outcome is not None:
             return waiter.outcome
-        mine = waiter.operation is msg.Operation.FOLLOW and self._calling in {None, waiter}
-        if mine and self._delivery is not None:
+        free = self._calling is None or self._calling is waiter
+        if self._delivery is not None and free and waiter.operation is msg.Operation.FOLLOW:
             return self._delivery
         if waiter is self._waiters[-1]:
             for exchange in self._exchanges.values():
@@ -292,8 +293,7 @@ class Driver:
         """Be the thread of an exchange."""
         try:
             while self._step(exchange, Shield()):
-                while self._resting is exchange:
-                    exchange.bell.wait(None)
+                pass
         except BaseException as error:  # noqa: BLE001 - every waiter gets it
             with self._lock:
                 self._fail(error)
@@ -303,6 +303,8 @@ class Driver:
     def _step(self, exchange: Exchange, shield: Shield) -> bool:
         """Wait for what an exchange has to report, tell the session, and return if it goes on."""
         shield.outside(exchange.wait)
+        while self._resting is exchange:  # until the callback has returned
+            exchange.bell.wait(None)
         with self._lock:
             before = self._delivery
             reports = exchange.read() if exchange.number in self._exchanges else []

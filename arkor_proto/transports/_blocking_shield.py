@@ -61,7 +61,8 @@ class Shield:
         """Return what `function` returns; let signals through meanwhile, those held back first."""
         try:
             self._open = True
-            self._let_through()
+            if self._held:
+                self._let_through()
             return function()
         finally:
             self._open = False
