@@ -96,9 +96,7 @@ class Driver:
     _failure: Exception | None = field(init=False, default=None)
     """Why nothing goes on any more."""
 
-    def operate(
-        self, operation: msg.Operation, asking: msg.Start | msg.Follow | msg.Cancel
-    ) -> msg.Outcome:
+    def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
         """Ask for `operation` and return its outcome, which all who ask meanwhile share.
 
         A thread that is interrupted leaves; when the last follower has left, so does the session.
@@ -169,7 +167,7 @@ class Driver:
             if isinstance(event, msg.Handled):
                 self._delivery = None
             if isinstance(event, msg.Tick) and slept is not None:
-                self._ring(slept)
+                self._tick(slept)
             elif event is not None or self._aborts:
                 self._feed(event or msg.Tick())
             todo = self._todo(waiter)
@@ -196,7 +194,7 @@ class Driver:
         keeper = next(each for each in self._waiters if each is waiter or each.asleep is not None)
         return self._alarm if keeper is waiter else msg.Idle()
 
-    def _ring(self, alarm: msg.Idle) -> None:
+    def _tick(self, alarm: msg.Idle) -> None:
         """Do what is due at `alarm`, whose time has come."""
         self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
         if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
@@ -254,11 +252,8 @@ class Driver:
         match output:
             case msg.Deliver():
                 self._delivery = output
-            case msg.Idle():
-                self._alarm = output
-                return False
-            case msg.Done():
-                self._alarm = msg.Idle()
+            case msg.Idle() | msg.Done():
+                self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
                 return False
             case msg.Send(number, request):
                 self._send(Exchange(self.connector, number, request))

@@ -83,16 +83,20 @@ class Connector:
         self.closed = True
         for close in [] if self.forked else list(self.busy):
             close()
-        while self._idle:
-            self._idle.pop().socket.close()
+        while (connection := self._pop()) is not None:
+            connection.socket.close()
 
     def usable(self) -> Connection | None:
         """Return an idle connection that the peer has not closed."""
-        while self._idle:
-            connection = self._idle.pop()
+        while (connection := self._pop()) is not None:
             if connection.owner == os.getpid() and not _tcp.is_stale(connection.socket):
                 return connection
             connection.socket.close()  # in a forked child that closes the child's end alone
+        return None
+
+    def _pop(self) -> Connection | None:
+        with suppress(IndexError):  # another thread may have taken the last one
+            return self._idle.pop()
         return None
 
     def take_back(self, connection: Connection) -> None:

@@ -393,6 +393,24 @@ def test_ctrl_c_while_reading_leaves_and_the_next_wait_goes_on() -> None:
     assert len(heard) == 6
 
 
+@pytest.mark.parametrize("call", ["wait", "me"])
+def test_a_signal_that_arrives_in_another_thread_ends_a_silent_wait(call: str) -> None:
+    rules = [STREAM_HELD, {"on": {"route": "me"}, "stall": {"gate": "stream"}}]
+    with serving(rule=rules) as backend, client_of(backend.base_url) as client:
+
+        def interrupt_here() -> None:
+            if call == "wait":
+                backend.wait_for("stream", frame=2)
+            else:
+                backend.wait_for("me", answered=True)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+        with threads() as run:
+            run(interrupt_here)
+            with pytest.raises(KeyboardInterrupt):
+                _ = trainer_of(client).wait() if call == "wait" else client.me()
+
+
 def test_ctrl_c_in_a_callback_has_the_next_wait_hear_the_event_again() -> None:
     heard: list[int | None] = []
 

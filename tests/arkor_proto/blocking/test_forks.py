@@ -39,6 +39,12 @@ def in_child(say: Callable[[], object]) -> object:
         return read_child(told)
 
 
+def end_soon() -> None:
+    """See that a child that hangs ends: a test that failed."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(15)
+
+
 class Told:
     """The pipe from a child."""
 
@@ -64,7 +70,7 @@ def child() -> Generator[tuple[bool, Told]]:
             for end in told.ends:
                 os.close(end)
         return
-    signal.alarm(15)  # a child that hangs is a test that failed
+    end_soon()
     try:
         yield True, told
     finally:
@@ -130,7 +136,7 @@ async def test_an_asynchronous_client_does_not_share_its_connections_with_a_chil
         read, write = os.pipe()
         pid = os.fork()
         if not pid:
-            signal.alarm(15)
+            end_soon()
             try:
                 name = asyncio.run(client.job("j")).name
                 os.write(write, name.encode())
@@ -177,7 +183,7 @@ def test_a_child_forked_in_a_callback_is_refused_and_its_parent_hears_every_even
             if told.pid:
                 refused.append(read_child(told))
             else:
-                signal.alarm(15)
+                end_soon()
 
     with answering(backend) as peer, client_of(peer.base_url) as client:
         trainer = client.attach("j", callbacks=Callbacks(on_log=hear))
