@@ -1,28 +1,28 @@
-"""What time it is, and waiting: for sockets, for a deadline, for another thread.
+"""What time it is, and waiting: until a deadline, for another thread, for a socket."""
 
-It knows selectors and how to end a wait from outside. It refuses to know what is waited for.
-"""
-
-import os
-import selectors
+import math
 import socket
+import threading
 import time
-from collections.abc import Callable, Collection, Generator
-from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from collections.abc import Callable
+from functools import partial
+from typing import Final, Protocol, TypeVar
 
 from attrs import define, field
 
-from arkor_proto._errors import TransportError
 from arkor_proto._messages import Timer
-from arkor_proto.transports._blocking_http import Need
-from arkor_proto.transports._tcp import reason
+from arkor_proto.transports._tcp import is_ready
 
 Ready = TypeVar("Ready")
 
+_SLICE: Final = 0.5
+
 
 class Clock(Protocol):
-    """What time it is, and how to wait for it; in seconds, and never going back."""
+    """What time it is, and how to wait for it; in seconds, and never going back.
+
+    Several threads use it.
+    """
 
     def time(self) -> float:
         """Return the time now."""
@@ -33,8 +33,9 @@ class Clock(Protocol):
     ) -> Ready:
         """Return what `select(seconds)` returns, at `deadline` at the latest.
 
-        `select` returns as soon as a socket is ready or somebody wakes it; None is for ever.
-        `timer` says what a deadline of the session is for, None stands for one of the connection.
+        `select` waits for at most so many seconds, None for as long as it takes, and returns
+        whether what it waits for has come. `timer` says what a deadline of the session is for;
+        None stands for one of a connection.
         """
         ...
 
@@ -50,91 +51,55 @@ class MonotonicClock:
         self,
         select: Callable[[float | None], Ready],
         deadline: float | None,
-        timer: Timer | None,  # noqa: ARG002 - a hook for other clocks
+        timer: Timer | None,  # noqa: ARG002 - for other clocks
     ) -> Ready:
         """Return what `select` returns, at `deadline` at the latest."""
         return select(None if deadline is None else max(0.0, deadline - time.monotonic()))
 
 
-@contextmanager
-def _out_of_resources() -> Generator[None]:
-    """Raise TransportError for what the system refuses, such as one more file descriptor."""
-    try:
-        yield
-    except OSError as error:
-        raise TransportError(f"connection: cannot wait for it: {reason(error)}") from error
-
-
-def new_watch() -> "Watch":
-    """Return a place to wait at; raises TransportError where the system has no room for it."""
-    with _out_of_resources():
-        return Watch()
-
-
-def _pair() -> tuple[socket.socket, socket.socket]:
-    near, far = socket.socketpair()
-    near.settimeout(0)
-    far.settimeout(0)
-    return near, far
-
-
 @define(eq=False)
-class Watch:
-    """A place to wait at, and a bell that ends the wait: from any thread, or a signal handler."""
+class Bell:
+    """Wakes one thread: the one that waits now, or the next one that does.
 
-    _owner: int = field(init=False, factory=os.getpid)
-    _selector: selectors.BaseSelector = field(init=False, factory=selectors.DefaultSelector)
-    _bell: tuple[socket.socket, socket.socket] = field(init=False, factory=_pair)
+    It may be rung from any thread, and from a signal handler.
+    """
+
+    _lock: threading.Lock = field(init=False, factory=threading.Lock)
 
     def __attrs_post_init__(self) -> None:
-        self._selector.register(self._bell[0], selectors.EVENT_READ)
-
-    def close(self) -> None:
-        """Give the sockets back."""
-        self._selector.close()
-        for end in self._bell:
-            end.close()
-
-    def _own(self) -> None:
-        """Begin anew in a forked child: what it has inherited is shared with its parent."""
-        if self._owner != os.getpid():
-            selector, bell = selectors.DefaultSelector(), _pair()
-            selector.register(bell[0], selectors.EVENT_READ)
-            self.close()  # the child's ends alone
-            self._owner, self._selector, self._bell = os.getpid(), selector, bell
+        self._lock.acquire()
 
     def ring(self) -> None:
         """End the wait that is under way, or else the next one."""
         try:
-            self._own()
-            self._bell[1].send(b"\0")
-        except OSError:
-            # The bell is full of rings that nobody has heard yet, or nobody is here to hear it.
-            return
+            self._lock.release()
+        except RuntimeError:
+            return  # it has been rung, and the thread has yet to wake up
 
-    def select(self, needs: Collection[Need], seconds: float | None) -> tuple[list[Need], bool]:
-        """Wait for one of `needs`; return those that are met, and whether the bell was rung.
+    def clear(self) -> None:
+        """Forget a ring that has ended no wait."""
+        self._lock.acquire(blocking=False)
 
-        Raises TransportError where the system has no room to wait for them.
-        """
-        with _out_of_resources():
-            self._own()
-            self._register(needs)
-            ready = {key.fd for key, _ in self._selector.select(seconds)}
-        rung = self._bell[0].fileno() in ready
-        if rung:
-            self._bell[0].recv(4096)
-        return [need for need in needs if need.socket.fileno() in ready], rung
+    def wait(self, seconds: float | None) -> bool:
+        """Wait for a ring, at most so many seconds; return whether there was one."""
+        return _in_slices(self._wait, seconds)
 
-    def _register(self, needs: Collection[Need]) -> None:
-        known = {key.fileobj: key.events for key in self._selector.get_map().values()}
-        del known[self._bell[0]]
-        wanted = {need.socket: need.events for need in needs if need.socket.fileno() >= 0}
-        # What is over goes first: its number may be that of a new socket by now.
-        for gone in known.keys() - wanted.keys():
-            self._selector.unregister(gone)
-        for each, events in wanted.items():
-            if each not in known:
-                self._selector.register(each, events)
-            elif known[each] != events:
-                self._selector.modify(each, events)
+    def _wait(self, seconds: float | None) -> bool:
+        return self._lock.acquire(timeout=-1 if seconds is None else seconds)
+
+
+def wait_for_socket(waited: socket.socket, events: int, seconds: float | None) -> bool:
+    """Wait for one of `events` of `selectors`, at most so many seconds; return if there was one."""
+    return _in_slices(partial(is_ready, waited, events), seconds)
+
+
+def _in_slices(wait: Callable[[float | None], bool], seconds: float | None) -> bool:
+    # A signal that comes just before the main thread falls asleep, or in another thread, does not
+    # wake it: so it sleeps for half a second at a time.
+    if threading.current_thread() is not threading.main_thread():
+        return wait(seconds)
+    end = math.inf if seconds is None else time.monotonic() + seconds
+    while not wait(min(_SLICE, max(0.0, end - time.monotonic()))):
+        if time.monotonic() >= end:
+            return False
+    return True

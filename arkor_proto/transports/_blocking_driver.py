@@ -1,87 +1,75 @@
-"""The driver of one session: poll, act, feed back, on the threads that wait.
+"""The driver of one session: it carries inputs to the session and does what that asks for.
 
-It knows which thread does what `poll` says. It refuses to know why any of it is done.
+Theory of operation
+-------------------
+*Threads.* A call such as `wait` is a waiter: it sleeps in the caller's thread until there is
+something for it to do. Each request has a thread of its own, which connects, sends and reads, and
+ends with the answer. There is no other thread. All of them give inputs to the session in turn:
+reports come from the threads of the exchanges; imperatives, timers and `Handled` from the waiters.
 
-There is no thread of its own. Whoever waits for something takes a step of whatever there is to do:
-run a callback (only who follows), carry an exchange on, or lead, which is to wait for sockets and
-timers on behalf of all. The lock is held while the session is at work and never while a thread is
-in a callback, in an exchange or asleep. An exchange belongs to nobody: the thread that ran it may
-go away, and the next one takes it over where it was.
+*The lock* protects the session and every field of the driver. It is held for as long as the session
+thinks, and released while a thread sleeps or runs the application's code. Bytes are read with the
+lock held: what is still in the kernel is not lost on anyone, so an idle timer can look there before
+it fires.
+
+*Who does what.* `_todo` says what a waiter has to do next: tell a notice, return its outcome, run
+the callback of an event (a follower only), or sleep. The first waiter that is not in the
+application's code sleeps until the session's next deadline, the others until they are woken. The
+follower that has run a callback says so to the session itself, and goes on with the next event of
+the same read, without another thread. Meanwhile the exchange that the event came from rests, so
+that a slow callback slows the server; other exchanges go on.
+
+*Who wakes whom.* Whoever has changed something calls `_wake`, which rings for every waiter that has
+something else to do than to sleep on, and for a resting exchange once no event is left. An abort
+only leaves a note and rings: it takes no lock, so a signal handler may call it.
+
+*Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds that
+back until the thread sleeps or runs a callback, with the lock free and everything whole. What was
+going on is in the driver's fields and not in the thread, so a waiter can leave at any such moment:
+an event whose callback has not returned goes to another follower, or back to the session.
+
+*Forks.* Threads do not survive a fork, and the lock may be held by one of them. A child of a client
+that was waiting gets an error from every call, before it takes a lock or touches a socket.
+
+*At exit* no thread can be started on Python 3.12. The latest waiter then carries an exchange that
+has no thread, step by step; meanwhile it hears of no abort.
 """
 
 import math
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias, assert_never
+from typing import TypeAlias, assert_never
 
 from attrs import define, field
 
+from arkor_proto import _messages as msg
 from arkor_proto._errors import LocalProtocolError, TransportError
-from arkor_proto._messages import (
-    Abort,
-    Broken,
-    Cancel,
-    Close,
-    Deliver,
-    Done,
-    Finished,
-    Follow,
-    Handled,
-    Idle,
-    Input,
-    Leave,
-    Notify,
-    Operation,
-    Outcome,
-    Rejected,
-    Report,
-    Send,
-    Settle,
-    Start,
-    Tick,
-    Timer,
-)
 from arkor_proto._session import Session
 from arkor_proto._table import Job
 from arkor_proto._types import Notice, TrainingEvent
-from arkor_proto.transports._blocking_clock import Clock, Watch, new_watch
-from arkor_proto.transports._blocking_http import Connector, Need, Steps, resume
-from arkor_proto.transports._blocking_shield import Shield, shielded
+from arkor_proto.transports._blocking_clock import Bell
+from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange, start_thread
+from arkor_proto.transports._blocking_shield import Shield
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._plain import AsyncCallbackError
-from arkor_proto.transports._surface import CLOSED
 
-CallBack: TypeAlias = Callable[[TrainingEvent], object]
-
-_IMPERATIVES: Final[Mapping[Operation, Input]] = {
-    Operation.START: Start(),
-    Operation.FOLLOW: Follow(),
-    Operation.CANCEL: Cancel(),
-}
+_Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
+"""What a waiter has to do next; the last is to return."""
 
 
 @define(eq=False)
 class _Waiter:
-    """Everyone who waits for the next settlement of one operation."""
+    """A call that waits for the next settlement of its operation."""
 
-    outcome: Outcome | None = None
-    threads: int = 0
-
-
-@define(eq=False)
-class _Exchange:
-    """An exchange under way: it can go on unless it has a need, or a thread is busy with it."""
-
-    number: int
-    steps: Steps
-    need: Need | None = None
-    busy: bool = False
-    opened: bool = False
-    late: bool = False
+    operation: msg.Operation
+    thread: int = field(factory=threading.get_ident)
+    bell: Bell = field(factory=Bell)
+    outcome: msg.Outcome | None = None
+    asleep: msg.Idle | None = None
+    """What it sleeps for; None while it is awake, or in the application's code."""
 
 
 @define(eq=False)
@@ -89,311 +77,260 @@ class Driver:
     """Carries one session, for any number of threads."""
 
     session: Session
-    clock: Clock
     connector: Connector
-    call_back: CallBack
+    call_back: Callable[[TrainingEvent], object]
     announce: Callable[[Notice], object]
-    busy: set["Driver"] = field(repr=False)
-    """Where every driver is that has threads or exchanges, so that its client can close it."""
     _owner: int = field(init=False, factory=os.getpid)
-    _shields: dict[int, Shield | None] = field(init=False, factory=dict[int, Shield | None])
-    _turn: threading.Condition = field(init=False, factory=threading.Condition)
-    _inbox: deque[Abort] = field(init=False, factory=deque[Abort])
+    _lock: threading.Lock = field(init=False, factory=threading.Lock)
     _now: float = field(init=False, default=-math.inf)
-    _alarm: Idle = field(init=False, factory=Idle)
-    _waiters: dict[Operation, _Waiter] = field(init=False, factory=dict[Operation, _Waiter])
-    _exchanges: dict[int, _Exchange] = field(init=False, factory=dict[int, _Exchange])
-    _notices: deque[Notice] = field(init=False, factory=deque[Notice])
-    _delivery: Deliver | None = field(init=False, default=None)
-    _delivered: int = field(init=False, default=0)
-    _handled: int = field(init=False, default=0)
-    _resting: int = field(init=False, default=0)
-    _calling: int | None = field(init=False, default=None)
-    _present: int = field(init=False, default=0)
-    _watch: Watch | None = field(init=False, default=None)
-    _leading: bool = field(init=False, default=False)
-    _closed: bool = field(init=False, default=False)
+    _alarm: msg.Idle = field(init=False, factory=msg.Idle)
+    _aborts: deque[msg.Abort] = field(init=False, factory=deque[msg.Abort])
+    _waiters: list[_Waiter] = field(init=False, factory=list[_Waiter])
+    _exchanges: dict[int, Exchange] = field(init=False, factory=dict[int, Exchange])
+    _resting: Exchange | None = field(init=False, default=None)
+    _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
+    _delivery: msg.Deliver | None = field(init=False, default=None)
+    """The event that the session waits for: one follower has it, or is to take it."""
+    _calling: _Waiter | None = field(init=False, default=None)
+    """The follower that has it."""
+    _failure: Exception | None = field(init=False, default=None)
+    """Why nothing goes on any more."""
 
-    def operate(self, operation: Operation) -> Outcome:
-        """Ask for `operation` and return its outcome; whoever asks meanwhile shares it.
+    def operate(self, operation: msg.Operation, asking: msg.Input) -> msg.Outcome:
+        """Ask for `operation` and return its outcome, which all who ask meanwhile share.
 
         A thread that is interrupted leaves; when the last follower has left, so does the session.
         """
-        with self._shielded(), self._turn, self._enlisted():
-            if self.connector.closed:
-                raise RuntimeError(CLOSED)
-            if operation is Operation.FOLLOW and self._calling == threading.get_ident():
-                raise LocalProtocolError(
-                    "wait: called by one of its own callbacks, which it waits for; "
-                    "calling it when the callback has returned would be right"
-                )
-            waiter = self._waiters.setdefault(operation, _Waiter())
-            with self._presence(operation, waiter):
-                self._tell(_IMPERATIVES[operation])
-                while waiter.outcome is None or self._notices:
-                    self._step(operation)
-                return waiter.outcome
+        with Shield() as shield:
+            waiter = self._join(operation)
+            try:
+                event: msg.Input | None = asking
+                while True:
+                    todo, event = self._next(waiter, event), None
+                    match todo:
+                        case msg.Deliver():
+                            event = self._call(todo, shield)
+                        case msg.Idle(until, timer):
+                            wait = partial(self.connector.clock.wait, waiter.bell.wait)
+                            if not shield.outside(partial(wait, until, timer)):
+                                event = msg.Tick()
+                        case msg.Notify(notice):
+                            shield.outside(partial(self.announce, notice))
+                        case Exchange():
+                            self._step(todo, shield)
+                        case outcome:
+                            return outcome
+            finally:
+                self._leave(waiter)
 
     def abort(self, reason: object) -> None:
         """Abort the follow. Takes no lock, so it may be called from a signal handler."""
-        self._inbox.append(Abort(reason))
-        self._ring()
+        self._aborts.append(msg.Abort(reason))
+        for waiter in list(self._waiters):
+            waiter.bell.ring()
 
     def close(self) -> None:
-        """Settle whatever somebody still waits for: the client goes."""
-        with self._turn:
-            self._closed = True
+        """Settle whatever a thread still waits for: the client goes."""
+        with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
                     "the client was closed during a create: the backend may have the job"
                 )
-            for waiter in self._waiters.values():
-                waiter.outcome = Rejected(TransportError("client: it was closed"))
-            self._waiters.clear()
-            for number in list(self._exchanges):
-                self._drop(number)
-            self._stir()
+            self._fail(TransportError("client: it was closed"))
 
-    @contextmanager
-    def _shielded(self) -> Generator[None]:
-        with shielded() as shield:
-            me, before = threading.get_ident(), self._shields.get(threading.get_ident())
-            self._shields[me] = shield or before
-            try:
-                yield
-            finally:
-                self._shields[me] = before
-                if before is None:
-                    del self._shields[me]
+    def _join(self, operation: msg.Operation) -> _Waiter:
+        self.connector.check_usable()
+        if self._owner != os.getpid():  # a thread of the parent may have had the old lock
+            self._owner, self._lock = os.getpid(), threading.Lock()
+        waiter = _Waiter(operation)
+        with self._lock:
+            if self._failure is not None:
+                raise self._failure
+            calling = self._calling
+            if operation is msg.Operation.FOLLOW and calling and calling.thread == waiter.thread:
+                raise LocalProtocolError(
+                    "wait: it was called by one of its own callbacks and would wait for itself; "
+                    "call it after the callback has returned"
+                )
+            self._waiters.append(waiter)
+            self.connector.busy.add(self.close)
+        return waiter
 
-    @contextmanager
-    def _enlisted(self) -> Generator[None]:
-        self.busy.add(self)
-        try:
-            yield
-        finally:
-            if not self._present and not self._exchanges:
-                self.busy.discard(self)
+    def _next(self, waiter: _Waiter, event: msg.Input | None) -> _Todo:
+        """Give the session what a waiter has for it, and return what the waiter has to do."""
+        if self.connector.forked:
+            raise RuntimeError(FORKED)
+        with self._lock:
+            slept = waiter.asleep
+            if slept is not None:
+                waiter.bell.clear()
+            if isinstance(event, msg.Handled):
+                self._delivery = None
+            if isinstance(event, msg.Tick) and slept is not None:
+                self._tick(slept)
+            elif event is not None or self._aborts:
+                self._feed(event or msg.Tick())
+            todo = self._todo(waiter)
+            waiter.asleep = todo if isinstance(todo, msg.Idle) else None
+            if isinstance(todo, msg.Notify):
+                self._notices.popleft()
+            if isinstance(todo, msg.Deliver) or self._calling is waiter:
+                self._calling = waiter if isinstance(todo, msg.Deliver) else None
+            self._wake()
+            return todo
 
-    @contextmanager
-    def _presence(self, operation: Operation, waiter: _Waiter) -> Generator[None]:
-        self._watch = self._watch or new_watch()
-        self._present += 1
-        waiter.threads += 1
-        try:
-            yield
-        finally:
-            self._present -= 1
-            waiter.threads -= 1
-            if operation is Operation.FOLLOW and not waiter.threads:
-                self._leave()
-            self._stir()
-            if not self._present:
-                self._watch.close()
-                self._watch = None
+    def _todo(self, waiter: _Waiter) -> _Todo:
+        if self._notices:
+            return self._notices[0]
+        if waiter.outcome is not None:
+            return waiter.outcome
+        free = self._calling is None or self._calling is waiter
+        if self._delivery is not None and free and waiter.operation is msg.Operation.FOLLOW:
+            return self._delivery
+        if waiter is self._waiters[-1]:
+            for exchange in self._exchanges.values():
+                if exchange.threadless:
+                    return exchange
+        keeper = next(each for each in self._waiters if each is waiter or each.asleep is not None)
+        return self._alarm if keeper is waiter else msg.Idle()
 
-    def _step(self, operation: Operation) -> None:
-        """Do one thing that has to be done, or wait for somebody who does."""
-        if self._owner != os.getpid():
-            self._disown()
-        ready = (each for each in self._exchanges.values() if self._can_go_on(each))
-        if self._inbox:
-            self._tell(Tick())
-        elif self._notices:
-            notice = self._notices.popleft()
-            with self._released():
-                self.announce(notice)
-        elif operation is Operation.FOLLOW and self._delivery is not None:
-            self._run_callback(self._delivery)
-        elif (exchange := next(ready, None)) is not None:
-            self._carry_on(exchange)
-        elif not self._leading:
-            self._lead()
+    def _tick(self, alarm: msg.Idle) -> None:
+        """Do what is due at `alarm`, whose time has come."""
+        self._now = max(self._now, -math.inf if alarm.until is None else alarm.until)
+        if alarm.timer is msg.Timer.IDLE and any(each.unread for each in self._exchanges.values()):
+            self._alarm = msg.Idle()  # a thread is about to read these, and sets another one
         else:
-            with self._lowered():
-                self._turn.wait()
+            self._feed(msg.Tick())
 
-    def _disown(self) -> None:
-        """Have every exchange find out that this is a forked child, where it cannot go on."""
-        self._owner = os.getpid()
-        for exchange in self._exchanges.values():
-            exchange.need = None
+    def _call(self, delivery: msg.Deliver, shield: Shield) -> msg.Handled:
+        """Run the callback for an event, unless an abort has come at the last moment."""
+        if self._aborts:
+            return msg.Handled(delivery.delivery, heard=False)
+        try:
+            shield.outside(partial(self.call_back, delivery.event))
+        except Exception as error:
+            if error is shield.raised or isinstance(error, AsyncCallbackError):
+                raise  # the callback was interrupted, or has not run at all
+            return msg.Handled(delivery.delivery, error)
+        return msg.Handled(delivery.delivery)
 
-    def _tell(self, event: Input) -> None:
-        """Give the session an input, after the aborts that came before it, and do what it says."""
-        if self._closed:
-            self._inbox.clear()
+    def _leave(self, waiter: _Waiter) -> None:
+        if self.connector.forked:
             return
-        self._now = max(self._now, self.clock.time())
-        while self._inbox:
-            self.session.handle(self._inbox.popleft(), self._now)
-        self.session.handle(event, self._now)
-        self._pump()
-        self._stir()
+        with self._lock:
+            self._waiters.remove(waiter)
+            if self._calling is waiter:
+                self._calling = None
+            if waiter.operation is msg.Operation.FOLLOW and not self._waiting(waiter.operation):
+                if waiter.outcome is None:
+                    self._feed(msg.Leave())
+                if self._delivery is not None and self._calling is None:
+                    unheard, self._delivery = self._delivery, None
+                    self._feed(msg.Handled(unheard.delivery, heard=False))
+            self._wake()
 
-    def _pump(self) -> None:
-        while True:
-            match self.session.poll():
-                case Send(number, request):
-                    steps = self.connector.steps(number, request)
-                    self._exchanges[number] = _Exchange(number, steps)
-                case Close(number):
-                    self._drop(number)
-                case Deliver(number, _) as delivery:
-                    self._delivery, self._delivered = delivery, number
-                case Notify(notice):
-                    self._notices.append(notice)
-                case Settle(operation, outcome):
-                    # An abort and a wait that joined in the same breath settle one waiter twice.
-                    if (waiter := self._waiters.pop(operation, None)) is not None:
-                        waiter.outcome = outcome
-                case Idle() as alarm:
-                    self._alarm = alarm
-                    return
-                case Done():
-                    self._alarm = Idle()
-                    return
-                case never:
-                    assert_never(never)
+    def _waiting(self, for_: msg.Operation) -> list[_Waiter]:
+        return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
+
+    def _feed(self, event: msg.Input) -> None:
+        """Give the session an input, after the aborts that came before it, and do what it asks."""
+        if self._failure is not None:
+            return
+        try:
+            self._now = max(self._now, self.connector.clock.time())
+            while self._aborts:
+                self.session.handle(self._aborts.popleft(), self._now)
+            self.session.handle(event, self._now)
+            while self._act(self.session.poll()):
+                pass
+        except BaseException as error:
+            self._fail(error)
+            raise
+
+    def _act(self, output: msg.Output) -> bool:
+        """Do what the session asks for; return whether it may ask for more."""
+        match output:
+            case msg.Deliver():
+                self._delivery = output
+            case msg.Idle() | msg.Done():
+                self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
+                return False
+            case msg.Send(number, request):
+                self._send(Exchange(self.connector, number, request))
+            case msg.Close(number):
+                self._drop(number)
+            case msg.Notify():
+                self._notices.append(output)
+            case msg.Settle(operation, outcome):
+                for waiter in self._waiting(operation):
+                    waiter.outcome = outcome
+            case never:
+                assert_never(never)
+        return True
+
+    def _send(self, exchange: Exchange) -> None:
+        self._exchanges[exchange.number] = exchange
+        name = f"arkor-exchange-{exchange.number}"
+        exchange.threadless = not start_thread(partial(self._carry, exchange), name)
+
+    def _wake(self) -> None:
+        """Ring for every thread that has something else to do than to sleep or rest on."""
+        if self._resting is not None and self._delivery is None:
+            rested, self._resting = self._resting, None
+            rested.bell.ring()
+        for each in self._waiters:
+            if each.asleep is not None and self._todo(each) != each.asleep:
+                each.bell.ring()
+        if not self._waiters and not self._exchanges:
+            self.connector.busy.discard(self.close)
+
+    def _carry(self, exchange: Exchange) -> None:
+        """Be the thread of an exchange."""
+        try:
+            while self._step(exchange, Shield()):
+                pass
+        except BaseException as error:  # noqa: BLE001 - every waiter gets it
+            with self._lock:
+                self._fail(error)
+        finally:
+            exchange.close()
+
+    def _step(self, exchange: Exchange, shield: Shield) -> bool:
+        """Wait for what an exchange has to report, tell the session, and return if it goes on."""
+        shield.outside(exchange.wait)
+        while self._resting is exchange:  # until the callback has returned
+            exchange.bell.wait(None)
+        with self._lock:
+            before = self._delivery
+            reports = exchange.read() if exchange.number in self._exchanges else []
+            if exchange.over:
+                exchange.close()  # whoever waits for the answer may want the connection next
+            for event in reports or (msg.Tick(),):
+                if exchange.number in self._exchanges:
+                    self._feed(event)
+            if exchange.over:
+                self._exchanges.pop(exchange.number, None)
+            if self._delivery is not before:
+                self._resting = exchange
+            self._wake()
+            return exchange.number in self._exchanges
 
     def _drop(self, number: int) -> None:
-        exchange = self._exchanges.pop(number, None)
-        if exchange is not None and not exchange.busy:
-            exchange.steps.close()
+        if (exchange := self._exchanges.pop(number, None)) is not None:
+            if self._resting is exchange:
+                self._resting = None
+            exchange.stop()
+            if exchange.threadless:
+                exchange.close()
 
-    def _can_go_on(self, exchange: _Exchange) -> bool:
-        return exchange.need is None and not exchange.busy and not self._rests(exchange)
-
-    def _rests(self, exchange: _Exchange) -> bool:
-        # The reader rests while the callback runs, so a slow callback slows the server.
-        return exchange.number == self._resting and self._handled != self._delivered
-
-    def _carry_on(self, exchange: _Exchange) -> None:
-        """Let an exchange take one step, which belongs to this thread alone."""
-        exchange.busy = True
-        try:
-            # The look-up of a name may take its time; nothing has been sent before.
-            with self._released(shielded=exchange.opened):
-                step = resume(exchange.steps, late=exchange.late)
-        except BaseException:
-            # Interrupted amid a step: nobody can tell any more what was read and what was not.
-            if self._exchanges.pop(exchange.number, None) is not None:
-                self._tell(Broken(exchange.number, TransportError("connection: interrupted")))
-            raise
-        exchange.busy, exchange.late, exchange.opened = False, False, True
-        if exchange.number not in self._exchanges:
-            exchange.steps.close()
-        elif step is None:
-            del self._exchanges[exchange.number]
-        elif isinstance(step, Need):
-            exchange.need = step
-            self._stir()
-        else:
-            self._hear(exchange, step)
-
-    def _hear(self, exchange: _Exchange, report: Report) -> None:
-        if isinstance(report, Finished | Broken):
-            # Whoever waited may leave now, and nobody might come to let the connection go.
-            self._drop(exchange.number)
-        before = self._delivered
-        self._tell(report)
-        if self._delivered != before:
-            self._resting = exchange.number
-
-    def _lead(self) -> None:
-        """Wait for the sockets, for the next deadline, or until somebody rings."""
-        waiting = {
-            each.need: each
-            for each in self._exchanges.values()
-            if each.need is not None and not self._rests(each)
-        }
-        met = self._wait_for(list(waiting))
-        for need, exchange in waiting.items():
-            if need in met:
-                exchange.need = None
-            elif need.deadline is not None and need.deadline <= self._now:
-                exchange.need, exchange.late = None, True
-        if self._alarm.until is not None and self._alarm.until <= self._now:
-            self._tell(Tick())
-
-    def _wait_for(self, needs: list[Need]) -> list[Need]:
-        watch = self._watch
-        if watch is None:
-            return []
-        deadlines: list[tuple[float, Timer | None]] = [
-            (need.deadline, None) for need in needs if need.deadline is not None
-        ]
-        if self._alarm.until is not None:
-            deadlines.append((self._alarm.until, self._alarm.timer))
-        first = min(deadlines, key=lambda each: each[0], default=(None, None))
-        self._leading = True
-        try:
-            with self._released():
-                met, rung = self.clock.wait(partial(watch.select, needs), *first)
-        finally:
-            self._leading = False
-            self._turn.notify_all()
-        # With nothing met and nobody calling, the wait can only have ended at its deadline.
-        passed = -math.inf if met or rung or first[0] is None else first[0]
-        self._now = max(self._now, passed, self.clock.time())
-        return met
-
-    def _run_callback(self, delivery: Deliver) -> None:
-        self._delivery, self._calling = None, threading.get_ident()
-        error: Exception | None = None
-        try:
-            with self._released():
-                self.call_back(delivery.event)
-        except AsyncCallbackError:
-            self._calling = None
-            self._give_back(delivery)  # it returned an awaitable: it has not run
-            raise
-        except Exception as raised:  # noqa: BLE001 - the session decides what it means
-            error = raised
-        except BaseException:
-            self._calling = None
-            self._give_back(delivery)
-            raise
-        self._calling = None
-        self._handle(delivery, error)
-
-    def _give_back(self, delivery: Deliver) -> None:
-        """See that an event whose callback was interrupted is heard again, by whoever waits next."""
-        self._delivery = delivery
-        waiter = self._waiters.get(Operation.FOLLOW)
-        if waiter is None or waiter.threads == 1:
-            self._leave()
-
-    def _leave(self) -> None:
-        if Operation.FOLLOW in self._waiters:
-            self._tell(Leave())
-        if self._delivery is not None:
-            delivery, self._delivery = self._delivery, None
-            self._handle(delivery, None, heard=False)
-
-    def _handle(self, delivery: Deliver, error: Exception | None, *, heard: bool = True) -> None:
-        self._handled = delivery.delivery
-        self._tell(Handled(delivery.delivery, error, heard=heard))
-
-    @contextmanager
-    def _released(self, *, shielded: bool = False) -> Generator[None]:
-        self._turn.release()
-        try:
-            with nullcontext() if shielded else self._lowered():
-                yield
-        finally:
-            self._turn.acquire()
-
-    def _lowered(self) -> AbstractContextManager[None]:
-        shield = self._shields.get(threading.get_ident())
-        return nullcontext() if shield is None else shield.lowered()
-
-    def _stir(self) -> None:
-        """Have every other thread look again at what there is to do."""
-        self._turn.notify_all()
-        if self._leading:
-            self._ring()
-
-    def _ring(self) -> None:
-        if (watch := self._watch) is not None:
-            watch.ring()
+    def _fail(self, error: BaseException) -> None:
+        """End everything with `error`, for all who wait now or later."""
+        if not isinstance(error, Exception):
+            error = TransportError(f"trainer: it was ended by {error!r}; attach another one")
+        self._failure = self._failure or error
+        for waiter in self._waiters:
+            waiter.outcome = waiter.outcome or msg.Rejected(self._failure)
+        for number in list(self._exchanges):
+            self._drop(number)
+        self._notices.clear()
+        self._wake()

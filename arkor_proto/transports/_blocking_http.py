@@ -1,268 +1,341 @@
-"""HTTP exchanges over plain sockets, cut into steps that never block.
+"""HTTP exchanges over plain sockets: connect, send, read, all in the thread that carries them.
 
-It knows sockets, TLS, the timeouts that belong to a connection, and which idle connection may be
-used again. It refuses to wait: a step that cannot go on says what it needs, and whoever runs the
-exchange does the waiting, so that any thread can take it over and none is stuck in it.
+That thread does the waiting, on sockets that never block, and it alone closes them. Any other one
+may `stop` the exchange: that shuts the socket down, and the thread wakes up. Asking for the
+addresses of a name can be neither stopped nor given a time limit, so it has a thread of its own,
+which is left to itself when its time is over.
 """
 
 import errno
+import math
 import os
-import selectors
 import socket
 import ssl
-from collections.abc import Callable, Generator
-from typing import Final, TypeAlias, TypeVar
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from functools import partial
+from selectors import EVENT_READ, EVENT_WRITE
+from typing import Final, TypeAlias
 
 import h11
-from attrs import define, evolve, field, frozen
+from attrs import Factory, define, field
 
 from arkor_proto._errors import TransportError
 from arkor_proto._messages import Report
 from arkor_proto._types import Request
-from arkor_proto.transports._http import Conversation, new_connection
-from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
+from arkor_proto.transports import _tcp
+from arkor_proto.transports._blocking_clock import Bell, Clock, wait_for_socket
+from arkor_proto.transports._http import Conversation
+from arkor_proto.transports._surface import CLOSED
 
+FORKED: Final = (
+    "client: this process was forked from one that was waiting with it; make another client here"
+)
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
 _LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-Done = TypeVar("Done")
+_Found: TypeAlias = list[tuple[int, int, int, str, tuple[object, ...]]]
 
 
-class DeadlinePassed(TimeoutError):
-    """Thrown into an exchange whose need was not met in time."""
-
-
-@frozen
-class Need:
-    """What an exchange waits for: `events` of `selectors`, before `deadline` if there is one."""
-
-    socket: socket.socket
-    events: int
-    deadline: float | None = None
-
-
-Steps: TypeAlias = Generator[Need | Report, None, None]
-"""An exchange: goes on when it is resumed, yields what it needs and what it has to report."""
-
-_Waiting: TypeAlias = Generator[Need, None, Done]
-
-
-def resume(steps: Steps, *, late: bool) -> Need | Report | None:
-    """Let an exchange go on, `late` when its need was not met in time; None when it is over."""
-    try:
-        return steps.throw(DeadlinePassed()) if late else next(steps)
-    except StopIteration:
-        return None
-
-
-@define
+@define(eq=False)
 class Connection:
-    """An open connection, and what HTTP knows of it."""
+    """A socket, and what HTTP knows of it; `owner` is the process that may use it."""
 
     socket: socket.socket
-    http: h11.Connection = field(factory=new_connection)
+    http: h11.Connection
     owner: int = field(factory=os.getpid)
-    """The process that opened it: no other one may use it."""
-
-    def send_some(self, data: memoryview) -> memoryview:
-        """Send what can be sent now; return the rest. Raises TransportError in a forked child."""
-        check_owner(self.owner)
-        try:
-            return data[self.socket.send(data) :]
-        except _LATER:
-            return data
-        except OSError:
-            # The reader says what became of the connection, and of an answer that came before.
-            return data[:0]
-
-    def read(self) -> bytes | Need:
-        """Return what is there, b"" at the end; a need when nothing is; never fill a block.
-
-        Raises TransportError in a forked child.
-        """
-        check_owner(self.owner)
-        try:
-            return self.socket.recv(_READ_SIZE)
-        except ssl.SSLWantWriteError:
-            return Need(self.socket, selectors.EVENT_WRITE)
-        except _LATER:
-            return Need(self.socket, selectors.EVENT_READ)
 
 
-@define
+@define(eq=False)
 class Connector:
-    """Makes exchanges with one address and keeps a few connections that can be used again.
+    """What the exchanges of a client share: an address, time limits, a few idle connections.
 
-    Safe to use from several threads. `time` is the clock of the deadlines, in seconds.
+    Safe to use from several threads.
     """
 
-    address: Address
-    timeouts: Timeouts
-    time: Callable[[], float]
-    _idle: list[Connection] = field(init=False, factory=list[Connection])
+    address: _tcp.Address
+    timeouts: _tcp.Timeouts
+    clock: Clock
+    busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
+    """How to close whatever is under way."""
     closed: bool = field(init=False, default=False)
+    _owner: int = field(init=False, factory=os.getpid)
+    _idle: list[Connection] = field(init=False, factory=list[Connection])
 
     @property
-    def has_idle(self) -> bool:
-        """Whether a request may find a connection that is open already."""
-        return any(connection.owner == os.getpid() for connection in self._idle)
+    def forked(self) -> bool:
+        """Whether this process was forked during a wait: a lock may be held for ever."""
+        pid = os.getpid()
+        if not self.busy:
+            self._owner = pid  # forked at rest, a child has the client to itself
+        return self._owner != pid
+
+    def check_usable(self) -> None:
+        """Raise RuntimeError if the client was closed, or was waiting when this process forked."""
+        if self.closed or self.forked:
+            raise RuntimeError(CLOSED if self.closed else FORKED)
 
     def close(self) -> None:
-        """Close the idle connections, and keep none from now on."""
+        """End what is under way, and keep no connection from now on."""
         self.closed = True
-        while (connection := self._take_idle()) is not None:
+        for close in [] if self.forked else list(self.busy):
+            close()
+        while (connection := self._pop()) is not None:
             connection.socket.close()
 
-    def steps(self, number: int, request: Request, *, reuse: bool = False) -> Steps:
-        """Send `request` and report what comes back, as it comes; what fails is a `Broken`.
-
-        Only the first step may block: it asks for the addresses of the host's name. `reuse` allows
-        an idle connection, which is for requests that may be sent twice.
-        """
-        try:
-            connection = self._usable() if reuse else None
-            connection = connection or (yield from self._connect())
-        except (OSError, UnicodeError) as error:
-            where = f"{self.address.host}:{self.address.port}"
-            yield Conversation(number, request).broken(f"none to {where}: {reason(error)}")
-            return
-        conversation = Conversation(number, request, connection.http)
-        try:
-            yield from self._converse(connection, conversation)
-        except OSError as error:
-            yield conversation.broken(reason(error))
-        except TransportError as error:
-            yield conversation.broken(str(error))
-        finally:
-            if conversation.reusable and not self.closed and len(self._idle) < _MAX_IDLE:
-                connection.http.start_next_cycle()
-                self._idle.append(connection)
-            else:
-                connection.socket.close()
-
-    def _converse(self, connection: Connection, conversation: Conversation) -> Steps:
-        try:
-            reports = yield from self._head(connection, conversation)
-        except DeadlinePassed:
-            reports = [conversation.broken(f"no response head within {self.timeouts.head} seconds")]
-        while True:
-            yield from reports
-            if conversation.over:
-                return
-            reports = []
-            match connection.read():
-                case Need() as need:
-                    yield need
-                case data:
-                    reports = conversation.receive(data)
-
-    def _head(
-        self, connection: Connection, conversation: Conversation
-    ) -> Generator[Need, None, list[Report]]:
-        deadline = self.time() + self.timeouts.head
-        left = memoryview(conversation.opening())
-        conversation.unsent = True
-        while self.time() < deadline:
-            if left:
-                left = connection.send_some(left)
-                conversation.unsent = bool(left)
-            # An answer may come before the request was read, and instead of it.
-            data = connection.read()
-            if isinstance(data, bytes):
-                reports = conversation.receive(data)
-                if conversation.answered or conversation.over:
-                    return reports
-            # Interim answers without end must not keep anybody from being heard.
-            need = data if isinstance(data, Need) else Need(connection.socket, selectors.EVENT_READ)
-            events = need.events | (selectors.EVENT_WRITE if left else 0)
-            yield evolve(need, events=events, deadline=deadline)
-        raise DeadlinePassed
-
-    def _connect(self) -> _Waiting[Connection]:
-        deadline = self.time() + self.timeouts.connect
-        where = socket.getaddrinfo(self.address.host, self.address.port, type=socket.SOCK_STREAM)
-        failures: list[OSError] = []
-        for left, (family, kind, protocol, _, address) in zip(
-            range(len(where), 0, -1), where, strict=True
-        ):
-            # An address that swallows packets leaves a fair share of the time to the others.
-            share = deadline - (deadline - self.time()) * (left - 1) / left
-            try:
-                # A system without this family of addresses may well have the next one.
-                connecting = socket.socket(family, kind, protocol)
-                return (yield from self._reach(connecting, address, share))
-            except DeadlinePassed:
-                limit = self.timeouts.connect
-                failures.append(TimeoutError(f"no connection within {limit} seconds"))
-            except OSError as error:
-                failures.append(error)
-        said = dict.fromkeys(reason(each) for each in failures)
-        raise OSError("; ".join(said) or "its name has no address")
-
-    def _reach(
-        self, connecting: socket.socket, address: tuple[object, ...], deadline: float
-    ) -> _Waiting[Connection]:
-        try:
-            yield from _dial(connecting, address, deadline)
-            keep_alive(connecting)
-            return Connection((yield from self._secure(connecting, deadline)))
-        except BaseException:
-            connecting.close()
-            raise
-
-    def _secure(self, plain: socket.socket, deadline: float) -> _Waiting[socket.socket]:
-        if self.address.ssl_context is None:
-            return plain
-        # A connection that was cut is not one that was closed: a ragged end is an error.
-        secured = self.address.ssl_context.wrap_socket(
-            plain,
-            server_hostname=self.address.server_name,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-        )
-        try:
-            yield from _shake_hands(secured, deadline)
-        except BaseException:
-            secured.close()
-            raise
-        return secured
-
-    def _usable(self) -> Connection | None:
-        while (connection := self._take_idle()) is not None:
-            if connection.owner == os.getpid() and not is_stale(connection.socket):
+    def usable(self) -> Connection | None:
+        """Return an idle connection that the peer has not closed."""
+        while (connection := self._pop()) is not None:
+            if connection.owner == os.getpid() and not _tcp.is_stale(connection.socket):
                 return connection
             connection.socket.close()  # in a forked child that closes the child's end alone
         return None
 
-    def _take_idle(self) -> Connection | None:
-        try:
+    def _pop(self) -> Connection | None:
+        with suppress(IndexError):  # another thread may have taken the last one
             return self._idle.pop()
-        except IndexError:
-            return None
+        return None
 
-
-def _dial(
-    connecting: socket.socket, address: tuple[object, ...], deadline: float
-) -> _Waiting[None]:
-    connecting.settimeout(0)
-    connecting.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    code = connecting.connect_ex(address)
-    if code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
-        yield Need(connecting, selectors.EVENT_WRITE, deadline)
-        code = connecting.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))
-
-
-def _shake_hands(secured: ssl.SSLSocket, deadline: float) -> _Waiting[None]:
-    while True:
-        try:
-            secured.do_handshake()
-        except ssl.SSLWantReadError:
-            need = Need(secured, selectors.EVENT_READ, deadline)
-        except ssl.SSLWantWriteError:
-            need = Need(secured, selectors.EVENT_WRITE, deadline)
+    def take_back(self, connection: Connection) -> None:
+        """Keep a connection that can carry another request."""
+        if self.closed or len(self._idle) >= _MAX_IDLE:
+            connection.socket.close()
         else:
+            connection.http.start_next_cycle()
+            self._idle.append(connection)
+
+
+@define(eq=False)
+class Exchange:
+    """One request and its answer: `wait`, then `read`, until it is over, and `close` it at last.
+
+    `reuse` asks for an idle connection, which is for requests that may be sent twice, and says
+    afterwards whether there was one.
+    """
+
+    connector: Connector
+    number: int
+    request: Request
+    reuse: bool = False
+    bell: Bell = field(init=False, factory=Bell)
+    """Wakes the thread of this exchange where it does not wait for a socket."""
+    threadless: bool = field(init=False, default=False)
+    """Whether no thread could be started for it."""
+    _conversation: Conversation = field(
+        init=False,
+        default=Factory(lambda self: Conversation(self.number, self.request), takes_self=True),
+    )
+    _connection: Connection | None = field(init=False, default=None)
+    _guard: threading.Lock = field(init=False, factory=threading.Lock)
+    """Held to close the socket or shut it down, or its number might be another's by then."""
+    _begun: bool = field(init=False, default=False)
+    _stopped: bool = field(init=False, default=False)
+    _first: list[Report] = field(init=False, factory=list[Report])
+    _limit: float = field(init=False, default=math.inf)
+
+    @property
+    def over(self) -> bool:
+        """Whether the answer has ended, well or not."""
+        return self._conversation.over
+
+    @property
+    def unread(self) -> bool:
+        """Whether a part of the answer's body has come and was not read."""
+        connection, answered = self._connection, self._conversation.answered
+        return answered and connection is not None and _tcp.is_ready(connection.socket, EVENT_READ)
+
+    def wait(self, limit: float = math.inf) -> bool:
+        """Wait until there is something to read; return False at `limit`.
+
+        The first time this connects, sends the request and waits for the head of the answer.
+        """
+        self._limit = limit
+        if self._begun:
+            return self._ready(EVENT_READ)
+        self._begun = True
+        try:
+            self._first = self._begin()
+        except BaseException:
+            self.stop()
+            raise
+        return True
+
+    def read(self) -> list[Report]:
+        """Return what has come, without waiting; what fails is a `Broken`."""
+        first, self._first = self._first, []
+        return first or self._receive()
+
+    def stop(self) -> None:
+        """Wake the thread of this exchange, which finds it over. Any thread may call it."""
+        with self._guard, suppress(OSError):
+            self._stopped = True
+            if self._connection is not None:
+                # The one of SSLSocket would take TLS away from under the thread that reads.
+                socket.socket.shutdown(self._connection.socket, socket.SHUT_RDWR)
+        self.bell.ring()
+
+    def close(self) -> None:
+        """Give the connection back if it can carry another request, else close it."""
+        with self._guard:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._conversation.reusable and not self._stopped:
+                self.connector.take_back(connection)
+            elif connection is not None:
+                connection.socket.close()
+
+    def _begin(self) -> list[Report]:
+        try:
+            connection = self.connector.usable() if self.reuse else None
+            self.reuse = connection is not None
+            if connection is None:
+                self._connect()
+            else:
+                self._connection, self._conversation.connection = connection, connection.http
+            return self._head()
+        except (OSError, TransportError) as error:
+            return [self._broken(error)]
+
+    def _head(self) -> list[Report]:
+        """Send the request; return what the answer begins with, which may come before the end."""
+        clock, limit = self.connector.clock, self.connector.timeouts.head
+        deadline = clock.time() + limit
+        left = memoryview(self._conversation.opening())
+        ready = True
+        while ready and clock.time() < deadline:  # there may be interim answers without end
+            left = self._send(left) if left else left
+            self._conversation.unsent = bool(left)
+            reports = self._receive()
+            if self._conversation.answered or self.over:
+                return reports
+            ready = self._ready(EVENT_READ | (EVENT_WRITE if left else 0), deadline)
+        raise OSError(f"no response head within {limit} seconds")
+
+    def _send(self, data: memoryview) -> memoryview:
+        """Send what can be sent now; return the rest."""
+        try:
+            return data[self._socket.send(data) :]
+        except _LATER:
+            return data
+        except OSError:
+            return data[:0]  # reading tells what became of the connection, and an early answer
+
+    def _receive(self) -> list[Report]:
+        try:
+            data = self._socket.recv(_READ_SIZE)
+        except _LATER:
+            return []
+        except (OSError, TransportError) as error:
+            return [self._broken(error)]
+        return self._conversation.receive(data)
+
+    def _broken(self, error: Exception) -> Report:
+        known = isinstance(error, TransportError)
+        return self._conversation.broken(str(error) if known else _tcp.reason(error))
+
+    @property
+    def _socket(self) -> socket.socket:
+        """The socket, to be used; raises TransportError in a forked child."""
+        if self._connection is None:
+            raise TransportError("it was closed")
+        _tcp.check_owner(self._connection.owner)
+        return self._connection.socket
+
+    def _connect(self) -> None:
+        """Connect to the first address that answers, each in a fair share of the time."""
+        address, clock = self.connector.address, self.connector.clock
+        deadline = clock.time() + self.connector.timeouts.connect
+        failures: list[Exception] = []
+        try:
+            found = self._look_up(deadline)
+            for left, (family, kind, protocol, _, where) in zip(
+                range(len(found), 0, -1), found, strict=True
+            ):
+                share = deadline - (deadline - clock.time()) * (left - 1) / left
+                try:
+                    # A system without this family of addresses may well have the next one.
+                    self._hold(socket.socket(family, kind, protocol))
+                    return self._reach(where, share)
+                except OSError as error:
+                    self.close()
+                    failures.append(error)
+        except (OSError, UnicodeError) as error:
+            failures.append(error)
+        reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
+        why = reasons or "its name has no address"
+        raise OSError(f"none to {address.host}:{address.port}: {why}")
+
+    def _look_up(self, deadline: float) -> _Found:
+        address, answer = self.connector.address, Future[_Found]()
+
+        def ask() -> None:
+            try:
+                found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+                answer.set_result([*found])
+            except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+                answer.set_exception(error)
+            self.bell.ring()
+
+        if not start_thread(ask, f"arkor-look-up-{self.number}"):
+            ask()
+        self._need(self._wait(self.bell.wait, deadline))
+        return answer.result()
+
+    def _reach(self, where: tuple[object, ...], deadline: float) -> None:
+        """Connect to an address and, where it has TLS, shake hands."""
+        plain, context = self._socket, self.connector.address.ssl_context
+        plain.settimeout(0)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        code = plain.connect_ex(where)
+        if code in {errno.EINPROGRESS, errno.EWOULDBLOCK}:
+            self._need(self._ready(EVENT_WRITE, deadline))
+            code = plain.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if code:
+            raise OSError(code, os.strerror(code))
+        _tcp.keep_alive(plain)
+        if context is None:
             return
-        yield need
+        # A connection that was cut is not one that was closed: a ragged end is an error.
+        secured = context.wrap_socket(
+            plain,
+            server_hostname=self.connector.address.server_name,
+            do_handshake_on_connect=False,
+            suppress_ragged_eofs=False,
+        )
+        self._hold(secured)
+        while (events := _tcp.shake_hands(secured)) is not None:
+            self._need(self._ready(events, deadline))
+
+    def _hold(self, held: socket.socket) -> None:
+        """Have `stop` and `close` know the socket that is in use from now on."""
+        with self._guard:
+            self._connection = Connection(held, self._conversation.connection)
+        self._need(in_time=True)
+
+    def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
+        """Raise OSError if the exchange was stopped, or the time to connect is over."""
+        if self._stopped:
+            raise ConnectionAbortedError("it was stopped")
+        if not in_time:
+            raise TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
+
+    def _ready(self, events: int, deadline: float = math.inf) -> bool:
+        connection = self._connection
+        if connection is None:
+            return True
+        return self._wait(partial(wait_for_socket, connection.socket, events), deadline)
+
+    def _wait(self, wait: Callable[[float | None], bool], deadline: float) -> bool:
+        until = min(deadline, self._limit)
+        return self.connector.clock.wait(wait, None if until == math.inf else until, None)
+
+
+def start_thread(function: Callable[[], None], name: str) -> bool:
+    """Run a function in a thread; return False where none can be started, as at exit on 3.12."""
+    try:
+        threading.Thread(target=function, name=name, daemon=True).start()
+    except RuntimeError:
+        return False
+    return True

@@ -1,71 +1,90 @@
-"""Ctrl-C that waits until the session is at rest.
+"""Signals that wait until the session is at rest.
 
-It knows signals of the main thread. It refuses to know what is going on behind the shield.
-
-A KeyboardInterrupt is raised between any two steps of the interpreter. Amid a session's own work it
-would leave a half-made move behind, and the next wait would find it. So the main thread holds it
-back there, for microseconds, and lets it through wherever it sleeps or runs the application's code.
+The handler of a signal, such as the one that makes a KeyboardInterrupt of Ctrl-C, may raise between
+any two steps of the interpreter. In the middle of a session's own work that would leave half a move
+behind. So the main thread holds signals back for the microseconds that the work takes, and lets
+them through wherever it sleeps or runs the application's code. For that it puts a handler of its
+own in the place of those written in Python; one that is replaced meanwhile is left alone.
 """
 
 import signal
 import threading
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from types import FrameType
-from typing import TypeAlias
+from typing import Final, Self, TypeAlias, TypeVar
 
 from attrs import define, field
 
+Result = TypeVar("Result")
+
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
+_HELD: Final = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"})
 
 
 @define(eq=False)
 class Shield:
-    """Holds Ctrl-C back until `lowered`, on behalf of the handler `behind` it."""
+    """Holds signals back within a `with` block of the main thread, except while `outside` runs."""
 
-    behind: _Handler
-    _up: bool = field(init=False, default=True)
-    _pressed: bool = field(init=False, default=False)
+    raised: BaseException | None = field(init=False, default=None)
+    """What a handler raised last."""
+    _behind: dict[int, _Handler] = field(init=False, factory=dict[int, _Handler])
+    _held: list[int] = field(init=False, factory=list[int])
+    _open: bool = field(init=False, default=True)
 
-    def note(self, number: int, frame: FrameType | None) -> None:
-        """Take the signal: it is the handler."""
-        if self._up:
-            self._pressed = True
-        else:
-            self.behind(number, frame)
-
-    @contextmanager
-    def lowered(self) -> Generator[None]:
-        """Let Ctrl-C through, one that was held back as well."""
-        self._up = False
+    def __enter__(self) -> Self:
         try:
-            self.let_through()
-            yield
+            if threading.current_thread() is threading.main_thread():
+                for number in signal.Signals:
+                    before = signal.getsignal(number) if number.name in _HELD else None
+                    if callable(before):
+                        self._behind[number] = before
+                        signal.signal(number, self._take)
+            self._open = False
+        except BaseException:
+            self._put_back()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._put_back()
+        self._let_through()
+
+    def _put_back(self) -> None:
+        try:
+            for number, before in self._behind.items():
+                if signal.getsignal(number) == self._take:
+                    signal.signal(number, before)
         finally:
-            self._up = True
+            self._open = True  # even a handler that is left behind must hold nothing back
 
-    def let_through(self) -> None:
-        """Raise what was held back."""
-        if self._pressed:
-            self._pressed = False
-            self.behind(signal.SIGINT, None)
+    def outside(self, function: Callable[[], Result]) -> Result:
+        """Return what `function` returns; let signals through meanwhile, those held back first."""
+        try:
+            self._open = True
+            if self._held:
+                self._let_through()
+            return function()
+        finally:
+            self._open = False
 
+    def _let_through(self) -> None:
+        while self._held:
+            self._pass_on(self._held.pop(0), None)
 
-@contextmanager
-def shielded() -> Generator[Shield | None]:
-    """Raise a shield; None where Ctrl-C is not ours: in other threads, or with a handler of its own."""
-    before = signal.getsignal(signal.SIGINT)
-    main = threading.current_thread() is threading.main_thread()
-    ours = before is signal.default_int_handler or isinstance(
-        getattr(before, "__self__", None), Shield
-    )
-    if not main or not ours or not callable(before):
-        yield None
-        return
-    shield = Shield(before)
-    signal.signal(signal.SIGINT, shield.note)
-    try:
-        yield shield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    shield.let_through()
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        """Be the handler of a signal."""
+        if not self._open:
+            self._held.append(number)
+            return
+        # Once `function` has returned, `outside` must not be interrupted twice.
+        if frame is not None and frame.f_code is Shield.outside.__code__:
+            self._open = frame.f_locals["self"] is not self
+        self._pass_on(number, frame)
+        self._open = True
+
+    def _pass_on(self, number: int, frame: FrameType | None) -> None:
+        try:
+            self._behind[number](number, frame)
+        except BaseException as error:
+            self.raised = error
+            raise

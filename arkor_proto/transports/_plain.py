@@ -32,6 +32,8 @@ def check_plain(name: str, function: object) -> None:
 
 def check_done(name: str, returned: object) -> None:
     """Raise TypeError for what a plain function has returned only if it is async after all."""
+    if returned is None:
+        return  # as nearly all do; the question takes its time
     if isawaitable(returned) or _is_async_generator(returned):
         if _is_coroutine(returned):
             returned.close()  # it never runs, and need not complain about that

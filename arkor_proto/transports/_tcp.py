@@ -80,9 +80,25 @@ def keep_alive(connected: socket.socket) -> None:
 
 def is_stale(idle: socket.socket) -> bool:
     """Tell whether an idle connection has something to say, which can only be that it is over."""
+    return is_ready(idle, selectors.EVENT_READ)
+
+
+def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> bool:
+    """Wait for one of `events` of `selectors`, at most so many seconds, None for ever."""
     with _FDLESS() as selector:
-        selector.register(idle, selectors.EVENT_READ)
-        return bool(selector.select(0))
+        selector.register(waited, events)
+        return bool(selector.select(seconds))
+
+
+def shake_hands(secured: ssl.SSLSocket) -> int | None:
+    """Go on with a handshake; return which of the events of `selectors` it needs, None at its end."""
+    try:
+        secured.do_handshake()
+    except ssl.SSLWantReadError:
+        return selectors.EVENT_READ
+    except ssl.SSLWantWriteError:
+        return selectors.EVENT_WRITE
+    return None
 
 
 def reason(error: BaseException) -> str:

@@ -1,11 +1,13 @@
 """The blocking client, over plain sockets: for scripts, threads and gevent.
 
-It knows the user's words: a client, its trainers, their callbacks. It refuses to decide anything:
-`_blocking_driver.py` carries the session, `_blocking_http.py` the bytes. Nothing runs in the
-background: the threads that wait do the work, and between two calls the client is at rest.
+`_blocking_driver.py` carries the session and explains which thread does what, `_blocking_http.py`
+carries the bytes. Callbacks run in the thread that waits. A request that is under way has a thread
+of its own, which ends with the answer; between two calls there is none.
 
-Every method may be called from any thread, `Trainer.abort` from a signal handler too. What cannot
-be woken up is the look-up of a host's name: an abort or Ctrl-C during it takes effect behind it.
+Every method may be called from any thread, `Trainer.abort` from a signal handler too. Ctrl-C, and
+any other signal whose handler raises, ends a call wherever it is and leaves the trainer whole. A
+process that is forked while a thread waits gets a RuntimeError from every call of the client, and
+must make another; forked at rest, it may use the client, over connections of its own.
 """
 
 import random as chance
@@ -29,11 +31,14 @@ from arkor_proto._job import job_spec
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Accepted,
+    Cancel,
     CancelSent,
+    Follow,
     NothingToCancel,
     Operation,
     Resolved,
     Responded,
+    Start,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._session import Session
@@ -148,7 +153,7 @@ class Trainer:
         lost. Raises StatusError, ResponseError or TransportError, after which it may be called
         again.
         """
-        return expect(self._driver.operate(Operation.START), Accepted).job_id
+        return expect(self._driver.operate(Operation.START, Start()), Accepted).job_id
 
     def wait(self) -> TrainingResult:
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
@@ -158,7 +163,7 @@ class Trainer:
         turns out to be async, whose event a later `wait` hears again. A KeyboardInterrupt ends the
         wait alone: a later `wait` goes on where this one was.
         """
-        return expect(self._driver.operate(Operation.FOLLOW), Resolved).result
+        return expect(self._driver.operate(Operation.FOLLOW, Follow()), Resolved).result
 
     def cancel(self) -> None:
         """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
@@ -166,7 +171,7 @@ class Trainer:
         Raises StatusError when the backend declines, as it may for a job that is over, and
         TransportError. It does not end `wait`, which goes on to the terminal event.
         """
-        outcome = self._driver.operate(Operation.CANCEL)
+        outcome = self._driver.operate(Operation.CANCEL, Cancel())
         if not isinstance(outcome, NothingToCancel):
             expect(outcome, CancelSent)
 
@@ -224,12 +229,10 @@ class ArkorClient:
             bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
-        self._clock = clock or MonotonicClock()
         self._connector = Connector(
-            Address.of(base_url, ssl_context), checked_timeouts(timeouts), self._clock.time
+            Address.of(base_url, ssl_context), checked_timeouts(timeouts), clock or MonotonicClock()
         )
-        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds, self._clock)
-        self._busy = set[Driver]()
+        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
 
     def __repr__(self) -> str:
         return client_repr(self.endpoint, self._settings.profile)
@@ -248,9 +251,6 @@ class ArkorClient:
     def close(self) -> None:
         """Close every connection; whatever still waits raises TransportError."""
         self._connector.close()
-        self._caller.close()
-        for driver in list(self._busy):
-            driver.close()
 
     def trainer(
         self,
@@ -322,7 +322,7 @@ class ArkorClient:
         announce: Callable[[Notice], object],
     ) -> Driver:
         """Return a driver of `session` that uses this client's connections."""
-        return Driver(session, self._clock, self._connector, call_back, announce, self._busy)
+        return Driver(session, self._connector, call_back, announce)
 
     def _trainer(
         self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None

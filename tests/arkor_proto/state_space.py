@@ -68,7 +68,11 @@ KEEP_ALIVES: Final = frozenset({"stream ping", "stream noise"})
 SAME: Final = (
     COUNTERS
     | {"config", "endpoint", "profile", "policy", "bounds", "secrets", "request"}
-    | {"expected", "pause", "shape"}  # how the parser reads fast, which changes nothing about what it reads
+    | {
+        "expected",
+        "pause",
+        "shape",
+    }  # how the parser reads fast, which changes nothing about what it reads
     | {"frame"}  # of use only while it is acted on
 )
 BUG: Final = RuntimeError("bug in a callback")

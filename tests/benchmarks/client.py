@@ -2,7 +2,8 @@
 
 `python -m tests.benchmarks.client` prints one Markdown table. A child process sends the same bytes
 to each reader in turn; the readers are interleaved, and only ratios of medians are worth reading,
-on a busy machine only those of the reader's own CPU time.
+on a busy machine only those of the reader's own CPU time, that of all its threads. Blocking readers
+are compared with each other.
 It installs nothing: a peer that is not there is left out.
 
 `httpx + httpx-sse + json` is what to compare with: what its user would write to have each frame's
@@ -25,6 +26,7 @@ from typing import Final, TypeAlias
 from attrs import frozen
 
 from arkor_proto import TrainingLog
+from arkor_proto.transports import blocking
 from arkor_proto.transports.anyio import ArkorClient, Callbacks
 from tests.benchmarks.workloads import Workload, workloads
 
@@ -34,6 +36,8 @@ HEAD: Final = (
     b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 )
 END: Final = b'id: end\ndata: {"type":"training.completed"}\n\n'
+OURS: Final = "arkor-proto"
+BLOCKING: Final = " (blocking)"
 CHUNKINGS: Final = {"W2": "one frame a send", "W1": "64 KiB a send"}
 
 Reader: TypeAlias = Callable[[str, int], Awaitable[int]]
@@ -74,6 +78,41 @@ async def with_arkor(host: str, port: int) -> int:
 
     async with ArkorClient(f"http://{host}:{port}", token="t") as client:
         await client.attach("j", callbacks=Callbacks(on_log=hear)).wait()
+    return seen
+
+
+async def with_blocking_arkor(host: str, port: int) -> int:
+    """Read with the blocking client, each frame to a callback."""
+    seen = 0
+
+    def hear(_: TrainingLog) -> None:
+        nonlocal seen
+        seen += 1
+
+    with blocking.ArkorClient(f"http://{host}:{port}", token="t") as client:
+        client.attach("j", callbacks=blocking.Callbacks(on_log=hear)).wait()
+    return seen
+
+
+async def with_blocking_httpx_and_json(host: str, port: int) -> int:
+    """Read with httpx and httpx-sse, blocking, each frame's JSON to a callback."""
+    httpx = import_module("httpx")
+    httpx_sse = import_module("httpx_sse")
+    seen = 0
+
+    def hear(data: object) -> None:
+        nonlocal seen
+        seen += data is not None
+
+    with (
+        httpx.Client() as client,
+        httpx_sse.connect_sse(client, "GET", f"http://{host}:{port}/") as source,
+    ):
+        for event in source.iter_sse():
+            data = json.loads(event.data)
+            if event.id == "end":
+                break
+            hear(data)
     return seen
 
 
@@ -123,16 +162,21 @@ async def with_raw_reads(host: str, port: int) -> int:
 
 def readers() -> dict[str, Reader]:
     """Return who can take part here, by name."""
-    found: dict[str, Reader] = {"raw reads": with_raw_reads, "arkor-proto": with_arkor}
+    found: dict[str, Reader] = {
+        "raw reads": with_raw_reads,
+        OURS: with_arkor,
+        OURS + BLOCKING: with_blocking_arkor,
+    }
     if find_spec("httpx") and find_spec("httpx_sse"):
         found["httpx + httpx-sse + json"] = with_httpx_and_json
         found["httpx + httpx-sse"] = with_httpx
+        found["httpx + httpx-sse + json" + BLOCKING] = with_blocking_httpx_and_json
     return found
 
 
 @frozen
 class Pace:
-    """How fast a reader was: frames a second, and its own thread's microseconds for each."""
+    """How fast a reader was: frames a second, and its own microseconds of CPU time for each."""
 
     rate: float
     cpu: float
@@ -149,9 +193,9 @@ def measure(name: str, rounds: int = ROUNDS) -> dict[str, Pace]:
             port = int(sender.stdout.readline())
             for _ in range(rounds):
                 for reader, read in readers().items():
-                    began, worked = time.perf_counter(), time.thread_time()
+                    began, worked = time.perf_counter(), time.process_time()
                     seen = asyncio.run(_whole(read, port))
-                    took = time.perf_counter() - began, time.thread_time() - worked
+                    took = time.perf_counter() - began, time.process_time() - worked
                     spent[reader].append(took)
                     if seen != expected and read is not with_raw_reads:
                         raise RuntimeError(f"{reader}: {seen} frames, expected {expected}")
@@ -181,12 +225,12 @@ def table() -> str:
     ]
     for name, title in CHUNKINGS.items():
         paces = measure(name)
-        ours = paces["arkor-proto"]
-        lines += [
-            f"| {title} | {reader} | {pace.rate:,.0f} | {ours.rate / pace.rate:.2f} times"
-            f" | {pace.cpu:.2f} | {pace.cpu / ours.cpu:.2f} times |"
-            for reader, pace in paces.items()
-        ]
+        for reader, pace in paces.items():
+            ours = paces[OURS + BLOCKING if reader.endswith(BLOCKING) else OURS]
+            lines.append(
+                f"| {title} | {reader} | {pace.rate:,.0f} | {ours.rate / pace.rate:.2f} times"
+                f" | {pace.cpu:.2f} | {pace.cpu / ours.cpu:.2f} times |"
+            )
     return "\n".join(lines)
 
 

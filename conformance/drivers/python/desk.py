@@ -71,8 +71,16 @@ class Desk:
 
     async def heard(self, name: str, data: Mapping[str, object]) -> None:
         """Report a callback and do what the case demands in it; raises Provoked."""
+        self.report(name, data)
+        await self.obey(name)
+
+    def report(self, name: str, data: Mapping[str, object]) -> None:
+        """Report a callback; a client with threads does so in the thread that is called back."""
         self._called[name] = self._called.get(name, 0) + 1
         self._say({"event": "callback", "name": name, "data": data})
+
+    async def obey(self, name: str) -> None:
+        """Do what the case demands in the callback that was reported last; raises Provoked."""
         if self._due("abort_in", name) and self.client:
             self.client.abort("the case aborts in a callback")
         if self._due("cancel_in", name) and self.client:

@@ -32,8 +32,9 @@ def emit(message: Mapping[str, object]) -> None:
         line = _line(message)
     except (TypeError, ValueError, RecursionError):
         line = _line({key: _as_json(value, 1) for key, value in message.items()})
-    # Not sys.stdout: while a driver serves, that leads to standard error.
-    print(line, file=sys.__stdout__, flush=True)
+    # Not sys.stdout: while a driver serves, that leads to standard error. Whole lines at once, since
+    # a client may have several threads.
+    print(f"{line}\n", end="", file=sys.__stdout__, flush=True)
 
 
 def log(text: str) -> None:

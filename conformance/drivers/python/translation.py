@@ -4,9 +4,9 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from random import SystemRandom
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypedDict
 
-from attrs import evolve, fields
+from attrs import evolve, fields, frozen
 
 import arkor_proto
 from arkor_proto import Profile, ReconnectPolicy, TrainingEvent
@@ -16,13 +16,43 @@ from conformance.strict_data import Json
 from conformance.words import CAPABILITIES
 
 Hear: TypeAlias = Callable[[str, TrainingEvent | Checkpoint], Awaitable[None]]
-HELLO: Final[Mapping[str, Json]] = {
-    "impl": "arkor-proto (anyio)",
-    "version": arkor_proto.__version__,
-    "profiles": [profile.name for profile in arkor_proto.PROFILES],
-    "capabilities": [name for name in CAPABILITIES if name != "tls"],
-}
 _HUMP: Final = re.compile(r"(?<=[a-z])(?=[A-Z0-9])")
+
+
+class Settings(TypedDict):
+    """What both clients of `arkor_proto` are made with."""
+
+    base_url: str
+    token: str
+    org: str
+    project: str
+    profile: Profile
+    policy: ReconnectPolicy
+    random: Callable[[], float]
+
+
+@frozen
+class NewJob:
+    """The job that a case has its client submit."""
+
+    name: str
+    model: str
+    dataset: Mapping[str, Json]
+    lora: Mapping[str, Json] | None
+    options: dict[str, Json]
+
+
+def hello(transport: str) -> Mapping[str, Json]:
+    """Return what the driver of a transport says of itself."""
+    return {
+        "impl": f"arkor-proto ({transport})",
+        "version": arkor_proto.__version__,
+        "profiles": [profile.name for profile in arkor_proto.PROFILES],
+        "capabilities": [name for name in CAPABILITIES if name != "tls"],
+    }
+
+
+HELLO: Final = hello("anyio")
 
 
 def policy_of(config: Mapping[str, Json]) -> ReconnectPolicy:
@@ -46,18 +76,38 @@ def profile_of(config: Mapping[str, Json]) -> Profile:
     return profile
 
 
+def settings_of(config: Mapping[str, Json], random: Callable[[], float]) -> Settings:
+    """Return the settings of a case's client; `random` is used only if the case has `rng`."""
+    return {
+        "base_url": str(config["base_url"]),
+        "token": str(config["token"]),
+        "org": str(config["org"]),
+        "project": str(config["project"]),
+        "profile": profile_of(config),
+        "policy": policy_of(config),
+        "random": random if "rng" in config else SystemRandom().random,
+    }
+
+
+def job_of(config: Mapping[str, Json]) -> NewJob | str:
+    """Return the job to submit, or the id of the one to attach to."""
+    job = config.get("job")
+    if isinstance(job, str):
+        return job
+    given = _table(config.get("input"))
+    lora = given.get("lora")
+    return NewJob(
+        str(config["name"]),
+        str(given["model"]),
+        _table(given["dataset"]),
+        _snake(_table(lora)) if lora is not None else None,
+        _snake({k: v for k, v in given.items() if k not in {"model", "dataset", "lora"}}),
+    )
+
+
 def client_of(config: Mapping[str, Json], clock: Clock, random: Callable[[], float]) -> ArkorClient:
     """Return the client of a case; `random` is used only if the case has `rng`."""
-    return ArkorClient(
-        str(config["base_url"]),
-        token=str(config["token"]),
-        org=str(config["org"]),
-        project=str(config["project"]),
-        profile=profile_of(config),
-        policy=policy_of(config),
-        random=random if "rng" in config else SystemRandom().random,
-        clock=clock,
-    )
+    return ArkorClient(clock=clock, **settings_of(config, random))
 
 
 def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> Trainer:
@@ -69,20 +119,17 @@ def trainer_of(client: ArkorClient, config: Mapping[str, Json], hear: Hear) -> T
         on_completed=partial(hear, "completed"),
         on_failed=partial(hear, "failed"),
     )
-    job = config.get("job")
+    job = job_of(config)
     if isinstance(job, str):
         cursor = str(config.get("last_event_id", ""))
         return client.attach(job, last_event_id=cursor, callbacks=callbacks)
-    given = _table(config.get("input"))
-    lora = given.get("lora")
-    options = _snake({k: v for k, v in given.items() if k not in {"model", "dataset", "lora"}})
     return client.trainer(
-        str(config["name"]),
-        model=str(given["model"]),
-        dataset=_table(given["dataset"]),
-        lora=_snake(_table(lora)) if lora is not None else None,
+        job.name,
+        model=job.model,
+        dataset=job.dataset,
+        lora=job.lora,
         callbacks=callbacks,
-        **options,
+        **job.options,
     )
 
 

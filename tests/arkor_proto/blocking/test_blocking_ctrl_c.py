@@ -61,20 +61,24 @@ def test_an_interrupt_amid_the_work_loses_nothing_and_repeats_nothing(moment: in
     assert count == (clock.asked >= moment)
 
 
-def test_the_handler_of_an_application_stays_in_force() -> None:
-    seen: list[object] = []
+def test_the_handler_of_an_application_is_called_in_a_callback_and_is_back_after_the_wait() -> None:
+    seen: list[str] = []
 
     def own(_: int, __: FrameType | None) -> None:
-        """Take the signal."""
+        seen.append("handler")
+
+    def press(_: object) -> None:
+        signal.raise_signal(signal.SIGINT)
+        seen.append("callback")
 
     before = signal.signal(signal.SIGINT, own)
     try:
         with serving() as backend, client_of(backend.base_url) as client:
-            look = Callbacks(on_started=lambda _: seen.append(signal.getsignal(signal.SIGINT)))
-            trainer_of(client, look).wait()
+            trainer_of(client, Callbacks(on_started=press)).wait()
+        assert signal.getsignal(signal.SIGINT) is own
     finally:
         signal.signal(signal.SIGINT, before)
-    assert seen == [own]
+    assert seen == ["handler", "callback"]
 
 
 def test_the_handler_of_python_is_back_behind_a_wait() -> None:

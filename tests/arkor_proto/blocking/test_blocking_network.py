@@ -2,9 +2,13 @@
 
 import ssl
 import threading
+from collections.abc import Callable
 
+import anyio
 import pytest
 import trustme
+from anyio import to_thread
+from attrs import define, field
 
 from arkor_proto import (
     HARDENED,
@@ -19,6 +23,7 @@ from arkor_proto import (
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.fixtures_blocking import (
     PATIENCE,
+    Ready,
     VirtualClock,
     answering,
     client_of,
@@ -47,6 +52,10 @@ from tests.arkor_proto.wire_samples import (
 )
 
 SOON = 0.05
+STUCK = 0.5
+"""Seconds after which a chunk has found no room."""
+BUFFERS = 64 * 2**20
+"""More than fits into the buffers of two sockets."""
 END = chunk(frame(COMPLETED, id="9")) + LAST_CHUNK
 
 
@@ -325,6 +334,88 @@ def test_a_silent_stream_is_opened_again_under_the_hardened_profile() -> None:
     ):
         assert client.attach("j", callbacks=heard).wait().job.status == "completed"
     assert cursors == [None, "1"]
+
+
+def test_a_slow_callback_slows_the_server() -> None:
+    accepted = 0
+
+    async def backend(visit: Visit) -> None:
+        nonlocal accepted
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
+        await to_thread.run_sync(began.wait, PATIENCE)
+        comment = chunk(b": " + b"x" * 65_533 + b"\n")
+        with anyio.CancelScope() as full:
+            while accepted < BUFFERS:
+                full.deadline = anyio.current_time() + STUCK
+                await visit.send(comment)
+                accepted += len(comment)
+        go_on.set()
+
+    def hear(_: object) -> None:
+        began.set()
+        go_on.wait(PATIENCE)
+
+    began, go_on = threading.Event(), threading.Event()
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url, max_attempts=0) as client,
+        pytest.raises(GaveUp),  # the last chunk was cut
+    ):
+        client.attach("j", callbacks=hearing(hear)).wait()
+    assert 0 < accepted < BUFFERS
+
+
+@define(eq=False)
+class ClockAheadOfTheReader(VirtualClock):
+    """The idle timer rings when bytes have come, before the thread that is to read them wakes up."""
+
+    main: int = field(factory=threading.get_ident)
+    heard: bool = False
+    silent: threading.Event = field(factory=threading.Event)
+    sent: threading.Event = field(factory=threading.Event)
+    rang: threading.Event = field(factory=threading.Event)
+
+    def wait(
+        self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
+    ) -> Ready:
+        """Ring when the silence after the first event is over, and hold the reader up until then."""
+        if threading.get_ident() != self.main:
+            ready = select(None)
+            if self.silent.is_set():
+                self.rang.wait(PATIENCE)
+            return ready
+        if timer is Timer.IDLE and deadline is not None and self.heard and not self.silent.is_set():
+            self.silent.set()
+            self.sent.wait(PATIENCE)
+            self.now = deadline
+            return select(0)
+        if self.silent.is_set():
+            self.rang.set()
+        return super().wait(select, deadline, timer)
+
+    def hear(self, _: object) -> None:
+        """Note that an event was heard."""
+        self.heard = True
+
+
+def test_bytes_that_have_come_and_were_not_read_yet_are_no_silence() -> None:
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
+        await to_thread.run_sync(clock.silent.wait, PATIENCE)
+        await visit.send(chunk(frame(log(2), id="2") + frame(COMPLETED, id="3")))
+        clock.sent.set()
+        await visit.until_left()
+
+    clock = ClockAheadOfTheReader()
+    with (
+        answering(backend) as peer,
+        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
+    ):
+        client.attach("j", callbacks=hearing(clock.hear)).wait()
+        assert peer.visits == 1
+    assert clock.rang.is_set()
 
 
 def test_a_certificate_of_an_unknown_authority_is_refused(tls: ssl.SSLContext) -> None:

@@ -6,11 +6,13 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from attrs import define
+from attrs import define, field
 
 from arkor_proto import (
     HARDENED,
+    PROFILE_2026_07,
     Aborted,
+    ArkorError,
     LocalProtocolError,
     Reconnecting,
     TrainingEvent,
@@ -282,6 +284,64 @@ def test_a_cancel_still_works_behind_an_abort() -> None:
         assert len(backend.asked("cancel")) == 1
 
 
+def test_threads_that_wait_again_after_a_shared_rejection_are_not_aborted() -> None:
+    rule = {"on": {"route": "stream"}, "status": 403}
+    with (
+        serving(rule=[rule]) as backend,
+        client_of(backend.base_url, profile=PROFILE_2026_07) as client,
+        threads() as run,
+    ):
+        trainer = trainer_of(client)
+
+        def wait_often() -> set[str]:
+            rejections: set[str] = set()
+            for _ in range(100):
+                with pytest.raises(ArkorError) as caught:
+                    trainer.wait()
+                rejections.add(type(caught.value).__name__)
+            return rejections
+
+        waits = [run(wait_often) for _ in range(3)]
+        assert [wait.result(PATIENCE) for wait in waits] == [{"StatusError"}] * 3
+
+
+@define(eq=False)
+class FailingClock(VirtualClock):
+    """A clock that fails in the threads of the client once `fails` is set."""
+
+    fails: bool = False
+    callers: set[int] = field(factory=set[int])
+
+    def time(self) -> float:
+        """Return the virtual time."""
+        if self.fails and threading.get_ident() not in self.callers:
+            raise LookupError("the clock is broken")
+        return self.now
+
+
+def test_an_unexpected_error_in_the_background_ends_every_wait() -> None:
+    clock = FailingClock()
+    with (
+        serving(rule=[STREAM_HELD]) as backend,
+        client_of(backend.base_url, clock=clock) as client,
+        threads() as run,
+    ):
+        trainer = trainer_of(client)
+
+        def wait() -> object:
+            clock.callers.add(threading.get_ident())
+            return trainer.wait()
+
+        waits = [run(wait) for _ in range(4)]
+        backend.wait_for("stream", frame=2)
+        clock.fails = True
+        backend.open("stream")
+        for each in waits:
+            assert str(each.exception(PATIENCE)) == "the clock is broken"
+        with pytest.raises(LookupError, match="the clock is broken"):
+            trainer.wait()
+
+
 def test_closing_the_client_ends_what_other_threads_wait_for() -> None:
     rules = [STREAM_HELD, {"on": {"route": "me"}, "stall": {"gate": "never"}}]
     with serving(rule=rules) as backend, client_of(backend.base_url) as client, threads() as run:
@@ -333,6 +393,24 @@ def test_ctrl_c_while_reading_leaves_and_the_next_wait_goes_on() -> None:
     assert len(heard) == 6
 
 
+@pytest.mark.parametrize("call", ["wait", "me"])
+def test_a_signal_that_arrives_in_another_thread_ends_a_silent_wait(call: str) -> None:
+    rules = [STREAM_HELD, {"on": {"route": "me"}, "stall": {"gate": "stream"}}]
+    with serving(rule=rules) as backend, client_of(backend.base_url) as client:
+
+        def interrupt_here() -> None:
+            if call == "wait":
+                backend.wait_for("stream", frame=2)
+            else:
+                backend.wait_for("me", answered=True)
+            signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+
+        with threads() as run:
+            run(interrupt_here)
+            with pytest.raises(KeyboardInterrupt):
+                _ = trainer_of(client).wait() if call == "wait" else client.me()
+
+
 def test_ctrl_c_in_a_callback_has_the_next_wait_hear_the_event_again() -> None:
     heard: list[int | None] = []
 
@@ -369,12 +447,13 @@ def test_ctrl_c_during_the_create_loses_no_job() -> None:
 
 def test_an_event_whose_callback_was_interrupted_is_heard_by_whoever_waits_next() -> None:
     heard: list[tuple[int | None, bool]] = []
-    joined = threading.Event()
+    called, joined = threading.Event(), threading.Event()
 
     def on_log(log: TrainingLog) -> None:
         mine = threading.current_thread() is threading.main_thread()
         heard.append((log.step, mine))
         if mine:
+            called.set()
             joined.wait(PATIENCE)
             raise KeyboardInterrupt
 
@@ -383,7 +462,7 @@ def test_an_event_whose_callback_was_interrupted_is_heard_by_whoever_waits_next(
         with threads() as run:
 
             def join() -> object:
-                backend.wait_for("stream", frame=2)
+                called.wait(PATIENCE)
                 joined.set()
                 return trainer.wait()
 

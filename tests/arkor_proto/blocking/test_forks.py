@@ -7,24 +7,25 @@ import signal
 import ssl
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
-import anyio
 import pytest
 import trustme
 from anyio import to_thread
 
 from arkor_proto import TrainingLog
-from arkor_proto.transports.blocking import Callbacks
-from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
-from tests.arkor_proto.transports.fixtures_anyio import client_of as asynchronous_client_of
-from tests.arkor_proto.transports.peer import (
-    STREAM_HEAD,
-    Peer,
-    Visit,
-    chunk,
-    json_answer,
-    listening,
+from arkor_proto.transports.blocking import ArkorClient, Callbacks, Trainer
+from tests.arkor_proto.blocking.fixtures_blocking import (
+    PATIENCE,
+    answering,
+    client_of,
+    hearing,
+    serving,
+    threads,
+    trainer_of,
 )
+from tests.arkor_proto.transports.fixtures_anyio import client_of as asynchronous_client_of
+from tests.arkor_proto.transports.peer import Visit, json_answer, listening, stream_of
 from tests.arkor_proto.wire_samples import COMPLETED, frame, log
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
@@ -36,6 +37,12 @@ def in_child(say: Callable[[], object]) -> object:
         if is_child:
             told(say())
         return read_child(told)
+
+
+def end_soon() -> None:
+    """See that a child that hangs ends: a test that failed."""
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(15)
 
 
 class Told:
@@ -63,7 +70,7 @@ def child() -> Generator[tuple[bool, Told]]:
             for end in told.ends:
                 os.close(end)
         return
-    signal.alarm(15)  # a child that hangs is a test that failed
+    end_soon()
     try:
         yield True, told
     finally:
@@ -129,7 +136,7 @@ async def test_an_asynchronous_client_does_not_share_its_connections_with_a_chil
         read, write = os.pipe()
         pid = os.fork()
         if not pid:
-            signal.alarm(15)
+            end_soon()
             try:
                 name = asyncio.run(client.job("j")).name
                 os.write(write, name.encode())
@@ -143,46 +150,73 @@ async def test_an_asynchronous_client_does_not_share_its_connections_with_a_chil
         assert (await client.job("j")).name == "connection 1"
 
 
-def test_a_child_that_goes_on_waiting_follows_over_a_stream_of_its_own() -> None:
-    cursors: list[str | None] = []
+def refusals(client: ArkorClient, trainer: Trainer) -> list[str]:
+    """Return what each use of a client in a forked child raises."""
+    other = client.attach("k")
+    uses = [trainer.wait, trainer.start, trainer.cancel, other.wait, client.me]
+    refused: list[str] = []
+    for use in uses:
+        with pytest.raises(RuntimeError) as caught:
+            use()
+        refused.append(str(caught.value))
+    trainer.abort()
+    client.close()
+    return refused
 
-    async def backend(visit: Visit) -> None:
-        asked = await visit.request()
-        cursors.append(asked.header("Last-Event-ID"))
-        if visit.number == 1:
-            await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
-            await peers[0].visited(2)
-            await released[0].wait()
-        rest = chunk(frame(log(2), id="2") + frame(COMPLETED, id="3"))
-        await visit.send(rest if visit.number == 1 else STREAM_HEAD + rest)
-        if visit.number != 1:
-            await visit.until_left()
-            released[0].set()
 
-    released: list[anyio.Event] = []
-    peers: list[Peer] = []
+REFUSED = [
+    "client: this process was forked from one that was waiting with it; make another client here"
+] * 5
+
+
+def test_a_child_forked_in_a_callback_is_refused_and_its_parent_hears_every_event() -> None:
+    backend = stream_of(frame(log(1), id="1"), frame(log(2), id="2") + frame(COMPLETED, id="3"))
     heard: list[int | None] = []
     forked: list[Told] = []
+    refused: list[object] = []
 
     def hear(event: TrainingLog) -> None:
         heard.append(event.step)
         if event.step == 1:
-            told = Told()
+            forked.append(told := Told())
             told.pid = os.fork()
-            forked.append(told)
-            if not told.pid:
-                signal.alarm(15)
+            if told.pid:
+                refused.append(read_child(told))
+            else:
+                end_soon()
 
-    with answering(backend) as peer:
-        peers.append(peer)
-        released.append(anyio.Event())
-        with client_of(peer.base_url) as client:
-            trainer = client.attach("j", callbacks=Callbacks(on_log=hear))
-            try:
-                trainer.wait()
-            finally:
-                if not forked[0].pid:
-                    forked[0](heard)
-            assert read_child(forked[0]) == [1, 2]
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        trainer = client.attach("j", callbacks=Callbacks(on_log=hear))
+        try:
+            trainer.wait()
+        except RuntimeError as error:
+            forked[0]([str(error), *refusals(client, trainer)])
+        finally:
+            if not forked[0].pid:
+                os._exit(1)
+        assert peer.visits == 1
+    assert refused == [[*REFUSED, REFUSED[0]]]
     assert heard == [1, 2]
-    assert cursors == [None, "1"]
+
+
+def test_a_child_forked_while_another_thread_waits_is_refused_at_once() -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"gate": "stream"}}
+    heard: list[object] = []
+    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client, threads() as run:
+        trainer = trainer_of(client, hearing(heard.append))
+        wait = run(trainer.wait)
+        backend.wait_for("stream", frame=2)
+        for _ in range(20):  # the lock may be held at one moment and not at another
+            assert in_child(partial(refusals, client, trainer)) == REFUSED
+        backend.open("stream")
+        wait.result(PATIENCE)
+    assert len(heard) == 6
+
+
+def test_a_trainer_at_rest_is_used_by_a_forked_child() -> None:
+    with serving() as backend, client_of(backend.base_url) as client:
+        trainer = trainer_of(client)
+        trainer.start()
+        assert in_child(lambda: trainer.wait().job.status) == "completed"
+        assert trainer.wait().job.status == "completed"
+        assert len(backend.asked("create")) == 1

@@ -1,0 +1,121 @@
+"""The driver of the blocking reference client, `arkor_proto.transports.blocking`.
+
+Its operations run in threads, which reach the kit's clock and desk through a portal.
+"""
+
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import anyio
+from anyio import to_thread
+from anyio.from_thread import BlockingPortal
+from attrs import frozen
+
+from arkor_proto import Timer, TrainingEvent, encode_job
+from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.clocks import Clock, VirtualClock
+from conformance.drivers.python.stdio import Desk, serve
+from conformance.strict_data import Json
+
+Ready = TypeVar("Ready")
+Result = TypeVar("Result")
+
+_GLANCE = 0.005
+"""Seconds between two looks at whether the kit has ended a sleep."""
+
+
+@frozen
+class _Clock:
+    clock: Clock
+    portal: BlockingPortal
+
+    def time(self) -> float:
+        return self.portal.call(self.clock.time)
+
+    def wait(
+        self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None
+    ) -> Ready:
+        if deadline is None or (timer is None and isinstance(self.clock, VirtualClock)):
+            return select(None)
+        if not isinstance(self.clock, VirtualClock):
+            return select(max(0.0, deadline - self.time()))
+        purpose = "reconnect" if timer is Timer.RECONNECT else "idle"
+        sleep = self.portal.start_task_soon(self.clock.sleep_until, deadline, purpose)
+        while not sleep.done():
+            if ready := select(_GLANCE):
+                sleep.cancel()
+                return ready
+        return select(0)
+
+
+@frozen
+class _Client:
+    trainer: Trainer
+
+    async def start(self) -> Mapping[str, object]:
+        return {"job_id": await _in_thread(self.trainer.start)}
+
+    async def wait(self) -> Mapping[str, object]:
+        result = await _in_thread(self.trainer.wait)
+        return {"job": encode_job(result.job), "artifacts": result.artifacts}
+
+    async def cancel(self) -> None:
+        await _in_thread(self.trainer.cancel)
+
+    def abort(self, reason: str) -> None:
+        self.trainer.abort(reason)
+
+
+async def _in_thread(operation: Callable[[], Result]) -> Result:
+    # Closing the client ends what it does, so a thread need not be waited for.
+    return await to_thread.run_sync(operation, abandon_on_cancel=True)
+
+
+@asynccontextmanager
+async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
+    """Open the client of a case."""
+    async with BlockingPortal() as portal:
+
+        def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
+            data = to.event_data(event.saved if isinstance(event, Checkpoint) else event)
+            adapter = {"adapter": event.adapter} if isinstance(event, Checkpoint) else {}
+            desk.report(name, {**data, **adapter})
+            portal.call(desk.obey, name)
+
+        callbacks = Callbacks(
+            on_started=partial(hear, "started"),
+            on_log=partial(hear, "log"),
+            on_checkpoint=partial(hear, "checkpoint"),
+            on_completed=partial(hear, "completed"),
+            on_failed=partial(hear, "failed"),
+        )
+        settings = to.settings_of(desk.config, desk.random)
+        client = ArkorClient(clock=_Clock(desk.clock, portal), **settings)
+        try:
+            yield _Client(_trainer_of(client, desk.config, callbacks))
+        finally:
+            with anyio.CancelScope(shield=True):
+                await to_thread.run_sync(client.close)
+                await portal.stop(cancel_remaining=True)
+
+
+def _trainer_of(client: ArkorClient, config: Mapping[str, Json], callbacks: Callbacks) -> Trainer:
+    job = to.job_of(config)
+    if isinstance(job, str):
+        cursor = str(config.get("last_event_id", ""))
+        return client.attach(job, last_event_id=cursor, callbacks=callbacks)
+    return client.trainer(
+        job.name,
+        model=job.model,
+        dataset=job.dataset,
+        lora=job.lora,
+        callbacks=callbacks,
+        **job.options,
+    )
+
+
+if __name__ == "__main__":
+    anyio.run(serve, to.hello("blocking"), open_client, to.explain)
