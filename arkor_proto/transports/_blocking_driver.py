@@ -41,7 +41,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TypeAlias, assert_never
+from typing import Final, TypeAlias, assert_never
 
 from attrs import define, field
 
@@ -56,6 +56,7 @@ from arkor_proto.transports._blocking_shield import Shield
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._plain import AsyncCallbackError
 
+_REST: Final = msg.Idle()
 _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
 """What a waiter has to do next; the last is to return."""
 
@@ -149,8 +150,8 @@ class Driver:
             calling = self._calling
             if operation is msg.Operation.FOLLOW and calling and calling.thread == waiter.thread:
                 raise LocalProtocolError(
-                    "wait: it was called by one of its own callbacks and would wait for itself; "
-                    "call it after the callback has returned"
+                    "wait() was called from one of its own callbacks and would deadlock; "
+                    "call it after the callback returns"
                 )
             self._waiters.append(waiter)
             self.connector.busy.add(self.close)
@@ -240,9 +241,9 @@ class Driver:
             self._now = max(self._now, self.connector.clock.time())
             while self._aborts:
                 self.session.handle(self._aborts.popleft(), self._now)
-            self.session.handle(event, self._now)
-            while self._act(self.session.poll()):
-                pass
+            output = self.session.step(event, self._now)
+            while self._act(output):
+                output = self.session.poll()
         except BaseException as error:
             self._fail(error)
             raise
@@ -252,6 +253,8 @@ class Driver:
         match output:
             case msg.Deliver():
                 self._delivery = output
+                self._alarm = _REST
+                return False  # an event is the last output before `Idle`
             case msg.Idle() | msg.Done():
                 self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
                 return False

@@ -361,7 +361,7 @@ def test_a_wait_from_its_own_callback_is_an_error_and_not_a_deadlock() -> None:
     callbacks = Callbacks(on_started=lambda _: trainers[0].wait())
     with serving() as backend, client_of(backend.base_url, profile=HARDENED) as client:
         trainers.append(trainer_of(client, callbacks))
-        with pytest.raises(LocalProtocolError, match="called by one of its own callbacks"):
+        with pytest.raises(LocalProtocolError, match="called from one of its own callbacks"):
             trainers[0].wait()
 
 
