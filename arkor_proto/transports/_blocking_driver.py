@@ -110,13 +110,13 @@ class Driver:
                     todo, event = self._next(waiter, event), None
                     match todo:
                         case msg.Deliver():
-                            event = self._call(todo, shield)
+                            self._run_callbacks(todo, shield)
                         case msg.Idle(until, timer):
                             wait = partial(self.connector.clock.wait, waiter.bell.wait)
-                            if not shield.outside(partial(wait, until, timer)):
+                            if not shield.outside(wait, until, timer):
                                 event = msg.Tick()
                         case msg.Notify(notice):
-                            shield.outside(partial(self.announce, notice))
+                            shield.outside(self.announce, notice)
                         case Exchange():
                             self._step(todo, shield)
                         case outcome:
@@ -165,8 +165,6 @@ class Driver:
             slept = waiter.asleep
             if slept is not None:
                 waiter.bell.clear()
-            if isinstance(event, msg.Handled):
-                self._delivery = None
             if isinstance(event, msg.Tick) and slept is not None:
                 self._tick(slept)
             elif event is not None or self._aborts:
@@ -203,12 +201,23 @@ class Driver:
         else:
             self._feed(msg.Tick())
 
+    def _run_callbacks(self, delivery: msg.Deliver | None, shield: Shield) -> None:
+        """Run the callback for an event, and those for the events that follow at once."""
+        while delivery is not None:
+            handled = self._call(delivery, shield)
+            if self.connector.forked:
+                raise RuntimeError(FORKED)
+            with self._lock:
+                self._delivery = None
+                self._feed(handled)
+                delivery = None if self._notices or self._aborts else self._delivery
+
     def _call(self, delivery: msg.Deliver, shield: Shield) -> msg.Handled:
         """Run the callback for an event, unless an abort has come at the last moment."""
         if self._aborts:
             return msg.Handled(delivery.delivery, heard=False)
         try:
-            shield.outside(partial(self.call_back, delivery.event))
+            shield.outside(self.call_back, delivery.event)
         except Exception as error:
             if error is shield.raised or isinstance(error, AsyncCallbackError):
                 raise  # the callback was interrupted, or has not run at all
