@@ -16,7 +16,7 @@ def exchange(number: int, request: arkor.Request) -> Generator[arkor.Input]:
     http = h11.Connection(h11.CLIENT)
     head = h11.Request(method=request.method, target=request.target, headers=[*request.headers])
     try:
-        with create_connection((origin.host, origin.port), timeout=10) as sock:
+        with create_connection((endpoint.origin.host, endpoint.origin.port), timeout=10) as sock:
             sock.sendall(http.send(head) or b"")  # to follow is to send no bodies
             while not isinstance(event := http.next_event(), h11.EndOfMessage):
                 if isinstance(event, h11.Response):
@@ -41,7 +41,7 @@ try:
     session = arkor.Session(arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2]))
 except (IndexError, KeyError, ValueError) as error:
     sys.exit(f"{__doc__} {error}")
-origin = endpoint.origin if endpoint.origin.scheme == "http" else sys.exit("no TLS: use http://")
+happening = ticks() if endpoint.origin.scheme == "http" else sys.exit("no TLS: use http://")
 session.handle(arkor.Follow(), monotonic())
 while not isinstance(output := session.poll(), arkor.Done):
     match output:
