@@ -31,9 +31,9 @@ def exchange(number: int, request: arkor.Request) -> Generator[arkor.Input]:
         yield arkor.Broken(number, error)
 
 
-def ticks(*readable: socket) -> Generator[arkor.Input]:
+def ticks(*readable: socket) -> Generator[arkor.Input]:  # until one of them can be read
     while not select(readable, [], [], until and max(0.0, until - monotonic()))[0]:
-        yield arkor.Tick()  # the session's deadline came first
+        yield arkor.Tick()  # the session's deadline, the last `until`, came first
 
 
 try:

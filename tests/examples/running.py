@@ -13,7 +13,7 @@ EXAMPLES: Final = ROOT / "examples"
 TOKEN: Final = "tok-example-secret"
 PATIENCE: Final = 60.0
 """Seconds after which a process that hangs is a test that failed."""
-_PYTHON: Final = (sys.executable, "-X", "dev", "-W", "error")
+_PYTHON: Final = (sys.executable, "-W", "error")
 
 
 def environment(**more: str) -> dict[str, str]:

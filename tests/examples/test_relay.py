@@ -142,6 +142,20 @@ def test_a_silent_job_is_kept_alive_with_comments(mock_server: SyncMock) -> None
         ]
 
 
+def test_the_follow_of_a_browser_ends_when_it_leaves_without_reading(
+    mock_server: SyncMock,
+) -> None:
+    mock_server.job(id="job-1", events=1, status="running")
+    with serving(RELAY, mock_server.base_url, "0") as port:
+        with browser(port) as stuck:
+            stuck.read_events(1)
+            note = "x" * 2**20
+            for step in range(20):
+                mock_server.push("job-1", json={"type": "training.log", "step": step, "note": note})
+            mock_server.wait_for("stream", frame=4)
+        mock_server.wait_until(_left)
+
+
 @pytest.mark.scenario(
     {"on": {"route": "stream"}, "status": 401, "json": {"error": f"{TOKEN} has expired"}},
     job=[{"id": "job-1", "submitted": True}],
