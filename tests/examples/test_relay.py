@@ -14,7 +14,7 @@ from attrs import define, field
 from arkor_proto import EventStreamParser, ServerSentEvent
 from mock_server import ConnectionClosed, Record
 from mock_server.testing.sync import SyncMock
-from tests.examples.running import EXAMPLES, PATIENCE, TOKEN, running
+from tests.examples.running import EXAMPLES, PATIENCE, TOKEN, run, running
 
 pytest.importorskip("starlette", reason="needs the package starlette")
 pytest.importorskip("uvicorn", reason="needs the package uvicorn")
@@ -175,3 +175,10 @@ def test_a_cursor_that_cannot_be_sent_on_is_a_bad_request(mock_server: SyncMock)
         assert wrong.response.status == 400
         assert b"last_event_id" in wrong.response.read()
     mock_server.verify.stream().never()
+
+
+@pytest.mark.parametrize("arguments", [(), ("nowhere", "0"), ("http://h.example", "x")])
+def test_what_is_wrong_with_the_arguments_is_one_line(arguments: tuple[str, ...]) -> None:
+    done = run("starlette_relay.py", *arguments)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1), done.stderr
+    assert "BASE_URL PORT" in done.stderr
