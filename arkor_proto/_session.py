@@ -96,7 +96,7 @@ class SessionConfig:
     """What a session is about. Raises ValueError for an id or a cursor that cannot be sent.
 
     `job` is what to submit, or the id of a job that exists. `last_event_id` resumes after a saved
-    cursor. `idempotency_key` is sent under profiles that ask for one, which then need it.
+    cursor. `idempotency_key` is sent with the create under profiles that ask for one, which then need it.
     """
 
     endpoint: Endpoint = field(validator=of_kind(Endpoint, "an Endpoint"))
@@ -135,7 +135,8 @@ class Session:
         check_kind("profile", profile, Profile, "a Profile, such as HARDENED")
         if policy is not None:
             check_kind("policy", policy, ReconnectPolicy, "a ReconnectPolicy")
-        if profile.idempotency_key and not config.idempotency_key:
+        creates = isinstance(config.job, JobSpec)
+        if creates and profile.idempotency_key and not config.idempotency_key:
             raise ValueError(f"profile {profile.name}: the session needs an idempotency_key")
         self._config = config
         self._key = config.idempotency_key if profile.idempotency_key else None

@@ -62,7 +62,7 @@ _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
 
 
 @define(eq=False)
-class _Waiter:
+class Waiter:
     """A call that waits for the next settlement of its operation."""
 
     operation: msg.Operation
@@ -86,13 +86,13 @@ class Driver:
     _now: float = field(init=False, default=-math.inf)
     _alarm: msg.Idle = field(init=False, factory=msg.Idle)
     _aborts: deque[msg.Abort] = field(init=False, factory=deque[msg.Abort])
-    _waiters: list[_Waiter] = field(init=False, factory=list[_Waiter])
+    _waiters: list[Waiter] = field(init=False, factory=list[Waiter])
     _exchanges: dict[int, Exchange] = field(init=False, factory=dict[int, Exchange])
     _resting: Exchange | None = field(init=False, default=None)
     _notices: deque[msg.Notify] = field(init=False, factory=deque[msg.Notify])
     _delivery: msg.Deliver | None = field(init=False, default=None)
     """The event that the session waits for: one follower has it, or is to take it."""
-    _calling: _Waiter | None = field(init=False, default=None)
+    _calling: Waiter | None = field(init=False, default=None)
     """The follower that has it."""
     _failure: Exception | None = field(init=False, default=None)
     """Why nothing goes on any more."""
@@ -103,26 +103,33 @@ class Driver:
         A thread that is interrupted leaves; when the last follower has left, so does the session.
         """
         with Shield() as shield:
-            waiter = self._join(operation)
+            waiter = self.join(operation)
             try:
-                event: msg.Input | None = asking
-                while True:
-                    todo, event = self._next(waiter, event), None
-                    match todo:
-                        case msg.Deliver():
-                            self._run_callbacks(todo, shield)
-                        case msg.Idle(until, timer):
-                            wait = partial(self.connector.clock.wait, waiter.bell.wait)
-                            if not shield.outside(wait, until, timer):
-                                event = msg.Tick()
-                        case msg.Notify(notice):
-                            shield.outside(self.announce, notice)
-                        case Exchange():
-                            self._step(todo, shield)
-                        case outcome:
-                            return outcome
+                todo = self.proceed(waiter, asking, shield)
+                while isinstance(todo, msg.Deliver):
+                    self._run_callbacks(todo, shield)
+                    todo = self.proceed(waiter, None, shield)
+                return todo
             finally:
-                self._leave(waiter)
+                self.leave(waiter)
+
+    def proceed(
+        self, waiter: Waiter, event: msg.Input | None, shield: Shield
+    ) -> msg.Deliver | msg.Outcome:
+        """Give the session an input and return the next event for a waiter, or its outcome."""
+        while True:
+            todo, event = self._next(waiter, event), None
+            match todo:
+                case msg.Idle(until, timer):
+                    wait = partial(self.connector.clock.wait, waiter.bell.wait)
+                    if not shield.outside(wait, until, timer):
+                        event = msg.Tick()
+                case msg.Notify(notice):
+                    shield.outside(self.announce, notice)
+                case Exchange():
+                    self._step(todo, shield)
+                case _:
+                    return todo
 
     def abort(self, reason: object) -> None:
         """Abort the follow. Takes no lock, so it may be called from a signal handler."""
@@ -139,11 +146,12 @@ class Driver:
                 )
             self._fail(TransportError("client: it was closed"))
 
-    def _join(self, operation: msg.Operation) -> _Waiter:
+    def join(self, operation: msg.Operation) -> Waiter:
+        """Begin to wait for the next settlement of `operation`; end it with `leave`."""
         self.connector.check_usable()
         if self._owner != os.getpid():  # a thread of the parent may have had the old lock
             self._owner, self._lock = os.getpid(), threading.Lock()
-        waiter = _Waiter(operation)
+        waiter = Waiter(operation)
         with self._lock:
             if self._failure is not None:
                 raise self._failure
@@ -157,7 +165,7 @@ class Driver:
             self.connector.busy.add(self.close)
         return waiter
 
-    def _next(self, waiter: _Waiter, event: msg.Input | None) -> _Todo:
+    def _next(self, waiter: Waiter, event: msg.Input | None) -> _Todo:
         """Give the session what a waiter has for it, and return what the waiter has to do."""
         if self.connector.forked:
             raise RuntimeError(FORKED)
@@ -165,6 +173,8 @@ class Driver:
             slept = waiter.asleep
             if slept is not None:
                 waiter.bell.clear()
+            if isinstance(event, msg.Handled):
+                self._delivery = None
             if isinstance(event, msg.Tick) and slept is not None:
                 self._tick(slept)
             elif event is not None or self._aborts:
@@ -178,7 +188,7 @@ class Driver:
             self._wake()
             return todo
 
-    def _todo(self, waiter: _Waiter) -> _Todo:
+    def _todo(self, waiter: Waiter) -> _Todo:
         if self._notices:
             return self._notices[0]
         if waiter.outcome is not None:
@@ -224,7 +234,8 @@ class Driver:
             return msg.Handled(delivery.delivery, error)
         return msg.Handled(delivery.delivery)
 
-    def _leave(self, waiter: _Waiter) -> None:
+    def leave(self, waiter: Waiter) -> None:
+        """Wait no longer; an event that the waiter has in hand is heard again."""
         if self.connector.forked:
             return
         with self._lock:
@@ -239,7 +250,7 @@ class Driver:
                     self._feed(msg.Handled(unheard.delivery, heard=False))
             self._wake()
 
-    def _waiting(self, for_: msg.Operation) -> list[_Waiter]:
+    def _waiting(self, for_: msg.Operation) -> list[Waiter]:
         return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
 
     def _feed(self, event: msg.Input) -> None:

@@ -33,7 +33,9 @@ from arkor_proto._messages import (
     Accepted,
     Cancel,
     CancelSent,
+    Deliver,
     Follow,
+    Handled,
     NothingToCancel,
     Operation,
     Resolved,
@@ -58,8 +60,9 @@ from arkor_proto._wire import job_request
 from arkor_proto.transports import _callbacks
 from arkor_proto.transports._blocking_calls import Caller
 from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
-from arkor_proto.transports._blocking_driver import Driver
+from arkor_proto.transports._blocking_driver import Driver, Waiter
 from arkor_proto.transports._blocking_http import Connector
+from arkor_proto.transports._blocking_shield import Shield
 from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
@@ -78,6 +81,7 @@ __all__ = [
     "Callbacks",
     "Checkpoint",
     "Clock",
+    "Events",
     "MonotonicClock",
     "Timeouts",
     "Trainer",
@@ -165,6 +169,17 @@ class Trainer:
         """
         return expect(self._driver.operate(Operation.FOLLOW, Follow()), Resolved).result
 
+    def events(self) -> "Events":
+        """Return the events of the job, to be iterated over in place of callbacks.
+
+        `with trainer.events() as events: for event in events: …` gets the events that `wait` would
+        call callbacks for, in the same order and with the same back-pressure. An event counts as
+        handled when the next one is asked for. Leaving the block ends the wait: the event in hand is
+        delivered again to the next one. The iteration ends with the job, and `events.result` is what
+        `wait` would return; it raises what `wait` raises. One thread iterates.
+        """
+        return Events(self._driver)
+
     def cancel(self) -> None:
         """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
 
@@ -183,16 +198,58 @@ class Trainer:
         self._driver.abort(reason)
 
     def _call_back(self, event: TrainingEvent) -> None:
-        returned = self._callbacks.call(self._checkpoint, event)
+        returned = self._callbacks.call(self.checkpoint, event)
         check_done(f"the callback for {type(event).__name__}", returned)
 
     def _announce(self, notice: Notice) -> None:
         returned = self._callbacks.announced(notice)
         check_done(f"the hook for {type(notice).__name__}", returned)
 
-    def _checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+    def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+        """Return what `on_checkpoint` is called with, for an event that was iterated over."""
         job_id = self.job.id if self.job is not None else ""
         return Checkpoint(saved=saved, job_id=job_id, client=self._client)
+
+
+class Events:
+    """The events of a job, one after the other; made by `Trainer.events`."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._waiter: Waiter | None = None
+        self._telling: Follow | Handled = Follow()
+        self.result: TrainingResult | None = None
+        """How the job ended, once the iteration is over."""
+
+    def __enter__(self) -> Self:
+        if self._waiter is not None:
+            raise RuntimeError("events: they were entered before; call events() again")
+        self._waiter = self._driver.join(Operation.FOLLOW)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._waiter is not None:
+            with Shield():
+                self._driver.leave(self._waiter)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> TrainingEvent:
+        if self._waiter is None:
+            raise RuntimeError("events: use them inside 'with'")
+        with Shield() as shield:
+            todo = self._driver.proceed(self._waiter, self._telling, shield)
+            if isinstance(todo, Deliver):
+                self._telling = Handled(todo.delivery)
+                return todo.event
+            self.result = expect(todo, Resolved).result
+            raise StopIteration
 
 
 class ArkorClient:

@@ -3,10 +3,12 @@
 Its operations run in threads, which reach the kit's clock and desk through a portal.
 """
 
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import asynccontextmanager
+from concurrent.futures import Future
+from contextlib import asynccontextmanager, suppress
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import anyio
 from anyio import to_thread
@@ -23,7 +25,9 @@ from conformance.strict_data import Json
 Ready = TypeVar("Ready")
 Result = TypeVar("Result")
 
-_GLANCE = 0.005
+_CALL: Final = threading.local()
+"""Of the thread of an operation: the event that says that the client has begun it."""
+_GLANCE: Final = 0.005
 """Seconds between two looks at whether the kit has ended a sleep."""
 
 
@@ -33,6 +37,8 @@ class _Clock:
     portal: BlockingPortal
 
     def time(self) -> float:
+        if (entered := getattr(_CALL, "entered", None)) is not None:
+            entered.set()
         return self.portal.call(self.clock.time)
 
     def wait(
@@ -54,24 +60,46 @@ class _Clock:
 @frozen
 class _Client:
     trainer: Trainer
+    portal: BlockingPortal
 
     async def start(self) -> Mapping[str, object]:
-        return {"job_id": await _in_thread(self.trainer.start)}
+        return {"job_id": await self._in_thread(self.trainer.start)}
 
     async def wait(self) -> Mapping[str, object]:
-        result = await _in_thread(self.trainer.wait)
+        result = await self._in_thread(self.trainer.wait)
         return {"job": encode_job(result.job), "artifacts": result.artifacts}
 
     async def cancel(self) -> None:
-        await _in_thread(self.trainer.cancel)
+        await self._in_thread(self.trainer.cancel)
 
     def abort(self, reason: str) -> None:
         self.trainer.abort(reason)
 
+    async def _in_thread(self, operation: Callable[[], Result]) -> Result:
+        """Return what an operation returns; the kit may go on only once it has begun.
 
-async def _in_thread(operation: Callable[[], Result]) -> Result:
-    # Closing the client ends what it does, so a thread need not be waited for.
-    return await to_thread.run_sync(operation, abandon_on_cancel=True)
+        It has begun when the client first asks for the time, which it does under its lock. Closing the client ends what it does, so
+        its thread need not be waited for.
+        """
+        entered, done, outcome = threading.Event(), anyio.Event(), Future[Result]()
+
+        async def finish() -> None:
+            done.set()
+
+        def run() -> None:
+            _CALL.entered = entered
+            try:
+                outcome.set_result(operation())
+            except BaseException as error:  # noqa: BLE001 - it is the outcome
+                outcome.set_exception(error)
+            entered.set()
+            with suppress(RuntimeError):  # the case is over
+                self.portal.start_task_soon(finish)
+
+        threading.Thread(target=run, daemon=True).start()
+        entered.wait()
+        await done.wait()
+        return outcome.result()
 
 
 @asynccontextmanager
@@ -95,7 +123,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
         settings = to.settings_of(desk.config, desk.random)
         client = ArkorClient(clock=_Clock(desk.clock, portal), **settings)
         try:
-            yield _Client(_trainer_of(client, desk.config, callbacks))
+            yield _Client(_trainer_of(client, desk.config, callbacks), portal)
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(client.close)
