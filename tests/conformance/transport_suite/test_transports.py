@@ -4,11 +4,13 @@ import pytest
 
 from conformance.transport_suite import CHECKS, Check, InEventLoop, Open
 from tests.conformance.transport_suite.adapters import open_anyio, open_blocking
+from tests.conformance.transport_suite.plain import Plain
 
 TRANSPORTS = {
     "asyncio": InEventLoop(open_anyio, "asyncio"),
     "trio": InEventLoop(open_anyio, "trio"),
     "blocking": open_blocking,
+    "third party": Plain,
 }
 
 
