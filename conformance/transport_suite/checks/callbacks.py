@@ -1,5 +1,7 @@
 """Callbacks run one at a time, in the order of the stream, in the wait, and what they raise counts."""
 
+import threading
+
 from arkor_proto import (
     PROFILE_2026_05,
     PROFILE_2026_07,
@@ -13,7 +15,7 @@ from arkor_proto import (
     TrainingLog,
     TrainingStarted,
 )
-from conformance.transport_suite.bench import Bench, Hold, Play, Scene, same
+from conformance.transport_suite.bench import SOON, Bench, Play, Scene, same
 from conformance.transport_suite.check import check
 from conformance.transport_suite.wire import (
     CHUNKED_HEAD,
@@ -62,11 +64,15 @@ def a_failed_job_is_a_result(bench: Bench) -> None:
 @check("T5", "ARK-EVT-2")
 def callbacks_do_not_overlap(bench: Bench) -> None:
     """Also with two waits on one trainer, no callback begins before the last one has returned."""
-    hold = Hold()
-    with bench.play(Scene(streams=[_ALL_AT_ONCE], on_event=hold)) as play:
+    second = threading.Event()
+
+    def hear(play: Play, _: object) -> None:
+        if len(play.heard) == 1:
+            second.wait(SOON)
+        second.set()
+
+    with bench.play(Scene(streams=[_ALL_AT_ONCE], on_event=hear)) as play:
         waits = [play.waiting() for _ in range(2)]
-        hold.began.wait(bench.patience)
-        hold.go_on.set()
         statuses = [each.result().job.status for each in waits]
         same("statuses", statuses, ["completed", "completed"])
         same("overlaps", play.overlaps, 0)
@@ -77,7 +83,7 @@ def callbacks_do_not_overlap(bench: Bench) -> None:
 def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
     """Under 2026-05 what a callback raises reopens the stream; it is told, not swallowed."""
     scene = Scene(
-        streams=[endless(log(1), log(2), log(3)), job(log(3))],
+        streams=[job(log(1), log(2), log(3)), job(log(3))],
         on_event=_raise_at_two,
         profile=PROFILE_2026_05,
     )
@@ -94,7 +100,7 @@ def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
 def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
     """Under 2026-07 the wait raises the very exception, and the stream is closed."""
     scene = Scene(
-        streams=[endless(log(1), log(2), log(3))], on_event=_raise_at_two, profile=PROFILE_2026_07
+        streams=[job(log(1), log(2), log(3))], on_event=_raise_at_two, profile=PROFILE_2026_07
     )
     with bench.play(scene) as play:
         same("error", str(play.waiting().error(_Unbearable)), "step 2")
@@ -106,7 +112,7 @@ def an_error_of_a_callback_rejects_the_wait(bench: Bench) -> None:
 def a_wait_after_a_rejected_one_goes_on(bench: Bench) -> None:
     """A wait after a rejected one has an outcome of its own, and goes on at the cursor."""
     scene = Scene(
-        streams=[endless(log(1), log(2)), job(log(3))],
+        streams=[job(log(1), log(2)), job(log(3))],
         on_event=_raise_at_two,
         profile=PROFILE_2026_07,
     )

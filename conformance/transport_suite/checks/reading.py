@@ -2,6 +2,7 @@
 
 import socket
 import threading
+from queue import Queue
 from typing import Final
 
 from arkor_proto import TrainingLog
@@ -95,22 +96,24 @@ def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
 def a_slow_callback_slows_the_backend(bench: Bench) -> None:
     """While a callback runs, nothing is read: a backend that sends on is held up in the end."""
     hold = Hold()
-    moved: list[int] = []
+    moved = Queue[int]()
 
     def script(visit: Visit) -> None:
         visit.send(CHUNKED_HEAD + chunk(log(1)))
         hold.began.wait(bench.patience)
-        moved.append(_send_until_held_up(visit))
-        hold.go_on.set()
+        moved.put(_send_until_held_up(visit))
 
     with bench.play(Scene(streams=[script, job()], on_event=hold)) as play:
-        play.wait()
-        holds(moved and moved[0] < _BUFFERS, f"{moved} bytes were read during a callback")
+        wait = play.waiting()
+        sent = moved.get()
+        holds(sent < _BUFFERS, f"{sent} bytes and more were read during a callback")
+        hold.go_on.set()
+        wait.result()
 
 
 def _send_until_held_up(visit: Visit) -> int:
     """Send comments until no more can be sent; return how many bytes could be."""
-    comment = memoryview(chunk(b": " + b"x" * 65_533 + b"\n") * 16)
+    comment = memoryview(chunk(b": " + b"x" * 65_532 + b"\n\n") * 16)
     sent, offset = 0, 0
     visit.socket.settimeout(_STILL)
     while sent < _BUFFERS:
