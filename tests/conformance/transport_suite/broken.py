@@ -26,7 +26,8 @@ from arkor_proto import (
     Responded,
 )
 from conformance.transport_suite import Setup
-from tests.conformance.transport_suite.plain import READ, Plain
+from tests.conformance.transport_suite.plain import Plain
+from tests.conformance.transport_suite.plain_http import READ
 
 _LONG = 600.0
 
@@ -289,7 +290,7 @@ class ForgetsItsCallers(Plain):
     """Closes its connections, and leaves the callers waiting."""
 
     def close(self) -> None:
-        """Let nobody go."""
+        """Forget them first."""
         self.waiters = {}
         super().close()
 

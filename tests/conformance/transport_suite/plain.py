@@ -1,20 +1,14 @@
 """A transport of a third party, of plain sockets and threads, written from the guide alone.
 
-The caller that waits runs the callbacks and the timers; each exchange has a thread and a connection
-of its own. What a broken transport does otherwise is a method here.
+The caller that waits runs the callbacks and the timers; `plain_http.py` carries the exchanges. What
+a broken transport does otherwise is a method of its own.
 """
 
-import queue
-import socket
-import ssl
 import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from typing import Final, assert_never
-from urllib.parse import urlsplit
-
-import h11
 
 from arkor_proto import (
     Abort,
@@ -35,7 +29,6 @@ from arkor_proto import (
     Output,
     Received,
     Rejected,
-    Request,
     Resolved,
     Responded,
     Send,
@@ -46,8 +39,8 @@ from arkor_proto import (
     TransportError,
 )
 from conformance.transport_suite import Setup
+from tests.conformance.transport_suite.plain_http import Exchanges
 
-READ: Final = 64 * 2**10
 CLOSED: Final = "the client was closed"
 
 
@@ -58,15 +51,13 @@ class Waiter:
         self.outcome: Outcome | None = None
 
 
-class Plain:
+class Plain(Exchanges):
     """A client of one trainer."""
 
     def __init__(self, setup: Setup) -> None:
-        self.setup = setup
+        super().__init__(setup)
         self.session = setup.session()
-        self.changed = threading.Condition(threading.RLock())
         self.waiters: dict[Operation, Waiter] = {}
-        self.sockets: dict[int, socket.socket | None] = {}
         self.delivery: Deliver | None = None
         self.delivered = self.handled = 0
         self.in_callback = False
@@ -212,13 +203,6 @@ class Plain:
         if operation is Operation.FOLLOW:
             self.delivery = None
 
-    def close_exchange(self, number: int) -> None:
-        """End the connection of an exchange; its thread notices."""
-        opened = self.sockets.pop(number, None)
-        if opened is not None:
-            with suppress(OSError):
-                socket.socket.shutdown(opened, socket.SHUT_RDWR)
-
     def report(self, number: int, report: Responded | Received | Finished | Broken) -> bool:
         """Report what became of an exchange; False once it has been closed."""
         with self.changed:
@@ -236,134 +220,3 @@ class Plain:
         """Read no further while a callback has yet to return."""
         while self.handled != self.delivered and self.waiters and not self.closed:
             self.changed.wait()
-
-    def exchange(self, number: int, request: Request) -> None:
-        """Carry one exchange, in its thread."""
-        opened: socket.socket | None = None
-        try:
-            opened = self.connect(number)
-            self.converse(number, request, opened)
-        except (OSError, TransportError, h11.RemoteProtocolError) as error:
-            self.report(number, Broken(number, TransportError(self.why(error))))
-        finally:
-            if opened is not None:
-                opened.close()
-
-    def why(self, error: Exception) -> str:
-        """Say what went wrong, without a word of the peer: it may be an echo of the token."""
-        if isinstance(error, h11.RemoteProtocolError):
-            return "the peer broke HTTP/1.1"
-        return f"{urlsplit(self.setup.base_url).netloc}: {error}"
-
-    def connect(self, number: int) -> socket.socket:
-        """Open a connection within the time for it; the look-up, which may take longer, included."""
-        end = time.monotonic() + self.setup.connect_timeout
-        url = urlsplit(self.setup.base_url)
-        found: queue.Queue[socket.socket | OSError] = queue.Queue()
-        address = url.hostname or "", url.port or (443 if url.scheme == "https" else 80)
-
-        def open_one() -> None:
-            try:
-                found.put(socket.create_connection(address, self.setup.connect_timeout))
-            except OSError as error:
-                found.put(error)
-
-        threading.Thread(target=open_one, daemon=True).start()
-        opened = self.first(found, end)
-        self.register(number, opened)
-        if url.scheme != "https":
-            return opened
-        opened.settimeout(max(0.001, end - time.monotonic()))
-        return self.secured(number, opened, address[0])
-
-    def first(self, found: "queue.Queue[socket.socket | OSError]", end: float) -> socket.socket:
-        """Return the connection once it is there; raises OSError."""
-        try:
-            opened = found.get(timeout=max(0.001, end - time.monotonic()))
-        except queue.Empty:
-            raise TimeoutError("no connection in time") from None
-        if isinstance(opened, OSError):
-            raise opened
-        return opened
-
-    def secured(self, number: int, opened: socket.socket, host: str) -> socket.socket:
-        """Put TLS over a connection."""
-        secure = self.tls().wrap_socket(
-            opened,
-            server_hostname=host,
-            do_handshake_on_connect=False,
-            suppress_ragged_eofs=False,
-        )
-        try:
-            self.register(number, secure)
-            secure.do_handshake()
-        except OSError:
-            secure.close()
-            raise
-        return secure
-
-    def tls(self) -> ssl.SSLContext:
-        """Return how to verify the server."""
-        return self.setup.ssl_context or ssl.create_default_context()
-
-    def register(self, number: int, opened: socket.socket) -> None:
-        """Let `Close` find a connection; raises OSError if it has come already."""
-        with self.changed:
-            if number not in self.sockets:
-                opened.close()
-                raise ConnectionAbortedError("it was closed")
-            self.sockets[number] = opened
-
-    def converse(self, number: int, request: Request, opened: socket.socket) -> None:
-        """Send a request, and report the answer."""
-        http = h11.Connection(h11.CLIENT)
-        head = h11.Request(
-            method=request.method, target=request.target, headers=self.headers(request)
-        )
-        events = [head, h11.Data(data=request.body), h11.EndOfMessage()]
-        self.send(opened, b"".join(http.send(event) or b"" for event in events))
-        end: float | None = time.monotonic() + self.setup.head_timeout
-        while True:
-            event = http.next_event()
-            match event:
-                case h11.NEED_DATA:
-                    http.receive_data(self.read(opened, end))
-                case h11.Response(status_code=status, headers=headers):
-                    end = None
-                    pairs = tuple((bytes(name), bytes(value)) for name, value in headers)
-                    going_on = self.report(number, Responded(number, status, pairs))
-                case h11.Data(data=data):
-                    going_on = self.report(number, Received(number, bytes(data)))
-                case h11.EndOfMessage():
-                    self.report(number, Finished(number))
-                    return
-                case _:
-                    going_on = self.interim(number, event)
-            if event is not h11.NEED_DATA and not going_on:
-                return
-
-    def interim(self, number: int, event: object) -> bool:
-        """Pass over an answer that is not final."""
-        return number in self.sockets and isinstance(event, h11.InformationalResponse)
-
-    def headers(self, request: Request) -> list[tuple[bytes, bytes]]:
-        """Return the headers to send."""
-        return list(request.headers)
-
-    def send(self, opened: socket.socket, data: bytes) -> None:
-        """Send a request; a large one beside the reading, since the answer may come before its end."""
-        if isinstance(opened, ssl.SSLSocket) or len(data) < READ:
-            opened.sendall(data)
-            return
-
-        def send_all() -> None:
-            with suppress(OSError):  # the reader says what became of the connection
-                opened.sendall(data)
-
-        opened.settimeout(None)
-        threading.Thread(target=send_all, daemon=True).start()
-
-    def read(self, opened: socket.socket, end: float | None) -> bytes:
-        """Return what is there, before `end`, b"" at the end."""
-        opened.settimeout(None if end is None else max(0.001, end - time.monotonic()))
-        return opened.recv(READ)
