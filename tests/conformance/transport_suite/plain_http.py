@@ -123,6 +123,7 @@ class Exchanges(ABC):
         )
         events = [head, h11.Data(data=request.body), h11.EndOfMessage()]
         self.send(opened, b"".join(http.send(event) or b"" for event in events))
+        going_on = True
         end: float | None = time.monotonic() + self.setup.head_timeout
         while True:
             event = http.next_event()
@@ -140,7 +141,7 @@ class Exchanges(ABC):
                     return
                 case _:
                     going_on = self.interim(number, event)
-            if event is not h11.NEED_DATA and not going_on:
+            if not going_on:
                 return
 
     def interim(self, number: int, event: object) -> bool:
