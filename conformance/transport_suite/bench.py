@@ -85,6 +85,11 @@ class Call(Generic[Returned]):
             raise Unexpected(f"{self.what} ended with {what}, not with {kind.__name__}")
         return error
 
+    def failed(self) -> bool:
+        """Tell whether it raised; raises Unexpected if it hangs."""
+        self._end()
+        return self._future.exception() is not None
+
     def is_over(self) -> bool:
         """Tell whether it has returned."""
         return self._future.done()

@@ -105,7 +105,7 @@ def a_slow_callback_slows_the_backend(bench: Bench) -> None:
 
     with bench.play(Scene(streams=[script, job()], on_event=hold)) as play:
         wait = play.waiting()
-        sent = moved.get()
+        sent = moved.get(timeout=4 * bench.patience)
         holds(sent < _BUFFERS, f"{sent} bytes and more were read during a callback")
         hold.go_on.set()
         wait.result()

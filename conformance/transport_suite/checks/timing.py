@@ -171,14 +171,15 @@ def interim_answers_do_not_extend_the_limit_of_a_head(bench: Bench) -> None:
 @check("T12", "ARK-STR-14", "ARK-IDL-6")
 def an_open_stream_has_no_limit(bench: Bench) -> None:
     """The limits of connecting and of the head do not apply to the body of a stream."""
+    limit = 5 * SOON
 
     def script(visit: Visit) -> None:
         visit.send(CHUNKED_HEAD + chunk(log(1)))
-        visit.pause(3 * SOON)
+        visit.pause(1.25 * limit)
         visit.send(chunk(log(2) + COMPLETED))
         visit.until_left()
 
-    scene = Scene(streams=[script], clock=None, head_timeout=SOON, connect_timeout=SOON)
+    scene = Scene(streams=[script], clock=None, head_timeout=limit, connect_timeout=limit)
     with bench.play(scene) as play:
         play.wait()
         same("reconnects", play.causes, [])
