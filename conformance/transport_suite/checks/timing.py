@@ -179,7 +179,9 @@ def an_open_stream_has_no_limit(bench: Bench) -> None:
         visit.send(chunk(log(2) + COMPLETED))
         visit.until_left()
 
-    scene = Scene(streams=[script], clock=None, head_timeout=limit, connect_timeout=limit)
+    scene = Scene(
+        streams=[script, job(log(2))], clock=None, head_timeout=limit, connect_timeout=limit
+    )
     with bench.play(scene) as play:
         play.wait()
         same("reconnects", play.causes, [])
