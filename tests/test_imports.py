@@ -93,6 +93,16 @@ def test_a_copy_keeps_every_contract_as_well(copy: Path) -> None:
         ),
         ("conformance/trace/events.py", "import conformance.runner.run", "The rooms of the kit"),
         ("conformance/anew.py", "", "The rooms of the kit"),
+        (
+            "conformance/transport_suite/bench.py",
+            "import conformance.transport_suite.check",
+            "The suite for transports is layered",
+        ),
+        (
+            "conformance/transport_suite/wire.py",
+            "import arkor_proto._wire",
+            "The suite for transports uses public names",
+        ),
     ],
 )
 def test_a_planted_violation_is_caught(copy: Path, file: str, line: str, contract: str) -> None:

@@ -1,0 +1,27 @@
+"""Judges a transport: what carries an `arkor_proto.Session` over sockets, timers and callbacks.
+
+`spec/transport-guide.md` has the contract and a worked example. A test of a transport is
+
+    @pytest.mark.parametrize("check", CHECKS, ids=str)
+    def test_my_transport(check: Check) -> None:
+        check.run(open_my_client)
+
+Supported are the names below; everything else in this room is private.
+"""
+
+from conformance.transport_suite.adapter import AsyncClient, Client, InEventLoop, Open, Setup
+from conformance.transport_suite.check import Check, ContractBroken
+from conformance.transport_suite.checks import CHECKS
+from conformance.transport_suite.clock import VirtualClock
+
+__all__ = [
+    "CHECKS",
+    "AsyncClient",
+    "Check",
+    "Client",
+    "ContractBroken",
+    "InEventLoop",
+    "Open",
+    "Setup",
+    "VirtualClock",
+]

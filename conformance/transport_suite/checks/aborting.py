@@ -1,0 +1,153 @@
+"""An abort ends the local wait at any moment, and closes the stream; the backend hears nothing."""
+
+import ssl
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from arkor_proto import Aborted, Timer
+from conformance.transport_suite.bench import Bench, Hold, Play, Scene, holds, same
+from conformance.transport_suite.check import check
+from conformance.transport_suite.clock import VirtualClock
+from conformance.transport_suite.look_up import URL, slow_look_up
+from conformance.transport_suite.wire import (
+    CHUNKED_HEAD,
+    accepted,
+    after,
+    chunk,
+    endless,
+    log,
+    refusal,
+    then_closed,
+    then_left,
+)
+from mock_server import MockServer
+
+_NOTHING_PASSES = frozenset[Timer]()
+
+
+@contextmanager
+def _waiting(bench: Bench, scene: Scene) -> Generator[Play, None, None]:
+    """Abort a wait at the end of the block, and expect it to end with the reason."""
+    with bench.play(scene) as play:
+        wait = play.waiting()
+        yield play
+        play.abort("enough")
+        same("reason", wait.error(Aborted).reason, "enough")
+        play.all_left()
+
+
+@check("T10", "ARK-ABT-1", "ARK-ABT-2")
+def an_abort_ends_a_connect(bench: Bench) -> None:
+    """A wait whose connection is never completed ends with an abort."""
+    addresses = MockServer().addresses
+    try:
+        with _waiting(bench, Scene(url=addresses.blackhole_url())):
+            pass
+    finally:
+        addresses.close()
+
+
+@check("T10", "ARK-ABT-1", "ARK-ABT-2")
+def an_abort_ends_a_look_up(bench: Bench) -> None:
+    """A wait whose name is still being looked up ends with an abort, not with the look-up."""
+    with bench.play(Scene(url=URL)) as play, slow_look_up() as began:
+        wait = play.waiting()
+        holds(began.wait(bench.patience), "the name was not looked up by socket.getaddrinfo")
+        play.abort("enough")
+        same("reason", wait.error(Aborted).reason, "enough")
+
+
+@check("T10", "ARK-ABT-2")
+def an_abort_ends_a_tls_handshake(bench: Bench) -> None:
+    """A wait whose peer never answers in TLS ends with an abort, and the connection is closed."""
+    context = ssl.create_default_context()
+    scene = Scene(scheme="https", ssl_context=context, streams=[then_left()])
+    with _waiting(bench, scene) as play:
+        play.visited()
+
+
+@check("T10", "ARK-ABT-1", "ARK-ABT-2")
+def an_abort_ends_the_wait_for_a_head(bench: Bench) -> None:
+    """A wait for the head of the stream ends with an abort, and the connection is closed."""
+    with _waiting(bench, Scene(streams=[then_left()])) as play:
+        play.came("stream")
+
+
+@check("T10", "ARK-ABT-1", "ARK-ABT-2", "ARK-ABT-4")
+def an_abort_ends_a_silent_stream(bench: Bench) -> None:
+    """A wait on an open stream ends with an abort; nothing is sent to the backend for it."""
+    began = threading.Event()
+    scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
+    with _waiting(bench, scene) as play:
+        began.wait(bench.patience)
+    same("requests", [each.route for each in play.peer.requests], ["stream"])
+
+
+@check("T10", "ARK-ABT-8")
+def an_abort_ends_a_refusal_that_does_not_end(bench: Bench) -> None:
+    """An abort while the body of a refusal is read rejects with the reason."""
+    slow = refusal(500).replace(b"Content-Length: ", b"Content-Length: 1")
+    clock = VirtualClock(_NOTHING_PASSES)
+    with _waiting(bench, Scene(streams=[then_left(slow)], clock=clock)) as play:
+        play.came("stream")
+
+
+@check("T10", "ARK-ABT-3")
+def an_abort_ends_a_delay(bench: Bench) -> None:
+    """A wait in a delay ends with an abort, and no stream is opened after it."""
+    clock = VirtualClock(_NOTHING_PASSES)
+    with _waiting(bench, Scene(streams=[then_closed(refusal(503))], clock=clock)) as play:
+        play.backs_off()
+    same("opens", len(play.peer.asked("stream")), 1)
+
+
+@check("T10", "ARK-ABT-1", "ARK-ABT-7")
+def an_abort_during_a_callback_ends_the_wait_after_it(bench: Bench) -> None:
+    """An abort while a callback runs lets it return, and no other one runs."""
+    hold = Hold()
+    stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
+    with bench.play(Scene(streams=[stream], on_event=hold)) as play:
+        wait = play.waiting()
+        hold.began.wait(bench.patience)
+        play.abort("enough")
+        hold.go_on.set()
+        same("reason", wait.error(Aborted).reason, "enough")
+        play.all_left()
+        same("steps", play.steps, [1])
+
+
+@check("T10", "ARK-ABT-6")
+def an_abort_before_a_wait_rejects_it(bench: Bench) -> None:
+    """A wait after an abort is rejected with its reason, each time, without a connection."""
+    with bench.play(Scene(job=None)) as play:
+        play.abort("early")
+        same("first", play.waiting().error(Aborted).reason, "early")
+        same("second", play.waiting().error(Aborted).reason, "early")
+        same("connections", play.peer.visits, 0)
+
+
+@check("T10", "ARK-ABT-1", "ARK-ERR-10")
+def an_abort_ends_every_wait(bench: Bench) -> None:
+    """Each of two waits ends with the reason of the abort."""
+    with bench.play(Scene(streams=[endless()])) as play:
+        waits = [play.waiting(), play.waiting()]
+        play.came("stream")
+        play.abort("all")
+        same("reasons", [each.error(Aborted).reason for each in waits], ["all", "all"])
+
+
+@check("T10", "ARK-ABT-5", "ARK-ABT-9")
+def an_abort_leaves_a_create_alone(bench: Bench) -> None:
+    """An abort ends the wait at once; the create goes on, and a start and a cancel still work."""
+    gate = threading.Event()
+    create = after(lambda: gate.wait(bench.patience), accepted())
+    with bench.play(Scene(job=None, create=[create])) as play:
+        wait = play.waiting()
+        play.came("create")
+        play.abort("enough")
+        wait.error(Aborted)
+        gate.set()
+        same("id", play.starting().result(), "job-1")
+        play.cancelling().result()
+        same("requests", [each.route for each in play.peer.requests], ["create", "cancel"])

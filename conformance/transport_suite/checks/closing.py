@@ -1,0 +1,109 @@
+"""A closed client leaves nothing: no call that waits, no connection, no callback."""
+
+import threading
+
+from arkor_proto import ArkorError, Timer, TransportError
+from conformance.transport_suite.bench import Bench, Hold, Scene, holds, same
+from conformance.transport_suite.check import check
+from conformance.transport_suite.clock import VirtualClock
+from conformance.transport_suite.wire import (
+    CHUNKED_HEAD,
+    chunk,
+    endless,
+    job,
+    log,
+    refusal,
+    sends,
+    then_left,
+)
+from mock_server import MockServer
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_ends_a_silent_stream(bench: Bench) -> None:
+    """A wait that reads raises TransportError, and its connection is closed."""
+    began = threading.Event()
+    scene = Scene(streams=[endless(log(1))], on_event=lambda _, __: began.set())
+    with bench.play(scene) as play:
+        wait = play.waiting()
+        began.wait(bench.patience)
+        play.close()
+        wait.error(TransportError)
+        play.all_left()
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_ends_the_wait_for_a_head(bench: Bench) -> None:
+    """A start whose answer does not come raises TransportError, and its connection is closed."""
+    with bench.play(Scene(job=None, create=[then_left()])) as play:
+        start = play.starting()
+        play.came("create")
+        play.close()
+        start.error(TransportError)
+        play.all_left()
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_ends_a_connect(bench: Bench) -> None:
+    """A start whose connection is never completed raises TransportError."""
+    addresses = MockServer().addresses
+    try:
+        with bench.play(Scene(job=None, url=addresses.blackhole_url())) as play:
+            start = play.starting()
+            play.close()
+            start.error(Exception)
+    finally:
+        addresses.close()
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_ends_a_delay(bench: Bench) -> None:
+    """A wait in a delay raises TransportError, and opens no stream any more."""
+    clock = VirtualClock(frozenset[Timer]())
+    with bench.play(Scene(streams=[sends(refusal(503))], clock=clock)) as play:
+        wait = play.waiting()
+        play.backs_off()
+        play.close()
+        wait.error(TransportError)
+        same("opens", len(play.peer.asked("stream")), 1)
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_ends_every_call(bench: Bench) -> None:
+    """Every call that is under way raises TransportError, not only one."""
+    with bench.play(Scene(streams=[endless()], cancel=[then_left()])) as play:
+        calls = [play.waiting(), play.waiting()]
+        cancel = play.cancelling()
+        play.came("stream")
+        play.came("cancel")
+        play.close()
+        for each in calls:
+            error = each.error(Exception)  # of a wait() that came after the close as well
+            holds(isinstance(error, TransportError | RuntimeError), f"wait() raised {error!r}")
+        cancel.error(TransportError)
+
+
+@check("T15", "ARK-ERR-10")
+def a_close_during_a_callback_is_followed_by_no_other(bench: Bench) -> None:
+    """A callback that runs when the client is closed is the last; then the wait raises."""
+    hold = Hold()
+    stream = then_left(CHUNKED_HEAD, chunk(log(1) + log(2) + log(3)))
+    with bench.play(Scene(streams=[stream], on_event=hold)) as play:
+        wait = play.waiting()
+        hold.began.wait(bench.patience)
+        closing = play.run("close()", play.client.close)
+        play.all_left()
+        hold.go_on.set()
+        closing.result()
+        wait.error(TransportError)
+        same("steps", play.steps, [1])
+
+
+@check("T15", "ARK-ERR-10")
+def a_closed_client_says_so(bench: Bench) -> None:
+    """A call after the close raises, without a connection, and a second close does nothing."""
+    with bench.play(Scene(streams=[job(log(1))], job=None)) as play:
+        play.close()
+        error = play.starting().error(Exception)
+        holds(isinstance(error, ArkorError | RuntimeError), f"start() raised {error!r}")
+        same("connections", play.peer.visits, 0)

@@ -1,0 +1,156 @@
+"""Which connection carries a request, and that TLS says whose it is."""
+
+import ssl
+import threading
+
+import trustme
+
+from arkor_proto import TransportError
+from conformance.transport_suite.bench import Bench, Scene, same
+from conformance.transport_suite.check import check
+from conformance.transport_suite.peer import Visit
+from conformance.transport_suite.wire import (
+    HEAD,
+    accepted,
+    answer,
+    job,
+    log,
+    refusal,
+    sends,
+    then_closed,
+)
+
+
+@check("T13", "ARK-CAN-2")
+def bytes_after_an_answer_do_not_answer_the_next_request(bench: Bench) -> None:
+    """What a peer sends after an answer is not taken for the answer to the next request."""
+    smuggled = answer(200, b"{}")
+    scene = Scene(
+        job=None, create=[sends(accepted(), smuggled)], cancel=[sends(answer(200, b"{}"))]
+    )
+    with bench.play(scene) as play:
+        play.starting().result()
+        play.cancelling().result()
+        same("cancels that arrived", len(play.peer.asked("cancel")), 1)
+
+
+@check("T13", "ARK-CAN-2")
+def a_connection_that_the_peer_closed_is_not_used(bench: Bench) -> None:
+    """A connection that was kept, and closed by the peer since, does not carry the next request."""
+    with bench.play(Scene(job=None, create=[then_closed(accepted())])) as play:
+        play.starting().result()
+        play.all_left()
+        play.cancelling().result()
+        same("cancels that arrived", len(play.peer.asked("cancel")), 1)
+
+
+@check("T13", "ARK-CAN-2")
+def connection_close_is_kept(bench: Bench) -> None:
+    """After `Connection: close` the next request goes over another connection."""
+    create = [sends(accepted().replace(b"\r\n", b"\r\nConnection: close\r\n", 1))]
+    with bench.play(Scene(job=None, create=create)) as play:
+        play.starting().result()
+        play.cancelling().result()
+        same("connections", play.peer.visits, 2)
+
+
+@check("T13", "ARK-CAN-2")
+def a_request_does_not_wait_for_an_open_stream(bench: Bench) -> None:
+    """A request beside an open stream has a connection of its own."""
+    began = threading.Event()
+    gate = threading.Event()
+
+    def script(visit: Visit) -> None:
+        visit.send(HEAD + b"Connection: close\r\n\r\n" + log(1))
+        gate.wait(bench.patience)
+        job()(visit)
+
+    scene = Scene(streams=[script, job()], on_event=lambda _, __: began.set())
+    with bench.play(scene) as play:
+        wait = play.waiting()
+        began.wait(bench.patience)
+        play.cancelling().result()
+        same("connections", play.peer.visits, 2)
+        play.abort("enough")
+        wait.error(Exception)
+        gate.set()
+
+
+def _tls(host: str = "localhost") -> tuple[ssl.SSLContext, ssl.SSLContext]:
+    """Return the context of a server, and one that trusts it."""
+    authority = trustme.CA()
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(host).configure_cert(server)
+    trusting = ssl.create_default_context()
+    authority.configure_trust(trusting)
+    return server, trusting
+
+
+def _refuses(bench: Bench, scene: Scene) -> None:
+    """Expect a start to fail without any request."""
+    with bench.play(scene) as play:
+        play.starting().error(TransportError)
+        same("requests that arrived", play.peer.requests, [])
+        play.all_left()
+
+
+@check("T14", "ARK-SEC-9")
+def a_job_is_followed_over_tls(bench: Bench) -> None:
+    """Over TLS, with an authority that is trusted, everything is the same."""
+    server, trusting = _tls()
+    with bench.play(Scene(tls=server, ssl_context=trusting, job=None)) as play:
+        same("status", play.wait().job.status, "completed")
+        play.cancelling().result()
+
+
+@check("T14", "ARK-SEC-9")
+def an_unknown_authority_is_refused(bench: Bench) -> None:
+    """By default a certificate of an unknown authority is refused, before any request."""
+    server, _ = _tls()
+    _refuses(bench, Scene(tls=server, job=None))
+
+
+@check("T14", "ARK-SEC-9")
+def a_certificate_of_another_host_is_refused(bench: Bench) -> None:
+    """The name in the certificate must be that of the URL."""
+    server, trusting = _tls("other.example")
+    _refuses(bench, Scene(tls=server, ssl_context=trusting, job=None))
+
+
+@check("T14", "ARK-BUD-3")
+def a_cut_under_tls_is_no_end(bench: Bench) -> None:
+    """Without a close_notify, the end of the connection is not the end of an unframed body."""
+    server, trusting = _tls()
+
+    def script(visit: Visit) -> None:
+        visit.send(HEAD + b"Connection: close\r\n\r\n" + log(1))
+        visit.cut()
+
+    scene = Scene(tls=server, ssl_context=trusting, streams=[script, job(log(2))])
+    with bench.play(scene) as play:
+        play.wait()
+        same("reconnects", play.causes, ["TransportError"])
+        same("steps", play.steps, [1, 2])
+
+
+@check("T14", "ARK-BUD-5")
+def a_goodbye_under_tls_is_an_end(bench: Bench) -> None:
+    """With a close_notify, the end of the connection is the end of an unframed body."""
+    server, trusting = _tls()
+
+    def script(visit: Visit) -> None:
+        visit.send(HEAD + b"Connection: close\r\n\r\n" + log(1))
+        visit.say_goodbye()
+
+    scene = Scene(tls=server, ssl_context=trusting, streams=[script, job(log(2))])
+    with bench.play(scene) as play:
+        play.wait()
+        same("reconnects", play.causes, ["clean"])
+
+
+@check("T14", "ARK-BUD-1")
+def a_peer_without_tls_is_broken(bench: Bench) -> None:
+    """A peer that answers an https URL in plain HTTP is a TransportError."""
+    with bench.play(Scene(scheme="https", job=None, greeting=refusal(400))) as play:
+        play.starting().error(TransportError)
+        play.all_left()

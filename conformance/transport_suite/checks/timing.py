@@ -1,0 +1,200 @@
+"""Time: deadlines of the session by the given clock, limits of connections by the transport."""
+
+import threading
+
+from attrs import evolve
+
+from arkor_proto import (
+    HARDENED,
+    ArkorError,
+    Reconnecting,
+    StatusError,
+    Timer,
+    TransportError,
+)
+from conformance.transport_suite.bench import SOON, Bench, Scene, holds, same
+from conformance.transport_suite.check import check
+from conformance.transport_suite.clock import VirtualClock
+from conformance.transport_suite.look_up import URL, slow_look_up
+from conformance.transport_suite.peer import Visit
+from conformance.transport_suite.wire import (
+    CHUNKED_HEAD,
+    COMPLETED,
+    accepted,
+    chunk,
+    endless,
+    job,
+    log,
+    refusal,
+    sends,
+    then_left,
+    whole,
+)
+from mock_server import MockServer
+
+
+@check("T11", "ARK-BAK-1", "ARK-BAK-15")
+def delays_are_those_of_the_session(bench: Bench) -> None:
+    """Each reconnect waits for exactly the deadline that the session named, by the given clock."""
+    with bench.play(Scene(streams=[*[sends(refusal(503))] * 4, job(log(1))])) as play:
+        play.wait()
+        told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
+        same("delays", play.clock.delays(), [1.0, 2.0, 4.0, 8.0])
+        same("delays that were told", told, [1.0, 2.0, 4.0, 8.0])
+
+
+@check("T11", "ARK-BAK-4")
+def the_delay_after_a_clean_end_is_the_first_one(bench: Bench) -> None:
+    """After a clean end the stream is reopened once the initial delay is over."""
+    with bench.play(Scene(streams=[whole(log(1)), job(log(2))], initial_delay=3.0)) as play:
+        play.wait()
+        same("delays", play.clock.delays(), [3.0])
+
+
+@check("T11", "ARK-BAK-11")
+def a_wish_of_the_backend_is_waited_for(bench: Bench) -> None:
+    """A Retry-After reaches the session with the other headers of the answer."""
+    refused = sends(refusal(503, "later", "Retry-After: 17"))
+    with bench.play(Scene(streams=[refused, job(log(1))], profile=HARDENED)) as play:
+        play.wait()
+        same("delays", play.clock.delays(), [17.0])
+
+
+@check("T11", "ARK-BAK-15")
+def the_clock_of_the_system_does_as_well(bench: Bench) -> None:
+    """Without a given clock the transport ticks by one of its own."""
+    scene = Scene(streams=[whole(log(1)), job(log(2))], clock=None, initial_delay=0.02)
+    with bench.play(scene) as play:
+        play.wait()
+        same("steps", play.steps, [1, 2])
+
+
+@check("T11", "ARK-IDL-1")
+def a_silent_stream_is_reopened(bench: Bench) -> None:
+    """Once the idle timer of the session is over, the stream is closed and opened again."""
+    heard = threading.Event()
+
+    def script(visit: Visit) -> None:
+        (job(log(2)) if heard.is_set() else endless(log(1)))(visit)
+
+    hasty = evolve(HARDENED, byte_timeout=2 * SOON)
+    scene = Scene(
+        streams=[script],
+        on_event=lambda _, __: heard.set(),
+        profile=hasty,
+        clock=None,
+        initial_delay=0.01,
+        max_attempts=None,
+    )
+    with bench.play(scene) as play:
+        play.wait()
+        same("reconnects", set(play.causes), {"IdleTimeout"})
+        same("cursor", play.peer.asked("stream")[-1].header("Last-Event-ID"), "1")
+
+
+@check("T11", "ARK-CRE-7")
+def a_create_whose_body_does_not_end_is_given_up(bench: Bench) -> None:
+    """The deadline of an answer is the session's as well: the start fails and is closed."""
+    endless_answer = accepted().replace(b"Content-Length: ", b"Content-Length: 1")
+    clock = VirtualClock(frozenset(Timer))
+    scene = Scene(job=None, create=[then_left(endless_answer)], clock=clock)
+    with bench.play(scene) as play:
+        play.starting().error(TransportError)
+        play.all_left()
+
+
+@check("T11", "ARK-SEC-4")
+def a_refusal_whose_body_does_not_end_is_a_refusal(bench: Bench) -> None:
+    """A refusal keeps its status when the deadline of its body is over."""
+    slow = refusal(422, "no").replace(b"Content-Length: ", b"Content-Length: 1")
+    clock = VirtualClock(frozenset(Timer))
+    with bench.play(Scene(job=None, create=[then_left(slow)], clock=clock)) as play:
+        same("status", play.starting().error(StatusError).status, 422)
+        play.all_left()
+
+
+@check("T12", "ARK-IDL-7")
+def a_connect_has_a_limit(bench: Bench) -> None:
+    """A connection that is never completed is Broken after the time for connecting."""
+    addresses = MockServer().addresses
+    try:
+        url = addresses.blackhole_url()
+        scene = Scene(job=None, url=url, clock=None, connect_timeout=SOON)
+        with bench.play(scene) as play:
+            play.starting().error(TransportError)
+    finally:
+        addresses.close()
+
+
+@check("T12", "ARK-IDL-7")
+def a_look_up_has_the_limit_of_the_connect(bench: Bench) -> None:
+    """The look-up of a name counts towards the time for connecting."""
+    scene = Scene(job=None, url=URL, clock=None, connect_timeout=SOON)
+    with bench.play(scene) as play, slow_look_up():
+        play.starting().error(TransportError)
+
+
+@check("T12", "ARK-IDL-7")
+def a_tls_handshake_has_the_limit_of_the_connect(bench: Bench) -> None:
+    """A peer that never answers in TLS is Broken after the time for connecting."""
+    scene = Scene(job=None, scheme="https", clock=None, connect_timeout=SOON)
+    with bench.play(scene) as play:
+        play.starting().error(TransportError)
+        play.all_left()
+
+
+@check("T12", "ARK-IDL-7")
+def a_head_has_a_limit(bench: Bench) -> None:
+    """An answer whose head does not come is Broken after the time for the head."""
+    create = [then_left(b"HTTP/1.1 200 OK\r\nContent-")]
+    scene = Scene(job=None, create=create, clock=None, head_timeout=SOON)
+    with bench.play(scene) as play:
+        play.starting().error(TransportError)
+        play.all_left()
+
+
+@check("T12", "ARK-IDL-7")
+def interim_answers_do_not_extend_the_limit_of_a_head(bench: Bench) -> None:
+    """1xx answers without end do not keep an exchange alive beyond the time for the head."""
+
+    def script(visit: Visit) -> None:
+        while True:
+            visit.send(b"HTTP/1.1 102 Processing\r\n\r\n")
+            visit.pause()
+
+    scene = Scene(job=None, create=[script], clock=None, head_timeout=SOON)
+    with bench.play(scene) as play:
+        play.starting().error(TransportError)
+        play.all_left()
+
+
+@check("T12", "ARK-STR-14", "ARK-IDL-6")
+def an_open_stream_has_no_limit(bench: Bench) -> None:
+    """The limits of connecting and of the head do not apply to the body of a stream."""
+    limit = 5 * SOON
+
+    def script(visit: Visit) -> None:
+        visit.send(CHUNKED_HEAD + chunk(log(1)))
+        visit.pause(1.25 * limit)
+        visit.send(chunk(log(2) + COMPLETED))
+        visit.until_left()
+
+    scene = Scene(
+        streams=[script, job(log(2))], clock=None, head_timeout=limit, connect_timeout=limit
+    )
+    with bench.play(scene) as play:
+        play.wait()
+        same("reconnects", play.causes, [])
+
+
+@check("T3", "ARK-BUD-1")
+def a_refused_connection_is_broken(bench: Bench) -> None:
+    """A port that refuses connections is a TransportError that names the address."""
+    addresses = MockServer().addresses
+    try:
+        url = addresses.refused_url()
+        with bench.play(Scene(job=None, url=url)) as play:
+            error: ArkorError = play.starting().error(TransportError)
+            holds(url.rpartition("/")[2] in str(error), f"the error does not name it: {error}")
+    finally:
+        addresses.close()

@@ -1,0 +1,53 @@
+"""A clock for the transport under test: time passes only where the check lets it."""
+
+import threading
+
+from attrs import define, field
+
+from arkor_proto import Timer
+
+
+@define(eq=False)
+class VirtualClock:
+    """Virtual time, in seconds. Any thread may use it.
+
+    A wait for one of `passing` takes no time; any other lasts until something else ends it.
+    """
+
+    passing: frozenset[Timer] = frozenset({Timer.RECONNECT})
+    _now: float = field(default=0.0, init=False)
+    _waits: list[tuple[Timer, float, float]] = field(
+        factory=list[tuple[Timer, float, float]], init=False
+    )
+    _changed: threading.Condition = field(factory=threading.Condition, init=False)
+
+    def time(self) -> float:
+        """Return the time now: the `now` of every input."""
+        with self._changed:
+            return self._now
+
+    def passes(self, deadline: float, timer: Timer) -> bool:
+        """Tell the clock that the transport waits for `deadline`, which `Idle` named with `timer`.
+
+        True: the deadline is now, so give the session a `Tick`. False: it does not come; wait for
+        the network, the callback or the application alone.
+        """
+        with self._changed:
+            if not self._waits or self._waits[-1][:2] != (timer, deadline):
+                self._waits.append((timer, deadline, deadline - self._now))
+            if timer in self.passing:
+                self._now = max(self._now, deadline)
+            self._changed.notify_all()
+            return timer in self.passing
+
+    def delays(self, timer: Timer = Timer.RECONNECT) -> list[float]:
+        """Return how long each wait for `timer` was, in seconds."""
+        with self._changed:
+            return [round(delay, 6) for each, _, delay in self._waits if each is timer]
+
+    def waits_for(self, timer: Timer, patience: float) -> bool:
+        """Wait until the transport waits for `timer`; False if it has not within `patience`."""
+        with self._changed:
+            return self._changed.wait_for(
+                lambda: any(each is timer for each, _, _ in self._waits), patience
+            )

@@ -1,0 +1,1 @@
+"""The suite for transports: three that keep the contract, and many that do not."""
