@@ -14,18 +14,7 @@ TRANSPORTS = {
 }
 
 
-LOOK_UPS = {"a-look-up-has-the-limit-of-the-connect", "an-abort-ends-a-look-up"}
-OUTLASTED = pytest.mark.xfail(
-    strict=False,
-    reason="a look-up of the blocking client outlasts its connect timeout and an abort",
-)
-
-
 @pytest.mark.parametrize("check", CHECKS, ids=str)
 @pytest.mark.parametrize("transport", TRANSPORTS.values(), ids=TRANSPORTS)
-def test_a_transport_keeps_the_contract(
-    request: pytest.FixtureRequest, transport: Open, check: Check
-) -> None:
-    if transport is open_blocking and check.name in LOOK_UPS:
-        request.applymarker(OUTLASTED)
+def test_a_transport_keeps_the_contract(transport: Open, check: Check) -> None:
     check.run(transport)
