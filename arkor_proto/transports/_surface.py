@@ -27,6 +27,8 @@ from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, Reque
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
 
+NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
+"""The default of `token`: a header could not carry it, so it is not the token of anyone."""
 CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"
 
 
@@ -67,7 +69,9 @@ class Settings:
 
 def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:
     """Return whom to talk to; raises ValueError for an address or a token that cannot be sent."""
-    name = f"arkor-proto/{__version__}"
+    if token == "":
+        raise ValueError("token: it is empty; leave it out to send none")
+    name, token = f"arkor-proto/{__version__}", "" if token == NO_TOKEN else token
     return Endpoint(base_url=base_url, token=token, org=org, project=project, client=name)
 
 

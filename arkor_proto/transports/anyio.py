@@ -63,6 +63,7 @@ from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
+    NO_TOKEN,
     Settings,
     adapter,
     client_repr,
@@ -247,7 +248,7 @@ class ArkorClient:
         self,
         base_url: str,
         *,
-        token: str = "",
+        token: str = NO_TOKEN,
         org: str = "",
         project: str = "",
         profile: Profile = PROFILE_2026_05,

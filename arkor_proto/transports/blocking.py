@@ -66,6 +66,7 @@ from arkor_proto.transports._blocking_shield import Shield
 from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
+    NO_TOKEN,
     Settings,
     adapter,
     client_repr,
@@ -265,7 +266,7 @@ class ArkorClient:
         self,
         base_url: str,
         *,
-        token: str = "",
+        token: str = NO_TOKEN,
         org: str = "",
         project: str = "",
         profile: Profile = PROFILE_2026_05,

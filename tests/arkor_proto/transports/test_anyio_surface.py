@@ -11,7 +11,8 @@ from arkor_proto import (
     TrainingLog,
     TrainingStarted,
 )
-from arkor_proto.transports.anyio import Callbacks, Checkpoint
+from arkor_proto.transports import blocking
+from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint
 from tests.arkor_proto.transports.fixtures_anyio import (
     asked,
     client_of,
@@ -178,11 +179,17 @@ async def test_a_slug_that_exists_is_a_409() -> None:
 
 async def test_a_client_without_a_token_can_get_one() -> None:
     async with serve() as mock:
-        async with client_of(mock.base_url, token="") as client:
+        async with ArkorClient(mock.base_url) as client:
             answer = await client.anonymous_token()
         assert isinstance(answer["token"], str)
         async with client_of(mock.base_url, token=answer["token"]) as client:
             assert await trainer_of(client).start() == "job-1"
+
+
+async def test_an_empty_token_is_refused_before_anything_is_sent() -> None:
+    for make in (ArkorClient, blocking.ArkorClient):
+        with pytest.raises(ValueError, match="token: it is empty; leave it out"):
+            make("http://127.0.0.1:9", token="")
 
 
 async def test_a_job_that_nobody_knows_is_a_404() -> None:
