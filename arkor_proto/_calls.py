@@ -102,8 +102,7 @@ class CallAnswer:
                 assert_never(never)
 
     def _read(self, data: bytes) -> bytes | None:
-        if self.head is None:
-            return None
+        assert self.head is not None, "a transport reports the head before the body"
         if is_success(self.head.status):
             return data
         bound = self.bounds.error_body

@@ -71,8 +71,10 @@ class Pending:
     def take(self, report: Report) -> None:
         """Move as reported. Raises LocalProtocolError for a report that cannot be true now."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
-        if isinstance(to, Exchange):
-            self.state = to
+        assert isinstance(to, Exchange), (
+            "the table ignores reports of an exchange that is over only"
+        )
+        self.state = to
         if isinstance(report, Responded):
             self.status = report.status
             self.headers = report.headers

@@ -176,3 +176,12 @@ def test_a_cancelled_job_is_cancelled_only_when_the_stream_says_so() -> None:
     job = trainer.session.job
     assert job is not None
     assert job.status == "queued"
+
+
+def test_the_state_of_a_cancel_can_be_read() -> None:
+    trainer = Trainer().start()
+    states = [trainer.session.stop_state]
+    states.append(trainer.cancel().session.stop_state)
+    states.append(trainer.accept().session.stop_state)
+    states.append(trainer.answer("cancel").session.stop_state)
+    assert [state.value for state in states] == ["idle", "awaiting job", "cancelling", "idle"]

@@ -4,6 +4,7 @@ import json
 import pickle
 import sys
 from collections.abc import Callable
+from types import MappingProxyType
 
 import pytest
 
@@ -288,6 +289,13 @@ def test_a_decoder_may_hand_out_the_same_object_twice(source: dict[str, object])
         trainer.frame(json.dumps({"any": "text"}), id=number)
     again = [decode_event(source)] * 2
     assert trainer.events == [event for event in again if event is not None]
+
+
+def test_a_decoder_may_return_any_mapping() -> None:
+    source = {"type": "training.log", "step": 3, "more": [1]}
+    trainer = trainer_with(lambda _: MappingProxyType(source))
+    trainer.frame(json.dumps({"any": "text"}), id="1")
+    assert trainer.events == [TrainingLog(step=3, extra={"more": [1]})]
 
 
 @pytest.mark.parametrize("step", [-1, 0, 999_999_999, 1_000_000_000, 2**53, 2**64])
