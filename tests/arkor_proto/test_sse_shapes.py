@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,8 +28,8 @@ ODD = (
 LINE_ENDS = ("\n",) * 12 + ("\r\n",) * 2 + ("\r",)
 
 
-def block(random: Random, lines: tuple[str, ...]) -> str:
-    end = random.choice(LINE_ENDS)
+def block(random: Random, lines: tuple[str, ...], line_ends: tuple[str, ...] = LINE_ENDS) -> str:
+    end = random.choice(line_ends)
     written = (line.format(n=random.randint(0, 99), v=random.random()) + end for line in lines)
     return "".join(written) + end
 
@@ -73,3 +74,16 @@ def test_a_stream_of_few_shapes_is_read_as_the_standard_says(random: Random, lim
     ]
     if not too_large:
         assert (parser.last_event_id, parser.retry) == (expected.last_event_id, expected.retry)
+
+
+@pytest.mark.parametrize(
+    "shape", [*SHAPES, ("data: {v}", "id: {n}"), (": c", "data: {v}")], ids="|".join
+)
+def test_a_hundred_blocks_of_a_shape_are_read_as_the_standard_says(shape: tuple[str, ...]) -> None:
+    random = Random(7)  # noqa: S311 - the same blocks every time
+    data = "".join(block(random, shape, ("\n",)) for _ in range(100)).encode()
+    expected = [(e.type, e.data, e.last_event_id, e.has_id) for e in read(data).events]
+    for chunks in ([data], [part + b"\n\n" for part in data.split(b"\n\n")[:-1]]):
+        parser = EventStreamParser()
+        events = [event for chunk in chunks for event in parser.feed(chunk)]
+        assert [(e.type, e.data, e.last_event_id, e.has_id) for e in events] == expected
