@@ -39,7 +39,7 @@ class _Clock:
     def time(self) -> float:
         if (entered := getattr(_CALL, "entered", None)) is not None:
             entered.set()
-        return self.portal.call(self.clock.time)
+        return self.clock.time()  # under the client's lock: it must not wait for the event loop
 
     def wait(
         self, select: Callable[[float | None], Ready], deadline: float | None, timer: Timer | None

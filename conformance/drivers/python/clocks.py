@@ -1,5 +1,6 @@
 """The two clocks of a driver: virtual time that the kit controls, and real time."""
 
+import threading
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -35,6 +36,7 @@ class VirtualClock:
 
     _emit: Callable[[Mapping[str, object]], None] = field(alias="emit")
     _now: float = field(default=0.0, init=False)
+    _lock: threading.Lock = field(factory=threading.Lock, init=False)
     _sleeps: dict[int, anyio.Event] = field(factory=dict[int, anyio.Event], init=False)
     _slept: int = field(default=0, init=False)
 
@@ -43,8 +45,9 @@ class VirtualClock:
 
         Each call takes a virtual nanosecond, so that a timer that is set again has a new deadline.
         """
-        self._now += 1e-9
-        return self._now
+        with self._lock:  # the blocking client asks from several threads
+            self._now += 1e-9
+            return self._now
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:
         """Sleep until the kit ends the sleep; then the time is `deadline`."""
@@ -57,7 +60,8 @@ class VirtualClock:
         try:
             await woken.wait()
             why = "woken"
-            self._now = max(self._now, deadline)
+            with self._lock:
+                self._now = max(self._now, deadline)
         finally:
             del self._sleeps[number]
             self._emit({"event": "sleep_end", "n": number, "why": why})
@@ -70,7 +74,8 @@ class VirtualClock:
     def advance(self, ms: Json) -> None:
         """Let time pass; the kit then ends the sleeps that are over."""
         if isinstance(ms, int | float):
-            self._now += ms / 1000
+            with self._lock:
+                self._now += ms / 1000
 
 
 @define
