@@ -43,7 +43,7 @@ _FEW_LINES: Final = 4
 _PAUSE: Final = 64
 """For so many texts, no shape is looked for after one that did not fit."""
 
-_FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n)+)\n")
+_FIRST_BLOCK: Final = re.compile(r"(?::.*\n|\n)*((?:(?:id|event|data):.*\n){1,3})\n")
 _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
 _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
@@ -340,7 +340,7 @@ def _shape_of(text: str) -> _Shape | None:
     return None if first is None else _shape(tuple(_FIELD.findall(first[1])))
 
 
-@lru_cache(maxsize=128)
+@lru_cache  # there are some two hundred of them
 def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
     names = [name for name, _ in fields]
     if "data" not in names or len(names) != len({*names}):

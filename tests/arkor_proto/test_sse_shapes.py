@@ -1,5 +1,6 @@
 """Long streams whose blocks look alike, which are read by their shape, against the slow oracle."""
 
+import tracemalloc
 from collections.abc import Iterator
 from itertools import pairwise
 from random import Random
@@ -87,3 +88,15 @@ def test_a_hundred_blocks_of_a_shape_are_read_as_the_standard_says(shape: tuple[
         parser = EventStreamParser()
         events = [event for chunk in chunks for event in parser.feed(chunk)]
         assert [(e.type, e.data, e.last_event_id, e.has_id) for e in events] == expected
+
+
+def test_what_a_stream_looked_like_is_forgotten_with_its_parser() -> None:
+    """Each of these streams begins with a block of another length, so of another shape."""
+    tracemalloc.start()
+    try:
+        for lines in range(1, 500):
+            EventStreamParser().feed(b"data: x\nid: 1\n" * lines + b"\n")
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after < 1_000_000
