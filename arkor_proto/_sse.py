@@ -16,7 +16,7 @@ would erase it at the first blank line (ARK-RES-3).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from itertools import repeat
 from typing import Final
@@ -55,8 +55,8 @@ class _Shape:
     `event`, `data` and `id` are numbers of groups, 0 for a field that is not there.
     """
 
-    block: re.Pattern[str]
-    """Matches one block."""
+    fits: Callable[[str], re.Match[str] | None]
+    """Matches a text that is one block."""
     blocks: re.Pattern[str]
     """Finds blocks. It begins at the line end before one: a search that could begin inside a line
     would read the rest of a long line again for every "id: " in it."""
@@ -84,7 +84,6 @@ class EventStreamParser:
     _after_cr: bool = field(default=False, init=False, repr=False)
     _between_blocks: bool = field(default=False, init=False, repr=False)
     _shape: _Shape | None = field(default=None, init=False, repr=False)
-    _expected: _Shape | None = field(default=None, init=False, repr=False)  # of the next chunk
     _pause: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -114,21 +113,20 @@ class EventStreamParser:
         """
         if type(data) is not bytes and not isinstance(data, bytearray):
             data = _as_bytes(data)
-        shape = self._expected
-        if shape is not None and len(data) < _LARGE:
-            # One block like the one before it is what a live stream nearly always brings.
-            try:
-                blocks = _without_cr(data) if _CR in data else data
-                found = shape.block.fullmatch(blocks.decode())
-            except UnicodeDecodeError:
-                found = None
-            if found is not None:
-                if shape.id:
-                    self._cursor = found[shape.id]
-                kind = found[shape.event] if shape.event else "message"
-                return [ServerSentEvent(kind, found[shape.data], self._cursor, shape.id > 0)]
         if self._between_blocks and len(data) <= self._max:
             blocks = _without_cr(data) if _CR in data else data
+            shape = self._shape
+            if shape is not None and len(blocks) < _LARGE:
+                # One block like the one before it is what a live stream nearly always brings.
+                try:
+                    found = shape.fits(blocks.decode())
+                except UnicodeDecodeError:
+                    found = None
+                if found is not None:
+                    if shape.id:
+                        self._cursor = found[shape.id]
+                    kind = found[shape.event] if shape.event else "message"
+                    return [ServerSentEvent(kind, found[shape.data], self._cursor, shape.id > 0)]
             if blocks.endswith(b"\n\n"):
                 return self._read(blocks)
         return self._take(data)
@@ -136,7 +134,6 @@ class EventStreamParser:
     def close(self) -> None:
         """End the stream: an unfinished event is discarded, and its id with it (ARK-SSE-8)."""
         self._open = self._between_blocks = False
-        self._expected = None
         self._block.clear()
 
     def _take(self, data: bytes | bytearray) -> list[ServerSentEvent]:
@@ -151,7 +148,6 @@ class EventStreamParser:
         else:
             events = self._accept(data)
         self._between_blocks = not (self._block or self._at_start or self._after_cr)
-        self._expect()
         return events
 
     def _without_bom(self, data: bytes | bytearray) -> bytes | bytearray:
@@ -222,10 +218,6 @@ class EventStreamParser:
             if b"retry" in lines:
                 self._read_lines(lines.decode(errors="replace").split("\n"))
 
-    def _expect(self) -> None:
-        fits = self._between_blocks and self._max >= _LARGE
-        self._expected = self._shape if fits else None
-
     def _read(self, blocks: bytes | bytearray) -> list[ServerSentEvent]:
         """Read whole blocks: by their shape if they all have it, else by lines."""
         try:
@@ -250,9 +242,8 @@ class EventStreamParser:
         step = 1 if shape is None else shape.blocks.groups + 1
         if shape is not None and len(parts) > 1 and _says_nothing(set(parts[::step])):
             self._shape = shape
-            self._expect()
             return self._read_columns(shape, parts, step)
-        self._shape = self._expected = None
+        self._shape = None
         self._pause = _PAUSE
         return self._read_lines(text.split("\n"))
 
@@ -348,7 +339,7 @@ def _shape(fields: tuple[tuple[str, str], ...]) -> _Shape | None:
     lines = "".join(rf"{name}:{space or '(?! )'}{_VALUES[name]}\n" for name, space in fields)
     place = {name: number for number, name in enumerate(names, 1)}
     return _Shape(
-        re.compile(lines + "\n"),
+        re.compile(lines + "\n").fullmatch,
         re.compile("\n" + lines + "(?=\n)"),
         place.get("event", 0),
         place["data"],
