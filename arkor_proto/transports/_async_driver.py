@@ -169,7 +169,11 @@ class Driver:
             )
         waiter = self._waiters.setdefault(Operation.FOLLOW, Waiter())
         self._following.add(who)
-        self.tell(Follow())
+        try:
+            self.tell(Follow())
+        except BaseException:
+            self.part(who)
+            raise
         return waiter
 
     def part(self, who: int, in_hand: Deliver | None = None) -> None:

@@ -249,3 +249,22 @@ async def test_a_client_does_not_hold_on_to_trainers_that_are_done() -> None:
         del trainer
         gc.collect()
         assert gone() is None
+
+
+async def test_a_wait_that_could_not_begin_can_be_tried_again() -> None:
+    class FailsOnce(VirtualClock):
+        """A clock that cannot tell the time the first time it is asked."""
+
+        asked = 0
+
+        def time(self) -> float:
+            self.asked += 1
+            if self.asked == 1:
+                raise ZeroDivisionError
+            return super().time()
+
+    async with serve() as mock, client_of(mock.base_url, clock=FailsOnce()) as client:
+        trainer = trainer_of(client)
+        with pytest.raises(ZeroDivisionError):
+            await trainer.wait()
+        assert (await trainer.wait()).job.status == "completed"
