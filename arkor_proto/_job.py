@@ -34,12 +34,6 @@ _LORA: Final[_Kinds] = {
     "max_length": _WHOLE,
     "load_in_4bit": _SWITCH,
 }
-_ON_THE_WIRE: Final = {
-    "r": "loraR",
-    "alpha": "loraAlpha",
-    "max_length": "maxLength",
-    "load_in_4bit": "loadIn4bit",
-}
 _OPTIONS: Final[_Kinds] = {
     "max_steps": _WHOLE,
     "num_train_epochs": _NUMBER,
@@ -57,6 +51,8 @@ _OPTIONS: Final[_Kinds] = {
     "dataset_split": _TEXT,
     "dry_run": _SWITCH,
 }
+_OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
+"""The options whose name on the wire is not theirs in camelCase."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "huggingface": (("name",), ("split", "subset")),
     "blob": (("url",), ("token",)),
@@ -81,28 +77,22 @@ def job_spec(
     check_kind("model", model, str, "the name of the model as a str")
     if not model:
         raise ValueError("model: it is empty; write the name of the model")
-    for argument, table in (("dataset", dataset), ("lora", lora or {}), ("options", options or {})):
+    lora, options = lora or {}, options or {}
+    for argument, table in (("dataset", dataset), ("lora", lora), ("options", options)):
         check_kind(argument, table, Mapping, "a mapping of names to values")
     _check_dataset(dataset)
     config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
-    for key, value in (lora or {}).items():
-        _check(key, value, _LORA, "lora")
-        config[_ON_THE_WIRE[key]] = value
-    for key, value in (options or {}).items():
-        _check(key, value, _OPTIONS, "trainer")
-        config[camel(key)] = value
+    for table, kinds, where in ((lora, _LORA, "lora"), (options, _OPTIONS, "trainer")):
+        for key, value in table.items():
+            _check(key, value, kinds, where)
+            config[_OTHERWISE_ON_THE_WIRE.get(key) or camel(key)] = value
     return JobSpec(name=name, config=config)
 
 
 def _check_dataset(dataset: JsonObject) -> None:
     kind = dataset.get("type")
     if not isinstance(kind, str) or kind not in DATASETS:
-        known = (
-            nearest(kind, DATASETS)
-            if isinstance(kind, str)
-            else f"write one of {', '.join(DATASETS)}"
-        )
-        raise ValueError(f"dataset: its type is {kind!r}; {known}")
+        raise ValueError(f"dataset: its type is {kind!r}; {nearest(str(kind), DATASETS)}")
     required, optional = DATASETS[kind]
     for key in (*required, *optional):
         value = dataset.get(key)
