@@ -35,7 +35,7 @@ class Clock(Protocol):
 
         `select` waits for at most so many seconds, None for as long as it takes, and returns
         whether what it waits for has come. `timer` says what a deadline of the session is for;
-        None stands for one of a connection.
+        None is one of a connection.
         """
         ...
 

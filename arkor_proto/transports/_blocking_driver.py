@@ -8,9 +8,9 @@ ends with the answer. There is no other thread. All of them give inputs to the s
 reports come from the threads of the exchanges; imperatives, timers and `Handled` from the waiters.
 
 *The lock* protects the session and every field of the driver. It is held for as long as the session
-thinks, and released while a thread sleeps or runs the application's code. Bytes are read with the
-lock held: what is still in the kernel is not lost on anyone, so an idle timer can look there before
-it fires.
+works, and released while a thread sleeps or runs the application's code. Bytes are read with the
+lock held: what has not been read is still in the kernel, where an idle timer can look before it
+fires.
 
 *Who does what.* `_todo` says what a waiter has to do next: tell a notice, return its outcome, run
 the callback of an event (a follower only), or sleep. The first waiter that is not in the
@@ -19,9 +19,9 @@ follower that has run a callback says so to the session itself, and goes on with
 the same read, without another thread. Meanwhile the exchange that the event came from rests, so
 that a slow callback slows the server; other exchanges go on.
 
-*Who wakes whom.* Whoever has changed something calls `_wake`, which rings for every waiter that has
-something else to do than to sleep on, and for a resting exchange once no event is left. An abort
-only leaves a note and rings: it takes no lock, so a signal handler may call it.
+*Who wakes whom.* Each change ends with `_wake`, which rings for every waiter that now has something
+else to do than sleep, and for a resting exchange once no event is left. An abort only leaves a note
+and rings: it takes no lock, so a signal handler may call it.
 
 *Interrupts.* A signal handler may raise in the main thread at any moment. The shield holds that
 back until the thread sleeps or runs a callback, with the lock free and everything whole. What was
@@ -138,7 +138,7 @@ class Driver:
             waiter.bell.ring()
 
     def close(self) -> None:
-        """Settle whatever a thread still waits for: the client goes."""
+        """Settle what threads still wait for: the client is closed."""
         with Shield(), self._lock:
             if self.session.job_state is Job.CREATING:
                 logger.warning(
@@ -327,7 +327,7 @@ class Driver:
             before = self._delivery
             reports = exchange.read() if exchange.number in self._exchanges else []
             if exchange.over:
-                exchange.close()  # whoever waits for the answer may want the connection next
+                exchange.close()  # the caller that gets the answer may want the connection next
             for event in reports or (msg.Tick(),):
                 if exchange.number in self._exchanges:
                     self._feed(event)
