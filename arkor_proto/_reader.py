@@ -51,25 +51,25 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `frame` the frame taken last, `counted`
-    whether that was progress. Of the present connection, `empty` tells whether it has brought
-    nothing but keep-alives, and `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far, `counted` whether the frame taken last was
+    progress, `lost_end` whether the frame skipped last was meant to be a terminal one. Of the
+    present connection, `empty` tells whether it has brought nothing but keep-alives, and
+    `too_large` is set when it has gone past the bound on events.
     """
 
     _profile: Profile
     _json_loads: JsonLoads | None
     _max_event_size: int
     cursor: str
-    frame: ServerSentEvent | None = field(default=None, init=False)
     empty: bool = field(default=True, init=False)
     counted: bool = field(default=False, init=False)
+    lost_end: bool = field(default=False, init=False)
     too_large: EventTooLarge | None = field(default=None, init=False)
     _before: str = field(default="", init=False)
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
     _seen: set[str | bytes] = field(init=False, factory=set[str | bytes])
     _in_order: deque[str | bytes] = field(init=False, factory=deque[str | bytes])
-
     _counts_all: bool = field(init=False)
     _counts_json: bool = field(init=False)
 
@@ -110,13 +110,13 @@ class FrameReader:
             # A block with an id and no data is not a frame, but it moves the cursor (ARK-RES).
             self.cursor = self._parser.last_event_id
             return None
-        self.frame = frame = self._queue.popleft()
+        frame = self._queue.popleft()
         self.cursor = frame.last_event_id
         if frame.type == "ping":
             meaning: Meaning = Control.PING
         else:
             self.empty = False
-            meaning = Control.END if frame.type == "end" else self._read(frame.data)
+            meaning = Control.END if frame.type == "end" else self._read(frame)
         self.counted = self._counts_all or (
             (self._counts_json or not frame.has_id or self._remember(frame.last_event_id))
             and meaning is not Control.PING
@@ -124,30 +124,25 @@ class FrameReader:
         )
         return meaning
 
-    @property
-    def lost_end(self) -> bool:
-        """Whether the frame taken last, skipped as malformed, was meant to be a terminal one."""
-        frame = self.frame
-        return frame is not None and (
-            frame.type in _TERMINAL_TYPES or _SAYS_TERMINAL.search(frame.data) is not None
-        )
-
     def rewind(self) -> None:
         """Move the cursor back to before the frame that was taken last: it was not heard."""
         self.cursor = self._before
 
-    def _read(self, text: str) -> Meaning:
+    def _read(self, frame: ServerSentEvent) -> Meaning:
+        loads = self._json_loads
         try:
-            loads = self._json_loads
-            data = decode_json(text) if loads is None else decode_with(loads, text)
+            data = decode_json(frame.data) if loads is None else decode_with(loads, frame.data)
             if is_dict(data):
                 # A decoder of the application's may hand out the same object again.
                 return take_event(data if loads is None else {**data}) or Control.UNKNOWN
             if is_object(data):
                 return decode_event(data) or Control.UNKNOWN
+            why = f"{type(data).__name__}, not a JSON object"
         except ValueError as error:
-            return FrameSkipped(text, f"not JSON: {error}")
-        return FrameSkipped(text, f"{type(data).__name__}, not a JSON object")
+            why = f"not JSON: {error}"
+        said = _SAYS_TERMINAL.search(frame.data)
+        self.lost_end = frame.type in _TERMINAL_TYPES or said is not None
+        return FrameSkipped(frame.data, why)
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""

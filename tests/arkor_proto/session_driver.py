@@ -24,7 +24,6 @@ from arkor_proto import (
     Input,
     JobSpec,
     Leave,
-    LocalProtocolError,
     Notice,
     Notify,
     Operation,
@@ -339,12 +338,3 @@ def streaming(
 ) -> Trainer:
     """Return a trainer whose stream is open and silent so far."""
     return following(profile, policy=policy, callback=callback, random=random, bounds=bounds).open()
-
-
-def misuse(trainer: Trainer, event: Input, now: float | None = None) -> str:
-    """Give an input that must be refused; return the refusal's words."""
-    try:
-        trainer.session.handle(event, trainer.now if now is None else now)
-    except LocalProtocolError as error:
-        return str(error)
-    raise AssertionError(f"{event} was not refused")

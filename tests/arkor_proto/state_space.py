@@ -73,7 +73,7 @@ SAME: Final = (
         "pause",
         "shape",
     }  # how the parser reads fast, which changes nothing about what it reads
-    | {"frame"}  # of use only while it is acted on
+    | {"lost_end"}  # of use only while the frame that was skipped is acted on
 )
 BUG: Final = RuntimeError("bug in a callback")
 APPLICATION: Final[dict[str, Input]] = {
