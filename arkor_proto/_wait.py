@@ -199,9 +199,11 @@ class Wait:
                 self._hand_over(meaning)
                 return
             self._machines.take(StreamSignal.HANDLED)
-            if meaning is not None:
+            if meaning is None:
+                self._drained()
+            else:
                 self._act_on(meaning)
-            self._advance()
+                self._advance()
         elif stream is Stream.CONCLUDING:
             self._machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
