@@ -45,6 +45,8 @@ class Wire:
     sent: int = field(default=0, init=False)
     """How many bytes the kernel has taken so far."""
     _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _pending: bytes = field(default=b"", init=False)
+    """Records that a flush did not send because it was cancelled; the next one begins with them."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
@@ -92,8 +94,13 @@ class Wire:
 
     async def _flush(self, tls: Tls) -> None:
         async with self._flushing:
-            if records := tls.records():
-                await self._put(records)
+            self._pending += tls.records()
+            before = self.sent
+            try:
+                if self._pending:
+                    await self._put(self._pending)
+            finally:
+                self._pending = self._pending[self.sent - before :]
 
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
