@@ -178,7 +178,7 @@ class ExchangeOnWire:
             body = b""
         if isinstance(body, bytes):
             body = FixedSource((Frame(body),) if body else ())
-        kind = next((value for name, value in head.headers if name.lower() == "content-type"), "")
+        kind = head.header("content-type") or ""
         return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
 
     def _is_plain(self, plan: HeadPlan) -> bool:
