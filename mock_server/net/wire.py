@@ -1,7 +1,7 @@
 """One TCP connection of the server, in plain text or under TLS, with every way to end it.
 
-Works on asyncio and trio. It uses plain non-blocking sockets because the endings must be exact: with unread input, closing
-an anyio stream sends FIN on one event loop and RST on the other.
+It works on asyncio and trio, with plain non-blocking sockets, because the endings must be exact:
+with unread input, closing an anyio stream sends FIN on one event loop and RST on the other.
 """
 
 import fcntl
@@ -174,7 +174,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; the kernel answers what the peer still sends with RST."""
+        """Send close_notify and FIN, and close; what the peer sends after that is answered by RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -183,9 +183,9 @@ class Wire:
         self.close()
 
     async def finish(self, last: bytes = b"") -> None:
-        """Send the last bytes and FIN, read and discard for a moment, so that no RST is sent, close.
+        """Send the last bytes, close_notify and FIN; close after a moment of reading and discarding.
 
-        Raises OSError if the peer is gone.
+        The reading keeps the close from sending RST. Raises OSError if the peer is gone.
         """
         if last:
             await self.send(last)
