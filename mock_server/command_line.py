@@ -228,9 +228,8 @@ def _report_recorded(count: int, out: Path) -> None:
 
 
 def _check(options: argparse.Namespace) -> int:
-    fine = [
-        _is_fine(path) for path in options.scenario
-    ]  # a list, to report the mistakes of every file
+    # A list, so that the mistakes of every file are reported.
+    fine = [_is_fine(path) for path in options.scenario]
     return OK if all(fine) else BAD
 
 

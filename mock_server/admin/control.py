@@ -17,12 +17,12 @@ from mock_server.admin.requests import (
     shown_word,
     whole_number,
 )
-from mock_server.backend.answers import JSON_TYPE, Listing, Reply, listed, reply_json
+from mock_server.backend.answers import JSON_TYPE, Reply, listed, reply_json
 from mock_server.backend.jobs import Job, JobEnded
 from mock_server.journal.records import record_to_dict
 from mock_server.journal.verification import VERIFICATION, problems_of
 from mock_server.journal.waiting import MILESTONE, awaited
-from mock_server.net.origin import Answered, in_pieces
+from mock_server.net.origin import Answered, answered_with
 from mock_server.redaction import redacted_members
 from mock_server.requests import Request, json_of
 from mock_server.scenario.builder import rule_from_words
@@ -131,8 +131,7 @@ def _jobs(server: MockServer, method: str, rest: list[str], request: Request) ->
             job = server.add_job(JOB.read(body_table(request), "job"))
             return reply_json(201, {"job": job.public()})
         case "GET", ["jobs", name]:
-            answer = listed(_job(server, name))
-            return in_pieces(answer) if isinstance(answer, Listing) else answer
+            return answered_with(listed(_job(server, name)))
         case "POST", ["jobs", name, "events"]:
             return _push(server, _job(server, name), request)
         case _:

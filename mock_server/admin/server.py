@@ -19,7 +19,7 @@ from attrs import define, field
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
 from mock_server.admin.requests import Refusal, no_route, shown_word
-from mock_server.backend.answers import Reply, refuse, reply_json
+from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
 from mock_server.journal.journal import Journal
@@ -27,7 +27,7 @@ from mock_server.journal.records import ConnectionFailed, record_to_dict
 from mock_server.net.host import Host
 from mock_server.net.listener import Listener
 from mock_server.net.names.host_names import HostNames
-from mock_server.net.origin import Answered, Origin, Reports
+from mock_server.net.origin import Answered, Origin, Reports, answered_with
 from mock_server.net.service import Service
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Request
@@ -138,9 +138,7 @@ class AdminOrigin:
             answer = refusal.reply
         except ScenarioError as error:
             answer = refuse(400, str(error))
-        if isinstance(answer, Answered):
-            return answer
-        return Answered(Head(answer.status, phrase_of(answer.status), answer.headers), answer.body)
+        return answer if isinstance(answer, Answered) else answered_with(answer)
 
     def _check(self, request: Request) -> None:
         if not self.names.admit(request.header("host") or ""):
@@ -179,8 +177,7 @@ class AdminOrigin:
                 ]
                 return reply_json(200, {"failures": [record_to_dict(each) for each in records]})
             case "POST", ["shutdown"]:
-                head = Head(202, phrase_of(202), (("Content-Type", "application/json"),))
-                return Answered(head, LastWords(self.shutdown))
+                return Answered(Head(202, phrase_of(202), JSON_TYPE), LastWords(self.shutdown))
             case "GET", ["servers"]:
                 return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
             case "POST", ["servers"]:

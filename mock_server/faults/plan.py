@@ -32,7 +32,7 @@ from mock_server.sse import Frame
 
 @frozen
 class MatchedRule:
-    """A rule that takes part in one exchange; `fire` counts one action, False when it is exhausted."""
+    """A rule that takes part in one exchange; `fire` counts an action, False if it is exhausted."""
 
     rule: Rule
     rng: random.Random

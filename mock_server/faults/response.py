@@ -35,6 +35,10 @@ class Head:
     reason: str
     headers: tuple[tuple[str, str], ...]
 
+    def header(self, name: str) -> str | None:
+        """Return the first header field of this (lower-case) name."""
+        return next((value for key, value in self.headers if key.lower() == name), None)
+
     def render(self) -> bytes:
         """Return the bytes, blank line included."""
         lines = [f"HTTP/1.1 {self.status} {self.reason}"]

@@ -159,7 +159,7 @@ class Body:
         return b"".join(pieces)
 
     async def finish(self, extra: bytes) -> bool:
-        """End it, then send `extra`; tells whether the connection can be used again.
+        """End it, then send `extra`; returns whether the connection can be used again.
 
         Raises OSError.
         """

@@ -87,13 +87,14 @@ class ExchangeOnWire:
         loss = loss_of(self._plan.rules)
         if loss is not None and loss[0] is Lost.REQUEST:
             return await self._end(loss[1])
-        answered = await self._answer(self._head_plan())
+        plan = self._head_plan()
+        answered = await self._answer(plan)
         try:
             if loss is not None:
                 return await self._end(loss[1])
             if delay := self._plan.head_delay():
                 await self._pause(delay)
-            return await self._respond(self._head_plan(), answered)
+            return await self._respond(self._head_plan() if answered.failed else plan, answered)
         finally:
             if not isinstance(answered.body, bytes):
                 with anyio.CancelScope(shield=True):
@@ -177,7 +178,7 @@ class ExchangeOnWire:
             body = b""
         if isinstance(body, bytes):
             body = FixedSource((Frame(body),) if body else ())
-        kind = next((value for name, value in head.headers if name.lower() == "content-type"), "")
+        kind = head.header("content-type") or ""
         return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
 
     def _is_plain(self, plan: HeadPlan) -> bool:

@@ -74,7 +74,7 @@ class ExchangeNotes:
 
     def answered(self, head: Head) -> None:
         """Record that the head of the response was sent."""
-        after = next((value for name, value in head.headers if name.lower() == "retry-after"), None)
+        after = head.header("retry-after")
         self._owner.journal.add(ResponseStarted(*self._where(), head.status, after))
 
     def frame(self, frame: Frame) -> None:

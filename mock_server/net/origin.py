@@ -85,9 +85,10 @@ def answered_with_failure(failure: Failure, where: str = "") -> Answered:
     return evolve(answered_with(reply_json(failure.status, words)), failed=True)
 
 
-def answered_with(reply: Reply) -> Answered:
-    """Answer with a reply of a backend."""
-    return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), reply.body)
+def answered_with(reply: Reply | Listing) -> Answered:
+    """Answer with a reply of a backend, or with a long listing, piece by piece."""
+    body = reply.body if isinstance(reply, Reply) else PiecesSource(reply.pieces())
+    return Answered(Head(reply.status, phrase_of(reply.status), reply.headers), body)
 
 
 async def refused_as_compressed(answered: Answered, why: str, reports: Reports) -> Answered:
@@ -200,12 +201,6 @@ class PiecesSource:
         """Do nothing."""
 
 
-def in_pieces(listing: Listing) -> Answered:
-    """Answer with a long listing, piece by piece."""
-    head = Head(listing.status, phrase_of(listing.status), listing.headers)
-    return Answered(head, PiecesSource(listing.pieces()))
-
-
 @define
 class BackendOrigin:
     """The mock backend as the origin."""
@@ -219,13 +214,11 @@ class BackendOrigin:
         """Let the backend answer."""
         del reports
         answer = self.backend.answer(request, self.clock(), resume)
+        if isinstance(answer, Reply | Listing):
+            return answered_with(answer)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
         match answer:
-            case Reply(body=body):
-                return Answered(head, body)
             case Follow(job=job, position=position):
                 return Answered(head, JobSource(job, position, self.clock))
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
-            case Listing():
-                return Answered(head, PiecesSource(answer.pieces()))

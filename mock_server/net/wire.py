@@ -1,7 +1,7 @@
 """One TCP connection of the server, in plain text or under TLS, with every way to end it.
 
-Works on asyncio and trio. It uses plain non-blocking sockets because the endings must be exact: with unread input, closing
-an anyio stream sends FIN on one event loop and RST on the other.
+It works on asyncio and trio, with plain non-blocking sockets, because the endings must be exact:
+with unread input, closing an anyio stream sends FIN on one event loop and RST on the other.
 """
 
 import fcntl
@@ -45,6 +45,8 @@ class Wire:
     sent: int = field(default=0, init=False)
     """How many bytes the kernel has taken so far."""
     _flushing: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _pending: bytes = field(default=b"", init=False)
+    """Records that a flush did not send because it was cancelled; the next one begins with them."""
 
     def __attrs_post_init__(self) -> None:
         self._socket.setblocking(False)  # noqa: FBT003 - the standard library's signature
@@ -92,8 +94,13 @@ class Wire:
 
     async def _flush(self, tls: Tls) -> None:
         async with self._flushing:
-            if records := tls.records():
-                await self._put(records)
+            self._pending += tls.records()
+            before = self.sent
+            try:
+                if self._pending:
+                    await self._put(self._pending)
+            finally:
+                self._pending = self._pending[self.sent - before :]
 
     async def send(self, data: bytes) -> None:
         """Send everything; raises OSError if the peer is gone.
@@ -167,7 +174,7 @@ class Wire:
             self._socket.shutdown(socket.SHUT_WR)
 
     def fin(self) -> None:
-        """Send close_notify and FIN, and close; the kernel answers what the peer still sends with RST."""
+        """Send close_notify and FIN, and close; what the peer sends after that is answered by RST."""
         self.half_close()
         with suppress(OSError):
             # With unread input, the close would send an RST.
@@ -176,9 +183,9 @@ class Wire:
         self.close()
 
     async def finish(self, last: bytes = b"") -> None:
-        """Send the last bytes and FIN, read and discard for a moment, so that no RST is sent, close.
+        """Send the last bytes, close_notify and FIN; close after a moment of reading and discarding.
 
-        Raises OSError if the peer is gone.
+        The reading keeps the close from sending RST. Raises OSError if the peer is gone.
         """
         if last:
             await self.send(last)

@@ -125,7 +125,7 @@ def hidden(frame: Frame) -> Frame:
 
 def kind_of_answer(head: Head) -> str:
     """Return the Content-Type of an answer, or an empty string."""
-    return next((value for name, value in head.headers if name.lower() == "content-type"), "")
+    return head.header("content-type") or ""
 
 
 def _select(exchange: RecordedExchange, last: int | None) -> Select:
@@ -168,8 +168,8 @@ def _unsent_length(exchange: RecordedExchange, head: Head) -> tuple[int, ...]:
     """Return the Content-Length of a head without a body, for HEAD and 304 (RFC 9110, 8.6)."""
     if exchange.request.method != "HEAD" and head.status != HTTPStatus.NOT_MODIFIED:
         return ()
-    lengths = [value for name, value in head.headers if name.lower() == "content-length"]
-    return tuple(int(each) for each in lengths[:1] if _LENGTH.fullmatch(each))
+    length = head.header("content-length") or ""
+    return (int(length),) if _LENGTH.fullmatch(length) else ()
 
 
 def _without_value(cookie: str) -> str:

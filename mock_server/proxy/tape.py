@@ -84,9 +84,14 @@ class Tape(RecordingListener):
         if head is None:
             return
         pairs = [list(pair) for pair in kept_fields(head)]
-        said: dict[str, object] = {"status": head.status, "reason": head.reason, "fields": pairs}
-        length = [value for name, value in head.headers if name.lower() == "content-length"]
-        entry: dict[str, object] = {"head": {**said, "length": length[:1]}, "late": exchange.late}
+        length = head.header("content-length")
+        said = {
+            "status": head.status,
+            "reason": head.reason,
+            "fields": pairs,
+            "length": [] if length is None else [length],
+        }
+        entry: dict[str, object] = {"head": said, "late": exchange.late}
         if exchange.body is not None:
             entry["body"] = _bytes_out(redacted_answer(exchange.body, kind_of_answer(head)))
         self._note(exchange, entry)

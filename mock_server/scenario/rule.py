@@ -6,6 +6,7 @@ everything about all of them is derived from there.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property
 from typing import Final, TypeVar
 
 import attrs
@@ -45,17 +46,17 @@ class Rule:
         """Whether it acts on a connection, before there is any request."""
         return self.connection != _NO_FAULT
 
-    @property
+    @cached_property
     def rewrites(self) -> bool:
         """Whether the rule may change the bytes of the body, or their number."""
         return any(fault.rewrites for fault, _ in faults_in(self))
 
-    @property
+    @cached_property
     def paces(self) -> bool:
         """Whether the timing of writes, or how they are cut, matters."""
         return any(fault.paces for fault, _ in faults_in(self))
 
-    @property
+    @cached_property
     def acts_on_frames(self) -> bool:
         """Whether it does something to frames one by one."""
         return self.on.picks_frames or any(fault.per_frame for fault, _ in faults_in(self.frame))

@@ -51,10 +51,10 @@ def span() -> Shape[Span]:
         if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= _MOST:
             return Span(value, value)
         if isinstance(value, str) and (match := _SPAN.fullmatch(value)):
-            first = int(match[1])
-            last = int(match[3] or first) if match[3] or not match[2] else None
-            if first >= 1 and (last is None or last >= first):
-                return Span(first, last)
+            first, dash, end = match.groups()
+            found = Span(int(first), int(end) if end else (None if dash else int(first)))
+            if found.first >= 1 and (found.last is None or found.last >= found.first):
+                return found
         raise wrong(value, where, says)
 
     def write(found: object) -> object:

@@ -23,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_for_the_other_loop(item: pytest.Item) -> bool:
-    """Tell whether a case of a test of this folder is one that its twin on the other loop plays."""
+    """Return whether a case of a test of this folder is one that its twin on the other loop plays."""
     if not isinstance(item, pytest.Function) or HERE not in item.path.parents:
         return False
     places = dict(item.callspec.indices) if hasattr(item, "callspec") else {}

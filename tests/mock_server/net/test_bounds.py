@@ -318,7 +318,7 @@ async def test_a_server_for_which_there_is_no_socket_is_refused_and_the_admin_go
         assert (await driver.ask("POST", "/servers", {})).status == 201
 
 
-def behind_a_stream(size: int) -> bytes:
+def after_a_stream(size: int) -> bytes:
     """Return a request for the stream of job `j`, and another one of `size` bytes after it."""
     stream = request_bytes("GET", "/v1/jobs/j/events/stream")
     return stream + request_bytes("POST", "/v1/me", None, b"x" * size)
@@ -334,16 +334,16 @@ async def test_a_client_that_leaves_an_open_stream_is_noticed_after_whatever_it_
     size: int,
 ) -> None:
     async with MockServer(RUNNING) as mock, RawClient(mock.port) as client:
-        await client.send(behind_a_stream(size))
+        await client.send(after_a_stream(size))
         client.half_close()
         answered, _ = await client.read_to_end()
     assert answered.startswith(b"HTTP/1.1 200 OK")
 
 
-async def test_a_request_that_was_too_long_to_wait_behind_a_stream_is_refused() -> None:
+async def test_a_request_that_was_too_long_to_wait_for_the_end_of_a_stream_is_refused() -> None:
     async with MockServer(RUNNING) as mock, RawClient(mock.port) as client:
         # More than all buffers can take: when it is sent, the server has begun to drop it.
-        await client.send(behind_a_stream(30_000_000))
+        await client.send(after_a_stream(30_000_000))
         end = {"type": "training.completed"}
         mock.push("j", ScriptedFrame(id="1", event="training.completed", json=end))
         assert (await client.answer()).status == 200

@@ -1,11 +1,13 @@
 """TLS: endings as a raw TLS client sees them, faults, and parity of mock and proxy."""
 
 import json
+import socket
 import ssl
 from collections.abc import Iterator
 
 import anyio
 import pytest
+from anyio.streams.tls import TLSStream
 
 from mock_server import (
     ConnectionClosed,
@@ -14,7 +16,9 @@ from mock_server import (
     ScenarioError,
     scenario_from_dict,
 )
+from mock_server.net.tls.server import ServerTls
 from mock_server.net.tls.settings import TlsSettings, throw_away_tls
+from mock_server.net.wire import Wire
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from tests.mock_server.parity import ALL, CLOSED, CUT, JOB, Rules, tls_transcript
 from tests.mock_server.rawclient import RawClient
@@ -167,6 +171,34 @@ async def test_the_proxy_gives_the_transcript_of_the_mock_over_tls(
 def test_a_tls_fault_without_tls_is_refused(rule: dict[str, str], what: str) -> None:
     with pytest.raises(ScenarioError, match=f"'{what}' needs the tls_raw capability"):
         MockServer(scenario_from_dict({"rule": [rule]}))
+
+
+async def test_what_a_cancelled_read_was_sending_is_sent_by_the_next_write(
+    tls: TlsSettings,
+) -> None:
+    much = b"x" * 16_000_000  # more than the buffers of the kernel take
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        port: int = listening.getsockname()[1]
+        async with (
+            await anyio.connect_tcp("127.0.0.1", port) as raw,
+            anyio.create_task_group() as g,
+        ):
+            wire, secure = Wire(listening.accept()[0]), ServerTls(tls.context(None))
+            g.start_soon(wire.secure, secure)
+            context = tls.client_context()
+            client = await TLSStream.wrap(raw, hostname="127.0.0.1", ssl_context=context)
+            await anyio.wait_all_tasks_blocked()
+            view = memoryview(much)
+            while view:
+                view = view[secure.write(view[:16_384]) :]
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(wire.receive)
+                await anyio.wait_all_tasks_blocked()
+                reading.cancel_scope.cancel()
+            g.start_soon(wire.finish, b"end")
+            found = b"".join([piece async for piece in client])
+            await client.aclose()
+            assert found == much + b"end"
 
 
 async def test_plain_text_to_a_tls_server_ends_that_connection_only(tls: TlsSettings) -> None:

@@ -1,1 +1,1 @@
-"""The tests of `mock_server/net`."""
+"""The tests of `mock_server/net/names`."""
