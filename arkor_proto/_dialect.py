@@ -12,7 +12,7 @@ from collections.abc import Callable
 from json.scanner import make_scanner
 from typing import Final, NoReturn, TypeAlias
 
-from arkor_proto._walk import MAX_DEPTH, rebuilt, too_deep
+from arkor_proto._walk import MAX_DEPTH, is_dict, rebuilt, too_deep
 
 JsonLoads: TypeAlias = Callable[[str], object]
 """Decodes one JSON text; raises ValueError for anything else."""
@@ -75,7 +75,10 @@ def decode_with(loads: JsonLoads, text: str) -> object:
         return decode_json(text)
     if "NaN" in text or "Infinity" in text:
         return decode_json(text)
-    return value if len(text) <= _SHORT else bounded(value)
+    if len(text) > _SHORT:
+        return bounded(value)
+    # A decoder may hand out the same object again, and this one is taken apart.
+    return {**value} if is_dict(value) else value
 
 
 def bounded(value: object) -> object:

@@ -51,8 +51,8 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `counted` whether the frame taken last was
-    progress, `lost_end` whether the frame skipped last was meant to be a terminal one. Of the
+    `cursor` is the last event id of what was taken so far, `progressed` whether one of the frames
+    taken since `note` was progress, `lost_end` whether the frame skipped last was meant to be a terminal one. Of the
     present connection, `empty` tells whether it has brought nothing but keep-alives, and
     `too_large` is set when it has gone past the bound on events.
     """
@@ -62,7 +62,7 @@ class FrameReader:
     _max_event_size: int
     cursor: str
     empty: bool = field(default=True, init=False)
-    counted: bool = field(default=False, init=False)
+    progressed: bool = field(default=False, init=False)
     lost_end: bool = field(default=False, init=False)
     too_large: EventTooLarge | None = field(default=None, init=False)
     _before: str = field(default="", init=False)
@@ -102,26 +102,20 @@ class FrameReader:
     def take(self) -> Meaning | None:
         """Move the cursor to the next frame and return what it means; None when all are taken.
 
-        `counted` is set to whether it is progress under the profile. The type in the data of a
-        frame decides what it means, not its `event` line.
+        `progressed` is set if it is progress under the profile. The type in the data of a frame
+        decides what it means, not its `event` line.
         """
+        queue = self._queue
         self._before = self.cursor
-        if not self._queue:
+        if not queue:
             # A block with an id and no data is not a frame, but it moves the cursor (ARK-RES).
             self.cursor = self._parser.last_event_id
             return None
-        frame = self._queue.popleft()
+        frame = queue.popleft()
         self.cursor = frame.last_event_id
-        if frame.type == "ping":
-            meaning: Meaning = Control.PING
-        else:
-            self.empty = False
-            meaning = Control.END if frame.type == "end" else self._read(frame)
-        self.counted = self._counts_all or (
-            (self._counts_json or not frame.has_id or self._remember(frame.last_event_id))
-            and meaning is not Control.PING
-            and type(meaning) is not FrameSkipped
-        )
+        meaning = self._read(frame)
+        if self._counts_all or self._counts(frame, meaning):
+            self.progressed = True
         return meaning
 
     def rewind(self) -> None:
@@ -129,20 +123,33 @@ class FrameReader:
         self.cursor = self._before
 
     def _read(self, frame: ServerSentEvent) -> Meaning:
+        kind, text = frame.type, frame.data
+        if kind == "ping":
+            return Control.PING
+        self.empty = False
+        if kind == "end":
+            return Control.END
         loads = self._json_loads
         try:
-            data = decode_json(frame.data) if loads is None else decode_with(loads, frame.data)
+            data = decode_json(text) if loads is None else decode_with(loads, text)
             if is_dict(data):
-                # A decoder of the application's may hand out the same object again.
-                return take_event(data if loads is None else {**data}) or Control.UNKNOWN
+                return take_event(data) or Control.UNKNOWN
             if is_object(data):
                 return decode_event(data) or Control.UNKNOWN
             why = f"{type(data).__name__}, not a JSON object"
         except ValueError as error:
             why = f"not JSON: {error}"
-        said = _SAYS_TERMINAL.search(frame.data)
-        self.lost_end = frame.type in _TERMINAL_TYPES or said is not None
-        return FrameSkipped(frame.data, why)
+        self.lost_end = kind in _TERMINAL_TYPES or _SAYS_TERMINAL.search(text) is not None
+        return FrameSkipped(text, why)
+
+    def _counts(self, frame: ServerSentEvent, meaning: Meaning) -> bool:
+        """Tell whether a frame is progress, under a profile that does not count them all."""
+        new = self._counts_json or not frame.has_id or self._remember(frame.last_event_id)
+        return new and meaning is not Control.PING and type(meaning) is not FrameSkipped
+
+    def note(self) -> None:
+        """Begin to look for progress anew."""
+        self.progressed = False
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""

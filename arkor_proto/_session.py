@@ -7,7 +7,7 @@ A driver calls `handle` with what happened and `poll` until it returns `Idle` or
 other order to keep. Remote faults never raise here: they end in the outcome of an operation.
 """
 
-import math
+from math import inf
 from typing import Final, Never, assert_never
 
 from attrs import Attribute, field, frozen
@@ -144,6 +144,7 @@ class Session:
         attached = TrainingJob(id=config.job) if isinstance(config.job, str) else None
         self._machines = Machines(Job.UNSUBMITTED if attached is None else Job.ACCEPTED)
         self._outbox = Outbox(config.bounds, Hider.of(config.secrets))
+        self._outputs = self._outbox.outputs
         self._budget = Budget(policy or ReconnectPolicy(), random)
         self._wait = Wait(
             config.endpoint,
@@ -182,11 +183,16 @@ class Session:
 
     def step(self, event: Input, now: float) -> Output:
         """Take one input, as `handle` does, and return the first output, as `poll` does."""
-        if type(event) is Handled and type(now) is float and self._wait.now <= now < math.inf:
-            self._wait.handled(event, now)  # what `handle` would do
-        else:
-            self.handle(event, now)
-        outputs = self._outbox.outputs
+        self.handle(event, now)
+        return self.poll()
+
+    def handled(self, delivery: int, now: float) -> Output:
+        """Do what `step(Handled(delivery), now)` does, which a driver does for nearly every event."""
+        wait = self._wait
+        if type(now) is not float or not wait.now <= now < inf:
+            return self.step(Handled(delivery), now)
+        wait.handled(delivery, now)
+        outputs = self._outputs
         return outputs.popleft() if outputs else self.poll()
 
     def handle(self, event: Input, now: float) -> None:
@@ -196,7 +202,7 @@ class Session:
         """
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
-        if not before <= now < math.inf or now == -math.inf:
+        if not before <= now < inf or now == -inf:
             raise LocalProtocolError(f"now: {now!r} after {before!r}; time never goes back")
         self._wait.go_to(now)
         try:
@@ -204,7 +210,7 @@ class Session:
                 case Received() | Responded() | Finished() | Broken():
                     self._reported(event)
                 case Handled():
-                    self._wait.handled(event, now)
+                    self._wait.handled(event.delivery, now, event.error, heard=event.heard)
                 case Tick():
                     self._tick()
                 case imperative:
@@ -218,8 +224,8 @@ class Session:
 
         `Deliver` is the last output before `Idle` or `Done` whenever there is one.
         """
-        if self._outbox.outputs:
-            return self._outbox.outputs.popleft()
+        if self._outputs:
+            return self._outputs.popleft()
         next_deadline = self._wait.deadline()
         for pending in self._outbox.pending.values():
             at = pending.deadline

@@ -3,7 +3,7 @@
 What the stream's machine does about frames, endings, refusals, callbacks and timers.
 """
 
-import math
+from math import inf
 from typing import Final, assert_never
 
 from attrs import define, field
@@ -25,7 +25,6 @@ from arkor_proto._messages import (
     Broken,
     Deliver,
     Finished,
-    Handled,
     Operation,
     Received,
     Rejected,
@@ -69,8 +68,6 @@ from arkor_proto._wire import (
 )
 
 _NOT_FOUND: Final = 404
-_PASSING: Final = (TrainingLog, TrainingStarted, CheckpointSaved)
-"""The events that do not end the job."""
 
 
 @define(eq=False)
@@ -84,18 +81,18 @@ class Wait:
     _machines: Machines
     _outbox: Outbox
     job: TrainingJob | None
-    now: float = field(default=-math.inf, init=False)
+    now: float = field(default=-inf, init=False)
     with_callback: dict[int, TrainingEvent] = field(factory=dict[int, TrainingEvent], init=False)
     """The events that were delivered and not handed back, by delivery."""
-    _accepted_at: float = field(default=-math.inf, init=False)
+    _accepted_at: float = field(default=-inf, init=False)
     _exchange: Pending | None = field(default=None, init=False)
     _ending: Exception | None = field(default=None, init=False)
     _ended: bool = field(default=False, init=False)
     _opened_at: str = field(default="", init=False)
     _progressed: bool = field(default=False, init=False)
-    _lost_end_at: float = field(default=math.inf, init=False)
+    _lost_end_at: float = field(default=inf, init=False)
     _delivered: int = field(default=0, init=False)
-    _delivered_at: float = field(default=0.0, init=False)
+    _called_at: float = field(default=0.0, init=False)
     _result: TrainingResult | None = field(default=None, init=False)
     _reason: object = field(default=None, init=False)
     _due: float = field(default=0.0, init=False)
@@ -127,7 +124,7 @@ class Wait:
         self._opened_at = cursor
         self._ended = False
         self._ending = None
-        self._lost_end_at = math.inf
+        self._lost_end_at = inf
 
     def join(self) -> None:
         """Settle a follow that comes after the end with what the end was."""
@@ -174,40 +171,26 @@ class Wait:
             case never:
                 assert_never(never)
 
-    def handled(self, report: Handled, now: float) -> None:
+    def handled(
+        self, delivery: int, now: float, error: Exception | None = None, *, heard: bool = True
+    ) -> None:
         """Take back an event from the callback at `now`; one that outlived its wait is forgotten.
 
         Raises LocalProtocolError when no such event is with the callback.
         """
-        delivery, error = report.delivery, report.error
         event = self.with_callback.pop(delivery, None)
         if event is None:
             raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
         self.now = now
         stream = self._machines.stream if delivery == self._delivered else None
-        if stream is Stream.DELIVERING:
-            # While a callback runs, the server is not silent (ARK-IDL).
-            self._heard_at = now
-            self._progressed_at += now - self._delivered_at
-            if error is not None:
-                self._callback_failed(event, error)
-                return
-            meaning = self._take()
-            if isinstance(meaning, _PASSING):
-                # From one event to the next the stream goes to STREAMING and back (HANDLED, FRAME).
-                # Neither move triggers another machine, so both are left out.
-                self._hand_over(meaning)
-                return
-            self._machines.take(StreamSignal.HANDLED)
-            if meaning is None:
-                self._drained()
-            else:
-                self._act_on(meaning)
-                self._advance()
+        if stream is Stream.DELIVERING and error is None:
+            self._advance()
+        elif stream is Stream.DELIVERING and error is not None:
+            self._callback_failed(event, error)
         elif stream is Stream.CONCLUDING:
             self._machines.take(StreamSignal.HANDLED)
             self._conclude(event, error)
-        elif stream is Stream.ABORTED and not report.heard:
+        elif stream is Stream.ABORTED and not heard:
             self._reader.rewind()
         elif error is not None:
             self._outbox.notify(CallbackFailed(event, error))
@@ -243,7 +226,7 @@ class Wait:
         """Return when `tick` has something to do next, and what."""
         if self._machines.stream is Stream.BACKING_OFF:
             return self._due, Timer.RECONNECT
-        if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < math.inf:
+        if self._machines.stream is Stream.STREAMING and (at := self._idle_at()) < inf:
             return at, Timer.IDLE
         return None
 
@@ -300,7 +283,8 @@ class Wait:
             self._outbox.close(pending)
         if self._profile.honours_server_delay and self._reader.retry is not None:
             self._budget.ask(stream=self._reader.retry / 1000)
-        self._advance()
+        if self._machines.stream is Stream.STREAMING:
+            self._advance()
 
     def _over(self, pending: Pending, error: Exception | None) -> None:
         if self._machines.stream is Stream.REFUSED:
@@ -308,57 +292,74 @@ class Wait:
             self.refused(pending.answer())
         else:
             self._ended, self._ending = True, error
-            self._advance()
+            if self._machines.stream is Stream.STREAMING:
+                self._advance()
 
     def _advance(self) -> None:
-        """Take frames until one is with the callback, the wait is over, or none is left."""
-        while self._machines.stream is Stream.STREAMING and (meaning := self._take()) is not None:
-            self._act_on(meaning)
-        if self._machines.stream is Stream.STREAMING:
-            self._drained()
+        """Take frames until one is with the callback, the wait is over, or none is left.
 
-    def _take(self) -> Meaning | None:
-        """Take the next frame and note what progress it is; return what it means, None for none."""
-        meaning = self._reader.take()
-        if meaning is not None and self._reader.counted:
-            self._progressed_at = self.now
-            if not self._progressed:
-                self._progressed = True
-                self._budget.progressed()
-        return meaning
+        From one log to the next the stream would go to STREAMING and back (HANDLED, FRAME). Neither
+        move triggers another machine, so both are left out.
+        """
+        machines = self._machines
+        while (event := self._reader.take()) is not None:
+            if type(event) is not TrainingLog or machines.stream is not Stream.DELIVERING:
+                event = self._act_on(event)
+            if event is not None:
+                self._lost_end_at = inf  # the job goes on
+                self._delivered = delivery = self._delivered + 1
+                self.with_callback[delivery] = event
+                self._outbox.outputs.append(Deliver(delivery, event))
+                return
+            if machines.stream is not Stream.STREAMING:
+                return
+        self._called_back()
+        self._note_progress()
+        self._drained()
 
-    def _act_on(self, meaning: Meaning) -> None:
+    def _act_on(self, meaning: Meaning) -> TrainingEvent | None:
+        """Do what a frame asks for; return the event to hand over, if it is one."""
+        self._called_back()
         match meaning:  # the most frequent first
-            case TrainingLog() | TrainingStarted() | CheckpointSaved():  # those of _PASSING
+            case TrainingLog() | TrainingStarted() | CheckpointSaved():
                 self._machines.take(StreamSignal.FRAME)
-                self._hand_over(meaning)
+                self._called_at = self.now
             case FrameSkipped(data, why):
                 if self._reader.lost_end:
                     self._lost_end_at = self.now
                 hide = self._outbox.hider.text
                 self._outbox.notify(FrameSkipped(hide(data), hide(why)))
+                return None
             case Control.PING | Control.UNKNOWN:
-                pass
+                return None
             case Control.END:
                 self._outbox.close(self._exchange)
                 self._end()
+                return None
             case TrainingCompleted() | TrainingFailed():
                 # Nothing after a terminal frame matters, so nothing more is read (ARK-EVT).
                 self._outbox.close(self._exchange)
                 self._machines.take(StreamSignal.TERMINAL)
-                self._hand_over(meaning)
-                self._keep_result(meaning)
             case never:
                 assert_never(never)
+        self.job = after(self._known_job, meaning)
+        if isinstance(meaning, TrainingCompleted | TrainingFailed):
+            self._keep_result(meaning)
+        return meaning
 
-    def _hand_over(self, event: TrainingEvent) -> None:
-        if type(event) is not TrainingLog:
-            self.job = after(self._known_job, event)
-        self._lost_end_at = math.inf  # the job goes on
-        self._delivered += 1
-        self._delivered_at = self.now
-        self.with_callback[self._delivered] = event
-        self._outbox.outputs.append(Deliver(self._delivered, event))
+    def _called_back(self) -> None:
+        """Note that no event is with the callback; while one was, the server was not silent."""
+        if self._machines.stream is Stream.DELIVERING:
+            self._machines.take(StreamSignal.HANDLED)
+            self._heard_at = self.now
+            self._progressed_at += self.now - self._called_at
+
+    def _note_progress(self) -> None:
+        if self._reader.progressed:
+            self._reader.note()
+            self._progressed = True
+            self._progressed_at = self.now
+            self._budget.progressed()
 
     def _drained(self) -> None:
         if self._reader.too_large is not None:
@@ -375,7 +376,7 @@ class Wait:
         if not self._profile.asks_for_the_job:
             return False
         resumed_for_nothing = self._ending is None and self._reader.empty and self._opened_at
-        return bool(resumed_for_nothing) or self._lost_end_at < math.inf
+        return bool(resumed_for_nothing) or self._lost_end_at < inf
 
     def _asked(self, pending: Pending, report: Report) -> None:
         match report:
@@ -428,6 +429,7 @@ class Wait:
         self._settle_result()
 
     def _callback_failed(self, event: TrainingEvent, error: Exception) -> None:
+        self._note_progress()
         match self._profile.callback_errors:
             case CallbackErrors.REJECT:
                 self._reject(error)
@@ -478,7 +480,7 @@ class Wait:
     @property
     def _patience_after_end(self) -> float:
         """How long a stream may go on after its terminal frame was lost, in seconds."""
-        return self._outbox.bounds.error_wait if self._profile.asks_for_the_job else math.inf
+        return self._outbox.bounds.error_wait if self._profile.asks_for_the_job else inf
 
     def _silence(self) -> IdleTimeout:
         if self.now >= self._heard_at + _or_never(self._profile.byte_timeout):
@@ -489,4 +491,4 @@ class Wait:
 
 
 def _or_never(timeout: float | None) -> float:
-    return math.inf if timeout is None else timeout
+    return inf if timeout is None else timeout

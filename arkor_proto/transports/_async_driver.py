@@ -116,9 +116,11 @@ class Driver:
     _delivery: Deliver | None = field(init=False, default=None)
     _delivered: int = field(init=False, default=0)
     _handled: int = field(init=False, default=0)
+    """Events that follow at once are not counted here, except for the last one in a row."""
     _source: int = field(init=False, default=0)
     """The exchange that the events with the callback came from."""
-    _paused_at: int = field(init=False, default=0)
+    _others_first: bool = field(init=False, default=False)
+    """Whether the other tasks get a turn before the event in waiting is handed over."""
     _following: set[int] = field(init=False, factory=set[int])
     """The tasks and iterators that follow, by id."""
     _closed: bool = field(init=False, default=False)
@@ -191,16 +193,14 @@ class Driver:
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
         """Return the next event to hand over, None once the follow is settled."""
         while waiter.outcome is None:
-            delivery = self._delivery
-            if delivery is None:
+            if self._delivery is None:
                 self._news = self._news or anyio.Event()
                 await self._news.wait()
-            elif delivery.delivery >= self._paused_at + _IN_A_ROW:
-                # The other tasks get a turn; one of them may end the follow, or take the event.
-                self._paused_at = delivery.delivery
-                await checkpoint()
+            elif self._others_first:
+                self._others_first = False
+                await checkpoint()  # one of them may end the follow, or take the event
             else:
-                self._delivery = None
+                delivery, self._delivery = self._delivery, None
                 return delivery
         return None
 
@@ -223,7 +223,9 @@ class Driver:
             error: Exception | None = None
             try:
                 returned = self.call_back(delivery.event)
-                if type(returned) is CoroutineType or isawaitable(returned):
+                if type(returned) is CoroutineType or (
+                    returned is not None and isawaitable(returned)
+                ):
                     await returned
             except Exception as raised:  # noqa: BLE001 - the session decides what it means
                 error = raised
@@ -249,21 +251,22 @@ class Driver:
         self, delivery: Deliver, error: Exception | None, *, heard: bool = True
     ) -> Deliver | None:
         """Hand an event back; return the one that follows at once, if there is one."""
-        self._handled = delivery.delivery
         if not self._closed:
             now = self.clock.time()
             if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
                 self._now = now
-            handled = Handled(delivery.delivery, error, heard=heard)
-            output = self.session.step(handled, self._now)
+            if error is None and heard:
+                output = self.session.handled(delivery.delivery, self._now)
+            else:
+                handled = Handled(delivery.delivery, error, heard=heard)
+                output = self.session.step(handled, self._now)
             if type(output) is Deliver:  # the last output before `Idle`: there is nothing else
-                self._delivered = output.delivery
-                if output.delivery < self._paused_at + _IN_A_ROW:
+                if output.delivery % _IN_A_ROW:
                     return output
-                self._delivery = output
-                self._tell_news()
-                return None
+                self._others_first = True
             self._pump(output)
+        self._handled = delivery.delivery
+        self._delivered = max(self._delivered, self._handled)
         if self._handled == self._delivered and self._drained is not None:
             self._drained.set()
             self._drained = None

@@ -62,26 +62,31 @@ class Callbacks(Generic[Checkpoint]):
     on_reconnect: Hook[Reconnecting] | None = field(default=None, validator=_is_callable)
     on_notice: Hook[Notice] | None = field(default=None, validator=_is_callable)
 
-    def call(
-        self, checkpoint: Callable[[CheckpointSaved], Checkpoint], event: TrainingEvent
-    ) -> object:
-        """Call the lifecycle hook of `event` and return what it returned.
+    def caller(
+        self, checkpoint: Callable[[CheckpointSaved], Checkpoint]
+    ) -> Callable[[TrainingEvent], object]:
+        """Return what calls the lifecycle hook of an event, and returns what the hook returned.
 
         `checkpoint` makes of the event what `on_checkpoint` is called with.
         """
-        match event:  # the most frequent first
-            case TrainingLog():
-                return self.on_log(event) if self.on_log else None
-            case TrainingStarted():
-                return self.on_started(event) if self.on_started else None
-            case CheckpointSaved():
-                return self.on_checkpoint(checkpoint(event)) if self.on_checkpoint else None
-            case TrainingCompleted():
-                return self.on_completed(event) if self.on_completed else None
-            case TrainingFailed():
-                return self.on_failed(event) if self.on_failed else None
-            case never:
-                assert_never(never)
+        on_log, on_started, on_checkpoint = self.on_log, self.on_started, self.on_checkpoint
+
+        def call(event: TrainingEvent) -> object:
+            match event:  # the most frequent first
+                case TrainingLog():
+                    return on_log(event) if on_log else None
+                case TrainingStarted():
+                    return on_started(event) if on_started else None
+                case CheckpointSaved():
+                    return on_checkpoint(checkpoint(event)) if on_checkpoint else None
+                case TrainingCompleted():
+                    return self.on_completed(event) if self.on_completed else None
+                case TrainingFailed():
+                    return self.on_failed(event) if self.on_failed else None
+                case never:
+                    assert_never(never)
+
+        return call
 
     def announced(self, notice: Notice) -> object:
         """Log a notice, call its hook and return what the hook returned."""

@@ -7,7 +7,6 @@ carried by `_async_driver.py`, the bytes by `_async_http.py`.
 import random as chance
 import ssl
 from collections.abc import Callable, Sequence
-from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
@@ -130,7 +129,7 @@ class Trainer:
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
         self._client = client
         self._session = session
-        call_back = partial(callbacks.call, self.checkpoint)
+        call_back = callbacks.caller(self.checkpoint)
         self._driver = client.drive(session, call_back, callbacks.hooked)
 
     def __repr__(self) -> str:

@@ -362,6 +362,11 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
     replace(Session, "poll", poll)
     replace(Session, "step", step)
 
+    def handled(session: Session, delivery: int, now: float) -> Output:
+        return step(session, Handled(delivery), now)
+
+    replace(Session, "handled", handled)
+
 
 def surround_once() -> None:
     """Put a `Client` around every session, unless that has been done."""

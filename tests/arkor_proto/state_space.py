@@ -165,7 +165,10 @@ class World:
             self._say(name)
         elif name in {"handled", "fails"}:
             run = self.running.pop(0)
-            self._take(Handled(run.delivery, BUG if name == "fails" else None))
+            if name == "handled":
+                self._rest(self.session.handled(run.delivery, 0.0))
+            else:
+                self._take(Handled(run.delivery, BUG))
         elif name == "tick":
             self._take(Tick())
         else:
@@ -246,8 +249,10 @@ class World:
             self._take(report)
 
     def _take(self, event: Input) -> None:
+        self._rest(self.session.step(event, 0.0))
+
+    def _rest(self, output: Output) -> None:
         delivered = False
-        output = self.session.step(event, 0.0)
         while not isinstance(output, (Idle, Done)):
             assert not delivered, "an event is the last output before the session is at rest"
             delivered = isinstance(output, Deliver)

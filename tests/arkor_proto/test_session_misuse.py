@@ -202,3 +202,22 @@ def test_an_operation_is_settled_once_however_often_the_world_repeats_itself() -
         trainer.session.handle(event, trainer.now)
     assert len(trainer.outcomes(Operation.FOLLOW)) == 1
     assert trainer.session.poll() == Done()
+
+
+@pytest.mark.parametrize(
+    ("delivery", "now"), [(2, 1.0), (0, 1.0), (1, 0.5), (1, math.nan), (1, math.inf), (1, "1.0")]
+)
+def test_an_event_is_handed_back_in_short_with_the_same_checks(delivery: int, now: float) -> None:
+    trainer = streaming(callback=None).later(1.0).frame(log(1), id="1")
+    before = snapshot(trainer.session)
+    with pytest.raises((LocalProtocolError, TypeError)) as long:
+        trainer.session.step(Handled(delivery), now)
+    with pytest.raises(long.type) as short:
+        trainer.session.handled(delivery, now)
+    assert str(short.value) == str(long.value)
+    assert snapshot(trainer.session) == before
+
+
+def test_an_event_is_handed_back_in_short_at_a_time_in_whole_seconds() -> None:
+    session = streaming(callback=None).frame(log(1), id="1").session
+    assert isinstance(session.handled(1, 10), Idle)

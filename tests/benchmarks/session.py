@@ -20,7 +20,6 @@ from arkor_proto import (
     Endpoint,
     EventStreamParser,
     Follow,
-    Handled,
     Idle,
     Received,
     Responded,
@@ -58,7 +57,7 @@ def inputs_per_second(name: str) -> tuple[float, float]:
         output = session.step(Received(1, data), 0.0)
         inputs += 1
         while isinstance(output, Deliver):
-            output = session.step(Handled(output.delivery), 0.0)
+            output = session.handled(output.delivery, 0.0)
             inputs += 1
             frames += 1
         if type(output) is not Idle:
@@ -98,7 +97,7 @@ def _seconds(chunks: Sequence[bytes]) -> float:
     for data in chunks:
         output = session.step(Received(1, data), 0.0)
         while isinstance(output, Deliver):
-            output = session.step(Handled(output.delivery), 0.0)
+            output = session.handled(output.delivery, 0.0)
     return time.thread_time() - began
 
 
