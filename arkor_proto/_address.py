@@ -5,9 +5,7 @@ the bracket of an IPv6 address, port 0, signs and spaces in a port. Here each of
 """
 
 import re
-from ipaddress import AddressValueError, IPv6Address
 from typing import Final
-from urllib.parse import unquote
 
 from attrs import frozen
 
@@ -63,6 +61,9 @@ def read_origin(url: str) -> Origin:
 
 def _bracketed(authority: str) -> tuple[str, str, str]:
     """Return the address to connect to, the one to show, and what comes after the bracket."""
+    from ipaddress import AddressValueError, IPv6Address  # noqa: PLC0415 - few addresses need it
+    from urllib.parse import unquote  # noqa: PLC0415 - as above
+
     found = _BRACKETS.fullmatch(authority)
     if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
         raise ValueError("its IPv6 address is not like [::1] or [::1]:8080")

@@ -8,7 +8,6 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from typing import Final
-from urllib.parse import quote, urlencode, urljoin, urlsplit
 
 from arkor_proto._address import read_origin
 from arkor_proto._errors import ResponseError, StatusError
@@ -25,6 +24,19 @@ REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
+
+
+def _quoted(text: str) -> str:
+    """Return `text` percent-encoded but for what is never to be (RFC 3986 §2.3).
+
+    It is what `urllib.parse.quote` does, a module that takes long to import.
+    """
+    return "".join(
+        char
+        if char.isascii() and (char.isalnum() or char in "-._~")
+        else "".join(f"%{byte:02X}" for byte in char.encode())
+        for char in text
+    )
 
 
 def _to_json(value: object) -> bytes:
@@ -60,7 +72,7 @@ def request_to(
     """Return a request with the headers that all of them have (ARK-WIR-2)."""
     target = endpoint.path + path
     if query:
-        target += "?" + urlencode(query, quote_via=quote)
+        target += "?" + "&".join(f"{name}={_quoted(value)}" for name, value in query.items())
     content = b"" if body is None else _to_json(body)
     headers: Headers = (
         (b"Host", endpoint.origin.authority.encode()),
@@ -81,7 +93,7 @@ def scope(endpoint: Endpoint) -> Mapping[str, str]:
 
 
 def _job_path(job_id: str, rest: str = "") -> str:
-    return f"/v1/jobs/{quote(check_job_id(job_id), safe='')}{rest}"
+    return f"/v1/jobs/{_quoted(check_job_id(job_id))}{rest}"
 
 
 def create_request(endpoint: Endpoint, spec: JobSpec, idempotency_key: str | None) -> Request:
@@ -121,6 +133,8 @@ def is_success(status: int) -> bool:
 
 def redirected(endpoint: Endpoint, request: Request, location: str) -> Request | None:
     """Return `request` at its new place, None if that is another origin or has credentials."""
+    from urllib.parse import quote, urljoin, urlsplit  # noqa: PLC0415 - few answers redirect
+
     here = endpoint.origin
     try:
         moved = urljoin(f"{here.scheme}://{here.authority}{request.target}", location)

@@ -1,10 +1,21 @@
-"""What importing the core loads: attrs, and nothing that does I/O."""
+"""What importing the core loads: attrs, nothing that does I/O, and nothing that few jobs need."""
 
 import json
 import subprocess
 import sys
 
-HEAVY = {"asyncio", "difflib", "email", "hashlib", "random", "select", "socket", "ssl"}
+HEAVY = {
+    "asyncio",
+    "difflib",
+    "email",
+    "hashlib",
+    "ipaddress",
+    "random",
+    "select",
+    "socket",
+    "ssl",
+    "urllib",
+}
 
 
 def test_the_core_loads_no_sockets_and_no_random_numbers() -> None:

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
@@ -161,6 +161,14 @@ def test_any_job_id_is_one_segment_of_every_path(job_id: str) -> None:
     ):
         segments = request.target.partition("?")[0].split("/")
         assert (segments[:3], unquote(segments[3])) == (["", "v1", "jobs"], job_id)
+
+
+@given(org=TEXT)
+def test_a_query_is_percent_encoded_as_by_the_standard_library(org: str) -> None:
+    target = cancel_request(Endpoint(base_url="https://h", org=org), "j").target
+    assert target.partition("?")[2] == urlencode(
+        {"orgSlug": org, "projectSlug": ""}, quote_via=quote
+    )
 
 
 @given(org=TEXT, project=TEXT)
