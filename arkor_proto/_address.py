@@ -9,6 +9,8 @@ from typing import Final
 
 from attrs import frozen
 
+from arkor_proto._value import Value
+
 _URL: Final = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://(?P<authority>[^/?#]*)")
 _BRACKETS: Final = re.compile(r"\[(?P<host>[^\[\]]*)\](?P<rest>.*)")
 _NAME: Final = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=-]+")
@@ -17,8 +19,8 @@ _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _LAST_PORT: Final = 65535
 
 
-@frozen
-class Origin:
+@frozen(repr=False, eq=False)
+class Origin(Value):
     """Scheme, host and port of a URL.
 
     `host` is what to connect to: an IPv6 address without brackets and with its zone, a name as it

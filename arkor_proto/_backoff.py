@@ -13,6 +13,7 @@ from typing import Final, TypeAlias, assert_never
 from attrs import Attribute, define, field, frozen
 
 from arkor_proto._checks import check_kind, of_kind
+from arkor_proto._value import Value
 
 Random: TypeAlias = Callable[[], float]
 """Returns a float in [0, 1), such as `random.Random(seed).random`."""
@@ -48,8 +49,8 @@ def _count(_: object, attribute: "Attribute[int | None]", value: int | None) -> 
         raise ValueError(f"{attribute.name}: {value!r} is not a count; pass None, or 0 or more")
 
 
-@frozen
-class ReconnectPolicy:
+@frozen(repr=False, eq=False)
+class ReconnectPolicy(Value):
     """How long to wait before the next attempt, and how many attempts may fail in a row.
 
     `initial_delay` and `max_delay` are in seconds. `max_attempts` is the number of consecutive
@@ -102,7 +103,7 @@ def _between(low: float, high: float, random: Random) -> float:
     return low + (high - low) * random()
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Budget:
     """The consecutive failures so far, and the delay that each of them earns.
 

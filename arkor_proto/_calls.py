@@ -72,7 +72,7 @@ def chat_request(
     )
 
 
-@define
+@define(eq=False, repr=False)
 class CallAnswer:
     """The answer to a call, as far as it has come."""
 
@@ -122,7 +122,7 @@ class CallAnswer:
         return read_error(head.status, head.headers, body, secrets=secrets)
 
 
-@define
+@define(eq=False, repr=False)
 class ChatReader:
     """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them.
 

@@ -2,9 +2,11 @@
 
 from attrs import define, field
 
+from arkor_proto._value import Value
 
-@define(unsafe_hash=True, weakref_slot=False)
-class ServerSentEvent:
+
+@define(weakref_slot=False, repr=False, eq=False)
+class ServerSentEvent(Value):
     """One dispatched event. It is not frozen, which would cost as much as parsing it; leave it be.
 
     `type` is `"message"` where the stream named none. `last_event_id` is the cursor as of this

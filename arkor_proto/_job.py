@@ -9,11 +9,12 @@ from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._json import camel
 from arkor_proto._text import nearest
 from arkor_proto._types import JobSpec
+from arkor_proto._value import Value
 from arkor_proto._walk import JsonObject
 
 
-@frozen
-class _Kind:
+@frozen(repr=False, eq=False)
+class _Kind(Value):
     types: tuple[type, ...]
     what: str
 

@@ -17,37 +17,42 @@ from arkor_proto._types import (
     TrainingEvent,
     TrainingResult,
 )
+from arkor_proto._value import Value
 
 
-@frozen
-class Start:
+class Start(Value):
     """Submit the job, unless that has been done."""
 
+    __slots__ = ()
 
-@frozen
-class Follow:
+
+class Follow(Value):
     """Wait for the job's result; submits the job first where that has not been done."""
 
+    __slots__ = ()
 
-@frozen
-class Leave:
+
+class Leave(Value):
     """Stop waiting without prejudice: a later `Follow` goes on at the cursor."""
 
+    __slots__ = ()
 
-@frozen
-class Cancel:
+
+class Cancel(Value):
     """Ask the backend to stop the job."""
 
+    __slots__ = ()
 
-@frozen
-class Abort:
+
+@frozen(repr=False, eq=False)
+class Abort(Value):
     """Stop waiting for good. The backend hears nothing of it."""
 
     reason: object = None
 
 
-@frozen
-class Responded:
+@frozen(repr=False, eq=False)
+class Responded(Value):
     """The head of a response arrived; interim (1xx) responses are the driver's own affair."""
 
     exchange: int
@@ -55,31 +60,31 @@ class Responded:
     headers: Headers = field(default=(), repr=headers_repr)
 
 
-@define(unsafe_hash=True)
-class Received:
+@define(repr=False, eq=False)
+class Received(Value):
     """Bytes of a response's body arrived, with the transfer coding taken off."""
 
     exchange: int
     data: bytes = field(repr=lambda data: f"<{len(data)} bytes>")
 
 
-@frozen
-class Finished:
+@frozen(repr=False, eq=False)
+class Finished(Value):
     """A response's body ended as its framing promised."""
 
     exchange: int
 
 
-@frozen
-class Broken:
+@frozen(repr=False, eq=False)
+class Broken(Value):
     """The exchange failed: no connection, a lost one, or bytes that are not HTTP."""
 
     exchange: int
     error: Exception
 
 
-@define(unsafe_hash=True)
-class Handled:
+@define(repr=False, eq=False)
+class Handled(Value):
     """The application is done with an event; `error` is what its callback raised.
 
     With `heard=False` no callback was called: the cursor goes back to before the event, so that the
@@ -91,9 +96,10 @@ class Handled:
     heard: bool = field(default=True, kw_only=True)
 
 
-@frozen
-class Tick:
+class Tick(Value):
     """Time has passed. Early ticks change nothing."""
+
+    __slots__ = ()
 
 
 Report: TypeAlias = Responded | Received | Finished | Broken
@@ -110,32 +116,34 @@ class Operation(Enum):
     CANCEL = "cancel"
 
 
-@frozen
-class Accepted:
+@frozen(repr=False, eq=False)
+class Accepted(Value):
     """Start: the backend has accepted the job."""
 
     job_id: str
 
 
-@frozen
-class Resolved:
+@frozen(repr=False, eq=False)
+class Resolved(Value):
     """Follow: the job is over."""
 
     result: TrainingResult
 
 
-@frozen
-class CancelSent:
+class CancelSent(Value):
     """Cancel: the backend has answered 2xx."""
 
+    __slots__ = ()
 
-@frozen
-class NothingToCancel:
+
+class NothingToCancel(Value):
     """Cancel: there is no job, and no request was sent."""
 
+    __slots__ = ()
 
-@frozen
-class Rejected:
+
+@frozen(repr=False, eq=False)
+class Rejected(Value):
     """Any operation: it failed with `error`."""
 
     error: Exception
@@ -152,55 +160,56 @@ class Timer(Enum):
     ANSWER = "answer"
 
 
-@frozen
-class Send:
+@frozen(repr=False, eq=False)
+class Send(Value):
     """Send `request` and report what becomes of it as `exchange`."""
 
     exchange: int
     request: Request
 
 
-@frozen
-class Close:
+@frozen(repr=False, eq=False)
+class Close(Value):
     """Close the connection of `exchange`; whatever it still says is ignored."""
 
     exchange: int
 
 
-@define(unsafe_hash=True)
-class Deliver:
+@define(repr=False, eq=False)
+class Deliver(Value):
     """Hand `event` to the application and report `Handled(delivery, …)` when it is done."""
 
     delivery: int
     event: TrainingEvent
 
 
-@frozen
-class Notify:
+@frozen(repr=False, eq=False)
+class Notify(Value):
     """Tell the application; nothing is expected back."""
 
     notice: Notice
 
 
-@frozen
-class Settle:
+@frozen(repr=False, eq=False)
+class Settle(Value):
     """`operation` is over, for everyone who asked for it since it was settled last."""
 
     operation: Operation
     outcome: Outcome
 
 
-@frozen
-class Idle:
+@frozen(repr=False, eq=False)
+class Idle(Value):
     """Nothing to do before the next input, or before `until` when that is not None."""
 
     until: float | None = None
     timer: Timer | None = None
 
 
-@frozen
-class Done:
+class Done(Value):
     """Nothing is under way: only a new imperative of the application can change anything."""
+
+    __slots__ = ()
 
 
 Output: TypeAlias = Send | Close | Deliver | Notify | Settle | Idle | Done

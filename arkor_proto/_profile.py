@@ -8,6 +8,8 @@ from typing import Final
 
 from attrs import field, frozen
 
+from arkor_proto._value import Value
+
 
 class Progress(Enum):
     """What counts as progress: it resets the failure count and makes a clean end free."""
@@ -28,8 +30,8 @@ _SUCCESS: Final = frozenset(range(200, 300))
 _CLIENT_ERRORS: Final = frozenset(range(400, 500))
 
 
-@frozen(kw_only=True)
-class Profile:
+@frozen(kw_only=True, repr=False, eq=False)
+class Profile(Value):
     """One revision of the protocol. Durations are in seconds; None means unbounded."""
 
     name: str

@@ -8,6 +8,7 @@ from typing import Final
 
 from attrs import field, frozen
 
+from arkor_proto._value import Value
 from arkor_proto._walk import JsonObject, rebuilt
 
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
@@ -52,8 +53,8 @@ def secrets_in(value: object) -> set[str]:
     return found
 
 
-@frozen
-class Hider:
+@frozen(repr=False, eq=False)
+class Hider(Value):
     """Cuts secrets out of whatever a backend echoes (ARK-SEC)."""
 
     secrets: tuple[str, ...] = field(repr=False)

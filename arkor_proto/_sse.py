@@ -26,6 +26,7 @@ from attrs import define, field, frozen
 from arkor_proto._checks import check_kind, wrong_kind
 from arkor_proto._errors import EventTooLarge, LocalProtocolError
 from arkor_proto._event import ServerSentEvent
+from arkor_proto._value import Value
 
 RETRY_LIMIT: Final = 2**53 - 1
 """The longest reconnection time reported, in milliseconds: exact in every JSON reader."""
@@ -48,8 +49,8 @@ _FIELD: Final = re.compile(r"^(id|event|data):( ?)", re.MULTILINE)
 _VALUES: Final = {"id": r"([^\n\0]*)", "event": "(.+)", "data": "(.*)"}
 
 
-@frozen
-class _Shape:
+@frozen(repr=False, eq=False)
+class _Shape(Value):
     """How the lines of a block begin: `data`, and perhaps `id` and `event`, each of them once.
 
     `event`, `data` and `id` are numbers of groups, 0 for a field that is not there.

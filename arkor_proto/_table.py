@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from attrs import define, frozen
 
 from arkor_proto._errors import LocalProtocolError
+from arkor_proto._value import Value
 
 
 class _Named(Enum):
@@ -134,22 +135,22 @@ State: TypeAlias = Job | Stream | Stop | Exchange
 Signal: TypeAlias = JobSignal | StreamSignal | StopSignal | ExchangeSignal
 
 
-@frozen
-class Move:
+@frozen(repr=False, eq=False)
+class Move(Value):
     """The machine goes to another state, or once more to the same one."""
 
     to: State
 
 
-@frozen
-class Ignored:
+@frozen(repr=False, eq=False)
+class Ignored(Value):
     """Nothing changes, and that is right."""
 
     why: str
 
 
-@frozen
-class Illegal:
+@frozen(repr=False, eq=False)
+class Illegal(Value):
     """The pair cannot come up unless there is a bug."""
 
     why: str
@@ -159,8 +160,8 @@ Cell: TypeAlias = Move | Ignored | Illegal
 Row: TypeAlias = Mapping[Signal, Cell]
 
 
-@frozen
-class Joint:
+@frozen(repr=False, eq=False)
+class Joint(Value):
     """When a machine has moved on `when` and another is in `given`, that one takes `then`."""
 
     when: Signal
@@ -335,7 +336,7 @@ def next_state(state: State, signal: Signal) -> State | None:
     return None
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Machines:
     """The job, the stream and the stop of one trainer."""
 

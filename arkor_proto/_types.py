@@ -7,14 +7,15 @@ from attrs import field, frozen
 from arkor_proto._address import Origin, read_origin
 from arkor_proto._checks import IS_STR, is_base_url, is_header_value, is_text, is_token, json_copy
 from arkor_proto._secrets import headers_repr, hidden_repr, masked_repr
+from arkor_proto._value import Value
 from arkor_proto._walk import JsonObject
 
 Headers: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Header fields as they are on the wire, in order."""
 
 
-@frozen(kw_only=True)
-class Endpoint:
+@frozen(kw_only=True, repr=False, eq=False)
+class Endpoint(Value):
     """Whom to talk to, as whom.
 
     Raises ValueError for an address or a token that cannot be sent, TypeError for what is not a str.
@@ -38,8 +39,8 @@ class Endpoint:
         return "".join(self.base_url.partition("://")[2].partition("/")[1:]).rstrip("/")
 
 
-@frozen(kw_only=True)
-class Bounds:
+@frozen(kw_only=True, repr=False, eq=False)
+class Bounds(Value):
     """How much of an answer is read before it is called too large; bytes, and seconds."""
 
     event: int = 8 * 2**20
@@ -49,8 +50,8 @@ class Bounds:
     error_wait: float = 5.0
 
 
-@frozen(kw_only=True)
-class JobSpec:
+@frozen(kw_only=True, repr=False, eq=False)
+class JobSpec(Value):
     """What to train. `config` is the job's configuration as it goes on the wire, dataset included.
 
     It is copied, so that what is submitted is what was given. Raises ValueError where JSON cannot
@@ -61,8 +62,8 @@ class JobSpec:
     config: JsonObject = field(repr=masked_repr, converter=json_copy)
 
 
-@frozen(kw_only=True)
-class TrainingJob:
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingJob(Value):
     """A job as the backend describes it; `status` is an open set and kept as it came.
 
     Known statuses are queued, running, completed, failed and cancelled. Times are the backend's
@@ -82,8 +83,8 @@ class TrainingJob:
     extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
-@frozen(kw_only=True)
-class TrainingResult:
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingResult(Value):
     """How a job ended: the job as last known, its artifacts, and the cursor of the last frame."""
 
     job: TrainingJob
@@ -91,8 +92,8 @@ class TrainingResult:
     last_event_id: str = ""
 
 
-@frozen(kw_only=True)
-class TrainingStarted:
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingStarted(Value):
     """The job runs."""
 
     job_id: str | None = None
@@ -132,8 +133,8 @@ class LogDraft:
     extra: JsonObject
 
 
-@frozen(kw_only=True)
-class TrainingLog(LogDraft):
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingLog(LogDraft, Value):
     """One step's figures; a figure that the frame lacks is None."""
 
     step: int | None = None
@@ -147,8 +148,8 @@ class TrainingLog(LogDraft):
     extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
-@frozen(kw_only=True)
-class CheckpointSaved:
+@frozen(kw_only=True, repr=False, eq=False)
+class CheckpointSaved(Value):
     """A checkpoint was saved; it can be asked for inference by its step."""
 
     step: int | None = None
@@ -158,8 +159,8 @@ class CheckpointSaved:
     extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
-@frozen(kw_only=True)
-class TrainingCompleted:
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingCompleted(Value):
     """The job ended well. Terminal."""
 
     metrics: JsonObject | None = field(default=None, repr=masked_repr)
@@ -169,8 +170,8 @@ class TrainingCompleted:
     extra: JsonObject = field(factory=dict[str, object], repr=masked_repr)
 
 
-@frozen(kw_only=True)
-class TrainingFailed:
+@frozen(kw_only=True, repr=False, eq=False)
+class TrainingFailed(Value):
     """The job ended badly; the wait resolves all the same. Terminal."""
 
     error: str | None = None
@@ -185,8 +186,8 @@ TrainingEvent: TypeAlias = (
 )
 
 
-@frozen
-class Request:
+@frozen(repr=False, eq=False)
+class Request(Value):
     """One HTTP request as a value. `target` is in origin form: path and query."""
 
     method: str
@@ -195,8 +196,8 @@ class Request:
     body: bytes = field(default=b"", repr=lambda body: f"<{len(body)} bytes>")
 
 
-@frozen(kw_only=True)
-class Reconnecting:
+@frozen(kw_only=True, repr=False, eq=False)
+class Reconnecting(Value):
     """The stream is over for now and will be reopened in `delay` seconds.
 
     `failures` counts the consecutive failures, 0 after a clean end; `cause` is the last one.
@@ -208,32 +209,32 @@ class Reconnecting:
     last_event_id: str
 
 
-@frozen
-class CallbackFailed:
+@frozen(repr=False, eq=False)
+class CallbackFailed(Value):
     """A callback raised and the profile goes on: the event is lost, the error is not."""
 
     event: TrainingEvent
     error: Exception
 
 
-@frozen
-class FrameSkipped:
+@frozen(repr=False, eq=False)
+class FrameSkipped(Value):
     """A frame was not a JSON object and was skipped; its id has moved the cursor."""
 
     data: str
     why: str
 
 
-@frozen
-class Deprecated:
+@frozen(repr=False, eq=False)
+class Deprecated(Value):
     """The backend says that what this client does will stop working (`Deprecation: true`)."""
 
     message: str
     sunset: str | None
 
 
-@frozen
-class UpgradeRequired:
+@frozen(repr=False, eq=False)
+class UpgradeRequired(Value):
     """The backend refuses this client's version (426)."""
 
     current_version: str | None
