@@ -28,6 +28,7 @@ from arkor_proto._messages import (
 from arkor_proto._secrets import Hider
 from arkor_proto._table import Exchange, ExchangeSignal, next_state
 from arkor_proto._types import Bounds, Deprecated, Headers, Notice, Request, UpgradeRequired
+from arkor_proto._value import Value
 from arkor_proto._wire import header, header_members, is_success, read_error
 
 _SIGNAL_OF: Final[Mapping[type[Report], ExchangeSignal]] = {
@@ -39,8 +40,8 @@ _SIGNAL_OF: Final[Mapping[type[Report], ExchangeSignal]] = {
 _UPGRADE_REQUIRED: Final = 426
 
 
-@frozen
-class Answer:
+@frozen(repr=False, eq=False)
+class Answer(Value):
     """An answer as far as it was read; `broken` says why it is not whole."""
 
     status: int
@@ -54,7 +55,7 @@ class Answer:
         return is_success(self.status)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Pending:
     """A request under way, and what has come back so far. `deadline` is for the whole answer."""
 
@@ -93,7 +94,7 @@ class Pending:
         return Answer(self.status, self.headers, bytes(self._body), broken)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Outbox:
     """The exchanges under way, the operations asked for, and the outputs that wait for `poll`."""
 

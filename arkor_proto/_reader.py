@@ -47,7 +47,7 @@ class Control(Enum):
 Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 

@@ -62,6 +62,7 @@ from arkor_proto._types import (
     JobSpec,
     TrainingJob,
 )
+from arkor_proto._value import Value
 from arkor_proto._wait import Wait
 from arkor_proto._wire import (
     cancel_request,
@@ -91,8 +92,8 @@ def _is_job(_: object, __: "Attribute[JobSpec | str]", job: JobSpec | str) -> No
         check_job_id(job)
 
 
-@frozen(kw_only=True)
-class SessionConfig:
+@frozen(kw_only=True, repr=False, eq=False)
+class SessionConfig(Value):
     """What a session is about. Raises ValueError for an id or a cursor that cannot be sent.
 
     `job` is what to submit, or the id of a job that exists. `last_event_id` resumes after a saved

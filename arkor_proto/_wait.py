@@ -70,7 +70,7 @@ from arkor_proto._wire import (
 _NOT_FOUND: Final = 404
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Wait:
     """What a trainer knows of its wait, and of its job. Times are in seconds on the session's clock."""
 

@@ -1,6 +1,9 @@
 """Values: how they are shown, compared and hashed."""
 
+import sys
+
 import attrs
+import pytest
 
 import arkor_proto
 from arkor_proto import JobSpec, Received, ServerSentEvent, Start, Tick, TrainingLog
@@ -11,6 +14,18 @@ PUBLIC = [
     for name in arkor_proto.__all__
     if isinstance(each := getattr(arkor_proto, name), type) and attrs.has(each)
 ]
+CORE = [
+    each
+    for name, module in sys.modules.items()
+    if name.startswith("arkor_proto._")
+    for each in vars(module).values()
+    if isinstance(each, type) and each.__module__ == name and attrs.has(each) and each is not Value
+]
+
+
+@pytest.mark.parametrize("kind", CORE, ids=lambda kind: kind.__name__)
+def test_attrs_writes_no_comparison_for_a_class_of_the_core(kind: type) -> None:
+    assert "__eq__" not in vars(kind)
 
 
 def test_every_public_value_is_compared_by_its_fields() -> None:
