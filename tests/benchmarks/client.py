@@ -1,177 +1,85 @@
-"""Frames per second from the socket to an awaited callback, beside other clients.
+"""What a frame costs from the socket to a callback, beside other clients.
 
-`python -m tests.benchmarks.client` prints one Markdown table. A child process sends the same bytes
-to each reader in turn; the readers are interleaved, and only ratios of medians are worth reading,
-on a busy machine only those of the reader's own CPU time, that of all its threads. Blocking readers
-are compared with each other.
-It installs nothing: a peer that is not there is left out.
+`python -m tests.benchmarks.client` prints one Markdown table, with the goals beside our figures.
+A child process sends the same bytes to each reader in turn. Only ratios within one run are worth
+reading: those of the CPU time that a reader's process needs, in the fastest of several rounds.
+It installs nothing: a peer that is not there is left out. `--check` exits 1 if a goal is missed or
+cannot be measured.
 
-`httpx + httpx-sse + json` is what to compare with: what its user would write to have each frame's
-JSON awaited, though as a plain dict, without a cursor kept or a reconnect. `httpx + httpx-sse`
-hands on the bare text. Raw reads look at nothing at all: they are what the sender can do.
+`httpx + httpx-sse + json` is what to compare with, of the same kind: what its user would write to
+have each frame's JSON in a callback, though as a plain dict, without a cursor kept or a reconnect.
+`httpx + httpx-sse` hands on the bare text. Raw reads look at nothing at all: they are what the
+sender can do.
 """
 
+import argparse
 import asyncio
-import json
-import socket
+import platform
 import statistics
-import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Final, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from attrs import frozen
 
-from arkor_proto import TrainingLog
-from arkor_proto.transports import blocking
-from arkor_proto.transports.anyio import ArkorClient, Callbacks
-from tests.benchmarks.workloads import Workload, workloads
+from tests.benchmarks.client_readers import (
+    BLOCKING,
+    NAIVE,
+    NEWER,
+    OURS,
+    QUICK,
+    RAW,
+    STRICT,
+    follow,
+    readers,
+)
+from tests.benchmarks.stream_sender import Stream, sending
 
 ROUNDS: Final = 7
-SIZE: Final = 4 * 2**20
-HEAD: Final = (
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+STREAMS: Final = {
+    "chunked": Stream("W2", 4 * 2**20),
+    "replay": Stream("W1", 4 * 2**20),
+    "paced": Stream("W2", 400_000, pause=0.0004),
+}
+TITLES: Final = {
+    "chunked": "one frame a send",
+    "replay": "64 KiB a send",
+    "paced": "a frame every 0.4 ms",
+}
+IN_NO_HURRY: Final = frozenset({OURS, STRICT, NAIVE, NEWER})
+"""Those who read the paced stream, which takes a second each time."""
+
+FOLLOWERS: Final = 200
+ONE_FOLLOWER: Final = Stream("W2", 40_000)
+
+
+@frozen
+class Goal:
+    """To need at most the part 1 / `ratio` of the CPU time of another reader."""
+
+    stream: str
+    reader: str
+    ratio: float
+    peer: str = NAIVE
+
+
+GOALS: Final = (
+    Goal("chunked", OURS, 2.8),
+    Goal("replay", OURS, 1.4),
+    Goal("replay", QUICK, 1.9),
+    Goal("paced", OURS, 1.25),
+    *(Goal(stream, STRICT, 0.9, OURS) for stream in STREAMS),
+    Goal("chunked", OURS + BLOCKING, 2.0, NAIVE + BLOCKING),
+    Goal("replay", OURS + BLOCKING, 1.0, NAIVE + BLOCKING),
+    *(
+        Goal(stream, STRICT + BLOCKING, 0.9, OURS + BLOCKING)
+        for stream in STREAMS
+        if stream != "paced"
+    ),
 )
-END: Final = b'id: end\ndata: {"type":"training.completed"}\n\n'
-OURS: Final = "arkor-proto"
-BLOCKING: Final = " (blocking)"
-CHUNKINGS: Final = {"W2": "one frame a send", "W1": "64 KiB a send"}
-
-Reader: TypeAlias = Callable[[str, int], Awaitable[int]]
-"""Reads the stream at a port whole; returns how many frames it saw, or bytes if it only reads."""
-
-
-def chunk(data: bytes) -> bytes:
-    """Return one chunk of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-def send_forever(name: str) -> None:
-    """Answer every connection with the workload `name`; print the port first."""
-    chunks = [chunk(piece) for piece in _workload(name).chunks]
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        sys.stdout.write(f"{listener.getsockname()[1]}\n")
-        sys.stdout.flush()
-        while True:
-            accepted, _ = listener.accept()
-            with accepted:
-                accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                accepted.recv(65_536)
-                accepted.sendall(HEAD)
-                for piece in chunks:
-                    accepted.sendall(piece)
-                accepted.sendall(chunk(END) + b"0\r\n\r\n")
-                accepted.shutdown(socket.SHUT_WR)
-                accepted.recv(65_536)
-
-
-async def with_arkor(host: str, port: int) -> int:
-    """Read with the client under test, each frame to an awaited callback."""
-    seen = 0
-
-    async def hear(_: TrainingLog) -> None:
-        nonlocal seen
-        seen += 1
-
-    async with ArkorClient(f"http://{host}:{port}", token="t") as client:
-        await client.attach("j", callbacks=Callbacks(on_log=hear)).wait()
-    return seen
-
-
-async def with_blocking_arkor(host: str, port: int) -> int:
-    """Read with the blocking client, each frame to a callback."""
-    seen = 0
-
-    def hear(_: TrainingLog) -> None:
-        nonlocal seen
-        seen += 1
-
-    with blocking.ArkorClient(f"http://{host}:{port}", token="t") as client:
-        client.attach("j", callbacks=blocking.Callbacks(on_log=hear)).wait()
-    return seen
-
-
-async def with_blocking_httpx_and_json(host: str, port: int) -> int:
-    """Read with httpx and httpx-sse, blocking, each frame's JSON to a callback."""
-    httpx = import_module("httpx")
-    httpx_sse = import_module("httpx_sse")
-    seen = 0
-
-    def hear(data: object) -> None:
-        nonlocal seen
-        seen += data is not None
-
-    with (
-        httpx.Client() as client,
-        httpx_sse.connect_sse(client, "GET", f"http://{host}:{port}/") as source,
-    ):
-        for event in source.iter_sse():
-            data = json.loads(event.data)
-            if event.id == "end":
-                break
-            hear(data)
-    return seen
-
-
-async def with_httpx_and_json(host: str, port: int) -> int:
-    """Read with httpx and httpx-sse, each frame's JSON to an awaited callback."""
-    return await _with_httpx(host, port, json.loads)
-
-
-async def with_httpx(host: str, port: int) -> int:
-    """Read with httpx and httpx-sse, each frame's bare text to an awaited callback."""
-    return await _with_httpx(host, port, str)
-
-
-async def _with_httpx(host: str, port: int, decode: Callable[[str], object]) -> int:
-    # A peer may be absent, and then the types that it would bring are as well.
-    httpx = import_module("httpx")
-    httpx_sse = import_module("httpx_sse")
-    seen = 0
-
-    async def hear(data: object) -> None:
-        nonlocal seen
-        seen += data is not None
-
-    async with (
-        httpx.AsyncClient() as client,
-        httpx_sse.aconnect_sse(client, "GET", f"http://{host}:{port}/") as source,
-    ):
-        async for event in source.aiter_sse():
-            data = decode(event.data)
-            if event.id == "end":
-                break
-            await hear(data)
-    return seen
-
-
-async def with_raw_reads(host: str, port: int) -> int:
-    """Read the same bytes and look at none of them."""
-    reader, writer = await asyncio.open_connection(host, port)
-    writer.write(b"GET / HTTP/1.1\r\n\r\n")
-    size = 0
-    while data := await reader.read(65_536):
-        size += len(data)
-    writer.close()
-    await writer.wait_closed()
-    return size
-
-
-def readers() -> dict[str, Reader]:
-    """Return who can take part here, by name."""
-    found: dict[str, Reader] = {
-        "raw reads": with_raw_reads,
-        OURS: with_arkor,
-        OURS + BLOCKING: with_blocking_arkor,
-    }
-    if find_spec("httpx") and find_spec("httpx_sse"):
-        found["httpx + httpx-sse + json"] = with_httpx_and_json
-        found["httpx + httpx-sse"] = with_httpx
-        found["httpx + httpx-sse + json" + BLOCKING] = with_blocking_httpx_and_json
-    return found
+GROWTH: Final = 2.2
+"""What twice the followers may cost."""
 
 
 @frozen
@@ -182,60 +90,114 @@ class Pace:
     cpu: float
 
 
-def measure(name: str, rounds: int = ROUNDS) -> dict[str, Pace]:
-    """Return the medians of every reader on one workload."""
-    expected = _workload(name).events
-    command = [sys.executable, "-m", "tests.benchmarks.client", name]
-    spent: dict[str, list[tuple[float, float]]] = {reader: [] for reader in readers()}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as sender:
-        try:
-            assert sender.stdout is not None  # asked for above
-            port = int(sender.stdout.readline())
-            for _ in range(rounds):
-                for reader, read in readers().items():
-                    began, worked = time.perf_counter(), time.process_time()
-                    seen = asyncio.run(_whole(read, port))
-                    took = time.perf_counter() - began, time.process_time() - worked
-                    spent[reader].append(took)
-                    if seen != expected and read is not with_raw_reads:
-                        raise RuntimeError(f"{reader}: {seen} frames, expected {expected}")
-        finally:
-            sender.kill()
-    return {reader: _pace(took, expected) for reader, took in spent.items()}
+def measure(name: str, rounds: int = ROUNDS, size: int | None = None) -> dict[str, Pace]:
+    """Let everyone read one of the streams, in turns; return how fast each of them was."""
+    stream = STREAMS[name]
+    stream = stream if size is None else Stream(stream.workload, size, stream.pause)
+    frames = stream.events
+    reading = {
+        reader: read
+        for reader, read in readers().items()
+        if not stream.pause or reader in IN_NO_HURRY
+    }
+    spent: dict[str, list[tuple[float, float]]] = {reader: [] for reader in reading}
+    with sending(stream) as url:
+        for _ in range(rounds):
+            for reader, read in reading.items():
+                began, worked = time.perf_counter(), time.process_time()
+                seen = read(url)
+                took = time.perf_counter() - began, time.process_time() - worked
+                spent[reader].append(took)
+                if seen != frames and reader != RAW:
+                    raise RuntimeError(f"{reader}: {seen} frames, expected {frames}")
+    return {reader: _pace(took, frames) for reader, took in spent.items()}
 
 
-def _pace(took: list[tuple[float, float]], frames: int) -> Pace:
-    wall, cpu = (statistics.median(each) for each in zip(*took, strict=True))
-    return Pace(frames / wall, cpu / frames * 1e6)
+def _pace(took: Sequence[tuple[float, float]], frames: int) -> Pace:
+    wall = statistics.median(each for each, _ in took)
+    return Pace(frames / wall, min(each for _, each in took) / frames * 1e6)
 
 
-async def _whole(read: Reader, port: int) -> int:
-    return await read("127.0.0.1", port)
+def judge(stream: str, paces: Mapping[str, Pace]) -> dict[str, tuple[str, bool]]:
+    """Say of each reader with a goal on a stream how it went, and whether the goal is met."""
+    verdicts: dict[str, tuple[str, bool]] = {}
+    for goal in (goal for goal in GOALS if goal.stream == stream):
+        if absent := {goal.reader, goal.peer} - {*paces}:
+            verdicts[goal.reader] = f"no {', '.join(sorted(absent))}", False
+            continue
+        ratio = paces[goal.peer].cpu / paces[goal.reader].cpu
+        beside = "of the default" if goal.peer.startswith(OURS) else "x"
+        verdicts[goal.reader] = _verdict(
+            f"{ratio:.2f} {beside}", f"≥ {goal.ratio:.3g}", met=ratio >= goal.ratio
+        )
+    return verdicts
 
 
-def _workload(name: str) -> Workload:
-    return next(each for each in workloads(SIZE) if each.name == name)
+def _verdict(measured: str, bound: str, *, met: bool) -> tuple[str, bool]:
+    return f"{measured} ({bound}) {'met' if met else '**missed**'}", met
 
 
-def table() -> str:
-    """Measure everything and return the table."""
+def _row(title: str, reader: str, paces: Mapping[str, Pace], verdict: str) -> str:
+    pace = paces[reader]
+    peer = paces.get(NAIVE + BLOCKING if reader.endswith(BLOCKING) else NAIVE)
+    times = f"{peer.cpu / pace.cpu:.2f} x" if peer else "—"
+    return f"| {title} | {reader} | {pace.rate:,.0f} | {pace.cpu:.2f} | {times} | {verdict} |"
+
+
+async def _follow_all(url: str, followers: int) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        for _ in range(followers):
+            tasks.create_task(follow(url))
+
+
+def growth(followers: int = FOLLOWERS, rounds: int = ROUNDS) -> tuple[float, float]:
+    """Return what so many followers in one process need, and how much more twice as many."""
+    spent: dict[int, list[float]] = {followers: [], 2 * followers: []}
+    with sending(ONE_FOLLOWER) as url:
+        for _ in range(rounds):
+            for count, took in spent.items():
+                worked = time.process_time()
+                asyncio.run(_follow_all(url, count))
+                took.append(time.process_time() - worked)
+    few, many = (min(took) for took in spent.values())
+    return few, many / few
+
+
+def table(rounds: int = ROUNDS) -> tuple[str, bool]:
+    """Measure everything; return the table, and whether all goals are met."""
     lines = [
-        "| workload | reader | frames/s | arkor-proto is | CPU µs a frame | arkor-proto is |",
-        "|---|---|--:|--:|--:|--:|",
+        f"| stream | reader | frames/s | CPU µs a frame | {NAIVE} needs | goal |",
+        "|---|---|--:|--:|--:|---|",
     ]
-    for name, title in CHUNKINGS.items():
-        paces = measure(name)
-        for reader, pace in paces.items():
-            ours = paces[OURS + BLOCKING if reader.endswith(BLOCKING) else OURS]
-            lines.append(
-                f"| {title} | {reader} | {pace.rate:,.0f} | {ours.rate / pace.rate:.2f} times"
-                f" | {pace.cpu:.2f} | {pace.cpu / ours.cpu:.2f} times |"
-            )
-    return "\n".join(lines)
+    all_met = True
+    for stream, title in TITLES.items():
+        paces = measure(stream, rounds)
+        verdicts = judge(stream, paces)
+        all_met = all_met and all(met for _, met in verdicts.values())
+        lines += [
+            _row(f"{stream}: {title}", reader, paces, verdicts.get(reader, ("", True))[0])
+            for reader in paces
+        ]
+    seconds, times = growth(rounds=rounds)
+    verdict, met = _verdict(f"{times:.2f} x", f"≤ {GROWTH}", met=times <= GROWTH)
+    frames = FOLLOWERS * ONE_FOLLOWER.events
+    lines.append(
+        f"| {FOLLOWERS} followers, then twice as many | {OURS} | | {seconds / frames * 1e6:.2f} |"
+        f" | {verdict} |"
+    )
+    return "\n".join(lines), all_met and met
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print the table; return 1 if it is to be checked and a goal is missed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.client")
+    parser.add_argument("--rounds", type=int, default=ROUNDS, help="how often each stream is read")
+    parser.add_argument("--check", action="store_true", help="exit 1 if a goal is missed")
+    options = parser.parse_args(arguments)
+    text, all_met = table(options.rounds)
+    sys.stdout.write(f"Python {platform.python_version()}, {options.rounds} rounds\n\n{text}\n")
+    return 1 if options.check and not all_met else 0
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        send_forever(sys.argv[1])
-    else:
-        sys.stdout.write(table() + "\n")
+    sys.exit(main())
