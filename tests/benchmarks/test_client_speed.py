@@ -7,7 +7,6 @@ from pytest_benchmark.fixture import BenchmarkFixture
 
 from tests.benchmarks.client import GOALS, IN_NO_HURRY, STREAMS, Pace, growth, judge, measure
 from tests.benchmarks.client_readers import NAIVE, OURS, QUICK, STRICT, follow, readers
-from tests.benchmarks.session import inputs_per_second
 from tests.benchmarks.stream_sender import sending
 
 IN_A_HURRY = [name for name, stream in STREAMS.items() if not stream.pause]
@@ -24,14 +23,6 @@ def test_every_frame_of_a_stream_reaches_its_callback(
     with sending(STREAMS[name]) as url:
         benchmark(lambda: seen.append(asyncio.run(follow(url))))
     assert {*seen} == {STREAMS[name].events}
-
-
-@pytest.mark.thorough
-@pytest.mark.parametrize("name", ["W1", "W2"])
-def test_a_session_takes_every_input_of_a_stream(benchmark: BenchmarkFixture, name: str) -> None:
-    rates: list[tuple[float, float]] = []
-    benchmark(lambda: rates.append(inputs_per_second(name)))
-    assert all(inputs > frames > 0 for inputs, frames in rates)
 
 
 @pytest.mark.parametrize("name", IN_A_HURRY)
