@@ -294,7 +294,7 @@ class Driver:
                     self._waiters.pop(operation).settle(outcome)
                     self._tell_news()
                 case Done():
-                    self._set_alarm(None, None)
+                    self._silence_alarm()
                     return
                 case never:
                     assert_never(never)
@@ -326,18 +326,28 @@ class Driver:
             self._source = report.exchange
 
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
-        if until is None and self._alarm is None:
-            return
-        if self._alarm is not None:
-            # An alarm that rings early does no harm, and is cheaper than one for each byte.
-            same = self._alarm.timer is timer and until is not None
-            if same and (self._alarm.until == until or timer is Timer.IDLE):
+        """See that the session hears of `until`.
+
+        An alarm for silence is left alone unless it comes too late: one that rings early does no
+        harm, and a new one for each frame would be dear.
+        """
+        alarm = self._alarm
+        if alarm is not None:
+            if alarm.timer is Timer.IDLE and timer in {None, Timer.IDLE}:
+                kept = until is None or alarm.until <= until
+            else:
+                kept = alarm.timer is timer and alarm.until == until
+            if kept:
                 return
-            self._alarm.scope.cancel()
-            self._alarm = None
+            self._silence_alarm()
         if until is not None and timer is not None:
             self._alarm = _Alarm(until, timer)
             self.tasks.start_soon(self._sleep, self._alarm)
+
+    def _silence_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.scope.cancel()
+            self._alarm = None
 
     async def _sleep(self, alarm: _Alarm) -> None:
         with alarm.scope:

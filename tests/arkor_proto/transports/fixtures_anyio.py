@@ -54,7 +54,11 @@ class VirtualClock:
 
     async def backing_off(self) -> None:
         """Wait until a delay before the next attempt is running."""
-        while not any(timer is Timer.RECONNECT for timer, _ in self.sleeps):
+        await self.slept(Timer.RECONNECT)
+
+    async def slept(self, timer: Timer, times: int = 1) -> None:
+        """Wait until so many waits for this reason have begun."""
+        while [each for each, _ in self.sleeps].count(timer) < times:
             await self._fell_asleep.wait()
 
 

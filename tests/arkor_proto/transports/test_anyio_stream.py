@@ -157,6 +157,53 @@ async def test_the_byte_timer_of_the_hardened_profile_reopens_a_silent_stream() 
     assert silences[:2] == [45.0, 45.0]
 
 
+async def test_an_earlier_deadline_replaces_the_one_that_is_waited_for() -> None:
+    clock = VirtualClock(rings=frozenset())
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD)
+        await clock.slept(Timer.IDLE)
+        await visit.send(chunk(frame("{", event="training.completed", id="1")))
+        await visit.until_left()
+
+    async with (
+        listening(backend) as peer,
+        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
+        anyio.create_task_group() as tasks,
+    ):
+        tasks.start_soon(client.attach("j").wait)
+        await clock.slept(Timer.IDLE, 2)
+        tasks.cancel_scope.cancel()
+    assert clock.sleeps == [(Timer.IDLE, 45.0), (Timer.IDLE, 5.0)]
+
+
+async def test_an_alarm_for_silence_is_not_set_anew_for_each_frame() -> None:
+    clock = VirtualClock(rings=frozenset())
+    heard = 0
+
+    def hear(_: TrainingLog) -> None:
+        nonlocal heard
+        heard += 1
+        clock.now += 1.0
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD)
+        for step in range(5):
+            await visit.send(chunk(frame(log(step), id=str(step))))
+            while heard <= step:
+                await anyio.lowlevel.checkpoint()
+        await visit.send(END + LAST_CHUNK)
+
+    async with (
+        listening(backend) as peer,
+        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
+    ):
+        await client.attach("j", callbacks=Callbacks(on_log=hear)).wait()
+    assert [timer for timer, _ in clock.sleeps] == [Timer.IDLE]
+
+
 async def test_callbacks_of_one_read_leave_room_for_other_tasks() -> None:
     others = 0
     seen: list[int] = []
