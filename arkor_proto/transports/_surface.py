@@ -1,8 +1,15 @@
-"""What the asynchronous and the blocking client have in common: settings, sessions, outcomes."""
+"""What the asynchronous and the blocking client have in common, and what their methods promise.
 
-from collections.abc import Sequence
+A method that waits is declared here with its text, and written twice, with and without `async`: its
+docstring is inherited. What waits for nothing is written here once.
+"""
+
+import random as chance
+import ssl
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Sequence
 from types import NoneType
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeAlias, TypeVar
 from uuid import uuid4
 
 from attrs import field, frozen
@@ -12,6 +19,7 @@ from arkor_proto._calls import ChatReader, chat_request
 from arkor_proto._checks import of_kind
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError
+from arkor_proto._job import job_spec
 from arkor_proto._messages import (
     Accepted,
     CancelSent,
@@ -20,16 +28,34 @@ from arkor_proto._messages import (
     Resolved,
     Responded,
 )
-from arkor_proto._profile import Profile
+from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._session import Session, SessionConfig
 from arkor_proto._table import Job
-from arkor_proto._types import Bounds, CheckpointSaved, Endpoint, JobSpec, Request
+from arkor_proto._types import (
+    Bounds,
+    CheckpointSaved,
+    Endpoint,
+    JobSpec,
+    Request,
+    TrainingJob,
+    TrainingResult,
+)
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
+from arkor_proto.transports._callbacks import Callbacks, check_callbacks
+from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
 """The default of `token`: a header could not carry it, so it is not the token of anyone."""
 CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"
+
+Value = TypeVar("Value")
+Given: TypeAlias = Value | Awaitable[Value]
+"""What a method returns: at once from the blocking client, awaited from the asynchronous one."""
+Clock = TypeVar("Clock")
+Checkpoint = TypeVar("Checkpoint")
+Events = TypeVar("Events")
+Trainer = TypeVar("Trainer")
 
 
 @frozen(kw_only=True)
@@ -67,49 +93,241 @@ class Settings:
         return ChatReader(head.headers, self.bounds.event, {self.endpoint.token})
 
 
-def new_endpoint(base_url: str, token: str, org: str, project: str) -> Endpoint:
-    """Return whom to talk to; raises ValueError for an address or a token that cannot be sent."""
-    if token == "":
-        raise ValueError("token: it is empty; leave it out to send none")
-    name, token = f"arkor-proto/{__version__}", "" if token == NO_TOKEN else token
-    return Endpoint(base_url=base_url, token=token, org=org, project=project, client=name)
+@frozen(kw_only=True)
+class CheckpointSurface(ABC):
+    """A checkpoint of either client."""
+
+    saved: CheckpointSaved
+    job_id: str
+
+    @property
+    def step(self) -> int | None:
+        """The step at which the checkpoint was saved."""
+        return self.saved.step
+
+    @property
+    def adapter(self) -> JsonObject:
+        """What names the checkpoint on the wire."""
+        return {"kind": "checkpoint", "jobId": self.job_id, "step": self.step}
+
+    @abstractmethod
+    def infer(
+        self,
+        messages: Sequence[JsonObject],
+        *,
+        on_delta: Callable[[str], object] | None = None,
+        options: JsonObject | None = None,
+    ) -> Given[str]:
+        """Ask the checkpoint to go on with a chat; return the whole text of the answer.
+
+        `on_delta` is called with each piece as it comes. `options` are sent along as they are.
+        Raises StatusError, ResponseError or TransportError.
+        """
+
+    def _request(
+        self, whom: Endpoint, messages: Sequence[JsonObject], options: JsonObject | None
+    ) -> Request:
+        if self.step is None:
+            raise ValueError("infer: the checkpoint came without a step, which names it")
+        return chat_request(whom, messages, job_id=self.job_id, step=self.step, options=options)
 
 
-def trainer_repr(endpoint: Endpoint, session: Session) -> str:
-    """Return the repr of a trainer: where, which job, how far; never the token."""
-    job = "not submitted" if session.job is None else f"job {session.job.id!r}"
-    if session.job is None and session.job_state is Job.CREATING:
-        job = "being submitted"
-    wait, cursor = session.stream_state.value, session.last_event_id
-    return f"<Trainer at {endpoint.base_url}: {job}, {wait}, last_event_id={cursor!r}>"
+class TrainerSurface(ABC, Generic[Checkpoint, Events]):
+    """A trainer of either client."""
+
+    def __init__(self, endpoint: Endpoint, session: Session) -> None:
+        self._endpoint = endpoint
+        self._session = session
+
+    def __repr__(self) -> str:
+        session, job = self._session, "not submitted"
+        if session.job is not None:
+            job = f"job {session.job.id!r}"
+        elif session.job_state is Job.CREATING:
+            job = "being submitted"
+        wait, cursor = session.stream_state.value, session.last_event_id
+        return f"<Trainer at {self._endpoint.base_url}: {job}, {wait}, last_event_id={cursor!r}>"
+
+    @property
+    def job(self) -> TrainingJob | None:
+        """The job as last known; None before the create was accepted."""
+        return self._session.job
+
+    @property
+    def last_event_id(self) -> str:
+        """The cursor to resume from in another process: the id of the last event heard."""
+        return self._session.last_event_id
+
+    @abstractmethod
+    def start(self) -> Given[str]:
+        """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
+
+        A start that is cancelled or interrupted loses no job: the next call takes over where it
+        was. Raises StatusError, ResponseError or TransportError, after which it may be called
+        again.
+        """
+
+    @abstractmethod
+    def wait(self) -> Given[TrainingResult]:
+        """Follow the job to its end, calling the callbacks; a job that failed is a result too.
+
+        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
+        and, under profiles that say so, what a callback raised. Cancelling its task, or a
+        KeyboardInterrupt, ends the wait alone: a later `wait` goes on where this one was. The
+        blocking client raises TypeError for a callback that turns out to be async, whose event a
+        later `wait` hears again.
+        """
+
+    @abstractmethod
+    def events(self) -> Events:
+        """Return the events of the job, to be iterated over in place of callbacks.
+
+        `with trainer.events() as events: for event in events: …`, or `async with` and `async for`,
+        gets the events that `wait` would call callbacks for, in the same order and with the same
+        back-pressure. An event counts as handled when the next one is asked for. Leaving the block
+        ends the wait: the event in hand is delivered again to the next one. The iteration ends with
+        the job, and `events.result` is what `wait` would return; it raises what `wait` raises. One
+        thread or task iterates.
+        """
+
+    @abstractmethod
+    def cancel(self) -> Given[None]:
+        """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
+
+        Raises StatusError when the backend declines, as it may for a job that is over, and
+        TransportError. It does not end `wait`, which goes on to the terminal event.
+        """
+
+    @abstractmethod
+    def abort(self, reason: object = None) -> None:
+        """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT).
+
+        It returns at once. That of the blocking client takes no lock: a signal handler may call it.
+        """
+
+    @abstractmethod
+    def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
+        """Return what `on_checkpoint` is called with, for an event that was iterated over."""
 
 
-def client_repr(endpoint: Endpoint, profile: Profile) -> str:
-    """Return the repr of a client: where, as whom, by which rules; never the token."""
-    scope = "".join(
-        f", {name}={value!r}"
-        for name, value in (("org", endpoint.org), ("project", endpoint.project))
-        if value
-    )
-    return f"<ArkorClient at {endpoint.base_url}{scope}, profile {profile.name}>"
+class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
+    """A client of either kind."""
 
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        token: str = NO_TOKEN,
+        org: str = "",
+        project: str = "",
+        profile: Profile = PROFILE_2026_05,
+        policy: ReconnectPolicy | None = None,
+        random: Random | None = chance.random,
+        clock: Clock | None = None,
+        timeouts: Timeouts | None = None,
+        bounds: Bounds | None = None,
+        ssl_context: ssl.SSLContext | None = None,
+        json_loads: JsonLoads | None = None,
+    ) -> None:
+        """Connect to nothing yet.
 
-def adapter(saved: CheckpointSaved, job_id: str) -> JsonObject:
-    """Return what names a checkpoint on the wire."""
-    return {"kind": "checkpoint", "jobId": job_id, "step": saved.step}
+        `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
+        in the blocking client that of the timeouts too; `ssl_context` replaces the verification
+        against the system's trust. Raises ValueError for an address or a token that cannot be sent,
+        TypeError for an argument of another type.
+        """
+        if token == "":
+            raise ValueError("token: it is empty; leave it out to send none")
+        name, token = f"arkor-proto/{__version__}", "" if token == NO_TOKEN else token
+        self.endpoint: Endpoint = Endpoint(
+            base_url=base_url, token=token, org=org, project=project, client=name
+        )
+        self._settings = Settings(
+            endpoint=self.endpoint,
+            profile=profile,
+            policy=policy,
+            random=random,
+            bounds=Bounds() if bounds is None else bounds,
+            json_loads=json_loads,
+        )
+        self._connect_to(Address.of(base_url, ssl_context), checked_timeouts(timeouts), clock)
 
+    def __repr__(self) -> str:
+        whom, profile = self.endpoint, self._settings.profile.name
+        scope = "".join(
+            f", {name}={value!r}"
+            for name, value in (("org", whom.org), ("project", whom.project))
+            if value
+        )
+        return f"<ArkorClient at {whom.base_url}{scope}, profile {profile}>"
 
-def infer_request(
-    whom: Endpoint,
-    saved: CheckpointSaved,
-    job_id: str,
-    messages: Sequence[JsonObject],
-    options: JsonObject | None,
-) -> Request:
-    """Return the request that asks a checkpoint to go on with a chat."""
-    if saved.step is None:
-        raise ValueError("infer: the checkpoint came without a step, which names it")
-    return chat_request(whom, messages, job_id=job_id, step=saved.step, options=options)
+    def trainer(
+        self,
+        name: str,
+        *,
+        model: str,
+        dataset: JsonObject,
+        lora: JsonObject | None = None,
+        callbacks: Callbacks[Checkpoint] | None = None,
+        **options: object,
+    ) -> Trainer:
+        """Return a trainer for a new job; nothing is sent before `start` or `wait`.
+
+        `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
+        `alpha`, `max_length` and `load_in_4bit`. What is absent is not sent, None is. Raises
+        ValueError for an unknown option.
+        """
+        spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
+        return self._checked(spec, "", callbacks)
+
+    def attach(
+        self,
+        job_id: str,
+        *,
+        last_event_id: str = "",
+        callbacks: Callbacks[Checkpoint] | None = None,
+    ) -> Trainer:
+        """Return a trainer for a job that exists, to be followed after `last_event_id`."""
+        return self._checked(job_id, last_event_id, callbacks)
+
+    @abstractmethod
+    def job(self, job_id: str) -> Given[TrainingJob]:
+        """Return a job as it is now. Raises StatusError, ResponseError or TransportError."""
+
+    @abstractmethod
+    def me(self) -> Given[JsonObject]:
+        """Return who the token belongs to. Raises as `job` does."""
+
+    @abstractmethod
+    def projects(self) -> Given[JsonObject]:
+        """Return the organisation and its projects. Raises as `job` does."""
+
+    @abstractmethod
+    def create_project(self, name: str, slug: str) -> Given[JsonObject]:
+        """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
+
+    @abstractmethod
+    def anonymous_token(self) -> Given[JsonObject]:
+        """Return a token for use without an account. Raises as `job` does."""
+
+    @abstractmethod
+    def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> Given[str]:
+        """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
+
+    @abstractmethod
+    def _connect_to(self, address: Address, timeouts: Timeouts, clock: Clock | None) -> None:
+        """Keep what the connections are made with."""
+
+    @abstractmethod
+    def _trainer(self, session: Session, callbacks: Callbacks[Checkpoint]) -> Trainer:
+        """Return the trainer of a session."""
+
+    def _checked(
+        self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks[Checkpoint] | None
+    ) -> Trainer:
+        callbacks = Callbacks() if callbacks is None else callbacks
+        check_callbacks(callbacks)
+        return self._trainer(self._settings.session(job, last_event_id), callbacks)
 
 
 _Success = TypeVar("_Success", Accepted, Resolved, CancelSent)

@@ -4,8 +4,6 @@ Everything that runs is a task of the client's `async with` block and ends with 
 carried by `_async_driver.py`, the bytes by `_async_http.py`.
 """
 
-import random as chance
-import ssl
 from collections.abc import Callable, Sequence
 from inspect import isawaitable
 from types import TracebackType
@@ -16,7 +14,6 @@ import anyio
 from anyio.abc import TaskGroup
 from attrs import field, frozen
 
-from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._calls import (
     ChatReader,
     anonymous_request,
@@ -24,8 +21,6 @@ from arkor_proto._calls import (
     me_request,
     projects_request,
 )
-from arkor_proto._dialect import JsonLoads
-from arkor_proto._job import job_spec
 from arkor_proto._json import read_job, read_object
 from arkor_proto._messages import (
     Abort,
@@ -39,13 +34,9 @@ from arkor_proto._messages import (
     Responded,
     Start,
 )
-from arkor_proto._profile import PROFILE_2026_05, Profile
 from arkor_proto._session import Session
 from arkor_proto._types import (
-    Bounds,
     CheckpointSaved,
-    Endpoint,
-    JobSpec,
     Notice,
     Request,
     TrainingEvent,
@@ -58,20 +49,15 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock, Waiter
 from arkor_proto.transports._async_http import Connector
-from arkor_proto.transports._callbacks import check_callbacks
 from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
-    NO_TOKEN,
-    Settings,
-    adapter,
-    client_repr,
+    CheckpointSurface,
+    ClientSurface,
+    TrainerSurface,
     expect,
-    infer_request,
-    new_endpoint,
-    trainer_repr,
 )
-from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
+from arkor_proto.transports._tcp import Address, Timeouts
 
 __all__ = [
     "ArkorClient",
@@ -86,22 +72,10 @@ __all__ = [
 
 
 @frozen(kw_only=True)
-class Checkpoint:
+class Checkpoint(CheckpointSurface):
     """What `on_checkpoint` is called with: the event, and inference bound to the checkpoint."""
 
-    saved: CheckpointSaved
-    job_id: str
     _client: "ArkorClient" = field(repr=False, alias="client")
-
-    @property
-    def step(self) -> int | None:
-        """The step at which the checkpoint was saved."""
-        return self.saved.step
-
-    @property
-    def adapter(self) -> JsonObject:
-        """What names the checkpoint on the wire."""
-        return adapter(self.saved, self.job_id)
 
     async def infer(
         self,
@@ -110,86 +84,41 @@ class Checkpoint:
         on_delta: Callable[[str], object] | None = None,
         options: JsonObject | None = None,
     ) -> str:
-        """Ask the checkpoint to go on with a chat; return the whole text of the answer.
-
-        `on_delta` is called with each piece as it comes. `options` are sent along as they are.
-        Raises StatusError, ResponseError or TransportError.
-        """
-        whom = self._client.endpoint
-        request = infer_request(whom, self.saved, self.job_id, messages, options)
+        request = self._request(self._client.endpoint, messages, options)
         return await self._client.chat(request, on_delta)
 
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
 
 
-class Trainer:
+class Trainer(TrainerSurface[Checkpoint, "Events"]):
     """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
+        super().__init__(client.endpoint, session)
         self._client = client
-        self._session = session
         call_back = callbacks.caller(self.checkpoint)
         self._driver = client.drive(session, call_back, callbacks.hooked)
 
-    def __repr__(self) -> str:
-        return trainer_repr(self._client.endpoint, self._session)
-
-    @property
-    def job(self) -> TrainingJob | None:
-        """The job as last known; None before the create was accepted."""
-        return self._session.job
-
-    @property
-    def last_event_id(self) -> str:
-        """The cursor to resume from in another process: the id of the last event heard."""
-        return self._session.last_event_id
-
     async def start(self) -> str:
-        """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
-
-        A start whose task is cancelled goes on: the next call joins it, so that no job is lost.
-        Raises StatusError, ResponseError or TransportError, after which it may be called again.
-        """
         outcome = await self._driver.operate(Operation.START, Start())
         return expect(outcome, Accepted).job_id
 
     async def wait(self) -> TrainingResult:
-        """Follow the job to its end, calling the callbacks; a job that failed is a result too.
-
-        Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
-        and, under profiles that say so, what a callback raised. Cancelling the task ends the wait
-        alone: a later `wait` goes on where this one was.
-        """
         return expect(await self._driver.follow(), Resolved).result
 
     def events(self) -> "Events":
-        """Return the events of the job, to be iterated over in place of callbacks.
-
-        `async with trainer.events() as events: async for event in events: …` gets the events that
-        `wait` would call callbacks for, in the same order and with the same back-pressure. An event
-        counts as handled when the next one is asked for. Leaving the block ends the wait: the event
-        in hand is delivered again to the next one. The iteration ends with the job, and
-        `events.result` is what `wait` would return; it raises what `wait` raises.
-        """
         return Events(self._driver)
 
     async def cancel(self) -> None:
-        """Ask the backend to stop the job; without a started job it does nothing (ARK-CAN).
-
-        Raises StatusError when the backend declines, as it may for a job that is over, and
-        TransportError. It does not end `wait`, which goes on to the terminal event.
-        """
         outcome = await self._driver.operate(Operation.CANCEL, Cancel())
         if not isinstance(outcome, NothingToCancel):
             expect(outcome, CancelSent)
 
     def abort(self, reason: object = None) -> None:
-        """End the local wait, now and for good; the backend hears nothing of it (ARK-ABT)."""
         self._driver.tell(Abort(reason))
 
     def checkpoint(self, saved: CheckpointSaved) -> Checkpoint:
-        """Return what `on_checkpoint` is called with, for an event that was iterated over."""
         job_id = self.job.id if self.job is not None else ""
         return Checkpoint(saved=saved, job_id=job_id, client=self._client)
 
@@ -235,48 +164,16 @@ class Events:
         return following.event
 
 
-class ArkorClient:
-    """The entry: an async context manager that owns connections and tasks.
+class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
+    """The entry: an async context manager that owns connections and tasks."""
 
-    `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions;
-    `ssl_context` replaces the verification against the system's trust. Raises ValueError for an
-    address or a token that cannot be sent, TypeError for an argument of another type.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        *,
-        token: str = NO_TOKEN,
-        org: str = "",
-        project: str = "",
-        profile: Profile = PROFILE_2026_05,
-        policy: ReconnectPolicy | None = None,
-        random: Random | None = chance.random,
-        clock: Clock | None = None,
-        timeouts: Timeouts | None = None,
-        bounds: Bounds | None = None,
-        ssl_context: ssl.SSLContext | None = None,
-        json_loads: JsonLoads | None = None,
-    ) -> None:
-        self.endpoint: Endpoint = new_endpoint(base_url, token, org, project)
-        self._settings = Settings(
-            endpoint=self.endpoint,
-            profile=profile,
-            policy=policy,
-            random=random,
-            bounds=Bounds() if bounds is None else bounds,
-            json_loads=json_loads,
-        )
+    def _connect_to(self, address: Address, timeouts: Timeouts, clock: Clock | None) -> None:
         self._clock = clock or MonotonicClock()
-        self._connector = Connector(Address.of(base_url, ssl_context), checked_timeouts(timeouts))
+        self._connector = Connector(address, timeouts)
         self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
         self._entered = False
         self._drivers: WeakSet[Driver] = WeakSet()
-
-    def __repr__(self) -> str:
-        return client_repr(self.endpoint, self._settings.profile)
 
     async def __aenter__(self) -> Self:
         if self._entered:
@@ -311,55 +208,24 @@ class ArkorClient:
             raise failure
         return None
 
-    def trainer(
-        self,
-        name: str,
-        *,
-        model: str,
-        dataset: JsonObject,
-        lora: JsonObject | None = None,
-        callbacks: Callbacks | None = None,
-        **options: object,
-    ) -> Trainer:
-        """Return a trainer for a new job; nothing is sent before `start` or `wait`.
-
-        `options` are those of the wire in snake_case, such as `max_steps`; `lora` takes `r`,
-        `alpha`, `max_length` and `load_in_4bit`. What is absent is not sent, None is. Raises
-        ValueError for an unknown option.
-        """
-        spec = job_spec(name, model=model, dataset=dataset, lora=lora, options=options)
-        return self._trainer(spec, "", callbacks)
-
-    def attach(
-        self, job_id: str, *, last_event_id: str = "", callbacks: Callbacks | None = None
-    ) -> Trainer:
-        """Return a trainer for a job that exists, to be followed after `last_event_id`."""
-        return self._trainer(job_id, last_event_id, callbacks)
-
     async def job(self, job_id: str) -> TrainingJob:
-        """Return a job as it is now. Raises StatusError, ResponseError or TransportError."""
         return read_job(await self._read(job_request(self.endpoint, job_id)), "job")
 
     async def me(self) -> JsonObject:
-        """Return who the token belongs to. Raises as `job` does."""
         return read_object(await self._read(me_request(self.endpoint)), "me")
 
     async def projects(self) -> JsonObject:
-        """Return the organisation and its projects. Raises as `job` does."""
         return read_object(await self._read(projects_request(self.endpoint)), "projects")
 
     async def create_project(self, name: str, slug: str) -> JsonObject:
-        """Create a project; StatusError 409 says that the slug exists. Raises as `job` does."""
         request = create_project_request(self.endpoint, name, slug)
         return read_object(await self._read(request), "project")
 
     async def anonymous_token(self) -> JsonObject:
-        """Return a token for use without an account. Raises as `job` does."""
         request = anonymous_request(self.endpoint)
         return read_object(await self._read(request), "anonymous token")
 
     async def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
-        """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
         reader: ChatReader | None = None
 
         async def read(head: Responded, data: bytes) -> bool:
@@ -389,12 +255,8 @@ class ArkorClient:
         self._drivers.add(driver)
         return driver
 
-    def _trainer(
-        self, job: JobSpec | str, last_event_id: str, callbacks: Callbacks | None
-    ) -> Trainer:
-        callbacks = Callbacks() if callbacks is None else callbacks
-        check_callbacks(callbacks)
-        return Trainer(self, self._settings.session(job, last_event_id), callbacks)
+    def _trainer(self, session: Session, callbacks: Callbacks) -> Trainer:
+        return Trainer(self, session, callbacks)
 
     async def _read(self, request: Request) -> bytes:
         self._group()

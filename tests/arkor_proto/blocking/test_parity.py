@@ -1,5 +1,6 @@
 """The same scenario through both clients: the same callbacks, notices, results and requests."""
 
+import inspect
 from collections.abc import Mapping
 from typing import Final, TypeAlias
 
@@ -150,3 +151,19 @@ async def seen_by_anyio(scenario: Scenario, profile: Profile) -> Observed:
 @pytest.mark.parametrize("scenario", SCENARIOS.values(), ids=SCENARIOS.keys())
 def test_both_clients_take_the_same_course(scenario: Scenario, profile: Profile) -> None:
     assert seen_by_blocking(scenario, profile) == anyio.run(seen_by_anyio, scenario, profile)
+
+
+def methods(kind: type) -> dict[str, tuple[str | None, list[str]]]:
+    """Return the text and the parameters of each public method, by name."""
+    return {
+        name: (inspect.getdoc(member), list(inspect.signature(member).parameters))
+        for name, member in inspect.getmembers(kind, inspect.isfunction)
+        if not name.startswith("_") and name not in {"close", "drive"}  # each client's own
+    }
+
+
+@pytest.mark.parametrize("kind", ["ArkorClient", "Trainer", "Checkpoint"])
+def test_both_clients_have_the_same_methods_with_the_same_texts(kind: str) -> None:
+    of_blocking = methods(getattr(blocking, kind))
+    assert all(text for text, _ in of_blocking.values())
+    assert of_blocking == methods(getattr(asynchronous, kind))
