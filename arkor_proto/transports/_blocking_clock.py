@@ -43,9 +43,7 @@ class Clock(Protocol):
 class MonotonicClock:
     """The clock of the system."""
 
-    def time(self) -> float:
-        """Return the time now."""
-        return time.monotonic()
+    time: "staticmethod[[], float]" = staticmethod(time.monotonic)
 
     def wait(
         self,

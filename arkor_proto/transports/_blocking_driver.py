@@ -57,6 +57,7 @@ from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._plain import AsyncCallbackError
 
 _REST: Final = msg.Idle()
+_Act: TypeAlias = msg.Send | msg.Close | msg.Notify | msg.Settle | msg.Idle | msg.Done
 _Todo: TypeAlias = msg.Deliver | msg.Idle | msg.Notify | Exchange | msg.Outcome
 """What a waiter has to do next; the last is to return."""
 
@@ -121,8 +122,8 @@ class Driver:
             todo, event = self._next(waiter, event), None
             match todo:
                 case msg.Idle(until, timer):
-                    wait = partial(self.connector.clock.wait, waiter.bell.wait)
-                    if not shield.outside(wait, until, timer):
+                    wait = partial(self.connector.clock.wait, waiter.bell.wait, until)
+                    if not shield.outside(wait, timer):
                         event = msg.Tick()
                 case msg.Notify(notice):
                     shield.outside(self.announce, notice)
@@ -214,25 +215,22 @@ class Driver:
     def _run_callbacks(self, delivery: msg.Deliver | None, shield: Shield) -> None:
         """Run the callback for an event, and those for the events that follow at once."""
         while delivery is not None:
-            handled = self._call(delivery, shield)
-            if self.connector.forked:
+            try:
+                if self._aborts:  # one has come at the last moment
+                    handled = msg.Handled(delivery.delivery, heard=False)
+                else:
+                    shield.outside(self.call_back, delivery.event)
+                    handled = msg.Handled(delivery.delivery)
+            except Exception as error:
+                if error is shield.raised or isinstance(error, AsyncCallbackError):
+                    raise  # the callback was interrupted, or has not run at all
+                handled = msg.Handled(delivery.delivery, error)
+            if self._owner != os.getpid():
                 raise RuntimeError(FORKED)
             with self._lock:
                 self._delivery = None
                 self._feed(handled)
                 delivery = None if self._notices or self._aborts else self._delivery
-
-    def _call(self, delivery: msg.Deliver, shield: Shield) -> msg.Handled:
-        """Run the callback for an event, unless an abort has come at the last moment."""
-        if self._aborts:
-            return msg.Handled(delivery.delivery, heard=False)
-        try:
-            shield.outside(self.call_back, delivery.event)
-        except Exception as error:
-            if error is shield.raised or isinstance(error, AsyncCallbackError):
-                raise  # the callback was interrupted, or has not run at all
-            return msg.Handled(delivery.delivery, error)
-        return msg.Handled(delivery.delivery)
 
     def leave(self, waiter: Waiter) -> None:
         """Wait no longer; an event that the waiter has in hand is heard again."""
@@ -258,23 +256,24 @@ class Driver:
         if self._failure is not None:
             return
         try:
-            self._now = max(self._now, self.connector.clock.time())
+            now = self.connector.clock.time()
+            if now > self._now:  # noqa: PLR1730 - a comparison costs less than a call of max()
+                self._now = now
             while self._aborts:
                 self.session.handle(self._aborts.popleft(), self._now)
             output = self.session.step(event, self._now)
-            while self._act(output):
+            while not isinstance(output, msg.Deliver):
+                if not self._act(output):
+                    return
                 output = self.session.poll()
+            self._delivery, self._alarm = output, _REST  # an event is the last output
         except BaseException as error:
             self._fail(error)
             raise
 
-    def _act(self, output: msg.Output) -> bool:
+    def _act(self, output: _Act) -> bool:
         """Do what the session asks for; return whether it may ask for more."""
         match output:
-            case msg.Deliver():
-                self._delivery = output
-                self._alarm = _REST
-                return False  # an event is the last output before `Idle`
             case msg.Idle() | msg.Done():
                 self._alarm = output if isinstance(output, msg.Idle) else msg.Idle()
                 return False
@@ -320,7 +319,7 @@ class Driver:
 
     def _step(self, exchange: Exchange, shield: Shield) -> bool:
         """Wait for what an exchange has to report, tell the session, and return if it goes on."""
-        shield.outside(exchange.wait)
+        shield.outside(exchange.wait, math.inf)
         while self._resting is exchange:  # until the callback has returned
             exchange.bell.wait(None)
         with self._lock:

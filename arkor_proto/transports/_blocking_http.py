@@ -147,7 +147,7 @@ class Exchange:
         connection, answered = self._connection, self._conversation.answered
         return answered and connection is not None and _tcp.is_ready(connection.socket, EVENT_READ)
 
-    def wait(self, limit: float = math.inf) -> bool:
+    def wait(self, limit: float) -> bool:
         """Wait until there is something to read; return False at `limit`.
 
         The first time this connects, sends the request and waits for the head of the answer.

@@ -11,11 +11,11 @@ import signal
 import threading
 from collections.abc import Callable
 from types import FrameType
-from typing import Final, Self, TypeAlias, TypeVar, TypeVarTuple
+from typing import Final, Self, TypeAlias, TypeVar
 
 from attrs import define, field
 
-Arguments = TypeVarTuple("Arguments")
+Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
@@ -58,13 +58,13 @@ class Shield:
         finally:
             self._open = True  # even a handler that is left behind must hold nothing back
 
-    def outside(self, function: Callable[[*Arguments], Result], *arguments: *Arguments) -> Result:
+    def outside(self, function: Callable[[Argument], Result], argument: Argument) -> Result:
         """Return what a call returns; let signals through meanwhile, those held back first."""
         try:
             self._open = True
             if self._held:
                 self._let_through()
-            return function(*arguments)
+            return function(argument)
         finally:
             self._open = False
 
