@@ -11,7 +11,7 @@ from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto._wire import coding_problem
-from arkor_proto.transports._blocking_http import Connector, Exchange
+from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
@@ -83,6 +83,8 @@ class Caller:
                         return answer, True
                     # While a callback runs, the backend is not silent.
                     quiet_until = time() + silence
+                if self.connector.forked:
+                    raise RuntimeError(FORKED)
                 if self.connector.closed:
                     raise TransportError("client: it was closed")
                 if time() >= until and (answer.failure is not None or not exchange.over):

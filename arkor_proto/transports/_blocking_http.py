@@ -37,16 +37,8 @@ _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
 _LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
+_Connection: TypeAlias = tuple[socket.socket, h11.Connection]
 _Found: TypeAlias = list[tuple[int, int, int, str, tuple[object, ...]]]
-
-
-@define(eq=False)
-class Connection:
-    """A socket, and what HTTP knows of it; `owner` is the process that may use it."""
-
-    socket: socket.socket
-    http: h11.Connection
-    owner: int = field(factory=os.getpid)
 
 
 @define(eq=False)
@@ -63,14 +55,15 @@ class Connector:
     """How to close whatever is under way."""
     closed: bool = field(init=False, default=False)
     _owner: int = field(init=False, factory=os.getpid)
-    _idle: list[Connection] = field(init=False, factory=list[Connection])
+    _idle: list[_Connection] = field(init=False, factory=list[_Connection])
 
     @property
     def forked(self) -> bool:
         """Whether this process was forked during a wait: a lock may be held for ever."""
         pid = os.getpid()
-        if not self.busy:
-            self._owner = pid  # forked at rest, a child has the client to itself
+        if self._owner != pid and not self.busy:
+            self._close_idle()  # forked at rest, a child has the client to itself
+            self._owner = pid
         return self._owner != pid
 
     def check_usable(self) -> None:
@@ -83,29 +76,32 @@ class Connector:
         self.closed = True
         for close in [] if self.forked else list(self.busy):
             close()
-        while (connection := self._pop()) is not None:
-            connection.socket.close()
+        self._close_idle()
 
-    def usable(self) -> Connection | None:
+    def usable(self) -> _Connection | None:
         """Return an idle connection that the peer has not closed."""
         while (connection := self._pop()) is not None:
-            if connection.owner == os.getpid() and not _tcp.is_stale(connection.socket):
+            if not _tcp.is_stale(connection[0]):
                 return connection
-            connection.socket.close()  # in a forked child that closes the child's end alone
+            connection[0].close()
         return None
 
-    def _pop(self) -> Connection | None:
+    def take_back(self, connection: _Connection) -> None:
+        """Keep a connection that can carry another request."""
+        if self.closed or len(self._idle) >= _MAX_IDLE:
+            connection[0].close()
+        else:
+            connection[1].start_next_cycle()
+            self._idle.append(connection)
+
+    def _close_idle(self) -> None:
+        while (connection := self._pop()) is not None:
+            connection[0].close()  # in a forked child that closes the child's end alone
+
+    def _pop(self) -> _Connection | None:
         with suppress(IndexError):  # another thread may have taken the last one
             return self._idle.pop()
         return None
-
-    def take_back(self, connection: Connection) -> None:
-        """Keep a connection that can carry another request."""
-        if self.closed or len(self._idle) >= _MAX_IDLE:
-            connection.socket.close()
-        else:
-            connection.http.start_next_cycle()
-            self._idle.append(connection)
 
 
 @define(eq=False)
@@ -128,7 +124,7 @@ class Exchange:
         init=False,
         default=Factory(lambda self: Conversation(self.number, self.request), takes_self=True),
     )
-    _connection: Connection | None = field(init=False, default=None)
+    _socket: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
     """Held to close the socket or shut it down, or its number might be another's by then."""
     _begun: bool = field(init=False, default=False)
@@ -144,8 +140,8 @@ class Exchange:
     @property
     def unread(self) -> bool:
         """Whether a part of the answer's body has come and was not read."""
-        connection, answered = self._connection, self._conversation.answered
-        return answered and connection is not None and _tcp.is_ready(connection.socket, EVENT_READ)
+        held, answered = self._socket, self._conversation.answered
+        return answered and held is not None and _tcp.is_ready(held, EVENT_READ)
 
     def wait(self, limit: float) -> bool:
         """Wait until there is something to read; return False at `limit`.
@@ -172,19 +168,19 @@ class Exchange:
         """Wake the thread of this exchange, which finds it over. Any thread may call it."""
         with self._guard, suppress(OSError):
             self._stopped = True
-            if self._connection is not None:
+            if self._socket is not None:
                 # The one of SSLSocket would take TLS away from under the thread that reads.
-                socket.socket.shutdown(self._connection.socket, socket.SHUT_RDWR)
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self.bell.ring()
 
     def close(self) -> None:
         """Give the connection back if it can carry another request, else close it."""
         with self._guard:
-            connection, self._connection = self._connection, None
-            if connection is not None and self._conversation.reusable and not self._stopped:
-                self.connector.take_back(connection)
-            elif connection is not None:
-                connection.socket.close()
+            held, self._socket = self._socket, None
+            if held is not None and self._conversation.reusable and not self._stopped:
+                self.connector.take_back((held, self._conversation.connection))
+            elif held is not None:
+                held.close()
 
     def _begin(self) -> list[Report]:
         try:
@@ -193,7 +189,7 @@ class Exchange:
             if connection is None:
                 self._connect()
             else:
-                self._connection, self._conversation.connection = connection, connection.http
+                self._socket, self._conversation.connection = connection
             return self._head()
         except (OSError, TransportError) as error:
             return [self._broken(error)]
@@ -216,7 +212,7 @@ class Exchange:
     def _send(self, data: memoryview) -> memoryview:
         """Send what can be sent now; return the rest."""
         try:
-            return data[self._socket.send(data) :]
+            return data[self._open.send(data) :]
         except _LATER:
             return data
         except OSError:
@@ -224,7 +220,7 @@ class Exchange:
 
     def _receive(self) -> list[Report]:
         try:
-            data = self._socket.recv(_READ_SIZE)
+            data = self._open.recv(_READ_SIZE)
         except _LATER:
             return []
         except (OSError, TransportError) as error:
@@ -236,12 +232,10 @@ class Exchange:
         return self._conversation.broken(str(error) if known else _tcp.reason(error))
 
     @property
-    def _socket(self) -> socket.socket:
-        """The socket, to be used; raises TransportError in a forked child."""
-        if self._connection is None:
+    def _open(self) -> socket.socket:
+        if self._socket is None:
             raise TransportError("it was closed")
-        _tcp.check_owner(self._connection.owner)
-        return self._connection.socket
+        return self._socket
 
     def _connect(self) -> None:
         """Connect to the first address that answers, each in a fair share of the time."""
@@ -285,7 +279,7 @@ class Exchange:
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
         """Connect to an address and, where it has TLS, shake hands."""
-        plain, context = self._socket, self.connector.address.ssl_context
+        plain, context = self._open, self.connector.address.ssl_context
         plain.settimeout(0)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = plain.connect_ex(where)
@@ -311,7 +305,7 @@ class Exchange:
     def _hold(self, held: socket.socket) -> None:
         """Have `stop` and `close` know the socket that is in use from now on."""
         with self._guard:
-            self._connection = Connection(held, self._conversation.connection)
+            self._socket = held
         self._need(in_time=True)
 
     def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
@@ -322,10 +316,9 @@ class Exchange:
             raise TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
 
     def _ready(self, events: int, deadline: float = math.inf) -> bool:
-        connection = self._connection
-        if connection is None:
+        if self._socket is None:
             return True
-        return self._wait(partial(wait_for_socket, connection.socket, events), deadline)
+        return self._wait(partial(wait_for_socket, self._socket, events), deadline)
 
     def _wait(self, wait: Callable[[float | None], bool], deadline: float) -> bool:
         until = min(deadline, self._limit)

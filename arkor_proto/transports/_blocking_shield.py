@@ -19,7 +19,8 @@ Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
 _Handler: TypeAlias = Callable[[int, FrameType | None], object]
-_HELD: Final = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"})
+_NAMES: Final = frozenset({"SIGINT", "SIGTERM", "SIGHUP", "SIGALRM"})
+_HELD: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 
 @define(eq=False)
@@ -35,9 +36,8 @@ class Shield:
     def __enter__(self) -> Self:
         try:
             if threading.current_thread() is threading.main_thread():
-                for number in signal.Signals:
-                    before = signal.getsignal(number) if number.name in _HELD else None
-                    if callable(before):
+                for number in _HELD:
+                    if callable(before := signal.getsignal(number)):
                         self._behind[number] = before
                         signal.signal(number, self._take)
             self._open = False

@@ -40,6 +40,11 @@ def frame(
     return encode_event(text, id=id, type=event)
 
 
+def delta(text: str) -> bytes:
+    """Return a piece of the answer to an inference."""
+    return frame({"choices": [{"delta": {"content": text}}]})
+
+
 def job_answer(job_id: str = "job-1", **members: object) -> bytes:
     """Return the body of the answer to a create."""
     job: dict[str, object] = {"id": job_id, "status": "queued", "config": {}, **members}

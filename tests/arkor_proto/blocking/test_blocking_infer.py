@@ -10,14 +10,10 @@ from arkor_proto._calls import chat_request
 from arkor_proto.transports.blocking import MonotonicClock, Timeouts
 from tests.arkor_proto.blocking.fixtures_blocking import answering, client_of
 from tests.arkor_proto.transports.peer import stream_of
-from tests.arkor_proto.wire_samples import ENDPOINT, TOKEN, frame
+from tests.arkor_proto.wire_samples import ENDPOINT, TOKEN, delta, frame
 
 CHAT = chat_request(ENDPOINT, [{"role": "user", "content": "hi"}], job_id="j", step=1)
 DONE = b"data: [DONE]\n\n"
-
-
-def delta(text: str) -> bytes:
-    return frame(json.dumps({"choices": [{"delta": {"content": text}}]}))
 
 
 @pytest.mark.parametrize("endless", [False, True], ids=["silent", "pings for ever"])

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import ssl
+import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from functools import partial
@@ -14,6 +15,7 @@ import trustme
 from anyio import to_thread
 
 from arkor_proto import TrainingLog
+from arkor_proto._calls import chat_request
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Trainer
 from tests.arkor_proto.blocking.fixtures_blocking import (
     PATIENCE,
@@ -25,8 +27,15 @@ from tests.arkor_proto.blocking.fixtures_blocking import (
     trainer_of,
 )
 from tests.arkor_proto.transports.fixtures_anyio import client_of as asynchronous_client_of
-from tests.arkor_proto.transports.peer import Visit, json_answer, listening, stream_of
-from tests.arkor_proto.wire_samples import COMPLETED, frame, log
+from tests.arkor_proto.transports.peer import (
+    STREAM_HEAD,
+    Visit,
+    chunk,
+    json_answer,
+    listening,
+    stream_of,
+)
+from tests.arkor_proto.wire_samples import COMPLETED, ENDPOINT, delta, frame, log
 
 pytestmark = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
 
@@ -197,6 +206,37 @@ def test_a_child_forked_in_a_callback_is_refused_and_its_parent_hears_every_even
         assert peer.visits == 1
     assert refused == [[*REFUSED, REFUSED[0]]]
     assert heard == [1, 2]
+
+
+def test_a_child_forked_in_the_middle_of_an_inference_is_refused() -> None:
+    pieces: list[str] = []
+    told, go_on = Told(), threading.Event()
+
+    async def backend(visit: Visit) -> None:
+        await visit.request()
+        await visit.send(STREAM_HEAD + chunk(delta("Hel")))
+        await to_thread.run_sync(go_on.wait, PATIENCE)
+        await visit.send(chunk(delta("lo") + b"data: [DONE]\n\n"))
+
+    def hear(piece: str) -> None:
+        pieces.append(piece)
+        if piece == "Hel":
+            told.pid = os.fork()
+            if not told.pid:
+                end_soon()
+            go_on.set()
+
+    chat = chat_request(ENDPOINT, [], job_id="j", step=1)
+    with answering(backend) as peer, client_of(peer.base_url) as client:
+        try:
+            assert client.chat(chat, hear) == "Hello"
+        except RuntimeError as error:
+            told([str(error), pieces])
+        finally:
+            if not told.pid:
+                os._exit(1)
+        assert read_child(told) == [REFUSED[0], ["Hel"]]
+        assert peer.visits == 1
 
 
 def test_a_child_forked_while_another_thread_waits_is_refused_at_once() -> None:

@@ -31,6 +31,7 @@ from tests.arkor_proto.wire_samples import (
     DATASET_TOKEN,
     ENDPOINT,
     TOKEN,
+    delta,
     frame,
 )
 
@@ -39,10 +40,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
 HELLO = [{"role": "user", "content": "hello"}]
 DONE = b"data: [DONE]\n\n"
 CHAT = chat_request(ENDPOINT, HELLO, job_id="j", step=1)
-
-
-def delta(text: str) -> bytes:
-    return frame(json.dumps({"choices": [{"delta": {"content": text}}]}))
 
 
 async def infer(
