@@ -2,6 +2,7 @@
 
 # First: a signal during the imports before it would show a traceback.
 import arkor_proto._early_signals  # pyright: ignore[reportUnusedImport] # noqa: F401 - imported for its effect
+from arkor_proto._address import Origin
 from arkor_proto._backoff import Jitter, Random, ReconnectPolicy
 from arkor_proto._errors import (
     Aborted,
@@ -125,6 +126,7 @@ __all__ = [
     "Notice",
     "Notify",
     "Operation",
+    "Origin",
     "Outcome",
     "Output",
     "Profile",

@@ -97,7 +97,7 @@ def _check_dataset(dataset: JsonObject) -> None:
     required, optional = DATASETS[kind]
     for key in (*required, *optional):
         value = dataset.get(key)
-        if value is None and key in required:
+        if (value is None or value == "") and key in required:
             raise ValueError(f"dataset: a {kind} dataset has a {key!r}, and this one does not")
         if value is not None and not isinstance(value, str):
             raise wrong_kind(f"dataset[{key!r}]", value, "a str")

@@ -2,8 +2,8 @@
 
 import asyncio
 import os
+import signal
 import sys
-from contextlib import suppress
 
 import httpx
 
@@ -27,8 +27,8 @@ async def follow(session: arkor.Session, http: httpx.AsyncClient) -> str | None:
 
     session.handle(arkor.Follow(), now())
     async with http, asyncio.TaskGroup() as tasks:
-        while True:
-            match session.poll():
+        while not isinstance(output := session.poll(), arkor.Done):
+            match output:
                 case arkor.Send(number, request):
                     exchanges[number] = tasks.create_task(send(number, request))
                 case arkor.Close(number):
@@ -39,17 +39,17 @@ async def follow(session: arkor.Session, http: httpx.AsyncClient) -> str | None:
                 case arkor.Notify(notice):
                     print(notice, file=sys.stderr)
                 case arkor.Idle(until):
-                    happened: arkor.Input = arkor.Tick()
-                    with suppress(TimeoutError):
+                    try:
                         async with asyncio.timeout_at(until):
-                            happened = await reports.get()
-                    session.handle(happened, now())
-                case arkor.Settle(_, arkor.Rejected(error)):
-                    return str(error)
-                case arkor.Settle() | arkor.Done():
-                    return None
+                            session.handle(await reports.get(), now())
+                    except TimeoutError:
+                        session.handle(arkor.Tick(), now())
+                case arkor.Settle(_, outcome):
+                    return str(outcome.error) if isinstance(outcome, arkor.Rejected) else None
+    return None
 
 
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C ends it without a traceback
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     config = arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2])

@@ -12,9 +12,8 @@ import h11
 import arkor_proto as arkor
 
 
-def exchange(number: int, request: arkor.Request) -> Generator[arkor.Input]:
-    http = h11.Connection(h11.CLIENT)
-    head = h11.Request(method=request.method, target=request.target, headers=[*request.headers])
+def exchange(number: int, it: arkor.Request, http: h11.Connection) -> Generator[arkor.Input]:
+    head = h11.Request(method=it.method, target=it.target, headers=[*it.headers])
     try:
         with create_connection((endpoint.origin.host, endpoint.origin.port), timeout=10) as sock:
             sock.sendall(http.send(head) or b"")  # to follow is to send no bodies
@@ -36,6 +35,7 @@ def ticks(*readable: socket) -> Generator[arkor.Input]:  # until one of them can
         yield arkor.Tick()  # the session's deadline, the last `until`, came first
 
 
+sys.tracebacklimit = 0  # Ctrl-C ends it in one line
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     session = arkor.Session(arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2]))
@@ -46,7 +46,7 @@ session.handle(arkor.Follow(), monotonic())
 while not isinstance(output := session.poll(), arkor.Done):
     match output:
         case arkor.Send(number, request):
-            happening = exchange(number, request)
+            happening = exchange(number, request, h11.Connection(h11.CLIENT))
         case arkor.Close():
             happening.close()
         case arkor.Deliver(number, event):

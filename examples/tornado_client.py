@@ -13,9 +13,8 @@ from tornado.tcpclient import TCPClient
 import arkor_proto as arkor
 
 
-async def exchange(number: int, request: arkor.Request) -> None:
-    http = h11.Connection(h11.CLIENT)
-    head = h11.Request(method=request.method, target=request.target, headers=[*request.headers])
+async def exchange(number: int, it: arkor.Request, http: h11.Connection) -> None:
+    head = h11.Request(method=it.method, target=it.target, headers=[*it.headers])
     try:
         with closing(await TCPClient().connect(origin.host, origin.port)) as streams[number]:
             await streams[number].write(http.send(head) or b"")  # to follow is to send no bodies
@@ -36,7 +35,7 @@ def tell(happened: arkor.Input) -> None:
     while not isinstance(output := session.poll(), arkor.Idle | arkor.Done):
         match output:
             case arkor.Send(number, request):
-                loop.add_callback(exchange, number, request)
+                loop.add_callback(exchange, number, request, h11.Connection(h11.CLIENT))
             case arkor.Close(number):
                 streams[number].close()
             case arkor.Deliver(number, event):
@@ -48,6 +47,7 @@ def tell(happened: arkor.Input) -> None:
                 sys.exit(str(outcome.error) if isinstance(outcome, arkor.Rejected) else None)
 
 
+sys.tracebacklimit = 0  # Ctrl-C ends it in one line
 try:
     endpoint = arkor.Endpoint(base_url=sys.argv[1], token=os.environ["ARKOR_TOKEN"])
     session = arkor.Session(arkor.SessionConfig(endpoint=endpoint, job=sys.argv[2]))

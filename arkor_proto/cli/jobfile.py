@@ -68,29 +68,17 @@ def _content(path: Path) -> bytes:
 def _read(content: JsonObject) -> JobFile:
     _check_keys(content, _TOP, "")
     job = JobFile(
-        name=_text(content, "name", ""),
-        model=_text(content, "model", ""),
-        dataset=_dataset(_table(content, "dataset")),
+        name=_text(content, "name"),
+        model=_text(content, "model"),
+        dataset=_table(content, "dataset"),
         lora=_table(content, "lora") if "lora" in content else None,
         options=_table(content, "options") if "options" in content else {},
     )
-    # Checks the names of the options, and that JSON can express the values.
+    # Checks the dataset, the names of the options, and that JSON can express the values.
     job_spec(job.name, model=job.model, dataset=job.dataset, lora=job.lora, options=job.options)
+    required, optional = DATASETS[str(job.dataset["type"])]
+    _check_keys(job.dataset, ("type", *required, *optional), "dataset.")
     return job
-
-
-def _dataset(dataset: JsonObject) -> JsonObject:
-    kind = _text(dataset, "type", "dataset.")
-    if kind not in DATASETS:
-        raise ValueError(f"dataset.type: {kind!r} is unknown; {nearest(kind, DATASETS)}")
-    required, optional = DATASETS[kind]
-    _check_keys(dataset, ("type", *required, *optional), "dataset.")
-    for key in required:
-        _text(dataset, key, "dataset.")
-    for key in optional:
-        if key in dataset:
-            _text(dataset, key, "dataset.")
-    return dataset
 
 
 def _check_keys(table: JsonObject, names: tuple[str, ...], where: str) -> None:
@@ -108,12 +96,12 @@ def _table(table: JsonObject, key: str) -> JsonObject:
     raise ValueError(f"{key}: {_kind(value)}; write a table [{key}]")
 
 
-def _text(table: JsonObject, key: str, where: str) -> str:
+def _text(table: JsonObject, key: str) -> str:
     value = table.get(key)
     if isinstance(value, str) and value:
         return value
     what = "missing" if value is None else "empty" if value == "" else _kind(value)
-    raise ValueError(f'{where}{key}: {what}; write {key} = "…"')
+    raise ValueError(f'{key}: {what}; write {key} = "…"')
 
 
 def _kind(value: object) -> str:

@@ -124,7 +124,11 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 
 
 class Events:
-    """The events of a job, one after the other; made by `Trainer.events`."""
+    """The events of a job, one after the other; made by `Trainer.events`.
+
+    `anext(events)` may be cancelled, as by `anyio.fail_after`: no event is lost, and the next
+    `anext` goes on where this one was.
+    """
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver

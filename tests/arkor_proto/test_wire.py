@@ -259,6 +259,7 @@ def test_an_option_of_a_wrong_type_is_named(
         ({"type": 1}, "dataset: its type is 1; write one of huggingface, blob"),
         ({"type": "hugingface"}, "dataset: its type is 'hugingface'; did you mean 'huggingface'?"),
         ({"type": "blob"}, "dataset: a blob dataset has a 'url', and this one does not"),
+        ({"type": "blob", "url": ""}, "dataset: a blob dataset has a 'url', and this one does not"),
         ({"type": "blob", "url": 1}, "dataset['url']: it is an int; pass a str"),
         ({"type": "blob", "url": "u", "token": b""}, "dataset['token']: it is a bytes; pass a str"),
     ],

@@ -1,12 +1,14 @@
 """The examples that drive a session follow a job through outages to its end."""
 
 import importlib.util
+import signal
 from typing import Final
 
 import pytest
 
 from mock_server.testing.sync import SyncMock
-from tests.examples.running import run
+from tests.examples.running import EXAMPLES as FOLDER
+from tests.examples.running import PATIENCE, run, running
 
 NEEDED: Final = {
     "asyncio_httpx.py": "httpx",
@@ -77,3 +79,16 @@ def test_a_token_that_is_refused_is_one_line(example: str, mock_server: SyncMock
 def test_no_token_is_sent_in_clear_to_an_https_address(example: str) -> None:
     done = run(example, "https://h.example", "job-1")
     assert (done.returncode, done.stdout, done.stderr) == (1, "", "no TLS: use http://\n")
+
+
+@pytest.mark.scenario(
+    {"on": {"route": "stream"}, "after": {"frames": 2}, "stall": {"gate": "never"}}, job=[JOB]
+)
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_ctrl_c_ends_an_example_in_a_line_at_most(example: str, mock_server: SyncMock) -> None:
+    with running(str(FOLDER / example), mock_server.base_url, "job-1") as process:
+        mock_server.wait_for("stream", frame=2)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=PATIENCE)
+    assert process.returncode == -signal.SIGINT
+    assert said in {"", "KeyboardInterrupt\n"}

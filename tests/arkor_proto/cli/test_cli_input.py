@@ -43,11 +43,11 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'hugingface'",
-            "dataset.type: 'hugingface' is unknown; did you mean 'huggingface'?",
+            "dataset: its type is 'hugingface'; did you mean 'huggingface'?",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'",
-            'dataset.url: missing; write url = "…"',
+            "dataset: a blob dataset has a 'url', and this one does not",
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'blob'\nurl = 'u'\ntokn = 't'",
@@ -55,7 +55,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (
             "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'huggingface'\nname = 'd'\nsplit = 1",
-            'dataset.split: a value of type int; write split = "…"',
+            "dataset['split']: it is an int; pass a str",
         ),
         (JOB + "max_stops = 3", "trainer: 'max_stops' is not an option; did you mean 'max_steps'?"),
         (JOB + "[lora]\nrr = 3", "lora: 'rr' is not an option; did you mean 'r'?"),

@@ -122,6 +122,26 @@ async def test_an_iteration_over_many_events_can_be_cancelled_at_any_time() -> N
         assert steps(again)[-1] == 500
 
 
+async def test_asking_for_the_next_event_may_be_cancelled_and_loses_none() -> None:
+    rule = {"on": {"route": "stream"}, "after": {"frames": 3}, "stall": {"gate": "mid"}}
+    async with serve(job=[{"events": 8}], rule=[rule]) as mock, client_of(mock.base_url) as client:
+        heard: list[TrainingEvent] = []
+        cancelled = 0
+        async with trainer_of(client).events() as events:
+            while True:
+                try:
+                    with anyio.fail_after(0.01):
+                        heard.append(await anext(events))
+                except TimeoutError:
+                    cancelled += 1
+                    if cancelled == 3:
+                        mock.gates.open("mid")
+                except StopAsyncIteration:
+                    break
+        assert cancelled >= 3
+        assert steps(heard) == [1, 2, 3, 4, 5]
+
+
 async def test_an_abort_ends_the_iteration_with_its_reason() -> None:
     async with serve(job=[{"events": 6}]) as mock, client_of(mock.base_url) as client:
         trainer = trainer_of(client)
