@@ -4,7 +4,6 @@ import ssl
 import threading
 from collections.abc import Callable
 
-import anyio
 import pytest
 import trustme
 from anyio import to_thread
@@ -28,35 +27,25 @@ from tests.arkor_proto.blocking.fixtures_blocking import (
     answering,
     client_of,
     hearing,
-    threads,
     trainer_of,
     unreachable_address,
 )
 from tests.arkor_proto.transports.peer import (
-    LAST_CHUNK,
     STREAM_HEAD,
-    Asked,
     Visit,
     chunk,
     json_answer,
-    refusal,
     refused,
     stream_of,
 )
 from tests.arkor_proto.wire_samples import (
     COMPLETED,
-    TOKEN,
     frame,
     job_answer,
     log,
 )
 
 SOON = 0.05
-STUCK = 0.5
-"""Seconds after which a chunk has found no room."""
-BUFFERS = 64 * 2**20
-"""More than fits into the buffers of two sockets."""
-END = chunk(frame(COMPLETED, id="9")) + LAST_CHUNK
 
 
 @pytest.fixture(scope="module")
@@ -172,35 +161,6 @@ def test_a_refusal_that_never_ends_is_a_refusal() -> None:
         client.me()
 
 
-def test_the_answer_to_a_create_that_was_never_read_is_heard() -> None:
-    async def backend(visit: Visit) -> None:
-        await visit.stream.receive(1)
-        await visit.send(refusal(413, b'{"error": "too large"}'))
-        await visit.until_left()
-
-    dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 40}
-    with (
-        answering(backend) as peer,
-        client_of(peer.base_url) as client,
-        pytest.raises(StatusError, match="413: too large"),
-    ):
-        client.trainer("big", model="m", dataset=dataset).start()
-
-
-def test_a_large_create_is_sent_whole() -> None:
-    sizes: list[int] = []
-
-    async def backend(visit: Visit) -> None:
-        sizes.append(len((await visit.request()).body))
-        await visit.send(json_answer(job_answer("j")))
-        await visit.until_left()
-
-    dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 20}
-    with answering(backend) as peer, client_of(peer.base_url) as client:
-        assert client.trainer("big", model="m", dataset=dataset).start() == "j"
-    assert sizes[0] > 20_000_000
-
-
 def test_bytes_that_are_not_http_are_said_to_be_none() -> None:
     async def backend(visit: Visit) -> None:
         await visit.request()
@@ -212,23 +172,6 @@ def test_bytes_that_are_not_http_are_said_to_be_none() -> None:
         pytest.raises(TransportError, match=r"not HTTP/1\.1: illegal status line"),
     ):
         client.me()
-
-
-def test_a_broken_stream_is_opened_again_behind_what_was_heard() -> None:
-    heard: list[object] = []
-    cursors: list[str | None] = []
-
-    async def backend(visit: Visit) -> None:
-        asked = await visit.request()
-        cursors.append(asked.header("Last-Event-ID"))
-        endings = [b"zz\r\n", b"9\r\nshort", b"", END]
-        events = frame(log(visit.number), id=str(visit.number))
-        await visit.send(STREAM_HEAD + chunk(events) + endings[visit.number - 1])
-
-    with answering(backend) as peer, client_of(peer.base_url) as client:
-        client.attach("j", callbacks=hearing(heard.append)).wait()
-    assert len(heard) == 5
-    assert cursors == [None, "1", "2", "3"]
 
 
 def test_a_kept_connection_that_dies_under_the_next_call_is_not_noticed() -> None:
@@ -288,82 +231,6 @@ def test_an_answer_that_is_too_large_is_not_kept() -> None:
         pytest.raises(ResponseError, match="larger than 1048576 bytes"),
     ):
         client.me()
-
-
-def test_a_redirect_to_the_same_origin_is_followed_with_token_and_cursor() -> None:
-    asked: list[Asked] = []
-
-    async def backend(visit: Visit) -> None:
-        asked.append(await visit.request())
-        moved = refusal(307, b"", "Location: /elsewhere?x=1")
-        await visit.send(moved if visit.number == 1 else STREAM_HEAD + END)
-        await visit.until_left()
-
-    with answering(backend) as peer, client_of(peer.base_url) as client:
-        client.attach("j", last_event_id="4").wait()
-    assert asked[1].line == "GET /elsewhere?x=1"
-    assert asked[1].header("Authorization") == f"Bearer {TOKEN}"
-    assert asked[1].header("Last-Event-ID") == "4"
-
-
-class RingsBehindTheFirstEvent(VirtualClock):
-    """The idle timer rings once an event was heard, and then no more."""
-
-    def hear(self) -> None:
-        """Ring at the next silence, if it is the first."""
-        first = Timer.IDLE not in self.rings and self.now == 0.0
-        self.rings = frozenset({Timer.RECONNECT, *({Timer.IDLE} if first else ())})
-
-
-def test_a_silent_stream_is_opened_again_under_the_hardened_profile() -> None:
-    cursors: list[str | None] = []
-
-    async def backend(visit: Visit) -> None:
-        cursors.append((await visit.request()).header("Last-Event-ID"))
-        head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-        await visit.send(head + frame(log(1), id="1"))
-        if visit.number == 2:
-            await visit.send(frame(COMPLETED, id="2"))
-        await visit.until_left()
-
-    clock = RingsBehindTheFirstEvent(rings=frozenset({Timer.RECONNECT}))
-    heard = hearing(lambda _: clock.hear())
-    with (
-        answering(backend) as peer,
-        client_of(peer.base_url, clock=clock, profile=HARDENED) as client,
-    ):
-        assert client.attach("j", callbacks=heard).wait().job.status == "completed"
-    assert cursors == [None, "1"]
-
-
-def test_a_slow_callback_slows_the_server() -> None:
-    accepted = 0
-
-    async def backend(visit: Visit) -> None:
-        nonlocal accepted
-        await visit.request()
-        await visit.send(STREAM_HEAD + chunk(frame(log(1), id="1")))
-        await to_thread.run_sync(began.wait, PATIENCE)
-        comment = chunk(b": " + b"x" * 65_533 + b"\n")
-        with anyio.CancelScope() as full:
-            while accepted < BUFFERS:
-                full.deadline = anyio.current_time() + STUCK
-                await visit.send(comment)
-                accepted += len(comment)
-        go_on.set()
-
-    def hear(_: object) -> None:
-        began.set()
-        go_on.wait(PATIENCE)
-
-    began, go_on = threading.Event(), threading.Event()
-    with (
-        answering(backend) as peer,
-        client_of(peer.base_url, max_attempts=0) as client,
-        pytest.raises(GaveUp),  # the last chunk was cut
-    ):
-        client.attach("j", callbacks=hearing(hear)).wait()
-    assert 0 < accepted < BUFFERS
 
 
 @define(eq=False)
@@ -427,16 +294,6 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tls: ssl.SSLContext) -
         client.me()
 
 
-def test_a_job_is_followed_over_tls(tls: ssl.SSLContext, trusting: ssl.SSLContext) -> None:
-    heard: list[object] = []
-    with (
-        answering(stream, tls=tls) as peer,
-        client_of(peer.base_url, ssl_context=trusting) as client,
-    ):
-        client.attach("j", callbacks=hearing(heard.append)).wait()
-    assert len(heard) == 2
-
-
 def test_a_stream_cut_off_under_tls_is_a_failure_not_an_end(
     tls: ssl.SSLContext, trusting: ssl.SSLContext
 ) -> None:
@@ -465,23 +322,6 @@ def test_a_plain_peer_on_an_https_address_is_recognised() -> None:
         pytest.raises(TransportError, match="the peer does not speak TLS"),
     ):
         client.me()
-
-
-def test_an_abort_during_a_tls_handshake_ends_it(trusting: ssl.SSLContext) -> None:
-    connected = threading.Event()
-
-    async def backend(visit: Visit) -> None:
-        connected.set()
-        await visit.until_left()
-
-    with answering(backend) as peer, threads() as run:
-        address = peer.base_url.replace("http:", "https:")
-        with client_of(address, ssl_context=trusting) as client:
-            trainer = client.attach("j")
-            wait = run(trainer.wait)
-            connected.wait(PATIENCE)
-            trainer.abort()
-            assert isinstance(wait.exception(PATIENCE), Aborted)
 
 
 def test_an_abort_by_a_hook_keeps_the_event_behind_it_from_being_heard() -> None:

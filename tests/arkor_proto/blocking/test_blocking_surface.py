@@ -11,11 +11,6 @@ from arkor_proto import (
     Reconnecting,
     ResponseError,
     StatusError,
-    TrainingCompleted,
-    TrainingEvent,
-    TrainingFailed,
-    TrainingLog,
-    TrainingStarted,
     TransportError,
 )
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint
@@ -23,76 +18,11 @@ from mock_server import ConnectionOpened
 from tests.arkor_proto.blocking.fixtures_blocking import (
     VirtualClock,
     client_of,
-    hearing,
     serving,
     trainer_of,
 )
 
 STREAM = {"route": "stream"}
-
-
-def test_a_job_is_followed_to_its_end_with_every_callback_in_order() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    with serving() as backend, client_of(backend.base_url) as client:
-        result = trainer_of(client, hearing(heard.append)).wait()
-    kinds = [TrainingStarted, TrainingLog, TrainingLog, TrainingLog, Checkpoint, TrainingCompleted]
-    assert [type(each) for each in heard] == kinds
-    assert (result.job.status, result.last_event_id, len(result.artifacts)) == ("completed", "6", 1)
-
-
-def test_a_failed_job_is_a_result() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    job = {"events": 3, "status": "failed", "error": "out of memory"}
-    with serving(job=[job]) as backend, client_of(backend.base_url) as client:
-        result = trainer_of(client, hearing(heard.append)).wait()
-    assert (result.job.status, result.job.error) == ("failed", "out of memory")
-    assert isinstance(heard[-1], TrainingFailed)
-
-
-def test_start_submits_once_and_opens_no_stream() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        assert trainer.start() == trainer.start() == "job-1"
-        assert trainer.job is not None
-        assert len(backend.asked("create")) == 1
-        assert backend.asked("stream") == []
-
-
-def test_a_refused_start_raises_and_may_be_tried_again() -> None:
-    rule = {"on": {"route": "create", "attempt": 1}, "status": 503, "json": {"error": "full"}}
-    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        with pytest.raises(StatusError, match="503: full"):
-            trainer.start()
-        assert trainer.start() == "job-1"
-
-
-def test_a_second_wait_returns_the_result_without_a_request() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        assert trainer.wait() == trainer.wait()
-        assert len(backend.asked("stream")) == 1
-
-
-def test_the_stream_is_closed_behind_the_terminal_event_while_the_client_stays_open() -> None:
-    rule = {"on": STREAM, "end": "hang"}
-    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
-        trainer_of(client).wait()
-        (stream,) = backend.asked("stream")
-        assert backend.wait_until_left(stream.connection) == ["client"]
-
-
-def test_a_broken_stream_is_resumed_behind_the_last_event() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    clock = VirtualClock()
-    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 2}, "end": "rst"}
-    with (
-        serving(rule=[rule]) as backend,
-        client_of(backend.base_url, clock=clock) as client,
-    ):
-        trainer_of(client, hearing(heard.append)).wait()
-        assert [each.last_event_id for each in backend.asked("stream")] == [None, "2"]
-    assert (len(heard), clock.delays) == (6, [1.0])
 
 
 def test_a_clean_end_after_progress_is_told_and_reopened() -> None:
@@ -101,19 +31,6 @@ def test_a_clean_end_after_progress_is_told_and_reopened() -> None:
     with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
         trainer_of(client, Callbacks(on_reconnect=told.append)).wait()
     assert [(each.failures, each.cause, each.last_event_id) for each in told] == [(0, None, "2")]
-
-
-def test_a_job_of_another_process_is_followed_from_a_saved_cursor() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    with serving() as backend, client_of(backend.base_url) as client:
-        job_id = trainer_of(client).start()
-        trainer_of(client).wait()
-        attached = client.attach(job_id, callbacks=hearing(heard.append))
-        attached.wait()
-        heard.clear()
-        again = client.attach(job_id, last_event_id="4", callbacks=hearing(heard.append))
-        assert again.wait().last_event_id == "6"
-    assert [type(each) for each in heard] == [Checkpoint, TrainingCompleted]
 
 
 def test_the_budget_spent_raises_what_is_needed_to_go_on() -> None:
@@ -137,35 +54,6 @@ def test_a_permanent_status_ends_the_wait_at_once() -> None:
         pytest.raises(StatusError, match="403: not yours"),
     ):
         trainer_of(client).wait()
-
-
-def test_what_a_callback_raises_goes_down_the_failure_path_under_the_founding_profile() -> None:
-    heard: list[int | None] = []
-
-    def on_log(log: TrainingLog) -> None:
-        heard.append(log.step)
-        if log.step == 2:
-            raise LookupError(log.step)
-
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer_of(client, Callbacks(on_log=on_log)).wait()
-        assert [each.last_event_id for each in backend.asked("stream")] == [None, "3"]
-    assert heard == [1, 2, 3]
-
-
-def test_what_a_callback_raises_rejects_the_wait_under_the_amended_profile() -> None:
-    error = LookupError("mine")
-
-    def on_log(_: TrainingLog) -> None:
-        raise error
-
-    with (
-        serving() as backend,
-        client_of(backend.base_url, profile=PROFILE_2026_07) as client,
-        pytest.raises(LookupError) as caught,
-    ):
-        trainer_of(client, Callbacks(on_log=on_log)).wait()
-    assert caught.value is error
 
 
 def test_the_hardened_profile_sends_the_same_key_when_a_start_is_tried_again() -> None:
@@ -269,17 +157,3 @@ def test_a_closed_client_says_so() -> None:
         for use in (trainer.start, trainer.wait, trainer.cancel, client.me):
             with pytest.raises(RuntimeError, match="client: it is not open"):
                 use()
-
-
-def test_cancel_without_a_job_does_nothing() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer_of(client).cancel()
-        assert backend.journal == []
-
-
-def test_a_cancel_that_the_backend_declines_raises() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        trainer.wait()
-        with pytest.raises(StatusError, match="409"):
-            trainer.cancel()

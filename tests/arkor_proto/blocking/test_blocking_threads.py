@@ -91,19 +91,6 @@ def test_callbacks_run_one_at_a_time_in_threads_that_wait() -> None:
     assert callers <= waiting
 
 
-def test_a_wait_joins_the_start_of_another_thread() -> None:
-    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        with threads() as run:
-            start = run(trainer.start)
-            backend.wait_for("create", answered=True)
-            wait = run(trainer.wait)
-            backend.open("create")
-            assert start.result(PATIENCE) == "job-1"
-            assert wait.result(PATIENCE).job.status == "completed"
-        assert len(backend.asked("create")) == 1
-
-
 def test_a_start_joins_the_wait_of_another_thread_and_returns_before_it() -> None:
     with serving(rule=[CREATE_HELD, STREAM_HELD]) as backend, client_of(backend.base_url) as client:
         trainer = trainer_of(client)
@@ -116,87 +103,6 @@ def test_a_start_joins_the_wait_of_another_thread_and_returns_before_it() -> Non
             backend.open("stream")
             wait.result(PATIENCE)
         assert len(backend.asked("create")) == 1
-
-
-def test_a_cancel_while_another_thread_waits_lets_the_wait_end_by_itself() -> None:
-    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        with threads() as run:
-            wait = run(trainer.wait)
-            backend.wait_for("stream", frame=2)
-            trainer.cancel()
-            assert not wait.done()
-            backend.open("stream")
-            wait.result(PATIENCE)
-        assert len(backend.asked("cancel")) == 1
-
-
-def test_a_cancel_during_the_create_is_sent_once_the_job_is_known() -> None:
-    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        with threads() as run:
-            start = run(trainer.start)
-            backend.wait_for("create", answered=True)
-            cancel = run(trainer.cancel)
-            backend.open("create")
-            start.result(PATIENCE)
-            cancel.result(PATIENCE)
-        assert [each.job for each in backend.asked("cancel")] == ["job-1"]
-
-
-def test_a_cancel_from_a_callback_is_sent_while_the_stream_rests() -> None:
-    job = {"events": [{"id": "1", "json": {"type": "training.started"}}], "status": "running"}
-    with serving(job=[job]) as backend, client_of(backend.base_url) as client:
-        trainers: list[Trainer] = []
-        callbacks = Callbacks(on_started=lambda _: trainers[0].cancel())
-        trainers.append(trainer_of(client, callbacks))
-        trainers[0].wait()
-        assert len(backend.asked("cancel")) == 1
-
-
-def aborting(trainer: Trainer, ready: Callable[[], object]) -> Aborted:
-    """Wait in one thread, abort from this one once `ready` returns; return what wait raised."""
-    with threads() as run:
-        wait = run(trainer.wait)
-        ready()
-        trainer.abort("enough")
-        error = wait.exception(PATIENCE)
-    assert isinstance(error, Aborted)
-    return error
-
-
-def test_an_abort_wakes_a_thread_that_reads() -> None:
-    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        error = aborting(trainer, lambda: backend.wait_for("stream", frame=2))
-        (stream,) = backend.asked("stream")
-        assert backend.wait_until_left(stream.connection) == ["client"]
-        assert backend.asked("cancel") == []
-    assert error.reason == "enough"
-
-
-def test_an_abort_wakes_a_thread_that_waits_for_the_head() -> None:
-    rule = {"on": {"route": "stream"}, "end": "hang", "status": 500, "stall": {"gate": "never"}}
-    with serving(rule=[rule]) as backend, client_of(backend.base_url) as client:
-        aborting(trainer_of(client), lambda: backend.wait_for("stream"))
-
-
-def test_an_abort_wakes_a_thread_that_backs_off() -> None:
-    clock = VirtualClock(rings=frozenset())
-    rule = {"on": {"route": "stream"}, "status": 500}
-    with serving(rule=[rule]) as backend, client_of(backend.base_url, clock=clock) as client:
-        aborting(trainer_of(client), lambda: clock.backing_off.wait(PATIENCE))
-        assert len(backend.asked("stream")) == 1
-
-
-def test_an_abort_ends_the_wait_of_every_thread() -> None:
-    with serving(rule=[STREAM_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        with threads() as run:
-            waits = [run(trainer.wait) for _ in range(4)]
-            backend.wait_for("stream", frame=2)
-            trainer.abort()
-            assert {type(each.exception(PATIENCE)) for each in waits} == {Aborted}
 
 
 @define(eq=False)
@@ -226,40 +132,6 @@ def test_an_abort_amid_the_call_of_a_joining_wait_rejects_both_waits() -> None:
             assert type(first.exception(PATIENCE)) is Aborted
 
 
-def test_an_abort_before_the_wait_rejects_it_without_a_request() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        trainer.abort("enough")
-        trainer.abort("the first reason holds")
-        with pytest.raises(Aborted, match="aborted: enough"):
-            trainer.wait()
-        assert backend.journal == []
-
-
-def test_an_abort_during_the_create_ends_the_wait_and_the_next_start_takes_over() -> None:
-    with serving(rule=[CREATE_HELD]) as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        aborting(trainer, lambda: backend.wait_for("create", answered=True))
-        backend.open("create")
-        assert trainer.start() == "job-1"
-        assert len(backend.asked("create")) == 1
-
-
-def test_an_abort_from_a_callback_is_the_last_that_is_heard() -> None:
-    heard: list[int | None] = []
-    trainers: list[Trainer] = []
-
-    def on_log(log: TrainingLog) -> None:
-        heard.append(log.step)
-        trainers[0].abort("seen enough")
-
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainers.append(trainer_of(client, Callbacks(on_log=on_log)))
-        with pytest.raises(Aborted, match="seen enough"):
-            trainers[0].wait()
-    assert heard == [1]
-
-
 def test_an_abort_from_a_notice_is_heard_before_the_delay() -> None:
     trainers: list[Trainer] = []
 
@@ -273,15 +145,6 @@ def test_an_abort_from_a_notice_is_heard_before_the_delay() -> None:
         with pytest.raises(Aborted, match="no more"):
             trainers[0].wait()
     assert clock.delays == []
-
-
-def test_a_cancel_still_works_behind_an_abort() -> None:
-    with serving() as backend, client_of(backend.base_url) as client:
-        trainer = trainer_of(client)
-        trainer.start()
-        trainer.abort()
-        trainer.cancel()
-        assert len(backend.asked("cancel")) == 1
 
 
 def test_threads_that_wait_again_after_a_shared_rejection_are_not_aborted() -> None:

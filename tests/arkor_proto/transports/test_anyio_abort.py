@@ -8,7 +8,6 @@ import pytest
 from arkor_proto import Aborted, Reconnecting, TrainingLog
 from arkor_proto.transports.anyio import Callbacks, Trainer
 from tests.arkor_proto.transports.fixtures_anyio import (
-    VirtualClock,
     asked,
     client_of,
     hearing,
@@ -20,7 +19,6 @@ from tests.arkor_proto.transports.peer import (
     Visit,
     chunk,
     listening,
-    refusal,
     stream_of,
 )
 from tests.arkor_proto.wire_samples import (
@@ -49,63 +47,6 @@ async def aborted(trainer: Trainer, ready: Callable[[], Awaitable[object]]) -> A
         await ready()
         trainer.abort("enough")
     return raised[0]
-
-
-async def test_an_abort_before_wait_rejects_without_a_request() -> None:
-    async with serve() as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        trainer.abort("enough")
-        with pytest.raises(Aborted, match="aborted: enough") as caught:
-            await trainer.wait()
-        assert caught.value.reason == "enough"
-        assert mock.journal == []
-
-
-async def test_an_abort_during_the_create_leaves_the_create_alone() -> None:
-    rule = {"on": {"route": "create"}, "delay_ms": 50}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        await aborted(trainer, lambda: mock.wait_for("create"))
-        assert await trainer.start() == "job-1"
-        assert len(asked(mock, "create")) == 1
-        assert asked(mock, "stream") == []
-
-
-async def test_an_abort_while_opening_closes_the_connection() -> None:
-    rule = {"on": STREAM, "delay_ms": 600_000}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url) as client:
-        await aborted(trainer_of(client), lambda: mock.wait_for("stream"))
-        await mock.wait_for("stream", ended=True)
-
-
-async def test_an_abort_on_an_idle_stream_closes_the_connection_and_sends_nothing() -> None:
-    rule = {"on": STREAM, "after": {"frames": 1}, "stall": {"gate": "never"}}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url) as client:
-        await aborted(trainer_of(client), lambda: mock.wait_for("stream", frame=1))
-        await mock.wait_for("stream", ended=True)
-        assert asked(mock, "cancel") == []
-
-
-async def test_an_abort_in_back_off_rejects_at_once() -> None:
-    clock = VirtualClock(rings=frozenset())
-    rule = {"on": STREAM, "status": 503}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url, clock=clock) as client:
-        await aborted(trainer_of(client), clock.backing_off)
-        assert len(asked(mock, "stream")) == 1
-
-
-async def test_an_abort_while_an_error_body_is_read_rejects_with_the_reason() -> None:
-    reading = anyio.Event()
-
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(refusal(401).replace(b"Length: 0", b"Length: 9") + b"half")
-        reading.set()
-        await visit.until_left()
-
-    async with listening(backend) as peer, client_of(peer.base_url) as client:
-        await aborted(client.attach("j"), reading.wait)
-        await peer.all_left()
 
 
 async def test_an_abort_while_connecting_leaves_no_socket() -> None:
@@ -149,55 +90,12 @@ async def test_an_abort_from_a_hook_ends_the_wait() -> None:
         assert len(asked(mock, "stream")) == 1
 
 
-async def test_an_abort_while_a_callback_runs_lets_it_finish_and_then_rejects() -> None:
-    finished: list[bool] = []
-    began, go_on = anyio.Event(), anyio.Event()
-
-    async def hear(_: TrainingLog) -> None:
-        began.set()
-        await go_on.wait()
-        finished.append(True)
-
-    async def ready() -> None:
-        await began.wait()
-        go_on.set()
-
-    async with serve() as mock, client_of(mock.base_url) as client:
-        await aborted(trainer_of(client, Callbacks(on_log=hear)), ready)
-    assert finished == [True]
-
-
-async def test_cancel_works_after_an_abort() -> None:
-    async with serve(job=[{"status": "running"}]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        await trainer.start()
-        trainer.abort()
-        await trainer.cancel()
-        assert len(asked(mock, "cancel")) == 1
-
-
 async def test_an_abort_after_the_result_changes_nothing() -> None:
     async with serve() as mock, client_of(mock.base_url) as client:
         trainer = trainer_of(client)
         result = await trainer.wait()
         trainer.abort("too late")
         assert await trainer.wait() == result
-
-
-async def test_every_waiter_hears_of_an_abort() -> None:
-    rule = {"on": STREAM, "after": {"frames": 1}, "stall": {"gate": "never"}}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-
-        async def abort_in_another_task() -> None:
-            raised.append(await aborted(trainer, lambda: mock.wait_for("stream", frame=1)))
-
-        raised: list[Aborted] = []
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(abort_in_another_task)
-            with pytest.raises(Aborted, match="enough"):
-                await trainer.wait()
-    assert [error.reason for error in raised] == ["enough"]
 
 
 BUSY = 400

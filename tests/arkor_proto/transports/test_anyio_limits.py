@@ -8,7 +8,7 @@ import trustme
 
 from arkor_proto import Bounds, GaveUp, StatusError, TransportError
 from arkor_proto.transports.anyio import Timeouts
-from tests.arkor_proto.transports.fixtures_anyio import client_of, hearing, trainer_of
+from tests.arkor_proto.transports.fixtures_anyio import client_of, trainer_of
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -135,19 +135,6 @@ async def test_a_certificate_of_another_host_is_refused(
     ):
         with pytest.raises(TransportError, match=r"not trusted: .*127\.0\.0\.1"):
             await client.me()
-
-
-async def test_a_job_is_followed_over_tls(
-    serving: ssl.SSLContext, trusting: ssl.SSLContext
-) -> None:
-    heard: list[object] = []
-    async with (
-        listening(stream, tls=serving, host="localhost") as peer,
-        client_of(peer.base_url, ssl_context=trusting) as client,
-    ):
-        await client.attach("j", callbacks=hearing(heard.append)).wait()
-        await peer.all_left()
-    assert len(heard) == 2
 
 
 async def test_short_calls_share_a_connection_over_tls(

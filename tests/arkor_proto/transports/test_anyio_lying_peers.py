@@ -1,10 +1,9 @@
 """Backends that break HTTP, or bend it, on asyncio and on trio."""
 
-import anyio
 import pytest
 
 from arkor_proto import GaveUp, ResponseError, StatusError, TransportError
-from tests.arkor_proto.transports.fixtures_anyio import client_of, hearing, trainer_of
+from tests.arkor_proto.transports.fixtures_anyio import client_of, trainer_of
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -20,7 +19,6 @@ from tests.arkor_proto.wire_samples import (
     TOKEN,
     frame,
     job_answer,
-    log,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
@@ -90,19 +88,6 @@ async def test_an_echo_of_the_request_does_not_bring_the_token_into_the_message(
     assert TOKEN not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-async def test_interim_answers_are_no_answers() -> None:
-    async def backend(visit: Visit) -> None:
-        await visit.request()
-        await visit.send(
-            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n"
-        )
-        await visit.send(json_answer(job_answer("j")))
-        await visit.until_left()
-
-    async with listening(backend) as peer, client_of(peer.base_url) as client:
-        assert await trainer_of(client).start() == "j"
-
-
 async def test_an_http_1_0_answer_without_framing_ends_with_its_connection() -> None:
     async def backend(visit: Visit) -> None:
         await visit.request()
@@ -127,21 +112,6 @@ async def test_the_answer_to_a_create_that_was_never_read_is_heard() -> None:
         await peer.all_left()
 
 
-async def test_the_answer_of_a_server_that_stops_reading_is_heard() -> None:
-    answered = anyio.Event()
-
-    async def backend(visit: Visit) -> None:
-        await visit.stream.receive(1)
-        await visit.send(refusal(413, b'{"error": "too large"}'))
-        await answered.wait()
-
-    async with listening(backend) as peer, client_of(peer.base_url) as client:
-        dataset = {"type": "blob", "url": "u", "rows": ["x" * 1_000_000] * 40}
-        with pytest.raises(StatusError, match="413: too large"):
-            await client.trainer("big", model="m", dataset=dataset).start()
-        answered.set()
-
-
 async def test_a_refusal_whose_body_is_cut_off_is_still_a_refusal() -> None:
     async def backend(visit: Visit) -> None:
         await visit.request()
@@ -150,23 +120,6 @@ async def test_a_refusal_whose_body_is_cut_off_is_still_a_refusal() -> None:
     async with listening(backend) as peer, client_of(peer.base_url) as client:
         with pytest.raises(StatusError, match="403: go away"):
             await client.me()
-
-
-async def test_a_broken_stream_is_opened_again_behind_what_was_heard() -> None:
-    heard: list[object] = []
-    cursors: list[str | None] = []
-
-    async def backend(visit: Visit) -> None:
-        asked = await visit.request()
-        cursors.append(asked.header("Last-Event-ID"))
-        endings = [b"zz\r\n", b"9\r\nshort", b"", chunk(END) + LAST_CHUNK]
-        events = frame(log(visit.number), id=str(visit.number))
-        await visit.send(STREAM_HEAD + chunk(events) + endings[visit.number - 1])
-
-    async with listening(backend) as peer, client_of(peer.base_url) as client:
-        await client.attach("j", callbacks=hearing(heard.append)).wait()
-    assert len(heard) == 5
-    assert cursors == [None, "1", "2", "3"]
 
 
 async def test_a_reset_in_the_middle_of_a_stream_is_a_failure_not_an_end() -> None:
@@ -298,13 +251,6 @@ async def follow_redirects(*targets: str) -> list[Asked]:
     return asked
 
 
-async def test_a_redirect_to_the_same_origin_is_followed_with_token_and_cursor() -> None:
-    asked = await follow_redirects("/elsewhere?x=1")
-    assert asked[1].line == "GET /elsewhere?x=1"
-    assert asked[1].header("Authorization") == f"Bearer {TOKEN}"
-    assert asked[1].header("Last-Event-ID") == "4"
-
-
 async def test_five_redirects_are_followed_and_a_sixth_is_a_failure() -> None:
     assert len(await follow_redirects(*(["/again"] * 5))) == 6
     with pytest.raises(GaveUp, match="307"):
@@ -322,17 +268,3 @@ async def test_a_redirect_to_another_origin_is_never_followed() -> None:
             await follow_redirects(f"{elsewhere.base_url}/v1/x")
         assert elsewhere.visits == 0
     assert other_asked == []
-
-
-async def test_a_create_is_never_redirected() -> None:
-    lines: list[str] = []
-
-    async def backend(visit: Visit) -> None:
-        lines.append((await visit.request()).line)
-        await visit.send(refusal(307, b"", "Location: /v2/jobs"))
-        await visit.until_left()
-
-    async with listening(backend) as peer, client_of(peer.base_url) as client:
-        with pytest.raises(StatusError, match="307"):
-            await trainer_of(client).start()
-    assert len(lines) == 1

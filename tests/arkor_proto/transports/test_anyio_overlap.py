@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from arkor_proto import TrainingLog, TrainingResult, TrainingStarted
+from arkor_proto import TrainingLog, TrainingStarted
 from arkor_proto.transports.anyio import Callbacks, Trainer
 from mock_server import MockServer
 from tests.arkor_proto.transports.fixtures_anyio import (
@@ -50,23 +50,6 @@ async def test_overlapping_starts_are_one_create() -> None:
         assert len(asked(mock, "create")) == 1
 
 
-async def test_overlapping_waits_are_one_stream_and_each_callback_once() -> None:
-    heard: list[object] = []
-    results: list[TrainingResult] = []
-
-    async def wait(trainer: Trainer) -> None:
-        results.append(await trainer.wait())
-
-    async with serve(job=[{"events": 5}]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client, hearing(heard.append))
-        async with anyio.create_task_group() as tasks:
-            for _ in range(3):
-                tasks.start_soon(wait, trainer)
-        assert len(heard) == 5
-        assert results == [results[0]] * 3
-        assert (len(asked(mock, "create")), len(asked(mock, "stream"))) == (1, 1)
-
-
 async def test_overlapping_cancels_are_one_request() -> None:
     async with serve(job=[{"status": "running"}]) as mock, client_of(mock.base_url) as client:
         trainer = trainer_of(client)
@@ -87,14 +70,6 @@ async def test_a_start_a_wait_and_a_cancel_that_overlap_share_one_create() -> No
             await mock.wait_for("create")
             tasks.start_soon(trainer.cancel)
         assert [len(asked(mock, route)) for route in ("create", "stream", "cancel")] == [1, 1, 1]
-
-
-async def test_a_wait_after_the_result_returns_it_without_a_request() -> None:
-    async with serve(job=[{"events": 3}]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        first = await trainer.wait()
-        assert await trainer.wait() == first
-        assert len(asked(mock, "stream")) == 1
 
 
 async def test_a_cancelled_start_does_not_lose_the_job() -> None:

@@ -5,38 +5,18 @@ import pytest
 from arkor_proto import (
     Reconnecting,
     StatusError,
-    TrainingCompleted,
-    TrainingEvent,
-    TrainingFailed,
     TrainingLog,
-    TrainingStarted,
 )
 from arkor_proto.transports import blocking
-from arkor_proto.transports.anyio import ArkorClient, Callbacks, Checkpoint
+from arkor_proto.transports.anyio import ArkorClient, Callbacks
 from tests.arkor_proto.transports.fixtures_anyio import (
     asked,
     client_of,
-    hearing,
     serve,
     trainer_of,
 )
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("nothing_is_left")]
-
-
-async def test_start_returns_the_id_that_the_backend_gave() -> None:
-    async with serve(job=[{"id": "job-7"}]) as mock, client_of(mock.base_url) as client:
-        assert await trainer_of(client).start() == "job-7"
-
-
-async def test_wait_calls_each_callback_in_the_order_of_the_stream() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    async with serve(job=[{"events": 6}]) as mock, client_of(mock.base_url) as client:
-        await trainer_of(client, hearing(heard.append)).wait()
-    kinds = [type(event) for event in heard]
-    assert kinds[0] is TrainingStarted
-    assert TrainingLog in kinds
-    assert kinds[-2:] == [Checkpoint, TrainingCompleted]
 
 
 async def test_the_result_names_the_job_and_the_cursor_to_resume_from() -> None:
@@ -45,15 +25,6 @@ async def test_the_result_names_the_job_and_the_cursor_to_resume_from() -> None:
         result = await trainer.wait()
     assert (result.job.id, result.job.status) == ("job-1", "completed")
     assert result.last_event_id == trainer.last_event_id == "3"
-
-
-async def test_a_failed_job_is_a_result_with_its_error() -> None:
-    heard: list[TrainingFailed] = []
-    words = {"events": 2, "status": "failed", "error": "out of memory"}
-    async with serve(job=[words]) as mock, client_of(mock.base_url) as client:
-        result = await trainer_of(client, Callbacks(on_failed=heard.append)).wait()
-    assert (result.job.status, result.job.error) == ("failed", "out of memory")
-    assert [event.error for event in heard] == ["out of memory"]
 
 
 async def test_asynchronous_callbacks_are_awaited() -> None:
@@ -67,29 +38,6 @@ async def test_asynchronous_callbacks_are_awaited() -> None:
     assert steps
 
 
-async def test_cancel_reaches_the_backend() -> None:
-    async with serve(job=[{"status": "running"}]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        await trainer.start()
-        await trainer.cancel()
-        assert (await client.job("job-1")).status == "cancelled"
-
-
-async def test_cancel_without_a_start_sends_nothing() -> None:
-    async with serve() as mock, client_of(mock.base_url) as client:
-        await trainer_of(client).cancel()
-        assert mock.journal == []
-
-
-async def test_a_cancel_that_the_backend_declines_raises_its_words() -> None:
-    rule = {"on": {"route": "cancel"}, "status": 409, "json": {"error": "it is over"}}
-    async with serve(rule=[rule]) as mock, client_of(mock.base_url) as client:
-        trainer = trainer_of(client)
-        await trainer.start()
-        with pytest.raises(StatusError, match="409: it is over"):
-            await trainer.cancel()
-
-
 async def test_an_attached_trainer_follows_without_a_create() -> None:
     plan = {"id": "j", "events": 2, "submitted": True}
     async with serve(job=[plan]) as mock, client_of(mock.base_url) as client:
@@ -98,15 +46,6 @@ async def test_an_attached_trainer_follows_without_a_create() -> None:
         assert (await trainer.wait()).job.status == "completed"
         assert asked(mock, "create") == []
     assert len(asked(mock, "stream")) == 1
-
-
-async def test_a_saved_cursor_resumes_behind_it() -> None:
-    heard: list[TrainingEvent | Checkpoint] = []
-    plan = {"id": "j", "events": 4, "submitted": True}
-    async with serve(job=[plan]) as mock, client_of(mock.base_url) as client:
-        await client.attach("j").wait()
-        await client.attach("j", last_event_id="3", callbacks=hearing(heard.append)).wait()
-    assert [type(event) for event in heard] == [TrainingCompleted]
 
 
 async def test_a_cursor_that_no_header_holds_is_refused_at_once() -> None:
