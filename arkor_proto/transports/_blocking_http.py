@@ -127,7 +127,6 @@ class Exchange:
     _socket: socket.socket | None = field(init=False, default=None)
     _guard: threading.Lock = field(init=False, factory=threading.Lock)
     """Held to close the socket or shut it down, or its number might be another's by then."""
-    _begun: bool = field(init=False, default=False)
     _stopped: bool = field(init=False, default=False)
     _first: list[Report] = field(init=False, factory=list[Report])
     _limit: float = field(init=False, default=math.inf)
@@ -149,9 +148,8 @@ class Exchange:
         The first time this connects, sends the request and waits for the head of the answer.
         """
         self._limit = limit
-        if self._begun:
+        if self._socket is not None:
             return self._ready(EVENT_READ)
-        self._begun = True
         try:
             self._first = self._begin()
         except BaseException:
@@ -316,9 +314,7 @@ class Exchange:
             raise TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
 
     def _ready(self, events: int, deadline: float = math.inf) -> bool:
-        if self._socket is None:
-            return True
-        return self._wait(partial(wait_for_socket, self._socket, events), deadline)
+        return self._wait(partial(wait_for_socket, self._open, events), deadline)
 
     def _wait(self, wait: Callable[[float | None], bool], deadline: float) -> bool:
         until = min(deadline, self._limit)
