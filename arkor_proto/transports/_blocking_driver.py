@@ -216,11 +216,11 @@ class Driver:
         """Run the callback for an event, and those for the events that follow at once."""
         while delivery is not None:
             try:
+                handled: msg.Handled | None = None
                 if self._aborts:  # one has come at the last moment
                     handled = msg.Handled(delivery.delivery, heard=False)
                 else:
                     shield.outside(self.call_back, delivery.event)
-                    handled = msg.Handled(delivery.delivery)
             except Exception as error:
                 if error is shield.raised or isinstance(error, AsyncCallbackError):
                     raise  # the callback was interrupted, or has not run at all
@@ -229,7 +229,7 @@ class Driver:
                 raise RuntimeError(FORKED)
             with self._lock:
                 self._delivery = None
-                self._feed(handled)
+                self._feed(delivery if handled is None else handled)
                 delivery = None if self._notices or self._aborts else self._delivery
 
     def leave(self, waiter: Waiter) -> None:
@@ -251,8 +251,11 @@ class Driver:
     def _waiting(self, for_: msg.Operation) -> list[Waiter]:
         return [each for each in self._waiters if each.operation is for_ and each.outcome is None]
 
-    def _feed(self, event: msg.Input) -> None:
-        """Give the session an input, after the aborts that came before it, and do what it asks."""
+    def _feed(self, event: msg.Input | msg.Deliver) -> None:
+        """Give the session an input, after the aborts that came before it, and do what it asks.
+
+        The input may be an event that was delivered: its callback is done.
+        """
         if self._failure is not None:
             return
         try:
@@ -261,7 +264,10 @@ class Driver:
                 self._now = now
             while self._aborts:
                 self.session.handle(self._aborts.popleft(), self._now)
-            output = self.session.step(event, self._now)
+            if isinstance(event, msg.Deliver):
+                output = self.session.handled(event.delivery, self._now)
+            else:
+                output = self.session.step(event, self._now)
             while not isinstance(output, msg.Deliver):
                 if not self._act(output):
                     return
