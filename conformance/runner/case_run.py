@@ -38,6 +38,8 @@ _MOST_ATTEMPTS: Final = 10_000
 _LATE: Final = (".closed", ".ended")
 _CALM_ROUNDS: Final = 4
 """To connect, to send and to be recorded takes three round trips."""
+_MOMENT: Final = 1.0
+"""Milliseconds: what a timer that rang a little early may be set for again."""
 
 
 @define
@@ -255,7 +257,8 @@ class CaseRun:
                 self._asleep[n] = slept
                 self._names[n] = event.names[0]
                 self._over_at[n] = self._advanced + slept.ms
-                if purpose != "idle" and event.names[0] not in self.case.hold:
+                over = slept.ms < _MOMENT  # a timer that rang too early, and was set for the rest
+                if (purpose != "idle" or over) and event.names[0] not in self.case.hold:
                     self._wake_after(self.rounds, n)
             case SleepEnded(n=n):
                 self._asleep.pop(n, None)
