@@ -167,7 +167,7 @@ def _digest(cursor: str) -> bytes:
     """Return what is kept of an id that is too long to be kept 1,024 times."""
     from hashlib import blake2b  # noqa: PLC0415 - it loads OpenSSL, for ids that hardly any backend sends
 
-    return blake2b(cursor.encode(errors="surrogatepass"), digest_size=16).digest()
+    return blake2b(cursor.encode(), digest_size=16).digest()
 
 
 def after(job: TrainingJob, event: TrainingEvent) -> TrainingJob:

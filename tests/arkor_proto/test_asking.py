@@ -13,6 +13,7 @@ from arkor_proto import (
     Operation,
     Profile,
     Rejected,
+    Resolved,
     Session,
     SessionConfig,
     Timer,
@@ -48,7 +49,7 @@ def test_a_follow_behind_the_last_event_resolves_with_the_job_as_read(status: st
     assert result.last_event_id == "9"
     assert (trainer.events, trainer.open_exchanges) == ([], [])
     assert trainer.session.job == result.job
-    assert trainer.follow().result == result
+    assert trainer.follow().outcomes(Operation.FOLLOW) == [Resolved(result)] * 2
     assert trainer.routes == ["stream", "job"]
 
 
@@ -89,6 +90,12 @@ def test_an_answer_without_an_end_changes_nothing(status: int, body: bytes) -> N
 
 def test_a_question_that_breaks_changes_nothing() -> None:
     assert resumed(max_attempts=1).eof().broken(name="job").failures == [1]
+
+
+def test_a_wait_that_gave_up_after_a_question_can_be_taken_up_again() -> None:
+    trainer = resumed(max_attempts=0).eof().answer("job", 503)
+    assert isinstance(trainer.error(), GaveUp)
+    assert trainer.follow().routes == ["stream", "job", "stream"]
 
 
 def test_an_answer_that_does_not_end_changes_nothing() -> None:

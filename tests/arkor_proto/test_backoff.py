@@ -1,6 +1,7 @@
 """The arithmetic of reconnecting, apart from any session."""
 
 import math
+import sys
 from fractions import Fraction
 
 import pytest
@@ -66,6 +67,10 @@ def test_a_base_that_is_no_duration_is_refused(bad: float) -> None:
 def test_a_cap_that_is_no_duration_is_refused(bad: float) -> None:
     with pytest.raises(ValueError, match=r"max_delay: .* is not a duration"):
         ReconnectPolicy(max_delay=bad)
+
+
+def test_the_largest_float_is_a_duration() -> None:
+    assert ReconnectPolicy(max_delay=sys.float_info.max).max_delay == sys.float_info.max
 
 
 def test_a_negative_budget_is_refused() -> None:
@@ -188,10 +193,16 @@ def test_a_floor_leaves_a_longer_delay_alone() -> None:
     assert budget.failed() == 32.0
 
 
+def test_a_floor_leaves_a_delay_of_the_same_length_alone() -> None:
+    budget = Budget(ReconnectPolicy(jitter=Jitter.NONE), lambda: 1.0)
+    budget.ask(once=1.0)
+    assert budget.failed() == 1.0
+
+
 def test_a_floor_for_once_holds_for_one_delay() -> None:
-    budget = Budget(ReconnectPolicy())
+    budget = Budget(ReconnectPolicy(initial_delay=0.25))
     budget.ask(once=5.0)
-    assert [budget.failed(), budget.failed()] == [5.0, 2.0]
+    assert [budget.failed(), budget.failed()] == [5.0, 0.5]
 
 
 def test_a_floor_of_the_stream_holds_until_it_is_replaced() -> None:
@@ -222,3 +233,9 @@ def test_a_floor_is_spread_upward_only(chance: float) -> None:
     delay = budget.failed()
     assert delay is not None
     assert 20.0 <= delay <= 25.0
+
+
+def test_the_highest_sample_spreads_a_floor_by_a_quarter() -> None:
+    budget = Budget(ReconnectPolicy(), lambda: 1.0)
+    budget.ask(once=20.0)
+    assert budget.failed() == 25.0

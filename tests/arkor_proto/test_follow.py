@@ -1,5 +1,7 @@
 """`wait()`: from the first open to the result, and who gets it."""
 
+from collections.abc import Callable, Mapping
+
 import pytest
 
 from arkor_proto import (
@@ -12,7 +14,7 @@ from arkor_proto import (
     TrainingLog,
     TrainingStarted,
 )
-from tests.arkor_proto.session_driver import Trainer, streaming
+from tests.arkor_proto.session_driver import Trainer, following, streaming
 from tests.arkor_proto.wire_samples import (
     COMPLETED,
     FAILED,
@@ -22,6 +24,15 @@ from tests.arkor_proto.wire_samples import (
 )
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
+STAGES: Mapping[str, Callable[[Profile], Trainer]] = {
+    "creating": lambda profile: Trainer(profile).follow(),
+    "opening": following,
+    "refused": lambda profile: following(profile).open(500),
+    "streaming": streaming,
+    "delivering": lambda profile: streaming(profile, callback=None).frame(log(1)),
+    "backing off": lambda profile: following(profile).broken(),
+    "concluding": lambda profile: streaming(profile, callback=None).frame(COMPLETED),
+}
 
 
 @everywhere
@@ -77,6 +88,18 @@ def test_a_started_job_is_running_since_then() -> None:
     assert (job.status, job.started_at) == ("running", "T1")
 
 
+@pytest.mark.parametrize(
+    ("last", "kept"),
+    [(STARTED, {"error": 8, "x": 9}), (COMPLETED, {"x": 9}), (FAILED, {"x": 9})],
+)
+def test_an_event_replaces_members_of_an_unexpected_type(
+    last: dict[str, object], kept: dict[str, object]
+) -> None:
+    job = Trainer().follow().accept(status=7, error=8, x=9).open().frame(last).session.job
+    assert job is not None
+    assert job.extra == kept
+
+
 @everywhere
 def test_the_result_waits_for_the_terminal_callback(profile: Profile) -> None:
     trainer = streaming(profile, callback=None).frame(COMPLETED)
@@ -119,6 +142,16 @@ def test_an_overlapping_wait_joins_the_first(profile: Profile) -> None:
     trainer = streaming(profile).follow().frame(log(1)).follow().frame(COMPLETED)
     assert isinstance(trainer.outcome(), Resolved)
     assert (trainer.routes, trainer.steps) == (["create", "stream"], [1, None])
+
+
+@everywhere
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_wait_that_joins_changes_nothing_at_any_stage(profile: Profile, stage: str) -> None:
+    trainer = STAGES[stage](profile)
+    before = trainer.session.stream_state, trainer.rest, trainer.routes
+    trainer.follow()
+    assert (trainer.session.stream_state, trainer.rest, trainer.routes) == before
+    assert trainer.settled == []
 
 
 @everywhere

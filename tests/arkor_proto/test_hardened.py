@@ -192,3 +192,12 @@ def test_an_id_of_any_length_is_recognised_when_it_comes_again(length: int) -> N
     trainer.frame(log(1), id=first).frame(log(2), id=second).broken().due().open()
     assert trainer.frame(log(1), id=first).eof().failures == [1, 2]
     assert trainer.due().open().frame(log(3), id=second + "c").eof().failures == [1, 2, 0]
+
+
+def test_the_last_1024_ids_are_remembered_and_no_more() -> None:
+    trainer = streaming(HARDENED)
+    for number in range(1025):
+        trainer.frame(log(number), id=f"{number}")
+    trainer.broken().due().open()
+    assert trainer.frame(log(1), id="1").eof().failures == [1, 2]
+    assert trainer.due().open().frame(log(0), id="0").eof().failures == [1, 2, 0]

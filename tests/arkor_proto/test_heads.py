@@ -139,6 +139,8 @@ TYPE = (b"Content-Type", b"text/event-stream")
         ([b"text/event-stream", b"text/html"], False),
         ([b"text/html", b"text/event-stream"], False),
         ([b"text/event-stream-2"], False),
+        ([b"text/event-streamX"], False),
+        ([b"text/event-stream\xa0;x=y"], False),
         ([b'text/event-stream; note="a, text/html'], False),
     ],
 )

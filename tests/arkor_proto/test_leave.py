@@ -91,7 +91,9 @@ def test_a_later_wait_has_a_fresh_budget(profile: Profile) -> None:
 
 @everywhere
 def test_leaving_without_a_wait_is_nothing(profile: Profile) -> None:
-    assert Trainer(profile).leave().settled == []
+    trainer = Trainer(profile).leave()
+    assert trainer.settled == []
+    assert trainer.follow().accept().routes == ["create", "stream"]
 
 
 @everywhere

@@ -3,7 +3,7 @@
 import copy
 import pickle
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TypeAlias
 
 import pytest
@@ -103,7 +103,8 @@ def data_of(events: Iterable[object]) -> list[str]:
 def test_feeding_a_closed_parser_is_the_callers_mistake() -> None:
     parser = EventStreamParser()
     parser.close()
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    complaint = "^event stream: fed after its end, use one parser per response$"
+    with pytest.raises(LocalProtocolError, match=complaint):
         parser.feed(b"data: 1\n\n")
 
 
@@ -159,10 +160,27 @@ def test_an_empty_chunk_between_cr_and_lf_changes_nothing() -> None:
 def test_retry_acts_when_its_line_ends() -> None:
     parser = EventStreamParser()
     seen: list[int | None] = []
-    for chunk in (b"retry: 5", b"0\n", b"data: x\nretry: 60", b"\n", b"\n"):
+    for chunk in (b"retry: 5", b"0\n", b"data: x\nretry: 60", b"\n", b"retry: 70\n\0\n", b"\n"):
         parser.feed(chunk)
         seen.append(parser.retry)
-    assert seen == [None, 50, 50, 60, 60]
+    assert seen == [None, 50, 50, 60, 70, 70]
+
+
+@pytest.mark.parametrize(
+    ("digits", "milliseconds"),
+    [
+        ("0" * 5000, 0),
+        ("0" * 5000 + "7", 7),
+        (str(2**53 - 2), 2**53 - 2),
+        (str(2**53 - 1), 2**53 - 1),
+        (str(2**53), 2**53 - 1),
+        ("1" + "0" * 5000, 2**53 - 1),
+    ],
+)
+def test_a_retry_is_read_exactly_up_to_its_limit(digits: str, milliseconds: int) -> None:
+    parser = EventStreamParser()
+    parser.feed(f"retry: {digits}\n".encode())
+    assert parser.retry == milliseconds
 
 
 def test_the_cursor_moves_at_the_blank_line() -> None:
@@ -235,8 +253,13 @@ def test_the_bound_holds_for_a_frame_that_arrives_alone() -> None:
     assert too_large(parser, b"data: 2345678901\n\n").limit == 16
 
 
+def test_the_bound_holds_from_the_first_byte() -> None:
+    assert too_large(EventStreamParser(max_event_size=1), b"ab").limit == 1
+
+
 def test_a_bound_below_one_byte_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_event_size: 0 leaves no room for an event"):
+    complaint = "^max_event_size: 0 leaves no room for an event; use 1 or more$"
+    with pytest.raises(ValueError, match=complaint):
         EventStreamParser(max_event_size=0)
 
 
@@ -264,6 +287,13 @@ def test_a_line_that_looks_like_a_frame_everywhere_is_read_once() -> None:
     stream = f"id: 1\nevent: x\n{line}\ndata: {line}\n\n".encode()
     events = EventStreamParser().feed(stream)
     assert [(event.type, event.data == line) for event in events] == [("x", True)]
+
+
+def test_the_retries_of_an_unfinished_event_are_read_once() -> None:
+    parser = EventStreamParser()
+    for number in range(2**16):  # read again with every line this would take minutes
+        parser.feed(f"retry: {number}\n".encode())
+    assert parser.retry == 2**16 - 1
 
 
 def test_a_long_line_in_single_bytes_is_read() -> None:
@@ -332,18 +362,20 @@ def test_an_event_has_no_dictionary() -> None:
 @pytest.mark.parametrize(
     ("block", "encoded"),
     [
-        (encode_event("x"), b"data: x\n\n"),
-        (encode_event(""), b"data: \n\n"),
-        (encode_event("a\nb\n"), b"data: a\ndata: b\ndata: \n\n"),
-        (encode_event("x", type="log", id="1"), b"id: 1\nevent: log\ndata: x\n\n"),
-        (encode_event("x", retry=0, comment="c\nd"), b": c\n: d\nretry: 0\ndata: x\n\n"),
-        (encode_event(" x", id=""), b"id: \ndata:  x\n\n"),
-        (encode_event(None, comment="ping"), b": ping\n\n"),
-        (encode_event(None, id="7", retry=2), b"id: 7\nretry: 2\n\n"),
+        (lambda: encode_event("x"), b"data: x\n\n"),
+        (lambda: encode_event(""), b"data: \n\n"),
+        (lambda: encode_event("a\nb\n"), b"data: a\ndata: b\ndata: \n\n"),
+        (lambda: encode_event("x", type="log", id="1"), b"id: 1\nevent: log\ndata: x\n\n"),
+        (lambda: encode_event("x", retry=0, comment="c\nd"), b": c\n: d\nretry: 0\ndata: x\n\n"),
+        (lambda: encode_event(" x", id=""), b"id: \ndata:  x\n\n"),
+        (lambda: encode_event(None, comment="ping"), b": ping\n\n"),
+        (lambda: encode_event(None, comment=" a  b\n"), b":  a  b\n: \n\n"),
+        (lambda: encode_event(None, id="7", retry=2), b"id: 7\nretry: 2\n\n"),
+        (lambda: encode_event(None, retry=2**53 - 1), b"retry: 9007199254740991\n\n"),
     ],
 )
-def test_an_event_is_encoded_field_by_field(block: bytes, encoded: bytes) -> None:
-    assert block == encoded
+def test_an_event_is_encoded_field_by_field(block: Callable[[], bytes], encoded: bytes) -> None:
+    assert block() == encoded
 
 
 @pytest.mark.parametrize(
@@ -354,14 +386,14 @@ def test_an_event_is_encoded_field_by_field(block: bytes, encoded: bytes) -> Non
         ({"id": "a\0b"}, r"id: '\\x00' would not arrive as sent"),
         ({"type": "a\nb"}, r"type: '\\n' would not arrive as sent"),
         ({"type": "a\rb"}, r"type: '\\r' would not arrive as sent"),
-        ({"type": ""}, "type: '' is never dispatched"),
+        ({"type": ""}, "type: '' is never dispatched, name an event that carries data$"),
         ({"comment": "a\rb"}, r"comment: '\\r' would not arrive as sent"),
-        ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent"),
-        ({"data": "\ud800"}, "data: surrogates not allowed, an event stream is UTF-8"),
+        ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent, leave it out$"),
+        ({"data": "\ud800"}, "data: surrogates not allowed, an event stream is UTF-8$"),
     ],
 )
 def test_what_would_come_back_changed_is_refused(fields: dict[str, str], complaint: str) -> None:
-    with pytest.raises(ValueError, match=complaint):
+    with pytest.raises(ValueError, match=f"^{complaint}"):
         encode_event(
             fields.get("data", "x"),
             type=fields.get("type", "message"),
@@ -371,11 +403,13 @@ def test_what_would_come_back_changed_is_refused(fields: dict[str, str], complai
 
 
 def test_a_type_without_data_is_refused() -> None:
-    with pytest.raises(ValueError, match="type: 'log' is never dispatched"):
+    with pytest.raises(ValueError, match=r"^type: 'log' is never dispatched"):
         encode_event(None, type="log")
 
 
 @pytest.mark.parametrize("retry", [-1, 2**53])
 def test_a_retry_out_of_range_is_refused(retry: int) -> None:
-    with pytest.raises(ValueError, match=f"retry: {retry} ms is out of range"):
+    with pytest.raises(
+        ValueError, match=f"^retry: {retry} ms is out of range, use 0 to {2**53 - 1}$"
+    ):
         encode_event("x", retry=retry)

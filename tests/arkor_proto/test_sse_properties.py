@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from itertools import pairwise
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -104,6 +105,8 @@ def bytewise(stream: bytes) -> list[bytes]:
 @given(chunks=chunked(STREAMS), cursor=st.sampled_from(["", "seed"]))
 @example(chunks=[b": \n", b"data: a\r", b"\n\r", b"\ndata: b\n\n"], cursor="")
 @example(chunks=[b"data: a\n\n", b"id: \0\nevent: x\ndata: b\n\n"], cursor="")
+@example(chunks=[b"ID: 1\nEVENT: e\nDATA: a\ndata: b\n\n"], cursor="")
+@example(chunks=[b"x: data: \nx: id: \nx: event: \ndata: a\n\n"], cursor="")
 @example(chunks=[b"\n\n", b"id: \nevent: \ndata: \n\n", b"data: \n\n"], cursor="seed")
 @example(
     chunks=[b"\n\n", b"data: a\rdata: b\n\n", b"id: 1\nevent: e\rid: 2\ndata: c\n\n"], cursor=""
@@ -134,6 +137,21 @@ def test_a_live_stream_of_one_frame_a_chunk_reads_as_the_oracle_reads_it(
     chunks: list[bytes],
 ) -> None:
     assert parse(chunks) == read(b"".join(chunks))
+
+
+@pytest.mark.parametrize(
+    "field", ["data: ", "data:", "DATA: ", "event: e\ndata: ", "id: 1\ndata: "]
+)
+@pytest.mark.parametrize("before", ["", "\n", "\n\n", ": c\n", "id: 2\n\n\n"])
+@pytest.mark.parametrize("after", ["", "\n", ": c\n\n", "id: 3\n\n", "data: y\n\n"])
+def test_a_long_line_reads_as_the_oracle_reads_it(field: str, before: str, after: str) -> None:
+    stream = f"{before}{field}{'x' * 3000}\n\n{after}".encode()
+    assert parse([stream], cursor="seed") == read(stream, last_event_id="seed")
+
+
+def test_many_blocks_of_another_field_are_no_events() -> None:
+    stream = b"data: x\n\n" + b"DATA: y\n\n" * 200
+    assert parse([stream]) == read(stream)
 
 
 @given(stream=STREAMS)

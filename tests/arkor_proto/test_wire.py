@@ -3,13 +3,14 @@
 import json
 import math
 import re
+from collections.abc import Callable, Mapping
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from arkor_proto import Endpoint, JobSpec, Request, job_spec
+from arkor_proto import Endpoint, Headers, JobSpec, Request, job_spec
 from arkor_proto._calls import (
     anonymous_request,
     chat_request,
@@ -19,9 +20,12 @@ from arkor_proto._calls import (
 )
 from arkor_proto._wire import (
     cancel_request,
+    coding_problem,
     create_request,
     cursor_problem,
+    is_success,
     job_request,
+    read_error,
     redirected,
     retry_after,
     stream_request,
@@ -29,20 +33,18 @@ from arkor_proto._wire import (
 from tests.arkor_proto.wire_samples import ENDPOINT, SPEC, TOKEN
 
 MESSAGES = ({"role": "user", "content": "hi"},)
-EVERY = {
-    "create": create_request(ENDPOINT, SPEC, None),
-    "stream": stream_request(ENDPOINT, "j", ""),
-    "cancel": cancel_request(ENDPOINT, "j"),
-    "job": job_request(ENDPOINT, "j"),
-    "chat": chat_request(ENDPOINT, MESSAGES, job_id="j", step=1),
-    "projects": projects_request(ENDPOINT),
-    "new project": create_project_request(ENDPOINT, "Bots", "bots"),
-    "anonymous": anonymous_request(ENDPOINT),
-    "me": me_request(ENDPOINT),
+EVERY: Mapping[str, Callable[[], Request]] = {
+    "create": lambda: create_request(ENDPOINT, SPEC, None),
+    "stream": lambda: stream_request(ENDPOINT, "j", ""),
+    "cancel": lambda: cancel_request(ENDPOINT, "j"),
+    "job": lambda: job_request(ENDPOINT, "j"),
+    "chat": lambda: chat_request(ENDPOINT, MESSAGES, job_id="j", step=1),
+    "projects": lambda: projects_request(ENDPOINT),
+    "new project": lambda: create_project_request(ENDPOINT, "Bots", "bots"),
+    "anonymous": lambda: anonymous_request(ENDPOINT),
+    "me": lambda: me_request(ENDPOINT),
 }
-everywhere = pytest.mark.parametrize(
-    "request_", [pytest.param(request, id=name) for name, request in EVERY.items()]
-)
+everywhere = pytest.mark.parametrize("call", EVERY.values(), ids=EVERY)
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
 
@@ -73,32 +75,54 @@ def body(request: Request) -> object:
     ],
 )
 def test_each_call_has_its_method_and_its_target(name: str, line: str) -> None:
-    assert f"{EVERY[name].method} {EVERY[name].target}" == line
+    request = EVERY[name]()
+    assert f"{request.method} {request.target}" == line
 
 
 @everywhere
-def test_every_call_says_who_calls(request_: Request) -> None:
-    found = headers(request_)
+def test_every_call_says_who_calls(call: Callable[[], Request]) -> None:
+    request = call()
+    found = headers(request)
     assert (found["authorization"], found["x-arkor-client"]) == (f"Bearer {TOKEN}", "tests/1")
     assert found["host"] == "api.example"
 
 
 @everywhere
-def test_every_call_asks_for_bytes_as_they_are(request_: Request) -> None:
-    assert headers(request_)["accept-encoding"] == "identity"
+def test_every_call_asks_for_bytes_as_they_are(call: Callable[[], Request]) -> None:
+    request = call()
+    assert headers(request)["accept-encoding"] == "identity"
 
 
 @everywhere
-def test_a_post_says_its_length_and_a_get_has_no_body(request_: Request) -> None:
-    length = headers(request_).get("content-length")
-    expected = str(len(request_.body)) if request_.method == "POST" else None
-    assert (length, request_.method == "GET" and bool(request_.body)) == (expected, False)
+def test_a_post_says_its_length_and_a_get_has_no_body(call: Callable[[], Request]) -> None:
+    request = call()
+    length = headers(request).get("content-length")
+    expected = str(len(request.body)) if request.method == "POST" else None
+    assert (length, request.method == "GET" and bool(request.body)) == (expected, False)
 
 
 @everywhere
-def test_a_body_is_json_and_says_so(request_: Request) -> None:
-    declared = headers(request_).get("content-type")
-    assert declared == ("application/json" if request_.body else None)
+def test_a_body_is_json_and_says_so(call: Callable[[], Request]) -> None:
+    request = call()
+    declared = headers(request).get("content-type")
+    assert declared == ("application/json" if request.body else None)
+
+
+def test_header_names_are_written_as_the_specification_writes_them() -> None:
+    assert [name for name, _ in create_request(ENDPOINT, SPEC, "k-1").headers] == [
+        *(b"Host", b"Accept", b"Accept-Encoding", b"Authorization", b"X-Arkor-Client"),
+        *(b"Content-Type", b"Content-Length", b"Idempotency-Key"),
+    ]
+
+
+def test_a_body_is_written_without_spaces() -> None:
+    spec = JobSpec(name="bot", config={"steps": [1, 2]})
+    assert create_request(ENDPOINT, spec, None).body == b'{"name":"bot","config":{"steps":[1,2]}}'
+
+
+@pytest.mark.parametrize("name", ["create", "cancel", "job", "projects", "anonymous", "me"])
+def test_a_call_that_is_answered_at_once_asks_for_json(name: str) -> None:
+    assert headers(EVERY[name]())["accept"] == "application/json"
 
 
 def test_a_caller_without_a_token_claims_none() -> None:
@@ -108,9 +132,10 @@ def test_a_caller_without_a_token_claims_none() -> None:
 
 
 def test_the_stream_asks_for_events_afresh() -> None:
-    found = headers(EVERY["stream"])
+    found = headers(EVERY["stream"]())
     assert (found["accept"], found["cache-control"]) == ("text/event-stream", "no-cache")
     assert "last-event-id" not in found
+    assert (b"Cache-Control", b"no-cache") in EVERY["stream"]().headers
 
 
 def test_a_cursor_is_sent_as_utf8() -> None:
@@ -144,12 +169,12 @@ def test_a_chat_names_its_checkpoint() -> None:
 
 
 def test_a_chat_that_json_cannot_hold_is_refused() -> None:
-    with pytest.raises(ValueError, match="request: the body cannot be written as JSON"):
+    with pytest.raises(ValueError, match=r"^request: the body cannot be written as JSON: Out"):
         chat_request(ENDPOINT, MESSAGES, job_id="j", step=0, options={"temperature": math.nan})
 
 
 def test_a_new_project_has_a_name_and_a_slug() -> None:
-    assert body(EVERY["new project"]) == {"name": "Bots", "slug": "bots"}
+    assert body(EVERY["new project"]()) == {"name": "Bots", "slug": "bots"}
 
 
 @given(job_id=TEXT.filter(lambda text: text not in {".", ".."}))
@@ -312,10 +337,10 @@ def test_any_name_arrives_as_given(name: str) -> None:
     ],
 )
 def test_a_redirect_is_resolved_against_the_request(location: str, target: str) -> None:
-    again = redirected(ENDPOINT, EVERY["stream"], location)
+    again = redirected(ENDPOINT, EVERY["stream"](), location)
     assert again is not None
     assert (again.method, again.target) == ("GET", target)
-    assert again.headers == EVERY["stream"].headers
+    assert again.headers == EVERY["stream"]().headers
 
 
 @pytest.mark.parametrize(
@@ -336,12 +361,12 @@ def test_a_redirect_is_resolved_against_the_request(location: str, target: str) 
     ],
 )
 def test_another_origin_or_one_with_credentials_is_never_followed(location: str) -> None:
-    assert redirected(ENDPOINT, EVERY["stream"], location) is None
+    assert redirected(ENDPOINT, EVERY["stream"](), location) is None
 
 
 @given(location=st.text(st.characters(max_codepoint=255)))
 def test_a_redirect_never_leaves_the_request_line(location: str) -> None:
-    again = redirected(ENDPOINT, EVERY["stream"], location)
+    again = redirected(ENDPOINT, EVERY["stream"](), location)
     assert again is None or (again.target.isascii() and " " not in again.target)
     assert again is None or again.target.isprintable()
 
@@ -372,3 +397,126 @@ def test_a_cursor_without_a_problem_is_a_header_value(cursor: str) -> None:
         assert raw == raw.strip(b" \t\r\n")
         assert not any((byte < 32 and byte != 9) or byte == 127 for byte in raw)
         assert len(raw) <= 1024
+
+
+@pytest.mark.parametrize(
+    ("cursor", "problem"),
+    [
+        (" 1", "it begins or ends with white space, which a header loses"),
+        ("1\t", "it begins or ends with white space, which a header loses"),
+        ("a\nb", "it holds control characters, which a header cannot"),
+        ("a\x7fb", "it holds control characters, which a header cannot"),
+        ("\ud800", "it holds surrogates, which UTF-8 cannot"),
+        ("x" * 1025, "it is 1025 bytes long"),
+        ("é" * 513, "it is 1026 bytes long"),
+        ("x" * 1024, None),
+        ("a b\tc~", None),
+        ("X1X", None),
+        ("", None),
+    ],
+)
+def test_what_a_header_cannot_carry_of_a_cursor_is_said(cursor: str, problem: str | None) -> None:
+    assert cursor_problem(cursor) == problem
+
+
+@pytest.mark.parametrize(
+    ("codings", "problem"),
+    [
+        (b"gzip, Identity, br", "content coding 'gzip, br'; only identity was asked for"),
+        (b"identity, IDENTITY", ""),
+        (b"identity\xa0", "content coding 'identity\\xa0'; only identity was asked for"),
+    ],
+)
+def test_every_coding_but_identity_is_a_problem(codings: bytes, problem: str) -> None:
+    assert coding_problem(((b"Content-Encoding", codings),)) == problem
+
+
+@pytest.mark.parametrize(("status", "expected"), [(199, 0), (200, 1), (299, 1), (300, 0)])
+def test_the_2xx_are_a_success(status: int, expected: int) -> None:
+    assert is_success(status) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b'{"error": "no credit"}', "no credit"),
+        (b'{"error": {"message": "no credit", "code": 7}}', "no credit"),
+        (b'{"error": {"code": 7}}', '{"error": {"code": 7}}'),
+        (b'{"error": ""}', '{"error": ""}'),
+        (b'{"error": 7}', '{"error": 7}'),
+        (b'{"errors": "no credit"}', '{"errors": "no credit"}'),
+        (b" busy\n", "busy"),
+        (b"\xffbusy", "\ufffdbusy"),
+        (b" \n", "cloud-api 503"),
+        (b"", "cloud-api 503"),
+    ],
+)
+def test_an_error_says_what_the_backend_says(body: bytes, message: str) -> None:
+    assert read_error(503, (), body, secrets=()).message == message
+
+
+LOCATION = (b"Location", b"/b")
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "message"),
+    [
+        (302, (LOCATION,), "redirected to '/b'; only a GET is, within one origin and 5 times"),
+        (302, (), "cloud-api 302"),
+        (302, (LOCATION, LOCATION), "cloud-api 302"),
+        (503, (LOCATION,), "cloud-api 503"),
+    ],
+)
+def test_an_error_says_where_a_redirect_was_not_followed_to(
+    status: int, headers: Headers, message: str
+) -> None:
+    assert read_error(status, headers, b"", secrets=()).message == message
+
+
+def test_an_error_has_the_status_the_body_and_each_header_once() -> None:
+    headers = ((b"X-A", b"1"), (b"x-a", b" 2\t"), (b"Empty", b""), (b"\xc9", b"\xe9"))
+    error = read_error(402, headers, b'{"error": "no", "more": [1]}', secrets=())
+    assert (error.status, error.body) == (402, {"error": "no", "more": [1]})
+    assert error.headers == {"x-a": "1, 2", "empty": "", "\xc9": "\xe9"}
+
+
+def test_an_error_keeps_no_secret_anywhere() -> None:
+    body = b'{"error": "for s3cr3t-t0ken", "s3cr3t-t0ken": ["s3cr3t-t0ken"]}'
+    error = read_error(402, ((b"X", b"s3cr3t-t0ken!"),), body, secrets=["s3cr3t-t0ken"])
+    assert (error.message, error.body) == ("for ***", {"error": "for ***", "***": ["***"]})
+    assert error.headers == {"x": "***!"}
+
+
+DATE = (b"Date", b"Mon, 01 Jan 2024 00:00:00 GMT")
+
+
+@pytest.mark.parametrize(
+    ("value", "more", "delay"),
+    [
+        (b"0", (), 0),
+        (b"007", (), 7),
+        (b"000000000030", (), 30),
+        (b"999999999", (), 999_999_999),
+        (b"1000000000", (), 10**9),
+        (b"9999999999", (), 10**9),
+        (b"9" * 5000, (), 10**9),
+        (b"\xb2", (), None),
+        (b"1.5", (), None),
+        (b"-1", (), None),
+        (b"", (), None),
+        (b"Mon, 01 Jan 2024 00:00:20 GMT", (DATE,), 20),
+        (b"Mon, 01 Jan 2024 02:00:20 +0200", (DATE,), 20),
+        (b"Sun, 31 Dec 2023 00:00:00 GMT", (DATE,), 0),
+        (b"Thu, 01 Jan 2099 00:00:00 GMT", (DATE,), 10**9),
+        (b"Mon, 01 Jan 2024 00:00:20 GMT", (), None),
+        (b"soon", (DATE,), None),
+    ],
+)
+def test_retry_after_is_seconds_or_a_date_after_the_answers_own(
+    value: bytes, more: Headers, delay: float | None
+) -> None:
+    assert retry_after(((b"Retry-After", value), *more)) == delay
+
+
+def test_without_retry_after_a_date_says_nothing() -> None:
+    assert retry_after((DATE,)) is None

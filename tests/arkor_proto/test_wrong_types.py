@@ -47,26 +47,41 @@ encode, decode_event, decode_job = (
     loose(name) for name in ("encode_event", "decode_event", "decode_job")
 )
 CALLS: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
-    "feed: a str": (lambda: feed("text"), "feed: it is a str; pass the bytes"),
+    "feed: a str": (
+        lambda: feed("text"),
+        "feed: it is a str; pass the bytes of the body, as they came$",
+    ),
     "feed: None": (lambda: feed(None), "feed: it is None; pass the bytes"),
     "feed: a list": (lambda: feed([1]), "feed: it is a list; pass the bytes"),
     "feed: an event": (lambda: feed(FRAME), "feed: it is a ServerSentEvent"),
     "parser: a cursor of bytes": (
         lambda: loose("EventStreamParser")(last_event_id=b"1"),
-        "last_event_id: it is a bytes; pass the id as a str",
+        'last_event_id: it is a bytes; pass the id as a str, "" for none$',
     ),
     "parser: a bound of text": (
         lambda: loose("EventStreamParser")(max_event_size="8"),
-        "max_event_size: it is a str; pass a whole number",
+        "max_event_size: it is a str; pass a whole number of bytes$",
     ),
-    "encode: an event": (lambda: encode(LOG), r"data: it is a TrainingLog; .* json\.dumps\(enc"),
+    "encode: an event": (
+        lambda: encode(LOG),
+        r"data: it is a TrainingLog; .* data; for an event, json\.dumps\(encode_event_data\(event\)\)$",
+    ),
     "encode: a frame": (lambda: encode(FRAME), "data: it is a ServerSentEvent; pass the text"),
     "encode: a dict": (lambda: encode({}), "data: it is a dict; pass the text"),
     "encode: bytes": (lambda: encode(b"x"), "data: it is a bytes; pass the text"),
-    "encode: an id": (lambda: encode("x", id=1), "id: it is an int; pass the id as a str"),
-    "encode: a type": (lambda: encode("x", type=None), "type: it is None; pass the name"),
-    "encode: a comment": (lambda: encode("x", comment=b"c"), "comment: it is a bytes"),
-    "encode: a delay": (lambda: encode("x", retry=1.5), "retry: it is a float; pass a whole"),
+    "encode: an id": (lambda: encode("x", id=1), "id: it is an int; pass the id as a str$"),
+    "encode: a type": (
+        lambda: encode("x", type=None),
+        "type: it is None; pass the name of the event as a str$",
+    ),
+    "encode: a comment": (
+        lambda: encode("x", comment=b"c"),
+        "comment: it is a bytes; pass the comment as a str$",
+    ),
+    "encode: a delay": (
+        lambda: encode("x", retry=1.5),
+        "retry: it is a float; pass a whole number of milliseconds$",
+    ),
     "encode: a flag": (lambda: encode("x", retry=True), "retry: it is a bool; pass a whole"),
     "decode event: text": (lambda: decode_event("{}"), "decode_event: it is a str; .*json.loads"),
     "decode event: bytes": (lambda: decode_event(b"{}"), "decode_event: it is a bytes"),
@@ -113,10 +128,13 @@ CALLS: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
         lambda: loose("Endpoint")(base_url="http://h", token=b"tok-secret"),
         "token: it is a bytes; pass a str$",
     ),
-    "policy: a delay": (lambda: loose("ReconnectPolicy")("1"), "initial_delay: it is a str"),
+    "policy: a delay": (
+        lambda: loose("ReconnectPolicy")("1"),
+        "initial_delay: it is a str; pass a number of seconds$",
+    ),
     "policy: attempts": (
         lambda: loose("ReconnectPolicy")(max_attempts=1.5),
-        "max_attempts: it is a float; pass a whole number, or None",
+        "max_attempts: it is a float; pass a whole number, or None for no limit$",
     ),
     "policy: jitter": (
         lambda: loose("ReconnectPolicy")(jitter="full"),

@@ -1,0 +1,1 @@
+"""How well the core's tests notice a change of the core."""
