@@ -12,7 +12,7 @@ from arkor_proto._errors import ResponseError, TransportError
 from arkor_proto._messages import Report, Responded
 from arkor_proto._types import Bounds, Endpoint, Request
 from arkor_proto._wire import coding_problem
-from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
@@ -84,6 +84,10 @@ class Caller:
     ) -> CallAnswer:
         answer = CallAnswer(self.endpoint, self.bounds)
 
+        async def carry(exchange: Exchange) -> None:
+            while (report := await exchange.next_report()) is not None:
+                await take(report)
+
         async def take(report: Report) -> None:
             piece = answer.take(report)
             if isinstance(report, Responded) and answer.refused is not None:
@@ -98,7 +102,7 @@ class Caller:
         with anyio.CancelScope() as scope, anyio.CancelScope() as quiet:
             self._under_way.add(scope)
             try:
-                await self.connector.run(1, request, take, reuse=reuse)
+                await self.connector.run(1, request, carry, reuse=reuse)
             finally:
                 self._under_way.remove(scope)
         if quiet.cancelled_caught and answer.refused is None:

@@ -1,8 +1,8 @@
 """The driver of one session: poll, act, feed back.
 
-Exchanges and timers are tasks of the client. Callbacks run in the task that waits, one event after
-the other; the task that reads the stream waits meanwhile with the next read, so a slow callback slows
-the server.
+Exchanges and timers are tasks of the client. Only an open stream is read by the tasks that wait, one
+at a time: such a task reads, runs the callbacks for what it has read, and reads on. So a slow callback
+slows the server, and no event takes a turn of the event loop to get from one task to another.
 """
 
 import math
@@ -31,17 +31,17 @@ from arkor_proto._messages import (
     Operation,
     Outcome,
     Output,
+    Received,
     Rejected,
-    Report,
     Send,
     Settle,
     Tick,
     Timer,
 )
 from arkor_proto._session import Session
-from arkor_proto._table import Job
+from arkor_proto._table import Job, Stream
 from arkor_proto._types import Notice, Request, TrainingEvent
-from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._callbacks import logger
 from arkor_proto.transports._surface import CLOSED
 
@@ -101,6 +101,15 @@ class _Alarm:
 
 
 @define(eq=False)
+class _OpenStream:
+    """A stream that the tasks that follow read, one at a time; `over` is set after its last report."""
+
+    exchange: Exchange
+    over: anyio.Event = field(factory=anyio.Event)
+    being_read: bool = False
+
+
+@define(eq=False)
 class Driver:
     """Carries one session. All methods belong to the event loop's thread."""
 
@@ -114,18 +123,13 @@ class Driver:
     _waiters: dict[Operation, Waiter] = field(init=False, factory=dict[Operation, Waiter])
     _scopes: dict[int, anyio.CancelScope] = field(init=False, factory=dict[int, anyio.CancelScope])
     _delivery: Deliver | None = field(init=False, default=None)
-    _delivered: int = field(init=False, default=0)
-    _handled: int = field(init=False, default=0)
-    """Events that follow at once are not counted here, except for the last one in a row."""
-    _source: int = field(init=False, default=0)
-    """The exchange that the events with the callback came from."""
+    _stream: _OpenStream | None = field(init=False, default=None)
     _others_first: bool = field(init=False, default=False)
     """Whether the other tasks get a turn before the event in waiting is handed over."""
     _following: set[int] = field(init=False, factory=set[int])
     """The tasks and iterators that follow, by id."""
     _closed: bool = field(init=False, default=False)
     _news: anyio.Event | None = field(init=False, default=None)
-    _drained: anyio.Event | None = field(init=False, default=None)
     _alarm: _Alarm | None = field(init=False, default=None)
 
     def tell(self, event: Input) -> None:
@@ -189,13 +193,16 @@ class Driver:
             if self._delivery is not None:
                 delivery, self._delivery = self._delivery, None
                 self.hand_back(delivery, None, heard=False)
+        else:
+            self._tell_news()  # it may have been the one that was about to read
 
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
         """Return the next event to hand over, None once the follow is settled."""
         while waiter.outcome is None:
             if self._delivery is None:
-                self._news = self._news or anyio.Event()
-                await self._news.wait()
+                if not await self._read_on():
+                    self._news = self._news or anyio.Event()
+                    await self._news.wait()
             elif self._others_first:
                 self._others_first = False
                 await checkpoint()  # one of them may end the follow, or take the event
@@ -203,6 +210,30 @@ class Driver:
                 delivery, self._delivery = self._delivery, None
                 return delivery
         return None
+
+    async def _read_on(self) -> bool:
+        """Tell the session what the stream says next; return whether there was a stream to read.
+
+        The tasks that follow do this themselves: a task for reading alone would cost each event one
+        more turn of the event loop.
+        """
+        stream = self._stream
+        ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
+        if stream is None or stream.being_read or not ready:
+            return False
+        stream.being_read = True
+        try:
+            report = await stream.exchange.next_report()
+        except BaseException:
+            stream.being_read = False
+            self._tell_news()  # another task may read on
+            raise
+        stream.being_read = False
+        if not isinstance(report, Received):
+            stream.over.set()
+        if report is not None:
+            self.tell(report)
+        return True
 
     def close(self) -> None:
         """Settle every operation that is still waited for: the client is closed."""
@@ -265,11 +296,6 @@ class Driver:
                     return output
                 self._others_first = True
             self._pump(output)
-        self._handled = delivery.delivery
-        self._delivered = max(self._delivered, self._handled)
-        if self._handled == self._delivered and self._drained is not None:
-            self._drained.set()
-            self._drained = None
         return None
 
     def _pump(self, output: Output) -> None:
@@ -277,7 +303,7 @@ class Driver:
         while True:
             match output:
                 case Deliver():
-                    self._delivery, self._delivered = output, output.delivery
+                    self._delivery = output
                     self._tell_news()
                 case Idle():
                     self._set_alarm(output.until, output.timer)
@@ -308,22 +334,27 @@ class Driver:
     async def _exchange(self, number: int, request: Request, scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                await self.connector.run(number, request, self._report)
+                await self.connector.run(number, request, self._carry)
         finally:
             del self._scopes[number]
 
-    async def _report(self, report: Report) -> None:
-        """Tell the session a report, once the events of the one before it are handled.
+    async def _carry(self, exchange: Exchange) -> None:
+        """Tell the session what an exchange reports; a stream that opens is left to who follows."""
+        while (report := await exchange.next_report()) is not None:
+            opening = self.session.stream_state is Stream.OPENING
+            self.tell(report)
+            if opening and self.session.stream_state is Stream.STREAMING:
+                await self._lend(exchange)
 
-        So a slow callback slows the server: one read is waiting here, and no more is read.
-        """
-        while self._source == report.exchange and self._handled != self._delivered:
-            self._drained = self._drained or anyio.Event()
-            await self._drained.wait()
-        before = self._delivered
-        self.tell(report)
-        if self._delivered != before:
-            self._source = report.exchange
+    async def _lend(self, exchange: Exchange) -> None:
+        """Let the tasks that follow read an open stream, until it is over."""
+        stream = self._stream = _OpenStream(exchange)
+        self._tell_news()
+        try:
+            await stream.over.wait()
+        finally:
+            if self._stream is stream:
+                self._stream = None
 
     def _set_alarm(self, until: float | None, timer: Timer | None) -> None:
         """See that the session hears of `until`.

@@ -4,6 +4,7 @@ Here are sockets, TLS, the timeouts of a connection, and which idle connection m
 """
 
 import os
+from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
@@ -12,6 +13,7 @@ import anyio
 import h11
 from anyio.abc import ByteStream, SocketAttribute
 from anyio.lowlevel import checkpoint_if_cancelled
+from anyio.streams.tls import TLSStream
 from attrs import define, field
 
 from arkor_proto._errors import TransportError
@@ -20,7 +22,8 @@ from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
-Reporter: TypeAlias = Callable[[Report], Awaitable[None]]
+Carry: TypeAlias = Callable[["Exchange"], Awaitable[None]]
+"""Asks an exchange for its reports, until it has none or is not wanted any more."""
 
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -44,6 +47,11 @@ class Connection:
         except _LOST as error:
             raise TransportError(reason(error)) from error
 
+    async def abort(self) -> None:
+        """Close it at once, also while another task reads from it."""
+        below = self.stream.transport_stream if isinstance(self.stream, TLSStream) else self.stream
+        await anyio.aclose_forcefully(below)
+
     async def read(self) -> bytes:
         """Return what is there, b"" at the end; never wait to fill a block."""
         check_owner(self.owner)
@@ -53,6 +61,23 @@ class Connection:
             return b""
         except _LOST as error:
             raise TransportError(reason(error)) from error
+
+
+@define
+class Exchange:
+    """One exchange, from the head of its answer on."""
+
+    _conversation: Conversation
+    _connection: Connection | None
+    _reports: deque[Report]
+
+    async def next_report(self) -> Report | None:
+        """Return what happens next, None once all is over. It loses nothing when it is cancelled."""
+        while not self._reports:
+            if self._conversation.over or self._connection is None:
+                return None
+            self._reports += await _read(self._connection, self._conversation)
+        return self._reports.popleft()
 
 
 @define
@@ -76,46 +101,38 @@ class Connector:
         self._closed = True
         self._disown()
         while self._idle:
-            await anyio.aclose_forcefully(self._idle.pop().stream)
+            await self._idle.pop().abort()
 
     async def run(
-        self, number: int, request: Request, report: Reporter, *, reuse: bool = False
+        self, number: int, request: Request, carry: Carry, *, reuse: bool = False
     ) -> None:
-        """Send `request` and report what comes back, as it comes; what fails is a `Broken`.
+        """Send `request` and let `carry` ask for what comes back; what fails is a `Broken`.
 
         `reuse` allows an idle connection, which is for requests that may be sent twice.
         """
+        conversation = Conversation(number, request)
         try:
             connection = await self._usable() if reuse else None
             connection = connection or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
-            await report(Conversation(number, request).broken(f"none to {where}: {reason(error)}"))
+            broken = conversation.broken(f"none to {where}: {reason(error)}")
+            await carry(Exchange(conversation, None, deque([broken])))
             return
         conversation = Conversation(number, request, connection.http)
         kept = False
         try:
-            await self._converse(connection, conversation, report)
+            reports = await self._head(connection, conversation)
+            await carry(Exchange(conversation, connection, deque(reports)))
             # To close an exchange is to close its connection, ended or not (ARK-STR-7).
             await checkpoint_if_cancelled()
             kept = conversation.reusable and not self._closed and len(self._idle) < _MAX_IDLE
         finally:
             if not kept:
-                await anyio.aclose_forcefully(connection.stream)
+                await connection.abort()
         if kept:
             connection.http.start_next_cycle()
             self._idle.append(connection)
-
-    async def _converse(
-        self, connection: Connection, conversation: Conversation, report: Reporter
-    ) -> None:
-        reports = await self._head(connection, conversation)
-        while True:
-            for each in reports:
-                await report(each)
-            if conversation.over:
-                return
-            reports = await _read(connection, conversation)
 
     async def _head(self, connection: Connection, conversation: Conversation) -> list[Report]:
         reports: list[Report] = []
@@ -165,7 +182,7 @@ class Connector:
             connection = self._idle.pop()
             if not is_stale(connection.stream.extra(SocketAttribute.raw_socket)):
                 return connection
-            await anyio.aclose_forcefully(connection.stream)
+            await connection.abort()
         return None
 
 
