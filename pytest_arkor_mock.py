@@ -5,6 +5,7 @@ must not pay for one, nor break where the mock cannot work.
 """
 
 from collections.abc import AsyncIterator, Generator, Iterator
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,8 +31,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+class _WithoutAnyio:
+    """Stands in for anyio's pytest plugin where anyio is missing, so that a test hears that it is."""
+
+    @pytest.fixture
+    def anyio_backend(self) -> None:
+        _plugin()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the marker."""
+    if find_spec("anyio") is None:
+        config.addinivalue_line("markers", "anyio: needs anyio, which is not installed")
+        config.pluginmanager.register(_WithoutAnyio(), "arkor-mock-without-anyio")
     config.addinivalue_line(
         "markers",
         "scenario(path or rules..., strict=True, **words): what mock_server and amock_server "
@@ -57,17 +69,18 @@ def _plugin() -> "ModuleType":
     """Import what the fixtures are made of, or fail the test that needs one with the reason."""
     from arkor_entry import hiding  # noqa: PLC0415 - not before a fixture is used
 
-    if hidden := hiding("arkor_proto", "mock_server"):
-        pytest.fail(f"the fixtures of arkor-proto: {hidden}", pytrace=False)
+    why = hiding("arkor_proto", "mock_server")
     try:
-        from mock_server.testing import pytest_plugin  # noqa: PLC0415 - not before a fixture is used
+        if not why:
+            from mock_server.testing import pytest_plugin  # noqa: PLC0415 - see above
+
+            return pytest_plugin
     except ImportError as error:
-        from mock_server.obstacles import missing  # noqa: PLC0415 - not before a fixture is used
+        from mock_server.obstacles import missing  # noqa: PLC0415 - see above
 
         if (why := missing(error)) is None:
             raise
-        pytest.fail(f"the fixtures of arkor-proto: {why}", pytrace=False)
-    return pytest_plugin
+    pytest.fail(f"the fixtures of arkor-proto: {why}", pytrace=False)
 
 
 def _mocks(request: pytest.FixtureRequest) -> "Mocks":

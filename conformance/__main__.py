@@ -3,7 +3,12 @@
 import gc
 import importlib
 import sys
+from importlib.util import find_spec
 from typing import Final
+
+_LACKING: Final = "is not installed; pip install 'arkor-proto[conformance]'"
+_LATER: Final = ("anyio", "h11", "jinja2", "rich")
+"""What is imported only by the commands that use it."""
 
 try:
     # isort: off
@@ -19,9 +24,7 @@ try:
     from mock_server.strict.shapes import nearest
 except ImportError as missing:  # installed without the extra: status 1 would be a verdict
     name = (missing.name or "a package").partition(".")[0]
-    sys.stderr.write(
-        f"arkor-conformance: {name} is not installed; pip install 'arkor-proto[conformance]'\n"
-    )
+    sys.stderr.write(f"arkor-conformance: {name} {_LACKING}\n")
     sys.exit(3)
 
 _MOST_MISTAKES: Final = 20
@@ -94,6 +97,9 @@ def main() -> None:
 
 
 def _started() -> int:
+    for package in _LATER:
+        if find_spec(package) is None:
+            raise shell.CommandError(f"{package} {_LACKING}", shell.UNABLE)
     interruption = Interruption()
     interruption.install()
     adopt_orphans()

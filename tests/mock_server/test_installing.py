@@ -30,6 +30,14 @@ class Refuse:
             raise RuntimeError(f"{name} is imported before a fixture is used")
 sys.meta_path.insert(0, Refuse())
 """
+# As where anyio is not installed. That pytest loads its plugin is up to an option.
+NO_ANYIO = """
+from importlib.machinery import PathFinder
+find = PathFinder.find_spec
+def without(_, name, *more):
+    return None if name.partition(".")[0] == "anyio" else find(name, *more)
+PathFinder.find_spec = classmethod(without)
+"""
 UNRELATED = "def test_it(): pass\n"
 
 
@@ -40,10 +48,10 @@ def site(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> pytest.P
     return pytester
 
 
-def run(site: pytest.Pytester, first: str, test: str) -> pytest.RunResult:
+def run(site: pytest.Pytester, first: str, test: str, *more: str) -> pytest.RunResult:
     site.path.joinpath("sitecustomize.py").write_text(first)
     site.makepyfile(test)
-    return site.runpytest_subprocess(*OPTIONS)
+    return site.runpytest_subprocess(*OPTIONS, *more)
 
 
 def test_an_unrelated_run_imports_nothing_and_needs_nothing(site: pytest.Pytester) -> None:
@@ -107,6 +115,22 @@ def test_a_fixture_says_what_is_missing_and_other_tests_pass(
     result.assert_outcomes(passed=1, errors=2)
     result.stdout.fnmatch_lines([said])
     result.stdout.no_fnmatch_line("*Traceback*")
+    result.stdout.no_fnmatch_line("*another exception occurred*")
+
+
+def test_an_asynchronous_fixture_names_anyio_where_it_is_missing(site: pytest.Pytester) -> None:
+    result = run(
+        site,
+        NO_ANYIO,
+        "import pytest\n"
+        "@pytest.mark.anyio\n"
+        "async def test_one(amock_server): pass\n"
+        "def test_two(): pass\n",
+        "--strict-markers",
+        *("-p", "no:anyio"),
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*anyio is not installed; pip install 'arkor-proto?mock?'*"])
 
 
 HIDING = {
@@ -210,3 +234,15 @@ def test_a_command_that_lacks_something_says_so_in_one_line(
     assert done.returncode == 3
     assert done.stderr.startswith(f"arkor-mock: {said}")
     assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("package", ["click", "rich", "jinja2", "anyio", "h11"])
+def test_the_kit_names_whatever_it_lacks_before_it_does_anything(
+    tmp_path: Path, package: str
+) -> None:
+    done = command(tmp_path, "conformance", f"import sys; sys.modules[{package!r}] = None")
+    assert (done.returncode, done.stdout, done.stderr) == (
+        3,
+        "",
+        f"arkor-conformance: {package} is not installed; pip install 'arkor-proto[conformance]'\n",
+    )

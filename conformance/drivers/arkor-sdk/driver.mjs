@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
-import { serve } from "../node/drive.mjs";
+import { loaded, serve } from "../node/drive.mjs";
 import { admitting } from "./models.mjs";
 
 const { ARKOR_SDK: entry, ARKOR_SDK_PROFILE: profile = "2026-07" } = process.env;
@@ -15,14 +15,7 @@ const home = mkdtempSync(join(tmpdir(), "arkor-sdk-"));
 mkdirSync(join(home, ".arkor"));
 const timing = ["clock.virtual", "rng", "config.backoff"];
 const capabilities = [...timing, "abort", "cancel", "concurrent", "callbacks.async"];
-let sdk;
-
-async function hello() {
-  sdk = await import(entry ? pathToFileURL(resolve(entry)) : "arkor").catch((error) => {
-    throw new Error(`the SDK is missing; npm install arkor or set ARKOR_SDK (${error.message})`);
-  });
-  return { impl: "arkor (npm)", version: "as installed", profiles: [profile], capabilities };
-}
+const hello = { impl: "arkor (npm)", version: "as installed", profiles: [profile], capabilities };
 
 async function open(desk) {
   const { base_url: baseUrl, token, org: orgSlug, project: projectSlug, rng } = desk.config;
@@ -56,4 +49,7 @@ function explain(error) {
 
 process.env.HOME = home; // So that none of the user's files is read or written.
 process.on("exit", () => rmSync(home, { recursive: true }));
+const load = () => import(entry ? pathToFileURL(resolve(entry)) : "arkor");
+const otherwise = ", or set ARKOR_SDK to its dist/index.mjs";
+const sdk = await loaded(load, import.meta.url, "arkor", otherwise);
 await serve(hello, open, explain);

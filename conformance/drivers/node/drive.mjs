@@ -1,6 +1,8 @@
 // The plumbing of a driver in JavaScript: `arkor-drive/1` in JSON lines, virtual time, one client
 // per case. An adapter adds the client: it opens one for each case and names the kinds of its errors.
 
+import { fileURLToPath } from "node:url";
+
 /** Thrown by a callback when the case demands it. */
 export class Provoked extends Error {}
 
@@ -113,6 +115,20 @@ const platform = { setTimeout, clearTimeout, setImmediate };
 
 const PROTOCOL = "arkor-drive/1";
 const OPERATIONS = ["start", "wait", "cancel"];
+
+/**
+ * Return the module that `load` imports. If a package is missing, end the process after one line that
+ * says what to type: `npm install` with these words, for the folder of the driver at `url`.
+ */
+export async function loaded(load, url, words, otherwise = "") {
+  return load().catch((error) => {
+    if (error?.code !== "ERR_MODULE_NOT_FOUND") throw error;
+    const [missing] = error.message.split(" imported from ");
+    const folder = fileURLToPath(new URL(".", url));
+    log(`${missing}; type: npm install ${words} --prefix '${folder}'${otherwise}`);
+    process.exit(1);
+  });
+}
 
 /**
  * Speak the protocol until `bye` or the end of input. `hello` is the answer to `hello`, or a function

@@ -1,8 +1,10 @@
 // The driver of this client. An adapter only has to turn the configuration of a case into options and
 // name the kind of an error.
 
-import { GaveUp, HttpError, ProtocolError, Trainer, TransportError } from "./client.mjs";
-import { serve } from "./drive.mjs";
+import { loaded, serve } from "./drive.mjs";
+
+const client = await loaded(() => import("./client.mjs"), import.meta.url, "--no-package-lock");
+const { GaveUp, HttpError, ProtocolError, Trainer, TransportError } = client;
 
 const HELLO = {
   impl: "node (fetch, eventsource-parser)",

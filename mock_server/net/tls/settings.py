@@ -44,7 +44,9 @@ def throw_away_tls(*names: str) -> Generator[TlsSettings, None, None]:
     try:
         from mock_server.net.tls import certificates  # noqa: PLC0415 - only TLS needs trustme
     except ImportError:
-        raise TlsUnavailable("TLS: trustme is not installed; pip install trustme") from None
+        raise TlsUnavailable(
+            "TLS: trustme is not installed; pip install 'arkor-proto[mock]'"
+        ) from None
     hosts = names or ("127.0.0.1", "localhost", "::1")
     with TemporaryDirectory(prefix="arkor-mock-") as directory:
         yield certificates.make(hosts, Path(directory))

@@ -18,7 +18,7 @@ from tests.conformance.catalogue import all_cases
 from tests.conformance.commandline import ROOT, kit
 from tests.conformance.dialogue import dialogue
 from tests.conformance.mutants.test_kit_itself import play, verdicts
-from tests.conformance.npm import OURS, installed_adapters
+from tests.conformance.npm import ADAPTERS, OURS, installed_adapters
 
 MODEL: Final = "kit/model"
 CONFIG: Final[Mapping[str, Json]] = {
@@ -81,9 +81,24 @@ def test_a_broken_node_client_is_caught_by_the_rule_that_it_breaks(
     assert (done.status, f"{rule} MUST" in done.out) == (1, True), done.out + done.err
 
 
-def test_the_adapter_of_the_sdk_says_that_the_sdk_is_not_installed(adapters: Path) -> None:
-    done = kit("run", "--", "node", str(adapters / "arkor-sdk" / "driver.mjs"))
-    assert (done.status, "npm install arkor" in done.err) == (3, True), done
+@pytest.mark.parametrize(
+    ("adapter", "package", "install"),
+    [
+        ("node", "eventsource-parser", "--no-package-lock"),
+        ("arkor-sdk", "arkor", "arkor"),
+    ],
+)
+def test_an_adapter_whose_package_is_not_installed_says_what_to_type(
+    tmp_path: Path, adapter: str, package: str, install: str
+) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not on this machine")
+    shutil.copytree(ADAPTERS, tmp_path / "a", ignore=shutil.ignore_patterns("node_modules"))
+    folder = tmp_path / "a" / adapter
+    done = kit("run", "--", "node", str(folder / "driver.mjs"))
+    said = f"Cannot find package '{package}'; type: npm install {install} --prefix '{folder}/'"
+    assert (done.status, said in done.err) == (3, True), done
+    assert done.err.count("\n") == 2
 
 
 @pytest.mark.thorough
