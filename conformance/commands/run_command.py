@@ -8,14 +8,18 @@ from pathlib import Path
 import anyio
 import click
 from attrs import evolve
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from conformance.casefile.loader import load_cases, load_files
-from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.requirements import (
+    PROFILE_NAMES,
+    load_requirements,
+    specification_directory,
+)
 from conformance.casefile.selection import select
 from conformance.commands import options
 from conformance.commands.interruption import Interruption
+from conformance.commands.progress import Judging
 from conformance.drive.process import DriverUnusable
 from conformance.drivers import own
 from conformance.plain import say
@@ -26,7 +30,7 @@ from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError
 from conformance.verdict.known_failures import declared, read_baseline, weigh
-from conformance.verdict.result import CaseResult, exit_of
+from conformance.verdict.result import exit_of
 from conformance.verdict.scope import Scope, check_version, pinned
 from conformance.verdict.statuses import Exit
 from conformance.verdict.time_modes import TimeMode
@@ -159,6 +163,7 @@ def command(
     outcome = evolve(outcome, results=weighed.results)
     scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
     problem = _write(reports, record(outcome, requirements, driver, scope))
+    _next_steps(reported=bool(reports), own_driver=bool(driver))
     for line in weighed.stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
@@ -175,7 +180,23 @@ def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
         return str(error)
     finally:
         Report(Page(highlight=False, soft_wrap=False)).print(run)
+    if reports:
+        say(f"The report: {', '.join(map(str, reports))}")
     return ""
+
+
+def _next_steps(*, reported: bool, own_driver: bool) -> None:
+    """Say what to type to see more, and to judge another client."""
+    if not reported:
+        say("A page with every case and what happened in it: add --report report.html")
+    if not own_driver:
+        say("Your own client: arkor-conformance run -- node my-driver.mjs")
+        say(f"How to write its driver: {_shown(specification_directory() / 'driver-guide.md')}")
+
+
+def _shown(path: Path) -> Path:
+    """Return the path as it is typed here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _status(outcome: Outcome, interruption: Interruption, *, stale: bool) -> int:
@@ -205,24 +226,15 @@ def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
 
 def _play(plan: Plan, interruption: Interruption) -> Outcome:
     """Play; a run that is interrupted comes to what has been judged by then."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    console = Screen(stderr=True)
-    with Progress(
-        *columns,
-        TimeElapsedColumn(),
-        console=console,
-        transient=True,
-        disable=not sys.stderr.isatty(),  # rich would also draw where FORCE_COLOR is set
-    ) as progress:
-        task = progress.add_task("judging", total=len(assignments(plan)))
-
-        def advance(_: CaseResult) -> None:
-            progress.advance(task)
+    # rich would also draw a bar where FORCE_COLOR is set
+    shown = sys.stderr.isatty()
+    judging = Judging(len(assignments(plan)), Screen(stderr=True), shown=shown)
+    with judging.bar as bar:
 
         def note(text: str) -> None:
-            progress.console.print(Text(text), soft_wrap=True)
+            bar.console.print(Text(text), soft_wrap=True)
 
-        course = Run(evolve(plan, note=note), advance)
+        course = Run(evolve(plan, note=note), judging.add)
         try:
             anyio.run(course.play)
         except KeyboardInterrupt:

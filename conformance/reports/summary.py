@@ -3,18 +3,47 @@
 All reports use these functions, so that they agree.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Final
 
-from conformance.plain import one_line
+from conformance.plain import cut, one_line
 from conformance.strict_data import Table
 
 UNRANKED = ("nothing ran", "not declared by the driver")
 """The ranks of profiles that were not judged at all."""
+_WHOLE: Final = "conforms"
+_BROKEN: Final = "does not conform"
+_LONGEST_NAME: Final = 120
 
 
 def plural(number: int, word: str) -> str:
     """Return the number with its noun: `3 rules`, `1 rule`."""
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def in_a_sentence(run: Table) -> str:
+    """Say who was judged, how it came out and on what that rests."""
+    client = run.table("client")
+    name = cut(one_line(f"{client.text('implementation')} {client.text('version')}"), _LONGEST_NAME)
+    profiles = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
+    broken = [each for each in profiles if each.text("rank") == _BROKEN]
+    played = [each for each in run.tables("results") if each.text("verdict") != "n/a"]
+    passed = sum(each.text("verdict") == "pass" for each in played)
+    count = plural(passed, "case")
+    if passed < len(played):
+        count = f"{passed} of {plural(len(played), 'case')}"
+    how = f"over real sockets, with real faults, in {run.table('time').text('said')}"
+    rests = f"passed {count} {how} ({run.number('seconds'):.1f} s)"
+    if broken:
+        return f"{name} does not conform to {_listed(broken)}. It {rests}."
+    if profiles and all(each.text("rank") == _WHOLE for each in profiles):
+        return f"{name} keeps every MUST rule of {_listed(profiles)}: it {rests}."
+    return f"{name} {rests}."
+
+
+def _listed(profiles: Sequence[Table]) -> str:
+    names = [each.text("name") for each in profiles]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def level(profile: Table, name: str) -> str:

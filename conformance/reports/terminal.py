@@ -40,7 +40,6 @@ _MOST_IN_FULL: Final = 8
 _MOST_FINDINGS: Final = 3
 _MOST_NAMES: Final = 6
 _LOG_LINES: Final = 12
-_LONGEST_NAME: Final = 120
 _LONGEST_VALUE: Final = 1_000
 _LEAST_WIDTH: Final = 100
 
@@ -71,10 +70,12 @@ class Report:
             self._say(line)
         if said := summary.missing(top):
             self._say(said, "bold yellow")
+        self._say(summary.in_a_sentence(top), "bold")
+        self.screen.print()
         self.screen.print(_summary(top.tables("profiles")))
         for note in summary.all_notes(top):
             self._say(note)
-        self._last_words(top)
+        self._say(top.table("specification").text("said"))
 
     def _say(self, line: str, style: str = "dim") -> None:
         self.screen.print(Text(line, style=style), soft_wrap=True)
@@ -135,16 +136,6 @@ class Report:
             half = _LOG_LINES // 2
             lines = [*lines[:half], f"… {middle} lines …", *lines[-half:]]
         yield from (Text(f"  {self._cut(each)}", style="dim") for each in lines)
-
-    def _last_words(self, run: Table) -> None:
-        client = run.table("client")
-        words = one_line(f"{client.text('implementation')} {client.text('version')}")
-        verdicts = summary.plural(len(run.tables("results")), "verdict")
-        self._say(
-            f"{cut(words, _LONGEST_NAME)} · {verdicts} in {run.number('seconds'):.1f} s · "
-            f"real sockets, real faults, {run.table('time').text('said')}"
-        )
-        self._say(run.table("specification").text("said"))
 
 
 def _pairs() -> Grid:

@@ -1,0 +1,31 @@
+"""The progress of a run at a terminal: what was judged, what failed, and the time left."""
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from conformance.verdict.result import CaseResult
+
+
+class Judging:
+    """Shows a bar while cases are judged; used in a `with` block of its `bar`."""
+
+    def __init__(self, total: int, console: Console, *, shown: bool) -> None:
+        self.bar = Progress(
+            TextColumn("judging"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[failed]}"),
+            TimeRemainingColumn(compact=True),
+            TextColumn("left"),
+            console=console,
+            transient=True,
+            disable=not shown,
+        )
+        self._failed = 0
+        self._task = self.bar.add_task("judging", total=total, failed="0 failed")
+
+    def add(self, result: CaseResult) -> None:
+        """Count a result."""
+        self._failed += result.verdict.fails
+        colour = "[bold red]" if self._failed else ""
+        self.bar.update(self._task, advance=1, failed=f"{colour}{self._failed} failed")
