@@ -19,7 +19,7 @@ from tests.conformance.sample_run import result, run
 from tests.forked import CLOSED, HEAD, MAINS, ROOT, Finished, run_forked
 
 SUBCOMMANDS: Final = {
-    "arkor-proto": ("run", "follow", "cancel"),
+    "arkor-proto": ("run", "follow", "cancel", "demo"),
     "arkor-mock": (
         *("serve", "proxy", "record", "recover"),
         *("check", "explain", "schema", "addon-path"),
@@ -35,6 +35,7 @@ QUICK: Final = ("run", "--case", "create.start-opens-no-stream", "--profile", "2
 SCENARIO: Final = 'schema = 1\n[[job]]\nid = "ä"\n'
 NEEDED: Final = {
     **dict.fromkeys(("serve", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()),
+    "demo": (),
     "proxy": ("--upstream", "http://127.0.0.1:9"),
     "record": ("--upstream", "http://127.0.0.1:9", "--out", "x.toml"),
     "diff": ("x", "x"),

@@ -57,6 +57,8 @@ def test_every_command_works_or_names_the_extra_that_it_needs(bare: Path, tmp_pa
     follow = ("follow", "job-1", "--token-file", "token", "--base-url", "http://127.0.0.1:9")
     said = "arkor-proto: h11 is not installed; pip install 'arkor-proto[anyio]'\n"
     assert ran(bare / "arkor-proto", *follow, cwd=tmp_path) == Finished(3, "", said)
+    said = "arkor-proto: anyio is not installed; pip install 'arkor-proto[mock]'\n"
+    assert ran(bare / "arkor-proto", "demo", cwd=tmp_path) == Finished(3, "", said)
     for command, package, extra in (
         ("arkor-mock", "anyio", "mock"),
         ("arkor-conformance", "click", "conformance"),

@@ -34,6 +34,7 @@ _COMMANDS: Final = {
     ),
     "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),
     "cancel": ("Ask the backend to stop a job.", "cancel job-1"),
+    "demo": ("Watch a job survive a mock backend that breaks its stream.", "demo"),
 }
 """The sentence and the example of each command."""
 _STATUSES: Final = (
@@ -74,7 +75,7 @@ def parsed(given: Sequence[str]) -> Namespace:
     found = commands(
         "arkor-proto", "Submit, follow and cancel training jobs.", _COMMANDS, _STATUSES, _MORE
     )
-    run, follow, cancel = found.parsers.values()
+    run, follow, cancel, _ = found.parsers.values()
     run.add_argument("job", metavar="FILE", help="the job file")
     for command in (follow, cancel):
         command.add_argument("job", metavar="JOB", help="the id of the job")
@@ -84,7 +85,7 @@ def parsed(given: Sequence[str]) -> Namespace:
         metavar="ID",
         help="continue after this event [default: from the start]",
     )
-    for command in found.parsers.values():
+    for command in (run, follow, cancel):
         command.add_argument("--json", action="store_true", help="print one JSON object per line")
         _add_settings(command)
     return found.parse(given)

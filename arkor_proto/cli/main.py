@@ -1,4 +1,4 @@
-"""The command line: `arkor-proto run FILE`, `arkor-proto follow JOB`, `arkor-proto cancel JOB`."""
+"""The command line: `arkor-proto run FILE`, and likewise `follow JOB`, `cancel JOB` and `demo`."""
 
 import os
 import sys
@@ -15,8 +15,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(given: Sequence[str]) -> int:
+    arguments = parsed(given)
+    if arguments.command == "demo":
+        return _demo()
     try:
-        settings = settings_of(parsed(given), os.environ)
+        settings = settings_of(arguments, os.environ)
     except ValueError as error:
         raise refusal(error) from error
     try:
@@ -28,3 +31,15 @@ def _carry_out(given: Sequence[str]) -> int:
         why = "h11 is not installed; pip install 'arkor-proto[anyio]'"
         raise shell.CommandError(why, shell.UNABLE) from error
     return carry_out(settings)
+
+
+def _demo() -> int:
+    try:
+        from arkor_proto.cli.demo import demo  # noqa: PLC0415 - needs the extra `mock`
+    except ImportError as error:
+        from mock_server.obstacles import missing  # noqa: PLC0415 - not before it is needed
+
+        if (why := missing(error)) is None:
+            raise
+        raise shell.CommandError(why, shell.UNABLE) from error
+    return demo()
