@@ -40,7 +40,7 @@ from mock_server import (
 _RULES: Final = """\
 [[rule]]
 on = {route = "stream", attempt = 1}
-after = {frames = 5}
+after = {frames = 4}
 end = "rst"
 
 [[rule]]
@@ -49,8 +49,8 @@ status = 503
 """
 _JOB: Final = """
 [[job]]
-events = 20
-interval_ms = 250
+events = 14
+interval_ms = 500
 """
 _NEXT: Final = """
 What to type next:
@@ -60,7 +60,7 @@ What to type next:
 
 
 def demo() -> int:
-    """Run the demonstration, which takes about six seconds, and return the exit status."""
+    """Run the demonstration, which takes about seven seconds, and return the exit status."""
     if signal.getsignal(signal.SIGINT) is not signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())  # it is shown anyway
@@ -77,7 +77,7 @@ async def _follow(show: "_Show") -> None:
             mock.base_url,
             token="demo",  # noqa: S106 - the mock takes any
             profile=Profile.named("hardened"),
-            policy=ReconnectPolicy(initial_delay=1.0),
+            policy=ReconnectPolicy(initial_delay=0.7),
         )
         async with client:
             trainer = client.trainer(

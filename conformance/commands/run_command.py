@@ -163,7 +163,7 @@ def command(
     outcome = evolve(outcome, results=weighed.results)
     scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
     problem = _write(reports, record(outcome, requirements, driver, scope))
-    _next_steps(reported=bool(reports), own_driver=bool(driver))
+    next_steps(reported=bool(reports), own_driver=bool(driver))
     for line in weighed.stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
@@ -185,18 +185,19 @@ def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
     return ""
 
 
-def _next_steps(*, reported: bool, own_driver: bool) -> None:
+def next_steps(*, reported: bool, own_driver: bool) -> None:
     """Say what to type to see more, and to judge another client."""
     if not reported:
         say("A page with every case and what happened in it: add --report report.html")
     if not own_driver:
         say("Your own client: arkor-conformance run -- node my-driver.mjs")
-        say(f"How to write its driver: {_shown(specification_directory() / 'driver-guide.md')}")
+        say(f"How to write its driver: {_guide()}")
 
 
-def _shown(path: Path) -> Path:
-    """Return the path as it is typed here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+def _guide() -> Path:
+    """Return the guide in the checkout that this is run in, or else the one that is installed."""
+    here = Path("spec", "driver-guide.md")
+    return here if here.is_file() else specification_directory() / here.name
 
 
 def _status(outcome: Outcome, interruption: Interruption, *, stale: bool) -> int:

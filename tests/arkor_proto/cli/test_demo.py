@@ -26,7 +26,7 @@ def test_one_watches_a_job_survive_a_reset_and_a_503() -> None:
         "backend: is asked for the stream, from the start",
         "backend: resets the connection",
         "client: connection: Connection reset by peer",
-        "backend: is asked for the stream, after event 5",
+        "backend: is asked for the stream, after event 4",
         "backend: answers 503",
         "client: 503: Service Unavailable",
         "client: the job is complete",

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from conformance.commands.progress import Judging
+from conformance.commands.run_command import next_steps
 from conformance.reports.screen import Screen
 from conformance.reports.summary import in_a_sentence
 from conformance.strict_data import Table
@@ -50,6 +51,15 @@ def test_the_first_command_says_how_to_get_a_report_and_how_to_judge_a_client_of
         "How to write its driver: spec/driver-guide.md",
     ]
     assert Path("spec/driver-guide.md").exists()
+
+
+def test_elsewhere_the_guide_that_is_installed_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    next_steps(reported=True, own_driver=False)
+    *_, named = capsys.readouterr().out.split()
+    assert Path(named).read_text("utf-8").startswith("# Write a driver")
 
 
 def test_what_was_done_already_is_not_suggested(tmp_path: Path) -> None:
