@@ -150,6 +150,7 @@ def test_the_five_minutes_go_as_they_are_told(tmp_path: Path) -> None:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PYTHONPATH": str(ROOT),
             "HOME": str(tmp_path),
+            "TMPDIR": str(tmp_path),
         },
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -160,7 +161,8 @@ def test_the_five_minutes_go_as_they_are_told(tmp_path: Path) -> None:
     assert "resets the connection (RST)" in done.stdout
     assert '{"user":' in done.stdout
     assert '"status":"completed"' in done.stdout
-    assert f'"base_url": "http://127.0.0.1:{port}"' in (tmp_path / "mock.log").read_text()
+    (log,) = tmp_path.glob("*/mock.log")
+    assert f'"base_url": "http://127.0.0.1:{port}"' in log.read_text()
     expected = shown("submitted job-1")
     for line in expected.splitlines():
         stable = re.sub(r"Reconnecting in [\d.]+ s", "Reconnecting in", line)
