@@ -11,7 +11,7 @@ from attrs import define, field
 
 _FIRST_BYTES: Final = 1 << 12
 _LAST_BYTES: Final = 1 << 15
-_FIRST_LINES: Final = 3
+_FIRST_LINES: Final = 4
 _LAST_LINES: Final = 6
 _LONGEST_LINE: Final = 200
 

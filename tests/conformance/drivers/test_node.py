@@ -101,6 +101,14 @@ def test_an_adapter_whose_package_is_not_installed_says_what_to_type(
     assert done.err.count("\n") == 2
 
 
+def test_a_driver_that_is_not_there_is_named_as_node_names_it(tmp_path: Path) -> None:
+    if shutil.which("node") is None:
+        pytest.skip("node is not on this machine")
+    driver = str(tmp_path / "my-driver.mjs")
+    done = kit("run", "--", "node", driver)
+    assert (done.status, f"Cannot find module '{driver}'" in done.err) == (3, True), done
+
+
 @pytest.mark.thorough
 def test_the_adapter_of_the_sdk_plays_every_case_of_its_profile(
     sdk_driver: tuple[str, ...], tmp_path: Path

@@ -15,7 +15,7 @@ def test_a_family_passes_and_the_screen_says_so_in_a_few_lines() -> None:
     done = kit("run", "--filter", "cancel.*", "-j", "2")
     assert done.status == 0, done.out
     assert done.out.count("conforms in the") == 3
-    assert len(done.out.splitlines()) < 10
+    assert len(done.out.splitlines()) <= 10
 
 
 def test_one_case_can_be_run_alone() -> None:
