@@ -11,7 +11,7 @@ from typing import Final
 from attrs import field, frozen
 
 from arkor_proto._backoff import ReconnectPolicy
-from arkor_proto._profile import PROFILE_2026_05, PROFILES, Profile
+from arkor_proto._profile import HARDENED, PROFILES, Profile
 from arkor_proto.cli.jobfile import JobFile, read_job_file
 from arkor_proto.cli.parser import Parser, commands, seconds, whole
 from arkor_proto.cli.shell import CommandError
@@ -27,6 +27,14 @@ _OPTIONS: Final = (
     "max_delay",
 )
 """Settings that the client calls by the same names as the options."""
+_WHERE: Final = ("base_url", "token_file", "org", "project")
+_HOW: Final = ("profile", "max_attempts", "initial_delay", "max_delay", "json")
+_DEFAULTS: Final[Mapping[str, object]] = {
+    "profile": HARDENED.name,
+    "initial_delay": 1.0,
+    "max_delay": 60.0,
+    "json": False,
+}
 _COMMANDS: Final = {
     "run": (
         "Submit the job of a TOML file and follow it to its end.",
@@ -65,8 +73,19 @@ class Settings:
     project: str
     profile: Profile
     policy: ReconnectPolicy
-    repeated: tuple[str, ...]
-    """The options that another command for the same job needs as well."""
+    token_source: str
+    """Where the token comes from: a variable, or an option with its file."""
+    address_source: str
+    where: tuple[str, ...]
+    """The options that every other command for the same job needs as well."""
+    how: tuple[str, ...]
+    """The options that following it again needs as well."""
+
+    @property
+    def scope(self) -> str:
+        """The organisation and the project in words, "" if neither was given."""
+        named = (("org", self.org), ("project", self.project))
+        return ", ".join(f"{kind} {name!r}" for kind, name in named if name)
 
 
 def parsed(given: Sequence[str]) -> Namespace:
@@ -100,9 +119,8 @@ def _add_settings(command: Parser) -> None:
     text = "the project [default: ARKOR_PROJECT]"
     command.add_argument("--project", metavar="SLUG", help=text)
     names = [profile.name for profile in PROFILES]
-    text = "the revision of the protocol [default: %(default)s]"
-    default = PROFILE_2026_05.name
-    command.add_argument("--profile", choices=names, default=default, help=text)
+    text = "the rules to follow: a revision of the protocol, or its strictest form [default: %(default)s]"
+    command.add_argument("--profile", choices=names, default=HARDENED.name, help=text)
     text = "retry after this many failures in a row, then give up [default: any number]"
     command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
     text = "the delay after the first failure; it doubles with each [default: %(default)g]"
@@ -133,7 +151,10 @@ def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
             max_delay=_seconds(words, "max_delay"),
             max_attempts=attempts if isinstance(attempts, int) else None,
         ),
-        repeated=_repeated(words),
+        token_source=_token_source(words),
+        address_source="--base-url" if words["base_url"] else "ARKOR_BASE_URL",
+        where=_repeated(words, _WHERE),
+        how=_repeated(words, _HOW),
     )
 
 
@@ -148,9 +169,22 @@ def _job(command: str, operand: str) -> JobFile | str:
     return read_job_file(Path(operand)) if command == "run" else operand
 
 
-def _repeated(words: Mapping[str, object]) -> tuple[str, ...]:
-    given = {name: _text(words, name) for name in ("base_url", "token_file", "org", "project")}
-    return tuple(f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value)
+def _repeated(words: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the options of these names that were given, as one would give them again."""
+    given = {name: words[name] for name in names if words[name] not in {None, _DEFAULTS.get(name)}}
+    return tuple(_option(name, value) for name, value in given.items())
+
+
+def _option(name: str, value: object) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return option
+    return f"{option}={value:g}" if isinstance(value, float) else f"{option}={value}"
+
+
+def _token_source(words: Mapping[str, object]) -> str:
+    file = _text(words, "token_file")
+    return f"the token in {file}" if file else "ARKOR_TOKEN"
 
 
 def _token(file: str, environment: Mapping[str, str]) -> str:

@@ -13,9 +13,10 @@ from attrs import define, field
 
 from arkor_proto._errors import Aborted, ArkorError, StatusError
 from arkor_proto._json import TERMINAL_STATUSES
-from arkor_proto._text import one_line
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
 from arkor_proto.cli.arguments import Settings, refusal
+from arkor_proto.cli.causes import explained, is_passing, may_have_arrived
+from arkor_proto.cli.jobfile import JobFile
 from arkor_proto.cli.output import (
     Ending,
     JsonLines,
@@ -65,6 +66,10 @@ class Command:
     client: ArkorClient
     report: Report
     _trainer: Trainer = field(init=False)
+    _begun: bool = field(init=False, default=False)
+    """Whether the submission has begun."""
+    _seen: bool = field(init=False, default=False)
+    """Whether the backend has shown that it knows the job."""
     _lost: OSError | None = field(init=False, default=None)
     _signal: signal.Signals = field(init=False, default=signal.SIGINT)
 
@@ -109,11 +114,26 @@ class Command:
         )
 
     def _follow(self) -> int:
-        if self.settings.command == "run":
+        if isinstance(self.settings.job, JobFile):
+            self._begun = True
             self.report.submitted(self._trainer.start())
+        else:
+            self._look()
+        self._seen = True
         with _handling(self._abort):
             result = self._trainer.wait()
         return self._end(result)
+
+    def _look(self) -> None:
+        """Ask for the job once: with a wrong id, token or address there is nothing to wait for.
+
+        A job that was followed before has been seen: its stream may be tried again and again.
+        """
+        try:
+            self.client.job(self._job_id)
+        except ArkorError as error:
+            if not self.settings.last_event_id and not is_passing(error):
+                raise
 
     def _cancel(self) -> int:
         self._trainer.cancel()
@@ -142,21 +162,36 @@ class Command:
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
-        cancels = self.settings.command == "cancel"
-        declined = cancels and isinstance(error, StatusError)
-        hints = () if cancels else self._hints()
+        words = explained(error, self.settings)
+        declined = self.settings.command == "cancel" and isinstance(error, StatusError)
         kind = "declined" if declined else "gaveUp"
-        self.report.end(Ending(kind=kind, words=one_line(error), facts=self._facts(), hints=hints))
+        hints = self._hints() if self._seen else ()
+        if self._submitting and may_have_arrived(error):
+            kind, hints = "submissionLost", self._where_to_look(error)
+            words = f"the submission broke off: {words}. The backend may have the job"
+        self.report.end(Ending(kind=kind, words=words, facts=self._facts(), hints=hints))
         return BAD if declined else UNABLE
 
+    def _where_to_look(self, error: ArkorError | None = None) -> tuple[str, ...]:
+        """Say how to find out whether the backend has the job that was being submitted."""
+        job = self.settings.job
+        name = job.name if isinstance(job, JobFile) else ""
+        scope = f" in {self.settings.scope}" if self.settings.scope else ""
+        find = f"look there for a job named {name!r}{scope} before you run it again"
+        notes: list[str] = getattr(error, "__notes__", [])
+        return tuple(f"  {each}" for each in (find, *notes))
+
     def _interrupted(self) -> int:
+        hints = self._hints()
         if self.settings.command == "cancel":
             words = "interrupted: the cancel may not have reached the backend"
-        elif self._trainer.job is None:
+        elif self._submitting:
             words = "interrupted during the submission: the backend may have the job"
+            hints = self._where_to_look()
+        elif not self._job_id:
+            words = "interrupted before the submission: nothing was sent"
         else:
             words = f"interrupted: {self._job_id} goes on"
-        hints = () if self.settings.command == "cancel" else self._hints()
         ending = Ending(kind="interrupted", words=words, facts=self._facts(), hints=hints)
         self.report.end(ending)
         return 128 + self._signal
@@ -166,17 +201,20 @@ class Command:
         return {"jobId": job_id, "lastEventId": self._trainer.last_event_id or None}
 
     def _hints(self) -> tuple[str, ...]:
-        if not self._job_id:
+        """Say how to follow the job again and how to stop it."""
+        if not self._job_id or self.settings.command == "cancel":
             return ()
         cursor = self._trainer.last_event_id
         after = (f"--last-event-id={cursor}",) if cursor else ()
         job = ("--", self._job_id) if self._job_id.startswith("-") else (self._job_id,)
-        again = shlex.join((*self._again("follow"), *after, *job))
-        stop = shlex.join((*self._again("cancel"), *job))
+        where, how = self.settings.where, self.settings.how
+        again = shlex.join(("arkor-proto", "follow", *where, *how, *after, *job))
+        stop = shlex.join(("arkor-proto", "cancel", *where, *job))
         return f"  to continue: {again}", f"  to stop it:  {stop}"
 
-    def _again(self, command: str) -> tuple[str, ...]:
-        return ("arkor-proto", command, *self.settings.repeated)
+    @property
+    def _submitting(self) -> bool:
+        return self._begun and not self._job_id
 
     @property
     def _job_id(self) -> str:

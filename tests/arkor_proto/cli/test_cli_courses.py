@@ -155,7 +155,10 @@ def test_an_interrupt_during_the_submission_says_that_the_job_may_exist(tmp_path
         backend.wait_for("create", answered=True)
         ran = command.signal(signal.SIGINT)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err == "interrupted during the submission: the backend may have the job\n"
+    assert ran.err.splitlines() == [
+        "interrupted during the submission: the backend may have the job",
+        "  look there for a job named 'bot' before you run it again",
+    ]
 
 
 def test_a_closed_output_ends_the_command_and_not_the_job() -> None:
@@ -179,18 +182,37 @@ def test_the_budget_spent_is_exit_code_3_with_how_to_go_on() -> None:
         ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert len(backend.asked("stream")) == 3
     assert ran.code == 3
-    assert "arkor-proto follow --last-event-id=4 j" in ran.err
+    again = "--max-attempts=2 --initial-delay=0.001 --max-delay=0.001 --last-event-id=4 j"
+    assert f"arkor-proto follow {again}\n" in ran.err
 
 
-@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
-def test_a_token_that_is_refused_gives_up_as_the_profile_says(profile: str, opens: int) -> None:
-    plan = {"token": "another"}
-    with serving(backend=plan, job=[{"id": "j", "submitted": True}]) as backend:
-        arguments = ("follow", "j", "--max-attempts=1", f"--profile={profile}", *QUICK)
+def test_how_to_go_on_repeats_every_option_that_matters(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("tok")
+    rule = {"on": STREAM, "status": 410}
+    where = ("--base-url={}", f"--token-file={token}", "--org=acme", "--project=bots")
+    how = ("--profile=2026-07", "--max-attempts=3", "--initial-delay=2", "--max-delay=9")
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        options = tuple(option.format(backend.base_url) for option in (*where, *how))
+        ran = run("follow", *options, "j")
+    to_continue, to_stop = (line.split(": ", 1)[1].split() for line in ran.err.splitlines()[1:])
+    assert to_continue == ["arkor-proto", "follow", *options, "j"]
+    assert to_stop == ["arkor-proto", "cancel", *options[:4], "j"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "opens"), [((), 1), (("--profile=2026-05",), 2), (("--profile=hardened",), 1)]
+)
+def test_the_profile_is_hardened_unless_another_is_named(
+    profile: tuple[str, ...], opens: int
+) -> None:
+    rule = {"on": STREAM, "status": 410}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        arguments = ("follow", "j", "--max-attempts=1", *profile, *QUICK)
         ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert len(backend.asked("stream")) == opens
     assert ran.code == 3
-    assert "401" in ran.err
+    assert "410" in ran.err
 
 
 def test_a_submission_that_is_refused_is_exit_code_3_and_never_repeated(tmp_path: Path) -> None:
@@ -213,7 +235,8 @@ def test_a_refused_connection_is_exit_code_3(tmp_path: Path, command: str) -> No
 def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
     with serving() as backend:
         ran = run("cancel", "nope", ARKOR_BASE_URL=backend.base_url)
-    assert (ran.code, ran.err) == (1, "404: job 'nope' not found\n")
+    asked = "is there a job of this id without --org and --project?"
+    assert (ran.code, ran.err) == (1, f"404: job 'nope' not found; {asked}\n")
 
 
 def test_without_h11_it_says_what_to_install() -> None:
