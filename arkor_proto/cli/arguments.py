@@ -28,12 +28,22 @@ _OPTIONS: Final = (
 )
 """Settings that the client calls by the same names as the options."""
 _WHERE: Final = ("base_url", "token_file", "org", "project")
-_HOW: Final = ("profile", "max_attempts", "initial_delay", "max_delay", "json")
+_HOW: Final = (
+    "profile",
+    "max_attempts",
+    "initial_delay",
+    "max_delay",
+    "json",
+    "timestamps",
+    "quiet",
+)
 _DEFAULTS: Final[Mapping[str, object]] = {
     "profile": HARDENED.name,
     "initial_delay": 1.0,
     "max_delay": 60.0,
     "json": False,
+    "timestamps": False,
+    "quiet": False,
 }
 _COMMANDS: Final = {
     "run": (
@@ -67,6 +77,8 @@ class Settings:
     job: JobFile | str
     last_event_id: str
     json: bool
+    timestamps: bool
+    quiet: bool
     base_url: str
     token: str = field(repr=False)
     org: str
@@ -104,9 +116,17 @@ def parsed(given: Sequence[str]) -> Namespace:
         help="continue after this event [default: from the start]",
     )
     for command in found.parsers.values():
-        command.add_argument("--json", action="store_true", help="print one JSON object per line")
+        _add_output(command)
         _add_settings(command)
     return found.parse(given)
+
+
+def _add_output(command: Parser) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON object per line")
+    text = "begin each line with the local time, or put it into the JSON"
+    command.add_argument("--timestamps", action="store_true", help=text)
+    text = "print how it ends and nothing else"
+    command.add_argument("-q", "--quiet", action="store_true", help=text)
 
 
 def _add_settings(command: Parser) -> None:
@@ -141,6 +161,8 @@ def settings_of(given: Namespace, environment: Mapping[str, str]) -> Settings:
         job=_job(_text(words, "command"), _text(words, "job")),
         last_event_id=_text(words, "last_event_id"),
         json=words["json"] is True,
+        timestamps=words["timestamps"] is True,
+        quiet=words["quiet"] is True,
         base_url=base_url,
         token=_token(_text(words, "token_file"), environment),
         org=_setting(words, environment, "org"),

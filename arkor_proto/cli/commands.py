@@ -1,5 +1,6 @@
 """What `arkor-proto` does, with the blocking client: the course of each command, and its end."""
 
+import contextlib
 import logging
 import shlex
 import signal
@@ -16,13 +17,9 @@ from arkor_proto._json import TERMINAL_STATUSES
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
 from arkor_proto.cli.arguments import Settings, refusal
 from arkor_proto.cli.causes import explained, is_passing, may_have_arrived
+from arkor_proto.cli.figures import Figures, max_steps_of
 from arkor_proto.cli.jobfile import JobFile
-from arkor_proto.cli.output import (
-    Ending,
-    JsonLines,
-    Lines,
-    Report,
-)
+from arkor_proto.cli.output import Ending, JsonLines, Lines, Live, Quiet, Report, local_time
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError, interrupt, signal_of, told
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
@@ -35,8 +32,7 @@ def carry_out(settings: Settings) -> int:
     """Do what was asked for and return the exit status; raises CommandError."""
     # The report says what the log would say.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
-    live = sys.stdout.isatty()
-    report = JsonLines(sys.stdout) if settings.json else Lines(sys.stdout, sys.stderr, live=live)
+    report = _report(settings)
     try:
         client = ArkorClient(
             settings.base_url,
@@ -56,6 +52,31 @@ def carry_out(settings: Settings) -> int:
             raise
         except OSError as error:
             raise CommandError(f"{told(error)}; the job goes on", UNABLE) from error
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                report.close()
+
+
+def _report(settings: Settings) -> Report:
+    figures = Figures()
+    stamp = local_time if settings.timestamps else None
+    report: Report = JsonLines(sys.stdout, stamp=stamp)
+    if not settings.json:
+        follows = settings.command in {"run", "follow"}
+        panel = _panel(figures) if follows and not settings.quiet else None
+        report = Lines(sys.stdout, sys.stderr, figures, panel=panel, stamp=stamp)
+    return Quiet(report, figures) if settings.quiet else report
+
+
+def _panel(figures: Figures) -> Live | None:
+    if not sys.stdout.isatty():
+        return None
+    try:
+        # Only here: it takes long to import, and is not always installed.
+        from arkor_proto.cli.panel import panel_for  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        return None
+    return panel_for(sys.stdout, figures)
 
 
 @define
@@ -117,23 +138,28 @@ class Command:
         if isinstance(self.settings.job, JobFile):
             self._begun = True
             self.report.submitted(self._trainer.start())
+            job = self._trainer.job
+            most = max_steps_of(self.settings.job.options, "max_steps")
         else:
-            self._look()
+            job, most = self._look(), None
+        if job is not None:
+            self.report.known(job, max_steps_of(job.config) or most)
         self._seen = True
         with _handling(self._abort):
             result = self._trainer.wait()
         return self._end(result)
 
-    def _look(self) -> None:
+    def _look(self) -> TrainingJob | None:
         """Ask for the job once: with a wrong id, token or address there is nothing to wait for.
 
         A job that was followed before has been seen: its stream may be tried again and again.
         """
         try:
-            self.client.job(self._job_id)
+            return self.client.job(self._job_id)
         except ArkorError as error:
             if not self.settings.last_event_id and not is_passing(error):
                 raise
+        return self._trainer.job
 
     def _cancel(self) -> int:
         self._trainer.cancel()
@@ -154,7 +180,8 @@ class Command:
             "artifacts": list(result.artifacts),
             **self._facts(),
         }
-        self.report.end(Ending(kind="result", words=f"{self._job_id} {words}", facts=facts))
+        words = f"{self._job_id} {words}"
+        self.report.end(Ending(kind="result", words=words, job=job, facts=facts))
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
