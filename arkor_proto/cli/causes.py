@@ -16,7 +16,7 @@ from arkor_proto._errors import (
 )
 from arkor_proto._text import one_line
 from arkor_proto._wire import page_problem
-from arkor_proto.cli.arguments import Settings
+from arkor_proto.cli.settings import Settings
 
 _PASSING: Final = frozenset({408, 409, 425, 429})
 _SERVER_ERRORS: Final = 500
@@ -51,7 +51,9 @@ def _scope(settings: Settings, preposition: str) -> str:
 
 def _words(error: ArkorError) -> str:
     page = _page(error)
-    return one_line(f"{error.status}: {page}" if isinstance(error, StatusError) and page else error)
+    if isinstance(error, StatusError) and page:
+        return one_line(f"{error.status}: {page}")
+    return one_line(error).replace("ssl_context=", "--ca-file")
 
 
 def _page(error: Exception) -> str:

@@ -36,6 +36,8 @@ from arkor_proto._types import (
 from arkor_proto._walk import JsonObject, rebuilt
 from arkor_proto.cli.figures import Figures, figure
 
+_RESULTS: Final = frozenset({"result", "status"})
+
 Stamp: TypeAlias = Callable[[], str]
 """Returns the time as a text."""
 
@@ -77,12 +79,13 @@ class Report(Protocol):
 class Ending:
     """How a command ended: `words` and `hints` for people, `kind` and `facts` for programs.
 
-    `job` is that of a result.
+    `job` is that of a result; `details` come before the words.
     """
 
     kind: str
     words: str
     job: TrainingJob | None = None
+    details: tuple[str, ...] = ()
     facts: JsonObject = field(factory=dict[str, object])
     hints: tuple[str, ...] = ()
 
@@ -155,12 +158,12 @@ class Lines:
         self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: a job's own end is a result, all else a message."""
+        """Report how the command ended: how a job is or was is a result, all else a message."""
         self.close()
-        out, summary = self.errors, list[str]()
+        out = self.out if ending.kind in _RESULTS else self.errors
+        summary = list(ending.details)
         if ending.job is not None:
-            summary = self.figures.summary(ending.job, time.monotonic() - self._begun)
-            out = self.out
+            summary += self.figures.summary(ending.job, time.monotonic() - self._begun)
         for line in (*summary, ending.words, *ending.hints):
             self._print(out, line)
 
