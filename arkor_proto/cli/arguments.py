@@ -23,9 +23,10 @@ _STATUSES: Final = (
     "gave up on the backend or the network: how the job ends is unknown",
 )
 _MORE: Final = """
-An interrupted command leaves its job running. The first request has to succeed, so that a wrong
-address, token or id ends the command at once; later failures are retried. HTTPS_PROXY and NO_PROXY
-are not used: connections go to the backend itself.
+An interrupted command leaves its job running. Until the backend has answered once, a failure ends
+the command: the address, the token or the id may be wrong. Later failures are retried, and so are
+all of them when the job was followed before. HTTPS_PROXY and NO_PROXY are not used: connections go
+to the backend itself.
 
 environment:
   ARKOR_TOKEN   the token, unless --token-file names a file. There is no option for the token
@@ -59,9 +60,9 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "keep the job and the event that was shown last in this file, and continue from it if it "
-        "is there, whatever ended the command before: no event is lost, and at most one is shown "
-        "twice [default: none]"
+        "keep the job and the event that was shown last in this file. If the file is there, go on "
+        "from it, whatever ended the command before: a job is submitted once, no event is lost, "
+        "and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 
