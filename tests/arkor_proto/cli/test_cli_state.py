@@ -172,23 +172,35 @@ def test_a_state_that_does_not_say_what_to_follow_is_refused(
     assert (ran.code, ran.err) == (2, f"arkor-proto: {problem}\n")
 
 
+def killed(command: list[str], variables: dict[str, str], *, after: float, events: int) -> str:
+    """Run a command, kill it so many seconds after so many lines, and return its output."""
+    with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(events)]
+        time.sleep(after)  # the moment is the point
+        process.kill()
+        lines += process.stdout.readlines()
+    assert process.returncode == -signal.SIGKILL, "the job was over before it was killed"
+    return "".join(lines)
+
+
 @pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.thorough)])
 @pytest.mark.timeout(600)
 def test_a_command_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path, kills: int) -> None:
-    moments, out = random.Random(kills), tmp_path / "out"  # noqa: S311 - no secret
-    job, slow = {**SUBMITTED, "events": kills * 60}, {"on": STREAM, "rate": 4000}
+    chance, seen = random.Random(kills), list[str]()  # noqa: S311 - no secret
+    job, slow = {**SUBMITTED, "events": kills * 50}, {"on": STREAM, "rate": 4000}
     command = [sys.executable, "-m", "arkor_proto", "follow", "j", f"--state={tmp_path / 'state'}"]
-    with serving(job=[job], rule=[slow]) as backend, out.open("w") as file:
+    with serving(job=[job], rule=[slow]) as backend:
         variables = environment(ARKOR_BASE_URL=backend.base_url)
-        for _ in range(kills):
-            with subprocess.Popen(command, env=variables, stdout=file) as process:
-                time.sleep(moments.uniform(0, 1))  # the moment is the point
-                process.kill()
-            assert process.returncode == -signal.SIGKILL, "the job was over before it was killed"
-        reached = len(set(shown(out.read_text())))
+        for number in range(kills):
+            begins = number % 4 == 0  # somewhere between its start and its first events
+            moment = chance.uniform(0, 0.6 if begins else 0.1)
+            events = 0 if begins else chance.randrange(1, 4)
+            seen.append(killed(command, variables, after=moment, events=events))
+        reached = len(set(shown("".join(seen))))
         backend.portal.call(backend.mock.remove_rule, 0)
-        subprocess.run(command, env=variables, stdout=file, check=True)
-    cursors = shown(out.read_text())
-    assert reached > kills, "no command came as far as an event"
-    assert (cursors[0], cursors[-1]) == (1, kills * 60)
+        rest = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
+    cursors = shown("".join((*seen, rest.stdout)))
+    assert reached > kills // 2
+    assert (cursors[0], cursors[-1]) == (1, kills * 50)
     assert {after - before for before, after in pairwise(cursors)} <= {0, 1}
