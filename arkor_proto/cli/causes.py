@@ -38,10 +38,13 @@ def may_have_arrived(error: ArkorError) -> bool:
     return not isinstance(error, NotConnected)
 
 
-def explained(error: ArkorError, settings: Settings) -> str:
-    """Return an error in one line, with its likely cause where there is one."""
+def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
+    """Return an error in one line, with its likely cause where there is one.
+
+    The address is not asked about once the backend was `seen` there.
+    """
     cause = error.cause if isinstance(error, GaveUp) else error
-    asked = _question(cause, settings)
+    asked = "" if seen and not isinstance(cause, StatusError) else _question(cause, settings)
     return f"{_words(error)}; {asked}" if asked else _words(error)
 
 

@@ -185,7 +185,8 @@ class Command:
         self.report.submitted(job_id)
 
     def _save(self, job_id: str, last_event_id: str) -> None:
-        if self.settings.state is not None:
+        # An event whose line could not be written was not shown.
+        if self.settings.state is not None and self._lost is None:
             with self._output():
                 self.settings.state.write(job_id, last_event_id)
 
@@ -241,7 +242,7 @@ class Command:
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
-        words = explained(error, self.settings)
+        words = explained(error, self.settings, seen=self.seen)
         declined = self.settings.command == "cancel" and isinstance(error, StatusError)
         kind = "declined" if declined else "gaveUp"
         hints = self._hints() if self.seen else ()

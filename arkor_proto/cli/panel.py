@@ -56,6 +56,7 @@ class Panel:
 
     def start(self) -> None:
         """Show the panel from now on."""
+        self.draw()
         threading.Thread(target=self._refresh, name="arkor-panel", daemon=True).start()
 
     def stop(self) -> None:
@@ -84,14 +85,16 @@ class Panel:
         with self._lock:
             self.reconnects += 1
             self._due = self.clock() + delay
+        self.draw()
 
     def draw(self) -> None:
         """Show the panel as it is now, in place of the last picture of it."""
         with self._lock:
             if self._stopped.is_set():
                 return
+            now = self.clock()
             with self.console.capture() as captured:
-                self.console.print(self._frame(self.clock()))
+                self.console.print(self._frame(now))
             self._picture = captured.get()
             self._put(self._picture)
 

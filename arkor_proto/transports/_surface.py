@@ -243,7 +243,8 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
 
         `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
         in the blocking client that of the timeouts too; `ssl_context` replaces the verification
-        against the system's trust. Raises ValueError for an address or a token that cannot be sent,
+        against the system's trust. Connections go to the backend itself: HTTPS_PROXY and NO_PROXY
+        are not used. Raises ValueError for an address or a token that cannot be sent,
         TypeError for an argument of another type.
         """
         if token == "":

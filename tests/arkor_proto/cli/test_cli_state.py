@@ -106,6 +106,20 @@ def test_a_state_that_cannot_be_written_ends_the_command_and_not_the_job(tmp_pat
     assert (submitted.code, submitted.err) == (3, f"{why}\n")
 
 
+def test_an_event_that_could_not_be_written_is_shown_by_the_next_command(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 2}, "stall": {"gate": "next"}}
+    with serving(job=[SUBMITTED], rule=[rule]) as backend:
+        arguments = ("follow", "j", f"--state={state}")
+        with running(*arguments, ARKOR_BASE_URL=backend.base_url) as command:
+            command.until("step 1")
+            command.out.close()
+            backend.open("next")
+            assert command.process.wait() == 141
+        again = follow(backend, state)
+    assert shown(again.out) == [3, 4, 5, 6]
+
+
 GOOD = {
     "arkorState": 1,
     "baseUrl": "http://127.0.0.1:9",
