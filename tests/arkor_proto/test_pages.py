@@ -2,7 +2,7 @@
 
 import pytest
 
-from arkor_proto import Bounds, Operation, Responded, ResponseError
+from arkor_proto import Bounds, Headers, Operation, Responded, ResponseError
 from arkor_proto._calls import WholeBody
 from arkor_proto._wire import page_problem
 from tests.arkor_proto.session_driver import Trainer
@@ -53,3 +53,18 @@ def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
     assert not whole.take(head, b"<title>no " + TOKEN.encode())
     with pytest.raises(ResponseError, match=r'^answer: got text/html: "no \*\*\*"$'):
         whole.take(head, b"")
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "problem"),
+    [
+        ((), b"x" * 11, "it is larger than 10 bytes"),
+        (((b"Content-Encoding", b"gzip"),), b"x", "content coding 'gzip'; only identity was"),
+    ],
+)
+def test_another_call_whose_answer_cannot_be_read_says_why(
+    headers: Headers, body: bytes, problem: str
+) -> None:
+    whole = WholeBody(ENDPOINT, Bounds(create_body=10))
+    with pytest.raises(ResponseError, match=f"^answer: {problem}"):
+        whole.take(Responded(1, 200, headers), body)
