@@ -23,6 +23,7 @@ from arkor_proto._wire import (
     coding_problem,
     is_event_stream,
     is_success,
+    page_problem,
     read_error,
     request_to,
     scope,
@@ -120,6 +121,31 @@ class CallAnswer:
         """Return the error that the answer means, as far as it was read."""
         secrets, body = {self.endpoint.token}, bytes(self._refusal)
         return read_error(head.status, head.headers, body, secrets=secrets)
+
+
+@define(eq=False, repr=False)
+class WholeBody:
+    """The body of a 2xx answer that is read as a whole, as far as it has come."""
+
+    endpoint: Endpoint
+    bounds: Bounds
+    body: bytearray = field(init=False, factory=bytearray)
+
+    def take(self, head: Responded, data: bytes) -> bool:
+        """Take a piece of the body, b"" at its end; returns False: there is always more to read.
+
+        Raises ResponseError for an answer that is too large, compressed or a web page.
+        """
+        self.body += data
+        problem = coding_problem(head.headers)
+        if len(self.body) > self.bounds.create_body:
+            problem = f"it is larger than {self.bounds.create_body} bytes"
+        elif not data and not problem:
+            page = page_problem(head.headers, bytes(self.body))
+            problem = Hider.of({self.endpoint.token}).text(page)
+        if problem:
+            raise ResponseError(f"answer: {problem}")
+        return False
 
 
 @define(eq=False, repr=False)

@@ -1,4 +1,4 @@
-"""Signals while a command is still being imported: it ends at once, without a traceback.
+"""Signals while a command is still being imported: it ends at once, with one line.
 
 Before its imports are done a command cannot report an interruption, and it has not done anything
 yet. Only a process that was started as one of our commands is changed by this: in any other one,
@@ -42,7 +42,12 @@ def quit_on_signals() -> None:
 
 
 def _quit(number: int, _: object) -> None:
-    os._exit(128 + number)
+    signal = sys.modules["_signal"]
+    name = b"SIGINT" if number == signal.SIGINT else b"SIGTERM"
+    try:
+        os.write(2, b"interrupted by " + name + b"\n")
+    finally:  # standard error may be closed
+        os._exit(128 + number)
 
 
 if is_command():

@@ -51,6 +51,10 @@ class TransportError(ArkorError):
     """The network failed: no connection, a broken one, or bytes that are not HTTP."""
 
 
+class NotConnected(TransportError):
+    """No connection came about, so nothing was sent: the backend cannot have done what was asked."""
+
+
 class IdleTimeout(TransportError):
     """An open stream stayed silent for longer than the profile allows (ARK-IDL-1)."""
 

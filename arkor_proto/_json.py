@@ -56,23 +56,23 @@ def check_job_id(job_id: str) -> str:
     return job_id
 
 
-def read_object(body: bytes, what: str, coded: str = "") -> JsonObject:
+def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
     """Return the JSON object that `body` holds; raises ResponseError if it has none.
 
-    `coded` says what is wrong with the content coding: it explains a body that is not JSON.
+    `problem` explains a body that is not JSON: the head of the answer says that it is something else.
     """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
-        raise ResponseError(f"{what}: {coded or f'the answer is not JSON: {error}'}") from error
+        raise ResponseError(f"{what}: {problem or f'the answer is not JSON: {error}'}") from error
     if not is_object(value):
         raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
     return value
 
 
-def read_job(body: bytes, what: str, coded: str = "") -> TrainingJob:
+def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
     """Return the job of an answer `{"job": {…}}`; raises ResponseError if it has none."""
-    job = read_object(body, what, coded).get("job")
+    job = read_object(body, what, problem).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
         raise ResponseError(f'{what}: the answer has no job; expected {{"job": {{"id": …}}}}')
     try:

@@ -70,6 +70,7 @@ from arkor_proto._wire import (
     create_request,
     cursor_problem,
     is_success,
+    page_problem,
 )
 
 _IDLE: Final = Idle()
@@ -349,8 +350,9 @@ class Session:
         bound = self._config.bounds.create_body
         if len(answer.body) > bound:
             return ResponseError(f"create: the answer is larger than {bound} bytes")
+        page = self._outbox.hider.text(page_problem(answer.headers, answer.body))
         try:
-            return read_job(answer.body, "create", coding_problem(answer.headers))
+            return read_job(answer.body, "create", coding_problem(answer.headers) or page)
         except ResponseError as error:
             return error
 

@@ -25,6 +25,11 @@ MAX_HOPS: Final = 5
 # What is between two commas; a comma in a quoted string separates nothing (RFC 9110 §5.6.4).
 _MEMBER: Final = re.compile(r'(?:"(?:[^"\\]|\\.)*"|[^,])+')
 
+_START_OF_PAGE: Final = 4096
+_LONGEST_TITLE: Final = 80
+_TITLE: Final = re.compile(r"<title[^>]*>([^<]+)", re.IGNORECASE)
+_TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | re.DOTALL)
+
 
 def _quoted(text: str) -> str:
     """Return `text` percent-encoded but for what is never to be (RFC 3986 §2.3).
@@ -190,6 +195,21 @@ def coding_problem(headers: Headers) -> str:
     """Return what is wrong with the content codings of an answer, "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
     return f"content coding {codings!r}; only identity was asked for" if codings else ""
+
+
+def page_problem(headers: Headers, body: bytes) -> str:
+    """Return what an answer is if it is a web page, with the title or the first words of that."""
+    types = [
+        member.partition(";")[0].strip(" \t").lower()
+        for member in header_members(headers, b"content-type")
+    ]
+    if types != ["text/html"] or not body.lstrip().startswith(b"<"):
+        return ""
+    start = body[:_START_OF_PAGE].decode(errors="replace")
+    title = _TITLE.search(start)
+    said = " ".join((title[1] if title else _TAG.sub(" ", start)).split())
+    shown = said if len(said) <= _LONGEST_TITLE else f"{said[:_LONGEST_TITLE]}…"
+    return f'got text/html: "{shown}"'
 
 
 def retry_after(headers: Headers) -> float | None:

@@ -19,7 +19,7 @@ from tests.conformance.sample_run import result, run
 from tests.forked import CLOSED, HEAD, MAINS, ROOT, Finished, run_forked
 
 SUBCOMMANDS: Final = {
-    "arkor-proto": ("run", "follow", "cancel", "demo"),
+    "arkor-proto": ("run", "follow", "status", "cancel", "demo"),
     "arkor-mock": (
         *("serve", "proxy", "record", "recover"),
         *("check", "explain", "schema", "addon-path"),

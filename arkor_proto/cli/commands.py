@@ -1,8 +1,10 @@
 """What `arkor-proto` does, with the blocking client: the course of each command, and its end."""
 
+import contextlib
 import logging
 import shlex
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -12,16 +14,13 @@ from typing import Final, TypeAlias
 from attrs import define, field
 
 from arkor_proto._errors import Aborted, ArkorError, StatusError
-from arkor_proto._json import TERMINAL_STATUSES
-from arkor_proto._text import one_line
+from arkor_proto._json import TERMINAL_STATUSES, camel
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
-from arkor_proto.cli.arguments import Settings, refusal
-from arkor_proto.cli.output import (
-    Ending,
-    JsonLines,
-    Lines,
-    Report,
-)
+from arkor_proto.cli.causes import explained, is_passing, may_have_arrived
+from arkor_proto.cli.figures import Figures, max_steps_of
+from arkor_proto.cli.jobfile import JobFile
+from arkor_proto.cli.output import Ending, JsonLines, Lines, Live, Quiet, Report, local_time
+from arkor_proto.cli.settings import Settings, refusal
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError, interrupt, signal_of, told
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint, Trainer
 
@@ -34,8 +33,7 @@ def carry_out(settings: Settings) -> int:
     """Do what was asked for and return the exit status; raises CommandError."""
     # The report says what the log would say.
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())
-    live = sys.stdout.isatty()
-    report = JsonLines(sys.stdout) if settings.json else Lines(sys.stdout, sys.stderr, live=live)
+    report = _report(settings)
     try:
         client = ArkorClient(
             settings.base_url,
@@ -44,6 +42,7 @@ def carry_out(settings: Settings) -> int:
             project=settings.project,
             profile=settings.profile,
             policy=settings.policy,
+            ssl_context=_trust(settings),
         )
         command = Command(settings, client, report)
     except ValueError as error:
@@ -54,7 +53,44 @@ def carry_out(settings: Settings) -> int:
         except BrokenPipeError:
             raise
         except OSError as error:
-            raise CommandError(f"{told(error)}; the job goes on", UNABLE) from error
+            goes_on = "; the job goes on" if command.seen else ""
+            raise CommandError(f"{told(error)}{goes_on}", UNABLE) from error
+        finally:
+            with contextlib.suppress(OSError, ValueError):
+                report.close()
+
+
+def _trust(settings: Settings) -> ssl.SSLContext | None:
+    """Return what the server is verified against; raises ValueError for a file that is wrong."""
+    file = settings.ca_file
+    try:
+        return ssl.create_default_context(cafile=file) if file else None
+    except ssl.SSLError as error:
+        raise ValueError(f"--ca-file {file}: it has no certificate in PEM") from error
+    except OSError as error:
+        raise ValueError(f"--ca-file {file}: {error.strerror or error}") from error
+
+
+def _report(settings: Settings) -> Report:
+    figures = Figures()
+    stamp = local_time if settings.timestamps else None
+    report: Report = JsonLines(sys.stdout, stamp=stamp)
+    if not settings.json:
+        follows = settings.command in {"run", "follow"}
+        panel = _panel(figures) if follows and not settings.quiet else None
+        report = Lines(sys.stdout, sys.stderr, figures, panel=panel, stamp=stamp)
+    return Quiet(report, figures) if settings.quiet else report
+
+
+def _panel(figures: Figures) -> Live | None:
+    if not sys.stdout.isatty():
+        return None
+    try:
+        # Only here: it takes long to import, and is not always installed.
+        from arkor_proto.cli.panel import panel_for  # noqa: PLC0415 - see above
+    except ModuleNotFoundError:
+        return None
+    return panel_for(sys.stdout, figures)
 
 
 @define
@@ -65,6 +101,10 @@ class Command:
     client: ArkorClient
     report: Report
     _trainer: Trainer = field(init=False)
+    _begun: bool = field(init=False, default=False)
+    """Whether the submission has begun."""
+    seen: bool = field(init=False, default=False)
+    """Whether the backend has shown that it knows the job."""
     _lost: OSError | None = field(init=False, default=None)
     _signal: signal.Signals = field(init=False, default=signal.SIGINT)
 
@@ -74,7 +114,13 @@ class Command:
     def carry_out(self) -> int:
         """Do it and return the exit status; raises OSError if the output cannot be written."""
         try:
-            return self._cancel() if self.settings.command == "cancel" else self._follow()
+            match self.settings.command:
+                case "cancel":
+                    return self._cancel()
+                case "status":
+                    return self._status()
+                case _:
+                    return self._follow()
         except KeyboardInterrupt as error:
             self._signal = signal_of(error)
             return self._interrupted()
@@ -94,6 +140,7 @@ class Command:
             on_failed=self._tell,
             on_reconnect=self._notify,
             on_notice=self._notify,
+            checkpointer=self._save if self.settings.state is not None else None,
         )
         job = self.settings.job
         if isinstance(job, str):
@@ -109,11 +156,63 @@ class Command:
         )
 
     def _follow(self) -> int:
-        if self.settings.command == "run":
-            self.report.submitted(self._trainer.start())
+        if isinstance(self.settings.job, JobFile):
+            self._submit()
+            job = self._trainer.job
+            most = max_steps_of(self.settings.job.options, "max_steps")
+        else:
+            job, most = self._look(), None
+            self._save(self._job_id, self.settings.last_event_id)
+        if job is not None:
+            self.report.known(job, max_steps_of(job.config) or most)
+        self.seen = True
         with _handling(self._abort):
             result = self._trainer.wait()
         return self._end(result)
+
+    def _submit(self) -> None:
+        state = self.settings.state
+        if state is not None:
+            state.write("")
+        self._begun = True
+        try:
+            job_id = self._trainer.start()
+        except ArkorError as error:
+            if state is not None and not may_have_arrived(error):
+                state.remove()
+            raise
+        self._save(job_id, "")
+        self.report.submitted(job_id)
+
+    def _save(self, job_id: str, last_event_id: str) -> None:
+        # An event whose line could not be written was not shown.
+        if self.settings.state is not None and self._lost is None:
+            with self._output():
+                self.settings.state.write(job_id, last_event_id)
+
+    def _look(self) -> TrainingJob | None:
+        """Ask for the job once: with a wrong id, token or address there is nothing to wait for.
+
+        A job that was followed before has been seen: its stream may be tried again and again.
+        """
+        try:
+            return self.client.job(self._job_id)
+        except ArkorError as error:
+            if not self.settings.continues and not is_passing(error):
+                raise
+        return self._trainer.job
+
+    def _status(self) -> int:
+        job = self.client.job(self._job_id)
+        names = ("name", "status", "error", "created_at", "started_at", "completed_at")
+        known = {name: getattr(job, name) for name in names}
+        facts = {"jobId": job.id, **{camel(name): value for name, value in known.items()}}
+        dates = {name.replace("_at", ""): known[name] for name in names if name.endswith("_at")}
+        shown = {"name": job.name, **dates}
+        lines = tuple(f"  {name:9}  {value}" for name, value in shown.items() if value)
+        words = f"{job.id} {_state_words(job)}"
+        self.report.end(Ending(kind="status", words=words, facts=facts, details=lines))
+        return BAD if job.status in {"failed", "cancelled"} else OK
 
     def _cancel(self) -> int:
         self._trainer.cancel()
@@ -125,7 +224,7 @@ class Command:
     def _end(self, result: TrainingResult) -> int:
         job = self._as_it_stands(result.job)
         status = job.status
-        words = f"{status}: {job.error}" if job.error else status
+        words = _state_words(job)
         if status not in TERMINAL_STATUSES:
             words = f"the stream ended and the job is {status}"
         facts = {
@@ -134,7 +233,8 @@ class Command:
             "artifacts": list(result.artifacts),
             **self._facts(),
         }
-        self.report.end(Ending(kind="result", words=f"{self._job_id} {words}", facts=facts))
+        words = f"{self._job_id} {words}"
+        self.report.end(Ending(kind="result", words=words, job=job, facts=facts))
         return OK if status == "completed" else BAD
 
     def _as_it_stands(self, job: TrainingJob) -> TrainingJob:
@@ -142,21 +242,38 @@ class Command:
         return job if job.status in TERMINAL_STATUSES else self.client.job(job.id)
 
     def _gave_up(self, error: ArkorError) -> int:
-        cancels = self.settings.command == "cancel"
-        declined = cancels and isinstance(error, StatusError)
-        hints = () if cancels else self._hints()
+        words = explained(error, self.settings, seen=self.seen)
+        declined = self.settings.command == "cancel" and isinstance(error, StatusError)
         kind = "declined" if declined else "gaveUp"
-        self.report.end(Ending(kind=kind, words=one_line(error), facts=self._facts(), hints=hints))
+        hints = self._hints() if self.seen else ()
+        if self._submitting and may_have_arrived(error):
+            kind, hints = "submissionLost", self._where_to_look(error)
+            words = f"the submission broke off: {words}. The backend may have the job"
+        self.report.end(Ending(kind=kind, words=words, facts=self._facts(), hints=hints))
         return BAD if declined else UNABLE
 
+    def _where_to_look(self, error: ArkorError | None = None) -> tuple[str, ...]:
+        """Say how to find out whether the backend has the job that was being submitted."""
+        job = self.settings.job
+        name = job.name if isinstance(job, JobFile) else ""
+        scope = f" in {self.settings.scope}" if self.settings.scope else ""
+        find = f"look there for a job named {name!r}{scope} before you run it again"
+        notes: list[str] = getattr(error, "__notes__", [])
+        return tuple(f"  {each}" for each in (find, *notes))
+
     def _interrupted(self) -> int:
+        hints = self._hints()
         if self.settings.command == "cancel":
             words = "interrupted: the cancel may not have reached the backend"
-        elif self._trainer.job is None:
+        elif self.settings.command == "status":
+            words = "interrupted"
+        elif self._submitting:
             words = "interrupted during the submission: the backend may have the job"
+            hints = self._where_to_look()
+        elif not self._job_id:
+            words = "interrupted before the submission: nothing was sent"
         else:
             words = f"interrupted: {self._job_id} goes on"
-        hints = () if self.settings.command == "cancel" else self._hints()
         ending = Ending(kind="interrupted", words=words, facts=self._facts(), hints=hints)
         self.report.end(ending)
         return 128 + self._signal
@@ -166,17 +283,20 @@ class Command:
         return {"jobId": job_id, "lastEventId": self._trainer.last_event_id or None}
 
     def _hints(self) -> tuple[str, ...]:
-        if not self._job_id:
+        """Say how to follow the job again and how to stop it."""
+        if not self._job_id or self.settings.command not in {"run", "follow"}:
             return ()
-        cursor = self._trainer.last_event_id
+        cursor = self._trainer.last_event_id if self.settings.state is None else ""
         after = (f"--last-event-id={cursor}",) if cursor else ()
         job = ("--", self._job_id) if self._job_id.startswith("-") else (self._job_id,)
-        again = shlex.join((*self._again("follow"), *after, *job))
-        stop = shlex.join((*self._again("cancel"), *job))
+        where, how = self.settings.where, self.settings.how
+        again = shlex.join(("arkor-proto", "follow", *where, *how, *after, *job))
+        stop = shlex.join(("arkor-proto", "cancel", *where, *job))
         return f"  to continue: {again}", f"  to stop it:  {stop}"
 
-    def _again(self, command: str) -> tuple[str, ...]:
-        return ("arkor-proto", command, *self.settings.repeated)
+    @property
+    def _submitting(self) -> bool:
+        return self._begun and not self._job_id
 
     @property
     def _job_id(self) -> str:
@@ -209,6 +329,10 @@ class Command:
             # The stream did not fail and must not be reopened.
             self._lost = error
             self._trainer.abort(error)
+
+
+def _state_words(job: TrainingJob) -> str:
+    return f"{job.status}: {job.error}" if job.error else job.status
 
 
 @contextmanager

@@ -16,6 +16,8 @@ alpha = 32
 max_steps = 200
 """
 
+import hashlib
+import json
 import tomllib
 from pathlib import Path
 from typing import Final
@@ -39,6 +41,12 @@ class JobFile:
     dataset: JsonObject = field(repr=False)
     lora: JsonObject | None
     options: JsonObject
+
+    @property
+    def digest(self) -> str:
+        """What tells this job from others, however their files are laid out."""
+        parts = [self.name, self.model, self.dataset, self.lora, self.options]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def read_job_file(path: Path) -> JobFile:

@@ -5,7 +5,8 @@ import sys
 from collections.abc import Sequence
 
 from arkor_proto.cli import shell
-from arkor_proto.cli.arguments import parsed, refusal, settings_of
+from arkor_proto.cli.arguments import parsed
+from arkor_proto.cli.settings import refusal, settings_of
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,13 +1,17 @@
 """What the command line prints while it follows a job: lines for people, or lines of JSON.
 
+At a terminal there is a live panel below the lines for people (`panel.py`).
+
 Control characters that a backend sends are spelled out, so that it can never drive the terminal.
 """
 
 import json
 import math
-import shutil
-from collections.abc import Mapping
-from typing import Final, Protocol, TextIO, assert_never
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime
+from typing import Final, Protocol, TextIO, TypeAlias, assert_never
 
 from attrs import define, field, frozen
 
@@ -24,23 +28,37 @@ from arkor_proto._types import (
     TrainingCompleted,
     TrainingEvent,
     TrainingFailed,
+    TrainingJob,
     TrainingLog,
     TrainingStarted,
     UpgradeRequired,
 )
 from arkor_proto._walk import JsonObject, rebuilt
+from arkor_proto.cli.figures import Figures, figure
 
-_CLEAR: Final = "\r\x1b[K"
+_RESULTS: Final = frozenset({"result", "status"})
+
+Stamp: TypeAlias = Callable[[], str]
+"""Returns the time as a text."""
+
+
+def local_time() -> str:
+    """Return the time now, in seconds, with its distance from UTC."""
+    return datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 class Report(Protocol):
     """Where the command reports what happens."""
 
+    def known(self, job: TrainingJob, max_steps: int | None) -> None:
+        """Report what is known of the job before its first event."""
+        ...
+
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
         ...
 
-    def event(self, event: TrainingEvent, cursor: str) -> None:
+    def event(self, event: TrainingEvent, cursor: str, /) -> None:
         """Report what happened to the job; `cursor` is the id of this event."""
         ...
 
@@ -52,66 +70,140 @@ class Report(Protocol):
         """Report how the command ended."""
         ...
 
+    def close(self) -> None:
+        """Leave the screen as it is to stay, whatever happened."""
+        ...
+
 
 @frozen(kw_only=True)
 class Ending:
-    """How a command ended: `words` and `hints` for people, `kind` and `facts` for programs."""
+    """How a command ended: `words` and `hints` for people, `kind` and `facts` for programs.
+
+    `job` is that of a result; `details` come before the words.
+    """
 
     kind: str
     words: str
+    job: TrainingJob | None = None
+    details: tuple[str, ...] = ()
     facts: JsonObject = field(factory=dict[str, object])
     hints: tuple[str, ...] = ()
 
 
+class Live(Protocol):
+    """A panel below the lines."""
+
+    title: str
+
+    def start(self) -> None:
+        """Show it from now on."""
+        ...
+
+    def stop(self) -> None:
+        """Take it away for good."""
+        ...
+
+    def above(self) -> AbstractContextManager[None]:
+        """Make room for lines that are printed in this block."""
+        ...
+
+    def take(self, event: TrainingEvent) -> None:
+        """Show what an event says."""
+        ...
+
+    def reconnecting(self, delay: float) -> None:
+        """Show how long it is to the next attempt, in seconds."""
+        ...
+
+
 @define
 class Lines:
-    """Lines for people; `live` rewrites one line in place while nothing but figures change."""
+    """Lines for people; `panel` is below them, and `stamp` in front of each."""
 
     out: TextIO
     errors: TextIO
-    live: bool = field(kw_only=True)
+    figures: Figures
+    panel: Live | None = field(kw_only=True, default=None)
+    stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
-    _shown: bool = field(init=False, default=False)
+    _begun: float = field(init=False, factory=time.monotonic)
+
+    def known(self, job: TrainingJob, max_steps: int | None) -> None:
+        """Report what is known of the job before its first event."""
+        self.figures.max_steps = max_steps
+        if self.panel is not None:
+            self.panel.title = f"{job.id} {job.name}".rstrip()
+            self.panel.start()
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
-        self._say(f"submitted {job_id}")
+        self._print(self.out, f"submitted {job_id}")
 
     def event(self, event: TrainingEvent, cursor: str) -> None:
         """Report what happened to the job."""
-        line = f"{_event_words(event)}  attempt {self._attempt}  cursor {cursor or '-'}"
-        if self.live and isinstance(event, TrainingLog):
-            self._show(printable(line))
+        if self.panel is None:
+            self.figures.take(event, time.monotonic())
+            line = f"{_event_words(event)}  attempt {self._attempt}  cursor {cursor or '-'}"
         else:
-            self._say(line)
+            self.panel.take(event)
+            line = _event_words(event)
+        self._print(self.out, line)
 
     def notice(self, notice: Notice) -> None:
         """Report a notice of the client."""
         if isinstance(notice, Reconnecting):
             self._attempt += 1
-        self._clear()
-        print(printable(_notice_words(notice)), file=self.errors, flush=True)
+            if self.panel is not None:
+                self.panel.reconnecting(notice.delay)
+        self._print(self.errors, _notice_words(notice))
 
     def end(self, ending: Ending) -> None:
-        """Report how the command ended: a job's own end is a result, all else a message."""
-        self._clear()
-        out = self.out if ending.kind == "result" else self.errors
-        for line in (ending.words, *ending.hints):
-            print(printable(line), file=out, flush=True)
+        """Report how the command ended: how a job is or was is a result, all else a message."""
+        self.close()
+        out = self.out if ending.kind in _RESULTS else self.errors
+        summary = list(ending.details)
+        if ending.job is not None:
+            summary += self.figures.summary(ending.job, time.monotonic() - self._begun)
+        for line in (*summary, ending.words, *ending.hints):
+            self._print(out, line)
 
-    def _say(self, line: str) -> None:
-        self._clear()
-        print(printable(line), file=self.out, flush=True)
+    def close(self) -> None:
+        """Print no more but lines."""
+        if self.panel is not None:
+            self.panel.stop()
 
-    def _show(self, line: str) -> None:
-        width = shutil.get_terminal_size().columns - 1
-        print(_CLEAR + line[:width], end="", file=self.out, flush=True)
-        self._shown = True
+    def _print(self, out: TextIO, line: str) -> None:
+        stamp = "" if self.stamp is None else f"{self.stamp()} "
+        with nullcontext() if self.panel is None else self.panel.above():
+            print(stamp + printable(line), file=out, flush=True)
 
-    def _clear(self) -> None:
-        if self._shown:
-            print(_CLEAR, end="", file=self.out, flush=True)
-            self._shown = False
+
+@define
+class Quiet:
+    """A report of the end alone."""
+
+    report: Report
+    figures: Figures
+
+    def known(self, job: TrainingJob, max_steps: int | None) -> None:
+        """Print nothing."""
+
+    def submitted(self, job_id: str) -> None:
+        """Print nothing."""
+
+    def event(self, event: TrainingEvent, _: str, /) -> None:
+        """Print nothing, and take the figures for the summary."""
+        self.figures.take(event, time.monotonic())
+
+    def notice(self, notice: Notice) -> None:
+        """Print nothing."""
+
+    def end(self, ending: Ending) -> None:
+        """Report how the command ended."""
+        self.report.end(ending)
+
+    def close(self) -> None:
+        """Do nothing: nothing was shown."""
 
 
 @define
@@ -119,7 +211,11 @@ class JsonLines:
     """One JSON object a line, each with its `type`; names are those of the wire."""
 
     out: TextIO
+    stamp: Stamp | None = field(kw_only=True, default=None)
     _attempt: int = field(init=False, default=1)
+
+    def known(self, job: TrainingJob, max_steps: int | None) -> None:
+        """Print nothing: the events say it all."""
 
     def submitted(self, job_id: str) -> None:
         """Report that the backend has accepted the job."""
@@ -149,7 +245,12 @@ class JsonLines:
         """Report how the command ended."""
         self._say({"type": ending.kind, "message": ending.words, **ending.facts})
 
+    def close(self) -> None:
+        """Do nothing: every line is whole."""
+
     def _say(self, line: Mapping[str, object]) -> None:
+        if self.stamp is not None:
+            line = {"time": self.stamp(), **line}
         print(json.dumps(rebuilt(line, _finite), allow_nan=False), file=self.out, flush=True)
 
 
@@ -171,22 +272,16 @@ def _event_words(event: TrainingEvent) -> str:
         case TrainingStarted():
             return "started"
         case TrainingLog(step=step, loss=loss, eval_loss=eval_loss):
-            figures = f"step {_figure(step)}  loss {_figure(loss)}"
-            return figures if eval_loss is None else f"{figures}  eval {_figure(eval_loss)}"
+            figures = f"step {figure(step)}  loss {figure(loss)}"
+            return figures if eval_loss is None else f"{figures}  eval {figure(eval_loss)}"
         case CheckpointSaved(step=step):
-            return f"checkpoint  step {_figure(step)}"
+            return f"checkpoint  step {figure(step)}"
         case TrainingCompleted(artifacts=artifacts):
             return f"finished  artifacts {len(artifacts)}"
         case TrainingFailed(step=step):
-            return f"broke off  step {_figure(step)}"
+            return f"broke off  step {figure(step)}"
         case never:
             assert_never(never)
-
-
-def _figure(value: float | None) -> str:
-    if value is None:
-        return "-"
-    return str(value) if isinstance(value, int) else f"{value:.4g}"
 
 
 def _cause_words(cause: Exception) -> str:

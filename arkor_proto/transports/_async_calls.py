@@ -7,11 +7,10 @@ from typing import TypeAlias
 import anyio
 from attrs import define, field
 
-from arkor_proto._calls import CallAnswer
-from arkor_proto._errors import ResponseError, TransportError
+from arkor_proto._calls import CallAnswer, WholeBody
+from arkor_proto._errors import TransportError
 from arkor_proto._messages import Report, Responded
 from arkor_proto._types import Bounds, Endpoint, Request
-from arkor_proto._wire import coding_problem
 from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
@@ -37,19 +36,14 @@ class Caller:
 
     async def read(self, request: Request) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
-        body = bytearray()
+        whole = WholeBody(self.endpoint, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:
-            if coded := coding_problem(head.headers):
-                raise ResponseError(f"answer: {coded}")
-            body.extend(data)
-            if len(body) > self.bounds.create_body:
-                raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
-            return False
+            return whole.take(head, data)
 
         with anyio.move_on_after(self.connector.timeouts.answer):
             await self.stream(request, keep)
-            return bytes(body)
+            return bytes(whole.body)
         raise TransportError(f"answer: not whole within {self.connector.timeouts.answer} seconds")
 
     async def chat(self, request: Request, body_reader: BodyReader) -> None:

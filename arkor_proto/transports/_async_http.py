@@ -16,7 +16,7 @@ from anyio.lowlevel import checkpoint_if_cancelled
 from anyio.streams.tls import TLSStream
 from attrs import define, field
 
-from arkor_proto._errors import TransportError
+from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Report
 from arkor_proto._types import Request
 from arkor_proto.transports._http import Conversation, new_connection
@@ -116,7 +116,8 @@ class Connector:
             connection = connection or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
-            broken = conversation.broken(f"none to {where}: {reason(error)}")
+            why = f"none to {where}: {reason(error)}"
+            broken = conversation.broken(why, NotConnected)
             await carry(Exchange(conversation, None, deque([broken])))
             return
         conversation = Conversation(number, request, connection.http)

@@ -6,11 +6,10 @@ from typing import TypeAlias
 
 from attrs import define
 
-from arkor_proto._calls import CallAnswer
-from arkor_proto._errors import ResponseError, TransportError
+from arkor_proto._calls import CallAnswer, WholeBody
+from arkor_proto._errors import TransportError
 from arkor_proto._messages import Responded
 from arkor_proto._types import Bounds, Endpoint, Request
-from arkor_proto._wire import coding_problem
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
@@ -27,18 +26,9 @@ class Caller:
 
     def read(self, request: Request) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
-        body = bytearray()
-
-        def keep(head: Responded, data: bytes) -> bool:
-            if coded := coding_problem(head.headers):
-                raise ResponseError(f"answer: {coded}")
-            body.extend(data)
-            if len(body) > self.bounds.create_body:
-                raise ResponseError(f"answer: it is larger than {self.bounds.create_body} bytes")
-            return False
-
-        self._call("answer", request, keep, self.connector.timeouts.answer)
-        return bytes(body)
+        whole = WholeBody(self.endpoint, self.bounds)
+        self._call("answer", request, whole.take, self.connector.timeouts.answer)
+        return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader) -> None:
         """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""

@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 import h11
 from attrs import Factory, define, field
 
-from arkor_proto._errors import TransportError
+from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Report
 from arkor_proto._types import Request
 from arkor_proto.transports import _tcp
@@ -226,8 +226,9 @@ class Exchange:
         return self._conversation.receive(data)
 
     def _broken(self, error: Exception) -> Report:
-        known = isinstance(error, TransportError)
-        return self._conversation.broken(str(error) if known else _tcp.reason(error))
+        why = str(error) if isinstance(error, TransportError) else _tcp.reason(error)
+        kind = NotConnected if isinstance(error, NotConnected) else TransportError
+        return self._conversation.broken(why, kind)
 
     @property
     def _open(self) -> socket.socket:
@@ -257,7 +258,7 @@ class Exchange:
             failures.append(error)
         reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
         why = reasons or "its name has no address"
-        raise OSError(f"none to {address.host}:{address.port}: {why}")
+        raise NotConnected(f"none to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:
         address, answer = self.connector.address, Future[_Found]()

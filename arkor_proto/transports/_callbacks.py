@@ -5,7 +5,7 @@ What a hook returns is up to the transport: an asynchronous one awaits it, a blo
 
 import logging
 from collections.abc import Callable
-from typing import Final, Generic, TypeAlias, TypeVar, assert_never
+from typing import Final, Generic, Protocol, TypeAlias, TypeVar, assert_never
 
 from attrs import Attribute, field, frozen
 
@@ -31,12 +31,27 @@ Event = TypeVar("Event")
 Value = TypeVar("Value")
 Hook: TypeAlias = Callable[[Event], object]
 
+
+class Checkpointer(Protocol):
+    """Saves how far a job was followed, so that another process can go on from there.
+
+    Called after the callback of an event has returned, in the same place and before the next event:
+    whatever ends the process, no event is lost, and at most the one in hand is delivered twice.
+    `attach(job_id, last_event_id=…)` goes on. What it raises is treated as what a callback raises.
+    An event that is iterated over is handled when the next one is asked for.
+    """
+
+    def __call__(self, job_id: str, last_event_id: str, /) -> object:
+        """Save both; the asynchronous client awaits what this returns."""
+        ...
+
+
 logger: Final = logging.getLogger("arkor_proto")
 
 
 def _is_callable(_: object, attribute: "Attribute[Value]", value: Value) -> None:
     if value is not None and not callable(value):
-        raise wrong_kind(attribute.name, value, "a function of one argument, or None")
+        raise wrong_kind(attribute.name, value, "a function, or None")
 
 
 def check_callbacks(callbacks: object) -> None:
@@ -46,7 +61,7 @@ def check_callbacks(callbacks: object) -> None:
 
 @frozen(kw_only=True)
 class Callbacks(Generic[Checkpoint]):
-    """The application's hooks, each called with one argument and all of them optional.
+    """The application's hooks, all of them optional; those called `on_…` get one argument.
 
     The five lifecycle hooks are called one at a time, in stream order, from inside `wait` alone;
     what one raises is treated as the profile says. `on_reconnect` and `on_notice` get the
@@ -61,6 +76,7 @@ class Callbacks(Generic[Checkpoint]):
     on_failed: Hook[TrainingFailed] | None = field(default=None, validator=_is_callable)
     on_reconnect: Hook[Reconnecting] | None = field(default=None, validator=_is_callable)
     on_notice: Hook[Notice] | None = field(default=None, validator=_is_callable)
+    checkpointer: Checkpointer | None = field(default=None, validator=_is_callable)
 
     def caller(
         self, checkpoint: Callable[[CheckpointSaved], Checkpoint]

@@ -87,10 +87,10 @@ class Conversation:
             reports.append(end)
         return reports
 
-    def broken(self, why: str) -> Broken:
+    def broken(self, why: str, kind: type[TransportError] = TransportError) -> Broken:
         """Return the report that this exchange failed."""
         self.over = True
-        return Broken(self.exchange, TransportError(f"connection: {why}"))
+        return Broken(self.exchange, kind(f"connection: {why}"))
 
     def _pass_on(self, data: bytes) -> None:
         passed = data if self._chunks is None else self._chunks.feed(data)

@@ -42,7 +42,7 @@ from arkor_proto._types import (
 )
 from arkor_proto._version import __version__
 from arkor_proto._walk import JsonObject
-from arkor_proto.transports._callbacks import Callbacks, check_callbacks
+from arkor_proto.transports._callbacks import Callbacks, Checkpointer, check_callbacks
 from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
@@ -135,9 +135,12 @@ class CheckpointSurface(ABC):
 class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     """A trainer of either client."""
 
-    def __init__(self, endpoint: Endpoint, session: Session) -> None:
+    def __init__(
+        self, endpoint: Endpoint, session: Session, checkpointer: Checkpointer | None
+    ) -> None:
         self._endpoint = endpoint
         self._session = session
+        self._checkpointer = checkpointer
 
     def __repr__(self) -> str:
         session, job = self._session, "not submitted"
@@ -157,6 +160,13 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
     def last_event_id(self) -> str:
         """The cursor to resume from in another process: the id of the last event heard."""
         return self._session.last_event_id
+
+    def _save(self) -> object:
+        """Have the cursor saved, if a checkpointer does that, and return what it returned."""
+        job = self._session.job
+        if self._checkpointer is None or job is None:
+            return None
+        return self._checkpointer(job.id, self._session.last_event_id)
 
     @abstractmethod
     def start(self) -> Given[str]:
@@ -233,7 +243,8 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
 
         `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
         in the blocking client that of the timeouts too; `ssl_context` replaces the verification
-        against the system's trust. Raises ValueError for an address or a token that cannot be sent,
+        against the system's trust. Connections go to the backend itself: HTTPS_PROXY and NO_PROXY
+        are not used. Raises ValueError for an address or a token that cannot be sent,
         TypeError for an argument of another type.
         """
         if token == "":

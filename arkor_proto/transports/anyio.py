@@ -5,6 +5,7 @@ carried by `_async_driver.py`, the bytes by `_async_http.py`.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from inspect import isawaitable
 from types import TracebackType
 from typing import Self
@@ -49,6 +50,7 @@ from arkor_proto.transports import _callbacks
 from arkor_proto.transports._async_calls import Caller
 from arkor_proto.transports._async_driver import Clock, Driver, MonotonicClock, Waiter
 from arkor_proto.transports._async_http import Connector
+from arkor_proto.transports._callbacks import Checkpointer
 from arkor_proto.transports._hooks import HookQueue
 from arkor_proto.transports._surface import (
     CLOSED,
@@ -63,6 +65,7 @@ __all__ = [
     "ArkorClient",
     "Callbacks",
     "Checkpoint",
+    "Checkpointer",
     "Clock",
     "Events",
     "MonotonicClock",
@@ -95,9 +98,10 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
     """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
-        super().__init__(client.endpoint, session)
+        super().__init__(client.endpoint, session, callbacks.checkpointer)
         self._client = client
-        call_back = callbacks.caller(self.checkpoint)
+        self._call = callbacks.caller(self.checkpoint)
+        call_back = self._call if callbacks.checkpointer is None else self._call_back_and_save
         self._driver = client.drive(session, call_back, callbacks.hooked)
 
     async def start(self) -> str:
@@ -108,7 +112,7 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
         return expect(await self._driver.follow(), Resolved).result
 
     def events(self) -> "Events":
-        return Events(self._driver)
+        return Events(self._driver, self._save)
 
     async def cancel(self) -> None:
         outcome = await self._driver.operate(Operation.CANCEL, Cancel())
@@ -122,6 +126,12 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
         job_id = self.job.id if self.job is not None else ""
         return Checkpoint(saved=saved, job_id=job_id, client=self._client)
 
+    async def _call_back_and_save(self, event: TrainingEvent) -> None:
+        for step in (partial(self._call, event), self._save):
+            returned = step()
+            if isawaitable(returned):
+                await returned
+
 
 class Events:
     """The events of a job, one after the other; made by `Trainer.events`.
@@ -130,8 +140,9 @@ class Events:
     `anext` goes on where this one was.
     """
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, save: Callable[[], object]) -> None:
         self._driver = driver
+        self._save = save
         self._waiter: Waiter | None = None
         self._in_hand: Deliver | None = None
         self.result: TrainingResult | None = None
@@ -158,6 +169,10 @@ class Events:
     async def __anext__(self) -> TrainingEvent:
         if self._waiter is None:
             raise RuntimeError("events: use them inside 'async with'")
+        if self._in_hand is not None:
+            saved = self._save()
+            if isawaitable(saved):
+                await saved
         delivery, self._in_hand = self._in_hand, None
         following = None if delivery is None else self._driver.hand_back(delivery, None)
         following = following or await self._driver.next_delivery(self._waiter)

@@ -54,6 +54,7 @@ from arkor_proto.transports._blocking_clock import Clock, MonotonicClock
 from arkor_proto.transports._blocking_driver import Driver, Waiter
 from arkor_proto.transports._blocking_http import Connector
 from arkor_proto.transports._blocking_shield import Shield
+from arkor_proto.transports._callbacks import Checkpointer
 from arkor_proto.transports._plain import check_done, check_plain
 from arkor_proto.transports._surface import (
     CheckpointSurface,
@@ -67,6 +68,7 @@ __all__ = [
     "ArkorClient",
     "Callbacks",
     "Checkpoint",
+    "Checkpointer",
     "Clock",
     "Events",
     "MonotonicClock",
@@ -99,13 +101,14 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
     """One job: submit it, follow it, cancel it. Made by `ArkorClient.trainer` or `.attach`."""
 
     def __init__(self, client: "ArkorClient", session: Session, callbacks: Callbacks) -> None:
-        super().__init__(client.endpoint, session)
+        super().__init__(client.endpoint, session, callbacks.checkpointer)
         for name, function in asdict(callbacks, recurse=False).items():
             check_plain(name, function)
         self._client = client
         self._callbacks = callbacks
         self._call = callbacks.caller(self.checkpoint)
-        self._driver = client.drive(session, self._call_back, self._announce)
+        call_back = self._call_back if callbacks.checkpointer is None else self._call_back_and_save
+        self._driver = client.drive(session, call_back, self._announce)
 
     def start(self) -> str:
         return expect(self._driver.operate(Operation.START, Start()), Accepted).job_id
@@ -114,7 +117,7 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
         return expect(self._driver.operate(Operation.FOLLOW, Follow()), Resolved).result
 
     def events(self) -> "Events":
-        return Events(self._driver)
+        return Events(self._driver, self._have_saved)
 
     def cancel(self) -> None:
         outcome = self._driver.operate(Operation.CANCEL, Cancel())
@@ -133,6 +136,13 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
         if returned is not None:  # as it nearly always is; the check takes its time
             check_done(f"the callback for {type(event).__name__}", returned)
 
+    def _call_back_and_save(self, event: TrainingEvent) -> None:
+        self._call_back(event)
+        self._have_saved()
+
+    def _have_saved(self) -> None:
+        check_done("the checkpointer", self._save())
+
     def _announce(self, notice: Notice) -> None:
         returned = self._callbacks.announced(notice)
         check_done(f"the hook for {type(notice).__name__}", returned)
@@ -141,8 +151,9 @@ class Trainer(TrainerSurface[Checkpoint, "Events"]):
 class Events:
     """The events of a job, one after the other; made by `Trainer.events`."""
 
-    def __init__(self, driver: Driver) -> None:
+    def __init__(self, driver: Driver, save: Callable[[], object]) -> None:
         self._driver = driver
+        self._save = save
         self._waiter: Waiter | None = None
         self._telling: Follow | Handled = Follow()
         self.result: TrainingResult | None = None
@@ -170,6 +181,8 @@ class Events:
     def __next__(self) -> TrainingEvent:
         if self._waiter is None:
             raise RuntimeError("events: use them inside 'with'")
+        if isinstance(self._telling, Handled):
+            self._save()
         with Shield() as shield:
             todo = self._driver.proceed(self._waiter, self._telling, shield)
             if isinstance(todo, Deliver):

@@ -30,7 +30,7 @@ NAMES = [
 CHAT = chat_request(ENDPOINT, [], job_id="j", step=1)
 
 
-async def hear(_: object) -> None:
+async def hear(*_: object) -> None:
     """Be an async callback."""
 
 

@@ -3,9 +3,11 @@
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,11 @@ from tests.arkor_proto.transports.peer import refused
 
 QUICK = ("--initial-delay=0.001", "--max-delay=0.001")
 STREAM = {"route": "stream"}
+SUMMARY = [
+    "  loss       1 at step 1, 0.5 at step 3",
+    "  metrics    loss 0.1",
+    "  artifacts  kind adapter, jobId job-1, step 5",
+]
 HELD = {"on": STREAM, "after": {"frames": 2}, "stall": {"gate": "stream"}}
 
 
@@ -32,6 +39,8 @@ def test_run_submits_a_job_and_says_how_it_goes(tmp_path: Path) -> None:
         "step 3  loss 0.5  attempt 1  cursor 4",
         "checkpoint  step 4  attempt 1  cursor 5",
         "finished  artifacts 1  attempt 1  cursor 6",
+        "  duration   0 s",
+        *SUMMARY,
         "job-1 completed",
     ]
     assert "orgSlug=acme" in create.target
@@ -65,7 +74,8 @@ def test_follow_goes_on_after_a_cursor() -> None:
         first = run("follow", "a/b", ARKOR_BASE_URL=backend.base_url)
         ran = run("follow", "a/b", "--last-event-id=5", ARKOR_BASE_URL=backend.base_url)
     assert (first.code, ran.code) == (0, 0)
-    assert ran.out == "finished  artifacts 1  attempt 1  cursor 6\na/b completed\n"
+    assert ran.out.startswith("finished  artifacts 1  attempt 1  cursor 6\n  duration ")
+    assert ran.out.endswith("\na/b completed\n")
 
 
 def test_a_reconnect_is_said_beside_the_results() -> None:
@@ -98,22 +108,100 @@ def test_json_says_the_same_to_a_program(tmp_path: Path) -> None:
     assert ran.json[-1]["lastEventId"] == "6"
 
 
-def test_a_terminal_sees_one_line_that_changes(tmp_path: Path) -> None:
+def on_a_terminal(*arguments: str, interrupt_after: bytes = b"", **changes: str) -> tuple[int, str]:
+    """Run the command at a terminal; return its exit status and all that it has shown."""
     ours, theirs = pty.openpty()
-    with serving() as backend, os.fdopen(ours, "rb", buffering=0) as screen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "arkor_proto", "run", job_file(tmp_path)],
-            env=environment(ARKOR_BASE_URL=backend.base_url),
+    seen = bytearray()
+    with (
+        os.fdopen(ours, "rb", buffering=0) as screen,
+        subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "arkor_proto", *arguments],
+            env=environment(TERM="xterm", **changes),
             stdout=theirs,
-        )
+            stderr=theirs,
+        ) as process,
+    ):
         os.close(theirs)
-        seen = bytearray()
         try:
             while data := screen.read(4096):
                 seen += data
+                if interrupt_after and interrupt_after in seen:
+                    process.send_signal(signal.SIGINT)
+                    interrupt_after = b""
         except OSError:  # how a Linux terminal says that everybody has left
-            assert process.wait() == 0
-    assert b"\r\x1b[Kstep 1  loss 1  attempt 1  cursor 2\r\x1b[Kstep 2" in seen
+            pass
+    return process.returncode, seen.decode()
+
+
+def test_at_a_terminal_the_lines_stay_and_the_panel_goes() -> None:
+    job = {"id": "j", "submitted": True, "interval_ms": 100, "events": 8}
+    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 3}, "end": "rst"}
+    with serving(job=[job], rule=[rule]) as backend:
+        delays = ("--initial-delay=0.5", "--max-delay=0.5")
+        code, seen = on_a_terminal("follow", "j", *delays, ARKOR_BASE_URL=backend.base_url)
+    assert code == 0
+    assert "reconnecting in 1 s" in seen
+    after_the_panel = seen.rpartition("\x1b[J")[2]
+    assert after_the_panel.splitlines()[-1] == "j completed"
+    assert "╭" not in after_the_panel
+    losses = [line for line in re.split("\r\n|\x1b\\[J", seen) if line.startswith("step ")]
+    assert [line.split()[1] for line in losses] == ["1", "2", "3", "4", "5"]
+
+
+def test_ctrl_c_takes_the_panel_away_and_says_how_to_go_on() -> None:
+    job = {"id": "j", "submitted": True}
+    with serving(job=[job], rule=[HELD]) as backend:
+        address = {"ARKOR_BASE_URL": backend.base_url}
+        code, seen = on_a_terminal("follow", "j", interrupt_after=b"step 1  loss", **address)
+    assert code == 130
+    assert "Traceback" not in seen
+    assert seen.rpartition("\x1b[J")[2].splitlines() == [
+        "interrupted: j goes on",
+        "  to continue: arkor-proto follow --last-event-id=2 j",
+        "  to stop it:  arkor-proto cancel j",
+    ]
+
+
+def test_without_rich_a_terminal_gets_plain_lines() -> None:
+    hidden = "import sys; sys.modules['rich'] = None; import runpy; "
+    code = (
+        hidden + "sys.argv[0] = 'arkor-proto'; runpy.run_module('arkor_proto', run_name='__main__')"
+    )
+    ours, theirs = pty.openpty()
+    with (
+        serving(job=[{"id": "j", "submitted": True}]) as backend,
+        os.fdopen(theirs, "wb", buffering=0) as out,
+        os.fdopen(ours, "rb") as screen,
+    ):
+        ended = subprocess.run(
+            [sys.executable, "-c", code, "follow", "j"],
+            env=environment(TERM="xterm", ARKOR_BASE_URL=backend.base_url),
+            stdout=out,
+            check=False,
+        )
+        seen = screen.read1().decode()
+    assert ended.returncode == 0
+    assert seen.startswith("started  attempt 1  cursor 1\r\n")
+
+
+def test_quiet_prints_how_it_ends_and_nothing_else() -> None:
+    rule = {"on": {**STREAM, "attempt": 1}, "after": {"frames": 2}, "end": "rst"}
+    with serving(job=[{"id": "job-1", "submitted": True}], rule=[rule]) as backend:
+        ran = run("follow", "job-1", "-q", *QUICK, ARKOR_BASE_URL=backend.base_url)
+        lines = run("follow", "job-1", "--quiet", "--json", ARKOR_BASE_URL=backend.base_url)
+    assert (ran.code, ran.err) == (0, "")
+    assert ran.out.splitlines()[1:] == [*SUMMARY, "job-1 completed"]
+    assert [line["type"] for line in lines.json] == ["result"]
+
+
+def test_timestamps_begin_every_line() -> None:
+    with serving(job=[{"id": "j", "submitted": True}]) as backend:
+        ran = run("follow", "j", "--timestamps", ARKOR_BASE_URL=backend.base_url)
+        lines = run("follow", "j", "--timestamps", "--json", ARKOR_BASE_URL=backend.base_url)
+    for line in ran.out.splitlines():
+        assert datetime.fromisoformat(line.partition(" ")[0]).tzinfo is not None
+    for record in lines.json:
+        assert datetime.fromisoformat(str(record["time"])).tzinfo is not None
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -155,7 +243,10 @@ def test_an_interrupt_during_the_submission_says_that_the_job_may_exist(tmp_path
         backend.wait_for("create", answered=True)
         ran = command.signal(signal.SIGINT)
     assert (ran.code, ran.out) == (130, "")
-    assert ran.err == "interrupted during the submission: the backend may have the job\n"
+    assert ran.err.splitlines() == [
+        "interrupted during the submission: the backend may have the job",
+        "  look there for a job named 'bot' before you run it again",
+    ]
 
 
 def test_a_closed_output_ends_the_command_and_not_the_job() -> None:
@@ -179,18 +270,37 @@ def test_the_budget_spent_is_exit_code_3_with_how_to_go_on() -> None:
         ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert len(backend.asked("stream")) == 3
     assert ran.code == 3
-    assert "arkor-proto follow --last-event-id=4 j" in ran.err
+    again = "--max-attempts=2 --initial-delay=0.001 --max-delay=0.001 --last-event-id=4 j"
+    assert f"arkor-proto follow {again}\n" in ran.err
 
 
-@pytest.mark.parametrize(("profile", "opens"), [("2026-05", 2), ("2026-07", 1), ("hardened", 1)])
-def test_a_token_that_is_refused_gives_up_as_the_profile_says(profile: str, opens: int) -> None:
-    plan = {"token": "another"}
-    with serving(backend=plan, job=[{"id": "j", "submitted": True}]) as backend:
-        arguments = ("follow", "j", "--max-attempts=1", f"--profile={profile}", *QUICK)
+def test_how_to_go_on_repeats_every_option_that_matters(tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("tok")
+    rule = {"on": STREAM, "status": 410}
+    where = ("--base-url={}", f"--token-file={token}", "--org=acme", "--project=bots")
+    how = ("--profile=2026-07", "--max-attempts=3", "--initial-delay=2", "--max-delay=9")
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        options = tuple(option.format(backend.base_url) for option in (*where, *how))
+        ran = run("follow", *options, "j")
+    to_continue, to_stop = (line.split(": ", 1)[1].split() for line in ran.err.splitlines()[1:])
+    assert to_continue == ["arkor-proto", "follow", *options, "j"]
+    assert to_stop == ["arkor-proto", "cancel", *options[:4], "j"]
+
+
+@pytest.mark.parametrize(
+    ("profile", "opens"), [((), 1), (("--profile=2026-05",), 2), (("--profile=hardened",), 1)]
+)
+def test_the_profile_is_hardened_unless_another_is_named(
+    profile: tuple[str, ...], opens: int
+) -> None:
+    rule = {"on": STREAM, "status": 410}
+    with serving(job=[{"id": "j", "submitted": True}], rule=[rule]) as backend:
+        arguments = ("follow", "j", "--max-attempts=1", *profile, *QUICK)
         ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
         assert len(backend.asked("stream")) == opens
     assert ran.code == 3
-    assert "401" in ran.err
+    assert "410" in ran.err
 
 
 def test_a_submission_that_is_refused_is_exit_code_3_and_never_repeated(tmp_path: Path) -> None:
@@ -213,7 +323,8 @@ def test_a_refused_connection_is_exit_code_3(tmp_path: Path, command: str) -> No
 def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
     with serving() as backend:
         ran = run("cancel", "nope", ARKOR_BASE_URL=backend.base_url)
-    assert (ran.code, ran.err) == (1, "404: job 'nope' not found\n")
+    asked = "is there a job of this id without --org and --project?"
+    assert (ran.code, ran.err) == (1, f"404: job 'nope' not found; {asked}\n")
 
 
 def test_without_h11_it_says_what_to_install() -> None:

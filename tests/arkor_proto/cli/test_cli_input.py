@@ -136,7 +136,7 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
             ("follow", "j", "--initial-delay", "nan"),
             "--initial-delay: 'nan' is not a number of seconds",
         ),
-        (("cancel", "j", "--max-delay", "-1"), "--max-delay: '-1' is not a number of seconds"),
+        (("follow", "j", "--max-delay", "-1"), "--max-delay: '-1' is not a number of seconds"),
         (("follow", "j", "--base-url", "ftp://h"), "--base-url: "),
         (
             ("follow", "j", "--base-url", "http://h:99999"),
@@ -155,8 +155,8 @@ def test_a_setting_says_what_is_wrong_with_it(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "a command is missing, one of run, follow, cancel"),
-        (("walk",), "'walk' is not a command; write one of run, follow, cancel"),
+        ((), "a command is missing, one of run, follow, status, cancel"),
+        (("walk",), "'walk' is not a command; write one of run, follow, status, cancel"),
         (("run",), "FILE: missing; see `arkor-proto run --help`"),
         (("follow", "j", "--profile", "2026"), "--profile: invalid choice: '2026'"),
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),

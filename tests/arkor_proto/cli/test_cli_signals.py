@@ -1,16 +1,21 @@
-"""Ctrl-C and SIGTERM before a command has begun: it ends at once, without a word."""
+"""Ctrl-C and SIGTERM before a command has begun, and at any moment: it ends at once, with a line."""
 
+import io
 import os
+import pty
+import random
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.arkor_proto.blocking.fixtures_blocking import PATIENCE
+from arkor_proto import _early_signals
+from tests.arkor_proto.blocking.fixtures_blocking import PATIENCE, serving
 from tests.arkor_proto.cli.command import environment
 
 # An import that never ends, in the place of a dependency.
@@ -62,7 +67,7 @@ def script(folder: Path, name: str, entry: str) -> str:
     ],
     ids=str,
 )
-def test_a_signal_amid_the_imports_ends_the_command_without_a_word(
+def test_a_signal_amid_the_imports_ends_the_command_with_a_line(
     tmp_path: Path, number: signal.Signals, code: int, start: tuple[str, str], module: str
 ) -> None:
     begin = start if start[0] == "-m" else (script(tmp_path, *start),)
@@ -70,7 +75,8 @@ def test_a_signal_amid_the_imports_ends_the_command_without_a_word(
     with importing(tmp_path, module, "-P", *begin, *arguments) as process:
         process.send_signal(number)
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out, err) == (code, b"", b"")
+    assert (process.returncode, out) == (code, b"")
+    assert err.decode() == f"interrupted by {number.name}\n"
 
 
 def test_an_import_in_any_other_process_can_be_interrupted_as_usual(tmp_path: Path) -> None:
@@ -91,3 +97,59 @@ def test_a_signal_that_is_ignored_stays_ignored(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGINT, before)
     assert process.returncode == 143
+
+
+# The command as from its first line on: what comes before is the interpreter's own affair.
+BEGINS = """
+import os, runpy, sys
+sys.argv[0] = "arkor-proto"
+runpy.run_path(sys.argv.pop(1))
+os.write(1, b"begins")
+from arkor_proto.cli.main import main
+sys.exit(main())
+"""
+
+
+def moments(count: int) -> list[float]:
+    """Return so many moments of a command's life, in seconds; always the same ones."""
+    source = random.Random(7)  # noqa: S311 - no secret
+    return [source.uniform(0, 1) for _ in range(count)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
+@pytest.mark.parametrize("moment", moments(8))
+def test_a_signal_at_any_moment_is_a_line_and_the_status_of_the_signal(
+    number: signal.Signals, moment: float
+) -> None:
+    job, slow = {"id": "j", "submitted": True, "events": 500}, {"rate": 3000}
+    ours, theirs = pty.openpty()
+    with (
+        serving(job=[job], rule=[{"on": {"route": "stream"}, **slow}]) as backend,
+        os.fdopen(ours, "rb", buffering=0) as screen,
+        subprocess.Popen(
+            [sys.executable, "-c", BEGINS, _early_signals.__file__, "follow", "j"],
+            env=environment(ARKOR_BASE_URL=backend.base_url, TERM="xterm"),
+            stdout=theirs,
+            stderr=theirs,
+        ) as process,
+    ):
+        os.close(theirs)
+        assert screen.read(len("begins")) == b"begins"
+        timer = threading.Timer(moment, process.send_signal, (number,))
+        timer.start()
+        seen = read_all(screen)
+        timer.join()
+    assert "Traceback" not in seen
+    assert process.returncode == 128 + number, seen
+    assert seen.rpartition("\x1b[J")[2].count("interrupted") == 1
+
+
+def read_all(screen: io.FileIO) -> str:
+    """Return all that a terminal is sent from now on."""
+    seen = bytearray()
+    try:
+        while data := screen.read(4096):
+            seen += data
+    except OSError:  # how a Linux terminal says that everybody has left
+        pass
+    return seen.decode()

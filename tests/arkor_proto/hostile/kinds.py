@@ -11,6 +11,7 @@ from tests.arkor_proto.hostile.peers import (
     JSON,
     LAST,
     LOG,
+    NOT_CONNECTED,
     REFUSED,
     RESOLVES,
     STREAM,
@@ -230,16 +231,20 @@ _ENDS.add(
 )
 _ENDS.add("a reset before the head", b"", BROKEN, ends=Ends.RESET)
 _ENDS.add("a reset in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
-_ENDS.add("nobody at the address", b"", BROKEN, place=Place.REFUSED)
-_ENDS.add("a connection that is never accepted", b"", BROKEN, place=Place.UNREACHABLE, slow=True)
-_ENDS.add("a name without an address", b"", BROKEN, place=Place.NAMELESS)
+_ENDS.add("nobody at the address", b"", NOT_CONNECTED, place=Place.REFUSED)
+_ENDS.add(
+    "a connection that is never accepted", b"", NOT_CONNECTED, place=Place.UNREACHABLE, slow=True
+)
+_ENDS.add("a name without an address", b"", NOT_CONNECTED, place=Place.NAMELESS)
 
 _TLS = Group("TLS")
-_TLS.add("a certificate that nobody trusts", b"", BROKEN, place=Place.UNTRUSTED)
-_TLS.add("a certificate of another name", b"", BROKEN, place=Place.MISNAMED)
-_TLS.add("no TLS on an https address", b"HTTP/1.1 400 No\r\n\r\n", BROKEN, place=Place.NOT_TLS)
+_TLS.add("a certificate that nobody trusts", b"", NOT_CONNECTED, place=Place.UNTRUSTED)
+_TLS.add("a certificate of another name", b"", NOT_CONNECTED, place=Place.MISNAMED)
+_TLS.add(
+    "no TLS on an https address", b"HTTP/1.1 400 No\r\n\r\n", NOT_CONNECTED, place=Place.NOT_TLS
+)
 _TLS.add("TLS on an http address", b"", BROKEN, place=Place.UNEXPECTED_TLS)
-_TLS.add("a handshake that is never answered", b"", BROKEN, place=Place.HANDSHAKE, slow=True)
+_TLS.add("a handshake that is never answered", b"", NOT_CONNECTED, place=Place.HANDSHAKE, slow=True)
 _TLS.add("a cut before the head", b"", BROKEN, place=Place.CUT)
 _TLS.add("a cut in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, place=Place.CUT)
 _TLS.add("a cut in a body without framing", STREAM + b"\r\n: x\n\n", BROKEN, place=Place.CUT)

@@ -19,6 +19,7 @@ Outcomes: TypeAlias = str | tuple[str, str, str]
 WAITS: Final = "waits"
 RESOLVES: Final = "resolves"
 BROKEN: Final = "gives up (TransportError)"
+NOT_CONNECTED: Final = "gives up (NotConnected)"
 REFUSED: Final = "gives up (ResponseError)"
 EMPTY: Final = "gives up (StreamEnded)"
 

@@ -1,0 +1,84 @@
+"""What a failure most likely comes from, in the words of the command line.
+
+An error of the client says what happened. Here is what its user may want to look at: the token, the
+id of the job, the address.
+"""
+
+import os
+from typing import Final
+
+from arkor_proto._errors import (
+    ArkorError,
+    GaveUp,
+    NotConnected,
+    ResponseError,
+    StatusError,
+)
+from arkor_proto._text import one_line
+from arkor_proto._wire import page_problem
+from arkor_proto.cli.settings import Settings
+
+_PASSING: Final = frozenset({408, 409, 425, 429})
+_SERVER_ERRORS: Final = 500
+_TIMED_OUT: Final = 408
+_PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY")
+
+
+def is_passing(error: ArkorError) -> bool:
+    """Tell whether a backend that answers like this may answer otherwise the next time."""
+    return isinstance(error, StatusError) and (
+        error.status in _PASSING or error.status >= _SERVER_ERRORS
+    )
+
+
+def may_have_arrived(error: ArkorError) -> bool:
+    """Tell whether the backend may have done what it was asked for, although this went wrong."""
+    if isinstance(error, StatusError):
+        return error.status == _TIMED_OUT or error.status >= _SERVER_ERRORS
+    return not isinstance(error, NotConnected)
+
+
+def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
+    """Return an error in one line, with its likely cause where there is one.
+
+    The address is not asked about once the backend was `seen` there.
+    """
+    cause = error.cause if isinstance(error, GaveUp) else error
+    asked = "" if seen and not isinstance(cause, StatusError) else _question(cause, settings)
+    return f"{_words(error)}; {asked}" if asked else _words(error)
+
+
+def _scope(settings: Settings, preposition: str) -> str:
+    return f"{preposition} {settings.scope}" if settings.scope else "without --org and --project"
+
+
+def _words(error: ArkorError) -> str:
+    page = _page(error)
+    if isinstance(error, StatusError) and page:
+        return one_line(f"{error.status}: {page}")
+    return one_line(error).replace("ssl_context=", "--ca-file")
+
+
+def _page(error: Exception) -> str:
+    if not isinstance(error, StatusError):
+        return ""
+    media = error.headers.get("content-type", "").encode()
+    return page_problem(((b"content-type", media),), error.message.encode())
+
+
+def _question(error: Exception, settings: Settings) -> str:
+    match error:
+        case ResponseError() if not isinstance(error, StatusError) or _page(error):
+            return f"is {settings.address_source} the address of an Arkor backend?"
+        case StatusError(status=401):
+            return f"is {settings.token_source} right?"
+        case StatusError(status=403):
+            return f"may {settings.token_source} be used {_scope(settings, 'for')}?"
+        case StatusError(status=404) if settings.command != "run":
+            return f"is there a job of this id {_scope(settings, 'in')}?"
+        case NotConnected():
+            set_ = next((name for name in _PROXIES if os.environ.get(name)), None)
+            proxy = f" ({set_} is set; arkor-proto uses no proxy)" if set_ else ""
+            return f"is {settings.address_source} right?{proxy}"
+        case _:
+            return ""

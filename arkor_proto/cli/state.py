@@ -1,0 +1,125 @@
+"""The file of `--state`: which job is followed, and how far, for whatever goes on after us.
+
+It is replaced as a whole, so that a process that is killed leaves the old one or the new one. After
+a loss of power it may be a few events old.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from arkor_proto._json import check_job_id
+from arkor_proto._walk import is_object
+from arkor_proto._wire import cursor_problem
+
+_MARK: Final = "arkorState"
+_VERSION: Final = 1
+_MAX_BYTES: Final = 64 * 2**10
+
+
+@frozen(kw_only=True)
+class State:
+    """What the file says. A job that is being submitted has no id yet."""
+
+    base_url: str
+    org: str = ""
+    project: str = ""
+    job_file: str = ""
+    """What identifies the job file that was submitted, "" for a job that was only followed."""
+    job_id: str = ""
+    last_event_id: str = ""
+
+
+@frozen
+class StateFile:
+    """Where the state is, and who it is about."""
+
+    path: Path
+    about: State = field()
+    """The state of a job of which nothing is known yet."""
+
+    def read(self) -> State | None:
+        """Return the state, None if there is no file; raises ValueError for another file."""
+        try:
+            with self.path.open("rb") as file:
+                content = file.read(_MAX_BYTES + 1)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise ValueError(f"--state {self.path}: {error.strerror or error}") from error
+        state = _decoded(content)
+        if state is None:
+            problem = "it is not a state file of arkor-proto; name another file, or remove it"
+            raise ValueError(f"--state {self.path}: {problem}")
+        self._check(state)
+        return state
+
+    def write(self, job_id: str, last_event_id: str = "") -> None:
+        """Replace the state; raises OSError that names the file."""
+        state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
+        text = json.dumps(
+            {
+                _MARK: _VERSION,
+                "baseUrl": state.base_url,
+                "org": state.org,
+                "project": state.project,
+                "jobFile": state.job_file,
+                "jobId": state.job_id,
+                "lastEventId": state.last_event_id,
+            }
+        )
+        target = self.path.resolve()
+        temporary = target.with_name(f".{target.name}.new")
+        try:
+            with temporary.open("w", encoding="utf-8") as file:
+                file.write(text + "\n")
+                if not last_event_id:  # the id of a job that was just made is not to be lost at all
+                    file.flush()
+                    os.fsync(file.fileno())
+            temporary.replace(target)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+    def remove(self) -> None:
+        """Remove the file: there is no job."""
+        self.path.unlink(missing_ok=True)
+
+    def _check(self, state: State) -> None:
+        for name in ("base_url", "org", "project"):
+            theirs, ours = getattr(state, name), getattr(self.about, name)
+            if theirs != ours:
+                option = f"--{name.replace('_', '-')}"
+                problem = f"its job has {option} {theirs!r}, not {ours!r}; name another file"
+                raise ValueError(f"--state {self.path}: {problem}")
+
+
+def _decoded(content: bytes) -> State | None:
+    try:
+        found = json.loads(content) if len(content) <= _MAX_BYTES else None
+    except (ValueError, RecursionError):
+        return None
+    if not is_object(found) or found.get(_MARK) != _VERSION:
+        return None
+    names = ("baseUrl", "org", "project", "jobFile", "jobId", "lastEventId")
+    values = [found.get(name) for name in names]
+    texts = [value for value in values if isinstance(value, str)]
+    if len(texts) < len(values):
+        return None
+    base_url, org, project, job_file, job_id, last_event_id = texts
+    try:
+        check_job_id(job_id or "not submitted")
+    except ValueError:
+        return None
+    if cursor_problem(last_event_id):
+        return None
+    return State(
+        base_url=base_url,
+        org=org,
+        project=project,
+        job_file=job_file,
+        job_id=job_id,
+        last_event_id=last_event_id,
+    )
