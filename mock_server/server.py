@@ -24,6 +24,7 @@ from mock_server.net.tls.settings import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
 from mock_server.requests import Claims, has_credentials
 from mock_server.scenario.builder import On
+from mock_server.scenario.explain import what_it_does
 from mock_server.scenario.files import check_capabilities
 from mock_server.scenario.gates import (
     check_gate,
@@ -260,6 +261,11 @@ class MockServer:
         except BackendFull as full:
             raise ScenarioError(f"event: {full}") from None
         return job.push(frame)
+
+    def rule_told(self, index: int) -> str:
+        """Say what the rule of this index does, for people."""
+        found = next((rule for number, rule, _ in self.rules if number == index), None)
+        return "(it was removed)" if found is None else what_it_does(found)
 
     def gate(self, name: str) -> Gate:
         """Return a gate by its name; it is closed until it is opened."""

@@ -19,6 +19,7 @@ from attrs import define, field
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
 from mock_server.admin.requests import Refusal, no_route, shown_word
+from mock_server.admin.terminal import LiveLog
 from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
@@ -38,7 +39,8 @@ from mock_server.server import MockServer
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
 
-PREFIX: Final = "/__mock__/v1"
+ROOT: Final = "/__mock__"
+PREFIX: Final = f"{ROOT}/v1"
 _MOST_SERVERS: Final = 1000
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -51,6 +53,7 @@ class Fleet:
     group: TaskGroup
     upstream: Origin | None = None
     tls: TlsSettings | None = None
+    log: LiveLog | None = None
     servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
     _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
         factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
@@ -70,6 +73,8 @@ class Fleet:
         name = str(self._started)
         stops = (anyio.Event(), anyio.Event())
         self.servers[name], self._stops[name] = server, stops
+        if self.log is not None:
+            self.log.follow(name, server)
         await self.group.start(self._run, server, stops)
         return name
 
@@ -88,6 +93,8 @@ class Fleet:
     async def stop(self, name: str) -> None:
         """Stop a server and wait until its port is free; raises KeyError."""
         del self.servers[name]
+        if self.log is not None:
+            self.log.forget(name)
         wanted, done = self._stops.pop(name)
         wanted.set()
         await done.wait()
@@ -238,6 +245,8 @@ class AdminServer:
     """A real backend; every server is then a proxy in front of it."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself does not use TLS."""
+    log: LiveLog | None = field(default=None, kw_only=True)
+    """Prints what happens on every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
     """Further names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
@@ -251,7 +260,7 @@ class AdminServer:
         self.port = listener.port
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
-        self._fleet = Fleet(self.host, group, self.upstream, self.tls)
+        self._fleet = Fleet(self.host, group, self.upstream, self.tls, self.log)
         self._authority = listener.authority
         names = HostNames.of(self.host, self.port, self.names)
         limits = Limits(connections=4096, body_bytes=4 << 20, records=1000, journal_bytes=4 << 20)
@@ -278,7 +287,12 @@ class AdminServer:
     @property
     def url(self) -> str:
         """The URL of the admin, including its prefix."""
-        return f"http://{self._authority}{PREFIX}"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """The URL of the page, without the token."""
+        return f"http://{self._authority}{ROOT}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
         """Start a server; raises OSError if the port is taken."""
