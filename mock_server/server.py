@@ -12,7 +12,7 @@ from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job
 from mock_server.faults.rules import Rules
 from mock_server.journal.journal import Journal
-from mock_server.journal.records import Record
+from mock_server.journal.records import Record, RequestReceived
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.host import Host
@@ -36,6 +36,7 @@ from mock_server.scenario.gates import (
 from mock_server.scenario.model import JOB, JobPlan, Scenario
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame
+from mock_server.scenario.words.declaring import count_of
 from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
@@ -74,7 +75,7 @@ class Gate:
         return self._server.gates.is_open(self.name)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class MockServer:
     """A programmable backend on a port of its own, for the length of an `async with`.
 
@@ -142,6 +143,11 @@ class MockServer:
             admits=self._backend.admits if self.upstream is None else has_credentials,
         )
         self._service = service
+
+    def __repr__(self) -> str:
+        count = sum(isinstance(record, RequestReceived) for record in self._journal.records)
+        address = self.base_url if self.listener.port else "not running"
+        return f"<MockServer {address}, {count_of(count, 'request')} so far>"
 
     async def __aenter__(self) -> Self:
         await self._host.__aenter__()

@@ -12,7 +12,6 @@ import anyio
 from anyio import to_thread
 from attrs import define, field, frozen
 
-from arkor_proto import __version__
 from mock_server.durable import one_line
 from mock_server.journal.lines import ExchangeLines, timed
 from mock_server.journal.records import Record
@@ -47,7 +46,7 @@ def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, lo
     """Say where everything is, with commands to paste."""
     return "\n".join(
         [
-            f"arkor-mock {__version__}: {one_line(source)}",
+            f"arkor-mock: {one_line(source)}",
             f"  for clients   {places.base_url}",
             f"  page          {places.page_url}",
             f"  admin         {places.admin_url}  (token {places.token})",
