@@ -205,7 +205,7 @@ class MockServer:
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
         """Add a rule, or replace the one with this index; returns its index."""
-        self._check(Scenario(rules=(rule,)))
+        self.check_rule(rule)
         self._gate_names.update(gates_of_rule(rule))
         if index is None:
             if len(self.rules) >= _MOST_RULES:
@@ -213,6 +213,10 @@ class MockServer:
             return self._service.rules.add(rule)
         self._service.rules.replace(index, rule)
         return index
+
+    def check_rule(self, rule: Rule) -> None:
+        """Check that this server can carry out a rule; raises ScenarioError."""
+        self._check(Scenario(rules=(rule,)))
 
     def remove_rule(self, index: int) -> bool:
         """Remove a rule; False if no rule has this index."""

@@ -16,9 +16,12 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import define, field
 
+from arkor_proto import __version__
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
-from mock_server.admin.requests import Refusal, no_route, shown_word
+from mock_server.admin.openapi import description
+from mock_server.admin.operations import OPERATIONS, Operation, operation_of
+from mock_server.admin.requests import PREFIX, ROOT, Refusal, no_route, shown_word
 from mock_server.admin.terminal import LiveLog
 from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
@@ -39,8 +42,6 @@ from mock_server.server import MockServer
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
 
-ROOT: Final = "/__mock__"
-PREFIX: Final = f"{ROOT}/v1"
 _MOST_SERVERS: Final = 1000
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -138,8 +139,8 @@ class AdminOrigin:
         """Answer one request of the admin."""
         del resume, reports
         try:
-            self._check(request)
             segments = [unquote(part) for part in self._path(request).split("/")]
+            self._check(request, operation_of(request.method, segments))
             answer = await self._dispatch(request, segments)
         except Refusal as refusal:
             answer = refusal.reply
@@ -147,7 +148,7 @@ class AdminOrigin:
             answer = refuse(400, str(error))
         return answer if isinstance(answer, Answered) else answered_with(answer)
 
-    def _check(self, request: Request) -> None:
+    def _check(self, request: Request, operation: Operation | None) -> None:
         if not self.names.admit(request.header("host") or ""):
             raise Refusal(
                 403, "the Host is not a name of this server; allow it with --allow-host NAME"
@@ -156,10 +157,11 @@ class AdminOrigin:
             raise Refusal(
                 403, "web pages may not use the admin; send the request without an Origin"
             )
-        if request.method in _READING and not self.reads_need_token:
-            return
-        if not self.admits(request):
+        reads = request.method in _READING and (operation is None or not operation.needs_token)
+        if (self.reads_need_token or not reads) and not self.admits(request):
             raise Refusal(401, "the token is missing or wrong; use the one in the ready line")
+        if operation is None:
+            raise no_route(request.method, self._path(request).split("/"))
 
     def admits(self, request: Request) -> bool:
         """Return whether a request has the admin's token."""
@@ -168,31 +170,54 @@ class AdminOrigin:
 
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
-        if not path.startswith(PREFIX + "/"):
-            raise Refusal(
-                404, f"no route {shown_word(path)}; the admin's routes begin with {PREFIX}/"
-            )
-        return path.removeprefix(PREFIX + "/")
+        if path != PREFIX and not path.startswith(PREFIX + "/"):
+            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists what there is")
+        return path.removeprefix(PREFIX).removeprefix("/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:
         match request.method, segments:
-            case "GET", ["health"]:
-                return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
-            case "GET", ["failures"]:
-                records = [
-                    each for each in self.failures.records if isinstance(each, ConnectionFailed)
-                ]
-                return reply_json(200, {"failures": [record_to_dict(each) for each in records]})
+            case "GET", [name]:
+                return self._about_all(name)
             case "POST", ["shutdown"]:
                 return Answered(Head(202, phrase_of(202), JSON_TYPE), LastWords(self.shutdown))
-            case "GET", ["servers"]:
-                return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
             case "POST", ["servers"]:
                 return await self._start(request)
             case method, ["servers", name, *rest]:
                 return await self._about(method, name, rest, request)
             case _:
                 raise no_route(request.method, segments)
+
+    def _about_all(self, name: str) -> Reply:
+        match name:
+            case "":
+                found = self._index()
+            case "openapi.json":
+                found = dict(description(PREFIX))
+            case "authorized":
+                found = {"ok": True}
+            case "health":
+                found = {"ok": True, "servers": len(self.fleet.servers)}
+            case "failures":
+                failures = (r for r in self.failures.records if isinstance(r, ConnectionFailed))
+                found = {"failures": [record_to_dict(record) for record in failures]}
+            case "servers":
+                found = {"servers": [self._shown(each) for each in self.fleet.servers]}
+            case _:
+                raise no_route("GET", [name])
+        return reply_json(200, found)
+
+    def _index(self) -> dict[str, object]:
+        return {
+            "name": "arkor-mock",
+            "version": __version__,
+            "page": f"{ROOT}/",
+            "openapi": f"{PREFIX}/openapi.json",
+            "servers": [self._shown(name) for name in self.fleet.servers],
+            "requests": [
+                {"method": each.method, "path": PREFIX + each.path, "does": each.does}
+                for each in OPERATIONS
+            ],
+        }
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:

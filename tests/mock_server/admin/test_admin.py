@@ -8,7 +8,9 @@ import anyio
 import pytest
 
 from mock_server import Scenario, scenario_from_dict
-from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.admin.requests import PREFIX
+from mock_server.admin.server import AdminServer
+from tests.mock_server.admin.described import check_answer
 from tests.mock_server.rawclient import Answer, RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio
@@ -26,9 +28,11 @@ class Driver:
     async def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request of the admin, and wait for its answer."""
+        """Send one request of the admin, and wait for its answer, which must be as described."""
         await self.send(method, path, body, headers)
-        return await self._client.answer()
+        answer = await self._client.answer()
+        check_answer(method, path, body, answer)
+        return answer
 
     async def send(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
