@@ -21,6 +21,7 @@ from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
 from mock_server.admin.openapi import description
 from mock_server.admin.operations import OPERATIONS, Operation, operation_of
+from mock_server.admin.page import page
 from mock_server.admin.requests import PREFIX, ROOT, Refusal, no_route, shown_word
 from mock_server.admin.terminal import LiveLog
 from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
@@ -139,24 +140,34 @@ class AdminOrigin:
         """Answer one request of the admin."""
         del resume, reports
         try:
-            segments = [unquote(part) for part in self._path(request).split("/")]
-            self._check(request, operation_of(request.method, segments))
-            answer = await self._dispatch(request, segments)
+            answer = await self._answer(request)
         except Refusal as refusal:
             answer = refusal.reply
         except ScenarioError as error:
             answer = refuse(400, str(error))
         return answer if isinstance(answer, Answered) else answered_with(answer)
 
-    def _check(self, request: Request, operation: Operation | None) -> None:
-        if not self.names.admit(request.header("host") or ""):
+    async def _answer(self, request: Request) -> Reply | Answered:
+        self._check_sender(request)
+        if request.method == "GET" and request.target.partition("?")[0] in {ROOT, f"{ROOT}/"}:
+            return page()
+        segments = [unquote(part) for part in self._path(request).split("/")]
+        self._check_token(request, operation_of(request.method, segments))
+        return await self._dispatch(request, segments)
+
+    def _check_sender(self, request: Request) -> None:
+        """Refuse requests of web pages, except our own; a browser sends an honest Host and Origin."""
+        host = request.header("host") or ""
+        if not self.names.admit(host):
             raise Refusal(
                 403, "the Host is not a name of this server; allow it with --allow-host NAME"
             )
-        if request.header("origin") is not None:
+        if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
-                403, "web pages may not use the admin; send the request without an Origin"
+                403, "other web pages may not use the admin; send the request without an Origin"
             )
+
+    def _check_token(self, request: Request, operation: Operation | None) -> None:
         reads = request.method in _READING and (operation is None or not operation.needs_token)
         if (self.reads_need_token or not reads) and not self.admits(request):
             raise Refusal(401, "the token is missing or wrong; use the one in the ready line")

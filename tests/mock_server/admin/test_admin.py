@@ -23,6 +23,7 @@ class Driver:
 
     def __init__(self, admin: AdminServer, client: RawClient) -> None:
         self._client = client
+        self.port = admin.port
         self._headers = {"Host": f"127.0.0.1:{admin.port}", "Authorization": f"Bearer {TOKEN}"}
 
     async def ask(
@@ -244,7 +245,7 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
         ({"Authorization": ""}, 401, "use the one in the ready line"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
         ({"Host": "evil.example"}, 403, "is not a name of this server"),
-        ({"Origin": "http://evil.example"}, 403, "web pages may not use the admin"),
+        ({"Origin": "http://evil.example"}, 403, "other web pages may not use the admin"),
     ],
 )
 async def test_who_may_not_is_refused(headers: dict[str, str], status: int, message: str) -> None:
