@@ -55,11 +55,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Put the seed and the journal of every mock into the report of a failure."""
+    """Put the seed and the exchanges of every mock into the report of a failure."""
+    mocks = item.stash.get(_MOCKS, None)
+    if mocks is not None and call.excinfo is not None and not item.config.getoption("fulltrace"):
+        mocks.cut_traceback(call.excinfo)
     report = yield
     if report.failed:
         item.stash[_FAILED] = True
-        mocks = item.stash.get(_MOCKS, None)
         if mocks is not None and call.when in {"call", "teardown"}:
             report.sections += mocks.sections()
     return report

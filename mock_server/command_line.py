@@ -13,6 +13,7 @@ import anyio
 from arkor_proto.cli.parser import Parser, commands, some_seconds, whole
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
+from mock_server.admin.watch import summary
 from mock_server.durable import one_line, say
 from mock_server.net.names.host_names import OddHost, address_of, checked_name, is_loopback
 from mock_server.net.tls.settings import TlsUnavailable
@@ -48,17 +49,11 @@ def run(given: Sequence[str]) -> int:
     try:
         return action(options)
     except ScenarioError as error:
-        raise CommandError(_summary(error)) from error
+        raise CommandError(summary(error)) from error
     except TapeError as error:
         raise CommandError(str(error)) from error
     except TlsUnavailable as error:
         raise CommandError(str(error), UNABLE) from error
-
-
-def _summary(error: ScenarioError) -> str:
-    others = len(error.mistakes) - 1
-    more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
-    return f"{error}{more if others else ''}"
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
@@ -87,6 +82,9 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
         _add_upstream(parsers[name])
     for name in ("serve", "proxy", "record"):
         _add_process(parsers[name])
+    for name in ("serve", "proxy"):
+        text = "load the scenario again when its file changes; resets connections and counts"
+        parsers[name].add_argument("--watch", action="store_true", help=text)
     return found.parse(given)
 
 
@@ -113,6 +111,7 @@ def _add_process(command: Parser) -> None:
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
     add("--tls", action="store_true", help="speak TLS, with a throw-away authority")
+    add("--quiet", action="store_true", help="at a terminal, print no log of the exchanges")
     text = "end when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)
     text = "end after this time [default: never]"
@@ -127,6 +126,10 @@ def _port(text: str) -> int:
 
 
 def _process(options: argparse.Namespace) -> Process:
+    path: Path | None = getattr(options, "scenario", None)
+    watch: bool = getattr(options, "watch", False)
+    if watch and path is None:
+        raise CommandError("--watch: needs a scenario; name its file")
     return Process(
         host=options.host,
         port=options.port,
@@ -137,6 +140,10 @@ def _process(options: argparse.Namespace) -> Process:
         max_lifetime=options.max_lifetime,
         tls=options.tls,
         names=tuple(_named(name) for name in options.allow_host),
+        scenario_file=path,
+        watch=watch,
+        upstream=getattr(options, "upstream", None),
+        quiet=options.quiet,
     )
 
 

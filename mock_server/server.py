@@ -12,7 +12,7 @@ from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job
 from mock_server.faults.rules import Rules
 from mock_server.journal.journal import Journal
-from mock_server.journal.records import Record
+from mock_server.journal.records import Record, RequestReceived
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.host import Host
@@ -24,6 +24,7 @@ from mock_server.net.tls.settings import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
 from mock_server.requests import Claims, has_credentials
 from mock_server.scenario.builder import On
+from mock_server.scenario.explain import what_it_does
 from mock_server.scenario.files import check_capabilities
 from mock_server.scenario.gates import (
     check_gate,
@@ -35,6 +36,7 @@ from mock_server.scenario.gates import (
 from mock_server.scenario.model import JOB, JobPlan, Scenario
 from mock_server.scenario.rule import Rule
 from mock_server.scenario.vocabulary import Capability, Route, ScriptedFrame
+from mock_server.scenario.words.declaring import count_of
 from mock_server.scenario.words.end import Ending
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
@@ -73,7 +75,7 @@ class Gate:
         return self._server.gates.is_open(self.name)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class MockServer:
     """A programmable backend on a port of its own, for the length of an `async with`.
 
@@ -142,6 +144,11 @@ class MockServer:
         )
         self._service = service
 
+    def __repr__(self) -> str:
+        count = sum(isinstance(record, RequestReceived) for record in self._journal.records)
+        address = self.base_url if self.listener.port else "not running"
+        return f"<MockServer {address}, {count_of(count, 'request')} so far>"
+
     async def __aenter__(self) -> Self:
         await self._host.__aenter__()
         return self
@@ -198,7 +205,7 @@ class MockServer:
 
     def set_rule(self, index: int | None, rule: Rule) -> int:
         """Add a rule, or replace the one with this index; returns its index."""
-        self._check(Scenario(rules=(rule,)))
+        self.check_rule(rule)
         self._gate_names.update(gates_of_rule(rule))
         if index is None:
             if len(self.rules) >= _MOST_RULES:
@@ -206,6 +213,10 @@ class MockServer:
             return self._service.rules.add(rule)
         self._service.rules.replace(index, rule)
         return index
+
+    def check_rule(self, rule: Rule) -> None:
+        """Check that this server can carry out a rule; raises ScenarioError."""
+        self._check(Scenario(rules=(rule,)))
 
     def remove_rule(self, index: int) -> bool:
         """Remove a rule; False if no rule has this index."""
@@ -260,6 +271,11 @@ class MockServer:
         except BackendFull as full:
             raise ScenarioError(f"event: {full}") from None
         return job.push(frame)
+
+    def rule_told(self, index: int) -> str:
+        """Say what the rule of this index does, for people."""
+        found = next((rule for number, rule, _ in self.rules if number == index), None)
+        return "(it was removed)" if found is None else what_it_does(found)
 
     def gate(self, name: str) -> Gate:
         """Return a gate by its name; it is closed until it is opened."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from anyio import to_thread
 
+from mock_server.admin.faults import faults_of
 from mock_server.admin.journal import LONGEST_WAIT, Polls, journal
 from mock_server.admin.requests import (
     Refusal,
@@ -26,13 +27,15 @@ from mock_server.net.origin import Answered, answered_with
 from mock_server.redaction import redacted_members
 from mock_server.requests import Request, json_of
 from mock_server.scenario.builder import rule_from_words
+from mock_server.scenario.explain import what_it_does, whom_it_is_about
 from mock_server.scenario.files import scenario_from_dict, scenario_from_toml, scenario_to_dict
 from mock_server.scenario.model import JOB, Scenario
+from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.vocabulary import FRAME
-from mock_server.scenario.words.end import Ending
+from mock_server.scenario.words.end import NEVER, Ending
 from mock_server.secret_names import REDACTED
 from mock_server.server import MockServer
-from mock_server.strict.json import compact
+from mock_server.strict.json import compact, parsed_json
 from mock_server.strict.shapes import ScenarioError, is_array
 from mock_server.strict.words import plain_table
 
@@ -108,11 +111,7 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
         case "POST", ["reset"]:
             server.load(server.scenario)
         case "GET", ["rules"]:
-            rules = [
-                {"index": index, "acted": fired, "rule": plain_table(rule)}
-                for index, rule, fired in server.rules
-            ]
-            return _hidden({"rules": rules})
+            return _hidden({"rules": [_rule(*each) for each in server.rules]})
         case "POST", ["rules"]:
             index = server.set_rule(None, rule_from_words(body_table(request)))
             return reply_json(201, {"index": index})
@@ -123,6 +122,13 @@ async def _plan(server: MockServer, method: str, rest: list[str], request: Reque
         case _:
             raise no_route(method, rest, _BELOW)
     return reply_json(200, {"ok": True})
+
+
+def _rule(index: int, rule: Rule, fired: int) -> dict[str, object]:
+    words = parsed_json(redacted_members(compact(plain_table(rule))))
+    told = RULE.read(words, "rule")  # its phrases quote values, so without the secrets
+    about, does = whom_it_is_about(told), what_it_does(told)
+    return {"index": index, "acted": fired, "about": about, "does": does, "rule": words}
 
 
 def _jobs(server: MockServer, method: str, rest: list[str], request: Request) -> Reply | Answered:
@@ -160,6 +166,10 @@ def _live(server: MockServer, method: str, rest: list[str], request: Request) ->
     match method, rest:
         case "POST", ["gates", name, "open" | "shut" as what]:
             _gate(server, name, what)
+        case "GET", ["gates"]:
+            return reply_json(200, {"gates": [_shown_gate(server, n) for n in _gates(server)]})
+        case "GET", ["faults"]:
+            return reply_json(200, {"faults": faults_of(server)})
         case "GET", ["connections"]:
             return reply_json(200, {"connections": server.connections})
         case "POST", ["connections", number, "end"]:
@@ -167,6 +177,20 @@ def _live(server: MockServer, method: str, rest: list[str], request: Request) ->
         case _:
             raise no_route(method, rest, _BELOW)
     return reply_json(200, {"ok": True})
+
+
+def _gates(server: MockServer) -> list[str]:
+    return sorted(server.gate_names - {NEVER})
+
+
+def _shown_gate(server: MockServer, name: str) -> dict[str, object]:
+    gates = server.gates
+    return {
+        "name": name,
+        "open": gates.is_open(name),
+        "waiting": gates.waiting[name],
+        "waited_at": name in gates.waited_at,
+    }
 
 
 def _gate(server: MockServer, name: str, what: str) -> None:

@@ -1,4 +1,7 @@
-"""Run the mock as a process: print the ready line, and serve until something ends it."""
+"""Run the mock as a process: say that it is ready, and serve until something ends it.
+
+At a terminal that is a text for people, with a live log after it; otherwise one line of JSON.
+"""
 
 import json
 import os
@@ -9,15 +12,19 @@ import sys
 import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager, nullcontext, suppress
+from pathlib import Path
 
 import anyio
 from attrs import field, frozen
 
 from mock_server.admin.server import AdminServer
+from mock_server.admin.terminal import LiveLog, Places, greeting, page_url, source_of
+from mock_server.admin.watch import Watch
 from mock_server.net.names.host_names import address_of
 from mock_server.net.origin import Origin
 from mock_server.net.tls.settings import throw_away_tls
 from mock_server.scenario.model import Scenario
+from mock_server.server import MockServer
 
 
 @frozen(kw_only=True)
@@ -34,11 +41,19 @@ class Process:
     tls: bool = False
     names: tuple[str, ...] = ()
     """Further names that the Host of a request to the admin may have."""
+    scenario_file: Path | None = None
+    watch: bool = False
+    """Whether to load the scenario again when its file changes."""
+    upstream: str | None = None
+    """The address of the real backend, for people."""
+    quiet: bool = False
+    """Whether to print no log at a terminal."""
 
 
 async def serve(process: Process, scenario: Scenario, upstream: Origin | None = None) -> None:
     """Serve until a signal, the end of stdin, the maximum lifetime or the admin ends it."""
     token = process.token or secrets.token_urlsafe(24)
+    log = LiveLog() if sys.stdout.isatty() and not process.quiet else None
     with throw_away_tls(*_certified(process)) if process.tls else nullcontext() as tls:
         async with until_ended(process) as shutdown:
             admin = AdminServer(
@@ -50,12 +65,52 @@ async def serve(process: Process, scenario: Scenario, upstream: Origin | None = 
                 tls=tls,
                 shutdown=shutdown,
                 names=process.names,
+                log=log,
             )
             async with admin:
                 server = await admin.start(scenario, process.port)
-                ready = {"base_url": server.base_url, "admin_url": admin.url, "token": token}
-                say_ready(ready if tls is None else {**ready, "ca_path": str(tls.ca_path)})
-                await shutdown.wait()
+                places = Places(
+                    base_url=server.base_url,
+                    admin_url=admin.url,
+                    page_url=page_url(admin.root, token),
+                    token=token,
+                    ca_path=None if tls is None else str(tls.ca_path),
+                )
+                _announce(process, scenario, places)
+                async with _beside(process, server, log):
+                    await shutdown.wait()
+
+
+@asynccontextmanager
+async def _beside(
+    process: Process, server: MockServer, log: LiveLog | None
+) -> AsyncGenerator[None, None]:
+    """Print the log and watch the scenario's file meanwhile."""
+    async with anyio.create_task_group() as group:
+        if log is not None:
+            group.start_soon(log.run)
+        if process.watch and process.scenario_file is not None:
+            group.start_soon(Watch(process.scenario_file, server.scenario).run, server.load)
+        try:
+            yield
+        finally:
+            group.cancel_scope.cancel()
+    if log is not None:
+        log.close()
+
+
+def _announce(process: Process, scenario: Scenario, places: Places) -> None:
+    """Say that the process is ready: a text for people at a terminal, else a line of JSON."""
+    if not sys.stdout.isatty():
+        ready = {"base_url": places.base_url, "admin_url": places.admin_url, "token": places.token}
+        say_ready(ready if places.ca_path is None else {**ready, "ca_path": places.ca_path})
+        return
+    source = source_of(scenario, process.scenario_file, process.upstream)
+    log = not process.quiet
+    sys.stdout.write(
+        greeting(scenario, source, places, proxy=process.upstream is not None, log=log)
+    )
+    sys.stdout.flush()
 
 
 def _certified(process: Process) -> set[str]:

@@ -8,6 +8,8 @@ from mock_server.redaction import quoted
 from mock_server.requests import Request, json_of
 from mock_server.strict.shapes import is_table
 
+ROOT: Final = "/__mock__"
+PREFIX: Final = f"{ROOT}/v1"
 _DIGITS: Final = 15
 
 
@@ -21,7 +23,8 @@ class Refusal(Exception):
 
 def no_route(method: str, segments: Sequence[str], where: str = "") -> Refusal:
     """Return the refusal of a request whose route does not exist."""
-    return Refusal(404, f"no route {shown_word(method)} {shown_word('/'.join(segments))}{where}")
+    asked = f"{shown_word(method)} {shown_word('/'.join(segments))}{where}"
+    return Refusal(404, f"no route {asked}; GET {PREFIX} lists what there is")
 
 
 def body_table(request: Request) -> dict[str, object]:

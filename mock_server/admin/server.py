@@ -16,9 +16,14 @@ import anyio
 from anyio.abc import TaskGroup, TaskStatus
 from attrs import define, field
 
+from arkor_proto import __version__
 from mock_server.admin.control import control, scenario_of
 from mock_server.admin.journal import Polls
-from mock_server.admin.requests import Refusal, no_route, shown_word
+from mock_server.admin.openapi import description
+from mock_server.admin.operations import OPERATIONS, Operation, operation_of
+from mock_server.admin.page import page
+from mock_server.admin.requests import PREFIX, ROOT, Refusal, no_route, shown_word
+from mock_server.admin.terminal import LiveLog
 from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
@@ -38,7 +43,6 @@ from mock_server.server import MockServer
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
 
-PREFIX: Final = "/__mock__/v1"
 _MOST_SERVERS: Final = 1000
 _READING: Final = frozenset({"GET", "HEAD"})
 
@@ -51,6 +55,7 @@ class Fleet:
     group: TaskGroup
     upstream: Origin | None = None
     tls: TlsSettings | None = None
+    log: LiveLog | None = None
     servers: dict[str, MockServer] = field(factory=dict[str, MockServer], init=False)
     _stops: dict[str, tuple[anyio.Event, anyio.Event]] = field(
         factory=dict[str, tuple[anyio.Event, anyio.Event]], init=False
@@ -70,6 +75,8 @@ class Fleet:
         name = str(self._started)
         stops = (anyio.Event(), anyio.Event())
         self.servers[name], self._stops[name] = server, stops
+        if self.log is not None:
+            self.log.follow(name, server)
         await self.group.start(self._run, server, stops)
         return name
 
@@ -88,6 +95,8 @@ class Fleet:
     async def stop(self, name: str) -> None:
         """Stop a server and wait until its port is free; raises KeyError."""
         del self.servers[name]
+        if self.log is not None:
+            self.log.forget(name)
         wanted, done = self._stops.pop(name)
         wanted.set()
         await done.wait()
@@ -131,28 +140,39 @@ class AdminOrigin:
         """Answer one request of the admin."""
         del resume, reports
         try:
-            self._check(request)
-            segments = [unquote(part) for part in self._path(request).split("/")]
-            answer = await self._dispatch(request, segments)
+            answer = await self._answer(request)
         except Refusal as refusal:
             answer = refusal.reply
         except ScenarioError as error:
             answer = refuse(400, str(error))
         return answer if isinstance(answer, Answered) else answered_with(answer)
 
-    def _check(self, request: Request) -> None:
-        if not self.names.admit(request.header("host") or ""):
+    async def _answer(self, request: Request) -> Reply | Answered:
+        self._check_sender(request)
+        if request.method == "GET" and request.target.partition("?")[0] in {ROOT, f"{ROOT}/"}:
+            return page()
+        segments = [unquote(part) for part in self._path(request).split("/")]
+        self._check_token(request, operation_of(request.method, segments))
+        return await self._dispatch(request, segments)
+
+    def _check_sender(self, request: Request) -> None:
+        """Refuse requests of web pages, except our own; a browser sends an honest Host and Origin."""
+        host = request.header("host") or ""
+        if not self.names.admit(host):
             raise Refusal(
                 403, "the Host is not a name of this server; allow it with --allow-host NAME"
             )
-        if request.header("origin") is not None:
+        if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
-                403, "web pages may not use the admin; send the request without an Origin"
+                403, "other web pages may not use the admin; send the request without an Origin"
             )
-        if request.method in _READING and not self.reads_need_token:
-            return
-        if not self.admits(request):
+
+    def _check_token(self, request: Request, operation: Operation | None) -> None:
+        reads = request.method in _READING and (operation is None or not operation.needs_token)
+        if (self.reads_need_token or not reads) and not self.admits(request):
             raise Refusal(401, "the token is missing or wrong; use the one in the ready line")
+        if operation is None:
+            raise no_route(request.method, self._path(request).split("/"))
 
     def admits(self, request: Request) -> bool:
         """Return whether a request has the admin's token."""
@@ -161,31 +181,54 @@ class AdminOrigin:
 
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
-        if not path.startswith(PREFIX + "/"):
-            raise Refusal(
-                404, f"no route {shown_word(path)}; the admin's routes begin with {PREFIX}/"
-            )
-        return path.removeprefix(PREFIX + "/")
+        if path != PREFIX and not path.startswith(PREFIX + "/"):
+            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists what there is")
+        return path.removeprefix(PREFIX).removeprefix("/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:
         match request.method, segments:
-            case "GET", ["health"]:
-                return reply_json(200, {"ok": True, "servers": len(self.fleet.servers)})
-            case "GET", ["failures"]:
-                records = [
-                    each for each in self.failures.records if isinstance(each, ConnectionFailed)
-                ]
-                return reply_json(200, {"failures": [record_to_dict(each) for each in records]})
+            case "GET", [name]:
+                return self._about_all(name)
             case "POST", ["shutdown"]:
                 return Answered(Head(202, phrase_of(202), JSON_TYPE), LastWords(self.shutdown))
-            case "GET", ["servers"]:
-                return reply_json(200, {"servers": [self._shown(n) for n in self.fleet.servers]})
             case "POST", ["servers"]:
                 return await self._start(request)
             case method, ["servers", name, *rest]:
                 return await self._about(method, name, rest, request)
             case _:
                 raise no_route(request.method, segments)
+
+    def _about_all(self, name: str) -> Reply:
+        match name:
+            case "":
+                found = self._index()
+            case "openapi.json":
+                found = dict(description(PREFIX))
+            case "authorized":
+                found = {"ok": True}
+            case "health":
+                found = {"ok": True, "servers": len(self.fleet.servers)}
+            case "failures":
+                failures = (r for r in self.failures.records if isinstance(r, ConnectionFailed))
+                found = {"failures": [record_to_dict(record) for record in failures]}
+            case "servers":
+                found = {"servers": [self._shown(each) for each in self.fleet.servers]}
+            case _:
+                raise no_route("GET", [name])
+        return reply_json(200, found)
+
+    def _index(self) -> dict[str, object]:
+        return {
+            "name": "arkor-mock",
+            "version": __version__,
+            "page": f"{ROOT}/",
+            "openapi": f"{PREFIX}/openapi.json",
+            "servers": [self._shown(name) for name in self.fleet.servers],
+            "requests": [
+                {"method": each.method, "path": PREFIX + each.path, "does": each.does}
+                for each in OPERATIONS
+            ],
+        }
 
     async def _start(self, request: Request) -> Reply:
         if len(self.fleet.servers) >= _MOST_SERVERS:
@@ -238,6 +281,8 @@ class AdminServer:
     """A real backend; every server is then a proxy in front of it."""
     tls: TlsSettings | None = field(default=None, kw_only=True)
     """Certificates for every server; the admin itself does not use TLS."""
+    log: LiveLog | None = field(default=None, kw_only=True)
+    """Prints what happens on every server."""
     shutdown: anyio.Event = field(factory=anyio.Event, kw_only=True)
     names: Sequence[str] = field(default=(), kw_only=True)
     """Further names, `name` or `name:port`, that a Host may have; a bad one raises OddHost."""
@@ -251,7 +296,7 @@ class AdminServer:
         self.port = listener.port
         group = await self._stack.enter_async_context(anyio.create_task_group())
         self._stack.callback(group.cancel_scope.cancel)
-        self._fleet = Fleet(self.host, group, self.upstream, self.tls)
+        self._fleet = Fleet(self.host, group, self.upstream, self.tls, self.log)
         self._authority = listener.authority
         names = HostNames.of(self.host, self.port, self.names)
         limits = Limits(connections=4096, body_bytes=4 << 20, records=1000, journal_bytes=4 << 20)
@@ -278,7 +323,12 @@ class AdminServer:
     @property
     def url(self) -> str:
         """The URL of the admin, including its prefix."""
-        return f"http://{self._authority}{PREFIX}"
+        return f"{self.root}/v1"
+
+    @property
+    def root(self) -> str:
+        """The URL of the page, without the token."""
+        return f"http://{self._authority}{ROOT}"
 
     async def start(self, scenario: Scenario, port: int = 0) -> MockServer:
         """Start a server; raises OSError if the port is taken."""

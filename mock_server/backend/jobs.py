@@ -38,7 +38,7 @@ def _instant(tick: int) -> str:
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class Job:
     """A job and its log.
 
@@ -70,6 +70,9 @@ class Job:
         self._times["createdAt"] = _instant(0)
         while self.plan.emitted and self._step():
             pass
+
+    def __repr__(self) -> str:
+        return f"<Job {self.id!r}: {self.status.value}, {len(self.log)} events so far>"
 
     @property
     def over(self) -> bool:

@@ -48,10 +48,15 @@ class Journal:
     def __attrs_post_init__(self) -> None:
         self._start = self.clock()
 
+    @property
+    def now(self) -> float:
+        """The time, in seconds since the start."""
+        return self.clock() - self._start
+
     def stamp(self) -> tuple[int, float]:
         """Return the number and the time (seconds since the start) for the next record."""
         self._seq += 1
-        return self._seq, self.clock() - self._start
+        return self._seq, self.now
 
     def add(self, record: Record) -> None:
         """Append a record and call every listener, in order."""

@@ -41,10 +41,10 @@ class RequestReceived:
     attempt: int
     method: str
     target: str
-    headers: tuple[tuple[str, str], ...]
+    headers: tuple[tuple[str, str], ...] = field(repr=False)
     authorized: bool
     """Whether an Authorization header came with it."""
-    body: bytes
+    body: bytes = field(repr=False)
     json: object
     job: str | None
     last_event_id: str | None

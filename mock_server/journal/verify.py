@@ -108,12 +108,15 @@ def _json_differences(where: str, wanted: object, got: object) -> list[str]:
     return [] if wanted == got else [f"{where}: expected {_shown(wanted)}, got {_shown(got)}"]
 
 
-@frozen
+@frozen(repr=False)
 class Requests:
     """The requests that match `wanted`; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     wanted: Wanted
+
+    def __repr__(self) -> str:
+        return f"<Requests {self.wanted}: {len(self.found)} of {len(self._all)} so far>"
 
     @property
     def found(self) -> list[RequestReceived]:
@@ -172,13 +175,16 @@ class Requests:
         return f"\n  nearest: {where}{lines}"
 
 
-@frozen
+@frozen(repr=False)
 class Verify:
     """Checks of what the client did so far; a failed check raises VerificationError."""
 
     _records: Sequence[Record] = field(repr=False)
     _rules: Sequence[tuple[int, Rule, int]] = field(factory=tuple, repr=False)
     _unopened: Sequence[str] = field(factory=tuple, repr=False)
+
+    def __repr__(self) -> str:
+        return f"<Verify: {len(self.requests(Wanted()).found)} requests so far>"
 
     def requests(self, wanted: Wanted) -> Requests:
         """Select the requests that match."""

@@ -1,6 +1,7 @@
 """Everything that the connections of one server share: rules, journal, origin, gates, limits."""
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from http import HTTPStatus
 
@@ -26,6 +27,8 @@ class Gates:
     """The gates that something has waited at."""
     opened: set[str] = field(factory=set[str], init=False)
     """The gates that were opened, including those that were shut again."""
+    waiting: Counter[str] = field(factory=Counter[str], init=False)
+    """How many streams wait at each gate now."""
 
     def open(self, name: str) -> None:
         """Open the gate, for what waits at it now and for what comes later."""
@@ -44,7 +47,11 @@ class Gates:
     async def wait(self, name: str) -> None:
         """Wait until the gate is open."""
         self.waited_at.add(name)
-        await self._gate(name).wait()
+        self.waiting[name] += 1
+        try:
+            await self._gate(name).wait()
+        finally:
+            self.waiting[name] -= 1
 
     def _gate(self, name: str) -> anyio.Event:
         return self._gates.setdefault(name, anyio.Event())

@@ -24,7 +24,7 @@ def rule_from_words(words: dict[str, object]) -> Rule:
 class RuleScript:
     """One rule that grows with every call; it is in force as soon as it does something."""
 
-    _install: Callable[[int | None, Rule], int]
+    _install: Callable[[int | None, Rule], int] = field(repr=False)
     _words: dict[str, object]
     index: int | None = field(default=None, init=False)
     """The number of the rule once it is in force, as the journal shows it."""
@@ -76,7 +76,7 @@ class RuleScript:
 class On:
     """Where rules begin: one method per call of the protocol; the arguments are those of `on`."""
 
-    _install: Callable[[int | None, Rule], int]
+    _install: Callable[[int | None, Rule], int] = field(repr=False)
 
     def create(self, **select: object) -> RuleScript:
         """Begin a rule about submitting a job."""

@@ -27,6 +27,17 @@ def explain(scenario: Scenario) -> str:
     return "\n".join(lines) + "\n"
 
 
+def what_it_does(rule: Rule) -> str:
+    """Say what a rule does when it fires, with its name if it has one."""
+    acts = "; ".join(_acts(rule))
+    return f"{acts} ({rule.name})" if rule.name else acts
+
+
+def whom_it_is_about(rule: Rule) -> str:
+    """Say which connections, requests or frames a rule is about."""
+    return f"{_unit(rule)}{_chance(rule.on)}"
+
+
 def _demands(plan: BackendPlan) -> list[str]:
     words = plain_table(plan)
     found = ["demands no token"] if not plan.authenticate else []
@@ -68,7 +79,7 @@ def _rule(number: int, rule: Rule) -> str:
     needs = sorted({needed.value for _, needed in needs_of(rule)})
     carriers = f" It needs {', '.join(needs)}." if needs else ""
     acts = "; ".join(_acts(rule))
-    return f"Rule {number}{name}, for {_unit(rule)}{_chance(rule.on)}: {acts}.{carriers}"
+    return f"Rule {number}{name}, for {whom_it_is_about(rule)}: {acts}.{carriers}"
 
 
 def _acts(rule: Rule) -> list[str]:

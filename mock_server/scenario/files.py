@@ -17,18 +17,18 @@ from mock_server.scenario.rule import needs_of
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.files import from_json, from_toml, read_json, read_toml
 from mock_server.strict.schema import schema_document
-from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.shapes import ScenarioError, Shape
 from mock_server.strict.toml import toml_value
 from mock_server.strict.words import plain_table, table
 
-_SCENARIO: Final = table(Scenario, "a scenario")
+SCENARIO: Final[Shape[Scenario]] = table(Scenario, "a scenario")
 _NUMBERED: Final = re.compile(r"^(rule|job) (\d+)\.")
 
 
 def scenario_from_dict(data: Mapping[str, object]) -> Scenario:
     """Read a scenario from plain tables; raises ScenarioError that names the place."""
     try:
-        found = _SCENARIO.read(data, "")
+        found = SCENARIO.read(data, "")
         check_scenario(found)
     except ScenarioError as error:
         raise error.rewritten(_readable) from None
@@ -86,7 +86,7 @@ def _lines(words: Mapping[str, object]) -> str:
 def scenario_schema() -> dict[str, object]:
     """Return the JSON Schema (2020-12) of a scenario."""
     title = "A scenario of the Arkor mock backend"
-    return schema_document("scenario", title, _SCENARIO.schema())
+    return schema_document("scenario", title, SCENARIO.schema())
 
 
 def check_capabilities(

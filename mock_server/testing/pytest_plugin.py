@@ -1,15 +1,18 @@
 """Serve a mock for the fixtures of `pytest_arkor_mock`, check it after the test, and report it."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from types import TracebackType
 from typing import Final
 
 import pytest
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, evolve, field
 
-from mock_server.journal.records import to_jsonl
+from mock_server.backend.jobs import JobEnded
+from mock_server.journal.lines import lines_of
+from mock_server.journal.verify import VerificationError
 from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
@@ -19,6 +22,8 @@ from mock_server.testing.sync import SyncMock, mock_in
 __all__ = ["Mocks", "start_blocking_portal"]
 
 _SHOWN: Final = 200
+_READ: Final = 50_000
+_MEANT_FOR_THE_TEST: Final = (VerificationError, ScenarioError, JobEnded, TimeoutError)
 
 
 @define(eq=False)
@@ -55,6 +60,18 @@ class Mocks:
         """Return the seed and the journal of every mock, for the report of a failed test."""
         return [(f"arkor mock, seed {mock.scenario.seed}", _journal(mock)) for mock in self._served]
 
+    @staticmethod
+    def cut_traceback(failure: pytest.ExceptionInfo[BaseException]) -> None:
+        """End the traceback of an error that tells a test what is wrong where it called the mock.
+
+        Other errors keep theirs: they may be bugs of the mock. `__tracebackhide__` would leave the
+        frames of the portal between the test and the server.
+        """
+        frames = list(_linked(failure.tb))
+        ours = [_is_ours(each.tb_frame.f_globals) for each in frames]
+        if isinstance(failure.value, _MEANT_FOR_THE_TEST) and ours[-1] and not ours[0]:
+            frames[ours.index(True) - 1].tb_next = None
+
     def _scenario_of(self, request: pytest.FixtureRequest) -> Scenario:
         item: pytest.Item = request.node
         marker = item.get_closest_marker("scenario")
@@ -69,11 +86,22 @@ class Mocks:
         return evolve(scenario, seed=seed) if isinstance(seed, int) else scenario
 
 
+def _linked(trace: TracebackType | None) -> Iterator[TracebackType]:
+    while trace is not None:
+        yield trace
+        trace = trace.tb_next
+
+
+def _is_ours(module: Mapping[str, object]) -> bool:
+    name = module.get("__name__")
+    return isinstance(name, str) and name.partition(".")[0] == "mock_server"
+
+
 def _journal(mock: SyncMock | MockServer) -> str:
-    records = mock.journal
-    left_out = len(records) - _SHOWN
-    note = f"({left_out} records before)\n" if left_out > 0 else ""
-    return note + to_jsonl(records[-_SHOWN:]).rstrip("\n")
+    lines = lines_of(mock.journal[-_READ:], mock.rule_told)
+    left_out = len(lines) - _SHOWN
+    note = [f"({left_out} lines before)"] if left_out > 0 else []
+    return "\n".join([mock.base_url, *note, *lines[-_SHOWN:]]) if lines else "no request came"
 
 
 def _read(given: tuple[object, ...], words: dict[str, object], beside: Path) -> Scenario:

@@ -23,8 +23,8 @@ from mock_server.server import MockServer
 class SyncGate:
     """One gate, opened from a test's thread."""
 
-    _portal: BlockingPortal
-    _server: MockServer
+    _portal: BlockingPortal = field(repr=False)
+    _server: MockServer = field(repr=False)
     name: str
 
     def open(self) -> None:
@@ -36,12 +36,15 @@ class SyncGate:
         self._portal.call(self._server.gate(self.name).shut)
 
 
-@define(eq=False)
+@define(eq=False, repr=False)
 class SyncMock:
     """What `MockServer` offers, each call carried out on the server's own event loop."""
 
-    _portal: BlockingPortal
+    _portal: BlockingPortal = field(repr=False)
     _server: MockServer = field(repr=False)
+
+    def __repr__(self) -> str:
+        return repr(self._server).replace("MockServer", "SyncMock", 1)
 
     @property
     def base_url(self) -> str:
@@ -57,6 +60,10 @@ class SyncMock:
     def journal(self) -> list[Record]:
         """All records so far."""
         return self._server.journal
+
+    def rule_told(self, index: int) -> str:
+        """Say what the rule of this index does, for people."""
+        return self._server.rule_told(index)
 
     @property
     def addresses(self) -> Addresses:

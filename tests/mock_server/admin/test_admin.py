@@ -8,7 +8,9 @@ import anyio
 import pytest
 
 from mock_server import Scenario, scenario_from_dict
-from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.admin.requests import PREFIX
+from mock_server.admin.server import AdminServer
+from tests.mock_server.admin.described import check_answer
 from tests.mock_server.rawclient import Answer, RawClient, create, follow, request_bytes
 
 pytestmark = pytest.mark.anyio
@@ -21,14 +23,17 @@ class Driver:
 
     def __init__(self, admin: AdminServer, client: RawClient) -> None:
         self._client = client
+        self.port = admin.port
         self._headers = {"Host": f"127.0.0.1:{admin.port}", "Authorization": f"Bearer {TOKEN}"}
 
     async def ask(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> Answer:
-        """Send one request of the admin, and wait for its answer."""
+        """Send one request of the admin, and wait for its answer, which must be as described."""
         await self.send(method, path, body, headers)
-        return await self._client.answer()
+        answer = await self._client.answer()
+        check_answer(method, path, body, answer)
+        return answer
 
     async def send(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
@@ -240,7 +245,7 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
         ({"Authorization": ""}, 401, "use the one in the ready line"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
         ({"Host": "evil.example"}, 403, "is not a name of this server"),
-        ({"Origin": "http://evil.example"}, 403, "web pages may not use the admin"),
+        ({"Origin": "http://evil.example"}, 403, "other web pages may not use the admin"),
     ],
 )
 async def test_who_may_not_is_refused(headers: dict[str, str], status: int, message: str) -> None:

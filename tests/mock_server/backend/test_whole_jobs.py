@@ -7,7 +7,8 @@ from collections.abc import Mapping
 import pytest
 
 from mock_server import MockServer, ScriptedFrame, scenario_from_dict
-from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.admin.requests import PREFIX
+from mock_server.admin.server import AdminServer
 from mock_server.scenario.vocabulary import FRAME
 from mock_server.strict.shapes import is_table
 from tests.mock_server.rawclient import CREATE_BODY, RawClient, follow, request_bytes

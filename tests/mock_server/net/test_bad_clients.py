@@ -10,7 +10,8 @@ from mock_server import (
     Scenario,
     scenario_from_dict,
 )
-from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.admin.requests import PREFIX
+from mock_server.admin.server import AdminServer
 from mock_server.journal.records import to_jsonl
 from tests.mock_server.rawclient import RawClient, create, request_bytes
 

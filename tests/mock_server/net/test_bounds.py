@@ -19,7 +19,8 @@ from mock_server import (
     scenario_from_dict,
     to_jsonl,
 )
-from mock_server.admin.server import PREFIX, AdminServer
+from mock_server.admin.requests import PREFIX
+from mock_server.admin.server import AdminServer
 from mock_server.journal.journal import Journal
 from mock_server.journal.records import size_of
 from mock_server.proxy.origin import ProxyOrigin, Upstream

@@ -113,9 +113,103 @@ def test_it(mock_server):
     assert False
 """)
     result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*arkor mock, seed 42*", '*"kind": "RequestReceived"*'])
+    result.stdout.re_match_lines_random(
+        [
+            ".*arkor mock, seed 42",
+            r"http://127\.0\.0\.1:\d+",
+            r" +\d\.\d+ s  me 1: GET /v1/me → 200",
+        ]
+    )
+    result.stdout.no_fnmatch_line("*RequestReceived*")
     result.stdout.no_fnmatch_line("*never fired*")
     result.stdout.no_fnmatch_line("*Bearer t*")
+
+
+def test_a_test_that_waits_for_what_never_comes_shows_its_own_line_and_what_came(run: Run) -> None:
+    result = run("""
+@pytest.mark.scenario({"on": {"route": "create"}, "lose": "response"})
+def test_it(mock_server):
+    with pytest.raises(ConnectionError):
+        ask(mock_server, "POST", "/v1/jobs", BODY)
+    mock_server.wait_for("stream", within=0.1)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            '>   *mock_server.wait_for("stream", within=0.1)',
+            "E   *TimeoutError: request 1 of stream, *; the requests that came: 1 of create",
+            "test_*.py:*: TimeoutError",
+            "*arkor mock, seed 0*",
+            "* s  rule 1 fired: lets the backend act on the request and loses its answer",
+            "* s  create 1: POST /v1/jobs → the server reset the connection",
+        ]
+    )
+    assert_no_frames_of_ours(result)
+
+
+WRONG = (
+    "mock_server.verify.create().once()",
+    "mock_server.on.stream().end('rts')",
+    "mock_server.gate('mid').open()",
+    "mock_server.job(evnets=3)",
+    "mock_server.push(mock_server.job(events=0).id, dat='x')",
+)
+
+
+def test_an_error_for_the_test_has_no_frames_of_ours_in_its_traceback(run: Run) -> None:
+    tests = (f"def test_{number}(mock_server):\n    {line}\n" for number, line in enumerate(WRONG))
+    result = run("".join(tests))
+    result.assert_outcomes(failed=len(WRONG))
+    assert_no_frames_of_ours(result)
+    result.stdout.fnmatch_lines([f">*{line}" for line in WRONG])
+
+
+def test_an_asynchronous_test_sees_no_frames_of_ours_either(run: Run) -> None:
+    result = run("""
+@pytest.mark.anyio
+async def test_it(amock_server):
+    await amock_server.wait_for("stream", within=0.1)
+""")
+    result.assert_outcomes(failed=2)
+    assert_no_frames_of_ours(result)
+
+
+def test_a_full_trace_has_every_frame(run: Run) -> None:
+    result = run("def test_it(mock_server): mock_server.gate('mid').open()", "--full-trace")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*mock_server?testing?sync.py:*"])
+
+
+def test_an_error_that_may_be_a_bug_of_the_mock_keeps_its_traceback(run: Run) -> None:
+    result = run("""
+def test_it(mock_server):
+    ask(mock_server, "GET", "/v1/me")
+    mock_server.wait_until("not callable", within=0.1)
+""")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*mock_server?journal?waiting.py:*: TypeError"])
+
+
+def assert_no_frames_of_ours(result: pytest.RunResult) -> None:
+    for place in ("*mock_server?*.py:*", "*anyio?*.py:*", "*concurrent?futures*.py:*"):
+        result.stdout.no_fnmatch_line(place)
+
+
+def test_the_objects_of_the_mock_are_shown_in_a_few_words() -> None:
+    with mock_in_thread() as mock:
+        port = mock.base_url.rpartition(":")[2]
+        job = mock.job(events=2, id="live")
+        rule = mock.on.stream().status(503)
+        shown = [repr(each) for each in (mock, job, mock.gate("mid"), rule, mock.verify)]
+        wanted = repr(mock.verify.stream(attempt=2))
+    assert shown == [
+        f"<SyncMock http://127.0.0.1:{port}, 0 requests so far>",
+        "<Job 'live': queued, 0 events so far>",
+        "SyncGate(name='mid')",
+        "RuleScript(_words={'on': {'route': 'stream'}, 'status': 503}, index=1)",
+        "<Verify: 0 requests so far>",
+    ]
+    assert wanted == "<Requests stream(attempt=2): 0 of 0 so far>"
 
 
 def test_a_mistake_in_the_scenario_is_a_message_and_no_traceback(run: Run) -> None:

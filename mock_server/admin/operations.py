@@ -1,0 +1,261 @@
+"""Every request that the admin answers: its path, what it does, what it takes and what comes back.
+
+A request that is not in this table is refused, and the OpenAPI description is written from it, so
+neither can have a route that the other lacks.
+"""
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Final
+
+from attrs import field, frozen
+
+Schema = Mapping[str, object]
+
+_OK: Final = HTTPStatus.OK
+_CREATED: Final = HTTPStatus.CREATED
+
+
+@frozen
+class Operation:
+    """One request, such as `GET /servers/{server}/rules`; the path is below the prefix."""
+
+    method: str
+    path: str
+    does: str
+    answer: Schema = field(repr=False)
+    """The JSON Schema of the answer."""
+    status: HTTPStatus = field(default=_OK, kw_only=True)
+    body: Schema | None = field(default=None, kw_only=True, repr=False)
+    """The JSON Schema of the request's body, if it has one."""
+    query: Mapping[str, str] = field(factory=dict[str, str], kw_only=True)
+    """What the parameters of the query mean."""
+    kind: str = field(default="application/json", kw_only=True)
+    """The media type of the answer."""
+    problems: Schema | None = field(default=None, kw_only=True, repr=False)
+    """The answer with status 409, if it is not an error like any other."""
+    always_needs_token: bool = field(default=False, kw_only=True)
+
+    @property
+    def segments(self) -> Sequence[str]:
+        """The parts of the path."""
+        return self.path.strip("/").split("/")
+
+    @property
+    def parameters(self) -> Sequence[str]:
+        """The names in the path that stand for something."""
+        return [part[1:-1] for part in self.segments if part.startswith("{")]
+
+    @property
+    def needs_token(self) -> bool:
+        """Whether it needs the token even on the loopback."""
+        return self.always_needs_token or self.method != "GET"
+
+    def is_meant(self, method: str, segments: Sequence[str]) -> bool:
+        """Return whether a request is this one."""
+        return (
+            method == self.method
+            and len(segments) == len(self.segments)
+            and all(
+                own.startswith("{") or own == given
+                for own, given in zip(self.segments, segments, strict=True)
+            )
+        )
+
+
+def shared(name: str) -> Schema:
+    """Refer to a schema that the description has under `components`."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def table(**members: Schema) -> Schema:
+    """Describe a JSON object that has exactly these members."""
+    return {
+        "type": "object",
+        "required": list(members),
+        "properties": members,
+        "additionalProperties": False,
+    }
+
+
+def array(of: Schema) -> Schema:
+    """Describe an array."""
+    return {"type": "array", "items": of}
+
+
+def one_of_types(*names: str) -> Schema:
+    """Describe a value of one of these types of JSON."""
+    return {"type": list(names)}
+
+
+TEXT: Final[Schema] = {"type": "string"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+FLAG: Final[Schema] = {"type": "boolean"}
+ANY: Final[Schema] = {"type": "object"}
+DONE: Final = table(ok={"const": True})
+_RECORDS: Final = table(records=array(shared("Record")), dropped=COUNT, bodies_dropped=COUNT)
+_OPERATION: Final = table(method=TEXT, path=TEXT, does=TEXT)
+_RULE: Final = table(index=COUNT, acted=COUNT, about=TEXT, does=TEXT, rule=shared("Rule"))
+_FAULT: Final = table(
+    name=TEXT,
+    phase=TEXT,
+    means=TEXT,
+    values=array(TEXT),
+    rule=shared("Rule"),
+    unavailable=one_of_types("string", "null"),
+)
+_GATE: Final = table(name=TEXT, open=FLAG, waiting=COUNT, waited_at=FLAG)
+_SERVER: Final = "/servers/{server}"
+
+OPERATIONS: Final = (
+    Operation(
+        "GET",
+        "/",
+        "List what there is: every request, and the running servers",
+        table(
+            name=TEXT,
+            version=TEXT,
+            page=TEXT,
+            openapi=TEXT,
+            servers=array(shared("Server")),
+            requests=array(_OPERATION),
+        ),
+    ),
+    Operation("GET", "/openapi.json", "Describe the admin as OpenAPI 3.1", ANY),
+    Operation("GET", "/health", "Check that it runs", table(ok={"const": True}, servers=COUNT)),
+    Operation("GET", "/authorized", "Check a token", DONE, always_needs_token=True),
+    Operation(
+        "GET",
+        "/failures",
+        "List the errors of the admin itself",
+        table(failures=array(shared("Record"))),
+    ),
+    Operation("POST", "/shutdown", "End the process", DONE, status=HTTPStatus.ACCEPTED),
+    Operation("GET", "/servers", "List the servers", table(servers=array(shared("Server")))),
+    Operation(
+        "POST",
+        "/servers",
+        "Start a server with a scenario, on a port of its own",
+        shared("Server"),
+        status=_CREATED,
+        body=shared("Scenario"),
+    ),
+    Operation("GET", _SERVER, "Show a server", shared("Server")),
+    Operation("DELETE", _SERVER, "Stop a server and free its port", DONE),
+    Operation("GET", f"{_SERVER}/scenario", "Show the scenario", shared("Scenario")),
+    Operation(
+        "PUT",
+        f"{_SERVER}/scenario",
+        "Load another scenario on the same port, and start over",
+        DONE,
+        body=shared("Scenario"),
+    ),
+    Operation("POST", f"{_SERVER}/reset", "Start over with the same scenario", DONE),
+    Operation(
+        "GET",
+        f"{_SERVER}/rules",
+        "List the rules in force, with how often each has acted",
+        table(rules=array(_RULE)),
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/rules",
+        "Add a rule",
+        table(index=COUNT),
+        status=_CREATED,
+        body=shared("Rule"),
+    ),
+    Operation("DELETE", f"{_SERVER}/rules/{{rule}}", "Remove a rule", DONE),
+    Operation(
+        "GET",
+        f"{_SERVER}/faults",
+        "List the faults that there are, with a rule for each",
+        table(faults=array(_FAULT)),
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/jobs",
+        "Add a job without a create request",
+        table(job=ANY),
+        status=_CREATED,
+        body=shared("Job"),
+    ),
+    Operation(
+        "GET",
+        f"{_SERVER}/jobs/{{job}}",
+        "Show a job and its events",
+        table(job=ANY, events=array(ANY)),
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/jobs/{{job}}/events",
+        "Add an event, or several, to the job and to its live streams",
+        table(ids=array(one_of_types("string", "null"))),
+        status=_CREATED,
+        body={"anyOf": [shared("Event"), array(shared("Event"))]},
+    ),
+    Operation(
+        "GET",
+        f"{_SERVER}/gates",
+        "List the gates, with how many streams wait at each",
+        table(gates=array(_GATE)),
+    ),
+    Operation("POST", f"{_SERVER}/gates/{{gate}}/open", "Open a gate", DONE),
+    Operation("POST", f"{_SERVER}/gates/{{gate}}/shut", "Close a gate for later streams", DONE),
+    Operation(
+        "GET",
+        f"{_SERVER}/connections",
+        "List the open connections",
+        table(connections=array(COUNT)),
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/connections/{{connection}}/end",
+        "End a connection now, with RST or FIN",
+        DONE,
+        body={
+            "type": "object",
+            "properties": {"how": {"enum": ["rst", "fin"], "default": "rst"}},
+            "additionalProperties": False,
+        },
+    ),
+    Operation(
+        "GET",
+        f"{_SERVER}/journal",
+        "List the records, at once or when there is a new one",
+        _RECORDS,
+        query={
+            "after": "only records with a greater number",
+            "wait": "milliseconds to wait for one, at most 60,000",
+            "format": "`json`, or `jsonl` for one record a line",
+        },
+    ),
+    Operation(
+        "GET",
+        f"{_SERVER}/journal/tail",
+        "Follow the records as an event stream",
+        TEXT,
+        kind="text/event-stream",
+        query={"after": "only records with a greater number"},
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/wait",
+        "Wait for a request, for a part of its answer, or for its end",
+        table(record=shared("Record")),
+        body=shared("Wait"),
+    ),
+    Operation(
+        "POST",
+        f"{_SERVER}/verify",
+        "Check the client: 200, or 409 with the problems",
+        DONE,
+        body=shared("Verification"),
+        problems=table(ok={"const": False}, problems=array(TEXT)),
+    ),
+)
+
+
+def operation_of(method: str, segments: Sequence[str]) -> Operation | None:
+    """Return the operation that a request is, if there is one."""
+    return next((each for each in OPERATIONS if each.is_meant(method, segments)), None)

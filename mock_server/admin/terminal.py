@@ -1,0 +1,169 @@
+"""What a person at a terminal sees of the process: where everything is, and a live log.
+
+Scripts never see this: if standard output is not a terminal, the ready line is all that is printed.
+"""
+
+import sys
+from contextlib import suppress
+from typing import Final
+from urllib.parse import quote
+
+import anyio
+from anyio import to_thread
+from attrs import define, field, frozen
+
+from mock_server.durable import one_line
+from mock_server.journal.lines import ExchangeLines, timed
+from mock_server.journal.records import Record
+from mock_server.scenario.model import Scenario
+from mock_server.scenario.words.declaring import count_of
+from mock_server.server import MockServer
+
+_PACE: Final = 0.1
+_SLOW: Final = 1.0
+"""Seconds after which an exchange gets a line although it has not ended."""
+_MOST_LINES: Final = 10_000
+_BODY: Final = '{"name":"bot","config":{"model":"m"}}'
+
+
+@frozen(kw_only=True)
+class Places:
+    """Where the process can be reached."""
+
+    base_url: str
+    admin_url: str
+    page_url: str
+    token: str = field(repr=False)
+    ca_path: str | None = None
+
+
+def page_url(root: str, token: str) -> str:
+    """Return the address of the page; browsers do not send its fragment, which has the token."""
+    return f"{root}/#token={quote(token, safe='')}"
+
+
+def greeting(scenario: Scenario, source: str, places: Places, *, proxy: bool, log: bool) -> str:
+    """Say where everything is, with commands to paste."""
+    return "\n".join(
+        [
+            f"arkor-mock: {one_line(source)}",
+            f"  for clients   {places.base_url}",
+            f"  page          {places.page_url}",
+            f"  admin         {places.admin_url}  (token {places.token})",
+            *([f"  certificate   {places.ca_path}"] if places.ca_path else []),
+            "",
+            "Try it in another terminal:",
+            *_examples(scenario, places, proxy=proxy),
+            "",
+            f"Ctrl-C ends it.{' The log, one line for each exchange:' if log else ''}",
+            "",
+        ]
+    )
+
+
+def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
+    """Say in a few words what is served."""
+    content = [
+        count_of(len(found), noun)
+        for found, noun in ((scenario.jobs, "job"), (scenario.rules, "rule"))
+        if found
+    ]
+    told = f" ({', '.join(content)})" if content else ""
+    what = "no faults" if path is None else f"{path}{told}"
+    return f"serves {what}" if upstream is None else f"passes on to {upstream}, {what}"
+
+
+def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:
+    backend = scenario.backend
+    token = "t" if backend.token is None else "THE_TOKEN_OF_THE_SCENARIO"
+    header = f" -H 'Authorization: Bearer {token}'" if backend.authenticate else ""
+    curl = f"curl{f' --cacert {places.ca_path}' if places.ca_path else ''}{header}"
+    if proxy:
+        return [f"  {curl} {places.base_url}/v1/me"]
+    named = scenario.jobs[0].id if scenario.jobs else None
+    job = quote(named or f"{backend.job_prefix}1", safe="")
+    create = f"  {curl} -d '{_BODY}' {places.base_url}/v1/jobs"
+    follow = f"  {curl} -N {places.base_url}/v1/jobs/{job}/events/stream"
+    submitted = bool(scenario.jobs) and scenario.jobs[0].submitted
+    return [follow] if submitted else [create, follow]
+
+
+@define(eq=False)
+class LiveLog:
+    """Prints what happens on the servers of a process, as it happens.
+
+    Lines are written in a thread, so that a terminal that is held (Ctrl-S) stops no connection.
+    """
+
+    _followed: dict[str, tuple[MockServer, ExchangeLines]] = field(
+        factory=dict[str, tuple[MockServer, ExchangeLines]], init=False
+    )
+    _waiting: list[str] = field(factory=list[str], init=False)
+    _left_out: int = field(default=0, init=False)
+    _gates: dict[str, int] = field(factory=dict[str, int], init=False)
+
+    def follow(self, name: str, server: MockServer) -> None:
+        """Print the exchanges of a server from now on; all but the first are named."""
+        lines = ExchangeLines(server.rule_told)
+        before = f"server {name}  " if self._followed else ""
+        self._followed[name] = (server, lines)
+
+        def take(record: Record) -> None:
+            for line in lines.of(record):
+                self._add(before + line)
+
+        server.record_book.listen(take)
+
+    def forget(self, name: str) -> None:
+        """Stop describing a server that was stopped."""
+        self._followed.pop(name, None)
+
+    def _add(self, line: str) -> None:
+        if len(self._waiting) < _MOST_LINES:
+            self._waiting.append(line)
+        else:
+            self._left_out += 1
+
+    async def run(self) -> None:
+        """Write lines until cancelled; a terminal that is gone ends it quietly."""
+        while True:
+            await anyio.sleep(_PACE)
+            self._look()
+            if self._waiting and not await to_thread.run_sync(
+                _written, self._taken(), abandon_on_cancel=True
+            ):
+                return
+
+    def close(self) -> None:
+        """Write what is left."""
+        if self._waiting:
+            _written(self._taken())
+
+    def _taken(self) -> str:
+        lines, left_out = self._waiting, self._left_out
+        self._waiting, self._left_out = [], 0
+        if left_out:
+            lines = [*lines, f"({count_of(left_out, 'more line')} left out)"]
+        return "".join(f"{line}\n" for line in lines)
+
+    def _look(self) -> None:
+        """Describe exchanges that take long, and gates that streams wait at."""
+        for name, (server, lines) in self._followed.items():
+            now = server.record_book.now
+            lines.keep(server.connections)
+            for line in lines.still_open(now, _SLOW):
+                self._add(line)
+            for gate, count in server.gates.waiting.items():
+                if count > self._gates.get(key := f"{name}/{gate}", 0):
+                    waiting = f"{count_of(count, 'stream')} waiting at the gate {gate!r}"
+                    self._add(timed(now, f"{waiting}; open it on the page"))
+                self._gates[key] = count
+
+
+def _written(text: str) -> bool:
+    """Write to the terminal; False if it is gone."""
+    with suppress(OSError, ValueError):
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        return True
+    return False

@@ -1,0 +1,74 @@
+"""Load a scenario again whenever its file changes."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import anyio
+from anyio import to_thread
+from attrs import define, field
+
+from mock_server.durable import say
+from mock_server.scenario.files import scenario_from_file
+from mock_server.scenario.model import Scenario
+from mock_server.scenario.words.declaring import count_of
+from mock_server.strict.shapes import ScenarioError
+
+_PACE: Final = 0.2
+_Signature = tuple[int, int, int] | None
+
+
+@define
+class Watch:
+    """A scenario's file, and what was last read from it."""
+
+    _path: Path
+    _scenario: Scenario
+    _broken: bool = field(default=False, init=False)
+
+    async def run(self, load: Callable[[Scenario], None]) -> None:
+        """Call `load` with the scenario whenever it has changed; runs until it is cancelled.
+
+        A file is read once it is the same in two looks, so that one that is being written is not.
+        While it is missing, nothing happens. A scenario with a mistake is reported in one line, and
+        the old one stays.
+        """
+        read: _Signature = None
+        seen: _Signature = None
+        while True:
+            now = await to_thread.run_sync(_signature, self._path)
+            if now is not None and now == seen != read:
+                read = now
+                await self._look(load)
+            seen = now
+            await anyio.sleep(_PACE)
+
+    async def _look(self, load: Callable[[Scenario], None]) -> None:
+        try:
+            found = await to_thread.run_sync(scenario_from_file, self._path)
+            if found != self._scenario:
+                load(found)
+                self._scenario = found
+                say(f"{self._path} has changed: loaded it, and started over")
+            elif self._broken:
+                say(f"{self._path} is as it was; nothing to load")
+            self._broken = False
+        except ScenarioError as error:
+            self._broken = True
+            say(f"{summary(error)}; the old scenario stays")
+
+
+def summary(error: ScenarioError) -> str:
+    """Return the first mistake, and how many more there are."""
+    others = len(error.mistakes) - 1
+    more = f" (and {count_of(others, 'more mistake')}; `arkor-mock check` lists them)"
+    return f"{error}{more if others else ''}"
+
+
+def _signature(path: Path) -> _Signature:
+    """Return what changes with the content of a file; None if there is no file."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
