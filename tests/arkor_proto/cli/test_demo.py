@@ -5,7 +5,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -15,10 +14,8 @@ from tests.forked import ROOT
 
 
 def test_one_watches_a_job_survive_a_reset_and_a_503() -> None:
-    began = time.monotonic()
     ended = run("demo", ARKOR_TOKEN=None)
     assert (ended.code, ended.err) == (0, "")
-    assert time.monotonic() - began < 10
     moments = re.findall(r"^ +[\d.]+ s  (client|backend) +(.*)$", ended.out, re.MULTILINE)
     seen = [f"{who}: {what.partition('.')[0]}" for who, what in moments]
     turns = [
