@@ -69,8 +69,10 @@ def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
         if found
     ]
     told = f" ({', '.join(content)})" if content else ""
-    what = "no faults" if path is None else f"{path}{told}"
-    return f"serves {what}" if upstream is None else f"passes on to {upstream}, {what}"
+    if upstream is None:
+        return "serves jobs without faults" if path is None else f"serves {path}{told}"
+    faults = "without faults" if path is None else f"with the faults of {path}{told}"
+    return f"passes requests on to {upstream}, {faults}"
 
 
 def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:

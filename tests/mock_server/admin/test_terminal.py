@@ -145,6 +145,14 @@ def test_the_exchanges_of_a_second_server_are_told_apart() -> None:
         terminal.until(r"server 2 .* me 1: GET /v1/me → 200\n")
 
 
+def test_a_proxy_says_where_requests_go_and_why_they_failed() -> None:
+    with at_a_terminal("proxy", "--upstream", "http://127.0.0.1:9") as terminal:
+        terminal.until("passes requests on to http://127.0.0.1:9, without faults\n")
+        with pytest.raises(OSError, match="502"):
+            do(*curl_of(terminal.until(r"  curl .*/v1/me(?=\n)")[0]))
+        terminal.until("me 1: GET /v1/me → 502, the upstream failed: refused\n")
+
+
 def test_quiet_leaves_the_log_out() -> None:
     with at_a_terminal("serve", "--quiet") as terminal:
         terminal.until("Ctrl-C ends it.\n")
