@@ -198,10 +198,15 @@ def killed(command: list[str], variables: dict[str, str], *, after: float, event
     return "".join(lines)
 
 
-@pytest.mark.parametrize("kills", [12, pytest.param(200, marks=pytest.mark.thorough)])
+@pytest.mark.parametrize(
+    ("seed", "kills"),
+    [(0, 12), *(pytest.param(seed, 50, marks=pytest.mark.thorough) for seed in range(1, 5))],
+)
 @pytest.mark.timeout(600)
-def test_a_command_that_is_killed_at_any_moment_loses_nothing(tmp_path: Path, kills: int) -> None:
-    chance, seen = random.Random(kills), list[str]()  # noqa: S311 - no secret
+def test_a_command_that_is_killed_at_any_moment_loses_nothing(
+    tmp_path: Path, seed: int, kills: int
+) -> None:
+    chance, seen = random.Random(seed), list[str]()  # noqa: S311 - no secret
     job, slow = {**SUBMITTED, "events": kills * 50}, {"on": STREAM, "rate": 4000}
     command = [sys.executable, "-m", "arkor_proto", "follow", "j", f"--state={tmp_path / 'state'}"]
     with serving(job=[job], rule=[slow]) as backend:
