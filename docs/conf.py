@@ -24,6 +24,7 @@ exclude_patterns = ["_static", "drawings", "extensions"]
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
 
+add_module_names = False
 autodoc_default_options = {"members": True, "undoc-members": True, "member-order": "bysource"}
 autodoc_preserve_defaults = True
 default_role = "py:obj"

@@ -1,6 +1,6 @@
 """Judges a transport: what carries an `arkor_proto.Session` over sockets, timers and callbacks.
 
-`spec/transport-guide.md` has the contract and a worked example. A test of a transport is::
+`spec/transport-guide.md` has the contract and a worked example. A test of a transport is
 
     @pytest.mark.parametrize("check", CHECKS, ids=str)
     def test_my_transport(check: Check) -> None:

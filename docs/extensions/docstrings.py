@@ -2,13 +2,18 @@
 
 import re
 import sys
+from enum import Enum
+from typing import Final
 
+import attrs
 from sphinx.application import Sphinx
 from sphinx.errors import PycodeError
 from sphinx.pycode import ModuleAnalyzer
 
 QUOTED = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 NAME = re.compile(r"[A-Za-z_][\w.]*(\(\))?")
+DEFAULT = re.compile(r"attr_dict\['(\w+)'\]\.default|NOTHING")
+_LONG: Final = 20
 
 
 def _process(
@@ -16,6 +21,8 @@ def _process(
 ) -> None:
     """Leave references to names alone, and make everything else in backticks literal text."""
     del of, options
+    if what == "module":  # it is for those who read the module; the page has an introduction
+        lines.clear()
     if what == "data":
         lines[:] = _where_it_is_defined(name) or lines
     lines[:] = [QUOTED.sub(_literal_or_name, line) for line in lines]
@@ -40,7 +47,24 @@ def _where_it_is_defined(name: str) -> list[str]:
     return []
 
 
+def _defaults(  # noqa: PLR0917 - Sphinx calls it
+    _: Sphinx, what: str, name: str, of: type, options: object, signature: str, returns: str
+) -> tuple[str, str] | None:
+    """Show the defaults of a class made by attrs; a long or a computed one is an ellipsis."""
+    del name, options
+    if what not in {"class", "exception"} or not attrs.has(of) or signature is None:
+        return None
+    shown = {field.alias: _short(field.default) for field in attrs.fields(of)}
+    return DEFAULT.sub(lambda found: shown.get(found[1], "…"), signature), returns
+
+
+def _short(value: object) -> str:
+    text = str(value) if isinstance(value, Enum) else repr(value)
+    return text if len(text) <= _LONG and not text.startswith(("NOTHING", "Factory")) else "…"
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Set the extension up."""
     app.connect("autodoc-process-docstring", _process)
+    app.connect("autodoc-process-signature", _defaults)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

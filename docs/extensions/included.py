@@ -10,13 +10,15 @@ LINK = re.compile(r"\[([^\]]*)\]\((?!#|[a-z]+:)([^)\s#]+)\)")
 
 
 def _adapt(app: Sphinx, path: Path, _: str, content: list[str]) -> None:
+    root = Path(app.srcdir).parent
     folder = (Path(app.srcdir) / path).resolve().parent
 
     def lead(link: re.Match[str]) -> str:
         text, target = link[1], folder / link[2]
         if target.is_dir():
             return text
-        if target.suffix == ".md" or not target.is_file():
+        is_page = (app.srcdir / target.resolve().relative_to(root)).is_file()
+        if is_page or not target.is_file():
             return link[0]
         return f"[{text}](/{os.path.relpath(target, app.srcdir)})"
 

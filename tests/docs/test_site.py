@@ -22,6 +22,8 @@ from tests.test_commands import EACH
 for needed in ("sphinx", "furo", "myst_parser"):
     pytest.importorskip(needed, reason="the site needs the extra docs")
 
+pytestmark = pytest.mark.timeout(600)  # a build takes 15 seconds on a quiet machine
+
 ROOT: Final = Path(__file__).parents[2]
 INCLUDED: Final = (
     *(path.stem for path in ROOT.glob("*.md") if path.stem != "README"),
