@@ -1,4 +1,7 @@
-"""Files of the checkout on the site: links to files that are not pages become downloads."""
+"""Files of the checkout on the site: a link to a file that is not a page becomes a download.
+
+A link to a folder, or to a Markdown file that is not on the site, becomes plain text.
+"""
 
 import os
 import re
@@ -14,11 +17,12 @@ def _adapt(app: Sphinx, path: Path, _: str, content: list[str]) -> None:
     folder = (Path(app.srcdir) / path).resolve().parent
 
     def lead(link: re.Match[str]) -> str:
-        text, target = link[1], folder / link[2]
+        text, target = link[1], (folder / link[2]).resolve()
         if target.is_dir():
             return text
-        is_page = (app.srcdir / target.resolve().relative_to(root)).is_file()
-        if is_page or not target.is_file():
+        if target.suffix == ".md":
+            return link[0] if (app.srcdir / target.relative_to(root)).is_file() else text
+        if not target.is_file():
             return link[0]
         return f"[{text}](/{os.path.relpath(target, app.srcdir)})"
 

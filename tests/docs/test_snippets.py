@@ -73,6 +73,7 @@ def differing(console: str, folder: Path, path: str) -> Iterator[str]:
     """Yield each command of a console session that prints something else, with what it prints."""
     kept = {name: text for name, text in os.environ.items() if not name.startswith("PYTEST_")}
     environment = {**kept, "PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "100"}
+    environment |= {"PYTHONUNBUFFERED": "1"}  # so that both outputs are in order
     for command, expected in SESSION.findall(console):
         done = subprocess.run(
             ["sh", "-c", command],  # noqa: S607 - any shell will do
