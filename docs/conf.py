@@ -19,7 +19,7 @@ extensions = [
     *("myst_parser", "sphinx.ext.autodoc"),
     *("commands", "docstrings", "drawings", "included", "rules"),
 ]
-exclude_patterns = ["_static", "drawings", "extensions"]
+exclude_patterns = ["_static", "diagrams", "extensions"]
 
 myst_heading_anchors = 4
 myst_enable_extensions = ["colon_fence"]
