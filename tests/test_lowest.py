@@ -21,7 +21,7 @@ def lowest() -> dict[str, str]:
 def test_every_direct_dependency_has_a_lowest_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = project["optional-dependencies"].values()
-    named = [*project["dependencies"], *(each for extra in extras for each in extra)]
+    named = {*project["dependencies"], *(each for extra in extras for each in extra)}
     ours = [each for each in named if each.startswith("arkor-proto") or ";" in each]
     assert len(lowest()) == len(named) - len(ours)
 

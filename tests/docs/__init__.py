@@ -1,0 +1,1 @@
+"""The documentation: every snippet runs, and the site has what it should have."""
