@@ -56,7 +56,6 @@ COMMANDS: Final = (
             *("cut", "latin", "typo", "unnamed", "number", "kind", "option", "lora", "long"),
         )
     ),
-    "arkor-proto follow",
     "arkor-proto follow job-1",
     "arkor-proto follow job-1 --base-url nowhere",
     "arkor-proto follow job-1 --base-url ftp://example.com",
