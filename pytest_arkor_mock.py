@@ -100,7 +100,7 @@ def _has_failed(request: pytest.FixtureRequest) -> bool:
 @pytest.fixture(scope="session")
 def _mock_portal() -> "Iterator[BlockingPortal]":
     """One event loop in a thread for all servers of a session: a fixture costs no thread."""
-    with _plugin().start_blocking_portal() as portal:
+    with _plugin().start_portal() as portal:
         yield portal
 
 

@@ -15,6 +15,7 @@ from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
 from mock_server.admin.watch import summary
 from mock_server.durable import one_line, say
+from mock_server.net.kernel import LOOP
 from mock_server.net.names.host_names import OddHost, address_of, checked_name, is_loopback
 from mock_server.net.tls.settings import TlsUnavailable
 from mock_server.proxy.origin import ANSWER_TIME, ProxyOrigin, Upstream
@@ -181,7 +182,7 @@ def _serve(options: argparse.Namespace) -> int:
     process, path = _process(options), options.scenario
     scenario = Scenario() if path is None else scenario_from_file(path)
     upstream = _upstream(options) if options.command == "proxy" else None
-    anyio.run(serve, process, scenario, upstream)
+    anyio.run(serve, process, scenario, upstream, backend_options=LOOP)
     return OK
 
 
@@ -200,7 +201,7 @@ def _record(options: argparse.Namespace) -> int:
     tape = Tape.begin(out)  # fails now, not after an hour of recording
     recording = RecordingOrigin(upstream, tape=tape)
     try:
-        anyio.run(serve, process, Scenario(), recording)
+        anyio.run(serve, process, Scenario(), recording, backend_options=LOOP)
     finally:
         if recording.exchanges:
             _finish(tape, recording.scenario())

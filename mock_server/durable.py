@@ -4,16 +4,21 @@ The kernel has the data before `add` returns, so a killed process loses nothing.
 stops the process: what does not fit is kept in memory and tried again.
 """
 
-import fcntl
 import os
 import stat
 import sys
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
 from attrs import define, field
+
+if sys.platform == "win32":
+    import msvcrt
+else:
+    import fcntl
 
 _OWNER_ONLY: Final = 0o600
 _KINDS: Final = (
@@ -24,6 +29,22 @@ _KINDS: Final = (
     (stat.S_ISBLK, "is a device"),
     (stat.S_ISSOCK, "is a socket"),
 )
+
+
+def _flags(*names: str) -> int:
+    """Combine flags of `os.open`, leaving out those that this platform does not have."""
+    found = 0
+    for name in ("O_CLOEXEC", "O_BINARY", "O_NOINHERIT", *names):
+        found |= getattr(os, name, 0)
+    return found
+
+
+_READ: Final = _flags("O_RDONLY", "O_NONBLOCK")
+_NEW: Final = _flags("O_WRONLY", "O_CREAT", "O_EXCL")
+_LINK: Final = _flags("O_NOFOLLOW")
+_MOMENT: Final = 0.001
+_LOCKED: Final = 1 << 30
+"""Windows locks bytes instead of files, and nothing can read them: this one is after the end."""
 
 
 class OddFile(Exception):
@@ -70,7 +91,7 @@ def read_regular(path: Path, most: int) -> bytes:
 
     Follows symbolic links. Never waits for a named pipe or a device.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _READ)
     if (odd := _kind_of(os.fstat(descriptor).st_mode)) is not None:
         os.close(descriptor)
         raise OddFile(odd)
@@ -96,9 +117,9 @@ class AppendOnly:
     @classmethod
     def create(cls, path: Path) -> Self:
         """Create a new file that only its owner can read, and lock it; raises OSError."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_NOFOLLOW | os.O_CLOEXEC
-        descriptor = os.open(path, flags, _OWNER_ONLY)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        descriptor = os.open(path, _NEW | _LINK | os.O_APPEND, _OWNER_ONLY)
+        while not _try_to_lock(descriptor):  # another process is asking whether it is locked
+            time.sleep(_MOMENT)
         return cls(path, descriptor)
 
     def add(self, data: bytes) -> None:
@@ -128,10 +149,12 @@ class AppendOnly:
     def close(self, *, remove: bool = False) -> None:
         """Close the file, and remove it if asked to; a second call does nothing."""
         if self._descriptor >= 0:
-            if remove:
+            if remove and sys.platform != "win32":  # before another process can lock it
                 self.path.unlink(missing_ok=True)
             os.close(self._descriptor)
             self._descriptor = -1
+            if remove:
+                self.path.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -141,9 +164,9 @@ def write_whole(path: Path, text: str) -> None:
     """
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)  # left over from a killed process
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _OWNER_ONLY)
+    descriptor = os.open(new, _NEW, _OWNER_ONLY)
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        with os.fdopen(descriptor, "w", encoding="utf-8", newline="\n") as out:
             out.write(text)
             out.flush()
             os.fsync(descriptor)
@@ -151,7 +174,9 @@ def write_whole(path: Path, text: str) -> None:
     except BaseException:
         new.unlink(missing_ok=True)
         raise
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if sys.platform == "win32":  # it cannot open a directory
+        return
+    directory = os.open(path.parent, _flags("O_RDONLY", "O_DIRECTORY"))
     try:
         os.fsync(directory)  # the new name has to survive a power failure too
     finally:
@@ -160,11 +185,24 @@ def write_whole(path: Path, text: str) -> None:
 
 def is_locked(path: Path) -> bool:
     """Return whether a process is still writing an `AppendOnly` file; raises OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    descriptor = os.open(path, _READ | _LINK)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
+        return not _try_to_lock(descriptor)
     finally:
         os.close(descriptor)
-    return False
+
+
+def _try_to_lock(descriptor: int) -> bool:
+    """Lock a file until it is closed; False if it is locked already. Raises OSError."""
+    if sys.platform == "win32":
+        os.lseek(descriptor, _LOCKED, os.SEEK_SET)
+        try:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        except PermissionError:
+            return False
+    else:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True

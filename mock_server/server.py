@@ -16,6 +16,7 @@ from mock_server.journal.records import Record, RequestReceived
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
 from mock_server.net.host import Host
+from mock_server.net.kernel import LACKING
 from mock_server.net.listener import Listener
 from mock_server.net.names.addresses import Addresses
 from mock_server.net.origin import BackendOrigin, Origin
@@ -350,8 +351,8 @@ class MockServer:
     def _check(self, scenario: Scenario) -> None:
         without = frozenset({Capability.TLS_RAW}) if self.tls is None else frozenset[Capability]()
         if self.upstream is None:
-            check_capabilities(scenario, MOCK_CAPABILITIES - without, "mock")
+            check_capabilities(scenario, MOCK_CAPABILITIES - without, "mock", lacking=LACKING)
             return
-        check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy")
+        check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy", lacking=LACKING)
         if scenario.jobs:
             raise ScenarioError(_NO_JOBS)

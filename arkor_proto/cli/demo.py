@@ -36,6 +36,7 @@ from mock_server import (
     ResponseStarted,
     scenario_from_toml,
 )
+from mock_server.net.kernel import LOOP
 
 _RULES: Final = """\
 [[rule]]
@@ -65,7 +66,7 @@ def demo() -> int:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.getLogger("arkor_proto").addHandler(logging.NullHandler())  # it is shown anyway
     show = _Show()
-    anyio.run(_follow, show)
+    anyio.run(_follow, show, backend_options=LOOP)
     return show.finish()
 
 

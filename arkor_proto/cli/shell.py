@@ -33,6 +33,7 @@ UNABLE: Final = 3
 _DEBUG: Final = "ARKOR_DEBUG"
 """With this variable set, the traceback of a bug is printed instead of kept in a file."""
 _LONGEST: Final = 200
+_SIGPIPE: Final = 13  # a number: Windows has no such signal
 _WRITING: Final = frozenset(
     {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF, errno.EAGAIN}
 )
@@ -74,7 +75,7 @@ def _status(name: str, act: Callable[[], int]) -> int:
         return 128 + number
     except BrokenPipeError:  # a reader that has seen enough, such as `| head`
         _abandon(sys.stdout)
-        return 128 + signal.SIGPIPE
+        return 128 + _SIGPIPE
     except OSError as error:
         _complain(name, told(error))
         return UNABLE

@@ -5,6 +5,7 @@ import select
 import selectors
 import socket
 import ssl
+import sys
 from typing import Final, TypeGuard
 
 from attrs import field, frozen
@@ -15,7 +16,12 @@ from arkor_proto._errors import TransportError
 
 _NO_TLS: Final = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST"})
 # A peer that vanished is noticed within six minutes instead of two hours.
-_KEEPALIVE: Final = (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 60), ("TCP_KEEPCNT", 5))
+_KEEPALIVE: Final = (
+    ("TCP_KEEPIDLE", 60),
+    ("TCP_KEEPALIVE", 60),  # the name of TCP_KEEPIDLE on macOS
+    ("TCP_KEEPINTVL", 60),
+    ("TCP_KEEPCNT", 5),
+)
 
 
 @frozen(kw_only=True)
@@ -87,7 +93,7 @@ def is_ready(waited: socket.socket, events: int, seconds: float | None = 0) -> b
 
     It needs no file descriptor of its own, of which there may be none left.
     """
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32" or not hasattr(select, "poll"):
         with selectors.SelectSelector() as selector:
             selector.register(waited, events)
             return bool(selector.select(seconds))

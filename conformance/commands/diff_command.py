@@ -21,6 +21,7 @@ from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Exit, Verdict
+from mock_server.net.kernel import LOOP
 
 
 @frozen
@@ -68,7 +69,7 @@ def command(
     if not all(each and each[0] for each in commands):
         raise click.UsageError("LEFT and RIGHT are command lines of drivers; one of them is empty")
     try:
-        found = anyio.run(_compare, plan, commands, cases)
+        found = anyio.run(_compare, plan, commands, cases, backend_options=LOOP)
     except DriverUnusable as error:
         say(f"arkor-conformance: no comparison: {error}", err=True)
         return Exit.UNUSABLE

@@ -24,6 +24,7 @@ from conformance.runner.run import PATIENCE, Plan, run
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Exit, Verdict
+from mock_server.net.kernel import LOOP
 
 BATCH = 50
 _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
@@ -61,17 +62,17 @@ def command(
     profiles = (profile,) if profile else PROFILE_NAMES
     rolls = itertools.islice(rolled(seed, profiles), schedules)
     try:
-        tried, found = anyio.run(_search, plan, rolls, known)
+        tried, found = anyio.run(_search, plan, rolls, known, backend_options=LOOP)
         if found is None:
             say(f"seed {seed}: {tried} schedules, none found the client wrong")
             return Exit.OK if tried else Exit.NOTHING_RAN
         say(f"seed {seed}: schedule {tried} found the client wrong")
         if shrink:
             say("making it smaller …")
-            found = anyio.run(_shrink, plan, found, known)
+            found = anyio.run(_shrink, plan, found, known, backend_options=LOOP)
         case = evolve(as_case(f"seed-{seed}", found, known), file=str(out))
         out.write_text(case_file(case), "utf-8", errors="backslashreplace")
-        outcome = anyio.run(run, evolve(plan, cases=(case,)))
+        outcome = anyio.run(run, evolve(plan, cases=(case,)), backend_options=LOOP)
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE

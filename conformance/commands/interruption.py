@@ -10,7 +10,9 @@ from typing import Final
 
 from attrs import define
 
-_OTHERS: Final = (signal.SIGTERM, signal.SIGHUP)
+# Windows has no SIGHUP; its SIGBREAK is Ctrl-Break, or a console that is closed.
+_NAMES: Final = frozenset({"SIGTERM", "SIGHUP", "SIGBREAK"})
+_OTHERS: Final = tuple(each for each in signal.Signals if each.name in _NAMES)
 
 
 @define

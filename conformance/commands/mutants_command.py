@@ -30,6 +30,7 @@ from conformance.mutants.kill_matrix import (
 from conformance.reports.screen import Page
 from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
+from mock_server.net.kernel import LOOP
 from mock_server.strict.shapes import nearest
 
 _MOST_FAILURES: Final = 3
@@ -104,7 +105,7 @@ def command(
     cases = select(load_cases(load_requirements()), ids, patterns)
     if cited:
         drawn = Random(seed).sample(mutants, min(draw or len(mutants), len(mutants)))  # noqa: S311 - a sample, not a secret
-        return anyio.run(page.citations, drawn, cases, patience, lanes)
+        return anyio.run(page.citations, drawn, cases, patience, lanes, backend_options=LOOP)
     if ids or patterns:
         mutants = [mutant for mutant in mutants if about(mutant, cases)]
 
@@ -113,7 +114,7 @@ def command(
             mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough
         )
 
-    found = anyio.run(judge)
+    found = anyio.run(judge, backend_options=LOOP)
     idle = None if names else list(found.idle(cases))
     page.sum_up(found, cases, idle)
     failed = found.survivors or idle or not all(control.passed for control in found.controls)

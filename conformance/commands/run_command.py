@@ -35,6 +35,7 @@ from conformance.verdict.scope import Scope, check_version, pinned
 from conformance.verdict.statuses import Exit
 from conformance.verdict.time_modes import TimeMode
 from conformance.words import TIMES
+from mock_server.net.kernel import LOOP
 
 _HUNG = 6
 _MOST_HUNG = 1_000_000
@@ -237,7 +238,7 @@ def _play(plan: Plan, interruption: Interruption) -> Outcome:
 
         course = Run(evolve(plan, note=note), judging.add)
         try:
-            anyio.run(course.play)
+            anyio.run(course.play, backend_options=LOOP)
         except KeyboardInterrupt:
             if not course.results:
                 raise

@@ -20,6 +20,7 @@ from conformance.runner.run import Outcome, Plan, run
 from conformance.trace.describe import line
 from conformance.verdict.known_failures import declared, weigh
 from conformance.verdict.statuses import Exit, Verdict
+from mock_server.net.kernel import LOOP
 
 _CASE = """
 id = "smoke.every-command"
@@ -69,7 +70,7 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
         note=partial(say, err=True),
     )
     try:
-        outcome = anyio.run(_play, plan, case)
+        outcome = anyio.run(_play, plan, case, backend_options=LOOP)
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE

@@ -2,7 +2,7 @@
 
 Every driver starts with a mark in its environment, which its children inherit. The kit ends:
 
-- everywhere, the driver's process group;
+- everywhere, the driver itself, and except on Windows the rest of its process group;
 - on Linux, also every process that carries the mark or descends from the driver, whatever session
   or group it has moved to;
 - on Linux, if the kit runs as a command, also children that have dropped the mark: the kit adopts
@@ -41,8 +41,11 @@ def adopt_orphans() -> None:
 def end_driver(pid: int, mark: str) -> None:
     """End the driver that leads the process group `pid`, and every process that carries its mark.
 
-    Wait for the driver itself only afterwards: until then its process number cannot be reused.
+    Wait for the driver itself only afterwards: until then its process number cannot be reused. On
+    Windows this does nothing.
     """
+    if sys.platform == "win32":
+        return
     doomed = set(_tree(pid))
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)
@@ -65,6 +68,8 @@ def end_orphans() -> None:
 
 
 def _end(doomed: Iterable[int]) -> None:
+    if sys.platform == "win32":  # there is no /proc to find them in either
+        return
     waiting = set(doomed)
     for pid in waiting:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -78,6 +83,8 @@ def _end(doomed: Iterable[int]) -> None:
 
 def _is_gone(pid: int) -> bool:
     """Tell whether a process has ended, or is not a child of this process."""
+    if sys.platform == "win32":
+        return True
     try:
         return os.waitpid(pid, os.WNOHANG)[0] == pid
     except ChildProcessError:

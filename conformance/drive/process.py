@@ -21,10 +21,16 @@ from attrs import define, field
 
 from conformance.drive.log import Log
 from conformance.drive.offspring import MARK, end_driver
+from conformance.drive.pipes import Pipes
 from conformance.drive.protocol import MAX_LINE
 
 _BLOCK: Final = 1 << 16
 _MOST_BLOCKS: Final = 32
+# A Ctrl-C is for the kit, which then ends its drivers.
+if sys.platform == "win32":
+    _NEW_GROUP: Final = subprocess.CREATE_NEW_PROCESS_GROUP
+else:
+    _NEW_GROUP: Final = 0
 _GRACE: Final = 0.5
 """Seconds that a driver has to exit by itself after it was told to."""
 _LOOK: Final = 0.1
@@ -47,12 +53,16 @@ class DriverProcess:
     _mark: str = field(alias="mark")
     _on_line: Callable[[bytes], None] = field(alias="on_line")
     _on_end: Callable[[str], None] = field(alias="on_end")
+    _pipes: Pipes = field(init=False)
     _partial: bytearray = field(factory=bytearray, init=False)
     _outgoing: bytearray = field(factory=bytearray, init=False)
     _blocked: anyio.Event = field(factory=anyio.Event, init=False)
     log: Log = field(factory=Log, init=False)
     """What the driver has written to its standard error."""
     _ended: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._pipes = Pipes.of(self._process)
 
     @classmethod
     def start(
@@ -67,6 +77,7 @@ class DriverProcess:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 start_new_session=True,
+                creationflags=_NEW_GROUP,
                 env={**os.environ, MARK: mark},
             )
         except FileNotFoundError as error:
@@ -75,8 +86,6 @@ class DriverProcess:
             raise DriverUnusable(f"{command[0]}: {_forbidden(command[0])}") from error
         except OSError as error:
             raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
-        for descriptor in _descriptors(process):
-            os.set_blocking(descriptor, False)
         return cls(process, mark, on_line, on_end)
 
     async def read(self) -> None:
@@ -85,9 +94,8 @@ class DriverProcess:
             group.start_soon(self._read_log)
             group.start_soon(self._write_rest)
             group.start_soon(self._watch)
-            _, stdout, _ = _descriptors(self._process)
             while not self._ended:
-                await anyio.wait_readable(stdout)
+                await self._pipes.out.readable()
                 self.drain()
                 # A pipe that is never empty must not keep the other tasks from running.
                 await anyio.lowlevel.checkpoint()
@@ -101,9 +109,8 @@ class DriverProcess:
         for _ in range(_MOST_BLOCKS):
             if self._ended:
                 return
-            _, stdout, _ = _descriptors(self._process)
             try:
-                block = os.read(stdout, _BLOCK)
+                block = self._pipes.out.read(_BLOCK)
             except BlockingIOError:
                 return
             if not block:
@@ -119,21 +126,21 @@ class DriverProcess:
     async def stop(self) -> None:
         """End the driver: close its input, wait briefly, then kill it and its children."""
         self._ended = True
-        _, stdout, _ = _descriptors(self._process)
-        if self._process.stdin:
-            self._process.stdin.close()
+        self._pipes.input.close()
         with anyio.move_on_after(_GRACE):
-            while self._process.poll() is None and _still_writing(stdout):
-                await anyio.wait_readable(stdout)
+            while self._process.poll() is None and self._is_writing():
+                await self._pipes.out.readable()
         # Before the wait: until then its process number cannot be reused.
         end_driver(self._process.pid, self._mark)
+        if sys.platform == "win32":
+            self._process.kill()
         self._process.wait()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe:
-                pipe.close()
+        self._pipes.close()
 
     def busy_seconds(self) -> float | None:
         """Return the processor time used so far in seconds, or None if the system does not tell."""
+        if sys.platform != "linux":
+            return None
         try:
             file = os.open(f"/proc/{self._process.pid}/stat", os.O_RDONLY | os.O_CLOEXEC)
         except OSError:
@@ -149,9 +156,8 @@ class DriverProcess:
 
     def _flush(self) -> None:
         while self._outgoing and not self._ended:
-            stdin, _, _ = _descriptors(self._process)
             try:
-                del self._outgoing[: os.write(stdin, self._outgoing)]
+                del self._outgoing[: self._pipes.input.write(self._outgoing)]
             except BlockingIOError:
                 self._blocked.set()
                 return
@@ -160,10 +166,9 @@ class DriverProcess:
                 self._end("closed its standard input, so the kit cannot send it commands")
 
     async def _write_rest(self) -> None:
-        stdin, _, _ = _descriptors(self._process)
         while True:
             await self._blocked.wait()
-            await anyio.wait_writable(stdin)
+            await self._pipes.input.writable()
             self._blocked = anyio.Event()
             self._flush()
 
@@ -195,25 +200,29 @@ class DriverProcess:
         return f"exited with status {code}"
 
     async def _read_log(self) -> None:
-        _, _, stderr = _descriptors(self._process)
         while True:
-            await anyio.wait_readable(stderr)
+            await self._pipes.log.readable()
             if not self.drain_log():
                 return
             await anyio.lowlevel.checkpoint()
 
     def drain_log(self) -> bool:
         """Read what is available on the driver's standard error; return whether more may follow."""
-        _, _, stderr = _descriptors(self._process)
         for _ in range(_MOST_BLOCKS):
             try:
-                block = os.read(stderr, _BLOCK)
+                block = self._pipes.log.read(_BLOCK)
             except BlockingIOError:
                 return True
             if not block:
                 return False
             self.log.add(block)
         return True
+
+    def _is_writing(self) -> bool:
+        try:
+            return bool(self._pipes.out.read(_BLOCK))
+        except BlockingIOError:
+            return True
 
     async def _watch(self) -> None:
         """Notice that the driver has ended even if a child still holds its standard output."""
@@ -253,17 +262,3 @@ def _forbidden(program: str) -> str:
     if Path(program).is_dir():
         return "is a directory; give the command that starts the driver"
     return "is not executable; run chmod +x on it"
-
-
-def _still_writing(descriptor: int) -> bool:
-    try:
-        return bool(os.read(descriptor, _BLOCK))
-    except BlockingIOError:
-        return True
-
-
-def _descriptors(process: subprocess.Popen[bytes]) -> tuple[int, int, int]:
-    if not (process.stdin and process.stdout and process.stderr):
-        msg = "a driver has three pipes"
-        raise RuntimeError(msg)
-    return process.stdin.fileno(), process.stdout.fileno(), process.stderr.fileno()

@@ -7,8 +7,8 @@ only if it carries a nonce of the case. One with the nonces of another case goes
 trace, as a late request; any other is a stranger's.
 """
 
-import resource
 import socket
+import sys
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,9 +25,13 @@ from conformance.drive.recorder import Recorder
 from conformance.runner.recording import Recording
 from conformance.trace.events import Noted
 from mock_server import MockServer, Scenario, ScriptedFrame
+from mock_server.net.kernel import MOST_SOCKETS
 from mock_server.net.listener import Listener
 from mock_server.requests import Request
 from mock_server.strict.words import changed
+
+if sys.platform != "win32":
+    import resource
 
 _FILES_EACH: Final = 2
 """Files of a backend without connections: its port and the placeholder for it."""
@@ -105,9 +109,10 @@ class Backends:
         most = _affordable(count)
         if most < count:
             needed = count * _FILES_EACH + _FILES_BESIDE
+            more = f" (ulimit -n {needed} would do)" if MOST_SOCKETS is None else ""
             note(
                 f"open files are limited: a late request is noticed in the newest {most} cases, "
-                f"not in all {count} (ulimit -n {needed} would do)"
+                f"not in all {count}{more}"
             )
         async with anyio.create_task_group() as group:
             yield cls(group, most)
@@ -153,16 +158,19 @@ class Backends:
 
 def _affordable(count: int) -> int:
     """Allow this process as many open files as it may have, and return how many backends fit."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    needed = count * _FILES_EACH + _FILES_BESIDE
-    if soft != resource.RLIM_INFINITY and soft < needed:
-        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
-        with suppress(OSError, ValueError):  # some systems allow less than they say
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft == resource.RLIM_INFINITY:
-        return count
-    return max(min(count, (soft - _FILES_BESIDE) // _FILES_EACH), 1)
+    if MOST_SOCKETS is not None:
+        return min(count, MOST_SOCKETS)
+    if sys.platform != "win32":
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        needed = count * _FILES_EACH + _FILES_BESIDE
+        if soft != resource.RLIM_INFINITY and soft < needed:
+            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+            with suppress(OSError, ValueError):  # some systems allow less than they say
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY:
+            return max(min(count, (soft - _FILES_BESIDE) // _FILES_EACH), 1)
+    return count
 
 
 async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus[None]) -> None:

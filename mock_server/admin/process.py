@@ -10,9 +10,10 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import asynccontextmanager, nullcontext, suppress
+from collections.abc import AsyncGenerator, Generator, Mapping
+from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
 from pathlib import Path
+from types import FrameType
 
 import anyio
 from attrs import field, frozen
@@ -133,9 +134,9 @@ async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
     """
     ended = anyio.Event()
     failure: Exception | None = None
-    with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    with _signalled() as signalled:
         async with anyio.create_task_group() as group:
-            group.start_soon(_until_signal, signals, ended)
+            group.start_soon(_until_signal, signalled, ended)
             if process.exit_on_stdin_eof:
                 group.start_soon(_until_stdin_ends, ended)
             if process.max_lifetime is not None:
@@ -149,9 +150,32 @@ async def until_ended(process: Process) -> AsyncGenerator[anyio.Event, None]:
         raise failure
 
 
-async def _until_signal(signals: AsyncIterator[signal.Signals], ended: anyio.Event) -> None:
-    async for _ in signals:
-        ended.set()
+@contextmanager
+def _signalled() -> Generator[socket.socket, None, None]:
+    """Yield a socket that can be read once there was a SIGTERM or SIGINT.
+
+    The event loops of Windows have no way to wait for signals.
+    """
+    here, there = socket.socketpair()
+    with here, there:
+        there.setblocking(False)  # noqa: FBT003 - the standard library's signature
+        before = {each: signal.signal(each, _ignore) for each in (signal.SIGTERM, signal.SIGINT)}
+        woken = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+        try:
+            yield here
+        finally:
+            signal.set_wakeup_fd(woken)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def _ignore(number: int, frame: FrameType | None) -> None:
+    """Handle a signal: the interpreter has written its number to the socket."""
+
+
+async def _until_signal(signalled: socket.socket, ended: anyio.Event) -> None:
+    await anyio.wait_readable(signalled)
+    ended.set()
 
 
 async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:

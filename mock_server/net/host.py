@@ -1,7 +1,7 @@
 """Accept, number, limit and end the connections on one port, for the length of an `async with`."""
 
-import resource
 import socket
+import sys
 from types import TracebackType
 from typing import Final, Self
 
@@ -11,10 +11,14 @@ from attrs import define, field
 
 from mock_server.journal.records import PortChanged
 from mock_server.net.connection import ServerConnection, rejection
+from mock_server.net.kernel import MOST_SOCKETS, check_loop
 from mock_server.net.listener import Listener
 from mock_server.net.service import Service
 from mock_server.net.wire import Wire
 from mock_server.scenario.words.end import Ending, Outage
+
+if sys.platform != "win32":
+    import resource
 
 _MOST_LEAVING: Final = 512
 _AGAIN: Final = 0.05
@@ -43,6 +47,7 @@ class Host:
         self.service.outage = self._outage
 
     async def __aenter__(self) -> Self:
+        check_loop()
         self.listener.open()
         self._group = anyio.create_task_group()
         await self._group.__aenter__()
@@ -125,10 +130,15 @@ class Host:
 
     def _is_full(self, accepted: socket.socket) -> bool:
         """Return whether there are too many connections or, from the descriptor's number, files."""
-        # A new descriptor gets the lowest free number.
-        files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        no_files = files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
-        return no_files or len(self.connections) >= self.service.limits.connections
+        if len(self.connections) >= self.service.limits.connections:
+            return True
+        if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:
+            return True
+        if sys.platform != "win32":
+            # A new descriptor gets the lowest free number.
+            files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+            return files != resource.RLIM_INFINITY and accepted.fileno() >= files - self.reserve
+        return False
 
     async def _run(self, connection: ServerConnection) -> None:
         try:

@@ -2,11 +2,13 @@
 
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import anyio
 from attrs import define, field
 
+from mock_server.net.kernel import KEEPS_PORT, reusing
 from mock_server.net.names.addresses import filled
 from mock_server.net.names.host_names import address_of, in_url
 from mock_server.scenario.words.end import Outage
@@ -19,11 +21,13 @@ class Listener:
     """One port of the loopback (or of `host`), from `open` until `close`.
 
     A second, bound socket that never listens keeps the port during an outage, so that connections
-    are refused and no other process can take the port.
+    are refused and no other process can take the port. Where that is not possible (`KEEPS_PORT`), it
+    is bound for the outage only, and another process could take the port at its begin or its end.
     """
 
     host: str = "127.0.0.1"
     port: int = 0
+    _opened: bool = field(default=False, init=False)
     _address: str = field(default="", init=False)
     _placeholder: socket.socket | None = field(default=None, init=False)
     _socket: socket.socket | None = field(default=None, init=False)
@@ -32,12 +36,13 @@ class Listener:
 
     def open(self) -> None:
         """Bind and listen, once; raises OSError if the port is taken, OddHost for a bad host."""
-        if self._placeholder is not None:
+        if self._opened:
             return
         self._address = address_of(self.host)
-        self._placeholder = self._bound()
-        self.port = int(self._placeholder.getsockname()[1])
+        if KEEPS_PORT:
+            self._placeholder = self._bound()
         self._listen()
+        self._opened = True
 
     @property
     def authority(self) -> str:
@@ -48,15 +53,18 @@ class Listener:
         family = socket.AF_INET6 if ":" in self._address else socket.AF_INET
         found = socket.socket(family, socket.SOCK_STREAM)
         try:
-            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            reusing(found)
             found.bind((self._address, self.port))
         except OSError as error:
             found.close()
             error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
             raise
+        self.port = int(found.getsockname()[1])
         return found
 
     def _listen(self) -> None:
+        if not KEEPS_PORT:
+            self._release_place()
         found = self._bound()
         found.setblocking(False)  # noqa: FBT003 - the standard library's signature
         found.listen(_BACKLOG)
@@ -94,7 +102,7 @@ class Listener:
     @property
     def away(self) -> bool:
         """Whether there is an outage."""
-        return self._placeholder is not None and self._socket is None
+        return self._opened and self._socket is None
 
     def take_away(self, kind: Outage) -> None:
         """Begin an outage, unless there is one; open connections go on."""
@@ -104,6 +112,9 @@ class Listener:
         if kind is Outage.BLACKHOLE:
             listening = self._bound()
             self._swallowing += [filled(listening), listening]
+        elif not KEEPS_PORT:
+            with suppress(OSError):  # another process has taken it just now
+                self._placeholder = self._bound()
 
     def bring_back(self) -> None:
         """End an outage, if there is one."""
@@ -119,6 +130,10 @@ class Listener:
         """Release the port."""
         self._stop_listening()
         self._swallow_no_more()
+        self._release_place()
+        self._opened = False
+
+    def _release_place(self) -> None:
         if self._placeholder is not None:
             self._placeholder.close()
             self._placeholder = None

@@ -4,10 +4,8 @@ It works on asyncio and trio, with plain non-blocking sockets, because the endin
 with unread input, closing an anyio stream sends FIN on one event loop and RST on the other.
 """
 
-import fcntl
 import socket
 import ssl
-import struct
 from contextlib import suppress
 from typing import Final
 
@@ -15,20 +13,14 @@ import anyio
 from anyio.lowlevel import checkpoint
 from attrs import define, field
 
+from mock_server.net.kernel import LINGER_ZERO, Peer, peer_of, unsent
 from mock_server.net.tls.server import DAMAGED, ServerTls, Tls
 
-_LINGER_ZERO: Final = struct.pack("ii", 1, 0)
 _BLOCK: Final = 65_536
 _RECORD: Final = 16_384
-# Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
-# acknowledged, and a delayed acknowledgement takes 40 ms.
-_SIOCOUTQNSD: Final = 0x894B
-# States of a connection (linux/tcp_states.h): ESTABLISHED and, after a FIN of ours, FIN_WAIT.
-_OPEN: Final = frozenset({1, 4, 5})
-_CLOSED: Final = 7
-_CLOSE_WAIT: Final = 8
 _LOOK_EVERY: Final = 0.2
 _DRAIN: Final = 1.0
+_DRAIN_BLINDLY: Final = 0.05
 _LINGER: Final = 2.0
 
 
@@ -149,19 +141,20 @@ class Wire:
         await self._flush(self._tls)
 
     async def drain(self) -> None:
-        """Wait until the peer's kernel has everything that was sent, for at most a second."""
-        with anyio.move_on_after(_DRAIN):
-            while self._unsent():  # noqa: ASYNC110 - the kernel has no event for an empty queue
-                await anyio.sleep(0.001)
+        """Wait until the peer's kernel has everything that was sent, for at most a second.
 
-    def _unsent(self) -> int:
-        queued = bytearray(4)
-        fcntl.ioctl(self._socket, _SIOCOUTQNSD, queued)
-        return int.from_bytes(queued, "little")
+        Where the kernel does not tell how much that is, wait for a twentieth of a second.
+        """
+        if unsent(self._socket) is None:
+            await anyio.sleep(_DRAIN_BLINDLY)
+            return
+        with anyio.move_on_after(_DRAIN):
+            while unsent(self._socket):  # noqa: ASYNC110 - the kernel has no event for an empty queue
+                await anyio.sleep(0.001)
 
     def reset(self) -> None:
         """End with RST, without close_notify; the peer's next read fails with ECONNRESET."""
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_ZERO)
         self.close()
 
     def half_close(self) -> None:
@@ -206,16 +199,14 @@ class Wire:
     async def until_peer_closes_unread(self) -> str:
         """Wait until the peer closes, without reading; returns how: fin or rst.
 
-        The kernel has no event for a FIN after unread bytes, but TCP_INFO shows the state.
+        The kernel has no event for a FIN after unread bytes, so its state is looked at now and then.
         """
-        while (state := self._state()) in _OPEN:  # noqa: ASYNC110 - see above
+        while (peer := self._peer()) is Peer.THERE:  # noqa: ASYNC110 - see above
             await anyio.sleep(_LOOK_EVERY)
-        return "fin" if state == _CLOSE_WAIT else "rst"
+        return "fin" if peer is Peer.FIN else "rst"
 
-    def _state(self) -> int:
-        if self.closed:
-            return _CLOSED
-        return self._socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+    def _peer(self) -> Peer:
+        return Peer.RST if self.closed else peer_of(self._socket)
 
     def close(self) -> None:
         """Close the socket; a second call does nothing."""

@@ -5,6 +5,7 @@ The file formats, and what a carrier can carry. Which words make no sense togeth
 """
 
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -90,13 +91,21 @@ def scenario_schema() -> dict[str, object]:
 
 
 def check_capabilities(
-    scenario: Scenario, capabilities: frozenset[Capability], carrier: str
+    scenario: Scenario,
+    capabilities: frozenset[Capability],
+    carrier: str,
+    *,
+    lacking: frozenset[Capability] = frozenset(),
 ) -> None:
-    """Refuse a scenario that this carrier cannot carry; raises ScenarioError naming the rule."""
+    """Refuse a scenario that this carrier cannot carry; raises ScenarioError naming the rule.
+
+    What is `lacking` is so on this platform, which the message then names.
+    """
+    capabilities, where = capabilities - lacking, f" on {sys.platform}"
     for number, rule in enumerate(scenario.rules, 1):
         for what, needed in needs_of(rule):
             if needed not in capabilities:
                 raise ScenarioError(
                     f"rule {number}: {what!r} needs the {needed} capability; "
-                    f"the {carrier} carrier lacks it"
+                    f"the {carrier} carrier lacks it{where if needed in lacking else ''}"
                 )

@@ -44,6 +44,8 @@ class Capability(StrEnum):
     """It sees a stream frame by frame."""
     TLS_RAW = "tls_raw"
     """It owns the bytes under TLS."""
+    FULL_QUEUE = "full_queue"
+    """Its kernel ignores connections when its accept queue is full; only Linux does."""
 
 
 class Route(StrEnum):

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Final
 
 import pytest
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+from anyio.from_thread import BlockingPortal
 from attrs import define, evolve, field
 
 from mock_server.backend.jobs import JobEnded
@@ -17,9 +17,9 @@ from mock_server.scenario.files import scenario_from_dict, scenario_from_file
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
 from mock_server.strict.shapes import ScenarioError, is_table
-from mock_server.testing.sync import SyncMock, mock_in
+from mock_server.testing.sync import SyncMock, mock_in, start_portal
 
-__all__ = ["Mocks", "start_blocking_portal"]
+__all__ = ["Mocks", "start_portal"]
 
 _SHOWN: Final = 200
 _READ: Final = 50_000

@@ -1,7 +1,7 @@
 """The mock for synchronous tests: the same server on an event loop in another thread."""
 
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -11,6 +11,7 @@ from mock_server.backend.jobs import Job
 from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import PATIENCE
+from mock_server.net.kernel import LOOP
 from mock_server.net.names.addresses import Addresses
 from mock_server.scenario.builder import On
 from mock_server.scenario.model import JOB, Scenario
@@ -141,8 +142,16 @@ def mock_in(portal: BlockingPortal, scenario: Scenario) -> Generator[SyncMock, N
         yield SyncMock(portal, server)
 
 
+def start_portal() -> AbstractContextManager[BlockingPortal]:
+    """Start an event loop that a mock can run on, in a new thread."""
+    return start_blocking_portal(backend_options=LOOP)
+
+
 @contextmanager
 def mock_in_thread(scenario: Scenario | None = None) -> Generator[SyncMock, None, None]:
     """Run a server in a new thread for the length of a `with`."""
-    with start_blocking_portal() as portal, mock_in(portal, scenario or Scenario()) as mock:
+    with (
+        start_portal() as portal,
+        mock_in(portal, scenario or Scenario()) as mock,
+    ):
         yield mock

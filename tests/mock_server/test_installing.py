@@ -91,7 +91,6 @@ print(*sorted(set(sys.modules) - before))
 @pytest.mark.parametrize(
     ("first", "said"),
     [
-        (NO_FCNTL, "*the mock needs Linux sockets and does not work on linux*"),
         (
             "import sys\nsys.modules['h11'] = None",
             "*h11 is not installed; pip install 'arkor-proto?mock?'*",
@@ -213,7 +212,6 @@ def test_a_directory_without_an_init_hides_nothing(tmp_path: Path) -> None:
     [
         ("import sys; sys.modules['anyio'] = None", "anyio is not installed; pip install"),
         ("import sys; sys.modules['h11'] = None", "h11 is not installed; pip install"),
-        (NO_FCNTL, "the mock needs Linux sockets"),
     ],
 )
 @pytest.mark.parametrize("way", ["entry", "module"])

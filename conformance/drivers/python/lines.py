@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Final, TypeGuard
 
 import anyio
+from anyio import to_thread
 
 from conformance.strict_data import Json, parse_json
 
@@ -93,6 +94,8 @@ async def commands() -> AsyncGenerator[Mapping[str, Json], None]:
 
 
 async def _block() -> bytes:
+    if sys.platform == "win32":  # it can wait for sockets only
+        return await to_thread.run_sync(os.read, _STDIN, _BLOCK, abandon_on_cancel=True)
     # Waiting fails only for regular files, and reading those never blocks.
     with contextlib.suppress(PermissionError):
         await anyio.wait_readable(_STDIN)

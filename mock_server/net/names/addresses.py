@@ -2,11 +2,12 @@
 
 import errno
 import socket
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from typing import Final
 
 from attrs import define, field
 
+from mock_server.net.kernel import check_full_queue
 from mock_server.net.names.resolver import Resolver
 
 _LIVE: Final = "127.0.0.1"
@@ -29,7 +30,11 @@ class Addresses:
         return "http://arkor-mock.invalid"
 
     def blackhole_url(self) -> str:
-        """Return a URL where connecting hangs: the accept queue of one is full."""
+        """Return a URL where connecting hangs: the accept queue of one is full.
+
+        Raises OSError where the kernel does not ignore connections to a full queue (see GUIDE.md).
+        """
+        check_full_queue()
         listening = self._hold()
         self._held.append(filled(listening))
         return _url(listening)
@@ -46,8 +51,11 @@ class Addresses:
         """Return a URL whose name has two addresses, of which the first is dead; see `resolving`.
 
         The first refuses connections, or answers none when it is `silent`; the second is
-        127.0.0.1. Raises OSError if all addresses of the loopback interface listen on this port.
+        127.0.0.1. Raises OSError if all addresses of the loopback interface listen on this port, if
+        it has no second address (macOS), and for a silent one as `blackhole_url` does.
         """
+        if silent:
+            check_full_queue()
         dead = self._hold_beside(port)
         if silent:
             self._held.append(filled(dead))
@@ -75,8 +83,11 @@ class Addresses:
     def _hold_beside(self, port: int) -> socket.socket:
         """Hold a port on an address of the loopback interface that is not the live one."""
         for last in range(2, _LAST):
-            with suppress(OSError):  # another such URL holds it
+            try:
                 return self._hold(f"127.0.0.{last}", port)
+            except OSError as error:  # another such URL holds it
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise
         raise OSError(errno.EADDRINUSE, f"port {port} is taken on every address of the loopback")
 
     def close(self) -> None:

@@ -53,7 +53,11 @@ class Outage(Phrased):
     """What happens to the whole port for a while."""
 
     DOWN = "down", "afterwards the port refuses connections"
-    BLACKHOLE = "blackhole", "afterwards the port swallows connections"
+    BLACKHOLE = (
+        "blackhole",
+        "afterwards the port swallows connections",
+        Capability.FULL_QUEUE,
+    )
 
 
 class IdleEnd(Phrased):

@@ -1,0 +1,137 @@
+"""The pipes of a driver process, read and written without ever blocking the event loop.
+
+Windows can wait for sockets but not for pipes. There the kit looks into the pipes now and then, and
+a thread writes. What a driver has written is there at once everywhere, so the trace has its messages
+in the right order.
+"""
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from typing import IO, Final
+
+import anyio
+from attrs import define, field, frozen
+
+if sys.platform == "win32":
+    import _winapi
+    import msvcrt
+
+    def _waiting_in(descriptor: int) -> int:
+        """Return how many bytes can be read from a pipe; raises BrokenPipeError at its end."""
+        waiting = _winapi.PeekNamedPipe(msvcrt.get_osfhandle(descriptor), 0)[0]
+        return waiting if isinstance(waiting, int) else len(waiting)
+
+
+_LOOK: Final = 0.002
+"""Seconds between two looks into a pipe, where the system cannot notify the kit."""
+
+
+@frozen
+class OutputPipe:
+    """What a driver writes to."""
+
+    _file: IO[bytes]
+
+    def __attrs_post_init__(self) -> None:
+        if sys.platform != "win32":
+            os.set_blocking(self._file.fileno(), False)
+
+    def read(self, most: int) -> bytes:
+        """Return what is there, b"" at the end; raises BlockingIOError if there is nothing yet."""
+        descriptor = self._file.fileno()
+        if sys.platform == "win32":
+            try:
+                most = min(most, _waiting_in(descriptor))
+            except BrokenPipeError:
+                return b""
+            if not most:
+                raise BlockingIOError
+        return os.read(descriptor, most)
+
+    async def readable(self) -> None:
+        """Wait until there is something to read, or the end."""
+        if sys.platform == "win32":
+            with suppress(BrokenPipeError):
+                while not _waiting_in(self._file.fileno()):  # noqa: ASYNC110 - see the module
+                    await anyio.sleep(_LOOK)
+        else:
+            await anyio.wait_readable(self._file)
+
+    def close(self) -> None:
+        """Close it."""
+        self._file.close()
+
+
+@define
+class InputPipe:
+    """What a driver reads from."""
+
+    _file: IO[bytes]
+    _lines: queue.SimpleQueue[bytes | None] = field(
+        factory=queue.SimpleQueue[bytes | None], init=False
+    )
+    """What the thread has to write; None for the end."""
+    _is_broken: bool = field(default=False, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        if sys.platform == "win32":
+            threading.Thread(target=self._write_all, name="driver", daemon=True).start()
+        else:
+            os.set_blocking(self._file.fileno(), False)
+
+    def write(self, data: bytearray) -> int:
+        """Write what fits and return how much that was; raises BlockingIOError and other OSErrors."""
+        if sys.platform != "win32":
+            return os.write(self._file.fileno(), data)
+        if self._is_broken:
+            raise BrokenPipeError
+        self._lines.put(bytes(data))
+        return len(data)
+
+    async def writable(self) -> None:
+        """Wait until something fits."""
+        if sys.platform != "win32":
+            await anyio.wait_writable(self._file)
+
+    def close(self) -> None:
+        """Close it, on Windows once everything has been written; a second call does nothing."""
+        if sys.platform == "win32":
+            self._lines.put(None)
+        else:
+            self._file.close()
+
+    def _write_all(self) -> None:
+        """Write what comes, in a thread of its own: on Windows a full pipe blocks the writer."""
+        with suppress(OSError), self._file:
+            while (data := self._lines.get()) is not None:
+                try:
+                    self._file.write(data)
+                    self._file.flush()
+                except OSError:
+                    self._is_broken = True
+                    return
+
+
+@frozen
+class Pipes:
+    """The three pipes of a driver."""
+
+    input: InputPipe
+    out: OutputPipe
+    log: OutputPipe
+
+    @classmethod
+    def of(cls, process: "subprocess.Popen[bytes]") -> "Pipes":
+        """Return the pipes of a process; raises RuntimeError if it was started without them."""
+        if not (process.stdin and process.stdout and process.stderr):
+            raise RuntimeError("a driver has three pipes")
+        return cls(InputPipe(process.stdin), OutputPipe(process.stdout), OutputPipe(process.stderr))
+
+    def close(self) -> None:
+        """Close all of them."""
+        for pipe in (self.input, self.out, self.log):
+            pipe.close()

@@ -1,0 +1,118 @@
+"""What only the kernel knows about a connection, and the faults that a platform cannot do.
+
+Linux tells everything, macOS most of it, Windows little. The numbers are from the header files that
+the comments name: Python has no names for them.
+"""
+
+import asyncio
+import enum
+import errno
+import socket
+import struct
+import sys
+from typing import Final
+
+from mock_server.scenario.vocabulary import Capability
+
+if sys.platform == "linux":
+    import fcntl
+
+LINGER_ZERO: Final = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""For SO_LINGER: closing the socket sends RST."""
+LACKING: Final[frozenset[Capability]] = (
+    frozenset[Capability]() if sys.platform == "linux" else frozenset({Capability.FULL_QUEUE})
+)
+"""What no mock can do on this platform."""
+KEEPS_PORT: Final = sys.platform == "linux"
+"""Whether a second socket may be bound to the port of one that listens."""
+
+MOST_SOCKETS: Final = 256 if sys.platform == "win32" else None
+"""How many sockets fit into one event loop, with the same again for others; None for any number."""
+LOOP: Final[dict[str, object]] = (
+    {"loop_factory": asyncio.SelectorEventLoop} if sys.platform == "win32" else {}
+)
+"""The options of `anyio.run` and its like for an event loop that a mock runs on."""
+
+# Bytes not yet sent (linux/sockios.h). TIOCOUTQ also counts bytes that are sent but not
+# acknowledged, and a delayed acknowledgement takes 40 ms.
+_SIOCOUTQNSD: Final = 0x894B
+# Bytes not yet acknowledged (sys/socket.h of macOS).
+_SO_NWRITE: Final = 0x1024
+# The state of a connection (netinet/tcp.h of macOS).
+_TCP_CONNECTION_INFO: Final = 0x106
+
+
+class Peer(enum.Enum):
+    """Whether the peer has closed the connection, and how."""
+
+    THERE = "there"
+    FIN = "fin"
+    RST = "rst"
+
+
+def unsent(connected: socket.socket) -> int | None:
+    """Return how many bytes have not been sent, or None if this platform does not tell."""
+    if sys.platform == "linux":
+        queued = bytearray(4)
+        fcntl.ioctl(connected, _SIOCOUTQNSD, queued)
+        return int.from_bytes(queued, "little")
+    if sys.platform == "darwin":
+        return connected.getsockopt(socket.SOL_SOCKET, _SO_NWRITE)
+    return None
+
+
+def peer_of(connected: socket.socket) -> Peer:
+    """Tell whether the peer has closed, even if there are bytes to read before its FIN.
+
+    On Windows only an RST is noticed.
+    """
+    if sys.platform == "linux":
+        # linux/tcp_states.h: ESTABLISHED and, after a FIN of ours, FIN_WAIT.
+        state = connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+        return _peer_in(state, there={1, 4, 5}, close_wait=8)
+    if sys.platform == "darwin":
+        # netinet/tcp_fsm.h
+        state = connected.getsockopt(socket.IPPROTO_TCP, _TCP_CONNECTION_INFO, 1)[0]
+        return _peer_in(state, there={4, 6, 9}, close_wait=5)
+    return Peer.RST if connected.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) else Peer.THERE
+
+
+def _peer_in(state: int, *, there: set[int], close_wait: int) -> Peer:
+    if state in there:
+        return Peer.THERE
+    return Peer.FIN if state == close_wait else Peer.RST
+
+
+def reusing(unbound: socket.socket) -> None:
+    """Let a socket bind a port whose last connections are not forgotten yet.
+
+    Windows does so anyway; there SO_REUSEADDR would give it the port of another process.
+    """
+    if sys.platform != "win32":
+        unbound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+
+
+def check_loop() -> None:
+    """Raise RuntimeError if a mock cannot run on this event loop.
+
+    The default one of Windows cannot wait for a socket that something else closes.
+    """
+    if sys.platform != "win32":
+        return
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:  # trio
+        return
+    if type(loop) is not asyncio.SelectorEventLoop:
+        raise RuntimeError(
+            f"on Windows the mock cannot run on {type(loop).__name__}; use asyncio.SelectorEventLoop"
+        )
+
+
+def check_full_queue() -> None:
+    """Raise OSError where connections to a full accept queue are not ignored."""
+    if Capability.FULL_QUEUE in LACKING:
+        raise OSError(
+            errno.EOPNOTSUPP,
+            f"a port that swallows connections needs Linux; {sys.platform} refuses or accepts them",
+        )

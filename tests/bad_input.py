@@ -1,0 +1,162 @@
+"""Kinds of bad input to the three commands, and the table of what they print.
+
+`python -m tests.bad_input` writes `spec/bad-input.md`.
+"""
+
+import json
+import os
+import re
+import shlex
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from tests.arkor_proto.cli.command import JOB
+from tests.forked import ROOT, Finished, run_forked
+
+PAGE: Final = ROOT / "spec" / "bad-input.md"
+FILES: Final[dict[str, str | bytes]] = {
+    "job.toml": JOB,
+    "cut.toml": "name = ",
+    "latin.toml": b"name = '\xe4'",
+    "typo.toml": "nam = 'x'",
+    "unnamed.toml": "model = 'm'",
+    "number.toml": "name = 1",
+    "kind.toml": "name = 'n'\nmodel = 'm'\n[dataset]\ntype = 'hugingface'",
+    "option.toml": JOB + "max_stops = 3",
+    "lora.toml": JOB + "[lora]\nrr = 3",
+    "long.toml": "#" * (2**20 + 1),
+    "empty.txt": "",
+    "words.txt": "two words",
+    "rule.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\nend = 'rts'\n",
+    "unruly.toml": "schema = 1\n[[rule]]\non = {route = 'strem'}\nend = 'rst'\n",
+    "aimless.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\n",
+    "status.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\nstatus = 1000\n",
+    "late.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\ndelay_ms = 'soon'\n",
+    "schema.toml": "schema = 99\n",
+    "key.toml": "schema = 1\nseeed = 1\n",
+    "twice.toml": "schema = 1\n[[job]]\nid = 'j'\n[[job]]\nid = 'j'\n",
+    "tls.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\nend = 'tls_alert'\n",
+    "cut.json": '{"schema": 1',
+    "list.json": "[]",
+    "scenario.yaml": "schema: 1",
+    "run.json": json.dumps({"schema": "something else"}),
+    "cases.toml": "[[cases]]\n",
+    "known.toml": "[[known]]\ncase = 'x'\n",
+}
+"""The files that the command lines name."""
+ADDRESS: Final = "--base-url http://127.0.0.1:9"
+COMMANDS: Final = (
+    "arkor-proto run",
+    f"arkor-proto run missing.toml {ADDRESS}",
+    f"arkor-proto run . {ADDRESS}",
+    *(
+        f"arkor-proto run {name}.toml {ADDRESS}"
+        for name in (
+            *("cut", "latin", "typo", "unnamed", "number", "kind", "option", "lora", "long"),
+        )
+    ),
+    "arkor-proto follow job-1",
+    "arkor-proto follow job-1 --base-url nowhere",
+    "arkor-proto follow job-1 --base-url ftp://example.com",
+    "arkor-proto follow job-1 --base-url http://example.com:99999",
+    "arkor-proto follow job-1 --base-url 'http://example.com/?a=b'",
+    f"arkor-proto follow '' {ADDRESS}",
+    f"arkor-proto follow job-1 job-2 {ADDRESS}",
+    f"arkor-proto follow job-1 {ADDRESS} --profile 2026",
+    f"arkor-proto follow job-1 {ADDRESS} --max-attempts many",
+    f"arkor-proto follow job-1 {ADDRESS} --max-delay soon",
+    f"arkor-proto follow job-1 {ADDRESS} --token secret",
+    f"arkor-proto follow job-1 {ADDRESS} --token-file missing.txt",
+    f"arkor-proto follow job-1 {ADDRESS} --token-file empty.txt",
+    f"arkor-proto follow job-1 {ADDRESS} --token-file words.txt",
+    "arkor-proto folow job-1",
+    *(
+        f"arkor-mock check {name}"
+        for name in (
+            *("missing.toml", "cut.toml", "latin.toml", "rule.toml", "unruly.toml", "aimless.toml"),
+            *("status.toml", "late.toml", "schema.toml", "key.toml", "twice.toml", "cut.json"),
+            *("list.json", "scenario.yaml"),
+        )
+    ),
+    "arkor-mock check",
+    "arkor-mock chek rule.toml",
+    "arkor-mock explain rule.toml",
+    "arkor-mock serve missing.toml",
+    "arkor-mock serve tls.toml",
+    "arkor-mock serve --port many",
+    "arkor-mock serve --port 70000",
+    "arkor-mock serve --max-lifetime 0",
+    "arkor-mock serve --host 192.0.2.1",
+    "arkor-mock serve --host ''",
+    "arkor-mock serve --host 0.0.0.0 --allow-remote",
+    "arkor-mock serve --host 0.0.0.0 --allow-remote --admin-token short",
+    "arkor-mock serve --admin-token 'two words'",
+    "arkor-mock serve --allow-host 'a b'",
+    "arkor-mock proxy",
+    "arkor-mock proxy --upstream nowhere",
+    "arkor-mock record --upstream http://127.0.0.1:9 --out out.json",
+    "arkor-mock recover missing.toml",
+    "arkor-conformance rum",
+    "arkor-conformance show",
+    "arkor-conformance show create.acepted",
+    "arkor-conformance run --profile 2026",
+    "arkor-conformance run --lanes 0",
+    "arkor-conformance run --patience soon",
+    "arkor-conformance run --case create.acepted",
+    "arkor-conformance run --filter 'nothing.*'",
+    "arkor-conformance run --file missing.toml",
+    "arkor-conformance run --file cases.toml",
+    "arkor-conformance run --baseline missing.toml",
+    "arkor-conformance run --baseline known.toml",
+    "arkor-conformance run --report missing/run.json",
+    "arkor-conformance run --report report.pdf",
+    "arkor-conformance run -- ./no-driver",
+    "arkor-conformance run -- .",
+    "arkor-conformance run --bogus",
+    "arkor-conformance report run.json --report x.md",
+    "arkor-conformance report missing.json --report x.md",
+)
+_INTRO: Final = """\
+# Bad input
+
+Written by `python -m tests.bad_input`, which runs each of these; a test keeps it true. Whatever is
+wrong with a command line or a file takes one line on standard error, and an exit status that
+[GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains. The token is in `ARKOR_TOKEN`.
+
+| command line | status | it prints |
+|---|---|---|
+"""
+
+
+def tried(line: str, folder: Path) -> Finished:
+    """Run a command line, with its files in a folder; the folder is not in what it returns."""
+    command, *words = shlex.split(line)
+    names = {*FILES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md", line)}
+    placed = [str(folder / word) if word in names else word for word in words]
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("ARKOR_")}
+    done = run_forked(command, placed, {**kept, "ARKOR_TOKEN": "t", "NO_COLOR": "1"})
+    return Finished(done.status, done.out, done.err.replace(f"{folder}/", ""))
+
+
+def place_files(folder: Path) -> None:
+    """Write the files."""
+    for name, content in FILES.items():
+        (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+
+
+def row(line: str, done: Finished) -> str:
+    """Return the row of a command line."""
+    said = done.err.rstrip("\n").replace("|", "\\|")
+    return f"| `{line}` | {done.status} | `` {said} `` |\n"
+
+
+def page() -> str:
+    """Return `spec/bad-input.md`."""
+    with TemporaryDirectory() as folder:
+        place_files(Path(folder))
+        return _INTRO + "".join(row(line, tried(line, Path(folder))) for line in COMMANDS)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), "utf-8")

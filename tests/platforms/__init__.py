@@ -1,0 +1,1 @@
+"""Other platforms, as far as they can be tried on Linux."""
