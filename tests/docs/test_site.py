@@ -31,8 +31,8 @@ INCLUDED: Final = (
     *(f"spec/{path.stem}" for path in (ROOT / "spec").glob("*.md")),
 )
 MODULES: Final = (arkor_proto, anyio, blocking, mock_server, transport_suite)
-ELSEWHERE: Final = {"Timeouts"}
-"""The same class in both clients, with one anchor."""
+ELSEWHERE: Final = {"Checkpointer", "Timeouts"}
+"""The same classes in both clients, with one anchor each."""
 
 
 @pytest.fixture(scope="module")
