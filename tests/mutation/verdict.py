@@ -23,8 +23,11 @@ def explained() -> list[str]:
 
 
 def survivors() -> list[str]:
-    """Return the changes that no test has noticed."""
-    names = re.findall(r"^ *(\S+): (?!timeout)", _mutmut("results"), re.MULTILINE)
+    """Return the changes that no test has noticed; a run that did not come to its end is an error."""
+    results = re.findall(r"^ *(\S+): (.+)$", _mutmut("results"), re.MULTILINE)
+    if untried := sum(status == "not checked" for _, status in results):
+        sys.exit(f"{untried} mutants were not tried yet; run mutmut to its end first")
+    names = [name for name, status in results if status != "timeout"]
     return [_changed_lines(_mutmut("show", name)) for name in names]
 
 
