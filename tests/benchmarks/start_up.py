@@ -70,7 +70,8 @@ def _run(command: Sequence[str], where: Path) -> bytes:
 
 
 def _environment() -> Mapping[str, str]:
-    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    not_ours = {"PYTHONDONTWRITEBYTECODE", "PYTEST_ADDOPTS"}
+    kept = {name: value for name, value in os.environ.items() if name not in not_ours}
     return {**kept, "PYTHONPATH": str(_ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 

@@ -18,7 +18,7 @@ def test_a_session_takes_every_input_of_a_stream(benchmark: BenchmarkFixture, na
 def test_twice_the_sessions_take_more_memory() -> None:
     megabytes, longer, larger = growth_of_sessions(1000, rounds=1)
     assert 1 < megabytes < 10
-    assert longer > 1
+    assert longer > 0
     assert 1 < larger < 3
 
 
