@@ -1,6 +1,6 @@
 """The arguments of `arkor-proto`: what a user can type."""
 
-from argparse import Namespace
+from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from typing import Final
 
@@ -81,6 +81,7 @@ def _add_settings(command: Parser) -> None:
     command.add_argument("--base-url", metavar="URL", help=text)
     text = "a file with the token and nothing else [default: ARKOR_TOKEN]"
     command.add_argument("--token-file", metavar="FILE", help=text)
+    command.add_argument("--token", nargs="?", const="", type=_no_token, help=SUPPRESS)
     text = "the organisation [default: ARKOR_ORG]"
     command.add_argument("--org", metavar="SLUG", help=text)
     text = "the project [default: ARKOR_PROJECT]"
@@ -101,3 +102,7 @@ def _add_waiting(command: Parser) -> None:
     command.add_argument("--max-delay", type=seconds, default=60.0, metavar="SECONDS", help=text)
     text = "reopen a stream that is silent for so long [default: 45 under hardened, else never]"
     command.add_argument("--idle-timeout", type=some_seconds, metavar="SECONDS", help=text)
+
+
+def _no_token(_: str) -> str:
+    raise ArgumentTypeError("other users could read it here; set ARKOR_TOKEN or give --token-file")

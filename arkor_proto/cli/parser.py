@@ -65,7 +65,9 @@ class Commands:
             raise CommandError(f"{first!r} is not a command; {nearest(first, self.parsers)}")
         options, unknown = self._top.parse_known_args(given)
         if unknown:
-            self.parsers[options.command].error(f"{' '.join(unknown)}: unknown")
+            # What follows an unknown option may be a secret, and errors end up in logs.
+            named = [each.partition("=")[0] for each in unknown if each.startswith("-")]
+            self.parsers[options.command].error(f"{' '.join(named or unknown)}: unknown")
         return options
 
 

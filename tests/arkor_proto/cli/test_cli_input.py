@@ -160,7 +160,11 @@ def test_a_setting_says_what_is_wrong_with_it(
         (("run",), "FILE: missing; see `arkor-proto run --help`"),
         (("follow", "j", "--profile", "2026"), "--profile: invalid choice: '2026'"),
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
-        (("follow", "j", "--token", "something"), "--token something: unknown"),
+        (("follow", "j", "--token", "s3cret"), "--token: other users could read it here; set"),
+        (("follow", "j", "--token=s3cret"), "--token: other users could read it here; set"),
+        (("follow", "j", "--token"), "--token: other users could read it here; set"),
+        (("follow", "j", "--tokn", "s3cret"), "--tokn: unknown; see"),
+        (("follow", "j", "--tokn=s3cret"), "--tokn: unknown; see"),
     ],
 )
 def test_a_wrong_command_line_is_refused(
