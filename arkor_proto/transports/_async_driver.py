@@ -106,7 +106,8 @@ class _OpenStream:
 
     exchange: Exchange
     over: anyio.Event = field(factory=anyio.Event)
-    being_read: bool = False
+    reading: anyio.CancelScope | None = None
+    """Set while one of them reads; cancelled when there is something else to do."""
 
 
 @define(eq=False)
@@ -219,16 +220,19 @@ class Driver:
         """
         stream = self._stream
         ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
-        if stream is None or stream.being_read or not ready:
+        if stream is None or stream.reading is not None or not ready:
             return False
-        stream.being_read = True
-        try:
-            report = await stream.exchange.next_report()
-        except BaseException:
-            stream.being_read = False
-            self._tell_news()  # another task may read on
-            raise
-        stream.being_read = False
+        with anyio.CancelScope() as scope:
+            stream.reading = scope
+            try:
+                report = await stream.exchange.next_report()
+            except BaseException:
+                stream.reading = None
+                self._tell_news()  # if this task is cancelled, another one reads on
+                raise
+            stream.reading = None
+        if scope.cancelled_caught:
+            return True
         if not isinstance(report, Received):
             stream.over.set()
         if report is not None:
@@ -327,9 +331,12 @@ class Driver:
             output = self.session.poll()
 
     def _tell_news(self) -> None:
+        """Let every task that waits for an event look again, also the one that reads."""
         if self._news is not None:
             self._news.set()
             self._news = None
+        if self._stream is not None and self._stream.reading is not None:
+            self._stream.reading.cancel()
 
     async def _exchange(self, number: int, request: Request, scope: anyio.CancelScope) -> None:
         try:
@@ -348,8 +355,8 @@ class Driver:
 
     async def _lend(self, exchange: Exchange) -> None:
         """Let the tasks that follow read an open stream, until it is over."""
+        self._tell_news()  # the stream before this one is not read any more
         stream = self._stream = _OpenStream(exchange)
-        self._tell_news()
         try:
             await stream.over.wait()
         finally:

@@ -268,7 +268,7 @@ def attached_trainer_submits() -> None:
         last_event_id: str = "",
         callbacks: Callbacks | None = None,
     ) -> Trainer:
-        dataset = {"type": "huggingface", "name": last_event_id}
+        dataset = {"type": "huggingface", "name": last_event_id or "any"}
         return client.trainer(job_id, model="m", dataset=dataset, callbacks=callbacks)
 
     replace(ArkorClient, "attach", attach)
