@@ -33,6 +33,7 @@ from arkor_proto._messages import (
     Output,
     Received,
     Rejected,
+    Report,
     Send,
     Settle,
     Tick,
@@ -222,6 +223,7 @@ class Driver:
         ready = self.session.stream_state is Stream.STREAMING  # no event is with a callback
         if stream is None or stream.reading is not None or not ready:
             return False
+        report: Report | None = None
         with anyio.CancelScope() as scope:
             stream.reading = scope
             try:
