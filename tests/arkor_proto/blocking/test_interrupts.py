@@ -59,7 +59,7 @@ class Presser:
 
     def report(self) -> Mapping[str, int]:
         """Return the last that the program prints."""
-        while not (line := self.lines.get(timeout=PATIENCE)).startswith("{"):
+        while not (line := self.lines.get(timeout=2 * PATIENCE)).startswith("{"):
             pass
         report: dict[str, int] = json.loads(line)
         return report
