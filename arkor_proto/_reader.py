@@ -51,10 +51,9 @@ Meaning: TypeAlias = TrainingEvent | Control | FrameSkipped
 class FrameReader:
     """The frames of a wait, in order, over all of its connections.
 
-    `cursor` is the last event id of what was taken so far, `progressed` whether one of the frames
-    taken since `note` was progress, `lost_end` whether the frame skipped last was meant to be a terminal one. Of the
-    present connection, `empty` tells whether it has brought nothing but keep-alives, and
-    `too_large` is set when it has gone past the bound on events.
+    `cursor` is the last event id of what was taken so far, `lost_end` whether the frame skipped last
+    was meant to be a terminal one. Of the present connection, `empty` tells whether it has brought
+    nothing but keep-alives, and `too_large` is set when it has gone past the bound on events.
     """
 
     _profile: Profile
@@ -62,9 +61,9 @@ class FrameReader:
     _max_event_size: int
     cursor: str
     empty: bool = field(default=True, init=False)
-    progressed: bool = field(default=False, init=False)
     lost_end: bool = field(default=False, init=False)
     too_large: EventTooLarge | None = field(default=None, init=False)
+    _progressed: bool = field(default=False, init=False)
     _before: str = field(default="", init=False)
     _parser: EventStreamParser = field(init=False)
     _queue: deque[ServerSentEvent] = field(init=False, factory=deque[ServerSentEvent])
@@ -102,8 +101,7 @@ class FrameReader:
     def take(self) -> Meaning | None:
         """Move the cursor to the next frame and return what it means; None when all are taken.
 
-        `progressed` is set if it is progress under the profile. The type in the data of a frame
-        decides what it means, not its `event` line.
+        The type in the data of a frame decides what it means, not its `event` line.
         """
         queue = self._queue
         self._before = self.cursor
@@ -115,8 +113,13 @@ class FrameReader:
         self.cursor = frame.last_event_id
         meaning = self._read(frame)
         if self._counts_all or self._counts(frame, meaning):
-            self.progressed = True
+            self._progressed = True
         return meaning
+
+    def take_progress(self) -> bool:
+        """Return whether a frame that was taken since the last call is progress under the profile."""
+        progressed, self._progressed = self._progressed, False
+        return progressed
 
     def rewind(self) -> None:
         """Move the cursor back to before the frame that was taken last: it was not heard."""
@@ -146,10 +149,6 @@ class FrameReader:
         """Tell whether a frame is progress, under a profile that does not count them all."""
         new = self._counts_json or not frame.has_id or self._remember(frame.last_event_id)
         return new and meaning is not Control.PING and type(meaning) is not FrameSkipped
-
-    def note(self) -> None:
-        """Begin to look for progress anew."""
-        self.progressed = False
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""

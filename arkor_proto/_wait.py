@@ -320,32 +320,32 @@ class Wait:
     def _act_on(self, meaning: Meaning) -> TrainingEvent | None:
         """Do what a frame asks for; return the event to hand over, if it is one."""
         self._called_back()
-        match meaning:  # the most frequent first
-            case TrainingLog() | TrainingStarted() | CheckpointSaved():
+        match meaning:
+            case TrainingLog() | TrainingStarted() | CheckpointSaved() as event:
                 self._machines.take(StreamSignal.FRAME)
                 self._called_at = self.now
+                self.job = after(self._known_job, event)
+                return event
+            case TrainingCompleted() | TrainingFailed() as event:
+                # Nothing after a terminal frame matters, so nothing more is read (ARK-EVT).
+                self._outbox.close(self._exchange)
+                self._machines.take(StreamSignal.TERMINAL)
+                self.job = after(self._known_job, event)
+                self._keep_result(event)
+                return event
             case FrameSkipped(data, why):
                 if self._reader.lost_end:
                     self._lost_end_at = self.now
                 hide = self._outbox.hider.text
                 self._outbox.notify(FrameSkipped(hide(data), hide(why)))
-                return None
             case Control.PING | Control.UNKNOWN:
-                return None
+                pass
             case Control.END:
                 self._outbox.close(self._exchange)
                 self._end()
-                return None
-            case TrainingCompleted() | TrainingFailed():
-                # Nothing after a terminal frame matters, so nothing more is read (ARK-EVT).
-                self._outbox.close(self._exchange)
-                self._machines.take(StreamSignal.TERMINAL)
             case never:
                 assert_never(never)
-        self.job = after(self._known_job, meaning)
-        if isinstance(meaning, TrainingCompleted | TrainingFailed):
-            self._keep_result(meaning)
-        return meaning
+        return None
 
     def _called_back(self) -> None:
         """Note that no event is with the callback; while one was, the server was not silent."""
@@ -355,8 +355,7 @@ class Wait:
             self._progressed_at += self.now - self._called_at
 
     def _note_progress(self) -> None:
-        if self._reader.progressed:
-            self._reader.note()
+        if self._reader.take_progress():
             self._progressed = True
             self._progressed_at = self.now
             self._budget.progressed()

@@ -32,16 +32,10 @@ _TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | r
 
 
 def _quoted(text: str) -> str:
-    """Return `text` percent-encoded but for what is never to be (RFC 3986 §2.3).
+    """Return `text` percent-encoded but for what is never to be (RFC 3986 §2.3)."""
+    from urllib.parse import quote  # noqa: PLC0415 - importing it takes long, and a request can wait
 
-    It is what `urllib.parse.quote` does, a module that takes long to import.
-    """
-    return "".join(
-        char
-        if char.isascii() and (char.isalnum() or char in "-._~")
-        else "".join(f"%{byte:02X}" for byte in char.encode())
-        for char in text
-    )
+    return quote(text, safe="")
 
 
 def _to_json(value: object) -> bytes:

@@ -110,13 +110,13 @@ class Connector:
 
         `reuse` allows an idle connection, which is for requests that may be sent twice.
         """
-        conversation = Conversation(number, request)
         try:
             connection = await self._usable() if reuse else None
             connection = connection or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
             why = f"none to {where}: {reason(error)}"
+            conversation = Conversation(number, request)
             broken = conversation.broken(why, NotConnected)
             await carry(Exchange(conversation, None, deque([broken])))
             return
