@@ -26,6 +26,7 @@ from arkor_proto._types import (
     TrainingLog,
     TrainingStarted,
 )
+from arkor_proto.cli.output import from_where
 from arkor_proto.cli.shell import BAD, OK
 from arkor_proto.transports.anyio import ArkorClient, Callbacks
 from mock_server import (
@@ -125,16 +126,14 @@ class _Show:
     def notice(self, notice: Notice) -> None:
         if isinstance(notice, Reconnecting):
             cause = "the stream ended" if notice.cause is None else notice.cause
-            cursor = notice.last_event_id
-            after = f"after event {cursor}" if cursor else "from the start"
+            after = from_where(notice.last_event_id)
             self._say("client", f"{cause}. Reconnecting in {notice.delay:.1f} s, {after}")
 
     def of_backend(self, record: Record) -> None:
         match record:
             case RequestReceived(route="stream", last_event_id=cursor):
                 self._connects += 1
-                after = f"after event {cursor}" if cursor else "from the start"
-                self._say("backend", f"is asked for the stream, {after}")
+                self._say("backend", f"is asked for the stream, {from_where(cursor)}")
             case ResponseStarted(route="create", status=200):
                 self._say("backend", "accepts the job")
             case ResponseStarted(route="stream", status=status) if status != HTTPStatus.OK:

@@ -267,6 +267,11 @@ _NOTICES: Final[Mapping[type[Notice], str]] = {
 }
 
 
+def from_where(cursor: str | None) -> str:
+    """Say where a stream goes on that is opened with this cursor."""
+    return f"after event {cursor}" if cursor else "from the start"
+
+
 def _event_words(event: TrainingEvent) -> str:
     match event:
         case TrainingStarted():
@@ -295,8 +300,7 @@ def _notice_words(notice: Notice) -> str:
             why = "the stream ended"
             if cause is not None:
                 why = f"{one_line(_cause_words(cause))} (failure {failures})"
-            after = f"after event {cursor}" if cursor else "from the start"
-            return f"{why}. Reconnecting in {delay:.3g} s, {after}"
+            return f"{why}. Reconnecting in {delay:.3g} s, {from_where(cursor)}"
         case CallbackFailed(event, error):
             return f"showing {type(event).__name__} failed: {one_line(error_words(error))}"
         case FrameSkipped(_, why):

@@ -1,4 +1,4 @@
-"""The file of `--state`: which job is followed, and how far, for whatever goes on after us.
+"""The file of `--state`: which job is followed and how far, so that a later command can go on.
 
 It is replaced as a whole, so that a process that is killed leaves the old one or the new one. After
 a loss of power it may be a few events old.
@@ -9,9 +9,9 @@ import os
 from pathlib import Path
 from typing import Final
 
-from attrs import evolve, field, frozen
+from attrs import evolve, field, fields, frozen
 
-from arkor_proto._json import check_job_id
+from arkor_proto._json import camel, check_job_id
 from arkor_proto._walk import is_object
 from arkor_proto._wire import cursor_problem
 
@@ -31,6 +31,9 @@ class State:
     """What identifies the job file that was submitted, "" for a job that was only followed."""
     job_id: str = ""
     last_event_id: str = ""
+
+
+_NAMES: Final = tuple(each.name for each in fields(State))
 
 
 @frozen
@@ -60,17 +63,8 @@ class StateFile:
     def write(self, job_id: str, last_event_id: str = "") -> None:
         """Replace the state; raises OSError that names the file."""
         state = evolve(self.about, job_id=job_id, last_event_id=last_event_id)
-        text = json.dumps(
-            {
-                _MARK: _VERSION,
-                "baseUrl": state.base_url,
-                "org": state.org,
-                "project": state.project,
-                "jobFile": state.job_file,
-                "jobId": state.job_id,
-                "lastEventId": state.last_event_id,
-            }
-        )
+        values = {camel(name): getattr(state, name) for name in _NAMES}
+        text = json.dumps({_MARK: _VERSION, **values})
         target = self.path.resolve()
         temporary = target.with_name(f".{target.name}.new")
         try:
@@ -103,23 +97,13 @@ def _decoded(content: bytes) -> State | None:
         return None
     if not is_object(found) or found.get(_MARK) != _VERSION:
         return None
-    names = ("baseUrl", "org", "project", "jobFile", "jobId", "lastEventId")
-    values = [found.get(name) for name in names]
-    texts = [value for value in values if isinstance(value, str)]
+    values = {name: found.get(camel(name)) for name in _NAMES}
+    texts = {name: value for name, value in values.items() if isinstance(value, str)}
     if len(texts) < len(values):
         return None
-    base_url, org, project, job_file, job_id, last_event_id = texts
+    state = State(**texts)
     try:
-        check_job_id(job_id or "not submitted")
+        check_job_id(state.job_id or "not submitted")
     except ValueError:
         return None
-    if cursor_problem(last_event_id):
-        return None
-    return State(
-        base_url=base_url,
-        org=org,
-        project=project,
-        job_file=job_file,
-        job_id=job_id,
-        last_event_id=last_event_id,
-    )
+    return None if cursor_problem(state.last_event_id) else state

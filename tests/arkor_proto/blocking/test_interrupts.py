@@ -74,7 +74,7 @@ def check(handler: str, presses: int, seed: int) -> None:
         step = int(asked.header("Last-Event-ID") or 0)
         await visit.send(STREAM_HEAD)
         last = False
-        while not last:  # so that there is something to hear when nobody presses any more
+        while not last:  # a last burst, so that there is something to hear after the last press
             last = enough.is_set()
             steps = range(step + 1, step + 1 + BURST)
             await visit.send(chunk(b"".join(frame(log(each), id=str(each)) for each in steps)))

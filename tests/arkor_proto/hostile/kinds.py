@@ -72,9 +72,7 @@ _FRAMING.add(
     STREAM + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n" + LAST,
     EMPTY,
 )
-_FRAMING.add(
-    "a coding of transfer that nobody knows", STREAM + b"Transfer-Encoding: gzip\r\n\r\n", BROKEN
-)
+_FRAMING.add("an unknown transfer coding", STREAM + b"Transfer-Encoding: gzip\r\n\r\n", BROKEN)
 _FRAMING.add("a chunk size that is none", CHUNKED + b"zz\r\n", BROKEN)
 _FRAMING.add("a chunk of 2**64 bytes", CHUNKED + b"1" + b"0" * 16 + b"\r\n" + LOG, AFTER_PROGRESS)
 _FRAMING.add("a chunk size without end", CHUNKED, BROKEN, endless=b"0" * 4096)
@@ -231,14 +229,14 @@ _ENDS.add(
 )
 _ENDS.add("a reset before the head", b"", BROKEN, ends=Ends.RESET)
 _ENDS.add("a reset in the stream", CHUNKED + chunk(b": x\n\n"), BROKEN, ends=Ends.RESET)
-_ENDS.add("nobody at the address", b"", NOT_CONNECTED, place=Place.REFUSED)
+_ENDS.add("no server at the address", b"", NOT_CONNECTED, place=Place.REFUSED)
 _ENDS.add(
     "a connection that is never accepted", b"", NOT_CONNECTED, place=Place.UNREACHABLE, slow=True
 )
 _ENDS.add("a name without an address", b"", NOT_CONNECTED, place=Place.NAMELESS)
 
 _TLS = Group("TLS")
-_TLS.add("a certificate that nobody trusts", b"", NOT_CONNECTED, place=Place.UNTRUSTED)
+_TLS.add("a certificate that is not trusted", b"", NOT_CONNECTED, place=Place.UNTRUSTED)
 _TLS.add("a certificate of another name", b"", NOT_CONNECTED, place=Place.MISNAMED)
 _TLS.add(
     "no TLS on an https address", b"HTTP/1.1 400 No\r\n\r\n", NOT_CONNECTED, place=Place.NOT_TLS
