@@ -189,14 +189,13 @@ class Driver:
         self._following.remove(who)
         if in_hand is not None and not self._closed:
             self._delivery = in_hand
-            self._tell_news()
-        if not self._following:
-            self._leave()
-            if self._delivery is not None:
-                delivery, self._delivery = self._delivery, None
-                self.hand_back(delivery, None, heard=False)
-        else:
-            self._tell_news()  # it may have been the one that was about to read
+        if self._following:
+            self._tell_news()  # another one takes the event, or reads on
+            return
+        self._leave()
+        if self._delivery is not None:
+            delivery, self._delivery = self._delivery, None
+            self.hand_back(delivery, None, heard=False)
 
     async def next_delivery(self, waiter: Waiter) -> Deliver | None:
         """Return the next event to hand over, None once the follow is settled."""
@@ -348,7 +347,7 @@ class Driver:
             del self._scopes[number]
 
     async def _carry(self, exchange: Exchange) -> None:
-        """Tell the session what an exchange reports; a stream that opens is left to who follows."""
+        """Tell the session what an exchange reports; the tasks that follow read the stream."""
         while (report := await exchange.next_report()) is not None:
             opening = self.session.stream_state is Stream.OPENING
             self.tell(report)
