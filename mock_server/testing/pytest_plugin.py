@@ -57,7 +57,7 @@ class Mocks:
                 pytest.fail("\n".join([*idle, "(allow it with strict=False)"]), pytrace=False)
 
     def sections(self) -> list[tuple[str, str]]:
-        """Return the seed and the journal of every mock, for the report of a failed test."""
+        """Return the seed and the exchanges of every mock, for the report of a failed test."""
         return [(f"arkor mock, seed {mock.scenario.seed}", _journal(mock)) for mock in self._served]
 
     @staticmethod
