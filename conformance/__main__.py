@@ -2,6 +2,7 @@
 
 import gc
 import importlib
+import re
 import sys
 from importlib.util import find_spec
 from typing import Final
@@ -28,6 +29,8 @@ except ImportError as missing:  # installed without the extra: status 1 would be
     sys.exit(3)
 
 _MOST_MISTAKES: Final = 20
+_EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
+"""What click says of operands that a command does not take."""
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
@@ -48,6 +51,17 @@ class _Lazily(click.Group):
         if not args:
             raise click.UsageError(f"a command is missing, one of {', '.join(_COMMANDS)}", ctx)
         return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Let an error of a command's parser know which command it is about."""
+        try:
+            return super().invoke(ctx)
+        except click.UsageError as error:
+            name = ctx.invoked_subcommand
+            command = self.get_command(ctx, name) if name and error.ctx is None else None
+            if command is not None:
+                error.ctx = click.Context(command, parent=ctx, info_name=name)
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         return list(_COMMANDS)
@@ -75,19 +89,20 @@ def cli() -> None:
 
     \b
     example:
-      arkor-conformance run                         the reference client: works out of the box
-      arkor-conformance run -- node my-driver.mjs   yours
+      arkor-conformance run                         the reference client, as it is
+      arkor-conformance run -- node my-driver.mjs   your own client
 
     \b
     exit status:
       0    conforms, or did what was asked
       1    does not conform, or the answer is no
       2    the command line is wrong; nothing was done
-      3    no verdict: a file cannot be read, the output cannot be written, or the driver
-           or the kit failed
+      3    no verdict: a file cannot be read, the output cannot be written, or the
+           driver or the kit failed
       4    no case was played
       5    a baseline is stale
-      130, 143, 141   it was ended by Ctrl-C, by SIGTERM, or by a closed output (| head)
+      130, 143, 141
+           ended by Ctrl-C, by SIGTERM, or because the output was closed (| head)
     """  # noqa: D301 - \b is click's mark for lines to keep
 
 
@@ -147,8 +162,11 @@ def _refusal(error: click.UsageError) -> str:
             text = f"{_shown(missing)}: missing"
         case click.BadParameter(param=click.Parameter() as wrong):
             text = f"{_shown(wrong)}: {error.message}"
+        case click.BadOptionUsage(option_name=option):
+            lacking = error.message.endswith("requires an argument.")
+            text = f"{option}: {'needs a value' if lacking else 'takes no value'}"
         case _:
-            text = error.format_message()
+            text = re.sub(_EXTRA, r"\1: unknown", error.format_message())
     if text.endswith("?"):
         return text
     where = error.ctx.command_path if error.ctx else "arkor-conformance"

@@ -5,12 +5,14 @@ import json
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 import anyio
 
-from arkor_proto.cli.parser import Parser, commands, some_seconds, whole
+from arkor_proto.cli import numbers
+from arkor_proto.cli.parser import Parser, commands, some_seconds, typed
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
 from mock_server.admin.watch import summary
@@ -35,11 +37,11 @@ from mock_server.scenario.words.declaring import count_of
 from mock_server.strict.shapes import ScenarioError
 
 _SHORTEST_TOKEN: Final = 16
-_LAST_PORT: Final = 65_535
+_PORT: Final = typed(partial(numbers.whole, most=65_535))
 _STATUSES: Final = (
-    "it did what was asked; a server was told to end",
+    "it did what was asked, or the server was stopped",
     "check: a scenario has a mistake or cannot be read",
-    "a port, a package, the output or a recording failed it",
+    "it could not go on: a port, a package, the output or a recording failed",
 )
 
 
@@ -58,7 +60,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _parsed(given: Sequence[str]) -> argparse.Namespace:
-    sentence = "A programmable Arkor backend, and its faults in front of a real one."
+    sentence = "A programmable Arkor backend; its faults also work in front of a real one."
     texts = {name: (text, example) for name, (_, text, example) in _COMMANDS.items()}
     found = commands("arkor-mock", sentence, texts, _STATUSES)
     parsers = found.parsers
@@ -84,7 +86,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     for name in ("serve", "proxy", "record"):
         _add_process(parsers[name])
     for name in ("serve", "proxy"):
-        text = "load the scenario again when its file changes; resets connections and counts"
+        text = "reload the scenario when its file changes; this resets connections and counts"
         parsers[name].add_argument("--watch", action="store_true", help=text)
     return found.parse(given)
 
@@ -93,37 +95,30 @@ def _add_upstream(command: Parser) -> None:
     add = command.add_argument
     text = "the address of the real backend (required)"
     add("--upstream", required=True, metavar="URL", help=text)
-    text = "how long to wait for the head of an answer [default: %(default)g]"
+    text = "how long to wait for the head of a response [default: %(default)g]"
     add("--upstream-timeout", type=some_seconds, default=ANSWER_TIME, metavar="SECONDS", help=text)
 
 
 def _add_process(command: Parser) -> None:
     add = command.add_argument
     add("--host", default="127.0.0.1", help="the address to listen on [default: %(default)s]")
-    for name, what in (("--port", "backend"), ("--admin-port", "admin")):
+    for name, what in (("--port", "backend"), ("--admin-port", "admin API")):
         text = f"the port of the {what} [default: a free one]"
-        add(name, type=_port, default=0, metavar="PORT", help=text)
-    add("--admin-token", metavar="TOKEN", help="[default: a new one]")
-    text = "listen beyond this machine too; needs --admin-token"
+        add(name, type=_PORT, default=0, metavar="PORT", help=text)
+    add("--admin-token", metavar="TOKEN", help="the token of the admin API [default: a random one]")
+    text = "allow other machines to connect; needs --admin-token"
     add("--allow-remote", action="store_true", help=text)
     text = (
-        "a name, or name:port, by which clients reach the admin; may be repeated "
+        "a name, or name:port, by which clients reach the admin API; may be repeated "
         "[default: what --host says]"
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
-    add("--tls", action="store_true", help="speak TLS, with a throw-away authority")
+    add("--tls", action="store_true", help="speak TLS, with certificates of a throw-away authority")
     add("--quiet", action="store_true", help="at a terminal, print no log of the exchanges")
-    text = "end when the parent process closes standard input"
+    text = "exit when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)
-    text = "end after this time [default: never]"
+    text = "exit after this time [default: never]"
     add("--max-lifetime", type=some_seconds, metavar="SECONDS", help=text)
-
-
-def _port(text: str) -> int:
-    found = whole(text)
-    if found > _LAST_PORT:
-        raise argparse.ArgumentTypeError(f"{text} is not a port, 0 to {_LAST_PORT}")
-    return found
 
 
 def _process(options: argparse.Namespace) -> Process:
@@ -284,27 +279,31 @@ def _addon_path(_: argparse.Namespace) -> int:
 _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, str]]] = {
     "serve": (
         _serve,
-        "Serve a scenario, and the admin on a port of its own.",
+        "Serve a scenario, and the admin API on another port.",
         "serve flaky.toml --port 8080",
     ),
     "proxy": (
         _serve,
-        "Put a scenario in front of a real backend.",
+        "Put the faults of a scenario in front of a real backend.",
         "proxy flaky.toml --upstream https://api.example.com",
     ),
     "record": (
         _record,
-        "Pass requests on to a real backend and write its answers as a scenario.",
+        "Forward requests to a real backend, and write its answers as a scenario.",
         "record --upstream https://api.example.com --out recorded.toml",
     ),
     "recover": (
         _recover,
-        "Make a scenario of a recording that was killed.",
+        "Make a scenario from a recording that was killed.",
         "recover recorded.toml",
     ),
     "check": (_check, "Read scenarios and list all their mistakes.", "check flaky.toml more.toml"),
     "explain": (_explain, "Say in plain words what a scenario will do.", "explain flaky.toml"),
     "schema": (_schema, "Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
-    "addon-path": (_addon_path, "Print the path of the addon, for `mitmdump -s`.", "addon-path"),
+    "addon-path": (
+        _addon_path,
+        "Print the path of the mitmproxy addon, for `mitmdump -s`.",
+        "addon-path",
+    ),
 }
 """What each command does, its sentence and its example."""

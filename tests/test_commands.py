@@ -122,6 +122,12 @@ def test_a_help_has_a_sentence_an_example_and_every_default(command: str, sub: s
         assert "default: " in text or "required" in text, option
 
 
+@pytest.mark.parametrize(("command", "sub"), HELPS)
+def test_a_help_fits_on_a_terminal_of_80_columns(command: str, sub: str) -> None:
+    done = ran(command, *([sub] if sub else []), "--help", COLUMNS="80")
+    assert [line for line in done.out.splitlines() if len(line) > 80] == []
+
+
 def test_help_shows_how_to_write_the_options() -> None:
     shown = options(ran("arkor-mock", "record", "--help").out)
     assert "[default: 127.0.0.1]" in shown["--host HOST"]
@@ -188,6 +194,8 @@ def test_a_missing_argument_is_usage_and_is_named(command: str, sub: str, name: 
         (("arkor-conformance", "run", "--patience", "x"), "--patience"),
         (("arkor-conformance", "list", "--profile", "x"), "--profile"),
         (("arkor-conformance", "run", "-j", "0"), "--lanes"),
+        (("arkor-conformance", "run", "--patience"), "--patience"),
+        (("arkor-conformance", "run", "--strict=x"), "--strict"),
     ],
 )
 def test_a_wrong_value_is_usage_and_its_option_is_named(

@@ -4,8 +4,9 @@ from argparse import SUPPRESS, ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from typing import Final
 
-from arkor_proto._profile import HARDENED, PROFILES
-from arkor_proto.cli.parser import Parser, commands, seconds, some_seconds, whole
+from arkor_proto._profile import PROFILES
+from arkor_proto.cli.parser import Parser, commands, one_of, seconds, some_seconds, whole
+from arkor_proto.cli.settings import DEFAULTS
 
 _COMMANDS: Final = {
     "run": (
@@ -13,26 +14,28 @@ _COMMANDS: Final = {
         "run job.toml --base-url https://api.example.com",
     ),
     "follow": ("Follow an existing job to its end.", "follow job-1 --last-event-id 42"),
-    "status": ("Tell how a job is.", "status job-1"),
+    "status": ("Show the status of a job.", "status job-1"),
     "cancel": ("Ask the backend to stop a job.", "cancel job-1"),
     "demo": ("Watch a job survive a mock backend that breaks its stream.", "demo"),
 }
 """The sentence and the example of each command."""
 _STATUSES: Final = (
-    "the job completed (status: or is on its way; cancel: the backend has accepted the request)",
-    "the job failed or was cancelled (cancel: the backend refused)",
+    "the job completed (status: or is under way; cancel: or is being stopped)",
+    "the job failed or was cancelled (cancel: the backend refused the request)",
     "gave up on the backend or the network: how the job ends is unknown",
 )
 _MORE: Final = """
-An interrupted command leaves its job running. Until the backend has answered once, a failure ends
-the command: the address, the token or the id may be wrong. Later failures are retried, and so are
-all of them when the job was followed before. HTTPS_PROXY and NO_PROXY are not used: connections go
-to the backend itself.
+An interrupted command leaves its job running. Until the backend has answered
+once, a failure ends the command, since the address, the token or the id may be
+wrong. Later failures are retried; if the job was followed before, so is the
+first. HTTPS_PROXY and NO_PROXY are not used: the connection is always direct.
 
 environment:
-  ARKOR_TOKEN   the token, unless --token-file names a file. There is no option for the token
-                itself: other users can read the arguments of a process, and shells keep them
-  ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT   used where --base-url, --org, --project are not given
+  ARKOR_TOKEN   the token, unless --token-file names a file. There is no option
+                for the token itself: other users can read the arguments of a
+                process, and shells keep them in their history
+  ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT
+                used if --base-url, --org or --project is not given
 """
 
 
@@ -61,18 +64,18 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "keep the job and the event that was shown last in this file. If the file is there, go on "
-        "from it, whatever ended the command before: a job is submitted once, no event is lost, "
-        "and at most one is shown twice [default: none]"
+        "keep the id of the job and the last event that was shown in this file. If the file "
+        "exists, continue from it, however the command ended before: the job is submitted once, "
+        "no event is lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 
 
 def _add_output(command: Parser) -> None:
     command.add_argument("--json", action="store_true", help="print one JSON object per line")
-    text = "begin each line with the local time, or put it into the JSON"
+    text = "begin each line with the local time, or add it to the JSON"
     command.add_argument("--timestamps", action="store_true", help=text)
-    text = "print how it ends and nothing else"
+    text = "print only how it ends"
     command.add_argument("-q", "--quiet", action="store_true", help=text)
 
 
@@ -86,21 +89,31 @@ def _add_settings(command: Parser) -> None:
     command.add_argument("--org", metavar="SLUG", help=text)
     text = "the project [default: ARKOR_PROJECT]"
     command.add_argument("--project", metavar="SLUG", help=text)
-    text = "the certificates to trust, in PEM, in place of the system's [default: the system's]"
+    text = "the certificates to trust, in PEM [default: those of the system]"
     command.add_argument("--ca-file", metavar="FILE", help=text)
     names = [profile.name for profile in PROFILES]
-    text = "the rules to follow: a revision of the protocol, or its strictest form [default: %(default)s]"
-    command.add_argument("--profile", choices=names, default=HARDENED.name, help=text)
+    text = (
+        f"the rules to follow: {', '.join(names[:-1])} (revisions of the protocol) or {names[-1]} "
+        "[default: %(default)s]"
+    )
+    command.add_argument(
+        "--profile", type=one_of(names), metavar="PROFILE", default=DEFAULTS.profile, help=text
+    )
 
 
 def _add_waiting(command: Parser) -> None:
     text = "retry after this many failures in a row, then give up [default: any number]"
     command.add_argument("--max-attempts", type=whole, metavar="N", help=text)
-    text = "the delay after the first failure; it doubles with each [default: %(default)g]"
-    command.add_argument("--initial-delay", type=seconds, default=1.0, metavar="SECONDS", help=text)
+    text = "the delay after the first failure; each failure doubles it [default: %(default)g]"
+    initial, longest = DEFAULTS.initial_delay, DEFAULTS.max_delay
+    command.add_argument(
+        "--initial-delay", type=seconds, default=initial, metavar="SECONDS", help=text
+    )
     text = "the longest delay [default: %(default)g]"
-    command.add_argument("--max-delay", type=seconds, default=60.0, metavar="SECONDS", help=text)
-    text = "reopen a stream that is silent for so long [default: 45 under hardened, else never]"
+    command.add_argument("--max-delay", type=seconds, default=longest, metavar="SECONDS", help=text)
+    text = (
+        "reopen a stream that has been silent for this long [default: 45 in hardened, else never]"
+    )
     command.add_argument("--idle-timeout", type=some_seconds, metavar="SECONDS", help=text)
 
 

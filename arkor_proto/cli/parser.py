@@ -1,21 +1,22 @@
 """How our commands read their arguments with argparse: errors in one line, output that can fail."""
 
 import argparse
-import math
 import re
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 from attrs import field, frozen
 
 from arkor_proto._text import nearest
 from arkor_proto._version import __version__
+from arkor_proto.cli import numbers
 from arkor_proto.cli.shell import CommandError
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
 
+_T = TypeVar("_T")
 _EPILOG: Final = """\
 example:
   {} {}
@@ -25,12 +26,16 @@ exit status:
   1    {}
   2    the command line, or a file that it names, is wrong; nothing was done
   3    {}
-  130, 143, 141   it was ended by Ctrl-C, by SIGTERM, or by a closed output (| head)
+  130, 143, 141
+       ended by Ctrl-C, by SIGTERM, or because the output was closed (| head)
 """
-
-
 _REQUIRED: Final = "the following arguments are required: "
 """How argparse begins a message, which does not begin with the argument as the others do."""
+_WORDED: Final = {
+    r"expected one argument$": "needs a value",
+    r"ignored explicit argument .*": "takes no value",  # which may be a secret
+}
+"""What argparse says, and how our commands say it."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -41,6 +46,8 @@ class Parser(argparse.ArgumentParser):
         text = message.removeprefix("argument ")
         if text.startswith(_REQUIRED):
             text = f"{text.removeprefix(_REQUIRED)}: missing"
+        for theirs, ours in _WORDED.items():
+            text = re.sub(theirs, ours, text, flags=re.DOTALL)
         raise CommandError(f"{text}; see `{self.prog} --help`")
 
     def _print_message(self, message: str, file: "SupportsWrite[str] | None" = None) -> None:
@@ -104,27 +111,39 @@ def commands(
     return Commands(name, parsers, top)
 
 
-def whole(text: str) -> int:
-    """Read a whole number in plain digits, for `add_argument(type=…)`."""
-    if not re.fullmatch(r"[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-    return int(text)
+def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
+    """Return `read` as `add_argument(type=…)` needs it: the words of its ValueError are kept."""
+
+    def reading(text: str) -> _T:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
+
+    return reading
 
 
-def seconds(text: str) -> float:
-    """Read a number of seconds, for `add_argument(type=…)`."""
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not 0 <= found < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
-    return found
+def one_of(names: Sequence[str]) -> Callable[[str], str]:
+    """Return what takes one of these names, for `add_argument(type=…)`."""
+
+    def reading(text: str) -> str:
+        if text not in names:
+            raise ValueError(f"{text!r} is not one of {', '.join(map(repr, names))}")
+        return text
+
+    return typed(reading)
 
 
-def some_seconds(text: str) -> float:
-    """Read a number of seconds that is more than 0."""
-    found = seconds(text)
+def _some(text: str) -> float:
+    found = numbers.seconds(text)
     if not found:
-        raise argparse.ArgumentTypeError("it must be more than 0 seconds")
+        raise ValueError("it must be more than 0 seconds")
     return found
+
+
+whole: Final = typed(numbers.whole)
+"""A whole number from 0 on."""
+seconds: Final = typed(numbers.seconds)
+"""A number of seconds."""
+some_seconds: Final = typed(_some)
+"""A number of seconds that is more than 0."""

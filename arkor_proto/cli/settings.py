@@ -16,6 +16,7 @@ from arkor_proto.cli.jobfile import JobFile, read_job_file
 from arkor_proto.cli.shell import CommandError
 from arkor_proto.cli.state import State, StateFile
 
+_POLICY: Final = ReconnectPolicy()
 _MAX_TOKEN_FILE: Final = 64 * 2**10
 _OPTIONS: Final = (
     "base_url",
@@ -39,14 +40,18 @@ _HOW: Final = (
     "timestamps",
     "quiet",
 )
-_DEFAULTS: Final[Mapping[str, object]] = {
-    "profile": HARDENED.name,
-    "initial_delay": 1.0,
-    "max_delay": 60.0,
-    "json": False,
-    "timestamps": False,
-    "quiet": False,
-}
+
+
+@frozen
+class Defaults:
+    """What the options are that are not given; those that are not here are empty or off."""
+
+    profile: str = HARDENED.name
+    initial_delay: float = _POLICY.initial_delay
+    max_delay: float = _POLICY.max_delay
+
+
+DEFAULTS: Final = Defaults()
 
 
 @frozen(kw_only=True)
@@ -196,7 +201,11 @@ def _policy(words: Mapping[str, object]) -> ReconnectPolicy:
 def _repeated(words: Mapping[str, object], names: tuple[str, ...]) -> tuple[str, ...]:
     """Return the options of these names that were given, as one would give them again."""
     given = {name: words.get(name) for name in names}
-    changed = {name: value for name, value in given.items() if value != _DEFAULTS.get(name)}
+    changed = {
+        name: value
+        for name, value in given.items()
+        if value is not None and value is not False and value != getattr(DEFAULTS, name, None)
+    }
     return tuple(_option(name, value) for name, value in changed.items())
 
 

@@ -13,7 +13,9 @@ from conformance.verdict.statuses import Exit
 @click.command()
 @click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
 def command(*, holes: bool) -> int:
-    """Show each requirement with its source, cases and mutants; a hole ends with status 1.
+    """Show each requirement with its source and its numbers of cases and mutants.
+
+    The status is 1 if a requirement lacks one of them.
 
     \b
     example:

@@ -50,7 +50,7 @@ def command(
     shrink: bool,
     driver: Sequence[str],
 ) -> int:
-    """Try a client on random schedules; shrink the first that it does not survive.
+    """Try a client on random schedules of faults; shrink the first that it does not survive.
 
     \b
     example:

@@ -54,14 +54,14 @@ _MOST_FAILURES: Final = 3
     "--cited",
     "cited",
     is_flag=True,
-    help="Play each template once with each mutant; list the rules cited that it does not break.",
+    help="Play each template once with each mutant; list rules that are cited but not broken.",
 )
 @click.option(
     "--draw",
-    type=click.IntRange(1),
+    type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited: only so many mutants, drawn by --seed.",
+    help="With --cited: only N mutants, drawn at random by --seed.",
 )
 @options.seed
 @click.option(
@@ -84,10 +84,10 @@ def command(
     enough: bool,
     everything: bool,
 ) -> int:
-    """Judge the kit: a rule that it breaks must catch each broken client, and each case catch one.
+    """Judge the kit: it must catch each broken client by a rule that the client breaks.
 
-    Ends with status 1 if a mutant survives, if a case catches none, or if the reference fails
-    under the same conditions, which would make everything else worthless.
+    A broken client is called a mutant. The status is 1 if a mutant survives, if a case catches no
+    mutant, or if the reference client fails under the same conditions.
 
     \b
     example:

@@ -1,15 +1,40 @@
 """The options that several commands of the kit share, each with one name and one meaning."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import ParamSpec
+from typing import Final, ParamSpec, TypeVar
 
 import click
 
+from arkor_proto.cli import numbers
 from conformance.casefile.requirements import PROFILE_NAMES
 
 _P = ParamSpec("_P")
+_N = TypeVar("_N", int, float)
 _File = click.Path(path_type=Path)
+_ONLY_PROFILE: Final = f"Only this profile: {', '.join(PROFILE_NAMES[:-1])} or {PROFILE_NAMES[-1]}"
+_MOST_LANES: Final = 64
+_PATIENCE: Final = (0.05, 3600.0)
+
+
+def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
+    """Return `read` as click needs it: the words of its ValueError are kept."""
+
+    def reading(given: _N | str) -> _N:
+        try:
+            return read(str(given))
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from error
+
+    return reading
+
+
+COUNT: Final = _typed(partial(numbers.whole, least=1))
+"""A whole number from 1 on."""
+_LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
+_SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
+_WAIT: Final = _typed(partial(numbers.seconds, least=_PATIENCE[0], most=_PATIENCE[1]))
 
 
 def profiles(function: Callable[_P, int]) -> Callable[_P, int]:
@@ -19,15 +44,20 @@ def profiles(function: Callable[_P, int]) -> Callable[_P, int]:
         "profiles",
         multiple=True,
         type=click.Choice(PROFILE_NAMES),
+        metavar="PROFILE",
         show_default="all",
-        help="Only this profile; may be repeated.",
+        help=f"{_ONLY_PROFILE}; may be repeated.",
     )(function)
 
 
 def profile(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--profile`, at most one."""
     return click.option(
-        "--profile", type=click.Choice(PROFILE_NAMES), show_default="all", help="Only this profile."
+        "--profile",
+        type=click.Choice(PROFILE_NAMES),
+        metavar="PROFILE",
+        show_default="all",
+        help=f"{_ONLY_PROFILE}.",
     )(function)
 
 
@@ -54,8 +84,8 @@ def lanes(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         "--lanes",
         default=2,
         metavar="N",
-        type=click.IntRange(1, 64),
-        help=f"How many {what} to run at once.",
+        type=_LANES,
+        help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
 
 
@@ -65,15 +95,15 @@ def patience(seconds: float) -> Callable[[Callable[_P, int]], Callable[_P, int]]
         "--patience",
         default=seconds,
         metavar="SECONDS",
-        type=click.FloatRange(0.05, 3600),
-        help="After so much silence nothing more is expected of a driver.",
+        type=_WAIT,
+        help="How long to wait for a driver that says nothing.",
     )
 
 
 def seed(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--seed`."""
     text = "The same seed makes the same choices."
-    return click.option("--seed", default=0, type=int, metavar="N", help=text)(function)
+    return click.option("--seed", default=0, type=_SEED, metavar="N", help=text)(function)
 
 
 def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
@@ -82,7 +112,7 @@ def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
         "--schedules",
         default=count,
         metavar="N",
-        type=click.IntRange(1),
+        type=COUNT,
         help="How many schedules to play.",
     )
 

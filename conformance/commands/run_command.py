@@ -48,7 +48,7 @@ def _max_hung(context: click.Context, option: click.Parameter, given: str | None
         return None if given is None else 0
     if not (given.isascii() and given.isdigit() and 0 < int(given) <= _MOST_HUNG):
         raise click.BadParameter(
-            f"{given!r} is neither a number from 1 nor 'none'", context, option
+            f"{given!r} is neither a whole number, 1 or more, nor 'none'", context, option
         )
     return int(given)
 
@@ -76,17 +76,18 @@ REFERENCE = own("drivers.python.reference")
     "--time",
     "mode",
     type=click.Choice(TIMES),
+    metavar="MODE",
     show_default="virtual if the driver has it, else scaled",
-    help="Whose time to judge by.",
+    help=f"The clock to judge by: {', '.join(TIMES[:-1])} or {TIMES[-1]}.",
 )
 @options.lanes("drivers")
-@click.option("--isolate", is_flag=True, help="A new driver process for every case.")
+@click.option("--isolate", is_flag=True, help="Start a new driver process for every case.")
 @options.patience(PATIENCE)
 @click.option(
     "--max-hung",
     metavar="N|none",
     callback=_max_hung,
-    show_default="6, if nothing works",
+    show_default="6, or more once a case has worked",
     help="Stop after N templates have hung.",
 )
 @click.option(
@@ -94,16 +95,19 @@ REFERENCE = own("drivers.python.reference")
     metavar="FILE",
     type=click.Path(path_type=Path),
     show_default="none",
-    help="Known failures (TOML): [[known]] with case, reason, profile?, assertion?, expires?",
+    help="Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
+    "profile, assertion and expires.",
 )
 @options.reports(required=False)
-@click.option("--strict", is_flag=True, help="Let proposals count under every profile.")
+@click.option(
+    "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
+)
 @click.option(
     "--spec",
     "version",
     metavar="VERSION",
     show_default="the newest",
-    help="Only what this version of the specification has.",
+    help="Judge by this version of the specification.",
 )
 @options.driver
 def command(

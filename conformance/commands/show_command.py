@@ -22,9 +22,9 @@ from conformance.plain import say
 @click.command()
 @click.argument("case_id", metavar="CASE")
 def command(*, case_id: str) -> int:
-    """Show one case: its rules with their sources, its premise, what is done and expected.
+    """Show one case: its rules and their sources, its premise, what it does and expects.
 
-    CASE is the id of a case or of a template, which has several cases.
+    CASE is the id of a case, or of a template, which stands for several cases.
 
     \b
     example:

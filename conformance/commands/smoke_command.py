@@ -53,7 +53,7 @@ so many more cost a driver that does sleep some milliseconds."""
 def command(*, patience: float, driver: Sequence[str]) -> int:
     """Check that a driver is sound: try every command with it, and show the conversation.
 
-    Its client is not judged.
+    The client behind the driver is not judged.
 
     \b
     example:

@@ -158,7 +158,12 @@ def test_a_setting_says_what_is_wrong_with_it(
         ((), "a command is missing, one of run, follow, status, cancel"),
         (("walk",), "'walk' is not a command; write one of run, follow, status, cancel"),
         (("run",), "FILE: missing; see `arkor-proto run --help`"),
-        (("follow", "j", "--profile", "2026"), "--profile: invalid choice: '2026'"),
+        (
+            ("follow", "j", "--profile", "2026"),
+            "--profile: '2026' is not one of '2026-05', '2026-07', 'hardened'; see",
+        ),
+        (("follow", "j", "--max-delay"), "--max-delay: needs a value; see"),
+        (("follow", "j", "--json=s3cret"), "--json: takes no value; see"),
         (("follow", "j", "--max-attempts", "many"), "--max-attempts: 'many' is not a whole number"),
         (("follow", "j", "--token", "s3cret"), "--token: other users could read it here; set"),
         (("follow", "j", "--token=s3cret"), "--token: other users could read it here; set"),

@@ -158,7 +158,7 @@ def test_every_address_with_an_allow_list_is_usable_from_elsewhere() -> None:
         (["--allow-host", ""], "--allow-host '': is not a host"),
         (["--allow-host", "http://a"], "is not a host"),
         (["--allow-host", "a:b"], "is not a host"),
-        (["--port", "65536"], "--port: 65536 is not a port"),
+        (["--port", "65536"], "--port: '65536' is not a whole number from 0 to 65535"),
         (["--max-lifetime", "nan"], "--max-lifetime: 'nan' is not a number of seconds"),
     ],
 )

@@ -1,0 +1,34 @@
+"""Numbers as people type them; a refusal says what would be right, in the words of every command."""
+
+import math
+import re
+from typing import Final
+
+_LARGEST: Final = 10**18 - 1
+"""What 18 digits can hold."""
+
+
+def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
+    """Read a whole number in plain digits; raises ValueError."""
+    found = int(text) if re.fullmatch(r"-?[0-9]{1,18}", text) else None
+    if found is None or not least <= found <= most:
+        raise ValueError(f"{text!r} is not a whole number{_limits(least, most)}")
+    return found
+
+
+def seconds(text: str, *, least: float = 0.0, most: float = math.inf) -> float:
+    """Read a number of seconds; raises ValueError."""
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not least <= found <= most or math.isinf(found):
+        limits = f" from {least:g} to {most:g}" if most < math.inf else ""
+        raise ValueError(f"{text!r} is not a number of seconds{limits}")
+    return found
+
+
+def _limits(least: int, most: int) -> str:
+    if most < _LARGEST:
+        return f" from {least} to {most}"
+    return f", {least} or more" if least > 0 else ""
