@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-import shlex
 import signal
 import ssl
 import sys
@@ -16,6 +15,7 @@ from attrs import define, field
 from arkor_proto._errors import Aborted, ArkorError, StatusError
 from arkor_proto._json import TERMINAL_STATUSES, camel
 from arkor_proto._types import Notice, TrainingEvent, TrainingJob, TrainingResult
+from arkor_proto.cli import quoting
 from arkor_proto.cli.causes import explained, is_passing, may_have_arrived
 from arkor_proto.cli.figures import Figures, max_steps_of
 from arkor_proto.cli.jobfile import JobFile
@@ -290,8 +290,8 @@ class Command:
         after = (f"--last-event-id={cursor}",) if cursor else ()
         job = ("--", self._job_id) if self._job_id.startswith("-") else (self._job_id,)
         where, how = self.settings.where, self.settings.how
-        again = shlex.join(("arkor-proto", "follow", *where, *how, *after, *job))
-        stop = shlex.join(("arkor-proto", "cancel", *where, *job))
+        again = quoting.joined(("arkor-proto", "follow", *where, *how, *after, *job))
+        stop = quoting.joined(("arkor-proto", "cancel", *where, *job))
         return f"  to continue: {again}", f"  to stop it:  {stop}"
 
     @property

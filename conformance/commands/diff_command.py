@@ -1,7 +1,6 @@
 """`arkor-conformance diff`: two clients on the same schedules, and where they first part."""
 
 import itertools
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import anyio
 import click
 from attrs import evolve, frozen
 
+from arkor_proto.cli import quoting
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.commands import options
@@ -54,20 +54,20 @@ def command(
     patience: float,
     out: Path,
 ) -> int:
-    """Play the same schedules with LEFT and RIGHT, each a driver's command line in quotes.
+    """Play the same schedules of faults with two drivers, and show where they first differ.
+
+    LEFT and RIGHT are their command lines, each in quotes.
 
     \b
     example:
-      arkor-conformance diff 'node my-driver.mjs' 'python -P -m conformance.drivers.python.reference'
+      arkor-conformance diff 'node my-driver.mjs' 'node another-driver.mjs'
     """  # noqa: D301 - \b is click's mark for lines to keep
     check_file(out, "--out")
     known = load_requirements()
     plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
     rolls = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), schedules)
     cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(rolls)]
-    commands = (shlex.split(left), shlex.split(right))
-    if not all(each and each[0] for each in commands):
-        raise click.UsageError("LEFT and RIGHT are command lines of drivers; one of them is empty")
+    commands = (_words("LEFT", left), _words("RIGHT", right))
     try:
         found = anyio.run(_compare, plan, commands, cases, backend_options=LOOP)
     except DriverUnusable as error:
@@ -84,6 +84,16 @@ def command(
     out.write_text(case_file(found.case), "utf-8", errors="backslashreplace")
     say(f"written to {out}; alone: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
+
+
+def _words(name: str, line: str) -> Sequence[str]:
+    try:
+        words = quoting.split(line)
+    except ValueError as error:
+        raise click.UsageError(f"{name}: a quote in it is not closed") from error
+    if not words or not words[0]:
+        raise click.UsageError(f"{name}: empty; give the command line of a driver, in quotes")
+    return words
 
 
 async def _compare(
@@ -103,7 +113,7 @@ async def _compare(
 
 
 async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
-    named = f"the {side} driver ({shlex.join(plan.command)})"
+    named = f"the {side} driver ({quoting.joined(plan.command)})"
     try:
         outcome = await run(plan)
     except DriverUnusable as error:

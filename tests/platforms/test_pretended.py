@@ -82,6 +82,14 @@ def test_the_kit_judges_a_client(platform: str, driver: str) -> None:
     assert "conforms in the" in done.stdout
 
 
+def test_the_drivers_of_diff_may_have_backslashes_in_their_paths_on_windows(platform: str) -> None:
+    words = ("--schedules", "1", "--patience", "1", r"C:\none\driver.exe", "x")
+    done = run(platform, "-m", "conformance", "diff", *words)
+    assert done.returncode == 3
+    path = r"C:\none\driver.exe" if platform == "win32" else "C:nonedriver.exe"
+    assert f"the left driver ({path}): {path}: no such program" in done.stderr
+
+
 def test_the_kit_ends_a_driver_that_does_not_read(platform: str) -> None:
     deaf = "import time; print('{}', flush=True); time.sleep(600)"
     words = ("--case", "create.accepted", "--patience", "0.1")

@@ -4,13 +4,13 @@ Its shape is in `spec/schemas/run.schema.json`. Every verdict and count that a r
 out here, so that all reports agree.
 """
 
-import shlex
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from arkor_proto import __version__
+from arkor_proto.cli import quoting
 from conformance.casefile.requirements import Level, Requirement, is_newer
 from conformance.plain import shortened
 from conformance.reports.run_json.inapplicable import groups
@@ -75,7 +75,7 @@ def rerun(result: CaseResult, command: Sequence[str], mode: TimeMode = TimeMode.
     chosen = ["--case", result.case.id, "--profile", result.profile]
     chosen += ["--time", mode.value] if mode is not TimeMode.VIRTUAL else []
     parts = ["arkor-conformance", "run", *file, *chosen]
-    return shlex.join([*parts, *(["--", *command] if command else [])])
+    return quoting.joined([*parts, *(["--", *command] if command else [])])
 
 
 def _judged(name: str, results: Sequence[CaseResult], outcome: Outcome, scope: Scope) -> Judged:
