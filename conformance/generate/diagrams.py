@@ -22,6 +22,8 @@ from arkor_proto._table import (
 )
 
 SPEC: Final = Path(__file__).parents[2] / "spec"
+_MANY: Final = 4
+"""From so many states on, a way out is listed instead of drawn."""
 
 _TITLES: Final = {"Job": "job", "Stream": "stream", "Stop": "stop", "Exchange": "exchange"}
 _MACHINE_INTRO: Final = """\
@@ -36,7 +38,8 @@ example, is a signal of the stream only and leaves the job and the stop as they 
 has to wait for another, there is a joint rule. The *exchange* is a machine of every single request:
 it defines which reports from the network are possible.
 
-Every arrow is a move. All other pairs of state and signal are in [the grid](grid.md).
+Every arrow is a move. A signal that ends the machine from many of its states is not drawn, but listed
+below the diagram. All other pairs of state and signal are in [the grid](grid.md).
 """
 _GRID_INTRO: Final = """\
 # The grid
@@ -64,22 +67,55 @@ def grid_page() -> str:
 
 
 def diagram(states: type[State], signals: type[Signal]) -> str:
-    """Return one machine as a Mermaid state diagram; signals for the same move share an arrow."""
+    """Return one machine as a Mermaid state diagram; signals for the same move share an arrow.
+
+    The ways out that many states have are a table below it.
+    """
     every = _members(states)
+    listed = _ways_out(every, signals)
     arrows: dict[tuple[State, State], list[str]] = {}
     for state in every:
-        for signal in signals:
-            cell = TABLE[state][signal]
-            if isinstance(cell, Move):
-                arrows.setdefault((state, cell.to), []).append(signal.value)
+        for signal, to in _moves(state, signals):
+            if (signal, to) not in listed:
+                arrows.setdefault((state, to), []).append(signal.value)
+    drawn = [each for each in every if each is every[0] or any(each in ends for ends in arrows)]
     lines = ["```mermaid", "stateDiagram-v2"]
-    lines += [f'    state "{state.value}" as {state.name}' for state in every]
+    lines += [f'    state "{state.value}" as {state.name}' for state in drawn]
     lines.append(f"    [*] --> {every[0].name}")
     for (start, end), names in arrows.items():
         lines.append(f"    {start.name} --> {end.name}: {', '.join(names)}")
-    lasting = {start for start, end in arrows if start is not end}
-    lines += [f"    {state.name} --> [*]" for state in every if state not in lasting]
-    return "\n".join([*lines, "```", ""])
+    lines += [f"    {state.name} --> [*]" for state in drawn if _is_final(state, signals)]
+    lines.append("```")
+    if listed:
+        lines += ["", _row(["Signal", "from", "to"]), _row(["---"] * 3)]
+    for (signal, to), starts in listed.items():
+        names = ", ".join(state.value for state in starts)
+        lines.append(_row([f"**{signal.value}**", names, to.value]))
+    return "\n".join([*lines, ""])
+
+
+def _moves(state: State, signals: type[Signal]) -> Iterator[tuple[Signal, State]]:
+    for signal in signals:
+        cell = TABLE[state][signal]
+        if isinstance(cell, Move):
+            yield signal, cell.to
+
+
+def _is_final(state: State, signals: type[Signal]) -> bool:
+    return all(to is state for _, to in _moves(state, signals))
+
+
+def _ways_out(every: list[State], signals: type[Signal]) -> dict[tuple[Signal, State], list[State]]:
+    """Return the moves to the first or to a final state that many states have, with those states."""
+    found: dict[tuple[Signal, State], list[State]] = {}
+    for state in every:
+        for move in _moves(state, signals):
+            found.setdefault(move, []).append(state)
+    return {
+        (signal, to): starts
+        for (signal, to), starts in found.items()
+        if len(starts) >= _MANY and (to is every[0] or _is_final(to, signals))
+    }
 
 
 def grid(states: type[State], signals: type[Signal]) -> str:

@@ -49,11 +49,63 @@ SETTINGS = {
 DIAGRAM = re.compile(r"^```mermaid\n(.*?)^```", re.MULTILINE | re.DOTALL)
 WIDTH = re.compile(r"max-width: ([0-9.]+)px;")
 SCRIPT = """
+// Mermaid may put a label beside its arrow, or on top of another. Move each one along its own arrow, to
+// the place nearest to the middle where it covers no state, no other label and no other arrow.
+function arranged(svg) {
+  const box = document.createElement("div");
+  box.innerHTML = svg;
+  document.body.append(box);
+  const along = (path, share) => path.getPointAtLength(path.getTotalLength() * share);
+  const all = (selector) => [...box.querySelectorAll(selector)];
+  const labels = all(".edgeLabels > .edgeLabel").filter((label) => label.textContent.trim());
+  const edges = all(".edgePaths > path");
+  const named = ({ dataset }) => edges.find((edge) => edge.dataset.id === dataset.id);
+  const paths = labels.map((label) => named(label.querySelector("[data-id]")));
+  const turns = (path) => {
+    const [start, end] = [along(path, 0), along(path, 1)];
+    return Math.hypot(end.x - start.x, end.y - start.y) < 40;
+  };
+  const area = (node, margin) => {
+    const { left, right, top, bottom } = node.getBoundingClientRect();
+    return [left - margin, right + margin, top - margin, bottom + margin];
+  };
+  const meet = (a, b) => a[0] < b[1] && b[0] < a[1] && a[2] < b[3] && b[2] < a[3];
+  const states = all(".node").map((node) => area(node, 3));
+  const steps = Array.from({ length: 101 }, (_, step) => step / 100);
+  const lines = edges.map((edge) => {
+    const shift = edge.getScreenCTM();
+    return steps.map((step) => along(edge, step).matrixTransform(shift));
+  });
+  const cost = (index) => {
+    const own = area(labels[index], 3);
+    const near = (other, at) => at !== index && meet(own, area(other, 3));
+    const crossed = (line, at) =>
+      edges[at] !== paths[index] && line.some(({ x, y }) => meet(own, [x, x, y, y]));
+    return 9 * states.filter((state) => meet(own, state)).length
+      + 9 * labels.filter(near).length + 3 * lines.filter(crossed).length;
+  };
+  for (let round = 0; round < 3; round += 1)
+    labels.forEach((label, index) => {
+      if (turns(paths[index])) return; // an arrow from a state to itself has its label beside it
+      const put = (share) => {
+        const { x, y } = along(paths[index], share);
+        label.setAttribute("transform", `translate(${x.toFixed(2)}, ${y.toFixed(2)})`);
+      };
+      const tried = steps.slice(15, 86).map((share) => {
+        put(share);
+        return [cost(index) + Math.abs(share - 0.5), share];
+      });
+      put(tried.reduce((best, each) => (each[0] < best[0] ? each : best))[1]);
+    });
+  const drawn = box.innerHTML;
+  box.remove();
+  return drawn;
+}
 (async () => {
   mermaid.initialize(SETTINGS);
   const drawn = [];
   for (const [index, text] of DIAGRAMS.entries())
-    drawn.push((await mermaid.render("diagram-" + NAMES[index].slice(0, 8), text)).svg);
+    drawn.push(arranged((await mermaid.render("diagram-" + NAMES[index].slice(0, 8), text)).svg));
   document.body.textContent = "DRAWN" + JSON.stringify(drawn) + "DRAWN";
 })();
 """
