@@ -1,5 +1,6 @@
 """The wheel by itself, in a new environment with attrs and nothing else."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,16 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Path:
     python = folder / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
     return python.parent
+
+
+def test_the_wheel_has_what_the_kit_reads_of_the_specification(bare: Path) -> None:
+    (home,) = bare.parent.glob("lib/python*/site-packages/conformance")
+    found = {str(path.relative_to(home / "_spec")) for path in (home / "_spec").rglob("*.*")}
+    read = {"protocol.md", "requirements.toml", "sources.md"}
+    assert found == {*read, "driver-guide.md", "schemas/drive.schema.json"}
+    guide = (home / "_spec" / "driver-guide.md").read_text("utf-8")
+    assert set(re.findall(r"\]\((?!http)([^)#]+)", guide)) <= found
+    assert not (home / "generate").exists()
 
 
 def test_every_command_works_or_names_the_extra_that_it_needs(bare: Path, tmp_path: Path) -> None:

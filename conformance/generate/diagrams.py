@@ -89,8 +89,8 @@ def diagram(states: type[State], signals: type[Signal]) -> str:
     if listed:
         lines += ["", _row(["Signal", "from", "to"]), _row(["---"] * 3)]
     for (signal, to), starts in listed.items():
-        names = ", ".join(state.value for state in starts)
-        lines.append(_row([f"**{signal.value}**", names, to.value]))
+        many = ", ".join(state.value for state in starts)
+        lines.append(_row([f"**{signal.value}**", many, to.value]))
     return "\n".join([*lines, ""])
 
 

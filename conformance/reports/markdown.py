@@ -9,6 +9,7 @@ from typing import Final
 
 from conformance.plain import cut, one_line, shortened, visible
 from conformance.reports.digest import FAILING, Cause, causes, decisive, rules_of
+from conformance.reports.published import addresses
 from conformance.reports.summary import (
     UNRANKED,
     all_notes,
@@ -98,11 +99,13 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
     name = f"{result.text('case')}@{result.text('profile')}"
     yield f"<details><summary>{_prose(result.text('verdict'))}: <code>{_html(name)}</code></summary>"
     yield from ("", _prose(result.text("why")), "")
-    rules = run.table("requirements")
+    rules, published = run.table("requirements"), addresses()
     for rule in rules_of(result):
         if rules.has(rule):
             table = rules.table(rule)
-            yield f"- **{_prose(rule)}** {table.text('level')}: {_prose(table.text('text'))}"
+            named = f"**{_prose(rule)}**"
+            named = f"[{named}]({published[rule]})" if rule in published else named
+            yield f"- {named} {table.text('level')}: {_prose(table.text('text'))}"
     for finding in result.tables("findings"):
         yield f"- {_code(finding.text('assertion'))}"
         yield f"  - expected {_code(finding.text('expected'))}"

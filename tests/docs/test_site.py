@@ -17,6 +17,7 @@ import mock_server
 from arkor_proto.transports import anyio, blocking
 from conformance import transport_suite
 from conformance.casefile.requirements import load_requirements
+from conformance.reports.published import places
 from tests.test_commands import EACH
 
 for needed in ("sphinx", "furo", "myst_parser"):
@@ -64,6 +65,11 @@ def anchors(page: str) -> Counter[str]:
 def test_every_rule_has_one_anchor(pages: Mapping[str, str]) -> None:
     found = anchors(pages["spec/protocol.html"])
     assert [rule for rule in load_requirements() if found[rule.lower()] != 1] == []
+
+
+def test_the_links_of_a_report_lead_to_an_anchor(pages: Mapping[str, str]) -> None:
+    linked = {place.partition(":~:")[0] for place in places().values()}
+    assert linked <= set(anchors(pages["spec/protocol.html"]))
 
 
 def test_a_rule_that_a_guide_names_is_a_link_to_its_anchor(pages: Mapping[str, str]) -> None:

@@ -14,6 +14,7 @@ from attrs import define, field
 from markupsafe import Markup
 
 from conformance.plain import one_line, seen, visible
+from conformance.reports.published import addresses
 from conformance.reports.summary import left_out, level, missing, notes
 from conformance.strict_data import Json, Table
 
@@ -80,10 +81,16 @@ class _Packing:
             "profiles": [self._profile(profile) for profile in run.tables("profiles")],
             "not_applicable": [self._left_out(group) for group in run.tables("not_applicable")],
             "requirements": seen(run.raw("requirements")),
+            "published": self._published(run.table("requirements")),
             "events": [_event(event) for event in run.tables("events")],
             "results": results,
             "texts": list(self._places),
         }
+
+    @staticmethod
+    def _published(requirements: Table) -> Json:
+        """Return where the rules of the run can be read."""
+        return {rule: at for rule, at in addresses().items() if requirements.has(rule)}
 
     def _profile(self, profile: Table) -> Json:
         """Return a profile with its summary, in the words that all reports share."""

@@ -49,6 +49,7 @@ function rule([id, requirement]) {
       make("h3", {}, id),
       text("span", "level", requirement.level),
       text("span", "soft small", requirement.source),
+      published(id),
       make("div", { class: "marks" }, ...marks),
     ),
     make("p", {}, ...prose(requirement.text)),

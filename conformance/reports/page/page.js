@@ -99,7 +99,30 @@ function rerun(command) {
   return make("div", { class: "rerun" }, code, copy);
 }
 const ruleLink = (id) =>
-  make("a", { href: link({ view: "requirements", rule: id }, false), class: "mono" }, id);
+  make(
+    "a",
+    {
+      href: link({ view: "requirements", rule: id }, false),
+      class: "mono",
+      title: run.requirements[id]?.text,
+    },
+    id,
+  );
+const published = (id) =>
+  Object.hasOwn(run.published, id)
+    ? make(
+        "a",
+        {
+          class: "published small",
+          href: run.published[id],
+          target: "_blank",
+          rel: "noopener noreferrer",
+          "aria-label": `${id} in the specification`,
+        },
+        "specification ",
+        make("span", { "aria-hidden": "true" }, "↗"),
+      )
+    : null;
 
 function ruleList(ids) {
   return make(
@@ -115,6 +138,8 @@ function ruleList(ids) {
         rule ? text("span", "level", rule.level) : null,
         " ",
         ...prose(rule ? rule.text : ""),
+        " ",
+        published(id),
       );
     }),
   );

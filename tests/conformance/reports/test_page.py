@@ -1,5 +1,6 @@
 """The page in a real browser, opened from a file: viewed, clicked, typed into and printed."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from attrs import evolve
 
 from conformance.reports import write_run
+from conformance.reports.published import addresses
 from conformance.strict_data import Json
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
@@ -116,6 +118,13 @@ def test_the_overview_says_what_is_broken_and_by_which_rule(overview: Page) -> N
     shown = overview.text(MAIN)
     wanted = ("Does not conform", "ARK-BUD-1", "A rule.", "1 request", "2 requests", "--case")
     assert [said for said in wanted if said not in shown] == []
+
+
+@pytest.mark.parametrize("fragment", ["", "#view=requirements", FAILING])
+def test_a_rule_links_to_the_specification(page: Page, report: str, fragment: str) -> None:
+    page.go(report + fragment)
+    link = "document.querySelector('[aria-label=\"ARK-BUD-1 in the specification\"]')"
+    assert page.holds(f"{link}?.href === {json.dumps(addresses()['ARK-BUD-1'])}")
 
 
 def test_an_overview_of_a_green_run_says_that_it_conforms(page: Page, tmp_path: Path) -> None:

@@ -1,0 +1,52 @@
+"""Where each rule is published: the addresses that reports link to."""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import PackageNotFoundError, metadata
+from typing import Final
+from urllib.parse import quote
+
+from conformance.casefile.requirements import specification_directory
+
+_DISTRIBUTION: Final = "arkor-proto"
+_LABEL: Final = "Documentation"
+_HEADING: Final = re.compile(r"#+ (.+)")
+_RULE: Final = re.compile(r"> \*\*(ARK-[A-Z]{3}-[0-9]+)\*\* (· [A-Z]+)")
+
+
+def documentation() -> str:
+    """Return the address of the specification, as the package's metadata has it; "" without one."""
+    try:
+        urls: list[str] = metadata(_DISTRIBUTION).get_all("Project-URL") or []
+    except PackageNotFoundError:  # a checkout that is not installed
+        return ""
+    of_pages = (url.removeprefix(f"{_LABEL}, ") for url in urls if url.startswith(f"{_LABEL}, "))
+    return next(of_pages, "")
+
+
+@cache
+def addresses() -> Mapping[str, str]:
+    """Return the address of each rule; none if it is not known where they are published."""
+    page = documentation()
+    return {rule: f"{page}#{place}" for rule, place in places().items()} if page else {}
+
+
+def places() -> Mapping[str, str]:
+    """Return the fragment of each rule: its section, and its own text in it.
+
+    The anchors of the sections are the same on GitHub and on the site. A browser that does not find
+    the text shows the section.
+    """
+    found: dict[str, str] = {}
+    section = ""
+    text = (specification_directory() / "protocol.md").read_text("utf-8")
+    for line in text.splitlines():
+        if heading := _HEADING.fullmatch(line):
+            section = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")
+        elif named := _RULE.match(line):
+            # A browser goes to the first place with this text; of a rule that is also the example
+            # of how to read one, that is the wrong place.
+            said = quote(f"{named[1]} {named[2]}").replace("-", "%2D")
+            found[named[1]] = section if named[1] in found else f"{section}:~:text={said}"
+    return found
