@@ -11,12 +11,14 @@ from attrs import define, evolve
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
 from conformance.commands import options
-from conformance.commands.run_command import REFERENCE, refusal
+from conformance.commands.run_command import refusal
+from conformance.diagnosis.diagnose import REFERENCE, diagnose
 from conformance.drive.process import DriverUnusable
 from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, roll, smaller
 from conformance.plain import say
 from conformance.reports import check_file
+from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page
 from conformance.reports.terminal import Report
@@ -72,11 +74,20 @@ def command(
             found = anyio.run(_shrink, plan, found, known, backend_options=LOOP)
         case = evolve(as_case(f"seed-{seed}", found, known), file=str(out))
         out.write_text(case_file(case), "utf-8", errors="backslashreplace")
-        outcome = anyio.run(run, evolve(plan, cases=(case,)), backend_options=LOOP)
+        shown = evolve(plan, cases=(case,))
+        outcome = anyio.run(run, shown, backend_options=LOOP)
+        explained = anyio.run(diagnose, outcome, shown, known, backend_options=LOOP)
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    recorded = record(outcome, known, driver, Scope.of([case], [case], [case.profiles[0]]))
+    recorded = record(
+        outcome,
+        known,
+        driver,
+        Scope.of([case], [case], [case.profiles[0]]),
+        diagnosis=explained,
+        circumstances=Circumstances.here(),
+    )
     Report(Page(highlight=False, soft_wrap=False)).print(recorded)
     say(f"written to {out}")
     return Exit.FAILED

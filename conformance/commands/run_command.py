@@ -13,6 +13,7 @@ from rich.text import Text
 from conformance.casefile.loader import load_cases, load_files
 from conformance.casefile.requirements import (
     PROFILE_NAMES,
+    Requirement,
     load_requirements,
     specification_directory,
 )
@@ -20,10 +21,11 @@ from conformance.casefile.selection import select
 from conformance.commands import options
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
+from conformance.diagnosis.diagnose import REFERENCE, Diagnosis, diagnose, explain
 from conformance.drive.process import DriverUnusable
-from conformance.drivers import own
 from conformance.plain import say
 from conformance.reports import check_reports, write_run
+from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
@@ -56,7 +58,6 @@ def _max_hung(context: click.Context, option: click.Parameter, given: str | None
 _NOTHING = (
     "no case was selected, so nothing was judged; `arkor-conformance list` shows what there is"
 )
-REFERENCE = own("drivers.python.reference")
 
 
 @click.command()
@@ -167,7 +168,15 @@ def command(
     weighed = weigh(outcome.results, known, everything, datetime.now(UTC).date())
     outcome = evolve(outcome, results=weighed.results)
     scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
-    problem = _write(reports, record(outcome, requirements, driver, scope))
+    run = record(
+        outcome,
+        requirements,
+        driver,
+        scope,
+        diagnosis=_explain(outcome, plan, requirements),
+        circumstances=Circumstances.here(),
+    )
+    problem = _write(reports, run)
     next_steps(reported=bool(reports), own_driver=bool(driver))
     for line in weighed.stale:
         say(f"stale baseline: {line}", err=True)
@@ -175,6 +184,16 @@ def command(
         say(f"arkor-conformance: {problem}", err=True)
     status = _status(outcome, interruption, stale=bool(weighed.stale))
     return status if not problem or status > Exit.STALE_BASELINE else Exit.UNUSABLE
+
+
+def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]) -> Diagnosis:
+    """Compare the failures with the reference; an interrupted run is not kept waiting for it."""
+    if outcome.interrupted:
+        return explain(outcome, {}, requirements)
+    try:
+        return anyio.run(diagnose, outcome, plan, requirements, backend_options=LOOP)
+    except KeyboardInterrupt:
+        return explain(outcome, {}, requirements)
 
 
 def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:

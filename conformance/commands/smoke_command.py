@@ -12,7 +12,8 @@ from conformance.casefile.loader import load_cases, read_case_file
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.commands import options
-from conformance.commands.run_command import REFERENCE, refusal
+from conformance.commands.run_command import refusal
+from conformance.diagnosis.diagnose import REFERENCE
 from conformance.drive.process import DriverUnusable
 from conformance.plain import one_line, say
 from conformance.runner.player import driver_of

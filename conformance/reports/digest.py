@@ -1,4 +1,4 @@
-"""Pick what a reader should see first of a failure: the decisive lines, and failures by rule.
+"""Pick what a reader should see first of a failure: its cause, and the decisive lines of its trace.
 
 Terminal, Markdown and JUnit show the same lines: the events before the first divergence and the last
 events before the case was closed. If the client goes in circles, they show the first lap instead.
@@ -10,8 +10,9 @@ from typing import Final
 
 from attrs import frozen
 
+from conformance.plain import cut
 from conformance.reports.summary import plural
-from conformance.strict_data import Table
+from conformance.strict_data import Json, Table
 from conformance.trace.describe import timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
@@ -23,7 +24,6 @@ _LAPS: Final = 3
 _LONGEST_LAP: Final = 40
 _MOST_OF_A_LAP: Final = 14
 _NUMBER: Final = re.compile(r"\d+")
-_SOURCES: Final = ("published", "interface", "standard", "proposal", "observed")
 
 
 @frozen
@@ -36,10 +36,18 @@ class Line:
 
 @frozen
 class Cause:
-    """Results whose first finding cites the same rule; empty means that the driver failed."""
+    """A cause, with its failures; `number` counts from 1."""
 
-    rule: str
+    number: int
+    values: Table
     results: Sequence[Table]
+    total: int
+    """How many failures there are in all; of warnings, how many warnings."""
+
+    @property
+    def rule(self) -> str:
+        """The rule that the client breaks; empty if none explains it."""
+        return self.values.text("rule")
 
     @property
     def cases(self) -> Sequence[str]:
@@ -51,9 +59,50 @@ class Cause:
         names = self.cases[1:]
         if not names:
             return ""
-        said = f"cite {self.rule} first" if self.rule else "cite no rule"
         listed = ", ".join(map(shown, names[:most])) + (", …" if len(names) > most else "")
-        return f"and {plural(len(names), 'more case')} {said}: {listed}"
+        return f"and {plural(len(names), 'more case')}: {listed}"
+
+    @property
+    def step(self) -> str:
+        """What the client does wrong, and when."""
+        occasion = self.values.text("occasion")
+        said = f"the client {self.values.text('said')}"
+        return f"{occasion}, {said}" if occasion else said
+
+    @property
+    def sentence(self) -> str:
+        """The cause in one sentence: how many failures, the step, the rule."""
+        number, alike = len(self.results), self.values.count("alike")
+        what = "warning" if self.values.flag("warning") else "failure"
+        share = f"{number} of {plural(self.total, what)}"
+        if number == self.total:
+            share = f"all {plural(number, what)}" if number > 1 else f"the only {what}"
+        rule = f" ({self.rule})" if self.rule else ""
+        if number == 1:
+            return f"{_capital(share)}: {self.step}{rule}."
+        if alike == number:
+            return f"{_capital(share)} begin with the same step: {self.step}{rule}."
+        return (
+            f"{_capital(share)} come from one broken rule{rule}; {alike} of them begin with the same "
+            f"step: {self.step}."
+        )
+
+    @property
+    def hints(self) -> Sequence[str]:
+        """What the kit's broken clients tell about it, a line each."""
+        lines: list[str] = []
+        if self.values.flag("follows"):
+            lines.append("It may be a consequence of a cause above.")
+        if self.values.raw("resembles") is not None:
+            like = self.values.table("resembles")
+            lines.append(
+                f"Much like the kit's broken client {like.text('name')}: {like.text('what')}"
+            )
+        return lines
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 @frozen
@@ -68,13 +117,22 @@ class _Entry:
         return self.who, self.kind, _NUMBER.sub("#", self.text)
 
 
-def causes(results: Sequence[Table], rules: Table) -> Sequence[Cause]:
-    """Group results by the first rule that they cite: published rules first, then most cases."""
-    found: dict[str, list[Table]] = {}
-    for result in results:
-        found.setdefault(_first_cited(result), []).append(result)
-    grouped = [Cause(rule, each) for rule, each in found.items()]
-    return sorted(grouped, key=lambda cause: (_rank(cause.rule, rules), -len(cause.cases)))
+def causes(run: Table) -> Sequence[Cause]:
+    """Return the causes of a run: those of failures first, the largest first."""
+    results = run.tables("results")
+    found = run.tables("causes")
+    totals = dict.fromkeys((True, False), 0)
+    for each in found:
+        totals[each.flag("warning")] += len(each.items("results"))
+    return [
+        Cause(
+            number,
+            each,
+            [results[place] for place in each.items("results") if isinstance(place, int)],
+            totals[each.flag("warning")],
+        )
+        for number, each in enumerate(found, 1)
+    ]
 
 
 def rules_of(result: Table) -> Sequence[str]:
@@ -86,8 +144,7 @@ def rules_of(result: Table) -> Sequence[str]:
 def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
     """Return the lines of a trace that best show what happened."""
     entries = _entries(result, run)
-    findings = result.tables("findings")
-    here = findings[0].raw("event") if findings else None
+    here = parted_at(result)
     chosen: dict[int, _Entry] = {}
     after = ""
     if result.flag("endless"):
@@ -100,6 +157,39 @@ def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
         chosen |= {each.seq: each for each in _open(entries)[-LAST:]}
     lines = list(_lines([chosen[seq] for seq in sorted(chosen)], here, longest))
     return [*lines, Line(after)] if after else lines
+
+
+def parted_at(result: Table) -> Json:
+    """Return the number of the event at which a client went wrong; None if there is none.
+
+    That is where it leaves the reference, or else the event of the first finding.
+    """
+    if result.raw("begins") is not None and result.table("begins").raw("client") is not None:
+        return result.table("begins").table("client").raw("event")
+    findings = result.tables("findings")
+    return findings[0].raw("event") if findings else None
+
+
+def reference_step(result: Table, run: Table, longest: int = 200) -> str:
+    """Return the step of the reference at which the client leaves it, as a line of a trace."""
+    begins = result.table("begins") if result.raw("begins") is not None else None
+    if begins is None or begins.raw("reference") is None or result.raw("reference") is None:
+        return ""
+    number = begins.table("reference").raw("event")
+    if number is None:
+        return cut("     it does nothing more", longest)
+    entries = _entries(result.table("reference"), run)
+    found = next((each for each in entries if each.seq == number), None)
+    return "" if found is None else timeline(found.seq, found.who, found.text, longest)
+
+
+def cells(result: Table) -> str:
+    """Return where the client and the reference are in the state table when they part."""
+    begins = result.table("begins") if result.raw("begins") is not None else None
+    if begins is None or begins.raw("client") is None:
+        return ""
+    client, reference = (begins.table(side).text("cell") for side in ("client", "reference"))
+    return client if client == reference else f"{client}; the reference: {reference}"
 
 
 def _entries(result: Table, run: Table) -> Sequence[_Entry]:
@@ -155,14 +245,3 @@ def _lines(entries: Sequence[_Entry], here: object, longest: int) -> Iterator[Li
             yield Line("…")
         before = entry.seq
         yield Line(timeline(entry.seq, entry.who, entry.text, longest), entry.seq == here)
-
-
-def _first_cited(result: Table) -> str:
-    return next((rule for each in result.tables("findings") for rule in each.texts("requires")), "")
-
-
-def _rank(rule: str, rules: Table) -> int:
-    if not rule or not rules.has(rule):
-        return -1
-    kind = rules.table(rule).text("source").partition(":")[0]
-    return _SOURCES.index(kind) if kind in _SOURCES else len(_SOURCES)

@@ -4,7 +4,7 @@ Text from the client is put in code, where nothing is markup; all other text is 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from conformance.plain import cut, one_line, shortened, visible
@@ -53,14 +53,13 @@ def _lines(run: Table) -> Iterator[str]:
         yield _row(profile)
     yield from _notes(run)
     failing = [result for result in results if result.text("verdict") in FAILING]
-    rules = run.table("requirements")
-    grouped = causes(failing, rules)
+    grouped = causes(run)
     if failing:
-        yield from ("", f"### {plural(len(failing), 'verdict')} failed, {_by(grouped)}")
+        yield from ("", f"### {plural(len(failing), 'verdict')} failed")
     for cause in grouped[:_MOST]:
         yield from _cause(cause, run)
     if len(grouped) > _MOST:
-        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more rule')}; see the full report.")
+        yield from ("", f"… and {plural(len(grouped) - _MOST, 'more cause')}; see the full report.")
     seconds = f"{len(results)} verdicts in {run.number('seconds'):.1f} s"
     said = _prose(run.table("specification").text("said"))
     yield from ("", f"{seconds}, {_prose(run.table('time').text('said'))} · {said}")
@@ -82,12 +81,10 @@ def _notes(run: Table) -> Iterator[str]:
         yield from ("", *(f"- {_prose(cut(each, _LONGEST))}" for each in lines))
 
 
-def _by(grouped: Sequence[Cause]) -> str:
-    rules = sum(bool(cause.rule) for cause in grouped)
-    return f"by {plural(rules, 'rule')}" if rules else "because of the driver itself"
-
-
 def _cause(cause: Cause, run: Table) -> Iterator[str]:
+    yield from ("", f"**{cause.number}. {_prose(cause.sentence)}**")
+    for hint in cause.hints:
+        yield from ("", _prose(hint))
     yield from _failure(cause.results[0], run)
     if others := cause.others(_MOST_NAMES, _code):
         yield from ("", others)

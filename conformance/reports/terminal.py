@@ -14,7 +14,14 @@ from rich.text import Text
 
 from conformance.plain import cut, one_line, seen
 from conformance.reports import summary
-from conformance.reports.digest import FAILING, Cause, causes, decisive, rules_of
+from conformance.reports.digest import (
+    Cause,
+    causes,
+    cells,
+    decisive,
+    reference_step,
+    rules_of,
+)
 from conformance.reports.screen import Screen
 from conformance.strict_data import Json, Table
 
@@ -37,6 +44,7 @@ _RANKS: Final[Mapping[str, tuple[str, str]]] = {
     "nothing ran": ("NOTHING RAN", "dim"),
 }
 _MOST_IN_FULL: Final = 8
+_MOST_SENTENCES: Final = 12
 _MOST_FINDINGS: Final = 3
 _MOST_NAMES: Final = 6
 _LOG_LINES: Final = 12
@@ -54,16 +62,9 @@ class Report:
         """Print everything: failures first, the verdict last, right above the prompt."""
         top = Table("run", {key: seen(value) for key, value in run.items()})
         results = top.tables("results")
-        rules = top.table("requirements")
-        failing = [result for result in results if result.text("verdict") in FAILING]
-        warned = [result for result in results if result.text("verdict") == "warn"]
-        grouped = [*causes(failing, rules), *causes(warned, rules)]
-        for cause in grouped[:_MOST_IN_FULL]:
+        found = causes(top)
+        for cause in found[:_MOST_IN_FULL]:
             self._cause(cause, top)
-        for cause in grouped[_MOST_IN_FULL:]:
-            self._shortly(cause)
-        if len(grouped) > _MOST_IN_FULL:
-            self._say("To see one of them in full, use --case; for several, --filter.\n")
         for group in top.tables("not_applicable"):
             self._say(one_line(summary.left_out(group)))
         for line in _given_up(results):
@@ -71,31 +72,37 @@ class Report:
         if said := summary.missing(top):
             self._say(said, "bold yellow")
         self._say(summary.in_a_sentence(top), "bold")
+        self._summary_of(found)
         self.screen.print()
         self.screen.print(_summary(top.tables("profiles")))
         for note in summary.all_notes(top):
             self._say(note)
         self._say(top.table("specification").text("said"))
 
+    def _summary_of(self, found: Sequence[Cause]) -> None:
+        """Print each cause in a sentence, and what is known of it besides."""
+        for cause in found[:_MOST_SENTENCES]:
+            style = "yellow" if cause.values.flag("warning") else "red"
+            self.screen.print()
+            self._say(f"{cause.number}. {one_line(cause.sentence)}", style)
+            for hint in cause.hints:
+                self._say(f"   {one_line(hint)}")
+        if (more := len(found) - _MOST_SENTENCES) > 0:
+            self._say(f"   and {summary.plural(more, 'more cause')}: see a report")
+
     def _say(self, line: str, style: str = "dim") -> None:
         self.screen.print(Text(line, style=style), soft_wrap=True)
 
     def _cause(self, cause: Cause, run: Table) -> None:
         result = cause.results[0]
+        style = "yellow" if cause.values.flag("warning") else "red"
+        self._say(f"{cause.number}. {one_line(cause.sentence)}", f"bold {style}")
         self.screen.print(self._failure(result, run))
         # Not wrapped, so that the command can be copied.
         self._say(f"  rerun it alone  {result.text('rerun')}", "")
         if others := cause.others(_MOST_NAMES):
             self._say(f"  {others}")
         self.screen.print()
-
-    def _shortly(self, cause: Cause) -> None:
-        """Print a cause in one line: how many cases cite it, and the first of them."""
-        result = cause.results[0]
-        verdict, cases = result.text("verdict"), summary.plural(len(cause.cases), "case")
-        said = f"{cause.rule or 'no rule'}  {cases}, first: {result.text('case')}"
-        head = (f"{verdict.upper()} ", STYLES[verdict])
-        self.screen.print(Text.assemble(head, f"{said}@{result.text('profile')}"), soft_wrap=True)
 
     def _failure(self, result: Table, run: Table) -> RenderableType:
         verdict = result.text("verdict")
@@ -115,6 +122,10 @@ class Report:
         for line in decisive(result, run, self._width - 6):
             mark, style = (">", "red") if line.here else (" ", "dim")
             parts.append(Text(f"{mark} {line.text}", style=style))
+        if step := reference_step(result, run, self._width - 16):
+            parts.append(Text(f"the reference {step}", style="green"))
+        if where := cells(result):
+            parts.append(Text(f"state table  {where}", style="dim"))
         parts += self._log(result)
         return Group(head, *(Padding(part, (0, 0, 0, 2), expand=False) for part in parts))
 

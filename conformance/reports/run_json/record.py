@@ -12,7 +12,10 @@ from typing import Final
 from arkor_proto import __version__
 from arkor_proto.cli import quoting
 from conformance.casefile.requirements import Level, Requirement, is_newer
+from conformance.diagnosis.diagnose import Diagnosis
 from conformance.plain import shortened
+from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.run_json.explained import Explained
 from conformance.reports.run_json.inapplicable import groups
 from conformance.reports.run_json.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
 from conformance.runner.run import Outcome
@@ -25,11 +28,17 @@ from conformance.verdict.standing import Standing, Tally, tally
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode
 
-SCHEMA: Final = "arkor-conformance-run/1"
+SCHEMA: Final = "arkor-conformance-run/2"
 
 
 def record(
-    outcome: Outcome, requirements: Mapping[str, Requirement], command: Sequence[str], scope: Scope
+    outcome: Outcome,
+    requirements: Mapping[str, Requirement],
+    command: Sequence[str],
+    scope: Scope,
+    *,
+    diagnosis: Diagnosis,
+    circumstances: Circumstances,
 ) -> Mapping[str, Json]:
     """Return the run as plain data. `command` starts the driver; empty for the reference."""
     by_profile: dict[str, list[CaseResult]] = {
@@ -43,10 +52,19 @@ def record(
     cited = {rule for each in outcome.results for found in each.findings for rule in found.requires}
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
-    told = [Telling.of(each, events).result(command_of(each)) for each in outcome.results]
+    explained = Explained.of(diagnosis)
+    told = [
+        {
+            **Telling.of(each, events).result(command_of(each)),
+            **explained.result(place, events),
+        }
+        for place, each in enumerate(outcome.results)
+    ]
     return {
         "schema": SCHEMA,
         "kit": __version__,
+        "date": circumstances.date,
+        "host": circumstances.host,
         "specification": {"version": scope.version, "cases": scope.digest, "said": str(scope)},
         "strict": scope.strict,
         "client": _client(outcome, command),
@@ -59,6 +77,8 @@ def record(
             for name, results in by_profile.items()
         ],
         "not_applicable": list(groups(outcome, tallies)),
+        "causes": explained.causes(events),
+        "notes": [diagnosis.note] if diagnosis.note else [],
         "requirements": {
             rule.id: _requirement(rule)
             for rule in requirements.values()

@@ -15,7 +15,7 @@ from conformance.strict_data import Json, ReadingError, Table, read_text, within
 from mock_server.strict.files import from_json
 from mock_server.strict.shapes import ScenarioError
 
-_LISTS: Final = ("events", "results")
+_LISTS: Final = ("causes", "events", "results")
 
 
 def as_json(run: Mapping[str, Json]) -> str:

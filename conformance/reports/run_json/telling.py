@@ -5,7 +5,7 @@ and an event that occurs in many traces has the same text in all of them.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from attrs import define, field, frozen
@@ -63,7 +63,7 @@ class Telling:
         found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
         return cls(result, tuple(reversed(found)), known)
 
-    def result(self, command: str) -> Json:
+    def result(self, command: str) -> Mapping[str, Json]:
         """Return the result; `command` runs this case alone."""
         case, events = self.told.case, self._events()
         reason = self.text(self.told.reason, len(self.told.reason))
@@ -83,6 +83,15 @@ class Telling:
             "operations": list(self._operations()) if self.told.findings else [],
             "endless": self.told.endless,
             "unjudged": [{"word": each.word, "why": each.why} for each in self.told.unjudged],
+            "omitted": len(self.told.trace.events) - len(events),
+            "trace": [self._event(event) for event in events],
+            "details": self._details(events) if self.told.findings else {},
+        }
+
+    def whole_trace(self) -> Json:
+        """Return the trace alone, with its details: that of the reference."""
+        events = self._events()
+        return {
             "omitted": len(self.told.trace.events) - len(events),
             "trace": [self._event(event) for event in events],
             "details": self._details(events),
@@ -134,8 +143,8 @@ class Telling:
         return [event.seq, round(event.at * 1000, 1), self.known.place(event, text)]
 
     def _details(self, events: Sequence[Event]) -> Json:
-        """Return the details of events by number, if the case has findings."""
-        found = {event.seq: _detail(event.fact) for event in events if self.told.findings}
+        """Return the details of events by number."""
+        found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
 
 

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """The words of `run.json`, by which a saved run is checked."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -219,6 +219,68 @@ def _entry() -> Shape[Entry]:
 
 
 @frozen(kw_only=True)
+class Side:
+    """Where one of the two was when they parted."""
+
+    event: int | None = needed(
+        nullable(integer(1, 2**53)), "the number of its step's event; null if it did nothing more"
+    )
+    cell: str = needed(_TEXT, "the cell of the state table: the state and the signal")
+
+
+@frozen(kw_only=True)
+class Begins:
+    """How a failure begins: the first step at which the client leaves the reference."""
+
+    kind: str = needed(_TEXT, "what is the same in all failures that begin in this way")
+    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; or empty")
+    said: str = needed(_TEXT, "what the client does, after 'the client'")
+    client: Side | None = needed(
+        nullable(table(Side, "a side")), "the client; null if both take the same steps"
+    )
+    reference: Side | None = needed(nullable(table(Side, "a side")), "the reference, likewise")
+
+
+@frozen(kw_only=True)
+class Reference:
+    """How the reference plays the case."""
+
+    omitted: int = needed(_COUNT, "how many events are left out of the trace")
+    trace: tuple[Entry, ...] = needed(
+        array(_entry(), _MOST), "[number, milliseconds, place in `events`]"
+    )
+    details: Mapping[str, str] = needed(_TEXT_BY_NAME, "more on an event, by its number")
+
+
+@frozen(kw_only=True)
+class Resembles:
+    """A broken client of the kit."""
+
+    name: str = needed(_TEXT, "its name")
+    what: str = needed(_TEXT, "what is wrong with it")
+
+
+@frozen(kw_only=True)
+class Cause:
+    """What several failures have in common."""
+
+    rule: str = needed(_TEXT, "the rule that the client breaks; empty if none explains it")
+    kind: str = needed(_TEXT, "how most of the failures begin, without any values")
+    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; or empty")
+    said: str = needed(_TEXT, "what the client does, after 'the client'")
+    alike: int = needed(_COUNT, "how many of the failures begin with exactly this step")
+    warning: bool = needed(flag(), "whether none of them counts")
+    follows: bool = needed(flag(), "whether it may be a consequence of an earlier cause")
+    resembles: Resembles | None = needed(
+        nullable(table(Resembles, "a broken client")),
+        "the kit's broken client that is most like it",
+    )
+    results: tuple[int, ...] = needed(
+        array(_COUNT, _MOST), "the failures, as places in `results`; the most typical first"
+    )
+
+
+@frozen(kw_only=True)
 class Result:
     """One case under one profile."""
 
@@ -237,6 +299,16 @@ class Result:
     rerun: str = needed(_TEXT, "the command that runs this alone")
     findings: tuple[Finding, ...] = needed(
         array(table(Finding, "a finding"), _MOST), "what is not as expected"
+    )
+    cause: int | None = needed(
+        nullable(_COUNT), "the place of its cause in `causes`; null if it has no findings"
+    )
+    begins: Begins | None = needed(
+        nullable(table(Begins, "a beginning")), "how the failure begins; null if it has no findings"
+    )
+    reference: Reference | None = needed(
+        nullable(table(Reference, "a trace")),
+        "how the reference plays the case; null if it did not",
     )
     operations: tuple[str, ...] = needed(_TEXTS, "how each settled, where something was found")
     endless: bool = needed(flag(), "whether the client went on without end")
@@ -257,6 +329,8 @@ class Run:
 
     schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
     kit: str = needed(_TEXT, "the version of the kit")
+    date: str = needed(_TEXT, "when the run ended, in UTC")
+    host: str = needed(_TEXT, "the system, the processor and the Python of the kit")
     specification: Specification = needed(
         table(Specification, "a specification"), "what the client was judged by"
     )
@@ -278,6 +352,10 @@ class Run:
     not_applicable: tuple[Group, ...] = needed(
         array(table(Group, "a group of cases")), "by what was missing, the largest first"
     )
+    causes: tuple[Cause, ...] = needed(
+        array(table(Cause, "a cause"), _MOST), "what the failures have in common, the largest first"
+    )
+    notes: tuple[str, ...] = needed(_TEXTS, "what a reader must know besides")
     requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "by id")
     events: tuple[Event, ...] = needed(
         array(table(Event, "an event"), _MOST), "every event of every trace, once; see trace"
@@ -288,17 +366,32 @@ class Run:
 
 
 def _check_places(run: Run, _: str) -> None:
-    """Refuse an entry of a trace whose event is not there."""
-    mistakes, events = Mistakes(), len(run.events)
+    """Refuse a place in another list that is not there."""
+    mistakes = Mistakes()
     for n, result in enumerate(run.results, 1):
-        for m, entry in enumerate(result.trace, 1):
-            if entry.place >= events:
-                with mistakes.collected():
-                    where = f"results {n}.trace {m}"
-                    raise ScenarioError(
-                        f"{where}: {entry.place} is not a place among the {events} events"
-                    )
+        whose = {"trace": result.trace}
+        if result.reference is not None:
+            whose["reference.trace"] = result.reference.trace
+        for name, trace in whose.items():
+            for m, entry in enumerate(trace, 1):
+                _check_place(mistakes, f"results {n}.{name} {m}", entry.place, run.events, "events")
+        if result.cause is not None:
+            _check_place(mistakes, f"results {n}.cause", result.cause, run.causes, "causes")
+    for n, cause in enumerate(run.causes, 1):
+        for m, place in enumerate(cause.results, 1):
+            _check_place(mistakes, f"causes {n}.results {m}", place, run.results, "results")
+        with mistakes.collected():
+            if not cause.results:
+                raise ScenarioError(f"causes {n}.results: empty; a cause has at least one failure")
     mistakes.settle()
+
+
+def _check_place(
+    mistakes: Mistakes, where: str, place: int, known: Sequence[object], what: str
+) -> None:
+    with mistakes.collected():
+        if place >= len(known):
+            raise ScenarioError(f"{where}: {place} is not a place among the {len(known)} {what}")
 
 
 RUN: Final[Shape[Run]] = table(Run, "a run", _check_places)

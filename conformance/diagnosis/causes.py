@@ -1,0 +1,247 @@
+"""Group the failures of a run by their cause: the step at which the client leaves the reference.
+
+Failures that begin with the same step have one cause, whatever they cite; the rule of the cause is
+the one that most of them cite first. That needs no list of known mistakes, so it works for unknown
+ones. The kit's own broken clients are a hint only, and tell consequences from separate mistakes.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conformance.diagnosis.broken_clients import BrokenClient, Signature, play_of, resembling
+from conformance.diagnosis.parting import Parting, parting
+from conformance.diagnosis.steps import until_closed
+from conformance.trace.events import Settled
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
+
+_WITH_FINDINGS: Final = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.WARN})
+
+
+@frozen(kw_only=True)
+class Beginning:
+    """How a failure begins."""
+
+    kind: str
+    """What is the same in all failures that begin in this way."""
+    said: str
+    """What the client does wrong, after "the client"."""
+    occasion: str = ""
+    """When it does that: "after the stream broke off"; empty if it is not known."""
+
+
+@frozen(kw_only=True)
+class Failure:
+    """A result with a finding, how it begins, and the reference's play of the same case."""
+
+    place: int
+    """Its place in the run."""
+    result: CaseResult
+    begins: Beginning
+    parting: Parting | None = None
+    reference: CaseResult | None = None
+
+    @property
+    def rule(self) -> str:
+        """The rule that it cites first; empty if it cites none."""
+        return first_cited(self.result)
+
+    @property
+    def play(self) -> str:
+        """The play by which the broken clients on record are compared."""
+        return play_of(self.result.case.id, self.result.profile)
+
+
+@frozen(kw_only=True)
+class Cause:
+    """What several failures have in common. Its failures begin with the most typical one."""
+
+    rule: str
+    """The rule that the client breaks; empty if no rule explains it, as when the driver dies."""
+    failures: tuple[Failure, ...]
+    alike: int
+    """How many of them begin as the first does."""
+    resembles: BrokenClient | None = None
+    follows: bool = False
+    """Whether a broken client that has an earlier cause fails all of these cases as well."""
+
+    @property
+    def begins(self) -> Beginning:
+        """How most of its failures begin."""
+        return self.failures[0].begins
+
+    @property
+    def fails(self) -> bool:
+        """Whether one of its failures counts: without them it is a warning."""
+        return any(each.result.verdict is not Verdict.WARN for each in self.failures)
+
+
+def has_findings(result: CaseResult) -> bool:
+    """Tell whether a result is to be explained."""
+    return result.verdict in _WITH_FINDINGS and bool(result.findings)
+
+
+def first_cited(result: CaseResult) -> str:
+    """Return the rule that a result cites first; empty if it cites none."""
+    return next((rule for each in result.findings for rule in each.requires), "")
+
+
+def failures(
+    results: Sequence[CaseResult], references: Mapping[str, CaseResult], *, delays: bool = True
+) -> Sequence[Failure]:
+    """Return the results that are to be explained; `references` has the reference's, by name.
+
+    One without a reference begins as another case of its template that cites the same rule.
+    Without `delays`, the client does not announce its back-offs.
+    """
+    found: list[Failure] = []
+    twins: dict[tuple[str, str], Beginning] = {}
+    for place, result in enumerate(results):
+        if not has_findings(result):
+            continue
+        reference = references.get(result.name)
+        parted = None
+        if reference is not None and result.trace.events:
+            parted = parting(result, reference, delays=delays)
+        failure = Failure(
+            place=place,
+            result=result,
+            begins=_by_its_finding(result) if parted is None else _by_parting(parted),
+            parting=parted,
+            reference=reference,
+        )
+        found.append(failure)
+        if reference is not None:
+            twins.setdefault((failure.play, failure.rule), failure.begins)
+    return [
+        each
+        if each.reference is not None
+        else evolve(each, begins=twins.get((each.play, each.rule), each.begins))
+        for each in found
+    ]
+
+
+def _by_parting(parted: Parting) -> Beginning:
+    return Beginning(kind=parted.kind, said=parted.said, occasion=parted.occasion)
+
+
+def _by_its_finding(result: CaseResult) -> Beginning:
+    """Return how a failure begins if the client takes the same steps as the reference."""
+    finding = result.findings[0]
+    word, _, operand = finding.assertion.partition(" ")
+    if word != "closed":
+        said = f"does not meet `{finding.assertion}`: {finding.actual}"
+        return Beginning(kind=f"{word} {first_cited(result)}", said=said)
+    said = f"leaves the connection of the {operand.partition('#')[0]} request open"
+    events = until_closed(result.trace.events)
+    settled = next((e.fact for e in reversed(events) if isinstance(e.fact, Settled)), None)
+    when = "" if settled is None or settled.operation == "open" else _after(settled)
+    return Beginning(kind=f"{when}: {said}", said=said, occasion=when)
+
+
+def _after(settled: Settled) -> str:
+    call = f"{settled.operation.partition('#')[0]}()"
+    if settled.failure is None:
+        return f"after {call} has returned"
+    return f"after {call} has ended with the error `{settled.failure.kind}`"
+
+
+def causes(
+    found: Sequence[Failure],
+    passed: frozenset[str],
+    rank: Callable[[str], int],
+    known: Sequence[BrokenClient],
+) -> tuple[Cause, ...]:
+    """Return the causes of these failures, those that explain most first, warnings last.
+
+    `passed` are the plays that the client passes, whichever case it was; `rank` orders rules by the
+    weight of their source, the lowest first.
+    """
+    groups = (own for group in _by_step(found, rank) for own in _split(group, known))
+    merged = sorted(
+        _merged(groups),
+        key=lambda cause: (not cause.fails, -len(cause.failures), rank(cause.rule)),
+    )
+    return tuple(_explained(merged, passed, known))
+
+
+def _by_step(found: Sequence[Failure], rank: Callable[[str], int]) -> Iterator[Cause]:
+    groups: dict[str, list[Failure]] = {}
+    for failure in found:
+        groups.setdefault(failure.begins.kind, []).append(failure)
+    for group in groups.values():
+        cited = Counter(each.rule for each in group)
+        rule = min(cited, key=lambda rule: (-cited[rule], rank(rule)))
+        yield Cause(rule=rule, failures=tuple(group), alike=len(group))
+
+
+def _split(group: Cause, known: Sequence[BrokenClient]) -> Iterator[Cause]:
+    """Take those failures out of a group that cite another rule for a reason of their own.
+
+    They have one if, of the broken clients that begin to fail these cases in the same way, some
+    break the other rule and none breaks the rule of the group.
+    """
+    apart: dict[str, list[Failure]] = {group.rule: []}
+    for each in group.failures:
+        alike = [client for client in known if client.fails.get(each.play) == each.begins.kind]
+        separate = (
+            each.rule != group.rule
+            and any(each.rule in client.breaks for client in alike)
+            and not any(group.rule in client.breaks for client in alike)
+        )
+        apart.setdefault(each.rule if separate else group.rule, []).append(each)
+    for rule, own in apart.items():
+        if own:
+            yield Cause(rule=rule, failures=tuple(own), alike=len(own))
+
+
+def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
+    """Put the groups of one rule together; the largest of them speaks for all."""
+    by_rule: dict[str, list[Cause]] = {}
+    for group in groups:
+        by_rule.setdefault(group.rule, []).append(group)
+    for rule, own in by_rule.items():
+        own.sort(key=lambda group: -len(group.failures))
+        together = tuple(
+            failure
+            for group in own
+            for failure in sorted(group.failures, key=lambda each: _typical(each, rule))
+        )
+        yield Cause(rule=rule, failures=together, alike=own[0].alike)
+
+
+def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
+    """Return a key that puts first what shows the broken rule itself."""
+    return failure.rule != rule, failure.result.verdict is not Verdict.FAIL
+
+
+def _explained(
+    found: Sequence[Cause], passed: frozenset[str], known: Sequence[BrokenClient]
+) -> Iterator[Cause]:
+    """Yield the causes with what the broken clients tell about them."""
+    for place, cause in enumerate(found):
+        fails = {each.play: each.begins.kind for each in cause.failures}
+        yield evolve(
+            cause,
+            follows=any(_follows(cause, earlier, known) for earlier in found[:place]),
+            resembles=resembling(Signature(fails=fails, passes=passed), cause.rule, known),
+        )
+
+
+def _follows(cause: Cause, earlier: Cause, known: Sequence[BrokenClient]) -> bool:
+    plays = {each.play for each in cause.failures}
+    return any(
+        earlier.rule in each.breaks and cause.rule not in each.breaks and plays <= set(each.fails)
+        for each in known
+    )
+
+
+def passed_plays(results: Sequence[CaseResult]) -> frozenset[str]:
+    """Return the plays of which every case was passed."""
+    verdicts: dict[str, set[Verdict]] = {}
+    for each in results:
+        verdicts.setdefault(play_of(each.case.id, each.profile), set()).add(each.verdict)
+    return frozenset(play for play, found in verdicts.items() if found == {Verdict.PASS})

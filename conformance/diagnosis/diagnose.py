@@ -1,0 +1,100 @@
+"""Explain the failures of a run: play the same cases with the reference, and compare."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import evolve, field, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.casefile.sources import SourceKind
+from conformance.diagnosis.broken_clients import broken_clients
+from conformance.diagnosis.causes import (
+    Cause,
+    Failure,
+    causes,
+    failures,
+    first_cited,
+    has_findings,
+    passed_plays,
+)
+from conformance.drive.process import DriverUnusable
+from conformance.drivers import own
+from conformance.runner.run import Outcome, Plan, run
+from conformance.verdict.result import CaseResult
+from conformance.verdict.time_modes import TimeMode
+
+REFERENCE: Final = own("drivers.python.reference")
+_MOST: Final = 600
+"""How many cases the reference plays at most; the other failures begin as these do."""
+_SOURCES: Final = tuple(SourceKind)
+
+
+@frozen(kw_only=True)
+class Diagnosis:
+    """What the failures of a run have in common."""
+
+    causes: tuple[Cause, ...] = ()
+    failures: tuple[Failure, ...] = field(factory=tuple[Failure, ...])
+    note: str = ""
+    """Why nothing was compared with the reference; empty if it was."""
+
+
+def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
+    """Return the results that the reference is to play, one of each kind first."""
+    found = [result for result in results if has_findings(result) and result.trace.events]
+    first: dict[tuple[str, str, str], CaseResult] = {}
+    for each in found:
+        template = each.case.id.partition("[")[0]
+        first.setdefault((template, each.profile, first_cited(each)), each)
+    names = {each.name for each in first.values()}
+    return [*first.values(), *(each for each in found if each.name not in names)][:_MOST]
+
+
+async def reference_plays(
+    chosen: Sequence[CaseResult], cases: Sequence[Case], lanes: int, patience: float
+) -> Mapping[str, CaseResult]:
+    """Play the cases of these results with the reference; return its results by name.
+
+    Raises DriverUnusable if the reference cannot be started.
+    """
+    known = {case.id: case for case in cases}
+    plan = Plan(
+        command=REFERENCE,
+        cases=[evolve(known[each.case.id], profiles=(each.profile,)) for each in chosen],
+        lanes=lanes,
+        patience=patience,
+    )
+    outcome = await run(plan)
+    return {result.name: result for result in outcome.results}
+
+
+async def diagnose(
+    outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]
+) -> Diagnosis:
+    """Explain the failures of an outcome of this plan."""
+    chosen = to_explain(outcome.results)
+    if not chosen or tuple(plan.command) == tuple(REFERENCE):
+        return explain(outcome, {}, requirements)
+    try:
+        references = await reference_plays(chosen, plan.cases, plan.lanes, plan.patience)
+    except DriverUnusable as error:
+        found = explain(outcome, {}, requirements)
+        return evolve(found, note=f"the failures were not compared with the reference: it {error}")
+    return explain(outcome, references, requirements)
+
+
+def explain(
+    outcome: Outcome,
+    references: Mapping[str, CaseResult],
+    requirements: Mapping[str, Requirement],
+) -> Diagnosis:
+    """Explain the failures of an outcome by the plays of the reference, as far as there are any."""
+    announced = outcome.timing.mode is TimeMode.VIRTUAL
+    found = failures(outcome.results, references, delays=announced)
+
+    def rank(rule: str) -> int:
+        return _SOURCES.index(requirements[rule].source.kind) if rule else -1
+
+    explained = causes(found, passed_plays(outcome.results), rank, broken_clients())
+    return Diagnosis(causes=explained, failures=tuple(found))

@@ -1,0 +1,118 @@
+"""Find the step at which a client and the reference part ways in the same case.
+
+Requests and back-offs keep their order among themselves, and so do callbacks. How the two are
+interleaved differs between sound clients, so each lane is compared by itself, and the first step of
+either client that has no partner in the other is where they part.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from conformance.diagnosis.cells import Cell, cell_of, occasion
+from conformance.diagnosis.steps import Step, differing, steps, until_closed
+from conformance.plain import shortened
+from conformance.strict_data import Json
+from conformance.trace.events import CallbackRan
+from conformance.verdict.result import CaseResult
+
+_LONGEST: Final = 60
+
+
+@frozen(kw_only=True)
+class Side:
+    """One client at the parting: its step (None: it does nothing more), and where it was."""
+
+    step: Step | None
+    cell: Cell
+
+    @property
+    def seq(self) -> int | None:
+        """The number of the event of the step."""
+        return None if self.step is None else self.step.seq
+
+
+@frozen(kw_only=True)
+class Parting:
+    """The first difference between a client and the reference."""
+
+    kind: str
+    """What is the same in all cases in which clients part in this way, without any values."""
+    said: str
+    """In words, after "the client": "opens the stream again without Last-Event-ID"."""
+    occasion: str
+    """When: "after the stream broke off"; empty if nothing had happened."""
+    client: Side
+    reference: Side
+
+
+def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -> Parting | None:
+    """Return where the two part; None if they take the same steps. Without `delays`, of others."""
+    theirs = [*steps(client.trace.events, client.nonces, delays=delays)]
+    ours = [*steps(reference.trace.events, reference.nonces, delays=delays)]
+    expected, actual = _unmatched(ours, theirs), _unmatched(theirs, ours)
+    if expected is None and actual is None:
+        return None
+    events = until_closed(client.trace.events)
+    until = actual.seq if actual is not None else len(events) + 1
+    called_back = any(
+        each is not None and isinstance(each.fact, CallbackRan) for each in (expected, actual)
+    )
+    when = occasion(events, until, of_a_callback=called_back)
+    kind, said = _words(expected, actual)
+    return Parting(
+        kind=kind if expected and actual and expected.does == actual.does else f"{when}: {kind}",
+        said=said,
+        occasion=when,
+        client=Side(step=actual, cell=cell_of(events, actual)),
+        reference=Side(step=expected, cell=cell_of(until_closed(reference.trace.events), expected)),
+    )
+
+
+def _unmatched(own: Sequence[Step], others: Sequence[Step]) -> Step | None:
+    """Return the first step that is not matched by the others', lane by lane."""
+    lanes: dict[str, list[Step]] = {}
+    for step in others:
+        lanes.setdefault(step.lane, []).append(step)
+    taken: dict[str, int] = {}
+    for step in own:
+        place = taken.get(step.lane, 0)
+        lane = lanes.get(step.lane, [])
+        if place >= len(lane) or lane[place].does != step.does or differing(lane[place], step):
+            return step
+        taken[step.lane] = place + 1
+    return None
+
+
+def _words(expected: Step | None, actual: Step | None) -> tuple[str, str]:
+    """Return the kind of a parting, and the parting in words."""
+    does = "does nothing more" if actual is None else actual.does
+    if expected is None:
+        return (f"{does} although nothing more was due",) * 2
+    if actual is None or expected.does != actual.does:
+        return (f"{does} instead of {expected.doing}",) * 2
+    kind, said = _difference(differing(expected, actual)[0], expected.parts, actual.parts)
+    return f"{does} {kind}", f"{does} {said}"
+
+
+def _difference(
+    name: str, expected: Mapping[str, Json], actual: Mapping[str, Json]
+) -> tuple[str, str]:
+    """Return how one part of a step differs, without its values and with them."""
+    label = name if name[0].isupper() else f"`{name}`"
+    before, after = expected.get(name), actual.get(name)
+    if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
+        how = "for too long" if after > before else "for too short a time"
+        return how, f"for {after:g} ms instead of {before:g} ms"
+    if name not in actual:
+        value = "" if before is True else f" (the reference sends {_shown(before)})"
+        return f"without {label}", f"without {label}{value}"
+    if name not in expected:
+        return f"with {label}", f"with {label}, which the reference does not send"
+    return f"with another {label}", f"with {label} {_shown(after)} instead of {_shown(before)}"
+
+
+def _shown(value: Json) -> str:
+    return shortened(json.dumps(value, ensure_ascii=False), _LONGEST)

@@ -1,0 +1,183 @@
+"""What a client did, step by step, in a form that can be compared with another client's.
+
+A step is something that the client decides: a request, a back-off, a callback, the end of an
+operation. What the backend and the kit did is not a step, and neither are things that sound clients
+do differently, such as idle timers, connections, and the order of header fields.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import field, frozen
+
+from conformance.casefile.nonces import Nonces
+from conformance.expect.delays import SPREAD
+from conformance.strict_data import Json
+from conformance.trace.events import CallbackRan, Called, Event, Fact, Requested, Settled, Slept
+
+_HEADERS: Final[Mapping[str, str]] = {
+    "authorization": "Authorization",
+    "accept": "Accept",
+    "content-type": "Content-Type",
+    "idempotency-key": "Idempotency-Key",
+    "last-event-id": "Last-Event-ID",
+    "x-arkor-client": "X-Arkor-Client",
+}
+"""The header fields that are compared, as they are written."""
+_COMPARED_BY_VALUE: Final = frozenset({"authorization", "last-event-id"})
+"""The values of the other fields may differ between sound clients."""
+_ROUTES: Final[Mapping[str, tuple[str, str]]] = {
+    "create": ("submits the job", "submitting the job"),
+    "stream": ("opens the stream", "opening the stream"),
+    "cancel": ("cancels the job", "cancelling the job"),
+    "job": ("asks for the job", "asking for the job"),
+}
+_NOT_A_CALL: Final = frozenset({"open", "close", "hello"})
+_LONGER: Final = (1 + SPREAD) / (1 - SPREAD)
+"""How much longer than another a delay is at least that cannot be the same one with its spread."""
+
+
+@frozen(kw_only=True)
+class Step:
+    """One step. Steps with the same `does` differ in their `parts` at most."""
+
+    seq: int
+    """The number of its event."""
+    lane: str
+    """What it must keep its place among: requests and back-offs, callbacks, or one operation."""
+    does: str
+    """What the client does, after "the client": "opens the stream again"."""
+    doing: str
+    """The same after "instead of": "opening the stream again"."""
+    parts: Mapping[str, Json] = field(factory=dict[str, Json])
+    """What can be different about it: header fields, members, a delay."""
+    fact: Fact
+
+    @property
+    def route(self) -> str:
+        """The route of a request; for other steps empty."""
+        return self.fact.route if isinstance(self.fact, Requested) else ""
+
+
+def until_closed(events: Sequence[Event]) -> Sequence[Event]:
+    """Return what happened before the kit closed the case."""
+    for place, event in enumerate(events):
+        if isinstance(event.fact, Called) and event.fact.operation == "close":
+            return events[:place]
+    return events
+
+
+def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True) -> Iterator[Step]:
+    """Yield the steps of a trace until the case was closed, without its nonces.
+
+    Without `delays` back-offs are left out, because not every client announces them.
+    """
+    seen: set[str] = set()
+    for event in until_closed(events):
+        match event.fact:
+            case Requested() as fact:
+                yield _request(event, fact, nonces, again=fact.route in seen)
+                seen.add(fact.route)
+            case Slept(purpose="reconnect", ms=ms) as fact if delays:
+                yield Step(
+                    seq=event.seq,
+                    lane="requests",
+                    does="backs off",
+                    doing="backing off",
+                    parts={"delay": ms},
+                    fact=fact,
+                )
+            case CallbackRan(name=name) as fact:
+                yield Step(
+                    seq=event.seq,
+                    lane="callbacks",
+                    does=f"calls back `{name}`",
+                    doing=f"calling back `{name}`",
+                    parts=_members(fact.data, nonces),
+                    fact=fact,
+                )
+            case Settled(operation=operation) as fact if operation not in _NOT_A_CALL:
+                yield _settled(event, fact, nonces)
+            case _:
+                pass
+
+
+def _request(event: Event, fact: Requested, nonces: Nonces | None, *, again: bool) -> Step:
+    does, doing = _ROUTES.get(fact.route, (f"sends {fact.method} to another address",) * 2)
+    if fact.route not in _ROUTES:
+        doing = f"sending {fact.method} to another address"
+    once_more = " again" if again else ""
+    parts: dict[str, Json] = {"method": fact.method, "target": _plain(fact.target, nonces)}
+    for name, written in _HEADERS.items():
+        value = fact.header(name)
+        if value is not None:
+            parts[written] = _plain(value, nonces) if name in _COMPARED_BY_VALUE else True
+    if fact.body:
+        parts |= {f"body.{name}": value for name, value in _body(fact.body, nonces).items()}
+    return Step(
+        seq=event.seq,
+        lane="requests",
+        does=f"{does}{once_more}",
+        doing=f"{doing}{once_more}",
+        parts=parts,
+        fact=fact,
+    )
+
+
+def _settled(event: Event, fact: Settled, nonces: Nonces | None) -> Step:
+    call = f"{fact.operation.partition('#')[0]}()"
+    failure = fact.failure
+    if failure is None:
+        does, doing = f"lets {call} return", f"letting {call} return"
+    else:
+        code = "" if failure.code is None else f" {failure.code}"
+        how = f"with the error `{failure.kind}`{code}"
+        does, doing = f"ends {call} {how}", f"ending {call} {how}"
+    parts = {} if failure is not None else _members(fact.ok, nonces)
+    return Step(seq=event.seq, lane=fact.operation, does=does, doing=doing, parts=parts, fact=fact)
+
+
+def _members(value: Json, nonces: Nonces | None) -> Mapping[str, Json]:
+    """Return the members of an object, those of objects inside by their path."""
+    plain: Json = json.loads(_plain(json.dumps(value), nonces))
+    return dict(_flat("", plain))
+
+
+def _flat(path: str, value: Json) -> Iterator[tuple[str, Json]]:
+    if not isinstance(value, Mapping) or not value:
+        yield path or "value", value
+        return
+    for name, inner in value.items():
+        yield from _flat(f"{path}.{name}" if path else name, inner)
+
+
+def _body(text: str, nonces: Nonces | None) -> Mapping[str, Json]:
+    try:
+        return _members(json.loads(text), nonces)
+    except ValueError:
+        return {"text": text}
+
+
+def _plain(text: str, nonces: Nonces | None) -> str:
+    return text if nonces is None else nonces.plain(text)
+
+
+def differing(expected: Step, actual: Step) -> tuple[str, ...]:
+    """Return the parts in which two steps of the same kind differ, in order."""
+    names = dict.fromkeys((*expected.parts, *actual.parts))
+    return tuple(
+        name
+        for name in names
+        if not _same(name, expected.parts.get(name, _ABSENT), actual.parts.get(name, _ABSENT))
+    )
+
+
+_ABSENT: Final = "(absent)"
+
+
+def _same(name: str, one: Json, other: Json) -> bool:
+    if name == "delay" and isinstance(one, int | float) and isinstance(other, int | float):
+        least, most = sorted((one, other))
+        return most <= max(least * _LONGER, least + 1)
+    return one == other

@@ -1,0 +1,81 @@
+"""Turn the diagnosis of a run into plain data: the causes, and how each failure begins."""
+
+from collections.abc import Mapping, Sequence
+
+from attrs import frozen
+
+from conformance.diagnosis.causes import Cause, Failure
+from conformance.diagnosis.diagnose import Diagnosis
+from conformance.diagnosis.parting import Side
+from conformance.reports.run_json.telling import LONGEST_LINE, Events, Telling
+from conformance.strict_data import Json
+
+
+@frozen
+class Explained:
+    """The diagnosis, with each failure by the place of its result."""
+
+    diagnosis: Diagnosis
+    failures: Mapping[int, Failure]
+    causes_of: Mapping[int, int]
+    """The place of the cause, by the place of the result."""
+
+    @classmethod
+    def of(cls, diagnosis: Diagnosis) -> "Explained":
+        """Prepare a diagnosis."""
+        return cls(
+            diagnosis,
+            {failure.place: failure for failure in diagnosis.failures},
+            {
+                failure.place: place
+                for place, cause in enumerate(diagnosis.causes)
+                for failure in cause.failures
+            },
+        )
+
+    def causes(self, events: Events) -> Sequence[Json]:
+        """Return the causes, in their order."""
+        return [self._cause(each, events) for each in self.diagnosis.causes]
+
+    def _cause(self, cause: Cause, events: Events) -> Json:
+        like = cause.resembles
+        telling = Telling.of(cause.failures[0].result, events)
+        return {
+            "rule": cause.rule,
+            "kind": telling.text(cause.begins.kind, LONGEST_LINE),
+            "occasion": cause.begins.occasion,
+            "said": telling.text(cause.begins.said, LONGEST_LINE),
+            "alike": cause.alike,
+            "warning": not cause.fails,
+            "follows": cause.follows,
+            "resembles": None if like is None else {"name": like.name, "what": like.what},
+            "results": [failure.place for failure in cause.failures],
+        }
+
+    def result(self, place: int, events: Events) -> Mapping[str, Json]:
+        """Return what is known of a result: its cause, how it begins, and the reference's trace."""
+        failure = self.failures.get(place)
+        if failure is None:
+            return {"cause": None, "begins": None, "reference": None}
+        telling = Telling.of(failure.result, events)
+        reference = failure.reference
+        own = None if reference is None else Telling.of(reference, events)
+        return {
+            "cause": self.causes_of[place],
+            "begins": self._begins(failure, telling),
+            "reference": None if own is None else own.whole_trace(),
+        }
+
+    def _begins(self, failure: Failure, telling: Telling) -> Json:
+        begins, parting = failure.begins, failure.parting
+        return {
+            "kind": telling.text(begins.kind, LONGEST_LINE),
+            "occasion": begins.occasion,
+            "said": telling.text(begins.said, LONGEST_LINE),
+            "client": None if parting is None else _side(parting.client),
+            "reference": None if parting is None else _side(parting.reference),
+        }
+
+
+def _side(side: Side) -> Json:
+    return {"event": side.seq, "cell": str(side.cell)}
