@@ -7,7 +7,10 @@ from typing import Final
 from attrs import evolve
 
 from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.diagnosis.diagnose import explain
 from conformance.drive.protocol import Identity
+from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
@@ -80,6 +83,7 @@ def run(
     stack: Stack | None = None,
     scope: Scope | None = None,
     capabilities: Collection[str] = CAPABILITIES,
+    references: Mapping[str, CaseResult] | None = None,
 ) -> Mapping[str, Json]:
     """Return the run of a client named `name`; without a scope it is complete."""
     client = identity(name, capabilities)
@@ -87,7 +91,27 @@ def run(
     outcome = Outcome(identity=client, results=results, seconds=1.5, timing=timing, stack=stack)
     planned = Counter(result.profile for result in results)
     whole = Scope(version="2", digest="0f" * 32, chosen=planned, total=planned)
-    return record(outcome, RULES, command, scope or whole)
+    return recorded(outcome, RULES, command, scope or whole, references)
+
+
+def recorded(
+    outcome: Outcome,
+    rules: Mapping[str, Requirement],
+    command: Sequence[str],
+    scope: Scope,
+    references: Mapping[str, CaseResult] | None = None,
+) -> Mapping[str, Json]:
+    """Return a run as data, its failures explained by the reference's results, by name."""
+    return record(
+        outcome,
+        rules,
+        command,
+        scope,
+        diagnosis=explain(outcome, references or {}, rules),
+        circumstances=Circumstances(
+            "2026-05-01T12:00:00+00:00", "Linux 6.1 x86_64, CPython 3.13.0"
+        ),
+    )
 
 
 def hostile() -> Mapping[str, Json]:

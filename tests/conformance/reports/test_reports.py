@@ -236,9 +236,9 @@ def test_every_mistake_of_a_saved_run_is_told_with_its_line(tmp_path: Path) -> N
     with pytest.raises(ReadingError) as raised:
         load(tmp_path / "run.json")
     assert raised.value.mistakes == (
-        "run.json: strict: 0 (integer) is not true or false (line 5)",
-        "run.json: results 1: 'endless' is missing (line 22)",
-        "run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line 22)",
+        "run.json: strict: 0 (integer) is not true or false (line 7)",
+        "run.json: results 1: 'endless' is missing (line 28)",
+        "run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line 28)",
     )
 
 
@@ -247,7 +247,7 @@ def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path
     text = written(run([result(Verdict.PASS)]), tmp_path)["run.json"]
     (tmp_path / "run.json").write_text(text.replace("[1,0.0,0]", entry), "utf-8")
     with pytest.raises(
-        ReadingError, match=r"run.json: results 1.trace 1: .* is not .* \(line 22\)"
+        ReadingError, match=r"run.json: results 1.trace 1: .* is not .* \(line 28\)"
     ):
         load(tmp_path / "run.json")
 
@@ -257,8 +257,8 @@ def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path
     [
         ("[]", "JSON: must be an object"),
         ("{", "JSON: "),
-        ('{"schema": "other/9"}', "not 'arkor-conformance-run/1'"),
-        ('{"schema": "arkor-conformance-run/1"}', "'kit' is missing"),
+        ('{"schema": "other/9"}', "not 'arkor-conformance-run/2'"),
+        ('{"schema": "arkor-conformance-run/2"}', "'kit' is missing"),
     ],
 )
 def test_a_file_that_is_no_run_is_refused_with_a_reason(

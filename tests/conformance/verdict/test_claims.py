@@ -15,7 +15,6 @@ from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
 from conformance.reports.page import page
-from conformance.reports.run_json.record import record
 from conformance.reports.screen import Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import Outcome
@@ -26,7 +25,7 @@ from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.sample_case import RULES, one
-from tests.conformance.sample_run import COMMAND, case, identity, result, run
+from tests.conformance.sample_run import COMMAND, case, identity, recorded, result, run
 
 SURFACE: Final = ("cancel", "abort", "concurrent", "callbacks.async", "config.backoff")
 PROFILE: Final = "2026-05"
@@ -235,7 +234,7 @@ def proposal() -> dict[str, Json]:
         ),
     }
     outcome = Outcome(identity=identity(), results=[result(Verdict.WARN)], seconds=1.0)
-    return dict(record(outcome, rules, COMMAND, scope(1, 1)))
+    return dict(recorded(outcome, rules, COMMAND, scope(1, 1)))
 
 
 KIND: Final = type(RULES["ARK-BUD-1"].source.kind)("proposal")
@@ -251,7 +250,7 @@ def test_a_proposal_is_shown_apart_and_breaks_no_must() -> None:
 def test_a_warning_is_a_should() -> None:
     rules = {**RULES, "ARK-BUD-1": evolve(RULES["ARK-BUD-1"], level=Level.SHOULD)}
     outcome = Outcome(identity=identity(), results=[result(Verdict.WARN)], seconds=1.0)
-    profile = first(record(outcome, rules, COMMAND, scope(1, 1)))
+    profile = first(recorded(outcome, rules, COMMAND, scope(1, 1)))
     assert profile.table("SHOULD").texts("broken") == ("ARK-BUD-1",)
 
 
@@ -302,8 +301,8 @@ RUNS: Final[Mapping[str, Mapping[str, Json]]] = {
     "part": run([about("abort")], capabilities=["abort"]),
     "known": run([result(Verdict.KNOWN_FAILURE)]),
     "selection": run([result(Verdict.PASS)], scope=scope(1, 706)),
-    "partial": record(PARTIAL, RULES, COMMAND, scope(10, 10)),
-    "partial-failing": record(
+    "partial": recorded(PARTIAL, RULES, COMMAND, scope(10, 10)),
+    "partial-failing": recorded(
         evolve(PARTIAL, results=[result(Verdict.FAIL)]), RULES, COMMAND, scope(10, 10)
     ),
 }

@@ -17,13 +17,13 @@ from attrs import evolve
 
 from conformance.casefile.model import Case
 from conformance.reports.badge import badge
-from conformance.reports.run_json.record import record
 from conformance.runner.run import Plan, run
 from conformance.strict_data import Json, Table
 from conformance.verdict.claim import SURFACE, Rank
 from conformance.verdict.known_failures import declared, weigh
 from conformance.verdict.scope import Scope
 from tests.conformance.catalogue import all_cases, all_rules
+from tests.conformance.sample_run import recorded
 
 BETWEEN: Final = Path(__file__).parents[1] / "wrong_drivers" / "between.py"
 REFERENCE: Final = (sys.executable, "-P", "-m", "conformance.drivers.python.reference")
@@ -68,7 +68,7 @@ def judged(
     known = declared(outcome.identity.declared_gaps)
     weighed = weigh(outcome.results, known, cases(), date(2026, 1, 1))
     outcome = evolve(outcome, results=weighed.results)
-    return record(outcome, all_rules(), command, Scope.of(cases(), cases(), profiles))
+    return recorded(outcome, all_rules(), command, Scope.of(cases(), cases(), profiles))
 
 
 def verdict(found: Mapping[str, Json]) -> tuple[str, str]:
