@@ -16,8 +16,10 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
+from conformance.commands.explaining import explain
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.citations import citations
+from conformance.mutants.explanations import drawn_pairs
 from conformance.mutants.kill_matrix import (
     PATIENCE,
     Control,
@@ -61,7 +63,20 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited: only N mutants, drawn at random by --seed.",
+    help="With --cited or --causes: only N mutants, drawn at random by --seed.",
+)
+@click.option(
+    "--causes",
+    "explained",
+    is_flag=True,
+    help="Play each template once with each mutant; show whether the first cause is the right one.",
+)
+@click.option(
+    "--pairs",
+    type=options.COUNT,
+    metavar="N",
+    show_default="single mutants",
+    help="With --causes: N clients with two faults each, drawn at random by --seed.",
 )
 @options.seed
 @click.option(
@@ -80,6 +95,8 @@ def command(
     only_list: bool,
     cited: bool,
     draw: int | None,
+    explained: bool,
+    pairs: int | None,
     seed: int,
     enough: bool,
     everything: bool,
@@ -103,8 +120,12 @@ def command(
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
+    if explained:
+        screen, single = page.console, _drawn(mutants, draw, seed)
+        chosen = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
+        return anyio.run(explain, screen, chosen, cases, patience, lanes, backend_options=LOOP)
     if cited:
-        drawn = Random(seed).sample(mutants, min(draw or len(mutants), len(mutants)))  # noqa: S311 - a sample, not a secret
+        drawn = _drawn(mutants, draw, seed)
         return anyio.run(page.citations, drawn, cases, patience, lanes, backend_options=LOOP)
     if ids or patterns:
         mutants = [mutant for mutant in mutants if about(mutant, cases)]
@@ -119,6 +140,13 @@ def command(
     page.sum_up(found, cases, idle)
     failed = found.survivors or idle or not all(control.passed for control in found.controls)
     return Exit.FAILED if failed else Exit.OK
+
+
+def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence[Mutant]:
+    """Return so many of the mutants, drawn at random; all of them in their order if None."""
+    if number is None or number >= len(mutants):
+        return mutants
+    return Random(seed).sample(mutants, number)  # noqa: S311 - a sample, not a secret
 
 
 @define

@@ -24,6 +24,18 @@ _SAME_PLAY: Final = 0.5
 """What a play counts that both fail, but in another way."""
 
 
+@frozen
+class Fails:
+    """How a broken client fails a play."""
+
+    kind: str
+    """How the failure begins."""
+    rule: str
+    """The rule that it cites first; empty if it cites none."""
+    warns: bool = False
+    """Whether it is a warning only."""
+
+
 @frozen(kw_only=True)
 class BrokenClient:
     """A broken client of the kit, and how it fails."""
@@ -32,8 +44,8 @@ class BrokenClient:
     what: str
     """What is wrong with it, as a sentence."""
     breaks: tuple[str, ...]
-    fails: Mapping[str, str]
-    """By play, such as `budget.first@2026-05`: the kind of the parting."""
+    fails: Mapping[str, Fails]
+    """By play, such as `budget.first@2026-05`."""
 
 
 @frozen(kw_only=True)
@@ -46,8 +58,8 @@ class Signature:
     def likeness(self, other: BrokenClient) -> float:
         """Return how alike the two are, from 0 to 1; every play that one of them passes counts."""
         common = sum(
-            (1.0 if self.fails[play] == kind else _SAME_PLAY)
-            for play, kind in other.fails.items()
+            (1.0 if self.fails[play] == fails.kind else _SAME_PLAY)
+            for play, fails in other.fails.items()
             if play in self.fails
         )
         more = sum(play in self.passes for play in other.fails)
@@ -85,8 +97,12 @@ def _read(text: str) -> Iterator[BrokenClient]:
             name=each.text("name"),
             what=each.text("what"),
             breaks=each.texts("breaks"),
-            fails={play: fails.text(play) for play in fails.values},
+            fails={play: _fails(fails.table(play)) for play in fails.values},
         )
+
+
+def _fails(entry: Table) -> Fails:
+    return Fails(entry.text("kind"), entry.text("rule"), warns=entry.flag("warns"))
 
 
 def written(clients: Sequence[BrokenClient]) -> str:
@@ -102,5 +118,8 @@ def _plain(client: BrokenClient) -> Json:
         "name": client.name,
         "what": client.what,
         "breaks": list(client.breaks),
-        "fails": dict(sorted(client.fails.items())),
+        "fails": {
+            play: {"kind": each.kind, "rule": each.rule, **({"warns": True} if each.warns else {})}
+            for play, each in sorted(client.fails.items())
+        },
     }

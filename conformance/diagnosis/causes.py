@@ -35,24 +35,18 @@ class Beginning:
 
 @frozen(kw_only=True)
 class Failure:
-    """A result with a finding, how it begins, and the reference's play of the same case."""
+    """A result with findings: how it begins, and the reference's play of the same case."""
 
     place: int
-    """Its place in the run."""
-    result: CaseResult
+    """The place of the result in the run."""
+    play: str
+    """Its template and profile."""
+    rule: str
+    """The rule that the result cites first; empty if it cites none."""
+    verdict: Verdict
     begins: Beginning
     parting: Parting | None = None
     reference: CaseResult | None = None
-
-    @property
-    def rule(self) -> str:
-        """The rule that it cites first; empty if it cites none."""
-        return first_cited(self.result)
-
-    @property
-    def play(self) -> str:
-        """The play by which the broken clients on record are compared."""
-        return play_of(self.result.case.id, self.result.profile)
 
 
 @frozen(kw_only=True)
@@ -76,7 +70,7 @@ class Cause:
     @property
     def fails(self) -> bool:
         """Whether one of its failures counts: without them it is a warning."""
-        return any(each.result.verdict is not Verdict.WARN for each in self.failures)
+        return any(each.verdict is not Verdict.WARN for each in self.failures)
 
 
 def has_findings(result: CaseResult) -> bool:
@@ -108,7 +102,9 @@ def failures(
             parted = parting(result, reference, delays=delays)
         failure = Failure(
             place=place,
-            result=result,
+            play=play_of(result.case.id, result.profile),
+            rule=first_cited(result),
+            verdict=result.verdict,
             begins=_by_its_finding(result) if parted is None else _by_parting(parted),
             parting=parted,
             reference=reference,
@@ -186,7 +182,7 @@ def _split(group: Cause, known: Sequence[BrokenClient]) -> Iterator[Cause]:
     """
     apart: dict[str, list[Failure]] = {group.rule: []}
     for each in group.failures:
-        alike = [client for client in known if client.fails.get(each.play) == each.begins.kind]
+        alike = [client for client in known if _fails_alike(client, each)]
         separate = (
             each.rule != group.rule
             and any(each.rule in client.breaks for client in alike)
@@ -196,6 +192,11 @@ def _split(group: Cause, known: Sequence[BrokenClient]) -> Iterator[Cause]:
     for rule, own in apart.items():
         if own:
             yield Cause(rule=rule, failures=tuple(own), alike=len(own))
+
+
+def _fails_alike(client: BrokenClient, failure: Failure) -> bool:
+    fails = client.fails.get(failure.play)
+    return fails is not None and fails.kind == failure.begins.kind
 
 
 def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
@@ -215,7 +216,7 @@ def _merged(groups: Iterator[Cause]) -> Iterator[Cause]:
 
 def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
     """Return a key that puts first what shows the broken rule itself."""
-    return failure.rule != rule, failure.result.verdict is not Verdict.FAIL
+    return failure.rule != rule, failure.verdict is not Verdict.FAIL
 
 
 def _explained(

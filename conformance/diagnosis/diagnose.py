@@ -1,6 +1,6 @@
 """Explain the failures of a run: play the same cases with the reference, and compare."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -92,9 +92,15 @@ def explain(
     """Explain the failures of an outcome by the plays of the reference, as far as there are any."""
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
+    passed = passed_plays(outcome.results)
+    explained = causes(found, passed, rank_of(requirements), broken_clients())
+    return Diagnosis(causes=explained, failures=tuple(found))
+
+
+def rank_of(requirements: Mapping[str, Requirement]) -> Callable[[str], int]:
+    """Return what orders rules by the weight of their source: the published ones first."""
 
     def rank(rule: str) -> int:
         return _SOURCES.index(requirements[rule].source.kind) if rule else -1
 
-    explained = causes(found, passed_plays(outcome.results), rank, broken_clients())
-    return Diagnosis(causes=explained, failures=tuple(found))
+    return rank

@@ -1,6 +1,6 @@
-"""The driver of a broken client: the reference, with one mutation applied first.
+"""The driver of a broken client: the reference, with one mutation or more applied first.
 
-`python -m conformance.mutants.driver NAME`
+`python -m conformance.mutants.driver NAME...`
 """
 
 import sys
@@ -14,14 +14,15 @@ from conformance.mutants import all_mutants, benign_variants
 from mock_server.strict.shapes import nearest
 
 
-def main(name: str) -> None:
-    """Become the mutant called `name` and serve."""
+def main(*names: str) -> None:
+    """Become the client that has the faults of these mutants, and serve."""
     known = {mutant.name: mutant for mutant in (*all_mutants(), *benign_variants())}
-    if name not in known:
-        sys.exit(f"mutant {name}: no such mutant; {nearest(name, known)}")
-    known[name].apply()
+    for name in names:
+        if name not in known:
+            sys.exit(f"mutant {name}: no such mutant; {nearest(name, known)}")
+        known[name].apply()
     anyio.run(serve, to.HELLO, open_client, to.explain)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1] if len(sys.argv) > 1 else "")
+    main(*(sys.argv[1:] or [""]))

@@ -9,6 +9,7 @@ from conformance.diagnosis.diagnose import Diagnosis
 from conformance.diagnosis.parting import Side
 from conformance.reports.run_json.telling import LONGEST_LINE, Events, Telling
 from conformance.strict_data import Json
+from conformance.verdict.result import CaseResult
 
 
 @frozen
@@ -16,15 +17,17 @@ class Explained:
     """The diagnosis, with each failure by the place of its result."""
 
     diagnosis: Diagnosis
+    results: Sequence[CaseResult]
     failures: Mapping[int, Failure]
     causes_of: Mapping[int, int]
     """The place of the cause, by the place of the result."""
 
     @classmethod
-    def of(cls, diagnosis: Diagnosis) -> "Explained":
-        """Prepare a diagnosis."""
+    def of(cls, diagnosis: Diagnosis, results: Sequence[CaseResult]) -> "Explained":
+        """Prepare the diagnosis of these results."""
         return cls(
             diagnosis,
+            results,
             {failure.place: failure for failure in diagnosis.failures},
             {
                 failure.place: place
@@ -39,7 +42,7 @@ class Explained:
 
     def _cause(self, cause: Cause, events: Events) -> Json:
         like = cause.resembles
-        telling = Telling.of(cause.failures[0].result, events)
+        telling = Telling.of(self.results[cause.failures[0].place], events)
         return {
             "rule": cause.rule,
             "kind": telling.text(cause.begins.kind, LONGEST_LINE),
@@ -57,7 +60,7 @@ class Explained:
         failure = self.failures.get(place)
         if failure is None:
             return {"cause": None, "begins": None, "reference": None}
-        telling = Telling.of(failure.result, events)
+        telling = Telling.of(self.results[place], events)
         reference = failure.reference
         own = None if reference is None else Telling.of(reference, events)
         return {

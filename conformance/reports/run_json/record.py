@@ -52,7 +52,7 @@ def record(
     cited = {rule for each in outcome.results for found in each.findings for rule in found.requires}
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
-    explained = Explained.of(diagnosis)
+    explained = Explained.of(diagnosis, outcome.results)
     told = [
         {
             **Telling.of(each, events).result(command_of(each)),

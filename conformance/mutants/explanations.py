@@ -1,0 +1,152 @@
+"""Whether the kit finds the cause of what is wrong with a broken client, or with two in one.
+
+Each broken client plays one case of every template, under one of its profiles. The causes that the
+report would show are compared with the rules that the client breaks. The client itself is taken off
+the record of broken clients first, so that nothing is recognised that has been seen before.
+"""
+
+from collections.abc import Mapping, Sequence
+from random import Random
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.diagnosis.broken_clients import BrokenClient, Fails, broken_clients
+from conformance.diagnosis.causes import Cause, Failure, causes, failures, passed_plays
+from conformance.diagnosis.diagnose import REFERENCE, rank_of
+from conformance.drive.process import DriverUnusable
+from conformance.drivers import own
+from conformance.mutants import Mutant
+from conformance.runner.run import Outcome, Plan, run
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
+
+_STARTS: Final = 3
+
+
+@frozen
+class Explanation:
+    """What was found for one broken client, or for two in one."""
+
+    mutants: tuple[Mutant, ...]
+    causes: tuple[Cause, ...]
+
+    @property
+    def right(self) -> bool:
+        """Whether the first cause is what is wrong; of two faults, whether both are causes."""
+        if len(self.mutants) == 1:
+            return bool(self.causes) and _is_about(self.causes[0].rule, self.mutants[0])
+        rules = {cause.rule for cause in self.causes}
+        return all(any(_is_about(rule, each) for rule in rules) for each in self.mutants)
+
+    @property
+    def hint(self) -> str:
+        """Whether the broken client named by the first cause breaks a rule of this one."""
+        like = self.causes[0].resembles if self.causes else None
+        if like is None:
+            return "unknown"
+        return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
+
+
+def _is_about(rule: str, mutant: Mutant) -> bool:
+    return rule in mutant.breaks or rule in mutant.follows
+
+
+def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
+    """Return one case of each template, under one of its profiles, all of them in turn."""
+    first: dict[str, Case] = {}
+    for case in cases:
+        first.setdefault(case.id.partition("[")[0], case)
+    return [
+        evolve(case, profiles=(case.profiles[n % len(case.profiles)],))
+        for n, case in enumerate(first.values())
+    ]
+
+
+@frozen(kw_only=True)
+class Explainer:
+    """Plays broken clients and finds the causes of their failures."""
+
+    cases: Sequence[Case]
+    requirements: Mapping[str, Requirement]
+    references: Mapping[str, CaseResult]
+    patience: float
+    lanes: int
+
+    @classmethod
+    async def prepared(
+        cls,
+        cases: Sequence[Case],
+        requirements: Mapping[str, Requirement],
+        patience: float,
+        lanes: int,
+    ) -> "Explainer":
+        """Play the chosen cases with the reference first; raises DriverUnusable."""
+        chosen = one_of_each_template(cases)
+        outcome = await run(Plan(command=REFERENCE, cases=chosen, patience=patience, lanes=lanes))
+        references = {result.name: result for result in outcome.results}
+        return cls(
+            cases=chosen,
+            requirements=requirements,
+            references=references,
+            patience=patience,
+            lanes=lanes,
+        )
+
+    async def explain(self, *mutants: Mutant) -> Explanation:
+        """Return what is found for a client with these faults; raises DriverUnusable."""
+        outcome = await self._play(mutants)
+        names = {each.name for each in mutants}
+        known = [each for each in broken_clients() if each.name not in names]
+        found = failures(outcome.results, self.references)
+        passed = passed_plays(outcome.results)
+        return Explanation(mutants, causes(found, passed, rank_of(self.requirements), known))
+
+    async def recorded(self, mutant: Mutant) -> BrokenClient:
+        """Return the entry of a mutant for the record; raises DriverUnusable."""
+        found = failures((await self._play((mutant,))).results, self.references)
+        return entry(mutant, found)
+
+    async def _play(self, mutants: Sequence[Mutant]) -> Outcome:
+        """Play; a driver may start slowly where many are started, and be given another try."""
+        plan = Plan(
+            command=own("mutants.driver", *(each.name for each in mutants)),
+            cases=self.cases,
+            patience=self.patience,
+            lanes=self.lanes,
+            strict=True,
+        )
+        for _ in range(_STARTS - 1):
+            try:
+                return await run(plan)
+            except DriverUnusable:
+                continue
+        return await run(plan)
+
+
+def entry(mutant: Mutant, found: Sequence[Failure]) -> BrokenClient:
+    """Return what the record says of a mutant that fails in this way."""
+    return BrokenClient(
+        name=mutant.name,
+        what=mutant.what,
+        breaks=mutant.breaks,
+        fails={
+            each.play: Fails(each.begins.kind, each.rule, warns=each.verdict is Verdict.WARN)
+            for each in found
+        },
+    )
+
+
+def drawn_pairs(
+    mutants: Sequence[Mutant], number: int, seed: int
+) -> Sequence[tuple[Mutant, Mutant]]:
+    """Draw pairs of mutants that break no rule in common."""
+    random = Random(seed)  # noqa: S311 - a sample, not a secret
+    drawn: list[tuple[Mutant, Mutant]] = []
+    while len(drawn) < number:
+        one, other = random.sample(mutants, 2)
+        if not set(one.breaks) & set(other.breaks):
+            drawn.append((one, other))
+    return drawn
