@@ -25,12 +25,13 @@ from conformance.diagnosis.diagnose import REFERENCE, Diagnosis, diagnose, expla
 from conformance.drive.process import DriverUnusable
 from conformance.plain import say
 from conformance.reports import check_reports, write_run
+from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
-from conformance.strict_data import Json, ReadingError
+from conformance.strict_data import Json, ReadingError, Table
 from conformance.verdict.known_failures import declared, read_baseline, weigh
 from conformance.verdict.result import exit_of
 from conformance.verdict.scope import Scope, check_version, pinned
@@ -177,7 +178,7 @@ def command(
         circumstances=Circumstances.here(),
     )
     problem = _write(reports, run)
-    next_steps(reported=bool(reports), own_driver=bool(driver))
+    next_steps(run, reported=bool(reports), own_driver=bool(driver))
     for line in weighed.stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
@@ -209,8 +210,11 @@ def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
     return ""
 
 
-def next_steps(*, reported: bool, own_driver: bool) -> None:
+def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> None:
     """Say what to type to see more, and to judge another client."""
+    found = causes(Table("run", run))
+    if found and not found[0].values.flag("warning"):
+        say(f"The first failure alone: {found[0].results[0].text('rerun')}")
     if not reported:
         say("A page with every case and what happened in it: add --report report.html")
     if not own_driver:

@@ -1,10 +1,10 @@
 """Write a run as JUnit XML, for CI systems and other tools that collect test results."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from conformance.plain import seen
-from conformance.reports.digest import decisive
+from conformance.reports.digest import Cause, causes, decisive
 from conformance.reports.summary import counts, left_out, level, missing, notes
 from conformance.strict_data import Json, Table
 
@@ -13,18 +13,19 @@ def junit(run: Mapping[str, Json]) -> str:
     """Return one suite per profile; warnings and known failures do not count as failures."""
     top = Table("run", {key: seen(value) for key, value in run.items()})
     root = Element("testsuites", name="arkor-conformance")
+    found = causes(top)
     for profile in top.tables("profiles"):
-        root.append(_suite(profile, top))
+        root.append(_suite(profile, top, found))
     if said := missing(top):
         root.append(_unfinished(said))
     indent(root)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + tostring(root, "unicode") + "\n"
 
 
-def _suite(profile: Table, run: Table) -> Element:
+def _suite(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
     name = profile.text("name")
     own = [result for result in run.tables("results") if result.text("profile") == name]
-    cases = [_case(result, run) for result in own]
+    cases = [_case(result, run, found) for result in own]
     counted = {
         many: str(sum(case.find(tag) is not None for case in cases))
         for many, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped"))
@@ -32,12 +33,12 @@ def _suite(profile: Table, run: Table) -> Element:
     seconds = sum(result.number("seconds") for result in own)
     about = {"name": name, "tests": str(len(cases)), "time": f"{seconds:.3f}"}
     suite = Element("testsuite", {**about, **counted})
-    suite.append(_properties(profile, run))
+    suite.append(_properties(profile, run, found))
     suite.extend(cases)
     return suite
 
 
-def _properties(profile: Table, run: Table) -> Element:
+def _properties(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
     """Return the verdict and the counts of the suite, and the specification that it was judged by."""
     about = run.table("specification")
     properties = Element("properties")
@@ -47,6 +48,7 @@ def _properties(profile: Table, run: Table) -> Element:
         ("SHOULD", level(profile, "SHOULD")),
         ("cases", counts(profile)),
         *(("note", note) for note in notes(profile)),
+        *(("cause", f"{each.number}. {each.sentence}") for each in found),
         *(("not applicable", left_out(group)) for group in run.tables("not_applicable")),
         ("specification", about.text("version")),
         ("case set", about.text("cases")),
@@ -65,7 +67,7 @@ def _unfinished(said: str) -> Element:
     return suite
 
 
-def _case(result: Table, run: Table) -> Element:
+def _case(result: Table, run: Table, found: Sequence[Cause]) -> Element:
     case = Element(
         "testcase",
         name=result.text("case"),
@@ -76,14 +78,14 @@ def _case(result: Table, run: Table) -> Element:
     match result.text("verdict"):
         case "fail" | "inconclusive" as verdict:
             failure = SubElement(case, "failure", message=_message(result), type=verdict)
-            failure.text = _details(result, run)
+            failure.text = _details(result, run, found)
         case "error":
             error = SubElement(case, "error", message=_message(result))
-            error.text = _details(result, run)
+            error.text = _details(result, run, found)
         case "n/a" | "known-failure":
             SubElement(case, "skipped", message=reason)
         case "warn":
-            SubElement(case, "system-out").text = _details(result, run)
+            SubElement(case, "system-out").text = _details(result, run, found)
         case _:
             pass
     return case
@@ -97,9 +99,10 @@ def _message(result: Table) -> str:
     return next(said, result.text("reason"))
 
 
-def _details(result: Table, run: Table) -> str:
+def _details(result: Table, run: Table, found: Sequence[Cause]) -> str:
     rules = run.table("requirements")
-    lines = [result.text("why")]
+    own = [] if result.raw("cause") is None else [found[result.count("cause")]]
+    lines = [result.text("why"), *(f"cause {each.number}: {each.sentence}" for each in own)]
     for rule in result.texts("requires"):
         text = rules.table(rule).text("text", "") if rules.has(rule) else ""
         lines.append(f"{rule} {text}")

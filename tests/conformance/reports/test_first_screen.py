@@ -57,7 +57,7 @@ def test_elsewhere_the_guide_that_is_installed_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    next_steps(reported=True, own_driver=False)
+    next_steps(run([]), reported=True, own_driver=False)
     *_, named = capsys.readouterr().out.split()
     assert Path(named).read_text("utf-8").startswith("# Write a driver")
 
