@@ -6,7 +6,7 @@ under one profile, and how it parts from the reference there.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -83,34 +83,49 @@ def resembling(
     return found if best - rival >= _AHEAD else None
 
 
+@frozen
+class Record:
+    """Every play that the broken clients were tried with, and how each client fails."""
+
+    plays: frozenset[str] = frozenset()
+    clients: tuple[BrokenClient, ...] = ()
+
+
 @cache
-def broken_clients() -> Sequence[BrokenClient]:
-    """Return the clients on record."""
-    return tuple(_read(RECORD.read_text("utf-8")))
+def record() -> Record:
+    """Return what is on record; raises ReadingError if the file is not whole."""
+    return read(RECORD.read_text("utf-8"))
 
 
-def _read(text: str) -> Iterator[BrokenClient]:
-    record = Table.of(RECORD.name, parse_json(text))
-    for each in record.tables("clients"):
-        fails = each.table("fails")
-        yield BrokenClient(
-            name=each.text("name"),
-            what=each.text("what"),
-            breaks=each.texts("breaks"),
-            fails={play: _fails(fails.table(play)) for play in fails.values},
-        )
+def read(text: str) -> Record:
+    """Return the record that `written` wrote; raises ReadingError."""
+    whole = Table.of(RECORD.name, parse_json(text))
+    return Record(frozenset(whole.texts("plays")), tuple(map(_client, whole.tables("clients"))))
+
+
+def _client(entry: Table) -> BrokenClient:
+    fails = entry.table("fails")
+    return BrokenClient(
+        name=entry.text("name"),
+        what=entry.text("what"),
+        breaks=entry.texts("breaks"),
+        fails={play: _fails(fails.table(play)) for play in fails.values},
+    )
 
 
 def _fails(entry: Table) -> Fails:
     return Fails(entry.text("kind"), entry.text("rule"), warns=entry.flag("warns"))
 
 
-def written(clients: Sequence[BrokenClient]) -> str:
-    """Return the record of these clients, one of them a line."""
-    lines = [
-        json.dumps(_plain(each), ensure_ascii=False, separators=(",", ":")) for each in clients
-    ]
-    return '{"clients":[\n' + ",\n".join(lines) + "\n]}\n"
+def written(record: Record) -> str:
+    """Return a record as JSON, one client a line."""
+    lines = [_line(_plain(each)) for each in record.clients]
+    plays = _line(sorted(record.plays))
+    return f'{{"plays": {plays},\n"clients": [\n' + ",\n".join(lines) + "\n]}\n"
+
+
+def _line(value: Json) -> str:
+    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
 
 
 def _plain(client: BrokenClient) -> Json:

@@ -13,7 +13,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.diagnosis.broken_clients import BrokenClient, Fails, broken_clients
+from conformance.diagnosis.broken_clients import BrokenClient, Fails, play_of, record
 from conformance.diagnosis.causes import Cause, Failure, causes, failures, passed_plays
 from conformance.diagnosis.diagnose import REFERENCE, rank_of
 from conformance.drive.process import DriverUnusable
@@ -95,11 +95,16 @@ class Explainer:
             lanes=lanes,
         )
 
+    @property
+    def plays(self) -> frozenset[str]:
+        """Every play that a broken client is tried with."""
+        return frozenset(play_of(each.case.id, each.profile) for each in self.references.values())
+
     async def explain(self, *mutants: Mutant) -> Explanation:
         """Return what is found for a client with these faults; raises DriverUnusable."""
         outcome = await self._play(mutants)
         names = {each.name for each in mutants}
-        known = [each for each in broken_clients() if each.name not in names]
+        known = [each for each in record().clients if each.name not in names]
         found = failures(outcome.results, self.references)
         passed = passed_plays(outcome.results)
         return Explanation(mutants, causes(found, passed, rank_of(self.requirements), known))
