@@ -77,7 +77,7 @@ def chat_request(
 class CallAnswer:
     """The answer to a call, as far as it has come."""
 
-    endpoint: Endpoint
+    hider: Hider
     bounds: Bounds
     head: Responded | None = None
     failure: Exception | None = None
@@ -119,15 +119,15 @@ class CallAnswer:
 
     def refusal(self, head: Responded) -> StatusError:
         """Return the error that the answer means, as far as it was read."""
-        secrets, body = {self.endpoint.token}, bytes(self._refusal)
-        return read_error(head.status, head.headers, body, secrets=secrets)
+        body = bytes(self._refusal)
+        return read_error(head.status, head.headers, body, secrets=self.hider.secrets)
 
 
 @define(eq=False, repr=False)
 class WholeBody:
     """The body of a 2xx answer that is read as a whole, as far as it has come."""
 
-    endpoint: Endpoint
+    hider: Hider
     bounds: Bounds
     body: bytearray = field(init=False, factory=bytearray)
 
@@ -141,8 +141,7 @@ class WholeBody:
         if len(self.body) > self.bounds.create_body:
             problem = f"it is larger than {self.bounds.create_body} bytes"
         elif not data and not problem:
-            page = page_problem(head.headers, bytes(self.body))
-            problem = Hider.of({self.endpoint.token}).text(page)
+            problem = self.hider.text(page_problem(head.headers, bytes(self.body)))
         if problem:
             raise ResponseError(f"answer: {problem}")
         return False

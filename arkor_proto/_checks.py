@@ -59,8 +59,13 @@ def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
 
 def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
     """Raise ValueError for what a header cannot carry, or what is empty (an attrs validator)."""
+    check_header_value(attribute.name, value)
+
+
+def check_header_value(name: str, value: str) -> None:
+    """Raise ValueError for what a header cannot carry, or what is empty, without showing it."""
     if not _VISIBLE.fullmatch(value):
-        raise ValueError(f"{attribute.name}: a header cannot carry it; use visible ASCII")
+        raise ValueError(f"{name}: a header cannot carry it; use visible ASCII")
 
 
 def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:

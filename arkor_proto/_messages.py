@@ -77,10 +77,14 @@ class Finished(Value):
 
 @frozen(repr=False, eq=False)
 class Broken(Value):
-    """The exchange failed: no connection, a lost one, or bytes that are not HTTP."""
+    """The exchange failed: no connection, a lost one, or bytes that are not HTTP.
+
+    With `final=True` another attempt would not help: a wait ends with `error` itself.
+    """
 
     exchange: int
     error: Exception
+    final: bool = field(default=False, kw_only=True)
 
 
 @define(repr=False, eq=False)

@@ -57,6 +57,8 @@ class Profile(Value):
     """A stream that ends with nothing new, or after a lost terminal frame, has the job read."""
     idempotency_key: bool
     """The create carries an `Idempotency-Key`, the same whenever the same start is tried again."""
+    refreshes_token: bool
+    """A request whose token came from a provider is sent once more, with another one, after a 401."""
 
     @classmethod
     def named(cls, name: str) -> "Profile":
@@ -83,6 +85,7 @@ PROFILE_2026_05: Final = Profile(
     progress_timeout=None,
     asks_for_the_job=False,
     idempotency_key=False,
+    refreshes_token=False,
 )
 
 PROFILE_2026_07: Final = Profile(
@@ -99,6 +102,7 @@ PROFILE_2026_07: Final = Profile(
     progress_timeout=None,
     asks_for_the_job=False,
     idempotency_key=False,
+    refreshes_token=False,
 )
 
 HARDENED: Final = Profile(
@@ -115,6 +119,7 @@ HARDENED: Final = Profile(
     progress_timeout=None,
     asks_for_the_job=True,
     idempotency_key=True,
+    refreshes_token=True,
 )
 
 PROFILES: Final = (PROFILE_2026_05, PROFILE_2026_07, HARDENED)

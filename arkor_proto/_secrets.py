@@ -6,14 +6,15 @@ A secret is the token, and every text in a job's configuration whose name says t
 from collections.abc import Collection, Iterable
 from typing import Final
 
-from attrs import field, frozen
+from attrs import define, field
 
-from arkor_proto._value import Value
 from arkor_proto._walk import JsonObject, rebuilt
 
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
+# A token lives for minutes: nothing that a backend echoes is older than so many of them.
+_MOST_LEARNED: Final = 8
 
 
 def masked(value: object) -> object:
@@ -53,16 +54,28 @@ def secrets_in(value: object) -> set[str]:
     return found
 
 
-@frozen(repr=False, eq=False)
-class Hider(Value):
-    """Cuts secrets out of whatever a backend echoes (ARK-SEC)."""
+@define(repr=False, eq=False)
+class Hider:
+    """Cuts secrets out of whatever a backend echoes (ARK-SEC), but for those that are only stand-ins."""
 
-    secrets: tuple[str, ...] = field(repr=False)
+    _given: tuple[str, ...]
+    _learned: tuple[str, ...] = field(default=(), init=False)
 
     @classmethod
     def of(cls, secrets: Collection[str]) -> "Hider":
-        """Return what hides `secrets`, but for those that are only stand-ins."""
+        """Return what hides `secrets`."""
         return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What is cut out; the longest first, since one may begin like another."""
+        return tuple(sorted(self._given + self._learned, key=len, reverse=True))
+
+    def learn(self, secret: str) -> None:
+        """Hide one more secret from now on; of those learned, the latest eight are hidden."""
+        if len(secret) >= _LEAST_SECRET:
+            others = tuple(each for each in self._learned if each != secret)
+            self._learned = (*others, secret)[-_MOST_LEARNED:]
 
     def text(self, text: str) -> str:
         """Return `text` without the secrets."""

@@ -183,6 +183,14 @@ class Session:
         """How far the cancel is."""
         return self._machines.stop
 
+    def hide(self, secret: str) -> None:
+        """Cut `secret` out of what the backend echoes from now on, as the endpoint's token is.
+
+        For tokens that are renewed while the session lasts; the latest eight are hidden.
+        """
+        check_kind("secret", secret, str, "a str")
+        self._outbox.hider.learn(secret)
+
     def step(self, event: Input, now: float) -> Output:
         """Take one input, as `handle` does, and return the first output, as `poll` does."""
         self.handle(event, now)

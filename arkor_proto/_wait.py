@@ -162,6 +162,8 @@ class Wait:
                 self._received(pending, report.data)
             case Responded():
                 self._responded(pending)
+            case Broken(_, error, final=True):
+                self._reject(error)
             case Broken(_, error) if self._machines.stream is Stream.OPENING:
                 self._fail(error)
             case Finished():
@@ -384,6 +386,8 @@ class Wait:
             case Received(_, data):
                 if self._outbox.keep(pending, data):
                     self._go_on()
+            case Broken(_, error, final=True):
+                self._reject(error)
             case Broken():
                 self._go_on()
             case Finished():

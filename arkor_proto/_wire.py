@@ -86,6 +86,12 @@ def request_to(
     return Request(method, target, headers, content)
 
 
+def authorized(request: Request, token: str) -> Request:
+    """Return `request` with a token, for an endpoint that has none."""
+    bearer = (b"Authorization", b"Bearer " + token.encode())
+    return Request(request.method, request.target, (*request.headers, bearer), request.body)
+
+
 def scope(endpoint: Endpoint) -> Mapping[str, str]:
     """Return the query that names the organisation and the project."""
     return {"orgSlug": endpoint.org, "projectSlug": endpoint.project}

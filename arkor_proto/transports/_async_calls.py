@@ -10,7 +10,8 @@ from attrs import define, field
 from arkor_proto._calls import CallAnswer, WholeBody
 from arkor_proto._errors import TransportError
 from arkor_proto._messages import Report, Responded
-from arkor_proto._types import Bounds, Endpoint, Request
+from arkor_proto._secrets import Hider
+from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._async_http import Connector, Exchange
 from arkor_proto.transports._surface import CLOSED
 
@@ -22,7 +23,6 @@ BodyReader: TypeAlias = Callable[[Responded, bytes], Awaitable[bool]]
 class Caller:
     """Makes calls. Raises StatusError for a refusal and TransportError when the network fails."""
 
-    endpoint: Endpoint
     connector: Connector
     bounds: Bounds
     _under_way: set[anyio.CancelScope] = field(init=False, factory=set[anyio.CancelScope])
@@ -34,49 +34,60 @@ class Caller:
         for scope in self._under_way:
             scope.cancel()
 
-    async def read(self, request: Request) -> bytes:
+    async def read(self, request: Request, hider: Hider) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
-        whole = WholeBody(self.endpoint, self.bounds)
+        whole = WholeBody(hider, self.bounds)
 
         async def keep(head: Responded, data: bytes) -> bool:
             return whole.take(head, data)
 
         with anyio.move_on_after(self.connector.timeouts.answer):
-            await self.stream(request, keep)
+            await self.stream(request, keep, hider)
             return bytes(whole.body)
         raise TransportError(f"answer: not whole within {self.connector.timeouts.answer} seconds")
 
-    async def chat(self, request: Request, body_reader: BodyReader) -> None:
+    async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
         """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
         timeouts = self.connector.timeouts
         with anyio.move_on_after(timeouts.chat):
-            await self.stream(request, body_reader, silence=timeouts.chat_silence)
+            await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)
             return
         raise TransportError(f"inference: not whole within {timeouts.chat} seconds")
 
     async def stream(
-        self, request: Request, body_reader: BodyReader, *, silence: float = math.inf
+        self,
+        request: Request,
+        body_reader: BodyReader,
+        hider: Hider,
+        *,
+        silence: float = math.inf,
     ) -> None:
         """Hand the body of a 2xx answer to `body_reader` as it comes.
 
-        `silence` bounds the time without a byte of it, in seconds.
+        `hider` hides what the request is sent with; `silence` bounds the time without a byte of the
+        answer, in seconds.
         """
         if self._closed:
             raise RuntimeError(CLOSED)
         # Only what is safe to send twice uses a connection that may have died unnoticed.
-        reuse = request.method == "GET" and self.connector.has_idle
-        answer = await self._attempt(request, body_reader, silence, reuse=reuse)
-        if reuse and answer.failure is not None and answer.head is None:
-            answer = await self._attempt(request, body_reader, silence, reuse=False)
+        reuse = request.method == "GET"
+        answer = await self._attempt(request, body_reader, hider, silence, reuse=reuse)
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
         if answer.failure is not None:
             raise answer.failure
 
     async def _attempt(
-        self, request: Request, body_reader: BodyReader, silence: float, *, reuse: bool
+        self,
+        request: Request,
+        body_reader: BodyReader,
+        hider: Hider,
+        silence: float,
+        *,
+        reuse: bool,
     ) -> CallAnswer:
-        answer = CallAnswer(self.endpoint, self.bounds)
+        answer = CallAnswer(hider, self.bounds)
+        reused = False
 
         async def carry(exchange: Exchange) -> None:
             while (report := await exchange.next_report()) is not None:
@@ -96,11 +107,13 @@ class Caller:
         with anyio.CancelScope() as scope, anyio.CancelScope() as quiet:
             self._under_way.add(scope)
             try:
-                await self.connector.run(1, request, carry, reuse=reuse)
+                reused = await self.connector.run(1, request, carry, hider.learn, reuse=reuse)
             finally:
                 self._under_way.remove(scope)
         if quiet.cancelled_caught and answer.refused is None:
             raise TransportError(f"answer: no byte of it within {silence} seconds")
         if scope.cancelled_caught and self._closed:
             raise TransportError("client: it was closed")
+        if reused and answer.failure is not None and answer.head is None:
+            return await self._attempt(request, body_reader, hider, silence, reuse=False)
         return answer

@@ -14,11 +14,12 @@ from typing import Final, Protocol, TypeAlias, assert_never
 
 import anyio
 from anyio.abc import TaskGroup
-from anyio.lowlevel import checkpoint
+from anyio.lowlevel import checkpoint, checkpoint_if_cancelled
 from attrs import define, field
 
 from arkor_proto._errors import LocalProtocolError, TransportError
 from arkor_proto._messages import (
+    Broken,
     Close,
     Deliver,
     Done,
@@ -342,7 +343,13 @@ class Driver:
     async def _exchange(self, number: int, request: Request, scope: anyio.CancelScope) -> None:
         try:
             with scope:
-                await self.connector.run(number, request, self._carry)
+                await self.connector.run(number, request, self._carry, self.session.hide)
+        except anyio.get_cancelled_exc_class() as error:
+            await checkpoint_if_cancelled()
+            # What a token provider awaits may have been cancelled, without this task.
+            cancelled = RuntimeError("token provider: what it awaits was cancelled")
+            cancelled.__cause__ = error
+            self.tell(Broken(number, cancelled, final=True))
         finally:
             del self._scopes[number]
 

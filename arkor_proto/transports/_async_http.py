@@ -7,6 +7,7 @@ import os
 from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from inspect import isawaitable
 from typing import Final, TypeAlias
 
 import anyio
@@ -19,7 +20,14 @@ from attrs import define, field
 from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Report
 from arkor_proto._types import Request
-from arkor_proto.transports._http import Conversation, new_connection
+from arkor_proto._wire import authorized
+from arkor_proto.transports._http import (
+    Conversation,
+    checked_token,
+    is_unauthorized,
+    new_connection,
+    no_token,
+)
 from arkor_proto.transports._tcp import Address, Timeouts, check_owner, is_stale, keep_alive, reason
 
 Carry: TypeAlias = Callable[["Exchange"], Awaitable[None]]
@@ -71,6 +79,11 @@ class Exchange:
     _connection: Connection | None
     _reports: deque[Report]
 
+    @property
+    def unauthorized(self) -> bool:
+        """Whether the answer is a 401 of which nothing was read but what came with its head."""
+        return is_unauthorized(self._reports)
+
     async def next_report(self) -> Report | None:
         """Return what happens next, None once all is over. It loses nothing when it is cancelled."""
         while not self._reports:
@@ -82,19 +95,19 @@ class Exchange:
 
 @define
 class Connector:
-    """Runs exchanges with one address and keeps a few connections that can be used again."""
+    """Runs exchanges with one address and keeps a few connections that can be used again.
+
+    `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
+    a request that is answered with 401 is sent once more, with another token.
+    """
 
     address: Address
     timeouts: Timeouts
+    provider: Callable[[], object] | None = None
+    refreshes: bool = False
     _idle: list[Connection] = field(init=False, factory=list[Connection])
     _inherited: list[Connection] = field(init=False, factory=list[Connection])
     _closed: bool = field(init=False, default=False)
-
-    @property
-    def has_idle(self) -> bool:
-        """Whether a request may find a connection that is open already."""
-        self._disown()
-        return bool(self._idle)
 
     async def aclose(self) -> None:
         """Close the idle connections, and keep none from now on."""
@@ -104,22 +117,60 @@ class Connector:
             await self._idle.pop().abort()
 
     async def run(
-        self, number: int, request: Request, carry: Carry, *, reuse: bool = False
-    ) -> None:
+        self,
+        number: int,
+        request: Request,
+        carry: Carry,
+        hide: Callable[[str], None],
+        *,
+        reuse: bool = False,
+    ) -> bool:
         """Send `request` and let `carry` ask for what comes back; what fails is a `Broken`.
 
-        `reuse` allows an idle connection, which is for requests that may be sent twice.
+        `hide` is called with each token before it is sent. `reuse` allows an idle connection, which
+        is for requests that may be sent twice; returns whether there was one.
         """
+        provider, refused = self.provider, False
+        if provider is None:
+            return await self._run(number, request, carry, reuse=reuse)
+
+        async def carry_unless_refused(exchange: Exchange) -> None:
+            nonlocal refused
+            refused = self.refreshes and exchange.unauthorized
+            if not refused:
+                await carry(exchange)
+
+        async def send(carry: Carry, *, reuse: bool) -> bool:
+            try:
+                token = await self._token(provider)
+            except Exception as error:  # noqa: BLE001 - the application's own; whoever asks gets it
+                conversation = Conversation(number, request)
+                report = conversation.without_token(error)
+                await carry(Exchange(conversation, None, deque([report])))
+                return False
+            hide(token)
+            return await self._run(number, authorized(request, token), carry, reuse=reuse)
+
+        reused = await send(carry_unless_refused, reuse=reuse)
+        return await send(carry, reuse=False) if refused else reused
+
+    async def _token(self, provider: Callable[[], object]) -> str:
+        with anyio.move_on_after(self.timeouts.token):
+            returned = provider()
+            return checked_token(await returned if isawaitable(returned) else returned)
+        raise no_token(self.timeouts.token)
+
+    async def _run(self, number: int, request: Request, carry: Carry, *, reuse: bool) -> bool:
         try:
-            connection = await self._usable() if reuse else None
-            connection = connection or await self._connect()
+            idle = await self._usable() if reuse else None
+            connection = idle or await self._connect()
         except (*_LOST, UnicodeError) as error:
             where = f"{self.address.host}:{self.address.port}"
             why = f"none to {where}: {reason(error)}"
             conversation = Conversation(number, request)
             broken = conversation.broken(why, NotConnected)
             await carry(Exchange(conversation, None, deque([broken])))
-            return
+            return False
         conversation = Conversation(number, request, connection.http)
         kept = False
         try:
@@ -134,6 +185,7 @@ class Connector:
         if kept:
             connection.http.start_next_cycle()
             self._idle.append(connection)
+        return idle is not None
 
     async def _head(self, connection: Connection, conversation: Conversation) -> list[Report]:
         reports: list[Report] = []

@@ -4,75 +4,88 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from attrs import define
+from attrs import define, frozen
 
 from arkor_proto._calls import CallAnswer, WholeBody
 from arkor_proto._errors import TransportError
 from arkor_proto._messages import Responded
-from arkor_proto._types import Bounds, Endpoint, Request
+from arkor_proto._secrets import Hider
+from arkor_proto._types import Bounds, Request
 from arkor_proto.transports._blocking_http import FORKED, Connector, Exchange
 
 BodyReader: TypeAlias = Callable[[Responded, bytes], bool]
 """Takes the head and each piece of a 2xx answer's body, b"" at its end; tells if that is enough."""
 
 
+@frozen(eq=False)
+class _Call:
+    """What is asked, who reads a 2xx answer, what hides its tokens, how long it may be silent."""
+
+    what: str
+    request: Request
+    read: BodyReader
+    hider: Hider
+    silence: float = math.inf
+
+
 @define(eq=False)
 class Caller:
     """Makes calls. Raises StatusError for a refusal and TransportError when the network fails."""
 
-    endpoint: Endpoint
     connector: Connector
     bounds: Bounds
 
-    def read(self, request: Request) -> bytes:
+    def read(self, request: Request, hider: Hider) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
-        whole = WholeBody(self.endpoint, self.bounds)
-        self._call("answer", request, whole.take, self.connector.timeouts.answer)
+        whole = WholeBody(hider, self.bounds)
+        self._make(_Call("answer", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)
 
-    def chat(self, request: Request, body_reader: BodyReader) -> None:
+    def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
         """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
         timeouts = self.connector.timeouts
-        self._call("inference", request, body_reader, timeouts.chat, timeouts.chat_silence)
+        call = _Call("inference", request, body_reader, hider, timeouts.chat_silence)
+        self._make(call, timeouts.chat)
 
-    def _call(
-        self, what: str, request: Request, read: BodyReader, limit: float, silence: float = math.inf
-    ) -> None:
-        """Make a call that may take `limit` seconds, `silence` of them without a byte."""
+    def _make(self, call: _Call, limit: float) -> None:
+        """Make a call that may take `limit` seconds."""
         self.connector.check_usable()
         until = self.connector.clock.time() + limit
         # Only what is safe to send twice uses a connection that may have died unnoticed.
-        answer, over = self._attempt(request, read, until, silence, reuse=request.method == "GET")
+        answer, over = self._attempt(call, until, reuse=call.request.method == "GET")
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
         if not over and self.connector.clock.time() < until:
-            raise TransportError(f"{what}: no byte of it within {silence} seconds")
+            raise TransportError(f"{call.what}: no byte of it within {call.silence} seconds")
         if not over:
-            raise TransportError(f"{what}: not whole within {limit} seconds")
+            raise TransportError(f"{call.what}: not whole within {limit} seconds")
         if answer.failure is not None:
             raise answer.failure
 
-    def _attempt(
-        self, request: Request, read: BodyReader, until: float, silence: float, *, reuse: bool
-    ) -> tuple[CallAnswer, bool]:
+    def _attempt(self, call: _Call, until: float, *, reuse: bool) -> tuple[CallAnswer, bool]:
         """Return the answer to a request, and whether it was over in time."""
-        answer = CallAnswer(self.endpoint, self.bounds)
-        exchange = Exchange(self.connector, 1, request, reuse)
+        answer = CallAnswer(call.hider, self.bounds)
+        exchange = Exchange(self.connector, 1, call.request, reuse)
         self.connector.busy.add(exchange.stop)
         time, quiet_until = self.connector.clock.time, math.inf
         try:
             while not exchange.over:
                 if not exchange.wait(min(until, quiet_until)):
                     return answer, False
+                exchange.tell_tokens(call.hider.learn)
                 for report in exchange.read():
                     piece = answer.take(report)
                     if isinstance(report, Responded) and answer.refused is not None:
                         # A refusal may go on for ever (ARK-SEC-4).
                         until = min(until, time() + self.bounds.error_wait)
-                    if piece is not None and answer.head is not None and read(answer.head, piece):
+                    if (
+                        piece is not None
+                        and answer.head is not None
+                        and call.read(answer.head, piece)
+                    ):
                         return answer, True
                     # While a callback runs, the backend is not silent.
-                    quiet_until = time() + silence
+                    quiet_until = time() + call.silence
                 if self.connector.forked:
                     raise RuntimeError(FORKED)
                 if self.connector.closed:
@@ -83,5 +96,5 @@ class Caller:
             exchange.close()
             self.connector.busy.discard(exchange.stop)
         if exchange.reuse and answer.failure is not None and answer.head is None:
-            return self._attempt(request, read, until, silence, reuse=False)
+            return self._attempt(call, until, reuse=False)
         return answer, True

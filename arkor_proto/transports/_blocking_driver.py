@@ -330,6 +330,7 @@ class Driver:
             exchange.bell.wait(None)
         with self._lock:
             before = self._delivery
+            exchange.tell_tokens(self.session.hide)
             reports = exchange.read() if exchange.number in self._exchanges else []
             if exchange.over:
                 exchange.close()  # the caller that gets the answer may want the connection next

@@ -2,8 +2,8 @@
 
 That thread does the waiting, on sockets that never block, and it alone closes them. Any other one
 may `stop` the exchange: that shuts the socket down, and the thread wakes up. Asking for the
-addresses of a name can be neither stopped nor given a time limit, so it has a thread of its own,
-which is left to itself when its time is over.
+addresses of a name can be neither stopped nor given a time limit, and nor can a token provider: so
+each has a thread of its own, which is left to itself when its time is over.
 """
 
 import errno
@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from selectors import EVENT_READ, EVENT_WRITE
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 import h11
 from attrs import Factory, define, field
@@ -25,9 +25,11 @@ from attrs import Factory, define, field
 from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Report
 from arkor_proto._types import Request
+from arkor_proto._wire import authorized
 from arkor_proto.transports import _tcp
 from arkor_proto.transports._blocking_clock import Bell, Clock, wait_for_socket
-from arkor_proto.transports._http import Conversation
+from arkor_proto.transports._http import Conversation, checked_token, is_unauthorized, no_token
+from arkor_proto.transports._plain import check_done
 from arkor_proto.transports._surface import CLOSED
 
 FORKED: Final = (
@@ -39,18 +41,23 @@ _LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _Connection: TypeAlias = tuple[socket.socket, h11.Connection]
 _Found: TypeAlias = list[tuple[int, int, int, str, tuple[object, ...]]]
+_Result = TypeVar("_Result")
 
 
 @define(eq=False)
 class Connector:
     """What the exchanges of a client share: an address, time limits, a few idle connections.
 
-    Safe to use from several threads.
+    `provider` is asked for a token before each request, if there is one. `refreshes` tells whether
+    a request that is answered with 401 is sent once more, with another token. Safe to use from
+    several threads.
     """
 
     address: _tcp.Address
     timeouts: _tcp.Timeouts
     clock: Clock
+    provider: Callable[[], object] | None = None
+    refreshes: bool = False
     busy: set[Callable[[], None]] = field(init=False, factory=set[Callable[[], None]])
     """How to close whatever is under way."""
     closed: bool = field(init=False, default=False)
@@ -120,6 +127,7 @@ class Exchange:
     """Wakes the thread of this exchange where it does not wait for a socket."""
     threadless: bool = field(init=False, default=False)
     """Whether no thread could be started for it."""
+    _tokens: list[str] = field(init=False, factory=list[str])
     _conversation: Conversation = field(
         init=False,
         default=Factory(lambda self: Conversation(self.number, self.request), takes_self=True),
@@ -162,6 +170,11 @@ class Exchange:
         first, self._first = self._first, []
         return first or self._receive()
 
+    def tell_tokens(self, hide: Callable[[str], None]) -> None:
+        """Have each token hidden that was sent, before the answer is read."""
+        while self._tokens:
+            hide(self._tokens.pop(0))
+
     def stop(self) -> None:
         """Wake the thread of this exchange, which finds it over. Any thread may call it."""
         with self._guard, suppress(OSError):
@@ -181,6 +194,24 @@ class Exchange:
                 held.close()
 
     def _begin(self) -> list[Report]:
+        reports = self._ask()
+        if self._tokens and self.connector.refreshes and is_unauthorized(reports):
+            self.close()
+            self.reuse = False
+            self._conversation = Conversation(self.number, self.request)
+            reports = self._ask()
+        return reports
+
+    def _ask(self) -> list[Report]:
+        """Send the request, with a token if a provider has one, and return what comes back first."""
+        if self.connector.provider is not None:
+            try:
+                token = self._token(self.connector.provider)
+            except Exception as error:  # noqa: BLE001 - the application's own; whoever asks gets it
+                self.reuse = False
+                return [self._conversation.without_token(error)]
+            self._tokens.append(token)
+            self._conversation.request = authorized(self.request, token)
         try:
             connection = self.connector.usable() if self.reuse else None
             self.reuse = connection is not None
@@ -191,6 +222,14 @@ class Exchange:
             return self._head()
         except (OSError, TransportError) as error:
             return [self._broken(error)]
+
+    def _token(self, provider: Callable[[], object]) -> str:
+        limit = self.connector.timeouts.token
+        deadline = self.connector.clock.time() + limit
+        returned = self._aside(provider, "token", deadline, no_token(limit))
+        if returned is not None:
+            check_done("token", returned)
+        return checked_token(returned)
 
     def _head(self) -> list[Report]:
         """Send the request; return what the answer begins with, which may come before the end."""
@@ -261,19 +300,32 @@ class Exchange:
         raise NotConnected(f"none to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:
-        address, answer = self.connector.address, Future[_Found]()
+        address = self.connector.address
 
-        def ask() -> None:
+        def ask() -> _Found:
+            return [*socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)]
+
+        return self._aside(ask, "look-up", deadline, self._too_late)
+
+    def _aside(
+        self, function: Callable[[], _Result], name: str, deadline: float, late: Exception
+    ) -> _Result:
+        """Return the result of a function that cannot be stopped; raise `late` at `deadline`."""
+        answer = Future[_Result]()
+
+        def run() -> None:
             try:
-                found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
-                answer.set_result([*found])
-            except Exception as error:  # noqa: BLE001 - raised in the thread that waits
+                answer.set_result(function())
+            except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
                 answer.set_exception(error)
             self.bell.ring()
 
-        if not start_thread(ask, f"arkor-look-up-{self.number}"):
-            ask()
-        self._need(self._wait(self.bell.wait, deadline))
+        if not start_thread(run, f"arkor-{name}-{self.number}"):
+            run()
+        in_time = self._wait(self.bell.wait, deadline)
+        self._need(in_time=True)
+        if not in_time:
+            raise late
         return answer.result()
 
     def _reach(self, where: tuple[object, ...], deadline: float) -> None:
@@ -307,12 +359,16 @@ class Exchange:
             self._socket = held
         self._need(in_time=True)
 
+    @property
+    def _too_late(self) -> TimeoutError:
+        return TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
+
     def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
         """Raise OSError if the exchange was stopped, or the time to connect is over."""
         if self._stopped:
             raise ConnectionAbortedError("it was stopped")
         if not in_time:
-            raise TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
+            raise self._too_late
 
     def _ready(self, events: int, deadline: float = math.inf) -> bool:
         return self._wait(partial(wait_for_socket, self._open, events), deadline)

@@ -4,18 +4,21 @@ Every transport shares it: where the bytes go and come from is up to the transpo
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import h11
 from attrs import define, field
 
-from arkor_proto._errors import TransportError
+from arkor_proto._checks import check_header_value, check_kind
+from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Broken, Finished, Received, Report, Responded
 from arkor_proto._types import Request
 from arkor_proto.transports._chunks import ChunkMerger
 
 _MAX_HEAD: Final = 64 * 2**10
 _HEADERS_TOO_LARGE: Final = 431
+_UNAUTHORIZED: Final = 401
 _TLS_RECORD: Final = re.compile(rb"[\x14-\x17]\x03[\x00-\x04]")
 # What h11 quotes of the peer may be an echo of the request, token included (ARK-SEC-8).
 _QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
@@ -24,6 +27,25 @@ _QUOTED: Final = re.compile(r":? (bytearray\()?b['\"].*", re.DOTALL)
 def new_connection() -> h11.Connection:
     """Return the state of a connection that nothing has been sent on."""
     return h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
+
+
+def checked_token(returned: object) -> str:
+    """Return what a token provider has returned; raises TypeError or ValueError without showing it."""
+    check_kind("token from the provider", returned, str, "a str")
+    assert isinstance(returned, str), "it was checked"
+    check_header_value("token from the provider", returned)
+    return returned
+
+
+def no_token(seconds: float) -> NotConnected:
+    """Return the error for a token provider that takes longer than it may."""
+    return NotConnected(f"token provider: it has not returned within {seconds} seconds")
+
+
+def is_unauthorized(reports: Sequence[Report]) -> bool:
+    """Tell whether an answer, of which these are the first reports, is a 401."""
+    head = reports[0] if reports else None
+    return isinstance(head, Responded) and head.status == _UNAUTHORIZED
 
 
 @define
@@ -91,6 +113,15 @@ class Conversation:
         """Return the report that this exchange failed."""
         self.over = True
         return Broken(self.exchange, kind(f"connection: {why}"))
+
+    def without_token(self, error: Exception) -> Broken:
+        """Return the report that the token provider has raised `error`.
+
+        What may be the network's fault is a failed attempt. Anything else ends the operation.
+        """
+        self.over = True
+        final = not isinstance(error, OSError | TransportError)
+        return Broken(self.exchange, error, final=final)
 
     def _pass_on(self, data: bytes) -> None:
         passed = data if self._chunks is None else self._chunks.feed(data)

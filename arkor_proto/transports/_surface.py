@@ -16,7 +16,7 @@ from attrs import field, frozen
 
 from arkor_proto._backoff import Random, ReconnectPolicy
 from arkor_proto._calls import ChatReader, chat_request
-from arkor_proto._checks import of_kind
+from arkor_proto._checks import of_kind, wrong_kind
 from arkor_proto._dialect import JsonLoads
 from arkor_proto._errors import LocalProtocolError
 from arkor_proto._job import job_spec
@@ -29,6 +29,7 @@ from arkor_proto._messages import (
     Responded,
 )
 from arkor_proto._profile import PROFILE_2026_05, Profile
+from arkor_proto._secrets import Hider
 from arkor_proto._session import Session, SessionConfig
 from arkor_proto._table import Job
 from arkor_proto._types import (
@@ -56,6 +57,7 @@ Clock = TypeVar("Clock")
 Checkpoint = TypeVar("Checkpoint")
 Events = TypeVar("Events")
 Trainer = TypeVar("Trainer")
+TokenProvider = TypeVar("TokenProvider", bound=Callable[[], object])
 
 
 @frozen(kw_only=True)
@@ -88,9 +90,13 @@ class Settings:
             json_loads=self.json_loads,
         )
 
-    def chat_reader(self, head: Responded) -> ChatReader:
+    def hider(self) -> Hider:
+        """Return what hides the tokens of one call."""
+        return Hider.of({self.endpoint.token})
+
+    def chat_reader(self, head: Responded, hider: Hider) -> ChatReader:
         """Return what reads the answer to an inference."""
-        return ChatReader(head.headers, self.bounds.event, {self.endpoint.token})
+        return ChatReader(head.headers, self.bounds.event, hider.secrets)
 
 
 @frozen(kw_only=True)
@@ -173,8 +179,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Submit the job and return its id; a second call returns it without a request (ARK-CRE).
 
         A start that is cancelled or interrupted loses no job: the next call takes over where it
-        was. Raises StatusError, ResponseError or TransportError, after which it may be called
-        again.
+        was. Raises StatusError, ResponseError, TransportError or what a token provider raised,
+        after which it may be called again.
         """
 
     @abstractmethod
@@ -182,7 +188,8 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Follow the job to its end, calling the callbacks; a job that failed is a result too.
 
         Raises Aborted, GaveUp, StatusError, UnsendableCursor, EventTooLarge, what `start` raises,
-        and, under profiles that say so, what a callback raised. Cancelling its task, or a
+        what a token provider raised, unless that is an OSError or a TransportError, which are failed
+        attempts, and, under profiles that say so, what a callback raised. Cancelling its task, or a
         KeyboardInterrupt, ends the wait alone: a later `wait` goes on where this one was. The
         blocking client raises TypeError for a callback that turns out to be async, whose event a
         later `wait` hears again.
@@ -220,14 +227,14 @@ class TrainerSurface(ABC, Generic[Checkpoint, Events]):
         """Return what `on_checkpoint` is called with, for an event that was iterated over."""
 
 
-class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
+class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
     """A client of either kind."""
 
     def __init__(
         self,
         base_url: str,
         *,
-        token: str = NO_TOKEN,
+        token: str | TokenProvider = NO_TOKEN,
         org: str = "",
         project: str = "",
         profile: Profile = PROFILE_2026_05,
@@ -241,6 +248,13 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
     ) -> None:
         """Connect to nothing yet.
 
+        `token` is the token itself, or a provider: a function that returns it. A provider is asked
+        before each request, those after a lost connection included, and under `hardened` once more
+        when the answer is 401: the request is then sent again. Requests may overlap, and then so do
+        its calls. It has `Timeouts.token` to return, and must not use this client. When it raises
+        OSError or TransportError, that attempt has failed; any other exception ends what was asked
+        for. The last eight tokens are cut out of what the backend echoes.
+
         `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
         in the blocking client that of the timeouts too; `ssl_context` replaces the verification
         against the system's trust. Connections go to the backend itself: HTTPS_PROXY and NO_PROXY
@@ -249,9 +263,12 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
         """
         if token == "":
             raise ValueError("token: it is empty; leave it out to send none")
-        name, token = f"arkor-proto/{__version__}", "" if token == NO_TOKEN else token
+        if not isinstance(token, str) and not callable(token):
+            raise wrong_kind("token", token, "a str, or a function that returns one")
+        name = f"arkor-proto/{__version__}"
+        fixed = token if isinstance(token, str) and token != NO_TOKEN else ""
         self.endpoint: Endpoint = Endpoint(
-            base_url=base_url, token=token, org=org, project=project, client=name
+            base_url=base_url, token=fixed, org=org, project=project, client=name
         )
         self._settings = Settings(
             endpoint=self.endpoint,
@@ -261,7 +278,9 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
             bounds=Bounds() if bounds is None else bounds,
             json_loads=json_loads,
         )
-        self._connect_to(Address.of(base_url, ssl_context), checked_timeouts(timeouts), clock)
+        provider = None if isinstance(token, str) else token
+        address = Address.of(base_url, ssl_context)
+        self._connect_to(address, checked_timeouts(timeouts), clock, provider)
 
     def __repr__(self) -> str:
         whom, profile = self.endpoint, self._settings.profile.name
@@ -326,7 +345,13 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer]):
         """Make an inference call and return the whole text; `Checkpoint.infer` builds it."""
 
     @abstractmethod
-    def _connect_to(self, address: Address, timeouts: Timeouts, clock: Clock | None) -> None:
+    def _connect_to(
+        self,
+        address: Address,
+        timeouts: Timeouts,
+        clock: Clock | None,
+        provider: TokenProvider | None,
+    ) -> None:
         """Keep what the connections are made with."""
 
     @abstractmethod

@@ -36,6 +36,8 @@ class Timeouts:
     """For a whole answer to an inference, `Checkpoint.infer`, callbacks included."""
     chat_silence: float = 60.0
     """For the longest silence within the answer to an inference."""
+    token: float = 60.0
+    """For what a token provider returns."""
 
 
 def checked_timeouts(timeouts: Timeouts | None) -> Timeouts:

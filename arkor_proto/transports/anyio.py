@@ -4,11 +4,11 @@ Everything that runs is a task of the client's `async with` block and ends with 
 carried by `_async_driver.py`, the bytes by `_async_http.py`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from inspect import isawaitable
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 from weakref import WeakSet
 
 import anyio
@@ -70,6 +70,7 @@ __all__ = [
     "Events",
     "MonotonicClock",
     "Timeouts",
+    "TokenProvider",
     "Trainer",
 ]
 
@@ -92,6 +93,12 @@ class Checkpoint(CheckpointSurface):
 
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
+TokenProvider: TypeAlias = Callable[[], str | Awaitable[str]]
+"""Returns the token for the next request, or an awaitable of it.
+
+It is called and awaited in the task that sends, and is cancelled with the request. One that is not
+async holds up the event loop until it returns.
+"""
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
@@ -183,13 +190,20 @@ class Events:
         return following.event
 
 
-class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
+class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
     """The entry: an async context manager that owns connections and tasks."""
 
-    def _connect_to(self, address: Address, timeouts: Timeouts, clock: Clock | None) -> None:
+    def _connect_to(
+        self,
+        address: Address,
+        timeouts: Timeouts,
+        clock: Clock | None,
+        provider: TokenProvider | None,
+    ) -> None:
         self._clock = clock or MonotonicClock()
-        self._connector = Connector(address, timeouts)
-        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
+        refreshes = self._settings.profile.refreshes_token
+        self._connector = Connector(address, timeouts, provider, refreshes)
+        self._caller = Caller(self._connector, self._settings.bounds)
         self._tasks: TaskGroup | None = None
         self._entered = False
         self._drivers: WeakSet[Driver] = WeakSet()
@@ -246,10 +260,11 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
 
     async def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
         reader: ChatReader | None = None
+        hider = self._settings.hider()
 
         async def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or self._settings.chat_reader(head)
+            reader = reader or self._settings.chat_reader(head, hider)
             for piece in reader.feed(data) if data else reader.finish():
                 returned = on_delta(piece) if on_delta is not None else None
                 if isawaitable(returned):
@@ -258,7 +273,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
             return reader.done
 
         self._group()
-        await self._caller.chat(request, read)
+        await self._caller.chat(request, read, hider)
         return reader.text if reader is not None else ""
 
     def drive(
@@ -279,7 +294,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
 
     async def _read(self, request: Request) -> bytes:
         self._group()
-        return await self._caller.read(request)
+        return await self._caller.read(request, self._settings.hider())
 
     def _group(self) -> TaskGroup:
         if self._tasks is None:

@@ -12,7 +12,7 @@ must make another; forked at rest, it may use the client, over connections of it
 
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 from attrs import asdict, field, frozen
 
@@ -73,6 +73,7 @@ __all__ = [
     "Events",
     "MonotonicClock",
     "Timeouts",
+    "TokenProvider",
     "Trainer",
 ]
 
@@ -95,6 +96,12 @@ class Checkpoint(CheckpointSurface):
 
 
 Callbacks = _callbacks.Callbacks[Checkpoint]
+TokenProvider: TypeAlias = Callable[[], str]
+"""Returns the token for the next request; an async function is a TypeError.
+
+It is called in a thread of its own, for several requests in several at once. So an abort, `close` or
+Ctrl-C does not wait for it: it is left to itself then, and what it returns is dropped.
+"""
 
 
 class Trainer(TrainerSurface[Checkpoint, "Events"]):
@@ -192,12 +199,21 @@ class Events:
             raise StopIteration
 
 
-class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
+class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
     """The entry: a context manager that owns the connections."""
 
-    def _connect_to(self, address: Address, timeouts: Timeouts, clock: Clock | None) -> None:
-        self._connector = Connector(address, timeouts, clock or MonotonicClock())
-        self._caller = Caller(self.endpoint, self._connector, self._settings.bounds)
+    def _connect_to(
+        self,
+        address: Address,
+        timeouts: Timeouts,
+        clock: Clock | None,
+        provider: TokenProvider | None,
+    ) -> None:
+        check_plain("token", provider)
+        refreshes = self._settings.profile.refreshes_token
+        clock = clock or MonotonicClock()
+        self._connector = Connector(address, timeouts, clock, provider, refreshes)
+        self._caller = Caller(self._connector, self._settings.bounds)
 
     def __enter__(self) -> Self:
         return self
@@ -215,35 +231,36 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
         self._connector.close()
 
     def job(self, job_id: str) -> TrainingJob:
-        return read_job(self._caller.read(job_request(self.endpoint, job_id)), "job")
+        return read_job(self._read(job_request(self.endpoint, job_id)), "job")
 
     def me(self) -> JsonObject:
-        return read_object(self._caller.read(me_request(self.endpoint)), "me")
+        return read_object(self._read(me_request(self.endpoint)), "me")
 
     def projects(self) -> JsonObject:
-        return read_object(self._caller.read(projects_request(self.endpoint)), "projects")
+        return read_object(self._read(projects_request(self.endpoint)), "projects")
 
     def create_project(self, name: str, slug: str) -> JsonObject:
         request = create_project_request(self.endpoint, name, slug)
-        return read_object(self._caller.read(request), "project")
+        return read_object(self._read(request), "project")
 
     def anonymous_token(self) -> JsonObject:
-        return read_object(self._caller.read(anonymous_request(self.endpoint)), "anonymous token")
+        return read_object(self._read(anonymous_request(self.endpoint)), "anonymous token")
 
     def chat(self, request: Request, on_delta: Callable[[str], object] | None) -> str:
         check_plain("on_delta", on_delta)
         reader: ChatReader | None = None
+        hider = self._settings.hider()
 
         def read(head: Responded, data: bytes) -> bool:
             nonlocal reader
-            reader = reader or self._settings.chat_reader(head)
+            reader = reader or self._settings.chat_reader(head, hider)
             for piece in reader.feed(data) if data else reader.finish():
                 if on_delta is not None:
                     check_done("on_delta", on_delta(piece))
             reader.check()
             return reader.done
 
-        self._caller.chat(request, read)
+        self._caller.chat(request, read, hider)
         return reader.text if reader is not None else ""
 
     def drive(
@@ -254,6 +271,9 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer]):
     ) -> Driver:
         """Return a driver of `session` that uses this client's connections."""
         return Driver(session, self._connector, call_back, announce)
+
+    def _read(self, request: Request) -> bytes:
+        return self._caller.read(request, self._settings.hider())
 
     def _trainer(self, session: Session, callbacks: Callbacks) -> Trainer:
         return Trainer(self, session, callbacks)

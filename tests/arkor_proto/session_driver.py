@@ -203,9 +203,12 @@ class Trainer:
             self.answer("job", status, body)
         return self
 
-    def broken(self, error: Exception | None = None, *, name: str = "stream") -> "Trainer":
+    def broken(
+        self, error: Exception | None = None, *, name: str = "stream", final: bool = False
+    ) -> "Trainer":
         """Break an exchange."""
-        return self.take(Broken(self.exchange(name), error or OSError("connection reset")))
+        error = error or OSError("connection reset")
+        return self.take(Broken(self.exchange(name), error, final=final))
 
     # What there is to see.
 

@@ -92,6 +92,13 @@ def test_a_question_that_breaks_changes_nothing() -> None:
     assert resumed(max_attempts=1).eof().broken(name="job").failures == [1]
 
 
+def test_a_question_that_nothing_can_mend_ends_the_wait_with_its_error() -> None:
+    error = LookupError("no such account")
+    trainer = resumed().eof().broken(error, name="job", final=True)
+    assert trainer.error() is error
+    assert trainer.follow().routes == ["stream", "job", "stream"]
+
+
 def test_a_wait_that_gave_up_after_a_question_can_be_taken_up_again() -> None:
     trainer = resumed(max_attempts=0).eof().answer("job", 503)
     assert isinstance(trainer.error(), GaveUp)

@@ -4,9 +4,10 @@ import pytest
 
 from arkor_proto import Bounds, Headers, Operation, Responded, ResponseError
 from arkor_proto._calls import WholeBody
+from arkor_proto._secrets import Hider
 from arkor_proto._wire import page_problem
 from tests.arkor_proto.session_driver import Trainer
-from tests.arkor_proto.wire_samples import ENDPOINT, TOKEN, job_answer
+from tests.arkor_proto.wire_samples import TOKEN, job_answer
 
 HTML = ((b"Content-Type", b"text/html; charset=utf-8"),)
 PAGE = b"<html><head><title>Log in</title></head></html>"
@@ -48,7 +49,7 @@ def test_a_create_with_the_media_type_of_a_page_is_read_if_it_is_json() -> None:
 
 
 def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
-    whole = WholeBody(ENDPOINT, Bounds())
+    whole = WholeBody(Hider.of({TOKEN}), Bounds())
     head = Responded(1, 200, HTML)
     assert not whole.take(head, b"<title>no " + TOKEN.encode())
     with pytest.raises(ResponseError, match=r'^answer: got text/html: "no \*\*\*"$'):
@@ -65,6 +66,6 @@ def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
 def test_another_call_whose_answer_cannot_be_read_says_why(
     headers: Headers, body: bytes, problem: str
 ) -> None:
-    whole = WholeBody(ENDPOINT, Bounds(create_body=10))
+    whole = WholeBody(Hider.of({TOKEN}), Bounds(create_body=10))
     with pytest.raises(ResponseError, match=f"^answer: {problem}"):
         whole.take(Responded(1, 200, headers), body)

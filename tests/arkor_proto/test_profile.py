@@ -75,7 +75,14 @@ def test_the_progress_timer_is_off_by_default(profile: Profile) -> None:
 
 
 @pytest.mark.parametrize(
-    "rule", ["honours_server_delay", "spreads_clean_end", "idempotency_key", "not_found_grace"]
+    "rule",
+    [
+        "honours_server_delay",
+        "spreads_clean_end",
+        "idempotency_key",
+        "not_found_grace",
+        "refreshes_token",
+    ],
 )
 def test_the_remaining_rules_are_the_hardened_profiles_alone(rule: str) -> None:
     assert [bool(getattr(profile, rule)) for profile in PROFILES] == [False, False, True]

@@ -245,3 +245,22 @@ def test_the_delay_after_a_failure_is_spread_by_the_random_source() -> None:
 @pytest.mark.parametrize("profile", PROFILES[:2])
 def test_the_delay_after_a_clean_end_is_not_spread_before_hardening(profile: Profile) -> None:
     assert streaming(profile, random=lambda: 0.0).raw(JSON).eof().delays == [1.0]
+
+
+@everywhere
+def test_what_no_other_attempt_can_mend_ends_the_wait_with_its_error(profile: Profile) -> None:
+    error = LookupError("no such account")
+    trainer = streaming(profile).frame(log(1), id="5").broken().due().broken(error, final=True)
+    assert trainer.error() is error
+    assert (trainer.delays, trainer.open_exchanges) == ([1], [])
+    assert trainer.follow().last_event_ids[-1] == b"5"
+
+
+@everywhere
+def test_an_event_with_the_callback_is_heard_when_nothing_can_mend_the_stream(
+    profile: Profile,
+) -> None:
+    trainer = streaming(profile, callback=None).frame(log(1), id="5")
+    trainer.broken(LookupError("no such account"), final=True).handled()
+    assert isinstance(trainer.error(), LookupError)
+    assert trainer.follow().last_event_ids[-1] == b"5"

@@ -7,6 +7,7 @@ import pytest
 
 from arkor_proto import (
     Endpoint,
+    FrameSkipped,
     GaveUp,
     JobSpec,
     Operation,
@@ -155,3 +156,42 @@ def test_an_error_can_cross_a_process_boundary(error: Exception) -> None:
 def test_a_result_can_cross_a_process_boundary() -> None:
     result = streaming().frame(log(1)).frame(COMPLETED).take(Tick()).result
     assert pickle.loads(pickle.dumps(result)) == result  # noqa: S301 - written by this test
+
+
+def test_a_token_that_a_session_learns_of_later_is_cut_out_as_well() -> None:
+    trainer = Trainer().start()
+    trainer.session.hide("tok-renewed-1")
+    trainer.session.hide("tok-renewed-10")
+    trainer.refuse(401, b"tok-renewed-10 tok-renewed-1 " + TOKEN.encode(), name="create")
+    assert str(trainer.error(Operation.START)) == "401: *** *** ***"
+
+
+def test_a_skipped_frame_is_without_the_tokens_of_its_session() -> None:
+    trainer = streaming()
+    trainer.session.hide("tok-renewed-1")
+    trainer.frame("no JSON but tok-renewed-1")
+    (notice,) = trainer.notices
+    assert isinstance(notice, FrameSkipped)
+    assert notice.data == "no JSON but ***"
+
+
+def test_a_session_hides_the_latest_eight_tokens_and_its_own() -> None:
+    trainer = Trainer().start()
+    tokens = [f"tok-renewed-{number}" for number in range(10)]
+    for token in (*tokens[:3], *tokens):  # one that comes again is not another one
+        trainer.session.hide(token)
+    trainer.refuse(401, " ".join([TOKEN, *tokens]).encode(), name="create")
+    shown = str(trainer.error(Operation.START))
+    assert shown == f"401: *** {tokens[0]} {tokens[1]}{' ***' * 8}"
+
+
+def test_a_stand_in_is_not_hidden() -> None:
+    trainer = Trainer().start()
+    trainer.session.hide("key")
+    trainer.refuse(401, b"the key is old", name="create")
+    assert str(trainer.error(Operation.START)) == "401: the key is old"
+
+
+def test_only_a_text_can_be_hidden() -> None:
+    with pytest.raises(TypeError, match="secret: it is a bytes; pass a str"):
+        Trainer().session.hide(b"tok-renewed-1")  # type: ignore[arg-type]  # what is tested

@@ -23,6 +23,7 @@ from arkor_proto.transports.blocking import (
     Checkpoint,
     Clock,
     Timeouts,
+    TokenProvider,
     Trainer,
 )
 from mock_server import (
@@ -163,6 +164,7 @@ def unreachable_address() -> Generator[str]:
 def client_of(
     base_url: str,
     *,
+    token: str | TokenProvider = TOKEN,
     clock: Clock | None = None,
     profile: Profile = PROFILE_2026_05,
     max_attempts: int | None = None,
@@ -173,7 +175,7 @@ def client_of(
     """Return a client whose delays are nominal and take no time."""
     return ArkorClient(
         base_url,
-        token=TOKEN,
+        token=token,
         org="acme",
         project="bots",
         profile=profile,

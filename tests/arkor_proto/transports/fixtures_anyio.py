@@ -21,6 +21,7 @@ from arkor_proto.transports.anyio import (
     Checkpoint,
     Clock,
     Timeouts,
+    TokenProvider,
     Trainer,
 )
 from mock_server import MockServer, RequestReceived, Route, scenario_from_dict
@@ -65,7 +66,7 @@ class VirtualClock:
 def client_of(
     base_url: str,
     *,
-    token: str = TOKEN,
+    token: str | TokenProvider = TOKEN,
     clock: Clock | None = None,
     profile: Profile = PROFILE_2026_05,
     max_attempts: int | None = None,
