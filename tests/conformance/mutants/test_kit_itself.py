@@ -13,7 +13,7 @@ from attrs import evolve
 from conformance.casefile.model import Await, Case, Step, Until
 from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import in_turn, select
-from conformance.commands.run_command import REFERENCE
+from conformance.diagnosis.diagnose import REFERENCE
 from conformance.mutants import Mutant, all_mutants, benign_variants
 from conformance.mutants.kill_matrix import KillMatrix, kill_matrix
 from conformance.mutants.traceability import coverage, unknown_rules
