@@ -48,8 +48,8 @@ def explained(error: ArkorError, settings: Settings, *, seen: bool) -> str:
     return f"{_words(error)}; {asked}" if asked else _words(error)
 
 
-def _scope(settings: Settings, preposition: str) -> str:
-    return f"{preposition} {settings.scope}" if settings.scope else "without --org and --project"
+def _scope(settings: Settings) -> str:
+    return f"for {settings.scope}" if settings.scope else "without --org and --project"
 
 
 def _words(error: ArkorError) -> str:
@@ -73,9 +73,12 @@ def _question(error: Exception, settings: Settings) -> str:
         case StatusError(status=401):
             return f"is {settings.token_source} right?"
         case StatusError(status=403):
-            return f"may {settings.token_source} be used {_scope(settings, 'for')}?"
+            return f"may {settings.token_source} be used {_scope(settings)}?"
         case StatusError(status=404) if settings.command != "run":
-            return f"is there a job of this id {_scope(settings, 'in')}?"
+            inside = f"is there a job of this id in {settings.scope}?"
+            return (
+                inside if settings.scope else "is the id right, or is --org or --project missing?"
+            )
         case NotConnected():
             set_ = next((name for name in _PROXIES if os.environ.get(name)), None)
             proxy = f" ({set_} is set; arkor-proto uses no proxy)" if set_ else ""

@@ -129,11 +129,11 @@ def log_notice(notice: Notice) -> None:
     """Write a notice to the log, in one line; text of the backend is cut and escaped (CWE-117)."""
     match notice:
         case Reconnecting(cause=None):
-            logger.info("the stream ended; reopening in %.3g s", notice.delay)
+            logger.info("the stream ended; reconnecting in %.3g s", notice.delay)
         case Reconnecting():
             cause = one_line("" if notice.cause is None else error_words(notice.cause))
             logger.warning(
-                "failure %d: %s; reopening in %.3g s", notice.failures, cause, notice.delay
+                "failure %d: %s; reconnecting in %.3g s", notice.failures, cause, notice.delay
             )
         case CallbackFailed(event, error):
             logger.error("the callback for %s raised", type(event).__name__, exc_info=error)

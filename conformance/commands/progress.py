@@ -24,6 +24,10 @@ class Judging:
         self._failed = 0
         self._task = self.bar.add_task("judging", total=total, failed="0 failed")
 
+    def expect(self, total: int) -> None:
+        """Show how many cases there are to judge; fewer than at first if not every profile is."""
+        self.bar.update(self._task, total=total)
+
     def add(self, result: CaseResult) -> None:
         """Count a result."""
         self._failed += result.verdict.fails

@@ -33,7 +33,7 @@ from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError, Table
 from conformance.verdict.known_failures import declared, read_baseline, weigh
-from conformance.verdict.result import exit_of
+from conformance.verdict.result import CaseResult, exit_of
 from conformance.verdict.scope import Scope, check_version, pinned
 from conformance.verdict.statuses import Exit
 from conformance.verdict.time_modes import TimeMode
@@ -263,7 +263,13 @@ def _play(plan: Plan, interruption: Interruption) -> Outcome:
         def note(text: str) -> None:
             bar.console.print(Text(text), soft_wrap=True)
 
-        course = Run(evolve(plan, note=note), judging.add)
+        def judged(result: CaseResult) -> None:
+            if len(course.results) == 1:
+                judging.expect(len(course.declared))
+            if course.declares(result.profile):
+                judging.add(result)
+
+        course = Run(evolve(plan, note=note), judged)
         try:
             anyio.run(course.play, backend_options=LOOP)
         except KeyboardInterrupt:

@@ -1,6 +1,6 @@
 """`arkor-conformance smoke`: is a driver sound? Its client is not judged."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -9,8 +9,7 @@ import click
 from attrs import evolve
 
 from conformance.casefile.loader import load_cases, read_case_file
-from conformance.casefile.model import Case
-from conformance.casefile.requirements import load_requirements
+from conformance.casefile.requirements import Requirement, load_requirements
 from conformance.commands import options
 from conformance.commands.run_command import refusal
 from conformance.diagnosis.diagnose import REFERENCE
@@ -28,19 +27,26 @@ id = "smoke.every-command"
 requires = ["ARK-STR-2"]
 why = "A sound driver answers every command and reports what its client does."
 server.stream = [
-    { frames = [{ id = "1", json = { type = "training.log", step = 1 } }], end = "eof" },
-    { frames = [{ id = "2", json = { type = "training.completed" } }], end = "eof" },
+    {{ frames = [{{ id = "1", json = {{ type = "training.log", step = 1 }} }}], end = "eof" }},
+    {{ frames = [{{ id = "2", json = {{ type = "training.completed" }} }}], end = "eof" }},
 ]
-server.cancel = [{ status = 200, json = {} }]
-step = [{ do = "start" }, { do = "wait" }, { do = "cancel" }, { do = "abort" }]
+server.cancel = [{{ status = 200, json = {{}} }}]
+step = [{steps}]
 [expect]
-requests = { create = 1, stream = 2, cancel = 1 }
+requests = {{ create = 1, stream = 2, cancel = {cancels} }}
 callbacks = ["log", "completed"]
-result.start = { ok = true }
-result.wait = { status = "completed" }
-result.cancel = { ok = true }
-result.abort = { ok = true }
+{results}
 """
+
+_RESULTS: Mapping[str, str] = {
+    "start": "{ ok = true }",
+    "wait": '{ status = "completed" }',
+    "cancel": "{ ok = true }",
+    "abort": "{ ok = true }",
+}
+"""What each command of the case must come to."""
+_OPTIONAL = ("cancel", "abort")
+"""The commands that a driver may leave out: each has a capability of the same name."""
 
 _PATIENCE = 2.0
 _ROUNDS = 100
@@ -54,24 +60,24 @@ so many more cost a driver that does sleep some milliseconds."""
 def command(*, patience: float, driver: Sequence[str]) -> int:
     """Check that a driver is sound: try every command with it, and show the conversation.
 
-    The client behind the driver is not judged.
+    The client behind the driver is not judged. A command whose capability the driver does not
+    declare is left out.
 
     \b
     example:
       arkor-conformance smoke -- node my-driver.mjs
     """  # noqa: D301 - \b is click's mark for lines to keep
     known = load_requirements()
-    (case,) = read_case_file("smoke", _CASE, known)
     plan = Plan(
         command=driver or REFERENCE,
-        cases=[case],
+        cases=[],
         lanes=1,
         patience=patience,
         rounds=_ROUNDS,
         note=partial(say, err=True),
     )
     try:
-        outcome = anyio.run(_play, plan, case, backend_options=LOOP)
+        outcome = anyio.run(_play, plan, known, backend_options=LOOP)
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
@@ -90,6 +96,9 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
     unknown = weigh((), declared(identity.declared_gaps), load_cases(known), date.max).stale
     for each in unknown:
         say(f"\n{each}")
+    left_out = [each for each in _OPTIONAL if each not in identity.capabilities]
+    if left_out:
+        say(f"\nnot tried, because the driver does not declare it: {', '.join(left_out)}")
     sound = result.verdict is Verdict.PASS and not unknown
     say("\nthe driver is sound" if sound else "\nthe driver is not sound yet")
     if result.verdict is Verdict.ERROR:
@@ -97,8 +106,19 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
     return Exit.OK if sound else Exit.FAILED
 
 
-async def _play(plan: Plan, case: Case) -> Outcome:
-    """Play under the first profile that the driver declares."""
+async def _play(plan: Plan, known: Mapping[str, Requirement]) -> Outcome:
+    """Play what the driver declares, under the first profile that it names."""
     async with driver_of(plan.command, plan.patience, plan.time) as connection:
-        profile = connection.introduced().profiles[0]
-    return await run(evolve(plan, profiles=[profile], cases=[case]))
+        identity = connection.introduced()
+    (case,) = read_case_file("smoke", _case_for(identity.capabilities), known)
+    return await run(evolve(plan, profiles=[identity.profiles[0]], cases=[case]))
+
+
+def _case_for(capabilities: Collection[str]) -> str:
+    """Return the case, as a case file, without the commands that the driver does not declare."""
+    tried = [each for each in _RESULTS if each not in _OPTIONAL or each in capabilities]
+    return _CASE.format(
+        steps=", ".join(f'{{ do = "{each}" }}' for each in tried),
+        cancels=int("cancel" in tried),
+        results="\n".join(f"result.{each} = {_RESULTS[each]}" for each in tried),
+    )

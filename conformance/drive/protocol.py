@@ -13,7 +13,7 @@ from attrs import frozen
 
 from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.plain import shortened
-from conformance.strict_data import Json, ReadingError, Table
+from conformance.strict_data import Json, ReadingError, Table, kind_of
 from conformance.trace.events import CALLBACKS, CallbackRan, Failure, Noted, SleepEnded, Slept
 from conformance.words import CAPABILITIES, ERROR_KINDS
 
@@ -72,9 +72,12 @@ def command(number: int | None, name: str, arguments: Mapping[str, Json]) -> byt
 def parse_message(line: bytes) -> Message:
     """Parse one line of a driver; raises DriveError, which shows the line and what is wrong."""
     try:
-        table = Table.of("message", _parsed(line))
+        message = _parsed(line)
     except ReadingError as error:
         raise DriveError(f"printed {_shown(line)}, {error.problem}") from error
+    if not isinstance(message, Mapping):
+        raise DriveError(f"printed {_shown(line)}, {kind_of(message)}, not a JSON object")
+    table = Table("message", message)
     try:
         return _answer(table) if table.has("re") else _event(table)
     except ReadingError as error:

@@ -47,6 +47,7 @@ async def probe(player: Player, connection: DriverConnection, profiles: Sequence
     if "config.backoff" not in player.identity.capabilities:
         return Stack(dict.fromkeys(PROBED, Sight.UNKNOWN), "the driver lacks config.backoff")
     sights: dict[str, Sight] = {}
+    why = ""
     for name, cut in _CUT.items():
         text = _CASE.format(name=name.replace(".", "-"), cut=cut)
         (case,) = read_case_file("probe", text, load_requirements())
@@ -56,7 +57,10 @@ async def probe(player: Player, connection: DriverConnection, profiles: Sequence
         played = await player.play(Assignment(0, case, profile), connection)
         settled = played.result.trace.first("wait.settled")
         sights[name] = _sight(settled.fact if settled is not None else None)
-    why = "its wait() neither resolved nor gave up" if Sight.UNKNOWN in sights.values() else ""
+        if settled is None:
+            why = played.result.reason
+    if Sight.UNKNOWN in sights.values():
+        why = why or "its wait() neither resolved nor gave up"
     return Stack(sights, why)
 
 

@@ -140,12 +140,20 @@ class Run:
         if self.unusable is not None:
             raise self.unusable
 
+    def declares(self, profile: str) -> bool:
+        """Tell whether the driver declares a profile; false until it has answered `hello`."""
+        return self.player is not None and profile in self.player.identity.profiles
+
+    @property
+    def declared(self) -> Sequence[Assignment]:
+        """What there is to play under the profiles that the driver declares."""
+        return [each for each in self.chosen if self.declares(each.profile)]
+
     def outcome(self, interrupted: str = "") -> Outcome:
         """Return the results so far; raises DriverUnusable if the run has not begun."""
         if self.player is None:
             raise DriverUnusable(interrupted or "was not started: no case was chosen")
-        declared = [a for a in self.chosen if a.profile in self.player.identity.profiles]
-        left = sum(1 for each in declared if each.place not in self.results)
+        left = sum(1 for each in self.declared if each.place not in self.results)
         stopped = (self.stopped or interrupted) if left else ""
         return Outcome(
             identity=self.player.identity,
@@ -153,7 +161,7 @@ class Run:
             seconds=time.monotonic() - self._began,
             stopped=stopped,
             left=left if stopped else 0,
-            total=len(declared),
+            total=len(self.declared),
             timing=self.player.timing,
             stack=self.player.stack,
         )

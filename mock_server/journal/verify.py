@@ -4,7 +4,7 @@
 A check looks at the records so far and never waits. The protocol's own rules are in `conduct.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import field, frozen
@@ -31,6 +31,7 @@ from mock_server.strict.values import Span, span
 from mock_server.strict.words import given, table, word
 
 _MISSING: Final = "nothing"
+_LISTED: Final = 8
 
 
 class VerificationError(AssertionError):
@@ -129,7 +130,7 @@ class Requests:
 
     def times(self, count: int) -> list[RequestReceived]:
         """Require exactly `count` of them; returns them."""
-        return self._demand(lambda n: n == count, f"exactly {count}")
+        return self._demand(f"exactly {count}", count, count)
 
     def once(self) -> RequestReceived:
         """Require exactly one of them; returns it."""
@@ -141,11 +142,11 @@ class Requests:
 
     def at_least(self, count: int) -> list[RequestReceived]:
         """Require at least `count` of them; returns them."""
-        return self._demand(lambda n: n >= count, f"at least {count}")
+        return self._demand(f"at least {count}", count, None)
 
     def at_most(self, count: int) -> list[RequestReceived]:
         """Require at most `count` of them; returns them."""
-        return self._demand(lambda n: n <= count, f"at most {count}")
+        return self._demand(f"at most {count}", 0, count)
 
     def before(self, other: "Requests") -> None:
         """Require that the first of these came before the first of the others."""
@@ -157,12 +158,13 @@ class Requests:
             )
             raise VerificationError([problem])
 
-    def _demand(self, right: Callable[[int], bool], says: str) -> list[RequestReceived]:
+    def _demand(self, says: str, least: int, most: int | None) -> list[RequestReceived]:
         found = self.found
-        if right(len(found)):
+        too_many = most is not None and len(found) > most
+        if len(found) >= least and not too_many:
             return found
         problem = f"{self.wanted}: expected {says}, got {len(found)}"
-        raise VerificationError([problem + self._nearest(found)])
+        raise VerificationError([problem + (_listed(found) if too_many else self._nearest(found))])
 
     def _nearest(self, found: list[RequestReceived]) -> str:
         others = [each for each in self._all if each not in found]
@@ -171,8 +173,18 @@ class Requests:
         same_route = [each for each in others if each.route is self.wanted.route]
         nearest = min(same_route or others, key=lambda each: len(self.wanted.differences(each)))
         lines = "".join(f"\n    {line}" for line in self.wanted.differences(nearest))
-        where = f"{nearest.method} {nearest.target} (record {nearest.seq})"
-        return f"\n  nearest: {where}{lines}"
+        return f"\n  nearest: {_place(nearest)}{lines}"
+
+
+def _listed(found: list[RequestReceived]) -> str:
+    """List the requests that matched: there were too many."""
+    lines = [f"\n  matched: {_place(each)}" for each in found[:_LISTED]]
+    more = len(found) - _LISTED
+    return "".join(lines) + (f"\n  and {more} more" if more > 0 else "")
+
+
+def _place(request: RequestReceived) -> str:
+    return f"{request.method} {request.target} (record {request.seq})"
 
 
 @frozen(repr=False)

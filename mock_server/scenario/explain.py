@@ -15,7 +15,7 @@ from mock_server.strict.words import plain_table, words_of
 def explain(scenario: Scenario) -> str:
     """Say what a scenario will do, a sentence per job and per rule."""
     title = f"Scenario {scenario.name!r}" if scenario.name else "This scenario"
-    lines = [f"{title} draws every chance from seed {scenario.seed}."]
+    lines = [f"{title} makes its random choices from seed {scenario.seed}."]
     lines += [f"The backend {each}." for each in _demands(scenario.backend)]
     lines += [f"Bound: {each}." for each in _bounds(scenario.limits)]
     lines += [_job(number, job) for number, job in enumerate(scenario.jobs, 1)]
@@ -77,7 +77,8 @@ def _emits(job: JobPlan) -> str:
 def _rule(number: int, rule: Rule) -> str:
     name = f" ({rule.name})" if rule.name else ""
     needs = sorted({needed.value for _, needed in needs_of(rule)})
-    carriers = f" It needs {', '.join(needs)}." if needs else ""
+    word = "capability" if len(needs) == 1 else "capabilities"
+    carriers = f" It needs the {word} {', '.join(needs)}." if needs else ""
     acts = "; ".join(_acts(rule))
     return f"Rule {number}{name}, for {whom_it_is_about(rule)}: {acts}.{carriers}"
 

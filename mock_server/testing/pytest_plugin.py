@@ -81,7 +81,8 @@ class Mocks:
         try:
             scenario = _read(given, words, item.path.parent)
         except ScenarioError as error:
-            pytest.fail(f"scenario of {item.nodeid}: {error}", pytrace=False)
+            failure = pytest.fail.Exception(f"scenario of {item.nodeid}: {error}", pytrace=False)
+            raise failure from None
         seed: object = request.config.getoption("--arkor-seed")
         return evolve(scenario, seed=seed) if isinstance(seed, int) else scenario
 

@@ -52,10 +52,10 @@ def test_a_notice_is_one_short_line_of_visible_characters(
 @pytest.mark.parametrize(
     ("cause", "said"),
     [
-        (KeyError("user bug"), "failure 1: KeyError: 'user bug'; reopening"),
-        (ValueError(), "failure 1: ValueError; reopening"),
-        (StatusError(404, "gone"), "failure 1: StatusError: 404: gone; reopening"),
-        (ConnectionResetError(), "failure 1: ConnectionResetError; reopening"),
+        (KeyError("user bug"), "failure 1: KeyError: 'user bug'; reconnecting"),
+        (ValueError(), "failure 1: ValueError; reconnecting"),
+        (StatusError(404, "gone"), "failure 1: StatusError: 404: gone; reconnecting"),
+        (ConnectionResetError(), "failure 1: ConnectionResetError; reconnecting"),
     ],
 )
 def test_a_failure_is_told_with_its_kind(
@@ -68,7 +68,7 @@ def test_a_failure_is_told_with_its_kind(
 def test_a_clean_end_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "arkor_proto")
     Callbacks().announced(reconnecting(None))
-    assert caplog.messages == ["the stream ended; reopening in 1 s"]
+    assert caplog.messages == ["the stream ended; reconnecting in 1 s"]
 
 
 def test_the_error_of_a_callback_is_told_with_its_trace(caplog: pytest.LogCaptureFixture) -> None:

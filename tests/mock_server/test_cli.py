@@ -194,7 +194,7 @@ def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFi
     )
     assert lines[2] == (
         "Rule 1 (cut), for request 1 of stream: "
-        "after 2 frames resets the connection (RST). It needs frame, raw."
+        "after 2 frames resets the connection (RST). It needs the capabilities frame, raw."
     )
 
 

@@ -323,7 +323,7 @@ def test_a_refused_connection_is_exit_code_3(tmp_path: Path, command: str) -> No
 def test_a_cancel_that_is_declined_is_exit_code_1() -> None:
     with serving() as backend:
         ran = run("cancel", "nope", ARKOR_BASE_URL=backend.base_url)
-    asked = "is there a job of this id without --org and --project?"
+    asked = "is the id right, or is --org or --project missing?"
     assert (ran.code, ran.err) == (1, f"404: job 'nope' not found; {asked}\n")
 
 

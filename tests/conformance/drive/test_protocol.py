@@ -38,7 +38,7 @@ SOUND = {
 }
 UNSOUND = {
     "hello": "not a line of JSON",
-    "[1]": "a list, not a table",
+    "[1]": "a list, not a JSON object",
     '{"event": "sleep", "n": 1, "ms": true}': "'ms' is a boolean",
     '{"event": "sleep", "n": ' + "9" * 400 + ', "ms": 1}': "'n' is 2^53 or more",
     '{"event": "sleep", "n": ' + "9" * 5_000 + ', "ms": 1}': "'n' is a number",

@@ -51,6 +51,13 @@ def test_without_a_budget_nothing_is_found_out_and_nothing_judged() -> None:
     assert "Content-Length: not known): the driver lacks config.backoff." in done.err
 
 
+def test_a_client_that_cannot_be_opened_is_not_found_out_about_and_the_reason_is_its_own() -> None:
+    driver = (sys.executable, "tests/conformance/wrong_drivers/unsound.py", "refuses-open")
+    done = kit(*CUT, "--", *driver)
+    assert (done.status, "3 n/a" in done.out) == (4, True), done
+    assert "not known): the driver could not open the case: it follows alone." in done.err
+
+
 def test_cases_that_do_not_depend_on_it_cost_no_probe() -> None:
     assert kit("run", "--case", "create.accepted[200]").err == ""
 

@@ -1,14 +1,18 @@
 """The reference client conforms, and the output of a run explains itself."""
 
 import json
+import os
+import pty
 import re
+import subprocess
+import sys
 from typing import get_args
 
 import pytest
 
 from conformance.expect.premise import Premise
 from tests.conformance.catalogue import all_cases, all_rules
-from tests.conformance.commandline import kit
+from tests.conformance.commandline import ROOT, kit
 
 
 def test_a_family_passes_and_the_screen_says_so_in_a_few_lines() -> None:
@@ -48,6 +52,47 @@ def test_an_unknown_option_is_a_usage_error() -> None:
 def test_the_smoke_test_calls_the_reference_sound() -> None:
     done = kit("smoke")
     assert (done.status, "the driver is sound" in done.out) == (0, True)
+
+
+MODEST = """
+import anyio
+
+from conformance.drivers.python import translation as to
+from conformance.drivers.python.reference import open_client
+from conformance.drivers.python.stdio import serve
+
+LEFT_OUT = ("cancel", "abort")
+abilities = [each for each in to.HELLO["capabilities"] if each not in LEFT_OUT]
+anyio.run(serve, {**to.HELLO, "capabilities": abilities}, open_client, to.explain)
+"""
+"""The reference driver, but it does not declare `cancel` and `abort`."""
+
+
+def test_the_smoke_test_leaves_out_what_a_driver_does_not_declare() -> None:
+    done = kit("smoke", "--", sys.executable, "-c", MODEST)
+    assert (done.status, "the driver is sound" in done.out) == (0, True), done
+    assert "does not declare it: cancel, abort" in done.out
+    assert not re.search("calls (cancel|abort)", done.out)
+
+
+def test_the_progress_counts_only_the_profiles_that_the_driver_declares() -> None:
+    ours, theirs = pty.openpty()
+    driver = (sys.executable, "tests/conformance/wrong_drivers/unsound.py", "declares-one-profile")
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        subprocess.run(
+            (
+                *(sys.executable, "-m", "conformance", "run", "-j", "1", "--case"),
+                *("create.accepted", "--", *driver),
+            ),
+            stderr=theirs,
+            stdout=subprocess.DEVNULL,
+            cwd=ROOT,
+            timeout=60,
+            check=False,
+        )
+        os.close(theirs)
+        shown = screen.read(65536).decode()
+    assert "3/3" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown), shown
 
 
 def test_a_case_can_be_shown_with_its_rules() -> None:

@@ -114,7 +114,11 @@ def main(fault: str) -> None:
                 opened.append(command["config"])
                 if fault == "haunts-the-first-case" and len(opened) == HAUNTED:
                     haunt(opened[0])
-                say({"re": command["id"], "ok": {}})
+                if fault == "refuses-open":
+                    refusal = {"kind": "unsupported", "message": "it follows alone"}
+                    say({"re": command["id"], "error": refusal})
+                else:
+                    say({"re": command["id"], "ok": {}})
             case "hello":
                 answer_hello(fault, command["id"])
             case "wake":

@@ -58,6 +58,20 @@ async def test_a_near_miss_is_shown_field_by_field() -> None:
     assert "json.config" not in message
 
 
+async def test_the_requests_that_matched_are_listed_if_there_are_too_many() -> None:
+    async with serve() as mock:
+        await create(mock.port, {"X-Arkor-Client": "a/1"})
+        for _ in range(9):
+            await opening(mock.port, "job-1")
+        with pytest.raises(VerificationError) as caught:
+            mock.verify.stream().once()
+    message = str(caught.value)
+    assert message.startswith("stream(): expected exactly 1, got 9\n  matched: GET /v1/jobs/job-1/")
+    assert message.count("matched: ") == 8
+    assert message.endswith("\n  and 1 more")
+    assert "nearest" not in message
+
+
 async def test_order_is_judged_by_the_first_of_each() -> None:
     async with serve() as mock:
         await opening(mock.port, await create(mock.port))

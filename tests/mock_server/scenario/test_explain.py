@@ -40,21 +40,21 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             {"on": {"connection": "2-3", "times": 1}, "accept": "hang"},
             (
                 "connections 2 to 3, 1 time at most: "
-                "accepts the connection and sends nothing. It needs listener."
+                "accepts the connection and sends nothing. It needs the capability listener."
             ),
         ),
         (
             {"on": {"route": "stream", "last": True, "probability": 0.5}, "drop": True},
             (
                 "every frame that ends the job in every request of stream, with a chance of 50 %: "
-                "drops the frame. It needs frame."
+                "drops the frame. It needs the capability frame."
             ),
         ),
         (
             {"on": {"header": {"Last-Event-ID": "!"}, "job": "j"}, "resume": {"gap": 1}},
             (
                 "every request about the job 'j' without the header Last-Event-ID: "
-                "skips 1 frame at the resume. It needs backend."
+                "skips 1 frame at the resume. It needs the capability backend."
             ),
         ),
         (
@@ -62,12 +62,12 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             (
                 "every request: after 1 frame and 20 bytes of the next stalls until the gate 'g' "
                 "opens; then closes the connection without ending the response (FIN). "
-                "It needs frame, raw."
+                "It needs the capabilities frame, raw."
             ),
         ),
         (
             {"stall": {"gate": "never"}},
-            "every request: before the first frame stalls for good. It needs frame.",
+            "every request: before the first frame stalls for good. It needs the capability frame.",
         ),
         (
             {"headers": {"Link": ["a", "b"], "Server": []}},
@@ -80,12 +80,12 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             {"on": {"frame": "1-"}, "delay_ms": 20, "jitter_ms": 5},
             (
                 "frame 1 and every later one in every request: "
-                "waits 20 ms, give or take 5 ms, before the frame. It needs frame."
+                "waits 20 ms, give or take 5 ms, before the frame. It needs the capability frame."
             ),
         ),
         (
             {"listener": "down", "listener_ms": 1500},
-            "every request: afterwards the port refuses connections for 1.5 s. It needs listener.",
+            "every request: afterwards the port refuses connections for 1.5 s. It needs the capability listener.",
         ),
     ],
 )

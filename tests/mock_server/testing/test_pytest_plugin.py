@@ -220,6 +220,7 @@ def test_it(mock_server):
 """)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["scenario of *test_it: rule 1: 'edn' is unknown; did you mean*"])
+    result.stdout.no_fnmatch_line("During handling of the above exception*")
 
 
 @pytest.mark.thorough
