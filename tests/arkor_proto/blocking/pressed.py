@@ -101,6 +101,13 @@ def main(url: str, handler: str) -> None:
     """Follow, and report."""
     follower = Follower(url)
     ready: Callable[[], object] = partial(say, "ready")
+
+    def swallowed(what: "sys.UnraisableHookArgs") -> None:
+        """Be pressed once more: Python ignores what is raised in a destructor."""
+        sys.__unraisablehook__(what)
+        ready()
+
+    sys.unraisablehook = swallowed
     if handler == "own":
         signal.signal(signal.SIGINT, raise_pressed)
     if handler == "thread":

@@ -23,9 +23,6 @@ BURST = 20
 """Events in one chunk of the stream."""
 AT_MOST = 0.005
 """Seconds from a program's being ready to the press."""
-IMPATIENCE = 5.0
-"""Seconds after which a press without any effect is repeated."""
-
 HANDLERS = ["python", "own", "thread", "client"]
 
 
@@ -48,11 +45,7 @@ class Presser:
         """Press so many times, unless the program presses by itself."""
         chance = random.Random(self.seed)  # noqa: S311 - the same presses each time
         while self.pressed < presses:
-            try:
-                line = self.lines.get(timeout=IMPATIENCE)
-            except queue.Empty:
-                line = "ready\n"  # Python ignores what is raised in a destructor, so press again
-            if line == "ready\n":
+            if self.lines.get(timeout=2 * PATIENCE) == "ready\n":
                 time.sleep(chance.random() * AT_MOST)
                 os.kill(self.program.pid, signal.SIGINT)
             self.pressed += 1
