@@ -79,6 +79,8 @@ def _question(error: Exception, settings: Settings) -> str:
             return (
                 inside if settings.scope else "is the id right, or is --org or --project missing?"
             )
+        case StatusError(status=404):
+            return f"is {settings.address_source} the address of an Arkor backend?"
         case NotConnected():
             set_ = next((name for name in _PROXIES if os.environ.get(name)), None)
             proxy = f" ({set_} is set; arkor-proto uses no proxy)" if set_ else ""

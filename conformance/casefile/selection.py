@@ -20,8 +20,9 @@ def select(
     """
     for identifier in ids:
         if not any(_named(case, identifier) for case in cases):
-            known = [case.id for case in cases]
-            raise UsageError(f"case {identifier}", f"no such case; {nearest(identifier, known)}")
+            near = nearest(identifier, [case.id for case in cases])
+            hint = near if near.startswith("did you mean") else "`arkor-conformance list` has all"
+            raise UsageError(f"case {identifier}", f"no such case; {hint}")
     if not ids and not patterns:
         return tuple(cases)
     return tuple(

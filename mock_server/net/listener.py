@@ -1,5 +1,6 @@
 """The listening port, which accepts connections and, in an outage, refuses or swallows them."""
 
+import errno
 import socket
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -58,6 +59,8 @@ class Listener:
         except OSError as error:
             found.close()
             error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
+            if error.errno == errno.EADDRINUSE:
+                error.strerror = f"{error.strerror}; port 0 takes one that is free"
             raise
         self.port = int(found.getsockname()[1])
         return found
