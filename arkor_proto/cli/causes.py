@@ -5,6 +5,7 @@ id of the job, the address.
 """
 
 import os
+from http import HTTPStatus
 from typing import Final
 
 from arkor_proto._errors import (
@@ -66,21 +67,26 @@ def _page(error: Exception) -> str:
     return page_problem(((b"content-type", media),), error.message.encode())
 
 
+def _comes_from_elsewhere(error: ResponseError, settings: Settings) -> bool:
+    """Tell whether a backend would hardly have answered so."""
+    if not isinstance(error, StatusError) or _page(error):
+        return True
+    return error.status == HTTPStatus.NOT_FOUND and settings.command == "run"
+
+
 def _question(error: Exception, settings: Settings) -> str:
     match error:
-        case ResponseError() if not isinstance(error, StatusError) or _page(error):
+        case ResponseError() if _comes_from_elsewhere(error, settings):
             return f"is {settings.address_source} the address of an Arkor backend?"
         case StatusError(status=401):
             return f"is {settings.token_source} right?"
         case StatusError(status=403):
             return f"may {settings.token_source} be used {_scope(settings)}?"
-        case StatusError(status=404) if settings.command != "run":
+        case StatusError(status=404):
             inside = f"is there a job of this id in {settings.scope}?"
             return (
                 inside if settings.scope else "is the id right, or is --org or --project missing?"
             )
-        case StatusError(status=404):
-            return f"is {settings.address_source} the address of an Arkor backend?"
         case NotConnected():
             set_ = next((name for name in _PROXIES if os.environ.get(name)), None)
             proxy = f" ({set_} is set; arkor-proto uses no proxy)" if set_ else ""
