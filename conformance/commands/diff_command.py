@@ -40,7 +40,7 @@ class Difference:
 @options.seed
 @options.schedules(100)
 @options.profile
-@options.lanes("drivers")
+@options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.out("parted.toml", "the schedule on which they differ, as a case file")
 def command(
@@ -50,7 +50,7 @@ def command(
     seed: int,
     schedules: int,
     profile: str | None,
-    lanes: int,
+    lanes: int | None,
     patience: float,
     out: Path,
 ) -> int:

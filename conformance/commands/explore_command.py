@@ -36,7 +36,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
 @options.seed
 @options.schedules(500)
 @options.profile
-@options.lanes("drivers")
+@options.lanes("drivers", None)
 @options.patience(PATIENCE)
 @options.out("found.toml", "the smallest failing schedule, as a case file")
 @click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
@@ -46,7 +46,7 @@ def command(
     seed: int,
     schedules: int,
     profile: str | None,
-    lanes: int,
+    lanes: int | None,
     patience: float,
     out: Path,
     shrink: bool,

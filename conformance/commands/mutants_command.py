@@ -49,7 +49,7 @@ _MOST_FAILURES: Final = 3
 )
 @options.case_ids
 @options.patterns
-@options.lanes("mutants")
+@options.lanes("mutants", 2)
 @options.patience(PATIENCE)
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
 @click.option(

@@ -77,14 +77,15 @@ def patterns(function: Callable[_P, int]) -> Callable[_P, int]:
     )(function)
 
 
-def lanes(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
-    """Return what adds `-j`, the number of `what` at once."""
+def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
+    """Return what adds `-j`, the number of `what` at once; without a default, as many as help."""
     return click.option(
         "-j",
         "--lanes",
-        default=2,
+        default=default,
         metavar="N",
         type=_LANES,
+        show_default=default is not None or "2; if the client really sleeps, as many as help",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
 

@@ -82,7 +82,7 @@ _NOTHING = (
     show_default="virtual if the driver has it, else scaled",
     help=f"The clock to judge by: {', '.join(TIMES[:-1])} or {TIMES[-1]}.",
 )
-@options.lanes("drivers")
+@options.lanes("drivers", None)
 @click.option("--isolate", is_flag=True, help="Start a new driver process for every case.")
 @options.patience(PATIENCE)
 @click.option(
@@ -118,7 +118,7 @@ def command(
     ids: Sequence[str],
     files: Sequence[Path],
     patterns: Sequence[str],
-    lanes: int,
+    lanes: int | None,
     mode: str | None,
     isolate: bool,
     patience: float,

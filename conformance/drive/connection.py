@@ -39,6 +39,8 @@ class DriverConnection:
     identity: Identity | None = field(default=None, init=False)
     announced: int = field(default=0, init=False)
     """How many sleeps the driver announced without declaring a virtual clock."""
+    started_in: float = field(default=0.0, init=False)
+    """Seconds from its start to its answer to `hello`."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -97,6 +99,10 @@ class DriverConnection:
         """Return the processor time that the driver has used; None if the system does not tell."""
         return self._process.busy_seconds()
 
+    def memory(self) -> int | None:
+        """Return the bytes of memory that the driver occupies; None if the system does not tell."""
+        return self._process.memory()
+
     @property
     def logged(self) -> int:
         """How many bytes the driver has written to its standard error so far."""
@@ -136,6 +142,7 @@ class DriverConnection:
 
         `waited` is how many seconds the driver had to answer.
         """
+        self.started_in = waited
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""

@@ -58,6 +58,13 @@ def end_driver(pid: int, mark: str) -> None:
         _end(found)
 
 
+def memory_of(pid: int) -> int | None:
+    """Return the bytes of memory that a process and its descendants occupy; None if not known."""
+    if sys.platform != "linux":
+        return None
+    return sum(_resident(each) for each in _tree(pid)) * os.sysconf("SC_PAGE_SIZE") or None
+
+
 def end_orphans() -> None:
     """End every descendant of this process; called when a command exits."""
     for _ in range(_ROUNDS):
@@ -118,6 +125,14 @@ def _parent(pid: int) -> int:
         return 0
     state, parent = stat.rpartition(b")")[2].split()[:2]
     return 0 if state == b"Z" else int(parent)
+
+
+def _resident(pid: int) -> int:
+    """Return how many pages of a process are in memory."""
+    try:
+        return int((_PROC / str(pid) / "statm").read_bytes().split()[1])
+    except (OSError, IndexError):  # it has just ended
+        return 0
 
 
 def _environment(pid: int) -> list[bytes]:

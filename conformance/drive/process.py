@@ -20,7 +20,7 @@ import anyio.lowlevel
 from attrs import define, field
 
 from conformance.drive.log import Log
-from conformance.drive.offspring import MARK, end_driver
+from conformance.drive.offspring import MARK, end_driver, memory_of
 from conformance.drive.pipes import Pipes
 from conformance.drive.protocol import MAX_LINE
 
@@ -153,6 +153,10 @@ class DriverProcess:
             os.close(file)
         user, system = stat.rpartition(b")")[2].split()[11:13]
         return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+    def memory(self) -> int | None:
+        """Return the bytes of memory that the driver occupies, or None if the system does not tell."""
+        return memory_of(self._process.pid)
 
     def _flush(self) -> None:
         while self._outgoing and not self._ended:

@@ -36,7 +36,9 @@ if sys.platform != "win32":
 _FILES_EACH: Final = 2
 """Files of a backend without connections: its port and the placeholder for it."""
 _FILES_BESIDE: Final = 256
-"""For drivers, connections of cases under way, reports."""
+"""For drivers, connections of cases under way, reports: at least."""
+_FILES_WANTED: Final = 1024
+"""As much for many drivers."""
 _PORT: Final = "{port}"
 
 
@@ -96,6 +98,8 @@ class Backends:
     _group: TaskGroup = field(alias="group")
     most: int
     """So many stay open after their case."""
+    spare_files: int
+    """So many files may the process have open for drivers and their connections."""
     _over: deque[anyio.Event] = field(factory=deque[anyio.Event], init=False)
     _known: dict[str, Recording] = field(factory=dict[str, Recording], init=False)
     """Who to tell of a request, by the nonce that it carries."""
@@ -106,7 +110,7 @@ class Backends:
         cls, count: int, note: Callable[[str], None]
     ) -> AsyncGenerator["Backends", None]:
         """Hold `count` backends open until the end of the block, or as many as the system lets."""
-        most = _affordable(count)
+        most, spare = _affordable(count)
         if most < count:
             needed = count * _FILES_EACH + _FILES_BESIDE
             more = f" (ulimit -n {needed} would do)" if MOST_SOCKETS is None else ""
@@ -115,7 +119,7 @@ class Backends:
                 f"not in all {count}{more}"
             )
         async with anyio.create_task_group() as group:
-            yield cls(group, most)
+            yield cls(group, most, spare)
             group.cancel_scope.cancel()
 
     async def open(
@@ -156,21 +160,25 @@ class Backends:
             self._over.popleft().set()
 
 
-def _affordable(count: int) -> int:
-    """Allow this process as many open files as it may have, and return how many backends fit."""
+def _affordable(count: int) -> tuple[int, int]:
+    """Allow this process as many open files as it may have.
+
+    Return how many backends fit, and how many files are left beside them.
+    """
     if MOST_SOCKETS is not None:
-        return min(count, MOST_SOCKETS)
+        return min(count, MOST_SOCKETS), MOST_SOCKETS // 2
     if sys.platform != "win32":
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        needed = count * _FILES_EACH + _FILES_BESIDE
-        if soft != resource.RLIM_INFINITY and soft < needed:
-            soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        wanted = count * _FILES_EACH + _FILES_WANTED
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
             with suppress(OSError, ValueError):  # some systems allow less than they say
                 resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
             soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
         if soft != resource.RLIM_INFINITY:
-            return max(min(count, (soft - _FILES_BESIDE) // _FILES_EACH), 1)
-    return count
+            most = max(min(count, (soft - _FILES_BESIDE) // _FILES_EACH), 1)
+            return most, soft - most * _FILES_EACH
+    return count, _FILES_WANTED
 
 
 async def _serve(mock: MockServer, done: anyio.Event, *, task_status: TaskStatus[None]) -> None:

@@ -157,6 +157,13 @@ class Player:
         )
         return Played(self.rules.judged(result, play), play, self.rules, case_run.hung)
 
+    def waits(self, assignment: Assignment) -> float:
+        """Return about how many seconds a sound client sleeps in a case; 0 if it does not apply."""
+        case = assignment.case
+        declared = {*self.identity.capabilities, VIRTUAL_CLOCK, *PROBED}
+        applies = assignment.profile in self.identity.profiles and declared.issuperset(case.needs)
+        return self.timing.waits(case) if applies else 0.0
+
     def _lacking(self, case: Case) -> tuple[str, ...]:
         """Return the capabilities that a case needs and the driver does not declare."""
         return tuple(sorted(set(case.needs) - self.identity.capabilities - set(PROBED)))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import anyio
+from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from conformance.casefile.model import Case
@@ -19,6 +20,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.runner.backend import Backends
+from conformance.runner.lanes import FIRST, helpful, here, longest_early
 from conformance.runner.player import ASLEEP, Assignment, Played, Player, Rules, driver_of
 from conformance.runner.probe import probe, worth_probing
 from conformance.runner.stack import Stack
@@ -40,7 +42,8 @@ class Plan:
     command: Sequence[str]
     cases: Sequence[Case]
     profiles: Sequence[str] = PROFILE_NAMES
-    lanes: int = 1
+    lanes: int | None = 1
+    """How many drivers play at once; None: as many as help."""
     isolate: bool = False
     patience: float = PATIENCE
     max_hung: int | None = None
@@ -115,6 +118,9 @@ class Run:
     stopped: str = ""
     results: dict[int, Played] = field(factory=dict[int, Played])
     beginning: anyio.Lock = field(factory=anyio.Lock)
+    most: int = field(init=False)
+    """How many drivers may play at once."""
+    _lanes: int = field(default=0, init=False)
     _began: float = field(factory=time.monotonic, init=False)
     _hung: set[str] = field(factory=set[str], init=False)
     _useful: bool = field(default=False, init=False)
@@ -124,6 +130,7 @@ class Run:
         """Choose what is to run."""
         self.chosen = assignments(self.plan)
         self.queue = iter(self.chosen)
+        self.most = FIRST if self.plan.lanes is None else self.plan.lanes
 
     async def play(self) -> None:
         """Play everything; raises DriverUnusable if the first driver cannot be used."""
@@ -135,8 +142,8 @@ class Run:
             Backends.opened(len(self.chosen), self.plan.note) as backends,
             anyio.create_task_group() as group,
         ):
-            for _ in range(self.plan.lanes):
-                group.start_soon(_Lane(self, backends).work)
+            for _ in range(self.most):
+                self.add_lane(group, backends)
         if self.unusable is not None:
             raise self.unusable
 
@@ -148,6 +155,20 @@ class Run:
     def declared(self) -> Sequence[Assignment]:
         """What there is to play under the profiles that the driver declares."""
         return [each for each in self.chosen if self.declares(each.profile)]
+
+    def add_lane(self, group: TaskGroup, backends: Backends) -> None:
+        """Let one more driver play."""
+        self._lanes += 1
+        group.start_soon(_Lane(self, backends, group).work)
+
+    def grow(self, group: TaskGroup, backends: Backends) -> None:
+        """Let one more driver play, if more help.
+
+        Each driver that has started lets the next one start, so that never many start at once:
+        on a busy machine they would take too long to say hello.
+        """
+        if self._lanes < self.most:
+            self.add_lane(group, backends)
 
     def outcome(self, interrupted: str = "") -> Outcome:
         """Return the results so far; raises DriverUnusable if the run has not begun."""
@@ -221,8 +242,24 @@ class Run:
                 if worth_probing(self.plan.cases):
                     player.stack = await probe(player, connection, self.plan.profiles)
                     self.plan.note(str(player.stack))
+                self._settle_lanes(player, connection)
                 self.player = player
             return self.player
+
+    def _settle_lanes(self, player: Player, connection: DriverConnection) -> None:
+        """Decide how many drivers play at once, and let a client that really sleeps begin early."""
+        if player.timing.mode is TimeMode.VIRTUAL:
+            return
+        self.queue = longest_early(self.queue, player.timing)
+        if self.plan.lanes is None:
+            waits = [player.waits(each) for each in self.chosen]
+            room = here(player.backends.spare_files)
+            starts = len(waits) if self.plan.isolate else 0
+            useful = helpful(waits, connection.started_in, starts=starts)
+            self.most = min(useful, room.most(connection.memory()))
+        drivers = min(self.most, len(self.chosen))
+        if drivers > 1:
+            self.plan.note(f"In {player.timing}: {drivers} drivers at once.")
 
 
 @define
@@ -231,6 +268,7 @@ class _Lane:
 
     course: Run
     backends: Backends
+    group: TaskGroup
 
     async def work(self) -> None:
         """Play assignments until none is left."""
@@ -244,6 +282,7 @@ class _Lane:
                     player = await self.course.begin(connection, self.backends)
                     if first and (connection.broken or connection.unanswered):
                         continue  # the probe left this driver unusable
+                    self.course.grow(self.group, self.backends)
                     following = await self._play_with(player, connection, assignment)
             except DriverUnusable as error:
                 if self.course.player is None:

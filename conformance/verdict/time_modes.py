@@ -140,6 +140,12 @@ class Timing:
             case=scaled, unjudged=given_up, silence=longest_delay(case) / 1000 / self.divisor
         )
 
+    def waits(self, case: Case) -> float:
+        """Return about how many seconds a sound client really sleeps in a case."""
+        if self.mode is TimeMode.VIRTUAL or self._too_long(case):
+            return 0.0
+        return sum(delays(case)) / 1000 / self.divisor
+
     def _expectations(self, case: Case) -> tuple[tuple[Expectation, ...], tuple[Unjudged, ...]]:
         kept: list[Expectation] = []
         given_up: list[Unjudged] = []

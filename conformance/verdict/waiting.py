@@ -14,7 +14,9 @@ _CAP_MS: Final = 60_000.0
 _DOUBLINGS: Final = 16
 _MOST_OPENS: Final = 10_000
 """More delays are not added up: a case may allow any number of attempts."""
-_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
+_OPEN: Final = 0.01
+"""Seconds that an open takes beside the delay before it."""
+_NAME_OF_OPEN: Final = re.compile(r"stream#(?P<attempt>[0-9]{1,9})")
 
 
 def back_off(case: Case) -> tuple[float, float]:
@@ -42,6 +44,16 @@ def longest_delay(case: Case) -> float:
     """Return how long a sound client may sleep at once, at the very most."""
     longest = back_off(case)[1] if has_hint(case) else _delay_after(_opens(case), case)
     return longest * (1 + SPREAD)
+
+
+def length(case: Case, divisor: int) -> float:
+    """Return about how many seconds a case takes with a client that really sleeps.
+
+    Too much rather than too little: where the backend asks for a delay, the longest is assumed.
+    """
+    found = delays(case)
+    hinted = longest_delay(case) if has_hint(case) else 0.0
+    return max(sum(found), hinted) / 1000 / divisor + len(found) * _OPEN
 
 
 def has_hint(case: Case) -> bool:
@@ -75,7 +87,7 @@ def _opens(case: Case) -> int:
                 pass
     awaited = (*case.premise, *(each.assertion for each in case.expect))
     names = [name for each in awaited for name in each.awaited]
-    known += [int(found["attempt"]) for name in names if (found := _OPEN.match(name))]
+    known += [int(found["attempt"]) for name in names if (found := _NAME_OF_OPEN.match(name))]
     return max(known)
 
 

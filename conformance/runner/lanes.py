@@ -1,0 +1,105 @@
+"""How many drivers play at once when the user does not say, and in which order.
+
+In virtual time two are enough to keep the kit busy. A client that really sleeps leaves the processor
+idle, so many more help, until the kit itself has no time left, or starting drivers takes longer than
+they save. Memory, processors and open files limit them.
+"""
+
+import math
+import os
+import re
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from conformance.runner.player import Assignment
+from conformance.verdict.time_modes import Timing
+from conformance.verdict.waiting import length
+
+FIRST: Final = 2
+"""Drivers that are started before any has said whether it has a virtual clock."""
+MOST: Final = 64
+_EACH_PROCESSOR: Final = 16
+_FILES: Final = 8
+"""Open files that one driver costs the kit: its pipes and the connections of its client."""
+_KIT: Final = 0.01
+"""Seconds for which the kit itself is busy with a case."""
+_GROWTH: Final = 2
+"""How many times more memory a driver may need later than after its start."""
+_UNKNOWN: Final = 200 * 2**20
+"""The memory that a driver is taken to need where the system does not tell."""
+_AVAILABLE: Final = re.compile(r"(?m)^MemAvailable:\s+(\d+) kB$")
+_GROUP: Final = Path("/sys/fs/cgroup")
+
+
+@frozen(kw_only=True)
+class Room:
+    """What limits the drivers: memory in bytes (None: not known), processors, open files."""
+
+    memory: int | None
+    processors: int
+    files: int
+
+    def most(self, each: int | None) -> int:
+        """Return how many drivers fit that take `each` bytes (None: not known) after their start."""
+        needed = _UNKNOWN if each is None else max(each, 1) * _GROWTH
+        fitting = MOST if self.memory is None else self.memory // 2 // needed
+        return max(
+            FIRST, min(MOST, fitting, self.processors * _EACH_PROCESSOR, self.files // _FILES)
+        )
+
+
+def here(files: int) -> Room:
+    """Return the room on this machine; the kit may open `files` more files."""
+    known = [each for each in (_free_memory(), _left_in_group()) if each is not None]
+    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return Room(memory=min(known, default=None), processors=processors, files=files)
+
+
+def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
+    """Return how many drivers help to play cases that wait for so many seconds each.
+
+    More are of no use when their waiting takes less time than the kit needs, or than the longest
+    case. Each takes about `starting` seconds to start, and `FIRST` start at once; `starts` of them
+    start in any case.
+    """
+    total = sum(waits)
+    busy = max(len(waits) * _KIT, starts * starting / FIRST, max(waits, default=0.0), _KIT)
+    worth_starting = math.sqrt(total * FIRST / max(starting, _KIT))
+    return max(FIRST, min(MOST, math.ceil(min(total / busy, worth_starting))))
+
+
+def longest_early(rest: Iterable[Assignment], timing: Timing) -> Iterator[Assignment]:
+    """Yield what is left to play, so that no lane ends long after the others.
+
+    Every second case is the longest that is left, not every one: a client that hangs in all of these
+    may do well in the others, and would be taken for one that always hangs.
+    """
+    usual = list(rest)
+    longest = sorted(usual, key=lambda each: length(each.case, timing.divisor), reverse=True)
+    mixed = chain.from_iterable(zip(longest, usual, strict=True))
+    return iter({each.place: each for each in mixed}.values())
+
+
+def _free_memory() -> int | None:
+    """Return the bytes of memory that programs may still take; None if the system does not tell."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            found = _AVAILABLE.search(Path("/proc/meminfo").read_text("ascii"))
+            return int(found[1]) * 1024 if found else None
+    with suppress(AttributeError, ValueError, OSError):  # not every system has it or tells it
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    return None
+
+
+def _left_in_group() -> int | None:
+    """Return the bytes that a container (a control group of Linux) may still take; None: no limit."""
+    with suppress(OSError, ValueError):  # no such file, or "max"
+        most = int((_GROUP / "memory.max").read_text("ascii"))
+        return max(most - int((_GROUP / "memory.current").read_text("ascii")), 0)
+    return None
