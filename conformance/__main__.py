@@ -36,6 +36,7 @@ _COMMANDS: Final = {
     "report": "Make the reports of a saved run again.",
     "list": "List the cases.",
     "show": "Show one case: its rules and their sources, what it does and expects.",
+    "init": "Begin a driver in Python or JavaScript: write one that works into a directory.",
     "smoke": "Check that a driver is sound: try every command with it.",
     "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
     "diff": "Play the same random schedules with two clients and show where they differ.",

@@ -219,10 +219,10 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
         say("A page with every case and what happened in it: add --report report.html")
     if not own_driver:
         say("Your own client: arkor-conformance run -- node my-driver.mjs")
-        say(f"How to write its driver: {_guide()}")
+        say(f"How to write its driver: {guide()}")
 
 
-def _guide() -> Path:
+def guide() -> Path:
     """Return the guide in the checkout that this is run in, or else the one that is installed."""
     here = Path("spec", "driver-guide.md")
     return here if here.is_file() else specification_directory() / here.name

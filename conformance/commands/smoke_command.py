@@ -100,7 +100,11 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
     if left_out:
         say(f"\nnot tried, because the driver does not declare it: {', '.join(left_out)}")
     sound = result.verdict is Verdict.PASS and not unknown
-    say("\nthe driver is sound" if sound else "\nthe driver is not sound yet")
+    say(
+        "\nthe driver is sound; its client was not judged"
+        if sound
+        else "\nthe driver is not sound yet"
+    )
     if result.verdict is Verdict.ERROR:
         return Exit.UNUSABLE
     return Exit.OK if sound else Exit.FAILED

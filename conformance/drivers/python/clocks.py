@@ -1,6 +1,7 @@
 """The two clocks of a driver: virtual time that the kit controls, and real time."""
 
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -83,12 +84,12 @@ class WallClock:
     """Real time, used when the kit does not ask for virtual time; sleeps are not announced."""
 
     def time(self) -> float:
-        """Return the time of the event loop, which is monotonic."""
-        return anyio.current_time()
+        """Return the monotonic time; the blocking client asks from threads without an event loop."""
+        return time.monotonic()
 
     async def sleep_until(self, deadline: float, purpose: str) -> None:  # noqa: ARG002 - protocol
         """Sleep."""
-        await anyio.sleep_until(deadline)
+        await anyio.sleep(max(0.0, deadline - time.monotonic()))
 
     def wake(self, number: Json) -> None:
         """Do nothing: sleeps are not announced."""

@@ -1,0 +1,111 @@
+"""The driver: it opens a client for each case of the kit, and names the kind of its errors.
+
+What is yours to fill in is marked YOURS. The plumbing that speaks with the kit comes with the kit.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+try:
+    import anyio
+    from anyio import from_thread, to_thread
+
+    from conformance.drivers.python.stdio import Desk, Failure, Provoked, serve
+except ImportError as error:
+    sys.exit(f"driver.py: {error}; run it with the Python in which the kit is installed")
+
+from client import Aborted, Client, HttpError  # YOURS: your client instead
+
+HELLO: Final[Mapping[str, Any]] = {
+    "impl": "stand-in (replace it by your client)",  # YOURS: the name of your client
+    "version": "0",
+    # YOURS: the revisions of the protocol that it follows, of 2026-05, 2026-07 and hardened.
+    "profiles": ["2026-07"],
+    # YOURS: what it can do; what you leave out is not judged. The guide, section 7, explains each.
+    # Others: callbacks.async, concurrent, rng, clock.virtual, clock.advance, config.idle, attach.
+    "capabilities": ["cancel", "abort", "config.backoff"],
+}
+CALLBACKS: Final = {
+    "training.started": "started",
+    "training.log": "log",
+    "checkpoint.saved": "checkpoint",
+    "training.completed": "completed",
+    "training.failed": "failed",
+}
+
+
+class Driven:
+    """Your client as the kit uses it. It blocks, so each operation runs in a thread."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+
+    async def start(self) -> Mapping[str, Any]:
+        """Submit the job."""
+        return {"job_id": await _in_thread(self.client.start)}
+
+    async def wait(self) -> Mapping[str, Any]:
+        """Follow the job; return `{job, artifacts}`."""
+        return await _in_thread(self.client.wait)
+
+    async def cancel(self) -> None:
+        """Ask the backend to stop the job."""
+        await _in_thread(self.client.cancel)
+
+    def abort(self, reason: str) -> None:
+        """End the wait."""
+        self.client.abort(reason)
+
+
+async def _in_thread(operation: Any) -> Any:
+    # YOURS: if your client is asynchronous, await its operations instead.
+    return await to_thread.run_sync(operation, abandon_on_cancel=True)
+
+
+@asynccontextmanager
+async def open_client(desk: Desk) -> AsyncGenerator[Driven, None]:
+    """Open the client of a case, and end what it still does when the case is closed."""
+    config: Mapping[str, Any] = desk.config  # the guide, section 3, explains each key
+
+    def heard(kind: str, data: Mapping[str, Any]) -> None:
+        if kind in CALLBACKS:
+            desk.report(CALLBACKS[kind], data)
+            from_thread.run(desk.obey, CALLBACKS[kind])
+
+    # YOURS: make your client with these. What a case leaves out is your client's default.
+    client = Client(
+        config["base_url"],
+        token=config["token"],
+        org=config["org"],
+        project=config["project"],
+        name=config["name"],
+        job=config["input"],
+        retry=config.get("initial_ms", 1000) / 1000,
+        on_event=heard,
+    )
+    try:
+        yield Driven(client)
+    finally:
+        client.abort("the case is closed")
+
+
+def explain(error: Exception) -> Failure:
+    """Return the kind of an error."""
+    # YOURS: `gave_up` (no more attempts) and `protocol` (an answer that makes no sense), too.
+    match error:
+        case Provoked():
+            return Failure("callback", str(error))
+        case Aborted():
+            return Failure("aborted", str(error))
+        case HttpError():
+            return Failure("http", str(error), error.status)
+        case OSError():
+            return Failure("transport", str(error))
+        case _:
+            return Failure("other", f"{type(error).__name__}: {error}")
+
+
+if __name__ == "__main__":
+    anyio.run(serve, HELLO, open_client, explain)
