@@ -43,6 +43,7 @@ FILES: Final[dict[str, str | bytes]] = {
     "run.json": json.dumps({"schema": "something else"}),
     "cases.toml": "[[cases]]\n",
     "known.toml": "[[known]]\ncase = 'x'\n",
+    "begun/driver.py": "",
 }
 """The files that the command lines name."""
 ADDRESS: Final = "--base-url http://127.0.0.1:9"
@@ -124,6 +125,11 @@ COMMANDS: Final = (
     "arkor-conformance run -- ./no-driver",
     "arkor-conformance run -- .",
     "arkor-conformance run --bogus",
+    "arkor-conformance init",
+    "arkor-conformance init python",
+    "arkor-conformance init ruby missing",
+    "arkor-conformance init python begun",
+    "arkor-conformance init node run.json",
     "arkor-conformance report run.json --report x.md",
     "arkor-conformance report missing.json --report x.md",
 )
@@ -142,7 +148,7 @@ wrong with a command line or a file takes one line on standard error, and an exi
 def tried(line: str, folder: Path) -> Finished:
     """Run a command line, with its files in a folder; the folder is not in what it returns."""
     command, *words = shlex.split(line)
-    names = {*FILES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md", line)}
+    names = {*FILES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md|begun", line)}
     placed = [str(folder / word) if word in names else word for word in words]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ARKOR_")}
     done = run_forked(command, placed, {**kept, "ARKOR_TOKEN": "t", "NO_COLOR": "1"})
@@ -152,6 +158,7 @@ def tried(line: str, folder: Path) -> Finished:
 def place_files(folder: Path) -> None:
     """Write the files."""
     for name, content in FILES.items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
 
 

@@ -25,7 +25,7 @@ SUBCOMMANDS: Final = {
         *("check", "explain", "schema", "addon-path"),
     ),
     "arkor-conformance": (
-        *("run", "report", "list", "show", "smoke"),
+        *("run", "report", "list", "show", "init", "smoke"),
         *("explore", "diff", "mutants", "coverage"),
     ),
 }
@@ -39,6 +39,7 @@ NEEDED: Final = {
     "proxy": ("--upstream", "http://127.0.0.1:9"),
     "record": ("--upstream", "http://127.0.0.1:9", "--out", "x.toml"),
     "diff": ("x", "x"),
+    "init": ("python", "."),
 }
 """What a subcommand cannot do without; where nothing is said, one operand."""
 PRINTING: Final = [

@@ -61,6 +61,15 @@ def test_the_wheel_has_what_the_kit_reads_of_the_specification(bare: Path) -> No
     assert not (home / "generate").exists()
 
 
+def test_the_wheel_has_what_init_writes(bare: Path) -> None:
+    (package,) = bare.parent.glob("lib/*/site-packages/conformance")
+    starters = ROOT / "conformance" / "starters"
+    written = [each for each in starters.rglob("*") if each.is_file() and each.suffix != ".pyc"]
+    assert len(written) > len(("driver", "client")) * 2
+    for each in written:
+        assert (package / each.relative_to(starters.parent)).read_bytes() == each.read_bytes()
+
+
 def test_every_command_works_or_names_the_extra_that_it_needs(bare: Path, tmp_path: Path) -> None:
     for option in ("--help", "--version"):
         assert ran(bare / "arkor-proto", option, cwd=tmp_path).status == 0

@@ -18,6 +18,7 @@ COMMANDS = (
     "list",
     "report",
     "coverage",
+    "init",
     *(pytest.param(each, marks=pytest.mark.thorough) for each in LONG),
 )
 YOURS = r"node (my|another)-driver\.mjs"

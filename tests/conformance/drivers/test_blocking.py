@@ -8,6 +8,7 @@ import pytest
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import in_turn, select
+from tests.conformance.commandline import kit
 from tests.conformance.mutants.test_kit_itself import play
 
 DRIVER: Final = (sys.executable, "-m", "conformance.drivers.python.blocking")
@@ -20,6 +21,12 @@ def test_the_blocking_client_passes_a_share_of_the_cases() -> None:
     results = play(in_turn(cases)[::4], 2, DRIVER).results
     assert {each.name: each.verdict.value for each in results if each.verdict.value != "pass"} == {}
     assert len(results) > 20
+
+
+def test_the_blocking_client_really_sleeps_when_it_is_asked_to() -> None:
+    case = ("--case", "backoff.begins-anew-after-progress", "--profile", "2026-07")
+    done = kit("run", "--time", "scaled", *case, "--", *DRIVER)
+    assert (done.status, "1 pass" in done.out) == (0, True), done
 
 
 @pytest.mark.thorough
