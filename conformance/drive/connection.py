@@ -39,8 +39,8 @@ class DriverConnection:
     identity: Identity | None = field(default=None, init=False)
     announced: int = field(default=0, init=False)
     """How many sleeps the driver announced without declaring a virtual clock."""
-    started_in: float = field(default=0.0, init=False)
-    """Seconds from its start to its answer to `hello`."""
+    start_cost: float = field(default=0.0, init=False)
+    """Seconds of processor time up to its answer to `hello`; of any time if not known."""
     _recorder: Recorder | None = field(default=None, init=False)
     _pending: dict[int, str] = field(factory=dict[int, str], init=False)
     _beckoned: dict[int, Callable[[], None] | None] = field(
@@ -142,7 +142,8 @@ class DriverConnection:
 
         `waited` is how many seconds the driver had to answer.
         """
-        self.started_in = waited
+        busy = self.busy_seconds()
+        self.start_cost = waited if busy is None else busy
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""

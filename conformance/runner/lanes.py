@@ -65,7 +65,7 @@ def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
     """Return how many drivers help to play cases that wait for so many seconds each.
 
     More are of no use when their waiting takes less time than the kit needs, or than the longest
-    case. Each takes about `starting` seconds to start, and `FIRST` start at once; `starts` of them
+    case. Each costs about `starting` seconds to start, and `FIRST` start at once; `starts` of them
     start in any case.
     """
     total = sum(waits)

@@ -255,7 +255,7 @@ class Run:
             waits = [player.waits(each) for each in self.chosen]
             room = here(player.backends.spare_files)
             starts = len(waits) if self.plan.isolate else 0
-            useful = helpful(waits, connection.started_in, starts=starts)
+            useful = helpful(waits, connection.start_cost, starts=starts)
             self.most = min(useful, room.most(connection.memory()))
         drivers = min(self.most, len(self.chosen))
         if drivers > 1:

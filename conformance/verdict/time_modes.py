@@ -141,10 +141,11 @@ class Timing:
         )
 
     def waits(self, case: Case) -> float:
-        """Return about how many seconds a sound client really sleeps in a case."""
-        if self.mode is TimeMode.VIRTUAL or self._too_long(case):
+        """Return about how many seconds a sound client really sleeps in a case; 0 if not played."""
+        if self.mode is TimeMode.VIRTUAL or _unplayable(case) or self._too_long(case):
             return 0.0
-        return sum(delays(case)) / 1000 / self.divisor
+        kept, _ = self._expectations(case)
+        return sum(delays(case)) / 1000 / self.divisor if kept else 0.0
 
     def _expectations(self, case: Case) -> tuple[tuple[Expectation, ...], tuple[Unjudged, ...]]:
         kept: list[Expectation] = []

@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 
 import pytest
-import yaml
 
 from conformance.verdict.known_failures import read_baseline
 from tests.conformance.commandline import kit
@@ -72,7 +71,9 @@ def test_what_it_says_to_type_next_can_be_typed(language: str, tmp_path: Path) -
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_workflow_runs_the_kit_and_keeps_the_reports(language: str, tmp_path: Path) -> None:
     begun(language, tmp_path)
-    workflow = yaml.safe_load((tmp_path / WORKFLOW).read_text("utf-8"))
+    yaml = pytest.importorskip("yaml", reason="PyYAML is not installed")
+    found: object = yaml.safe_load((tmp_path / WORKFLOW).read_text("utf-8"))
+    workflow = json.loads(json.dumps(found))  # YAML takes `on` for a boolean
     steps = workflow["jobs"]["conformance"]["steps"]
     runs = [shlex.split(step["run"]) for step in steps if "run" in step]
     commands = [words for words in runs if words[0] == "arkor-conformance"]

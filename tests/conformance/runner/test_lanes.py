@@ -67,6 +67,19 @@ def test_memory_processors_and_open_files_limit_the_drivers(
     assert room.most(each) == most
 
 
+@pytest.mark.parametrize(
+    ("body", "seconds"),
+    [
+        ("[expect]\nsleeps = [1000, 2000]", 0.225),  # a tenth of three quarters
+        ("needs = ['clock.virtual']\n[expect]\nconnects = 3", 0.0),
+        ("[expect]\nsleeps_differ = true", 0.0),
+        ("[expect]\nsleeps = [900000]", 0.0),
+    ],
+)
+def test_only_cases_that_are_played_are_waited_for(body: str, seconds: float) -> None:
+    assert Timing(TimeMode.SCALED, 10).waits(one(body)) == pytest.approx(seconds)
+
+
 def test_every_second_case_is_the_longest_that_is_left_and_none_is_lost() -> None:
     delays = [100, 60_000, 200, 30_000, 300]
     cases = [one(f"needs = ['clock.virtual']\n[expect]\nsleeps = [{ms}]") for ms in delays]
