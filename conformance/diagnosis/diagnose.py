@@ -52,7 +52,7 @@ def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
 
 
 async def reference_plays(
-    chosen: Sequence[CaseResult], cases: Sequence[Case], lanes: int, patience: float
+    chosen: Sequence[CaseResult], cases: Sequence[Case], lanes: int | None, patience: float
 ) -> Mapping[str, CaseResult]:
     """Play the cases of these results with the reference; return its results by name.
 

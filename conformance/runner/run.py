@@ -242,8 +242,8 @@ class Run:
                 if worth_probing(self.plan.cases):
                     player.stack = await probe(player, connection, self.plan.profiles)
                     self.plan.note(str(player.stack))
-                self._settle_lanes(player, connection)
                 self.player = player
+                self._settle_lanes(player, connection)
             return self.player
 
     def _settle_lanes(self, player: Player, connection: DriverConnection) -> None:
@@ -257,7 +257,7 @@ class Run:
             starts = len(waits) if self.plan.isolate else 0
             useful = helpful(waits, connection.start_cost, starts=starts)
             self.most = min(useful, room.most(connection.memory()))
-        drivers = min(self.most, len(self.chosen))
+        drivers = min(self.most, len(self.declared))
         if drivers > 1:
             self.plan.note(f"In {player.timing}: {drivers} drivers at once.")
 
