@@ -4,7 +4,7 @@ const KEYS = {
   case: [
     ["←", "previous"],
     ["→", "next"],
-    ["Esc", "all cases"],
+    ["Esc", "back to the list"],
   ],
   cases: [
     ["/", "filter"],
@@ -41,9 +41,10 @@ function show() {
         {
           href: link({
             view: name,
-            ...(name === "cases" ? {} : { q: "", verdict: "", profile: "", family: "" }),
+            ...(name === "cases" ? {} : NO_FILTER),
             case: "",
             rule: "",
+            beside: "",
           }),
           "aria-current": (name === view || (name === "cases" && view === "case")) && "page",
         },
@@ -68,7 +69,7 @@ function show() {
     make(
       "footer",
       { class: "foot" },
-      `arkor-conformance ${run.kit} · real sockets, real faults, ${run.time.said} · ${run.specification.said}`,
+      `arkor-conformance ${run.kit} · ${run.specification.said}`,
       KEYS[view]
         ? make(
             "p",
@@ -87,6 +88,11 @@ function show() {
   if (view === "requirements" && now.rule)
     byId(`rule-${now.rule}`)?.scrollIntoView({ behavior: "instant" });
   shown = view;
+}
+
+function redraw() {
+  shown = null; // So that it does not scroll.
+  show();
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -112,17 +118,9 @@ byId("theme").addEventListener("click", () => {
 dark.addEventListener("change", () => paint(stored()));
 paint(stored());
 if (broken) document.querySelector(".mark").classList.add("bad");
-PHONE.addEventListener("change", () => {
-  shown = null;
-  show();
-}); // Redraw without scrolling.
+for (const width of [PHONE, TIGHT]) width.addEventListener("change", redraw);
 addEventListener("keydown", (pressed) => {
-  if (
-    pressed.ctrlKey ||
-    pressed.altKey ||
-    pressed.metaKey ||
-    pressed.target.closest("input, select, [tabindex='0']")
-  )
+  if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target.closest("input"))
     return;
   const found = document.querySelector(DOES[pressed.key] ?? "none");
   if (!found) return;
