@@ -25,7 +25,7 @@ const NARROW = {
 const STEP = 27,
   LINE = 17,
   TOP = 28,
-  MOST_DRAWN = 160,
+  MOST_DRAWN = 250,
   MOST_LINES = 6,
   MOST_LEVELLED = 30;
 const CLEAN = ["eof", "fin"];
@@ -194,7 +194,10 @@ function heads(name, plan, titled) {
   return make("div", { class: "lanes" }, titled ? text("p", "side", name) : null, svg);
 }
 
-const heightOf = (event, marks, plan) => STEP + remarks(marks.get(event.n), plan).length * LINE;
+const heightOf = (event, marks, plan) =>
+  (event.left ? STEP : 0) + STEP + remarks(marks.get(event.n), plan).length * LINE;
+const gap = (said, y, plan) =>
+  draw("text", { x: plan.width / 2, y, "text-anchor": "middle", class: "gap label" }, said);
 const planOf = (beside) => {
   if (PHONE.matches) return NARROW;
   return beside && !TIGHT.matches ? HALF : WIDE;
@@ -212,12 +215,18 @@ function depthOf(trace, marks, plan) {
 function figure(name, trace, marks, { plan, depth, titled }) {
   const lead = Math.min(depth - depthOf(trace, marks, plan), STEP * MOST_LEVELLED);
   let y = TOP;
-  const drawn = trace.slice(0, MOST_DRAWN).map((event) => {
-    if (isMain(marks.get(event.n))) y += lead;
-    const part = drawEvent(event, y, marks.get(event.n), plan);
+  const drawn = trace.slice(0, MOST_DRAWN).flatMap((event) => {
+    const before = event.left ? [gap(leftOutBefore(event), y - 4, plan)] : [],
+      mark = marks.get(event.n);
+    if (isMain(mark)) y += lead;
+    const part = drawEvent(event, y + before.length * STEP, mark, plan);
     y += heightOf(event, marks, plan);
-    return part;
+    return [...before, part];
   });
+  if (trace.length > MOST_DRAWN) {
+    drawn.push(gap(`… ${trace.length - MOST_DRAWN} more in the timeline …`, y - 4, plan));
+    y += STEP;
+  }
   const svg = draw("svg", {
     viewBox: `0 0 ${plan.width} ${y}`,
     role: "img",

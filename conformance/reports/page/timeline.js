@@ -21,15 +21,21 @@ function marksOf(result) {
   return { client, reference };
 }
 
-// A trace with the event that stands for "nothing more" where the kit closes the case.
+// A trace in which each event knows how many are left out before it, with the event that stands for
+// "nothing more" where the kit closes the case.
 function markedTrace(whose, marks) {
   const trace = traceOf(whose);
+  trace.forEach((event, place) => {
+    event.left = event.n - (place ? trace[place - 1].n : 0) - 1;
+  });
   if (!marks.has(null)) return trace;
   const closing = trace.findIndex((each) => each.kind === "called" && each.text === "calls close"),
     place = closing < 0 ? trace.length : closing;
   const nothing = { n: null, who: "client", kind: "nothing", text: "does nothing more" };
   return [...trace.slice(0, place), nothing, ...trace.slice(place)];
 }
+
+const leftOutBefore = (event) => `… ${plural(event.left, "event")} left out …`;
 
 function whole(event) {
   return make(
@@ -62,12 +68,9 @@ function timelineRow(event, mark) {
 }
 
 function timeline(trace, marks, said) {
-  let before = 0;
   const rows = trace.flatMap((event) => {
-    const left = event.n === null ? 0 : event.n - before - 1,
-      row = timelineRow(event, marks.get(event.n));
-    before = event.n ?? before;
-    return left > 0 ? [text("li", "gap", `… ${plural(left, "event")} left out …`), row] : [row];
+    const row = timelineRow(event, marks.get(event.n));
+    return event.left ? [text("li", "gap", leftOutBefore(event)), row] : [row];
   });
   return make("ol", { class: "sheet events", "aria-label": said }, ...rows);
 }

@@ -10,6 +10,7 @@ from attrs import evolve
 from conformance.reports import write_run
 from conformance.reports.digest import causes, sentence_of
 from conformance.strict_data import Table
+from conformance.trace.events import Noted
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Page, find
 from tests.conformance.reports.on_page import MAIN, PALE
@@ -208,6 +209,17 @@ def test_a_client_that_does_nothing_more_is_marked_where_it_stops(page: Page, re
     stop = f"{rows}.findIndex((each) => each.matches('.here'))"
     assert "does nothing more" in page.text(f"{rows}[{stop}].textContent")
     assert "calls close" in page.text(f"{rows}[{stop} + 1].textContent")
+
+
+def test_a_long_trace_says_how_much_is_left_out(page: Page, tmp_path: Path) -> None:
+    noise = [Noted("driver", "hum")] * 200
+    long = played("resume.one", Verdict.FAIL, [*noise, *resuming(None)])
+    write_run([tmp_path / "report.html"], explained([long]))
+    page.go((tmp_path / "report.html").as_uri() + "#case=resume.one")
+    said = "document.querySelector('{} .gap').textContent"
+    drawn, listed = (page.text(said.format(each)) for each in ("[role=img]", ".events"))
+    left = len(noise) + len(resuming(None)) - 140
+    assert (drawn, listed) == (f"… {left} events left out …",) * 2
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 320), (390, 320)])
