@@ -111,7 +111,7 @@ const ruleLink = (id) =>
     "a",
     {
       href: link({ view: "requirements", rule: id }, false),
-      class: "mono",
+      class: "mono id",
       title: run.requirements[id]?.text,
     },
     id,

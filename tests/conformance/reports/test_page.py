@@ -218,6 +218,12 @@ def test_the_count_of_a_chip_is_the_number_of_rows_behind_it(
     assert page.text(CHIPS) == ""
 
 
+def test_the_chips_beside_a_pressed_one_count_what_they_would_show(page: Page, report: str) -> None:
+    page.go(f"{report}#view=cases&profile=2026-07")
+    count = "document.querySelector('[data-filter=\"profile=2026-05\"] .count').textContent"
+    assert page.text(count) == "2"
+
+
 def test_a_chip_that_would_leave_nothing_cannot_be_pressed(page: Page, report: str) -> None:
     page.go(f"{report}#view=cases&family=resume")
     closed = "[...document.querySelectorAll('[data-filter]:disabled')]"

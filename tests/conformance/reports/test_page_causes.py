@@ -111,6 +111,15 @@ def test_the_only_cause_is_open_from_the_start(page: Page, tmp_path: Path) -> No
     assert page.holds("document.querySelector('.cause[open] .example')")
 
 
+def test_a_link_to_the_page_has_the_open_cause(overview: Page) -> None:
+    overview.click(".cause .number")
+    assert overview.holds("location.hash === '#cause=1'")
+    overview.again()
+    assert overview.holds("document.querySelector('[data-cause=\"1\"][open] .example')")
+    overview.click(".cause .number")
+    assert overview.holds("location.hash === ''")
+
+
 def test_the_way_back_from_a_case_leads_to_its_open_cause(overview: Page) -> None:
     overview.click(".cause .number")
     assert overview.holds("document.querySelector('.example a')")
