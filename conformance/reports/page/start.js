@@ -85,9 +85,14 @@ function show() {
     scrollTo({ top: 0, behavior: "instant" });
     byId("main").focus({ preventScroll: true });
   }
-  if (view === "requirements" && now.rule)
-    byId(`rule-${now.rule}`)?.scrollIntoView({ behavior: "instant" });
+  if (view === "requirements" && now.rule) reach(`rule-${now.rule}`);
   shown = view;
+}
+
+// What is far from the screen is laid out when it comes near, and then moves what is below it.
+function reach(id, frames = 5) {
+  byId(id)?.scrollIntoView({ behavior: "instant" });
+  if (frames) requestAnimationFrame(() => reach(id, frames - 1));
 }
 
 function redraw() {

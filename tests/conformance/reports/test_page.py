@@ -11,7 +11,7 @@ from attrs import evolve
 
 from conformance.reports import write_run
 from conformance.reports.published import addresses
-from conformance.strict_data import Json
+from conformance.strict_data import Json, Table
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Page, find
@@ -144,6 +144,21 @@ def test_a_click_in_the_overview_shows_the_cases_behind_it(
 def test_a_click_on_a_rule_shows_its_text_and_its_verdict(overview: Page) -> None:
     overview.click(".sentence a[href*='rule=ARK-BUD-1']")
     assert overview.holds("document.querySelector('#rule-ARK-BUD-1 .marks .fail')")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_link_to_a_rule_leads_to_it_among_many(page: Page, tmp_path: Path, width: int) -> None:
+    found = several()
+    (like, *_) = Table("run", found).table("requirements").values.values()
+    assert isinstance(like, Mapping)
+    long = {**like, "text": "A rule of many words. " * 30}
+    many = {f"ARK-BUD-{n}": long for n in range(1, 200)}
+    write_run([tmp_path / "report.html"], {**found, "requirements": many})
+    page.screen(width, 800, mobile=width < 600)
+    page.go((tmp_path / "report.html").as_uri() + "#view=requirements&rule=ARK-BUD-100")
+    top = "document.querySelector('#rule-ARK-BUD-100').getBoundingClientRect().top"
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert page.holds(f"Math.abs({top} - 72) < 3"), page.text(top)
 
 
 def test_a_click_on_the_cases_of_a_rule_leads_to_one_of_them(page: Page, report: str) -> None:
