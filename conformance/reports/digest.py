@@ -65,9 +65,7 @@ class Cause:
     @property
     def step(self) -> str:
         """What the client does wrong, and when."""
-        occasion = self.values.text("occasion")
-        said = f"the client {self.values.text('said')}"
-        return f"{occasion}, {said}" if occasion else said
+        return _step_of(self.values)
 
     @property
     def sentence(self) -> str:
@@ -99,6 +97,16 @@ class Cause:
                 f"Much like the kit's broken client {like.text('name')}: {like.text('what')}"
             )
         return lines
+
+
+def sentence_of(begins: Table) -> str:
+    """Return how one failure begins, as a sentence."""
+    return f"{_capital(_step_of(begins))}."
+
+
+def _step_of(begins: Table) -> str:
+    said = f"the client {begins.text('said')}"
+    return f"{begins.text('occasion')}, {said}" if begins.text("occasion") else said
 
 
 def _capital(text: str) -> str:

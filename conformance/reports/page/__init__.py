@@ -14,12 +14,16 @@ from attrs import define, field
 from markupsafe import Markup
 
 from conformance.plain import one_line, seen, visible
+from conformance.reports.digest import Cause, causes, parted_at, sentence_of
 from conformance.reports.published import addresses
-from conformance.reports.summary import left_out, level, missing, notes
+from conformance.reports.summary import all_notes, in_a_sentence, left_out, level, missing
 from conformance.strict_data import Json, Table
 
 _HERE: Final = Path(__file__).parent
-_SCRIPTS: Final = ("page", "overview", "lists", "case", "diagram", "start")
+_SCRIPTS: Final = (
+    *("page", "overview", "causes", "filters", "lists"),
+    *("case", "timeline", "diagram", "start"),
+)
 """Joined in this order they are one script: the first has what all need, the last starts it."""
 
 
@@ -72,6 +76,10 @@ class _Packing:
         results = [self._result(result) for result in run.tables("results")]
         return {
             "kit": visible(run.text("kit")),
+            "date": visible(run.text("date")),
+            "host": visible(run.text("host")),
+            "said": visible(in_a_sentence(run)),
+            "notes": seen([*run.texts("notes"), *all_notes(run)]),
             "client": seen(run.raw("client")),
             "seconds": run.number("seconds"),
             "time": seen(run.raw("time")),
@@ -80,6 +88,7 @@ class _Packing:
             "partial": seen(run.raw("partial")),
             "profiles": [self._profile(profile) for profile in run.tables("profiles")],
             "not_applicable": [self._left_out(group) for group in run.tables("not_applicable")],
+            "causes": [_cause(cause) for cause in causes(run)],
             "requirements": seen(run.raw("requirements")),
             "published": self._published(run.table("requirements")),
             "events": [_event(event) for event in run.tables("events")],
@@ -94,11 +103,7 @@ class _Packing:
 
     def _profile(self, profile: Table) -> Json:
         """Return a profile with its summary, in the words that all reports share."""
-        said = {
-            "MUST": level(profile, "MUST"),
-            "SHOULD": level(profile, "SHOULD"),
-            "notes": list(notes(profile)),
-        }
+        said = {"MUST": level(profile, "MUST"), "SHOULD": level(profile, "SHOULD")}
         kept = ("name", "rank", "verdict", "unplayed", "counts", "rules")
         return seen({**{key: profile.raw(key) for key in kept}, "said": said})
 
@@ -112,7 +117,14 @@ class _Packing:
             for key, value in result.values.items()
             if key not in {"why", "requires"}
         }
-        return {**own, "why": self._place(result.text("why")), "requires": shared}
+        begins = result.raw("begins")
+        return {
+            **own,
+            "why": self._place(result.text("why")),
+            "requires": shared,
+            "here": parted_at(result),
+            "said": "" if begins is None else visible(sentence_of(result.table("begins"))),
+        }
 
     def _place(self, text: str) -> int:
         return self._places.setdefault(visible(text), len(self._places))
@@ -121,3 +133,14 @@ class _Packing:
 def _event(event: Table) -> Json:
     """Return an event as the page reads it: who, to whom, kind, text."""
     return [seen(event.raw(key)) for key in ("who", "to", "kind", "text")]
+
+
+def _cause(cause: Cause) -> Json:
+    """Return a cause in the words that all reports share; its failures are places in `results`."""
+    return {
+        "sentence": visible(cause.sentence),
+        "hints": seen(list(cause.hints)),
+        "rule": visible(cause.rule),
+        "warning": cause.values.flag("warning"),
+        "results": cause.values.raw("results"),
+    }

@@ -1,54 +1,43 @@
-// The view of one case: its findings, the command that reruns it, its diagram and its timeline.
+// The view of one case: how it begins, its findings, the command that reruns it, its traces.
 
-function timeline(trace, here, result) {
-  let before = 0;
-  const lines = trace.flatMap((event) => {
-    const gap =
-      event.n > before + 1
-        ? [make("li", { class: "gap" }, `… ${event.n - before - 1} events left out …`)]
-        : [];
-    before = event.n;
-    const what = make(
-      "span",
-      { class: "what" },
-      event.text,
-      here.has(event.n) ? text("span", "flag", "diverges here") : null,
-    );
-    if (event.detail)
-      what.append(
-        make(
-          "details",
-          {},
-          make("summary", {}, event.kind === "requested" ? "the whole request" : "the full text"),
-          make("pre", {}, event.detail),
-        ),
-      );
-    return [
-      ...gap,
-      make(
-        "li",
-        {
-          class: [here.has(event.n) ? "here" : "", isFault(event) ? "fault" : ""].join(" ").trim(),
-          "data-who": event.who,
-        },
-        text("span", "n", String(event.n)),
-        text("span", "at", `${event.ms.toFixed(1)} ms`),
-        text("span", "who", event.who),
-        what,
-      ),
-    ];
-  });
-  return make(
-    "ol",
-    { class: "sheet events", "aria-label": `Timeline of ${result.case}` },
-    ...lines,
-  );
+// The way back to the list that the reader came from.
+function wayBack() {
+  const { view, cause } = state();
+  if (view === "requirements") return ["← Requirements", link({ case: "" })];
+  if (view !== "cases" && run.causes[cause - 1])
+    return [`← Cause ${cause}`, link({ case: "", view: "" })];
+  return ["← All cases", link({ case: "", view: "cases" })];
+}
+
+// How the failure begins, and which others begin like it.
+function beginning(result) {
+  if (!result.said) return [];
+  const cause = run.causes[result.cause];
+  return [
+    make(
+      "section",
+      { class: `sheet begins ${result.verdict === "warn" ? "warn" : "fail"}` },
+      text("p", "sentence", ...prose(result.said)),
+      parting(result),
+      cause
+        ? make(
+            "p",
+            { class: "small soft" },
+            make(
+              "a",
+              { href: link({ cause: String(result.cause + 1) }, false) },
+              `Cause ${result.cause + 1}`,
+            ),
+            ...(cause.results.length > 1 ? [": ", ...withRule(cause.sentence, cause.rule)] : []),
+          )
+        : null,
+    ),
+  ];
 }
 
 function oneCase(result) {
-  const trace = traceOf(result),
-    here = new Set(result.findings.map((finding) => finding.event).filter((n) => n !== null));
-  const order = matching(state()),
+  const order = matching(ofCases, state()).map((entry) => entry.result),
+    [back, list] = wayBack(),
     place = order.indexOf(result),
     to = (n, rel, said) =>
       place >= 0 && order[n] ? make("a", { href: toCase(order[n]), rel }, said) : null;
@@ -56,7 +45,7 @@ function oneCase(result) {
     make(
       "nav",
       { class: "crumbs", "aria-label": "Cases", style: "margin-left:0" },
-      make("a", { href: link({ case: "", view: "cases" }), rel: "up" }, "← All cases"),
+      make("a", { href: list, rel: "up" }, back),
       make(
         "span",
         { class: "end" },
@@ -87,6 +76,7 @@ function oneCase(result) {
         ),
       ),
     ),
+    ...beginning(result),
   ];
   if (result.reason)
     parts.push(
@@ -118,7 +108,11 @@ function oneCase(result) {
   if (result.operations.length)
     parts.push(
       make("h3", {}, "How each operation settled"),
-      make("ul", { class: "rulelist" }, ...result.operations.map((each) => text("li", "mono", each))),
+      make(
+        "ul",
+        { class: "rulelist" },
+        ...result.operations.map((each) => text("li", "mono", each)),
+      ),
     );
   if (result.unjudged.length)
     parts.push(
@@ -135,18 +129,8 @@ function oneCase(result) {
     make("h3", {}, "Run it alone"),
     rerun(result.rerun),
     make("h3", {}, "Requirements"),
-    ruleList([...new Set([...result.requires, ...cited(result)])]),
+    ruleList(unique([...result.requires, ...cited(result)])),
   );
-  if (trace.length)
-    parts.push(
-      make("h2", {}, "What happened"),
-      make(
-        "figure",
-        { class: "figure sheet scroll", tabindex: "0", "aria-label": "Sequence diagram" },
-        diagram(trace, here),
-      ),
-      make("h2", {}, "Timeline"),
-      timeline(trace, here, result),
-    );
+  if (result.trace.length) parts.push(...whatHappened(result));
   return parts;
 }

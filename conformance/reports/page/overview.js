@@ -1,4 +1,4 @@
-// The first view: verdicts, what is broken, the matrix of profiles and families, the client.
+// The first view: verdicts, what is broken and why, the matrix of profiles and families, the client.
 
 const LOOKS = {
   conforms: "pass",
@@ -16,8 +16,12 @@ function card(profile) {
   return make(
     "section",
     { class: `sheet card ${kind}` },
-    text("div", "name", `Profile ${profile.name}`),
-    make("h2", { class: "verdict" }, profile.verdict[0].toUpperCase() + profile.verdict.slice(1)),
+    make(
+      "div",
+      { class: "head" },
+      make("h2", { class: "verdict" }, profile.verdict[0].toUpperCase() + profile.verdict.slice(1)),
+      text("span", "name", `Profile ${profile.name}`),
+    ),
     make(
       "div",
       { class: "meter", "aria-hidden": "true" },
@@ -27,27 +31,23 @@ function card(profile) {
     ),
     make(
       "div",
-      { class: "counts" },
-      ...counts.map((verdict) =>
-        make(
-          "a",
-          { class: look(verdict), href: toCases({ profile: profile.name, verdict }) },
-          `${profile.counts[verdict]} ${verdict}`,
+      { class: "tally" },
+      make(
+        "div",
+        { class: "counts" },
+        ...counts.map((verdict) =>
+          make(
+            "a",
+            { class: look(verdict), href: toCases({ profile: profile.name, verdict }) },
+            `${profile.counts[verdict]} ${verdict}`,
+          ),
         ),
+        profile.unplayed ? text("span", "", `${profile.unplayed} not played`) : null,
       ),
-      profile.unplayed ? text("span", "", `${profile.unplayed} not played`) : null,
+      ...["MUST", "SHOULD"].map((level) =>
+        judged ? make("p", {}, text("span", "", level), profile.said[level]) : null,
+      ),
     ),
-    judged
-      ? make(
-          "dl",
-          { class: "versus levels" },
-          ...["MUST", "SHOULD"].flatMap((level) => [
-            text("dt", "", level),
-            text("dd", "", profile.said[level]),
-          ]),
-        )
-      : null,
-    ...profile.said.notes.map((note) => text("p", "soft small", note)),
   );
 }
 
@@ -126,64 +126,6 @@ function matrix() {
   );
 }
 
-// Failures are grouped by the rule that they cite first: published rules first, then most cases.
-const SOURCES = ["published", "interface", "standard", "proposal", "observed"];
-const rank = (id) => SOURCES.indexOf(run.requirements[id]?.source.split(":")[0]);
-
-function troubles() {
-  const found = new Map();
-  for (const result of run.results.filter((each) => TROUBLE.includes(each.verdict))) {
-    const rule = cited(result)[0] ?? "";
-    found.set(rule, [...(found.get(rule) ?? []), result]);
-  }
-  const size = (results) => new Set(results.map((each) => each.case)).size;
-  return [...found]
-    .sort(([a, one], [b, other]) => rank(a) - rank(b) || size(other) - size(one))
-    .map(([, results]) => results);
-}
-
-function trouble(results) {
-  const [result] = results,
-    [finding] = result.findings,
-    rules = [...new Set(finding?.requires.length ? finding.requires : result.requires)];
-  const names = [...new Set(results.map((each) => each.case))],
-    first = (name) => results.find((each) => each.case === name);
-  const others =
-    names.length > 1
-      ? make(
-          "details",
-          { style: "margin-top:12px" },
-          make("summary", {}, `and ${names.length - 1} more ${names.length === 2 ? "case cites" : "cases cite"} it first`),
-          make(
-            "ul",
-            {},
-            ...names
-              .slice(1)
-              .map((name) =>
-                make("li", {}, make("a", { class: "mono", href: toCase(first(name)) }, name)),
-              ),
-          ),
-        )
-      : null;
-  return make(
-    "article",
-    { class: "trouble" },
-    make(
-      "div",
-      { class: "head" },
-      tag(result.verdict),
-      make("a", { class: "mono", href: toCase(result) }, result.case),
-      text("span", "soft small", [...new Set(results.map((each) => each.profile))].join(", ")),
-    ),
-    text("p", "soft", result.why),
-    ruleList(rules),
-    finding ? versus(finding) : text("p", "", result.reason),
-    ...result.operations.map((each) => text("p", "soft small mono", each)),
-    rerun(result.rerun),
-    others,
-  );
-}
-
 // What the start-up probe found out about truncated bodies.
 const CUT = {
   "truncation.chunks": "truncated chunked bodies",
@@ -203,48 +145,34 @@ function stack() {
   return [text("dt", "", "HTTP stack"), text("dd", "", said.join("; ") + (why ? ` (${why})` : ""))];
 }
 
-function overview() {
-  const { client } = run,
-    found = troubles();
-  const facts = [
-    `${run.results.length} verdicts on ${cases.size} ${cases.size === 1 ? "case" : "cases"} in ${run.seconds.toFixed(1)} s`,
-    client.command.join(" ") || "the reference driver",
+// What was judged, by what, when and where.
+function facts() {
+  const about = [
+    ["Driver", make("code", {}, run.client.command.join(" ") || "the reference driver")],
+    ["Judged by", `${run.specification.said}; kit ${run.kit}`],
+    ["Date", run.date.replace("T", " ").replace("+00:00", " UTC")],
+    ["Host", run.host],
   ];
+  return make(
+    "dl",
+    { class: "facts small" },
+    ...about.map(([name, said]) => make("div", {}, text("dt", "", name), text("dd", "", said))),
+  );
+}
+
+function overview() {
+  const { client } = run;
   const parts = [
     make("h1", {}, `${client.implementation} ${client.version}`),
-    make(
-      "p",
-      { class: "soft", style: "margin-top:8px" },
-      facts[0],
-      " · ",
-      make("code", {}, facts[1]),
-    ),
+    text("p", "soft said", run.said),
+    facts(),
     make("div", { class: "cards" }, ...run.profiles.map(card)),
+    ...causeList(),
   ];
-  if (found.length) {
+  if (run.notes.length)
     parts.push(
-      make("h2", {}, `What is broken`),
-      make("div", { class: "sheet" }, ...found.slice(0, MOST_TROUBLE).map(trouble)),
-    );
-    if (found.length > MOST_TROUBLE)
-      parts.push(
-        make(
-          "p",
-          { style: "margin-top:14px" },
-          `The first ${MOST_TROUBLE} of ${found.length} are shown. `,
-          make("a", { href: toCases({ verdict: "fail" }) }, "See all that fail"),
-        ),
-      );
-  }
-  const warned = run.results.filter((result) => result.verdict === "warn").length;
-  if (warned)
-    parts.push(
-      make(
-        "p",
-        { style: "margin-top:18px" },
-        make("a", { href: toCases({ verdict: "warn" }) }, `${warned} warnings`),
-        ": a SHOULD does not hold.",
-      ),
+      make("h2", {}, "What else to know"),
+      make("ul", { class: "notes" }, ...run.notes.map((note) => text("li", "", note))),
     );
   parts.push(...leftOut(), make("h2", {}, "Profiles and families"), matrix());
   parts.push(
@@ -256,10 +184,6 @@ function overview() {
       text("dd", "", client.profiles.join(", ")),
       text("dt", "", "Capabilities"),
       text("dd", "", client.capabilities.join(", ") || "none"),
-      text("dt", "", "Judged in"),
-      text("dd", "", run.time.said),
-      text("dt", "", "Judged by"),
-      text("dd", "", run.specification.said),
       ...stack(),
     ),
   );

@@ -12,7 +12,7 @@ const SIGNS = {
   "n/a": "–",
 };
 const TROUBLE = ["error", "fail", "inconclusive"];
-const MOST_TROUBLE = 30;
+const SOURCES = ["published", "interface", "standard", "proposal", "observed"];
 const byId = (id) => document.getElementById(id);
 const look = (verdict) => (verdict === "n/a" ? "na" : verdict);
 
@@ -22,11 +22,19 @@ for (const result of run.results) {
   result.name = `${result.case}@${result.profile}`;
 }
 const profiles = run.profiles.map((profile) => profile.name);
-const families = [...new Set(run.results.map((result) => result.family))];
 const cases = new Map();
 for (const result of run.results)
   cases.set(result.case, [...(cases.get(result.case) ?? []), result]);
+const unique = (list) => [...new Set(list)];
+const plural = (number, one, many = `${one}s`) => `${number} ${number === 1 ? one : many}`;
+const grouped = (results, key) => {
+  const found = new Map();
+  for (const each of results) found.set(key(each), [...(found.get(key(each)) ?? []), each]);
+  return [...found];
+};
+
 const worst = (verdicts) => RANKS.find((verdict) => verdicts.includes(verdict)) ?? "n/a";
+const families = unique(run.results.map((result) => result.family));
 const cited = (result) => result.findings.flatMap((finding) => finding.requires);
 const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 
@@ -34,11 +42,10 @@ const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 // a rule came out under a profile is worked out by the kit, not here.
 const STANDINGS = { "known to be broken": "known-failure", holds: "pass" };
 const onRule = new Map(Object.keys(run.requirements).map((id) => [id, []]));
-for (const result of run.results) {
-  const blamed = cited(result),
-    about = blamed.length ? [...new Set(blamed)] : result.requires;
-  for (const id of about) onRule.get(id)?.push(result);
-}
+const about = (result) =>
+  result.findings.some((each) => each.requires.length) ? unique(cited(result)) : result.requires;
+for (const result of run.results) for (const id of about(result)) onRule.get(id)?.push(result);
+const sourceOf = (id) => run.requirements[id]?.source.split(":")[0] ?? "";
 
 function make(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
@@ -59,10 +66,11 @@ const tag = (verdict, said = verdict) =>
     said,
   );
 
-const traceOf = (result) =>
-  result.trace.map(([n, ms, place]) => {
+// The events of a trace; `whose` is a result, or the reference's trace in it.
+const traceOf = (whose) =>
+  whose.trace.map(([n, ms, place]) => {
     const [who, to, kind, text] = run.events[place];
-    return { n, ms, who, to, kind, text, detail: result.details[n] };
+    return { n, ms, who, to, kind, text, detail: whose.details[n] };
   });
 
 // The state of the page is only in the fragment, so a reload keeps it and a link can be shared.
@@ -71,7 +79,7 @@ function link(changes, keep = true) {
   const next = { ...(keep ? state() : {}), ...changes };
   return `#${new URLSearchParams(Object.entries(next).filter(([, value]) => value))}`;
 }
-const toCase = (result) => link({ case: result.name, view: "", rule: "" });
+const toCase = (result) => link({ case: result.name });
 const toCases = (changes) => link({ view: "cases", ...changes }, false);
 
 // The specification puts names between backticks.
@@ -103,7 +111,7 @@ const ruleLink = (id) =>
     "a",
     {
       href: link({ view: "requirements", rule: id }, false),
-      class: "mono",
+      class: "mono id",
       title: run.requirements[id]?.text,
     },
     id,

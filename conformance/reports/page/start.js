@@ -4,7 +4,7 @@ const KEYS = {
   case: [
     ["←", "previous"],
     ["→", "next"],
-    ["Esc", "all cases"],
+    ["Esc", "back to the list"],
   ],
   cases: [
     ["/", "filter"],
@@ -41,9 +41,10 @@ function show() {
         {
           href: link({
             view: name,
-            ...(name === "cases" ? {} : { q: "", verdict: "", profile: "", family: "" }),
+            ...(name === "cases" ? {} : NO_FILTER),
             case: "",
             rule: "",
+            beside: "",
           }),
           "aria-current": (name === view || (name === "cases" && view === "case")) && "page",
         },
@@ -68,7 +69,7 @@ function show() {
     make(
       "footer",
       { class: "foot" },
-      `arkor-conformance ${run.kit} · real sockets, real faults, ${run.time.said} · ${run.specification.said}`,
+      `arkor-conformance ${run.kit} · ${run.specification.said}`,
       KEYS[view]
         ? make(
             "p",
@@ -84,9 +85,19 @@ function show() {
     scrollTo({ top: 0, behavior: "instant" });
     byId("main").focus({ preventScroll: true });
   }
-  if (view === "requirements" && now.rule)
-    byId(`rule-${now.rule}`)?.scrollIntoView({ behavior: "instant" });
+  if (view === "requirements" && now.rule) reach(`rule-${now.rule}`);
   shown = view;
+}
+
+// What is far from the screen is laid out when it comes near, and then moves what is below it.
+function reach(id, frames = 5) {
+  byId(id)?.scrollIntoView({ behavior: "instant" });
+  if (frames) requestAnimationFrame(() => reach(id, frames - 1));
+}
+
+function redraw() {
+  shown = null; // So that it does not scroll.
+  show();
 }
 
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -112,17 +123,9 @@ byId("theme").addEventListener("click", () => {
 dark.addEventListener("change", () => paint(stored()));
 paint(stored());
 if (broken) document.querySelector(".mark").classList.add("bad");
-PHONE.addEventListener("change", () => {
-  shown = null;
-  show();
-}); // Redraw without scrolling.
+for (const width of [PHONE, TIGHT]) width.addEventListener("change", redraw);
 addEventListener("keydown", (pressed) => {
-  if (
-    pressed.ctrlKey ||
-    pressed.altKey ||
-    pressed.metaKey ||
-    pressed.target.closest("input, select, [tabindex='0']")
-  )
+  if (pressed.ctrlKey || pressed.altKey || pressed.metaKey || pressed.target.closest("input"))
     return;
   const found = document.querySelector(DOES[pressed.key] ?? "none");
   if (!found) return;

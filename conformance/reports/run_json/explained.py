@@ -55,6 +55,11 @@ class Explained:
             "results": [failure.place for failure in cause.failures],
         }
 
+    def parted(self, place: int) -> int | None:
+        """Return the number of the event at which a client leaves the reference, if there is one."""
+        failure = self.failures.get(place)
+        return None if failure is None or not failure.parting else failure.parting.client.seq
+
     def result(self, place: int, events: Events) -> Mapping[str, Json]:
         """Return what is known of a result: its cause, how it begins, and the reference's trace."""
         failure = self.failures.get(place)
@@ -62,7 +67,9 @@ class Explained:
             return {"cause": None, "begins": None, "reference": None}
         telling = Telling.of(self.results[place], events)
         reference = failure.reference
-        own = None if reference is None else Telling.of(reference, events)
+        parting = failure.parting
+        there = None if parting is None else parting.reference.seq
+        own = None if reference is None else Telling.of(reference, events, there)
         return {
             "cause": self.causes_of[place],
             "begins": self._begins(failure, telling),

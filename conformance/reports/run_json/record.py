@@ -55,7 +55,7 @@ def record(
     explained = Explained.of(diagnosis, outcome.results)
     told = [
         {
-            **Telling.of(each, events).result(command_of(each)),
+            **Telling.of(each, events, explained.parted(place)).result(command_of(each)),
             **explained.result(place, events),
         }
         for place, each in enumerate(outcome.results)

@@ -56,12 +56,14 @@ class Telling:
     told: CaseResult
     secrets: tuple[str, ...]
     known: Events
+    parted: int | None = None
+    """The number of the event at which the client and the reference part, if there is one."""
 
     @classmethod
-    def of(cls, result: CaseResult, known: Events) -> "Telling":
+    def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
         """Prepare for `result`; longer secrets are hidden first, as they may contain shorter ones."""
         found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
-        return cls(result, tuple(reversed(found)), known)
+        return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
         """Return the result; `command` runs this case alone."""
@@ -110,6 +112,7 @@ class Telling:
         events = self.told.trace.events
         last = len(events) - _LAST_EVENTS
         points = [f.event.seq for f in self.told.findings if f.event is not None]
+        points += [] if self.parted is None else [self.parted]
         return [
             event
             for event in events

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,43 +11,20 @@ from attrs import evolve
 
 from conformance.reports import write_run
 from conformance.reports.published import addresses
-from conformance.strict_data import Json
+from conformance.strict_data import Json, Table
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
-from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
+from tests.conformance.browser import MISSING, Page, find
+from tests.conformance.reports.on_page import CHIPS, MAIN, PALE
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import HOSTILE, hostile, result, run
 
 CHROMIUM = find()
 pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]
 SHOWN = "[...document.querySelectorAll('[data-case]')].map((row) => row.dataset.case).join()"
-MAIN = "document.querySelector('main').innerText"
 FAILING = f"#case={quote('budget.small@2026-05')}"
 FOCUSED = "(document.activeElement.innerText || document.activeElement.id).trim()"
 RING = "getComputedStyle(document.activeElement).outlineStyle"
-PALE = """
-(() => {
-  const light = (colour) => {
-    const parts = colour.map((part) => part / 255)
-      .map((part) => (part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * parts[0] + 0.7152 * parts[1] + 0.0722 * parts[2];
-  };
-  const read = (said) => said.match(/[\\d.]+/g).map(Number);
-  const behind = (node) => {
-    for (let each = node; each; each = each.parentElement) {
-      const colour = read(getComputedStyle(each).backgroundColor);
-      if ((colour[3] ?? 1) === 1) return colour.slice(0, 3);
-    }
-    return [255, 255, 255];
-  };
-  const own = (node) => [...node.childNodes].some((each) => each.nodeType === 3 && each.data.trim());
-  return [...document.querySelectorAll("main *")].filter((node) => {
-    if (!own(node) || node.closest("svg, option") || !node.getClientRects().length) return false;
-    const [a, b] = [read(getComputedStyle(node).color).slice(0, 3), behind(node)].map(light);
-    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05) < 4.5;
-  }).map((node) => `${node.className}: ${node.textContent}`).join("; ");
-})()
-"""
 
 
 def named(case: str, rule: str, verdict: Verdict, profile: str = "2026-05") -> CaseResult:
@@ -68,22 +45,10 @@ def several() -> Mapping[str, Json]:
 
 
 @pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with started(str(CHROMIUM), tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
     file = tmp_path_factory.mktemp("report") / "report.html"
     write_run([file], several())
     return file.as_uri()
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with opened(browser) as new:
-        yield new
 
 
 @pytest.fixture
@@ -177,8 +142,23 @@ def test_a_click_in_the_overview_shows_the_cases_behind_it(
 
 
 def test_a_click_on_a_rule_shows_its_text_and_its_verdict(overview: Page) -> None:
-    overview.click(".trouble a[href*='rule=ARK-BUD-1']")
+    overview.click(".sentence a[href*='rule=ARK-BUD-1']")
     assert overview.holds("document.querySelector('#rule-ARK-BUD-1 .marks .fail')")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_link_to_a_rule_leads_to_it_among_many(page: Page, tmp_path: Path, width: int) -> None:
+    found = several()
+    (like, *_) = Table("run", found).table("requirements").values.values()
+    assert isinstance(like, Mapping)
+    long = {**like, "text": "A rule of many words. " * 30}
+    many = {f"ARK-BUD-{n}": long for n in range(1, 200)}
+    write_run([tmp_path / "report.html"], {**found, "requirements": many})
+    page.screen(width, 800, mobile=width < 600)
+    page.go((tmp_path / "report.html").as_uri() + "#view=requirements&rule=ARK-BUD-100")
+    top = "document.querySelector('#rule-ARK-BUD-100').getBoundingClientRect().top"
+    page.evaluate("new Promise((done) => setTimeout(done, 300))")
+    assert page.holds(f"Math.abs({top} - 72) < 3"), page.text(top)
 
 
 def test_a_click_on_the_cases_of_a_rule_leads_to_one_of_them(page: Page, report: str) -> None:
@@ -210,13 +190,60 @@ def test_a_filter_that_nothing_passes_says_so(cases: Page) -> None:
 
 
 def test_the_filters_narrow_each_other(cases: Page) -> None:
-    cases.click(".chips [data-verdict='pass']")
+    cases.click("[data-filter='verdict=pass']")
     assert cases.holds(f"{SHOWN} === 'budget.small,budget.other'")
-    cases.evaluate(
-        "(() => { const box = document.querySelector('#profile'); box.value = '2026-07'; "
-        "box.dispatchEvent(new Event('change')); })()"
-    )
+    cases.click("[data-filter='profile=2026-07']")
     assert cases.holds(f"{SHOWN} === 'budget.small'")
+
+
+def test_a_second_click_takes_a_filter_away(cases: Page) -> None:
+    cases.click("[data-filter='family=resume']")
+    assert cases.holds(f"{SHOWN} === 'resume.third'")
+    cases.click("[data-filter='family=resume']")
+    assert cases.holds(f"{SHOWN}.split(',').length === 3")
+
+
+def test_one_button_clears_all_filters(page: Page, report: str) -> None:
+    page.go(f"{report}#view=cases&q=third&profile=2026-07")
+    page.click("#clear")
+    assert page.holds(f"{SHOWN}.split(',').length === 3")
+    assert page.text("location.hash") == "#view=cases"
+    assert page.evaluate("document.querySelector('#clear').hidden") is True
+
+
+def test_a_chip_is_pressed_with_the_keyboard(cases: Page) -> None:
+    cases.evaluate("document.querySelector('[data-filter=\"verdict=warn\"]').focus()")
+    cases.press("Space")
+    assert cases.holds(f"{SHOWN} === 'resume.third'")
+    assert cases.text("document.activeElement.ariaPressed") == "true"
+
+
+@pytest.mark.parametrize(
+    "fragment",
+    [
+        *("#view=cases", "#view=cases&q=budget", "#view=cases&profile=2026-07"),
+        *("#view=requirements", "#view=requirements&verdict=pass&source=published"),
+    ],
+)
+def test_the_count_of_a_chip_is_the_number_of_rows_behind_it(
+    page: Page, report: str, fragment: str
+) -> None:
+    page.go(report + fragment)
+    assert page.evaluate("document.querySelectorAll('[data-filter]:not(:disabled)').length >= 4")
+    assert page.text(CHIPS) == ""
+
+
+def test_the_chips_beside_a_pressed_one_count_what_they_would_show(page: Page, report: str) -> None:
+    page.go(f"{report}#view=cases&profile=2026-07")
+    count = "document.querySelector('[data-filter=\"profile=2026-05\"] .count').textContent"
+    assert page.text(count) == "2"
+
+
+def test_a_chip_that_would_leave_nothing_cannot_be_pressed(page: Page, report: str) -> None:
+    page.go(f"{report}#view=cases&family=resume")
+    closed = "[...document.querySelectorAll('[data-filter]:disabled')]"
+    said = page.text(f"{closed}.map((each) => each.dataset.filter).join()")
+    assert said == "verdict=fail,verdict=pass,profile=2026-05"
 
 
 @pytest.mark.parametrize(
@@ -249,18 +276,20 @@ def test_a_failing_case_tells_everything(failing: Page) -> None:
     shown = failing.text(MAIN)
     wanted = (
         *("A rule.", "Because.", "requests.stream", "1 request", "2 requests", "ARK-BUD-1"),
-        *("diverges here", "accept: text/event-stream", "backs off for 1000 ms", "ends: rst"),
+        *("does not meet", "accept: text/event-stream", "backs off for 1000 ms", "ends: rst"),
         "arkor-conformance run --case budget.small --profile 2026-05 -- node 'my driver.mjs'",
     )
     assert [said for said in wanted if said not in shown] == []
 
 
 def test_the_picture_shows_client_backend_fault_sleep_and_the_divergence(failing: Page) -> None:
-    drawn = failing.text("document.querySelector('svg').textContent")
+    drawn = failing.text("document.querySelector('.lanes').textContent")
     lanes = [lane for lane in ("application", "client", "backend") if lane in drawn]
-    marks = "['.k-fault .cross', '.k-sleep .note', '.here-band', '.here-text'].filter((mark) => "
+    marks = (
+        "['.k-fault .cross', '.k-sleep .note', '.here .band', '.here .remark'].filter((mark) => "
+    )
     assert lanes == ["application", "client", "backend"]
-    assert failing.text(f"{marks}!document.querySelector('svg ' + mark)).join()") == ""
+    assert failing.text(f"{marks}!document.querySelector('[role=img] ' + mark)).join()") == ""
 
 
 @pytest.mark.parametrize("width", [1280, 390])
@@ -268,7 +297,7 @@ def test_no_label_of_the_picture_is_cut_off(page: Page, report: str, width: int)
     page.screen(width, 800, mobile=width < 600)
     page.go(report + FAILING)
     outside = page.text(
-        "(() => { const svg = document.querySelector('svg'), all = svg.getBoundingClientRect(); "
+        "(() => { const svg = document.querySelector('[role=img]'), all = svg.getBoundingClientRect(); "
         "return [...svg.querySelectorAll('text')].filter((each) => { "
         "const box = each.getBoundingClientRect(); "
         "return box.left < all.left || box.right > all.right || each.textContent.includes('…'); "

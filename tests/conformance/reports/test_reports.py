@@ -20,6 +20,7 @@ from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
 from mock_server.strict.schema import schema_text
 from tests.conformance.commandline import kit
+from tests.conformance.reports.sample_causes import played, resuming
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import COMMAND, hostile, result, run
 from tests.json_schema import problem
@@ -205,6 +206,22 @@ def test_a_trace_without_end_is_cut_and_says_so(tmp_path: Path) -> None:
     kept = Table("run", data).tables("results")[0]
     assert kept.count("omitted") + len(kept.items("trace")) == 5000
     assert len(written(data, tmp_path)["run.json"]) < 200_000
+
+
+def test_a_long_trace_keeps_the_step_at_which_the_client_leaves_the_reference() -> None:
+    noise = [Noted("driver", "hum")] * 300
+    client, reference = (
+        played("resume.one", Verdict.FAIL, [*noise, *resuming(cursor), *noise])
+        for cursor in (None, "1")
+    )
+    (told,) = Table("run", run([client], references={client.name: reference})).tables("results")
+    begins = told.table("begins")
+    sides = {"client": told, "reference": told.table("reference")}
+    for side, whose in sides.items():
+        numbers = [entry[0] for entry in whose.items("trace") if isinstance(entry, list)]
+        assert begins.table(side).raw("event") in numbers
+        assert begins.table(side).count("event") > 300
+        assert whose.count("omitted") > 100
 
 
 def test_an_event_of_many_traces_stands_in_the_run_once() -> None:

@@ -13,7 +13,7 @@ from attrs import define, field
 
 from mock_server.scenario.rule import FAULTS
 from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
-from tests.conformance.reports.test_page import PALE
+from tests.conformance.reports.on_page import PALE
 
 CHROMIUM = find()
 pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]
