@@ -15,10 +15,10 @@ from conformance.diagnosis.broken_clients import BrokenClient, Signature, play_o
 from conformance.diagnosis.parting import Parting, parting
 from conformance.diagnosis.steps import until_closed
 from conformance.trace.events import Settled
-from conformance.verdict.result import CaseResult
+from conformance.verdict.result import OF_THE_DRIVER, CaseResult
 from conformance.verdict.statuses import Verdict
 
-_WITH_FINDINGS: Final = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.WARN})
+_UNSOUND: Final = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.WARN})
 
 
 @frozen(kw_only=True)
@@ -73,9 +73,9 @@ class Cause:
         return any(each.verdict is not Verdict.WARN for each in self.failures)
 
 
-def has_findings(result: CaseResult) -> bool:
+def is_unsound(result: CaseResult) -> bool:
     """Tell whether a result is to be explained."""
-    return result.verdict in _WITH_FINDINGS and bool(result.findings)
+    return result.verdict in _UNSOUND
 
 
 def first_cited(result: CaseResult) -> str:
@@ -94,11 +94,11 @@ def failures(
     found: list[Failure] = []
     twins: dict[tuple[str, str], Beginning] = {}
     for place, result in enumerate(results):
-        if not has_findings(result):
+        if not is_unsound(result):
             continue
         reference = references.get(result.name)
         parted = None
-        if reference is not None and result.trace.events:
+        if reference is not None and result.trace.events and not _is_of_the_driver(result):
             parted = parting(result, reference, delays=delays)
         failure = Failure(
             place=place,
@@ -124,8 +124,17 @@ def _by_parting(parted: Parting) -> Beginning:
     return Beginning(kind=parted.kind, said=parted.said, occasion=parted.occasion)
 
 
+def _is_of_the_driver(result: CaseResult) -> bool:
+    """Tell whether the driver broke down, so that the client's steps explain nothing."""
+    return any(finding.assertion == OF_THE_DRIVER for finding in result.findings)
+
+
 def _by_its_finding(result: CaseResult) -> Beginning:
     """Return how a failure begins if the client takes the same steps as the reference."""
+    if not result.findings or _is_of_the_driver(result):
+        own = [each.actual for each in result.findings if each.assertion == OF_THE_DRIVER]
+        why = (own or result.reason.strip().splitlines() or ["there is no reason"])[0]
+        return Beginning(kind=f"driver {why}", said=f"is not judged to the end: {why}")
     finding = result.findings[0]
     word, _, operand = finding.assertion.partition(" ")
     if word != "closed":

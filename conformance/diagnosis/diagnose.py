@@ -15,7 +15,7 @@ from conformance.diagnosis.causes import (
     causes,
     failures,
     first_cited,
-    has_findings,
+    is_unsound,
     passed_plays,
 )
 from conformance.drive.process import DriverUnusable
@@ -42,7 +42,7 @@ class Diagnosis:
 
 def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
     """Return the results that the reference is to play, one of each kind first."""
-    found = [result for result in results if has_findings(result) and result.trace.events]
+    found = [result for result in results if is_unsound(result) and result.trace.events]
     first: dict[tuple[str, str, str], CaseResult] = {}
     for each in found:
         template = each.case.id.partition("[")[0]

@@ -1,7 +1,6 @@
 """Whatever a driver does wrong, the kit ends with a clear verdict and the right status."""
 
 import json
-import re
 import stat
 import subprocess
 import sys
@@ -105,7 +104,10 @@ def test_a_driver_that_dies_is_started_again_for_the_next_case() -> None:
     )
     assert done.status == 1
     assert "exited with status 139" in done.out
-    assert re.search(r"and \d+ more cases cite ARK-ERR-10 first", done.out), done.out
+    assert (
+        "begin with the same step: the client is not judged to the end: the driver exited"
+        in done.out
+    )
 
 
 @pytest.mark.parametrize(
