@@ -1,6 +1,7 @@
 """Read TOML and JSON, from files or text: what they contain, or every mistake with its line."""
 
 import json
+import re
 import reprlib
 import tomllib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
@@ -15,6 +16,8 @@ from mock_server.strict.shapes import ScenarioError, is_table
 T = TypeVar("T")
 _Data = Mapping[str, object]
 _MOST: Final = 1 << 30
+_HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
+"""What is left of a number or a word at the end of JSON that was cut off."""
 _MOST_LOCATED: Final = 1 << 22
 """Looking for lines takes a second per MiB or so; in longer text the places have to do."""
 # The marks of UTF-32 begin like those of UTF-16.
@@ -86,7 +89,8 @@ def _json_mistake(error: json.JSONDecodeError) -> str:
     end = len(error.doc.rstrip())
     if end == 0:
         return "the file is empty"
-    if error.pos >= end or error.msg.startswith("Unterminated string"):
+    ends = error.pos >= end or (error.pos > 0 and _HALF.fullmatch(error.doc, error.pos, end))
+    if ends or error.msg.startswith("Unterminated string"):
         return f"the file is cut off on line {error.lineno}: {error.msg}"
     return str(error)
 
