@@ -169,8 +169,7 @@ wrong with a command line or a file takes one line on standard error, and an exi
 def tried(line: str, folder: Path) -> Finished:
     """Run a command line, with its files in a folder; the folder is not in what it returns."""
     command, *words = shlex.split(line)
-    names = {*FILES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md|begun", line)}
-    names = {*FILES, *NAMES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md", line)}
+    names = {*FILES, *NAMES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md|begun", line)}
     placed = [str(folder / word) if word in names else word for word in words]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ARKOR_")}
     done = run_forked(command, placed, {**kept, "ARKOR_TOKEN": "t", "NO_COLOR": "1"})
