@@ -20,6 +20,7 @@ try:
 
     from conformance.commands.interruption import Interruption
     from conformance.drive.offspring import adopt_orphans, end_orphans
+    from conformance.plain import one_line, say
     from conformance.strict_data import ReadingError, UsageError
     from conformance.verdict.statuses import Exit
     from mock_server.strict.shapes import nearest
@@ -139,7 +140,10 @@ def _run(interruption: Interruption) -> int:
         raise shell.CommandError(error.format_message(), Exit.UNUSABLE) from error
     except ReadingError as error:
         unusable = shell.USAGE if isinstance(error, UsageError) else Exit.UNUSABLE
-        raise shell.CommandError("\n".join(_each(error)), unusable) from error
+        *others, last = _each(error)
+        for mistake in others:
+            say(one_line(f"arkor-conformance: {mistake}"), err=True)
+        raise shell.CommandError(last, unusable) from error
     except (click.Abort, KeyboardInterrupt):
         raise KeyboardInterrupt(interruption.number) from None
     except SystemExit:  # what click makes of a closed output

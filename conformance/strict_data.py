@@ -40,10 +40,10 @@ _MOST_DIGITS: Final = 400
 _PLAIN: Final = mapping(anything())
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file; raises ReadingError if it cannot be read."""
+def read_text(path: Path, most: int = 1 << 30) -> str:
+    """Return the text of a file of at most `most` bytes; raises ReadingError if it cannot be read."""
     with within(str(path)):
-        return text_of(path)
+        return text_of(path, most)
 
 
 def read_toml(where: str, source: str, read: Callable[[Mapping[str, Json]], T]) -> T:

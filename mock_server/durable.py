@@ -92,7 +92,11 @@ def read_regular(path: Path, most: int) -> bytes:
     Follows symbolic links. Never waits for a named pipe or a device.
     """
     descriptor = os.open(path, _READ)
-    if (odd := _kind_of(os.fstat(descriptor).st_mode)) is not None:
+    status = os.fstat(descriptor)
+    odd = _kind_of(status.st_mode)
+    if odd is None and status.st_size > most:
+        odd = f"is larger than {most >> 20} MiB"
+    if odd is not None:
         os.close(descriptor)
         raise OddFile(odd)
     with os.fdopen(descriptor, "rb") as opened:

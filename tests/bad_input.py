@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from tests.arkor_proto.cli.command import JOB
+from tests.conformance.sample_shards import NAMES, shards
 from tests.forked import ROOT, Finished, run_forked
 
 PAGE: Final = ROOT / "spec" / "bad-input.md"
@@ -132,6 +133,26 @@ COMMANDS: Final = (
     "arkor-conformance init node run.json",
     "arkor-conformance report run.json --report x.md",
     "arkor-conformance report missing.json --report x.md",
+    "arkor-conformance report . --report x.md",
+    "arkor-conformance report list.json --report x.md",
+    "arkor-conformance report empty.txt --report x.md",
+    "arkor-conformance report cut-shard.json --report x.md",
+    "arkor-conformance run --shard 0/4",
+    "arkor-conformance explore --shard 5/4",
+    "arkor-conformance mutants --shard half",
+    "arkor-conformance report merge",
+    "arkor-conformance report merge missing.json",
+    "arkor-conformance report merge run.json",
+    "arkor-conformance report merge cut-shard.json shard-2.json",
+    "arkor-conformance report merge whole.json",
+    "arkor-conformance report merge shard-1.json",
+    "arkor-conformance report merge shard-1.json shard-2.json shard-1.json",
+    "arkor-conformance report merge shard-1.json lacking.json",
+    "arkor-conformance report merge shard-1.json overlapping.json",
+    "arkor-conformance report merge shard-1.json of-three.json",
+    "arkor-conformance report merge shard-1.json other-client.json",
+    "arkor-conformance report merge other-kit.json",
+    "arkor-conformance report merge other-cases.json",
 )
 _INTRO: Final = """\
 # Bad input
@@ -148,7 +169,7 @@ wrong with a command line or a file takes one line on standard error, and an exi
 def tried(line: str, folder: Path) -> Finished:
     """Run a command line, with its files in a folder; the folder is not in what it returns."""
     command, *words = shlex.split(line)
-    names = {*FILES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md|begun", line)}
+    names = {*FILES, *NAMES, *re.findall(r"missing[./\w]*|report\.pdf|out\.json|x\.md|begun", line)}
     placed = [str(folder / word) if word in names else word for word in words]
     kept = {name: value for name, value in os.environ.items() if not name.startswith("ARKOR_")}
     done = run_forked(command, placed, {**kept, "ARKOR_TOKEN": "t", "NO_COLOR": "1"})
@@ -160,6 +181,8 @@ def place_files(folder: Path) -> None:
     for name, content in FILES.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    for name, text in shards().items():
+        (folder / name).write_text(text, "utf-8")
 
 
 def row(line: str, done: Finished) -> str:

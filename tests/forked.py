@@ -39,7 +39,7 @@ LOADED: Final = (
     "mock_server.command_line",
     *(
         f"conformance.commands.{name}_command"
-        for name in ("run", "report", "list", "show", "smoke", "explore", "diff")
+        for name in ("run", "report", "merge", "list", "show", "smoke", "explore", "diff")
     ),
 )
 CLOSED: Final = "closed"

@@ -10,6 +10,7 @@ from attrs import define, evolve
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
+from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.run_command import refusal
 from conformance.diagnosis.diagnose import REFERENCE, diagnose
@@ -21,6 +22,7 @@ from conformance.reports import check_file
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page
+from conformance.reports.summary import plural
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.verdict.result import CaseResult
@@ -35,6 +37,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
 @click.command()
 @options.seed
 @options.schedules(500)
+@options.shard("Only every N-th schedule of the seed, from the I-th; N shards play them all.")
 @options.profile
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
@@ -45,6 +48,7 @@ def command(
     *,
     seed: int,
     schedules: int,
+    shard: Shard | None,
     profile: str | None,
     lanes: int | None,
     patience: float,
@@ -62,13 +66,16 @@ def command(
     known = load_requirements()
     plan = Plan(command=driver or REFERENCE, cases=(), lanes=lanes, patience=patience)
     profiles = (profile,) if profile else PROFILE_NAMES
-    rolls = itertools.islice(rolled(seed, profiles), schedules)
+    ours, which = (shard or WHOLE).places(schedules), f"seed {seed}"
+    if shard is not None:
+        which += f", {shard}"
+    rolls = itertools.islice(rolled(seed, profiles), ours.start, ours.stop, ours.step)
     try:
         tried, found = anyio.run(_search, plan, rolls, known, backend_options=LOOP)
         if found is None:
-            say(f"seed {seed}: {tried} schedules, none found the client wrong")
+            say(f"{which}: {plural(tried, 'schedule')}, none found the client wrong")
             return Exit.OK if tried else Exit.NOTHING_RAN
-        say(f"seed {seed}: schedule {tried} found the client wrong")
+        say(f"{which}: schedule {ours[tried - 1] + 1} found the client wrong")
         if shrink:
             say("making it smaller …")
             found = anyio.run(_shrink, plan, found, known, backend_options=LOOP)

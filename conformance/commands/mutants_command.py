@@ -15,6 +15,7 @@ from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
+from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.explaining import explain
 from conformance.mutants import Mutant, all_mutants
@@ -29,6 +30,7 @@ from conformance.mutants.kill_matrix import (
     about,
     kill_matrix,
 )
+from conformance.plain import say
 from conformance.reports.screen import Page
 from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
@@ -49,6 +51,9 @@ _MOST_FAILURES: Final = 3
 )
 @options.case_ids
 @options.patterns
+@options.shard(
+    "Only the I-th of N parts of the mutants, by name; then idle cases are not looked for."
+)
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
@@ -90,6 +95,7 @@ def command(
     names: Sequence[str],
     ids: Sequence[str],
     patterns: Sequence[str],
+    shard: Shard | None,
     lanes: int,
     patience: float,
     only_list: bool,
@@ -114,29 +120,35 @@ def command(
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
         raise UsageError(f"--mutant {names[0]}", f"no such mutant; {known}")
+    ours = shard or WHOLE
+    mine = ours.part(mutants, lambda mutant: mutant.name)
+    if not mine:
+        say(f"arkor-conformance: {shard} has none of the mutants; nothing was judged", err=True)
+        return Exit.NOTHING_RAN
     page = _Page(Page(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
-        for mutant in mutants:
+        for mutant in mine:
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
     if explained:
         screen, single = page.console, _drawn(mutants, draw, seed)
-        chosen = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
+        drawn = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
+        chosen = ours.part(drawn, lambda clients: " ".join(each.name for each in clients))
         return anyio.run(explain, screen, chosen, cases, patience, lanes, backend_options=LOOP)
     if cited:
-        drawn = _drawn(mutants, draw, seed)
-        return anyio.run(page.citations, drawn, cases, patience, lanes, backend_options=LOOP)
+        cites = ours.part(_drawn(mutants, draw, seed), lambda mutant: mutant.name)
+        return anyio.run(page.citations, cites, cases, patience, lanes, backend_options=LOOP)
     if ids or patterns:
-        mutants = [mutant for mutant in mutants if about(mutant, cases)]
+        mine = tuple(mutant for mutant in mine if about(mutant, cases))
 
     async def judge() -> KillMatrix:
         return await kill_matrix(
-            mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough
+            mine, cases, page.tell, lanes=lanes, patience=patience, enough=enough
         )
 
     found = anyio.run(judge, backend_options=LOOP)
-    idle = None if names else list(found.idle(cases))
+    idle = None if names or shard is not None else list(found.idle(cases))
     page.sum_up(found, cases, idle)
     failed = found.survivors or idle or not all(control.passed for control in found.controls)
     return Exit.FAILED if failed else Exit.OK

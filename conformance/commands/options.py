@@ -9,10 +9,11 @@ import click
 
 from arkor_proto.cli import numbers
 from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.casefile.shards import Shard
 
 _P = ParamSpec("_P")
 _N = TypeVar("_N", int, float)
-_File = click.Path(path_type=Path)
+FILE: Final = click.Path(path_type=Path)
 _ONLY_PROFILE: Final = f"Only this profile: {', '.join(PROFILE_NAMES[:-1])} or {PROFILE_NAMES[-1]}"
 _MOST_LANES: Final = 64
 _PATIENCE: Final = (0.05, 3600.0)
@@ -69,12 +70,45 @@ def case_ids(function: Callable[_P, int]) -> Callable[_P, int]:
     )(function)
 
 
+def files(what: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
+    """Return what adds `--file`, whose help begins with `what`."""
+    return click.option(
+        "--file",
+        "files",
+        multiple=True,
+        metavar="FILE",
+        type=FILE,
+        show_default="the cases of the kit",
+        help=f"{what} the cases of this file; may be repeated.",
+    )
+
+
 def patterns(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--filter`."""
     text = "Only cases whose id matches, such as 'budget.*'; may be repeated."
     return click.option(
         "--filter", "patterns", multiple=True, metavar="PATTERN", show_default="all", help=text
     )(function)
+
+
+def _shard(context: click.Context, option: click.Parameter, given: str | None) -> Shard | None:
+    if given is None:
+        return None
+    found = Shard.read(given)
+    if found is None:
+        raise click.BadParameter(
+            f"{given!r} is not a shard; write 1/4 to 4/4 for the first to the last of four",
+            context,
+            option,
+        )
+    return found
+
+
+def shard(text: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
+    """Return what adds `--shard`; `text` says what is divided."""
+    return click.option(
+        "--shard", callback=_shard, metavar="I/N", show_default="everything", help=text
+    )
 
 
 def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
@@ -121,7 +155,7 @@ def schedules(count: int) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
 def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
     """Return what adds `-o`, the file to write; `name` unless given."""
     return click.option(
-        "-o", "--out", default=name, metavar="FILE", type=_File, help=f"Where to write {content}."
+        "-o", "--out", default=name, metavar="FILE", type=FILE, help=f"Where to write {content}."
     )
 
 
@@ -133,7 +167,7 @@ def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int
         multiple=True,
         required=required,
         metavar="PATH",
-        type=_File,
+        type=FILE,
         show_default=False if required else "none",
         help="Write a report: run.json, badge.json, *.xml (JUnit), *.md or *.html, or a directory "
         "for all of them; may be repeated.",

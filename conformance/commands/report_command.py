@@ -1,4 +1,4 @@
-"""`arkor-conformance report`: the reports of a saved run, made again."""
+"""`arkor-conformance report`: the reports of a saved run, made again; `report merge` makes one run."""
 
 from pathlib import Path
 
@@ -12,11 +12,32 @@ from conformance.strict_data import ReadingError
 from conformance.verdict.statuses import Exit
 
 
-@click.command()
+class _WithMerge(click.Command):
+    """The command `report`, which leaves the work to `report merge` if that is its first word."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        """Return the context of the command that is meant."""
+        if args[:1] != ["merge"]:
+            return super().make_context(info_name, args, parent, **extra)
+        from conformance.commands import merge_command  # noqa: PLC0415 - loads what plays a run
+
+        name = f"{info_name} merge"
+        return merge_command.command.make_context(name, args[1:], parent, **extra)
+
+
+@click.command(cls=_WithMerge)
 @click.argument("run", type=click.Path(path_type=Path))
 @options.reports(required=True)
 def command(*, run: Path, reports: tuple[Path, ...]) -> int:
     """Make the reports of RUN, a saved run.json, again.
+
+    Shards become one run with `report merge`, which has a help of its own.
 
     \b
     example:

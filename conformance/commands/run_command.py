@@ -18,6 +18,7 @@ from conformance.casefile.requirements import (
     specification_directory,
 )
 from conformance.casefile.selection import select
+from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
@@ -27,6 +28,7 @@ from conformance.plain import say
 from conformance.reports import check_reports, write_run
 from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.run_json.pieces import part_of
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
 from conformance.reports.terminal import Report
@@ -64,16 +66,9 @@ _NOTHING = (
 @click.command()
 @options.profiles
 @options.case_ids
-@click.option(
-    "--file",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    show_default="the cases of the kit",
-    help="Play the cases of this file; may be repeated.",
-)
+@options.files("Play")
 @options.patterns
+@options.shard("Only the I-th of N parts of the cases, by their ids; see `report merge`.")
 @click.option(
     "--time",
     "mode",
@@ -118,6 +113,7 @@ def command(
     ids: Sequence[str],
     files: Sequence[Path],
     patterns: Sequence[str],
+    shard: Shard | None,
     lanes: int | None,
     mode: str | None,
     isolate: bool,
@@ -140,11 +136,12 @@ def command(
     if version is not None:
         check_version(version, requirements, catalogue)
         catalogue = pinned(version, requirements, catalogue)
-    known = read_baseline(baseline) if baseline is not None else ()
+    baselined = read_baseline(baseline) if baseline is not None else ()
     check_reports(reports)
+    chosen = select(catalogue, ids, patterns)
     plan = Plan(
         command=driver or REFERENCE,
-        cases=select(catalogue, ids, patterns),
+        cases=(shard or WHOLE).part(chosen, lambda case: case.id),
         profiles=profiles or PROFILE_NAMES,
         lanes=lanes,
         isolate=isolate,
@@ -156,7 +153,7 @@ def command(
         version=version or "",
     )
     if not assignments(plan):
-        say(f"arkor-conformance: {_nothing(plan)}", err=True)
+        say(f"arkor-conformance: {_nothing(plan, len(chosen), shard)}", err=True)
         return Exit.NOTHING_RAN
     interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
@@ -164,11 +161,18 @@ def command(
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    known = (*known, *declared(outcome.identity.declared_gaps))
+    known = (*baselined, *declared(outcome.identity.declared_gaps))
     everything = (*catalogue, *load_cases(requirements)) if files and known else catalogue
     weighed = weigh(outcome.results, known, everything, datetime.now(UTC).date())
     outcome = evolve(outcome, results=weighed.results)
-    scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
+    scope = Scope.of(catalogue, chosen, plan.profiles, version, strict=strict, shard=shard)
+    part = None
+    if shard is not None:
+        part = part_of(
+            shard, scope, ids=ids, patterns=patterns, profiles=plan.profiles, known=baselined
+        )
+    # Whether a known failure is stale shows only when all shards are there.
+    stale = weighed.stale if shard is None else ()
     run = record(
         outcome,
         requirements,
@@ -176,15 +180,31 @@ def command(
         scope,
         diagnosis=_explain(outcome, plan, requirements),
         circumstances=Circumstances.here(),
+        part=part,
     )
-    problem = _write(reports, run)
-    next_steps(run, reported=bool(reports), own_driver=bool(driver))
-    for line in weighed.stale:
+    problem = deliver(reports, run)
+    if shard is None:
+        next_steps(run, reported=bool(reports), own_driver=bool(driver))
+    else:
+        say(_to_merge(shard, reported=bool(reports)))
+    if outcome.interrupted:
+        return concluded(interruption.status, stale, problem)
+    return concluded(status_of(outcome, stale), stale, problem)
+
+
+def concluded(status: int, stale: Sequence[str], problem: str) -> int:
+    """Say what else is wrong, and return the exit status."""
+    for line in stale:
         say(f"stale baseline: {line}", err=True)
     if problem:
         say(f"arkor-conformance: {problem}", err=True)
-    status = _status(outcome, interruption, stale=bool(weighed.stale))
     return status if not problem or status > Exit.STALE_BASELINE else Exit.UNUSABLE
+
+
+def _to_merge(shard: Shard, *, reported: bool) -> str:
+    if not reported:
+        return f"To merge it with the other shards: add --report shard-{shard.number}.json"
+    return f"When all {shard.of} shards are there: arkor-conformance report merge SHARD.json ..."
 
 
 def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requirement]) -> Diagnosis:
@@ -197,7 +217,7 @@ def _explain(outcome: Outcome, plan: Plan, requirements: Mapping[str, Requiremen
         return explain(outcome, {}, requirements)
 
 
-def _write(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
+def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
     """Write the reports and print the verdict; each even if the other fails."""
     try:
         write_run(reports, run)
@@ -228,17 +248,21 @@ def guide() -> Path:
     return here if here.is_file() else specification_directory() / here.name
 
 
-def _status(outcome: Outcome, interruption: Interruption, *, stale: bool) -> int:
-    if outcome.interrupted:
-        return interruption.status
+def status_of(outcome: Outcome, stale: Sequence[str]) -> Exit:
+    """Return the exit status of a run that was not interrupted."""
     status = exit_of(outcome.results)
     if status is Exit.OK and outcome.stopped:
         return Exit.UNUSABLE
     return Exit.STALE_BASELINE if stale and status is Exit.OK else status
 
 
-def _nothing(plan: Plan) -> str:
+def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
     """Say why there is nothing to play."""
+    if chosen and not plan.cases:
+        return (
+            f"{shard} has none of the {chosen} cases chosen, so nothing was judged; "
+            "`report merge` does not miss it"
+        )
     if not plan.cases:
         return _NOTHING
     said = [f"{each.id} is a case of {', '.join(each.profiles)}" for each in plan.cases[:_NAMED]]

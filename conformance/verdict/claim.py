@@ -152,11 +152,22 @@ def _words(
 
 def _chosen(judged: Judged) -> str:
     scope, profile = judged.scope, judged.profile
-    chosen = scope.chosen.get(profile, 0)
+    chosen, total = scope.chosen.get(profile, 0), scope.total.get(profile, 0)
+    if scope.shard is not None:
+        return f"in {scope.shard} ({chosen} of {_selected(scope, profile)})"
     if not scope.files:
-        return f"in the {chosen} of {scope.total.get(profile, 0)} cases chosen"
+        return f"in the {chosen} of {total} cases chosen"
     cases = f"{chosen} case{'s' * (chosen != 1)}"
     return f"in the {cases} of {', '.join(scope.files)}"
+
+
+def _selected(scope: Scope, profile: str) -> str:
+    """Name the cases that are divided into shards."""
+    selected = scope.selected.get(profile, 0)
+    if scope.files:
+        return f"the {selected} cases of {', '.join(scope.files)}"
+    narrowed = selected < scope.total.get(profile, 0)
+    return f"the {selected} cases chosen" if narrowed else f"{selected} cases"
 
 
 def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -14,7 +14,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES
-from conformance.strict_data import read_text, read_toml
+from conformance.strict_data import Json, read_text, read_toml
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
 from mock_server.strict.alternatives import converted, restricted
@@ -56,6 +56,13 @@ class Known:
         """Tell whether a result is of this case and profile."""
         named = self.case in (result.case.id, result.case.id.partition("[")[0])
         return named and self.profile in ("", result.profile)
+
+    def plain(self) -> Mapping[str, Json]:
+        """Return it as plain data, as it is written in a baseline."""
+        expires = "" if self.expires is None else self.expires.isoformat()
+        words = {"profile": self.profile, "assertion": self.assertion, "expires": expires}
+        given = {name: said for name, said in words.items() if said}
+        return {"case": self.case, "reason": self.reason, **given}
 
     def __str__(self) -> str:
         profile = f" under {self.profile}" if self.profile else ""

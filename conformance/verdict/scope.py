@@ -1,7 +1,7 @@
 """The scope of a run: a version of the specification, a set of cases, how many were chosen.
 
-Every report shows all three, so that runs can be compared and a partial run does not look like a
-full one. `--spec` pins a version: a newer kit then plays the same cases as an older one.
+Every report shows all three, so that runs can be compared, and neither a partial run nor one shard
+of a run looks like a full one. `--spec` pins a version: a newer kit then plays the same cases as an older one.
 """
 
 import hashlib
@@ -19,6 +19,7 @@ from conformance.casefile.requirements import (
     specification_version,
     version_parts,
 )
+from conformance.casefile.shards import WHOLE, Shard
 from conformance.strict_data import UsageError
 
 _SHOWN: Final = 12
@@ -32,12 +33,15 @@ class Scope:
     """The version of the specification that the client is judged by."""
     digest: str
     chosen: Mapping[str, int] = field(factory=dict[str, int])
-    """How many cases were chosen, by profile."""
+    """How many cases are to be played, by profile."""
     total: Mapping[str, int] = field(factory=dict[str, int])
     """How many cases there are, by profile."""
     files: tuple[str, ...] = ()
     """The files given with `--file`, which replace the kit's own cases."""
     strict: bool = False
+    shard: Shard | None = None
+    selected: Mapping[str, int] = field(factory=dict[str, int])
+    """How many cases all shards have together, by profile; empty if there are no shards."""
 
     @classmethod
     def of(
@@ -48,15 +52,19 @@ class Scope:
         version: str | None = None,
         *,
         strict: bool = False,
+        shard: Shard | None = None,
     ) -> "Scope":
-        """Describe a run of `chosen`, which are some or all of the cases in `catalogue`."""
+        """Describe a run of `chosen`, or of a shard of them; `catalogue` has all cases there are."""
+        ours = (shard or WHOLE).part(chosen, lambda case: case.id)
         return cls(
             version=version or specification_version(),
             digest=digest(catalogue),
-            chosen=_counted(chosen, profiles),
+            chosen=_counted(ours, profiles),
             total=_counted(catalogue, profiles),
             files=tuple(dict.fromkeys(case.file for case in catalogue if case.file)),
             strict=strict,
+            shard=shard,
+            selected={} if shard is None else _counted(chosen, profiles),
         )
 
     def narrowed(self, profile: str) -> bool:
@@ -65,7 +73,8 @@ class Scope:
 
     def __str__(self) -> str:
         strict = ", proposals count" if self.strict else ""
-        return f"specification {self.version}, cases {self.digest[:_SHOWN]}{strict}"
+        shard = f", {self.shard}" if self.shard is not None else ""
+        return f"specification {self.version}, cases {self.digest[:_SHOWN]}{strict}{shard}"
 
 
 def digest(cases: Sequence[Case]) -> str:

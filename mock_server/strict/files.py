@@ -1,6 +1,7 @@
 """Read TOML and JSON, from files or text: what they contain, or every mistake with its line."""
 
 import json
+import re
 import reprlib
 import tomllib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE, BOM_UTF32_BE, BOM_UTF32_LE
@@ -15,6 +16,10 @@ from mock_server.strict.shapes import ScenarioError, is_table
 T = TypeVar("T")
 _Data = Mapping[str, object]
 _MOST: Final = 1 << 30
+_HALF: Final = re.compile(r"[A-Za-z0-9.+-]*")
+"""What is left of a number or a word at the end of JSON that was cut off."""
+_MOST_LOCATED: Final = 1 << 22
+"""Looking for lines takes a second per MiB or so; in longer text the places have to do."""
 # The marks of UTF-32 begin like those of UTF-16.
 _MARKS: Final = (
     (BOM_UTF8, "UTF-8"),
@@ -69,7 +74,7 @@ def from_json(source: str, read: Callable[[_Data], T]) -> T:
     except ScenarioError:
         raise
     except json.JSONDecodeError as error:
-        raise ScenarioError(f"JSON: {error}") from None
+        raise ScenarioError(f"JSON: {_json_mistake(error)}") from None
     except RecursionError:
         raise ScenarioError("JSON: nested too deeply") from None
     except ValueError:
@@ -77,6 +82,17 @@ def from_json(source: str, read: Callable[[_Data], T]) -> T:
     if not is_table(data):
         raise ScenarioError('JSON: must be an object, such as {"schema": 1}')
     return _located(data, source, json_lines, read)
+
+
+def _json_mistake(error: json.JSONDecodeError) -> str:
+    """Say what is wrong; most files that are not JSON any more were cut off."""
+    end = len(error.doc.rstrip())
+    if end == 0:
+        return "the file is empty"
+    ends = error.pos >= end or (error.pos > 0 and _HALF.fullmatch(error.doc, error.pos, end))
+    if ends or error.msg.startswith("Unterminated string"):
+        return f"the file is cut off on line {error.lineno}: {error.msg}"
+    return str(error)
 
 
 def _once_each(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -98,6 +114,8 @@ def _located(
     try:
         return read(data)
     except ScenarioError as error:
+        if len(source) > _MOST_LOCATED:
+            raise
         lines = lines_of(source)
 
         def with_line(mistake: ScenarioError) -> str:
@@ -107,13 +125,13 @@ def _located(
         raise error.rewritten(with_line) from None
 
 
-def text_of(path: Path) -> str:
+def text_of(path: Path, most: int = _MOST) -> str:
     """Return the text of a regular file in UTF-8; raises ScenarioError without the path.
 
-    Follows symbolic links. Never waits for a named pipe or a device.
+    The file has at most `most` bytes. Follows symbolic links. Never waits for a named pipe or a device.
     """
     try:
-        content = read_regular(path, _MOST)
+        content = read_regular(path, most)
     except OddFile as odd:
         raise ScenarioError(f"{odd}; give a .toml or .json file") from None
     except (OSError, ValueError) as error:

@@ -100,6 +100,8 @@ def recorded(
     command: Sequence[str],
     scope: Scope,
     references: Mapping[str, CaseResult] | None = None,
+    *,
+    part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
     """Return a run as data, its failures explained by the reference's results, by name."""
     return record(
@@ -111,6 +113,7 @@ def recorded(
         circumstances=Circumstances(
             "2026-05-01T12:00:00+00:00", "Linux 6.1 x86_64, CPython 3.13.0"
         ),
+        part=part,
     )
 
 

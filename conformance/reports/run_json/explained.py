@@ -36,13 +36,13 @@ class Explained:
             },
         )
 
-    def causes(self, events: Events) -> Sequence[Json]:
+    def causes(self) -> Sequence[Json]:
         """Return the causes, in their order."""
-        return [self._cause(each, events) for each in self.diagnosis.causes]
+        return [self._cause(each) for each in self.diagnosis.causes]
 
-    def _cause(self, cause: Cause, events: Events) -> Json:
+    def _cause(self, cause: Cause) -> Json:
         like = cause.resembles
-        telling = Telling.of(self.results[cause.failures[0].place], events)
+        telling = Telling.of(self.results[cause.failures[0].place], Events())
         return {
             "rule": cause.rule,
             "kind": telling.text(cause.begins.kind, LONGEST_LINE),

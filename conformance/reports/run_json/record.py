@@ -39,17 +39,12 @@ def record(
     *,
     diagnosis: Diagnosis,
     circumstances: Circumstances,
+    part: Mapping[str, Json] | None = None,
 ) -> Mapping[str, Json]:
-    """Return the run as plain data. `command` starts the driver; empty for the reference."""
-    by_profile: dict[str, list[CaseResult]] = {
-        name: [] for name, planned in scope.chosen.items() if planned
-    }
-    for result in outcome.results:
-        by_profile.setdefault(result.profile, []).append(result)
-    tallies = {
-        name: tally(name, results, requirements, scope) for name, results in by_profile.items()
-    }
-    cited = {rule for each in outcome.results for found in each.findings for rule in found.requires}
+    """Return the run as plain data. `command` starts the driver; empty for the reference.
+
+    `part` describes the shard, if it is one.
+    """
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
     explained = Explained.of(diagnosis, outcome.results)
@@ -60,6 +55,41 @@ def record(
         }
         for place, each in enumerate(outcome.results)
     ]
+    return {
+        **summary(
+            outcome,
+            requirements,
+            command,
+            scope,
+            explained=explained,
+            circumstances=circumstances,
+            part=part,
+        ),
+        "events": events.distinct(),
+        "results": told,
+    }
+
+
+def summary(
+    outcome: Outcome,
+    requirements: Mapping[str, Requirement],
+    command: Sequence[str],
+    scope: Scope,
+    *,
+    explained: Explained,
+    circumstances: Circumstances,
+    part: Mapping[str, Json] | None = None,
+) -> Mapping[str, Json]:
+    """Return everything of a run but its results and events: the verdicts, and what they rest upon."""
+    by_profile: dict[str, list[CaseResult]] = {
+        name: [] for name, planned in scope.chosen.items() if planned
+    }
+    for result in outcome.results:
+        by_profile.setdefault(result.profile, []).append(result)
+    tallies = {
+        name: tally(name, results, requirements, scope) for name, results in by_profile.items()
+    }
+    cited = {rule for each in outcome.results for found in each.findings for rule in found.requires}
     return {
         "schema": SCHEMA,
         "kit": __version__,
@@ -72,20 +102,19 @@ def record(
         "time": {"mode": outcome.timing.mode.value, "said": str(outcome.timing)},
         "stack": _stack(outcome.stack),
         "partial": _partial(outcome),
+        "shard": part,
         "profiles": [
             _profile(_judged(name, results, outcome, scope), tallies[name])
             for name, results in by_profile.items()
         ],
         "not_applicable": list(groups(outcome, tallies)),
-        "causes": explained.causes(events),
-        "notes": [diagnosis.note] if diagnosis.note else [],
+        "causes": explained.causes(),
+        "notes": [explained.diagnosis.note] if explained.diagnosis.note else [],
         "requirements": {
             rule.id: _requirement(rule)
             for rule in requirements.values()
             if not is_newer(rule.since, scope.version) or rule.id in cited
         },
-        "events": events.distinct(),
-        "results": told,
     }
 
 

@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TypeGuard
 
+from attrs import frozen
+
 from conformance.reports.run_json.record import SCHEMA
-from conformance.reports.run_json.words import RUN
+from conformance.reports.run_json.words import RUN, Run
 from conformance.strict_data import Json, ReadingError, Table, read_text, within
 from mock_server.strict.files import from_json
-from mock_server.strict.shapes import ScenarioError
+from mock_server.strict.shapes import ScenarioError, shown
 
 _LISTS: Final = ("causes", "events", "results")
+_MOST: Final = 1 << 28
+"""The largest file that is read, in bytes: reading takes ten times as much memory."""
 
 
 def as_json(run: Mapping[str, Json]) -> str:
@@ -25,27 +29,41 @@ def as_json(run: Mapping[str, Json]) -> str:
     return f"{{\n{body}\n}}\n"
 
 
+@frozen
+class Saved:
+    """A saved run: where it was read, its content, and the same as values."""
+
+    where: str
+    data: Mapping[str, Json]
+    run: Run
+
+
 def load(path: Path) -> Mapping[str, Json]:
+    """Read a saved run as plain data; raises ReadingError as `read_saved`."""
+    return read_saved(path).data
+
+
+def read_saved(path: Path) -> Saved:
     """Read a saved run; raises ReadingError with every mistake, or why there is no file."""
     if path.is_dir():
-        raise ReadingError(path.name, "is a directory; give its run.json")
-    text = read_text(path)
-    with within(path.name):
-        return from_json(text, _checked)
+        raise ReadingError(str(path), "is a directory; give its run.json")
+    text = read_text(path, _MOST)
+    with within(str(path)):
+        return from_json(text, lambda value: _checked(str(path), value))
 
 
-def _checked(value: Mapping[str, object]) -> Mapping[str, Json]:
+def _checked(where: str, value: Mapping[str, object]) -> Saved:
     if (schema := value.get("schema")) != SCHEMA:
-        raise ScenarioError(f"the schema is {schema!r}, not {SCHEMA!r}", at="schema")
-    if not _is_run(value):
+        raise ScenarioError(f"the schema is {shown(schema, 'schema')}, not {SCHEMA!r}", at="schema")
+    run = RUN.read(value, "")
+    if not _is_plain(value):
         raise TypeError(value)
-    return value
+    return Saved(where, value, run)
 
 
-def _is_run(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Json]]:
-    """Tell that everything in a run is JSON: reading it raises ScenarioError for anything else."""
-    RUN.read(value, "")
-    return True
+def _is_plain(value: Mapping[str, object]) -> TypeGuard[Mapping[str, Json]]:
+    """Tell that a run, whose values have been read as words, has JSON alone."""
+    return SCHEMA in value.values()
 
 
 def _lines(key: str, value: Json) -> str:

@@ -14,6 +14,7 @@ from conformance.plain import shortened
 from conformance.strict_data import Json
 from conformance.trace.describe import actor, arrow, tell
 from conformance.trace.events import CallbackRan, Called, Event, Fact, Noted, Requested, Settled
+from conformance.verdict.claim import opening_refused, unsupported
 from conformance.verdict.result import CaseResult, Finding, secrets_of
 
 HIDDEN: Final = "[secret]"
@@ -79,6 +80,7 @@ class Telling:
             "verdict": self.told.verdict.value,
             "reason": reason[-LONGEST_TEXT:],
             "lacking": list(self.told.lacking),
+            "refused": [*opening_refused(self.told), *unsupported(self.told)],
             "seconds": round(self.told.seconds, 4),
             "rerun": command,
             "findings": [self._finding(finding) for finding in self.told.findings],

@@ -7,8 +7,10 @@ from typing import Final
 from attrs import frozen
 
 from conformance.casefile.requirements import Level
+from conformance.casefile.shards import MOST
 from conformance.reports.run_json.record import SCHEMA
 from conformance.verdict.claim import Rank
+from conformance.verdict.known_failures import Known
 from conformance.verdict.standing import Standing
 from conformance.verdict.statuses import Verdict
 from conformance.words import TIMES
@@ -67,6 +69,21 @@ class Partial:
     left: int = needed(_COUNT, "how many cases were left")
     of: int = needed(_COUNT, "of how many")
     said: str = needed(_TEXT, "in words")
+
+
+@frozen(kw_only=True)
+class Part:
+    """Which part of a run a shard is, and of which run: what a merge needs to know."""
+
+    number: int = needed(integer(1, MOST), "the number of the shard")
+    of: int = needed(integer(1, MOST), "how many shards there are")
+    cases: tuple[str, ...] = needed(_TEXTS, "what --case chose before the cases were divided")
+    filters: tuple[str, ...] = needed(_TEXTS, "what --filter chose")
+    files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
+    profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
+    known: tuple[Known, ...] = needed(
+        array(table(Known, "a known failure"), _MOST), "the known failures of the baseline"
+    )
 
 
 @frozen(kw_only=True)
@@ -295,6 +312,7 @@ class Result:
     lacking: tuple[str, ...] = needed(
         _TEXTS, "the capabilities for want of which it was not played"
     )
+    refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
     seconds: float = needed(_SECONDS, "monotonic, never judged")
     rerun: str = needed(_TEXT, "the command that runs this alone")
     findings: tuple[Finding, ...] = needed(
@@ -345,6 +363,9 @@ class Run:
     partial: Partial | None = needed(
         nullable(table(Partial, "what is missing")),
         "what was not played and why; null if the run is complete",
+    )
+    shard: Part | None = needed(
+        nullable(table(Part, "a shard")), "which part of a run this is; null if it is a whole run"
     )
     profiles: tuple[Profile, ...] = needed(
         array(table(Profile, "a profile")), "the verdicts, by profile"

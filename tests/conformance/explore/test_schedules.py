@@ -156,6 +156,36 @@ def test_a_broken_client_that_no_case_was_made_for_is_found(
     assert len(load_files(load_requirements(), [found])) == 1
 
 
+def test_the_shards_of_a_seed_play_what_one_run_plays(tmp_path: Path) -> None:
+    """The shard that has the failing schedule finds it under its number in the seed."""
+    driver = (sys.executable, "-m", "tests.conformance.explore.quirk", FOUND_SOON)
+
+    def explored(name: str, *options: str) -> tuple[int, str]:
+        out = str(tmp_path / name)
+        done = kit("explore", "--seed", "4", "--no-shrink", "--out", out, *options, "--", *driver)
+        return done.status, done.out.partition("\n")[0]
+
+    status, said = explored("whole.toml")
+    number = re.fullmatch(r"seed 4: schedule (\d+) found the client wrong", said)
+    assert (status, bool(number)) == (1, True), said
+    place = int(number[1]) if number else 0
+    shard = f"{(place - 1) % 3 + 1}/3"
+    status, said = explored("part.toml", "--shard", shard)
+    assert (
+        said
+        == f"seed 4, shard {shard.replace('/', ' of ')}: schedule {place} found the client wrong"
+    )
+    whole, part = (
+        (tmp_path / name).read_text().replace(name, "") for name in ("whole.toml", "part.toml")
+    )
+    assert part == whole
+    before = ("--schedules", str(place - 1), "--shard")
+    played = [explored("none.toml", *before, f"{n}/3") for n in (1, 2, 3)]
+    assert [status for status, _ in played] == [0, 0, 0]
+    counts = [re.findall(r": (\d+) schedules?, none", said)[0] for _, said in played]
+    assert sum(map(int, counts)) == place - 1
+
+
 @pytest.mark.thorough
 def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

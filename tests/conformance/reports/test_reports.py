@@ -252,11 +252,12 @@ def test_every_mistake_of_a_saved_run_is_told_with_its_line(tmp_path: Path) -> N
     (tmp_path / "run.json").write_text(text, "utf-8")
     with pytest.raises(ReadingError) as raised:
         load(tmp_path / "run.json")
-    assert raised.value.mistakes == (
+    line = text[: text.index('"endles":')].count("\n") + 1
+    assert [each.removeprefix(f"{tmp_path}/") for each in raised.value.mistakes] == [
         "run.json: strict: 0 (integer) is not true or false (line 7)",
-        "run.json: results 1: 'endless' is missing (line 28)",
-        "run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line 28)",
-    )
+        f"run.json: results 1: 'endless' is missing (line {line})",
+        f"run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line {line})",
+    ]
 
 
 @pytest.mark.parametrize("entry", ["[1, 0.5, 5]", "[1, 0.5, -1]", "[1, 0.5]", '["1", 0.5, 0]'])
@@ -264,7 +265,7 @@ def test_a_saved_trace_that_names_no_event_is_refused(entry: str, tmp_path: Path
     text = written(run([result(Verdict.PASS)]), tmp_path)["run.json"]
     (tmp_path / "run.json").write_text(text.replace("[1,0.0,0]", entry), "utf-8")
     with pytest.raises(
-        ReadingError, match=r"run.json: results 1.trace 1: .* is not .* \(line 28\)"
+        ReadingError, match=r"run.json: results 1.trace 1: .* is not .* \(line \d+\)"
     ):
         load(tmp_path / "run.json")
 

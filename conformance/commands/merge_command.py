@@ -1,0 +1,55 @@
+"""`arkor-conformance report merge`: one run of its shards, and its verdict."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from conformance.casefile.loader import load_cases, load_files
+from conformance.casefile.requirements import load_requirements
+from conformance.commands import options
+from conformance.commands.run_command import concluded, deliver, status_of
+from conformance.reports import check_reports
+from conformance.reports.run_json.merge import merge
+from conformance.reports.run_json.pieces import refuse
+from conformance.reports.run_json.saved import Saved, read_saved
+from conformance.strict_data import ReadingError
+
+
+@click.command()
+@click.argument("shards", nargs=-1, required=True, metavar="SHARD...", type=options.FILE)
+@options.files("The shards are of")
+@options.reports(required=False)
+def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[Path]) -> int:
+    """Make one run of its shards, and judge it.
+
+    Each SHARD is the run.json of a `run --shard`. The verdict, the reports and the exit status are
+    those of a run without shards. Ends with status 3 if a shard or a case is missing or there twice,
+    or if the shards are not of one run. Stale known failures are looked for here, not in the shards.
+
+    \b
+    example:
+      arkor-conformance report merge shard-1.json shard-2.json --report report.html
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    check_reports(reports)
+    saved = _read(shards)
+    requirements = load_requirements()
+    own = load_cases(requirements)
+    catalogue = load_files(requirements, files) if files else own
+    merged = merge(saved, requirements, catalogue, own, datetime.now(UTC).date())
+    problem = deliver(reports, merged.data)
+    return concluded(status_of(merged.outcome, merged.stale), merged.stale, problem)
+
+
+def _read(paths: Sequence[Path]) -> Sequence[Saved]:
+    """Read the shards; raises ReadingError with what is wrong with any of them."""
+    read: list[Saved] = []
+    wrong: list[ReadingError] = []
+    for path in paths:
+        try:
+            read.append(read_saved(path))
+        except ReadingError as error:
+            wrong.append(error)
+    refuse(wrong)
+    return read

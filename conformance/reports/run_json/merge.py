@@ -1,0 +1,255 @@
+"""Make one run of its shards; the verdict is worked out again, from the results of all of them.
+
+The shards must be of one run, each must be there once, and each must have the results of its own
+cases. A case that a shard says it did not play, because it was stopped, makes the merged run partial,
+as it would have made a run without shards.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Final
+
+from attrs import define, field, frozen
+
+from arkor_proto import __version__
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.casefile.selection import select
+from conformance.diagnosis.broken_clients import play_of
+from conformance.diagnosis.broken_clients import record as broken_clients
+from conformance.diagnosis.causes import Beginning, Failure, causes, passed_plays
+from conformance.diagnosis.diagnose import Diagnosis, rank_of
+from conformance.drive.protocol import Identity
+from conformance.reports.run_json import words
+from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.run_json.explained import Explained
+from conformance.reports.run_json.pieces import Piece, check_alike, check_complete
+from conformance.reports.run_json.record import summary
+from conformance.reports.run_json.restored import restored
+from conformance.reports.run_json.saved import Saved
+from conformance.runner.run import Outcome, Plan, assignments
+from conformance.runner.stack import Sight, Stack
+from conformance.strict_data import Json, ReadingError, Table
+from conformance.verdict.known_failures import declared, weigh
+from conformance.verdict.scope import Scope, digest, pinned
+from conformance.verdict.time_modes import DIVISOR, TimeMode, Timing
+
+_SIGHTS: Final[Mapping[str, Sight]] = {sight.value: sight for sight in Sight}
+
+
+@frozen
+class Merged:
+    """A whole run: as `run.json`, its outcome, and what is stale about its known failures."""
+
+    data: Mapping[str, Json]
+    outcome: Outcome
+    stale: Sequence[str]
+
+
+@frozen
+class _Told:
+    """One result, as values and as it was written, with the events that its trace refers to."""
+
+    result: words.Result
+    data: Mapping[str, Json]
+    events: Sequence[words.Event]
+    written: Sequence[Table]
+
+
+def merge(
+    runs: Sequence[Saved],
+    requirements: Mapping[str, Requirement],
+    catalogue: Sequence[Case],
+    own: Sequence[Case],
+    today: date,
+) -> Merged:
+    """Merge the shards of a run whose cases are in `catalogue`; `own` are the cases of the kit.
+
+    Raises ReadingError if they are not the shards of one run, or if anything is missing or doubled.
+    """
+    pieces = sorted(map(Piece.of, runs), key=lambda piece: piece.part.number)
+    check_alike(pieces)
+    run, part = pieces[0].run, pieces[0].part
+    cases = pinned(run.specification.version, requirements, catalogue)
+    _check_kit(pieces[0], cases)
+    _check_rules(pieces, requirements)
+    chosen = select(cases, part.cases, part.filters)
+    plan = Plan(command=run.client.command, cases=chosen, profiles=part.profiles)
+    check_complete(pieces, assignments(plan))
+    told = _in_order(pieces, plan)
+    outcome = _outcome(pieces, plan, told)
+    scope = Scope.of(cases, chosen, plan.profiles, run.specification.version, strict=run.strict)
+    explained = Explained.of(_diagnosis(pieces, told, outcome, requirements), outcome.results)
+    known = (*part.known, *declared(outcome.identity.declared_gaps))
+    stale = weigh(outcome.results, known, (*cases, *own), today).stale
+    rest = summary(
+        outcome,
+        requirements,
+        plan.command,
+        scope,
+        explained=explained,
+        circumstances=_circumstances(pieces),
+    )
+    return Merged({**rest, **_results(told, explained)}, outcome, stale)
+
+
+def _circumstances(pieces: Iterable[Piece]) -> Circumstances:
+    """Return when the last shard ended, and the machines."""
+    runs = [piece.run for piece in pieces]
+    hosts = "; ".join(dict.fromkeys(run.host for run in runs))
+    return Circumstances(max(run.date for run in runs), hosts)
+
+
+def _diagnosis(
+    pieces: Iterable[Piece],
+    told: Iterable[_Told],
+    outcome: Outcome,
+    requirements: Mapping[str, Requirement],
+) -> Diagnosis:
+    """Find the causes of all failures, by how each of them begins in its shard."""
+    found = [
+        Failure(
+            place=place,
+            play=play_of(each.case, each.profile),
+            rule=next((rule for finding in each.findings for rule in finding.requires), ""),
+            verdict=each.verdict,
+            begins=Beginning(
+                kind=each.begins.kind, said=each.begins.said, occasion=each.begins.occasion
+            ),
+        )
+        for place, each in enumerate(each.result for each in told)
+        if each.begins is not None
+    ]
+    notes = dict.fromkeys(note for piece in pieces for note in piece.run.notes)
+    return Diagnosis(
+        causes=causes(
+            found,
+            passed_plays(outcome.results),
+            rank_of(requirements),
+            broken_clients().clients,
+        ),
+        failures=tuple(found),
+        note="; ".join(notes),
+    )
+
+
+def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
+    """Raise ReadingError if this kit is not the one that made the shards."""
+    kit, about = piece.run.kit, piece.run.specification
+    if kit != __version__:
+        raise ReadingError(
+            piece.where,
+            f"made by version {kit} of the kit, which must merge it; this is {__version__}",
+        )
+    if about.cases == digest(cases):
+        return
+    if piece.part.files:
+        options = " ".join(f"--file {name}" for name in piece.part.files)
+        problem = f"its cases are those of other files; give them as they were: {options}"
+    else:
+        problem = "its cases are not those of this kit; merge it with the kit that made it"
+    raise ReadingError(piece.where, problem)
+
+
+def _check_rules(pieces: Iterable[Piece], requirements: Mapping[str, Requirement]) -> None:
+    """Raise ReadingError if a finding cites a rule that there is not."""
+    for piece in pieces:
+        for number, result in enumerate(piece.run.results, 1):
+            for rule in (rule for finding in result.findings for rule in finding.requires):
+                if rule not in requirements:
+                    raise ReadingError(piece.where, f"results {number}: {rule!r} is not a rule")
+
+
+def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
+    """Return the results of all shards in the order of a run without shards."""
+    found = {
+        (result.case, result.profile): _Told(result, table.values, piece.run.events, written)
+        for piece in pieces
+        for written in [Table(piece.where, piece.saved.data).tables("events")]
+        for result, table in zip(
+            piece.run.results, Table(piece.where, piece.saved.data).tables("results"), strict=True
+        )
+    }
+    keys = [(each.case.id, each.profile) for each in assignments(plan)]
+    return [found[key] for key in keys if key in found]
+
+
+def _results(told: Iterable[_Told], explained: Explained) -> Mapping[str, Json]:
+    """Return the results as they were written, with one list of events for all of them."""
+    events = _Events()
+    results: list[Json] = []
+    for place, each in enumerate(told):
+        found: dict[str, Json] = {**each.data, "cause": explained.causes_of.get(place)}
+        found["trace"] = events.trace(each, each.result.trace)
+        if each.result.reference is not None:
+            reference = Table("reference", each.data).table("reference").values
+            trace = events.trace(each, each.result.reference.trace)
+            found["reference"] = {**reference, "trace": trace}
+        results.append(found)
+    return {"events": events.written, "results": results}
+
+
+@define
+class _Events:
+    """The events of all shards, each once."""
+
+    written: list[Json] = field(factory=list[Json])
+    _places: dict[words.Event, int] = field(factory=dict[words.Event, int])
+
+    def trace(self, told: _Told, entries: Iterable[words.Entry]) -> list[Json]:
+        """Return a trace with the places of its events in this list."""
+        found: list[Json] = []
+        for entry in entries:
+            place = self._places.setdefault(told.events[entry.place], len(self._places))
+            if place == len(self.written):
+                self.written.append(told.written[entry.place].values)
+            found.append([entry.number, entry.ms, place])
+        return found
+
+
+def _outcome(pieces: Sequence[Piece], plan: Plan, told: Sequence[_Told]) -> Outcome:
+    run = pieces[0].run
+    client = run.client
+    identity = Identity(
+        implementation=client.implementation,
+        version=client.version,
+        profiles=client.profiles,
+        capabilities=frozenset(client.capabilities),
+        declared_gaps=client.declared_gaps,
+    )
+    timing = _timing(pieces[0])
+    cases = {case.id: case for case in plan.cases}
+    total = sum(each.profile in client.profiles for each in assignments(plan))
+    left = total - sum(each.result.profile in client.profiles for each in told)
+    why = [
+        f"{piece.shard}: {piece.run.partial.why}"
+        for piece in pieces
+        if piece.run.partial is not None
+    ]
+    return Outcome(
+        identity=identity,
+        results=[restored(each.result, cases[each.result.case], timing) for each in told],
+        seconds=sum(piece.run.seconds for piece in pieces),
+        stopped="; ".join(why) if left else "",
+        left=left,
+        total=total,
+        timing=timing,
+        stack=_stack([piece.run.stack for piece in pieces]),
+    )
+
+
+def _timing(piece: Piece) -> Timing:
+    mode, said = TimeMode(piece.run.time.mode), piece.run.time.said
+    for divisor in (1, DIVISOR):
+        if str(found := Timing(mode, divisor)) == said:
+            return found
+    raise ReadingError(piece.where, f"time.said: {mode.value} time is not {said!r}")
+
+
+def _stack(found: Iterable[Mapping[str, str] | None]) -> Stack | None:
+    """Return what the start-up probe of any shard found; the others had no case that needs it."""
+    for each in found:
+        if each is not None:
+            sights = {name: _SIGHTS[said] for name, said in each.items() if said in _SIGHTS}
+            return Stack(sights, each.get("why", ""))
+    return None

@@ -1,0 +1,187 @@
+"""Check the shards of a run before they are merged: all of one run, none missing, none doubled."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.shards import Shard, shard_of
+from conformance.plain import cut, one_line
+from conformance.reports.run_json import words
+from conformance.reports.run_json.saved import Saved
+from conformance.runner.player import Assignment
+from conformance.strict_data import Json, ReadingError
+from conformance.verdict.known_failures import Known
+from conformance.verdict.scope import Scope
+
+_NAMED: Final = 3
+_SHOWN: Final = 12
+_LONGEST: Final = 120
+_MERGE: Final = "report merge"
+
+
+@frozen
+class Piece:
+    """A saved run that is a shard."""
+
+    saved: Saved
+    part: words.Part
+
+    @classmethod
+    def of(cls, saved: Saved) -> "Piece":
+        """Take a saved run as a shard; raises ReadingError if it is none."""
+        part = saved.run.shard
+        if part is None:
+            raise ReadingError(saved.where, "is not a shard: it was run without --shard")
+        if part.number > part.of:
+            raise ReadingError(saved.where, f"there is no shard {part.number} of {part.of}")
+        return cls(saved, part)
+
+    @property
+    def run(self) -> words.Run:
+        """Its content."""
+        return self.saved.run
+
+    @property
+    def shard(self) -> Shard:
+        """Which of the shards it is."""
+        return Shard(self.part.number, self.part.of)
+
+    @property
+    def where(self) -> str:
+        """The file that it was read from."""
+        return self.saved.where
+
+
+def part_of(
+    shard: Shard,
+    scope: Scope,
+    *,
+    ids: Sequence[str],
+    patterns: Sequence[str],
+    profiles: Sequence[str],
+    known: Sequence[Known],
+) -> Mapping[str, Json]:
+    """Return the part of a run that a shard is, as plain data: all that a merge must know of it."""
+    return {
+        "number": shard.number,
+        "of": shard.of,
+        "cases": list(ids),
+        "filters": list(patterns),
+        "files": list(scope.files),
+        "profiles": list(profiles),
+        "known": [each.plain() for each in known],
+    }
+
+
+def refuse(mistakes: Sequence[ReadingError]) -> None:
+    """Raise ReadingError with all of the mistakes, if there are any."""
+    if mistakes:
+        raise ReadingError(mistakes[0].where, mistakes[0].problem, mistakes[1:])
+
+
+def check_alike(pieces: Sequence[Piece]) -> None:
+    """Raise ReadingError if the shards are not of one run; one line for each that is of another."""
+    first = pieces[0]
+    found: list[ReadingError] = []
+    for piece in pieces[1:]:
+        differing = [
+            (what, ours, theirs)
+            for (what, ours), (_, theirs) in zip(_kind(piece), _kind(first), strict=True)
+            if ours != theirs
+        ]
+        if differing:
+            what, ours, theirs = differing[0]
+            here, there = _short(ours), _short(theirs)
+            problem = f"another run: its {what} is {here}, that of {first.where} is {there}"
+            found.append(ReadingError(piece.where, problem))
+    probed = [piece for piece in pieces if piece.run.stack is not None]
+    found += [
+        ReadingError(piece.where, f"its client has another HTTP stack than that of {other.where}")
+        for piece, other in ((piece, probed[0]) for piece in probed[1:])
+        if piece.run.stack != other.run.stack
+    ]
+    refuse(found)
+
+
+def _kind(piece: Piece) -> Iterator[tuple[str, str]]:
+    """Yield what all shards of a run have in common, each with its name."""
+    run, part = piece.run, piece.part
+    yield "kit", f"version {run.kit}"
+    yield "specification", f"version {run.specification.version}"
+    yield "set of cases", run.specification.cases[:_SHOWN]
+    yield "number of shards", str(part.of)
+    yield "choice of cases", _told((*part.cases, *part.filters))
+    yield "choice of profiles", _told(part.profiles)
+    yield "--strict", "on" if run.strict else "off"
+    yield "time", run.time.said
+    yield "client", f"{run.client.implementation} {run.client.version}"
+    yield "client's profiles", _told(run.client.profiles)
+    yield "client's capabilities", _told(sorted(run.client.capabilities))
+    yield "client's declared_gaps", _told(sorted(run.client.declared_gaps))
+    yield "baseline", _told([str(each) for each in part.known])
+
+
+def _short(text: str) -> str:
+    return cut(one_line(text), _LONGEST)
+
+
+def _told(names: Sequence[str]) -> str:
+    return ", ".join(names) or "empty"
+
+
+def check_complete(pieces: Sequence[Piece], planned: Sequence[Assignment]) -> None:
+    """Raise ReadingError if a shard, or a case of a shard, is missing or doubled."""
+    of = pieces[0].part.of
+    given: dict[int, list[str]] = {}
+    for piece in pieces:
+        given.setdefault(piece.part.number, []).append(piece.where)
+    needed: dict[int, set[tuple[str, str]]] = {}
+    for each in planned:
+        mine = needed.setdefault(shard_of(each.case.id, of), set())
+        mine.add((each.case.id, each.profile))
+    found = [
+        ReadingError(_MERGE, f"shard {number} of {of} is given more than once: {', '.join(files)}")
+        for number, files in given.items()
+        if len(files) > 1
+    ]
+    if missing := sorted(set(needed) - set(given)):
+        found.append(ReadingError(_MERGE, _missing(missing, of)))
+    for piece in pieces:
+        found += _check_cases(piece, needed.get(piece.part.number, set()))
+    refuse(found)
+
+
+def _missing(numbers: Sequence[int], of: int) -> str:
+    if len(numbers) == 1:
+        return f"shard {numbers[0]} of {of} is missing; play it with --shard {numbers[0]}/{of}"
+    names = ", ".join(map(str, numbers[:_SHOWN]))
+    more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
+    return f"shards {names}{more} of {of} are missing; play each with --shard I/{of}"
+
+
+def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[ReadingError]:
+    """Yield what is wrong with the cases of a shard, in one line for each kind of mistake."""
+    counted = Counter((result.case, result.profile) for result in piece.run.results)
+    doubled = [key for key, number in counted.items() if number > 1]
+    foreign = [key for key in counted if key not in needed]
+    declared = piece.run.client.profiles
+    missing = [key for key in sorted(needed - set(counted)) if key[1] in declared]
+    left = 0 if piece.run.partial is None else piece.run.partial.left
+    if doubled:
+        yield ReadingError(piece.where, f"has cases twice: {_named(doubled)}")
+    if foreign:
+        yield ReadingError(
+            piece.where, f"has cases that are not of {piece.shard}: {_named(foreign)}"
+        )
+    if len(missing) != left:
+        but = f", though it says that {left} were not played" if left else ""
+        yield ReadingError(
+            piece.where, f"lacks {len(missing)} of its cases{but}: {_named(missing)}"
+        )
+
+
+def _named(keys: Sequence[tuple[str, str]]) -> str:
+    shown = ", ".join(_short(f"{case}@{profile}") for case, profile in keys[:_NAMED])
+    return shown + (f" and {len(keys) - _NAMED} more" if len(keys) > _NAMED else "")

@@ -1,0 +1,45 @@
+"""Make a result of a saved run a result again: what a verdict depends on, without its events."""
+
+from conformance.casefile.model import Case
+from conformance.reports.run_json import words
+from conformance.trace.events import Called, Failure, Settled, Trace
+from conformance.verdict.result import CaseResult, Finding
+from conformance.verdict.time_modes import Timing, Unjudged
+
+
+def restored(told: words.Result, case: Case, timing: Timing) -> CaseResult:
+    """Return a result of a run in this time, with all that a verdict depends on."""
+    return CaseResult(
+        case=timing.adapt(case).case if told.trace else case,
+        profile=told.profile,
+        verdict=told.verdict,
+        findings=tuple(map(_finding, told.findings)),
+        trace=_trace(told),
+        reason=told.reason,
+        seconds=told.seconds,
+        unjudged=tuple(Unjudged(each.word, each.why) for each in told.unjudged),
+        lacking=told.lacking,
+        endless=told.endless,
+    )
+
+
+def _finding(told: words.Finding) -> Finding:
+    return Finding(
+        assertion=told.assertion,
+        requires=told.requires,
+        expected=told.expected,
+        actual=told.actual,
+        event=None,
+        not_reached=told.not_reached,
+    )
+
+
+def _trace(told: words.Result) -> Trace:
+    """Return of a trace what a verdict depends on: whether it was played, and what was refused."""
+    trace = Trace()
+    if told.trace:
+        trace.append(Called("open"), 0.0)
+    message = told.reason.partition(": ")[2]
+    for operation in told.refused:
+        trace.append(Settled(operation, {}, Failure("unsupported", None, message)), 0.0)
+    return trace
