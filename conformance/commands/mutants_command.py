@@ -11,6 +11,7 @@ from attrs import define
 from rich.table import Table
 from rich.text import Text
 
+from conformance.casefile.attached import is_attachable
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
@@ -84,6 +85,7 @@ _MOST_FAILURES: Final = 3
     is_flag=True,
     help="Stop as soon as each mutant is caught and each case has caught one.",
 )
+@click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(
     *,
@@ -99,6 +101,7 @@ def command(
     pairs: int | None,
     seed: int,
     enough: bool,
+    attached: bool,
     everything: bool,
 ) -> int:
     """Judge the kit: it must catch each broken client by a rule that the client breaks.
@@ -120,6 +123,9 @@ def command(
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
+    if attached:
+        cases = tuple(case for case in cases if is_attachable(case))
+        mutants = [mutant for mutant in mutants if about(mutant, cases)]
     if explained:
         screen, single = page.console, _drawn(mutants, draw, seed)
         chosen = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
@@ -132,7 +138,13 @@ def command(
 
     async def judge() -> KillMatrix:
         return await kill_matrix(
-            mutants, cases, page.tell, lanes=lanes, patience=patience, enough=enough
+            mutants,
+            cases,
+            page.tell,
+            lanes=lanes,
+            patience=patience,
+            enough=enough,
+            attached=attached,
         )
 
     found = anyio.run(judge, backend_options=LOOP)
