@@ -5,6 +5,8 @@ event is for, the end of the job and the result of `wait()` are added here, with
 functions, so that only the event stream is judged.
 """
 
+import json
+import math
 from collections.abc import Mapping
 from typing import Final
 
@@ -20,7 +22,7 @@ from arkor_proto import (
     decode_event,
 )
 from conformance.drivers.python import translation as to
-from conformance.strict_data import Json, parse_json
+from mock_server.strict.shapes import is_table
 
 _CALLBACKS: Final[Mapping[type, str]] = {
     TrainingStarted: "started",
@@ -71,8 +73,18 @@ class JobEvents:
 
 
 def _event_in(data: str) -> TrainingEvent | None:
+    """Return the event that the data describes; a number beyond a double is null (ARK-EVT-22)."""
     try:
-        value: Json = parse_json(data)
-    except ValueError:
+        value: object = json.loads(data, parse_int=_whole, parse_float=_finite)
+        return decode_event(value) if is_table(value) else None
+    except (ValueError, RecursionError):
         return None
-    return decode_event(value) if isinstance(value, Mapping) else None
+
+
+def _whole(digits: str) -> int | None:
+    return int(digits) if _finite(digits) is not None else None
+
+
+def _finite(digits: str) -> float | None:
+    number = float(digits)
+    return number if math.isfinite(number) else None

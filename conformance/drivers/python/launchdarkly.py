@@ -93,26 +93,31 @@ class _Time:
 @define
 class _Client:
     desk: Desk
-    source: SSEClient
     events: JobEvents
+    source: SSEClient
     aborted: bool = False
+    result: Mapping[str, object] | None = None
 
     async def wait(self) -> Mapping[str, object]:
-        if self.events.result is not None:
-            return self.events.result
-        return await to_thread.run_sync(self._follow, abandon_on_cancel=True)
+        if self.result is None:
+            # Each wait has a budget of its own, and goes on at the cursor of the last one.
+            self.source = _source_of(self.desk.config, self.source.last_event_id)
+            self.result = await to_thread.run_sync(self._follow, abandon_on_cancel=True)
+        return self.result
 
     def _follow(self) -> Mapping[str, object]:
-        for event in () if self.aborted else self.source.events:
-            called = self.events.take(event.event, event.data)
-            if called is not None:
-                from_thread.run(self.desk.heard, *called)
-            if self.aborted:
-                break
-            if self.events.result is not None:
-                self.source.interrupt()
-                return self.events.result
-        raise _Aborted("closed")
+        try:
+            for event in () if self.aborted else self.source.events:
+                called = self.events.take(event.event, event.data)
+                if called is not None:
+                    from_thread.run(self.desk.heard, *called)
+                if self.events.result is not None and not self.aborted:
+                    return self.events.result
+                if self.aborted:
+                    break
+            raise _Aborted("closed")
+        finally:
+            self.source.close()
 
     def abort(self, reason: str) -> None:  # noqa: ARG002 - the library takes no reason
         self.aborted = True
@@ -125,24 +130,21 @@ class _Client:
         raise NotImplementedError("the library cancels nothing")
 
 
-def _client_of(desk: Desk) -> _Client:
-    config = desk.config
+def _source_of(config: Mapping[str, Json], cursor: str | None) -> SSEClient:
     path = f"/v1/jobs/{quote(str(config['job']), safe='')}/events/stream"
     query = urlencode({"orgSlug": config["org"], "projectSlug": config["project"]}, quote_via=quote)
-    attempts, cursor = config.get("max_attempts"), config.get("last_event_id")
-    budget = ErrorStrategy.always_continue()
+    headers = {"Authorization": f"Bearer {config['token']}", "X-Arkor-Client": "kit/1"}
+    budget, attempts = ErrorStrategy.always_continue(), config.get("max_attempts")
     if isinstance(attempts, int):
         budget = ErrorStrategy.continue_with_max_attempts(attempts)
     base = _seconds(config.get("initial_ms"))
-    headers = {"Authorization": f"Bearer {config['token']}", "X-Arkor-Client": "kit/1"}
-    source = SSEClient(
+    return SSEClient(
         ConnectStrategy.http(f"{config['base_url']}{path}?{query}", headers),
         retry_delay_strategy=RetryDelayStrategy.default(_seconds(config.get("max_ms"))),
-        **({"initial_retry_delay": base} if base is not None else {}),
         error_strategy=_Strategy(budget),
-        last_event_id=None if cursor is None else str(cursor),
+        last_event_id=cursor,
+        **({"initial_retry_delay": base} if base is not None else {}),
     )
-    return _Client(desk, source, JobEvents(str(config["job"])))
 
 
 def _seconds(milliseconds: Json) -> float | None:
@@ -152,7 +154,9 @@ def _seconds(milliseconds: Json) -> float | None:
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
     """Open the client of a case."""
-    client, time = _client_of(desk), _Time(desk.clock)
+    cursor = desk.config.get("last_event_id")
+    source = _source_of(desk.config, cursor if isinstance(cursor, str) else None)
+    client, time = _Client(desk, JobEvents(str(desk.config["job"])), source), _Time(desk.clock)
     ld_eventsource.sse_client.time = time
     try:
         yield client

@@ -209,6 +209,8 @@ def _unheard(past: Past, case: Case) -> str | None:
 
 
 def _of_an_end(past: Past, case: Case) -> str:
+    if past.settled is None and past.ended is not None and not past.cursor.isascii():
+        return "ARK-RES-10"  # it goes on, and no request with this cursor ever comes
     if past.failure == "gave_up" and not (past.ended_cleanly and past.progressed):
         return "ARK-BUD-6" if "max_attempts" in case.config else "ARK-BUD-8"
     if past.ended_cleanly:

@@ -166,6 +166,12 @@ class Past:
         return any(heard.count(name) < sent.count(name) for name in set(sent))
 
     @property
+    def cursor(self) -> str:
+        """The last id that the backend has sent; empty if it has sent none."""
+        ids = [fact.id for fact in self.facts(Framed) if fact.id is not None]
+        return ids[-1] if ids else ""
+
+    @property
     def undecoded(self) -> bool:
         """Whether the client stopped at a frame with bytes that are not UTF-8."""
         try:
