@@ -22,6 +22,8 @@ const CALLBACKS = {
   "training.failed": "failed",
 };
 
+const LAST = ["training.completed", "training.failed"];
+
 class Failed extends Error {}
 class Unsupported extends Error {}
 
@@ -36,8 +38,9 @@ class Source extends EventSource {
 }
 
 function open(desk) {
-  const { base_url, token, org, project, job: id, last_event_id: cursor } = desk.config;
+  const { base_url, token, org, project, job: id, last_event_id: cursor, throw_in } = desk.config;
   if (cursor) throw new Unsupported("an EventSource always begins without a cursor");
+  if (throw_in) throw new Unsupported("nothing hears of an error in a listener of an EventSource");
   // Node's own timers stay real, because fetch uses some.
   const isReal = () => !desk.virtual || new Error().stack.split("\n", 4)[3].includes("node:");
   globalThis.setTimeout = (effect, ms, ...given) =>
@@ -64,21 +67,21 @@ function open(desk) {
 
   function follow() {
     return new Promise((resolve, reject) => {
+      desk.signal.throwIfAborted();
       const source = new Source(url, { fetch: authorised });
-      const over = (settle, value) => (source.close(), settle(value));
-      desk.signal.addEventListener("abort", () => over(reject, desk.signal.reason));
+      desk.signal.addEventListener("abort", () => (source.close(), reject(desk.signal.reason)));
       source.onerror = ({ code, message }) => {
         if (source.readyState !== EventSource.CLOSED) return; // It tries again.
         reject(Object.assign(new Failed(message), { status: code }));
       };
       source.onEvent = ({ type, data }) => {
-        if (type === "end") return over(resolve, { job, artifacts: [] });
         const event = type === "ping" ? null : readEvent(parseObject(data));
-        if (event === null) return;
-        const heard = desk.hear(CALLBACKS[event.type], note(event)); // Nothing waits for it.
-        heard.catch((error) => over(reject, error));
-        if (event.type !== "training.completed" && event.type !== "training.failed") return;
-        heard.then(() => over(resolve, { job, artifacts: event.artifacts ?? [] }), () => {});
+        const isLast = type === "end" || LAST.includes(event?.type);
+        if (isLast) source.close();
+        const heard = event && desk.hear(CALLBACKS[event.type], note(event)); // Nothing waits for it.
+        if (!isLast) return;
+        const result = { job, artifacts: event?.artifacts ?? [] };
+        resolve(heard ? heard.then(() => result) : result);
       };
     });
   }

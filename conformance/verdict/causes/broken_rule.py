@@ -102,7 +102,7 @@ def _of_a_call_without_a_request(past: Past, operation: str) -> str:
     return "ARK-CRE-5"
 
 
-def _of_the_stream(past: Past, case: Case) -> str | None:
+def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per rule
     if past.settled is None and _exceeded(past, case):
         return "ARK-BUD-6"
     if past.failure == "gave_up" and past.lost:
@@ -113,6 +113,8 @@ def _of_the_stream(past: Past, case: Case) -> str | None:
         return "ARK-BUD-1"
     if past.status >= _REDIRECT:
         return _of_a_status(past.profile, past.status)
+    if past.failure == "http":  # it refused a stream for its status
+        return "ARK-STR-9" if past.profile == "hardened" else "ARK-STR-8"
     return _of_an_open_stream(past, case)
 
 
