@@ -75,10 +75,16 @@ class JobEvents:
 def _event_in(data: str) -> TrainingEvent | None:
     """Return the event that the data describes; a number beyond a double is null (ARK-EVT-22)."""
     try:
-        value: object = json.loads(data, parse_int=_whole, parse_float=_finite)
+        value: object = json.loads(
+            data, parse_int=_whole, parse_float=_finite, parse_constant=_refuse
+        )
         return decode_event(value) if is_table(value) else None
     except (ValueError, RecursionError):
         return None
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
 
 
 def _whole(digits: str) -> int | None:

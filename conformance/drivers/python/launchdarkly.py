@@ -99,6 +99,8 @@ class _Client:
     result: Mapping[str, object] | None = None
 
     async def wait(self) -> Mapping[str, object]:
+        if self.result is None and not self.aborted:
+            self.result = self.events.result  # its callback may have failed
         if self.result is None:
             # Each wait has a budget of its own, and goes on at the cursor of the last one.
             self.source = _source_of(self.desk.config, self.source.last_event_id)
