@@ -124,6 +124,12 @@ COMMANDS: Final = (
     "arkor-conformance run -- ./no-driver",
     "arkor-conformance run -- .",
     "arkor-conformance run --bogus",
+    "arkor-conformance parser --stream W99",
+    "arkor-conformance parser --chunkings many",
+    "arkor-conformance parser --out missing/parser.json",
+    "arkor-conformance parser -- ./no-parser",
+    "arkor-conformance parser -- cat",
+    "arkor-conformance parser -- false",
     "arkor-conformance report run.json --report x.md",
     "arkor-conformance report missing.json --report x.md",
 )

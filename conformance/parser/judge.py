@@ -54,6 +54,8 @@ def difference(
         if places:  # in one piece it is right
             return Difference(((CUTS,),), problem)
         own = (stream.requires[:1],)
+        if stream.max_event_size is not None:
+            return Difference(own, problem)
         return Difference(explanations(stream, actual, reports) or own, problem)
     if "chunk" in reports and stream.max_event_size is None:
         return _late(stream, cut(stream.data, places), actual)

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 import anyio
+from anyio.abc import TaskStatus
 from attrs import define, field
 
 from conformance.drive.process import DriverProcess, DriverSilent, DriverUnusable
@@ -30,6 +31,7 @@ class ParserProcess:
     _lines: deque[bytes] = field(factory=deque[bytes], init=False)
     _news: anyio.Event = field(factory=anyio.Event, init=False)
     _ended: str = field(default="", init=False)
+    _stopped: anyio.Event = field(factory=anyio.Event, init=False)
     introduced: Introduction = field(init=False)
 
     @classmethod
@@ -42,7 +44,8 @@ class ParserProcess:
         parser._process = process = DriverProcess.start(command, parser._take, parser._end)
         failure: DriverUnusable | None = None
         async with anyio.create_task_group() as group:
-            group.start_soon(process.read)
+            reading = anyio.CancelScope()
+            await group.start(parser._read, reading)
             try:
                 await parser._introduce()
                 yield parser
@@ -50,8 +53,11 @@ class ParserProcess:
                 # Raised inside the task group, it would arrive as an exception group.
                 failure = error
             finally:
-                await process.stop()
-                group.cancel_scope.cancel()
+                with anyio.CancelScope(shield=True):
+                    # First the tasks that read: a pipe that is closed cannot be waited for.
+                    reading.cancel()
+                    await parser._stopped.wait()
+                    await process.stop()
         if failure is not None:
             raise failure
 
@@ -66,6 +72,16 @@ class ParserProcess:
         except NotAnAnswer as error:
             raise DriverUnusable(f"the parser {error}") from error
 
+    async def _read(
+        self, scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+    ) -> None:
+        try:
+            with scope:
+                task_status.started()
+                await self._process.read()
+        finally:
+            self._stopped.set()
+
     async def _introduce(self) -> None:
         try:
             line = await self._ask(protocol.hello(), self.patience * _START)
@@ -74,9 +90,10 @@ class ParserProcess:
             raise DriverUnusable(f"the parser {error}") from error
         except ParserFailed as error:
             silent = not self._ended
-            told = f": {self._process.log}" if str(self._process.log) else ""
+            log = str(self._process.log)
             kind = DriverSilent if silent else DriverUnusable
-            raise kind(f"the parser {error} and had not answered hello{told}") from error
+            told = f"the parser {error} and had not answered hello" + (f": {log}" if log else "")
+            raise kind(told) from error
 
     async def _ask(self, command: bytes, patience: float) -> bytes:
         self._process.send(command)

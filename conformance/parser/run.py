@@ -3,15 +3,20 @@
 from collections import deque
 from collections.abc import Sequence
 from random import Random
+from typing import Final
 
 from attrs import define, evolve, field, frozen
 
+from conformance.drive.process import DriverUnusable
 from conformance.parser.cuts import chunkings, cut, fewest
 from conformance.parser.diagnosis import likeliest
 from conformance.parser.judge import CUTS, Difference, difference, lacking
 from conformance.parser.process import ParserFailed, ParserProcess
 from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream
+
+_MOST_ENDS: Final = 6
+"""A parser that ends or goes silent so often, without an answer in between, cannot be judged."""
 
 
 @frozen(kw_only=True)
@@ -46,11 +51,16 @@ class ParserRun:
     failures: list[Failure] = field(factory=list[Failure], init=False)
     left_out: dict[str, str] = field(factory=dict[str, str], init=False)
     parses: int = field(default=0, init=False)
+    _ended_in_a_row: int = field(default=0, init=False)
 
     async def play(self) -> None:
         """Play every stream; raises DriverUnusable if the parser cannot be used."""
         pending = deque(self.streams)
         while pending:
+            if self._ended_in_a_row >= _MOST_ENDS:
+                raise DriverUnusable(
+                    f"the parser ended or went silent in {_MOST_ENDS} streams in a row"
+                )
             async with ParserProcess.started(self.command, self.patience) as parser:
                 self.introduced = parser.introduced
                 usable = True
@@ -77,6 +87,7 @@ class ParserRun:
             self.failures.append(
                 Failure(stream=stream, places=places, difference=problem, actual=None)
             )
+            self._ended_in_a_row += 1
             return False
         self.passed.append(stream)
         return True
@@ -98,4 +109,5 @@ class ParserRun:
     ) -> Difference | None:
         self.parses += 1
         actual = await parser.parse(stream, cut(stream.data, places))
+        self._ended_in_a_row = 0
         return difference(stream, places, actual, parser.introduced.reports)

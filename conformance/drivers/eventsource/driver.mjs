@@ -75,7 +75,7 @@ function open(desk) {
         reject(Object.assign(new Failed(message), { status: code }));
       };
       source.onEvent = ({ type, data }) => {
-        const event = type === "ping" ? null : readEvent(parseObject(data));
+        const event = type === "ping" || type === "end" ? null : readEvent(parseObject(data));
         const isLast = type === "end" || LAST.includes(event?.type);
         if (isLast) source.close();
         const heard = event && desk.hear(CALLBACKS[event.type], note(event)); // Nothing waits for it.

@@ -42,7 +42,8 @@ def _answer(
         return {"events": [], "last_event_id": cursor, "error": f"{type(error).__name__}: {error}"}
 
 
-def _parse(chunks: Iterable[bytes], cursor: str, bound: int) -> Mapping[str, object]:
+def own(chunks: Iterable[bytes], cursor: str, bound: int) -> Mapping[str, object]:
+    """Parse with this project's own parser."""
     parser = EventStreamParser(cursor, bound)
     events: list[Mapping[str, object]] = []
     error = ""
@@ -67,5 +68,5 @@ if __name__ == "__main__":
             "version": arkor_proto.__version__,
             "reports": ["last_event_id", "resume", "retry", "chunk", "max_event_size"],
         },
-        _parse,
+        own,
     )

@@ -49,7 +49,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
     if not past.calls("start", "wait"):
         return "ARK-CAN-9" if past.calls("cancel") else None
     if "job" in case.config:
-        return "ARK-CRE-13"
+        return "ARK-CRE-13" if "ARK-CRE-13" in case.requires else "ARK-STR-1"
     return "ARK-CRE-1" if past.calls("start") else "ARK-CRE-9"
 
 
