@@ -7,7 +7,7 @@ import pytest
 
 from conformance.casefile.attached import is_attachable
 from conformance.casefile.selection import in_turn
-from conformance.commands.run_command import REFERENCE
+from conformance.diagnosis.diagnose import REFERENCE
 from conformance.mutants import all_mutants
 from conformance.mutants.kill_matrix import about, kill_matrix
 from conformance.runner.run import Outcome, Plan, run
@@ -65,6 +65,16 @@ def test_the_verdict_says_that_nothing_was_created() -> None:
     assert "cases are played in attached form, on jobs that exist already" in done.err
     assert "the driver does not declare create" in done.out
     assert "(no create" in done.out
+
+
+def test_its_failures_are_compared_with_a_reference_that_only_follows() -> None:
+    cases = ("--case", "resume.a-block-without-data-moves-the-cursor", "--profile", "2026-07")
+    library = (sys.executable, "-P", "-m", "conformance.drivers.python.launchdarkly")
+    done = kit("run", *cases, "--", *library)
+    assert done.status == 1, done.out
+    assert "Last-Event-ID: 7" in done.out
+    assert "create#1" not in done.out
+    assert "submitting the job" not in done.out
 
 
 def test_a_driver_that_declares_neither_create_nor_attach_creates_jobs() -> None:
