@@ -39,6 +39,7 @@ _COMMANDS: Final = {
     "show": "Show one case: its rules and their sources, what it does and expects.",
     "init": "Begin a driver in Python or JavaScript: write one that works into a directory.",
     "smoke": "Check that a driver is sound: try every command with it.",
+    "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "mutants": "Judge the kit: which broken clients it catches, and by which rule.",

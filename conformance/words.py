@@ -3,7 +3,10 @@
 from typing import Final
 
 VIRTUAL_CLOCK: Final = "clock.virtual"
+CREATE: Final = "create"
+ATTACH: Final = "attach"
 CAPABILITIES: Final = (
+    CREATE,
     VIRTUAL_CLOCK,
     "clock.advance",
     "rng",
@@ -13,7 +16,7 @@ CAPABILITIES: Final = (
     "callbacks.async",
     "config.backoff",
     "config.idle",
-    "attach",
+    ATTACH,
     "tls",
 )
 PROBED: Final = ("truncation.chunks", "truncation.length")

@@ -11,6 +11,7 @@ from attrs import define
 from rich.table import Table
 from rich.text import Text
 
+from conformance.casefile.attached import is_attachable
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
@@ -89,6 +90,7 @@ _MOST_FAILURES: Final = 3
     is_flag=True,
     help="Stop as soon as each mutant is caught and each case has caught one.",
 )
+@click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(
     *,
@@ -105,6 +107,7 @@ def command(
     pairs: int | None,
     seed: int,
     enough: bool,
+    attached: bool,
     everything: bool,
 ) -> int:
     """Judge the kit: it must catch each broken client by a rule that the client breaks.
@@ -131,6 +134,10 @@ def command(
             page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
         return Exit.OK
     cases = select(load_cases(load_requirements()), ids, patterns)
+    if attached:
+        cases = tuple(case for case in cases if is_attachable(case))
+        mutants = [mutant for mutant in mutants if about(mutant, cases)]
+        mine = tuple(mutant for mutant in mine if about(mutant, cases))
     if explained:
         screen, single = page.console, _drawn(mutants, draw, seed)
         drawn = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
@@ -144,7 +151,13 @@ def command(
 
     async def judge() -> KillMatrix:
         return await kill_matrix(
-            mine, cases, page.tell, lanes=lanes, patience=patience, enough=enough
+            mine,
+            cases,
+            page.tell,
+            lanes=lanes,
+            patience=patience,
+            enough=enough,
+            attached=attached,
         )
 
     found = anyio.run(judge, backend_options=LOOP)

@@ -5,7 +5,6 @@ from typing import Final
 
 from attrs import evolve, field, frozen
 
-from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
 from conformance.casefile.sources import SourceKind
 from conformance.diagnosis.broken_clients import record
@@ -52,20 +51,22 @@ def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
 
 
 async def reference_plays(
-    chosen: Sequence[CaseResult], cases: Sequence[Case], lanes: int | None, patience: float
+    chosen: Sequence[CaseResult], plan: Plan, *, attached: bool
 ) -> Mapping[str, CaseResult]:
     """Play the cases of these results with the reference; return its results by name.
 
     Raises DriverUnusable if the reference cannot be started.
     """
-    known = {case.id: case for case in cases}
-    plan = Plan(
-        command=REFERENCE,
-        cases=[evolve(known[each.case.id], profiles=(each.profile,)) for each in chosen],
-        lanes=lanes,
-        patience=patience,
+    known = {case.id: case for case in plan.cases}
+    outcome = await run(
+        Plan(
+            command=REFERENCE,
+            cases=[evolve(known[each.case.id], profiles=(each.profile,)) for each in chosen],
+            lanes=plan.lanes,
+            patience=plan.patience,
+            attached=attached,
+        )
     )
-    outcome = await run(plan)
     return {result.name: result for result in outcome.results}
 
 
@@ -77,7 +78,8 @@ async def diagnose(
     if not chosen or tuple(plan.command) == tuple(REFERENCE):
         return explain(outcome, {}, requirements)
     try:
-        references = await reference_plays(chosen, plan.cases, plan.lanes, plan.patience)
+        attached = outcome.identity.follows_only  # then the reference follows only, too
+        references = await reference_plays(chosen, plan, attached=attached)
     except DriverUnusable as error:
         found = explain(outcome, {}, requirements)
         return evolve(found, note=f"the failures were not compared with the reference: it {error}")

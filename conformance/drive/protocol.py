@@ -15,7 +15,7 @@ from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.plain import shortened
 from conformance.strict_data import Json, ReadingError, Table, kind_of
 from conformance.trace.events import CALLBACKS, CallbackRan, Failure, Noted, SleepEnded, Slept
-from conformance.words import CAPABILITIES, ERROR_KINDS
+from conformance.words import ATTACH, CAPABILITIES, CREATE, ERROR_KINDS
 
 PROTOCOL: Final = "arkor-drive/1"
 COMMANDS: Final = ("hello", "open", "start", "wait", "cancel", "abort", "wake", "close", "bye")
@@ -57,6 +57,15 @@ class Identity:
     capabilities: frozenset[str]
     declared_gaps: Mapping[str, str]
     """Case ids that the client is known to fail, each with a reason."""
+
+    @property
+    def follows_only(self) -> bool:
+        """Whether the client follows jobs and creates none.
+
+        A driver that declares neither `create` nor `attach` creates jobs: drivers from before there
+        was the capability did not declare it.
+        """
+        return ATTACH in self.capabilities and CREATE not in self.capabilities
 
 
 Message: TypeAlias = Answer | CallbackRan | Slept | SleepEnded | Noted

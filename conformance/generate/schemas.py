@@ -13,6 +13,8 @@ from conformance.casefile.templates import EACH
 from conformance.casefile.words import CASE, CONFIG
 from conformance.drive.protocol import COMMANDS, ENDINGS, EVENTS, PROTOCOL, PURPOSES
 from conformance.generate.vectors import FORMAT, VECTOR
+from conformance.parser.protocol import PROTOCOL as PARSE
+from conformance.parser.protocol import REPORTS
 from conformance.reports.run_json.words import RUN
 from conformance.trace.events import CALLBACKS
 from conformance.verdict.known_failures import BASELINE
@@ -112,6 +114,26 @@ def _hello() -> Schema:
     )
 
 
+def parse_schema() -> dict[str, object]:
+    """Return the schema of every message between the kit and a parser: one JSON object a line."""
+    reports: Schema = {"type": "array", "items": _one_of(REPORTS)}
+    event = {"type": _TEXT, "data": _TEXT, "last_event_id": _TEXT, "chunk": _COUNT}
+    asked: Schema = {"anyOf": [{**_NUMBER}, {"type": "null"}]}
+    events: Schema = {"type": "array", "items": _table(event, ["type", "data"])}
+    chunks: Schema = {"type": "array", "items": {**_TEXT, "contentEncoding": "base64"}}
+    parse = {"do": {"const": "parse"}, "chunks": chunks, "last_event_id": _TEXT}
+    result = {"events": events, "last_event_id": _TEXT, "retry": asked, "error": _TEXT}
+    schema: Schema = {
+        "oneOf": [
+            _table({"do": {"const": "hello"}, "protocol": {"const": PARSE}}, ["do", "protocol"]),
+            _table({**parse, "max_event_size": {**_COUNT, "minimum": 1}}, ["do", "chunks"]),
+            _table({"impl": _TEXT, "version": _TEXT, "reports": reports}, ["impl", "version"]),
+            _table(result, ["events"]),
+        ]
+    }
+    return schema_document("parse", f"{PARSE}: one message, one line", schema)
+
+
 def case_schema() -> dict[str, object]:
     """Return the schema of one expanded case."""
     return schema_document("case", "A case of the conformance kit", CASE.schema())
@@ -185,6 +207,7 @@ def schema_files() -> Mapping[str, str]:
     """Return the text of every schema file by its name."""
     schemas = {
         "drive": drive_schema(),
+        "parse": parse_schema(),
         "case": case_schema(),
         "case-file": case_file_schema(),
         "case-vectors": vectors_schema(),

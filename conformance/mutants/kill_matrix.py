@@ -120,14 +120,16 @@ async def kill_matrix(
     lanes: int = 2,
     patience: float = PATIENCE,
     enough: bool = False,
+    attached: bool = False,
 ) -> KillMatrix:
     """Play against every mutant the cases about it, and against the reference all of them.
 
     With `enough`, a mutant that is caught plays only cases that have not caught any mutant yet, and
-    the reference plays each case under one profile, in turn.
+    the reference plays each case under one profile, in turn. With `attached`, every case is played in
+    attached form.
     """
     began = time.monotonic()
-    trials_of = _Trials(cases, on_end, patience, enough)
+    trials_of = _Trials(cases, on_end, patience, enough, attached)
     await _in_lanes(trials_of.work(mutants), lanes)
     again = trials_of.doubtful(mutants)
     await _in_lanes(trials_of.second_round(mutants, again), lanes)
@@ -155,6 +157,7 @@ class _Trials:
     on_end: Callable[[Trial | Control], None]
     patience: float
     enough: bool
+    attached: bool
     useful: set[str] = field(factory=set[str])
     trials: dict[str, Trial] = field(factory=dict[str, Trial])
     controls: list[Control] = field(factory=list[Control])
@@ -213,6 +216,7 @@ class _Trials:
             cases=cases,
             patience=self.patience,
             wanted=wanted,
+            attached=self.attached,
         )
         try:
             outcome = await _run(plan, note)
@@ -229,7 +233,12 @@ class _Trials:
     async def _control(self, family: str, cases: Sequence[Case]) -> None:
         if self.enough:
             cases = in_turn(cases)
-        plan = Plan(command=own("drivers.python.reference"), cases=cases, patience=self.patience)
+        plan = Plan(
+            command=own("drivers.python.reference"),
+            cases=cases,
+            patience=self.patience,
+            attached=self.attached,
+        )
         try:
             outcome = await _run(plan)
         except DriverUnusable as error:

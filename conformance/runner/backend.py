@@ -7,6 +7,7 @@ only if it carries a nonce of the case. One with the nonces of another case goes
 trace, as a late request; any other is a stranger's.
 """
 
+import errno
 import socket
 import sys
 from collections import deque
@@ -40,6 +41,7 @@ _FILES_BESIDE: Final = 256
 _FILES_WANTED: Final = 1024
 """As much for many drivers."""
 _PORT: Final = "{port}"
+_PORTS_TRIED: Final = 5
 
 
 @define
@@ -130,14 +132,26 @@ class Backends:
         `drain` is called before anything that the client caused is recorded, so that messages which
         the driver sent earlier come first in the trace.
         """
-        scenario, listener = _with_port(case.server.scenario)
         recording = self._known[nonces.nonce] = Recording(recorder, drain)
         claims = partial(self._claims, nonces)
+        for _ in range(_PORTS_TRIED - 1):
+            try:
+                return await self._serve(case, recording, claims)
+            except OSError as error:
+                # Another program has taken the port since it was found to be free.
+                if error.errno != errno.EADDRINUSE:
+                    raise
+        return await self._serve(case, recording, claims)
+
+    async def _serve(
+        self, case: Case, recording: Recording, claims: Callable[[Request], bool]
+    ) -> CaseBackend:
+        scenario, listener = _with_port(case.server.scenario)
         mock = MockServer(scenario, recording.take, listener=listener, claims=claims)
-        recorder.bytes_sent = lambda: mock.bytes_sent
         done = anyio.Event()
         await self._group.start(_serve, mock, done)
-        return CaseBackend(mock, recorder, done, recording.jobs)
+        recording.recorder.bytes_sent = lambda: mock.bytes_sent
+        return CaseBackend(mock, recording.recorder, done, recording.jobs)
 
     def _claims(self, nonces: Nonces, request: Request) -> bool:
         """Tell whether a request is the case's own; write down what is not."""

@@ -11,6 +11,7 @@ from typing import Final
 import anyio
 from attrs import define, evolve, field, frozen
 
+from conformance.casefile.attached import NeedsCreate, attached
 from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, Nonces, draw
@@ -28,12 +29,16 @@ from conformance.verdict.judge import judge
 from conformance.verdict.result import CaseResult, Play, does_not_apply, verdict_of
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import Adapted, TimeMode, Timing
-from conformance.words import PROBED, VIRTUAL_CLOCK
+from conformance.words import CREATE, PROBED, VIRTUAL_CLOCK
 from mock_server import ScenarioError
 
 ASLEEP: Final = (
     f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit does not end them; "
     f"declare {VIRTUAL_CLOCK}, or really sleep and announce nothing"
+)
+FOLLOWS: Final = (
+    f"the driver declares attach but not {CREATE}: cases are played in attached form, on jobs that "
+    f"exist already; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
 """How many times the patience a silent driver has to start: it may have to load a lot."""
@@ -103,11 +108,19 @@ class Player:
     stack: Stack | None = None
     rules: Rules = field(factory=Rules)
     draw: Draw = draw
+    attached: bool = False
+    """Whether cases are played in attached form, although the client can create jobs."""
 
     async def play(self, assignment: Assignment, connection: DriverConnection) -> Played:
         """Play one case, unless it does not apply."""
         nonces = Nonces(self.draw(), str(assignment.case.config.get("token", "")))
-        adapted = self.timing.adapt(filled(assignment.case, nonces))
+        try:
+            follows = self.attached or self.identity.follows_only
+            case = attached(assignment.case) if follows else assignment.case
+        except NeedsCreate as error:
+            why = f"{_undeclared([CREATE])}: {error}"
+            return self._not_played(assignment, Verdict.NOT_APPLICABLE, why, (CREATE,))
+        adapted = self.timing.adapt(filled(case, nonces))
         lacking = self._lacking(adapted.case)
         why = adapted.unplayable or _undeclared(lacking) or self._unseen(adapted.case)
         if assignment.profile not in self.identity.profiles:

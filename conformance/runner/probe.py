@@ -30,8 +30,7 @@ server.stream = [
     {{ frames = [{{ id = "2", json = {{ type = "training.completed" }} }}], end = "eof" }},
 ]
 step = [{{ do = "wait" }}]
-[expect]
-requests = {{ create = 1 }}
+expect.reached = ["stream#1.requested"]
 """
 
 

@@ -21,7 +21,7 @@ from conformance.drive.process import DriverUnusable
 from conformance.drive.protocol import Identity
 from conformance.runner.backend import Backends
 from conformance.runner.lanes import FIRST, helpful, here, longest_early
-from conformance.runner.player import ASLEEP, Assignment, Played, Player, Rules, driver_of
+from conformance.runner.player import ASLEEP, FOLLOWS, Assignment, Played, Player, Rules, driver_of
 from conformance.runner.probe import probe, worth_probing
 from conformance.runner.stack import Stack
 from conformance.strict_data import UsageError
@@ -58,6 +58,8 @@ class Plan:
     """Whether proposals count under every profile, not only under `hardened`."""
     version: str = ""
     """Rules newer than this version of the specification do not count; if empty, all count."""
+    attached: bool = False
+    """Whether cases are played in attached form, although the client can create jobs."""
     draw: Draw = draw
     """Where the nonces of the cases come from."""
     note: Callable[[str], None] = lambda _: None
@@ -229,6 +231,8 @@ class Run:
         async with self.beginning:
             if self.player is None:
                 identity = connection.introduced()
+                if identity.follows_only:
+                    self.plan.note(FOLLOWS)
                 timing = Timing.of(self.plan.time, identity)
                 player = Player(
                     backends,
@@ -238,6 +242,7 @@ class Run:
                     self.plan.rounds,
                     rules=Rules(strict=self.plan.strict, version=self.plan.version),
                     draw=self.plan.draw,
+                    attached=self.plan.attached,
                 )
                 if worth_probing(self.plan.cases):
                     player.stack = await probe(player, connection, self.plan.profiles)

@@ -19,6 +19,7 @@ from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Timing
+from conformance.words import CREATE
 
 _OPERATIONS: Final = ("start", "wait")
 """The operations that every client has; drivers need not declare them."""
@@ -184,10 +185,17 @@ def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
         elif ran:
             holds.append(part)
         elif about or not narrowed:
-            declared = part in _OPERATIONS or part in judged.identity.capabilities
             refused = any(part in unsupported(result) for result in about)
-            lacks.append(f"{part} not judged" if declared and not refused else f"no {part}")
+            missing = refused or not _is_declared(judged.identity, part)
+            named = CREATE if part == "start" and judged.identity.follows_only else part
+            lacks.append(f"no {named}" if missing else f"{part} not judged")
     return tuple(holds), tuple(lacks)
+
+
+def _is_declared(identity: Identity, part: str) -> bool:
+    if part == "start":
+        return not identity.follows_only
+    return part in _OPERATIONS or part in identity.capabilities
 
 
 def _is_about(case: Case, part: str) -> bool:

@@ -21,6 +21,7 @@ class Vector(TypedDict):
 
     id: str
     source: str
+    requires: list[str]
     last_event_id: NotRequired[str]
     max_event_size: NotRequired[int]
     chunks: list[Chunk]

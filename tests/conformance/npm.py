@@ -12,8 +12,8 @@ ADAPTERS = ROOT / "conformance" / "drivers"
 OURS = Path(__file__).parent / "javascript"
 
 
-def installed_adapters(folder: Path) -> Path:
-    """Copy the adapters into `folder` and install their dependency; skips the test if that fails."""
+def installed_adapters(folder: Path, adapter: str = "node") -> Path:
+    """Copy the adapters into `folder` and install what one of them needs; skips if that fails."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         pytest.skip("node and npm are not on this machine")
@@ -22,7 +22,7 @@ def installed_adapters(folder: Path) -> Path:
     quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
     done = subprocess.run(
         [npm, "install", *quietly],
-        cwd=home / "node",
+        cwd=home / adapter,
         capture_output=True,
         text=True,
         timeout=120,

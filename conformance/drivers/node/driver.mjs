@@ -12,7 +12,7 @@ const HELLO = {
   profiles: ["2026-05", "2026-07", "hardened"],
   capabilities: [
     ...["clock.virtual", "rng", "abort", "cancel", "concurrent", "callbacks.async"],
-    ...["clock.advance", "config.backoff", "config.idle", "attach"],
+    ...["create", "clock.advance", "config.backoff", "config.idle", "attach"],
   ],
 };
 

@@ -12,7 +12,7 @@ const HELLO = {
   // YOURS: what it can do; what you leave out is not judged. The guide, section 7, explains each.
   // Others: "callbacks.async", "concurrent", "rng", "clock.virtual", "clock.advance",
   // "config.idle", "attach".
-  capabilities: ["cancel", "abort", "config.backoff"],
+  capabilities: ["create", "cancel", "abort", "config.backoff"],
 };
 
 const CALLBACKS = {

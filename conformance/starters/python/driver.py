@@ -25,7 +25,7 @@ HELLO: Final[Mapping[str, Any]] = {
     "profiles": ["2026-07"],
     # YOURS: what it can do; what you leave out is not judged. The guide, section 7, explains each.
     # Others: callbacks.async, concurrent, rng, clock.virtual, clock.advance, config.idle, attach.
-    "capabilities": ["cancel", "abort", "config.backoff"],
+    "capabilities": ["create", "cancel", "abort", "config.backoff"],
 }
 CALLBACKS: Final = {
     "training.started": "started",

@@ -49,7 +49,7 @@ def _before_any_request(past: Past, case: Case) -> str | None:
     if not past.calls("start", "wait"):
         return "ARK-CAN-9" if past.calls("cancel") else None
     if "job" in case.config:
-        return "ARK-CRE-13"
+        return "ARK-CRE-13" if "ARK-CRE-13" in case.requires else "ARK-STR-1"
     return "ARK-CRE-1" if past.calls("start") else "ARK-CRE-9"
 
 
@@ -102,7 +102,7 @@ def _of_a_call_without_a_request(past: Past, operation: str) -> str:
     return "ARK-CRE-5"
 
 
-def _of_the_stream(past: Past, case: Case) -> str | None:
+def _of_the_stream(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per rule
     if past.settled is None and _exceeded(past, case):
         return "ARK-BUD-6"
     if past.failure == "gave_up" and past.lost:
@@ -113,6 +113,8 @@ def _of_the_stream(past: Past, case: Case) -> str | None:
         return "ARK-BUD-1"
     if past.status >= _REDIRECT:
         return _of_a_status(past.profile, past.status)
+    if past.failure == "http":  # it refused a stream for its status
+        return "ARK-STR-9" if past.profile == "hardened" else "ARK-STR-8"
     return _of_an_open_stream(past, case)
 
 
@@ -209,6 +211,8 @@ def _unheard(past: Past, case: Case) -> str | None:
 
 
 def _of_an_end(past: Past, case: Case) -> str:
+    if past.settled is None and past.ended is not None and not past.cursor.isascii():
+        return "ARK-RES-10"  # it goes on, and no request with this cursor ever comes
     if past.failure == "gave_up" and not (past.ended_cleanly and past.progressed):
         return "ARK-BUD-6" if "max_attempts" in case.config else "ARK-BUD-8"
     if past.ended_cleanly:

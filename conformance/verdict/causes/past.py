@@ -4,11 +4,13 @@ The backend writes ahead, so what it sent does not show what the client has read
 last is what the client had to react to.
 """
 
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeVar
 
 from attrs import evolve, field, frozen
 
+from arkor_proto import EventStreamParser
 from conformance.strict_data import Json
 from conformance.trace.events import (
     CallbackRan,
@@ -164,6 +166,18 @@ class Past:
     def _missed(self, sent: Sequence[str]) -> bool:
         heard = self.heard
         return any(heard.count(name) < sent.count(name) for name in set(sent))
+
+    @property
+    def cursor(self) -> str:
+        """The cursor after everything that the backend has sent."""
+        parser = EventStreamParser(max_event_size=sys.maxsize)
+        attempt = 0
+        for fact in self.facts(Framed):
+            if fact.attempt != attempt:  # a new stream goes on with the cursor of the last one
+                parser = EventStreamParser(parser.last_event_id, max_event_size=sys.maxsize)
+                attempt = fact.attempt
+            parser.feed(fact.data)
+        return parser.last_event_id
 
     @property
     def undecoded(self) -> bool:

@@ -46,7 +46,10 @@ MISTAKES: Final = {
     "the client outlives its case": (OPENED, 'if name == "open" and case is None:'),
     "an error's kind is guessed from its base class": ('arkor_proto.GaveUp: "gave_up", ', ""),
     "a missing number is left out": ("{**NUMBERS, **data}", "data"),
-    "a capability is declared that the client lacks": ('"concurrent",', '"concurrent", "attach",'),
+    "a capability is declared that the client lacks": (
+        '"concurrent",',
+        '"concurrent", "create", "attach",',
+    ),
     "the configuration is logged, with its token": (
         OPENED,
         f"print(line, file=sys.stderr)\n        {OPENED}",

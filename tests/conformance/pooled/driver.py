@@ -27,7 +27,7 @@ HELLO: Final[Mapping[str, Json]] = {
     "profiles": ["2026-05", "2026-07", "hardened"],
     "capabilities": [
         *("clock.virtual", "clock.advance", "rng", "abort", "cancel", "concurrent"),
-        *("callbacks.async", "config.backoff", "config.idle", "attach"),
+        *("create", "callbacks.async", "config.backoff", "config.idle", "attach"),
     ],
 }
 LORA: Final = {"r": "loraR", "alpha": "loraAlpha"}

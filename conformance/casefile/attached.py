@@ -1,0 +1,162 @@
+"""The attached form of a case, for clients that follow jobs and do not create them.
+
+The backend has the job from the start, the client is opened with its id, and the rest of the case is
+as it was: what it asserts about the stream, the cursor, the delays, the budget, the callbacks and the
+results. What it asserts about the create is left out. A case that is about the create, or in which
+the backend treats the create in some special way, has no attached form.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import evolve
+
+from conformance.casefile.model import Await, Case, Operate, Step, Until, Verb
+from conformance.casefile.server import Server
+from conformance.casefile.steps import references
+from conformance.expect.callbacks import Equal, Result
+from conformance.expect.mismatch import Assertion
+from conformance.expect.order import Before, Never, QuietAfter, Reached
+from conformance.expect.premise import Premise
+from conformance.expect.request_shape import EqualHeader, RequestShape
+from conformance.expect.requests import Requests
+from mock_server.scenario.model import BackendPlan, JobPlan
+from mock_server.scenario.vocabulary import Route
+
+_OF_THE_CREATE: Final = "ARK-CRE-"
+_JUST_CREATED: Final = frozenset({"ARK-ERR-5"})
+"""Rules about the time right after a create."""
+_BEFOREHAND: Final = frozenset(
+    {"create#1.requested", "create#1.responded", "create#1.ended", "start.called"}
+    | {"start.settled", "start.resolved"}
+)
+"""What has happened before the client of an attached case is opened."""
+
+
+class NeedsCreate(Exception):
+    """A case has no attached form; the message says why."""
+
+
+def attached(case: Case) -> Case:
+    """Return the attached form of a case; raises NeedsCreate if it has none.
+
+    A case about a job that exists already is its own attached form.
+    """
+    if why := _obstacle(case):
+        raise NeedsCreate(why)
+    if "job" in case.config:
+        return case
+    expect = tuple(each for each in case.expect if not _is_about_the_create(each.assertion))
+    if not expect:
+        raise NeedsCreate("it expects nothing but of the create")
+    server, job = _with_the_job(case.server)
+    return evolve(
+        case,
+        steps=tuple(_steps(case.steps)),
+        config={**case.config, "job": job},
+        server=server,
+        premise=tuple(each for each in case.premise if not _is_about_the_create(each)),
+        expect=expect,
+    )
+
+
+def is_attachable(case: Case) -> bool:
+    """Tell whether a case has an attached form."""
+    try:
+        attached(case)
+    except NeedsCreate:
+        return False
+    return True
+
+
+def _obstacle(case: Case) -> str:
+    """Say what of a case only a client that creates jobs can do; empty if nothing."""
+    obstacles = _of_any_case if "job" in case.config else _of_a_case_that_creates
+    return next(obstacles(case), "")
+
+
+def _of_any_case(case: Case) -> Iterator[str]:
+    if any(map(_starts, case.steps)):
+        yield "it calls start()"
+
+
+def _of_a_case_that_creates(case: Case) -> Iterator[str]:
+    rules = set(case.requires)
+    if all(rule.startswith(_OF_THE_CREATE) for rule in rules):
+        yield "it is about the create"
+    if rules & _JUST_CREATED:
+        yield "it is about a job that was just created"
+    if any(rule.on.route in {None, Route.CREATE} for rule in case.server.scenario.rules):
+        yield "its backend answers the create in its own way"
+    if any(shape.request.startswith("create#") for shape in case.applies):
+        yield "it applies to a client by its create"
+    if any(_is_of_the_created_job(each.assertion) for each in case.expect):
+        yield "it expects the job as the create returned it"
+    first, *later = [step for step in case.steps if isinstance(step, Operate)]
+    if any(map(_starts, later)) or (first.detached and _starts(first)):
+        yield "it calls start() while or after something else happens"
+    if first.verb is Verb.CANCEL:
+        yield "it cancels before there is a job"
+    named = [name for step in case.steps for _, name in references(step)]
+    named += [each.reference for each in case.premise if isinstance(each, Reached)]
+    late = [each for each in named if _is_of_the_create(each) and each not in _BEFOREHAND]
+    if late:
+        yield f"it waits for {late[0]}"
+
+
+def _starts(step: Step) -> bool:
+    return isinstance(step, Operate) and step.verb is Verb.START
+
+
+def _steps(steps: Sequence[Step]) -> Iterator[Step]:
+    """Yield the steps without `start()`, and without a wait for what has happened beforehand."""
+    for step in steps:
+        if _starts(step):
+            continue
+        changed = step
+        if isinstance(step, Until):
+            changed = evolve(step, events=_remaining(step.events))
+        elif not isinstance(step, Await):
+            changed = evolve(step, after=_remaining(step.after))
+        yield changed
+
+
+def _remaining(events: Sequence[str]) -> tuple[str, ...]:
+    return tuple(name for name in events if name not in _BEFOREHAND)
+
+
+def _with_the_job(server: Server) -> tuple[Server, str]:
+    """Return the server with the job that the create would have made, and the id of that job."""
+    scenario = server.scenario
+    plan, *others = scenario.jobs or (JobPlan(),)
+    prefix = scenario.backend.job_prefix
+    numbered = "{job}" if prefix == BackendPlan().job_prefix else f"{prefix}1"
+    job = plan.id or numbered
+    there = evolve(plan, id=job, submitted=True)
+    return evolve(server, scenario=evolve(scenario, jobs=(there, *others))), job
+
+
+def _is_of_the_create(reference: str) -> bool:
+    return reference.startswith(("create#", "start.", "start#"))
+
+
+def _is_of_the_created_job(expected: Assertion) -> bool:
+    """Tell whether an operation returns a job of which only the create has told anything."""
+    job = expected.ok.get("job") if isinstance(expected, Result) and expected.ok else None
+    return isinstance(job, Mapping) and job.get("status") == "queued"
+
+
+def _is_about_the_create(expected: Assertion | Premise) -> bool:
+    match expected:
+        case Requests(route="create"):
+            return True
+        case RequestShape(request=name) | Result(operation=name):
+            return name.partition("#")[0] in {"create", "start"}
+        case Reached(reference=name) | Never(reference=name) | QuietAfter(reference=name):
+            return _is_of_the_create(name)
+        case Before(earlier=one, later=other):
+            return _is_of_the_create(one) or _is_of_the_create(other)
+        case Equal(operations=names) | EqualHeader(requests=names):
+            return any(name.partition("#")[0] in {"create", "start"} for name in names)
+        case _:
+            return False

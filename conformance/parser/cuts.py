@@ -1,0 +1,52 @@
+"""How a stream is cut into chunks, and the fewest cuts with which a parser is still wrong."""
+
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from random import Random
+from typing import Final
+
+_FEW_BYTES: Final = 400
+"""Longer streams are not cut in two at every point, nor byte by byte."""
+_MOST_CUTS: Final = 8
+
+
+def cut(data: bytes, places: Sequence[int]) -> tuple[bytes, ...]:
+    """Return `data` in chunks that begin at these places; they may be in any order."""
+    ends = sorted({place for place in places if 0 < place < len(data)})
+    starts = (0, *ends)
+    return tuple(data[start:end] for start, end in zip(starts, (*ends, len(data)), strict=True))
+
+
+def places_of(chunks: Sequence[bytes]) -> tuple[int, ...]:
+    """Return where the chunks after the first begin."""
+    found: list[int] = []
+    for chunk in chunks[:-1]:
+        found.append((found[-1] if found else 0) + len(chunk))
+    return tuple(found)
+
+
+def chunkings(chunks: Sequence[bytes], random: Random, count: int) -> Iterator[tuple[int, ...]]:
+    """Yield where to cut a stream: in one piece first, as given, in every way, then at random."""
+    data = b"".join(chunks)
+    yield ()
+    if given := places_of(chunks):
+        yield given
+    if 1 < len(data) <= _FEW_BYTES:
+        yield tuple(range(1, len(data)))
+        yield from ((place,) for place in range(1, len(data)))
+    for _ in range(count if len(data) > 1 else 0):
+        most = min(_MOST_CUTS, len(data) - 1)
+        yield tuple(sorted(random.sample(range(1, len(data)), random.randint(1, most))))
+
+
+async def fewest(
+    places: tuple[int, ...], fails: Callable[[tuple[int, ...]], Awaitable[bool]]
+) -> tuple[int, ...]:
+    """Return as few of the cuts as possible with which the parser is still wrong."""
+    for place in places:
+        if len(places) > 1 and await fails((place,)):
+            return (place,)
+    for place in places:
+        fewer = tuple(each for each in places if each != place)
+        if fewer and await fails(fewer):
+            places = fewer
+    return places

@@ -1,0 +1,113 @@
+"""The streams that a parser is judged by: the vectors of `spec/vectors/sse.json`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from arkor_proto import EventStreamParser
+from conformance.casefile.requirements import specification_directory
+from conformance.strict_data import Json, Table, parse_json
+
+FILE: Final = "sse.json"
+RETRY_LIMIT: Final = 2**53 - 1
+"""The longest reconnection time that is compared, in milliseconds; longer ones count as this one."""
+_UNBOUNDED: Final = 1 << 40
+
+
+@frozen(kw_only=True)
+class ParsedEvent:
+    """An event, with the cursor as of it.
+
+    `chunk` is the number of the chunk during which it was dispatched. None: the parser does not tell.
+    """
+
+    type: str
+    data: str
+    last_event_id: str | None = None
+    chunk: int | None = None
+
+    def __str__(self) -> str:
+        id_ = f" (last event id {self.last_event_id!r})" if self.last_event_id else ""
+        return f"{self.type} {self.data!r}{id_}"
+
+
+@frozen(kw_only=True)
+class Parsed:
+    """What a parser made of a stream. None: the parser does not tell, or there was no `retry`."""
+
+    events: tuple[ParsedEvent, ...]
+    last_event_id: str | None = None
+    retry: int | None = None
+    error: str = ""
+
+
+@frozen(kw_only=True)
+class Stream:
+    """A stream, and what a parser makes of it however it is cut."""
+
+    id: str
+    source: str
+    requires: tuple[str, ...]
+    chunks: tuple[bytes, ...]
+    expected: Parsed
+    last_event_id: str | None = None
+    """The cursor with which the stream was resumed."""
+    max_event_size: int | None = None
+
+    @property
+    def data(self) -> bytes:
+        """The whole stream."""
+        return b"".join(self.chunks)
+
+    def dispatched(self, chunks: Sequence[bytes]) -> tuple[int, ...]:
+        """Return for each event the number of the chunk in which its block ends."""
+        bound = self.max_event_size or _UNBOUNDED
+        parser = EventStreamParser(self.last_event_id or "", bound)
+        return tuple(number for number, chunk in enumerate(chunks) for _ in parser.feed(chunk))
+
+
+def load_streams() -> tuple[Stream, ...]:
+    """Read the vectors; raises ReadingError."""
+    text = (specification_directory() / "vectors" / FILE).read_bytes()
+    document = Table.of(FILE, parse_json(text))
+    return tuple(map(_stream, document.tables("vectors")))
+
+
+def _stream(table: Table) -> Stream:
+    expect = table.table("expect")
+    retry = expect.raw("retry")
+    return Stream(
+        id=table.text("id"),
+        source=table.text("source"),
+        requires=table.texts("requires"),
+        chunks=tuple(map(_bytes, table.items("chunks"))),
+        expected=Parsed(
+            events=tuple(map(_event, expect.items("events"))),
+            last_event_id=expect.text("last_event_id"),
+            retry=retry if isinstance(retry, int) else None,
+            error=expect.text("error", ""),
+        ),
+        last_event_id=table.text("last_event_id") if table.has("last_event_id") else None,
+        max_event_size=table.count("max_event_size") if table.has("max_event_size") else None,
+    )
+
+
+def _event(row: Json) -> ParsedEvent:
+    kind, data, cursor = Table("event", {"row": row}).texts("row")
+    return ParsedEvent(type=kind, data=data, last_event_id=cursor)
+
+
+def _bytes(chunk: Json) -> bytes:
+    match chunk:
+        case str():
+            return chunk.encode()
+        case Mapping() if "hex" in chunk:
+            return bytes.fromhex(Table("chunk", chunk).text("hex"))
+        case Mapping():
+            repeated = Table("chunk", chunk)
+            return repeated.text("repeat").encode() * repeated.count("times")
+        case Sequence():
+            return b"".join(map(_bytes, chunk))
+        case _:
+            raise ValueError(f"a chunk is {chunk!r}: neither text, hex, repeat nor a list of those")

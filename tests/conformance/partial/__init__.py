@@ -1,0 +1,1 @@
+"""Clients that cover a part of the protocol."""

@@ -1,0 +1,2 @@
+class HTTPStatusError(Exception):
+    status: int
