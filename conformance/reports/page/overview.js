@@ -172,7 +172,7 @@ function overview() {
   if (run.notes.length)
     parts.push(
       make("h2", {}, "What else to know"),
-      make("ul", { class: "notes" }, ...run.notes.map((note) => text("li", "", note))),
+      make("ul", { class: "besides" }, ...run.notes.map((note) => text("li", "", note))),
     );
   parts.push(...leftOut(), make("h2", {}, "Profiles and families"), matrix());
   parts.push(
