@@ -44,6 +44,7 @@ FILES: Final[dict[str, str | bytes]] = {
     "cases.toml": "[[cases]]\n",
     "known.toml": "[[known]]\ncase = 'x'\n",
     "begun/driver.py": "",
+    "ruled.toml": "[[known]]\nrule = 'ARK-RES-99'\nreason = 'r'\n[[known]]\nreason = 'r'\n",
 }
 """The files that the command lines name."""
 ADDRESS: Final = "--base-url http://127.0.0.1:9"
@@ -120,6 +121,9 @@ COMMANDS: Final = (
     "arkor-conformance run --file cases.toml",
     "arkor-conformance run --baseline missing.toml",
     "arkor-conformance run --baseline known.toml",
+    "arkor-conformance run --baseline ruled.toml",
+    "arkor-conformance run --write-baseline known.toml",
+    "arkor-conformance run --write-baseline missing/known.toml",
     "arkor-conformance run --report missing/run.json",
     "arkor-conformance run --report report.pdf",
     "arkor-conformance run -- ./no-driver",

@@ -19,6 +19,7 @@ from conformance.casefile.requirements import (
 )
 from conformance.casefile.selection import select
 from conformance.commands import options
+from conformance.commands.baselines import check_new_baseline, without_reasons, write_baseline
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
 from conformance.diagnosis.diagnose import REFERENCE, Diagnosis, diagnose, explain
@@ -33,6 +34,7 @@ from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError, Table
 from conformance.verdict.known_failures import declared, read_baseline, weigh
+from conformance.verdict.new_baseline import renew
 from conformance.verdict.result import CaseResult, exit_of
 from conformance.verdict.scope import Scope, check_version, pinned
 from conformance.verdict.statuses import Exit
@@ -100,6 +102,15 @@ _NOTHING = (
     help="Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
     "profile, assertion and expires.",
 )
+@click.option(
+    "--write-baseline",
+    "new_baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    show_default="none",
+    help="Write what fails now as known failures; each needs a reason. With --baseline FILE it "
+    "updates that file.",
+)
 @options.reports(required=False)
 @click.option(
     "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
@@ -124,6 +135,7 @@ def command(
     patience: float,
     max_hung: int | None,
     baseline: Path | None,
+    new_baseline: Path | None,
     reports: Sequence[Path],
     strict: bool,
     version: str | None,
@@ -140,7 +152,9 @@ def command(
     if version is not None:
         check_version(version, requirements, catalogue)
         catalogue = pinned(version, requirements, catalogue)
-    known = read_baseline(baseline) if baseline is not None else ()
+    known = read_baseline(baseline, requirements) if baseline is not None else ()
+    if new_baseline is not None:
+        check_new_baseline(new_baseline, baseline)
     check_reports(reports)
     plan = Plan(
         command=driver or REFERENCE,
@@ -164,8 +178,10 @@ def command(
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    known = (*known, *declared(outcome.identity.declared_gaps))
-    everything = (*catalogue, *load_cases(requirements)) if files and known else catalogue
+    gaps = declared(outcome.identity.declared_gaps)
+    everything = (*catalogue, *load_cases(requirements)) if files and (known or gaps) else catalogue
+    renewed = renew(known, gaps, outcome.results, everything) if new_baseline is not None else None
+    known = (*(known if renewed is None else renewed.kept), *gaps)
     weighed = weigh(outcome.results, known, everything, datetime.now(UTC).date())
     outcome = evolve(outcome, results=weighed.results)
     scope = Scope.of(catalogue, plan.cases, plan.profiles, version, strict=strict)
@@ -178,9 +194,13 @@ def command(
         circumstances=Circumstances.here(),
     )
     problem = _write(reports, run)
+    if new_baseline is not None and renewed is not None:
+        write_baseline(new_baseline, renewed, outcome, requirements)
     next_steps(run, reported=bool(reports), own_driver=bool(driver))
     for line in weighed.stale:
         say(f"stale baseline: {line}", err=True)
+    if renewed is None and (said := without_reasons(known, str(baseline))):
+        say(said, err=True)
     if problem:
         say(f"arkor-conformance: {problem}", err=True)
     status = _status(outcome, interruption, stale=bool(weighed.stale))
