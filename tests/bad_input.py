@@ -134,6 +134,11 @@ COMMANDS: Final = (
     "arkor-conformance init ruby missing",
     "arkor-conformance init python begun",
     "arkor-conformance init node run.json",
+    "arkor-conformance compare run.json",
+    "arkor-conformance compare run.json run.json",
+    "arkor-conformance compare run.json missing.json",
+    "arkor-conformance compare run.json run.json --report report.pdf",
+    "arkor-conformance compare run.json run.json --report missing/x.md",
     "arkor-conformance report run.json --report x.md",
     "arkor-conformance report missing.json --report x.md",
 )

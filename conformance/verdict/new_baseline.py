@@ -39,9 +39,7 @@ class Renewed:
     @property
     def known(self) -> Sequence[Known]:
         """The entries of the new baseline, in the order of their cases."""
-        return sorted(
-            [*self.kept, *self.new], key=lambda each: (each.case, each.rule, each.profile)
-        )
+        return sorted([*self.kept, *self.new], key=_order)
 
 
 def renew(
@@ -120,12 +118,20 @@ def baseline_text(
 ) -> str:
     """Return the text of a baseline of the client called `name`; the same input, the same text."""
     parts = [_HEAD.format(name=cut(one_line(name), _LONGEST))]
-    for case, entries in groupby(known, key=lambda each: each.case):
+    for case, entries in groupby(known, key=_case_of):
         own = [each for each in results if case in _names(each.case)]
         parts += [
             "\n".join([*_comments(each, own, rules), *_lines(each)]) + "\n" for each in entries
         ]
     return "\n".join(parts)
+
+
+def _case_of(known: Known) -> str:
+    return known.case
+
+
+def _order(known: Known) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
+    return known.case, known.rule, known.profile
 
 
 def _comments(
@@ -157,7 +163,7 @@ def _lines(known: Known) -> Iterator[str]:
         ("rule", known.rule),
     ):
         if values:
-            yield f"{word} = {toml_value(values if len(values) > 1 else values[0])}"
+            yield f"{word} = {toml_value(values if len(values) > 1 else ''.join(values))}"
     yield f"reason = {toml_value(known.reason)}"
     if known.expires is not None:
         yield f"expires = {toml_value(known.expires.isoformat())}"

@@ -107,7 +107,7 @@ def test_what_the_driver_declares_itself_is_not_written() -> None:
 
 
 def run(fault: str, *arguments: str) -> tuple[int, str]:
-    chosen = ("--case", "create.accepted[200]", "--profile", "2026-05", "--patience", "1", "-j", "1")
+    chosen = ("--case", "create.accepted[200]", "--profile", "2026-05", "--patience", "1")
     done = kit("run", *chosen, *arguments, "--", sys.executable, str(UNSOUND), fault)
     return done.status, done.out + done.err
 
