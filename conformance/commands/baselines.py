@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import Requirement
+from conformance.explore.known import PassingOver
 from conformance.plain import say
 from conformance.reports import check_file
 from conformance.runner.run import Outcome
 from conformance.strict_data import ReadingError, UsageError
-from conformance.verdict.known_failures import UNSAID, Known
+from conformance.verdict.known_failures import UNSAID, Known, read_baseline
 from conformance.verdict.new_baseline import Renewed, baseline_text
 
 
@@ -51,6 +53,16 @@ def _counted(renewed: Renewed) -> str:
     new = len(renewed.new)
     said = f"{kept}{new} new"
     return f"{said}; write a reason into each new one" if new else said
+
+
+def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> PassingOver:
+    """Read what a search goes on past; nothing without a baseline."""
+    if path is None:
+        return PassingOver.of((), ())
+    known = read_baseline(path, rules)
+    if said := without_reasons(known, str(path)):
+        say(said, err=True)
+    return PassingOver.of(known, load_cases(rules))
 
 
 def without_reasons(known: Sequence[Known], where: str) -> str:
