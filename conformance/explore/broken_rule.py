@@ -1,10 +1,9 @@
-"""Name the rule that a client broke on a schedule: by its first step that the oracle did not predict.
+"""Name the rule that a client broke by a step that the oracle did not predict.
 
-What comes after that step follows from it, so it is not looked at. Which rule is broken depends on the
-step that was predicted, the step that was taken, and what the backend had done before.
+It depends on the step that was predicted, the step that was taken, and what the backend had done before.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -20,13 +19,10 @@ from conformance.explore.oracle import (
     Schedule,
     Step,
     after,
-    predict,
-    settled,
 )
-from conformance.strict_data import Json
-from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
 
-_NEVER: Final = Step(Does.SETTLES, "never")
+NEVER: Final = Step(Does.SETTLES, "never")
+"""The step of a client that does nothing more."""
 _OK: Final = 200
 _SERVER_ERROR: Final = 500
 _SKIPPED: Final[Mapping[Kind, str]] = {
@@ -58,76 +54,7 @@ _ENDS: Final[Mapping[str, str]] = {
 
 
 @frozen
-class Parting:
-    """The first step of a client that is not the predicted one, and the rule that it breaks."""
-
-    rule: str
-    expected: Step
-    actual: Step
-
-    @property
-    def rules(self) -> tuple[str, ...]:
-        """Every rule that may be the broken one: a client without a cursor may never send one."""
-        lost = self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after(""))
-        return tuple(dict.fromkeys((self.rule, *(["ARK-RES-2"] if lost else []))))
-
-    def __str__(self) -> str:
-        return f"expected: {self.expected}; actual: {self.actual}"
-
-
-def parting(schedule: Schedule, trace: Trace) -> Parting | None:
-    """Return where a client left the prediction; None if its steps are the predicted ones."""
-    prediction = predict(schedule)
-    taken = list(_taken(trace))
-    for n, expected in enumerate(prediction.steps):
-        actual = taken[n] if n < len(taken) else _NEVER
-        if not _alike(expected, actual):
-            past = _Past(schedule, prediction, prediction.steps[:n])
-            return Parting(past.rule(expected, actual), expected, actual)
-    if len(taken) > len(prediction.steps):
-        return Parting("ARK-STR-5", _NEVER, taken[len(prediction.steps)])
-    cancels = sum(fact.route == "cancel" for _, fact in trace.of(Requested))
-    if cancels != prediction.cancels:
-        rule = "ARK-CAN-2" if cancels < prediction.cancels else "ARK-CAN-5"
-        cancelled = [Step(Does.CALLS, f"cancel {n} times") for n in (prediction.cancels, cancels)]
-        return Parting(rule, *cancelled)
-    return None
-
-
-def _taken(trace: Trace) -> Iterator[Step]:
-    """Yield the steps that a client took."""
-    for event in trace.events:
-        match event.fact:
-            case Requested(route="stream") as asked:
-                yield Step(Does.OPENS, after(asked.header("last-event-id")))
-            case Requested(route="job"):
-                yield Step(Does.ASKS)
-            case CallbackRan(name=name):
-                yield Step(Does.CALLS, name)
-            case Slept(ms=ms, purpose=purpose) if purpose != "idle":
-                yield Step(Does.SLEEPS, f"{ms:g} ms")
-            case Settled(operation="wait") as fact:
-                yield Step(Does.SETTLES, settled(_result(fact)))
-            case _:
-                pass
-
-
-def _result(fact: Settled) -> Mapping[str, Json]:
-    if fact.failure is not None:
-        code = {} if fact.failure.code is None else {"code": fact.failure.code}
-        return {"error": fact.failure.kind, **code}
-    job = fact.ok.get("job")
-    return {"status": job.get("status")} if isinstance(job, Mapping) else {}
-
-
-def _alike(expected: Step, actual: Step) -> bool:
-    if expected == Step(Does.SETTLES, "resolved"):
-        return actual.does is Does.SETTLES and actual.what.startswith("resolved")
-    return expected == actual
-
-
-@frozen
-class _Past:
+class Past:
     """What had happened when a client left the prediction."""
 
     schedule: Schedule
@@ -299,13 +226,14 @@ class _Past:
         frame = frames[place] if frames else Frame(Kind.LOG)
         if frame.kind is Kind.BEYOND:
             return "ARK-EVT-22"
-        if actual.does is Does.SETTLES and actual != _NEVER:
+        if actual.does is Does.SETTLES and actual != NEVER:
             start = handed[heard - 1] + 1 if heard else 0
             stumbled = (_SKIPPED.get(each.kind) for each in frames[start:place])
             return next((rule for rule in stumbled if rule), "ARK-EVT-1")
         if actual.does is Does.CALLS:
             return "ARK-EVT-1"
-        earlier = {each.id for attempt in self.attempts[:-1] for each in attempt.frames} - {None}
+        before = [each for attempt in self.attempts[:-1] for each in attempt.frames]
+        earlier = {each.id for each in [*before, *frames[:place]]} - {None}
         if frame.id in earlier:
             return "ARK-EVT-25"
         return "ARK-EVT-1" if self.last.clean else "ARK-RES-13"
@@ -332,7 +260,7 @@ class _Past:
 
     def _of_an_early_end(self, actual: Step) -> str:  # noqa: PLR0911 - one arm per kind of end
         """Return the rule about a wait that settled although it should have gone on."""
-        if actual == _NEVER:
+        if actual == NEVER:
             return "ARK-ERR-10"
         kind = actual.what.partition(" ")[0].rstrip(",")
         if kind == "resolved":

@@ -6,8 +6,8 @@ from attrs import define, field, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.explore.broken_rule import parting
 from conformance.explore.oracle import Schedule
+from conformance.explore.parting import parting
 from conformance.verdict.known_failures import Known
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict

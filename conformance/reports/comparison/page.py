@@ -22,7 +22,6 @@ from conformance.reports.comparison.sentences import (
     count_of_cases,
     findings,
     in_a_sentence,
-    new_and_removed,
     sections,
     worth_showing,
 )
@@ -100,10 +99,8 @@ def _steps(contrast: Contrast) -> Iterator[_Step]:
     for step in contrast.steps if contrast.is_history else ():
         first, last = step.sides
         broke, fixed = (changed(step.rules, each) for each in (Change.BROKE, Change.FIXED))
-        cases = count_of_cases(step)
-        if more := new_and_removed(step):
-            cases = f"{cases} {more}."
-        yield _Step(first.name, last.name, ", ".join(broke), ", ".join(fixed), cases)
+        named = (", ".join(broke), ", ".join(fixed))
+        yield _Step(first.name, last.name, *named, count_of_cases(step))
 
 
 def _tone(severity: int | None) -> str:

@@ -172,7 +172,10 @@ def count_of_cases(contrast: Contrast) -> str:
     rows = contrast.whole.cases
     counts = ((change, len(changed(rows, change))) for change in _COUNTED)
     parts = [f"{number:,} {_COUNTED[change]}" for change, number in counts if number]
-    return f"Of {len(rows):,} cases {_listed(parts) or 'none changed'}."
+    only = new_and_removed(contrast.whole)
+    more = f" {only}." if only else ""
+    noun = "case" if len(rows) == 1 else "cases"
+    return f"Of {len(rows):,} {noun} {_listed(parts) or 'none changed'}.{more}"
 
 
 _COUNTED: Final[Mapping[Change, str]] = {

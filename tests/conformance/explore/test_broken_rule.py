@@ -5,7 +5,6 @@ from collections.abc import Sequence
 import pytest
 
 from conformance.casefile.requirements import load_requirements
-from conformance.explore.broken_rule import Parting, parting
 from conformance.explore.known import Broken, PassingOver, broken
 from conformance.explore.oracle import (
     Attempt,
@@ -17,6 +16,7 @@ from conformance.explore.oracle import (
     Trigger,
     predict,
 )
+from conformance.explore.parting import Parting, parting
 from conformance.explore.schedules import as_case
 from conformance.trace.events import CallbackRan, Fact, Failure, Requested, Settled, Slept, Trace
 from conformance.verdict.known_failures import Known
@@ -144,6 +144,12 @@ def test_a_client_that_takes_every_predicted_step_breaks_nothing(profile: str) -
             Step(Does.SETTLES, "protocol"),
         ),
         ("ARK-EVT-25", schedule(LOG, LOG, DONE), 4, sleeps(1000)),
+        (
+            "ARK-EVT-25",
+            schedule(of(Frame(Kind.LOG, "1"), Frame(Kind.LOG, "1")), DONE),
+            2,
+            sleeps(1000),
+        ),
         ("ARK-EVT-9", schedule(DONE), 2, Step(Does.CALLS, "log")),
         ("ARK-EVT-6", schedule(of(Frame(Kind.END))), 1, sleeps(1000)),
         ("ARK-STR-2", schedule(DONE), 2, sleeps(1000)),

@@ -11,7 +11,12 @@ from attrs import evolve
 from conformance.reports.comparison.contrast import Change, Contrast, changed
 from conformance.reports.comparison.markdown import markdown
 from conformance.reports.comparison.page import page
-from conformance.reports.comparison.sentences import basis, in_a_sentence, step_in_a_line
+from conformance.reports.comparison.sentences import (
+    basis,
+    count_of_cases,
+    in_a_sentence,
+    step_in_a_line,
+)
 from conformance.reports.comparison.sides import sides_of
 from conformance.reports.run_json.saved import as_json
 from conformance.strict_data import Json
@@ -106,6 +111,7 @@ def test_new_and_removed_cases_are_told() -> None:
     contrast = history([PASSING, OTHER], [PASSING], [PASSING, OTHER])
     said = [step_in_a_line(step) for step in contrast.steps]
     assert ["1 case removed" in said[0], "1 case new" in said[1]] == [True, True], said
+    assert count_of_cases(contrast.steps[0]) == "Of 1 case none changed. 1 case removed."
 
 
 def test_the_versions_name_the_runs_of_a_history_if_they_differ() -> None:
