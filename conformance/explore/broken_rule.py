@@ -204,18 +204,27 @@ class Past:
     def _of_false_progress(self, otherwise: str) -> str:
         """Return the rule by which the count of failures should be higher than the client has it."""
         for n, attempt in reversed(list(enumerate(self.attempts))):
-            if attempt.status != _OK or self.prediction.progress[n]:
+            if attempt.status != _OK:
                 continue
-            kinds = [frame.kind for frame in attempt.frames]
-            rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
-            if self.schedule.profile != "2026-05" or rule == "ARK-BUD-16":
-                if rule:
-                    return rule
-                if kinds:
-                    return "ARK-BUD-14"
-            if attempt.clean or n == len(self.attempts) - 1:
-                return "ARK-BUD-4"
+            newest = n == len(self.attempts) - 1
+            if self.prediction.progress[n]:
+                if newest and not attempt.clean:
+                    return "ARK-BUD-3"
+                continue
+            if rule := self._of_no_progress(attempt):
+                return rule
+            if attempt.clean or newest:
+                # A client with a budget of 0 has nothing to set back.
+                return "ARK-BUD-10" if self.schedule.max_attempts else "ARK-BUD-4"
         return otherwise
+
+    def _of_no_progress(self, attempt: Attempt) -> str:
+        """Return the rule about frames that are no progress; empty if they are under the profile."""
+        kinds = [frame.kind for frame in attempt.frames]
+        rule = next((_NO_PROGRESS[kind] for kind in kinds if kind in _NO_PROGRESS), "")
+        if self.schedule.profile == "2026-05":
+            return rule if rule == "ARK-BUD-16" else ""
+        return rule or ("ARK-BUD-14" if kinds else "")
 
     def _of_an_event(self, actual: Step) -> str:
         """Return the rule about an event that was not handed to its callback."""
@@ -226,7 +235,7 @@ class Past:
         frame = frames[place] if frames else Frame(Kind.LOG)
         if frame.kind is Kind.BEYOND:
             return "ARK-EVT-22"
-        if actual.does is Does.SETTLES and actual != NEVER:
+        if actual.does is Does.SETTLES and actual.what not in {"gave_up", NEVER.what}:
             start = handed[heard - 1] + 1 if heard else 0
             stumbled = (_SKIPPED.get(each.kind) for each in frames[start:place])
             return next((rule for rule in stumbled if rule), "ARK-EVT-1")

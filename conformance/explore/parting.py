@@ -4,6 +4,7 @@ What comes after that step follows from it, so it is not looked at.
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 from attrs import frozen
 
@@ -11,6 +12,9 @@ from conformance.explore.broken_rule import NEVER, Past
 from conformance.explore.oracle import Does, Schedule, Step, after, predict, settled
 from conformance.strict_data import Json
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
+
+_BUDGET: Final = ("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-10")
+"""Rules by which a client may go on too long after a stream."""
 
 
 @frozen
@@ -23,9 +27,13 @@ class Parting:
 
     @property
     def rules(self) -> tuple[str, ...]:
-        """Every rule that may be the broken one: a client without a cursor may never send one."""
-        lost = self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after(""))
-        return tuple(dict.fromkeys((self.rule, *(["ARK-RES-2"] if lost else []))))
+        """Every rule that may be the broken one, as long as the schedule has not been made smaller."""
+        others = [self.rule]
+        if self.rule.startswith("ARK-RES") and self.actual == Step(Does.OPENS, after("")):
+            others.append("ARK-RES-2")  # the client may never send a cursor
+        if self.rule in _BUDGET and self.actual.does is Does.SLEEPS:
+            others += _BUDGET
+        return tuple(dict.fromkeys(others))
 
     def __str__(self) -> str:
         return f"expected: {self.expected}; actual: {self.actual}"

@@ -31,6 +31,8 @@ NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
 _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
 _JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
 _IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
+_REFUSED: Final = Attempt(status=503)
+"""The plainest failure."""
 _ODD_IDS: Final[Mapping[str | None, str]] = {"é": "5", "10": "6", "a b": "7"}
 """An ordinary id for each that is not one."""
 _KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
@@ -222,6 +224,15 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
             yield evolve(schedule, attempts=(*attempts[:n], fewer, *attempts[n + 1 :]))
     for limit in range(schedule.max_attempts):
         yield evolve(schedule, max_attempts=limit)
+    yield from _plainer(schedule)
+
+
+def _plainer(schedule: Schedule) -> Iterator[Schedule]:
+    """Yield schedules of the same length with one ordinary part in the place of another."""
+    attempts = schedule.attempts
+    for n, attempt in enumerate(attempts[:-1]):
+        if attempt != _REFUSED:
+            yield evolve(schedule, attempts=(*attempts[:n], _REFUSED, *attempts[n + 1 :]))
     for n, attempt in enumerate(attempts[:-1]):
         for m, frame in enumerate(attempt.frames):
             for simpler in _simpler(frame):
