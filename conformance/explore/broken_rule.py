@@ -3,6 +3,7 @@
 It depends on the step that was predicted, the step that was taken, and what the backend had done before.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -60,6 +61,8 @@ class Past:
     schedule: Schedule
     prediction: Prediction
     steps: Sequence[Step]
+    later: Sequence[Step]
+    """The steps of the client after the one that was not predicted."""
 
     @property
     def attempts(self) -> Sequence[Attempt]:
@@ -93,7 +96,7 @@ class Past:
             case _, Does.ASKS:
                 return "ARK-STR-19"
             case Does.CALLS, _:
-                return self._of_an_event(actual)
+                return self._of_an_event(expected, actual)
             case Does.SETTLES, Does.CALLS:
                 return "ARK-EVT-9"
             case _, Does.CALLS:
@@ -149,11 +152,14 @@ class Past:
         return "ARK-RES-9" if alike else "ARK-RES-2"
 
     def _source(self) -> tuple[Frame, int]:
-        """Return the frame that set the cursor, and how many opens ago."""
-        for age, attempt in enumerate(reversed(self.attempts)):
+        """Return the frame that set the cursor, and how many frames and streams came after it."""
+        age = 0
+        for attempt in reversed(self.attempts):
             for frame in reversed(attempt.frames if attempt.status == _OK else ()):
                 if frame.id is not None:
                     return frame, age
+                age += 1
+            age += 1
         return Frame(Kind.LOG), 0
 
     def _of_a_delay(self, expected: Step, actual: Step) -> str:
@@ -226,8 +232,11 @@ class Past:
             return rule if rule == "ARK-BUD-16" else ""
         return rule or ("ARK-BUD-14" if kinds else "")
 
-    def _of_an_event(self, actual: Step) -> str:
+    def _of_an_event(self, expected: Step, actual: Step) -> str:
         """Return the rule about an event that was not handed to its callback."""
+        if actual.does is Does.CALLS:
+            own = itertools.takewhile(lambda step: step.does is Does.CALLS, self.later)
+            return "ARK-EVT-2" if expected in own else "ARK-EVT-1"
         frames = self.last.frames
         heard = _calls_of_the_last_stream(self.steps)
         handed = [n for n, frame in enumerate(frames) if frame.kind in _HANDED]
@@ -239,8 +248,6 @@ class Past:
             start = handed[heard - 1] + 1 if heard else 0
             stumbled = (_SKIPPED.get(each.kind) for each in frames[start:place])
             return next((rule for rule in stumbled if rule), "ARK-EVT-1")
-        if actual.does is Does.CALLS:
-            return "ARK-EVT-1"
         before = [each for attempt in self.attempts[:-1] for each in attempt.frames]
         earlier = {each.id for each in [*before, *frames[:place]]} - {None}
         if frame.id in earlier:
@@ -272,8 +279,10 @@ class Past:
         if actual == NEVER:
             return "ARK-ERR-10"
         kind = actual.what.partition(" ")[0].rstrip(",")
+        stumbled = (_SKIPPED.get(frame.kind) for frame in self.last.frames)
+        skipped = next((rule for rule in stumbled if rule), "")
         if kind == "resolved":
-            return "ARK-STR-4"
+            return skipped or "ARK-STR-4"
         if kind == "gave_up":
             rule = self._of_lost_progress()
             return "ARK-BUD-6" if rule == "ARK-BAK-1" else rule
@@ -287,10 +296,7 @@ class Past:
             known = {(404, "hardened"): "ARK-ERR-5", (404, "2026-07"): "ARK-ERR-2"}
             profile = self.schedule.profile
             return known.get((status, profile), rules[profile])
-        stumbled = (_SKIPPED.get(frame.kind) for frame in self.last.frames)
-        return next(
-            (rule for rule in stumbled if rule), "ARK-BUD-4" if self.last.clean else "ARK-BUD-3"
-        )
+        return skipped or ("ARK-BUD-4" if self.last.clean else "ARK-BUD-3")
 
 
 _HANDED: Final = frozenset(

@@ -46,7 +46,7 @@ def parting(schedule: Schedule, trace: Trace) -> Parting | None:
     for n, expected in enumerate(prediction.steps):
         actual = taken[n] if n < len(taken) else NEVER
         if not _alike(expected, actual):
-            past = Past(schedule, prediction, prediction.steps[:n])
+            past = Past(schedule, prediction, prediction.steps[:n], taken[n + 1 :])
             return Parting(past.rule(expected, actual), expected, actual)
     if len(taken) > len(prediction.steps):
         return Parting("ARK-STR-5", NEVER, taken[len(prediction.steps)])
@@ -63,7 +63,8 @@ def _taken(trace: Trace) -> Iterator[Step]:
     for event in trace.events:
         match event.fact:
             case Requested(route="stream") as asked:
-                yield Step(Does.OPENS, after(asked.header("last-event-id")))
+                sent = asked.header("last-event-id")
+                yield Step(Does.OPENS, after("") if sent is None else f"after {sent!r}")
             case Requested(route="job"):
                 yield Step(Does.ASKS)
             case CallbackRan(name=name):

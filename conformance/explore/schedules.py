@@ -233,6 +233,9 @@ def _plainer(schedule: Schedule) -> Iterator[Schedule]:
     for n, attempt in enumerate(attempts[:-1]):
         if attempt != _REFUSED:
             yield evolve(schedule, attempts=(*attempts[:n], _REFUSED, *attempts[n + 1 :]))
+        if not attempt.clean:
+            clean = evolve(attempt, clean=True)
+            yield evolve(schedule, attempts=(*attempts[:n], clean, *attempts[n + 1 :]))
     for n, attempt in enumerate(attempts[:-1]):
         for m, frame in enumerate(attempt.frames):
             for simpler in _simpler(frame):

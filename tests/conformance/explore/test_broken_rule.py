@@ -90,6 +90,9 @@ def test_a_client_that_takes_every_predicted_step_breaks_nothing(profile: str) -
     [
         ("ARK-RES-2", schedule(LOG, DONE), 3, OPENS),
         ("ARK-RES-1", schedule(REFUSED, DONE), 2, Step(Does.OPENS, "after '0'")),
+        ("ARK-RES-1", schedule(REFUSED, DONE), 2, Step(Does.OPENS, "after ''")),
+        ("ARK-RES-3", schedule(of(Frame(Kind.LOG, "1"), Frame(Kind.LOG)), DONE), 4, OPENS),
+        ("ARK-EVT-5", schedule(of(Frame(Kind.PING)), DONE), 1, DONE_WITH),
         ("ARK-RES-3", schedule(LOG, of(Frame(Kind.LOG)), DONE), 6, OPENS),
         ("ARK-RES-5", schedule(of(Frame(Kind.ID_ONLY, "2")), DONE), 2, OPENS),
         ("ARK-RES-8", schedule(of(Frame(Kind.UNKNOWN, "2")), DONE), 2, OPENS),
@@ -192,6 +195,16 @@ def test_what_the_application_did_decides_about_the_step_after_it(
         profile=profile, attempts=(LOG, DONE), max_attempts=1, trigger=Trigger(does, "log", 1)
     )
     found = leaving(told, 2, instead)
+    assert found is not None
+    assert found.rule == rule
+
+
+@pytest.mark.parametrize(("second", "rule"), [("log", "ARK-EVT-2"), ("checkpoint", "ARK-EVT-1")])
+def test_an_event_that_comes_later_is_out_of_order_and_another_is_lost(
+    second: str, rule: str
+) -> None:
+    both = schedule(of(Frame(Kind.LOG), Frame(Kind.CHECKPOINT)), DONE)
+    found = leaving(both, 1, Step(Does.CALLS, "checkpoint"), Step(Does.CALLS, second))
     assert found is not None
     assert found.rule == rule
 

@@ -111,6 +111,7 @@ def test_every_step_of_shrinking_makes_a_schedule_smaller() -> None:
             + odd
             + odd_ids
             + sum(attempt != Attempt(status=503) for attempt in of.attempts)
+            + sum(not attempt.clean for attempt in of.attempts)
             + len(of.attempts)
             + of.max_attempts
             + (of.trigger is not None)
