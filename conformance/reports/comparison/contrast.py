@@ -153,8 +153,10 @@ class Contrast:
     def _row(
         self, name: str, cells: Sequence[Mapping[str, str]], severity: Callable[[str], int | None]
     ) -> Row:
-        levels = [{p: severity(word) for p, word in each.items()} for each in cells]
-        return Row(name, tuple(cells), tuple(levels))
+        judged = [p for p in self.profiles if any(each[p] != NOT_JUDGED for each in cells)]
+        kept = [{p: each[p] for p in judged} for each in cells]
+        levels = [{p: severity(word) for p, word in each.items()} for each in kept]
+        return Row(name, tuple(kept), tuple(levels))
 
     def _severity_of(self, rule: str) -> Callable[[str], int | None]:
         binds = self.rule(rule).level == "MUST"

@@ -121,9 +121,8 @@ def _of_a_history(contrast: Contrast) -> str:
     who = f"{first.client}, from {first.name} to {last.name}"
     parts = [f"{plural(len(broke), 'MUST rule')} broke ({some(list(broke))})"] if broke else []
     if fixed:
-        parts.append(
-            f"{len(fixed)} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})"
-        )
+        number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
+        parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
     if found:
         parts.append(f"{len(found)} that {_is(found)} broken had not been judged before")
     if still:

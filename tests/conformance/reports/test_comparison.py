@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from attrs import evolve
 
+from conformance.casefile.model import Case
 from conformance.reports.comparison.contrast import Change, Contrast, changed
 from conformance.reports.comparison.markdown import markdown
 from conformance.reports.comparison.page import page
 from conformance.reports.comparison.sentences import (
     basis,
+    cell,
     count_of_cases,
     in_a_sentence,
     step_in_a_line,
@@ -81,7 +83,7 @@ def test_the_sentence_of_a_history_names_the_rules() -> None:
         "probe, from run-1 to run-2: 1 MUST rule broke (ARK-BUD-1)."
     )
     assert in_a_sentence(history([FAILING], [PASSING])) == (
-        "probe, from run-1 to run-2: 1 was fixed (ARK-BUD-1)."
+        "probe, from run-1 to run-2: 1 MUST rule was fixed (ARK-BUD-1)."
     )
 
 
@@ -182,6 +184,26 @@ def test_a_partial_run_is_said_to_be_partial() -> None:
     }
     (said,) = basis(made({**run([PASSING], name="a"), "partial": partial}, run([PASSING])))
     assert said == "a is partial: 1 of 2 cases were not played (w)."
+
+
+def test_a_cell_names_profiles_only_where_they_came_out_differently() -> None:
+    under = [result(Verdict.PASS, profile="2026-07"), FAILING]
+    first, second = (evolve(each, case=two_profiles()) for each in under)
+    (row,) = clients([first, second], [first, evolve(PASSING, case=two_profiles())]).rules
+    assert [list(map(str, cell(row, n))) for n in (0, 1)] == [
+        ["✗ broken (2026-05)", "✓ holds (2026-07)"],
+        ["✓ holds"],
+    ]
+
+
+def test_a_profile_in_which_no_run_judged_a_rule_is_not_in_its_cells() -> None:
+    other = result(Verdict.NOT_APPLICABLE, profile="2026-07")
+    contrast = clients([PASSING, other, evolve(OTHER, profile="2026-07")], [FAILING, other])
+    assert [set(each) for row in contrast.rules for each in row.cells] == [{"2026-05"}] * 2
+
+
+def two_profiles() -> Case:
+    return one('profiles = ["2026-05", "2026-07"]\nexpect.connects = 1\n')
 
 
 def test_a_known_failure_and_a_failure_are_the_same_to_a_comparison() -> None:
