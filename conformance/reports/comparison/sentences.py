@@ -174,7 +174,8 @@ def count_of_cases(contrast: Contrast) -> str:
     only = new_and_removed(contrast.whole)
     more = f" {only}." if only else ""
     noun = "case" if len(rows) == 1 else "cases"
-    return f"Of {len(rows):,} {noun} {_listed(parts) or 'none changed'}.{more}"
+    said = f": {', '.join(parts)}" if parts else " none changed"
+    return f"Of {len(rows):,} {noun}{said}.{more}"
 
 
 _COUNTED: Final[Mapping[Change, str]] = {
