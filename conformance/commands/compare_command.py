@@ -47,7 +47,7 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     check_names(reports)
     for path in reports:
         check_file(path, "report")
-    contrast = Contrast(sides_of([(path, load(path)) for path in runs]))
+    contrast = Contrast(sides_of((path, load(path)) for path in runs))
     if fail_on_regression and not contrast.is_history:
         clients = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
         raise click.UsageError(

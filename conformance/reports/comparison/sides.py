@@ -1,6 +1,6 @@
 """What a comparison needs of a saved run: its verdicts by case and profile, and how its rules came out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -85,8 +85,8 @@ class Side:
     verdicts: Mapping[Key, Verdict]
 
 
-def sides_of(runs: Sequence[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
-    """Return the sides of a comparison, each with a name of its own."""
+def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
+    """Return the sides of a comparison, each with a name of its own; runs may be read one by one."""
     sides = [_side(path, Table("run", run)) for path, run in runs]
     stems = [side.path.stem for side in sides]
     paths = [str(side.path) for side in sides]
