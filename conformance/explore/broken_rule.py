@@ -136,6 +136,8 @@ class Past:
         none = after("")
         if expected.what == none:
             return "ARK-RES-1"
+        if actual.what.replace(" ", "") == expected.what.replace(" ", ""):
+            return "ARK-RES-9"
         sent = {step.what for step in self.steps if step.does is Does.OPENS}
         if actual.what == none and expected.what in sent:
             return "ARK-RES-3"
@@ -148,8 +150,7 @@ class Past:
             return "ARK-RES-8"
         if age:
             return "ARK-RES-3"
-        alike = actual.what.replace(" ", "") == expected.what.replace(" ", "")
-        return "ARK-RES-9" if alike else "ARK-RES-2"
+        return "ARK-RES-2"
 
     def _source(self) -> tuple[Frame, int]:
         """Return the frame that set the cursor, and how many frames and streams came after it."""

@@ -92,6 +92,12 @@ def test_a_client_that_takes_every_predicted_step_breaks_nothing(profile: str) -
         ("ARK-RES-1", schedule(REFUSED, DONE), 2, Step(Does.OPENS, "after '0'")),
         ("ARK-RES-1", schedule(REFUSED, DONE), 2, Step(Does.OPENS, "after ''")),
         ("ARK-RES-3", schedule(of(Frame(Kind.LOG, "1"), Frame(Kind.LOG)), DONE), 4, OPENS),
+        (
+            "ARK-RES-9",
+            schedule(of(Frame(Kind.LOG, "a b"), Frame(Kind.LOG)), DONE),
+            4,
+            Step(Does.OPENS, "after 'ab'"),
+        ),
         ("ARK-EVT-5", schedule(of(Frame(Kind.PING)), DONE), 1, DONE_WITH),
         ("ARK-RES-3", schedule(LOG, of(Frame(Kind.LOG)), DONE), 6, OPENS),
         ("ARK-RES-5", schedule(of(Frame(Kind.ID_ONLY, "2")), DONE), 2, OPENS),
