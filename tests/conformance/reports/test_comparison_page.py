@@ -10,7 +10,7 @@ from conformance.reports.comparison.reports import write
 from conformance.reports.comparison.sides import sides_of
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
-from tests.conformance.reports.test_page import PALE
+from tests.conformance.reports.on_page import PALE
 from tests.conformance.sample_run import HOSTILE, result, run
 
 CHROMIUM = find()
