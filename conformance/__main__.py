@@ -35,6 +35,7 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "report": "Make the reports of a saved run again.",
+    "compare": "Compare saved runs: several clients, or one client over time.",
     "list": "List the cases.",
     "show": "Show one case: its rules and their sources, what it does and expects.",
     "init": "Begin a driver in Python or JavaScript: write one that works into a directory.",

@@ -45,6 +45,7 @@ FILES: Final[dict[str, str | bytes]] = {
     "cases.toml": "[[cases]]\n",
     "known.toml": "[[known]]\ncase = 'x'\n",
     "begun/driver.py": "",
+    "ruled.toml": "[[known]]\nrule = 'ARK-RES-99'\nreason = 'r'\n[[known]]\nreason = 'r'\n",
 }
 """The files that the command lines name."""
 ADDRESS: Final = "--base-url http://127.0.0.1:9"
@@ -121,6 +122,9 @@ COMMANDS: Final = (
     "arkor-conformance run --file cases.toml",
     "arkor-conformance run --baseline missing.toml",
     "arkor-conformance run --baseline known.toml",
+    "arkor-conformance run --baseline ruled.toml",
+    "arkor-conformance run --write-baseline known.toml",
+    "arkor-conformance run --write-baseline missing/known.toml",
     "arkor-conformance run --report missing/run.json",
     "arkor-conformance run --report report.pdf",
     "arkor-conformance run -- ./no-driver",
@@ -137,6 +141,14 @@ COMMANDS: Final = (
     "arkor-conformance parser -- ./no-parser",
     "arkor-conformance parser -- cat",
     "arkor-conformance parser -- false",
+    "arkor-conformance explore --baseline missing.toml",
+    "arkor-conformance explore --baseline ruled.toml",
+    "arkor-conformance diff node node --baseline known.toml",
+    "arkor-conformance compare run.json",
+    "arkor-conformance compare run.json run.json",
+    "arkor-conformance compare run.json missing.json",
+    "arkor-conformance compare run.json run.json --report report.pdf",
+    "arkor-conformance compare run.json run.json --report missing/x.md",
     "arkor-conformance report run.json --report x.md",
     "arkor-conformance report missing.json --report x.md",
     "arkor-conformance report . --report x.md",

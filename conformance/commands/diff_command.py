@@ -3,35 +3,51 @@
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Final
 
 import anyio
 import click
 from attrs import evolve, frozen
 
 from arkor_proto.cli import quoting
-from conformance.casefile.model import Case
-from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
 from conformance.commands import options
+from conformance.commands.baselines import passing_over
 from conformance.commands.explore_command import BATCH, rolled
 from conformance.drive.process import DriverUnusable
-from conformance.explore.schedules import as_case, case_file
+from conformance.explore.known import Broken, PassingOver, broken, cited
+from conformance.explore.oracle import Schedule
+from conformance.explore.schedules import as_case, case_file, smaller
 from conformance.plain import say
 from conformance.reports import check_file
+from conformance.runner.player import driver_of
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
+from conformance.verdict.known_failures import Known
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Exit, Verdict
 from mock_server.net.kernel import LOOP
 
+_SIDES: Final = ("left", "right")
+
+
+@frozen
+class Played:
+    """What one client did on a schedule: a step that the other did not take, and what it broke."""
+
+    seen: str
+    broken: tuple[Broken, ...]
+
 
 @frozen
 class Difference:
-    """Where two clients part: in which case, about what, and what each of them did."""
+    """Where two clients part: on which schedule, about what, and what each of them did."""
 
-    case: Case
+    place: int
+    schedule: Schedule
     about: str
-    left: tuple[str, Verdict]
-    right: tuple[str, Verdict]
+    left: Played
+    right: Played
 
 
 @click.command()
@@ -42,7 +58,9 @@ class Difference:
 @options.profile
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
-@options.out("parted.toml", "the schedule on which they differ, as a case file")
+@options.baseline
+@options.out("parted.toml", "the smallest schedule on which they differ, as a case file")
+@click.option("--shrink/--no-shrink", default=True, help="Make that schedule smaller first.")
 def command(
     *,
     left: str,
@@ -52,7 +70,9 @@ def command(
     profile: str | None,
     lanes: int | None,
     patience: float,
+    baseline: Path | None,
     out: Path,
+    shrink: bool,
 ) -> int:
     """Play the same schedules of faults with two drivers, and show where they first differ.
 
@@ -65,23 +85,33 @@ def command(
     check_file(out, "--out")
     known = load_requirements()
     plan = Plan(command=(), cases=(), lanes=lanes, patience=patience)
-    rolls = itertools.islice(rolled(seed, (profile,) if profile else PROFILE_NAMES), schedules)
-    cases = [as_case(f"{seed}-{n}", schedule, known) for n, schedule in enumerate(rolls)]
     commands = (_words("LEFT", left), _words("RIGHT", right))
+    search = _Search(plan, commands, known, passing_over(baseline, known))
     try:
-        found = anyio.run(_compare, plan, commands, cases, backend_options=LOOP)
+        profiles = anyio.run(search.profiles, profile, backend_options=LOOP)
+        rolls = list(itertools.islice(rolled(seed, profiles), schedules))
+        found = anyio.run(search.first, rolls, backend_options=LOOP)
+        for line in search.passing.said(len(rolls) if found is None else found.place):
+            say(line)
+        otherwise = " other" if search.passing.is_used else ""
+        if found is None:
+            under = f"under {', '.join(profiles)}"
+            say(f"seed {seed}: {len(rolls)} schedules {under}, no{otherwise} difference")
+            return Exit.OK
+        say(
+            f"seed {seed}: schedule {found.place + 1} shows a{'n' * bool(otherwise)}{otherwise} difference"
+        )
+        if shrink:
+            say("making it smaller …")
+            found = anyio.run(search.smallest, found, backend_options=LOOP)
     except DriverUnusable as error:
         say(f"arkor-conformance: no comparison: {error}", err=True)
         return Exit.UNUSABLE
-    if found is None:
-        say(f"seed {seed}: {len(cases)} schedules, no difference")
-        return Exit.OK
-    say(f"{found.case.id} under {found.case.profiles[0]}: the two differ at {found.about}")
-    width = max(len(found.left[0]), len(found.right[0]))
-    for side, (seen, verdict) in (("left", found.left), ("right", found.right)):
-        allowed = "the oracle allows it" if verdict is Verdict.PASS else "against the oracle"
-        say(f"  {side:<5}  {seen:<{width}}  ({allowed})")
-    out.write_text(case_file(found.case), "utf-8", errors="backslashreplace")
+    for line in _told(found, known):
+        say(line)
+    rule = cited(found.schedule, found.left.broken or found.right.broken, known)
+    case = as_case(f"diff-{seed}", found.schedule, known, rule)
+    out.write_text(case_file(case), "utf-8", errors="backslashreplace")
     say(f"written to {out}; alone: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
 
@@ -96,24 +126,110 @@ def _words(name: str, line: str) -> Sequence[str]:
     return words
 
 
-async def _compare(
-    plan: Plan, commands: tuple[Sequence[str], Sequence[str]], cases: Sequence[Case]
-) -> Difference | None:
-    for start in range(0, len(cases), BATCH):
-        batch = cases[start : start + BATCH]
-        left, right = [
-            await _played(side, evolve(plan, command=each, cases=batch))
-            for side, each in zip(("left", "right"), commands, strict=True)
+def _told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
+    """Yield what each side did, and which rule it breaks with that."""
+    yield f"Under {found.schedule.profile} the two differ at {found.about}:"
+    width = max(len(found.left.seen), len(found.right.seen))
+    for name, side in (("left", found.left), ("right", found.right)):
+        keeps = (
+            f"breaks {side.broken[0].rule or 'the protocol'}" if side.broken else "keeps the rules"
+        )
+        yield f"  {name:<5}  {side.seen:<{width}}  {keeps}"
+    if not found.left.broken and not found.right.broken:
+        yield "Both are allowed: the specification leaves this to the client."
+    for name, side in (("left", found.left), ("right", found.right)):
+        if side.broken and side.broken[0].rule:
+            rule = rules[side.broken[0].rule]
+            yield f"{rule.id} {rule.level.value}: {' '.join(rule.text.split())}"
+        if side.broken:
+            yield f"  {name}: {side.broken[0].said}"
+
+
+@frozen
+class _Search:
+    """Looks for a schedule on which two clients differ in a way that is not known."""
+
+    plan: Plan
+    commands: tuple[Sequence[str], Sequence[str]]
+    rules: Mapping[str, Requirement]
+    passing: PassingOver
+
+    async def profiles(self, wanted: str | None) -> tuple[str, ...]:
+        """Return the profiles to play: those that both declare; raises DriverUnusable if none."""
+        declared = [
+            await _declared(side, each, self.plan.patience)
+            for side, each in zip(_SIDES, self.commands, strict=True)
         ]
-        for case in batch:
-            found = _difference(case, left[case.id], right[case.id])
+        for side, own in zip(_SIDES, declared, strict=True):
+            if wanted is not None and wanted not in own:
+                raise DriverUnusable(f"the {side} driver does not declare the profile {wanted}")
+        shared = [name for name in PROFILE_NAMES if all(name in own for own in declared)]
+        if not shared:
+            each = [f"{side} {', '.join(own)}" for side, own in zip(_SIDES, declared, strict=True)]
+            raise DriverUnusable(f"they have no profile in common ({'; '.join(each)})")
+        if len(shared) < len(PROFILE_NAMES) and wanted is None:
+            say(f"under {', '.join(shared)}, which both declare")
+        return (wanted,) if wanted is not None else tuple(shared)
+
+    async def first(self, schedules: Sequence[Schedule]) -> Difference | None:
+        """Return the first schedule on which the two differ; counts those that are passed over."""
+        for start in range(0, len(schedules), BATCH):
+            found = await self._first_of(schedules[start : start + BATCH], start, counts=True)
             if found is not None:
                 return found
-    return None
+        return None
+
+    async def smallest(self, found: Difference) -> Difference:
+        """Return the smallest schedule on which they still differ, as far as single steps lead."""
+        while True:
+            steps = list(smaller(found.schedule))
+            smaller_one = await self._first_of(steps, 0, counts=False) if steps else None
+            if smaller_one is None:
+                return found
+            found = smaller_one
+
+    async def _first_of(
+        self, schedules: Sequence[Schedule], start: int, *, counts: bool
+    ) -> Difference | None:
+        cases = [as_case(f"try-{n}", each, self.rules) for n, each in enumerate(schedules)]
+        left, right = [
+            await _played(side, evolve(self.plan, command=each, cases=cases))
+            for side, each in zip(_SIDES, self.commands, strict=True)
+        ]
+        for n, (schedule, case) in enumerate(zip(schedules, cases, strict=True), start):
+            found = _difference(n, schedule, left[case.id], right[case.id])
+            if found is None:
+                continue
+            known = self._known(found)
+            if known is None:
+                return found
+            if counts:
+                self.passing.note(n, known)
+        return None
+
+    def _known(self, found: Difference) -> Known | None:
+        """Return the entry that explains a difference, if all that either side breaks is known."""
+        profile = found.schedule.profile
+        broken_here = [each.broken for each in (found.left, found.right) if each.broken]
+        entries = [self.passing.covers(profile, each) for each in broken_here]
+        return entries[0] if entries and None not in entries else None
+
+
+async def _declared(side: str, command: Sequence[str], patience: float) -> tuple[str, ...]:
+    """Return the profiles that a driver declares."""
+    try:
+        async with driver_of(command, patience, None) as connection:
+            return connection.introduced().profiles
+    except DriverUnusable as error:
+        raise DriverUnusable(f"{_named(side, command)}: {error}") from error
+
+
+def _named(side: str, command: Sequence[str]) -> str:
+    return f"the {side} driver ({quoting.joined(command)})"
 
 
 async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
-    named = f"the {side} driver ({quoting.joined(plan.command)})"
+    named = _named(side, plan.command)
     try:
         outcome = await run(plan)
     except DriverUnusable as error:
@@ -124,14 +240,21 @@ async def _played(side: str, plan: Plan) -> Mapping[str, CaseResult]:
     return {result.case.id: result for result in outcome.results}
 
 
-def _difference(case: Case, left: CaseResult, right: CaseResult) -> Difference | None:
+def _difference(
+    place: int, schedule: Schedule, left: CaseResult, right: CaseResult
+) -> Difference | None:
     both = zip(_observed(left.trace), _observed(right.trace), strict=True)
     for (about, ours), (_, theirs) in both:
         pairs = itertools.zip_longest(ours, theirs, fillvalue="nothing")
         for n, (mine, other) in enumerate(pairs, 1):
             if mine != other:
-                where = f"{about} {n}"
-                return Difference(case, where, (mine, left.verdict), (other, right.verdict))
+                return Difference(
+                    place,
+                    schedule,
+                    f"{about} {n}",
+                    Played(mine, broken(schedule, left)),
+                    Played(other, broken(schedule, right)),
+                )
     return None
 
 

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import anyio
 import click
-from attrs import define, evolve
+from attrs import define, evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_requirements
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
+from conformance.commands.baselines import passing_over
 from conformance.commands.run_command import refusal
 from conformance.diagnosis.diagnose import REFERENCE, diagnose
 from conformance.drive.process import DriverUnusable
+from conformance.explore.known import PassingOver, broken, cited
 from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, roll, smaller
 from conformance.plain import say
@@ -31,7 +33,6 @@ from conformance.verdict.statuses import Exit, Verdict
 from mock_server.net.kernel import LOOP
 
 BATCH = 50
-_BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
 
 
 @click.command()
@@ -41,6 +42,7 @@ _BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERRO
 @options.profile
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)
+@options.baseline
 @options.out("found.toml", "the smallest failing schedule, as a case file")
 @click.option("--shrink/--no-shrink", default=True, help="Make the failing schedule smaller first.")
 @options.driver
@@ -52,6 +54,7 @@ def command(
     profile: str | None,
     lanes: int | None,
     patience: float,
+    baseline: Path | None,
     out: Path,
     shrink: bool,
     driver: Sequence[str],
@@ -70,16 +73,21 @@ def command(
     if shard is not None:
         which += f", {shard}"
     rolls = itertools.islice(rolled(seed, profiles), ours.start, ours.stop, ours.step)
+    search = _Search(plan, known, passing_over(baseline, known))
     try:
-        tried, found = anyio.run(_search, plan, rolls, known, backend_options=LOOP)
+        tried, found = anyio.run(search.first, rolls, backend_options=LOOP)
+        for line in search.passing.said(tried):
+            say(line)
         if found is None:
-            say(f"{which}: {plural(tried, 'schedule')}, none found the client wrong")
+            said = f"{which}: {plural(tried, 'schedule')}, none found the client wrong"
+            say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
-        say(f"{which}: schedule {ours[tried - 1] + 1} found the client wrong")
+        number = ours[tried - 1] + 1
+        say(f"{which}: schedule {number} found the client wrong{search.otherwise}")
         if shrink:
             say("making it smaller …")
-            found = anyio.run(_shrink, plan, found, known, backend_options=LOOP)
-        case = evolve(as_case(f"seed-{seed}", found, known), file=str(out))
+            found = anyio.run(search.smallest, found, backend_options=LOOP)
+        case = evolve(as_case(f"seed-{seed}", found.schedule, known, found.rule), file=str(out))
         out.write_text(case_file(case), "utf-8", errors="backslashreplace")
         shown = evolve(plan, cases=(case,))
         outcome = anyio.run(run, shown, backend_options=LOOP)
@@ -96,7 +104,12 @@ def command(
         circumstances=Circumstances.here(),
     )
     Report(Page(highlight=False, soft_wrap=False)).print(recorded)
+    say(f"the first wrong step: {found.said}")
     say(f"written to {out}")
+    if found.rule:
+        say(
+            f'to go on past it, add it to a baseline: [[known]] rule = "{found.rule}", reason = "…"'
+        )
     return Exit.FAILED
 
 
@@ -106,53 +119,73 @@ def rolled(seed: int, profiles: Sequence[str]) -> Iterator[Schedule]:
         yield roll(seed, number, profiles[number % len(profiles)])
 
 
-async def _search(
-    plan: Plan, schedules: Iterator[Schedule], known: Mapping[str, Requirement]
-) -> tuple[int, Schedule | None]:
-    """Return how many schedules were tried, and the first that failed."""
-    tried = 0
-    while batch := list(itertools.islice(schedules, BATCH)):
-        failed = await _first_failing(plan, batch, known)
-        if failed is not None:
-            return tried + failed + 1, batch[failed]
-        tried += len(batch)
-    return tried, None
+@frozen
+class _Found:
+    """A schedule on which the client was wrong, with the rule that it breaks if one can be cited."""
 
-
-async def _shrink(plan: Plan, schedule: Schedule, known: Mapping[str, Requirement]) -> Schedule:
-    """Return the smallest schedule that still fails, as far as single steps lead."""
-    while True:
-        steps = list(smaller(schedule))
-        failing = await _first_failing(plan, steps, known) if steps else None
-        if failing is None:
-            return schedule
-        schedule = steps[failing]
+    place: int
+    schedule: Schedule
+    rule: str
+    said: str
 
 
 @define
-class _Earliest:
-    """Looks for the first case that fails; cases after one that did need not be played."""
+class _Search:
+    """Looks for a schedule on which a client is wrong in a way that is not known."""
 
-    places: Mapping[str, int]
-    first: int
+    plan: Plan
+    rules: Mapping[str, Requirement]
+    passing: PassingOver
 
-    def heard(self, result: CaseResult) -> None:
-        """Take notice of a result."""
-        if result.verdict in _BAD:
-            self.first = min(self.first, self.places[result.case.id])
+    @property
+    def otherwise(self) -> str:
+        """What a verdict leaves out."""
+        return " in another way" if self.passing.is_used else ""
 
-    def wants(self, case: Case) -> bool:
-        """Tell whether a case could still be the first."""
-        return self.places[case.id] < self.first
+    async def first(self, schedules: Iterator[Schedule]) -> tuple[int, _Found | None]:
+        """Return how many schedules were tried, and the first on which the client was wrong."""
+        tried = 0
+        while batch := list(itertools.islice(schedules, BATCH)):
+            found = await self._first_of(batch, tried)
+            if found is not None:
+                return tried + found.place + 1, found
+            tried += len(batch)
+        return tried, None
 
+    async def smallest(self, found: _Found) -> _Found:
+        """Return the smallest schedule that is still wrong, as far as single steps lead."""
+        while True:
+            steps = list(smaller(found.schedule))
+            smaller_one = await self._first_of(steps) if steps else None
+            if smaller_one is None:
+                return found
+            found = smaller_one
 
-async def _first_failing(
-    plan: Plan, schedules: Sequence[Schedule], known: Mapping[str, Requirement]
-) -> int | None:
-    cases = [as_case(f"try-{n}", schedule, known) for n, schedule in enumerate(schedules)]
-    earliest = _Earliest({case.id: n for n, case in enumerate(cases)}, first=len(cases))
-    outcome = await run(evolve(plan, cases=cases, wanted=earliest.wants), earliest.heard)
-    unplayed = [r.reason for r in outcome.results if r.verdict is Verdict.NOT_APPLICABLE]
-    if len(unplayed) == len(cases):
-        raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
-    return earliest.first if earliest.first < len(cases) else None
+    async def _first_of(
+        self, schedules: Sequence[Schedule], tried: int | None = None
+    ) -> _Found | None:
+        """Return the first that is wrong; `tried` counts those that are passed over."""
+        cases = [as_case(f"try-{n}", each, self.rules) for n, each in enumerate(schedules)]
+        places = {case.id: n for n, case in enumerate(cases)}
+        found: dict[int, _Found] = {}
+
+        def hear(result: CaseResult) -> None:
+            place = places[result.case.id]
+            schedule = schedules[place]
+            seen = broken(schedule, result)
+            known = self.passing.covers(schedule.profile, seen)
+            if known is not None and tried is not None:
+                self.passing.note(tried + place, known)
+            elif seen and known is None:
+                rule = cited(schedule, seen, self.rules)
+                found[place] = _Found(place, schedule, rule, seen[0].said)
+
+        def wanted(case: Case) -> bool:
+            """Tell whether a case could still be the first that is wrong."""
+            return all(places[case.id] < place for place in found)
+
+        outcome = await run(evolve(self.plan, cases=cases, wanted=wanted), hear)
+        unplayed = [r.reason for r in outcome.results if r.verdict is Verdict.NOT_APPLICABLE]
+        if len(unplayed) == len(cases):
+            raise DriverUnusable(f"cannot be explored: {unplayed[0]}")
+        return found[min(found)] if found else None

@@ -159,6 +159,14 @@ def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, i
     )
 
 
+def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
+    """Add `--baseline` of a command that plays random schedules."""
+    text = "Go on past schedules on which only rules are broken that this baseline (TOML) knows."
+    return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
+        function
+    )
+
+
 def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int]]:
     """Return what adds `--report`, which may be repeated."""
     return click.option(

@@ -20,6 +20,7 @@ from conformance.casefile.requirements import (
 from conformance.casefile.selection import select
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
+from conformance.commands.baselines import check_new_baseline, without_reasons, write_baseline
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
 from conformance.diagnosis.diagnose import REFERENCE, Diagnosis, diagnose, explain
@@ -35,6 +36,7 @@ from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError, Table
 from conformance.verdict.known_failures import declared, read_baseline, weigh
+from conformance.verdict.new_baseline import renew
 from conformance.verdict.result import CaseResult, exit_of
 from conformance.verdict.scope import Scope, check_version, pinned
 from conformance.verdict.statuses import Exit
@@ -95,6 +97,15 @@ _NOTHING = (
     help="Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
     "profile, assertion and expires.",
 )
+@click.option(
+    "--write-baseline",
+    "new_baseline",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    show_default="none",
+    help="Write what fails now as known failures; each needs a reason. With --baseline FILE it "
+    "updates that file.",
+)
 @options.reports(required=False)
 @click.option(
     "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
@@ -120,6 +131,7 @@ def command(
     patience: float,
     max_hung: int | None,
     baseline: Path | None,
+    new_baseline: Path | None,
     reports: Sequence[Path],
     strict: bool,
     version: str | None,
@@ -136,7 +148,9 @@ def command(
     if version is not None:
         check_version(version, requirements, catalogue)
         catalogue = pinned(version, requirements, catalogue)
-    baselined = read_baseline(baseline) if baseline is not None else ()
+    baselined = read_baseline(baseline, requirements) if baseline is not None else ()
+    if new_baseline is not None:
+        check_new_baseline(new_baseline, baseline)
     check_reports(reports)
     chosen = select(catalogue, ids, patterns)
     plan = Plan(
@@ -161,8 +175,12 @@ def command(
     except DriverUnusable as error:
         say(refusal(error, plan.command), err=True)
         return Exit.UNUSABLE
-    known = (*baselined, *declared(outcome.identity.declared_gaps))
-    everything = (*catalogue, *load_cases(requirements)) if files and known else catalogue
+    gaps = declared(outcome.identity.declared_gaps)
+    either = baselined or gaps
+    everything = (*catalogue, *load_cases(requirements)) if files and either else catalogue
+    results = outcome.results
+    renewed = None if new_baseline is None else renew(baselined, gaps, results, everything)
+    known = (*(baselined if renewed is None else renewed.kept), *gaps)
     weighed = weigh(outcome.results, known, everything, datetime.now(UTC).date())
     outcome = evolve(outcome, results=weighed.results)
     scope = Scope.of(catalogue, chosen, plan.profiles, version, strict=strict, shard=shard)
@@ -183,13 +201,16 @@ def command(
         part=part,
     )
     problem = deliver(reports, run)
+    if new_baseline is not None and renewed is not None:
+        write_baseline(new_baseline, renewed, outcome, requirements)
+    if renewed is None and (said := without_reasons(known, str(baseline))):
+        say(said, err=True)
     if shard is None:
         next_steps(run, reported=bool(reports), own_driver=bool(driver))
     else:
         say(_to_merge(shard, reported=bool(reports)))
-    if outcome.interrupted:
-        return concluded(interruption.status, stale, problem)
-    return concluded(status_of(outcome, stale), stale, problem)
+    status = interruption.status if outcome.interrupted else status_of(outcome, stale)
+    return concluded(status, stale, problem)
 
 
 def concluded(status: int, stale: Sequence[str], problem: str) -> int:

@@ -98,10 +98,37 @@ class Schedule:
     job: str = "running"
 
 
+class Does(Enum):
+    """A kind of step that can be observed of a client."""
+
+    OPENS = "opens the stream"
+    CALLS = "calls"
+    ASKS = "reads the job"
+    SLEEPS = "sleeps"
+    SETTLES = "wait settles:"
+
+
+@frozen
+class Step:
+    """One step of a client: what it does, and with what."""
+
+    does: Does
+    what: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.does.value} {self.what}".strip()
+
+
 @frozen(kw_only=True)
 class Prediction:
-    """What can be observed of a client that keeps every rule."""
+    """What can be observed of a client that keeps every rule.
 
+    `steps` has everything in its order, apart from cancels, which overlap. `progress` tells of each
+    open of the stream whether it brought any.
+    """
+
+    steps: tuple[Step, ...]
+    progress: tuple[bool, ...]
     cursors: tuple[str, ...]
     sleeps: tuple[int, ...]
     callbacks: tuple[str, ...]
@@ -134,10 +161,14 @@ class _Wait:
     cursors: list[str] = field(factory=list[str])
     sleeps: list[int] = field(factory=list[int])
     callbacks: list[str] = field(factory=list[str])
+    steps: list[Step] = field(factory=list[Step])
+    progress: list[bool] = field(factory=list[bool])
 
     def attempt(self, attempt: Attempt) -> None:
         """Process one open of the stream; raises _Over if it ends the wait."""
         self.cursors.append(self.cursor)
+        self.steps.append(Step(Does.OPENS, after(self.cursor)))
+        self.progress.append(False)
         self.seen.add(self.cursor)
         self.lost_end = False
         resumed = bool(self.cursor)
@@ -148,13 +179,14 @@ class _Wait:
         try:
             for frame in attempt.frames if attempt.status == 200 else ():  # noqa: PLR2004 - OK
                 progressed |= self.frame(frame)
+                self.progress[-1] = progressed
         except _Broke:
             clean = False
         empty = all(frame.kind in _KEEP_ALIVE for frame in attempt.frames)
         if attempt.status == 200 and ((clean and empty and resumed) or self.lost_end):  # noqa: PLR2004 - OK
             self.ask()
         if clean and progressed:
-            self.sleeps.append(INITIAL_MS)
+            self.sleep(INITIAL_MS)
         else:
             self.fail()
 
@@ -163,6 +195,7 @@ class _Wait:
         if self.schedule.profile != "hardened":
             return
         self.questions += 1
+        self.steps.append(Step(Does.ASKS))
         if self.schedule.job in _OVER:
             raise _Over({"status": self.schedule.job})
 
@@ -170,8 +203,13 @@ class _Wait:
         """Count a failure; raises _Over if the budget is exhausted."""
         if self.failures == self.schedule.max_attempts:
             raise _Over({"error": "gave_up"})
-        self.sleeps.append(min(INITIAL_MS * 2**self.failures, MAX_MS))
+        self.sleep(min(INITIAL_MS * 2**self.failures, MAX_MS))
         self.failures += 1
+
+    def sleep(self, ms: int) -> None:
+        """Wait before the next open."""
+        self.sleeps.append(ms)
+        self.steps.append(Step(Does.SLEEPS, f"{ms} ms"))
 
     def frame(self, frame: Frame) -> bool:
         """Process one frame and return whether it was progress; raises _Over or _Broke."""
@@ -205,6 +243,7 @@ class _Wait:
         """Call the callback of an event; raises _Over or _Broke, depending on what it does."""
         name = CALLBACK[kind]
         self.callbacks.append(name)
+        self.steps.append(Step(Does.CALLS, name))
         trigger = self.schedule.trigger
         does = ""
         if trigger is not None and (trigger.callback, trigger.nth) == (
@@ -224,6 +263,18 @@ class _Wait:
             raise _Broke
 
 
+def after(cursor: str | None) -> str:
+    """Say with which cursor a stream is opened."""
+    return f"after {cursor!r}" if cursor else "without a cursor"
+
+
+def settled(result: Mapping[str, Json]) -> str:
+    """Say how a wait settles: by the kind of its error, or by the status of the job."""
+    if "error" in result:
+        return f"{result['error']} {result.get('code', '')}".strip()
+    return f"resolved, job {result['status']}" if "status" in result else "resolved"
+
+
 def predict(schedule: Schedule) -> Prediction:
     """Return what a client that keeps every rule does with `schedule`.
 
@@ -234,7 +285,10 @@ def predict(schedule: Schedule) -> Prediction:
         for attempt in _served(schedule):
             wait.attempt(attempt)
     except _Over as over:
+        settles = Step(Does.SETTLES, settled(over.result))
         return Prediction(
+            steps=(*wait.steps, settles),
+            progress=tuple(wait.progress),
             cursors=tuple(wait.cursors),
             sleeps=tuple(wait.sleeps),
             callbacks=tuple(wait.callbacks),

@@ -31,6 +31,10 @@ NEEDS: Final = ("clock.virtual", "config.backoff", "rng", "abort", "cancel")
 _STATUSES: Final = (200,) * 8 + (401, 403, 404, 410, 418, 429, 500, 503)
 _JOB_STATUSES: Final = ("running", "running", "running", "completed", "failed", "cancelled")
 _IDS: Final = ("1", "2", "3", "4", "é", "10", "a b")
+_REFUSED: Final = Attempt(status=503)
+"""The plainest failure."""
+_ODD_IDS: Final[Mapping[str | None, str]] = {"é": "5", "10": "6", "a b": "7"}
+"""An ordinary id for each that is not one."""
 _KINDS: Final = (Kind.LOG,) * 5 + tuple(kind for kind in Kind if kind is not Kind.END)
 _JSON: Final[Mapping[Kind, Mapping[str, Json]]] = {
     Kind.STARTED: {"timestamp": "2026-05-01T00:00:00Z"},
@@ -101,9 +105,19 @@ def _frame(rng: random.Random) -> Frame:
     return Frame(kind, rng.choice(_IDS) if identified else None)
 
 
-def as_case(name: str, schedule: Schedule, known: Mapping[str, Requirement]) -> Case:
-    """Return `schedule` as a case that expects what the oracle predicts."""
-    return read_case("explore", _words(name, schedule, predict(schedule)), known)
+def as_case(
+    name: str, schedule: Schedule, known: Mapping[str, Requirement], rule: str = ""
+) -> Case:
+    """Return `schedule` as a case that expects what the oracle predicts.
+
+    If it is known which `rule` a client breaks there, the case is about that rule.
+    """
+    words = _words(name, schedule, predict(schedule))
+    if rule:
+        expect = Table("case", words).table("expect").values
+        cites: Mapping[str, Json] = {key: [rule] for key in _CITES}
+        words = {**words, "requires": [rule], "expect": {**expect, "cites": cites}}
+    return read_case("explore", words, known)
 
 
 def _words(name: str, schedule: Schedule, expected: Prediction) -> Mapping[str, Json]:
@@ -210,6 +224,37 @@ def smaller(schedule: Schedule) -> Iterator[Schedule]:
             yield evolve(schedule, attempts=(*attempts[:n], fewer, *attempts[n + 1 :]))
     for limit in range(schedule.max_attempts):
         yield evolve(schedule, max_attempts=limit)
+    yield from _plainer(schedule)
+
+
+def _plainer(schedule: Schedule) -> Iterator[Schedule]:
+    """Yield schedules of the same length with one ordinary part in the place of another."""
+    attempts = schedule.attempts
+    for n, attempt in enumerate(attempts[:-1]):
+        if attempt != _REFUSED:
+            yield evolve(schedule, attempts=(*attempts[:n], _REFUSED, *attempts[n + 1 :]))
+        if not attempt.clean:
+            clean = evolve(attempt, clean=True)
+            yield evolve(schedule, attempts=(*attempts[:n], clean, *attempts[n + 1 :]))
+    for n, attempt in enumerate(attempts[:-1]):
+        for m, frame in enumerate(attempt.frames):
+            for simpler in _simpler(frame):
+                frames = (*attempt.frames[:m], simpler, *attempt.frames[m + 1 :])
+                changed = evolve(attempt, frames=frames)
+                yield evolve(schedule, attempts=(*attempts[:n], changed, *attempts[n + 1 :]))
+
+
+def _simpler(frame: Frame) -> Iterator[Frame]:
+    """Yield a plain log for what is not one, plain nonsense for the special, and a plain id.
+
+    What a client still gets wrong then does not depend on the kind of the frame or on its id.
+    """
+    if frame.kind is not Kind.LOG:
+        yield evolve(frame, kind=Kind.LOG)
+    if frame.kind in {Kind.NAN, Kind.NOT_AN_OBJECT}:
+        yield evolve(frame, kind=Kind.MALFORMED)
+    if frame.id in _ODD_IDS:
+        yield evolve(frame, id=_ODD_IDS[frame.id])
 
 
 def case_file(case: Case) -> str:

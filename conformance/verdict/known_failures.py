@@ -3,6 +3,9 @@
 
 Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
 template is named, which would cover cases that pass. Today's date is an argument.
+
+A failure is known by its case, or by the rule that it breaks. Only random schedules are matched by
+the rule alone: they have no lasting name, and among the cases of the kit a rule would cover too much.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +16,13 @@ from typing import Final
 from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
-from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.casefile.requirements import PROFILE_NAMES, Requirement
 from conformance.strict_data import Json, read_text, read_toml
 from conformance.verdict.result import CaseResult, Finding
 from conformance.verdict.statuses import Verdict
-from mock_server.strict.alternatives import converted, restricted
-from mock_server.strict.shapes import ScenarioError, array, nearest, one_of, text
+from mock_server.strict.alternatives import converted, matching, one_or_more, restricted
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import ScenarioError, array, check_known, nearest, one_of, text
 from mock_server.strict.words import needed, table, word
 
 _MOST_STALE: Final = 30
@@ -33,40 +37,73 @@ def _date(written: str, where: str) -> date:
         raise ScenarioError(f"{where}: {written!r} is not a date like '2026-12-31'") from None
 
 
+_RULE: Final = matching("ARK-[A-Z]{3}-[0-9]{1,3}", "a rule, such as 'ARK-RES-2'")
+UNSAID: Final = "TODO"
+"""What a reason begins with that is still to be written."""
 DATE: Final = restricted(converted(text(), _date), {"format": "date"})
 
 
 @frozen(kw_only=True)
 class Known:
-    """One known failure: of a case, of one of its assertions, under one profile or under all."""
+    """One known failure: of a case, or of a rule on random schedules.
 
-    case: str = needed(text(), "the case, or its template")
+    If profiles or assertions are named, it covers only these.
+    """
+
+    case: str = word(text(), "the case, or its template", default="")
     reason: str = needed(text(), "why the client does not pass it")
-    profile: str = word(one_of(PROFILE_NAMES), "under which profile; else under all", default="")
-    assertion: str = word(text(), "by which assertion; else by any", default="")
+    profile: tuple[str, ...] = word(
+        one_or_more(one_of(PROFILE_NAMES)), "under which profiles; else under all", default=()
+    )
+    assertion: tuple[str, ...] = word(
+        one_or_more(text()), "by which assertions; else by any", default=()
+    )
+    rule: tuple[str, ...] = word(
+        one_or_more(_RULE),
+        "the rules that the client breaks, for explore and diff, which know no case",
+        default=(),
+    )
     expires: date | None = word(DATE, "until when that is accepted", default=None)
     by: str = "the baseline"
     """Where it is written."""
 
     def covers(self, result: CaseResult, finding: Finding) -> bool:
         """Tell whether a finding is this known failure."""
-        return self.is_about(result) and self.assertion in ("", finding.assertion)
+        return self.is_about(result) and self.names(finding.assertion)
+
+    def names(self, assertion: str) -> bool:
+        """Tell whether it is about an assertion."""
+        return not self.assertion or assertion in self.assertion
 
     def is_about(self, result: CaseResult) -> bool:
         """Tell whether a result is of this case and profile."""
         named = self.case in (result.case.id, result.case.id.partition("[")[0])
-        return named and self.profile in ("", result.profile)
+        return named and self.holds_under(result.profile)
+
+    def holds_under(self, profile: str) -> bool:
+        """Tell whether it is known under a profile."""
+        return not self.profile or profile in self.profile
+
+    @property
+    def unsaid(self) -> bool:
+        """Whether its reason is still to be written."""
+        return self.reason.startswith(UNSAID)
 
     def plain(self) -> Mapping[str, Json]:
         """Return it as plain data, as it is written in a baseline."""
-        expires = "" if self.expires is None else self.expires.isoformat()
-        words = {"profile": self.profile, "assertion": self.assertion, "expires": expires}
-        given = {name: said for name, said in words.items() if said}
-        return {"case": self.case, "reason": self.reason, **given}
+        words: Mapping[str, Json] = {
+            "case": self.case,
+            "profile": list(self.profile),
+            "assertion": list(self.assertion),
+            "rule": list(self.rule),
+            "expires": "" if self.expires is None else self.expires.isoformat(),
+        }
+        return {"reason": self.reason, **{name: said for name, said in words.items() if said}}
 
     def __str__(self) -> str:
-        profile = f" under {self.profile}" if self.profile else ""
-        return f"{self.case}{profile}" + (f", {self.assertion}" if self.assertion else "")
+        profile = f" under {', '.join(self.profile)}" if self.profile else ""
+        what = self.case or ", ".join(self.rule)
+        return f"{what}{profile}" + (f", {', '.join(self.assertion)}" if self.assertion else "")
 
 
 @frozen
@@ -77,19 +114,34 @@ class Weighed:
     stale: Sequence[str]
 
 
+def _check_subject(known: Known, where: str) -> None:
+    if not known.case and not known.rule:
+        raise ScenarioError(f"{where}: name the 'case', or the 'rule' that is broken", at=where)
+
+
 @frozen(kw_only=True)
 class _Baseline:
     known: tuple[Known, ...] = word(
-        array(table(Known, "a known failure")), "the known failures", default=()
+        array(table(Known, "a known failure", _check_subject)), "the known failures", default=()
     )
 
 
 BASELINE: Final = table(_Baseline, "known failures")
 
 
-def read_baseline(path: Path) -> tuple[Known, ...]:
+def read_baseline(path: Path, rules: Mapping[str, Requirement]) -> tuple[Known, ...]:
     """Read a baseline file; raises ReadingError with every mistake, also if it cannot be read."""
-    return read_toml(path.name, read_text(path), lambda file: BASELINE.read(file, "").known)
+
+    def read(file: Mapping[str, Json]) -> tuple[Known, ...]:
+        known, mistakes = BASELINE.read(file, "").known, Mistakes()
+        for n, each in enumerate(known, 1):
+            for rule in each.rule:
+                with mistakes.collected():
+                    check_known(rule, tuple(rules), f"known {n}.rule")
+        mistakes.settle()
+        return known
+
+    return read_toml(path.name, read_text(path), read)
 
 
 def declared(gaps: Mapping[str, str]) -> tuple[Known, ...]:
@@ -142,7 +194,7 @@ def _stale(
             ran_of.setdefault(name, []).append(result)
     for n, each in enumerate(known):
         ran = [r for r in ran_of.get(each.case, ()) if each.is_about(r)]
-        if each.case not in every:
+        if each.case not in every and each.case:
             # To look for the nearest name takes long, and a long list is not read to its end.
             near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
             yield f"{each}: no such case; {near} ({each.by})"
@@ -152,8 +204,30 @@ def _stale(
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though it fails by {', '.join(other)}" if other else ""
             yield f"{each}: passes now{but}; take it out of {each.by} ({each.reason})"
+        elif (still := narrowed(each, ran)) != each:
+            yield f"{each}: fails now only as {still}; narrow it in {each.by} ({each.reason})"
         elif each.case in templates:
             yield _too_wide(each, ran, cases)
+
+
+def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
+    """Return what is left of a known failure after these results, which are about its case.
+
+    What was not judged is kept. Nothing is left if it has profiles or assertions, and none of them
+    fails any more: then it is returned as it was.
+    """
+    failing = [(r, f) for r in ran for f in r.findings if known.covers(r, f)]
+    judged = {r.profile for r in ran}
+    profiles = judged - {r.profile for r, _ in failing}
+    kept = tuple(each for each in known.profile if each not in profiles)
+    unseen = {each.word for r in ran for each in r.unjudged}
+    seen = {f.assertion for _, f in failing}
+    words = known.assertion
+    if judged.issuperset(known.profile or PROFILE_NAMES):
+        words = tuple(each for each in words if each in seen | unseen)
+    if (known.profile and not kept) or (known.assertion and not words):
+        return known
+    return evolve(known, profile=kept, assertion=words)
 
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.casefile.requirements import load_requirements
 from conformance.verdict.known_failures import read_baseline
 from tests.conformance.commandline import kit
 from tests.forked import Finished
@@ -83,7 +84,7 @@ def test_the_workflow_runs_the_kit_and_keeps_the_reports(language: str, tmp_path
         shown = kit(words[1], "--help").out
         assert all(word in shown for word in words if word.startswith("--") and word != "--")
     baseline = commands[1][commands[1].index("--baseline") + 1]
-    assert read_baseline(tmp_path / baseline) == ()
+    assert read_baseline(tmp_path / baseline, load_requirements()) == ()
     (kept,) = [step["with"] for step in steps if "upload-artifact" in step.get("uses", "")]
     assert kept["path"] == f"**/{commands[1][commands[1].index('--report') + 1]}"
     assert ("setup-node" in json.dumps(workflow)) == (language == "node")

@@ -15,7 +15,7 @@ from conformance.commands.diff_command import command as diff
 from conformance.commands.explore_command import command as explore
 from conformance.explore.oracle import Attempt, Frame, Kind, Schedule, Trigger, predict
 from conformance.explore.schedules import as_case, case_file, roll, smaller
-from tests.conformance.commandline import kit
+from tests.conformance.commandline import UNSOUND, kit
 from tests.conformance.explore.quirk import QUIRKS
 
 ROOT = Path(__file__).parents[3]
@@ -100,10 +100,18 @@ def test_the_same_seed_rolls_the_same_schedule() -> None:
 
 
 def test_every_step_of_shrinking_makes_a_schedule_smaller() -> None:
+    kinds = {Kind.LOG: 0, Kind.NAN: 2, Kind.NOT_AN_OBJECT: 2}
+
     def weight(of: Schedule) -> int:
-        frames = sum(len(attempt.frames) for attempt in of.attempts)
+        frames = [frame for attempt in of.attempts for frame in attempt.frames]
+        odd = sum(kinds.get(frame.kind, 1) for frame in frames)
+        odd_ids = sum(frame.id in {"é", "10", "a b"} for frame in frames)
         return (
-            frames
+            4 * len(frames)
+            + odd
+            + odd_ids
+            + sum(attempt != Attempt(status=503) for attempt in of.attempts)
+            + sum(not attempt.clean for attempt in of.attempts)
             + len(of.attempts)
             + of.max_attempts
             + (of.trigger is not None)
@@ -203,12 +211,47 @@ def test_what_is_found_is_small_and_runs_again_by_the_command_that_is_shown(
     assert (again.status, "ARK-RES-2 MUST" in again.out) == (1, True), again
 
 
+REFERENCE = f"{sys.executable} -m conformance.drivers.python.reference"
+
+
+def mutant(name: str) -> tuple[str, ...]:
+    return (sys.executable, "-m", "conformance.mutants.driver", name)
+
+
+def run_diff(*arguments: str) -> Result:
+    return CliRunner().invoke(diff, arguments, standalone_mode=False, catch_exceptions=False)
+
+
 @pytest.mark.thorough
 def test_two_clients_that_are_the_same_show_no_difference() -> None:
-    reference = f"{sys.executable} -m conformance.drivers.python.reference"
-    result = CliRunner().invoke(diff, [reference, reference, "--schedules", "5"])
+    result = run_diff(REFERENCE, REFERENCE, "--schedules", "5")
 
-    assert "no difference" in result.output
+    assert "5 schedules under 2026-05, 2026-07, hardened, no difference" in result.output
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("resume.starts-over", "ARK-RES-2"),
+        ("budget.takes-a-ping-for-progress", "ARK-BUD-13"),
+        ("errors.retries-permanent-statuses", "ARK-ERR-2"),
+    ],
+)
+def test_the_difference_from_a_mutant_is_small_and_names_the_rule_that_it_breaks(
+    name: str, rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    parted = tmp_path / "parted.toml"
+    chosen = ("--profile", "2026-07", "--schedules", "60", "--out", str(parted))
+    result = run_diff(REFERENCE, shlex.join(mutant(name)), *chosen)
+
+    assert result.return_value == 1, result.output
+    assert re.search(rf"\n  right  .*  breaks {rule}\n", result.output), result.output
+    assert re.search(r"\n  left .*  keeps the rules\n", result.output), result.output
+    (case,) = load_files(load_requirements(), [parted])
+    assert case.requires == (rule,)
+    assert len(case.server.answers["stream"]) <= 3
 
 
 @pytest.mark.thorough
@@ -217,20 +260,73 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
 ) -> None:
     monkeypatch.chdir(ROOT)
     parted = tmp_path / "parted.toml"
-    reference = f"{sys.executable} -m conformance.drivers.python.reference"
     quirk = f"{sys.executable} -m tests.conformance.explore.quirk trims-the-spaces-of-a-cursor"
-    arguments = [reference, quirk, "--schedules", "60", "--out", str(parted)]
-    result = CliRunner().invoke(diff, arguments)
+    result = run_diff(REFERENCE, quirk, "--schedules", "60", "--no-shrink", "--out", str(parted))
 
-    left = "left   GET stream after 'a b'  (the oracle allows it)"
-    right = "right  GET stream after 'ab'   (against the oracle)"
+    left = "left   GET stream after 'a b'  keeps the rules"
+    right = "right  GET stream after 'ab'   breaks ARK-RES-9"
     assert f"{left}\n  {right}" in result.output
     assert len(load_files(load_requirements(), [parted])) == 1
 
 
+def test_a_difference_that_a_baseline_knows_is_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "known.toml"
+    file.write_text('[[known]]\nrule = "ARK-RES-2"\nreason = "fixed in 2.1"\n')
+    found = str(tmp_path / "found.toml")
+    chosen = ("--schedules", "6", "--profile", "2026-07", "--baseline", str(file), "-o", found)
+    result = run_diff(REFERENCE, shlex.join(mutant("resume.starts-over")), *chosen)
+
+    assert (result.return_value, "no other difference" in result.output) == (0, True), result.output
+    assert re.search(r"  \dx ARK-RES-2: fixed in 2.1\n", result.output), result.output
+
+
+def test_exploring_goes_on_past_what_a_baseline_knows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    file = tmp_path / "known.toml"
+    file.write_text('[[known]]\ncase = "resume.cursor-follows-the-stream"\nreason = "TODO"\n')
+    found = str(tmp_path / "found.toml")
+    chosen = ("--schedules", "6", "--profile", "2026-07", "--baseline", str(file), "-o", found)
+    result = run_explore(*chosen, "--", *mutant("resume.starts-over"))
+
+    assert (result.return_value, "in another way" in result.output) == (0, True), result.output
+    assert "passed over because of known failures" in result.output
+    assert "1 known failure has no reason yet" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("left", "profile", "said"),
+    [
+        (
+            "declares-one-profile",
+            "hardened",
+            "the left driver does not declare the profile hardened",
+        ),
+        ("none", "hardened", "cannot be compared: the driver does not declare rng"),
+    ],
+)
+def test_a_comparison_under_a_profile_that_one_side_lacks_is_refused(
+    left: str, profile: str, said: str
+) -> None:
+    unsound = shlex.join([sys.executable, str(UNSOUND), left])
+    done = kit("diff", unsound, REFERENCE, "--schedules", "1", "--profile", profile)
+
+    assert (done.status, said in done.err) == (3, True), done
+
+
+def test_only_the_profiles_that_both_sides_declare_are_played() -> None:
+    unsound = shlex.join([sys.executable, str(UNSOUND), "declares-one-profile"])
+    done = kit("diff", REFERENCE, unsound, "--schedules", "1")
+
+    assert "under 2026-05, which both declare" in done.out
+
+
 def test_a_comparison_says_which_driver_is_none() -> None:
-    reference = f"{sys.executable} -m conformance.drivers.python.reference"
-    result = kit("diff", reference, "/does/not/exist", "--schedules", "1")
+    result = kit("diff", REFERENCE, "/does/not/exist", "--schedules", "1")
 
     assert (result.status, "the right driver (/does/not/exist)" in result.err) == (3, True)
 

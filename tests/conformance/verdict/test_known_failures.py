@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from conformance.casefile.model import Case
+from conformance.casefile.requirements import load_requirements
 from conformance.strict_data import ReadingError
 from conformance.trace.events import Trace
 from conformance.verdict.known_failures import Known, declared, read_baseline, weigh
@@ -43,12 +44,12 @@ def test_a_known_failure_does_not_fail() -> None:
 
 
 def test_a_known_assertion_does_not_cover_another() -> None:
-    known = Known(case="budget.small", assertion="connects", reason="not yet")
+    known = Known(case="budget.small", assertion=("connects",), reason="not yet")
     assert weighed(known, "connects", "sleeps") == (Verdict.FAIL, "")
 
 
 def test_another_profile_is_not_covered() -> None:
-    known = Known(case="budget.small", profile="hardened", reason="not yet")
+    known = Known(case="budget.small", profile=("hardened",), reason="not yet")
     assert weighed(known, "connects") == (Verdict.FAIL, "")
 
 
@@ -74,7 +75,7 @@ def test_a_baseline_is_read_strictly(tmp_path: Path) -> None:
     file = tmp_path / "baseline.toml"
     file.write_text('[[known]]\ncase = "a.b"\nreason = "r"\nexpires = "soon"\n')
     with pytest.raises(ReadingError, match="'soon' is not a date"):
-        read_baseline(file)
+        read_baseline(file, load_requirements())
 
 
 def test_every_mistake_of_a_baseline_is_told_with_its_line(tmp_path: Path) -> None:
@@ -83,7 +84,7 @@ def test_every_mistake_of_a_baseline_is_told_with_its_line(tmp_path: Path) -> No
         '[[known]]\ncase = "a.b"\n[[known]]\ncase = 1\nreason = "r"\nprofile = "2026-06"\n'
     )
     with pytest.raises(ReadingError) as raised:
-        read_baseline(file)
+        read_baseline(file, load_requirements())
     assert raised.value.mistakes == (
         "baseline.toml: known 1: 'reason' is missing (line 1)",
         "baseline.toml: known 2.case: 1 (integer) is not a string (line 4)",

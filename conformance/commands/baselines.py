@@ -1,0 +1,74 @@
+"""Baselines on the command line: written by `run`, and read by the commands that know failures."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from conformance.casefile.loader import load_cases
+from conformance.casefile.requirements import Requirement
+from conformance.explore.known import PassingOver
+from conformance.plain import say
+from conformance.reports import check_file
+from conformance.runner.run import Outcome
+from conformance.strict_data import ReadingError, UsageError
+from conformance.verdict.known_failures import UNSAID, Known, read_baseline
+from conformance.verdict.new_baseline import Renewed, baseline_text
+
+
+def check_new_baseline(path: Path, earlier: Path | None) -> None:
+    """Raise ReadingError if a baseline cannot be written, or would replace what it does not update."""
+    if path.exists() and (earlier is None or not path.samefile(earlier)):
+        raise UsageError(
+            f"--write-baseline {path}",
+            f"the file exists; to update it, add --baseline {path}",
+        )
+    check_file(path, "--write-baseline")
+
+
+def write_baseline(
+    path: Path, renewed: Renewed, outcome: Outcome, rules: Mapping[str, Requirement]
+) -> None:
+    """Write the known failures of a run; raises ReadingError if that fails.
+
+    An interrupted run does not tell what fails, so nothing is written.
+    """
+    if outcome.interrupted:
+        say(f"{path} was not written, because the run was interrupted", err=True)
+        return
+    identity = outcome.identity
+    name = f"{identity.implementation} {identity.version}"
+    text = baseline_text(name, renewed.known, outcome.results, rules)
+    try:
+        path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
+    except OSError as error:
+        raise ReadingError(f"--write-baseline {path}", f"cannot be written: {error}") from error
+    for each in renewed.dropped:
+        say(f"left out of {path}: {each}, which passes now or does not exist ({each.reason})")
+    say(f"The baseline: {path}, {_counted(renewed)}")
+
+
+def _counted(renewed: Renewed) -> str:
+    if not renewed.known:
+        return "without an entry, because nothing fails"
+    kept = f"{len(renewed.kept)} kept, " if renewed.kept else ""
+    new = len(renewed.new)
+    said = f"{kept}{new} new"
+    return f"{said}; write a reason into each new one" if new else said
+
+
+def passing_over(path: Path | None, rules: Mapping[str, Requirement]) -> PassingOver:
+    """Read what a search goes on past; nothing without a baseline."""
+    if path is None:
+        return PassingOver.of((), ())
+    known = read_baseline(path, rules)
+    if said := without_reasons(known, str(path)):
+        say(said, err=True)
+    return PassingOver.of(known, load_cases(rules))
+
+
+def without_reasons(known: Sequence[Known], where: str) -> str:
+    """Say how many known failures have no reason yet; empty if all have one."""
+    number = sum(each.unsaid for each in known)
+    if not number:
+        return ""
+    have = "known failure has" if number == 1 else "known failures have"
+    return f"{number} {have} no reason yet: replace {UNSAID!r} in {where}"

@@ -1,0 +1,66 @@
+"""`arkor-conformance compare`: saved runs next to each other, or one client over time."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from conformance.plain import say
+from conformance.reports import check_file
+from conformance.reports.comparison.contrast import Change, Contrast, changed
+from conformance.reports.comparison.reports import check_names, write
+from conformance.reports.comparison.sides import sides_of
+from conformance.reports.comparison.terminal import ShortForm
+from conformance.reports.run_json.saved import load
+from conformance.reports.screen import Page
+from conformance.verdict.statuses import Exit
+
+_NOTHING = "the runs have no profile and case in common, so nothing was compared"
+
+
+@click.command()
+@click.argument("runs", nargs=-1, metavar="RUN RUN...", type=click.Path(path_type=Path))
+@click.option(
+    "--report",
+    "reports",
+    multiple=True,
+    metavar="PATH",
+    type=click.Path(path_type=Path),
+    show_default="none",
+    help="Write everything as a page (*.html) or for a comment in CI (*.md); may be repeated.",
+)
+@click.option(
+    "--fail-on-regression",
+    is_flag=True,
+    help="Exit status 1 if a case that did not fail in the first run fails in the last.",
+)
+def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression: bool) -> int:
+    """Compare saved runs (run.json). Runs of one client are its history, in the order given.
+
+    \b
+    examples:
+      arkor-conformance compare mine/run.json theirs/run.json --report compare.html
+      arkor-conformance compare before.json after.json --fail-on-regression
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    if len(runs) < 2:  # noqa: PLR2004 - one run alone cannot be compared
+        raise click.UsageError("give at least two saved runs, such as before.json after.json")
+    check_names(reports)
+    for path in reports:
+        check_file(path, "report")
+    contrast = Contrast(sides_of((path, load(path)) for path in runs))
+    if fail_on_regression and not contrast.is_history:
+        clients = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
+        raise click.UsageError(
+            f"--fail-on-regression is for runs of one client; these are {clients}"
+        )
+    if not contrast.keys:
+        say(f"arkor-conformance: {_NOTHING}", err=True)
+        return Exit.NOTHING_RAN
+    ShortForm(Page(highlight=False, soft_wrap=False)).print(contrast)
+    write(reports, contrast)
+    for path in reports:
+        say(f"wrote {path}")
+    if not reports:
+        say("Every rule and case that differs: add --report compare.html")
+    worse = fail_on_regression and changed(contrast.whole.cases, Change.BROKE)
+    return Exit.FAILED if worse else Exit.OK

@@ -1,0 +1,110 @@
+"""Known failures on random schedules: matched by the rule that a client breaks, not by a case."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from attrs import define, field, frozen
+
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import Requirement
+from conformance.explore.oracle import Schedule
+from conformance.explore.parting import parting
+from conformance.verdict.known_failures import Known
+from conformance.verdict.result import CaseResult
+from conformance.verdict.statuses import Verdict
+
+BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
+
+
+@frozen
+class Broken:
+    """What a client broke on a schedule: the rule, the words of the finding, and what was seen."""
+
+    rule: str
+    assertion: str
+    said: str
+    rules: tuple[str, ...] = ()
+    """The rules that may be the broken one, if there are several."""
+
+
+def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
+    """Return what a client broke on a schedule, in this order: the first wrong step, and its conduct.
+
+    Nothing if it keeps every rule. Other findings follow from the first wrong step.
+    """
+    if result.verdict not in BAD:
+        return ()
+    first = None if result.findings[0].of_the_driver else parting(schedule, result.trace)
+    kept = [each for each in result.findings if each.assertion.startswith("conduct.")]
+    if first is None:
+        kept = list(result.findings)
+    own = [
+        Broken(
+            next(iter(f.requires), ""), f.assertion, f"expected: {f.expected}; actual: {f.actual}"
+        )
+        for f in kept
+        if first is None or not f.assertion.startswith(("conduct.answer", "conduct.end"))
+    ]
+    assertion = result.findings[0].assertion
+    return tuple(
+        own if first is None else [Broken(first.rule, assertion, str(first), first.rules), *own]
+    )
+
+
+def cited(schedule: Schedule, found: Sequence[Broken], rules: Mapping[str, Requirement]) -> str:
+    """Return the rule that a case made of a schedule should cite; empty for the usual ones."""
+    rule = found[0].rule if found else ""
+    return rule if rule and schedule.profile in rules[rule].profiles else ""
+
+
+@define
+class PassingOver:
+    """Passes over schedules on which nothing is broken but what a baseline knows."""
+
+    _known: Sequence[tuple[Known, frozenset[str]]]
+    _places: dict[int, Known] = field(factory=dict[int, Known], init=False)
+
+    @classmethod
+    def of(cls, known: Iterable[Known], cases: Iterable[Case]) -> "PassingOver":
+        """Read a baseline. An entry without a rule is about the rules of its case."""
+        rules: dict[str, set[str]] = {}
+        for case in cases:
+            for name in {case.id, case.id.partition("[")[0]}:
+                rules.setdefault(name, set()).update(case.requires)
+        return cls([(each, frozenset(each.rule or rules.get(each.case, ()))) for each in known])
+
+    @property
+    def is_used(self) -> bool:
+        """Whether anything is known."""
+        return bool(self._known)
+
+    def covers(self, profile: str, found: Sequence[Broken]) -> Known | None:
+        """Return the entry that knows what is broken first, if all of it is known."""
+        entries = [self._entry(profile, each) for each in found]
+        return entries[0] if entries and None not in entries else None
+
+    def _entry(self, profile: str, found: Broken) -> Known | None:
+        may_be = {found.rule, *found.rules}
+        for each, rules in self._known:
+            # The words of a case are not those of a schedule.
+            words = bool(each.case) or each.names(found.assertion)
+            if words and not rules.isdisjoint(may_be) and each.holds_under(profile):
+                return each
+        return None
+
+    def note(self, place: int, known: Known) -> None:
+        """Count a schedule that was passed over."""
+        self._places[place] = known
+
+    def said(self, before: int) -> Iterator[str]:
+        """Yield how many schedules were passed over for which entry, of those before a place."""
+        counts: dict[str, int] = {}
+        for place, known in sorted(self._places.items()):
+            if place < before:
+                line = f"{', '.join(known.rule) or known.case}: {known.reason}"
+                counts[line] = counts.get(line, 0) + 1
+        if counts:
+            total = sum(counts.values())
+            schedules = "schedule was" if total == 1 else "schedules were"
+            yield f"{total} {schedules} passed over because of known failures:"
+        for line, number in sorted(counts.items(), key=lambda item: -item[1]):
+            yield f"  {number}x {line}"

@@ -1,0 +1,232 @@
+"""Compare runs: the basis that all of them share, how each rule and case came out, what changed.
+
+Only what all runs of a comparison have is compared. What is left out is counted and said.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from enum import Enum
+from functools import cached_property
+from typing import Final
+
+from attrs import define, field, frozen
+
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.reports.comparison.sides import Key, Rule, Side, is_history
+from conformance.verdict.standing import Standing
+
+NOT_COUNTED: Final = "broken, does not count"
+NOT_JUDGED: Final = Standing.NOT_JUDGED.value
+_BROKEN: Final = frozenset({Standing.BROKEN.value, Standing.KNOWN.value})
+
+
+class Change(Enum):
+    """What became of a rule or a case from one run to another."""
+
+    BROKE = "broke"
+    FIXED = "fixed"
+    STILL = "still broken"
+    FOUND = "broken, and not judged before"
+    LOST = "was broken, and is not judged any more"
+    WARNED = "a new warning"
+    UNWARNED = "a warning less"
+
+
+_OF_SEVERITIES: Final[Mapping[tuple[int | None, int | None], Change]] = {
+    (0, 2): Change.BROKE,
+    (1, 2): Change.BROKE,
+    (2, 0): Change.FIXED,
+    (2, 1): Change.FIXED,
+    (2, 2): Change.STILL,
+    (None, 2): Change.FOUND,
+    (2, None): Change.LOST,
+    (0, 1): Change.WARNED,
+    (1, 0): Change.UNWARNED,
+}
+
+
+@frozen
+class Row:
+    """A rule or a case: for each side how it came out under each profile.
+
+    `severities` are 2 where a rule that counts is broken, 1 for warnings, 0 where all is well, and
+    None where nothing was judged.
+    """
+
+    name: str
+    cells: tuple[Mapping[str, str], ...]
+    severities: tuple[Mapping[str, int | None], ...]
+
+    @property
+    def differs(self) -> bool:
+        """Whether the sides that judged it came to different results."""
+        known = [
+            {each[profile] for each in self.severities} - {None} for profile in self.severities[0]
+        ]
+        return any(len(found) > 1 for found in known)
+
+    @property
+    def worst(self) -> int:
+        """The largest severity."""
+        return max((found or 0 for each in self.severities for found in each.values()), default=0)
+
+    @property
+    def judged(self) -> bool:
+        """Whether any side judged it."""
+        return any(found is not None for each in self.severities for found in each.values())
+
+    def is_broken_on(self, side: int) -> bool:
+        """Tell whether a rule that counts is broken on a side."""
+        return 2 in self.severities[side].values()  # noqa: PLR2004 - see above
+
+    def changes(self) -> Mapping[Change, tuple[str, ...]]:
+        """Return what changed from the first side to the last, with the profiles."""
+        found: dict[Change, list[str]] = {}
+        before, after = self.severities[0], self.severities[-1]
+        for profile, was in before.items():
+            change = _OF_SEVERITIES.get((was, after[profile]))
+            if change is not None:
+                found.setdefault(change, []).append(profile)
+        return {change: tuple(profiles) for change, profiles in found.items()}
+
+
+@define
+class Contrast:
+    """Two or more runs compared."""
+
+    sides: tuple[Side, ...]
+    profiles: tuple[str, ...] = field(init=False)
+    """Those that every run judged."""
+    keys: tuple[Key, ...] = field(init=False)
+    """The verdicts that every run has."""
+
+    def __attrs_post_init__(self) -> None:
+        """Find what all sides have."""
+        self.profiles = tuple(
+            name for name in PROFILE_NAMES if all(name in side.profiles for side in self.sides)
+        )
+        first, *others = self.sides
+        self.keys = tuple(
+            key
+            for key in first.verdicts
+            if key[1] in self.profiles and all(key in side.verdicts for side in others)
+        )
+
+    @property
+    def is_history(self) -> bool:
+        """Whether these are runs of one client, in the order of time."""
+        return is_history(self.sides)
+
+    @cached_property
+    def rules(self) -> Sequence[Row]:
+        """Every rule that some side was judged by."""
+        standings = [_standings(side, self.keys, self.profiles) for side in self.sides]
+        names = dict.fromkeys(
+            rule for each in standings for found in each.values() for rule in found
+        )
+        order = {rule: n for side in self.sides for n, rule in enumerate(side.rules)}
+        rows = [
+            self._row(
+                rule,
+                [{p: each[p].get(rule, NOT_JUDGED) for p in self.profiles} for each in standings],
+                self._severity_of(rule),
+            )
+            for rule in sorted(names, key=lambda rule: order.get(rule, len(order)))
+        ]
+        return [row for row in rows if row.judged]
+
+    @cached_property
+    def cases(self) -> Sequence[Row]:
+        """Every case that all sides have."""
+        profiles: dict[str, list[str]] = {}
+        for case, profile in self.keys:
+            profiles.setdefault(case, []).append(profile)
+        return [self._case(case, own) for case, own in profiles.items()]
+
+    def _case(self, case: str, profiles: Sequence[str]) -> Row:
+        found = [{p: side.verdicts[case, p] for p in profiles} for side in self.sides]
+        return Row(
+            case,
+            tuple({p: each.word for p, each in own.items()} for own in found),
+            tuple({p: each.severity for p, each in own.items()} for own in found),
+        )
+
+    def _row(
+        self, name: str, cells: Sequence[Mapping[str, str]], severity: Callable[[str], int | None]
+    ) -> Row:
+        judged = [p for p in self.profiles if any(each[p] != NOT_JUDGED for each in cells)]
+        kept = [{p: each[p] for p in judged} for each in cells]
+        levels = [{p: severity(word) for p, word in each.items()} for each in kept]
+        return Row(name, tuple(kept), tuple(levels))
+
+    def _severity_of(self, rule: str) -> Callable[[str], int | None]:
+        binds = self.rule(rule).level == "MUST"
+
+        def severity(word: str) -> int | None:
+            if word == NOT_JUDGED:
+                return None
+            if word in _BROKEN:
+                return 2 if binds else 1
+            return 1 if word == NOT_COUNTED else 0
+
+        return severity
+
+    def rule(self, name: str) -> Rule:
+        """Return a rule, in the words of the last run that has it."""
+        found = (side.rules[name] for side in reversed(self.sides) if name in side.rules)
+        return next(found, Rule(id=name, level="", text=""))
+
+    def broken(self, side: int) -> Sequence[str]:
+        """Return the MUST rules that count and that a side breaks."""
+        return [row.name for row in self.rules if row.is_broken_on(side)]
+
+    @cached_property
+    def steps(self) -> "Sequence[Contrast]":
+        """Return each run compared with the one before it; empty if there is one step only."""
+        pairs = list(zip(self.sides, self.sides[1:], strict=False))
+        return [Contrast(pair) for pair in pairs] if len(pairs) > 1 else ()
+
+    @cached_property
+    def whole(self) -> "Contrast":
+        """The first run compared with the last."""
+        return Contrast((self.sides[0], self.sides[-1]))
+
+    def only_in(self, side: Side) -> int:
+        """Return how many verdicts of a side are left out."""
+        return len(side.verdicts.keys() - set(self.keys))
+
+
+def changed(rows: Sequence[Row], change: Change) -> Mapping[str, tuple[str, ...]]:
+    """Return the names of the rows that changed like this, with the profiles in which they did."""
+    found = ((row.name, row.changes().get(change, ())) for row in rows)
+    return {name: profiles for name, profiles in found if profiles}
+
+
+def _standings(
+    side: Side, keys: Collection[Key], profiles: Sequence[str]
+) -> Mapping[str, Mapping[str, str]]:
+    """Return how each rule came out in these cases alone, by profile."""
+    broken: dict[str, set[str]] = {profile: set() for profile in profiles}
+    known: dict[str, set[str]] = {profile: set() for profile in profiles}
+    about: dict[str, set[str]] = {profile: set() for profile in profiles}
+    for case, profile in keys:
+        verdict = side.verdicts[case, profile]
+        (known if verdict.word == "known-failure" else broken)[profile].update(verdict.cited)
+        if verdict.severity is not None:
+            about[profile].update(verdict.requires)
+
+    def standing(profile: str, rule: str, whole: str) -> str:
+        if rule in broken[profile]:
+            uncounted = rule in side.profiles[profile].uncounted
+            return NOT_COUNTED if uncounted else Standing.BROKEN.value
+        if rule in known[profile]:
+            return Standing.KNOWN.value
+        held = rule in about[profile] and whole != NOT_JUDGED
+        return Standing.HOLDS.value if held else NOT_JUDGED
+
+    return {
+        profile: {
+            rule: standing(profile, rule, whole)
+            for rule, whole in side.profiles[profile].standings.items()
+        }
+        for profile in profiles
+    }

@@ -1,0 +1,116 @@
+"""Write a comparison as one HTML page that needs no network and no other file.
+
+It shares the colours of the page of a run; all of it is there without a script, which only chooses
+between light and dark.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import jinja2
+from attrs import frozen
+from markupsafe import Markup
+
+from conformance.reports.comparison.contrast import Change, Contrast, Row, changed
+from conformance.reports.comparison.sentences import (
+    MARKS,
+    Part,
+    Section,
+    basis,
+    cell,
+    count_of_cases,
+    findings,
+    in_a_sentence,
+    sections,
+    worth_showing,
+)
+
+_HERE: Final = Path(__file__).parent
+_COLOURS: Final = _HERE.parent / "page" / "page.css"
+
+
+@frozen
+class _Step:
+    """What changed from one run to the next."""
+
+    before: str
+    after: str
+    broke: str
+    fixed: str
+    cases: str
+
+
+@frozen
+class _Case:
+    """How one case came out on each side, and what was found."""
+
+    name: str
+    own: list[tuple[str, list[Part]]]
+    found: list[tuple[str, str, tuple[str, str, str]]]
+
+
+def page(contrast: Contrast) -> str:
+    """Return the page; every text of a run is escaped."""
+    environment = jinja2.Environment(
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    template = environment.from_string((_HERE / "page.html").read_text("utf-8"))
+    style = _COLOURS.read_text("utf-8") + (_HERE / "page.css").read_text("utf-8")
+    rows = worth_showing(contrast)
+    shown = {row.name for row in rows}
+    return template.render(
+        style=Markup(style),  # noqa: S704 - two files of this package
+        contrast=contrast,
+        sentence=in_a_sentence(contrast),
+        notes=list(basis(contrast)),
+        steps=list(_steps(contrast)),
+        rows=[(contrast.rule(row.name), _cells(contrast, row)) for row in rows],
+        same=[row.name for row in contrast.rules if row.name not in shown],
+        cases=count_of_cases(contrast),
+        sections=[(each, _cases(contrast, each)) for each in sections(contrast)],
+        tone=_tone,
+        marks=MARKS,
+    )
+
+
+def _cells(contrast: Contrast, row: Row) -> list[tuple[str, list[Part]]]:
+    return [(side.name, list(cell(row, n))) for n, side in enumerate(contrast.sides)]
+
+
+def _cases(contrast: Contrast, section: Section) -> list[tuple[str, list[_Case]]]:
+    """Return the cases of a section, by the rule that they cite."""
+    shared = {row.name: row for row in contrast.cases}
+
+    def case(row: Row) -> _Case:
+        known = shared.get(row.name)
+        basis_of = contrast if known is not None else contrast.whole
+        own = known or row
+        return _Case(row.name, _cells(basis_of, own), list(findings(basis_of, own)))
+
+    return [(rule, [case(row) for row in rows]) for rule, rows in section.cases.items()]
+
+
+def _steps(contrast: Contrast) -> Iterator[_Step]:
+    for step in contrast.steps if contrast.is_history else ():
+        first, last = step.sides
+        broke, fixed = (changed(step.rules, each) for each in (Change.BROKE, Change.FIXED))
+        named = (", ".join(broke), ", ".join(fixed))
+        yield _Step(first.name, last.name, *named, count_of_cases(step))
+
+
+def _tone(severity: int | None) -> str:
+    """Return the class that colours a severity."""
+    match severity:
+        case 2:
+            return "fail"
+        case 1:
+            return "warn"
+        case 0:
+            return "pass"
+        case _:
+            return "na"

@@ -1,0 +1,282 @@
+"""The sentences of a comparison, which all of its reports share."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from typing import Final
+
+from attrs import frozen
+
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.reports.comparison.contrast import (
+    NOT_COUNTED,
+    NOT_JUDGED,
+    Change,
+    Contrast,
+    Row,
+    changed,
+)
+from conformance.reports.comparison.sides import Side
+from conformance.reports.summary import plural
+from conformance.verdict.standing import Standing
+
+_MOST_NAMED: Final = 4
+MARKS: Final[Mapping[str, str]] = {
+    Standing.BROKEN.value: "✗",
+    Standing.KNOWN.value: "✗",
+    Standing.HOLDS.value: "✓",
+    NOT_COUNTED: "!",
+    NOT_JUDGED: "·",
+    "pass": "✓",
+    "warn": "!",
+    "fail": "✗",
+    "inconclusive": "✗",
+    "error": "✗",
+    "known-failure": "✗",
+    "n/a": "·",
+}
+"""One sign for each standing of a rule and each verdict on a case."""
+
+
+@frozen
+class Part:
+    """One line of a cell: a result, and the profiles that have it if not all have the same."""
+
+    word: str
+    severity: int | None
+    profiles: tuple[str, ...]
+
+    def __str__(self) -> str:
+        """Return the line as text."""
+        under = f" ({', '.join(self.profiles)})" if self.profiles else ""
+        return f"{MARKS.get(self.word, '?')} {self.word}{under}"
+
+
+def cell(row: Row, side: int) -> Sequence[Part]:
+    """Return the lines of one cell, what is worst first."""
+    found: dict[str, list[str]] = {}
+    for profile, word in row.cells[side].items():
+        found.setdefault(word, []).append(profile)
+    levels = {word: row.severities[side][own[0]] for word, own in found.items()}
+    parts = [
+        Part(word, levels[word], tuple(own) if len(found) > 1 else ())
+        for word, own in found.items()
+    ]
+    return sorted(
+        parts, key=lambda part: -1 if part.severity is None else part.severity, reverse=True
+    )
+
+
+def worth_showing(contrast: Contrast) -> Sequence[Row]:
+    """Return the rules that differ or are broken: those that differ first, then the worst."""
+    rows = [row for row in contrast.rules if row.differs or row.worst]
+    return sorted(rows, key=lambda row: (not row.differs, -row.worst))
+
+
+def basis(contrast: Contrast) -> Iterator[str]:
+    """Yield what a reader must know of the basis, above all what is left out of the comparison."""
+    sides = contrast.sides
+    yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
+    yield from _different(sides, "specification", [side.specification for side in sides])
+    if len({side.cases for side in sides}) > 1:
+        yield "The sets of cases differ, so a case with the same id may have changed."
+    left = [(side.name, contrast.only_in(side)) for side in sides]
+    if any(number for _, number in left):
+        others = [f"{number:,} of {name}" for name, number in left if number]
+        kept = f"the {plural(len(contrast.keys), 'verdict')} that all runs have"
+        yield f"Compared are {kept}; left out are {_listed(others)}."
+    for name in PROFILE_NAMES:
+        without = [side.name for side in sides if name not in side.profiles]
+        if without and len(without) < len(sides):
+            yield f"{name} is left out, because it was not judged for {_listed(without)}."
+    yield from _different(sides, "time", [f"{side.time} time" for side in sides])
+    strict = ["on" if side.strict else "off" for side in sides]
+    yield from _different(sides, "--strict", strict)
+    yield from _different(sides, "version of the kit", [side.kit for side in sides])
+
+
+def _different(sides: Sequence[Side], what: str, values: Sequence[str]) -> Iterator[str]:
+    """Yield that a setting is not the same for all: each value, and the sides that have it."""
+    found: dict[str, list[str]] = {}
+    for side, value in zip(sides, values, strict=True):
+        found.setdefault(value, []).append(side.name)
+    if len(found) > 1:
+        each = [f"{value} for {_listed(names)}" for value, names in found.items()]
+        yield f"Not the same {what}: {'; '.join(each)}."
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
+
+
+def in_a_sentence(contrast: Contrast) -> str:
+    """Say in one sentence what the comparison shows."""
+    return _of_a_history(contrast) if contrast.is_history else _of_clients(contrast)
+
+
+def _of_a_history(contrast: Contrast) -> str:
+    first, last = contrast.sides[0], contrast.sides[-1]
+    rows = contrast.whole.rules
+    broke, fixed, still, found = (
+        changed(rows, change) for change in (Change.BROKE, Change.FIXED, Change.STILL, Change.FOUND)
+    )
+    who = f"{first.client}, from {first.name} to {last.name}"
+    parts = [f"{plural(len(broke), 'MUST rule')} broke ({some(list(broke))})"] if broke else []
+    if fixed:
+        number = f"{len(fixed)}" if broke else plural(len(fixed), "MUST rule")
+        parts.append(f"{number} {'was' if len(fixed) == 1 else 'were'} fixed ({some(list(fixed))})")
+    if found:
+        parts.append(f"{len(found)} that {_is(found)} broken had not been judged before")
+    if still:
+        parts.append(f"{len(still)} {_is(still)} still broken")
+    if not broke and not fixed:
+        parts = ["nothing broke and nothing was fixed", *parts]
+    if not broke and not fixed and not found and not still:
+        return f"{who}: nothing broke, and no MUST rule was broken."
+    return f"{who}: {_listed(parts)}."
+
+
+def _is(names: Collection[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _of_clients(contrast: Contrast) -> str:
+    differ = sum(row.differs for row in contrast.rules)
+    judged = plural(len(contrast.rules), "rule")
+    clients = f"{len(contrast.sides)} clients, judged by {judged}"
+    on = f"they differ on {differ}" if differ else "they do not differ"
+    return f"{clients}: {on}. MUST rules: {_listed(list(_breaking(contrast)))}."
+
+
+def _breaking(contrast: Contrast) -> Iterator[str]:
+    """Yield how many MUST rules each client breaks; of many clients, those at both ends."""
+    counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
+    if len(counts) <= _MOST_NAMED:
+        yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
+        return
+    for number, word in ((min(counts)[0], "fewest"), (max(counts)[0], "most")):
+        names = [name for count, name in counts if count == number]
+        yield f"{some(names)} {'breaks' if len(names) == 1 else 'break'} the {word} ({number})"
+
+
+def some(names: Sequence[str]) -> str:
+    """Return the first of some names, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def count_of_cases(contrast: Contrast) -> str:
+    """Say how many cases changed or differ."""
+    if not contrast.is_history:
+        differ = sum(row.differs for row in contrast.cases)
+        return f"{differ:,} of {plural(len(contrast.cases), 'case')} came out differently."
+    rows = contrast.whole.cases
+    counts = ((change, len(changed(rows, change))) for change in _COUNTED)
+    parts = [f"{number:,} {_COUNTED[change]}" for change, number in counts if number]
+    only = new_and_removed(contrast.whole)
+    more = f" {only}." if only else ""
+    noun = "case" if len(rows) == 1 else "cases"
+    said = f": {', '.join(parts)}" if parts else " none changed"
+    return f"Of {len(rows):,} {noun}{said}.{more}"
+
+
+_COUNTED: Final[Mapping[Change, str]] = {
+    Change.BROKE: "broke",
+    Change.FIXED: "fixed",
+    Change.STILL: "still broken",
+    Change.FOUND: "broken and not judged before",
+    Change.LOST: "broken before and not judged any more",
+    Change.WARNED: "newly warned of",
+    Change.UNWARNED: "no longer warned of",
+}
+
+
+def new_and_removed(step: Contrast) -> str:
+    """Say how many cases only one of two runs has; empty if both have the same."""
+    before, after = ({case for case, _ in side.verdicts} for side in step.sides)
+    parts = [
+        f"{plural(len(found), 'case')} {word}"
+        for found, word in ((after - before, "new"), (before - after, "removed"))
+        if found
+    ]
+    return _listed(parts)
+
+
+def step_in_a_line(step: Contrast) -> str:
+    """Say what changed from one run to the next."""
+    first, last = step.sides
+    parts: list[str] = []
+    for change, word in ((Change.BROKE, "broke"), (Change.FIXED, "fixed")):
+        rules, cases = changed(step.rules, change), changed(step.cases, change)
+        if rules or cases:
+            named = f" ({some(list(rules))})" if rules else ""
+            parts.append(
+                f"{word} {plural(len(rules), 'MUST rule')}{named}, {plural(len(cases), 'case')}"
+            )
+    parts += [said] if (said := new_and_removed(step)) else []
+    return f"{first.name} → {last.name}: {'; '.join(parts) or 'nothing broke, nothing was fixed'}"
+
+
+@frozen
+class Section:
+    """Cases to be listed under one heading, by the rule that they cite first."""
+
+    title: str
+    explains: str
+    cases: Mapping[str, Sequence[Row]]
+
+    @property
+    def count(self) -> int:
+        """How many cases it has."""
+        return sum(map(len, self.cases.values()))
+
+
+def sections(contrast: Contrast) -> Iterator[Section]:
+    """Yield the cases that a reader may want to see: in a history by what became of them."""
+    if not contrast.is_history:
+        rows = [row for row in contrast.cases if row.differs]
+        if rows:
+            said = "Some clients pass them and others do not."
+            yield Section("Cases on which they differ", said, _by_rule(contrast, rows))
+        return
+    whole = contrast.whole
+    for change, (title, said) in _TITLES.items():
+        rows = [row for row in whole.cases if change in row.changes()]
+        if rows:
+            yield Section(title, said, _by_rule(whole, rows))
+
+
+_TITLES: Final[Mapping[Change, tuple[str, str]]] = {
+    Change.BROKE: ("Broke", "Passed in the first run, and fails in the last."),
+    Change.FOUND: ("Broken, and not judged before", "The first run could not judge them."),
+    Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
+    Change.STILL: ("Still broken", "Fails in the first run and in the last."),
+    Change.LOST: ("Not judged any more", "Failed in the first run; the last could not judge them."),
+    Change.WARNED: ("New warnings", "A rule is broken that does not make a client fail."),
+    Change.UNWARNED: ("Warnings that are gone", "A rule holds that did not make the client fail."),
+}
+
+
+def _by_rule(contrast: Contrast, rows: Sequence[Row]) -> Mapping[str, Sequence[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in rows:
+        found.setdefault(_rule_of(contrast, row), []).append(row)
+    order = {rule.name: n for n, rule in enumerate(contrast.rules)}
+    return dict(sorted(found.items(), key=lambda item: order.get(item[0], len(order))))
+
+
+def _rule_of(contrast: Contrast, row: Row) -> str:
+    """Return the rule that a case cites first: that of the last run that has a finding."""
+    for side in reversed(contrast.sides):
+        for profile in row.cells[0]:
+            if cited := side.verdicts[row.name, profile].cited:
+                return cited[0]
+    return ""
+
+
+def findings(contrast: Contrast, row: Row) -> Iterator[tuple[str, str, tuple[str, str, str]]]:
+    """Yield the first finding of each run in a case: the run, the profile, and what was found."""
+    for side in contrast.sides:
+        for profile in row.cells[0]:
+            finding = side.verdicts[row.name, profile].finding
+            if finding is not None:
+                yield side.name, profile, finding
+                break

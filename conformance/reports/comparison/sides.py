@@ -1,0 +1,177 @@
+"""What a comparison needs of a saved run: its verdicts by case and profile, and how its rules came out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from attrs import evolve, frozen
+
+from conformance.plain import cut, one_line, visible
+from conformance.reports.summary import UNRANKED, missing
+from conformance.strict_data import Json, Table
+
+Key = tuple[str, str]
+"""A case and a profile."""
+_LONGEST_NAME: Final = 40
+
+
+@frozen(kw_only=True)
+class Verdict:
+    """How one case came out under one profile, with its first finding in words."""
+
+    word: str
+    requires: tuple[str, ...]
+    cited: tuple[str, ...]
+    """The rules that its findings cite, those of the first finding first."""
+    finding: tuple[str, str, str] | None
+    """The assertion, what was expected and what was seen."""
+
+    @property
+    def severity(self) -> int | None:
+        """2 if a rule that counts is broken, 1 if it is a warning, 0 if all is well, else None."""
+        return _SEVERITY.get(self.word)
+
+
+_SEVERITY: Final[Mapping[str, int]] = {
+    "pass": 0,
+    "warn": 1,
+    "fail": 2,
+    "inconclusive": 2,
+    "error": 2,
+    "known-failure": 2,
+}
+
+
+@frozen(kw_only=True)
+class Rule:
+    """A rule of the specification."""
+
+    id: str
+    level: str
+    text: str
+
+
+@frozen(kw_only=True)
+class Profile:
+    """The verdict of a run under one profile, in its own words."""
+
+    name: str
+    rank: str
+    verdict: str
+    standings: Mapping[str, str]
+    uncounted: frozenset[str]
+    """Broken rules that do not count under this profile."""
+
+
+@frozen(kw_only=True)
+class Side:
+    """One saved run."""
+
+    name: str
+    """What it is called in the comparison, different for each side."""
+    path: Path
+    client: str
+    version: str
+    kit: str
+    specification: str
+    cases: str
+    """The hash of the cases that it could have played."""
+    time: str
+    strict: bool
+    partial: str
+    profiles: Mapping[str, Profile]
+    """Those that were judged."""
+    rules: Mapping[str, Rule]
+    verdicts: Mapping[Key, Verdict]
+
+
+def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...]:
+    """Return the sides of a comparison, each with a name of its own; runs may be read one by one."""
+    sides = [_side(path, Table("run", run)) for path, run in runs]
+    stems = [side.path.stem for side in sides]
+    paths = [str(side.path) for side in sides]
+    places = [f"run {n}" for n, _ in enumerate(sides, 1)]
+    versions = [side.version for side in sides]
+    names = next(each for each in (versions, stems, paths, places) if _tells_apart(each))
+    if not is_history(sides):
+        clients = [side.client for side in sides]
+        both = [f"{side.client} {side.version}" for side in sides]
+        more = (
+            [f"{client} ({each})" for client, each in zip(clients, own, strict=True)]
+            for own in (stems, paths, places)
+        )
+        names = next(each for each in (clients, both, *more) if _tells_apart(each))
+    return tuple(evolve(side, name=_shown(name)) for side, name in zip(sides, names, strict=True))
+
+
+def is_history(sides: Sequence[Side]) -> bool:
+    """Tell whether all runs are of the same client."""
+    return len({side.client for side in sides}) == 1
+
+
+def _tells_apart(names: Sequence[str]) -> bool:
+    return all(names) and len({_shown(name) for name in names}) == len(names)
+
+
+def _shown(name: str) -> str:
+    return cut(one_line(name), _LONGEST_NAME)
+
+
+def _side(path: Path, run: Table) -> Side:
+    client, specification = run.table("client"), run.table("specification")
+    judged = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
+    rules = run.table("requirements")
+    return Side(
+        name="",
+        path=path,
+        client=one_line(client.text("implementation")),
+        version=one_line(client.text("version")),
+        kit=one_line(run.text("kit")),
+        specification=one_line(specification.text("version")),
+        cases=one_line(specification.text("cases")),
+        time=one_line(run.table("time").text("mode")),
+        strict=run.flag("strict"),
+        partial=missing(run),
+        profiles={visible(each.text("name")): _profile(each) for each in judged},
+        rules={visible(each): _rule(visible(each), rules.table(each)) for each in rules.values},
+        verdicts=dict(map(_verdict, run.tables("results"))),
+    )
+
+
+def _profile(profile: Table) -> Profile:
+    rules = profile.table("rules")
+    return Profile(
+        name=one_line(profile.text("name")),
+        rank=profile.text("rank"),
+        verdict=one_line(profile.text("verdict")),
+        standings={visible(each): rules.text(each) for each in rules.values},
+        uncounted=frozenset(map(visible, profile.table("apart").texts("broken"))),
+    )
+
+
+def _rule(name: str, rule: Table) -> Rule:
+    return Rule(id=name, level=rule.text("level"), text=one_line(rule.text("text")))
+
+
+def _verdict(result: Table) -> tuple[Key, Verdict]:
+    findings = result.tables("findings")
+    cited = (visible(rule) for each in findings for rule in each.texts("requires"))
+    first = findings[0] if findings else None
+    words = None
+    if first is not None:
+        words = (
+            one_line(first.text("assertion")),
+            _value(first, "expected"),
+            _value(first, "actual"),
+        )
+    verdict = Verdict(
+        word=result.text("verdict"),
+        requires=tuple(map(visible, result.texts("requires"))),
+        cited=tuple(dict.fromkeys(cited)),
+        finding=words,
+    )
+    return (visible(result.text("case")), visible(result.text("profile"))), verdict
+
+
+def _value(finding: Table, key: str) -> str:
+    return cut(one_line(finding.text(key)), 300)
