@@ -46,6 +46,8 @@ class BrokenClient:
     breaks: tuple[str, ...]
     fails: Mapping[str, Fails]
     """By play, such as `budget.first@2026-05`."""
+    whole: bool = True
+    """Whether it played everything; not if it hung too often."""
 
 
 @frozen(kw_only=True)
@@ -110,6 +112,7 @@ def _client(entry: Table) -> BrokenClient:
         what=entry.text("what"),
         breaks=entry.texts("breaks"),
         fails={play: _fails(fails.table(play)) for play in fails.values},
+        whole=not entry.flag("stopped"),
     )
 
 
@@ -133,6 +136,7 @@ def _plain(client: BrokenClient) -> Json:
         "name": client.name,
         "what": client.what,
         "breaks": list(client.breaks),
+        **({} if client.whole else {"stopped": True}),
         "fails": {
             play: {"kind": each.kind, "rule": each.rule, **({"warns": True} if each.warns else {})}
             for play, each in sorted(client.fails.items())

@@ -24,6 +24,8 @@ from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 
 _STARTS: Final = 3
+_MOST_HUNG: Final = 24
+"""After so many templates in which a broken client hangs, enough is known of it."""
 
 
 @frozen
@@ -111,8 +113,9 @@ class Explainer:
 
     async def recorded(self, mutant: Mutant) -> BrokenClient:
         """Return the entry of a mutant for the record; raises DriverUnusable."""
-        found = failures((await self._play((mutant,))).results, self.references)
-        return entry(mutant, found)
+        outcome = await self._play((mutant,))
+        found = failures(outcome.results, self.references)
+        return entry(mutant, found, whole=not outcome.stopped)
 
     async def _play(self, mutants: Sequence[Mutant]) -> Outcome:
         """Play; a driver may start slowly where many are started, and be given another try."""
@@ -122,6 +125,7 @@ class Explainer:
             patience=self.patience,
             lanes=self.lanes,
             strict=True,
+            max_hung=_MOST_HUNG,
         )
         for _ in range(_STARTS - 1):
             try:
@@ -131,12 +135,13 @@ class Explainer:
         return await run(plan)
 
 
-def entry(mutant: Mutant, found: Sequence[Failure]) -> BrokenClient:
-    """Return what the record says of a mutant that fails in this way."""
+def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenClient:
+    """Return what the record says of a mutant; `whole` tells whether it played everything."""
     return BrokenClient(
         name=mutant.name,
         what=mutant.what,
         breaks=mutant.breaks,
+        whole=whole,
         fails={
             each.play: Fails(each.begins.kind, each.rule, warns=each.verdict is Verdict.WARN)
             for each in found

@@ -44,7 +44,7 @@ def causes_of(client: BrokenClient, known: list[BrokenClient]) -> tuple[Cause, .
         )
         for name, fails in client.fails.items()
     ]
-    passed = record().plays - set(client.fails)
+    passed = record().plays - set(client.fails) if client.whole else frozenset[str]()
     return causes(found, passed, rank_of(all_rules()), known)
 
 
