@@ -25,7 +25,7 @@ SUBCOMMANDS: Final = {
         *("check", "explain", "schema", "addon-path"),
     ),
     "arkor-conformance": (
-        *("run", "report", "list", "show", "init", "smoke"),
+        *("run", "report", "list", "show", "init", "smoke", "parser"),
         *("explore", "diff", "mutants", "coverage"),
     ),
 }
@@ -36,6 +36,7 @@ SCENARIO: Final = 'schema = 1\n[[job]]\nid = "ä"\n'
 NEEDED: Final = {
     **dict.fromkeys(("serve", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()),
     "demo": (),
+    "parser": (),
     "proxy": ("--upstream", "http://127.0.0.1:9"),
     "record": ("--upstream", "http://127.0.0.1:9", "--out", "x.toml"),
     "diff": ("x", "x"),
@@ -55,6 +56,7 @@ PRINTING: Final = [
     ("arkor-conformance", "list", "--filter", "create.*"),
     ("arkor-conformance", "show", "create.accepted"),
     ("arkor-conformance", "smoke"),
+    ("arkor-conformance", "parser", "--stream", "W01"),
 ]
 """Commands that print, each in a folder with the files that they name and beside a backend."""
 MISSING: Final = [
@@ -68,6 +70,7 @@ MISSING: Final = [
     ("arkor-conformance", *QUICK, "--baseline", "gone.toml"),
     ("arkor-conformance", *QUICK, "--report", "gone/run.json"),
     ("arkor-conformance", "report", "gone.json", "--report", "x.md"),
+    ("arkor-conformance", "parser", "--out", "gone/parser.json"),
     ("arkor-conformance", "explore", "--out", "gone/found.toml"),
 ]
 

@@ -72,7 +72,7 @@ def test_its_failures_are_compared_with_a_reference_that_only_follows() -> None:
     library = (sys.executable, "-P", "-m", "conformance.drivers.python.launchdarkly")
     done = kit("run", *cases, "--", *library)
     assert done.status == 1, done.out
-    assert "Last-Event-ID: 7" in done.out
+    assert "backs off for 2000 ms instead of 1000 ms" in done.out
     assert "create#1" not in done.out
     assert "submitting the job" not in done.out
 
