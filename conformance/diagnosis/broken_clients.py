@@ -1,8 +1,8 @@
 """What the kit's own broken clients fail, as a hint to what may be wrong with another client.
 
-The record is written by `arkor-conformance mutants --record`. It names for each broken client what
-is wrong with it, the rules that it breaks, and the plays that it fails: one case of each template
-under one profile, and how it parts from the reference there.
+The record is written by `python -m conformance.generate.broken_clients`. It names for each broken client what
+is wrong with it, the rules that it breaks, and the plays that it fails, each of one case under one
+profile, with how it parts from the reference there.
 """
 
 import json
@@ -85,24 +85,16 @@ def resembling(
     return found if best - rival >= _AHEAD else None
 
 
-@frozen
-class Record:
-    """Every play that the broken clients were tried with, and how each client fails."""
-
-    plays: frozenset[str] = frozenset()
-    clients: tuple[BrokenClient, ...] = ()
-
-
 @cache
-def record() -> Record:
-    """Return what is on record; raises ReadingError if the file is not whole."""
+def broken_clients() -> tuple[BrokenClient, ...]:
+    """Return the clients on record; raises ReadingError if the file is not whole."""
     return read(RECORD.read_text("utf-8"))
 
 
-def read(text: str) -> Record:
-    """Return the record that `written` wrote; raises ReadingError."""
+def read(text: str) -> tuple[BrokenClient, ...]:
+    """Return the clients of a record that `written` wrote; raises ReadingError."""
     whole = Table.of(RECORD.name, parse_json(text))
-    return Record(frozenset(whole.texts("plays")), tuple(map(_client, whole.tables("clients"))))
+    return tuple(map(_client, whole.tables("clients")))
 
 
 def _client(entry: Table) -> BrokenClient:
@@ -120,11 +112,10 @@ def _fails(entry: Table) -> Fails:
     return Fails(entry.text("kind"), entry.text("rule"), warns=entry.flag("warns"))
 
 
-def written(record: Record) -> str:
-    """Return a record as JSON, one client a line."""
-    lines = [_line(_plain(each)) for each in record.clients]
-    plays = _line(sorted(record.plays))
-    return f'{{"plays": {plays},\n"clients": [\n' + ",\n".join(lines) + "\n]}\n"
+def written(clients: Sequence[BrokenClient]) -> str:
+    """Return the record of these clients as JSON, one client a line."""
+    lines = ",\n".join(_line(_plain(each)) for each in clients)
+    return f'{{"clients": [\n{lines}\n]}}\n'
 
 
 def _line(value: Json) -> str:

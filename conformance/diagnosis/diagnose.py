@@ -7,7 +7,7 @@ from attrs import evolve, field, frozen
 
 from conformance.casefile.requirements import Requirement
 from conformance.casefile.sources import SourceKind
-from conformance.diagnosis.broken_clients import record
+from conformance.diagnosis.broken_clients import broken_clients
 from conformance.diagnosis.causes import (
     Cause,
     Failure,
@@ -95,7 +95,7 @@ def explain(
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
     passed = passed_plays(outcome.results)
-    explained = causes(found, passed, rank_of(requirements), record().clients)
+    explained = causes(found, passed, rank_of(requirements), broken_clients())
     return Diagnosis(causes=explained, failures=tuple(found))
 
 

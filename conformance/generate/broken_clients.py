@@ -12,7 +12,7 @@ import anyio
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
-from conformance.diagnosis.broken_clients import RECORD, BrokenClient, Record, record, written
+from conformance.diagnosis.broken_clients import RECORD, BrokenClient, broken_clients, written
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.explanations import Explainer
 from mock_server.net.kernel import LOOP
@@ -21,25 +21,24 @@ _PATIENCE: Final = 2.0
 _LANES: Final = 2
 
 
-async def play(mutants: Sequence[Mutant], cases: Sequence[Case] | None = None) -> Record:
+async def play(mutants: Sequence[Mutant], cases: Sequence[Case]) -> Sequence[BrokenClient]:
     """Return how these mutants fail; raises DriverUnusable."""
-    requirements = load_requirements()
-    chosen = load_cases(requirements) if cases is None else cases
-    explainer = await Explainer.prepared(chosen, requirements, _PATIENCE, _LANES)
+    explainer = await Explainer.prepared(cases, load_requirements(), _PATIENCE, _LANES)
     found: list[BrokenClient] = []
     for number, mutant in enumerate(mutants, 1):
         found.append(await explainer.recorded(mutant))
         sys.stderr.write(f"{number} of {len(mutants)}: {mutant.name}\n")
-    return Record(explainer.plays, tuple(found))
+    return found
 
 
 def main(names: Sequence[str]) -> None:
     """Play the mutants of these names, or all, and write the record."""
     chosen = [mutant for mutant in all_mutants() if not names or mutant.name in names]
-    found = anyio.run(play, chosen, backend_options=LOOP)
-    known = {each.name: each for each in (*record().clients, *found.clients)}
-    ordered = tuple(known[mutant.name] for mutant in all_mutants() if mutant.name in known)
-    RECORD.write_text(written(Record(found.plays, ordered)), "utf-8", newline="\n")
+    cases = load_cases(load_requirements())
+    found = anyio.run(play, chosen, cases, backend_options=LOOP)
+    known = {each.name: each for each in (*broken_clients(), *found)}
+    ordered = [known[mutant.name] for mutant in all_mutants() if mutant.name in known]
+    RECORD.write_text(written(ordered), "utf-8", newline="\n")
 
 
 if __name__ == "__main__":

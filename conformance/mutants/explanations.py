@@ -1,6 +1,7 @@
 """Whether the kit finds the cause of what is wrong with a broken client, or with two in one.
 
-Each broken client plays one case of every template, under one of its profiles. The causes that the
+Each broken client plays one case for every rule, and one of every template about the rules that it
+breaks, each under one of its profiles. The causes that the
 report would show are compared with the rules that the client breaks. The client itself is taken off
 the record of broken clients first, so that nothing is recognised that has been seen before.
 """
@@ -13,7 +14,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.diagnosis.broken_clients import BrokenClient, Fails, play_of, record
+from conformance.diagnosis.broken_clients import BrokenClient, Fails, broken_clients
 from conformance.diagnosis.causes import Cause, Failure, causes, failures, passed_plays
 from conformance.diagnosis.diagnose import REFERENCE, rank_of
 from conformance.drive.process import DriverUnusable
@@ -67,6 +68,18 @@ def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
     ]
 
 
+def sample(cases: Sequence[Case], mutants: Sequence[Mutant]) -> Sequence[Case]:
+    """Return those of `cases` that mutants play: all about what they break, and one for each rule."""
+    own = {rule for mutant in mutants for rule in mutant.breaks}
+    seen: set[str] = set()
+    chosen: list[Case] = []
+    for case in cases:
+        if own & set(case.requires) or not seen >= set(case.requires):
+            chosen.append(case)
+        seen |= set(case.requires)
+    return chosen
+
+
 @frozen(kw_only=True)
 class Explainer:
     """Plays broken clients and finds the causes of their failures."""
@@ -97,16 +110,11 @@ class Explainer:
             lanes=lanes,
         )
 
-    @property
-    def plays(self) -> frozenset[str]:
-        """Every play that a broken client is tried with."""
-        return frozenset(play_of(each.case.id, each.profile) for each in self.references.values())
-
     async def explain(self, *mutants: Mutant) -> Explanation:
         """Return what is found for a client with these faults; raises DriverUnusable."""
         outcome = await self._play(mutants)
         names = {each.name for each in mutants}
-        known = [each for each in record().clients if each.name not in names]
+        known = [each for each in broken_clients() if each.name not in names]
         found = failures(outcome.results, self.references)
         passed = passed_plays(outcome.results)
         return Explanation(mutants, causes(found, passed, rank_of(self.requirements), known))
@@ -121,7 +129,7 @@ class Explainer:
         """Play; a driver may start slowly where many are started, and be given another try."""
         plan = Plan(
             command=own("mutants.driver", *(each.name for each in mutants)),
-            cases=self.cases,
+            cases=sample(self.cases, mutants),
             patience=self.patience,
             lanes=self.lanes,
             strict=True,

@@ -6,12 +6,19 @@ from collections import Counter
 import anyio
 import pytest
 
-from conformance.diagnosis.broken_clients import BrokenClient, Record, read, record, written
+from conformance.diagnosis.broken_clients import (
+    BrokenClient,
+    broken_clients,
+    play_of,
+    read,
+    written,
+)
 from conformance.diagnosis.causes import Beginning, Cause, Failure, causes
 from conformance.diagnosis.diagnose import rank_of
 from conformance.generate.broken_clients import play
 from conformance.mutants import Mutant, all_mutants
-from conformance.mutants.explanations import one_of_each_template
+from conformance.mutants.explanations import one_of_each_template, sample
+from conformance.mutants.kill_matrix import about
 from conformance.verdict.statuses import Verdict
 from tests.conformance.catalogue import all_cases, all_rules
 
@@ -20,16 +27,31 @@ REPLAYED = 4
 """Mutants that are played again; the seed is printed with them."""
 
 
-def test_the_record_is_of_every_mutant_and_of_every_template() -> None:
-    found = [(each.name, each.what, each.breaks) for each in record().clients]
+def plays_of(mutant: Mutant) -> frozenset[str]:
+    """Return every play that a mutant was tried with."""
+    chosen = sample(one_of_each_template(all_cases()), [mutant])
+    return frozenset(play_of(case.id, case.profiles[0]) for case in chosen)
+
+
+def test_the_record_is_of_every_mutant_and_of_cases_that_there_are() -> None:
+    found = [(each.name, each.what, each.breaks) for each in broken_clients()]
     assert found == [(each.name, each.what, each.breaks) for each in all_mutants()]
-    templates = {case.id.partition("[")[0] for case in all_cases()}
-    assert {each.partition("@")[0] for each in record().plays} == templates
-    assert len(record().plays) == len(templates)
+    for client in broken_clients():
+        assert set(client.fails) <= plays_of(MUTANTS[client.name]), client.name
 
 
 def test_a_record_is_read_as_it_was_written() -> None:
-    assert read(written(record())) == record()
+    assert read(written(broken_clients())) == broken_clients()
+
+
+def test_every_rule_and_every_template_about_what_a_mutant_breaks_is_in_its_sample() -> None:
+    cases = one_of_each_template(all_cases())
+    for mutant in all_mutants()[::20]:
+        chosen = sample(cases, [mutant])
+        assert {r for case in chosen for r in case.requires} == {
+            r for c in cases for r in c.requires
+        }
+        assert {c.id for c in about(mutant, cases)} <= {case.id for case in chosen}
 
 
 def causes_of(client: BrokenClient, known: list[BrokenClient]) -> tuple[Cause, ...]:
@@ -44,7 +66,8 @@ def causes_of(client: BrokenClient, known: list[BrokenClient]) -> tuple[Cause, .
         )
         for name, fails in client.fails.items()
     ]
-    passed = record().plays - set(client.fails) if client.whole else frozenset[str]()
+    tried = plays_of(MUTANTS[client.name]) if client.whole else frozenset[str]()
+    passed = tried - set(client.fails)
     return causes(found, passed, rank_of(all_rules()), known)
 
 
@@ -58,8 +81,8 @@ def judged(mutant: Mutant, found: tuple[Cause, ...]) -> str:
 def test_with_each_client_left_out_no_hint_is_wrong() -> None:
     table = Counter[str]()
     wrong: list[str] = []
-    for client in record().clients:
-        others = [each for each in record().clients if each.name != client.name]
+    for client in broken_clients():
+        others = [each for each in broken_clients() if each.name != client.name]
         answer = judged(MUTANTS[client.name], causes_of(client, others))
         table[answer] += 1
         wrong += [client.name] if answer == "wrong" else []
@@ -69,8 +92,8 @@ def test_with_each_client_left_out_no_hint_is_wrong() -> None:
 
 def test_the_first_cause_is_a_rule_that_the_client_breaks() -> None:
     missed: list[str] = []
-    for client in record().clients:
-        others = [each for each in record().clients if each.name != client.name]
+    for client in broken_clients():
+        others = [each for each in broken_clients() if each.name != client.name]
         mutant, found = MUTANTS[client.name], causes_of(client, others)
         if found and found[0].rule not in {*mutant.breaks, *mutant.follows}:
             missed.append(f"{client.name}: {found[0].rule}")
@@ -83,7 +106,7 @@ def test_the_record_is_of_what_the_clients_do_today() -> None:
     seed = random.randrange(10**6)  # noqa: S311 - a sample, not a secret
     chosen = random.Random(seed).sample(list(MUTANTS.values()), REPLAYED)  # noqa: S311 - likewise
     cases = one_of_each_template(all_cases())
-    found: Record = anyio.run(play, chosen, cases)
-    known = {each.name: each for each in record().clients}
-    for client in found.clients:
+    found = anyio.run(play, chosen, cases)
+    known = {each.name: each for each in broken_clients()}
+    for client in found:
         assert dict(client.fails) == dict(known[client.name].fails), f"seed {seed}: {client.name}"
