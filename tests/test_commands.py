@@ -25,7 +25,7 @@ SUBCOMMANDS: Final = {
         *("check", "explain", "schema", "addon-path"),
     ),
     "arkor-conformance": (
-        *("run", "report", "list", "show", "init", "smoke", "parser"),
+        *("run", "report", "compare", "list", "show", "init", "smoke", "parser"),
         *("explore", "diff", "mutants", "coverage"),
     ),
 }
@@ -41,6 +41,7 @@ NEEDED: Final = {
     "record": ("--upstream", "http://127.0.0.1:9", "--out", "x.toml"),
     "diff": ("x", "x"),
     "init": ("python", "."),
+    "compare": ("run.json", "run.json"),
 }
 """What a subcommand cannot do without; where nothing is said, one operand."""
 PRINTING: Final = [
@@ -53,6 +54,7 @@ PRINTING: Final = [
     ("arkor-mock", "addon-path"),
     ("arkor-conformance", *QUICK),
     ("arkor-conformance", "report", "run.json", "--report", "ä.md"),
+    ("arkor-conformance", "compare", "run.json", "run.json"),
     ("arkor-conformance", "list", "--filter", "create.*"),
     ("arkor-conformance", "show", "create.accepted"),
     ("arkor-conformance", "smoke"),
@@ -70,6 +72,7 @@ MISSING: Final = [
     ("arkor-conformance", *QUICK, "--baseline", "gone.toml"),
     ("arkor-conformance", *QUICK, "--report", "gone/run.json"),
     ("arkor-conformance", "report", "gone.json", "--report", "x.md"),
+    ("arkor-conformance", "compare", "run.json", "gone.json"),
     ("arkor-conformance", "parser", "--out", "gone/parser.json"),
     ("arkor-conformance", "explore", "--out", "gone/found.toml"),
 ]

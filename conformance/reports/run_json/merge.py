@@ -15,8 +15,7 @@ from arkor_proto import __version__
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
 from conformance.casefile.selection import select
-from conformance.diagnosis.broken_clients import play_of
-from conformance.diagnosis.broken_clients import record as broken_clients
+from conformance.diagnosis.broken_clients import broken_clients, play_of
 from conformance.diagnosis.causes import Beginning, Failure, causes, passed_plays
 from conformance.diagnosis.diagnose import Diagnosis, rank_of
 from conformance.drive.protocol import Identity
@@ -126,7 +125,7 @@ def _diagnosis(
             found,
             passed_plays(outcome.results),
             rank_of(requirements),
-            broken_clients().clients,
+            broken_clients(),
         ),
         failures=tuple(found),
         note="; ".join(notes),
