@@ -72,7 +72,7 @@ MISSING: Final = [
     ("arkor-conformance", *QUICK, "--baseline", "gone.toml"),
     ("arkor-conformance", *QUICK, "--report", "gone/run.json"),
     ("arkor-conformance", "report", "gone.json", "--report", "x.md"),
-    ("arkor-conformance", "compare", "run.json", "gone.json"),
+    ("arkor-conformance", "compare", "gone.json", "run.json"),
     ("arkor-conformance", "parser", "--out", "gone/parser.json"),
     ("arkor-conformance", "explore", "--out", "gone/found.toml"),
 ]

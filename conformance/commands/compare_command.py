@@ -38,8 +38,8 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     """Compare saved runs (run.json). Runs of one client are its history, in the order given.
 
     \b
-    examples:
-      arkor-conformance compare mine/run.json theirs/run.json --report compare.html
+    example:
+      arkor-conformance compare mine.json theirs.json --report compare.html
       arkor-conformance compare before.json after.json --fail-on-regression
     """  # noqa: D301 - \b is click's mark for lines to keep
     if len(runs) < 2:  # noqa: PLR2004 - one run alone cannot be compared
