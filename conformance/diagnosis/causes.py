@@ -12,9 +12,10 @@ from typing import Final
 from attrs import evolve, frozen
 
 from conformance.diagnosis.broken_clients import BrokenClient, Signature, play_of, resembling
-from conformance.diagnosis.parting import Parting, parting
+from conformance.diagnosis.cells import occasion
+from conformance.diagnosis.parting import Parting, delayed, parting
 from conformance.diagnosis.steps import until_closed
-from conformance.trace.events import Settled
+from conformance.trace.events import Settled, Slept
 from conformance.verdict.result import OF_THE_DRIVER, CaseResult
 from conformance.verdict.statuses import Verdict
 
@@ -97,16 +98,17 @@ def failures(
         if not is_unsound(result):
             continue
         reference = references.get(result.name)
-        parted = None
+        parted = wrong = None
         if reference is not None and result.trace.events and not _is_of_the_driver(result):
             parted = parting(result, reference, delays=delays)
+            wrong = _by_its_delay(result, reference, parted)
         failure = Failure(
             place=place,
             play=play_of(result.case.id, result.profile),
             rule=first_cited(result),
             verdict=result.verdict,
-            begins=_by_its_finding(result) if parted is None else _by_parting(parted),
-            parting=parted,
+            begins=wrong or (_by_its_finding(result) if parted is None else _by_parting(parted)),
+            parting=parted if wrong is None else None,
             reference=reference,
         )
         found.append(failure)
@@ -122,6 +124,36 @@ def failures(
 
 def _by_parting(parted: Parting) -> Beginning:
     return Beginning(kind=parted.kind, said=parted.said, occasion=parted.occasion)
+
+
+def _by_its_delay(
+    result: CaseResult, reference: CaseResult, parted: Parting | None
+) -> Beginning | None:
+    """Return how a failure begins if it is a delay that only the case can tell to be wrong.
+
+    It is near enough to the reference's to be the same one with another spread. None if there is no
+    such delay, or if the client left the reference before.
+    """
+    event = result.findings[0].event if result.findings else None
+    if event is None or not isinstance(event.fact, Slept) or event.fact.purpose != "reconnect":
+        return None
+    if parted is not None and parted.client.seq is not None and parted.client.seq <= event.seq:
+        return None
+    own, others = (
+        [
+            e
+            for e in each.trace.events
+            if isinstance(e.fact, Slept) and e.fact.purpose == "reconnect"
+        ]
+        for each in (result, reference)
+    )
+    place = own.index(event)
+    fact = others[place].fact if place < len(others) else None
+    if not isinstance(fact, Slept) or fact.ms == event.fact.ms:
+        return None
+    kind, said = delayed(fact.ms, event.fact.ms)
+    when = occasion(result.trace.events, event.seq, of_a_callback=False)
+    return Beginning(kind=f"backs off {kind}", said=f"backs off {said}", occasion=when)
 
 
 def _is_of_the_driver(result: CaseResult) -> bool:
@@ -231,13 +263,17 @@ def _typical(failure: Failure, rule: str) -> tuple[bool, bool]:
 def _explained(
     found: Sequence[Cause], passed: frozenset[str], known: Sequence[BrokenClient]
 ) -> Iterator[Cause]:
-    """Yield the causes with what the broken clients tell about them."""
+    """Yield the causes with what the broken clients tell about them.
+
+    They are compared with the client as a whole: only the first cause can have such a hint.
+    """
+    fails = {each.play: each.begins.kind for cause in found for each in cause.failures}
+    signature = Signature(fails=fails, passes=passed)
     for place, cause in enumerate(found):
-        fails = {each.play: each.begins.kind for each in cause.failures}
         yield evolve(
             cause,
             follows=any(_follows(cause, earlier, known) for earlier in found[:place]),
-            resembles=resembling(Signature(fails=fails, passes=passed), cause.rule, known),
+            resembles=None if place else resembling(signature, cause.rule, known),
         )
 
 

@@ -104,14 +104,19 @@ def _difference(
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
-        how = "for too long" if after > before else "for too short a time"
-        return how, f"for {after:g} ms instead of {before:g} ms"
+        return delayed(before, after)
     if name not in actual:
         value = "" if before is True else f" (the reference sends {_shown(before)})"
         return f"without {label}", f"without {label}{value}"
     if name not in expected:
         return f"with {label}", f"with {label}, which the reference does not send"
     return f"with another {label}", f"with {label} {_shown(after)} instead of {_shown(before)}"
+
+
+def delayed(expected: float, actual: float) -> tuple[str, str]:
+    """Return how a delay differs, without its values and with them, after "backs off"."""
+    how = "for too long" if actual > expected else "for too short a time"
+    return how, f"for {actual:g} ms instead of {expected:g} ms"
 
 
 def _shown(value: Json) -> str:
