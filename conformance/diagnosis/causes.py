@@ -21,6 +21,13 @@ from conformance.verdict.statuses import Verdict
 
 _UNSOUND: Final = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.WARN})
 
+_DOES: Final[Mapping[str, str]] = {
+    "conduct.settled": "goes on after the operation has settled",
+    "conduct.secret": "shows a secret",
+    "request.": "sends a wrong request",
+}
+"""What the client does that breaks an expectation, although it takes the steps of the reference."""
+
 
 @frozen(kw_only=True)
 class Beginning:
@@ -170,8 +177,9 @@ def _by_its_finding(result: CaseResult) -> Beginning:
     finding = result.findings[0]
     word, _, operand = finding.assertion.partition(" ")
     if word != "closed":
-        said = f"does not meet `{finding.assertion}`: {finding.actual}"
-        return Beginning(kind=f"{word} {first_cited(result)}", said=said)
+        does = next((said for name, said in _DOES.items() if word.startswith(name)), "")
+        said = f"{does or f'does not meet `{finding.assertion}`'}: {finding.actual}"
+        return Beginning(kind=f"{does or word} {first_cited(result)}", said=said)
     said = f"leaves the connection of the {operand.partition('#')[0]} request open"
     events = until_closed(result.trace.events)
     settled = next((e.fact for e in reversed(events) if isinstance(e.fact, Settled)), None)
