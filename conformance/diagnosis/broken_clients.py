@@ -16,13 +16,13 @@ from attrs import frozen
 from conformance.strict_data import Json, Table, parse_json
 
 RECORD: Final = Path(__file__).with_name("broken_clients.json")
-_ALIKE: Final = 0.8
-"""How alike two clients must be for one to be a hint to the other, from 0 to 1.
-
-With each client on record left out in turn, no hint is wrong from here on; below 0.75 some are.
-"""
-_AHEAD: Final = 0.1
+# With each client on record left out in turn, these three make no hint wrong; less of any of them does.
+_ALIKE: Final = 0.7
+"""How alike two clients must be for one to be a hint to the other, from 0 to 1."""
+_AHEAD: Final = 0.4
 """How much less alike every client must be that breaks none of the same rules."""
+_LEAST: Final = 3
+"""In how many plays a client must fail to be recognised."""
 _SAME_PLAY: Final = 0.5
 """What a play counts that both fail, but in another way."""
 
@@ -81,7 +81,9 @@ def resembling(
 ) -> BrokenClient | None:
     """Return the broken client that is most like this one, if it stands out and breaks `rule`."""
     ranked = sorted(((signature.likeness(each), each) for each in known), key=lambda pair: -pair[0])
-    if not ranked or ranked[0][0] < _ALIKE or rule not in ranked[0][1].breaks:
+    if len(signature.fails) < _LEAST or not ranked:
+        return None
+    if ranked[0][0] < _ALIKE or rule not in ranked[0][1].breaks:
         return None
     best, found = ranked[0]
     rival = next((alike for alike, each in ranked if not set(each.breaks) & set(found.breaks)), 0.0)
