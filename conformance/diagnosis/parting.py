@@ -6,7 +6,7 @@ either client that has no partner in the other is where they part.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
 from attrs import frozen
@@ -19,6 +19,8 @@ from conformance.trace.events import CallbackRan
 from conformance.verdict.result import CaseResult
 
 _LONGEST: Final = 60
+_ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
+"""The parts of a step that no two sound clients differ in."""
 
 
 @frozen(kw_only=True)
@@ -52,7 +54,13 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
     """Return where the two part; None if they take the same steps. Without `delays`, of others."""
     theirs = [*steps(client.trace.events, client.nonces, delays=delays)]
     ours = [*steps(reference.trace.events, reference.nonces, delays=delays)]
-    expected, actual = _unmatched(ours, theirs), _unmatched(theirs, ours)
+    blamed = {each.event.seq for each in client.findings if each.event is not None}
+
+    def differ(expected: Step, actual: Step) -> bool:
+        return expected.does != actual.does or bool(_telling(expected, actual, blamed))
+
+    expected = _unmatched(ours, theirs, differ)
+    actual = _unmatched(theirs, ours, lambda actual, expected: differ(expected, actual))
     if expected is None and actual is None:
         return None
     events = until_closed(client.trace.events)
@@ -61,7 +69,7 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
         each is not None and isinstance(each.fact, CallbackRan) for each in (expected, actual)
     )
     when = occasion(events, until, of_a_callback=called_back)
-    kind, said = _words(expected, actual)
+    kind, said = _words(expected, actual, blamed)
     return Parting(
         kind=kind if expected and actual and expected.does == actual.does else f"{when}: {kind}",
         said=said,
@@ -71,7 +79,9 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
     )
 
 
-def _unmatched(own: Sequence[Step], others: Sequence[Step]) -> Step | None:
+def _unmatched(
+    own: Sequence[Step], others: Sequence[Step], differ: Callable[[Step, Step], bool]
+) -> Step | None:
     """Return the first step that is not matched by the others', lane by lane."""
     lanes: dict[str, list[Step]] = {}
     for step in others:
@@ -80,20 +90,30 @@ def _unmatched(own: Sequence[Step], others: Sequence[Step]) -> Step | None:
     for step in own:
         place = taken.get(step.lane, 0)
         lane = lanes.get(step.lane, [])
-        if place >= len(lane) or lane[place].does != step.does or differing(lane[place], step):
+        if place >= len(lane) or differ(step, lane[place]):
             return step
         taken[step.lane] = place + 1
     return None
 
 
-def _words(expected: Step | None, actual: Step | None) -> tuple[str, str]:
+def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[str]:
+    """Return the parts in which a step differs for a reason that matters.
+
+    Sound clients may send other header fields, members and parameters. Only where a finding points
+    at the step do they tell what is wrong with it; a cursor, a token and a delay always do.
+    """
+    names = differing(expected, actual)
+    return names if actual.seq in blamed else [name for name in names if name in _ALWAYS]
+
+
+def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) -> tuple[str, str]:
     """Return the kind of a parting, and the parting in words."""
     does = "does nothing more" if actual is None else actual.does
     if expected is None:
         return (f"{does} although nothing more was due",) * 2
     if actual is None or expected.does != actual.does:
         return (f"{does} instead of {expected.doing}",) * 2
-    kind, said = _difference(differing(expected, actual)[0], expected.parts, actual.parts)
+    kind, said = _difference(_telling(expected, actual, blamed)[0], expected.parts, actual.parts)
     return f"{does} {kind}", f"{does} {said}"
 
 

@@ -39,11 +39,15 @@ def logged(step: int) -> CallbackRan:
     return CallbackRan("log", {"type": "training.log", "step": step})
 
 
-def played(*facts: Fact, nonces: Nonces | None = None) -> CaseResult:
+def played(*facts: Fact, nonces: Nonces | None = None, blamed: int | None = None) -> CaseResult:
+    """Return a failure with this trace; its finding points at event number `blamed`."""
     trace = Trace()
     for number, fact in enumerate(facts):
         trace.append(fact, number / 1000)
-    return evolve(result(Verdict.FAIL), trace=trace, nonces=nonces)
+    failed = result(Verdict.FAIL)
+    event = None if blamed is None else trace.events[blamed - 1]
+    finding = evolve(failed.findings[0], event=event)
+    return evolve(failed, trace=trace, nonces=nonces, findings=(finding,))
 
 
 FIRST: Sequence[Fact] = (
@@ -62,8 +66,8 @@ RESUMED: Sequence[Fact] = (
 REFERENCE = played(*FIRST, *RESUMED)
 
 
-def parted(*facts: Fact) -> Parting:
-    found = parting(played(*FIRST, *facts), REFERENCE)
+def parted(*facts: Fact, blamed: int | None = None) -> Parting:
+    found = parting(played(*FIRST, *facts, blamed=blamed), REFERENCE)
     assert found is not None
     return found
 
@@ -82,6 +86,14 @@ def test_connections_idle_timers_and_the_value_of_accept_are_not_compared() -> N
         *RESUMED,
     )
     assert parting(played(*other), REFERENCE) is None
+
+
+def test_other_headers_and_members_are_no_parting_unless_a_finding_points_at_them() -> None:
+    other = (FIRST[0], opened(1, x_arkor_client="mine/1"), *FIRST[2:], logged(2), *RESUMED[1:])
+    assert parting(played(*other), REFERENCE) is None
+    found = parting(played(*other, blamed=2), REFERENCE)
+    assert found is not None
+    assert found.said == "opens the stream without Accept"
 
 
 def test_nonces_are_not_compared() -> None:
@@ -153,7 +165,7 @@ def test_a_step_that_the_reference_does_not_take_is_named() -> None:
 
 
 def test_a_callback_comes_from_the_last_frame_whatever_came_after_it() -> None:
-    found = parted(logged(2), *RESUMED[1:])
+    found = parted(logged(2), *RESUMED[1:], blamed=6)
     assert found.said == "calls back `log` with `step` 2 instead of 1"
     assert found.occasion == "after a `training.log` frame"
 
@@ -182,4 +194,4 @@ def test_a_refusal_is_named_by_its_hundred_alone() -> None:
 
 def test_a_long_value_is_cut() -> None:
     long = CallbackRan("log", {"type": "training.log", "step": "x" * 10_000})
-    assert len(parted(long, *RESUMED[1:]).said) < 200
+    assert len(parted(long, *RESUMED[1:], blamed=6).said) < 200
