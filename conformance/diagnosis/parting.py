@@ -103,7 +103,9 @@ def _telling(expected: Step, actual: Step, blamed: Collection[int]) -> Sequence[
     at the step do they tell what is wrong with it; a cursor, a token and a delay always do.
     """
     names = differing(expected, actual)
-    return names if actual.seq in blamed else [name for name in names if name in _ALWAYS]
+    always = [name for name in names if name in _ALWAYS]
+    others = [name for name in names if name not in _ALWAYS and actual.seq in blamed]
+    return [*always, *others]
 
 
 def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) -> tuple[str, str]:

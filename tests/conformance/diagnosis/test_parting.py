@@ -96,6 +96,11 @@ def test_other_headers_and_members_are_no_parting_unless_a_finding_points_at_the
     assert found.said == "opens the stream without Accept"
 
 
+def test_of_several_differences_the_cursor_is_named_first() -> None:
+    found = parted(*RESUMED[:-1], opened(2), blamed=9)
+    assert found.kind == "opens the stream again without Last-Event-ID"
+
+
 def test_nonces_are_not_compared() -> None:
     nonces = Nonces("0123456789abcdef")
     own = tuple(
