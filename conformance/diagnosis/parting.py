@@ -112,9 +112,11 @@ def _words(expected: Step | None, actual: Step | None, blamed: Collection[int]) 
     """Return the kind of a parting, and the parting in words."""
     does = "does nothing more" if actual is None else actual.does
     if expected is None:
-        return (f"{does} although nothing more was due",) * 2
+        said = f"{does} although nothing more was due"
+        return said, said
     if actual is None or expected.does != actual.does:
-        return (f"{does} instead of {expected.doing}",) * 2
+        said = f"{does} instead of {expected.doing}"
+        return said, said
     kind, said = _difference(_telling(expected, actual, blamed)[0], expected.parts, actual.parts)
     return f"{does} {kind}", f"{does} {said}"
 

@@ -134,7 +134,7 @@ def _settled(event: Event, fact: Settled, nonces: Nonces | None) -> Step:
         code = "" if failure.code is None else f" {failure.code}"
         how = f"with the error `{failure.kind}`{code}"
         does, doing = f"ends {call} {how}", f"ending {call} {how}"
-    parts = {} if failure is not None else _members(fact.ok, nonces)
+    parts: Mapping[str, Json] = {} if failure is not None else _members(fact.ok, nonces)
     return Step(seq=event.seq, lane=fact.operation, does=does, doing=doing, parts=parts, fact=fact)
 
 
