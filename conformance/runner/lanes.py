@@ -57,8 +57,14 @@ class Room:
 def here(files: int) -> Room:
     """Return the room on this machine; the kit may open `files` more files."""
     known = [each for each in (_free_memory(), _left_in_group()) if each is not None]
-    processors = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
-    return Room(memory=min(known, default=None), processors=processors, files=files)
+    return Room(memory=min(known, default=None), processors=_processors(), files=files)
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if sys.platform == "linux":
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def helpful(waits: Sequence[float], starting: float, *, starts: int = 0) -> int:
@@ -92,8 +98,9 @@ def _free_memory() -> int | None:
         with suppress(OSError):
             found = _AVAILABLE.search(Path("/proc/meminfo").read_text("ascii"))
             return int(found[1]) * 1024 if found else None
-    with suppress(AttributeError, ValueError, OSError):  # not every system has it or tells it
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
+    if sys.platform != "win32":
+        with suppress(ValueError, OSError):  # not every system tells it
+            return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
     return None
 
 
