@@ -149,3 +149,18 @@ class Case:
     def family(self) -> str:
         """The first part of the id."""
         return self.id.partition(".")[0]
+
+    @property
+    def template(self) -> str:
+        """The id without the row of its table: that of all cases made from one template."""
+        return template_of(self.id)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a user may call it by: its id, or the template."""
+        return tuple(dict.fromkeys((self.id, self.template)))
+
+
+def template_of(identifier: str) -> str:
+    """Return the template of a case id."""
+    return identifier.partition("[")[0]

@@ -34,7 +34,7 @@ def select(
 
 
 def _named(case: Case, identifier: str) -> bool:
-    return case.id == identifier or case.id.partition("[")[0] == identifier
+    return identifier in case.names
 
 
 def _matches(case: Case, pattern: str) -> bool:

@@ -1,8 +1,8 @@
 """What the kit's own broken clients fail, as a hint to what may be wrong with another client.
 
-The record is written by `python -m conformance.generate.broken_clients`. It names for each broken client what
-is wrong with it, the rules that it breaks, and the plays that it fails, each of one case under one
-profile, with how it parts from the reference there.
+The record is written by `python -m conformance.generate.broken_clients`. For each broken client it
+names what is wrong, the rules that it breaks, and the plays that it fails. A play is one case under
+one profile; the record also says how the client parts from the reference there.
 """
 
 import json
@@ -13,6 +13,7 @@ from typing import Final
 
 from attrs import frozen
 
+from conformance.casefile.model import template_of
 from conformance.strict_data import Json, Table, parse_json
 
 RECORD: Final = Path(__file__).with_name("broken_clients.json")
@@ -73,7 +74,7 @@ class Signature:
 
 def play_of(case: str, profile: str) -> str:
     """Return the name of a play: the template of the case, and the profile."""
-    return f"{case.partition('[')[0]}@{profile}"
+    return f"{template_of(case)}@{profile}"
 
 
 def resembling(

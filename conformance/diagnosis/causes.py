@@ -15,11 +15,10 @@ from conformance.diagnosis.broken_clients import BrokenClient, Signature, play_o
 from conformance.diagnosis.cells import occasion
 from conformance.diagnosis.parting import Parting, delayed, parting
 from conformance.diagnosis.steps import until_closed
-from conformance.trace.events import Settled, Slept
+from conformance.expect.delays import reconnect_sleeps
+from conformance.trace.events import Settled
 from conformance.verdict.result import OF_THE_DRIVER, CaseResult
 from conformance.verdict.statuses import Verdict
-
-_UNSOUND: Final = frozenset({Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.ERROR, Verdict.WARN})
 
 _DOES: Final[Mapping[str, str]] = {
     "conduct.settled": "goes on after the operation has settled",
@@ -81,11 +80,6 @@ class Cause:
         return any(each.verdict is not Verdict.WARN for each in self.failures)
 
 
-def is_unsound(result: CaseResult) -> bool:
-    """Tell whether a result is to be explained."""
-    return result.verdict in _UNSOUND
-
-
 def first_cited(result: CaseResult) -> str:
     """Return the rule that a result cites first; empty if it cites none."""
     return next((rule for each in result.findings for rule in each.requires), "")
@@ -102,7 +96,7 @@ def failures(
     found: list[Failure] = []
     twins: dict[tuple[str, str], Beginning] = {}
     for place, result in enumerate(results):
-        if not is_unsound(result):
+        if not result.verdict.is_wrong:
             continue
         reference = references.get(result.name)
         parted = wrong = None
@@ -141,25 +135,15 @@ def _by_its_delay(
     It is near enough to the reference's to be the same one with another spread. None if there is no
     such delay, or if the client left the reference before.
     """
-    event = result.findings[0].event if result.findings else None
-    if event is None or not isinstance(event.fact, Slept) or event.fact.purpose != "reconnect":
+    blamed = result.findings[0].event if result.findings else None
+    both = zip(reconnect_sleeps(result.trace), reconnect_sleeps(reference.trace), strict=False)
+    found = next(((own, other) for (event, own), (_, other) in both if event == blamed), None)
+    if blamed is None or found is None or found[0] == found[1]:
         return None
-    if parted is not None and parted.client.seq is not None and parted.client.seq <= event.seq:
+    if parted is not None and parted.client.seq is not None and parted.client.seq <= blamed.seq:
         return None
-    own, others = (
-        [
-            e
-            for e in each.trace.events
-            if isinstance(e.fact, Slept) and e.fact.purpose == "reconnect"
-        ]
-        for each in (result, reference)
-    )
-    place = own.index(event)
-    fact = others[place].fact if place < len(others) else None
-    if not isinstance(fact, Slept) or fact.ms == event.fact.ms:
-        return None
-    kind, said = delayed(fact.ms, event.fact.ms)
-    when = occasion(result.trace.events, event.seq, of_a_callback=False)
+    kind, said = delayed(expected=found[1], actual=found[0])
+    when = occasion(result.trace.events, blamed.seq, of_a_callback=False)
     return Beginning(kind=f"backs off {kind}", said=f"backs off {said}", occasion=when)
 
 

@@ -174,7 +174,7 @@ def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str
     A callback comes from a frame, whatever happened to the stream in the meantime. Statuses are
     named by their hundred only.
     """
-    said, framed, pieces, refused = "", "", list[bytes](), False
+    said, framed, pieces, refused = "", list[bytes](), list[bytes](), False
     for event in events:
         if event.seq >= until:
             break
@@ -186,14 +186,14 @@ def occasion(events: Sequence[Event], until: int, *, of_a_callback: bool) -> str
                 said = f"after {_answer(route, status)}"
             case Framed(data=data):
                 pieces.append(data)
-                said = framed = _after_frames(pieces)
+                framed, said = pieces, ""  # the frames say it, and are read once, at the end
             case Ended(route="stream", how=how, by="server") if not refused:
                 said = f"after the stream {'ended' if how == 'eof' else 'broke off'}"
             case SleepEnded():
                 said = "after the back-off"
             case _:
                 pass
-    return framed if of_a_callback and framed else said
+    return _after_frames(framed) if framed and (of_a_callback or not said) else said
 
 
 def _after_frames(pieces: Sequence[bytes]) -> str:

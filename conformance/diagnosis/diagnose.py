@@ -14,7 +14,6 @@ from conformance.diagnosis.causes import (
     causes,
     failures,
     first_cited,
-    is_unsound,
     passed_plays,
 )
 from conformance.drive.process import DriverUnusable
@@ -41,11 +40,10 @@ class Diagnosis:
 
 def to_explain(results: Sequence[CaseResult]) -> Sequence[CaseResult]:
     """Return the results that the reference is to play, one of each kind first."""
-    found = [result for result in results if is_unsound(result) and result.trace.events]
+    found = [result for result in results if result.verdict.is_wrong and result.trace.events]
     first: dict[tuple[str, str, str], CaseResult] = {}
     for each in found:
-        template = each.case.id.partition("[")[0]
-        first.setdefault((template, each.profile, first_cited(each)), each)
+        first.setdefault((each.case.template, each.profile, first_cited(each)), each)
     names = {each.name for each in first.values()}
     return [*first.values(), *(each for each in found if each.name not in names)][:_MOST]
 
@@ -94,6 +92,8 @@ def explain(
     """Explain the failures of an outcome by the plays of the reference, as far as there are any."""
     announced = outcome.timing.mode is TimeMode.VIRTUAL
     found = failures(outcome.results, references, delays=announced)
+    if not found:
+        return Diagnosis()
     passed = passed_plays(outcome.results)
     explained = causes(found, passed, rank_of(requirements), broken_clients())
     return Diagnosis(causes=explained, failures=tuple(found))

@@ -6,7 +6,8 @@ either client that has no partner in the other is where they part.
 """
 
 import json
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from itertools import takewhile
 from typing import Final
 
 from attrs import frozen
@@ -55,12 +56,8 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
     theirs = [*steps(client.trace.events, client.nonces, delays=delays)]
     ours = [*steps(reference.trace.events, reference.nonces, delays=delays)]
     blamed = {each.event.seq for each in client.findings if each.event is not None}
-
-    def differ(expected: Step, actual: Step) -> bool:
-        return expected.does != actual.does or bool(_telling(expected, actual, blamed))
-
-    expected = _unmatched(ours, theirs, differ)
-    actual = _unmatched(theirs, ours, lambda actual, expected: differ(expected, actual))
+    alike = _alike(ours, theirs, blamed)
+    expected, actual = _first_beyond(ours, alike), _first_beyond(theirs, alike)
     if expected is None and actual is None:
         return None
     events = until_closed(client.trace.events)
@@ -79,20 +76,33 @@ def parting(client: CaseResult, reference: CaseResult, *, delays: bool = True) -
     )
 
 
-def _unmatched(
-    own: Sequence[Step], others: Sequence[Step], differ: Callable[[Step, Step], bool]
-) -> Step | None:
-    """Return the first step that is not matched by the others', lane by lane."""
-    lanes: dict[str, list[Step]] = {}
-    for step in others:
-        lanes.setdefault(step.lane, []).append(step)
-    taken: dict[str, int] = {}
-    for step in own:
-        place = taken.get(step.lane, 0)
-        lane = lanes.get(step.lane, [])
-        if place >= len(lane) or differ(step, lane[place]):
+def _alike(
+    ours: Sequence[Step], theirs: Sequence[Step], blamed: Collection[int]
+) -> Mapping[str, int]:
+    """Return with how many like steps the two begin, lane by lane."""
+    lanes: dict[str, tuple[list[Step], list[Step]]] = {}
+    for side, own in enumerate((ours, theirs)):
+        for step in own:
+            lanes.setdefault(step.lane, ([], []))[side].append(step)
+    return {
+        lane: sum(
+            1
+            for _ in takewhile(
+                lambda pair: pair[0].does == pair[1].does and not _telling(*pair, blamed),
+                zip(*both, strict=False),
+            )
+        )
+        for lane, both in lanes.items()
+    }
+
+
+def _first_beyond(steps: Sequence[Step], alike: Mapping[str, int]) -> Step | None:
+    """Return the first step, over all lanes, that comes after the like ones of its lane."""
+    left = dict(alike)
+    for step in steps:
+        if not left[step.lane]:
             return step
-        taken[step.lane] = place + 1
+        left[step.lane] -= 1
     return None
 
 
@@ -128,7 +138,7 @@ def _difference(
     label = name if name[0].isupper() else f"`{name}`"
     before, after = expected.get(name), actual.get(name)
     if name == "delay" and isinstance(before, int | float) and isinstance(after, int | float):
-        return delayed(before, after)
+        return delayed(expected=before, actual=after)
     if name not in actual:
         value = "" if before is True else f" (the reference sends {_shown(before)})"
         return f"without {label}", f"without {label}{value}"
@@ -137,7 +147,7 @@ def _difference(
     return f"with another {label}", f"with {label} {_shown(after)} instead of {_shown(before)}"
 
 
-def delayed(expected: float, actual: float) -> tuple[str, str]:
+def delayed(*, expected: float, actual: float) -> tuple[str, str]:
     """Return how a delay differs, without its values and with them, after "backs off"."""
     how = "for too long" if actual > expected else "for too short a time"
     return how, f"for {actual:g} ms instead of {expected:g} ms"

@@ -104,9 +104,8 @@ def steps(events: Sequence[Event], nonces: Nonces | None, *, delays: bool = True
 
 
 def _request(event: Event, fact: Requested, nonces: Nonces | None, *, again: bool) -> Step:
-    does, doing = _ROUTES.get(fact.route, (f"sends {fact.method} to another address",) * 2)
-    if fact.route not in _ROUTES:
-        doing = f"sending {fact.method} to another address"
+    elsewhere = f"{fact.method} to another address"
+    does, doing = _ROUTES.get(fact.route, (f"sends {elsewhere}", f"sending {elsewhere}"))
     once_more = " again" if again else ""
     parts: dict[str, Json] = {"method": fact.method, "target": _plain(fact.target, nonces)}
     for name, written in _HEADERS.items():

@@ -10,9 +10,6 @@ from conformance.explore.oracle import Schedule
 from conformance.explore.parting import parting
 from conformance.verdict.known_failures import Known
 from conformance.verdict.result import CaseResult
-from conformance.verdict.statuses import Verdict
-
-BAD = frozenset({Verdict.FAIL, Verdict.WARN, Verdict.INCONCLUSIVE, Verdict.ERROR})
 
 
 @frozen
@@ -31,7 +28,7 @@ def broken(schedule: Schedule, result: CaseResult) -> tuple[Broken, ...]:
 
     Nothing if it keeps every rule. Other findings follow from the first wrong step.
     """
-    if result.verdict not in BAD:
+    if not result.verdict.is_wrong:
         return ()
     first = None if result.findings[0].of_the_driver else parting(schedule, result.trace)
     kept = [each for each in result.findings if each.assertion.startswith("conduct.")]
@@ -68,7 +65,7 @@ class PassingOver:
         """Read a baseline. An entry without a rule is about the rules of its case."""
         rules: dict[str, set[str]] = {}
         for case in cases:
-            for name in {case.id, case.id.partition("[")[0]}:
+            for name in case.names:
                 rules.setdefault(name, set()).update(case.requires)
         return cls([(each, frozenset(each.rule or rules.get(each.case, ()))) for each in known])
 

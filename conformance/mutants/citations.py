@@ -39,7 +39,7 @@ async def citations(
 
     It plays one case of every template, under the first of the profiles that the case has.
     """
-    templates = {case.id.partition("[")[0]: case.id for case in reversed(cases)}
+    templates = {case.template: case.id for case in reversed(cases)}
     played = set[str]()
 
     def note(result: CaseResult) -> None:

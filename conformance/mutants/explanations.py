@@ -61,7 +61,7 @@ def one_of_each_template(cases: Sequence[Case]) -> Sequence[Case]:
     """Return one case of each template, under one of its profiles, all of them in turn."""
     first: dict[str, Case] = {}
     for case in cases:
-        first.setdefault(case.id.partition("[")[0], case)
+        first.setdefault(case.template, case)
     return [
         evolve(case, profiles=(case.profiles[n % len(case.profiles)],))
         for n, case in enumerate(first.values())

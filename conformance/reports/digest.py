@@ -172,18 +172,18 @@ def parted_at(result: Table) -> Json:
 
     That is where it leaves the reference, or else the event of the first finding.
     """
-    if result.raw("begins") is not None and result.table("begins").raw("client") is not None:
-        return result.table("begins").table("client").raw("event")
+    if (side := _side(result, "client")) is not None:
+        return side.raw("event")
     findings = result.tables("findings")
     return findings[0].raw("event") if findings else None
 
 
 def reference_step(result: Table, run: Table, longest: int = 200) -> str:
     """Return the step of the reference at which the client leaves it, as a line of a trace."""
-    begins = result.table("begins") if result.raw("begins") is not None else None
-    if begins is None or begins.raw("reference") is None or result.raw("reference") is None:
+    side = _side(result, "reference")
+    if side is None or result.raw("reference") is None:
         return ""
-    number = begins.table("reference").raw("event")
+    number = side.raw("event")
     if number is None:
         return cut("     it does nothing more", longest)
     entries = _entries(result.table("reference"), run)
@@ -193,11 +193,16 @@ def reference_step(result: Table, run: Table, longest: int = 200) -> str:
 
 def cells(result: Table) -> str:
     """Return where the client and the reference are in the state table when they part."""
-    begins = result.table("begins") if result.raw("begins") is not None else None
-    if begins is None or begins.raw("client") is None:
-        return ""
-    client, reference = (begins.table(side).text("cell") for side in ("client", "reference"))
+    sides = [_side(result, whose) for whose in ("client", "reference")]
+    client, reference = ("" if side is None else side.text("cell") for side in sides)
     return client if client == reference else f"{client}; the reference: {reference}"
+
+
+def _side(result: Table, whose: str) -> Table | None:
+    """Return where the client or the reference was when they parted; None if they did not."""
+    if result.raw("begins") is None or result.table("begins").raw(whose) is None:
+        return None
+    return result.table("begins").table(whose)
 
 
 def _entries(result: Table, run: Table) -> Sequence[_Entry]:

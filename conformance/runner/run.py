@@ -213,7 +213,7 @@ class Run:
 
         Crashes and endless loops are not counted: they are found quickly.
         """
-        template = case.id.partition("[")[0]
+        template = case.template
         gaps = self.player.identity.declared_gaps if self.player is not None else ()
         ended = played.result.verdict is not Verdict.NOT_APPLICABLE and played.play.broken is None
         if played.hung and case.id not in gaps and template not in gaps:

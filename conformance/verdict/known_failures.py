@@ -77,8 +77,7 @@ class Known:
 
     def is_about(self, result: CaseResult) -> bool:
         """Tell whether a result is of this case and profile."""
-        named = self.case in (result.case.id, result.case.id.partition("[")[0])
-        return named and self.holds_under(result.profile)
+        return self.case in result.case.names and self.holds_under(result.profile)
 
     def holds_under(self, profile: str) -> bool:
         """Tell whether it is known under a profile."""
@@ -158,17 +157,12 @@ def weigh(
     for each in known:
         named.setdefault(each.case, []).append(each)
     marked = [
-        _marked(result, [each for name in _names_of(result) for each in named.get(name, ())])
+        _marked(result, [each for name in result.case.names for each in named.get(name, ())])
         for result in results
     ]
     stale = list(_stale(results, known, cases, today))
     more = len(stale) - _MOST_STALE
     return Weighed(marked, [*stale[:_MOST_STALE], *([f"and {more} more like these"] * (more > 0))])
-
-
-def _names_of(result: CaseResult) -> Sequence[str]:
-    """Return the names by which a baseline may mean a result: its case, and its template."""
-    return tuple(dict.fromkeys((result.case.id, result.case.id.partition("[")[0])))
 
 
 def _marked(result: CaseResult, known: Sequence[Known]) -> CaseResult:
@@ -186,11 +180,11 @@ def _stale(
     results: Sequence[CaseResult], known: Sequence[Known], cases: Sequence[Case], today: date
 ) -> Iterator[str]:
     ids = {case.id for case in cases}
-    templates = {case.id.partition("[")[0] for case in cases} - ids
+    templates = {case.template for case in cases} - ids
     every = ids | templates
     ran_of: dict[str, list[CaseResult]] = {}
     for result in results:
-        for name in _names_of(result) if result.verdict is not Verdict.NOT_APPLICABLE else ():
+        for name in result.case.names if result.verdict is not Verdict.NOT_APPLICABLE else ():
             ran_of.setdefault(name, []).append(result)
     for n, each in enumerate(known):
         ran = [r for r in ran_of.get(each.case, ()) if each.is_about(r)]
@@ -232,7 +226,7 @@ def narrowed(known: Known, ran: Sequence[CaseResult]) -> Known:
 
 def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) -> str:
     """Say that a template is named, and which of its cases should be instead."""
-    rows = sum(case.id.partition("[")[0] == known.case for case in cases)
+    rows = sum(case.template == known.case for case in cases)
     failing = dict.fromkeys(
         r.case.id for r in ran for finding in r.findings if known.covers(r, finding)
     )

@@ -53,7 +53,7 @@ def renew(
     `gaps` are known without the baseline; `cases` are all there are. An entry whose case was not
     played is kept.
     """
-    names = {name for case in cases for name in (case.id, case.id.partition("[")[0])}
+    names = {name for case in cases for name in case.names}
     ran = [each for each in results if each.verdict is not Verdict.NOT_APPLICABLE]
     left = [(each, _left(each, ran, names)) for each in earlier]
     kept = [each for _, each in left if each is not None]
@@ -79,17 +79,13 @@ def _new(ran: Sequence[CaseResult], known: Sequence[Known]) -> Iterator[Known]:
         about.setdefault(each.case, []).append(each)
     failing: dict[str, dict[tuple[str, ...], list[CaseResult]]] = {}
     for result in ran:
-        entries = [k for name in _names(result.case) for k in about.get(name, ())]
+        entries = [k for name in result.case.names for k in about.get(name, ())]
         words = tuple(dict.fromkeys(f.assertion for f in _unknown(result, entries)))
         if words:
             failing.setdefault(result.case.id, {}).setdefault(words, []).append(result)
     for case, alike in failing.items():
         for words, results in alike.items():
             yield _entry(case, words, results)
-
-
-def _names(case: Case) -> Sequence[str]:
-    return tuple(dict.fromkeys((case.id, case.id.partition("[")[0])))
 
 
 def _unknown(result: CaseResult, known: Sequence[Known]) -> Sequence[Finding]:
@@ -119,7 +115,7 @@ def baseline_text(
     """Return the text of a baseline of the client called `name`; the same input, the same text."""
     parts = [_HEAD.format(name=cut(one_line(name), _LONGEST))]
     for case, entries in groupby(known, key=_case_of):
-        own = [each for each in results if case in _names(each.case)]
+        own = [each for each in results if case in each.case.names]
         parts += [
             "\n".join([*_comments(each, own, rules), *_lines(each)]) + "\n" for each in entries
         ]

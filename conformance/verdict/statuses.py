@@ -21,6 +21,11 @@ class Verdict(Enum):
         """Whether this verdict makes the run fail."""
         return self in {Verdict.FAIL, Verdict.INCONCLUSIVE}
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether something is wrong that a reader has to look at: it fails, warns or is an error."""
+        return self.fails or self in {Verdict.WARN, Verdict.ERROR}
+
 
 class Exit(IntEnum):
     """How a command ends: as all our commands do, and in two more ways."""
