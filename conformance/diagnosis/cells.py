@@ -32,7 +32,7 @@ from conformance.trace.events import (
     SleepEnded,
     Slept,
 )
-from conformance.verdict.causes.frames import frames_in
+from conformance.verdict.not_reached.frames import frames_in
 
 _SUCCESS: Final = range(200, 300)
 _REDIRECT: Final = range(300, 400)

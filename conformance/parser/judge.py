@@ -6,7 +6,7 @@ from typing import Final
 from attrs import frozen
 
 from conformance.parser.cuts import cut
-from conformance.parser.diagnosis import explanations
+from conformance.parser.mistakes import explanations
 from conformance.parser.streams import Parsed, ParsedEvent, Stream
 
 CUTS: Final = "ARK-SSE-7"

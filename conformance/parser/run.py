@@ -9,8 +9,8 @@ from attrs import define, evolve, field, frozen
 
 from conformance.drive.process import DriverUnusable
 from conformance.parser.cuts import chunkings, cut, fewest
-from conformance.parser.diagnosis import likeliest
 from conformance.parser.judge import CUTS, Difference, difference, lacking
+from conformance.parser.mistakes import likeliest
 from conformance.parser.process import ParserFailed, ParserProcess
 from conformance.parser.protocol import Introduction
 from conformance.parser.streams import Parsed, Stream

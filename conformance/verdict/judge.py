@@ -13,9 +13,9 @@ from conformance.expect.mismatch import Divergence
 from conformance.expect.order import Reached
 from conformance.expect.premise import Carries, FirstCallbacks, FirstCursors, FirstSleeps, Premise
 from conformance.trace.events import Event, Requested
-from conformance.verdict.causes.cause import (
-    Cause,
-    cause_of,
+from conformance.verdict.not_reached.breach import (
+    Breach,
+    breach_of,
     left_early,
     never_began,
     overran,
@@ -23,7 +23,7 @@ from conformance.verdict.causes.cause import (
     rule_of_a_delay,
     went_on,
 )
-from conformance.verdict.causes.past import Past
+from conformance.verdict.not_reached.past import Past
 from conformance.verdict.result import OF_THE_DRIVER, SETTLES, Finding, Play, secrets_of
 
 _ROUTE_OF: Final = {"start": "create", "cancel": "cancel"}
@@ -56,11 +56,11 @@ def _unmet(play: Play) -> Finding | None:
     """Return the finding that the client did not get as far as the rule of the case, if so."""
     for premise in play.case.premise:
         if (missing := premise.judge(play.trace)) is not None:
-            return _not_reached(play, premise.word, missing, _cause(play, premise, missing))
+            return _not_reached(play, premise.word, missing, _breach(play, premise, missing))
     for where, name in play.stuck:
         missing = Divergence(f"{name}, which {where} waits for", "it never came")
-        cause = cause_of(play.case, play.trace, play.profile, missing, name)
-        return _not_reached(play, where, missing, cause)
+        breach = breach_of(play.case, play.trace, play.profile, missing, name)
+        return _not_reached(play, where, missing, breach)
     return None
 
 
@@ -77,29 +77,29 @@ def _silent(play: Play) -> Finding | None:
                 f"{operation} settles", f"its request was answered, but {operation} had not settled"
             )
             return _not_reached(
-                play, f"conduct.answer {operation}", missing, Cause(SETTLES, missing)
+                play, f"conduct.answer {operation}", missing, Breach(SETTLES, missing)
             )
     return None
 
 
-def _cause(  # noqa: PLR0911 - one arm per kind of premise
+def _breach(  # noqa: PLR0911 - one arm per kind of premise
     play: Play, premise: Premise, missing: Divergence
-) -> Cause | None:
+) -> Breach | None:
     match premise:
         case Reached(reference=reference):
-            return cause_of(play.case, play.trace, play.profile, missing, reference)
+            return breach_of(play.case, play.trace, play.profile, missing, reference)
         case _ if missing.event is None:
-            return cause_of(play.case, play.trace, play.profile, missing)
+            return breach_of(play.case, play.trace, play.profile, missing)
         case FirstCursors() if isinstance(missing.event.fact, Requested):
-            return Cause(_rule_of_a_cursor(premise.chain, missing.event.fact), missing)
+            return Breach(_rule_of_a_cursor(premise.chain, missing.event.fact), missing)
         case FirstCallbacks():
-            return Cause(rule_of_a_callback(missing.event, play.trace), missing)
+            return Breach(rule_of_a_callback(missing.event, play.trace), missing)
         case FirstSleeps():
-            return Cause(rule_of_a_delay(missing.event, play.trace, play.profile), missing)
+            return Breach(rule_of_a_delay(missing.event, play.trace, play.profile), missing)
         case Carries(callback="failed"):
-            return Cause("ARK-EVT-29", missing)
+            return Breach("ARK-EVT-29", missing)
         case _:
-            return cause_of(play.case, play.trace, play.profile, missing)
+            return breach_of(play.case, play.trace, play.profile, missing)
 
 
 def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
@@ -113,9 +113,9 @@ def _rule_of_a_cursor(chain: Sequence[str | None], request: Requested) -> str:
     return "ARK-RES-2" if sent is None or wanted.isascii() else "ARK-RES-10"
 
 
-def _not_reached(play: Play, word: str, missing: Divergence, cause: Cause | None) -> Finding:
-    found = missing if cause is None else cause.divergence
-    rules = () if cause is None else (cause.rule,)
+def _not_reached(play: Play, word: str, missing: Divergence, breach: Breach | None) -> Finding:
+    found = missing if breach is None else breach.divergence
+    rules = () if breach is None else (breach.rule,)
     return Finding.of(word, rules, found, _last(play), not_reached=True)
 
 
@@ -143,18 +143,18 @@ def _of_the_case(play: Play) -> Iterator[Finding]:
 def _broken_before(play: Play, found: Sequence[Finding]) -> Finding | None:
     """Return the finding that another rule was broken before those of the case, if one was."""
     first = found[0]
-    cause = went_on(play.case, play.trace)
-    if cause is None:
+    breach = went_on(play.case, play.trace)
+    if breach is None:
         settled = left_early(play.case, play.trace)
         if settled is not None or never_began(play.trace):
             missing = Divergence(first.expected, first.actual, settled)
-            cause = cause_of(play.case, play.trace, play.profile, missing)
-    if cause is None or cause.divergence.event is None:
+            breach = breach_of(play.case, play.trace, play.profile, missing)
+    if breach is None or breach.divergence.event is None:
         return None
-    seq = cause.divergence.event.seq
+    seq = breach.divergence.event.seq
     if any(each.event is not None and each.event.seq < seq for each in found):
         return None
-    return _not_reached(play, first.assertion, cause.divergence, cause)
+    return _not_reached(play, first.assertion, breach.divergence, breach)
 
 
 def _broken(play: Play) -> Iterator[Finding]:
@@ -182,8 +182,8 @@ def _rules_of_an_end(play: Play, missing: Divergence) -> tuple[str, ...]:
         return play.case.requires
     if overran(play.case, play.trace):
         return ("ARK-BUD-6",)
-    cause = cause_of(play.case, play.trace, play.profile, missing)
-    return play.case.requires if cause is None else (cause.rule,)
+    breach = breach_of(play.case, play.trace, play.profile, missing)
+    return play.case.requires if breach is None else (breach.rule,)
 
 
 def _is_about_the_end(case: Case) -> bool:
@@ -221,8 +221,8 @@ def _never_settled(play: Play, operation: str, shown: tuple[str, ...]) -> tuple[
     if overran(play.case, play.trace):
         return ("ARK-BUD-6",)
     missing = Divergence(f"{operation} settles", "it never settled")
-    cause = cause_of(play.case, play.trace, play.profile, missing)
-    return (SETTLES,) if cause is None else (cause.rule,)
+    breach = breach_of(play.case, play.trace, play.profile, missing)
+    return (SETTLES,) if breach is None else (breach.rule,)
 
 
 def _breaches(play: Play) -> Iterator[Finding]:

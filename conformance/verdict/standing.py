@@ -86,7 +86,7 @@ def tally(
 
     broken = {rule: cases for rule, cases in _broken(results).items() if known_then(rule)}
     missed = [each for each in results if any(found.not_reached for found in each.findings)]
-    causes = Counter(
+    reasons = Counter(
         rule
         for result in missed
         for rule in dict.fromkeys(r for f in result.findings if f.not_reached for r in f.requires)
@@ -98,7 +98,7 @@ def tally(
             if known_then(rule)
         },
         broken=broken,
-        because=dict(causes.most_common()),
+        because=dict(reasons.most_common()),
         not_reached=len(missed),
         unruled=sum(result.verdict.fails and not _cited(result) for result in results),
         requirements=requirements,

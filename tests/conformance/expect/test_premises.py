@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from conformance.trace.events import Called, Fact, Framed, Requested, Settled, Slept, Trace
-from conformance.verdict.causes.frames import frames_of
+from conformance.verdict.not_reached.frames import frames_of
 from tests.conformance.sample_case import one
 
 HERE = ("host", "127.0.0.1:80")

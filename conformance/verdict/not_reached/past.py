@@ -25,7 +25,7 @@ from conformance.trace.events import (
     SleepEnded,
     Slept,
 )
-from conformance.verdict.causes.frames import CALLBACK_OF, Frame, Kind, frames_in, frames_of
+from conformance.verdict.not_reached.frames import CALLBACK_OF, Frame, Kind, frames_in, frames_of
 
 F = TypeVar("F", bound=Fact)
 OK: Final = 200

@@ -2,7 +2,7 @@
 
 import pytest
 
-from conformance.parser.diagnosis import MISTAKES, explanations, likeliest, parsed_with
+from conformance.parser.mistakes import MISTAKES, explanations, likeliest, parsed_with
 from conformance.parser.protocol import REPORTS
 from conformance.parser.streams import Parsed, Stream, load_streams
 

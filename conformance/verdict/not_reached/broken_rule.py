@@ -5,8 +5,8 @@ from typing import Final
 
 from conformance.casefile.model import Case
 from conformance.trace.events import Called, Framed, Requested, Settled
-from conformance.verdict.causes.frames import Kind
-from conformance.verdict.causes.past import PERMANENT, ROUTES, Past
+from conformance.verdict.not_reached.frames import Kind
+from conformance.verdict.not_reached.past import PERMANENT, ROUTES, Past
 
 _STATUS_RULE: Final = {"2026-05": "ARK-ERR-1", "2026-07": "ARK-ERR-2", "hardened": "ARK-ERR-4"}
 TERMINAL: Final = {"training.completed": "ARK-STR-2", "training.failed": "ARK-STR-3"}

@@ -1,7 +1,7 @@
 """Find out why a case did not get as far as its own rule: which rule the client broke before.
 
 A case names what the client must have done before its rule can be judged. If that did not happen,
-the cause is the first thing that went wrong: an operation that settled when it should have gone on,
+the breach is the first thing that went wrong: an operation that settled when it should have gone on,
 or a client that did not react to what the backend had just done. The rule that was broken follows
 from what the backend did last.
 """
@@ -25,14 +25,14 @@ from conformance.trace.events import (
     Slept,
     Trace,
 )
-from conformance.verdict.causes.broken_rule import (
+from conformance.verdict.not_reached.broken_rule import (
     TERMINAL,
     broken_rule,
     terminal_rule,
     unskipped_rule,
 )
-from conformance.verdict.causes.frames import CALLBACK_OF, Kind, frames_of
-from conformance.verdict.causes.past import Past
+from conformance.verdict.not_reached.frames import CALLBACK_OF, Kind, frames_of
+from conformance.verdict.not_reached.past import Past
 
 _LAST: Final = {CALLBACK_OF[kind]: rule for kind, rule in TERMINAL.items()}
 _MARGIN: Final = 10
@@ -40,16 +40,16 @@ _MARGIN: Final = 10
 
 
 @frozen
-class Cause:
+class Breach:
     """The rule that the client broke, and the evidence for it."""
 
     rule: str
     divergence: Divergence
 
 
-def cause_of(
+def breach_of(
     case: Case, trace: Trace, profile: str, missing: Divergence, awaited: str = ""
-) -> Cause | None:
+) -> Breach | None:
     """Return why `missing` did not happen; None if no rule explains it.
 
     `awaited` is the event that was missing, if it was an event.
@@ -64,17 +64,17 @@ def cause_of(
     if settled is None:
         last = until[-1] if until else None
         after = f"it never came after {past}" if past.route else "the client sent no request"
-        return Cause(rule, Divergence(missing.expected, after, last))
+        return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only operations that settled are unexpected"
     failure = fact.failure
     how = "resolved" if failure is None else f"failed: {failure.kind} ({failure.message})"
     when = f"after {past}" if past.route else "before any request"
-    return Cause(rule, Divergence(missing.expected, f"{fact.operation} {how} {when}", settled))
+    return Breach(rule, Divergence(missing.expected, f"{fact.operation} {how} {when}", settled))
 
 
-def went_on(case: Case, trace: Trace) -> Cause | None:
-    """Return the cause if the client opened the stream again after delivering the last event."""
+def went_on(case: Case, trace: Trace) -> Breach | None:
+    """Return the breach if the client opened the stream again after delivering the last event."""
     rule = ""
     for event in trace.events:
         match event.fact:
@@ -84,7 +84,7 @@ def went_on(case: Case, trace: Trace) -> Cause | None:
                 rule = ""
             case Requested(route="stream") if rule:
                 expected = "wait does nothing more after the last event of the job"
-                return Cause(rule, Divergence(expected, "the stream was opened again", event))
+                return Breach(rule, Divergence(expected, "the stream was opened again", event))
             case _:
                 pass
     return None
