@@ -6,7 +6,7 @@ to an inference, streamed or whole (ARK-WIR). No function here does I/O.
 
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Final, assert_never
 
 from attrs import define, field
@@ -119,8 +119,7 @@ class CallAnswer:
 
     def refusal(self, head: Responded) -> StatusError:
         """Return the error that the answer means, as far as it was read."""
-        body = bytes(self._refusal)
-        return read_error(head.status, head.headers, body, secrets=self.hider.secrets)
+        return read_error(head.status, head.headers, bytes(self._refusal), self.hider)
 
 
 @define(eq=False, repr=False)
@@ -152,13 +151,13 @@ class ChatReader:
     """Reads one answer: `feed` returns the pieces of text as they come, `text` is all of them.
 
     `max_size` bounds one event of a stream, and the whole text, in bytes and in characters.
-    `secrets` are cut out of what the backend says of an error. `done` tells that a streamed answer
+    `hider` cuts secrets out of what the backend says of an error. `done` tells that a streamed answer
     is whole: what follows, if anything, need not be read.
     """
 
     headers: Headers
     max_size: int
-    secrets: Collection[str] = field(default=(), repr=False)
+    hider: Hider = field(factory=Hider)
     text: str = ""
     done: bool = False
     _failure: ArkorError | None = field(init=False, default=None)
@@ -253,7 +252,7 @@ class ChatReader:
         except ValueError as error:
             raise ResponseError(f"inference: the answer is not JSON: {error}") from error
         if is_object(answer) and (said := _error_in(answer)):
-            hidden = Hider.of(self.secrets).text(said)
+            hidden = self.hider.text(said)
             raise ResponseError(f"inference: {hidden[:_LONGEST_ERROR]}")
         choices = answer.get("choices") if is_object(answer) else None
         if not is_array(choices):

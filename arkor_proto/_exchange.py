@@ -158,7 +158,7 @@ class Outbox:
 
     def status_error(self, answer: Answer) -> StatusError:
         """Return the error that an answer means; a refused version is a notice as well."""
-        error = read_error(answer.status, answer.headers, answer.body, secrets=self.hider.secrets)
+        error = read_error(answer.status, answer.headers, answer.body, self.hider)
         if answer.status == _UPGRADE_REQUIRED:
             words = (error.body.get(k) for k in ("currentVersion", "supportedRange", "upgrade"))
             self.notify(UpgradeRequired(*(w if isinstance(w, str) else None for w in words)))

@@ -58,28 +58,29 @@ def secrets_in(value: object) -> set[str]:
 class Hider:
     """Cuts secrets out of whatever a backend echoes (ARK-SEC), but for those that are only stand-ins."""
 
-    _given: tuple[str, ...]
+    _given: tuple[str, ...] = ()
     _learned: tuple[str, ...] = field(default=(), init=False)
+    _secrets: tuple[str, ...] = field(init=False)
+    """All of them, the longest first, since one may begin like another."""
+
+    def __attrs_post_init__(self) -> None:
+        self._sort()
 
     @classmethod
     def of(cls, secrets: Collection[str]) -> "Hider":
         """Return what hides `secrets`."""
         return cls(tuple(secret for secret in secrets if len(secret) >= _LEAST_SECRET))
 
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """What is cut out; the longest first, since one may begin like another."""
-        return tuple(sorted(self._given + self._learned, key=len, reverse=True))
-
     def learn(self, secret: str) -> None:
         """Hide one more secret from now on; of those learned, the latest eight are hidden."""
         if len(secret) >= _LEAST_SECRET:
             others = tuple(each for each in self._learned if each != secret)
             self._learned = (*others, secret)[-_MOST_LEARNED:]
+            self._sort()
 
     def text(self, text: str) -> str:
         """Return `text` without the secrets."""
-        for secret in self.secrets:
+        for secret in self._secrets:
             text = text.replace(secret, "***")
         return text
 
@@ -93,3 +94,6 @@ class Hider:
 
     def _member(self, _: str, value: object) -> object:
         return self.text(value) if isinstance(value, str) else value
+
+    def _sort(self) -> None:
+        self._secrets = tuple(sorted(self._given + self._learned, key=len, reverse=True))

@@ -6,7 +6,7 @@ it reads.
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from arkor_proto._address import read_origin
@@ -234,10 +234,8 @@ def retry_after(headers: Headers) -> float | None:
         return None
 
 
-def read_error(
-    status: int, headers: Headers, body: bytes, *, secrets: Collection[str]
-) -> StatusError:
-    """Return the error that an answer with `status` means; `secrets` are cut out of it."""
+def read_error(status: int, headers: Headers, body: bytes, hider: Hider) -> StatusError:
+    """Return the error that an answer with `status` means, without the secrets of `hider`."""
     text = body.decode(errors="replace")
     try:
         content = read_object(body, "error")
@@ -249,9 +247,8 @@ def read_error(
     message = said if isinstance(said, str) and said else _unfollowed(status, headers)
     message = message or text.strip() or f"cloud-api {status}"
     names = dict.fromkeys(name.lower() for name, _ in headers)
-    hide = Hider.of(secrets)
-    clean = {n.decode("latin-1"): hide.text(header(headers, n) or "") for n in names}
-    return StatusError(status, hide.text(message), body=hide.mapping(content), headers=clean)
+    clean = {n.decode("latin-1"): hider.text(header(headers, n) or "") for n in names}
+    return StatusError(status, hider.text(message), body=hider.mapping(content), headers=clean)
 
 
 def _unfollowed(status: int, headers: Headers) -> str:

@@ -96,7 +96,7 @@ class Settings:
 
     def chat_reader(self, head: Responded, hider: Hider) -> ChatReader:
         """Return what reads the answer to an inference."""
-        return ChatReader(head.headers, self.bounds.event, hider.secrets)
+        return ChatReader(head.headers, self.bounds.event, hider)
 
 
 @frozen(kw_only=True)

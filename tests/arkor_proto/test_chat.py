@@ -4,6 +4,7 @@ import pytest
 
 from arkor_proto import EventTooLarge, Headers, ResponseError
 from arkor_proto._calls import ChatReader
+from arkor_proto._secrets import Hider
 
 STREAM: Headers = ((b"Content-Type", b"Text/Event-Stream; charset=utf-8"),)
 WHOLE: Headers = ((b"Content-Type", b"application/json"),)
@@ -121,7 +122,7 @@ def test_an_answer_with_words_is_no_error(members: str) -> None:
 
 
 def test_what_an_error_echoes_of_a_secret_is_hidden() -> None:
-    reader = ChatReader(STREAM, 1000, {"tok-endpoint-secret"})
+    reader = ChatReader(STREAM, 1000, Hider.of({"tok-endpoint-secret"}))
     with pytest.raises(ResponseError, match=r"bad key \*\*\*"):
         reader.feed(b'data: {"error": {"message": "bad key tok-endpoint-secret"}}\n\n')
 

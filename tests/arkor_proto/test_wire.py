@@ -18,6 +18,7 @@ from arkor_proto._calls import (
     me_request,
     projects_request,
 )
+from arkor_proto._secrets import Hider
 from arkor_proto._wire import (
     cancel_request,
     coding_problem,
@@ -452,7 +453,7 @@ def test_the_2xx_are_a_success(status: int, expected: int) -> None:
     ],
 )
 def test_an_error_says_what_the_backend_says(body: bytes, message: str) -> None:
-    assert read_error(503, (), body, secrets=()).message == message
+    assert read_error(503, (), body, Hider()).message == message
 
 
 LOCATION = (b"Location", b"/b")
@@ -470,19 +471,19 @@ LOCATION = (b"Location", b"/b")
 def test_an_error_says_where_a_redirect_was_not_followed_to(
     status: int, headers: Headers, message: str
 ) -> None:
-    assert read_error(status, headers, b"", secrets=()).message == message
+    assert read_error(status, headers, b"", Hider()).message == message
 
 
 def test_an_error_has_the_status_the_body_and_each_header_once() -> None:
     headers = ((b"X-A", b"1"), (b"x-a", b" 2\t"), (b"Empty", b""), (b"\xc9", b"\xe9"))
-    error = read_error(402, headers, b'{"error": "no", "more": [1]}', secrets=())
+    error = read_error(402, headers, b'{"error": "no", "more": [1]}', Hider())
     assert (error.status, error.body) == (402, {"error": "no", "more": [1]})
     assert error.headers == {"x-a": "1, 2", "empty": "", "\xc9": "\xe9"}
 
 
 def test_an_error_keeps_no_secret_anywhere() -> None:
     body = b'{"error": "for s3cr3t-t0ken", "s3cr3t-t0ken": ["s3cr3t-t0ken"]}'
-    error = read_error(402, ((b"X", b"s3cr3t-t0ken!"),), body, secrets=["s3cr3t-t0ken"])
+    error = read_error(402, ((b"X", b"s3cr3t-t0ken!"),), body, Hider.of({"s3cr3t-t0ken"}))
     assert (error.message, error.body) == ("for ***", {"error": "for ***", "***": ["***"]})
     assert error.headers == {"x": "***!"}
 
