@@ -10,7 +10,7 @@ from typing import Final
 import h11
 from attrs import define, field
 
-from arkor_proto._checks import check_header_value, check_kind
+from arkor_proto._checks import check_header_value, wrong_kind
 from arkor_proto._errors import NotConnected, TransportError
 from arkor_proto._messages import Broken, Finished, Received, Report, Responded
 from arkor_proto._types import Request
@@ -31,9 +31,10 @@ def new_connection() -> h11.Connection:
 
 def checked_token(returned: object) -> str:
     """Return what a token provider has returned; raises TypeError or ValueError without showing it."""
-    check_kind("token from the provider", returned, str, "a str")
-    assert isinstance(returned, str), "it was checked"
-    check_header_value("token from the provider", returned)
+    name = "token from the provider"
+    if not isinstance(returned, str):
+        raise wrong_kind(name, returned, "a str")
+    check_header_value(name, returned)
     return returned
 
 
