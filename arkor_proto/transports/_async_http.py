@@ -143,7 +143,7 @@ class Connector:
         async def send(carry: Carry, *, reuse: bool) -> bool:
             try:
                 token = await self._token(provider)
-            except Exception as error:  # noqa: BLE001 - the application's own; whoever asks gets it
+            except Exception as error:  # noqa: BLE001 - whatever it raises is reported
                 conversation = Conversation(number, request)
                 report = conversation.without_token(error)
                 await carry(Exchange(conversation, None, deque([report])))

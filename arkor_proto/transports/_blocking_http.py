@@ -207,7 +207,7 @@ class Exchange:
         if self.connector.provider is not None:
             try:
                 token = self._token(self.connector.provider)
-            except Exception as error:  # noqa: BLE001 - the application's own; whoever asks gets it
+            except Exception as error:  # noqa: BLE001 - whatever it raises is reported
                 self.reuse = False
                 return [self._conversation.without_token(error)]
             self._tokens.append(token)
@@ -323,7 +323,7 @@ class Exchange:
         if not start_thread(run, f"arkor-{name}-{self.number}"):
             run()
         in_time = self._wait(self.bell.wait, deadline)
-        self._need(in_time=True)
+        self._check_running()
         if not in_time:
             raise late
         return answer.result()
@@ -357,16 +357,20 @@ class Exchange:
         """Have `stop` and `close` know the socket that is in use from now on."""
         with self._guard:
             self._socket = held
-        self._need(in_time=True)
+        self._check_running()
 
     @property
     def _too_late(self) -> TimeoutError:
         return TimeoutError(f"no connection within {self.connector.timeouts.connect} seconds")
 
-    def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
-        """Raise OSError if the exchange was stopped, or the time to connect is over."""
+    def _check_running(self) -> None:
+        """Raise OSError if the exchange was stopped."""
         if self._stopped:
             raise ConnectionAbortedError("it was stopped")
+
+    def _need(self, in_time: bool) -> None:  # noqa: FBT001 - what a wait has returned
+        """Raise OSError if the exchange was stopped, or the time to connect is over."""
+        self._check_running()
         if not in_time:
             raise self._too_late
 
