@@ -1,12 +1,13 @@
 """A backend that keeps every request and refuses tokens, and a provider that counts them."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import anyio
 from attrs import define, field
 
+from arkor_proto import StatusError
 from tests.arkor_proto.transports.peer import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -32,6 +33,29 @@ ANSWERS: Final = {
     "POST /v1/auth/anonymous": json_answer(b"{}"),
     "POST /v1/inference/chat": STREAM_HEAD + chunk(delta("Hi") + b"data: [DONE]\n\n") + LAST_CHUNK,
 }
+STREAM: Final = "GET /v1/jobs/job-1/events/stream"
+EVERY_ROUTE: Final = [
+    "POST /v1/jobs",
+    STREAM,
+    "POST /v1/inference/chat",
+    STREAM,
+    "POST /v1/jobs/job-1/cancel",
+    "GET /v1/jobs/job-1",
+    "GET /v1/me",
+    "GET /v1/projects",
+    "POST /v1/projects",
+    "POST /v1/auth/anonymous",
+]
+"""The requests of a job that is followed, with one inference, then of a cancel and every other call."""
+HELLO: Final = [{"role": "user", "content": "Hello"}]
+NOT_TOKENS: Final = [
+    (None, TypeError, "token from the provider: it is None; pass a str"),
+    (b"tok-provided-0001", TypeError, "token from the provider: it is a bytes; pass a str"),
+    ("", ValueError, "token from the provider: a header cannot carry it; use visible ASCII"),
+    ("tok with spaces", ValueError, "token from the provider: a header cannot carry it"),
+    ("tok\nwith-a-line", ValueError, "token from the provider: a header cannot carry it"),
+]
+"""What a provider may return by mistake, and the error that it is."""
 
 
 def number(asked: Asked) -> int:
@@ -49,6 +73,14 @@ def token(which: int) -> str:
     return f"tok-provided-{which:04}"
 
 
+PAGE: Final = json_answer(
+    f"<title>no {token(1)}</title>".encode(), head="HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n"
+)
+"""A page in place of an answer, with an echo of the first token."""
+ERROR: Final = json_answer(f'{{"error": "no {token(1)}"}}'.encode())
+"""The error of an inference, with the same echo."""
+
+
 def always(answer: bytes) -> Handler:
     """Answer one request of each connection with these bytes."""
 
@@ -59,15 +91,25 @@ def always(answer: bytes) -> Handler:
     return handle
 
 
+def check_both_hidden(error: StatusError) -> None:
+    """Check that a refusal has echoed two tokens, and shows neither."""
+    shown = f"{error} {error!r} {error.body} {error.headers}"
+    assert shown.count("*** ***") >= 3
+    assert "tok-provided" not in shown
+
+
 @define(eq=False)
 class Tokens:
-    """A provider: each call returns another token."""
+    """A provider: each call returns another token, or raises what `errors` has for its number."""
 
+    errors: Mapping[int, Exception] = field(factory=dict[int, Exception])
     asked: int = 0
 
     def __call__(self) -> str:
         """Return the next token."""
         self.asked += 1
+        if self.asked in self.errors:
+            raise self.errors[self.asked]
         return token(self.asked)
 
     async def later(self) -> str:
@@ -102,6 +144,11 @@ class Guarded:
     def tokens(self) -> list[int]:
         """The numbers of the tokens that came, in order."""
         return [number(each) for each in self.asked]
+
+    @property
+    def routes(self) -> list[str]:
+        """What was asked for, in order, without queries."""
+        return [each.line.partition("?")[0] for each in self.asked]
 
     def of(self, route: str) -> list[Asked]:
         """Return the requests whose line begins like this."""
