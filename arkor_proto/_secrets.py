@@ -13,7 +13,7 @@ from arkor_proto._walk import JsonObject, rebuilt
 _SECRET_NAMES: Final = frozenset({"authorization", "cookie", "set-cookie", "token"})
 # A token shorter than this is a stand-in, and cutting it out would garble what the backend says.
 _LEAST_SECRET: Final = 8
-# A token lives for minutes: nothing that a backend echoes is older than so many of them.
+# Tokens live for minutes: a backend echoes none but the latest few.
 _MOST_LEARNED: Final = 8
 
 

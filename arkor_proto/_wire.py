@@ -32,8 +32,8 @@ _TAG: Final = re.compile(r"<(script|style)\b.*?</\1>|<[^>]*>", re.IGNORECASE | r
 
 
 def _quoted(text: str) -> str:
-    """Return `text` percent-encoded but for what is never to be (RFC 3986 §2.3)."""
-    from urllib.parse import quote  # noqa: PLC0415 - importing it takes long, and a request can wait
+    """Return `text` percent-encoded, except for unreserved characters (RFC 3986 §2.3)."""
+    from urllib.parse import quote  # noqa: PLC0415 - slow to import, and needed only for a request
 
     return quote(text, safe="")
 

@@ -68,7 +68,7 @@ def _page(error: Exception) -> str:
 
 
 def _comes_from_elsewhere(error: ResponseError, settings: Settings) -> bool:
-    """Tell whether a backend would hardly have answered so."""
+    """Tell whether the answer is unlikely to come from an Arkor backend."""
     if not isinstance(error, StatusError) or _page(error):
         return True
     return error.status == HTTPStatus.NOT_FOUND and settings.command == "run"

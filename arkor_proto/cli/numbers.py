@@ -1,4 +1,4 @@
-"""Numbers as people type them; a refusal says what would be right, in the words of every command."""
+"""Numbers as people type them. Errors say what is allowed, in the same words for every command."""
 
 import math
 import re

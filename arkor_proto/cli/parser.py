@@ -112,7 +112,7 @@ def commands(
 
 
 def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
-    """Return `read` as `add_argument(type=…)` needs it: the words of its ValueError are kept."""
+    """Return `read` for `add_argument(type=…)`: argparse then shows the message of its ValueError."""
 
     def reading(text: str) -> _T:
         try:
@@ -124,7 +124,7 @@ def typed(read: Callable[[str], _T]) -> Callable[[str], _T]:
 
 
 def one_of(names: Sequence[str]) -> Callable[[str], str]:
-    """Return what takes one of these names, for `add_argument(type=…)`."""
+    """Return a reader that takes only these names, for `add_argument(type=…)`."""
 
     def reading(text: str) -> str:
         if text not in names:

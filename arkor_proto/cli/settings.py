@@ -44,7 +44,7 @@ _HOW: Final = (
 
 @frozen
 class Defaults:
-    """What the options are that are not given; those that are not here are empty or off."""
+    """The values of options that are not given; every other option is then empty or off."""
 
     profile: str = HARDENED.name
     initial_delay: float = _POLICY.initial_delay

@@ -248,12 +248,12 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
     ) -> None:
         """Connect to nothing yet.
 
-        `token` is the token itself, or a provider: a function that returns it. A provider is asked
+        `token` is the token itself, or a provider: a function that returns it. A provider is called
         before each request, those after a lost connection included, and under `hardened` once more
         when the answer is 401: the request is then sent again. Requests may overlap, and then so do
         its calls. It has `Timeouts.token` to return, and must not use this client. When it raises
-        OSError or TransportError, that attempt has failed; any other exception ends what was asked
-        for. The last eight tokens are cut out of what the backend echoes.
+        OSError or TransportError, that attempt has failed; any other exception ends the operation.
+        The last eight tokens are cut out of what the backend echoes.
 
         `random` spreads the delays (None: nominal delays); `clock` tells the time of the sessions,
         in the blocking client that of the timeouts too; `ssl_context` replaces the verification
