@@ -1,9 +1,9 @@
 """Whether the kit finds the cause of what is wrong with a broken client, or with two in one.
 
 Each broken client plays one case for every rule, and one of every template about the rules that it
-breaks, each under one of its profiles. The causes that the
-report would show are compared with the rules that the client breaks. The client itself is taken off
-the record of broken clients first, so that nothing is recognised that has been seen before.
+breaks, each under one of its profiles. The causes that the report would show are compared with the
+rules that the client breaks. The client itself is first taken off the record of broken clients, so
+that no client is recognised by itself.
 """
 
 from collections.abc import Mapping, Sequence
