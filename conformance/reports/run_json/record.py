@@ -7,7 +7,6 @@ out here, so that all reports agree.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Final
 
 from arkor_proto import __version__
 from arkor_proto.cli import quoting
@@ -18,6 +17,7 @@ from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.explained import Explained
 from conformance.reports.run_json.inapplicable import groups
 from conformance.reports.run_json.telling import LONGEST_LINE, LONGEST_TEXT, Events, Telling
+from conformance.reports.run_json.words import SCHEMA
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
 from conformance.strict_data import Json
@@ -27,8 +27,6 @@ from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Standing, Tally, tally
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode
-
-SCHEMA: Final = "arkor-conformance-run/2"
 
 
 def record(

@@ -11,8 +11,7 @@ from typing import Final, TypeGuard
 
 from attrs import frozen
 
-from conformance.reports.run_json.record import SCHEMA
-from conformance.reports.run_json.words import RUN, Run
+from conformance.reports.run_json.words import RUN, SCHEMA, Run
 from conformance.strict_data import Json, ReadingError, Table, read_text, within
 from mock_server.strict.files import from_json
 from mock_server.strict.shapes import ScenarioError, shown

@@ -8,7 +8,6 @@ from attrs import frozen
 
 from conformance.casefile.requirements import Level
 from conformance.casefile.shards import MOST
-from conformance.reports.run_json.record import SCHEMA
 from conformance.verdict.claim import Rank
 from conformance.verdict.known_failures import Known
 from conformance.verdict.standing import Standing
@@ -32,6 +31,7 @@ from mock_server.strict.shapes import (
 )
 from mock_server.strict.words import needed, table
 
+SCHEMA: Final = "arkor-conformance-run/2"
 _MOST: Final = 10_000_000
 _TEXT: Final = text(1 << 26, lone_surrogates=True)
 _TEXTS: Final = array(_TEXT, _MOST)
