@@ -10,7 +10,7 @@ from typing import Final
 import click
 from attrs import frozen
 
-from conformance.commands.run_command import guide
+from conformance.commands.driver_guide import guide
 from conformance.plain import say
 from conformance.strict_data import ReadingError, UsageError
 from conformance.verdict.statuses import Exit

@@ -15,12 +15,12 @@ from conformance.casefile.requirements import (
     PROFILE_NAMES,
     Requirement,
     load_requirements,
-    specification_directory,
 )
 from conformance.casefile.selection import select
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.baselines import check_new_baseline, without_reasons, write_baseline
+from conformance.commands.driver_guide import guide
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
 from conformance.diagnosis.diagnose import REFERENCE, Diagnosis, diagnose, explain
@@ -261,12 +261,6 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
     if not own_driver:
         say("Your own client: arkor-conformance run -- node my-driver.mjs")
         say(f"How to write its driver: {guide()}")
-
-
-def guide() -> Path:
-    """Return the guide in the checkout that this is run in, or else the one that is installed."""
-    here = Path("spec", "driver-guide.md")
-    return here if here.is_file() else specification_directory() / here.name
 
 
 def status_of(outcome: Outcome, stale: Sequence[str]) -> Exit:
