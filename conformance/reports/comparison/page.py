@@ -8,9 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import jinja2
 from attrs import frozen
-from markupsafe import Markup
 
 from conformance.reports.comparison.contrast import Change, Contrast, Row, changed
 from conformance.reports.comparison.sentences import (
@@ -25,6 +23,7 @@ from conformance.reports.comparison.sentences import (
     sections,
     worth_showing,
 )
+from conformance.reports.standalone import rendered
 
 _HERE: Final = Path(__file__).parent
 _COLOURS: Final = _HERE.parent / "page" / "page.css"
@@ -52,19 +51,11 @@ class _Case:
 
 def page(contrast: Contrast) -> str:
     """Return the page; every text of a run is escaped."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.from_string((_HERE / "page.html").read_text("utf-8"))
-    style = _COLOURS.read_text("utf-8") + (_HERE / "page.css").read_text("utf-8")
     rows = worth_showing(contrast)
     shown = {row.name for row in rows}
-    return template.render(
-        style=Markup(style),  # noqa: S704 - two files of this package
+    return rendered(
+        "comparison/page.html",
+        _COLOURS.read_text("utf-8") + (_HERE / "page.css").read_text("utf-8"),
         contrast=contrast,
         sentence=in_a_sentence(contrast),
         notes=list(basis(contrast)),

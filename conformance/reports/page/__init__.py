@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-import jinja2
 from attrs import define, field
 from markupsafe import Markup
 
 from conformance.plain import one_line, seen, visible
 from conformance.reports.digest import Cause, causes, parted_at, sentence_of
 from conformance.reports.published import addresses
+from conformance.reports.standalone import rendered
 from conformance.reports.summary import all_notes, in_a_sentence, left_out, level, missing
 from conformance.strict_data import Json, Table
 
@@ -29,19 +29,12 @@ _SCRIPTS: Final = (
 
 def page(run: Mapping[str, Json]) -> str:
     """Return the page; text from the client is only embedded as data."""
-    environment = jinja2.Environment(
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.from_string((_HERE / "page.html").read_text("utf-8"))
     top = Table("run", run)
     client = top.table("client")
-    return template.render(
-        # These two are files of this package; what came from outside is `data` and `title` alone.
-        style=Markup((_HERE / "page.css").read_text("utf-8")),  # noqa: S704 - ours, or escaped
+    return rendered(
+        "page/page.html",
+        (_HERE / "page.css").read_text("utf-8"),
+        # The script is files of this package; what came from outside is `data` and `title` alone.
         script=Markup("".join(_script())),  # noqa: S704 - ours, or escaped
         data=Markup(_embedded(_Packing().run(top))),  # noqa: S704 - ours, or escaped
         partial=missing(top),

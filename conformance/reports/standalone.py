@@ -1,0 +1,26 @@
+"""Render a page that needs no network and no other file: its styles, scripts and data are in it."""
+
+from pathlib import Path
+from typing import Final
+
+import jinja2
+from markupsafe import Markup
+
+_HERE: Final = Path(__file__).parent
+
+
+def rendered(template: str, styles: str, **values: object) -> str:
+    """Return the page of a template that extends `standalone.html`; every value is escaped.
+
+    `styles` are CSS of this package: they and values that are Markup are embedded as they are.
+    """
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(_HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    style = Markup(styles)  # noqa: S704 - files of this package
+    return environment.get_template(template).render(style=style, **values)
