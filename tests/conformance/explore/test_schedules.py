@@ -269,14 +269,19 @@ def test_two_clients_that_part_are_shown_where_and_who_is_right(
     assert len(load_files(load_requirements(), [parted])) == 1
 
 
+def six_schedules_past(entry: str, folder: Path) -> tuple[str, ...]:
+    """Return options to play six schedules and go on past what a baseline with this entry knows."""
+    file = folder / "known.toml"
+    file.write_text(f"[[known]]\n{entry}\n")
+    found = str(folder / "found.toml")
+    return ("--schedules", "6", "--profile", "2026-07", "--baseline", str(file), "-o", found)
+
+
 def test_a_difference_that_a_baseline_knows_is_passed_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    file = tmp_path / "known.toml"
-    file.write_text('[[known]]\nrule = "ARK-RES-2"\nreason = "fixed in 2.1"\n')
-    found = str(tmp_path / "found.toml")
-    chosen = ("--schedules", "6", "--profile", "2026-07", "--baseline", str(file), "-o", found)
+    chosen = six_schedules_past('rule = "ARK-RES-2"\nreason = "fixed in 2.1"', tmp_path)
     result = run_diff(REFERENCE, shlex.join(mutant("resume.starts-over")), *chosen)
 
     assert (result.return_value, "no other difference" in result.output) == (0, True), result.output
@@ -287,10 +292,8 @@ def test_exploring_goes_on_past_what_a_baseline_knows(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    file = tmp_path / "known.toml"
-    file.write_text('[[known]]\ncase = "resume.cursor-follows-the-stream"\nreason = "TODO"\n')
-    found = str(tmp_path / "found.toml")
-    chosen = ("--schedules", "6", "--profile", "2026-07", "--baseline", str(file), "-o", found)
+    entry = 'case = "resume.cursor-follows-the-stream"\nreason = "TODO"'
+    chosen = six_schedules_past(entry, tmp_path)
     result = run_explore(*chosen, "--", *mutant("resume.starts-over"))
 
     assert (result.return_value, "in another way" in result.output) == (0, True), result.output

@@ -19,3 +19,10 @@ def page(browser: Browser) -> Iterator[Page]:
     """Return a page that shares nothing with that of another test."""
     with opened(browser) as new:
         yield new
+
+
+@pytest.fixture
+def overview(page: Page, report: str) -> Page:
+    """Return the page of the `report` of a module, at its overview."""
+    page.go(report)
+    return page

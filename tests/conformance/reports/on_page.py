@@ -1,6 +1,11 @@
-"""What the tests of the page look at: expressions in JavaScript."""
+"""What the tests of the page open, and what they look at: expressions in JavaScript."""
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
+
+from conformance.reports import write_run
+from conformance.strict_data import Json
 
 MAIN: Final = "document.querySelector('main').innerText"
 """The text that can be seen."""
@@ -44,3 +49,10 @@ CHIPS: Final = """
 })()
 """
 """The chips whose count is not the number of rows that they leave; empty if all are right."""
+
+
+def written(folder: Path, run: Mapping[str, Json]) -> str:
+    """Write the page of a run; return its address."""
+    file = folder / "report.html"
+    write_run([file], run)
+    return file.as_uri()

@@ -1,6 +1,5 @@
 """The page of a comparison in a real browser: wide and narrow, light and dark, opened and printed."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,26 +8,12 @@ from conformance.reports.comparison.contrast import Contrast
 from conformance.reports.comparison.reports import write
 from conformance.reports.comparison.sides import sides_of
 from conformance.verdict.statuses import Verdict
-from tests.conformance.browser import MISSING, Browser, Page, find, opened, started
-from tests.conformance.reports.on_page import PALE
+from tests.conformance.browser import MISSING, Page, find
+from tests.conformance.reports.on_page import MAIN, PALE
 from tests.conformance.sample_run import HOSTILE, result, run
 
-CHROMIUM = find()
-pytestmark = [pytest.mark.thorough, pytest.mark.skipif(CHROMIUM is None, reason=MISSING)]
+pytestmark = [pytest.mark.thorough, pytest.mark.skipif(find() is None, reason=MISSING)]
 FITS = "document.documentElement.scrollWidth <= innerWidth"
-SHOWN = "document.querySelector('main').innerText"
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with started(str(CHROMIUM), tmp_path_factory.mktemp("browser")) as running:
-        yield running
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    with opened(browser) as new:
-        yield new
 
 
 def written(folder: Path, *names: str, said: str = "2 requests") -> str:
@@ -53,14 +38,14 @@ def test_the_page_asks_for_itself_alone_and_complains_of_nothing(
 
 def test_the_page_says_what_differs_and_shows_the_findings(page: Page, tmp_path: Path) -> None:
     page.go(written(tmp_path, "a", "b"))
-    shown = page.text(SHOWN)
+    shown = page.text(MAIN)
     wanted = ("they differ on 1", "ARK-BUD-1", "✗ broken", "✓ holds", "1 request", "2 requests")
     assert [each for each in wanted if each not in shown] == []
 
 
 def test_a_history_of_three_runs_has_its_steps(page: Page, tmp_path: Path) -> None:
     page.go(written(tmp_path, "a", "a", "a"))
-    shown = page.text(SHOWN)
+    shown = page.text(MAIN)
     assert ["Step by step" in shown, "0 → 1" in shown, "1 → 2" in shown] == [True, True, True]
 
 
@@ -87,5 +72,5 @@ def test_the_page_follows_a_change_of_colours(page: Page, tmp_path: Path) -> Non
 def test_what_a_client_says_stays_text(page: Page, tmp_path: Path) -> None:
     page.go(written(tmp_path, HOSTILE, "b", said=HOSTILE))
     assert page.complaints() == []
-    assert "alert(1)" in page.text(SHOWN)
+    assert "alert(1)" in page.text(MAIN)
     assert page.text("document.querySelectorAll('script').length") == "1"

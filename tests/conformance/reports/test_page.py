@@ -9,13 +9,12 @@ from urllib.parse import quote
 import pytest
 from attrs import evolve
 
-from conformance.reports import write_run
 from conformance.reports.published import addresses
 from conformance.strict_data import Json, Table
 from conformance.verdict.result import CaseResult
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Page, find
-from tests.conformance.reports.on_page import CHIPS, MAIN, PALE
+from tests.conformance.reports.on_page import CHIPS, MAIN, PALE, written
 from tests.conformance.sample_case import one
 from tests.conformance.sample_run import HOSTILE, hostile, result, run
 
@@ -46,15 +45,7 @@ def several() -> Mapping[str, Json]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = tmp_path_factory.mktemp("report") / "report.html"
-    write_run([file], several())
-    return file.as_uri()
-
-
-@pytest.fixture
-def overview(page: Page, report: str) -> Page:
-    page.go(report)
-    return page
+    return written(tmp_path_factory.mktemp("report"), several())
 
 
 @pytest.fixture
@@ -93,8 +84,7 @@ def test_a_rule_links_to_the_specification(page: Page, report: str, fragment: st
 
 
 def test_an_overview_of_a_green_run_says_that_it_conforms(page: Page, tmp_path: Path) -> None:
-    write_run([tmp_path / "report.html"], run([result(Verdict.PASS)]))
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, run([result(Verdict.PASS)])))
     shown = page.text(MAIN)
     assert ("Conforms" in shown, "What is broken" in shown) == (True, False)
 
@@ -118,8 +108,7 @@ def test_a_cell_of_the_overview_says_what_passed_and_is_shaded_by_its_share(
         named("resume.third", "ARK-BUD-2", Verdict.WARN, "2026-07"),
         named("create.fourth", "ARK-BUD-2", Verdict.NOT_APPLICABLE, "2026-07"),
     ]
-    write_run([tmp_path / "report.html"], run(results))
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, run(results)))
     link = f"document.querySelector('[aria-label^=\"{cell}\"]')"
     assert page.text(f"{link}.lastChild.textContent") == said
     assert page.text(f"{link}.style.getPropertyValue('--share')") == share
@@ -153,9 +142,10 @@ def test_a_link_to_a_rule_leads_to_it_among_many(page: Page, tmp_path: Path, wid
     assert isinstance(like, Mapping)
     long = {**like, "text": "A rule of many words. " * 30}
     many = {f"ARK-BUD-{n}": long for n in range(1, 200)}
-    write_run([tmp_path / "report.html"], {**found, "requirements": many})
     page.screen(width, 800, mobile=width < 600)
-    page.go((tmp_path / "report.html").as_uri() + "#view=requirements&rule=ARK-BUD-100")
+    page.go(
+        written(tmp_path, {**found, "requirements": many}) + "#view=requirements&rule=ARK-BUD-100"
+    )
     top = "document.querySelector('#rule-ARK-BUD-100').getBoundingClientRect().top"
     page.evaluate("new Promise((done) => setTimeout(done, 300))")
     assert page.holds(f"Math.abs({top} - 72) < 3"), page.text(top)
@@ -399,8 +389,7 @@ def test_the_page_prints(failing: Page) -> None:
 def test_a_hostile_driver_changes_nothing_but_text(
     page: Page, tmp_path: Path, fragment: str
 ) -> None:
-    write_run([tmp_path / "report.html"], hostile())
-    page.go((tmp_path / "report.html").as_uri() + fragment)
+    page.go(written(tmp_path, hostile()) + fragment)
     whole = page.text("document.documentElement.outerHTML")
     body = page.text("document.querySelector('main').outerHTML")
     assert ("<script" in body, "\u202e" in body, HOSTILE in whole) == (False, False, False)
@@ -410,8 +399,7 @@ def test_a_hostile_driver_changes_nothing_but_text(
 def test_a_case_of_a_template_has_a_link_of_its_own(page: Page, tmp_path: Path) -> None:
     made = named("budget.small", "ARK-BUD-1", Verdict.PASS)
     variant = evolve(made, case=evolve(made.case, id="budget.small[a/b & c]"))
-    write_run([tmp_path / "report.html"], run([variant]))
-    page.go((tmp_path / "report.html").as_uri() + "#view=cases")
+    page.go(written(tmp_path, run([variant])) + "#view=cases")
     page.click("[data-case] a")
     assert page.holds("document.querySelector('main h1').textContent.includes('[a/b & c]')")
     assert re.fullmatch(r"#.*case=budget\.small%5Ba%2Fb.*", page.text("location.hash"))

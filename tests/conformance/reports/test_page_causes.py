@@ -7,13 +7,12 @@ from urllib.parse import quote
 import pytest
 from attrs import evolve
 
-from conformance.reports import write_run
 from conformance.reports.digest import causes, sentence_of
 from conformance.strict_data import Table
 from conformance.trace.events import Noted
 from conformance.verdict.statuses import Verdict
 from tests.conformance.browser import MISSING, Page, find
-from tests.conformance.reports.on_page import MAIN, PALE
+from tests.conformance.reports.on_page import MAIN, PALE, written
 from tests.conformance.reports.sample_causes import STOPPING, explained, forgetful, played, resuming
 from tests.conformance.sample_run import HOSTILE, result, run
 
@@ -27,15 +26,7 @@ FIGURES = "document.querySelectorAll('[role=img]').length"
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> str:
-    file = tmp_path_factory.mktemp("report") / "report.html"
-    write_run([file], forgetful())
-    return file.as_uri()
-
-
-@pytest.fixture
-def overview(page: Page, report: str) -> Page:
-    page.go(report)
-    return page
+    return written(tmp_path_factory.mktemp("report"), forgetful())
 
 
 @pytest.fixture
@@ -77,8 +68,7 @@ def test_hints_are_below_their_sentence(page: Page, tmp_path: Path) -> None:
     like = {"name": "resume.starts-over", "what": "it sends no cursor"}
     hinted = {**first.values, "follows": True, "resembles": like}
     told = {**found, "causes": [hinted, *(each.values for each in others)]}
-    write_run([tmp_path / "report.html"], told)
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, told))
     (cause, *_) = causes(Table("run", told))
     hints = "[...document.querySelectorAll('.cause .hint')].map((each) => each.textContent)"
     assert page.evaluate(hints) == list(cause.hints)
@@ -106,8 +96,7 @@ def test_one_failure_stands_for_its_cause_with_both_steps_and_their_cells(overvi
 
 def test_the_only_cause_is_open_from_the_start(page: Page, tmp_path: Path) -> None:
     alone = played("resume.one", Verdict.FAIL, resuming(None))
-    write_run([tmp_path / "report.html"], explained([alone]))
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, explained([alone])))
     assert page.holds("document.querySelector('.cause[open] .example')")
 
 
@@ -144,15 +133,13 @@ def test_the_rule_in_a_sentence_leads_to_its_text(overview: Page) -> None:
 
 def test_a_failure_without_a_finding_is_not_left_out(page: Page, tmp_path: Path) -> None:
     lost = evolve(result(Verdict.ERROR), findings=(), reason="the driver is gone")
-    write_run([tmp_path / "report.html"], run([lost]))
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, run([lost])))
     shown = page.text(MAIN)
     assert ("the driver is gone" in shown, "--case budget.small" in shown) == (True, True)
 
 
 def test_notes_of_the_run_are_shown(page: Page, tmp_path: Path) -> None:
-    write_run([tmp_path / "report.html"], {**forgetful(), "notes": ["not compared"]})
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, {**forgetful(), "notes": ["not compared"]}))
     assert "not compared" in page.text(MAIN)
 
 
@@ -223,8 +210,7 @@ def test_a_client_that_does_nothing_more_is_marked_where_it_stops(page: Page, re
 def test_a_long_trace_says_how_much_is_left_out(page: Page, tmp_path: Path) -> None:
     noise = [Noted("driver", "hum")] * 200
     long = played("resume.one", Verdict.FAIL, [*noise, *resuming(None)])
-    write_run([tmp_path / "report.html"], explained([long]))
-    page.go((tmp_path / "report.html").as_uri() + "#case=resume.one")
+    page.go(written(tmp_path, explained([long])) + "#case=resume.one")
     said = "document.querySelector('{} .gap').textContent"
     drawn, listed = (page.text(said.format(each)) for each in ("[role=img]", ".events"))
     left = len(noise) + len(resuming(None)) - 140
@@ -287,8 +273,7 @@ def test_every_text_stands_out_from_its_ground(
 @pytest.mark.parametrize("fragment", ["#cause=1", f"{FORGETS}&beside=1"])
 def test_a_hostile_step_changes_nothing_but_text(page: Page, tmp_path: Path, fragment: str) -> None:
     hostile = played("resume.one", Verdict.FAIL, resuming(HOSTILE), profile="2026-05")
-    write_run([tmp_path / "report.html"], explained([hostile]))
-    page.go((tmp_path / "report.html").as_uri() + fragment)
+    page.go(written(tmp_path, explained([hostile])) + fragment)
     assert page.holds("document.querySelector('.versus')")
     body = page.text("document.querySelector('main').outerHTML")
     assert ("alert(1)" in body, "<script" in body, "\u202e" in body) == (True, False, False)
@@ -299,8 +284,7 @@ def test_many_failures_are_drawn_when_they_are_opened(page: Page, tmp_path: Path
     forgets = played("resume.one", Verdict.FAIL, resuming(None))
     many = [evolve(forgets, case=evolve(forgets.case, id=f"resume.{n}")) for n in range(500)]
     apart = played("resume.stops", Verdict.WARN, STOPPING, rule="ARK-BUD-2")
-    write_run([tmp_path / "report.html"], explained([*many, apart]))
-    page.go((tmp_path / "report.html").as_uri())
+    page.go(written(tmp_path, explained([*many, apart])))
     drawn = "document.querySelectorAll('main *').length"
     assert page.evaluate(f"{drawn} < 200") is True
     page.click(".cause .number")
