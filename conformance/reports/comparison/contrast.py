@@ -188,7 +188,8 @@ class Contrast:
     @cached_property
     def whole(self) -> "Contrast":
         """The first run compared with the last."""
-        return Contrast((self.sides[0], self.sides[-1]))
+        first, *between, last = self.sides
+        return Contrast((first, last)) if between else self
 
     def only_in(self, side: Side) -> int:
         """Return how many verdicts of a side are left out."""

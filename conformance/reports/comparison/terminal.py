@@ -8,7 +8,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from conformance.plain import cut
-from conformance.reports.comparison.contrast import Contrast
+from conformance.reports.comparison.contrast import Contrast, Row
 from conformance.reports.comparison.sentences import (
     basis,
     cell,
@@ -78,8 +78,8 @@ class ShortForm:
         shown = rows[: max(_LEAST_ROWS, room)]
         for row in shown:
             level = contrast.rule(row.name).level
-            cells = [self._cell(contrast, row.name, n) for n, _ in enumerate(contrast.sides)]
-            grid.add_row(Text(f"{row.name} {level}"), *cells[:_MOST_SIDES])
+            cells = [self._cell(row, n) for n, _ in enumerate(contrast.sides[:_MOST_SIDES])]
+            grid.add_row(Text(f"{row.name} {level}"), *cells)
         self.screen.print(grid)
         if len(rows) > len(shown):
             self._say(f"and {plural(len(rows) - len(shown), 'more rule')} in the report", "dim")
@@ -87,7 +87,6 @@ class ShortForm:
             self._say(f"the first {_MOST_SIDES} of {len(contrast.sides)} are shown", "dim")
 
     @staticmethod
-    def _cell(contrast: Contrast, rule: str, side: int) -> Text:
-        row = next(row for row in contrast.rules if row.name == rule)
+    def _cell(row: Row, side: int) -> Text:
         worst = cell(row, side)[0]
         return Text(str(worst), _STYLES[worst.severity])
