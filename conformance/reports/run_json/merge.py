@@ -161,14 +161,13 @@ def _check_rules(pieces: Iterable[Piece], requirements: Mapping[str, Requirement
 
 def _in_order(pieces: Iterable[Piece], plan: Plan) -> Sequence[_Told]:
     """Return the results of all shards in the order of a run without shards."""
-    found = {
-        (result.case, result.profile): _Told(result, table.values, piece.run.events, written)
-        for piece in pieces
-        for written in [Table(piece.where, piece.saved.data).tables("events")]
-        for result, table in zip(
-            piece.run.results, Table(piece.where, piece.saved.data).tables("results"), strict=True
-        )
-    }
+    found: dict[tuple[str, str], _Told] = {}
+    for piece in pieces:
+        written = Table(piece.where, piece.saved.data)
+        events = written.tables("events")
+        for result, table in zip(piece.run.results, written.tables("results"), strict=True):
+            told = _Told(result, table.values, piece.run.events, events)
+            found[result.case, result.profile] = told
     keys = [(each.case.id, each.profile) for each in assignments(plan)]
     return [found[key] for key in keys if key in found]
 
