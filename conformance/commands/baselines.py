@@ -7,9 +7,9 @@ from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import Requirement
 from conformance.explore.known import PassingOver
 from conformance.plain import say
-from conformance.reports import check_file
+from conformance.reports import check_file, write_file
 from conformance.runner.run import Outcome
-from conformance.strict_data import ReadingError, UsageError
+from conformance.strict_data import UsageError
 from conformance.verdict.known_failures import UNSAID, Known, read_baseline
 from conformance.verdict.new_baseline import Renewed, baseline_text
 
@@ -37,10 +37,7 @@ def write_baseline(
     identity = outcome.identity
     name = f"{identity.implementation} {identity.version}"
     text = baseline_text(name, renewed.known, outcome.results, rules)
-    try:
-        path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
-    except OSError as error:
-        raise ReadingError(f"--write-baseline {path}", f"cannot be written: {error}") from error
+    write_file(path, text, "--write-baseline")
     for each in renewed.dropped:
         say(f"left out of {path}: {each}, which passes now or does not exist ({each.reason})")
     say(f"The baseline: {path}, {_counted(renewed)}")

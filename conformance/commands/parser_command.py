@@ -16,8 +16,8 @@ from conformance.parser.protocol import REPORTS, Introduction
 from conformance.parser.run import ParserRun
 from conformance.parser.streams import Parsed, Stream, load_streams
 from conformance.plain import one_line, say, shortened
-from conformance.reports import check_file
-from conformance.strict_data import Json, ReadingError, UsageError
+from conformance.reports import check_file, write_file
+from conformance.strict_data import Json, UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
 from mock_server.strict.shapes import nearest
@@ -92,7 +92,7 @@ def command(
     for line in judgement.lines():
         say(line)
     if out is not None:
-        _write(out, judgement.as_json())
+        write_file(out, json.dumps(judgement.as_json(), indent=2) + "\n", "--out")
         say(f"The report: {out}")
     if not driver:
         say("Your own parser: arkor-conformance parser -- node my-parser.mjs")
@@ -108,13 +108,6 @@ def _chosen(ids: Sequence[str]) -> Sequence[Stream]:
         if each not in known:
             raise UsageError(f"--stream {each}", f"no such stream; {nearest(each, known)}")
     return [stream for stream in streams if not ids or stream.id in ids]
-
-
-def _write(path: Path, found: Mapping[str, Json]) -> None:
-    try:
-        path.write_text(json.dumps(found, indent=2) + "\n", "utf-8")
-    except OSError as error:
-        raise ReadingError(f"--out {path}", f"cannot be written: {error.strerror}") from error
 
 
 class _Judgement:

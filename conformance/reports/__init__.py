@@ -114,6 +114,14 @@ def _write(path: Path, run: Mapping[str, Json]) -> None:
         _put(path / name, writer(run))
 
 
+def write_file(path: Path, text: str, what: str) -> None:
+    """Write a file that `check_file` found writable; raises ReadingError if it no longer is."""
+    try:
+        _put(path, text)
+    except OSError as error:
+        raise ReadingError(f"{what} {path}", f"cannot be written: {error.strerror}") from error
+
+
 def _put(path: Path, text: str) -> None:
     path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
 

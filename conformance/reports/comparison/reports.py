@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from conformance.reports import write_file
 from conformance.reports.comparison.contrast import Contrast
 from conformance.reports.comparison.markdown import markdown
-from conformance.strict_data import ReadingError, UsageError
+from conformance.strict_data import UsageError
 
 
 def _page(contrast: Contrast) -> str:
@@ -28,8 +29,4 @@ def check_names(paths: Sequence[Path]) -> None:
 def write(paths: Sequence[Path], contrast: Contrast) -> None:
     """Write the reports; raises ReadingError if one cannot be written."""
     for path in paths:
-        try:
-            text = _BY_ENDING[path.suffix](contrast)
-            path.write_text(text, "utf-8", errors="backslashreplace", newline="\n")
-        except OSError as error:
-            raise ReadingError(f"report {path}", f"cannot be written: {error.strerror}") from error
+        write_file(path, _BY_ENDING[path.suffix](contrast), "report")
