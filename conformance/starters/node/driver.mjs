@@ -5,7 +5,7 @@ import { Client, HttpError } from "./client.mjs"; // YOURS: your client instead
 import { serve } from "./drive.mjs";
 
 const HELLO = {
-  impl: "stand-in (replace it by your client)", // YOURS: the name of your client
+  impl: "stand-in (replace it with your client)", // YOURS: the name of your client
   version: "0",
   // YOURS: the revisions of the protocol that it follows, of "2026-05", "2026-07" and "hardened".
   profiles: ["2026-07"],

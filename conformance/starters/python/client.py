@@ -1,4 +1,4 @@
-"""A stand-in for your client, so that the driver has something to drive. Replace it by your client.
+"""A stand-in for your client, so that the driver has something to drive. Replace it with your client.
 
 This one submits a job, follows it and cancels it, and keeps few of the protocol's other rules.
 """

@@ -19,7 +19,7 @@ except ImportError as error:
 from client import Aborted, Client, HttpError  # YOURS: your client instead
 
 HELLO: Final[Mapping[str, Any]] = {
-    "impl": "stand-in (replace it by your client)",  # YOURS: the name of your client
+    "impl": "stand-in (replace it with your client)",  # YOURS: the name of your client
     "version": "0",
     # YOURS: the revisions of the protocol that it follows, of 2026-05, 2026-07 and hardened.
     "profiles": ["2026-07"],
