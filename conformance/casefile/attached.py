@@ -48,7 +48,7 @@ def attached(case: Case) -> Case:
         return case
     expect = tuple(each for each in case.expect if not _is_about_the_create(each.assertion))
     if not expect:
-        raise NeedsCreate("it expects nothing but of the create")
+        raise NeedsCreate("it expects nothing beyond the create")
     server, job = _with_the_job(case.server)
     return evolve(
         case,
@@ -70,7 +70,7 @@ def is_attachable(case: Case) -> bool:
 
 
 def _obstacle(case: Case) -> str:
-    """Say what of a case only a client that creates jobs can do; empty if nothing."""
+    """Say why only a client that creates jobs can play a case; empty if any client can."""
     obstacles = _of_any_case if "job" in case.config else _of_a_case_that_creates
     return next(obstacles(case), "")
 
@@ -87,9 +87,9 @@ def _of_a_case_that_creates(case: Case) -> Iterator[str]:
     if rules & _JUST_CREATED:
         yield "it is about a job that was just created"
     if any(rule.on.route in {None, Route.CREATE} for rule in case.server.scenario.rules):
-        yield "its backend answers the create in its own way"
+        yield "its backend answers the create in a special way"
     if any(shape.request.startswith("create#") for shape in case.applies):
-        yield "it applies to a client by its create"
+        yield "whether it applies depends on the create"
     if any(_is_of_the_created_job(each.assertion) for each in case.expect):
         yield "it expects the job as the create returned it"
     first, *later = [step for step in case.steps if isinstance(step, Operate)]
@@ -141,7 +141,7 @@ def _is_of_the_create(reference: str) -> bool:
 
 
 def _is_of_the_created_job(expected: Assertion) -> bool:
-    """Tell whether an operation returns a job of which only the create has told anything."""
+    """Tell whether an operation returns a job that only the create has described."""
     job = expected.ok.get("job") if isinstance(expected, Result) and expected.ok else None
     return isinstance(job, Mapping) and job.get("status") == "queued"
 

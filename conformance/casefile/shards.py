@@ -1,7 +1,7 @@
 """Shards: equal parts of the work, so that several machines can share one run.
 
-The shard of a case depends on nothing but its id and the number of shards. So every machine divides
-the cases in the same way, in whatever order it has them, and a new case moves no other one.
+The shard of a case depends only on its id and the number of shards. So every machine divides the
+cases in the same way, in any order, and adding a case does not move the others.
 """
 
 import hashlib
@@ -33,7 +33,7 @@ class Shard:
         return cls(int(found[1]), int(found[2]))
 
     def has(self, name: str) -> bool:
-        """Tell whether what has this name belongs to the shard."""
+        """Tell whether the thing with this name belongs to the shard."""
         return shard_of(name, self.of) == self.number
 
     def part(self, things: Sequence[T], name_of: Callable[[T], str]) -> tuple[T, ...]:

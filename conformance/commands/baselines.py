@@ -45,7 +45,7 @@ def write_baseline(
 
 def _counted(renewed: Renewed) -> str:
     if not renewed.known:
-        return "without an entry, because nothing fails"
+        return "empty, because nothing fails"
     kept = f"{len(renewed.kept)} kept, " if renewed.kept else ""
     new = len(renewed.new)
     said = f"{kept}{new} new"

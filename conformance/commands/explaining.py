@@ -26,8 +26,8 @@ async def explain(
 ) -> int:
     """Print the causes that are found for each broken client, and how often they are right.
 
-    The status is FAILED if the first cause of a client with one fault is not what is wrong with it,
-    if a fault of two is not listed, or if a hint is wrong.
+    The status is FAILED if the first cause of a client with one fault is not that fault, if one of
+    two faults is not listed, or if a hint is wrong.
     """
     explainer = await Explainer.prepared(cases, load_requirements(), patience, lanes)
     found: list[Explanation] = []
@@ -36,11 +36,11 @@ async def explain(
         found.append(explanation)
         _tell(page, explanation)
     right = sum(each.right for each in found)
-    page.print(f"{right} of {len(found)} explained rightly")
+    page.print(f"{right} of {len(found)} explained correctly")
     hints = [each.hint for each in found if len(each.mutants) == 1]
     if hints:
         counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
-        page.print(f"the broken client that is most alike, without the client itself: {counted}")
+        page.print(f"hints (the most similar other broken client): {counted}")
     return Exit.OK if right == len(found) and "wrong" not in hints else Exit.FAILED
 
 

@@ -38,7 +38,9 @@ BATCH = 50
 @click.command()
 @options.seed
 @options.schedules(500)
-@options.shard("Only every N-th schedule of the seed, from the I-th; N shards play them all.")
+@options.shard(
+    "Only every N-th schedule of the seed, starting with the I-th; all N shards play them all."
+)
 @options.profile
 @options.lanes("drivers", None)
 @options.patience(PATIENCE)

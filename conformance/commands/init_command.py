@@ -99,7 +99,7 @@ def command(*, language: str, directory: Path) -> int:
         _put(directory, name, text)
     say(f"Written to {directory}: {', '.join(files)}")
     say(
-        f"Replace {starter.client}, a stand-in, by your client; fill in what {starter.driver} marks"
+        f"Replace {starter.client}, a stand-in, with your client; fill in what {starter.driver} marks"
     )
     say("with YOURS. Type next:\n")
     driver = f"{_program(starter.program)} {starter.driver}"

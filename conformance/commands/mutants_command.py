@@ -52,9 +52,7 @@ _MOST_FAILURES: Final = 3
 )
 @options.case_ids
 @options.patterns
-@options.shard(
-    "Only the I-th of N parts of the mutants, by name; then idle cases are not looked for."
-)
+@options.shard("Only part I of N of the mutants, divided by name; it does not look for idle cases.")
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")

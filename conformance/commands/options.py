@@ -161,7 +161,7 @@ def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, i
 
 def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--baseline` of a command that plays random schedules."""
-    text = "Go on past schedules on which only rules are broken that this baseline (TOML) knows."
+    text = "Go on past schedules that break only rules known to this baseline (TOML)."
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
     )

@@ -70,7 +70,7 @@ _NOTHING = (
 @options.case_ids
 @options.files("Play")
 @options.patterns
-@options.shard("Only the I-th of N parts of the cases, by their ids; see `report merge`.")
+@options.shard("Only part I of N of the cases, divided by id; see `report merge`.")
 @click.option(
     "--time",
     "mode",
@@ -276,7 +276,7 @@ def _nothing(plan: Plan, chosen: int, shard: Shard | None) -> str:
     if chosen and not plan.cases:
         return (
             f"{shard} has none of the {chosen} cases chosen, so nothing was judged; "
-            "`report merge` does not miss it"
+            "`report merge` does not need it"
         )
     if not plan.cases:
         return _NOTHING

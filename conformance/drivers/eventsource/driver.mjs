@@ -27,7 +27,7 @@ const LAST = ["training.completed", "training.failed"];
 class Failed extends Error {}
 class Unsupported extends Error {}
 
-/** An EventSource that hears every event, whatever its name is. */
+/** An EventSource that passes on every event, whatever its name is. */
 class Source extends EventSource {
   onEvent = () => {};
 
@@ -40,7 +40,7 @@ class Source extends EventSource {
 function open(desk) {
   const { base_url, token, org, project, job: id, last_event_id: cursor, throw_in } = desk.config;
   if (cursor) throw new Unsupported("an EventSource always begins without a cursor");
-  if (throw_in) throw new Unsupported("nothing hears of an error in a listener of an EventSource");
+  if (throw_in) throw new Unsupported("an error in a listener of an EventSource goes unreported");
   // Node's own timers stay real, because fetch uses some.
   const isReal = () => !desk.virtual || new Error().stack.split("\n", 4)[3].includes("node:");
   globalThis.setTimeout = (effect, ms, ...given) =>

@@ -72,7 +72,7 @@ def worth_showing(contrast: Contrast) -> Sequence[Row]:
 
 
 def basis(contrast: Contrast) -> Iterator[str]:
-    """Yield what a reader must know of the basis, above all what is left out of the comparison."""
+    """Yield what a reader must know about the basis, above all what the comparison leaves out."""
     sides = contrast.sides
     yield from (f"{side.name} is {side.partial}." for side in sides if side.partial)
     yield from _different(sides, "specification", [side.specification for side in sides])

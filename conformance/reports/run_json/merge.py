@@ -151,7 +151,7 @@ def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
 
 
 def _check_rules(pieces: Iterable[Piece], requirements: Mapping[str, Requirement]) -> None:
-    """Raise ReadingError if a finding cites a rule that there is not."""
+    """Raise ReadingError if a finding cites a rule that does not exist."""
     for piece in pieces:
         for number, result in enumerate(piece.run.results, 1):
             for rule in (rule for finding in result.findings for rule in finding.requires):

@@ -1,4 +1,4 @@
-"""Check the shards of a run before they are merged: all of one run, none missing, none doubled."""
+"""Check the shards of a run before they are merged: all of one run, none missing, none there twice."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,7 +30,7 @@ class Piece:
 
     @classmethod
     def of(cls, saved: Saved) -> "Piece":
-        """Take a saved run as a shard; raises ReadingError if it is none."""
+        """Take a saved run as a shard; raises ReadingError if it is not one."""
         part = saved.run.shard
         if part is None:
             raise ReadingError(saved.where, "is not a shard: it was run without --shard")

@@ -75,10 +75,10 @@ def test_start_and_what_is_expected_of_the_create_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("body", "why"),
     [
-        ('step = [{do = "start"}]\nexpect.requests = {create = 1}', "nothing but of the create"),
+        ('step = [{do = "start"}]\nexpect.requests = {create = 1}', "nothing beyond the create"),
         (
             'server.create = [{status = 503}]\nstep = [{do = "wait"}]\nexpect.requests = {stream = 0}',
-            "answers the create in its own way",
+            "answers the create in a special way",
         ),
         (
             'step = [{do = "wait"}, {do = "start"}]\nexpect.requests = {stream = 1}',
