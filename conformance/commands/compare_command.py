@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from conformance.commands import options
 from conformance.plain import say
 from conformance.reports import check_file
 from conformance.reports.comparison.contrast import Change, Contrast, changed
@@ -19,13 +20,13 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
 
 
 @click.command()
-@click.argument("runs", nargs=-1, metavar="RUN RUN...", type=click.Path(path_type=Path))
+@click.argument("runs", nargs=-1, metavar="RUN RUN...", type=options.FILE)
 @click.option(
     "--report",
     "reports",
     multiple=True,
     metavar="PATH",
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     show_default="none",
     help="Write everything as a page (*.html) or for a comment in CI (*.md); may be repeated.",
 )

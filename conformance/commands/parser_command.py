@@ -52,7 +52,7 @@ _MOST_CHUNKS: Final = 6
     "-o",
     "--out",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     show_default="none",
     help="Write the result as JSON.",
 )

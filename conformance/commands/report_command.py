@@ -32,7 +32,7 @@ class _WithMerge(click.Command):
 
 
 @click.command(cls=_WithMerge)
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=options.FILE)
 @options.reports(required=True)
 def command(*, run: Path, reports: tuple[Path, ...]) -> int:
     """Make the reports of RUN, a saved run.json, again.

@@ -92,7 +92,7 @@ _NOTHING = (
 @click.option(
     "--baseline",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     show_default="none",
     help="Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
     "profile, assertion and expires.",
@@ -101,7 +101,7 @@ _NOTHING = (
     "--write-baseline",
     "new_baseline",
     metavar="FILE",
-    type=click.Path(path_type=Path),
+    type=options.FILE,
     show_default="none",
     help="Write what fails now as known failures; each needs a reason. With --baseline FILE it "
     "updates that file.",
