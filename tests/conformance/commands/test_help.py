@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import subprocess
 import sys
 from pathlib import Path
 
@@ -41,3 +42,14 @@ def test_the_example_of_the_help_works(
     assert len(shown) == 1
     done = invoke(*shlex.split(re.sub(YOURS, OURS, shown[0])))
     assert done.return_value in {0, None}, done.output
+
+
+@pytest.mark.parametrize("command", ["init", "report", "compare", "list"])
+def test_a_command_that_plays_nothing_loads_nothing_that_plays(command: str) -> None:
+    code = (
+        "import sys; from conformance.__main__ import cli;"
+        f"cli.main([{command!r}, '--help'], standalone_mode=False);"
+        "sys.exit('conformance.runner.run' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr
