@@ -33,6 +33,8 @@ from conformance.verdict.statuses import Verdict
 PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
 _STARTS: Final = 3
+_ROUNDS: Final = 5
+"""How often cases that have caught nothing are played again: on a busy machine chunks run together."""
 _FEW: Final = 12
 """Cases that are played once more; if more have caught nothing, the kills are not just flaky."""
 
@@ -132,7 +134,9 @@ async def kill_matrix(
     trials_of = _Trials(cases, on_end, patience, enough, attached)
     await _in_lanes(trials_of.work(mutants), lanes)
     again = trials_of.doubtful(mutants)
-    await _in_lanes(trials_of.second_round(mutants, again), lanes)
+    for _ in range(_ROUNDS):
+        if left := trials_of.doubtful(mutants):
+            await _in_lanes(trials_of.another_round(mutants, left), lanes=1)
     return KillMatrix(
         [trials_of.trials[mutant.name] for mutant in mutants],
         trials_of.controls,
@@ -180,7 +184,7 @@ class _Trials:
         idle = list(_about_any(mutants, _idle(self.cases, self.trials.values())))
         return idle if len(idle) <= _FEW else ()
 
-    def second_round(
+    def another_round(
         self, mutants: Sequence[Mutant], cases: Sequence[Case]
     ) -> Iterator[Callable[[], Awaitable[None]]]:
         """Yield what is to be done to play these cases once more."""
