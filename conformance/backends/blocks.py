@@ -1,0 +1,116 @@
+"""What a stream brought: its blocks, each with its fields, its JSON and when it came."""
+
+import json
+import re
+from typing import Final
+
+from attrs import frozen
+
+from conformance.strict_data import Json
+from mock_server.sse import Frame
+from mock_server.strict.shapes import is_table
+
+_LINE_END: Final = re.compile(rb"\r\n|\r|\n")
+_FIELDS: Final = frozenset({b"id", b"event", b"data", b"retry"})
+TERMINAL: Final = ("training.completed", "training.failed")
+STARTED: Final = "training.started"
+KNOWN: Final = (STARTED, "training.log", "checkpoint.saved", *TERMINAL)
+_SIGNALS: Final = ("ping", "end")
+
+
+@frozen
+class Block:
+    """One block of a stream; `at` is in monotonic seconds."""
+
+    at: float
+    raw: bytes
+    id: str | None = None
+    event: str | None = None
+    data: str | None = None
+    retry: str | None = None
+    stray: tuple[str, ...] = ()
+    """The names of lines that are no field of an event stream."""
+    type: str | None = None
+    """The `type` of its JSON object."""
+    value: Json = None
+    """Its JSON object."""
+    problem: str = ""
+    """Why its data is not one JSON object."""
+
+    @property
+    def is_comment(self) -> bool:
+        """Whether it has nothing for a client."""
+        return self.data is None and self.id is None
+
+    @property
+    def is_durable(self) -> bool:
+        """Whether it is an event of the log: of a known type, or with an id of its own."""
+        if self.data is None or self.event in _SIGNALS:
+            return False
+        return self.type in KNOWN or self.id is not None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether a client stops following after it."""
+        return self.data is not None and (self.event == "end" or self.type in TERMINAL)
+
+
+def block_of(frame: Frame, at: float) -> Block:
+    """Read a block as the WHATWG algorithm does."""
+    named: dict[bytes, bytes] = {}
+    data: list[bytes] = []
+    stray: list[str] = []
+    for line in _LINE_END.split(frame.raw.removeprefix(b"\xef\xbb\xbf")):
+        name, _, value = line.partition(b":")
+        value = value.removeprefix(b" ")
+        if name == b"data":
+            data.append(value)
+        elif name in _FIELDS:
+            named[name] = value
+        elif name:
+            stray.append(name[:40].decode("utf-8", "backslashreplace"))
+    text = _text(b"\n".join(data)) if data else None
+    cursor = _text(named.get(b"id"))
+    if cursor is not None and "\0" in cursor:  # then the whole field is ignored (WHATWG 9.2.6)
+        cursor = None
+    event = _text(named.get(b"event"))
+    value, problem = (None, "") if text is None or event in _SIGNALS else _read(text)
+    kind = value.get("type") if is_table(value) else None
+    return Block(
+        at,
+        frame.raw,
+        cursor,
+        event,
+        text,
+        _text(named.get(b"retry")),
+        tuple(stray),
+        kind if isinstance(kind, str) else None,
+        value,
+        problem,
+    )
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode("utf-8", "replace")
+
+
+def _refused(name: str) -> float:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _read(text: str) -> tuple[Json, str]:
+    """Return the JSON object of a text, or why there is none."""
+    try:
+        value: Json = json.loads(text, parse_constant=_refused)
+    except RecursionError:
+        return None, "is nested too deeply"
+    except ValueError as error:
+        return None, f"is not JSON: {error}"
+    if not is_table(value):
+        return None, "is JSON, but not an object"
+    try:
+        text.encode()
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return value, "has half of a surrogate pair, which is not a character (RFC 8259 §8.2)"
+    return value, ""

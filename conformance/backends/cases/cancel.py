@@ -1,0 +1,170 @@
+"""Cancel: accepted, carried out, told to everybody, and only once."""
+
+from conformance.backends.blocks import TERMINAL
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.ledger import OVER
+from conformance.backends.play import NotReached, Play
+from conformance.backends.supply import Cancelled
+
+
+async def _cancelled(play: Play) -> Cancelled:
+    found = await play.supply.cancelled()
+    play.adopt(found.play)
+    return found
+
+
+async def _accepted(play: Play) -> Cancelled:
+    found = await _cancelled(play)
+    if not found.answer.ok:
+        raise NotReached(f"the cancel was answered {found.answer.told}", "ARK-SRV-47")
+    return found
+
+
+@case("cancel.accepted", "47", creates=1, cancels=True)
+async def accepted(play: Play) -> None:
+    """cancel() rejects at anything else, and its caller believes that the job goes on."""
+    found = await _cancelled(play)
+    if not found.answer.ok:
+        play.stop("47", "a 2xx", found.answer.told, found.answer.event)
+
+
+@case("cancel.of-a-queued-job", "47", "48", words=("job",), cancels=True)
+async def of_a_queued_job(play: Play) -> None:
+    """A job that waits for a machine can be cancelled as well."""
+    job = await play.quiet_job()
+    answer = await play.cancel(job)
+    if not answer.ok:
+        play.stop("47", "a 2xx", answer.told, answer.event)
+    status = await play.status_within(job, OVER, play.bounds.cancelled)
+    if status not in OVER:
+        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {status}")
+
+
+@case("cancel.ends-the-job", "48", creates=1, cancels=True)
+async def ends_the_job(play: Play) -> None:
+    """A job that goes on after its cancel costs money that its owner believes to be saved."""
+    found = await _accepted(play)
+    if found.status not in OVER:
+        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {found.status}")
+
+
+@case("cancel.takes-no-more-events", "48", words=("job", "emit"), cancels=True)
+async def takes_no_more_events(play: Play) -> None:
+    """A job that was cancelled does not train on."""
+    job, _ = await play.running_job()
+    answer = await play.cancel(job)
+    if not answer.ok:
+        raise NotReached(f"the cancel was answered {answer.told}", "ARK-SRV-47")
+    status = await play.status_within(job, OVER, play.bounds.cancelled)
+    if status not in OVER:
+        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {status}")
+
+
+@case("cancel.told-to-every-follower", "49", creates=1, cancels=True)
+async def told_to_every_follower(play: Play) -> None:
+    """A follower that is not told waits for a job that does nothing any more."""
+    found = await _accepted(play)
+    if found.status not in OVER:
+        raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
+    for each in found.followers:
+        _is_told(play, each)
+
+
+def _is_told(play: Play, follower: Follower) -> None:
+    if follower.terminal is None:
+        play.stop("49", "a terminal frame, such as `end`", play.got(follower))
+    if not follower.ended_whole:
+        play.stop("49", "the response ends", follower.ended or "it is still open")
+
+
+@case("cancel.told-to-a-later-follower", "49", words=("job", "emit"), cancels=True)
+async def told_to_a_later_follower(play: Play) -> None:
+    """A follower that reconnects after the cancel is told as well."""
+    job, ids = await play.running_job()
+    await play.cancel(job)
+    status = await play.status_within(job, OVER, play.bounds.cancelled)
+    if status not in OVER:
+        raise NotReached(f"the job is {status} after its cancel", "ARK-SRV-48")
+    for cursor in (None, ids[-1]):
+        follower = await play.follow(job, cursor)
+        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_end(play.bounds.end)
+        _is_told(play, follower)
+
+
+@case("cancel.again", "50", creates=1, cancels=True)
+async def again(play: Play) -> None:
+    """cancel() is best effort and may be called twice; the second changes nothing."""
+    found = await _accepted(play)
+    if found.status not in OVER:
+        raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
+    if found.after != found.status:
+        play.stop("50", f"the job stays {found.status}", f"it is {found.after}", found.again.event)
+
+
+@case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"), cancels=True)
+async def of_a_completed_job(play: Play) -> None:
+    """A job that has completed stays so, whatever the cancel is answered."""
+    await _keeps(play, "finish", "completed")
+
+
+@case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"), cancels=True)
+async def of_a_failed_job(play: Play) -> None:
+    """A job that has failed stays so."""
+    await _keeps(play, "fail", "failed")
+
+
+async def _keeps(play: Play, word: str, status: str) -> None:
+    job, _ = await play.running_job()
+    await play.make(word, job=job)
+    before = await play.status_within(job, OVER, play.bounds.agrees)
+    if before != status:
+        raise NotReached(f"the job is {before} before the cancel", "ARK-SRV-46")
+    first = await play.follow(job)
+    await first.until(lambda each: each.terminal is not None, play.bounds.event)
+    answer = await play.cancel(job)
+    after = str((await play.look(job)).job.get("status", ""))
+    if after != status:
+        play.stop("50", f"the job stays {status}", f"it is {after}", answer.event)
+    second = await play.follow(job)
+    await second.until(lambda each: each.terminal is not None, play.bounds.event)
+    if _outcome(first) != _outcome(second):
+        play.stop("50", f"the log ends as before: {_outcome(first)}", _outcome(second))
+
+
+@case("cancel.against-completion", "51", words=("job", "emit", "finish"), cancels=True)
+async def against_completion(play: Play) -> None:
+    """If a cancel and the end meet, exactly one wins, and everybody hears the same."""
+    for turn in range(play.amounts.races):
+        job, _ = await play.running_job(1)
+        followers = [await play.follow(job) for _ in range(2)]
+        delay = play.random.random() * 0.002
+
+        async def finish(job: str = job, delay: float = delay) -> None:
+            await play.pause(delay)
+            try:
+                await play.make("finish", job=job)
+            except NotReached:
+                return  # the cancel came first, and the program was told that the job is over
+
+        await play.at_once(finish, lambda job=job: play.cancel(job))
+        status = await play.status_within(job, OVER, play.bounds.cancelled)
+        if status not in OVER:
+            play.stop("51", "the job is over", f"it is {status} (try {turn + 1})")
+        for each in followers:
+            await each.until(lambda one: one.terminal is not None, play.bounds.event)
+            await each.until_end(play.bounds.end)
+        outcomes = {_outcome(each) for each in followers}
+        if len(outcomes) > 1:
+            play.stop("51", "one outcome for every follower", " and ".join(sorted(outcomes)))
+        told = outcomes.pop()
+        if (status == "completed") != (told == "training.completed"):
+            play.stop("51", f"the job route agrees with the stream: {told}", f"it says {status}")
+
+
+def _outcome(follower: Follower) -> str:
+    """Return which terminal frames a follower got."""
+    kinds = [block.type or "" for block in follower.blocks if block.type in TERMINAL]
+    ends = ["end" for block in follower.blocks if block.event == "end"]
+    return ", ".join(kinds or ends[:1]) or "nothing"

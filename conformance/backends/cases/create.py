@@ -1,0 +1,206 @@
+"""Creates: what an accepted one answers, what a key means, and what makes no job."""
+
+from typing import Final
+
+from conformance.backends.declare import case
+from conformance.backends.ledger import OVER
+from conformance.backends.play import Answer, NotReached, Play
+from conformance.backends.supply import create_or_fail
+from conformance.backends.wire import now
+from conformance.strict_data import Json
+
+_CONFLICT: Final = 409
+_UNKNOWN: Final = 404
+
+
+@case("create.accepted", "1", creates=1)
+async def accepted(play: Play) -> None:
+    """The id in the answer is the only handle on a job that costs money."""
+    answer = await play.create()
+    expected = "a 2xx with {\"job\": {\"id\": \"…\"}}"
+    if not answer.ok:
+        raise NotReached(f"the create was answered {answer.told}")
+    if not answer.job_id:
+        play.stop("1", expected, f"{answer.told} {answer.body[:200]!r}", answer.event)
+
+
+@case("create.known-at-once", "4", creates=1)
+async def known_at_once(play: Play) -> None:
+    """A client opens the stream the moment it has the id: it must not wait for a replica."""
+    job = (await create_or_fail(play)).job_id
+    began = now()
+    for what in ("job", "stream"):
+        while True:
+            if what == "job":
+                status = (await play.look(job)).status
+            else:
+                follower = await play.follow(job)
+                status = follower.status
+                await follower.leave()
+            if status != _UNKNOWN:
+                break
+            if now() - began > play.bounds.known:
+                within = f"{play.bounds.known:g} s"
+                play.stop("4", f"the {what} route knows the job within {within}", "it answers 404")
+            await play.pause(0.5)
+
+
+@case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
+async def moves_unfollowed(play: Play) -> None:
+    """A job goes on without followers: start() alone is a use of the protocol."""
+    job = await play.quiet_job()
+    await play.emit(job, 3)
+    running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
+    if running not in {"running", *OVER}:
+        play.stop("2", "the job runs although no client follows it", f"its status is {running}")
+    await play.make("finish", job=job)
+    status = await play.status_within(job, OVER, play.bounds.agrees)
+    if status not in OVER:
+        play.stop("2", "the job ends although no client follows it", f"its status is {status}")
+
+
+@case("create.unfollowed-log", "2", words=("job", "emit", "finish"))
+async def unfollowed_log(play: Play) -> None:
+    """What happened before the first open is in the log, not lost."""
+    job, ids = await play.ended_job()
+    follower = await play.follow(job)
+    if not await follower.until_ids(ids, play.bounds.event):
+        play.stop("2", f"the first follower gets the {len(ids)} events that had happened", play.got(follower))
+
+
+@case("create.same-key-again", "6", creates=1)
+async def same_key_again(play: Play) -> None:
+    """A create is sent again after its answer was lost; every job costs money."""
+    keyed = await play.supply.keyed()
+    play.adopt(keyed.play)
+    ids = _ids(keyed.overlapping)
+    if not ids:
+        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    if keyed.again.job_id != ids[0]:
+        actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
+        play.stop("6", f"the same create once more is job {ids[0]}", actual, keyed.again.event)
+
+
+@case("create.same-key-overlapping", "6", creates=1)
+async def same_key_overlapping(play: Play) -> None:
+    """A client whose connection broke sends the create again while the first is still at work."""
+    keyed = await play.supply.keyed()
+    play.adopt(keyed.play)
+    ids = _ids(keyed.overlapping)
+    if not ids:
+        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    if len(set(ids)) > 1:
+        play.stop("6", "three overlapping creates with one key make one job", f"jobs {', '.join(ids)}")
+    for answer in keyed.overlapping:
+        if not answer.ok and answer.status != _CONFLICT:
+            play.stop("6", "each is answered with the job, or with 409", answer.told, answer.event)
+
+
+@case("create.same-key-raced", "6", words=("job",), creates=5)
+async def same_key_raced(play: Play) -> None:
+    """The look-up of a key and the making of its job are one step: else two requests slip through."""
+    for turn in range(5):
+        key = f"kit-race-{play.random.getrandbits(64):016x}"
+        await play.ledger.spend()
+        answers = await play.at_once(
+            *(lambda: play.create(key=key, expected=False) for _ in range(8))
+        )
+        ids = set(_ids(answers))
+        if len(ids) > 1:
+            play.stop("6", "eight creates with one key make one job", f"{len(ids)} jobs (try {turn + 1})")
+
+
+@case("create.same-key-other-body", "7", creates=1)
+async def same_key_other_body(play: Play) -> None:
+    """The same key with another body is a mistake of the client, which must hear of it."""
+    keyed = await play.supply.keyed()
+    play.adopt(keyed.play)
+    if not _ids(keyed.overlapping):
+        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    if not keyed.other_body.refuses:
+        play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
+
+
+@case("create.two-keys", "8", creates=2)
+async def two_keys(play: Play) -> None:
+    """Two trainers may submit the same job twice: the key tells them apart, not the body."""
+    keyed = await play.supply.keyed()
+    play.adopt(keyed.play)
+    ids = _ids(keyed.overlapping)
+    if not ids or not keyed.other_key.ok:
+        raise NotReached(f"a create with another key was answered {keyed.other_key.told}")
+    if keyed.other_key.job_id in ids:
+        play.stop("8", "another key makes another job", f"job {ids[0]} again", keyed.other_key.event)
+
+
+@case("create.no-key-twice", "8", words=("job",), creates=2)
+async def no_key_twice(play: Play) -> None:
+    """Without a key two equal creates are two jobs."""
+    first, second = await create_or_fail(play), await create_or_fail(play)
+    if first.job_id == second.job_id:
+        play.stop("8", "two creates without a key make two jobs", f"job {first.job_id} twice")
+
+
+async def _makes_nothing(play: Play, body: bytes, kind: str = "application/json") -> None:
+    if play.supply.followed:
+        raise NotReached("creates nothing with --follow")
+    answer = await play.create(body=body, expected=False, kind=kind)
+    if answer.job_id:
+        play.stop("9", "no job", f"{answer.told}, job {answer.job_id}", answer.event)
+    if not answer.refuses:
+        play.stop("9", "a 4xx", answer.told, answer.event)
+
+
+@case("create.not-json", "9")
+async def not_json(play: Play) -> None:
+    """A body that was cut off on its way must not become a job."""
+    await _makes_nothing(play, b'{"name": "arkor-conformance", "config": {')
+
+
+@case("create.not-an-object", "9")
+async def not_an_object(play: Play) -> None:
+    """JSON that is not an object has neither name nor config."""
+    await _makes_nothing(play, b'["arkor-conformance"]')
+
+
+@case("create.empty", "9")
+async def empty(play: Play) -> None:
+    """An empty body is not a job."""
+    await _makes_nothing(play, b"")
+
+
+@case("create.without-a-name", "9")
+async def without_a_name(play: Play) -> None:
+    """A job without a name is refused while its author can still see it."""
+    body = {name: value for name, value in play.target.body.items() if name != "name"}
+    await _makes_nothing(play, _dumped(body))
+
+
+@case("create.without-a-config", "9")
+async def without_a_config(play: Play) -> None:
+    """A job without a config has nothing to train."""
+    body = {name: value for name, value in play.target.body.items() if name != "config"}
+    await _makes_nothing(play, _dumped(body))
+
+
+@case("create.errors-have-a-message", "10")
+async def errors_have_a_message(play: Play) -> None:
+    """A client shows this text to a person who has nothing else to go by."""
+    missing = await play.look("arkor-conformance-no-such-job")
+    bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
+    for answer in (missing, bare):
+        if answer.status < 400:  # noqa: PLR2004 - HTTP
+            continue
+        error = (answer.table or {}).get("error")
+        if not isinstance(error, str):
+            play.broke("10", 'a JSON object with an "error" text', f"{answer.told} {answer.body[:120]!r}", answer.event)
+
+
+def _ids(answers: list[Answer] | tuple[Answer, ...]) -> list[str]:
+    return [each.job_id for each in answers if each.ok and each.job_id]
+
+
+def _dumped(body: dict[str, Json]) -> bytes:
+    import json  # noqa: PLC0415
+
+    return json.dumps(body).encode()

@@ -1,0 +1,156 @@
+"""The end of a job: once, for everybody, and the response ends as well."""
+
+from typing import Final
+
+from conformance.backends.blocks import TERMINAL
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.ledger import OVER
+from conformance.backends.play import NotReached, Play
+from conformance.backends.supply import Seen
+from conformance.backends.wire import BY_CLOSE, COMPLETE
+
+_STATUS: Final = {"training.completed": "completed", "training.failed": "failed"}
+
+
+async def _ended(play: Play) -> Seen:
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if not seen.over:
+        raise NotReached("the job that was followed had not ended in the time allowed")
+    if not seen.first.is_stream:
+        raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
+    return seen
+
+
+def _kinds(follower: Follower) -> list[str]:
+    return [block.type for block in follower.blocks if block.type in TERMINAL and block.type]
+
+
+@case("end.one-terminal-event", "44", passive=True)
+async def one_terminal_event(play: Play) -> None:
+    """wait() resolves at it; without it every follower hangs, with two of them nobody knows which holds."""
+    seen = await _ended(play)
+    status = "" if seen.last is None else str(seen.last.job.get("status", ""))
+    if status == "cancelled":
+        raise NotReached("the job that was followed was cancelled")
+    kinds = _kinds(seen.first)
+    if len(kinds) != 1:
+        play.stop("44", "`training.completed` or `training.failed`, once", f"{', '.join(kinds) or 'neither'}, and the job is {status or 'unknown'}")
+
+
+@case("end.completed", "44", words=("job", "emit", "finish"))
+async def completed(play: Play) -> None:
+    """A job that completes says so on the stream."""
+    await _ends_with(play, "finish", "training.completed")
+
+
+@case("end.failed", "44", words=("job", "emit", "fail"))
+async def failed(play: Play) -> None:
+    """A job that fails says so on the stream: wait() resolves with its error."""
+    await _ends_with(play, "fail", "training.failed")
+
+
+async def _ends_with(play: Play, word: str, kind: str) -> None:
+    job, ids = await play.running_job()
+    follower = await play.follow(job)
+    await follower.until_ids(ids, play.bounds.event)
+    await play.make(word, job=job)
+    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_end(play.bounds.end)
+    kinds = _kinds(follower)
+    if kinds != [kind]:
+        play.stop("44", f"`{kind}`, once", play.got(follower) if not kinds else ", ".join(kinds))
+
+
+@case("end.terminal-event-of-an-unfollowed-job", "44", words=("job", "emit", "finish"))
+async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
+    """The end is in the log, also for a follower that comes after it."""
+    job, _ = await play.ended_job()
+    follower = await play.follow(job)
+    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_end(play.bounds.end)
+    if len(_kinds(follower)) != 1:
+        play.stop("44", "the terminal event, once", play.got(follower))
+
+
+@case("end.nothing-after-it", "45", passive=True)
+async def nothing_after_it(play: Play) -> None:
+    """A client stops reading at the terminal event; what comes later is lost."""
+    seen = await _ended(play)
+    for each in (seen.first, seen.second):
+        _nothing_after(play, each)
+
+
+def _nothing_after(play: Play, follower: Follower) -> None:
+    place = next((n for n, block in enumerate(follower.blocks) if block.is_terminal), None)
+    if place is None:
+        return
+    later = [block for block in follower.blocks[place + 1 :] if block.is_durable]
+    if later:
+        play.stop("45", "no event after the terminal event", f"{later[0].type or later[0].event}")
+
+
+@case("end.response-ends", "45", passive=True)
+async def response_ends(play: Play) -> None:
+    """A response that stays open keeps a connection, and a client that waits for its end."""
+    seen = await _ended(play)
+    for each in (seen.first, seen.second):
+        _ends_in_time(play, each)
+
+
+def _ends_in_time(play: Play, follower: Follower) -> None:
+    terminal = follower.terminal
+    if terminal is None:
+        return
+    took = (follower.ended_at or float("inf")) - terminal.at
+    if follower.ended not in {COMPLETE, BY_CLOSE} and follower.ended.startswith("left"):
+        play.stop("45", f"the response ends within {play.bounds.end:g} s", "it was still open")
+    if took > play.bounds.end:
+        play.stop("45", f"the response ends within {play.bounds.end:g} s", f"it took {took:.1f} s")
+
+
+@case("end.of-a-failed-job", "45", "46", words=("job", "emit", "fail"))
+async def of_a_failed_job(play: Play) -> None:
+    """A failed job ends its stream and is failed on the job route as well."""
+    job, _ = await play.running_job()
+    follower = await play.follow(job)
+    await play.make("fail", job=job, error="out of memory")
+    if not await follower.until(lambda each: each.terminal is not None, play.bounds.event):
+        raise NotReached(f"no terminal event came: {play.got(follower)}", "ARK-SRV-44")
+    await follower.until_end(play.bounds.end)
+    _ends_in_time(play, follower)
+    _nothing_after(play, follower)
+    status = await play.status_within(job, OVER, play.bounds.agrees)
+    if status != "failed":
+        play.stop("46", "the job route says failed", status)
+
+
+@case("end.whole-body", "32", passive=True)
+async def whole_body(play: Play) -> None:
+    """An end without the last chunk is a broken connection to a client: it counts as a failure."""
+    seen = await _ended(play)
+    for each in (seen.first, seen.second):
+        if each.terminal is not None and not each.ended_whole and not each.ended.startswith("left"):
+            play.stop("32", "a complete body", f"{each.ended} {each.problem}".strip())
+
+
+@case("end.job-route-agrees", "46", passive=True)
+async def job_route_agrees(play: Play) -> None:
+    """Two answers about one job must not tell two outcomes."""
+    seen = await _ended(play)
+    kinds = _kinds(seen.first)
+    if not kinds or seen.last is None:
+        raise NotReached("no terminal event came", "ARK-SRV-44")
+    status = str(seen.last.job.get("status", seen.last.told))
+    if status != _STATUS[kinds[0]]:
+        play.stop("46", f"the job route says {_STATUS[kinds[0]]}", status, seen.last.event)
+
+
+@case("end.job-route-agrees-when-completed", "46", words=("job", "emit", "finish"))
+async def job_route_agrees_when_completed(play: Play) -> None:
+    """The same for a job that nobody follows."""
+    job, _ = await play.ended_job()
+    status = await play.status_within(job, OVER, play.bounds.agrees)
+    if status != "completed":
+        play.stop("46", "the job route says completed", status)

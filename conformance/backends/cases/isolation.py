@@ -1,0 +1,227 @@
+"""Isolation: who may see and do what, on every route and at every open."""
+
+from typing import Final
+
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.play import Answer, NotReached, Play
+
+_UNAUTHORISED: Final = 401
+_REFUSED: Final = (403, 404)
+_PASSING: Final = (401, 403, 410, 426)
+_STRANGE: Final = "arkor-conformance-no-such-token"
+_OPENS: Final = 10
+_TOKENS: Final = {"without a token": None, "with an unknown token": _STRANGE}
+
+
+async def _job(play: Play) -> str:
+    """Return a job that exists and has events."""
+    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
+        return (await play.running_job())[0]
+    return (await play.supply.seen()).job
+
+
+async def _no_entry(play: Play, route: str) -> None:
+    job = await _job(play) if route != "create" else ""
+    for how, token in _TOKENS.items():
+        if route == "create":
+            answer = await play.create(expected=False, token=token)
+        elif route == "stream":
+            follower = await play.follow(job, token=token)
+            if follower.status and follower.status < 300:  # noqa: PLR2004 - HTTP
+                play.stop("11", f"no 2xx {how}", play.got(follower))
+            await follower.leave()
+            continue
+        elif route == "cancel":
+            answer = await play.ask("cancel", play.target.job(job, "/cancel"), "POST", token=token)
+        else:
+            answer = await play.ask("job", play.target.job(job), token=token)
+        if answer.ok:
+            play.stop("11", f"no 2xx {how}", answer.told, answer.event)
+
+
+@case("isolation.create-needs-a-token", "11")
+async def create_needs_a_token(play: Play) -> None:
+    """A create costs its owner money."""
+    if play.supply.followed:
+        raise NotReached("creates nothing with --follow")
+    await _no_entry(play, "create")
+
+
+@case("isolation.job-needs-a-token", "11")
+async def job_needs_a_token(play: Play) -> None:
+    """A job tells what its owner trains."""
+    await _no_entry(play, "job")
+
+
+@case("isolation.stream-needs-a-token", "11")
+async def stream_needs_a_token(play: Play) -> None:
+    """A stream tells what its owner trains, for hours."""
+    await _no_entry(play, "stream")
+
+
+@case("isolation.cancel-needs-a-token", "11", words=("job",))
+async def cancel_needs_a_token(play: Play) -> None:
+    """A stranger must not stop a job."""
+    await _no_entry(play, "cancel")
+
+
+@case("isolation.401-says-how", "12")
+async def unauthorised_says_how(play: Play) -> None:
+    """A 401 names the scheme that would do (RFC 9110 §15.5.2)."""
+    job = await _job(play)
+    looked = False
+    for token in _TOKENS.values():
+        answer = await play.ask("job", play.target.job(job), token=token)
+        if answer.status == _UNAUTHORISED:
+            looked = True
+            if not answer.header("www-authenticate"):
+                play.stop("12", "WWW-Authenticate", "a 401 without it", answer.event)
+        follower = await play.follow(job, token=token)
+        if follower.status == _UNAUTHORISED:
+            looked = True
+            if not follower.header("www-authenticate"):
+                play.stop("12", "WWW-Authenticate", "a 401 of the stream without it")
+    if not looked:
+        raise NotReached("nothing was answered 401")
+
+
+@case("isolation.resume-with-a-bad-token", "13")
+async def resume_with_a_bad_token(play: Play) -> None:
+    """A cursor is no ticket: authorisation is checked at every open."""
+    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
+        job, ids = await play.running_job()
+    else:
+        seen = await play.supply.seen()
+        job, ids = seen.job, list(seen.ids)
+    if not ids:
+        raise NotReached("there is no event to resume from")
+    for token in _TOKENS.values():
+        follower = await play.follow(job, ids[0], token=token)
+        await _gets_nothing(play, "13", follower)
+
+
+async def _gets_nothing(play: Play, rule: str, follower: Follower) -> None:
+    if follower.is_stream:
+        await follower.until(lambda each: bool(each.frames), min(1.0, play.bounds.event))
+        if follower.frames:
+            play.stop(rule, "no event", play.got(follower))
+        play.stop(rule, "401, 403 or 404", f"{follower.status} and an open stream")
+
+
+async def _other(play: Play) -> str:
+    if not play.target.other_token:
+        raise NotReached("needs a token of another tenant: set ARKOR_OTHER_TOKEN")
+    return play.target.other_token
+
+
+def _shut(play: Play, rule: str, answer: Answer) -> None:
+    if answer.status not in _REFUSED:
+        play.stop(rule, "403 or 404", answer.told, answer.event)
+
+
+@case("isolation.other-tenant-sees-no-job", "14")
+async def other_tenant_sees_no_job(play: Play) -> None:
+    """Ids are easy to guess: job-1, job-2."""
+    token = await _other(play)
+    _shut(play, "14", await play.ask("job", play.target.job(await _job(play)), token=token))
+
+
+@case("isolation.other-tenant-follows-no-job", "14")
+async def other_tenant_follows_no_job(play: Play) -> None:
+    """One bus for all tenants shows everybody everything."""
+    token = await _other(play)
+    follower = await play.follow(await _job(play), token=token)
+    await _gets_nothing(play, "14", follower)
+    if follower.status not in _REFUSED:
+        play.stop("14", "403 or 404", play.got(follower))
+
+
+@case("isolation.other-tenant-cancels-no-job", "14", words=("job",))
+async def other_tenant_cancels_no_job(play: Play) -> None:
+    """Another tenant must not stop a job."""
+    token, job = await _other(play), await play.quiet_job()
+    answer = await play.ask("cancel", play.target.job(job, "/cancel"), "POST", token=token)
+    _shut(play, "14", answer)
+    status = str((await play.look(job)).job.get("status", ""))
+    if status == "cancelled":
+        play.stop("14", "the job goes on", "it is cancelled", answer.event)
+
+
+@case("isolation.other-org", "15")
+async def other_org(play: Play) -> None:
+    """A job is found in its own organisation only."""
+    job = await _job(play)
+    _shut(play, "15", await play.ask("job", play.target.job(job, org="arkor-conformance-other")))
+
+
+@case("isolation.other-project", "15")
+async def other_project(play: Play) -> None:
+    """A job is found in its own project only."""
+    job = await _job(play)
+    path = play.target.job(job, project="arkor-conformance-other")
+    _shut(play, "15", await play.ask("job", path))
+
+
+@case("isolation.stream-of-another-org", "15")
+async def stream_of_another_org(play: Play) -> None:
+    """The same for the stream, which lasts longer."""
+    follower = await play.follow(await _job(play), org="arkor-conformance-other")
+    await _gets_nothing(play, "15", follower)
+    if follower.status not in _REFUSED:
+        play.stop("15", "403 or 404", play.got(follower))
+
+
+@case("isolation.cancel-in-another-project", "15", words=("job",))
+async def cancel_in_another_project(play: Play) -> None:
+    """The same for a cancel, which cannot be taken back."""
+    job = await play.quiet_job()
+    path = play.target.job(job, "/cancel", project="arkor-conformance-other")
+    answer = await play.ask("cancel", path, "POST")
+    _shut(play, "15", answer)
+    if (await play.look(job)).job.get("status") == "cancelled":
+        play.stop("15", "the job goes on", "it is cancelled", answer.event)
+
+
+@case("isolation.create-in-an-unknown-project", "15")
+async def create_in_an_unknown_project(play: Play) -> None:
+    """A typo in the project must not make a job that nobody finds again."""
+    if play.supply.followed:
+        raise NotReached("creates nothing with --follow")
+    answer = await play.create(expected=False, project="arkor-conformance-other")
+    if not answer.refuses:
+        play.stop("15", "a 4xx", answer.told, answer.event)
+
+
+@case("isolation.no-passing-refusal", "5")
+async def no_passing_refusal(play: Play) -> None:
+    """A client takes 401, 403, 410 and 426 for final: it must not get them for a hiccup."""
+    job = await _job(play)
+    refused: list[int] = []
+    for _ in range(_OPENS):
+        follower = await play.follow(job)
+        if follower.status in _PASSING:
+            refused.append(follower.status)
+        elif refused:
+            play.stop("5", "a status that says `again`, such as 503", f"{refused[0]}, and later {follower.status}")
+        await follower.leave()
+    if refused:
+        raise NotReached(f"every open is answered {refused[0]}")
+
+
+@case("isolation.revoked-token", "16", words=("job", "emit", "revoke"), alone=True)
+async def revoked_token(play: Play) -> None:
+    """A token that leaked is revoked: the streams that it opened must not go on for hours."""
+    token = play.target.other_token
+    if not token:
+        raise NotReached("needs another token that may be revoked: `other_token` of the control program")
+    made = await play.create(token=token, expected=True)
+    if not made.job_id:
+        raise NotReached(f"the other tenant may not create a job here: {made.told}")
+    follower = await play.follow(made.job_id, token=token)
+    if not follower.is_stream:
+        raise NotReached(f"the open was answered {follower.status}")
+    await play.make("revoke", token=token)
+    if not await follower.until_end(play.bounds.revoked):
+        play.stop("16", f"the stream ends within {play.bounds.revoked:g} s", "it goes on")
+

@@ -1,0 +1,198 @@
+"""Limits: slow readers, dropped connections, and the corners of HTTP that clients meet."""
+
+from typing import Final
+from urllib.parse import quote
+
+import anyio
+
+from conformance.backends.declare import case
+from conformance.backends.play import NotReached, Play, Unreachable
+
+_SMALL: Final = 4096
+_BIG: Final = 64 << 10
+_ENOUGH: Final = 8 << 20
+_ROUNDS: Final = 3
+_LOADED: Final = (429, 503)
+_NO_JOB: Final = "arkor-conformance-no-such-job"
+
+
+async def _beside_a_slow_reader(play: Play, job: str) -> None:
+    """Open a stream of a job, read nothing, and let megabytes of events happen."""
+    await play.follow(job, receive_buffer=_SMALL, read=False)
+    for _ in range(_ENOUGH // (_BIG * 8)):
+        await play.emit(job, 8, _BIG)
+
+
+@case("limits.slow-reader-and-another-follower", "52", words=("job", "emit"))
+async def slow_reader_and_another_follower(play: Play) -> None:
+    """A laptop that sleeps must not stop the stream of everybody else."""
+    job = await play.quiet_job()
+    await _beside_a_slow_reader(play, job)
+    other = await play.follow(job)
+    for _ in range(_ROUNDS):
+        ids = await play.emit(job, 1)
+        if not await other.until_ids(ids, play.bounds.event):
+            within = f"an event within {play.bounds.event:g} s, beside a follower that does not read"
+            play.stop("52", within, play.got(other))
+
+
+@case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
+async def slow_reader_and_other_routes(play: Play) -> None:
+    """Nor the other routes: a replay that never waits freezes a whole process."""
+    job = await play.quiet_job()
+    await _beside_a_slow_reader(play, job)
+    other = await play.quiet_job()
+    answer = await play.look(other)
+    if not answer.status:
+        within = f"an answer within {play.bounds.answer:g} s, beside a follower that does not read"
+        play.stop("52", within, answer.told)
+
+
+@case("limits.dropped-streams", "53")
+async def dropped_streams(play: Play) -> None:
+    """Every drop that goes unnoticed keeps a slot, until there is none."""
+    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
+        job, _ = await play.running_job()
+    else:
+        job = (await play.supply.seen()).job
+    play.quiet = True
+    try:
+        for number in range(play.amounts.drops):
+            follower = await play.follow(job)
+            if not follower.is_stream:
+                after = f"after {number} streams that were dropped"
+                play.stop("53", "the next open works", f"{play.got(follower)} {after}")
+            await follower.leave(reset=number % 2 == 0)
+    except Unreachable as error:
+        play.stop("53", "the next open works", str(error))
+    finally:
+        play.quiet = False
+    follower = await play.follow(job)
+    if not await follower.until(lambda each: bool(each.frames), play.bounds.event):
+        play.stop("53", "the next open works", play.got(follower))
+
+
+@case("limits.refusal-says-when", "54", passive=True)
+async def refusal_says_when(play: Play) -> None:
+    """A client that is refused for load comes back when it is told to, or too early."""
+    await play.supply.seen()
+    limits = [each for each in play.supply.limits if each.status in _LOADED]
+    if not limits:
+        raise NotReached("nothing was refused for load")
+    for answer in limits:
+        if not answer.header("retry-after"):
+            play.stop("54", "Retry-After", f"a {answer.status} of {answer.route} without it")
+
+
+@case("limits.absolute-form", "55")
+async def absolute_form(play: Play) -> None:
+    """A server accepts the whole URL as the target of a request (RFC 9112 §3.2.2)."""
+    usual = await play.look(_NO_JOB)
+    scheme = "http" if play.target.tls is None else "https"
+    whole = f"{scheme}://{play.target.authority}{play.target.job(_NO_JOB)}"
+    answer = await play.ask("job", whole)
+    seen = None
+    if play.control is not None and play.control.has("job") and not play.supply.followed:
+        job = await play.quiet_job()
+        usual = await play.look(job)
+        answer = await play.ask("job", f"{scheme}://{play.target.authority}{play.target.job(job)}")
+        seen = job
+    if answer.status != usual.status or (seen and answer.job_id != seen):
+        play.stop("55", f"{usual.status}, as in origin form", answer.told, answer.event)
+
+
+@case("limits.expect-continue", "56")
+async def expect_continue(play: Play) -> None:
+    """A client that announces its body waits for 100, or for a refusal."""
+    if play.supply.followed:
+        raise NotReached("creates nothing with --follow")
+    path = play.target.jobs()
+    wire = await play.connect()
+    body = b"[]"
+    headers = [
+        *play.headers(),
+        ("Expect", "100-continue"),
+        ("Content-Type", "application/json"),
+        ("Content-Length", str(len(body))),
+    ]
+    number = play.sent("create", "POST", path, headers, b"")
+    await wire.send_head("POST", path, headers)
+    with anyio.move_on_after(play.bounds.answer):
+        await wire.interim_or_head()
+    reached = bool(wire.interim) or bool(wire.status)
+    await wire.close()
+    await play.rest(wire, "create", number)
+    if not reached:
+        play.stop("56", "100, or a final status, before the body is sent", "neither")
+
+
+@case("limits.head-of-the-stream", "57")
+async def head_of_the_stream(play: Play) -> None:
+    """A HEAD that runs the endless handler never ends, and keeps its connection."""
+    if play.control is not None and play.control.has("job") and not play.supply.followed:
+        job = await play.quiet_job()
+    else:
+        job = (await play.supply.seen()).job
+    wire = await play.connect()
+    answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
+    if not answer.status:
+        play.stop("57", "200, or 405 with Allow, at once", answer.told)
+    if answer.status == 405 and not answer.header("allow"):  # noqa: PLR2004 - HTTP
+        play.stop("57", "405 with Allow", "405 without it", answer.event)
+    if answer.status not in {200, 405}:
+        play.stop("57", "200, or 405 with Allow", answer.told, answer.event)
+    if wire.again():
+        second = await play.ask("job", play.target.job(job), on=wire)
+        if not second.status:
+            play.stop("57", "an answer to the next request of the connection", second.told)
+    await wire.close()
+
+
+@case("limits.encoded-letter", "58")
+async def encoded_letter(play: Play) -> None:
+    """`%6A` and `j` are the same letter (RFC 3986 §6.2.2.2)."""
+    if play.control is not None and play.control.has("job") and not play.supply.followed:
+        job = await play.quiet_job()
+    else:
+        job = (await play.supply.seen()).job
+    usual = await play.look(job)
+    letter = next((each for each in job if each.isascii() and each.isalnum()), None)
+    if letter is None or not usual.ok:
+        raise NotReached("the id has no letter to encode")
+    encoded = quote(job, safe="").replace(letter, f"%{ord(letter):02X}", 1)
+    path = play.target.jobs(f"/{encoded}")
+    answer = await play.ask("job", path)
+    if answer.status != usual.status:
+        play.stop("58", f"{usual.status}, as for the same id without encoding", answer.told, answer.event)
+
+
+@case("limits.encoded-slash", "58")
+async def encoded_slash(play: Play) -> None:
+    """`%2F` is a part of the segment: an id with a slash is an id, not a path."""
+    if play.control is not None and play.control.has("job") and not play.supply.followed:
+        job = await play.quiet_job()
+    else:
+        job = (await play.supply.seen()).job
+    path = play.target.jobs(f"/{quote(job, safe='')}%2Fcancel")
+    answer = await play.ask("cancel", path, "POST")
+    if answer.ok:
+        play.stop("58", "404: there is no job of that id", f"{answer.told}: the job was cancelled", answer.event)
+
+
+@case("limits.half-close", "59")
+async def half_close(play: Play) -> None:
+    """A client may close its sending side when it has nothing more to say."""
+    wire = await play.connect()
+    path = play.target.job(_NO_JOB)
+    headers = play.headers()
+    number = play.sent("job", "GET", path, headers, b"")
+    with anyio.move_on_after(play.bounds.answer):
+        await wire.send("GET", path, headers)
+        await wire.half_close()
+        await wire.head()
+    answer = await play.rest(wire, "job", number)
+    await wire.close()
+    if wire.problem.startswith("the sending half"):
+        raise NotReached("a TLS connection cannot be closed in one direction only")
+    if not answer.status:
+        play.stop("59", "the answer", answer.told, answer.event)

@@ -1,0 +1,177 @@
+"""Order: one log, the same for everybody."""
+
+from conformance.backends.blocks import STARTED, Block
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.play import NotReached, Play
+
+_MANY = 6
+
+
+@case("order.started-first", "31", passive=True)
+async def started_first(play: Play) -> None:
+    """A client sets the job to running at `training.started` and fires its callback once."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    kinds = [block.type for block in seen.first.frames]
+    if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
+        play.stop("31", "`training.started` once, as the first event", f"it is event {[n for n, k in enumerate(kinds, 1) if k == STARTED]}")
+
+
+@case("order.steps-rise", "31", passive=True)
+async def steps_rise(play: Play) -> None:
+    """A chart of the loss that goes back and forth shows events out of order."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    before = None
+    for block in seen.first.frames:
+        value = block.value
+        step = value.get("step") if isinstance(value, dict) else None
+        if isinstance(step, bool) or not isinstance(step, int | float):
+            continue
+        if before is not None and step < before:
+            play.stop("31", f"a step of {before} or more", f"step {step} in event {block.id}")
+        before = step
+
+
+@case("order.ids-are-unique", "28", passive=True)
+async def ids_are_unique(play: Play) -> None:
+    """A cursor that means two places skips what is between them."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    for each in (seen.first, seen.second):
+        ids = list(each.ids)
+        doubled = next((one for one in ids if ids.count(one) > 1), None)
+        if doubled is not None and not _is_repeat(each, doubled):
+            play.stop("28", "each id once", f"{doubled!r} has two events of the stream")
+
+
+@case("order.ids-are-unique-in-a-long-log", "28", words=("job", "emit"))
+async def ids_are_unique_in_a_long_log(play: Play) -> None:
+    """Ids that are counted in one byte, or are milliseconds, come again in a long log."""
+    job = await play.quiet_job()
+    ids = [each for _ in range(3) for each in await play.emit(job, 200)]
+    follower = await play.follow(job)
+    await follower.until(lambda each: len(each.frames) >= len(ids), play.bounds.event)
+    for seen in (ids, list(follower.ids)):
+        if len(set(seen)) < len(seen):
+            doubled = next(each for each in seen if seen.count(each) > 1)
+            play.stop("28", f"{len(seen)} ids for {len(seen)} events", f"{doubled!r} twice")
+
+
+def _is_repeat(follower: Follower, cursor: str) -> bool:
+    """Tell whether an id came again with the very same event: that is a repetition, not a clash."""
+    found = {block.raw for block in follower.frames if block.id == cursor}
+    return len(found) == 1
+
+
+@case("order.same-event-every-time", "36", passive=True)
+async def same_event_every_time(play: Play) -> None:
+    """A client that resumes must not hear another story than the one that stayed."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    play.compare(seen.first, seen.second)
+
+
+@case("order.same-event-after-a-resume", "36", words=("job", "emit"))
+async def same_event_after_a_resume(play: Play) -> None:
+    """The replay is the log, not a new rendering of it."""
+    job = await play.quiet_job()
+    live = await play.follow(job)
+    ids = await play.emit(job, _MANY)
+    await live.until_ids(ids, play.bounds.event)
+    for cursor in (None, ids[0], ids[2]):
+        again = await play.follow(job, cursor)
+        await again.until_ids(ids[-1:], play.bounds.event)
+        play.compare(live, again)
+
+
+@case("order.characters-survive", "36", words=("job", "emit"))
+async def characters_survive(play: Play) -> None:
+    """A proxy that decodes chunk by chunk turns a character that was cut into U+FFFD."""
+    job = await play.quiet_job()
+    follower = await play.follow(job)
+    ids = await play.emit(job, _MANY, 300)
+    if not await follower.until_ids(ids, play.bounds.event):
+        raise NotReached(f"the events did not come: {play.got(follower)}", "ARK-SRV-22")
+    for block in follower.frames:
+        if "\ufffd" in (block.data or ""):
+            play.stop("36", "the characters that the event has", f"U+FFFD in event {block.id}")
+
+
+@case("order.two-followers", "37", passive=True)
+async def two_followers(play: Play) -> None:
+    """Two windows on one job are common: neither may eat what the other should see."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if not (seen.first.is_stream and seen.second.is_stream):
+        raise NotReached("there were not two streams", "ARK-SRV-17")
+    ours, theirs = list(seen.first.ids), list(seen.second.ids)
+    if seen.first.terminal is None:
+        raise NotReached("the job that was followed had not ended in the time allowed")
+    _same_log(play, ours, theirs)
+
+
+@case("order.many-followers", "37", words=("job", "emit", "finish"))
+async def many_followers(play: Play) -> None:
+    """The same for several followers that come at different times."""
+    job = await play.quiet_job()
+    followers = [await play.follow(job) for _ in range(3)]
+    await play.emit(job, 3)
+    followers += [await play.follow(job) for _ in range(2)]
+    await play.emit(job, 3)
+    await play.make("finish", job=job)
+    for each in followers:
+        if not await each.until(lambda one: one.terminal is not None, play.bounds.event):
+            play.stop("37", "every follower gets the terminal event", play.got(each))
+    for each in followers[1:]:
+        _same_log(play, list(followers[0].ids), list(each.ids))
+
+
+def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
+    missing = [each for each in ours if each not in theirs] or [
+        each for each in theirs if each not in ours
+    ]
+    if missing:
+        play.stop("37", "the same events for every follower", f"one lacks {len(missing)}: {missing[0]!r} first")
+    if ours != theirs:
+        play.stop("37", "the same order for every follower", f"{ours} and {theirs}")
+
+
+@case("order.begins-at-the-beginning", "38", passive=True)
+async def begins_at_the_beginning(play: Play) -> None:
+    """A client that has seen nothing asks without a cursor, and wants to see it all."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if seen.first.terminal is None or not seen.first.frames:
+        raise NotReached("the job that was followed had not ended in the time allowed")
+    first = _first(seen.second)
+    if first != _first(seen.first):
+        play.stop("38", f"the first event, {_first(seen.first)!r}", f"{first!r} comes first")
+
+
+@case("order.late-follower", "38", words=("job", "emit"))
+async def late_follower(play: Play) -> None:
+    """A follower that comes late gets what it missed."""
+    job, ids = await play.running_job()
+    for _ in range(2):
+        follower = await play.follow(job)
+        if not await follower.until(lambda each: bool(each.frames), play.bounds.event):
+            play.stop("38", f"the first event, {ids[0]!r}", play.got(follower))
+        if _first(follower) != ids[0]:
+            play.stop("38", f"the first event, {ids[0]!r}", f"{_first(follower)!r} comes first")
+
+
+@case("order.after-the-end", "38", words=("job", "emit", "finish"))
+async def after_the_end(play: Play) -> None:
+    """A job that is over can be looked at from its beginning."""
+    job, ids = await play.ended_job()
+    follower = await play.follow(job)
+    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    if list(follower.ids) != ids:
+        play.stop("38", f"the whole log, {len(ids)} events", play.got(follower))
+
+
+def _first(follower: Follower) -> str | None:
+    block: Block | None = next(iter(follower.frames), None)
+    return None if block is None else block.id or block.type

@@ -1,0 +1,463 @@
+"""Resume: after `Last-Event-ID: x` nothing is missing and nothing comes again."""
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+from attrs import define, field
+
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.play import NotReached, Play
+from conformance.backends.wire import now
+
+_MOST: Final = 60
+"""At so many places of a log a resume is tried."""
+_BURST: Final = 40
+_SPOT_CHECKS: Final = 20
+_CERTAINTY: Final = 0.99
+_NO_CONTENT: Final = 204
+_GONE: Final = 410
+_REFUSED: Final = 400
+_LOADED: Final = (408, 425, 429)
+
+
+def _places(ids: Sequence[str]) -> list[int]:
+    """Return the places of a log to resume from, at most `_MOST`, the first and last among them."""
+    if len(ids) <= _MOST:
+        return list(range(len(ids)))
+    step = (len(ids) - 1) / (_MOST - 1)
+    return sorted({round(n * step) for n in range(_MOST)})
+
+
+async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str) -> None:
+    """Resume at every place of a log that has ended; the last event has its own case."""
+    for place in _places(ids):
+        if place == len(ids) - 1:
+            continue
+        follower = await play.follow(job, ids[place])
+        if not follower.is_stream:
+            raise NotReached(f"a resume was answered {follower.status}", "ARK-SRV-17")
+        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_end(play.bounds.end)
+        _slice(play, follower, ids, place, lost, again)
+
+
+def _slice(
+    play: Play, follower: Follower, ids: Sequence[str], place: int, lost: str, again: str
+) -> None:
+    """Check that a stream which has ended brought the log from `place` on."""
+    got = list(follower.ids)
+    cursor = ids[place]
+    earlier = set(ids[: place + 1])
+    repeated = [each for each in got if each in earlier]
+    if again and repeated:
+        play.stop(again, f"nothing up to {cursor!r} again", f"{repeated[0]!r} came again")
+    missing = [each for each in ids[place + 1 :] if each not in got]
+    if lost and missing:
+        after = [each for each in got if each in ids and ids.index(each) > ids.index(missing[0])]
+        shown = f"{after[0]!r} came without {missing[0]!r}" if after else play.got(follower)
+        play.stop(lost, f"every event after {cursor!r}", shown)
+
+
+@case("resume.every-id-lacks-nothing", "33", passive=True)
+async def every_id_lacks_nothing(play: Play) -> None:
+    """What comes after the cursor is what the client has not seen."""
+    seen = await play.supply.ended()
+    await _whole(play, seen.job, list(seen.ids), "33", "")
+
+
+@case("resume.every-id-repeats-nothing", "34", passive=True)
+async def every_id_repeats_nothing(play: Play) -> None:
+    """An event that comes twice is called back twice."""
+    seen = await play.supply.ended()
+    await _whole(play, seen.job, list(seen.ids), "", "34")
+
+
+@case("resume.of-a-long-log", "33", "34", words=("job", "emit", "finish"))
+async def of_a_long_log(play: Play) -> None:
+    """A limit of a page or of a scan makes the log end early, or makes recent ids unknown."""
+    job = await play.quiet_job()
+    ids = [each for _ in range(4) for each in await play.emit(job, 150)]
+    keep = play.control.said.keep if play.control is not None else None
+    last = (await play.make("finish", job=job)).get("id")
+    ids += [last] if isinstance(last, str) else []
+    kept = ids if keep is None else ids[-keep:]
+    for place in {0, len(kept) // 2, len(kept) - 2}:
+        follower = await play.follow(job, kept[place])
+        await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+        await follower.until_end(play.bounds.end)
+        _slice(play, follower, kept, place, "33", "34")
+
+
+@case("resume.while-it-runs", "33", "34", words=("job", "emit"))
+async def while_it_runs(play: Play) -> None:
+    """A resume of a running job: first what was missed, then what is new."""
+    job, ids = await play.running_job(5)
+    followers = [await play.follow(job, cursor) for cursor in ids]
+    later = await play.emit(job, 2)
+    for place, each in enumerate(followers):
+        if not await each.until_ids(later, play.bounds.event):
+            play.stop("33", f"the events that were added, {later}", play.got(each))
+        _slice(play, each, [*ids, *later], place, "33", "34")
+
+
+@case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
+async def after_a_drop(play: Play) -> None:
+    """The stream breaks, events go on, the client comes back with its last id."""
+    job, ids = await play.running_job()
+    for how in ("fin", "rst"):
+        follower = await play.follow(job)
+        await follower.until_ids(ids[-1:], play.bounds.event)
+        await play.make("drop", job=job, how=how)
+        if not await follower.until_end(play.bounds.end):
+            raise NotReached(f"the control program dropped no stream ({how})")
+        ids += await play.emit(job, 2)
+        again = await play.follow(job, ids[-3])
+        if not await again.until_ids(ids[-2:], play.bounds.event):
+            play.stop("33", f"what came during the break, {ids[-2:]}", play.got(again))
+        _slice(play, again, ids, len(ids) - 3, "33", "34")
+
+
+@case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
+async def when_a_follower_has_left(play: Play) -> None:
+    """A client that goes away takes nothing with it: neither the job nor its log."""
+    job, ids = await play.running_job()
+    for reset in (False, True):
+        follower = await play.follow(job)
+        await follower.until_ids(ids[-1:], play.bounds.event)
+        await follower.leave(reset=reset)
+        ids += await play.emit(job, 2)
+        again = await play.follow(job)
+        if not again.is_stream or not await again.until_ids(ids, play.bounds.event):
+            how = "reset its connection" if reset else "closed its connection"
+            play.stop("3", f"the whole log after a follower {how}", play.got(again))
+        await again.leave()
+    await play.make("finish", job=job)
+    status = await play.status_within(job, ("completed",), play.bounds.agrees)
+    if status != "completed":
+        play.stop("3", "the job completes", f"it is {status}")
+
+
+@case("resume.at-the-end", "42", passive=True)
+async def at_the_end(play: Play) -> None:
+    """A client that has seen the end, and asks once more, must be told that there is no more."""
+    seen = await play.supply.ended()
+    await _at_the_end(play, seen.job, seen.ids[-1])
+
+
+@case("resume.at-the-end-of-a-failed-job", "42", words=("job", "emit", "fail"))
+async def at_the_end_of_a_failed_job(play: Play) -> None:
+    """The same for a job that has failed."""
+    job, _ = await play.running_job()
+    last = (await play.make("fail", job=job)).get("id")
+    if not isinstance(last, str):
+        raise NotReached("the terminal event has no id to resume from", "ARK-SRV-26")
+    await _at_the_end(play, job, last)
+
+
+async def _at_the_end(play: Play, job: str, cursor: str) -> None:
+    follower = await play.follow(job, cursor)
+    if follower.status in {_NO_CONTENT, _GONE}:
+        return
+    await follower.until(
+        lambda each: each.terminal is not None or each.ended_at is not None, play.bounds.end
+    )
+    if follower.terminal is not None:
+        return
+    expected = "a terminal frame, 204, 410, or at least the end of the response"
+    if not follower.ended or not follower.is_stream:
+        play.stop("42", f"{expected} within {play.bounds.end:g} s", play.got(follower))
+
+
+@case("resume.at-the-end-without-a-word", "60", passive=True)
+async def at_the_end_without_a_word(play: Play) -> None:
+    """An empty 200 is a failure to a client: with an unlimited budget it opens again for ever."""
+    seen = await play.supply.ended()
+    follower = await play.follow(seen.job, seen.ids[-1])
+    if follower.status in {_NO_CONTENT, _GONE}:
+        return
+    if not await follower.until_end(play.bounds.end):
+        raise NotReached("the response does not end", "ARK-SRV-42")
+    if follower.is_stream and follower.terminal is None:
+        play.stop("60", "a terminal frame, `end`, 204 or 410", "a 200 that ends without a frame")
+
+
+async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]) -> None:
+    """Check that a cursor which cannot be honoured is refused with a signal.
+
+    A frame of an unknown type before any event of the log is one.
+    """
+    if follower.status >= _REFUSED and follower.status not in _LOADED:
+        return
+    signal = "410, another 4xx, or a frame that says so"
+    if not follower.is_stream:
+        play.stop(rule, signal, play.got(follower))
+    await follower.until(
+        lambda each: bool(each.frames) or each.terminal is not None, min(2.0, play.bounds.event)
+    )
+    first = next((block for block in follower.blocks if block.data is not None), None)
+    if first is not None and not first.is_durable and first.event not in {None, "ping", "end"}:
+        return
+    silently = "the newest events on, or nothing" if first is None or first.id not in old else "the oldest event on"
+    play.stop(rule, signal, f"a stream, silently from {silently}")
+
+
+@case("resume.unknown-cursor", "39", passive=True)
+async def unknown_cursor(play: Play) -> None:
+    """A cursor that was never given out: everything again, or nothing, is a gap that nobody sees."""
+    seen = await play.supply.ended()
+    cursor = f"arkor-conformance-{play.random.getrandbits(64):016x}"
+    follower = await play.follow(seen.job, cursor)
+    await _signals(play, "39", follower, seen.ids)
+
+
+@case("resume.unknown-cursor-of-a-running-job", "39", words=("job", "emit"))
+async def unknown_cursor_of_a_running_job(play: Play) -> None:
+    """The same while the job runs."""
+    job, ids = await play.running_job()
+    follower = await play.follow(job, f"arkor-conformance-{play.random.getrandbits(64):016x}")
+    if follower.is_stream:
+        await play.emit(job, 1)
+    await _signals(play, "39", follower, ids)
+
+
+@case("resume.cursor-of-another-job", "41", words=("job", "emit"))
+async def cursor_of_another_job(play: Play) -> None:
+    """A cursor belongs to its job: it is unknown elsewhere, and opens no window on the other log."""
+    other, theirs = await play.running_job(9)
+    job, ids = await play.running_job(3)
+    cursor = next((each for each in theirs if each not in ids), None)
+    if cursor is None:
+        raise NotReached("both jobs use the same ids, so the cursor is known to both")
+    follower = await play.follow(job, cursor)
+    if follower.is_stream:
+        await play.emit(job, 1)
+        await follower.until(lambda each: bool(each.frames), min(2.0, play.bounds.event))
+        leaked = [each for each in follower.ids if each in theirs and each not in ids]
+        if leaked:
+            play.stop("41", f"no event of job {other}", f"{leaked[0]!r}")
+    await _signals(play, "41", follower, ids)
+
+
+@case("resume.forgotten-cursor", "40", words=("job", "emit", "forget"))
+async def forgotten_cursor(play: Play) -> None:
+    """A cursor that is older than the log: the oldest kept event hides a gap."""
+    job, ids = await play.running_job(8)
+    await play.make("forget", job=job, keep=2)
+    follower = await play.follow(job, ids[0])
+    await _signals(play, "40", follower, ids)
+
+
+@case("resume.kept-cursor-after-forgetting", "33", "34", words=("job", "emit", "forget"))
+async def kept_cursor_after_forgetting(play: Play) -> None:
+    """What is kept can still be resumed from."""
+    job, ids = await play.running_job(8)
+    await play.make("forget", job=job, keep=4)
+    follower = await play.follow(job, ids[-3])
+    if not await follower.until_ids(ids[-2:], play.bounds.event):
+        play.stop("33", f"the events {ids[-2:]}", play.got(follower))
+    _slice(play, follower, ids, len(ids) - 3, "33", "34")
+
+
+@case("resume.without-a-cursor-after-forgetting", "38", words=("job", "emit", "forget"))
+async def without_a_cursor_after_forgetting(play: Play) -> None:
+    """An open without a cursor asks for the whole log: what is left of it is not that."""
+    job, ids = await play.running_job(8)
+    await play.make("forget", job=job, keep=2)
+    follower = await play.follow(job)
+    await _signals(play, "38", follower, ids)
+
+
+# The hand-off from replay to live
+
+
+@case("resume.hand-off-held", "35", words=("job", "emit", "hold"))
+async def hand_off_held(play: Play) -> None:
+    """An event between the replay and the live phase: held there, one try is certain."""
+    job, ids = await play.running_job()
+    await play.make("hold", job=job)
+    async with anyio.create_task_group() as group:
+        opened: list[Follower] = []
+
+        async def resume() -> None:
+            opened.append(await play.follow(job, ids[0]))
+
+        group.start_soon(resume)
+        await play.make("held", job=job)
+        between = await play.emit(job, 2)
+        await play.make("release", job=job)
+    follower = opened[0]
+    after = await play.emit(job, 1)
+    await follower.until_ids(after, play.bounds.event)
+    _slice(play, follower, [*ids, *between, *after], 0, "35", "35")
+
+
+@case("resume.hand-off-of-the-terminal-event", "35", words=("job", "emit", "finish", "hold"))
+async def hand_off_of_the_terminal_event(play: Play) -> None:
+    """The end in the same place: it is asked whether the job is over, and then it ends."""
+    job, ids = await play.running_job()
+    await play.make("hold", job=job)
+    async with anyio.create_task_group() as group:
+        opened: list[Follower] = []
+
+        async def resume() -> None:
+            opened.append(await play.follow(job, ids[0]))
+
+        group.start_soon(resume)
+        await play.make("held", job=job)
+        last = (await play.make("finish", job=job)).get("id")
+        await play.make("release", job=job)
+    follower = opened[0]
+    await follower.until(lambda each: each.terminal is not None, play.bounds.event)
+    await follower.until_end(play.bounds.end)
+    whole = [*ids, *([last] if isinstance(last, str) else [])]
+    if follower.terminal is None:
+        play.stop("35", "the terminal event", play.got(follower))
+    _slice(play, follower, whole, 0, "35", "35")
+
+
+@define
+class _Hammered:
+    """Resumes at random moments while events are added."""
+
+    play: Play
+    job: str
+    log: list[str] = field(factory=list[str])
+    tried: int = 0
+    got: list[tuple[str, list[str]]] = field(factory=list[tuple[str, list[str]]])
+    done: bool = False
+
+    async def emit(self, most: int) -> None:
+        """Add events in bursts until enough resumes were made."""
+        while not self.done and len(self.log) < most:
+            size = self.play.random.randrange(1, 6)
+            self.log += await self.play.emit(self.job, size)
+        self.done = True
+
+    async def resume(self, wanted: int) -> None:
+        """Resume again and again from an id near the end, and read what comes until after it."""
+        while self.tried < wanted and not self.done:
+            place = max(0, len(self.log) - 1 - self.play.random.randrange(4))
+            cursor, last = self.log[place], self.log[-1]
+            self.tried += 1
+            follower = await self.play.follow(self.job, cursor)
+            if not follower.is_stream:
+                raise NotReached(f"a resume was answered {follower.status}")
+            # An event that was not there when the stream was opened came over the hand-off.
+            before = set(self.log)
+            await follower.until(
+                lambda each: any(one not in before for one in each.ids) or self.done,
+                self.play.bounds.event,
+            )
+            await follower.leave()
+            self.got.append((cursor, list(follower.ids)))
+            del last
+
+    def check(self, rule: str) -> None:
+        """Compare what came with the log."""
+        where = {each: place for place, each in enumerate(self.log)}
+        for cursor, ids in self.got:
+            expected = self.log[where[cursor] + 1 :][: len(ids)]
+            if list(ids) == expected:
+                continue
+            wrong = next(n for n, (a, b) in enumerate(zip(ids, expected, strict=False)) if a != b)
+            came, due = ids[wrong], expected[wrong]
+            again = where.get(came, -1) < where[due]
+            actual = f"{came!r} came again" if again else f"{came!r} came without {due!r}"
+            self.play.stop(
+                rule, f"after {cursor!r} each event once, in order", f"{actual} (resume {self.tried})"
+            )
+
+
+@case("resume.hand-off-hammered", "35", words=("job", "emit"))
+async def hand_off_hammered(play: Play) -> None:
+    """Thousands of resumes at random moments while events are added."""
+    job = await play.quiet_job()
+    hammered = _Hammered(play, job)
+    hammered.log += await play.emit(job, 3)
+    wanted = play.amounts.resumes
+    began = now()
+    play.quiet = True
+    async with anyio.create_task_group() as group:
+        group.start_soon(hammered.emit, wanted * 40)
+        async with anyio.create_task_group() as resumers:
+            for _ in range(min(8, play.amounts.streams)):
+                resumers.start_soon(hammered.resume, wanted)
+        hammered.done = True
+    play.quiet = False
+    hammered.check("35")
+    tried = len(hammered.got)
+    rarest = -math.log(1 - _CERTAINTY) / max(1, tried)
+    text = (
+        f"0 of {tried} resumes lost or repeated an event among {len(hammered.log)}, "
+        f"in {now() - began:.1f} s; "
+        f"a fault rarer than {rarest:.2%} of resumes would not show ({_CERTAINTY:.0%})"
+    )
+    play.note(text)
+    play.notes.append(f"hand-off from replay to live: {text}")
+
+
+@case("resume.hand-off-spot-check", "35", creates=1)
+async def hand_off_spot_check(play: Play) -> None:
+    """Without a control program: a few resumes of a job that runs by itself."""
+    if play.control is not None and play.control.has("job", "emit"):
+        raise NotReached("the hand-off is hammered with the control program")
+    seen = await play.supply.ended()
+    follower = await play.follow(seen.job, seen.ids[0])
+    await follower.until_end(play.bounds.end)
+    _slice(play, follower, list(seen.ids), 0, "35", "35")
+    play.notes.append(
+        "hand-off from replay to live: a spot check only; a control program with `emit` hammers it"
+    )
+
+
+# A restart
+
+
+async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
+    job = await play.quiet_job()
+    live = await play.follow(job)
+    ids = await play.emit(job, 5)
+    await live.until_ids(ids, play.bounds.event)
+    await play.rotate()
+    if not await live.until_end(play.bounds.end):
+        raise NotReached("the restart cut no stream")
+    return job, ids, live
+
+
+@case("resume.over-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
+async def over_a_restart(play: Play) -> None:
+    """A deploy is the most common reason for a resume."""
+    job, ids, live = await _restarted(play)
+    for place in range(len(ids)):
+        follower = await play.follow(job, ids[place])
+        if not follower.is_stream:
+            play.stop("43", f"the log after {ids[place]!r}", play.got(follower))
+        rest = ids[place + 1 :]
+        if not await follower.until_ids(rest, play.bounds.event):
+            play.stop("43", f"the events {rest}", play.got(follower))
+        _slice(play, follower, ids, place, "43", "43")
+        play.compare(live, follower, "43")
+
+
+@case("resume.ids-after-a-restart", "28", words=("job", "emit", "rotate"), alone=True)
+async def ids_after_a_restart(play: Play) -> None:
+    """Ids that begin at 1 again make a client skip what is new, or see what is old."""
+    job, ids, _ = await _restarted(play)
+    later = await play.emit(job, 5)
+    clash = [each for each in later if each in ids]
+    if clash:
+        play.stop("28", "new ids for new events", f"{clash[0]!r} was used before the restart")
+
+
+@case("resume.live-after-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
+async def live_after_a_restart(play: Play) -> None:
+    """A client comes back after the restart and goes on with what is new."""
+    job, ids, _ = await _restarted(play)
+    follower = await play.follow(job, ids[-2])
+    later = await play.emit(job, 3)
+    if not await follower.until_ids(later, play.bounds.event):
+        play.stop("43", f"the new events {later}", play.got(follower))
+    _slice(play, follower, [*ids, *later], len(ids) - 2, "43", "43")

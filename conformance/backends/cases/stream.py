@@ -1,0 +1,314 @@
+"""Streams: how they begin, what they carry, and that nothing is held back."""
+
+import re
+from typing import Final
+
+from conformance.backends.blocks import Block
+from conformance.backends.declare import case
+from conformance.backends.follower import Follower
+from conformance.backends.play import NotReached, Play
+from conformance.backends.supply import Seen
+from conformance.backends.wire import now
+
+_LONGEST_ID: Final = 1024
+_RETRY: Final = re.compile("[0-9]+")
+_LEAST_RETRY: Final = 100
+_MOST_RETRY: Final = 60_000
+_TINY_GAP: Final = 0.005
+_MANY: Final = 10
+
+
+async def _streams(play: Play) -> Seen:
+    """Return the job that was followed; only its streams are looked at."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if not seen.first.status:
+        raise NotReached("the stream was not answered", "ARK-SRV-20")
+    return seen
+
+
+async def _read(play: Play) -> tuple[Follower, Follower]:
+    seen = await _streams(play)
+    if not seen.first.is_stream:
+        raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
+    return seen.first, seen.second
+
+
+@case("stream.head-of-a-quiet-job", "20", words=("job",))
+async def head_of_a_quiet_job(play: Play) -> None:
+    """A client cannot tell a stream that waits for its first event from one that is dead."""
+    job = await play.quiet_job()
+    follower = await play.follow(job, head=play.bounds.head)
+    if follower.head_at is None or not follower.status:
+        within = f"the head of the answer within {play.bounds.head:g} s"
+        play.stop("20", within, "no head, as long as the job has no event")
+
+
+@case("stream.first-head", "20", passive=True)
+async def first_head(play: Play) -> None:
+    """The first open comes right after the create, when the job has nothing to tell."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    first = seen.first
+    waited = (first.head_at or now()) - first.asked_at
+    if not first.status or waited > play.bounds.head:
+        play.stop("20", f"the head of the answer within {play.bounds.head:g} s", f"{waited:.1f} s and {'no' if not first.status else 'a late'} head")
+
+
+@case("stream.first-bytes", "21", passive=True)
+async def first_bytes(play: Play) -> None:
+    """Some proxies hold the head back until the first byte of the body: a comment lets it go."""
+    first, _ = await _read(play)
+    waited = (first.first_at or first.ended_at or now()) - (first.head_at or 0.0)
+    if first.first_at is None or waited > play.bounds.first:
+        play.stop("21", f"a comment or a frame within {play.bounds.first:g} s of the head", f"nothing for {waited:.1f} s")
+
+
+@case("stream.first-bytes-of-a-quiet-job", "21", words=("job",))
+async def first_bytes_of_a_quiet_job(play: Play) -> None:
+    """The same, for a job of which it is certain that it has no event yet."""
+    job = await play.quiet_job()
+    follower = await play.follow(job)
+    if not follower.is_stream:
+        raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
+    if not await follower.until(lambda each: each.first_at is not None, play.bounds.first):
+        play.stop("21", f"a comment or a frame within {play.bounds.first:g} s of the head", "nothing")
+
+
+@case("stream.status-and-type", "17", passive=True)
+async def status_and_type(play: Play) -> None:
+    """Anything else is an error to a client, or is read as one event after the other of garbage."""
+    seen = await _streams(play)
+    for each in (seen.first, seen.second):
+        if not each.is_stream:
+            kind = each.header("content-type") or "no media type"
+            play.stop("17", "200 and text/event-stream", f"{each.status} and {kind}")
+
+
+@case("stream.status-of-a-resume", "17", words=("job", "emit"))
+async def status_of_a_resume(play: Play) -> None:
+    """A resume is answered like a first open."""
+    job, ids = await play.running_job()
+    follower = await play.follow(job, ids[0])
+    if not follower.is_stream:
+        kind = follower.header("content-type") or "no media type"
+        play.stop("17", "200 and text/event-stream", f"{follower.status} and {kind}")
+
+
+@case("stream.parses", "18", passive=True)
+async def parses(play: Play) -> None:
+    """A parser replaces bytes that are not UTF-8 and drops what it does not know, in silence."""
+    for each in await _read(play):
+        if each.invalid_utf8:
+            play.stop("18", "UTF-8", each.invalid_utf8)
+        last = each.blocks[-1].raw if each.blocks else b""
+        cut = each.ended_whole and last and not re.search(rb"(\r\n|\r|\n)(\r\n|\r|\n)\Z|\A[\r\n]+\Z", last)
+        if cut and re.search(rb"(?m)^(data|id|event)", last):
+            play.stop("18", "every block ends with a blank line", f"the stream ends within a block: {last[-80:]!r}")
+
+
+@case("stream.identity", "19", passive=True)
+async def identity(play: Play) -> None:
+    """A compressor keeps kilobytes back before it lets the first byte go."""
+    for each in await _read(play):
+        coding = each.header("content-encoding").strip().lower()
+        if coding not in {"", "identity"}:
+            play.stop("19", "no content coding, since the open asked for identity", coding)
+
+
+@case("stream.not-cached", "24", passive=True)
+async def not_cached(play: Play) -> None:
+    """A cache in between would answer an open with the stream of somebody else."""
+    first, _ = await _read(play)
+    said = first.header("cache-control").lower()
+    if not {"no-store", "no-cache"} & {each.strip() for each in said.split(",")}:
+        play.stop("24", "Cache-Control: no-store", said or "no Cache-Control")
+
+
+@case("stream.one-at-a-time", "22", words=("job", "emit"))
+async def one_at_a_time(play: Play) -> None:
+    """A path that buffers gives an event away only when the next one pushes it out.
+
+    Each event is emitted when the one before has arrived, and all of them are small.
+    """
+    job = await play.quiet_job()
+    follower = await play.follow(job)
+    for number in range(_MANY):
+        ids = await play.emit(job, 1)
+        if not await follower.until_ids(ids, play.bounds.event):
+            within = f"event {number + 1} within {play.bounds.event:g} s, without another after it"
+            play.stop("22", within, play.got(follower))
+
+
+@case("stream.terminal-frame-at-once", "22", words=("job", "emit", "finish"))
+async def terminal_frame_at_once(play: Play) -> None:
+    """The last event has none after it that could push it out."""
+    job, ids = await play.running_job(1)
+    follower = await play.follow(job)
+    await follower.until_ids(ids, play.bounds.event)
+    await play.make("finish", job=job)
+    if not await follower.until(lambda each: each.terminal is not None, play.bounds.event):
+        within = f"the terminal event within {play.bounds.event:g} s"
+        play.stop("22", within, play.got(follower))
+
+
+@case("stream.keeps-up-with-the-job-route", "22", passive=True)
+async def keeps_up_with_the_job_route(play: Play) -> None:
+    """What the job route tells, the stream has told as well, or will soon."""
+    seen = await _streams(play)
+    if not seen.first.is_stream:
+        raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
+    blocks = [block for block in seen.first.frames]
+    compared = 0
+    for at, answer in seen.looks:
+        events = (answer.table or {}).get("events")
+        if isinstance(events, str) or not isinstance(events, list):
+            continue
+        compared += 1
+        late = at + play.bounds.event
+        arrived = sum(block.at <= late for block in blocks)
+        if seen.first.ended_at is not None and seen.first.ended_at < late:
+            arrived = max(arrived, len(blocks))
+        if arrived < len(events):
+            play.stop("22", f"the {len(events)} events that the job route lists, {play.bounds.event:g} s later", f"{arrived} of them")
+    gaps = [after.at - before.at for before, after in zip(blocks, blocks[1:], strict=False)]
+    if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
+        play.notes.append(
+            "all events of the job that was followed came within milliseconds: if it ran for longer "
+            "than that, something on the way holds its stream back; compare with and without the proxy"
+        )
+    if not compared:
+        raise NotReached("the job route tells no events to compare the stream with")
+
+
+@case("stream.keep-alive", "23")
+async def keep_alive(play: Play) -> None:
+    """A connection that says nothing is cut by the first proxy that loses patience, often at 60 s."""
+    follower = await _idle(play)
+    if not follower.is_stream:
+        raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
+    allowed = play.bounds.silence
+    watched = now()
+    while follower.ended_at is None and now() - watched <= allowed + _slack(allowed):
+        since = follower.last_at or watched
+        left = since + allowed + _slack(allowed) - now()
+        if left <= 0:
+            play.stop("23", f"a comment at the latest every {allowed:g} s", f"silence for {now() - since:.1f} s")
+        await follower.until(lambda each: each.last_at != since, min(left, watched + allowed + _slack(allowed) - now()))
+    if follower.silence > allowed + _slack(allowed):
+        play.stop("23", f"a comment at the latest every {allowed:g} s", f"silence for {follower.silence:.1f} s")
+    play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
+    if follower.ended_at is not None and follower.ended_at - watched < allowed:
+        raise NotReached(f"the stream ended after {follower.ended_at - watched:.0f} s, too early to tell")
+
+
+async def _idle(play: Play) -> Follower:
+    if play.control is not None and play.control.has("job") and not play.supply.followed:
+        return await play.follow(await play.quiet_job())
+    if play.supply.followed:
+        return await play.follow(play.supply.followed)
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    raise_late = seen.first.silence > play.bounds.silence + _slack(play.bounds.silence)
+    if raise_late:
+        play.stop("23", f"a comment at the latest every {play.bounds.silence:g} s", f"silence for {seen.first.silence:.1f} s")
+    if (seen.first.ended_at or now()) - seen.first.asked_at < play.bounds.silence:
+        raise NotReached("the job that was followed ended before a silence could be too long")
+    return seen.first
+
+
+def _slack(allowed: float) -> float:
+    """Return what a measurement may be off by."""
+    return min(2.0, allowed * 0.25)
+
+
+@case("stream.json-objects", "25", passive=True)
+async def json_objects(play: Play) -> None:
+    """A frame that is not a JSON object is skipped by every client, and nobody hears of it."""
+    for each in await _read(play):
+        for place, block in _numbered(each):
+            if block.data is not None and block.problem:
+                play.stop("25", "one JSON object in each frame", f"the data of block {place} {block.problem}")
+
+
+@case("stream.every-event-has-an-id", "26", passive=True)
+async def every_event_has_an_id(play: Play) -> None:
+    """A stream that breaks after an event without an id cannot be resumed after it."""
+    for each in await _read(play):
+        for place, block in _numbered(each):
+            if block.is_durable and block.id is None:
+                play.stop("26", f"an id for {block.type or block.event or 'each event'}", f"block {place} has none")
+
+
+@case("stream.ids-fit-a-header", "27", passive=True)
+async def ids_fit_a_header(play: Play) -> None:
+    """The id goes back as the value of a header; what a header cannot carry cannot be resumed."""
+    for each in await _read(play):
+        for place, block in _numbered(each):
+            raw = _raw_id(block)
+            if raw is not None and (problem := _unfit(raw)):
+                play.stop("27", "an id of 1 to 1,024 bytes that a header can carry", f"the id of block {place} {problem}")
+
+
+@case("stream.signals-have-no-id", "29", passive=True)
+async def signals_have_no_id(play: Play) -> None:
+    """The id of a ping becomes the cursor, and the log has no such place to resume from."""
+    await _signals(play, *(await _read(play)))
+
+
+@case("stream.keep-alives-have-no-id", "29", words=("job", "emit", "finish"))
+async def keep_alives_have_no_id(play: Play) -> None:
+    """The same while a job says nothing, which is when keep-alives come."""
+    job, ids = await play.running_job()
+    follower = await play.follow(job)
+    await follower.until_ids(ids, play.bounds.event)
+    await play.make("finish", job=job)
+    await follower.until_end(play.bounds.end)
+    await _signals(play, follower)
+
+
+async def _signals(play: Play, *followers: Follower) -> None:
+    for each in followers:
+        for place, block in _numbered(each):
+            is_end = block.event == "end"
+            if _raw_id(block) is not None and not block.is_durable and not is_end:
+                what = block.event or "a block without data"
+                play.stop("29", f"no id for {what}", f"block {place} has id {block.id!r}")
+    if len(followers) > 1:
+        ours, theirs = (set(each.ids) for each in followers[:2])
+        whole = all(each.terminal is not None for each in followers[:2])
+        if whole and (odd := sorted(ours ^ theirs)):
+            play.stop("29", "ids of events in the log alone", f"{odd[0]!r} was seen by one follower only")
+
+
+@case("stream.retry", "30", passive=True)
+async def retry(play: Play) -> None:
+    """A client may wait for what it is told: not for minutes, and not for nothing."""
+    for each in await _read(play):
+        for place, block in _numbered(each):
+            value = block.retry
+            if value is not None and not (
+                _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
+            ):
+                play.stop("30", "digits, from 100 to 60,000", f"retry: {value[:40]} in block {place}")
+
+
+def _numbered(follower: Follower) -> list[tuple[int, Block]]:
+    return list(enumerate(follower.blocks, 1))
+
+
+def _raw_id(block: Block) -> bytes | None:
+    found = re.findall(rb"(?:\A|[\r\n])id(?::[ ]?([^\r\n]*)|(?=[\r\n]))", block.raw)
+    return found[-1] if found else None
+
+
+def _unfit(raw: bytes) -> str:
+    if not raw:
+        return "is empty"
+    if len(raw) > _LONGEST_ID:
+        return f"has {len(raw)} bytes"
+    if b"\0" in raw:
+        return "has a NUL"
+    if raw != raw.strip(b" \t"):
+        return f"has a space at its end: {raw[:60]!r}"
+    return ""

@@ -1,0 +1,170 @@
+"""Talk `arkor-control/1` with the program that makes a backend do things."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from conformance.drive.process import DriverProcess, DriverUnusable
+from conformance.plain import shortened
+from conformance.strict_data import Json, ReadingError, Table, kind_of
+
+PROTOCOL: Final = "arkor-control/1"
+WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
+_SHOWN: Final = 160
+_START: Final = 15.0
+"""Seconds for the answer to `hello`: the program may start a server first."""
+
+
+class ControlFailed(Exception):
+    """The control program refused a command, gave a wrong answer, or ended."""
+
+
+@frozen(kw_only=True)
+class Controlled:
+    """What a control program says of itself and of its backend."""
+
+    implementation: str
+    version: str
+    words: frozenset[str]
+    base_url: str = ""
+    token: str = field(default="", repr=False)
+    other_token: str = field(default="", repr=False)
+    org: str = ""
+    project: str = ""
+    keep: int | None = None
+    """How many events of a job the backend keeps at least; None: all of them."""
+
+
+@define(eq=False)
+class _Pending:
+    answered: anyio.Event = field(factory=anyio.Event)
+    ok: Table | None = None
+    error: str = ""
+
+
+@define(eq=False)
+class Control:
+    """A running control program."""
+
+    command: Sequence[str]
+    said: Controlled = field(init=False)
+    _process: DriverProcess = field(init=False)
+    _pending: dict[int, _Pending] = field(factory=dict[int, _Pending], init=False)
+    _number: int = field(default=0, init=False)
+    ended: str = field(default="", init=False)
+    """Why it cannot be used any more."""
+    patience: float = 10.0
+
+    async def start(self, group: TaskGroup) -> None:
+        """Start it and say hello; raises ControlFailed."""
+        try:
+            self._process = DriverProcess.start(self.command, self._hear, self._end)
+        except DriverUnusable as error:
+            raise ControlFailed(f"the control program {error}") from error
+        group.start_soon(self._process.read)
+        answer = await self.ask("hello", {"protocol": PROTOCOL}, seconds=_START)
+        try:
+            self.said = _controlled(answer)
+        except ReadingError as error:
+            raise ControlFailed(
+                f"the control program answered hello wrongly: {error.problem}"
+            ) from error
+
+    def has(self, *words: str) -> bool:
+        """Tell whether it has these words."""
+        return set(words) <= self.said.words
+
+    async def ask(
+        self, do: str, arguments: Mapping[str, Json] | None = None, *, seconds: float | None = None
+    ) -> Table:
+        """Send a command and return its answer; raises ControlFailed."""
+        if self.ended:
+            raise ControlFailed(f"the control program {self.ended}")
+        self._number += 1
+        number, pending = self._number, _Pending()
+        self._pending[number] = pending
+        message = {"id": number, "do": do, **(arguments or {})}
+        self._process.send(json.dumps(message, separators=(",", ":")).encode() + b"\n")
+        wait = self.patience if seconds is None else seconds
+        with anyio.move_on_after(wait):
+            await pending.answered.wait()
+        self._pending.pop(number, None)
+        if pending.ok is not None:
+            return pending.ok
+        if pending.error:
+            raise ControlFailed(f"the control program refused `{do}`: {pending.error}")
+        if self.ended:
+            raise ControlFailed(f"the control program {self.ended}")
+        raise ControlFailed(f"the control program did not answer `{do}` within {wait:g} s")
+
+    async def stop(self) -> None:
+        """Say bye and end it, with everything that it started."""
+        if not hasattr(self, "_process"):
+            return
+        if not self.ended:
+            try:
+                await self.ask("bye", seconds=2.0)
+            except ControlFailed:
+                self.ended = self.ended or "was ended"
+        await self._process.stop()
+
+    @property
+    def log(self) -> str:
+        """What it wrote to its standard error."""
+        return str(self._process.log) if hasattr(self, "_process") else ""
+
+    def _hear(self, line: bytes) -> None:
+        try:
+            value: Json = json.loads(line)
+        except (ValueError, RecursionError):
+            self._end(f"printed {_shown(line)}, which is not JSON; logs belong on standard error")
+            return
+        if not isinstance(value, Mapping):
+            self._end(f"printed {_shown(line)}, {kind_of(value)}, not a JSON object")
+            return
+        table = Table("answer", value)
+        try:
+            number = table.count("re")
+            pending = self._pending.get(number)
+            if pending is None:
+                return  # too late: nothing waits for it any more
+            if table.has("error"):
+                pending.error = shortened(table.table("error").text("message"), 1000)
+            else:
+                pending.ok = table.table("ok")
+        except ReadingError as error:
+            self._end(f"printed {_shown(line)}: {error.problem}")
+            return
+        pending.answered.set()
+
+    def _end(self, reason: str) -> None:
+        self.ended = self.ended or reason
+        for pending in self._pending.values():
+            pending.answered.set()
+
+
+def _controlled(answer: Table) -> Controlled:
+    words = answer.texts("words")
+    strange = [word for word in words if word not in WORDS]
+    if strange:
+        raise ReadingError("hello", f"{strange[0]!r} is not a word; known are {', '.join(WORDS)}")
+    return Controlled(
+        implementation=answer.text("impl"),
+        version=answer.text("version"),
+        words=frozenset(words),
+        base_url=answer.text("base_url", ""),
+        token=answer.text("token", ""),
+        other_token=answer.text("other_token", ""),
+        org=answer.text("org", ""),
+        project=answer.text("project", ""),
+        keep=answer.count("keep") if answer.has("keep") else None,
+    )
+
+
+def _shown(line: bytes) -> str:
+    text = line[:_SHOWN].decode("utf-8", "backslashreplace").strip()
+    return f"{text!r}…" if len(line) > _SHOWN else repr(text)

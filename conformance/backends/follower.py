@@ -1,0 +1,161 @@
+"""One open stream: it reads in the background, and a case waits for what it needs."""
+
+from collections.abc import Callable, Sequence
+
+import anyio
+from attrs import define, field
+
+from conformance.backends.blocks import Block, block_of
+from conformance.backends.wire import BY_CLOSE, COMPLETE, Wire, now
+from mock_server.sse import Framer
+
+MOST_BYTES = 256 << 20
+"""A stream that never ends is left after so many bytes."""
+
+
+@define(eq=False)
+class Follower:
+    """A stream that is open or was. `blocks` grows as it is read."""
+
+    route: str
+    attempt: int
+    job: str
+    cursor: str | None
+    _wire: Wire = field(alias="wire")
+    _note: Callable[["Follower", Block, int], None] = field(alias="note")
+    _over: Callable[["Follower"], None] = field(alias="over")
+    asked_at: float = field(factory=now, init=False)
+    head_at: float | None = field(default=None, init=False)
+    first_at: float | None = field(default=None, init=False)
+    """When the first byte of the body came."""
+    last_at: float | None = field(default=None, init=False)
+    ended_at: float | None = field(default=None, init=False)
+    silence: float = field(default=0.0, init=False)
+    """The longest time without a byte since the head."""
+    blocks: list[Block] = field(factory=list[Block], init=False)
+    status: int = field(default=0, init=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), init=False)
+    invalid_utf8: str = field(default="", init=False)
+    size: int = field(default=0, init=False)
+    body: bytearray = field(factory=bytearray, init=False)
+    """The beginning of an answer that is not a stream."""
+    _changed: anyio.Event = field(factory=anyio.Event, init=False)
+    _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _paused: bool = field(default=False, init=False)
+
+    @property
+    def ended(self) -> str:
+        """How the response ended; empty while it goes on."""
+        return self._wire.ended if self.ended_at is not None else ""
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the answer is a stream that a client would read."""
+        kind = self.header("content-type").partition(";")[0].strip().lower()
+        return self.status == 200 and kind == "text/event-stream"  # noqa: PLR2004 - HTTP
+
+    @property
+    def ended_whole(self) -> bool:
+        """Whether the body was complete."""
+        return self.ended in {COMPLETE, BY_CLOSE}
+
+    @property
+    def problem(self) -> str:
+        """What was not HTTP about it."""
+        return self._wire.problem
+
+    @property
+    def frames(self) -> Sequence[Block]:
+        """The events of the log."""
+        return [block for block in self.blocks if block.is_durable]
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of the events of the log, in order."""
+        return [block.id for block in self.frames if block.id is not None]
+
+    @property
+    def terminal(self) -> Block | None:
+        """The first frame at which a client stops following."""
+        return next((block for block in self.blocks if block.is_terminal), None)
+
+    def header(self, name: str) -> str:
+        """Return the value of a header field, joined if there are several; empty without it."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+    async def read(self) -> None:
+        """Read the head and the body until the end; run this in a task of its own."""
+        with self._reading:
+            await self._read()
+
+    async def _read(self) -> None:
+        await self._wire.head()
+        self.head_at = self.last_at = now()
+        self.status, self.headers = self._wire.status, self._wire.headers
+        framer = Framer()
+        streams = self.is_stream
+        self._tell()
+        while (piece := await self._wire.body()) and self.size < MOST_BYTES:
+            at = now()
+            self.silence = max(self.silence, at - (self.last_at or at))
+            self.last_at = at
+            self.first_at = self.first_at or at
+            self.size += len(piece)
+            if not streams:
+                self.body += piece[: 1 << 20]
+            else:
+                for frame in framer.feed(piece):
+                    self._take(block_of(frame, at))
+            self._tell()
+        self.ended_at = now()
+        self.silence = max(self.silence, self.ended_at - (self.last_at or self.ended_at))
+        self._over(self)
+        self._tell()
+        await self._wire.close()
+
+    def _take(self, block: Block) -> None:
+        self.blocks.append(block)
+        if not self.invalid_utf8:
+            try:
+                block.raw.decode()
+            except UnicodeDecodeError as error:
+                self.invalid_utf8 = f"{error.reason} in block {len(self.blocks)}"
+        self._note(self, block, len(self.blocks))
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    async def until(self, done: Callable[["Follower"], bool], seconds: float) -> bool:
+        """Wait until something is true of it; return whether it became so in time."""
+        with anyio.move_on_after(seconds):
+            while not done(self):
+                if self.ended_at is not None:
+                    return False
+                await self._changed.wait()
+        return done(self)
+
+    async def until_head(self, seconds: float) -> bool:
+        """Wait for the head of the answer."""
+        return await self.until(lambda each: each.head_at is not None, seconds) and bool(self.status)
+
+    async def until_ids(self, ids: Sequence[str], seconds: float) -> bool:
+        """Wait until all of these events have come."""
+        wanted = set(ids)
+        return await self.until(lambda each: wanted <= set(each.ids), seconds)
+
+    async def until_end(self, seconds: float) -> bool:
+        """Wait for the end of the response."""
+        await self.until(lambda each: each.ended_at is not None, seconds)
+        return self.ended_at is not None
+
+    async def leave(self, *, reset: bool = False) -> None:
+        """Close the connection, as a client does that stops waiting."""
+        self._reading.cancel()
+        left = self.ended_at is None
+        if left:
+            self.ended_at = now()
+        await self._wire.close(reset=reset)
+        if left:
+            self._over(self)
+        self._tell()

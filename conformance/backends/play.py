@@ -1,0 +1,520 @@
+"""What a case can do: send requests, follow jobs, ask the control program, and say what is broken."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, field, frozen
+
+from conformance.backends.blocks import Block
+from conformance.backends.bounds import Amounts, Bounds
+from conformance.backends.control import Control, ControlFailed
+from conformance.backends.follower import Follower
+from conformance.backends.ledger import Ledger
+from conformance.backends.target import Target
+from conformance.backends.wire import CUT, LEFT, NOT_HTTP, RESET, Unreachable, Wire, now
+from conformance.expect.mismatch import Divergence
+from conformance.strict_data import Json
+from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
+from conformance.verdict.result import Finding
+from mock_server.strict.shapes import is_table
+
+if TYPE_CHECKING:
+    from conformance.backends.supply import Supply
+
+_A = TypeVar("_A")
+CLIENT_NAME: Final = "arkor-conformance"
+_LONGEST_BODY: Final = 1 << 20
+_SHOWN: Final = 200
+_LIMITED: Final = (429, 503)
+_MOST_WAIT: Final = 60.0
+_TRIES: Final = 3
+OWN: Final = object()
+"""Stands for the token of the target."""
+
+
+class NotReached(Exception):
+    """The case did not get as far as its rules; the message says why.
+
+    `rule` is the rule whose breach kept it from that, if it was one.
+    """
+
+    def __init__(self, why: str, rule: str = "") -> None:
+        super().__init__(why)
+        self.rule = rule
+
+
+class Stop(Exception):
+    """The case has seen enough: what is broken has been noted."""
+
+
+@frozen(kw_only=True)
+class Answer:
+    """A whole answer; `status` is 0 if there was none."""
+
+    route: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    ended: str
+    problem: str = ""
+    event: Event | None = field(default=None, repr=False)
+    interim: tuple[int, ...] = ()
+    reusable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it is a 4xx."""
+        return 400 <= self.status < 500  # noqa: PLR2004 - HTTP
+
+    def header(self, name: str) -> str:
+        """Return the value of a header field; empty without it."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+    @property
+    def table(self) -> Mapping[str, Json] | None:
+        """The JSON object of its body; None if it is something else."""
+        try:
+            value: Json = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if is_table(value) else None
+
+    @property
+    def job(self) -> Mapping[str, Json]:
+        """The job object of its body; empty if there is none."""
+        job = (self.table or {}).get("job")
+        return job if is_table(job) else {}
+
+    @property
+    def job_id(self) -> str:
+        """The id of its job; empty if there is none."""
+        found = self.job.get("id")
+        return found if isinstance(found, str) else ""
+
+    @property
+    def told(self) -> str:
+        """What it was, in few words."""
+        if not self.status:
+            return f"no answer: {self.problem or self.ended or 'the backend was silent'}"
+        kind = self.header("content-type").partition(";")[0]
+        return f"{self.status}{f' {kind}' if kind else ''}{self._said}"
+
+    @property
+    def _said(self) -> str:
+        error = (self.table or {}).get("error")
+        return f' "{error[:_SHOWN]}"' if isinstance(error, str) else ""
+
+
+@define(eq=False)
+class Play:
+    """A case while it is played."""
+
+    target: Target
+    bounds: Bounds
+    amounts: Amounts
+    ledger: Ledger
+    control: Control | None
+    supply: "Supply"
+    group: TaskGroup
+    random: Random
+    trace: Trace = field(factory=Trace)
+    findings: list[Finding] = field(factory=list[Finding])
+    quiet: bool = False
+    """Whether what is repeated a thousand times is left out of the trace."""
+    notes: list[str] = field(factory=list[str])
+    """What a reader of the report should know."""
+    _began: float = field(factory=now)
+    _counts: dict[str, int] = field(factory=dict[str, int])
+    _followers: list[Follower] = field(factory=list[Follower])
+    _connections: int = 0
+
+    # What happened
+
+    def record(self, fact: Fact) -> Event:
+        """Put something into the trace."""
+        return self.trace.append(fact, now() - self._began)
+
+    def note(self, text: str) -> None:
+        """Put a line of the kit into the trace."""
+        self.record(Noted("kit", self.target.hide(text)))
+
+    def broke(
+        self, rule: str, expected: str, actual: str, event: Event | None = None
+    ) -> None:
+        """Note that the backend broke a rule; the case goes on."""
+        number = rule if "-" in rule else f"ARK-SRV-{rule}"
+        found = Divergence(expected, self.target.hide(actual), event)
+        last = self.trace.events[-1] if self.trace.events else None
+        self.findings.append(Finding.of("backend", (number,), found, last))
+
+    def stop(self, rule: str, expected: str, actual: str, event: Event | None = None) -> NoReturn:
+        """Note that the backend broke a rule, and end the case."""
+        self.broke(rule, expected, actual, event)
+        raise Stop
+
+    def got(self, follower: Follower) -> str:
+        """Say what a follower got."""
+        if not follower.status:
+            return "no answer to the open"
+        if not follower.is_stream:
+            kind = follower.header("content-type").partition(";")[0]
+            return f"{follower.status} {kind}".strip()
+        ids = list(follower.ids)
+        shown = ", ".join(repr(each) for each in ids[-3:])
+        events = f"{len(ids)} events, the last {shown}" if ids else "no event"
+        return f"{events}; {follower.ended or 'the stream is open'}"
+
+    def compare(self, ours: Follower, theirs: Follower, rule: str = "36") -> None:
+        """Check that the events which both followers got are the same."""
+        known = {block.id: block for block in ours.frames if block.id is not None}
+        for block in theirs.frames:
+            other = known.get(block.id or "")
+            if other is not None and (block.event, block.value, block.type) != (
+                other.event,
+                other.value,
+                other.type,
+            ):
+                expected = f"event {block.id} as another follower got it: {other.data!r:.200}"
+                self.stop(rule, expected, f"{block.data!r:.200}")
+
+    def adopt(self, other: "Play") -> None:
+        """Go on with the trace of another play: this case is about what happened there."""
+        self.trace = other.trace
+
+    async def pause(self, seconds: float) -> None:
+        """Wait before asking again what cannot be waited for."""
+        await anyio.sleep(seconds)
+
+    async def at_once(self, *calls: Callable[[], Awaitable[_A]]) -> list[_A]:
+        """Do several things at the same time; return what they return, as they end."""
+        found: list[_A] = []
+
+        async def one(call: Callable[[], Awaitable[_A]]) -> None:
+            found.append(await call())
+
+        async with anyio.create_task_group() as group:
+            for call in calls:
+                group.start_soon(one, call)
+        return found
+
+    # Requests
+
+    def headers(self, token: object = OWN, **more: str) -> list[tuple[str, str]]:
+        """Return the headers of a request; a `token` of None sends none."""
+        found = [("Host", self.target.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
+        sent = self.target.token if token is OWN else token
+        if sent is not None:
+            found.append(("Authorization", f"Bearer {sent}"))
+        return [*found, *((name.replace("_", "-"), value) for name, value in more.items())]
+
+    async def ask(  # noqa: PLR0913 - what a request can have
+        self,
+        route: str,
+        target: str,
+        method: str = "GET",
+        *,
+        token: object = OWN,
+        body: bytes | Mapping[str, Json] | None = None,
+        kind: str = "application/json",
+        on: Wire | None = None,
+        **more: str,
+    ) -> Answer:
+        """Send a request and read the whole answer. 429 and 503 are obeyed up to three times."""
+        for _ in range(_TRIES):
+            answer = await self._once(route, target, method, token, body, kind, on, more)
+            if answer.status not in _LIMITED or on is not None:
+                return answer
+            self.limited(answer)
+            wait = answer.header("retry-after")
+            if not wait.isascii() or not wait.isdigit() or int(wait) > _MOST_WAIT:
+                return answer
+            await anyio.sleep(int(wait))
+        return answer
+
+    def limited(self, answer: Answer) -> None:
+        """Note a refusal for load; the supply keeps them for ARK-SRV-54."""
+        self.supply.limits.append(answer)
+
+    async def _once(  # noqa: PLR0913, PLR0917 - see ask
+        self,
+        route: str,
+        target: str,
+        method: str,
+        token: object,
+        body: bytes | Mapping[str, Json] | None,
+        kind: str,
+        on: Wire | None,
+        more: Mapping[str, str],
+    ) -> Answer:
+        raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
+        headers = self.headers(token, **more)
+        if raw is not None:
+            headers += [("Content-Type", kind), ("Content-Length", str(len(raw)))]
+        elif method == "POST":
+            headers.append(("Content-Length", "0"))
+        wire = on or await self.connect()
+        number = self._sent(route, method, target, headers, raw or b"")
+        with anyio.move_on_after(self.bounds.answer):
+            await wire.send(method, target, headers, raw or b"")
+            await wire.head()
+            answer = await self.rest(wire, route, number)
+            if on is None:
+                await wire.close()
+            return answer
+        await wire.close()
+        return await self.rest(wire, route, number)
+
+    async def connect(self, *, receive_buffer: int = 0) -> Wire:
+        """Open a connection; raises Unreachable."""
+        self._connections += 1
+        return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
+
+    async def rest(self, wire: Wire, route: str, number: int) -> Answer:
+        """Read the body of an answer whose head has come."""
+        if wire.status:
+            self.record(Responded(route, number, wire.status))
+        body = bytearray()
+        while len(body) < _LONGEST_BODY and (piece := await wire.body()):
+            body += piece
+        ended = wire.ended
+        if ended in {CUT, RESET, NOT_HTTP}:
+            self.record(Ended(route, number, f"{ended} {wire.problem}".strip(), "server"))
+        event = self.trace.events[-1]
+        answer = Answer(
+            route=route,
+            status=wire.status,
+            headers=wire.headers,
+            body=bytes(body),
+            ended="no answer in time" if ended == LEFT and not wire.status else ended,
+            problem=wire.problem,
+            event=event,
+            interim=tuple(wire.interim),
+        )
+        if answer.status:
+            self.supply.saw(answer)
+        return answer
+
+    def _sent(
+        self,
+        route: str,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]],
+        body: bytes,
+    ) -> int:
+        number = self._counts[route] = self._counts.get(route, 0) + 1
+        if self.quiet:
+            return number
+        hide = self.target.hide
+        self.record(
+            Requested(
+                route,
+                number,
+                method,
+                target,
+                tuple((name.lower(), hide(value)) for name, value in headers),
+                hide(body.decode("utf-8", "replace")),
+                self._connections,
+            )
+        )
+        return number
+
+    sent = _sent
+
+    # Streams
+
+    async def follow(  # noqa: PLR0913 - what an open can have
+        self,
+        job: str,
+        cursor: str | None = None,
+        *,
+        token: object = OWN,
+        org: str | None = None,
+        project: str | None = None,
+        head: float | None = None,
+        receive_buffer: int = 0,
+        read: bool = True,
+    ) -> Follower:
+        """Open the stream of a job and return when its head has come, or the bound has passed.
+
+        One that is not to be `read` is left alone: it is the reader that is too slow.
+        """
+        follower = await self._open(job, cursor, token, org, project, receive_buffer)
+        if read:
+            self.group.start_soon(follower.read)
+            await follower.until_head(self.bounds.answer if head is None else head)
+        return follower
+
+    async def _open(  # noqa: PLR0913, PLR0917 - see follow
+        self,
+        job: str,
+        cursor: str | None,
+        token: object,
+        org: str | None,
+        project: str | None,
+        receive_buffer: int,
+    ) -> Follower:
+        more = {"Accept": "text/event-stream", "Accept_Encoding": "identity"}
+        headers = self.headers(token, **more)
+        if cursor is not None:
+            headers.append(("Last-Event-ID", cursor.encode().decode("latin-1")))
+        target = self.target.job(job, "/events/stream", org=org, project=project)
+        wire = await self.connect(receive_buffer=receive_buffer)
+        number = self._sent("stream", "GET", target, headers, b"")
+        with anyio.move_on_after(self.bounds.connect):
+            await wire.send("GET", target, headers)
+        follower = Follower("stream", number, job, cursor, wire, self._framed, self._over)
+        self._followers.append(follower)
+        return follower
+
+    def _framed(self, follower: Follower, block: Block, index: int) -> None:
+        if self.quiet:
+            return
+        if index == 1:
+            self.record(Responded(follower.route, follower.attempt, follower.status))
+        self.record(
+            Framed(
+                follower.route, follower.attempt, index, block.id, _kind(block), block.raw[:_SHOWN]
+            )
+        )
+
+    def _over(self, follower: Follower) -> None:
+        if not follower.blocks and follower.status:
+            self.record(Responded(follower.route, follower.attempt, follower.status))
+        if self.quiet:
+            return
+        by = "client" if follower.ended == LEFT else "server"
+        how = f"{follower.ended} {follower.problem}".strip()
+        self.record(Ended(follower.route, follower.attempt, how, by))
+        if follower.status in _LIMITED:
+            self.limited(
+                Answer(
+                    route="stream",
+                    status=follower.status,
+                    headers=follower.headers,
+                    body=bytes(follower.body),
+                    ended=follower.ended,
+                )
+            )
+
+    async def leave(self) -> None:
+        """Close every stream that this case has opened."""
+        for follower in self._followers:
+            await follower.leave()
+
+    # The control program
+
+    async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
+        """Let the control program do something; raises NotReached if it cannot."""
+        control = self.control
+        if control is None or not control.has("hold" if do in {"held", "release"} else do):
+            raise NotReached(f"needs the word `{do}` of a control program")
+        shown = "".join(f" {name} {value}" for name, value in arguments.items() if name != "token")
+        if not self.quiet:
+            self.record(Noted("kit", f"lets the control program {do}{shown}"))
+        try:
+            return (await control.ask(do, arguments)).values
+        except ControlFailed as error:
+            if control.ended:
+                raise
+            raise NotReached(str(error)) from error
+
+    async def quiet_job(self) -> str:
+        """Return a new job that does nothing by itself."""
+        made = (await self.make("job")).get("id")
+        if not isinstance(made, str):
+            raise NotReached("the control program gave a job without an id")
+        await self.ledger.made(made, self.target)
+        return made
+
+    async def emit(self, job: str, number: int, size: int = 0) -> list[str]:
+        """Let events of a job happen; return their ids."""
+        arguments: dict[str, Json] = {"job": job, "n": number}
+        if size:
+            arguments["bytes"] = size
+        ids = (await self.make("emit", **arguments)).get("ids")
+        if isinstance(ids, str) or not isinstance(ids, Sequence):
+            raise NotReached("the control program emitted events without telling their ids")
+        return [each for each in ids if isinstance(each, str)]
+
+    async def running_job(self, events: int = 3) -> tuple[str, list[str]]:
+        """Return a new job that has had some events, and their ids."""
+        job = await self.quiet_job()
+        return job, await self.emit(job, events)
+
+    async def ended_job(self, events: int = 4) -> tuple[str, list[str]]:
+        """Return a new job that has completed, and the ids of its events."""
+        job, ids = await self.running_job(events)
+        last = (await self.make("finish", job=job)).get("id")
+        return job, [*ids, *([last] if isinstance(last, str) else [])]
+
+    async def rotate(self) -> None:
+        """Let the backend restart; it may come back at another address."""
+        moved = (await self.make("rotate")).get("base_url")
+        if isinstance(moved, str):
+            self.supply.moved(moved)
+            self.target = self.supply.target
+
+    async def create(
+        self,
+        *,
+        key: str | None = None,
+        body: object = None,
+        expected: bool = True,
+        token: object = OWN,
+        org: str | None = None,
+        project: str | None = None,
+        **more: str,
+    ) -> Answer:
+        """Submit a job; every id that the answer shows is written down to be cancelled.
+
+        One that is not `expected` to make a job is not counted.
+        """
+        if expected:
+            await self.ledger.spend()
+        sent = self.target.body if body is None else body
+        raw = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
+        if key is not None:
+            more["Idempotency_Key"] = key
+        path = self.target.jobs(org=org, project=project)
+        answer = await self.ask("create", path, "POST", token=token, body=raw, **more)
+        if answer.job_id:
+            await self.ledger.made(answer.job_id, self.target)
+        return answer
+
+    async def look(self, job: str) -> Answer:
+        """Ask the job route."""
+        return await self.ask("job", self.target.job(job))
+
+    async def status_within(self, job: str, wanted: Sequence[str], seconds: float) -> str:
+        """Ask the job route until the job has one of these states; return the last that it had."""
+        until, wait, found = now() + seconds, 0.02, ""
+        while True:
+            answer = await self.look(job)
+            found = str(answer.job.get("status", answer.told))
+            if found in wanted or now() >= until:
+                return found
+            await anyio.sleep(min(wait, max(0.0, until - now())))
+            wait = min(wait * 2, 1.0)
+
+    async def cancel(self, job: str, **more: str) -> Answer:
+        """Ask for the end of a job."""
+        return await self.ask("cancel", self.target.job(job, "/cancel"), "POST", **more)
+
+
+def _kind(block: Block) -> str | None:
+    if block.is_comment:
+        return "(comment)"
+    return block.type or block.event
+
+
+__all__ = ["OWN", "Answer", "NotReached", "Play", "Stop", "Unreachable"]

@@ -1,0 +1,280 @@
+"""Play the cases about a backend, several at a time, and leave nothing running."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import Final
+
+import anyio
+from anyio.abc import TaskGroup
+from attrs import define, evolve, field, frozen
+
+from conformance.backends.bounds import Amounts, Bounds
+from conformance.backends.control import Control, ControlFailed
+from conformance.backends.declare import BackendCase
+from conformance.backends.ledger import Ledger, OverBudget
+from conformance.backends.play import NotReached, Play, Stop
+from conformance.backends.supply import Supply
+from conformance.backends.target import Target
+from conformance.backends.wire import Unreachable
+from conformance.expect.mismatch import Divergence
+from conformance.trace.events import Trace
+from conformance.verdict.result import Finding
+
+_GIVE_UP: Final = 3
+"""The run stops when so many cases in a row could not connect."""
+
+
+@frozen(kw_only=True)
+class BackendPlan:
+    """What is to be judged, and how."""
+
+    target: Target
+    cases: Sequence[BackendCase]
+    bounds: Bounds = Bounds()
+    amounts: Amounts = Amounts()
+    lanes: int = 4
+    seed: int = 0
+    followed: str = ""
+    """The job of somebody else that is followed; empty if the run makes its own."""
+    watch: float = 0.0
+    control: Sequence[str] = ()
+    """The command of the control program; empty without one."""
+    note: Callable[[str], None] = lambda _: None
+
+
+@frozen(kw_only=True, eq=False)
+class Played:
+    """A case as it was played, for all profiles."""
+
+    case: BackendCase
+    trace: Trace
+    findings: tuple[Finding, ...] = ()
+    missed: str = ""
+    """Why it did not get as far as its rules, and breaks none; empty if it did."""
+    lacking: tuple[str, ...] = ()
+    """The words of a control program that it needs and that were not there."""
+    seconds: float = 0.0
+
+
+@frozen(kw_only=True, eq=False)
+class Outcome:
+    """A run: what was played, in the order of the cases."""
+
+    plan: BackendPlan
+    target: Target
+    """Where the backend was at the end."""
+    played: Sequence[Played]
+    seconds: float
+    stopped: str = ""
+    """Why cases were not played; empty if all were."""
+    made: Sequence[str] = ()
+    """The ids of the jobs that were made."""
+    left: Sequence[str] = ()
+    """The commands that cancel what the kit could not cancel."""
+    notes: Sequence[str] = ()
+    implementation: str = ""
+    version: str = ""
+    words: frozenset[str] = frozenset()
+    interrupted: bool = False
+
+
+@define(eq=False)
+class BackendRun:
+    """A run while it goes on."""
+
+    plan: BackendPlan
+    on_played: Callable[[Played], None] = lambda _: None
+    played: dict[str, Played] = field(factory=dict[str, Played], init=False)
+    stopped: str = field(default="", init=False)
+    ledger: Ledger = field(init=False)
+    supply: Supply = field(init=False)
+    control: Control | None = field(default=None, init=False)
+    notes: list[str] = field(factory=list[str], init=False)
+    left: list[str] = field(factory=list[str], init=False)
+    _group: TaskGroup = field(init=False)
+    _began: float = field(factory=time.monotonic, init=False)
+    _unreachable: int = field(default=0, init=False)
+    _ended: float = field(default=0.0, init=False)
+
+    async def play(self, before: Callable[["BackendRun"], object] | None = None) -> None:
+        """Play everything; raises ControlFailed or Unreachable if nothing can be judged.
+
+        `before` is called when the backend is known and before anything is asked of it.
+        """
+        async with anyio.create_task_group() as group:
+            self._group = group
+            try:
+                await self._begin(group, before)
+                await self._cases()
+            finally:
+                await self._settle()
+                group.cancel_scope.cancel()
+        self._ended = time.monotonic()
+
+    async def _begin(
+        self, group: TaskGroup, before: Callable[["BackendRun"], object] | None
+    ) -> None:
+        plan = self.plan
+        self.ledger = Ledger(plan.amounts.jobs, plan.note)
+        target = plan.target
+        if plan.control:
+            self.control = Control(plan.control, patience=plan.bounds.control)
+            await self.control.start(group)
+            target = _controlled(target, self.control)
+        self.supply = Supply(self._new_play, target, plan.followed, plan.watch)
+        if before is not None:
+            before(self)
+
+    def _new_play(self) -> Play:
+        return Play(
+            target=self.supply.target,
+            bounds=self.plan.bounds,
+            amounts=self.plan.amounts,
+            ledger=self.ledger,
+            control=self.control,
+            supply=self.supply,
+            group=self._group,
+            random=Random(f"{self.plan.seed}"),  # noqa: S311 - a sample, not a secret
+        )
+
+    async def _cases(self) -> None:
+        together = [case for case in self.plan.cases if not case.alone]
+        # What takes longest begins first, so that nothing waits for it at the end.
+        together.sort(key=lambda case: (not _is_slow(case), not case.passive))
+        waiting = iter(together)
+
+        async def lane() -> None:
+            for case in waiting:
+                if not self.stopped:
+                    await self._one(case)
+
+        async with anyio.create_task_group() as lanes:
+            for _ in range(self.plan.lanes):
+                lanes.start_soon(lane)
+        for case in self.plan.cases:
+            if case.alone and not self.stopped:
+                await self._one(case)
+
+    async def _one(self, case: BackendCase) -> None:
+        began = time.monotonic()
+        lacking = self._lacking(case)
+        if lacking:
+            missed = f"needs {_named(lacking)} of a control program"
+            self._add(Played(case=case, trace=Trace(), missed=missed, lacking=lacking))
+            return
+        play = self._new_play()
+        play.random = Random(f"{self.plan.seed} {case.id}")  # noqa: S311 - a sample
+        missed = ""
+        try:
+            await case.steps(play)
+            self._unreachable = 0
+        except Stop:
+            self._unreachable = 0
+        except NotReached as error:
+            missed = str(error)
+            if error.rule and error.rule not in case.rules:
+                play.findings.append(_not_reached(play, error))
+                missed = ""
+        except OverBudget as error:
+            missed = str(error)
+        except Unreachable as error:
+            missed = str(error)
+            self._lost(error)
+        except ControlFailed as error:
+            missed = str(error)
+            self.stopped = self.stopped or missed
+        finally:
+            with anyio.CancelScope(shield=True):
+                await play.leave()
+        if self.stopped and missed:
+            return
+        self.notes += play.notes
+        self._add(
+            Played(
+                case=case,
+                trace=play.trace,
+                findings=tuple(play.findings),
+                missed=missed if not play.findings else "",
+                seconds=time.monotonic() - began,
+            )
+        )
+
+    def _lacking(self, case: BackendCase) -> tuple[str, ...]:
+        if self.plan.followed and case.words:
+            return case.words
+        has = self.control.said.words if self.control is not None else frozenset[str]()
+        return tuple(word for word in case.words if word not in has)
+
+    def _lost(self, error: Unreachable) -> None:
+        """Stop the run when the backend is not there any more."""
+        self._unreachable += 1
+        if self._unreachable >= _GIVE_UP:
+            self.stopped = self.stopped or f"the backend went away: {error}"
+
+    def _add(self, played: Played) -> None:
+        self.played[played.case.id] = played
+        self.on_played(played)
+
+    async def _settle(self) -> None:
+        """Cancel what was made, and end the control program."""
+        with anyio.CancelScope(shield=True):
+            if hasattr(self, "supply"):
+                self.left = await self.ledger.settle(self.supply.target)
+            if self.control is not None:
+                await self.control.stop()
+
+    def outcome(self, stopped: str = "") -> Outcome:
+        """Return what was judged so far."""
+        said = self.control.said if self.control is not None and not self._never_began else None
+        cases = [self.played[case.id] for case in self.plan.cases if case.id in self.played]
+        return Outcome(
+            plan=self.plan,
+            target=self.supply.target,
+            played=cases,
+            seconds=(self._ended or time.monotonic()) - self._began,
+            stopped=stopped or self.stopped,
+            made=list(self.ledger.jobs),
+            left=self.left,
+            notes=list(dict.fromkeys(self.notes)),
+            implementation=said.implementation if said is not None else "",
+            version=said.version if said is not None else "",
+            words=said.words if said is not None else frozenset(),
+        )
+
+    @property
+    def _never_began(self) -> bool:
+        return not hasattr(self, "supply")
+
+
+def _not_reached(play: Play, error: NotReached) -> Finding:
+    last = play.trace.events[-1] if play.trace.events else None
+    found = Divergence("to get as far as the rule of the case", play.target.hide(str(error)), last)
+    return Finding.of("backend", (error.rule,), found, last, not_reached=True)
+
+
+def _named(words: Sequence[str]) -> str:
+    return f"the word{'s' * (len(words) > 1)} {', '.join(words)}"
+
+
+def _is_slow(case: BackendCase) -> bool:
+    return case.id in {"stream.keep-alive", "resume.hand-off-hammered", "limits.dropped-streams"}
+
+
+def _controlled(target: Target, control: Control) -> Target:
+    """Return the target as the control program knows it; what the user gave wins."""
+    said = control.said
+    own: Mapping[str, str] = {
+        "token": target.token or said.token,
+        "other_token": target.other_token or said.other_token,
+        "org": said.org or target.org,
+        "project": said.project or target.project,
+    }
+    found = evolve(target, **own)
+    if said.base_url:
+        return found.at(said.base_url)
+    if not found.host:
+        raise ControlFailed(
+            "the control program gave no base_url; give the address with --base-url"
+        )
+    return found

@@ -1,0 +1,283 @@
+"""What several cases look at together, so that few jobs have to be created.
+
+The job that is seen from its first second to its end, the job that is cancelled, and the creates with
+keys are each played once, when the first case needs them. If that cannot be done, every case about
+it is told why.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Generic, TypeVar
+
+import anyio
+from attrs import define, field, frozen
+
+from conformance.backends.follower import Follower
+from conformance.backends.ledger import OVER
+from conformance.backends.play import Answer, NotReached, Play
+from conformance.backends.target import Target
+from conformance.backends.wire import now
+
+_S = TypeVar("_S")
+_LOOKS: Final = 1.0
+"""Seconds between two looks at a job that nobody controls."""
+_FIRST: Final = 3
+_BURST: Final = 4
+
+
+@frozen(kw_only=True, eq=False)
+class Seen:
+    """A job as it was seen by two followers from the beginning, and by the job route."""
+
+    play: Play
+    job: str
+    created: Answer | None
+    first: Follower
+    second: Follower
+    looks: Sequence[tuple[float, Answer]]
+    """What the job route said while the followers were there, and when."""
+    last: Answer | None
+    """What the job route said when the stream had ended."""
+    by_itself: bool
+    """Whether the kit could not control it."""
+
+    @property
+    def over(self) -> bool:
+        """Whether the job ended while it was followed."""
+        return self.first.terminal is not None or self.first.ended_at is not None
+
+    @property
+    def ids(self) -> Sequence[str]:
+        """The ids of its log, as the first follower has them."""
+        return self.first.ids
+
+
+@frozen(kw_only=True, eq=False)
+class Cancelled:
+    """A job that two followers were on while it was cancelled."""
+
+    play: Play
+    job: str
+    followers: Sequence[Follower]
+    before: str
+    """Its status just before."""
+    answer: Answer
+    status: str
+    """Its status when it was over, or when the bound had passed."""
+    again: Answer
+    after: str
+    """Its status after the second cancel."""
+
+
+@frozen(kw_only=True, eq=False)
+class Keyed:
+    """Creates with idempotency keys."""
+
+    play: Play
+    key: str
+    overlapping: Sequence[Answer]
+    again: Answer
+    other_key: Answer
+    other_body: Answer
+
+
+@define(eq=False)
+class _Once(Generic[_S]):
+    """Something that is played at most once."""
+
+    make: Callable[[], Awaitable[_S]]
+    _lock: anyio.Lock = field(factory=anyio.Lock, init=False)
+    _made: _S | None = field(default=None, init=False)
+    _failed: Exception | None = field(default=None, init=False)
+
+    async def __call__(self) -> _S:
+        async with self._lock:
+            if self._failed is not None:
+                raise self._failed
+            if self._made is None:
+                try:
+                    self._made = await self.make()
+                except Exception as error:
+                    self._failed = error
+                    raise
+            return self._made
+
+
+@define(eq=False)
+class Supply:
+    """What the cases of one run share."""
+
+    begin: Callable[[], Play]
+    """Makes a play for something that is shared."""
+    target: Target
+    """Where the backend is now."""
+    followed: str = ""
+    """The job of somebody else that is followed; nothing is created and nothing cancelled then."""
+    watch: float = 0.0
+    """How long a job is watched that may not end, in seconds."""
+    limits: list[Answer] = field(factory=list[Answer], init=False)
+    """Refusals for load."""
+    errors: list[Answer] = field(factory=list[Answer], init=False)
+    """One error answer of every route and status."""
+    _seen: "_Once[Seen]" = field(init=False)
+    _cancelled: "_Once[Cancelled]" = field(init=False)
+    _keyed: "_Once[Keyed]" = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._seen = _Once(self._see)
+        self._cancelled = _Once(self._cancel)
+        self._keyed = _Once(self._create_with_keys)
+
+    def moved(self, url: str) -> None:
+        """Remember that the backend has another address from now on."""
+        self.target = self.target.at(url)
+
+    def saw(self, answer: Answer) -> None:
+        """Keep an error answer."""
+        known = {(each.route, each.status) for each in self.errors}
+        if answer.status >= 400 and (answer.route, answer.status) not in known:  # noqa: PLR2004 - HTTP
+            self.errors.append(answer)
+
+    async def seen(self) -> Seen:
+        """Return the job that every run follows; raises NotReached."""
+        return await self._seen()
+
+    async def cancelled(self) -> Cancelled:
+        """Return the job that was cancelled; raises NotReached."""
+        return await self._cancelled()
+
+    async def keyed(self) -> Keyed:
+        """Return the creates with keys; raises NotReached."""
+        return await self._keyed()
+
+    async def ended(self) -> Seen:
+        """Return the job that every run follows, if it has ended with a log of at least three ids."""
+        seen = await self.seen()
+        if seen.first.terminal is None:
+            raise NotReached("the job that was followed had not ended in the time allowed")
+        if len(seen.ids) < _FIRST:
+            raise NotReached("its log has fewer than three events with ids", "ARK-SRV-26")
+        return seen
+
+    async def _see(self) -> Seen:
+        play = self.begin()
+        control = play.control
+        driven = control is not None and control.has("job", "emit", "finish") and not self.followed
+        created: Answer | None = None
+        if self.followed:
+            job = self.followed
+        elif driven:
+            job = await play.quiet_job()
+        else:
+            created = await create_or_fail(play)
+            job = created.job_id
+        first = await play.follow(job, head=play.bounds.head)
+        await first.until(lambda each: each.first_at is not None, play.bounds.first)
+        second = await play.follow(job)
+        looks: list[tuple[float, Answer]] = []
+        if driven:
+            ids = await play.emit(job, _FIRST)
+            await first.until_ids(ids, play.bounds.event)
+            looks.append((now(), await play.look(job)))
+            await play.emit(job, _BURST)
+            await play.make("finish", job=job)
+        else:
+            await self._look_on(play, first, looks)
+        for each in (first, second):
+            if driven or first.ended_at is not None:
+                await each.until(lambda one: one.terminal is not None, play.bounds.event)
+                await each.until_end(play.bounds.end)
+        last = None
+        if first.terminal is not None or first.ended_at is not None:
+            wanted = OVER
+            await play.status_within(job, wanted, play.bounds.agrees)
+            last = await play.look(job)
+        await play.leave()
+        return Seen(
+            play=play,
+            job=job,
+            created=created,
+            first=first,
+            second=second,
+            looks=looks,
+            last=last,
+            by_itself=not driven,
+        )
+
+    async def _look_on(
+        self, play: Play, first: Follower, looks: list[tuple[float, Answer]]
+    ) -> None:
+        """Watch a job that goes on by itself until it ends, or long enough."""
+        until = now() + (self.watch or play.bounds.job)
+        while now() < until and not await first.until_end(_LOOKS):
+            if first.terminal is not None:
+                await first.until_end(play.bounds.end)
+                return
+            looks.append((now(), await play.look(first.job)))
+
+    async def _cancel(self) -> Cancelled:
+        if self.followed:
+            raise NotReached("cancels nothing with --follow")
+        play = self.begin()
+        if play.control is not None and play.control.has("job", "emit"):
+            job, _ = await play.running_job()
+        else:
+            job = (await create_or_fail(play)).job_id
+        followers = [await play.follow(job), await play.follow(job)]
+        before = str((await play.look(job)).job.get("status", ""))
+        if before in OVER:
+            raise NotReached(f"the job was {before} before it could be cancelled")
+        answer = await play.cancel(job)
+        status = await play.status_within(job, OVER, play.bounds.cancelled)
+        for each in followers:
+            await each.until(lambda one: one.terminal is not None, play.bounds.event)
+            await each.until_end(play.bounds.end)
+        again = await play.cancel(job)
+        after = str((await play.look(job)).job.get("status", ""))
+        await play.leave()
+        return Cancelled(
+            play=play,
+            job=job,
+            followers=followers,
+            before=before,
+            answer=answer,
+            status=status,
+            again=again,
+            after=after,
+        )
+
+    async def _create_with_keys(self) -> Keyed:
+        if self.followed:
+            raise NotReached("creates nothing with --follow")
+        play = self.begin()
+        key = f"kit-{play.random.getrandbits(64):016x}"
+        overlapping: list[Answer] = []
+
+        async def submit() -> None:
+            overlapping.append(await play.create(key=key, expected=False))
+
+        await play.ledger.spend()
+        async with anyio.create_task_group() as group:
+            for _ in range(_FIRST):
+                group.start_soon(submit)
+        again = await play.create(key=key, expected=False)
+        other = {**play.target.body, "name": f"{play.target.body.get('name', 'job')} other"}
+        other_body = await play.create(key=key, body=other, expected=False)
+        other_key = await play.create(key=f"{key}-b")
+        return Keyed(
+            play=play,
+            key=key,
+            overlapping=overlapping,
+            again=again,
+            other_body=other_body,
+            other_key=other_key,
+        )
+
+
+async def create_or_fail(play: Play) -> Answer:
+    """Submit a job; raises NotReached if the backend does not accept it."""
+    answer = await play.create()
+    if not answer.ok:
+        raise NotReached(f"the create was answered {answer.told}")
+    if not answer.job_id:
+        raise NotReached("the create was accepted without a job id", "ARK-SRV-1")
+    return answer

@@ -1,0 +1,252 @@
+"""One connection to the backend: requests as they are written here, answers as they come.
+
+It follows no redirect, decodes no content coding and retries nothing, so that what is recorded is what
+the backend did. A token is sent to the target and nowhere else.
+"""
+
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+import h11
+from anyio.abc import AnyByteStream, SocketAttribute, SocketStream
+from anyio.streams.tls import TLSStream
+from attrs import define, field
+
+from conformance.backends.target import Target
+
+COMPLETE: Final = "complete"
+"""The last chunk came, or as many bytes as were announced."""
+BY_CLOSE: Final = "ended by closing the connection"
+"""A body without a length, which ends with its connection."""
+CUT: Final = "cut off: the connection was closed before the body was complete"
+RESET: Final = "cut off: the connection was reset"
+NOT_HTTP: Final = "not HTTP"
+LEFT: Final = "left by the kit"
+_RST: Final = struct.pack("ii", 1, 0)
+_PIECE: Final = 65_536
+_LONGEST_HEAD: Final = 65_536
+
+
+class Unreachable(Exception):
+    """No connection to the backend; the message says why."""
+
+
+@define(eq=False)
+class Wire:
+    """An open connection. `ended` is empty while there is more to come."""
+
+    _stream: AnyByteStream = field(alias="stream")
+    _http: h11.Connection = field(alias="http")
+    ended: str = field(default="", init=False)
+    status: int = field(default=0, init=False)
+    headers: tuple[tuple[str, str], ...] = field(default=(), init=False)
+    interim: list[int] = field(factory=list[int], init=False)
+    """The statuses of the interim answers, such as 100."""
+    problem: str = field(default="", init=False)
+    """What is not HTTP about the answer."""
+
+    @classmethod
+    async def to(cls, target: Target, seconds: float, *, receive_buffer: int = 0) -> "Wire":
+        """Connect; raises Unreachable."""
+        try:
+            with anyio.fail_after(seconds):
+                stream = await _connected(target, receive_buffer)
+        except TimeoutError:
+            raise Unreachable(f"{target.authority} did not accept within {seconds:g} s") from None
+        except ssl.SSLCertVerificationError as error:
+            why = error.verify_message or str(error)
+            raise Unreachable(
+                f"the certificate of {target.authority} is not trusted: {why}; "
+                "give the authority that signed it with --ca-file"
+            ) from error
+        except ssl.SSLError as error:
+            why = error.reason or str(error)
+            raise Unreachable(f"TLS with {target.authority} failed: {why}") from error
+        except OSError as error:
+            raise Unreachable(f"{target.authority}: {_reason(error)}") from error
+        return cls(stream, h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD))
+
+    async def send(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
+    ) -> None:
+        """Send a request with its body; a connection that breaks is noticed when reading."""
+        request = h11.Request(method=method, target=target, headers=list(headers))
+        parts = [self._http.send(request)]
+        if body:
+            parts.append(self._http.send(h11.Data(body)))
+        parts.append(self._http.send(h11.EndOfMessage()))
+        await self._write(b"".join(part for part in parts if part))
+
+    async def send_head(
+        self, method: str, target: str, headers: Sequence[tuple[str, str]]
+    ) -> None:
+        """Send a request without its body, which is never sent."""
+        request = h11.Request(method=method, target=target, headers=list(headers))
+        await self._write(self._http.send(request) or b"")
+
+    async def half_close(self) -> None:
+        """Close the sending half."""
+        try:
+            await self._stream.send_eof()
+        except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError, NotImplementedError):
+            self.problem = self.problem or "the sending half could not be closed"
+
+    async def _write(self, data: bytes) -> None:
+        try:
+            await self._stream.send(data)
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            return  # an answer may have come before; reading tells
+
+    async def head(self) -> None:
+        """Read the head of the answer; `ended` says if there is none."""
+        while not self.ended:
+            event = await self._next()
+            match event:
+                case h11.InformationalResponse():
+                    self.interim.append(event.status_code)
+                case h11.Response():
+                    self.status = event.status_code
+                    self.headers = tuple(
+                        (name.decode("latin-1").lower(), value.decode("latin-1"))
+                        for name, value in event.headers
+                    )
+                    return
+                case _:
+                    pass
+
+    async def interim_or_head(self) -> None:
+        """Read until an interim answer or the head of the final one has come."""
+        while not self.ended and not self.interim and not self.status:
+            event = await self._next()
+            match event:
+                case h11.InformationalResponse():
+                    self.interim.append(event.status_code)
+                case h11.Response():
+                    self.status = event.status_code
+                case _:
+                    pass
+
+    async def body(self) -> bytes:
+        """Read the next bytes of the body; none at its end, then `ended` says how it ended."""
+        while not self.ended:
+            event = await self._next()
+            match event:
+                case h11.Data():
+                    if event.data:
+                        return bytes(event.data)
+                case h11.EndOfMessage():
+                    closes = self._http.their_state is h11.MUST_CLOSE
+                    framed = {"content-length", "transfer-encoding"} & {n for n, _ in self.headers}
+                    self.ended = BY_CLOSE if closes and not framed and self._closed else COMPLETE
+                case _:
+                    pass
+        return b""
+
+    _closed: bool = field(default=False, init=False)
+
+    async def _next(self) -> object:
+        """Return the next event of h11, or None when the connection is over."""
+        while True:
+            try:
+                event = self._http.next_event()
+            except h11.RemoteProtocolError as error:
+                self.ended = CUT if self._closed else NOT_HTTP
+                self.problem = str(error)
+                return None
+            if event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
+                self.ended = self.ended or (CUT if self._closed else COMPLETE)
+                return None
+            if event is not h11.NEED_DATA:
+                return event
+            await self._read()
+            if self.ended:
+                return None
+
+    async def _read(self) -> None:
+        try:
+            data = await self._stream.receive(_PIECE)
+        except anyio.EndOfStream:
+            self._closed = True
+            data = b""
+        except ssl.SSLError as error:
+            self.ended, self.problem = CUT, f"TLS: {error.reason or error}"
+            return
+        except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
+            self.ended = self.ended or RESET
+            return
+        try:
+            self._http.receive_data(data)
+        except RuntimeError:  # more after the end
+            self.ended = self.ended or COMPLETE
+
+    def again(self) -> bool:
+        """Get ready for another request on this connection; False if it cannot carry one."""
+        if self.ended != COMPLETE:
+            return False
+        try:
+            self._http.start_next_cycle()
+        except h11.LocalProtocolError:
+            return False
+        self.ended, self.status, self.headers = "", 0, ()
+        self.interim.clear()
+        return True
+
+    async def close(self, *, reset: bool = False) -> None:
+        """Close it, by RST if asked to; `ended` stays what the backend did."""
+        self.ended = self.ended or LEFT
+        if reset:
+            raw = self._stream.extra(SocketAttribute.raw_socket, None)
+            if raw is not None:
+                raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RST)
+        with anyio.CancelScope(shield=True):
+            try:
+                await anyio.aclose_forcefully(self._stream)
+            except (OSError, anyio.BrokenResourceError):
+                return
+
+
+async def _connected(target: Target, receive_buffer: int) -> AnyByteStream:
+    plain: SocketStream
+    if receive_buffer:
+        plain = await _with_buffer(target, receive_buffer)
+    else:
+        plain = await anyio.connect_tcp(target.host, target.port)
+    if target.tls is None:
+        return plain
+    return await TLSStream.wrap(
+        plain, hostname=target.host, ssl_context=target.tls, standard_compatible=False
+    )
+
+
+async def _with_buffer(target: Target, size: int) -> SocketStream:
+    """Connect with a receive buffer of this size, which must be set before."""
+    found = await anyio.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    family, kind, number, _, address = found[0]
+    raw = socket.socket(family, kind, number)
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
+    raw.setblocking(False)
+    try:
+        raw.connect(address)
+    except BlockingIOError:
+        await anyio.wait_writable(raw)
+    except BaseException:
+        raw.close()
+        raise
+    return await SocketStream.from_socket(raw)
+
+
+def _reason(error: OSError) -> str:
+    inner = error.__cause__
+    if isinstance(inner, OSError):
+        return inner.strerror or str(inner)
+    return error.strerror or str(error)
+
+
+def now() -> float:
+    """Return monotonic seconds."""
+    return time.monotonic()
