@@ -55,6 +55,7 @@ def test_the_wheel_has_what_the_kit_reads_of_the_specification(bare: Path) -> No
     (home,) = bare.parent.glob("lib/python*/site-packages/conformance")
     found = {str(path.relative_to(home / "_spec")) for path in (home / "_spec").rglob("*.*")}
     read = {"protocol.md", "requirements.toml", "sources.md"}
+    read |= {"backend.md", "backend-requirements.toml"}
     assert found == {*read, "driver-guide.md", "schemas/drive.schema.json"}
     guide = (home / "_spec" / "driver-guide.md").read_text("utf-8")
     assert set(re.findall(r"\]\((?!http)([^)#]+)", guide)) <= found

@@ -8,18 +8,24 @@ from typing import Final
 from docutils import nodes
 from sphinx.application import Sphinx
 
-PAGE: Final = "spec/protocol"
+PAGES: Final = {"spec/protocol": "requirements.toml", "spec/backend": "backend-requirements.toml"}
+"""The data of the rules that each page has in prose."""
 NAMED: Final = re.compile(r"\bARK-[A-Z]{3}-[0-9]+\b")
 _UNLINKED: Final = (nodes.reference, nodes.literal_block, nodes.title, nodes.raw)
 
 
-def _known(app: Sphinx) -> frozenset[str]:
-    text = (Path(app.srcdir).parent / "spec" / "requirements.toml").read_text("utf-8")
-    return frozenset(each["id"] for each in tomllib.loads(text)["requirement"])
+def _known(app: Sphinx) -> dict[str, str]:
+    """Return the page of each rule."""
+    spec = Path(app.srcdir).parent / "spec"
+    return {
+        each["id"]: page
+        for page, file in PAGES.items()
+        for each in tomllib.loads((spec / file).read_text("utf-8"))["requirement"]
+    }
 
 
 def _anchor(app: Sphinx, doctree: nodes.document) -> None:
-    if app.env.docname != PAGE:
+    if app.env.docname not in PAGES:
         return
     rules: dict[str, nodes.block_quote] = {}
     for quote in doctree.findall(nodes.block_quote):
@@ -34,10 +40,14 @@ def _anchor(app: Sphinx, doctree: nodes.document) -> None:
 
 
 def _link(app: Sphinx, doctree: nodes.document, docname: str) -> None:
-    page = "" if docname == PAGE else app.builder.get_relative_uri(docname, PAGE)
+    relative = app.builder.get_relative_uri
+    pages = {page: "" if page == docname else relative(docname, page) for page in PAGES}
+    places = {
+        rule: f"{pages[page]}#{rule.lower()}" for rule, page in app.config.known_rules.items()
+    }
     for text in list(doctree.findall(nodes.Text)):
         if NAMED.search(text) and not _inside(text, _UNLINKED):
-            text.parent.replace(text, list(_linked(str(text), page, app.config.known_rules)))
+            text.parent.replace(text, _linked(str(text), places))
 
 
 def _inside(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:
@@ -46,11 +56,10 @@ def _inside(node: nodes.Node, kinds: tuple[type[nodes.Node], ...]) -> bool:
     )
 
 
-def _linked(text: str, page: str, known: frozenset[str]) -> list[nodes.Node]:
+def _linked(text: str, places: dict[str, str]) -> list[nodes.Node]:
     pieces: list[nodes.Node] = []
     for piece in re.split(f"({NAMED.pattern})", text):
-        if piece in known:
-            to = f"{page}#{piece.lower()}"
+        if to := places.get(piece):
             pieces.append(nodes.reference("", piece, refuri=to, internal=True, classes=["rule"]))
         elif piece:
             pieces.append(nodes.Text(piece))

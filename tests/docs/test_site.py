@@ -62,9 +62,14 @@ def anchors(page: str) -> Counter[str]:
     return Counter(re.findall(r' id="([^"]+)"', page))
 
 
-def test_every_rule_has_one_anchor(pages: Mapping[str, str]) -> None:
-    found = anchors(pages["spec/protocol.html"])
-    assert [rule for rule in load_requirements() if found[rule.lower()] != 1] == []
+@pytest.mark.parametrize(
+    ("page", "data"),
+    [("protocol", "requirements.toml"), ("backend", "backend-requirements.toml")],
+)
+def test_every_rule_has_one_anchor(page: str, data: str, pages: Mapping[str, str]) -> None:
+    found = anchors(pages[f"spec/{page}.html"])
+    rules = load_requirements(ROOT / "spec" / data)
+    assert [rule for rule in rules if found[rule.lower()] != 1] == []
 
 
 def test_the_links_of_a_report_lead_to_an_anchor(pages: Mapping[str, str]) -> None:
@@ -74,6 +79,7 @@ def test_the_links_of_a_report_lead_to_an_anchor(pages: Mapping[str, str]) -> No
 
 def test_a_rule_that_a_guide_names_is_a_link_to_its_anchor(pages: Mapping[str, str]) -> None:
     assert 'href="protocol.html#ark-bak-8"' in pages["spec/driver-guide.html"]
+    assert 'href="#ark-srv-33"' in pages["spec/backend.html"]
 
 
 def test_every_link_within_the_site_leads_to_an_anchor(pages: Mapping[str, str]) -> None:

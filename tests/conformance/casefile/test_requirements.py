@@ -2,110 +2,45 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
+from typing import Final
 
 import pytest
-from attrs import frozen
 
 from conformance.casefile.model import Case
-from conformance.casefile.requirements import (
-    PROFILE_NAMES,
-    Level,
-    Requirement,
-    specification_directory,
-)
+from conformance.casefile.requirements import PROFILE_NAMES, Level, Requirement
 from conformance.casefile.sources import SourceKind
 from conformance.strict_data import Json, Table, parse_json
+from tests.conformance.casefile.document import (
+    BACKEND,
+    CLIENT,
+    DOCUMENTS,
+    SPECIFICATION,
+    Document,
+    Statement,
+)
 from tests.conformance.catalogue import all_cases, all_rules
 
-SPECIFICATION = specification_directory()
 REPOSITORY = Path(__file__).parents[3]
 REQUIREMENTS = all_rules()
 CASES = all_cases()
 TEMPLATES = {case.id.partition("[")[0] for case in CASES}
-PROSE = (SPECIFICATION / "protocol.md").read_text("utf-8")
 SOURCES = (SPECIFICATION / "sources.md").read_text("utf-8")
 FAMILIES: Sequence[str] = (
     *("CRE", "STR", "RES", "BAK", "BUD", "ERR", "SSE", "EVT"),
     *("CAN", "ABT", "IDL", "WIR", "SEC"),
 )
 STRENGTH = (Level.MAY, Level.SHOULD, Level.MUST)
-
-STATED = re.compile(
-    r"^> \*\*(?P<id>ARK-[A-Z]{3}-\d+)\*\* · (?P<level>\w+) · (?P<profiles>.+?) · "
-    r"(?P<source>(?:published|interface|standard|proposal|observed)[^·\n]*?)(?: · since (?P<since>[\d.]+))?"
-    r"<br>\n(?P<body>(?:> .+\n)+)",
-    re.MULTILINE,
-)
 IDENTIFIER = re.compile(r"ARK-([A-Z]{3})-(\d+)")
-
-
-@frozen
-class Statement:
-    """One requirement, as written in the prose or in the data."""
-
-    id: str
-    level: str
-    profiles: tuple[str, ...]
-    source: str
-    since: str
-    text: str
-    why: str
-
-    @classmethod
-    def of(cls, requirement: Requirement) -> "Statement":
-        """Return the requirements of the data."""
-        return cls(
-            requirement.id,
-            requirement.level.value,
-            requirement.profiles,
-            str(requirement.source),
-            requirement.since,
-            requirement.text,
-            requirement.why,
-        )
-
-
-def stated() -> list[Statement]:
-    """Return the requirements of the prose, in order."""
-    return [_statement(found) for found in STATED.finditer(section("## 5 "))]
-
-
-def _statement(found: re.Match[str]) -> Statement:
-    lines = (line.removeprefix("> ") for line in found["body"].splitlines())
-    text, _, why = " ".join(lines).partition("<br> ")
-    profiles = tuple(re.findall(r"`([^`]+)`", found["profiles"]))
-    if found["profiles"] == "all profiles":
-        profiles = PROFILE_NAMES
-    return Statement(
-        found["id"],
-        found["level"],
-        profiles,
-        found["source"],
-        found["since"] or "1",
-        text,
-        why.removeprefix("*").removesuffix("*"),
-    )
-
-
-def section(heading: str) -> str:
-    """Return the section of the prose whose heading begins with this text."""
-    _, start, rest = PROSE.partition(f"\n{heading}")
-    assert start, f"protocol.md: no section {heading!r}"
-    return rest.partition("\n## ")[0] + "\n"
 
 
 def founding_rows() -> list[tuple[str, ...]]:
     """Return the cells of the founding document's table."""
-    rows = re.findall(r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", section("## 7 "), re.MULTILINE)
+    rows = re.findall(
+        r"^\| (\d+) \| (.+) \| (.+) \| (.+) \|$", CLIENT.section("## 7 "), re.MULTILINE
+    )
     return [tuple(row) for row in rows]
-
-
-def anchors() -> set[str]:
-    """Return the anchors of the headings of the document."""
-    headings = re.findall(r"^#{2,3} (.+)$", PROSE, re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading).lower().replace(" ", "-") for heading in headings}
 
 
 def revisions() -> Mapping[str, Sequence[str]]:
@@ -124,10 +59,59 @@ def revisions() -> Mapping[str, Sequence[str]]:
 
 FOUNDING = founding_rows()
 REVISIONS = revisions()
+EVERY: Final = {name: rule for each in DOCUMENTS for name, rule in each.requirements.items()}
+of_both = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda each: each.name)
 
 
-def test_prose_and_data_state_the_same_requirements() -> None:
-    assert stated() == [Statement.of(requirement) for requirement in REQUIREMENTS.values()]
+@of_both
+def test_prose_and_data_state_the_same_requirements(document: Document) -> None:
+    assert document.stated() == [Statement.of(rule) for rule in document.requirements.values()]
+
+
+def test_no_rule_is_in_both_documents() -> None:
+    assert len(EVERY) == len(CLIENT.requirements) + len(BACKEND.requirements)
+
+
+def test_the_rules_of_a_backend_are_in_the_order_of_their_numbers_in_each_group() -> None:
+    found = {
+        group: [int(rule.removeprefix("ARK-SRV-")) for rule in rules]
+        for group, rules in BACKEND.groups().items()
+    }
+    assert list(found) == [
+        *("create", "stream", "order", "resume", "end", "cancel", "isolation", "limits"),
+    ]
+    assert all(numbers == sorted(numbers) for numbers in found.values())
+    assert sorted(chain(*found.values())) == list(range(1, 60))
+
+
+def test_how_a_rule_of_a_backend_is_seen_is_told_for_each_in_order() -> None:
+    table = BACKEND.section("## 6 ")
+    assert re.findall(r"^\| (ARK-SRV-\d+) \| .+ \|", table, re.MULTILINE) == list(
+        BACKEND.requirements
+    )
+
+
+def test_every_rule_of_a_backend_can_be_judged() -> None:
+    assert not [rule.id for rule in BACKEND.requirements.values() if rule.excluded]
+
+
+def test_what_the_documents_say_about_a_backend_is_what_its_published_rules_cite() -> None:
+    rows = re.findall(
+        r"^\| ([^|]+) \| [^|]+ \| (ARK-[^|]+) \|", BACKEND.section("## 3 "), re.MULTILINE
+    )
+    told: dict[str, set[str]] = {}
+    for statements, rules in rows:
+        for rule in rules.split(", "):
+            told.setdefault(rule, set()).update(statements.split(", "))
+    published = {
+        rule.id: set(rule.source.cites)
+        for rule in BACKEND.requirements.values()
+        if rule.source.kind is SourceKind.PUBLISHED
+    }
+    assert {rule: cites - told.get(rule, set()) for rule, cites in published.items()} == {
+        rule: set() for rule in published
+    }
+    assert set(told) == set(published)
 
 
 def test_requirements_stand_in_the_order_of_their_families_and_numbers() -> None:
@@ -140,7 +124,7 @@ def test_requirements_stand_in_the_order_of_their_families_and_numbers() -> None
     assert all(earlier < later for earlier, later in pairwise(places))
 
 
-@pytest.mark.parametrize("requirement", REQUIREMENTS.values(), ids=REQUIREMENTS)
+@pytest.mark.parametrize("requirement", EVERY.values(), ids=EVERY)
 def test_a_requirement_is_one_sentence_of_its_level_with_a_reason(requirement: Requirement) -> None:
     assert f" {requirement.level.value} " in requirement.text
     assert requirement.text.endswith(".")
@@ -149,7 +133,7 @@ def test_a_requirement_is_one_sentence_of_its_level_with_a_reason(requirement: R
 
 
 def test_no_two_requirements_say_the_same_under_one_profile() -> None:
-    texts = [(each.text, profile) for each in REQUIREMENTS.values() for profile in each.profiles]
+    texts = [(each.text, profile) for each in EVERY.values() for profile in each.profiles]
     assert len(set(texts)) == len(texts)
 
 
@@ -162,7 +146,7 @@ def test_what_was_only_observed_is_never_a_must() -> None:
 def test_a_rule_of_the_published_revisions_cites_a_statement_of_each() -> None:
     lacking = [
         f"{rule.id} {profile}: {rule.source}"
-        for rule in REQUIREMENTS.values()
+        for rule in EVERY.values()
         if rule.source.kind is SourceKind.PUBLISHED
         for profile in rule.profiles
         if not any(profile in REVISIONS[cite] for cite in rule.source.cites)
@@ -175,24 +159,29 @@ def test_every_statement_of_the_sources_is_cited_or_only_repeats_others() -> Non
     assert set(REVISIONS) - cited == {"L-5"}
 
 
-def test_the_sources_link_to_headings_of_the_document() -> None:
-    links = re.findall(r"\]\(protocol\.md#([^)]+)\)", SOURCES)
-    assert links
-    assert set(links) <= anchors()
+def test_links_between_the_documents_lead_to_headings() -> None:
+    for document in DOCUMENTS:
+        name = re.escape(document.name)
+        links = re.findall(rf"\]\({name}#([^)]+)\)", SOURCES + BACKEND.prose)
+        assert links
+        assert set(links) <= document.anchors()
 
 
 def test_every_requirement_that_the_prose_mentions_exists() -> None:
-    assert {found[0] for found in IDENTIFIER.finditer(section("## 3 "))} <= set(REQUIREMENTS)
-    assert {found[0] for found in IDENTIFIER.finditer(section("## 5 "))} <= set(REQUIREMENTS)
-    assert {found[0] for found in IDENTIFIER.finditer(section("## 6 "))} <= set(REQUIREMENTS)
+    for heading in ("## 3 ", "## 5 ", "## 6 "):
+        named = {found[0] for found in IDENTIFIER.finditer(CLIENT.section(heading))}
+        assert named <= set(REQUIREMENTS)
+    assert {found[0] for found in IDENTIFIER.finditer(BACKEND.prose)} <= set(EVERY)
 
 
-def test_every_link_into_the_document_has_its_heading() -> None:
-    assert set(re.findall(r"\]\(#([^)]+)\)", PROSE)) == anchors()
+@of_both
+def test_every_link_into_the_document_has_its_heading(document: Document) -> None:
+    assert set(re.findall(r"\]\(#([^)]+)\)", document.prose)) == document.anchors()
 
 
-def test_every_file_that_the_document_links_to_is_there() -> None:
-    links = re.findall(r"\]\(([^)#]+)\)", PROSE)
+@of_both
+def test_every_file_that_the_document_links_to_is_there(document: Document) -> None:
+    links = re.findall(r"\]\(([^)#]+)\)", document.prose)
     assert links
     assert not [link for link in links if not (SPECIFICATION / link).exists()]
 

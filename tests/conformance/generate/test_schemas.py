@@ -20,7 +20,10 @@ from tests.json_schema import problem
 SCHEMAS: Final = specification_directory() / "schemas"
 ROOT: Final = specification_directory().parent
 DIRECTIVE: Final = re.compile(r"#:schema (\S+)\n")
-FILES: Final = (*sorted(CASES.glob("*.toml")), specification_directory() / "requirements.toml")
+FILES: Final = (
+    *sorted(CASES.glob("*.toml")),
+    *sorted(specification_directory().glob("*requirements.toml")),
+)
 PAGES: Final = (ROOT / "README.md", ROOT / "mock_server" / "GUIDE.md")
 SLIPS: Final[tuple[tuple[str, Mapping[str, Json]], ...]] = (
     ("conects", {"expect": {"conects": 1}}),
