@@ -34,6 +34,7 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 """What click says of operands that a command does not take."""
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
+    "backend": "Judge a backend: the mock, or the one at an address.",
     "report": "Make the reports of a saved run again.",
     "compare": "Compare saved runs: several clients, or one client over time.",
     "list": "List the cases.",

@@ -30,7 +30,7 @@ class BackendCase:
     """One case: its rules, what it does, and what it needs the control program for."""
 
     id: str
-    rules: tuple[str, ...]
+    requires: tuple[str, ...]
     why: str
     steps: Steps
     words: tuple[str, ...] = ()
@@ -45,13 +45,18 @@ class BackendCase:
     """Whether it cancels jobs."""
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """What a user may call it by."""
+        return (self.id,)
+
+    @property
     def family(self) -> str:
         """The first part of the id."""
         return self.id.partition(".")[0]
 
     def under(self, profile: str, requirements: Mapping[str, Requirement]) -> Case | None:
         """Return it as reports know a case, under a profile; None if no rule is in force there."""
-        rules = [requirements[rule] for rule in self.rules if rule in requirements]
+        rules = [requirements[rule] for rule in self.requires if rule in requirements]
         held = [rule for rule in rules if profile in rule.profiles and not rule.excluded]
         if not held:
             return None
@@ -68,7 +73,7 @@ class BackendCase:
             hold=(),
             steps=(),
             expect=(),
-            source={"id": self.id, "requires": list(self.rules), "why": self.why},
+            source={"id": self.id, "requires": list(self.requires), "why": self.why},
             since="2",
         )
 
@@ -76,7 +81,7 @@ class BackendCase:
 _FOUND: Final[dict[str, BackendCase]] = {}
 
 
-def case(  # noqa: PLR0913 - what a case can have
+def case(
     identifier: str,
     *rules: str,
     words: Sequence[str] = (),
@@ -94,7 +99,7 @@ def case(  # noqa: PLR0913 - what a case can have
         assert doc, f"{identifier} has no docstring"
         _FOUND[identifier] = BackendCase(
             id=identifier,
-            rules=tuple(rule if "-" in rule else f"ARK-SRV-{rule}" for rule in rules),
+            requires=tuple(rule if "-" in rule else f"ARK-SRV-{rule}" for rule in rules),
             why=" ".join(doc.split()),
             steps=steps,
             words=tuple(words),

@@ -23,6 +23,7 @@ class Follower:
     cursor: str | None
     _wire: Wire = field(alias="wire")
     _note: Callable[["Follower", Block, int], None] = field(alias="note")
+    _headed: Callable[["Follower"], None] = field(alias="headed")
     _over: Callable[["Follower"], None] = field(alias="over")
     asked_at: float = field(factory=now, init=False)
     head_at: float | None = field(default=None, init=False)
@@ -92,6 +93,8 @@ class Follower:
         await self._wire.head()
         self.head_at = self.last_at = now()
         self.status, self.headers = self._wire.status, self._wire.headers
+        if self.status:
+            self._headed(self)
         framer = Framer()
         streams = self.is_stream
         self._tell()
@@ -137,7 +140,9 @@ class Follower:
 
     async def until_head(self, seconds: float) -> bool:
         """Wait for the head of the answer."""
-        return await self.until(lambda each: each.head_at is not None, seconds) and bool(self.status)
+        return await self.until(lambda each: each.head_at is not None, seconds) and bool(
+            self.status
+        )
 
     async def until_ids(self, ids: Sequence[str], seconds: float) -> bool:
         """Wait until all of these events have come."""

@@ -147,9 +147,7 @@ class Play:
         """Put a line of the kit into the trace."""
         self.record(Noted("kit", self.target.hide(text)))
 
-    def broke(
-        self, rule: str, expected: str, actual: str, event: Event | None = None
-    ) -> None:
+    def broke(self, rule: str, expected: str, actual: str, event: Event | None = None) -> None:
         """Note that the backend broke a rule; the case goes on."""
         number = rule if "-" in rule else f"ARK-SRV-{rule}"
         found = Divergence(expected, self.target.hide(actual), event)
@@ -216,7 +214,7 @@ class Play:
             found.append(("Authorization", f"Bearer {sent}"))
         return [*found, *((name.replace("_", "-"), value) for name, value in more.items())]
 
-    async def ask(  # noqa: PLR0913 - what a request can have
+    async def ask(
         self,
         route: str,
         target: str,
@@ -244,7 +242,7 @@ class Play:
         """Note a refusal for load; the supply keeps them for ARK-SRV-54."""
         self.supply.limits.append(answer)
 
-    async def _once(  # noqa: PLR0913, PLR0917 - see ask
+    async def _once(  # noqa: PLR0917 - see ask
         self,
         route: str,
         target: str,
@@ -332,7 +330,7 @@ class Play:
 
     # Streams
 
-    async def follow(  # noqa: PLR0913 - what an open can have
+    async def follow(
         self,
         job: str,
         cursor: str | None = None,
@@ -354,7 +352,7 @@ class Play:
             await follower.until_head(self.bounds.answer if head is None else head)
         return follower
 
-    async def _open(  # noqa: PLR0913, PLR0917 - see follow
+    async def _open(  # noqa: PLR0917 - see follow
         self,
         job: str,
         cursor: str | None,
@@ -372,24 +370,24 @@ class Play:
         number = self._sent("stream", "GET", target, headers, b"")
         with anyio.move_on_after(self.bounds.connect):
             await wire.send("GET", target, headers)
-        follower = Follower("stream", number, job, cursor, wire, self._framed, self._over)
+        follower = Follower("stream", number, job, cursor, wire, self._framed, self._headed, self._over)
         self._followers.append(follower)
         return follower
 
     def _framed(self, follower: Follower, block: Block, index: int) -> None:
         if self.quiet:
             return
-        if index == 1:
-            self.record(Responded(follower.route, follower.attempt, follower.status))
         self.record(
             Framed(
                 follower.route, follower.attempt, index, block.id, _kind(block), block.raw[:_SHOWN]
             )
         )
 
-    def _over(self, follower: Follower) -> None:
-        if not follower.blocks and follower.status:
+    def _headed(self, follower: Follower) -> None:
+        if not self.quiet:
             self.record(Responded(follower.route, follower.attempt, follower.status))
+
+    def _over(self, follower: Follower) -> None:
         if self.quiet:
             return
         by = "client" if follower.ended == LEFT else "server"

@@ -1,7 +1,7 @@
 """Play the cases about a backend, several at a time, and leave nothing running."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from random import Random
 from typing import Final
 
@@ -85,6 +85,8 @@ class BackendRun:
 
     plan: BackendPlan
     on_played: Callable[[Played], None] = lambda _: None
+    probe: Callable[[Play], Awaitable[None]] | None = None
+    """Looks whether there is a backend; raises if there is none."""
     played: dict[str, Played] = field(factory=dict[str, Played], init=False)
     stopped: str = field(default="", init=False)
     ledger: Ledger = field(init=False)
@@ -125,6 +127,8 @@ class BackendRun:
         self.supply = Supply(self._new_play, target, plan.followed, plan.watch)
         if before is not None:
             before(self)
+        if self.probe is not None:
+            await self.probe(self._new_play())
 
     def _new_play(self) -> Play:
         return Play(
@@ -173,7 +177,7 @@ class BackendRun:
             self._unreachable = 0
         except NotReached as error:
             missed = str(error)
-            if error.rule and error.rule not in case.rules:
+            if error.rule and error.rule not in case.requires:
                 play.findings.append(_not_reached(play, error))
                 missed = ""
         except OverBudget as error:

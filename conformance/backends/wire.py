@@ -82,9 +82,7 @@ class Wire:
         parts.append(self._http.send(h11.EndOfMessage()))
         await self._write(b"".join(part for part in parts if part))
 
-    async def send_head(
-        self, method: str, target: str, headers: Sequence[tuple[str, str]]
-    ) -> None:
+    async def send_head(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
         """Send a request without its body, which is never sent."""
         request = h11.Request(method=method, target=target, headers=list(headers))
         await self._write(self._http.send(request) or b"")

@@ -2,6 +2,7 @@
 
 import fnmatch
 from collections.abc import Sequence
+from typing import Protocol, TypeVar
 
 from attrs import evolve
 
@@ -10,18 +11,44 @@ from conformance.strict_data import UsageError
 from mock_server.strict.shapes import nearest
 
 
+class Selectable(Protocol):
+    """What can be chosen: a case about a client, or one about a backend."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a user may call it by."""
+        ...
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The rules that it is about."""
+        ...
+
+
+_C = TypeVar("_C", bound=Selectable)
+
+
 def select(
-    cases: Sequence[Case], ids: Sequence[str] = (), patterns: Sequence[str] = ()
-) -> tuple[Case, ...]:
+    cases: Sequence[_C],
+    ids: Sequence[str] = (),
+    patterns: Sequence[str] = (),
+    listing: str = "`arkor-conformance list`",
+) -> tuple[_C, ...]:
     """Return the cases that `ids` name or `patterns` match; all if neither is given.
 
     The id of a template names all of its cases. A pattern is a shell pattern (`budget.*`), a part
-    of an id, or the id of a requirement. Raises UsageError for an id that no case has.
+    of an id, or the id of a requirement. Raises UsageError for an id that no case has; `listing` is
+    the command that lists them.
     """
     for identifier in ids:
         if not any(_named(case, identifier) for case in cases):
             near = nearest(identifier, [case.id for case in cases])
-            hint = near if near.startswith("did you mean") else "`arkor-conformance list` has all"
+            hint = near if near.startswith("did you mean") else f"{listing} has all"
             raise UsageError(f"case {identifier}", f"no such case; {hint}")
     if not ids and not patterns:
         return tuple(cases)
@@ -33,11 +60,11 @@ def select(
     )
 
 
-def _named(case: Case, identifier: str) -> bool:
+def _named(case: Selectable, identifier: str) -> bool:
     return identifier in case.names
 
 
-def _matches(case: Case, pattern: str) -> bool:
+def _matches(case: Selectable, pattern: str) -> bool:
     if pattern in case.requires or pattern in case.id:
         return True
     # Brackets are part of ids here, not a set of characters.

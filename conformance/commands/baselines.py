@@ -12,6 +12,7 @@ from conformance.runner.run import Outcome
 from conformance.strict_data import UsageError
 from conformance.verdict.known_failures import UNSAID, Known, read_baseline
 from conformance.verdict.new_baseline import Renewed, baseline_text
+from conformance.verdict.result import CaseResult
 
 
 def check_new_baseline(path: Path, earlier: Path | None) -> None:
@@ -31,12 +32,25 @@ def write_baseline(
 
     An interrupted run does not tell what fails, so nothing is written.
     """
-    if outcome.interrupted:
-        say(f"{path} was not written, because the run was interrupted", err=True)
-        return
     identity = outcome.identity
     name = f"{identity.implementation} {identity.version}"
-    text = baseline_text(name, renewed.known, outcome.results, rules)
+    put_baseline(path, renewed, name, outcome.results, rules, whole=not outcome.interrupted)
+
+
+def put_baseline(
+    path: Path,
+    renewed: Renewed,
+    name: str,
+    results: Sequence[CaseResult],
+    rules: Mapping[str, Requirement],
+    *,
+    whole: bool,
+) -> None:
+    """Write the known failures of what has this name, unless the run is not `whole`."""
+    if not whole:
+        say(f"{path} was not written, because the run was interrupted", err=True)
+        return
+    text = baseline_text(name, renewed.known, results, rules)
     write_file(path, text, "--write-baseline")
     for each in renewed.dropped:
         say(f"left out of {path}: {each}, which passes now or does not exist ({each.reason})")

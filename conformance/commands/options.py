@@ -33,8 +33,11 @@ def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
 
 COUNT: Final = _typed(partial(numbers.whole, least=1))
 """A whole number from 1 on."""
-_LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
+LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
+FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0))
+"""What times are multiplied by."""
+WATCH: Final = _typed(partial(numbers.seconds, least=1.0, most=86_400.0))
 _WAIT: Final = _typed(partial(numbers.seconds, least=_PATIENCE[0], most=_PATIENCE[1]))
 
 
@@ -118,7 +121,7 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
         "--lanes",
         default=default,
         metavar="N",
-        type=_LANES,
+        type=LANES,
         show_default=default is not None or "2; if the client really sleeps, as many as help",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )

@@ -30,6 +30,10 @@ class Judging:
 
     def add(self, result: CaseResult) -> None:
         """Count a result."""
-        self._failed += result.verdict.fails
+        self.count(failed=result.verdict.fails)
+
+    def count(self, *, failed: bool) -> None:
+        """Count a case that was judged."""
+        self._failed += failed
         colour = "[bold red]" if self._failed else ""
         self.bar.update(self._task, advance=1, failed=f"{colour}{self._failed} failed")

@@ -43,6 +43,7 @@ class Cause:
     results: Sequence[Table]
     total: int
     """How many failures there are in all; of warnings, how many warnings."""
+    judged: str = "client"
 
     @property
     def rule(self) -> str:
@@ -65,7 +66,7 @@ class Cause:
     @property
     def step(self) -> str:
         """What the client does wrong, and when."""
-        return _step_of(self.values)
+        return _step_of(self.values, self.judged)
 
     @property
     def sentence(self) -> str:
@@ -78,6 +79,8 @@ class Cause:
         rule = f" ({self.rule})" if self.rule else ""
         if number == 1:
             return f"{_capital(share)}: {self.step}{rule}."
+        if self.judged == "backend":
+            return f"{_capital(share)} come from one broken rule{rule}. The first: {self.step}."
         if alike == number:
             return f"{_capital(share)} begin with the same step: {self.step}{rule}."
         return (
@@ -99,13 +102,13 @@ class Cause:
         return lines
 
 
-def sentence_of(begins: Table) -> str:
+def sentence_of(begins: Table, judged: str = "client") -> str:
     """Return how one failure begins, as a sentence."""
-    return f"{_capital(_step_of(begins))}."
+    return f"{_capital(_step_of(begins, judged))}."
 
 
-def _step_of(begins: Table) -> str:
-    said = f"the client {begins.text('said')}"
+def _step_of(begins: Table, judged: str) -> str:
+    said = f"the {judged} {begins.text('said')}"
     return f"{begins.text('occasion')}, {said}" if begins.text("occasion") else said
 
 
@@ -138,6 +141,7 @@ def causes(run: Table) -> Sequence[Cause]:
             each,
             [results[place] for place in each.items("results") if isinstance(place, int)],
             totals[each.flag("warning")],
+            run.text("judged"),
         )
         for number, each in enumerate(found, 1)
     ]

@@ -33,6 +33,8 @@ def in_a_sentence(run: Table) -> str:
     if passed < len(played):
         count = f"{passed} of {plural(len(played), 'case')}"
     how = f"over real sockets, with real faults, in {run.table('time').text('said')}"
+    if run.text("judged") == "backend":
+        how = "over real sockets"
     rests = f"passed {count} {how} ({run.number('seconds'):.1f} s)"
     if broken:
         return f"{name} does not conform to {_listed(broken)}. It {rests}."
@@ -75,7 +77,7 @@ def sources(profile: Table) -> str:
     return f"{by_source}; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
 
 
-def notes(profile: Table) -> Iterator[str]:
+def notes(profile: Table, judged: str = "client") -> Iterator[str]:
     """Yield what else a reader must know to understand the verdict on a profile."""
     if said := sources(profile):
         yield said
@@ -83,7 +85,7 @@ def notes(profile: Table) -> Iterator[str]:
     if number := missed.count("cases"):
         because = missed.table("because")
         rules = ", ".join(f"{rule} ({because.count(rule)})" for rule in because.values)
-        why = f", because the client broke {rules} before" if rules else ""
+        why = f", because the {judged} broke {rules} before" if rules else ""
         own = "its own rule" if number == 1 else "their own rules"
         yield f"{plural(number, 'case')} could not judge {own}{why}"
     if number := profile.count("unruled"):
@@ -95,7 +97,7 @@ def all_notes(run: Table) -> Iterator[str]:
     """Yield the notes on every profile, once where several profiles have the same."""
     found: dict[str, list[str]] = {}
     for profile in run.tables("profiles"):
-        for note in notes(profile):
+        for note in notes(profile, run.text("judged")):
             found.setdefault(note, []).append(profile.text("name"))
     yield from (f"{', '.join(names)}: {note}" for note, names in found.items())
 

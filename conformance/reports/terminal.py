@@ -168,7 +168,7 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 def _finding(finding: Table) -> RenderableType:
     grid = _pairs()
-    missed = "  (the client did not get as far as the rule of this case)"
+    missed = "  (it did not get as far as the rule of this case)"
     missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))

@@ -46,7 +46,9 @@ async def ends_the_job(play: Play) -> None:
     """A job that goes on after its cancel costs money that its owner believes to be saved."""
     found = await _accepted(play)
     if found.status not in OVER:
-        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {found.status}")
+        play.stop(
+            "48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {found.status}"
+        )
 
 
 @case("cancel.takes-no-more-events", "48", words=("job", "emit"), cancels=True)

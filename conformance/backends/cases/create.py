@@ -17,7 +17,7 @@ _UNKNOWN: Final = 404
 async def accepted(play: Play) -> None:
     """The id in the answer is the only handle on a job that costs money."""
     answer = await play.create()
-    expected = "a 2xx with {\"job\": {\"id\": \"…\"}}"
+    expected = 'a 2xx with {"job": {"id": "…"}}'
     if not answer.ok:
         raise NotReached(f"the create was answered {answer.told}")
     if not answer.job_id:
@@ -65,7 +65,11 @@ async def unfollowed_log(play: Play) -> None:
     job, ids = await play.ended_job()
     follower = await play.follow(job)
     if not await follower.until_ids(ids, play.bounds.event):
-        play.stop("2", f"the first follower gets the {len(ids)} events that had happened", play.got(follower))
+        play.stop(
+            "2",
+            f"the first follower gets the {len(ids)} events that had happened",
+            play.got(follower),
+        )
 
 
 @case("create.same-key-again", "6", creates=1)
@@ -90,7 +94,9 @@ async def same_key_overlapping(play: Play) -> None:
     if not ids:
         raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
     if len(set(ids)) > 1:
-        play.stop("6", "three overlapping creates with one key make one job", f"jobs {', '.join(ids)}")
+        play.stop(
+            "6", "three overlapping creates with one key make one job", f"jobs {', '.join(ids)}"
+        )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:
             play.stop("6", "each is answered with the job, or with 409", answer.told, answer.event)
@@ -107,7 +113,9 @@ async def same_key_raced(play: Play) -> None:
         )
         ids = set(_ids(answers))
         if len(ids) > 1:
-            play.stop("6", "eight creates with one key make one job", f"{len(ids)} jobs (try {turn + 1})")
+            play.stop(
+                "6", "eight creates with one key make one job", f"{len(ids)} jobs (try {turn + 1})"
+            )
 
 
 @case("create.same-key-other-body", "7", creates=1)
@@ -130,7 +138,9 @@ async def two_keys(play: Play) -> None:
     if not ids or not keyed.other_key.ok:
         raise NotReached(f"a create with another key was answered {keyed.other_key.told}")
     if keyed.other_key.job_id in ids:
-        play.stop("8", "another key makes another job", f"job {ids[0]} again", keyed.other_key.event)
+        play.stop(
+            "8", "another key makes another job", f"job {ids[0]} again", keyed.other_key.event
+        )
 
 
 @case("create.no-key-twice", "8", words=("job",), creates=2)
@@ -193,7 +203,12 @@ async def errors_have_a_message(play: Play) -> None:
             continue
         error = (answer.table or {}).get("error")
         if not isinstance(error, str):
-            play.broke("10", 'a JSON object with an "error" text', f"{answer.told} {answer.body[:120]!r}", answer.event)
+            play.broke(
+                "10",
+                'a JSON object with an "error" text',
+                f"{answer.told} {answer.body[:120]!r}",
+                answer.event,
+            )
 
 
 def _ids(answers: list[Answer] | tuple[Answer, ...]) -> list[str]:

@@ -36,7 +36,11 @@ async def one_terminal_event(play: Play) -> None:
         raise NotReached("the job that was followed was cancelled")
     kinds = _kinds(seen.first)
     if len(kinds) != 1:
-        play.stop("44", "`training.completed` or `training.failed`, once", f"{', '.join(kinds) or 'neither'}, and the job is {status or 'unknown'}")
+        play.stop(
+            "44",
+            "`training.completed` or `training.failed`, once",
+            f"{', '.join(kinds) or 'neither'}, and the job is {status or 'unknown'}",
+        )
 
 
 @case("end.completed", "44", words=("job", "emit", "finish"))

@@ -203,7 +203,11 @@ async def no_passing_refusal(play: Play) -> None:
         if follower.status in _PASSING:
             refused.append(follower.status)
         elif refused:
-            play.stop("5", "a status that says `again`, such as 503", f"{refused[0]}, and later {follower.status}")
+            play.stop(
+                "5",
+                "a status that says `again`, such as 503",
+                f"{refused[0]}, and later {follower.status}",
+            )
         await follower.leave()
     if refused:
         raise NotReached(f"every open is answered {refused[0]}")
@@ -214,7 +218,9 @@ async def revoked_token(play: Play) -> None:
     """A token that leaked is revoked: the streams that it opened must not go on for hours."""
     token = play.target.other_token
     if not token:
-        raise NotReached("needs another token that may be revoked: `other_token` of the control program")
+        raise NotReached(
+            "needs another token that may be revoked: `other_token` of the control program"
+        )
     made = await play.create(token=token, expected=True)
     if not made.job_id:
         raise NotReached(f"the other tenant may not create a job here: {made.told}")
@@ -224,4 +230,3 @@ async def revoked_token(play: Play) -> None:
     await play.make("revoke", token=token)
     if not await follower.until_end(play.bounds.revoked):
         play.stop("16", f"the stream ends within {play.bounds.revoked:g} s", "it goes on")
-

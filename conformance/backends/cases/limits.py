@@ -32,7 +32,9 @@ async def slow_reader_and_another_follower(play: Play) -> None:
     for _ in range(_ROUNDS):
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):
-            within = f"an event within {play.bounds.event:g} s, beside a follower that does not read"
+            within = (
+                f"an event within {play.bounds.event:g} s, beside a follower that does not read"
+            )
             play.stop("52", within, play.got(other))
 
 
@@ -163,7 +165,9 @@ async def encoded_letter(play: Play) -> None:
     path = play.target.jobs(f"/{encoded}")
     answer = await play.ask("job", path)
     if answer.status != usual.status:
-        play.stop("58", f"{usual.status}, as for the same id without encoding", answer.told, answer.event)
+        play.stop(
+            "58", f"{usual.status}, as for the same id without encoding", answer.told, answer.event
+        )
 
 
 @case("limits.encoded-slash", "58")
@@ -176,7 +180,12 @@ async def encoded_slash(play: Play) -> None:
     path = play.target.jobs(f"/{quote(job, safe='')}%2Fcancel")
     answer = await play.ask("cancel", path, "POST")
     if answer.ok:
-        play.stop("58", "404: there is no job of that id", f"{answer.told}: the job was cancelled", answer.event)
+        play.stop(
+            "58",
+            "404: there is no job of that id",
+            f"{answer.told}: the job was cancelled",
+            answer.event,
+        )
 
 
 @case("limits.half-close", "59")

@@ -15,7 +15,11 @@ async def started_first(play: Play) -> None:
     play.adopt(seen.play)
     kinds = [block.type for block in seen.first.frames]
     if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
-        play.stop("31", "`training.started` once, as the first event", f"it is event {[n for n, k in enumerate(kinds, 1) if k == STARTED]}")
+        play.stop(
+            "31",
+            "`training.started` once, as the first event",
+            f"it is event {[n for n, k in enumerate(kinds, 1) if k == STARTED]}",
+        )
 
 
 @case("order.steps-rise", "31", passive=True)
@@ -133,7 +137,11 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
         each for each in theirs if each not in ours
     ]
     if missing:
-        play.stop("37", "the same events for every follower", f"one lacks {len(missing)}: {missing[0]!r} first")
+        play.stop(
+            "37",
+            "the same events for every follower",
+            f"one lacks {len(missing)}: {missing[0]!r} first",
+        )
     if ours != theirs:
         play.stop("37", "the same order for every follower", f"{ours} and {theirs}")
 

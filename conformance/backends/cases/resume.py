@@ -200,7 +200,11 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
     first = next((block for block in follower.blocks if block.data is not None), None)
     if first is not None and not first.is_durable and first.event not in {None, "ping", "end"}:
         return
-    silently = "the newest events on, or nothing" if first is None or first.id not in old else "the oldest event on"
+    silently = (
+        "the newest events on, or nothing"
+        if first is None or first.id not in old
+        else "the oldest event on"
+    )
     play.stop(rule, signal, f"a stream, silently from {silently}")
 
 
@@ -367,7 +371,9 @@ class _Hammered:
             again = where.get(came, -1) < where[due]
             actual = f"{came!r} came again" if again else f"{came!r} came without {due!r}"
             self.play.stop(
-                rule, f"after {cursor!r} each event once, in order", f"{actual} (resume {self.tried})"
+                rule,
+                f"after {cursor!r} each event once, in order",
+                f"{actual} (resume {self.tried})",
             )
 
 

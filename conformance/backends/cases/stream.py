@@ -52,7 +52,11 @@ async def first_head(play: Play) -> None:
     first = seen.first
     waited = (first.head_at or now()) - first.asked_at
     if not first.status or waited > play.bounds.head:
-        play.stop("20", f"the head of the answer within {play.bounds.head:g} s", f"{waited:.1f} s and {'no' if not first.status else 'a late'} head")
+        play.stop(
+            "20",
+            f"the head of the answer within {play.bounds.head:g} s",
+            f"{waited:.1f} s and {'no' if not first.status else 'a late'} head",
+        )
 
 
 @case("stream.first-bytes", "21", passive=True)
@@ -61,7 +65,11 @@ async def first_bytes(play: Play) -> None:
     first, _ = await _read(play)
     waited = (first.first_at or first.ended_at or now()) - (first.head_at or 0.0)
     if first.first_at is None or waited > play.bounds.first:
-        play.stop("21", f"a comment or a frame within {play.bounds.first:g} s of the head", f"nothing for {waited:.1f} s")
+        play.stop(
+            "21",
+            f"a comment or a frame within {play.bounds.first:g} s of the head",
+            f"nothing for {waited:.1f} s",
+        )
 
 
 @case("stream.first-bytes-of-a-quiet-job", "21", words=("job",))
@@ -72,7 +80,9 @@ async def first_bytes_of_a_quiet_job(play: Play) -> None:
     if not follower.is_stream:
         raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
     if not await follower.until(lambda each: each.first_at is not None, play.bounds.first):
-        play.stop("21", f"a comment or a frame within {play.bounds.first:g} s of the head", "nothing")
+        play.stop(
+            "21", f"a comment or a frame within {play.bounds.first:g} s of the head", "nothing"
+        )
 
 
 @case("stream.status-and-type", "17", passive=True)
@@ -102,9 +112,17 @@ async def parses(play: Play) -> None:
         if each.invalid_utf8:
             play.stop("18", "UTF-8", each.invalid_utf8)
         last = each.blocks[-1].raw if each.blocks else b""
-        cut = each.ended_whole and last and not re.search(rb"(\r\n|\r|\n)(\r\n|\r|\n)\Z|\A[\r\n]+\Z", last)
+        cut = (
+            each.ended_whole
+            and last
+            and not re.search(rb"(\r\n|\r|\n)(\r\n|\r|\n)\Z|\A[\r\n]+\Z", last)
+        )
         if cut and re.search(rb"(?m)^(data|id|event)", last):
-            play.stop("18", "every block ends with a blank line", f"the stream ends within a block: {last[-80:]!r}")
+            play.stop(
+                "18",
+                "every block ends with a blank line",
+                f"the stream ends within a block: {last[-80:]!r}",
+            )
 
 
 @case("stream.identity", "19", passive=True)
@@ -170,7 +188,11 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
         if seen.first.ended_at is not None and seen.first.ended_at < late:
             arrived = max(arrived, len(blocks))
         if arrived < len(events):
-            play.stop("22", f"the {len(events)} events that the job route lists, {play.bounds.event:g} s later", f"{arrived} of them")
+            play.stop(
+                "22",
+                f"the {len(events)} events that the job route lists, {play.bounds.event:g} s later",
+                f"{arrived} of them",
+            )
     gaps = [after.at - before.at for before, after in zip(blocks, blocks[1:], strict=False)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
@@ -193,13 +215,26 @@ async def keep_alive(play: Play) -> None:
         since = follower.last_at or watched
         left = since + allowed + _slack(allowed) - now()
         if left <= 0:
-            play.stop("23", f"a comment at the latest every {allowed:g} s", f"silence for {now() - since:.1f} s")
-        await follower.until(lambda each: each.last_at != since, min(left, watched + allowed + _slack(allowed) - now()))
+            play.stop(
+                "23",
+                f"a comment at the latest every {allowed:g} s",
+                f"silence for {now() - since:.1f} s",
+            )
+        await follower.until(
+            lambda each: each.last_at != since,
+            min(left, watched + allowed + _slack(allowed) - now()),
+        )
     if follower.silence > allowed + _slack(allowed):
-        play.stop("23", f"a comment at the latest every {allowed:g} s", f"silence for {follower.silence:.1f} s")
+        play.stop(
+            "23",
+            f"a comment at the latest every {allowed:g} s",
+            f"silence for {follower.silence:.1f} s",
+        )
     play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
     if follower.ended_at is not None and follower.ended_at - watched < allowed:
-        raise NotReached(f"the stream ended after {follower.ended_at - watched:.0f} s, too early to tell")
+        raise NotReached(
+            f"the stream ended after {follower.ended_at - watched:.0f} s, too early to tell"
+        )
 
 
 async def _idle(play: Play) -> Follower:
@@ -211,7 +246,11 @@ async def _idle(play: Play) -> Follower:
     play.adopt(seen.play)
     raise_late = seen.first.silence > play.bounds.silence + _slack(play.bounds.silence)
     if raise_late:
-        play.stop("23", f"a comment at the latest every {play.bounds.silence:g} s", f"silence for {seen.first.silence:.1f} s")
+        play.stop(
+            "23",
+            f"a comment at the latest every {play.bounds.silence:g} s",
+            f"silence for {seen.first.silence:.1f} s",
+        )
     if (seen.first.ended_at or now()) - seen.first.asked_at < play.bounds.silence:
         raise NotReached("the job that was followed ended before a silence could be too long")
     return seen.first
@@ -228,7 +267,11 @@ async def json_objects(play: Play) -> None:
     for each in await _read(play):
         for place, block in _numbered(each):
             if block.data is not None and block.problem:
-                play.stop("25", "one JSON object in each frame", f"the data of block {place} {block.problem}")
+                play.stop(
+                    "25",
+                    "one JSON object in each frame",
+                    f"the data of block {place} {block.problem}",
+                )
 
 
 @case("stream.every-event-has-an-id", "26", passive=True)
@@ -237,7 +280,11 @@ async def every_event_has_an_id(play: Play) -> None:
     for each in await _read(play):
         for place, block in _numbered(each):
             if block.is_durable and block.id is None:
-                play.stop("26", f"an id for {block.type or block.event or 'each event'}", f"block {place} has none")
+                play.stop(
+                    "26",
+                    f"an id for {block.type or block.event or 'each event'}",
+                    f"block {place} has none",
+                )
 
 
 @case("stream.ids-fit-a-header", "27", passive=True)
@@ -247,7 +294,11 @@ async def ids_fit_a_header(play: Play) -> None:
         for place, block in _numbered(each):
             raw = _raw_id(block)
             if raw is not None and (problem := _unfit(raw)):
-                play.stop("27", "an id of 1 to 1,024 bytes that a header can carry", f"the id of block {place} {problem}")
+                play.stop(
+                    "27",
+                    "an id of 1 to 1,024 bytes that a header can carry",
+                    f"the id of block {place} {problem}",
+                )
 
 
 @case("stream.signals-have-no-id", "29", passive=True)
@@ -278,7 +329,9 @@ async def _signals(play: Play, *followers: Follower) -> None:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop("29", "ids of events in the log alone", f"{odd[0]!r} was seen by one follower only")
+            play.stop(
+                "29", "ids of events in the log alone", f"{odd[0]!r} was seen by one follower only"
+            )
 
 
 @case("stream.retry", "30", passive=True)
@@ -290,7 +343,9 @@ async def retry(play: Play) -> None:
             if value is not None and not (
                 _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
             ):
-                play.stop("30", "digits, from 100 to 60,000", f"retry: {value[:40]} in block {place}")
+                play.stop(
+                    "30", "digits, from 100 to 60,000", f"retry: {value[:40]} in block {place}"
+                )
 
 
 def _numbered(follower: Follower) -> list[tuple[int, Block]]:

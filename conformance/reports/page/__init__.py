@@ -66,14 +66,17 @@ class _Packing:
 
     def run(self, run: Table) -> Json:
         """Return the data of the page, with every text made visible."""
-        results = [self._result(result) for result in run.tables("results")]
+        judged = run.text("judged")
+        results = [self._result(result, judged) for result in run.tables("results")]
         return {
             "kit": visible(run.text("kit")),
             "date": visible(run.text("date")),
             "host": visible(run.text("host")),
             "said": visible(in_a_sentence(run)),
             "notes": seen([*run.texts("notes"), *all_notes(run)]),
+            "judged": visible(run.text("judged")),
             "client": seen(run.raw("client")),
+            "bounds": seen(run.raw("bounds")),
             "seconds": run.number("seconds"),
             "time": seen(run.raw("time")),
             "stack": seen(run.raw("stack")),
@@ -103,7 +106,7 @@ class _Packing:
     def _left_out(self, group: Table) -> Json:
         return seen({**group.values, "said": left_out(group)})
 
-    def _result(self, result: Table) -> Json:
+    def _result(self, result: Table, judged: str) -> Json:
         shared = [self._place(rule) for rule in result.texts("requires")]
         own = {
             key: seen(value)
@@ -116,7 +119,7 @@ class _Packing:
             "why": self._place(result.text("why")),
             "requires": shared,
             "here": parted_at(result),
-            "said": "" if begins is None else visible(sentence_of(result.table("begins"))),
+            "said": "" if begins is None else visible(sentence_of(result.table("begins"), judged)),
         }
 
     def _place(self, text: str) -> int:

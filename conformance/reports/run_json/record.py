@@ -5,7 +5,7 @@ out here, so that all reports agree.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from arkor_proto import __version__
@@ -46,13 +46,7 @@ def record(
     events = Events()
     command_of = partial(rerun, command=command, mode=outcome.timing.mode)
     explained = Explained.of(diagnosis, outcome.results)
-    told = [
-        {
-            **Telling.of(each, events, explained.parted(place)).result(command_of(each)),
-            **explained.result(place, events),
-        }
-        for place, each in enumerate(outcome.results)
-    ]
+    told = results(outcome.results, explained, events, command_of)
     return {
         **summary(
             outcome,
@@ -66,6 +60,22 @@ def record(
         "events": events.distinct(),
         "results": told,
     }
+
+
+def results(
+    found: Sequence[CaseResult],
+    explained: Explained,
+    events: Events,
+    command_of: Callable[[CaseResult], str],
+) -> Sequence[Json]:
+    """Return the results, each with its trace and what is known of its cause."""
+    return [
+        {
+            **Telling.of(each, events, explained.parted(place)).result(command_of(each)),
+            **explained.result(place, events),
+        }
+        for place, each in enumerate(found)
+    ]
 
 
 def summary(
@@ -91,6 +101,7 @@ def summary(
     return {
         "schema": SCHEMA,
         "kit": __version__,
+        "judged": "client",
         "date": circumstances.date,
         "host": circumstances.host,
         "specification": {"version": scope.version, "cases": scope.digest, "said": str(scope)},
@@ -98,18 +109,19 @@ def summary(
         "client": _client(outcome, command),
         "seconds": round(outcome.seconds, 3),
         "time": {"mode": outcome.timing.mode.value, "said": str(outcome.timing)},
+        "bounds": {},
         "stack": _stack(outcome.stack),
         "partial": _partial(outcome),
         "shard": part,
         "profiles": [
-            _profile(_judged(name, results, outcome, scope), tallies[name])
+            profile(name, results, claim(_judged(name, results, outcome, scope)), tallies[name])
             for name, results in by_profile.items()
         ],
         "not_applicable": list(groups(outcome, tallies)),
         "causes": explained.causes(),
         "notes": [explained.diagnosis.note] if explained.diagnosis.note else [],
         "requirements": {
-            rule.id: _requirement(rule)
+            rule.id: requirement(rule)
             for rule in requirements.values()
             if not is_newer(rule.since, scope.version) or rule.id in cited
         },
@@ -150,11 +162,11 @@ def _client(outcome: Outcome, command: Sequence[str]) -> Json:
     }
 
 
-def _profile(judged: Judged, counted: Tally) -> Json:
-    counts = Counter(result.verdict for result in judged.results)
-    found: Claim = claim(judged)
+def profile(name: str, results: Sequence[CaseResult], found: Claim, counted: Tally) -> Json:
+    """Return the verdict on a profile, and what it rests upon."""
+    counts = Counter(result.verdict for result in results)
     return {
-        "name": judged.profile,
+        "name": name,
         "rank": found.rank.value,
         "verdict": found.words,
         "holds": list(found.holds),
@@ -199,7 +211,8 @@ def _stack(stack: Stack | None) -> Json:
     return {"why": stack.why, **{word: sight.value for word, sight in stack.sights.items()}}
 
 
-def _requirement(rule: Requirement) -> Json:
+def requirement(rule: Requirement) -> Json:
+    """Return a rule as reports show it."""
     return {
         "level": rule.level.value,
         "source": str(rule.source),

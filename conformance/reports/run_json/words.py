@@ -32,6 +32,7 @@ from mock_server.strict.shapes import (
 from mock_server.strict.words import needed, table
 
 SCHEMA: Final = "arkor-conformance-run/2"
+JUDGED: Final = ("client", "backend")
 _MOST: Final = 10_000_000
 _TEXT: Final = text(1 << 26, lone_surrogates=True)
 _TEXTS: Final = array(_TEXT, _MOST)
@@ -353,12 +354,18 @@ class Run:
         table(Specification, "a specification"), "what the client was judged by"
     )
     strict: bool = needed(flag(), "whether proposals count under every profile")
-    client: Client = needed(table(Client, "a client"), "the client that was judged")
+    judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
+    client: Client = needed(
+        table(Client, "a client"), "the client, or the backend, that was judged"
+    )
     seconds: float = needed(_SECONDS, "monotonic, never judged")
     time: Time = needed(table(Time, "a time"), "whose time the run was judged by")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
         "whether the client's HTTP stack tells a body that was cut off; null if no case asked",
+    )
+    bounds: Mapping[str, int] = needed(
+        _COUNT_BY_NAME, "how long the kit waited for a backend, in milliseconds; empty for a client"
     )
     partial: Partial | None = needed(
         nullable(table(Partial, "what is missing")),

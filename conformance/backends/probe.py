@@ -1,0 +1,66 @@
+"""Look before the run whether there is a backend at all, and whether its token will do."""
+
+from typing import Final
+
+from conformance.backends.play import Answer, Play
+from conformance.backends.wire import NOT_HTTP, Unreachable
+
+_NO_JOB: Final = "arkor-conformance-no-such-job"
+_UNAUTHORISED: Final = 401
+_FORBIDDEN: Final = 403
+_UNKNOWN: Final = 404
+_REDIRECTS: Final = range(300, 400)
+
+
+class NoBackend(Exception):
+    """There is nothing to judge; the message says why and what to do."""
+
+
+async def probe(play: Play) -> None:
+    """Ask for a job that does not exist, or for the one to follow; raises NoBackend."""
+    followed = play.supply.followed
+    url = play.target.url
+    try:
+        answer = await play.look(followed or _NO_JOB)
+    except Unreachable as error:
+        raise NoBackend(str(error)) from error
+    if not answer.status:
+        raise NoBackend(_silent(url, answer, play.bounds.answer))
+    if answer.status == _UNAUTHORISED:
+        raise NoBackend(f"{url} refuses the token ({answer.told}); check ARKOR_TOKEN")
+    if answer.status in _REDIRECTS:
+        to = answer.header("location") or "elsewhere"
+        raise NoBackend(
+            f"{url} redirects to {to}; a token is sent nowhere else: give that address if it is yours"
+        )
+    if followed and not answer.ok:
+        raise NoBackend(f"job {followed} cannot be followed: {answer.told}")
+    if not followed and answer.ok:
+        raise NoBackend(
+            f"{url} is not an Arkor backend: a job that does not exist is answered {answer.told}"
+        )
+    if answer.table is None and answer.status in {_UNKNOWN, _FORBIDDEN}:
+        await _is_there(play, answer)
+
+
+def _silent(url: str, answer: Answer, seconds: float) -> str:
+    if answer.ended == NOT_HTTP:
+        return f"{url} does not speak HTTP/1.1: {answer.problem}"
+    if "in time" in answer.ended:
+        return f"{url} accepted the connection and did not answer within {seconds:g} s"
+    return f"{url} closed the connection without an answer"
+
+
+async def _is_there(play: Play, missing: Answer) -> None:
+    """Tell a backend whose errors have no JSON from a server that has no such route at all.
+
+    A create of something that is no job is refused by the one, and unknown to the other.
+    """
+    answer = await play.ask("create", play.target.jobs(), "POST", body=b"[]")
+    if answer.status in {_UNKNOWN, 405, 501} or answer.header("content-type").startswith(
+        "text/html"
+    ):
+        raise NoBackend(
+            f"{play.target.url} is not an Arkor backend: GET /v1/jobs/… is answered {missing.told} "
+            f"and POST /v1/jobs {answer.told}; check the path of --base-url"
+        )

@@ -1,0 +1,145 @@
+"""Turn a run about a backend into plain data of the same shape as one about a client (`run.json`)."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from attrs import frozen
+
+from arkor_proto import __version__
+from arkor_proto.cli import quoting
+from conformance.backends.run import Outcome
+from conformance.backends.verdict import claim_of, diagnosis_of
+from conformance.casefile.requirements import Requirement
+from conformance.plain import shortened
+from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.run_json.explained import Explained
+from conformance.reports.run_json.record import profile, requirement, results
+from conformance.reports.run_json.telling import LONGEST_LINE, Events
+from conformance.reports.run_json.words import SCHEMA
+from conformance.strict_data import Json
+from conformance.verdict.result import CaseResult
+from conformance.verdict.scope import Scope
+from conformance.verdict.standing import Tally, tally, unjudged_musts
+from conformance.verdict.statuses import Verdict
+
+
+@frozen
+class Asked:
+    """How the command was called, as far as the command that reruns a case needs it."""
+
+    base_url: str = ""
+    org: str = ""
+    project: str = ""
+    followed: str = ""
+    job: str = ""
+    ca_file: str = ""
+    control: Sequence[str] = ()
+    own: bool = False
+    """Whether the mock was judged, which needs none of this."""
+
+    def rerun(self, result: CaseResult, seed: int) -> str:
+        """Return the command that plays one case alone."""
+        options = {
+            "--base-url": self.base_url,
+            "--org": self.org,
+            "--project": self.project,
+            "--follow": self.followed,
+            "--job": self.job,
+            "--ca-file": self.ca_file,
+            "--seed": str(seed) if seed else "",
+        }
+        parts = ["arkor-conformance", "backend", "--case", result.case.id]
+        parts += ["--profile", result.profile]
+        parts += [part for name, value in options.items() if value for part in (name, value)]
+        if self.control and not self.own:
+            parts += ["--control", "--", *self.control]
+        return quoting.joined(parts)
+
+
+def backend_record(
+    outcome: Outcome,
+    found: Sequence[CaseResult],
+    requirements: Mapping[str, Requirement],
+    scope: Scope,
+    asked: Asked,
+    circumstances: Circumstances,
+) -> Mapping[str, Json]:
+    """Return the run as plain data; no token is in it."""
+    plan = outcome.plan
+    by_profile: dict[str, list[CaseResult]] = {name: [] for name, n in scope.chosen.items() if n}
+    for result in found:
+        by_profile.setdefault(result.profile, []).append(result)
+    tallies = {name: tally(name, each, requirements, scope) for name, each in by_profile.items()}
+    explained = Explained.of(diagnosis_of(found, requirements), found)
+    events = Events()
+    told = results(found, explained, events, partial(asked.rerun, seed=plan.seed))
+    left = len(plan.cases) - len(outcome.played)
+    why = shortened(outcome.target.hide(outcome.stopped), LONGEST_LINE)
+    return {
+        "schema": SCHEMA,
+        "kit": __version__,
+        "judged": "backend",
+        "date": circumstances.date,
+        "host": circumstances.host,
+        "specification": {"version": scope.version, "cases": scope.digest, "said": str(scope)},
+        "strict": scope.strict,
+        "client": {
+            "implementation": outcome.implementation or "the backend at",
+            "version": outcome.version or outcome.target.url,
+            "profiles": list(by_profile),
+            "capabilities": sorted(outcome.words),
+            "declared_gaps": {},
+            "command": list(asked.control),
+        },
+        "seconds": round(outcome.seconds, 3),
+        "time": {"mode": "real", "said": "real time"},
+        "bounds": plan.bounds.plain(),
+        "stack": None,
+        "partial": None
+        if not left
+        else {
+            "why": why,
+            "left": left,
+            "of": len(plan.cases),
+            "said": f"partial: {left} of {len(plan.cases)} cases were not played ({why})",
+        },
+        "shard": None,
+        "profiles": [
+            profile(name, each, claim_of(name, each, tallies[name], scope, why), tallies[name])
+            for name, each in by_profile.items()
+        ],
+        "not_applicable": list(_groups(found, tallies)),
+        "causes": explained.causes(),
+        "notes": list(_notes(outcome)),
+        "requirements": {rule.id: requirement(rule) for rule in requirements.values()},
+        "events": events.distinct(),
+        "results": told,
+    }
+
+
+def _groups(found: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Sequence[Json]:
+    """Return the cases that were not judged, by the reason."""
+    reasons: dict[str, list[CaseResult]] = {}
+    for result in found:
+        if result.verdict is Verdict.NOT_APPLICABLE:
+            reasons.setdefault(result.reason, []).append(result)
+    ordered = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
+    return [
+        {
+            "name": own[0].lacking[0] if own[0].lacking else "not reached",
+            "why": shortened(reason, LONGEST_LINE),
+            "cases": len({result.case.id for result in own}),
+            "musts": list(unjudged_musts(own, tallies)),
+        }
+        for reason, own in ordered
+    ]
+
+
+def _notes(outcome: Outcome) -> Sequence[str]:
+    notes = list(outcome.notes)
+    if outcome.left:
+        notes.append(
+            f"{len(outcome.left)} jobs could not be cancelled; cancel them with: "
+            + "; ".join(outcome.left)
+        )
+    return notes

@@ -1,0 +1,152 @@
+"""From what was played to a verdict on each profile: the same results as of a client, by other rules."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+
+from conformance.backends.declare import FAMILIES, BackendCase
+from conformance.backends.run import Outcome, Played
+from conformance.casefile.model import Case
+from conformance.casefile.requirements import PROFILE_NAMES, Level, Requirement
+from conformance.diagnosis.causes import Beginning, Cause, Failure, first_cited
+from conformance.diagnosis.diagnose import Diagnosis, rank_of
+from conformance.verdict.claim import Claim, Rank
+from conformance.verdict.result import CaseResult, verdict_of
+from conformance.verdict.scope import Scope
+from conformance.verdict.standing import Standing, Tally
+from conformance.verdict.statuses import Verdict
+
+
+def as_cases(
+    cases: Sequence[BackendCase],
+    requirements: Mapping[str, Requirement],
+    profiles: Sequence[str] = PROFILE_NAMES,
+) -> Sequence[Case]:
+    """Return the cases as reports and baselines know them, each under every profile that it is in."""
+    found = [each.under(name, requirements) for name in profiles for each in cases]
+    return [case for case in found if case is not None]
+
+
+def results_of(
+    outcome: Outcome,
+    requirements: Mapping[str, Requirement],
+    profiles: Sequence[str],
+    *,
+    strict: bool = False,
+) -> Sequence[CaseResult]:
+    """Return a result for each case and profile; a case is played once and judged under each."""
+    found = (
+        _result(each, name, requirements, strict=strict)
+        for name in profiles
+        for each in outcome.played
+    )
+    return [result for result in found if result is not None]
+
+
+def _result(
+    played: Played, profile: str, requirements: Mapping[str, Requirement], *, strict: bool
+) -> CaseResult | None:
+    case = played.case.under(profile, requirements)
+    if case is None:
+        return None
+
+    def binding(rule: str) -> bool:
+        requirement = requirements[rule]
+        counts = requirement.counts(profile, strict=strict)
+        return requirement.level is Level.MUST and counts
+
+    findings = tuple(
+        finding
+        for finding in played.findings
+        if all(profile in requirements[rule].profiles for rule in finding.requires)
+    )
+    missed = played.missed
+    if not findings and played.findings:
+        if any(finding.not_reached for finding in played.findings):
+            missed = played.findings[0].actual
+        elif not set(case.requires) - {r for f in played.findings for r in f.requires}:
+            missed = missed or "its other rules are not in force under this profile"
+    return CaseResult(
+        case=case,
+        profile=profile,
+        verdict=Verdict.NOT_APPLICABLE if missed else verdict_of(findings, binding),
+        findings=() if missed else findings,
+        trace=played.trace,
+        reason=missed,
+        seconds=played.seconds,
+        lacking=played.lacking,
+    )
+
+
+def claim_of(
+    profile: str, results: Sequence[CaseResult], counted: Tally, scope: Scope, stopped: str
+) -> Claim:
+    """Return the verdict on a profile, and which parts of the protocol it is about."""
+    counts = Counter(result.verdict for result in results)
+    unplayed = max(0, scope.chosen.get(profile, len(results)) - len(results))
+    early = ""
+    if unplayed:
+        why = f" ({stopped})" if stopped else ""
+        early = f"{unplayed} of {scope.chosen.get(profile, 0)} cases were not played{why}"
+    if any(result.verdict.fails for result in results):
+        words = f"{Rank.FAILS.value}; not judged in full: {early}" if early else Rank.FAILS.value
+        return Claim(rank=Rank.FAILS, words=words, unplayed=unplayed)
+    if early:
+        return Claim(rank=Rank.PARTIAL, words=f"{Rank.PARTIAL.value}: {early}", unplayed=unplayed)
+    if counts[Verdict.NOT_APPLICABLE] == len(results):
+        return Claim(rank=Rank.NOTHING_RAN, words=Rank.NOTHING_RAN.value)
+    return _shown(profile, results, counted, scope, counts[Verdict.KNOWN_FAILURE])
+
+
+def _shown(
+    profile: str, results: Sequence[CaseResult], counted: Tally, scope: Scope, known: int
+) -> Claim:
+    played = {r.case.family for r in results if r.verdict is not Verdict.NOT_APPLICABLE}
+    holds = tuple(name for name in FAMILIES if name in played)
+    about = {result.case.family for result in results}
+    lacks = [f"no {name}" for name in FAMILIES if name in about - played]
+    missed = counted.of(Level.MUST, Standing.NOT_JUDGED)
+    if missed:
+        rules = ", ".join(rule.removeprefix("ARK-") for rule in missed)
+        lacks.append(f"not judged: {rules}")
+    narrowed = scope.narrowed(profile)
+    rank = Rank.IN_PART if lacks or narrowed else Rank.CONFORMS
+    words = ["conforms"]
+    if narrowed:
+        words.append(f"in the {scope.chosen[profile]} of {scope.total[profile]} cases chosen")
+    elif lacks:
+        words.append(f"for: {', '.join(holds)}")
+    if lacks:
+        words.append(f"({'; '.join(lacks)})")
+    if known:
+        rank = Rank.KNOWN_FAILURES
+        words.append(f"but for {known} known failure{'s' * (known > 1)}")
+    return Claim(rank=rank, words=" ".join(words), holds=holds, lacks=tuple(lacks))
+
+
+def diagnosis_of(
+    results: Sequence[CaseResult], requirements: Mapping[str, Requirement]
+) -> Diagnosis:
+    """Group the failures by the rule that the backend breaks, the weightiest source first."""
+    found = list(_failures(results))
+    rank = rank_of(requirements)
+    groups: dict[str, list[Failure]] = {}
+    for each in found:
+        groups.setdefault(each.rule, []).append(each)
+    causes = [Cause(rule=rule, failures=tuple(own), alike=1) for rule, own in groups.items()]
+    causes.sort(key=lambda cause: (not cause.fails, rank(cause.rule), -len(cause.failures)))
+    return Diagnosis(causes=tuple(causes), failures=tuple(found))
+
+
+def _failures(results: Sequence[CaseResult]) -> Iterator[Failure]:
+    for place, result in enumerate(results):
+        if not result.verdict.is_wrong or not result.findings:
+            continue
+        finding = result.findings[0]
+        said = f"fails {result.case.id}: expected {finding.expected}; got {finding.actual}"
+        yield Failure(
+            place=place,
+            play=result.name,
+            rule=first_cited(result),
+            verdict=result.verdict,
+            begins=Beginning(kind=f"{result.case.id} {first_cited(result)}", said=said),
+        )

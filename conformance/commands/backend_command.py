@@ -1,0 +1,344 @@
+"""`arkor-conformance backend`: judge a backend."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import anyio
+import click
+from attrs import evolve
+from rich.text import Text
+
+from conformance.backends.bounds import CAREFUL, GENEROUS, Amounts, Bounds
+from conformance.backends.cases import backend_cases
+from conformance.backends.control import ControlFailed
+from conformance.backends.declare import BackendCase
+from conformance.backends.probe import NoBackend, probe
+from conformance.backends.record import Asked, backend_record
+from conformance.backends.requirements import backend_requirements
+from conformance.backends.run import BackendPlan, BackendRun, Outcome
+from conformance.backends.target import Target, target_of
+from conformance.backends.verdict import as_cases, results_of
+from conformance.casefile.requirements import PROFILE_NAMES
+from conformance.casefile.selection import select
+from conformance.commands import options
+from conformance.commands.baselines import check_new_baseline, put_baseline, without_reasons
+from conformance.commands.interruption import Interruption
+from conformance.commands.progress import Judging
+from conformance.commands.run_command import concluded, deliver
+from conformance.plain import say
+from conformance.reports import check_reports
+from conformance.reports.digest import causes
+from conformance.reports.run_json.circumstances import Circumstances
+from conformance.reports.screen import Screen
+from conformance.strict_data import Json, ReadingError, Table, UsageError, read_text, read_toml
+from conformance.verdict.known_failures import read_baseline, weigh
+from conformance.verdict.new_baseline import renew
+from conformance.verdict.result import exit_of
+from conformance.verdict.scope import Scope
+from conformance.verdict.statuses import Exit
+from mock_server.net.kernel import LOOP
+
+MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
+"""The control program of the mock, which is judged if nothing else is named."""
+_MOCK_SILENCE: Final = 2.0
+"""The mock promises a comment every half second, so that its silence is quickly judged."""
+_LANES: Final = 4
+_WATCH: Final = 50.0
+"""Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
+_TOKEN: Final = "ARKOR_TOKEN"
+_OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"
+_NOT_PRINTABLE: Final = "has characters that a header cannot carry"
+
+
+@click.command()
+@click.option(
+    "--base-url", default="", metavar="URL", show_default="the mock's", help="Where the backend is."
+)
+@click.option("--org", default="", metavar="SLUG", help="The organisation to use.")
+@click.option("--project", default="", metavar="SLUG", help="The project to use.")
+@click.option("--ca-file", default="", metavar="FILE", help="The authority that signed its TLS.")
+@click.option(
+    "--job",
+    "job_file",
+    metavar="FILE",
+    type=options.FILE,
+    show_default="a small one",
+    help="What to submit, in TOML: a name and a [config] table.",
+)
+@click.option(
+    "--follow",
+    "followed",
+    default="",
+    metavar="ID",
+    show_default="the kit's own jobs",
+    help="Follow this job only: creates nothing and cancels nothing.",
+)
+@click.option(
+    "--control",
+    "controls",
+    is_flag=True,
+    help="The program after -- makes the backend do things (arkor-control/1).",
+)
+@click.option("--yes", is_flag=True, help="Do not ask before jobs are created.")
+@click.option(
+    "--max-jobs",
+    type=options.COUNT,
+    metavar="N",
+    show_default="4, or 40 with a control program on this machine",
+    help="How many jobs may be created.",
+)
+@click.option(
+    "--patience",
+    "factor",
+    default=1.0,
+    metavar="FACTOR",
+    type=options.FACTOR,
+    help="Multiply every time that the kit waits.",
+)
+@click.option(
+    "--watch",
+    default=_WATCH,
+    metavar="SECONDS",
+    type=options.WATCH,
+    help="How long to watch a job of --follow that does not end.",
+)
+@options.profiles
+@options.case_ids
+@options.patterns
+@click.option(
+    "-j", "--lanes", default=_LANES, metavar="N", type=options.LANES, help="How many cases at once."
+)
+@options.seed
+@click.option(
+    "--baseline",
+    metavar="FILE",
+    type=options.FILE,
+    show_default="none",
+    help="Known failures in TOML: a [[known]] table each, with case and reason.",
+)
+@click.option(
+    "--write-baseline",
+    "new_baseline",
+    metavar="FILE",
+    type=options.FILE,
+    show_default="none",
+    help="Write what fails now as known failures; each needs a reason.",
+)
+@options.reports(required=False)
+@click.option(
+    "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
+)
+@click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM [ARGUMENT]...]")
+def command(
+    *,
+    base_url: str,
+    org: str,
+    project: str,
+    ca_file: str,
+    job_file: Path | None,
+    followed: str,
+    controls: bool,
+    yes: bool,
+    max_jobs: int | None,
+    factor: float,
+    watch: float,
+    profiles: Sequence[str],
+    ids: Sequence[str],
+    patterns: Sequence[str],
+    lanes: int,
+    seed: int,
+    baseline: Path | None,
+    new_baseline: Path | None,
+    reports: Sequence[Path],
+    strict: bool,
+    program: Sequence[str],
+) -> int:
+    """Judge a backend: the mock, or the one at --base-url.
+
+    The tokens come from the environment: ARKOR_TOKEN, and if there is one, ARKOR_OTHER_TOKEN of
+    another tenant.
+
+    \b
+    examples:
+      arkor-conformance backend
+      arkor-conformance backend --base-url https://arkor.example --org acme --project llm
+      arkor-conformance backend --control -- python my-control-program.py
+    """  # noqa: D301 - \b is click's mark for lines to keep
+    _check_program(program, controls=controls)
+    if followed and controls:
+        raise UsageError("--follow", "follows one job as it is; leave --control out")
+    own_mock = not base_url and not controls
+    if own_mock and (followed or job_file is not None):
+        raise UsageError("--base-url", "missing: --follow and --job are for a backend of yours")
+    requirements = backend_requirements()
+    cases = select(
+        tuple(backend_cases().values()), ids, patterns, "`arkor-conformance list --backend`"
+    )
+    known = read_baseline(baseline, requirements) if baseline is not None else ()
+    if new_baseline is not None:
+        check_new_baseline(new_baseline, baseline)
+    check_reports(reports)
+    names = profiles or PROFILE_NAMES
+    plan = BackendPlan(
+        target=_target(base_url, org, project, ca_file, job_file),
+        cases=[case for case in cases if any(case.under(name, requirements) for name in names)],
+        bounds=_bounds(factor, own_mock=own_mock),
+        amounts=CAREFUL,
+        lanes=lanes,
+        seed=seed,
+        followed=followed,
+        watch=watch,
+        control=MOCK if own_mock else program,
+    )
+    if not plan.cases:
+        say("arkor-conformance: no case was selected, so nothing was judged", err=True)
+        return Exit.NOTHING_RAN
+    interruption = click.get_current_context().find_object(Interruption) or Interruption()
+    try:
+        outcome = _play(plan, interruption, max_jobs, yes=yes)
+    except (ControlFailed, NoBackend) as error:
+        say(f"arkor-conformance: no verdict: {plan.target.hide(str(error))}", err=True)
+        return Exit.UNUSABLE
+    everything = as_cases(tuple(backend_cases().values()), requirements)
+    found = results_of(outcome, requirements, names, strict=strict)
+    renewed = None if new_baseline is None else renew(known, (), found, everything)
+    weighed = weigh(
+        found, known if renewed is None else renewed.kept, everything, datetime.now(UTC).date()
+    )
+    scope = Scope.of(everything, as_cases(plan.cases, requirements, names), names, strict=strict)
+    asked = Asked(
+        base_url=base_url,
+        org=org,
+        project=project,
+        followed=followed,
+        job="" if job_file is None else str(job_file),
+        ca_file=ca_file,
+        control=program,
+    )
+    run = backend_record(outcome, weighed.results, requirements, scope, asked, Circumstances.here())
+    problem = deliver(reports, run)
+    if new_baseline is not None and renewed is not None:
+        named = f"{outcome.implementation or outcome.target.url} {outcome.version}"
+        put_baseline(
+            new_baseline, renewed, named, found, requirements, whole=not outcome.interrupted
+        )
+    if renewed is None and (said := without_reasons(known, str(baseline))):
+        say(said, err=True)
+    _next_steps(run, reported=bool(reports), own_mock=own_mock)
+    status: int = exit_of(weighed.results)
+    if status == Exit.OK and outcome.stopped:
+        status = Exit.UNUSABLE
+    if status == Exit.OK and weighed.stale:
+        status = Exit.STALE_BASELINE
+    if outcome.interrupted:
+        status = interruption.status
+    return concluded(status, weighed.stale, problem)
+
+
+def _check_program(program: Sequence[str], *, controls: bool) -> None:
+    if controls and not program:
+        raise UsageError("--control", "missing: the program; write --control -- ./my-program")
+    if program and not controls:
+        raise UsageError(program[0], "a program is given after `--control --`")
+
+
+def _bounds(factor: float, *, own_mock: bool) -> Bounds:
+    bounds = Bounds().with_silence(_MOCK_SILENCE) if own_mock else Bounds()
+    return bounds.times(factor)
+
+
+def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
+    """Return what is judged; raises UsageError and ReadingError."""
+    values: dict[str, str | Mapping[str, Json]] = {"org": org, "project": project}
+    for variable, name in ((_TOKEN, "token"), (_OTHER_TOKEN, "other_token")):
+        token = os.environ.get(variable, "") if base_url else ""
+        if token and not (token.isascii() and token.isprintable() and " " not in token):
+            raise UsageError(variable, _NOT_PRINTABLE)
+        values[name] = token
+    if job_file is not None:
+        values["body"] = read_toml(job_file.name, read_text(job_file), _job_body)
+    if not base_url:
+        return evolve(Target(host="", port=0), **{n: v for n, v in values.items() if v})
+    if not values["token"]:
+        raise UsageError(_TOKEN, "is not set; the token of the backend comes from there")
+    return target_of(base_url, ca_file=ca_file, **values)
+
+
+def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
+    job = Table("the job file", file)
+    job.text("name")
+    if not job.table("config").values:
+        raise ReadingError("the job file", "has no [config] table; it says what to train")
+    return file
+
+
+def _play(
+    plan: BackendPlan, interruption: Interruption, max_jobs: int | None, *, yes: bool
+) -> Outcome:
+    """Play; a run that is interrupted comes to what has been judged by then."""
+    judging = Judging(len(plan.cases), Screen(stderr=True), shown=sys.stderr.isatty())
+    with judging.bar as bar:
+        console = bar.console
+
+        def note(job: str) -> None:
+            if not course.supply.target.is_here:
+                console.print(Text(f"created job {job}"), soft_wrap=True)
+
+        def played(case: object) -> None:
+            judging.count(failed=bool(getattr(case, "findings", ())))
+
+        def before(run: BackendRun) -> None:
+            target = run.supply.target
+            amounts = GENEROUS if target.is_here and plan.control else CAREFUL
+            amounts = amounts if max_jobs is None else evolve(amounts, jobs=max_jobs)
+            run.plan = evolve(run.plan, amounts=amounts)
+            run.ledger.most = amounts.jobs
+            if not target.is_here and not plan.followed and not yes:
+                bar.stop()
+                _ask(target, amounts, plan.cases)
+                bar.start()
+
+        course = BackendRun(evolve(plan, note=note), played, probe)
+        try:
+            anyio.run(course.play, before, backend_options=LOOP)
+        except KeyboardInterrupt:
+            if not course.played:
+                raise
+            return evolve(course.outcome(str(interruption)), interrupted=True)
+        except BaseExceptionGroup as group:
+            raise _first(group) from group
+    return course.outcome()
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """Return the first exception of a group that is not one itself."""
+    found = group.exceptions[0]
+    return _first(found) if isinstance(found, BaseExceptionGroup) else found
+
+
+def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
+    """Ask before jobs are created that may cost something; raises UsageError."""
+    text = (
+        f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
+        f"({len(cases)} cases) and cancels them at the end; a broken backend may make up to 10 more, "
+        "which are cancelled as well."
+    )
+    say(text, err=True)
+    if not sys.stdin.isatty():
+        raise UsageError("--yes", "missing: nobody is there to be asked; add it to go on")
+    if not click.confirm("Go on?", err=True):
+        raise click.Abort
+
+
+def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
+    found = causes(Table("run", run))
+    if found and not found[0].values.flag("warning"):
+        say(f"The first failure alone: {found[0].results[0].text('rerun')}")
+    if not reported:
+        say("A page with every case and what happened in it: add --report report.html")
+    if own_mock:
+        say("Your own backend: arkor-conformance backend --base-url https://… --org … --project …")
