@@ -18,6 +18,7 @@ from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job
 from mock_server.faults.response import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.failure import Failure, Reason
+from mock_server.net.handoff import Hold
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Resume, Shift
@@ -107,11 +108,23 @@ class JobSource:
     _job: Job
     _position: int
     _clock: Callable[[], float]
+    _hold: Hold | None = None
     end: Ending = field(default=Ending.EOF, init=False)
+    _replay: int = field(init=False)
+    """How many events were in the log when the stream was opened."""
+
+    def __attrs_post_init__(self) -> None:
+        self._replay = len(self._job.log)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what is in the log, or wait until it grows or the job ends."""
         del whole
+        if self._hold is not None:
+            if self._position < self._replay:
+                limit = min(limit, self._replay - self._position)
+            else:
+                hold, self._hold = self._hold, None
+                await hold.pass_by()
         while True:
             grown = anyio.Event()
             stop = self._job.on_change(grown.set)
@@ -207,6 +220,8 @@ class BackendOrigin:
 
     backend: Backend
     clock: Callable[[], float] = time.monotonic
+    holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
+    """By job: the hold that the next stream of the job meets."""
 
     async def answer(
         self, request: Request, resume: Resume | Shift | None, reports: Reports
@@ -219,6 +234,7 @@ class BackendOrigin:
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
         match answer:
             case Follow(job=job, position=position):
-                return Answered(head, JobSource(job, position, self.clock))
+                hold = self.holds.pop(job.id, None)
+                return Answered(head, JobSource(job, position, self.clock, hold))
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
