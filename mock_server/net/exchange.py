@@ -127,7 +127,7 @@ class ExchangeOnWire:
         request = self._arrived.request
         request = request.uncompressed() if self._plan.rules else request
         try:
-            answered = await self._service.origin.answer(request, plan.resume, self)
+            answered = await self._service.origin.answer(request, plan, self)
         except _ClientGone as gone:
             raise ConnectionResetError from gone
         except OSError as error:
