@@ -140,6 +140,7 @@ class MockServer:
             origin,
             self.scenario.limits,
             tls=self.tls,
+            serving=self.scenario.backend.serving,
             claims=self.claims,
             failure=HTTPStatus.INTERNAL_SERVER_ERROR
             if self.upstream is None

@@ -164,6 +164,10 @@ class ExchangePlan:
             outgoing += self._release()
         return self._emit_all(outgoing)
 
+    def comment(self, data: bytes) -> list[Action]:
+        """Return what becomes of a comment of the server itself, which no rule counts or picks."""
+        return [] if self.ended else self._write(data, ())
+
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
         """Return the end, when the source has no more frames; `how` is the source's own end."""
         if self.ended:

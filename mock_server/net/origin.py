@@ -26,6 +26,7 @@ from mock_server.scenario.words.head import Handoff
 from mock_server.sse import Frame
 
 BATCH: Final = 64
+_FIRST_COMMENT: Final = b": this is the stream\n\n"
 
 
 class Source(Protocol):
@@ -56,6 +57,10 @@ class Answered:
     body: bytes | Source
     failed: bool = False
     """Whether it only reports that an upstream failed; no rule applies to it then."""
+    first: bytes = b""
+    """What a stream begins with, before any frame; rules about frames do not see it."""
+    keep_alive: float = math.inf
+    """After how many seconds with nothing to send a stream gets a comment."""
 
 
 class Reports(Protocol):
@@ -257,6 +262,13 @@ class BackendOrigin:
         match answer:
             case Follow(job=job, position=position):
                 hold = self.holds.pop(job.id, None)
-                return Answered(head, JobSource(job, position, self.clock, hold, plan.handoff))
+                source = JobSource(job, position, self.clock, hold, plan.handoff)
+                serving = self.backend.plan.serving
+                return Answered(
+                    head,
+                    source,
+                    first=_FIRST_COMMENT if serving.first_comment else b"",
+                    keep_alive=serving.keep_alive or math.inf,
+                )
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
