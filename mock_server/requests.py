@@ -8,6 +8,7 @@ from urllib.parse import parse_qs, unquote
 
 from attrs import evolve, field, frozen
 
+from mock_server.scenario.serving import Paths, Targets
 from mock_server.scenario.vocabulary import Route
 from mock_server.strict.json import parsed_json
 
@@ -71,9 +72,13 @@ Claims = Callable[[Request], bool]
 
 
 def request_of(
-    method: str, target: str, headers: tuple[tuple[str, str], ...], body: bytes
+    method: str,
+    target: str,
+    headers: tuple[tuple[str, str], ...],
+    body: bytes,
+    paths: Paths = Paths.DECODED,
 ) -> Request:
-    """Find the call; the job id is one path segment, percent-decoded once.
+    """Find the call; the job id is one path segment, percent-decoded once unless `paths` are raw.
 
     An absolute-form target, which clients send to proxies, is reduced to its origin-form; its host
     replaces the Host field (RFC 9112, 3.2.2).
@@ -91,7 +96,8 @@ def request_of(
         route, methods = _FIXED[segments]
     elif segments[:2] == ("v1", "jobs") and segments[2:3] not in ((), ("",)):
         route, methods = _PER_JOB.get(segments[3:], (Route.OTHER, ()))
-        job = unquote(segments[2]) if methods else None
+        name = segments[2] if paths is Paths.RAW else unquote(segments[2])
+        job = name if methods else None
     if methods and method not in methods:
         route = Route.OTHER
     pairs = parse_qs(query, keep_blank_values=True)
@@ -106,15 +112,21 @@ def _origin_form(method: str, rest: str) -> str:
     return "*" if method == "OPTIONS" and not rest else "/" + rest
 
 
-def unanswerable(method: str, target: str) -> tuple[int, str] | None:
+def unanswerable(
+    method: str, target: str, targets: Targets = Targets.ANY
+) -> tuple[int, str] | None:
     """Return the status and the reason to refuse a malformed target, else None.
 
     A target is a path, a URL as clients send it to a proxy, or `OPTIONS *` (RFC 9112, 3.2).
     """
-    if target.startswith("/") or _ABSOLUTE.match(target) or (target, method) == ("*", "OPTIONS"):
+    if target.startswith("/") or (target, method) == ("*", "OPTIONS"):
         return None
     if method == "CONNECT":
         return None  # a host and a port (RFC 9112, 3.2.3): the origin refuses it
+    if _ABSOLUTE.match(target):
+        if targets is Targets.ANY:
+            return None
+        return HTTPStatus.BAD_REQUEST, "the target must be a path or OPTIONS *"
     return HTTPStatus.BAD_REQUEST, "the target must be a path, an http:// URL or OPTIONS *"
 
 

@@ -15,6 +15,7 @@ from mock_server.journal.journal import Journal
 from mock_server.journal.records import Record, RequestReceived
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.net.handoff import Hold
 from mock_server.net.host import Host
 from mock_server.net.kernel import LACKING
 from mock_server.net.listener import Listener
@@ -105,6 +106,7 @@ class MockServer:
     """URLs of servers that cannot be reached: refused, unknown to DNS, silent."""
     _journal: Journal = field(init=False)
     _backend: Backend = field(init=False)
+    _origin: BackendOrigin = field(init=False)
     _service: Service = field(init=False)
     _host: Host = field(init=False)
     _gate_names: set[str] = field(factory=set[str], init=False)
@@ -124,7 +126,8 @@ class MockServer:
         self._gate_names = {name for plan in self.scenario.jobs for name in gates_of_job(plan)}
         for rule in self.scenario.rules:
             self._gate_names.update(gates_of_rule(rule))
-        origin = self.upstream or BackendOrigin(self._backend)
+        self._origin = BackendOrigin(self._backend)
+        origin = self.upstream or self._origin
 
         rules = Rules(
             self.scenario.seed,
@@ -137,6 +140,7 @@ class MockServer:
             origin,
             self.scenario.limits,
             tls=self.tls,
+            serving=self.scenario.backend.serving,
             claims=self.claims,
             failure=HTTPStatus.INTERNAL_SERVER_ERROR
             if self.upstream is None
@@ -272,6 +276,13 @@ class MockServer:
         except BackendFull as full:
             raise ScenarioError(f"event: {full}") from None
         return job.push(frame)
+
+    def hold(self, job_id: str) -> Hold:
+        """Arm a hold: the next stream of the job stops between its replay and its live phase.
+
+        Returns the hold that is armed already, if there is one. Raises KeyError for an unknown job.
+        """
+        return self._origin.holds.setdefault(self.jobs[job_id].id, Hold())
 
     def rule_told(self, index: int) -> str:
         """Say what the rule of this index does, for people."""

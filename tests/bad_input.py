@@ -38,6 +38,10 @@ FILES: Final[dict[str, str | bytes]] = {
     "key.toml": "schema = 1\nseeed = 1\n",
     "twice.toml": "schema = 1\n[[job]]\nid = 'j'\n[[job]]\nid = 'j'\n",
     "tls.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\nend = 'tls_alert'\n",
+    "silent.toml": "schema = 1\n[backend]\nkeep_alive_ms = 'often'\n",
+    "half.toml": "schema = 1\n[backend]\nhalf_close = 'drop'\n",
+    "handoff.toml": "schema = 1\n[[rule]]\non = {route = 'stream'}\nhandoff = {}\n",
+    "raw.toml": "schema = 1\n[backend]\npaths = 'raw'\n",
     "cut.json": '{"schema": 1',
     "list.json": "[]",
     "scenario.yaml": "schema: 1",
@@ -81,7 +85,7 @@ COMMANDS: Final = (
         for name in (
             *("missing.toml", "cut.toml", "latin.toml", "rule.toml", "unruly.toml", "aimless.toml"),
             *("status.toml", "late.toml", "schema.toml", "key.toml", "twice.toml", "cut.json"),
-            *("list.json", "scenario.yaml"),
+            *("list.json", "scenario.yaml", "silent.toml", "half.toml", "handoff.toml"),
         )
     ),
     "arkor-mock check",
@@ -100,6 +104,7 @@ COMMANDS: Final = (
     "arkor-mock serve --allow-host 'a b'",
     "arkor-mock proxy",
     "arkor-mock proxy --upstream nowhere",
+    "arkor-mock proxy --upstream http://127.0.0.1:9 raw.toml",
     "arkor-mock record --upstream http://127.0.0.1:9 --out out.json",
     "arkor-mock recover missing.toml",
     "arkor-conformance rum",

@@ -25,6 +25,7 @@ from mock_server.admin.page import page
 from mock_server.admin.requests import PREFIX, ROOT, Refusal, no_route, shown_word
 from mock_server.admin.terminal import LiveLog
 from mock_server.backend.answers import JSON_TYPE, Reply, refuse, reply_json
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import Head, phrase_of
 from mock_server.faults.rules import Rules
 from mock_server.journal.journal import Journal
@@ -38,7 +39,6 @@ from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Request
 from mock_server.scenario.model import Limits, Scenario
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
 from mock_server.server import MockServer
 from mock_server.sse import Frame
 from mock_server.strict.shapes import ScenarioError
@@ -134,11 +134,9 @@ class AdminOrigin:
     """The journal of the admin's own connections."""
     polls: Polls = field(factory=Polls, init=False)
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Answer one request of the admin."""
-        del resume, reports
+        del plan, reports
         try:
             answer = await self._answer(request)
         except Refusal as refusal:

@@ -15,7 +15,7 @@ from mock_server.requests import wire_text
 from mock_server.scenario.frames import render
 from mock_server.scenario.rule import Rule, merged
 from mock_server.scenario.vocabulary import Route
-from mock_server.scenario.words.head import Framing, Gzip, HeadFault, Resume, Shift
+from mock_server.scenario.words.head import Framing, Gzip, Handoff, HeadFault, Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.json import compact
 
@@ -44,6 +44,7 @@ class HeadPlan:
     body: bytes | None
     frames: tuple[Frame, ...] | None
     resume: Resume | Shift | None
+    handoff: Handoff | None
 
     @property
     def asks_origin(self) -> bool:
@@ -78,6 +79,7 @@ def _merged(rules: Sequence[Rule], route: Route) -> HeadPlan:
         body=body,
         frames=None if fault.frames is None else tuple(map(render, fault.frames)),
         resume=fault.resume,
+        handoff=fault.handoff,
     )
 
 

@@ -92,14 +92,17 @@ class ExchangePlan:
         self._extra = extra_of(self.rules)
         whole = merged(FrameFault, (rule.frame for rule in self.rules))
         self._coalesce = whole.coalesce or 1
+        self._hold = whole.hold_bytes or 0
+        self._joins = self._coalesce > 1 or self._hold > 0
         self._rate = whole.rate
         self._bom = whole.bom
         self._waiting: list[Write] = []
+        self._held_bytes = 0
         self._seen = 0
         self._sent = 0
         self.steady = not any(rule.paces for rule in self.rules)
         self.transparent = not (
-            self._stages or self._breakpoints or self._rate or self._bom or self._coalesce > 1
+            self._stages or self._breakpoints or self._rate or self._bom or self._joins
         )
 
     @property
@@ -161,6 +164,10 @@ class ExchangePlan:
             outgoing += self._release()
         return self._emit_all(outgoing)
 
+    def comment(self, data: bytes) -> list[Action]:
+        """Return what becomes of a comment of the server itself, which no rule counts or picks."""
+        return [] if self.ended else self._write(data, ())
+
     def finish(self, how: Ending = Ending.EOF) -> list[Action]:
         """Return the end, when the source has no more frames; `how` is the source's own end."""
         if self.ended:
@@ -212,7 +219,7 @@ class ExchangePlan:
         return ops
 
     def _emit(self, out: _Outgoing) -> list[Action]:
-        ops = [*self._flush(), *out.before] if out.before else []
+        ops = [*self._flush_unless_held(), *out.before] if out.before else []
         cut = next((point for point in self._breakpoints if point.cuts(self._sent)), None)
         if cut is not None and cut.fire():
             ops += self._cut_at(cut, out.frame)
@@ -244,14 +251,24 @@ class ExchangePlan:
     def _happen(self, point: Breakpoint) -> list[Action]:
         point.reached = True
         self.ended = point.end is not None
-        return [*self._flush(), *point.actions()]
+        waiting = self._flush() if self.ended else self._flush_unless_held()
+        return [*waiting, *point.actions()]
 
     def _write(self, data: bytes, frames: tuple[Frame, ...]) -> list[Action]:
-        if self._coalesce > 1:
-            self._waiting.append(Write(data, frames))
-            full = sum(len(each.frames) for each in self._waiting) >= self._coalesce
-            return self._flush() if full else []
-        return self._paced(Write(data, frames))
+        if not self._joins:
+            return self._paced(Write(data, frames))
+        self._waiting.append(Write(data, frames))
+        self._held_bytes += len(data)
+        return self._flush() if self._is_full else []
+
+    @property
+    def _is_full(self) -> bool:
+        if self._held_bytes < self._hold:
+            return False
+        return sum(len(each.frames) for each in self._waiting) >= self._coalesce
+
+    def _flush_unless_held(self) -> list[Action]:
+        return [] if self._hold else self._flush()
 
     def _flush(self) -> list[Action]:
         if not self._waiting:
@@ -259,6 +276,7 @@ class ExchangePlan:
         data = b"".join(each.data for each in self._waiting)
         frames = tuple(frame for each in self._waiting for frame in each.frames)
         self._waiting.clear()
+        self._held_bytes = 0
         return self._paced(Write(data, frames))
 
     def _paced(self, write: Write) -> list[Action]:

@@ -16,6 +16,7 @@ from attrs import define, field
 from mitmproxy.proxy.layers.tls import ClientTLSLayer
 from mitmproxy.proxy.server import ConnectionIO
 
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import BodyKind, Head, end_to_end
 from mock_server.mitm.tls import SilencedTls, TakenTls
 from mock_server.net.failure import Failure, Reason
@@ -29,7 +30,6 @@ from mock_server.net.origin import (
 from mock_server.net.wire import Wire
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame, Framer
 
 _HIGH_WATER: Final = 256 * 1024
@@ -130,11 +130,9 @@ class FlowOrigin:
         self._known.set()
         self.source.finish(Ending.FIN)
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Wait for the head and, like the native proxy, for a small body of a known length."""
-        del resume
+        del plan
         self._reports = reports
         if self._failure is not None:
             reports.failed(self._failure)

@@ -32,12 +32,16 @@ from mock_server.net.tls.server import ServerTls
 from mock_server.net.wire import Wire
 from mock_server.redaction import redacted_target
 from mock_server.requests import Request
+from mock_server.scenario.serving import HalfClose
+from mock_server.scenario.vocabulary import Route
 from mock_server.scenario.words.connection import Accepting, TlsFault
 from mock_server.scenario.words.end import Ending, IdleEnd
 
 _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
+_FIN_SOON: Final = 0.01
+"""Seconds in which a FIN that follows a request at once has come, however busy the machine is."""
 
 
 @define(eq=False)
@@ -47,6 +51,8 @@ class ServerConnection:
     _service: Service
     wire: Wire
     number: int
+    leaks: bool = field(default=False, init=False)
+    """Whether the connection is counted as open for good, as the scenario wants."""
     _reader: RequestReader = field(init=False)
     _exchanging: ExchangeOnWire | None = field(default=None, init=False)
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
@@ -232,6 +238,8 @@ class ServerConnection:
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._watch, exchange, group.cancel_scope, left)
+                if self._drops_half_closed:
+                    await anyio.sleep(_FIN_SOON)
                 ended = await exchange.run()
                 group.cancel_scope.cancel()
         except* OSError:
@@ -242,9 +250,14 @@ class ServerConnection:
                 hanging = Ending.HANG.value if exchange.hanging else None
                 arrived.notes.ended(hanging or (left[0] if left else "fin"), by)
         if ended is None:
+            self.leaks = self._service.serving.leak and arrived.request.route is Route.STREAM
             raise ClientLeft(left[0])
         self._exchanging = None
         return ended
+
+    @property
+    def _drops_half_closed(self) -> bool:
+        return self._service.serving.half_close is HalfClose.DROPPED
 
     async def _watch(
         self, exchange: ExchangeOnWire, scope: anyio.CancelScope, left: list[str]
@@ -253,12 +266,12 @@ class ServerConnection:
 
         A client that only closed its sending half looks the same until the server writes to it.
         It gets its response as long as that makes progress, but not if a stream or a rule makes it
-        wait.
+        wait, nor if the scenario has half-closed connections dropped.
         """
         how = await self._reader.watch(lambda: exchange.idle)
         if how is None:
             return
-        if how == "fin" and not exchange.idle:
+        if how == "fin" and not exchange.idle and not self._drops_half_closed:
             exchange.half_closed = True
             seen = -1
             while seen != exchange.written:

@@ -1,5 +1,6 @@
 """Answer one request: carry out the actions of its plan on the connection."""
 
+import math
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from typing import Final
@@ -25,6 +26,7 @@ from mock_server.sse import Frame
 
 _STREAM_TYPE: Final = ("Content-Type", "text/event-stream")
 _GARBAGE: Final = b"\x00\xffgarbage\xfe\r\n"
+_KEEP_ALIVE: Final = b": keep-alive\n\n"
 _LAST_WORDS: Final = {
     Ending.BAD_CHUNK: b"zz\r\nno chunk\r\n",
     Ending.SHORT_CHUNK: b"40\r\n: short",
@@ -68,6 +70,8 @@ class ExchangeOnWire:
     """Whether any byte of the response was sent."""
     half_closed: bool = field(default=False, init=False)
     """Whether the client has sent its FIN; the connection's watcher sets it."""
+    _keep_alive: float = field(default=math.inf, init=False)
+    """After how many seconds with nothing to send the stream gets a comment."""
     idle: bool = field(default=False, init=False)
     """Whether nothing can be sent now: a stream waits for its job, or a rule makes it wait."""
 
@@ -133,7 +137,7 @@ class ExchangeOnWire:
         request = self._arrived.request
         request = request.uncompressed() if self._plan.rules else request
         try:
-            answered = await self._service.origin.answer(request, plan.resume, self)
+            answered = await self._service.origin.answer(request, plan, self)
         except _ClientGone as gone:
             raise ConnectionResetError from gone
         except OSError as error:
@@ -185,7 +189,9 @@ class ExchangeOnWire:
         if isinstance(body, bytes):
             body = FixedSource((Frame(body),) if body else ())
         kind = head.header("content-type") or ""
-        return await self._stream(body, live=kind.startswith(_STREAM_TYPE[1]))
+        self._keep_alive = answered.keep_alive
+        first = b"" if nothing else answered.first
+        return await self._stream(body, first, live=kind.startswith(_STREAM_TYPE[1]))
 
     def _is_plain(self, plan: HeadPlan) -> bool:
         informational = plan.early or self._early_heads
@@ -203,10 +209,12 @@ class ExchangeOnWire:
         heads = (*self._early_heads, *(Head(code, phrase_of(code), ()) for code in plan.early))
         return b"".join(head.render() for head in heads)
 
-    async def _stream(self, source: Source, *, live: bool) -> Ended:
+    async def _stream(self, source: Source, first: bytes, *, live: bool) -> Ended:
         plan = self._plan
         if ended := await self._carry_out(plan.start()):
             return ended
+        if first:
+            await self._carry_out(plan.comment(first))
         limit = BATCH if plan.steady else 1
         while frames := await self._next(source, limit, live=live):
             if plan.transparent and not any(each.delay or each.gate for each in frames):
@@ -224,6 +232,8 @@ class ExchangeOnWire:
         try:
             if not live:
                 return await source.next(limit, whole=whole)
+            if not self.half_closed and self._keep_alive < math.inf:
+                return await self._next_of_silent(source, limit, whole=whole)
             if not self.half_closed:
                 with self._waiting():
                     return await source.next(limit, whole=whole)
@@ -234,6 +244,13 @@ class ExchangeOnWire:
         except OSError as error:
             raise OriginFailed from error
         raise ClientFinished
+
+    async def _next_of_silent(self, source: Source, limit: int, *, whole: bool) -> Sequence[Frame]:
+        """Wait for frames, and send a comment whenever none came for so long."""
+        while True:
+            with self._waiting(), anyio.move_on_after(self._keep_alive):
+                return await source.next(limit, whole=whole)
+            await self._carry_out(self._plan.comment(_KEEP_ALIVE))
 
     @contextmanager
     def _waiting(self) -> Generator[None, None, None]:

@@ -40,6 +40,8 @@ class Host:
     _accepted: int = field(default=0, init=False)
     _leaving: int = field(default=0, init=False)
     """How many connections are being refused because there are too many."""
+    _leaked: int = field(default=0, init=False)
+    """How many closed connections are counted as open, as the scenario wants."""
     _group: TaskGroup | None = field(default=None, init=False)
     _outage_scope: anyio.CancelScope | None = field(default=None, init=False)
 
@@ -79,6 +81,7 @@ class Host:
             connection.end_now(Ending.RST)
         service.outage = self._outage
         self.service = service
+        self._leaked = 0
 
     def _outage(self, kind: Outage, seconds: float) -> None:
         if self._group is not None and not self.listener.away:
@@ -130,7 +133,7 @@ class Host:
 
     def _is_full(self, accepted: socket.socket) -> bool:
         """Return whether there are too many connections or, from the descriptor's number, files."""
-        if len(self.connections) >= self.service.limits.connections:
+        if len(self.connections) + self._leaked >= self.service.limits.connections:
             return True
         if MOST_SOCKETS is not None and len(self.connections) >= MOST_SOCKETS:
             return True
@@ -145,6 +148,8 @@ class Host:
             await connection.run()
         finally:
             del self.connections[connection.number]
+            if connection.leaks:
+                self._leaked += 1
             self._sent_before += connection.wire.sent
 
     async def _turn_away(self, wire: Wire) -> None:

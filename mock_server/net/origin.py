@@ -16,14 +16,17 @@ from attrs import define, evolve, field, frozen
 from mock_server.backend.answers import Follow, Listing, Reply, Stream, reply_json
 from mock_server.backend.backend import Backend
 from mock_server.backend.jobs import Job
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.failure import Failure, Reason
+from mock_server.net.handoff import Hold
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
+from mock_server.scenario.words.head import Handoff
 from mock_server.sse import Frame
 
 BATCH: Final = 64
+_FIRST_COMMENT: Final = b": this is the stream\n\n"
 
 
 class Source(Protocol):
@@ -54,6 +57,10 @@ class Answered:
     body: bytes | Source
     failed: bool = False
     """Whether it only reports that an upstream failed; no rule applies to it then."""
+    first: bytes = b""
+    """What a stream begins with, before any frame; rules about frames do not see it."""
+    keep_alive: float = math.inf
+    """After how many seconds with nothing to send a stream gets a comment."""
 
 
 class Reports(Protocol):
@@ -71,10 +78,12 @@ class Reports(Protocol):
 class Origin(Protocol):
     """What answers the requests: the mock's own backend, or a real one."""
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
-        """Answer one request; informational heads and failures go to `reports`."""
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
+        """Answer one request; informational heads and failures go to `reports`.
+
+        The rules want the answer changed as the plan says; the carrier does all of it that does not
+        need the backend itself.
+        """
         ...
 
 
@@ -107,11 +116,28 @@ class JobSource:
     _job: Job
     _position: int
     _clock: Callable[[], float]
+    _hold: Hold | None = None
+    _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
+    _replay: int = field(init=False)
+    """How many events were in the log when the stream was opened."""
+    _overdue: Sequence[Frame] = field(default=(), init=False)
+    """Events before the position that are still to be sent, because a rule repeats some of them."""
+
+    def __attrs_post_init__(self) -> None:
+        self._replay = len(self._job.log)
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what is in the log, or wait until it grows or the job ends."""
         del whole
+        if self._hold is not None or self._handoff is not None:
+            if self._position < self._replay:
+                limit = min(limit, self._replay - self._position)
+            else:
+                await self._go_live()
+        if self._overdue:
+            frames, self._overdue = self._overdue[:limit], self._overdue[limit:]
+            return frames
         while True:
             grown = anyio.Event()
             stop = self._job.on_change(grown.set)
@@ -126,6 +152,22 @@ class JobSource:
                     await grown.wait()
             finally:
                 stop()
+
+    async def _go_live(self) -> None:
+        """Change from the replay to the live phase, once, with the mistakes that a rule wants."""
+        if self._hold is not None:
+            await self._hold.pass_by()
+            self._hold = None
+        if self._handoff is None:
+            return
+        handoff, self._handoff = self._handoff, None
+        if self._job.plan.interval:
+            self._job.advance(self._clock())
+        arrived = self._job.log[self._position :]
+        kept = arrived[handoff.lose :]
+        again = kept[max(0, len(kept) - handoff.repeat) :]
+        self._position += len(arrived) if again else len(arrived) - len(kept)
+        self._overdue = [*kept, *again] if again else ()
 
     async def aclose(self) -> None:
         """Do nothing: the log belongs to the job."""
@@ -207,18 +249,26 @@ class BackendOrigin:
 
     backend: Backend
     clock: Callable[[], float] = time.monotonic
+    holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
+    """By job: the hold that the next stream of the job meets."""
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the backend answer."""
         del reports
-        answer = self.backend.answer(request, self.clock(), resume)
+        answer = self.backend.answer(request, self.clock(), plan.resume)
         if isinstance(answer, Reply | Listing):
             return answered_with(answer)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)
         match answer:
             case Follow(job=job, position=position):
-                return Answered(head, JobSource(job, position, self.clock))
+                hold = self.holds.pop(job.id, None)
+                source = JobSource(job, position, self.clock, hold, plan.handoff)
+                serving = self.backend.plan.serving
+                return Answered(
+                    head,
+                    source,
+                    first=_FIRST_COMMENT if serving.first_comment else b"",
+                    keep_alive=serving.keep_alive or math.inf,
+                )
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))

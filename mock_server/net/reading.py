@@ -20,6 +20,7 @@ from mock_server.net.notes import ExchangeNotes
 from mock_server.net.service import Service
 from mock_server.net.wire import Wire
 from mock_server.requests import Request, request_of, unanswerable
+from mock_server.scenario.serving import Expect
 
 _BLOCK: Final = 65_536
 _SLOW_BLOCK: Final = 1024
@@ -153,18 +154,17 @@ class RequestReader:
             raise Refused(HTTPStatus.BAD_REQUEST, "no request line")
         headers = tuple((name.decode(), value.decode("latin-1")) for name, value in head.headers)
         method, target = head.method.decode(), head.target.decode("latin-1")
-        if (refused := unanswerable(method, target)) is not None:
+        serving = self._service.serving
+        if (refused := unanswerable(method, target, serving.targets)) is not None:
             # A malformed target may contain a password (RFC 3986, 3.2.1), so do not record it.
             self.asked = request_of(method, "", headers, b"")
             raise Refused(*refused)
-        self.asked = bare = request_of(method, target, headers, b"")
+        self.asked = bare = request_of(method, target, headers, b"", serving.paths)
         rules = self._service.rules
         counted = rules.exchange(*bare.about) if self._service.claims is None else None
         # A request that may be for another server is counted when it is whole.
         rate = slow_read_of(counted.rules) if counted else rules.reading_rate(*bare.about)
-        if self._http.they_are_waiting_for_100_continue:
-            await self._wire.send(Head(100, "Continue", ()).render())
-            self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
+        await self._invite_body()
         body, dropped = await self._body(bare, rate)
         request = evolve(bare, body=body)
         plan = counted or self._claimed(request)
@@ -174,6 +174,13 @@ class RequestReader:
         modern = head.http_version == b"1.1"
         keep_alive = modern and "close" not in listed(headers, "connection")
         return Arrived(request, plan, notes, keep_alive, modern)
+
+    async def _invite_body(self) -> None:
+        """Send 100 to a client that waits for it before it sends a body (RFC 9110, 10.1.1)."""
+        honoured = self._service.serving.expect is Expect.HONOURED
+        if honoured and self._http.they_are_waiting_for_100_continue:
+            await self._wire.send(Head(100, "Continue", ()).render())
+            self._http.send(h11.InformationalResponse(status_code=100, headers=[]))
 
     def _claimed(self, request: Request) -> ExchangePlan:
         """Count a whole request; raises Refused if it was meant for another server."""

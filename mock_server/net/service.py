@@ -15,6 +15,7 @@ from mock_server.net.origin import Origin
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.requests import Claims, Request
 from mock_server.scenario.model import Limits
+from mock_server.scenario.serving import ServingPlan
 from mock_server.scenario.words.end import Outage
 
 
@@ -66,6 +67,7 @@ class Service:
     origin: Origin
     limits: Limits
     tls: TlsSettings | None = None
+    serving: ServingPlan = field(factory=ServingPlan)
     claims: Claims | None = None
     """Called with every whole request before it is counted; None accepts all of them."""
     outage: Callable[[Outage, float], None] = field(init=False)

@@ -13,6 +13,7 @@ import h11
 from attrs import define, field
 
 from mock_server.backend.answers import refuse
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import BodyKind
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.origin import (
@@ -26,7 +27,6 @@ from mock_server.proxy.upstream import Failed, Upstream, UpstreamExchange, head_
 from mock_server.requests import NO_TUNNELS, Request
 from mock_server.scenario.vocabulary import Capability
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame, Framer
 
 __all__ = ["PROXY_CAPABILITIES", "ProxyOrigin", "Upstream"]
@@ -90,11 +90,9 @@ class ProxyOrigin:
     connect_time: float = CONNECT_TIME
     answer_time: float = ANSWER_TIME
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Ask the upstream; if it fails, the proxy answers with a 502 or 504."""
-        del resume
+        del plan
         if request.method == "CONNECT":
             return answered_with(refuse(501, NO_TUNNELS))
         try:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 
 from attrs import define, evolve, field
 
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import BodyKind, Head
 from mock_server.net.failure import Failure
 from mock_server.net.origin import Answered, Origin, Reports, Source, refused_as_compressed
@@ -13,7 +14,6 @@ from mock_server.requests import Request
 from mock_server.scenario.model import Scenario
 from mock_server.scenario.vocabulary import Route
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 
 
@@ -51,9 +51,7 @@ class RecordingOrigin:
         factory=dict[tuple[Route, str | None], int], init=False
     )
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the real origin answer, without compression, which would hide frames and secrets."""
         key = (request.route, request.job)
         attempt = self._attempts[key] = self._attempts.get(key, 0) + 1
@@ -62,7 +60,7 @@ class RecordingOrigin:
         self._tape.asked(exchange)
         asked = self._clock()
         listening = _ListeningReports(reports, exchange, self._tape)
-        answered = await self._origin.answer(request.uncompressed(), resume, listening)
+        answered = await self._origin.answer(request.uncompressed(), plan, listening)
         coding = BodyKind.of(answered.head.headers).coding
         if coding is not None:
             self._exchanges = [each for each in self._exchanges if each is not exchange]

@@ -5,11 +5,12 @@ The phrase for a fault is in its declaration.
 
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import Rule, faults_in, needs_of
+from mock_server.scenario.serving import ServingPlan
 from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
-from mock_server.scenario.words.declaring import Told, count_of, time_of
+from mock_server.scenario.words.declaring import Phrased, Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
 from mock_server.strict.values import Span
-from mock_server.strict.words import plain_table, words_of
+from mock_server.strict.words import given, plain_table, words_of
 
 
 def explain(scenario: Scenario) -> str:
@@ -45,7 +46,18 @@ def _demands(plan: BackendPlan) -> list[str]:
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     gone = plan.unknown_cursor is UnknownCursor.GONE
     found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
-    return found + ([f"says {plan.reply!r} when asked for inference"] if "reply" in words else [])
+    found += [f"says {plan.reply!r} when asked for inference"] if "reply" in words else []
+    return found + _serves(plan.serving)
+
+
+def _serves(plan: ServingPlan) -> list[str]:
+    found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
+    if plan.keep_alive:
+        found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing to send")
+    found += [value.phrase for _, value in given(plan) if isinstance(value, Phrased)]
+    if plan.leak:
+        found.append("still counts a connection that was dropped during a stream as open")
+    return found
 
 
 def _names(plan: BackendPlan) -> str:

@@ -14,7 +14,7 @@ from attrs import evolve
 
 from mock_server.scenario.checks import check_scenario
 from mock_server.scenario.model import Scenario
-from mock_server.scenario.rule import needs_of
+from mock_server.scenario.rule import needs_in, needs_of
 from mock_server.scenario.vocabulary import Capability
 from mock_server.strict.files import from_json, from_toml, read_json, read_toml
 from mock_server.strict.schema import schema_document
@@ -102,10 +102,12 @@ def check_capabilities(
     What is `lacking` is so on this platform, which the message then names.
     """
     capabilities, where = capabilities - lacking, f" on {sys.platform}"
+    needs = [("backend", *need) for need in needs_in(scenario.backend)]
     for number, rule in enumerate(scenario.rules, 1):
-        for what, needed in needs_of(rule):
-            if needed not in capabilities:
-                raise ScenarioError(
-                    f"rule {number}: {what!r} needs the {needed} capability; "
-                    f"the {carrier} carrier lacks it{where if needed in lacking else ''}"
-                )
+        needs += [(f"rule {number}", *need) for need in needs_of(rule)]
+    for place, what, needed in needs:
+        if needed not in capabilities:
+            raise ScenarioError(
+                f"{place}: {what!r} needs the {needed} capability; "
+                f"the {carrier} carrier lacks it{where if needed in lacking else ''}"
+            )

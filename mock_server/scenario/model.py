@@ -9,10 +9,11 @@ from typing import Final
 from attrs import frozen
 
 from mock_server.scenario.rule import RULE, Rule
+from mock_server.scenario.serving import ServingPlan
 from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
 from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
 from mock_server.strict.values import milliseconds
-from mock_server.strict.words import table, word
+from mock_server.strict.words import group, table, word
 
 
 @frozen(kw_only=True)
@@ -71,6 +72,7 @@ class BackendPlan:
         text(500), "what the ids of jobs without an id of their own begin with", default="job-"
     )
     reply: str = word(text(1 << 20), "what inference answers", default="Hello from the model.")
+    serving: ServingPlan = group(ServingPlan)
 
 
 @frozen(kw_only=True)

@@ -15,7 +15,7 @@ from mock_server.scenario.files import scenario_schema
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits
 from mock_server.scenario.rule import FAULTS, WORDS, Rule
 from mock_server.scenario.vocabulary import Select
-from mock_server.strict.words import words_of
+from mock_server.strict.words import Word, words_of
 
 _HEAD: Final = """# The vocabulary of a scenario
 
@@ -25,8 +25,9 @@ Every rule that matches acts. The unit of a rule is a connection when `on` names
 frame when `on` picks frames, and otherwise an exchange: one request and its response.
 
 Carriers: the mock has every capability (`tls_raw` with `--tls`); the native proxy has all but
-`backend`; the mitmproxy addon has `frame` and `raw`. A rule that a carrier cannot carry is
-refused when the scenario is loaded.
+`backend`; the mitmproxy addon has `frame` and `raw`. A rule, or a word of `[backend]`, that a
+carrier cannot carry is refused when the scenario is loaded. Other words of `[backend]` mean nothing
+to a proxy, because the backend is a real one.
 """
 
 
@@ -52,11 +53,15 @@ def _described(name: str) -> str:
 
 def _table(title: str, cls: type[attrs.AttrsInstance]) -> str:
     rows = [
-        f"| `{name}` | {described.says} | {described.shape.says} |".replace("{", "\\{")
+        f"| `{name}` | {_meaning(described)} | {described.shape.says} |".replace("{", "\\{")
         for name, described in words_of(cls).items()
     ]
     head = [f"## {title}", "", "| word | meaning | value |", "|---|---|---|"]
     return "\n".join([*head, *rows, ""])
+
+
+def _meaning(described: Word) -> str:
+    return f"{described.says}; needs `{described.needs}`" if described.needs else described.says
 
 
 def publish(root: Path) -> Sequence[Path]:

@@ -90,7 +90,12 @@ def merged(group_class: type[R], faults: Iterable[R]) -> R:
 
 def needs_of(rule: Rule) -> list[tuple[str, Capability]]:
     """List the words and values of a rule that need a capability, each with that capability."""
-    words = [*given(rule), *given(rule.on)]
+    return [*needs_in(rule), *needs_in(rule.on)]
+
+
+def needs_in(words_table: attrs.AttrsInstance) -> list[tuple[str, Capability]]:
+    """List the words and values of one table that need a capability, each with that capability."""
+    words = list(given(words_table))
     found = [(each.name, Capability(each.needs)) for each, _ in words if each.needs]
     for each, value in words:
         if isinstance(value, Phrased) and value.needs is not None:

@@ -44,6 +44,7 @@ FRAMES_ONLY: Final[Mapping[str, Rules]] = {
     "slices": [{"on": on(frame="1-"), "slice": 7}],
     "random slices": [{"on": on(frame="1-"), "slice": "random"}],
     "coalesce": [{"on": on(), "coalesce": 4}],
+    "held bytes": [{"on": on(), "hold_bytes": 200}],
     "rate": [{"on": on(), "rate": 1_000_000}],
     "delay with jitter": [{"on": on(frame="1-"), "delay_ms": 2, "jitter_ms": 1}],
     "stall": [{"on": on(), "after": {"frames": 2}, "stall": {"ms": 5}}],

@@ -187,6 +187,16 @@ class FrameFault:
         example='on = {route = "stream"}\ncoalesce = 10',
         phrase=lambda count, _: f"sends {count} frames in one write",
     ).optional()
+    hold_bytes: int | None = Fault(
+        integer(1, 1 << 30),
+        "the body is held back until there are this many bytes of it or it ends, as by a proxy that "
+        "buffers; pauses between frames send nothing",
+        needs=Capability.FRAME,
+        example='on = {route = "stream"}\nhold_bytes = 4096',
+        phrase=lambda size, _: (
+            f"holds the body back until there are {count_of(size, 'byte')} of it"
+        ),
+    ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),
         "bytes per second at most",

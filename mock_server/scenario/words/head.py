@@ -18,6 +18,7 @@ from mock_server.scenario.words.declaring import (
 )
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import (
+    ScenarioError,
     anything,
     array,
     choice,
@@ -69,6 +70,20 @@ class Shift:
     gap: int = word(integer(0, MANY), "how many frames are skipped", default=0)
 
 
+@frozen(kw_only=True)
+class Handoff:
+    """A mistake between the replay of a stream and its live phase."""
+
+    lose: int = word(integer(0, MANY), "how many of these events are lost", default=0)
+    repeat: int = word(integer(0, MANY), "how many of these events come twice", default=0)
+
+
+def _check_handoff(handoff: Handoff, where: str) -> None:
+    """Refuse a hand-off without a mistake."""
+    if not handoff.lose and not handoff.repeat:
+        raise ScenarioError(f"{where}: a handoff needs lose or repeat, at least 1")
+
+
 def _delay(delay: float, told: Told) -> str:
     jitter = told.seconds("jitter_ms")
     spread = f", give or take {time_of(jitter)}," if jitter else ""
@@ -102,6 +117,15 @@ def _resume(resume: Resume | Shift, _: Told) -> str:
             return f"resumes {gap} frames too late and {overlap} too early"
         case Resume():
             return resume.phrase
+
+
+def _handoff(handoff: Handoff, _: Told) -> str:
+    done = [
+        f"{verb} {count_of(number, 'event')}"
+        for verb, number in (("loses", handoff.lose), ("repeats", handoff.repeat))
+        if number
+    ]
+    return f"{' and '.join(done)} of those that arrive during the replay"
 
 
 @frozen(kw_only=True)
@@ -274,4 +298,12 @@ class HeadFault:
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = 2}\nresume = {overlap = 1}',
         phrase=_resume,
+    ).optional()
+    handoff: Handoff | None = Fault(
+        table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
+        "what goes wrong as a stream goes live, with the events that were added to the log after it "
+        "was opened and before its replay had been sent; a `delay_ms` gives them more time",
+        needs=Capability.BACKEND,
+        example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
+        phrase=_handoff,
     ).optional()

@@ -26,7 +26,7 @@ from mock_server.scenario.rule import WORDS
 from mock_server.scenario.vocabulary import ScriptedFrame, Select
 from mock_server.scenario.words.end import After, Stall
 from mock_server.scenario.words.frame import Insert
-from mock_server.scenario.words.head import Shift
+from mock_server.scenario.words.head import Handoff, Shift
 from mock_server.strict.shapes import is_table
 from mock_server.strict.words import words_of
 from tests.mock_server.rawclient import (
@@ -48,6 +48,7 @@ TABLES = {
     "frame.": ScriptedFrame,
     "inject.": Insert,
     "resume.": Shift,
+    "handoff.": Handoff,
 }
 # Shown elsewhere, over TLS; and words that change no byte.
 ELSEWHERE = {"tls"}
@@ -419,6 +420,29 @@ async def test_coalesced_frames_leave_in_one_chunk() -> None:
     assert chunks(await streamed({"coalesce": 3})) == [blocks(1, 2, 3), block(4)]
 
 
+@shows("hold_bytes")
+async def test_held_bytes_leave_together_when_there_are_enough_of_them_or_at_the_end() -> None:
+    size = len(blocks(1, 2))
+    assert chunks(await streamed({"hold_bytes": size})) == [blocks(1, 2), blocks(3, 4)]
+    assert chunks(await streamed({"hold_bytes": size + 1})) == [blocks(1, 2, 3), block(4)]
+    assert chunks(await streamed({"hold_bytes": 1 << 20})) == [blocks(1, 2, 3, 4)]
+
+
+@shows("hold_bytes")
+async def test_a_pause_between_frames_sends_none_of_the_bytes_that_are_held() -> None:
+    held = {"hold_bytes": 1 << 20}
+    paused = {"on": {"frame": 3}, "delay_ms": 1}
+    stalled = {"after": {"frames": 2}, "stall": {"ms": 1}}
+    assert chunks(await streamed(held, paused, stalled)) == [blocks(1, 2, 3, 4)]
+
+
+@shows("hold_bytes")
+async def test_held_bytes_are_sent_before_a_stream_is_cut() -> None:
+    answer = await streamed({"hold_bytes": 1 << 20, "after": {"frames": 2}, "end": "rst"})
+    assert answer.body == b"%x\r\n%b\r\n" % (len(blocks(1, 2)), blocks(1, 2))
+    assert answer.ending == "ECONNRESET"
+
+
 # --- end
 
 
@@ -493,6 +517,55 @@ async def test_a_resume_sends_what_the_rule_says(resume: object, expected: tuple
         await follow(mock.port, "j")
         answer = await follow(mock.port, "j", "2")
     assert answer.unchunked == blocks(*expected)
+
+
+@shows("handoff", "handoff.lose", "handoff.repeat")
+@pytest.mark.parametrize("cursor", [None, "1"])
+@pytest.mark.parametrize(
+    ("handoff", "expected"),
+    [
+        ({"lose": 1}, (2, 4, 5, 6)),
+        ({"lose": 9}, (2, 6)),
+        ({"repeat": 1}, (2, 3, 4, 5, 5, 6)),
+        ({"repeat": 9}, (2, 3, 4, 5, 3, 4, 5, 6)),
+        ({"lose": 1, "repeat": 1}, (2, 4, 5, 5, 6)),
+    ],
+)
+async def test_a_handoff_loses_or_repeats_what_arrived_in_between(
+    handoff: object, expected: tuple[int, ...], cursor: str | None
+) -> None:
+    job = {"id": "j", "submitted": True, "events": 2, "emitted": True, "status": "running"}
+    rule = {"on": {"route": "stream"}, "handoff": handoff}
+    scenario = scenario_from_dict({"job": [job], "rule": [rule]})
+    log = ScriptedFrame(json={"type": "training.log"})
+    async with MockServer(scenario) as mock, RawClient(mock.port) as client:
+        hold = mock.hold("j")
+        headers = {} if cursor is None else {"Last-Event-ID": cursor}
+        await client.send(request_bytes("GET", "/v1/jobs/j/events/stream", headers))
+        await hold.held()
+        for _ in range(3):
+            mock.push("j", log)
+        hold.release()
+        await anyio.wait_all_tasks_blocked()
+        mock.push("j", ScriptedFrame(json={"type": "training.completed"}))
+        answer = await client.answer()
+    ids = [line[4:] for line in answer.unchunked.decode().split("\n") if line[:4] == "id: "]
+    assert ids == [*([] if cursor else ["1"]), *map(str, expected)]
+
+
+@shows("handoff")
+async def test_a_handoff_without_an_event_in_between_changes_nothing() -> None:
+    answer = await streamed({"handoff": {"lose": 2, "repeat": 2}})
+    assert answer.unchunked == blocks(1, 2, 3, 4)
+
+
+@shows("handoff")
+async def test_a_handoff_meets_the_events_that_came_due_while_the_head_was_late() -> None:
+    rule = {"on": {"route": "stream"}, "delay_ms": 450, "handoff": {"lose": 9}}
+    async with MockServer(scenario_from_dict({"rule": [rule]})) as mock:
+        job = mock.job(events=2, interval_ms=200)
+        assert b"id: 2" not in (await follow(mock.port, job.id)).unchunked
+        assert b"id: 2" in job.log[1].raw
 
 
 @shows("status")

@@ -36,6 +36,14 @@ from mock_server.mitm.settings import read_scenario
             b'[[rule]]\nresume = "ignore"\n',
             "rule 1: 'resume' needs the backend capability; the mitmproxy carrier lacks it",
         ),
+        (
+            b"[[rule]]\nhandoff = {lose = 1}\n",
+            "rule 1: 'handoff' needs the backend capability; the mitmproxy carrier lacks it",
+        ),
+        (
+            b'[backend]\nexpect = "ignored"\n',
+            "backend: 'expect' needs the listener capability; the mitmproxy carrier lacks it",
+        ),
         (b"[[rule]]\nslow_read = 9\n", "rule 1: 'slow_read' does not work in mitmproxy"),
         (b'[[rule]]\nstall = {gate = "g"}\n', "rule 1: the gate 'g' cannot be opened in mitmdump"),
         (

@@ -12,13 +12,13 @@ from attrs import define
 
 from mock_server import ConnectionFailed, MockServer, Record, scenario_from_dict
 from mock_server.admin.server import AdminServer
+from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import Head
 from mock_server.journal.records import to_jsonl
 from mock_server.net.origin import Answered, Reports
 from mock_server.proxy.origin import ProxyOrigin, Upstream
 from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
-from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.shapes import is_array, is_table
 from tests.mock_server.admin.test_admin import TOKEN, Driver, driven
@@ -132,11 +132,9 @@ class Broken:
     late: bool = False
     end: Ending = Ending.EOF
 
-    async def answer(
-        self, request: Request, resume: Resume | Shift | None, reports: Reports
-    ) -> Answered:
+    async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Raise, or begin an answer."""
-        del request, resume, reports
+        del request, plan, reports
         if not self.late:
             raise self.error
         return Answered(Head(200, "OK", (("Content-Type", "text/event-stream"),)), self)

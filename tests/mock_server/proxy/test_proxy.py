@@ -155,6 +155,25 @@ def test_what_only_a_backend_can_do_is_refused_by_the_proxy() -> None:
     scenario = scenario_from_dict({"rule": [{"resume": "ignore"}]})
     with pytest.raises(ScenarioError, match="rule 1: 'resume' needs the backend capability"):
         MockServer(scenario, upstream=origin)
+    silent = scenario_from_dict({"backend": {"keep_alive_ms": 9}})
+    with pytest.raises(ScenarioError, match="backend: 'keep_alive_ms' needs the backend"):
+        MockServer(silent, upstream=origin)
+
+
+async def test_the_proxy_treats_requests_and_connections_as_the_scenario_says() -> None:
+    words = {"targets": "origin", "half_close": "dropped"}
+    async with (
+        MockServer() as upstream,
+        proxy_before(upstream, scenario_from_dict({"backend": words})) as proxy,
+    ):
+        async with RawClient(proxy.port) as client:
+            assert (await client.ask("GET", "http://elsewhere.invalid/v1/me")).status == 400
+        async with RawClient(proxy.port) as client:
+            await client.send(request_bytes("GET", "/v1/me"))
+            client.half_close()
+            assert await client.read_to_end() == (b"", "FIN")
+        async with RawClient(proxy.port) as client:
+            assert (await client.ask("GET", "/v1/me")).status == 200
 
 
 @pytest.mark.parametrize(("end", "seen"), [("fin", "FIN"), ("rst", "ECONNRESET")])

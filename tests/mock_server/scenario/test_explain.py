@@ -84,6 +84,14 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
             ),
         ),
         (
+            {"handoff": {"lose": 1, "repeat": 2}, "hold_bytes": 4096},
+            (
+                "every request: loses 1 event and repeats 2 events of those that arrive during the "
+                "replay; holds the body back until there are 4096 bytes of it. "
+                "It needs the capabilities backend, frame."
+            ),
+        ),
+        (
             {"listener": "down", "listener_ms": 1500},
             "every request: afterwards the port refuses connections for 1.5 s. It needs the capability listener.",
         ),
@@ -101,6 +109,28 @@ def test_the_backend_and_the_bounds_are_said_without_the_token() -> None:
     assert "The backend answers 410 to a Last-Event-ID that it never sent.\n" in text
     assert "The backend names its jobs 'run-1', 'run-2' and so on.\n" in text
     assert "Bound: records kept in the journal: 200 (records).\n" in text
+
+
+def test_how_the_backend_serves_is_said() -> None:
+    backend = {
+        "keep_alive_ms": 15_000,
+        "first_comment": True,
+        "targets": "origin",
+        "paths": "raw",
+        "expect": "ignored",
+        "half_close": "dropped",
+        "leak": True,
+    }
+    lines = explain(scenario_from_dict({"backend": backend})).splitlines()
+    assert lines[1:8] == [
+        "The backend sends a comment right after the head of a stream.",
+        "The backend sends a comment after 15 s with nothing to send.",
+        "The backend refuses a URL as a request target with a 400.",
+        "The backend takes the job's id in a path as it is, without decoding it.",
+        "The backend ignores Expect: 100-continue and waits for the body.",
+        "The backend closes the connection when the client closes its sending half.",
+        "The backend still counts a connection that was dropped during a stream as open.",
+    ]
 
 
 def test_jobs_are_said_with_their_pace_and_their_end() -> None:

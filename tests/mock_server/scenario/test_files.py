@@ -26,6 +26,8 @@ seed = 7
 
 [backend]
 token = "t"
+keep_alive_ms = 15_000
+half_close = "dropped"
 
 [limits]
 connections = 10
@@ -122,6 +124,11 @@ MISTAKES: list[tuple[object, str]] = [
     ({"stall": {"ms": 86_000_000}}, "limits.stall_ms allows 600 s"),
     ({"extra": "x", "end": "rst"}, "extra bytes can follow eof or fin"),
     ({"frames": 3}, "3 (integer) is not an array"),
+    ({"handoff": {}}, "rule 1: handoff: a handoff needs lose or repeat"),
+    ({"lose": 1}, "rule 1: lose: 1 (integer) is not one of"),
+    ({"repeat": 1}, "rule 1: 'repeat' is unknown; it belongs inside 'handoff'"),
+    ({"hold_bytes": 0}, "rule 1: hold_bytes: 0 (integer) is not a whole number from 1"),
+    ({"keep_alive_ms": 9}, "rule 1: 'keep_alive_ms' is unknown"),
     (7, "rule 1: 7 (integer) is not a rule"),
 ]
 
@@ -150,6 +157,9 @@ def test_the_second_rule_is_named_as_the_second() -> None:
         ({"limits": {"connection": 1}}, "limits: 'connection' is unknown; did you mean"),
         ({"backend": {"tokn": "x"}}, "backend: 'tokn' is unknown; did you mean 'token'?"),
         ({"token": "x"}, "'token' is unknown; it belongs inside 'backend'"),
+        ({"keep_alive_ms": 9}, "'keep_alive_ms' is unknown; it belongs inside 'backend'"),
+        ({"backend": {"keep_alive_ms": "soon"}}, "backend.keep_alive_ms: 'soon' (string) is not"),
+        ({"backend": {"half_close": "drop"}}, "backend.half_close: 'drop' is unknown; did you"),
         ({"job": [{"status": "done"}]}, "job 1: status: 'done' is unknown"),
     ],
 )
@@ -166,6 +176,27 @@ def test_a_rule_that_the_carrier_cannot_carry_is_refused_by_name() -> None:
         check_capabilities(scenario, frames_only, "mitmproxy")
     expected = "rule 2: 'end = rst' needs the raw capability; the mitmproxy carrier lacks it"
     assert str(caught.value) == expected
+
+
+@pytest.mark.parametrize(
+    ("words", "needed"),
+    [
+        ({"keep_alive_ms": 9}, "backend"),
+        ({"paths": "raw"}, "backend"),
+        ({"leak": True}, "listener"),
+    ],
+)
+def test_a_word_of_the_backend_that_the_carrier_cannot_carry_is_refused_by_name(
+    words: dict[str, object], needed: str
+) -> None:
+    scenario = scenario_from_dict({"backend": {"token": "t", **words}})
+    check_capabilities(scenario, frozenset({Capability(needed)}), "native proxy")
+    with pytest.raises(ScenarioError) as caught:
+        check_capabilities(scenario, frozenset({Capability.RAW}), "native proxy")
+    assert str(caught.value) == (
+        f"backend: {next(iter(words))!r} needs the {needed} capability; "
+        "the native proxy carrier lacks it"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,28 @@
+"""The point of a stream between its replay and its live phase, where a test can hold it.
+
+The replay is what was in the job's log when the stream was opened.
+"""
+
+import anyio
+from attrs import define, field
+
+
+@define(eq=False)
+class Hold:
+    """Stops one stream of a job between its replay and its live phase."""
+
+    _held: anyio.Event = field(factory=anyio.Event, init=False)
+    _released: anyio.Event = field(factory=anyio.Event, init=False)
+
+    async def held(self) -> None:
+        """Wait until a stream has sent its replay and waits to be released."""
+        await self._held.wait()
+
+    def release(self) -> None:
+        """Let the stream go on; one that has not come this far yet will not stop."""
+        self._released.set()
+
+    async def pass_by(self) -> None:
+        """Stop here until the hold is released; the stream itself calls this."""
+        self._held.set()
+        await self._released.wait()

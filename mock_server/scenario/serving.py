@@ -1,0 +1,92 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""How the backend treats silent streams, requests and connections: words of `[backend]`.
+
+Every default is what a good server does. Durations are seconds here and `_ms` in a scenario.
+"""
+
+from attrs import frozen
+
+from mock_server.scenario.vocabulary import Capability
+from mock_server.scenario.words.declaring import Phrased
+from mock_server.strict.shapes import choice, flag
+from mock_server.strict.values import milliseconds
+from mock_server.strict.words import word
+
+
+class Targets(Phrased):
+    """Which request targets are accepted."""
+
+    ANY = "any", "accepts paths and URLs as request targets"
+    ORIGIN = "origin", "refuses a URL as a request target with a 400"
+
+
+class Paths(Phrased):
+    """How the job's id is read from a path."""
+
+    DECODED = "decoded", "decodes the job's id in a path"
+    RAW = "raw", "takes the job's id in a path as it is, without decoding it"
+
+
+class Expect(Phrased):
+    """What `Expect: 100-continue` gets."""
+
+    HONOURED = "honoured", "answers 100 to Expect: 100-continue"
+    IGNORED = "ignored", "ignores Expect: 100-continue and waits for the body"
+
+
+class HalfClose(Phrased):
+    """What a client gets that closes its sending half after a request."""
+
+    ANSWERED = "answered", "answers a client that has closed its sending half"
+    DROPPED = "dropped", "closes the connection when the client closes its sending half"
+
+
+@frozen(kw_only=True)
+class ServingPlan:
+    """How the backend treats silent streams, requests and connections."""
+
+    keep_alive: float = word(
+        milliseconds(),
+        "a comment is sent when a job's stream has had nothing to send for so long; 0: never",
+        default=0.0,
+        name="keep_alive_ms",
+        needs=Capability.BACKEND,
+    )
+    first_comment: bool = word(
+        flag(),
+        "a comment is sent right after the head of a job's stream",
+        default=False,
+        needs=Capability.BACKEND,
+    )
+    targets: Targets = word(
+        choice(Targets),
+        "whether a request target may be a URL, as clients send it to a proxy",
+        default=Targets.ANY,
+        needs=Capability.LISTENER,
+    )
+    paths: Paths = word(
+        choice(Paths),
+        "whether `%6A` and `j` are the same letter in a job's id",
+        default=Paths.DECODED,
+        needs=Capability.BACKEND,
+    )
+    expect: Expect = word(
+        choice(Expect),
+        "what becomes of `Expect: 100-continue`",
+        default=Expect.HONOURED,
+        needs=Capability.LISTENER,
+    )
+    half_close: HalfClose = word(
+        choice(HalfClose),
+        "what a client gets that closes its sending half after a request; the answer ends where it "
+        "would have to wait",
+        default=HalfClose.ANSWERED,
+        needs=Capability.LISTENER,
+    )
+    leak: bool = word(
+        flag(),
+        "a connection that the client drops during a stream keeps its place in "
+        "`limits.connections` for good",
+        default=False,
+        needs=Capability.LISTENER,
+    )
