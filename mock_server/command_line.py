@@ -16,6 +16,8 @@ from arkor_proto.cli.parser import Parser, commands, some_seconds, typed
 from arkor_proto.cli.shell import BAD, OK, UNABLE, CommandError
 from mock_server.admin.process import Process, serve
 from mock_server.admin.watch import summary
+from mock_server.control import CONFORMING
+from mock_server.control.process import control
 from mock_server.durable import one_line, say
 from mock_server.net.kernel import LOOP
 from mock_server.net.names.host_names import OddHost, address_of, checked_name, is_loopback
@@ -69,6 +71,7 @@ def _parsed(given: Sequence[str]) -> argparse.Namespace:
     counts = (
         ("serve", "?", maybe),
         ("proxy", "?", maybe),
+        ("control", "?", f"{file} [default: a backend that keeps every rule]"),
         ("check", "+", file),
         ("explain", None, file),
     )
@@ -181,6 +184,13 @@ def _serve(options: argparse.Namespace) -> int:
     return OK
 
 
+def _control(options: argparse.Namespace) -> int:
+    path: Path | None = options.scenario
+    scenario = CONFORMING if path is None else scenario_from_file(path)
+    anyio.run(control, scenario, backend_options=LOOP)
+    return OK
+
+
 def _upstream(options: argparse.Namespace) -> ProxyOrigin:
     try:
         return ProxyOrigin(Upstream.at(options.upstream), answer_time=options.upstream_timeout)
@@ -286,6 +296,11 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
         _serve,
         "Put the faults of a scenario in front of a real backend.",
         "proxy flaky.toml --upstream https://api.example.com",
+    ),
+    "control": (
+        _control,
+        "Serve a scenario to a kit that controls it over stdin and stdout.",
+        "control broken.toml",
     ),
     "record": (
         _record,

@@ -24,7 +24,7 @@ from mock_server.net.origin import BackendOrigin, Origin
 from mock_server.net.service import Gates, Service
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
-from mock_server.requests import Claims, has_credentials
+from mock_server.requests import Claims, Request, has_credentials
 from mock_server.scenario.builder import On
 from mock_server.scenario.explain import what_it_does
 from mock_server.scenario.files import check_capabilities
@@ -248,7 +248,7 @@ class MockServer:
         """
         return self.add_job(JOB.read(words, "job"))
 
-    def add_job(self, plan: JobPlan) -> Job:
+    def add_job(self, plan: JobPlan, *, org: str = "", project: str = "") -> Job:
         """Add a job without a create request; raises ScenarioError for an id that exists."""
         if self.upstream is not None:
             raise ScenarioError(_NO_JOBS)
@@ -256,7 +256,7 @@ class MockServer:
             raise ScenarioError(f"job: the id {plan.id!r} is already used; choose another")
         self._gate_names.update(gates_of_job(plan))
         try:
-            return self._backend.add_job(plan, self._service.clock())
+            return self._backend.add_job(plan, self._service.clock(), org, project)
         except BackendFull as full:
             raise ScenarioError(f"job: {full}") from None
 
@@ -357,6 +357,22 @@ class MockServer:
     def end_connection(self, number: int, how: Ending = Ending.RST) -> None:
         """End a connection now; raises KeyError if it is not open."""
         self._host.connections[number].end_now(how)
+
+    async def cut(self, about: Callable[[Request], bool], how: Ending = Ending.RST) -> int:
+        """End the connections that are answering such a request, and wait until they are closed.
+
+        Returns how many they were.
+        """
+        found = [
+            connection
+            for connection in self._host.connections.values()
+            if connection.request is not None and about(connection.request)
+        ]
+        for connection in found:
+            connection.end_now(how)
+        for connection in found:
+            await connection.closed.wait()
+        return len(found)
 
     def _check(self, scenario: Scenario) -> None:
         without = frozenset({Capability.TLS_RAW}) if self.tls is None else frozenset[Capability]()

@@ -69,10 +69,10 @@ class Backend:
         """The `[backend]` table of the scenario."""
         return self.scenario.backend
 
-    def add_job(self, plan: JobPlan, now: float) -> Job:
+    def add_job(self, plan: JobPlan, now: float, org: str = "", project: str = "") -> Job:
         """Add a job without a create request; raises BackendFull."""
         self.charge(_JOB_SIZE + weight_of(plain(plan)))
-        return self._make(plan, now, {}, {})
+        return self._make(plan, now, {}, {"orgSlug": org, "projectSlug": project})
 
     def charge(self, size: int) -> None:
         """Count memory that stays in use until a reset; raises BackendFull if it is too much."""

@@ -31,6 +31,7 @@ from mock_server.net.service import Service
 from mock_server.net.tls.server import ServerTls
 from mock_server.net.wire import Wire
 from mock_server.redaction import redacted_target
+from mock_server.requests import Request
 from mock_server.scenario.words.connection import Accepting, TlsFault
 from mock_server.scenario.words.end import Ending, IdleEnd
 
@@ -51,6 +52,8 @@ class ServerConnection:
     _closed_by: tuple[str, str] = field(default=("server", "fin"), init=False)
     _scope: anyio.CancelScope | None = field(default=None, init=False)
     _forced: Ending | None = field(default=None, init=False)
+    closed: anyio.Event = field(factory=anyio.Event, init=False)
+    """Set once the socket is closed."""
 
     def __attrs_post_init__(self) -> None:
         self._reader = RequestReader(self._service, self.wire, self.number)
@@ -60,6 +63,11 @@ class ServerConnection:
         journal = self._service.journal
         journal.add(ConnectionOpened(*journal.stamp(), self.number))
         await self._guarded(self._run())
+
+    @property
+    def request(self) -> Request | None:
+        """The request that is being answered now."""
+        return None if self._exchanging is None else self._exchanging.request
 
     async def serve_one(self, arrived: Arrived) -> None:
         """Answer one request that was read elsewhere, then end the connection."""
@@ -101,6 +109,7 @@ class ServerConnection:
                 end = self.wire.reset if self._forced is Ending.RST else self.wire.fin
                 end()
             self.wire.close()
+            self.closed.set()
             journal = self._service.journal
             journal.add(ConnectionClosed(*journal.stamp(), self.number, *self._closed_by))
 

@@ -18,6 +18,7 @@ from mock_server.net.origin import BATCH, Answered, FixedSource, Source, refused
 from mock_server.net.reading import Arrived
 from mock_server.net.service import Service
 from mock_server.net.wire import Wire
+from mock_server.requests import Request
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.request import Lost
 from mock_server.sse import Frame
@@ -76,6 +77,11 @@ class ExchangeOnWire:
     @property
     def _plan(self) -> ExchangePlan:
         return self._arrived.plan
+
+    @property
+    def request(self) -> Request:
+        """The request that is answered."""
+        return self._arrived.request
 
     @property
     def written(self) -> int:

@@ -1,0 +1,26 @@
+"""A backend that keeps every rule of the protocol, as a scenario.
+
+The defaults of a scenario are laxer: they are what tests of a client need.
+"""
+
+from typing import Final
+
+from mock_server.scenario.files import scenario_from_toml
+from mock_server.scenario.model import Scenario
+
+CONFORMING_TOML: Final = """\
+schema = 1
+name = "conforming"
+
+[backend]
+unknown_cursor = "gone"
+
+[limits]
+job_bytes = 1073741824
+
+[[job]]
+events = 40
+interval_ms = 50
+"""
+
+CONFORMING: Final[Scenario] = scenario_from_toml(CONFORMING_TOML)

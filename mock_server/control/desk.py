@@ -1,0 +1,222 @@
+# ruff: noqa: RUF009 - needed() declares an attribute, as attrs.field() does
+"""Carry out the commands of `arkor-control/1` on one mock."""
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping
+from enum import StrEnum
+from typing import Final, TypeVar
+
+import anyio.lowlevel
+import attrs
+from attrs import define, field, frozen
+
+from arkor_proto import __version__
+from mock_server.backend.jobs import Job, JobEnded
+from mock_server.redaction import quoted
+from mock_server.scenario.model import JobPlan
+from mock_server.scenario.vocabulary import FRAME, Route
+from mock_server.scenario.words.end import Ending
+from mock_server.server import MockServer
+from mock_server.strict.json import compact
+from mock_server.strict.shapes import ScenarioError, choice, integer, nearest, text
+from mock_server.strict.words import needed, table, word
+
+PROTOCOL: Final = "arkor-control/1"
+_NOTE: Final = "käfer \N{EN DASH} 𝄞"
+_MOST: Final = 100_000
+_AT_ONCE: Final = 64
+"""So many events are added before streams get a chance to send them."""
+Answer = Mapping[str, object]
+R = TypeVar("R", bound=attrs.AttrsInstance)
+
+
+class Refused(Exception):
+    """A command cannot be carried out; the message says why."""
+
+
+class Cut(StrEnum):
+    """How a stream is cut."""
+
+    FIN = "fin"
+    RST = "rst"
+
+
+@frozen(kw_only=True)
+class _Nothing:
+    """No arguments."""
+
+
+@frozen(kw_only=True)
+class _Hello:
+    protocol: str = needed(text(100), "the protocol of the parent process")
+
+
+@frozen(kw_only=True)
+class _OfJob:
+    job: str = needed(text(1000), "the job's id")
+
+
+@frozen(kw_only=True)
+class _Emit(_OfJob):
+    n: int = needed(integer(1, _MOST), "how many events")
+    length: int = word(
+        integer(0, 1 << 24), "the least size of an event's data", default=0, name="bytes"
+    )
+
+
+@frozen(kw_only=True)
+class _Fail(_OfJob):
+    error: str = word(text(), "the job's error", default="the job failed")
+
+
+@frozen(kw_only=True)
+class _Drop(_OfJob):
+    how: Cut = needed(choice(Cut), "how the streams are cut")
+
+
+@define(eq=False)
+class Desk:
+    """What the commands are carried out on: one mock, and whose jobs they make."""
+
+    server: MockServer
+    token: str = field(init=False, repr=False)
+    org: str = field(default="org-1", init=False)
+    project: str = field(default="project-1", init=False)
+    over: bool = field(default=False, init=False)
+    """Whether the parent has said `bye`."""
+
+    def __attrs_post_init__(self) -> None:
+        plan = self.server.scenario.backend
+        self.token = plan.token or secrets.token_urlsafe(24)
+
+    async def answer(self, message: Mapping[str, object]) -> Answer:
+        """Carry out one command; the answer is an object for one line."""
+        number = message.get("id")
+        try:
+            return {"re": number, "ok": await self._carry_out(message)}
+        except ScenarioError as error:
+            why = "; ".join(map(str, error.mistakes))
+        except (Refused, JobEnded) as error:
+            why = str(error)
+        return {"re": number, "error": {"message": why}}
+
+    async def _carry_out(self, message: Mapping[str, object]) -> Answer:
+        name, number = message.get("do"), message.get("id")
+        if not isinstance(number, int) or isinstance(number, bool):
+            raise Refused("the command has no 'id' that is a whole number")
+        if not isinstance(name, str):
+            raise Refused("the command has no 'do' that is a string")
+        if name not in _COMMANDS:
+            raise Refused(f"{quoted(name)} is not a command; {nearest(name, _COMMANDS)}")
+        words = {key: value for key, value in message.items() if key not in {"id", "do"}}
+        return await _COMMANDS[name](self, words)
+
+    def job(self, name: str) -> Job:
+        """Return a job by its id; raises Refused."""
+        job = self.server.jobs.get(name)
+        if job is None:
+            raise Refused(f"job {quoted(name)} not found")
+        return job
+
+    def push(self, job: Job, data: Mapping[str, object]) -> str | None:
+        """Append an event to a job; returns its id."""
+        frame = FRAME.read({"event": data["type"], "json": data}, "event")
+        return self.server.push_to(job, frame).id
+
+
+async def _hello(desk: Desk, given: _Hello) -> Answer:
+    if given.protocol != PROTOCOL:
+        asked = quoted(given.protocol)
+        raise Refused(f"hello: unknown protocol {asked}; this program speaks {PROTOCOL}")
+    return {
+        "impl": "arkor-mock",
+        "version": __version__,
+        "words": list(WORDS),
+        "base_url": desk.server.base_url,
+        "token": desk.token,
+        "org": desk.org,
+        "project": desk.project,
+        "keep": _MOST,
+    }
+
+
+async def _job(desk: Desk, _: _Nothing) -> Answer:
+    plans = [plan for plan in desk.server.scenario.jobs if not plan.submitted]
+    like = plans[-1] if plans else JobPlan()
+    plan = JobPlan(events=(), ids=like.ids, id_prefix=like.id_prefix)
+    return {"id": desk.server.add_job(plan, org=desk.org, project=desk.project).id}
+
+
+async def _emit(desk: Desk, given: _Emit) -> Answer:
+    job, ids = desk.job(given.job), list[str | None]()
+    for count in range(given.n):
+        if count and count % _AT_ONCE == 0:
+            await anyio.lowlevel.checkpoint()
+        ids.append(desk.push(job, _event(job, given.length)))
+    return {"ids": ids}
+
+
+def _event(job: Job, length: int) -> Mapping[str, object]:
+    """Make the data of the next event: of the start, or of a log with a step."""
+    step = len(job.log)
+    if not step:
+        fields: dict[str, object] = {"type": "training.started", "jobId": job.id}
+        fields |= {"timestamp": "2026-05-01T00:00:01Z"}
+    else:
+        fields = {"type": "training.log", "step": step, "loss": round(2 / (step + 1), 4)}
+    fields["note"] = _NOTE
+    spare = length - len(compact(fields).encode())
+    return fields | {"note": _NOTE + "x" * max(0, spare)}
+
+
+async def _finish(desk: Desk, given: _OfJob) -> Answer:
+    job = desk.job(given.job)
+    saved = [{"kind": "adapter", "jobId": job.id, "step": len(job.log)}]
+    data = {"type": "training.completed", "metrics": {"loss": 0.1}, "artifacts": saved}
+    return {"id": desk.push(job, data)}
+
+
+async def _fail(desk: Desk, given: _Fail) -> Answer:
+    job = desk.job(given.job)
+    data = {"type": "training.failed", "error": given.error, "step": len(job.log)}
+    return {"id": desk.push(job, data)}
+
+
+async def _drop(desk: Desk, given: _Drop) -> Answer:
+    job = desk.job(given.job)
+    dropped = await desk.server.cut(
+        lambda request: request.route is Route.STREAM and request.job == job.id,
+        Ending(given.how.value),
+    )
+    return {"dropped": dropped}
+
+
+async def _bye(desk: Desk, _: _Nothing) -> Answer:
+    desk.over = True
+    return {}
+
+
+Carry = Callable[[Desk, Mapping[str, object]], Awaitable[Answer]]
+
+
+def _reading(name: str, cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
+    """Read the arguments of a command strictly before it is carried out."""
+    shape = table(cls, f"the arguments of {name}")
+
+    async def carry(desk: Desk, words: Mapping[str, object]) -> Answer:
+        return await do(desk, shape.read(words, name))
+
+    return carry
+
+
+_COMMANDS: Final[Mapping[str, Carry]] = {
+    "hello": _reading("hello", _Hello, _hello),
+    "job": _reading("job", _Nothing, _job),
+    "emit": _reading("emit", _Emit, _emit),
+    "finish": _reading("finish", _OfJob, _finish),
+    "fail": _reading("fail", _Fail, _fail),
+    "drop": _reading("drop", _Drop, _drop),
+    "bye": _reading("bye", _Nothing, _bye),
+}
+WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
+"""The words that `hello` declares; `hold` stands for `held` and `release` too."""

@@ -1,0 +1,1 @@
+"""Tests of the control program, as the process that its user runs."""

@@ -1,0 +1,238 @@
+"""Every command of the control program, and what it makes the backend do."""
+
+import json
+import re
+import signal
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from arkor_proto import __version__
+from mock_server.strict.shapes import is_table
+from tests.mock_server.control.program import Program, message_of, program
+
+LAST_CHUNK = b"\r\n0\r\n\r\n"
+
+
+@pytest.fixture(scope="module")
+def mock() -> Iterator[Program]:
+    """Start one program for all tests that do not end it."""
+    with program() as found:
+        found.greet()
+        yield found
+
+
+@pytest.fixture
+def own() -> Iterator[Program]:
+    """Start a program for one test."""
+    with program() as found:
+        found.greet()
+        yield found
+
+
+def ids(body: bytes) -> list[str]:
+    return [line[4:].decode() for line in body.splitlines() if line.startswith(b"id: ")]
+
+
+def events(body: bytes) -> list[dict[str, object]]:
+    return [json.loads(line[6:]) for line in body.splitlines() if line.startswith(b"data: ")]
+
+
+def shown(mock: Program, job: str) -> Mapping[str, object]:
+    found = mock.get(f"/v1/jobs/{job}").json["job"]
+    assert is_table(found)
+    return found
+
+
+def test_hello_says_what_it_is_and_where_it_serves(mock: Program) -> None:
+    hello = mock.hello
+    assert hello["impl"] == "arkor-mock"
+    assert hello["version"] == __version__
+    assert hello["words"] == ["job", "emit", "finish", "fail", "drop"]
+    assert mock.get("/v1/me").status == 200
+
+
+def test_a_job_is_known_and_does_nothing_by_itself(mock: Program) -> None:
+    job = mock.job()
+    with mock.stream(job) as stream:
+        stream.until(b"\r\n\r\n")
+        found = shown(mock, job)
+    assert found["status"] == "queued"
+    assert (found["orgId"], found["projectId"]) == (mock.hello["org"], mock.hello["project"])
+
+
+def test_what_is_emitted_is_in_the_log_and_on_the_stream(mock: Program) -> None:
+    job = mock.job()
+    with mock.stream(job) as stream:
+        stream.until(b"\r\n\r\n")
+        assert mock.ask("emit", job=job, n=3) == {"ids": ["1", "2", "3"]}
+        assert mock.ask("emit", job=job, n=1, bytes=5000) == {"ids": ["4"]}
+        assert mock.ask("finish", job=job) == {"id": "5"}
+        body = stream.until(LAST_CHUNK)
+    assert ids(body) == ["1", "2", "3", "4", "5"]
+    found = events(body)
+    assert [each["type"] for each in found] == [
+        "training.started",
+        *["training.log"] * 3,
+        "training.completed",
+    ]
+    assert [each["step"] for each in found[1:4]] == [1, 2, 3]
+    assert all("käfer \N{EN DASH} 𝄞" in str(each["note"]) for each in found[:4])
+    assert len(body) > 5000
+    listed = mock.get(f"/v1/jobs/{job}").json
+    assert listed["events"] == found
+    assert shown(mock, job)["status"] == "completed"
+
+
+def test_many_events_are_all_emitted(mock: Program) -> None:
+    job = mock.job()
+    answer = mock.ask("emit", job=job, n=1000)
+    assert answer == {"ids": [str(number) for number in range(1, 1001)]}
+
+
+def test_a_job_fails_for_the_given_reason(mock: Program) -> None:
+    job = mock.job()
+    assert mock.ask("fail", job=job, error="no memory") == {"id": "1"}
+    found = shown(mock, job)
+    assert (found["status"], found["error"]) == ("failed", "no memory")
+
+
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_a_drop_cuts_every_stream_of_the_job_and_no_other(mock: Program, how: str) -> None:
+    job, other = mock.job(), mock.job()
+    with mock.stream(job) as one, mock.stream(job) as two, mock.stream(other) as third:
+        for stream in (one, two, third):
+            stream.until(b"\r\n\r\n")
+        assert mock.ask("drop", job=job, how=how) == {"dropped": 2}
+        assert [stream.rest() for stream in (one, two)] == [(b"", how)] * 2
+        mock.ask("finish", job=other)
+        third.until(LAST_CHUNK)
+    assert mock.ask("drop", job=job, how=how) == {"dropped": 0}
+
+
+def test_bye_ends_the_program_and_what_it_serves(own: Program) -> None:
+    with own.stream(own.job()) as stream:
+        stream.until(b"\r\n\r\n")
+        assert own.ask("bye") == {}
+        stream.rest()
+    assert own.ended() == 0
+
+
+def test_the_end_of_stdin_ends_the_program(own: Program) -> None:
+    assert own.process.stdin is not None
+    own.process.stdin.close()
+    assert own.ended() == 0
+
+
+def test_a_last_line_without_its_end_is_a_command(own: Program) -> None:
+    assert own.process.stdin is not None
+    own.process.stdin.write(b'{"id": 7, "do": "job"}')
+    own.process.stdin.close()
+    assert own.hear()["re"] == 7
+    assert own.ended() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_the_program_cleanly(own: Program, number: signal.Signals) -> None:
+    own.process.send_signal(number)
+    assert own.ended() == 0
+
+
+def test_a_parent_that_reads_no_more_ends_the_program(own: Program) -> None:
+    assert own.process.stdout is not None
+    own.process.stdout.close()
+    own.send("job")
+    assert own.ended() == 141
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("garbage", "the line is not JSON: "),
+        ("", "the line is not JSON: "),
+        ("[1]", "the line is not a JSON object, such as"),
+        ('{"do": "job"}', "the command has no 'id' that is a whole number"),
+        ('{"id": "1", "do": "job"}', "the command has no 'id' that is a whole number"),
+        ('{"id": true, "do": "job"}', "the command has no 'id' that is a whole number"),
+        ('{"id": 1}', "the command has no 'do' that is a string"),
+        ('{"id": 1, "do": 5}', "the command has no 'do' that is a string"),
+        ('{"id": 1, "do": "emti"}', "'emti' is not a command; did you mean 'emit'?"),
+        ('{"id": 1, "x": ' + "[" * 1000 + "]" * 1000 + "}", "nested more than 100 levels deep"),
+        ('{"id": 1, "x": "' + "x" * (1 << 21) + '"}', "the line is longer than 1 MiB"),
+    ],
+)
+def test_a_line_that_is_no_command_is_answered_and_the_next_one_works(
+    mock: Program, line: str, says: str
+) -> None:
+    mock.say(line)
+    assert says in message_of(mock.hear())
+    assert mock.job()
+
+
+def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
+    mock.say(b'{"id": 1, "do": "\xff"}')
+    assert message_of(mock.hear()) == "the line is not UTF-8 (byte 17)"
+    assert mock.job()
+
+
+@pytest.mark.parametrize(
+    ("do", "words", "says"),
+    [
+        ("hello", {}, "hello: 'protocol' is missing"),
+        (
+            "hello",
+            {"protocol": "arkor-control/2"},
+            "hello: unknown protocol 'arkor-control/2'; this program speaks arkor-control/1",
+        ),
+        ("job", {"jobs": 1}, "job: 'jobs' is unknown; nothing can be written here"),
+        ("emit", {"n": 1}, "emit: 'job' is missing"),
+        ("emit", {"job": "x", "n": 1}, "job 'x' not found"),
+        (
+            "emit",
+            {"job": "x", "n": 0},
+            "emit.n: 0 (integer) is not a whole number from 1 to 100000",
+        ),
+        (
+            "emit",
+            {"job": 5, "n": "1"},
+            "emit.job: 5 (integer) is not a string of at most 1000 characters; emit.n: ",
+        ),
+        ("finish", {"job": "x"}, "job 'x' not found"),
+        ("fail", {"job": "x"}, "job 'x' not found"),
+        ("drop", {"job": "x", "how": "rst"}, "job 'x' not found"),
+        ("drop", {"job": "x"}, "drop: 'how' is missing"),
+        ("drop", {"job": "x", "how": "rest"}, "drop.how: 'rest' is unknown; did you mean 'rst'?"),
+    ],
+)
+def test_a_command_with_wrong_arguments_is_refused(
+    mock: Program, do: str, words: dict[str, object], says: str
+) -> None:
+    assert mock.refused(do, **words).startswith(says)
+    assert mock.job()
+
+
+def test_a_job_that_has_ended_takes_no_more_events(mock: Program) -> None:
+    job = mock.job()
+    mock.ask("finish", job=job)
+    for do, words in (("emit", {"n": 1}), ("finish", {}), ("fail", {})):
+        says = f"job {job}: is completed and takes no more events"
+        assert mock.refused(do, job=job, **words).startswith(says)
+
+
+def test_a_scenario_of_the_user_is_served_as_it_is(tmp_path: Path) -> None:
+    scenario = tmp_path / "own.toml"
+    scenario.write_text("schema = 1\n[backend]\ntoken = 'own'\n[[job]]\nid_prefix = 'e-'\n")
+    with program(str(scenario)) as mock:
+        assert mock.greet()["token"] == "own"
+        assert mock.ask("emit", job=mock.job(), n=1) == {"ids": ["e-1"]}
+        assert mock.get("/v1/me", Authorization="Bearer other").status == 401
+
+
+def test_events_that_take_too_much_memory_are_refused(tmp_path: Path) -> None:
+    scenario = tmp_path / "small.toml"
+    scenario.write_text("schema = 1\n[limits]\njob_bytes = 70000\n")
+    with program(str(scenario)) as mock:
+        mock.greet()
+        says = mock.refused("emit", job=mock.job(), n=100, bytes=10_000)
+        assert re.match(r"event: jobs and projects take more than 70000 bytes", says)
