@@ -14,6 +14,8 @@ name = "conforming"
 
 [backend]
 unknown_cursor = "gone"
+first_comment = true
+keep_alive_ms = 500
 
 [limits]
 job_bytes = 1073741824
