@@ -1,0 +1,258 @@
+# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
+"""The backend kit judged: backends that break one rule each, and variants that break none.
+
+They are scenarios of the mock: the conforming one with one thing changed, in `mutants.toml`.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import anyio
+from attrs import define, field, frozen
+
+from conformance.backends.bounds import Amounts, Bounds
+from conformance.backends.control import ControlFailed
+from conformance.backends.declare import BackendCase
+from conformance.backends.run import BackendPlan, BackendRun, Played
+from conformance.backends.target import Target
+from conformance.casefile.requirements import Requirement
+from conformance.strict_data import Json, read_text, read_toml
+from mock_server.control import CONFORMING
+from mock_server.scenario.files import scenario_from_dict, scenario_to_dict
+from mock_server.strict.alternatives import matching
+from mock_server.strict.mistakes import Mistakes
+from mock_server.strict.shapes import (
+    ScenarioError,
+    Shape,
+    anything,
+    array,
+    check_known,
+    is_table,
+    mapping,
+    text,
+)
+from mock_server.strict.words import EMPTY, needed, table, word
+
+FILE: Final = Path(__file__).with_name("mutants.toml")
+BOUNDS: Final = Bounds(
+    answer=3.0,
+    head=2.0,
+    first=2.0,
+    event=2.0,
+    silence=1.6,
+    end=2.0,
+    known=1.0,
+    agrees=1.0,
+    cancelled=1.0,
+    revoked=2.0,
+    control=10.0,
+)
+"""Short waits: the mock is quick, and a mutant makes every case wait that looks at its fault."""
+AMOUNTS: Final = Amounts(jobs=200, streams=32, resumes=300, drops=400, races=5)
+_NAME: Final = matching("[a-z]+[.][a-z0-9-]+", "a name such as 'create.ignores-keys'")
+_WORDS: Final = mapping(anything())
+_TABLES: Final = array(mapping(anything()), 20)
+
+
+@frozen(kw_only=True)
+class BrokenBackend:
+    """A backend that breaks the rules `breaks`; a benign one breaks none."""
+
+    name: str = needed(_NAME, "its name")
+    what: str = needed(text(), "what is wrong with it")
+    breaks: tuple[str, ...] = word(array(text()), "the rules that it breaks", default=())
+    backend: Mapping[str, object] = word(_WORDS, "what differs in [backend]", default=EMPTY)
+    limits: Mapping[str, object] = word(_WORDS, "what differs in [limits]", default=EMPTY)
+    job: Mapping[str, object] = word(_WORDS, "what differs in [[job]]", default=EMPTY)
+    rules: tuple[Mapping[str, object], ...] = word(_TABLES, "its rules", default=(), name="rule")
+
+    @property
+    def family(self) -> str:
+        """The first part of its name."""
+        return self.name.partition(".")[0]
+
+    def scenario(self) -> Mapping[str, object]:
+        """Return the scenario as data; raises ScenarioError if the mock does not take it."""
+        whole = dict(scenario_to_dict(CONFORMING))
+        for name, words in (("backend", self.backend), ("limits", self.limits)):
+            before = whole.get(name, {})
+            whole[name] = {**(before if is_table(before) else {}), **words}
+        if self.job:
+            jobs = whole.get("job", [{}])
+            whole["job"] = [{**each, **self.job} for each in jobs] if isinstance(jobs, list) else []
+        whole["rule"] = [*(dict(each) for each in self.rules)]
+        whole["name"] = self.name
+        return scenario_to_dict(scenario_from_dict(whole))
+
+
+@frozen(kw_only=True)
+class _File:
+    mutants: tuple[BrokenBackend, ...] = word(
+        array(table(BrokenBackend, "a mutant"), 500), "broken ones", default=(), name="mutant"
+    )
+    benign: tuple[BrokenBackend, ...] = word(
+        array(table(BrokenBackend, "a variant"), 500), "sound ones", default=(), name="benign"
+    )
+
+
+_FILE: Final[Shape[_File]] = table(_File, "the mutants of the backend kit")
+
+
+def broken_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
+    """Return the broken backends; raises ReadingError."""
+    return _read(requirements).mutants
+
+
+def benign_backends(requirements: Mapping[str, Requirement]) -> Sequence[BrokenBackend]:
+    """Return the sound variants, the conforming scenario itself among them; raises ReadingError."""
+    itself = BrokenBackend(name="conforming.itself", what="The conforming scenario.")
+    return (itself, *_read(requirements).benign)
+
+
+def _read(requirements: Mapping[str, Requirement]) -> _File:
+    def read(document: Mapping[str, Json]) -> _File:
+        found, mistakes = _FILE.read(document, ""), Mistakes()
+        for each in (*found.mutants, *found.benign):
+            with mistakes.collected():
+                for rule in each.breaks:
+                    check_known(rule, tuple(requirements), each.name)
+                each.scenario()
+        names = [each.name for each in (*found.mutants, *found.benign)]
+        if doubled := [name for name in names if names.count(name) > 1]:
+            raise ScenarioError(f"{doubled[0]}: appears twice")
+        mistakes.settle()
+        return found
+
+    return read_toml(FILE.name, read_text(FILE), read)
+
+
+@contextmanager
+def served(broken: BrokenBackend) -> Iterator[Sequence[str]]:
+    """Write the scenario of a backend; give the command that serves it."""
+    with tempfile.TemporaryDirectory(prefix="arkor-") as folder:
+        path = Path(folder) / "scenario.json"
+        path.write_text(json.dumps(broken.scenario()), "utf-8")
+        yield (sys.executable, "-P", "-m", "mock_server", "control", str(path))
+
+
+@frozen(kw_only=True)
+class BackendTrial:
+    """What became of a backend that is broken, or of one that is not."""
+
+    broken: BrokenBackend
+    caught: Mapping[str, Sequence[str]] = field(factory=dict[str, Sequence[str]])
+    """The cases that caught it by a rule that it breaks, each with the rules."""
+    wrong: Mapping[str, str] = field(factory=dict[str, str])
+    """The cases that failed for another reason, each with what they say."""
+    played: int = 0
+    missed: Mapping[str, str] = field(factory=dict[str, str])
+    """The cases that were not judged, each with the reason."""
+    problem: str = ""
+    """Why it could not be judged at all."""
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing was wrong with it, as it must be with a benign one."""
+        return not (self.caught or self.wrong or self.problem)
+
+
+async def tried(
+    broken: BrokenBackend, cases: Sequence[BackendCase], *, patience: float = 1.0, lanes: int = 4
+) -> BackendTrial:
+    """Play cases with a backend."""
+    caught: dict[str, Sequence[str]] = {}
+    wrong: dict[str, str] = {}
+    missed: dict[str, str] = {}
+
+    def note(played: Played) -> None:
+        rules = [rule for finding in played.findings for rule in finding.requires]
+        if right := [rule for rule in rules if rule in broken.breaks]:
+            caught[played.case.id] = right
+        elif played.findings:
+            first = played.findings[0]
+            why = f"{' '.join(rules)}: expected {first.expected}; got {first.actual}"
+            wrong[played.case.id] = why
+        if played.missed:
+            missed[played.case.id] = played.missed
+
+    with served(broken) as command:
+        plan = BackendPlan(
+            target=Target(host="", port=0),
+            cases=cases,
+            bounds=BOUNDS.times(patience),
+            amounts=AMOUNTS,
+            lanes=lanes,
+            control=command,
+        )
+        run = BackendRun(plan, note)
+        problem = ""
+        try:
+            await run.play()
+        except* ControlFailed as group:
+            problem = str(group.exceptions[0])
+    return BackendTrial(
+        broken=broken,
+        caught=caught,
+        wrong=wrong,
+        missed=missed,
+        played=len(run.played),
+        problem=problem or (run.stopped if not caught else ""),
+    )
+
+
+@define
+class BackendMatrix:
+    """Which cases catch which broken backend."""
+
+    trials: list[BackendTrial] = field(factory=list[BackendTrial])
+    controls: list[BackendTrial] = field(factory=list[BackendTrial])
+    seconds: float = 0.0
+
+    @property
+    def survivors(self) -> Sequence[BackendTrial]:
+        """Return the broken backends that no case catches for the right reason."""
+        return [each for each in self.trials if not each.caught]
+
+    @property
+    def blamed(self) -> Sequence[BackendTrial]:
+        """Return the sound variants that some case blames."""
+        return [each for each in self.controls if not each.sound]
+
+    def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:
+        """Return the cases that catch no broken backend."""
+        useful = {name for each in self.trials for name in each.caught}
+        return [case for case in cases if case.id not in useful]
+
+
+async def backend_matrix(
+    mutants: Sequence[BrokenBackend],
+    benign: Sequence[BrokenBackend],
+    cases: Sequence[BackendCase],
+    on_end: Callable[[BackendTrial], None],
+    *,
+    lanes: int = 2,
+    patience: float = 1.0,
+) -> BackendMatrix:
+    """Play with every broken backend the cases about what it breaks, with sound ones all cases."""
+    began = time.monotonic()
+    found = BackendMatrix()
+    work = iter([*((each, False) for each in benign), *((each, True) for each in mutants)])
+
+    async def lane() -> None:
+        for each, is_broken in work:
+            about = [c for c in cases if set(c.requires) & set(each.breaks)] if is_broken else cases
+            trial = await tried(each, about, patience=patience)
+            (found.trials if is_broken else found.controls).append(trial)
+            on_end(trial)
+
+    async with anyio.create_task_group() as group:
+        for _ in range(lanes):
+            group.start_soon(lane)
+    found.seconds = time.monotonic() - began
+    return found
