@@ -36,26 +36,30 @@ class Block:
     """Its JSON object."""
     problem: str = ""
     """Why its data is not one JSON object."""
+    is_whole: bool = True
+    """Whether the blank line came that ends it; without it a client drops the block."""
 
     @property
     def is_comment(self) -> bool:
         """Whether it has nothing for a client."""
-        return self.data is None and self.id is None
+        return self.data is None and self.id is None and self.is_whole
 
     @property
     def is_durable(self) -> bool:
         """Whether it is an event of the log: of a known type, or with an id of its own."""
-        if self.data is None or self.event in _SIGNALS:
+        if self.data is None or self.event in _SIGNALS or not self.is_whole:
             return False
         return self.type in KNOWN or self.id is not None
 
     @property
     def is_terminal(self) -> bool:
         """Whether a client stops following after it."""
+        if not self.is_whole:
+            return False
         return self.data is not None and (self.event == "end" or self.type in TERMINAL)
 
 
-def block_of(frame: Frame, at: float) -> Block:
+def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
     """Read a block as the WHATWG algorithm does."""
     named: dict[bytes, bytes] = {}
     data: list[bytes] = []
@@ -87,6 +91,7 @@ def block_of(frame: Frame, at: float) -> Block:
         kind if isinstance(kind, str) else None,
         value,
         problem,
+        is_whole,
     )
 
 

@@ -163,7 +163,7 @@ class BackendTrial:
 
 
 async def tried(
-    broken: BrokenBackend, cases: Sequence[BackendCase], *, patience: float = 1.0, lanes: int = 4
+    broken: BrokenBackend, cases: Sequence[BackendCase], *, patience: float = 1.0, lanes: int = 1
 ) -> BackendTrial:
     """Play cases with a backend."""
     caught: dict[str, Sequence[str]] = {}

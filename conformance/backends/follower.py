@@ -110,6 +110,8 @@ class Follower:
                 for frame in framer.feed(piece):
                     self._take(block_of(frame, at))
             self._tell()
+        for frame in framer.close():
+            self._take(block_of(frame, now(), is_whole=False))
         self.ended_at = now()
         self.silence = max(self.silence, self.ended_at - (self.last_at or self.ended_at))
         self._over(self)

@@ -176,11 +176,7 @@ class Play:
         known = {block.id: block for block in ours.frames if block.id is not None}
         for block in theirs.frames:
             other = known.get(block.id or "")
-            if other is not None and (block.event, block.value, block.type) != (
-                other.event,
-                other.value,
-                other.type,
-            ):
+            if other is not None and _content(block) != _content(other):
                 expected = f"event {block.id} as another follower got it: {other.data!r:.200}"
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
@@ -507,6 +503,11 @@ class Play:
     async def cancel(self, job: str, **more: str) -> Answer:
         """Ask for the end of a job."""
         return await self.ask("cancel", self.target.job(job, "/cancel"), "POST", **more)
+
+
+def _content(block: Block) -> Json:
+    """Return what an event says: its JSON, however it is written, or else its text."""
+    return block.data if block.value is None else block.value
 
 
 def _kind(block: Block) -> str | None:

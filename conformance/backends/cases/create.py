@@ -59,19 +59,6 @@ async def moves_unfollowed(play: Play) -> None:
         play.stop("2", "the job ends although no client follows it", f"its status is {status}")
 
 
-@case("create.unfollowed-log", "2", words=("job", "emit", "finish"))
-async def unfollowed_log(play: Play) -> None:
-    """What happened before the first open is in the log, not lost."""
-    job, ids = await play.ended_job()
-    follower = await play.follow(job)
-    if not await follower.until_ids(ids, play.bounds.event):
-        play.stop(
-            "2",
-            f"the first follower gets the {len(ids)} events that had happened",
-            play.got(follower),
-        )
-
-
 @case("create.same-key-again", "6", creates=1)
 async def same_key_again(play: Play) -> None:
     """A create is sent again after its answer was lost; every job costs money."""

@@ -16,19 +16,22 @@ _LOADED: Final = (429, 503)
 _NO_JOB: Final = "arkor-conformance-no-such-job"
 
 
-async def _beside_a_slow_reader(play: Play, job: str) -> None:
-    """Open a stream of a job, read nothing, and let megabytes of events happen."""
+async def _beside_a_slow_reader(play: Play, job: str) -> str:
+    """Open a stream of a job, read nothing, and let megabytes of events happen; return the last."""
     await play.follow(job, receive_buffer=_SMALL, read=False)
+    ids: list[str] = []
     for _ in range(_ENOUGH // (_BIG * 8)):
-        await play.emit(job, 8, _BIG)
+        ids = await play.emit(job, 8, _BIG)
+    if not ids:
+        raise NotReached("the events have no ids", "ARK-SRV-26")
+    return ids[-1]
 
 
 @case("limits.slow-reader-and-another-follower", "52", words=("job", "emit"))
 async def slow_reader_and_another_follower(play: Play) -> None:
     """A laptop that sleeps must not stop the stream of everybody else."""
     job = await play.quiet_job()
-    await _beside_a_slow_reader(play, job)
-    other = await play.follow(job)
+    other = await play.follow(job, await _beside_a_slow_reader(play, job))
     for _ in range(_ROUNDS):
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):

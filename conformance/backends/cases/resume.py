@@ -7,6 +7,7 @@ from typing import Final
 import anyio
 from attrs import define, field
 
+from conformance.backends.blocks import KNOWN
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.play import NotReached, Play
@@ -20,6 +21,7 @@ _CERTAINTY: Final = 0.99
 _NO_CONTENT: Final = 204
 _GONE: Final = 410
 _REFUSED: Final = 400
+_BROKEN: Final = 500
 _LOADED: Final = (408, 425, 429)
 
 
@@ -189,7 +191,7 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
 
     A frame of an unknown type before any event of the log is one.
     """
-    if follower.status >= _REFUSED and follower.status not in _LOADED:
+    if _REFUSED <= follower.status < _BROKEN and follower.status not in _LOADED:
         return
     signal = "410, another 4xx, or a frame that says so"
     if not follower.is_stream:
@@ -198,7 +200,7 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
         lambda each: bool(each.frames) or each.terminal is not None, min(2.0, play.bounds.event)
     )
     first = next((block for block in follower.blocks if block.data is not None), None)
-    if first is not None and not first.is_durable and first.event not in {None, "ping", "end"}:
+    if first is not None and first.type not in KNOWN and first.event not in {"ping", "end"}:
         return
     silently = (
         "the newest events on, or nothing"

@@ -1,6 +1,8 @@
 """Streams: how they begin, what they carry, and that nothing is held back."""
 
 import re
+from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 from conformance.backends.blocks import Block
@@ -111,18 +113,10 @@ async def parses(play: Play) -> None:
     for each in await _read(play):
         if each.invalid_utf8:
             play.stop("18", "UTF-8", each.invalid_utf8)
-        last = each.blocks[-1].raw if each.blocks else b""
-        cut = (
-            each.ended_whole
-            and last
-            and not re.search(rb"(\r\n|\r|\n)(\r\n|\r|\n)\Z|\A[\r\n]+\Z", last)
-        )
-        if cut and re.search(rb"(?m)^(data|id|event)", last):
-            play.stop(
-                "18",
-                "every block ends with a blank line",
-                f"the stream ends within a block: {last[-80:]!r}",
-            )
+        last = each.blocks[-1] if each.blocks else None
+        if last is not None and not last.is_whole and each.ended_whole and last.data is not None:
+            actual = f"the stream ends within a block: {last.raw[-80:]!r}"
+            play.stop("18", "every block ends with a blank line", actual)
 
 
 @case("stream.identity", "19", passive=True)
@@ -193,7 +187,7 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
                 f"the {len(events)} events that the job route lists, {play.bounds.event:g} s later",
                 f"{arrived} of them",
             )
-    gaps = [after.at - before.at for before, after in zip(blocks, blocks[1:], strict=False)]
+    gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
             "all events of the job that was followed came within milliseconds: if it ran for longer "
@@ -210,31 +204,26 @@ async def keep_alive(play: Play) -> None:
     if not follower.is_stream:
         raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
     allowed = play.bounds.silence
+    limit = allowed + _slack(allowed)
     watched = now()
-    while follower.ended_at is None and now() - watched <= allowed + _slack(allowed):
+    expected = f"a comment at the latest every {allowed:g} s"
+    while follower.ended_at is None:
         since = follower.last_at or watched
-        left = since + allowed + _slack(allowed) - now()
-        if left <= 0:
-            play.stop(
-                "23",
-                f"a comment at the latest every {allowed:g} s",
-                f"silence for {now() - since:.1f} s",
-            )
-        await follower.until(
-            lambda each: each.last_at != since,
-            min(left, watched + allowed + _slack(allowed) - now()),
-        )
-    if follower.silence > allowed + _slack(allowed):
-        play.stop(
-            "23",
-            f"a comment at the latest every {allowed:g} s",
-            f"silence for {follower.silence:.1f} s",
-        )
+        if now() >= since + limit:
+            play.stop("23", expected, f"silence for {now() - since:.1f} s")
+        if now() - watched > limit:
+            break
+        await follower.until(_heard_after(since), since + limit - now())
+    if follower.silence > limit:
+        play.stop("23", expected, f"silence for {follower.silence:.1f} s")
     play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
     if follower.ended_at is not None and follower.ended_at - watched < allowed:
-        raise NotReached(
-            f"the stream ended after {follower.ended_at - watched:.0f} s, too early to tell"
-        )
+        lasted = follower.ended_at - watched
+        raise NotReached(f"the stream ended after {lasted:.0f} s, too early to tell")
+
+
+def _heard_after(moment: float) -> Callable[[Follower], bool]:
+    return lambda follower: follower.last_at != moment
 
 
 async def _idle(play: Play) -> Follower:
