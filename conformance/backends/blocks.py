@@ -2,13 +2,13 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Final
 
 from attrs import frozen
 
 from conformance.strict_data import Json
 from mock_server.sse import Frame
-from mock_server.strict.shapes import is_table
 
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 _FIELDS: Final = frozenset({b"id", b"event", b"data", b"retry"})
@@ -79,7 +79,7 @@ def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
         cursor = None
     event = _text(named.get(b"event"))
     value, problem = (None, "") if text is None or event in _SIGNALS else _read(text)
-    kind = value.get("type") if is_table(value) else None
+    kind = value.get("type") if isinstance(value, Mapping) else None
     return Block(
         at,
         frame.raw,
@@ -111,7 +111,7 @@ def _read(text: str) -> tuple[Json, str]:
         return None, "is nested too deeply"
     except ValueError as error:
         return None, f"is not JSON: {error}"
-    if not is_table(value):
+    if not isinstance(value, Mapping):
         return None, "is JSON, but not an object"
     try:
         text.encode()

@@ -1,4 +1,3 @@
-# ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
 """The backend kit judged: backends that break one rule each, and variants that break none.
 
 They are scenarios of the mock: the conforming one with one thing changed, in `mutants.toml`.
@@ -183,7 +182,7 @@ async def tried(
 
     with served(broken) as command:
         plan = BackendPlan(
-            target=Target(host="", port=0),
+            target=Target(),
             cases=cases,
             bounds=BOUNDS.times(patience),
             amounts=AMOUNTS,
@@ -227,7 +226,7 @@ class BackendMatrix:
     def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:
         """Return the cases that catch no broken backend."""
         useful = {name for each in self.trials for name in each.caught}
-        return [case for case in cases if case.id not in useful]
+        return [case for case in cases if case.id not in useful and not case.uncontrolled]
 
 
 async def backend_matrix(

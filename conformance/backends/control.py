@@ -57,7 +57,7 @@ class Control:
     _number: int = field(default=0, init=False)
     ended: str = field(default="", init=False)
     """Why it cannot be used any more."""
-    patience: float = 10.0
+    patience: float = field(default=10.0, kw_only=True)
 
     async def start(self, group: TaskGroup) -> None:
         """Start it and say hello; raises ControlFailed."""
@@ -109,7 +109,7 @@ class Control:
             try:
                 await self.ask("bye", seconds=2.0)
             except ControlFailed:
-                self.ended = self.ended or "was ended"
+                self._end("was ended")
         await self._process.stop()
 
     @property

@@ -43,6 +43,8 @@ class BackendCase:
     """Whether it only looks at the job that every run follows from its first second to its end."""
     cancels: bool = False
     """Whether it cancels jobs."""
+    uncontrolled: bool = False
+    """Whether it is about a job that goes on by itself, which a control program's does not."""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -89,6 +91,7 @@ def case(
     alone: bool = False,
     passive: bool = False,
     cancels: bool = False,
+    uncontrolled: bool = False,
 ) -> Callable[[Steps], Steps]:
     """Declare a case; the docstring of its function is its reason."""
 
@@ -107,6 +110,7 @@ def case(
             alone=alone,
             passive=passive,
             cancels=cancels,
+            uncontrolled=uncontrolled,
         )
         return steps
 

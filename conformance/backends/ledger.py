@@ -90,7 +90,6 @@ async def _request(target: Target, method: str, path: str) -> int | None:
 
 
 def _by_hand(job: str, target: Target) -> str:
-    scheme = "http" if target.tls is None else "https"
-    url = f"{scheme}://{target.authority}{target.job(job, '/cancel')}"
+    url = f"{target.scheme}://{target.authority}{target.job(job, '/cancel')}"
     header = "Authorization: Bearer $ARKOR_TOKEN"
     return f'curl -X POST -H "{header}" {quoting.joined([url])}'

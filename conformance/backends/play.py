@@ -20,7 +20,6 @@ from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
 from conformance.verdict.result import Finding
-from mock_server.strict.shapes import is_table
 
 if TYPE_CHECKING:
     from conformance.backends.supply import Supply
@@ -86,13 +85,13 @@ class Answer:
             value: Json = json.loads(self.body)
         except (ValueError, RecursionError):
             return None
-        return value if is_table(value) else None
+        return value if isinstance(value, Mapping) else None
 
     @property
     def job(self) -> Mapping[str, Json]:
         """The job object of its body; empty if there is none."""
         job = (self.table or {}).get("job")
-        return job if is_table(job) else {}
+        return job if isinstance(job, Mapping) else {}
 
     @property
     def job_id(self) -> str:
@@ -202,13 +201,15 @@ class Play:
 
     # Requests
 
-    def headers(self, token: object = OWN, **more: str) -> list[tuple[str, str]]:
+    def headers(
+        self, token: object = OWN, more: Mapping[str, str] | None = None
+    ) -> list[tuple[str, str]]:
         """Return the headers of a request; a `token` of None sends none."""
         found = [("Host", self.target.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         sent = self.target.token if token is OWN else token
         if sent is not None:
             found.append(("Authorization", f"Bearer {sent}"))
-        return [*found, *((name.replace("_", "-"), value) for name, value in more.items())]
+        return [*found, *(more or {}).items()]
 
     async def ask(
         self,
@@ -220,11 +221,11 @@ class Play:
         body: bytes | Mapping[str, Json] | None = None,
         kind: str = "application/json",
         on: Wire | None = None,
-        **more: str,
+        more: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read the whole answer. 429 and 503 are obeyed up to three times."""
         for _ in range(_TRIES):
-            answer = await self._once(route, target, method, token, body, kind, on, more)
+            answer = await self._once(route, target, method, token, body, kind, on, more or {})
             if answer.status not in _LIMITED or on is not None:
                 return answer
             self.limited(answer)
@@ -250,7 +251,7 @@ class Play:
         more: Mapping[str, str],
     ) -> Answer:
         raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
-        headers = self.headers(token, **more)
+        headers = self.headers(token, more)
         if raw is not None:
             headers += [("Content-Type", kind), ("Content-Length", str(len(raw)))]
         elif method == "POST":
@@ -357,8 +358,8 @@ class Play:
         project: str | None,
         receive_buffer: int,
     ) -> Follower:
-        more = {"Accept": "text/event-stream", "Accept_Encoding": "identity"}
-        headers = self.headers(token, **more)
+        more = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+        headers = self.headers(token, more)
         if cursor is not None:
             headers.append(("Last-Event-ID", cursor.encode().decode("latin-1")))
         target = self.target.job(job, "/events/stream", org=org, project=project)
@@ -366,7 +367,9 @@ class Play:
         number = self._sent("stream", "GET", target, headers, b"")
         with anyio.move_on_after(self.bounds.connect):
             await wire.send("GET", target, headers)
-        follower = Follower("stream", number, job, cursor, wire, self._framed, self._headed, self._over)
+        follower = Follower(
+            "stream", number, job, cursor, wire, self._framed, self._headed, self._over
+        )
         self._followers.append(follower)
         return follower
 
@@ -467,7 +470,7 @@ class Play:
         token: object = OWN,
         org: str | None = None,
         project: str | None = None,
-        **more: str,
+        kind: str = "application/json",
     ) -> Answer:
         """Submit a job; every id that the answer shows is written down to be cancelled.
 
@@ -477,10 +480,9 @@ class Play:
             await self.ledger.spend()
         sent = self.target.body if body is None else body
         raw = sent if isinstance(sent, bytes) else json.dumps(sent).encode()
-        if key is not None:
-            more["Idempotency_Key"] = key
+        more = {} if key is None else {"Idempotency-Key": key}
         path = self.target.jobs(org=org, project=project)
-        answer = await self.ask("create", path, "POST", token=token, body=raw, **more)
+        answer = await self.ask("create", path, "POST", token=token, body=raw, kind=kind, more=more)
         if answer.job_id:
             await self.ledger.made(answer.job_id, self.target)
         return answer
@@ -500,9 +502,9 @@ class Play:
             await anyio.sleep(min(wait, max(0.0, until - now())))
             wait = min(wait * 2, 1.0)
 
-    async def cancel(self, job: str, **more: str) -> Answer:
+    async def cancel(self, job: str) -> Answer:
         """Ask for the end of a job."""
-        return await self.ask("cancel", self.target.job(job, "/cancel"), "POST", **more)
+        return await self.ask("cancel", self.target.job(job, "/cancel"), "POST")
 
 
 def _content(block: Block) -> Json:

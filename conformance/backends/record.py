@@ -56,7 +56,7 @@ class Asked:
         return quoting.joined(parts)
 
 
-def backend_record(
+def backend_record(  # noqa: PLR0917 - what a record is made of
     outcome: Outcome,
     found: Sequence[CaseResult],
     requirements: Mapping[str, Requirement],

@@ -1,7 +1,7 @@
 """Play the cases about a backend, several at a time, and leave nothing running."""
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final
 
@@ -15,7 +15,7 @@ from conformance.backends.declare import BackendCase
 from conformance.backends.ledger import Ledger, OverBudget
 from conformance.backends.play import NotReached, Play, Stop
 from conformance.backends.supply import Supply
-from conformance.backends.target import Target
+from conformance.backends.target import NOWHERE, Target
 from conformance.backends.wire import Unreachable
 from conformance.expect.mismatch import Divergence
 from conformance.trace.events import Trace
@@ -31,8 +31,8 @@ class BackendPlan:
 
     target: Target
     cases: Sequence[BackendCase]
-    bounds: Bounds = Bounds()
-    amounts: Amounts = Amounts()
+    bounds: Bounds = field(factory=Bounds)
+    amounts: Amounts = field(factory=Amounts)
     lanes: int = 4
     seed: int = 0
     followed: str = ""
@@ -162,6 +162,10 @@ class BackendRun:
 
     async def _one(self, case: BackendCase) -> None:
         began = time.monotonic()
+        if case.uncontrolled and self.control is not None and self.control.has("job", "emit"):
+            missed = "is for a backend without a control program"
+            self._add(Played(case=case, trace=Trace(), missed=missed))
+            return
         lacking = self._lacking(case)
         if lacking:
             missed = f"needs {_named(lacking)} of a control program"
@@ -268,16 +272,16 @@ def _is_slow(case: BackendCase) -> bool:
 def _controlled(target: Target, control: Control) -> Target:
     """Return the target as the control program knows it; what the user gave wins."""
     said = control.said
-    own: Mapping[str, str] = {
-        "token": target.token or said.token,
-        "other_token": target.other_token or said.other_token,
-        "org": said.org or target.org,
-        "project": said.project or target.project,
-    }
-    found = evolve(target, **own)
+    found = evolve(
+        target,
+        token=target.token or said.token,
+        other_token=target.other_token or said.other_token,
+        org=said.org or target.org,
+        project=said.project or target.project,
+    )
     if said.base_url:
         return found.at(said.base_url)
-    if not found.host:
+    if found.address == NOWHERE:
         raise ControlFailed(
             "the control program gave no base_url; give the address with --base-url"
         )

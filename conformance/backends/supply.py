@@ -20,8 +20,27 @@ from conformance.backends.wire import now
 _S = TypeVar("_S")
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
+_SPOTS: Final = 20
 _FIRST: Final = 3
 _BURST: Final = 4
+
+
+@frozen(kw_only=True, eq=False)
+class Look:
+    """What the job route said while the followers were there."""
+
+    at: float
+    answer: Answer
+    arrived: int
+    """How many events the first follower had by then."""
+
+
+@frozen(kw_only=True, eq=False)
+class Spot:
+    """A resume of a job that went on by itself: where from, and what came."""
+
+    cursor: str
+    ids: Sequence[str]
 
 
 @frozen(kw_only=True, eq=False)
@@ -33,8 +52,8 @@ class Seen:
     created: Answer | None
     first: Follower
     second: Follower
-    looks: Sequence[tuple[float, Answer]]
-    """What the job route said while the followers were there, and when."""
+    looks: Sequence[Look]
+    spots: Sequence[Spot]
     last: Answer | None
     """What the job route said when the stream had ended."""
     by_itself: bool
@@ -173,15 +192,16 @@ class Supply:
         first = await play.follow(job, head=play.bounds.head)
         await first.until(lambda each: each.first_at is not None, play.bounds.first)
         second = await play.follow(job)
-        looks: list[tuple[float, Answer]] = []
+        looks: list[Look] = []
+        spots: list[Spot] = []
         if driven:
             ids = await play.emit(job, _FIRST)
             await first.until_ids(ids, play.bounds.event)
-            looks.append((now(), await play.look(job)))
+            looks.append(await _look(play, first))
             await play.emit(job, _BURST)
             await play.make("finish", job=job)
         else:
-            await self._look_on(play, first, looks)
+            await self._look_on(play, first, looks, spots)
         for each in (first, second):
             if driven or first.ended_at is not None:
                 await each.until(lambda one: one.terminal is not None, play.bounds.event)
@@ -199,20 +219,23 @@ class Supply:
             first=first,
             second=second,
             looks=looks,
+            spots=spots,
             last=last,
             by_itself=not driven,
         )
 
     async def _look_on(
-        self, play: Play, first: Follower, looks: list[tuple[float, Answer]]
+        self, play: Play, first: Follower, looks: list[Look], spots: list[Spot]
     ) -> None:
-        """Watch a job that goes on by itself until it ends, or long enough."""
+        """Watch a job that goes on by itself until it ends, or long enough; resume now and then."""
         until = now() + (self.watch or play.bounds.job)
         while now() < until and not await first.until_end(_LOOKS):
             if first.terminal is not None:
                 await first.until_end(play.bounds.end)
                 return
-            looks.append((now(), await play.look(first.job)))
+            looks.append(await _look(play, first))
+            if first.ids and len(spots) < _SPOTS:
+                spots.append(await _spot(play, first))
 
     async def _cancel(self) -> Cancelled:
         if self.followed:
@@ -271,6 +294,20 @@ class Supply:
             other_body=other_body,
             other_key=other_key,
         )
+
+
+async def _look(play: Play, first: Follower) -> Look:
+    answer = await play.look(first.job)
+    return Look(at=now(), answer=answer, arrived=len(first.frames))
+
+
+async def _spot(play: Play, first: Follower) -> Spot:
+    """Resume from the last event that was seen, and read until the next one comes or a second is over."""
+    cursor = first.ids[-1]
+    follower = await play.follow(first.job, cursor)
+    await follower.until(lambda each: bool(each.frames), _LOOKS)
+    await follower.leave()
+    return Spot(cursor=cursor, ids=list(follower.ids))
 
 
 async def create_or_fail(play: Play) -> Answer:

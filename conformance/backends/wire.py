@@ -13,7 +13,7 @@ from typing import Final
 
 import anyio
 import h11
-from anyio.abc import AnyByteStream, SocketAttribute, SocketStream
+from anyio.abc import ByteStream, SocketAttribute, SocketStream
 from anyio.streams.tls import TLSStream
 from attrs import define, field
 
@@ -40,7 +40,7 @@ class Unreachable(Exception):
 class Wire:
     """An open connection. `ended` is empty while there is more to come."""
 
-    _stream: AnyByteStream = field(alias="stream")
+    _stream: ByteStream = field(alias="stream")
     _http: h11.Connection = field(alias="http")
     ended: str = field(default="", init=False)
     status: int = field(default=0, init=False)
@@ -208,26 +208,31 @@ class Wire:
                 return
 
 
-async def _connected(target: Target, receive_buffer: int) -> AnyByteStream:
+async def _connected(target: Target, receive_buffer: int) -> ByteStream:
     plain: SocketStream
     if receive_buffer:
         plain = await _with_buffer(target, receive_buffer)
     else:
-        plain = await anyio.connect_tcp(target.host, target.port)
-    if target.tls is None:
+        plain = await anyio.connect_tcp(target.address.host, target.address.port)
+    if target.address.tls is None:
         return plain
     return await TLSStream.wrap(
-        plain, hostname=target.host, ssl_context=target.tls, standard_compatible=False
+        plain,
+        hostname=target.address.host,
+        ssl_context=target.address.tls,
+        standard_compatible=False,
     )
 
 
 async def _with_buffer(target: Target, size: int) -> SocketStream:
     """Connect with a receive buffer of this size, which must be set before."""
-    found = await anyio.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    found = await anyio.getaddrinfo(
+        target.address.host, target.address.port, type=socket.SOCK_STREAM
+    )
     family, kind, number, _, address = found[0]
     raw = socket.socket(family, kind, number)
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, size)
-    raw.setblocking(False)
+    raw.settimeout(0)
     try:
         raw.connect(address)
     except BlockingIOError:

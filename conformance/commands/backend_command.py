@@ -20,8 +20,9 @@ from conformance.backends.probe import NoBackend, probe
 from conformance.backends.record import Asked, backend_record
 from conformance.backends.requirements import backend_requirements
 from conformance.backends.run import BackendPlan, BackendRun, Outcome
-from conformance.backends.target import Target, target_of
+from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target
 from conformance.backends.verdict import as_cases, results_of
+from conformance.backends.wire import Unreachable
 from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import select
 from conformance.commands import options
@@ -35,7 +36,7 @@ from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.screen import Screen
 from conformance.strict_data import Json, ReadingError, Table, UsageError, read_text, read_toml
-from conformance.verdict.known_failures import read_baseline, weigh
+from conformance.verdict.known_failures import Weighed, read_baseline, weigh
 from conformance.verdict.new_baseline import renew
 from conformance.verdict.result import exit_of
 from conformance.verdict.scope import Scope
@@ -49,9 +50,8 @@ _MOCK_SILENCE: Final = 2.0
 _LANES: Final = 4
 _WATCH: Final = 50.0
 """Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
-_TOKEN: Final = "ARKOR_TOKEN"
-_OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"
-_NOT_PRINTABLE: Final = "has characters that a header cannot carry"
+TOKEN: Final = "ARKOR_TOKEN"  # noqa: S105 - the name of a variable
+OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
 
 
 @click.command()
@@ -168,16 +168,11 @@ def command(
       arkor-conformance backend --base-url https://arkor.example --org acme --project llm
       arkor-conformance backend --control -- python my-control-program.py
     """  # noqa: D301 - \b is click's mark for lines to keep
-    _check_program(program, controls=controls)
-    if followed and controls:
-        raise UsageError("--follow", "follows one job as it is; leave --control out")
     own_mock = not base_url and not controls
-    if own_mock and (followed or job_file is not None):
-        raise UsageError("--base-url", "missing: --follow and --job are for a backend of yours")
+    _check_options(program, followed, job_file, controls=controls, own_mock=own_mock)
     requirements = backend_requirements()
-    cases = select(
-        tuple(backend_cases().values()), ids, patterns, "`arkor-conformance list --backend`"
-    )
+    catalogue = tuple(backend_cases().values())
+    cases = select(catalogue, ids, patterns, "`arkor-conformance list --backend`")
     known = read_baseline(baseline, requirements) if baseline is not None else ()
     if new_baseline is not None:
         check_new_baseline(new_baseline, baseline)
@@ -200,16 +195,16 @@ def command(
     interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
         outcome = _play(plan, interruption, max_jobs, yes=yes)
-    except (ControlFailed, NoBackend) as error:
+    except (ControlFailed, NoBackend, Unreachable) as error:
         say(f"arkor-conformance: no verdict: {plan.target.hide(str(error))}", err=True)
         return Exit.UNUSABLE
-    everything = as_cases(tuple(backend_cases().values()), requirements)
+    everything = as_cases(catalogue, requirements)
     found = results_of(outcome, requirements, names, strict=strict)
     renewed = None if new_baseline is None else renew(known, (), found, everything)
-    weighed = weigh(
-        found, known if renewed is None else renewed.kept, everything, datetime.now(UTC).date()
-    )
-    scope = Scope.of(everything, as_cases(plan.cases, requirements, names), names, strict=strict)
+    kept = known if renewed is None else renewed.kept
+    weighed = weigh(found, kept, everything, datetime.now(UTC).date())
+    chosen = as_cases(plan.cases, requirements, names)
+    scope = Scope.of(everything, chosen, names, strict=strict)
     asked = Asked(
         base_url=base_url,
         org=org,
@@ -222,21 +217,38 @@ def command(
     run = backend_record(outcome, weighed.results, requirements, scope, asked, Circumstances.here())
     problem = deliver(reports, run)
     if new_baseline is not None and renewed is not None:
-        named = f"{outcome.implementation or outcome.target.url} {outcome.version}"
-        put_baseline(
-            new_baseline, renewed, named, found, requirements, whole=not outcome.interrupted
-        )
-    if renewed is None and (said := without_reasons(known, str(baseline))):
+        named = f"{outcome.implementation or outcome.target.url} {outcome.version}".strip()
+        whole = not outcome.interrupted
+        put_baseline(new_baseline, renewed, named, found, requirements, whole=whole)
+    elif said := without_reasons(known, str(baseline)):
         say(said, err=True)
     _next_steps(run, reported=bool(reports), own_mock=own_mock)
-    status: int = exit_of(weighed.results)
-    if status == Exit.OK and outcome.stopped:
-        status = Exit.UNUSABLE
-    if status == Exit.OK and weighed.stale:
-        status = Exit.STALE_BASELINE
-    if outcome.interrupted:
-        status = interruption.status
+    status = interruption.status if outcome.interrupted else _status(outcome, weighed)
     return concluded(status, weighed.stale, problem)
+
+
+def _status(outcome: Outcome, weighed: Weighed) -> Exit:
+    """Return the exit status of a run that was not interrupted."""
+    status = exit_of(weighed.results)
+    if status is Exit.OK and outcome.stopped:
+        return Exit.UNUSABLE
+    return Exit.STALE_BASELINE if status is Exit.OK and weighed.stale else status
+
+
+def _check_options(
+    program: Sequence[str],
+    followed: str,
+    job_file: Path | None,
+    *,
+    controls: bool,
+    own_mock: bool,
+) -> None:
+    """Raise UsageError if options contradict each other."""
+    _check_program(program, controls=controls)
+    if followed and controls:
+        raise UsageError("--follow", "follows one job as it is; leave --control out")
+    if own_mock and (followed or job_file is not None):
+        raise UsageError("--base-url", "missing: --follow and --job are for a backend of yours")
 
 
 def _check_program(program: Sequence[str], *, controls: bool) -> None:
@@ -253,19 +265,28 @@ def _bounds(factor: float, *, own_mock: bool) -> Bounds:
 
 def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path | None) -> Target:
     """Return what is judged; raises UsageError and ReadingError."""
-    values: dict[str, str | Mapping[str, Json]] = {"org": org, "project": project}
-    for variable, name in ((_TOKEN, "token"), (_OTHER_TOKEN, "other_token")):
-        token = os.environ.get(variable, "") if base_url else ""
-        if token and not (token.isascii() and token.isprintable() and " " not in token):
-            raise UsageError(variable, _NOT_PRINTABLE)
-        values[name] = token
+    body = JOB_BODY
     if job_file is not None:
-        values["body"] = read_toml(job_file.name, read_text(job_file), _job_body)
-    if not base_url:
-        return evolve(Target(host="", port=0), **{n: v for n, v in values.items() if v})
-    if not values["token"]:
-        raise UsageError(_TOKEN, "is not set; the token of the backend comes from there")
-    return target_of(base_url, ca_file=ca_file, **values)
+        body = read_toml(job_file.name, read_text(job_file), _job_body)
+    token, other = _token(TOKEN, base_url), _token(OTHER_TOKEN, base_url)
+    if base_url and not token:
+        raise UsageError(TOKEN, "is not set; the token of the backend comes from there")
+    return Target(
+        address=Address.of(base_url, ca_file) if base_url else NOWHERE,
+        org=org or Target().org,
+        project=project or Target().project,
+        token=token,
+        other_token=other,
+        body=body,
+    )
+
+
+def _token(variable: str, base_url: str) -> str:
+    """Read a token from the environment; it is for the backend at --base-url alone."""
+    token = os.environ.get(variable, "") if base_url else ""
+    if token and not (token.isascii() and token.isprintable() and " " not in token):
+        raise UsageError(variable, "has characters that a header cannot carry")
+    return token
 
 
 def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:

@@ -1,18 +1,24 @@
 """`arkor-conformance coverage`: requirements by cases by mutants."""
 
+from collections.abc import Sequence
+
 import click
 
+from conformance.backends.broken import broken_backends
+from conformance.backends.cases import backend_cases
+from conformance.backends.requirements import backend_requirements
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import load_requirements
 from conformance.mutants import all_mutants
-from conformance.mutants.traceability import by_source, coverage, unknown_rules
+from conformance.mutants.traceability import Breaking, Judging, by_source, coverage, unknown_rules
 from conformance.plain import say
 from conformance.verdict.statuses import Exit
 
 
 @click.command()
 @click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
-def command(*, holes: bool) -> int:
+@click.option("--backend", "of_backends", is_flag=True, help="The requirements of a backend.")
+def command(*, holes: bool, of_backends: bool) -> int:
     """Show each requirement with its source and its numbers of cases and mutants.
 
     The status is 1 if a requirement lacks one of them.
@@ -21,8 +27,14 @@ def command(*, holes: bool) -> int:
     example:
       arkor-conformance coverage --holes
     """  # noqa: D301 - \b is click's mark for lines to keep
-    requirements, mutants = load_requirements(), all_mutants()
-    lines = coverage(requirements, load_cases(requirements), mutants)
+    requirements = backend_requirements() if of_backends else load_requirements()
+    mutants: Sequence[Breaking] = all_mutants()
+    cases: Sequence[Judging] = ()
+    if of_backends:
+        mutants, cases = broken_backends(requirements), tuple(backend_cases().values())
+    else:
+        cases = load_cases(requirements)
+    lines = coverage(requirements, cases, mutants)
     for line in lines:
         if holes and not line.hole:
             continue

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 
 import click
+from attrs import evolve
 
 from conformance.casefile.loader import load_cases
+from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
 from conformance.casefile.selection import select
 from conformance.commands import options
@@ -15,14 +17,15 @@ from conformance.verdict.statuses import Exit
 @click.command()
 @options.profiles
 @options.patterns
-def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
+@click.option("--backend", "of_backends", is_flag=True, help="The cases about backends.")
+def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bool) -> int:
     """List the cases: id, level, requirements, profiles.
 
     \b
     example:
       arkor-conformance list --profile hardened --filter 'budget.*'
     """  # noqa: D301 - \b is click's mark for lines to keep
-    cases = select(load_cases(load_requirements()), (), patterns)
+    cases = select(_backends() if of_backends else load_cases(load_requirements()), (), patterns)
     shown = [c for c in cases if not profiles or set(profiles) & set(c.profiles)]
     width = max((len(case.id) for case in shown), default=0)
     for case in shown:
@@ -32,3 +35,17 @@ def command(*, profiles: Sequence[str], patterns: Sequence[str]) -> int:
     total = sum(len(case.profiles) for case in shown)
     say(f"{len(shown)} cases, {total} with their profiles")
     return Exit.OK if shown else Exit.NOTHING_RAN
+
+
+def _backends() -> Sequence[Case]:
+    """Return the cases about backends, each once with all of its profiles."""
+    from conformance.backends.cases import backend_cases  # noqa: PLC0415 - loads h11 and anyio
+    from conformance.backends.requirements import backend_requirements  # noqa: PLC0415
+    from conformance.backends.verdict import as_cases  # noqa: PLC0415
+
+    requirements = backend_requirements()
+    return [
+        evolve(under[-1], profiles=tuple(case.profiles[0] for case in under))
+        for each in backend_cases().values()
+        if (under := as_cases([each], requirements))
+    ]

@@ -18,6 +18,7 @@ from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
+from conformance.commands.backend_mutants import broken_backends_tried
 from conformance.commands.explaining import explain
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.citations import citations
@@ -89,6 +90,7 @@ _MOST_FAILURES: Final = 3
     help="Stop as soon as each mutant is caught and each case has caught one.",
 )
 @click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
+@click.option("--backend", "of_backends", is_flag=True, help="Judge the backend kit instead.")
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(
     *,
@@ -107,6 +109,7 @@ def command(
     enough: bool,
     attached: bool,
     everything: bool,
+    of_backends: bool,
 ) -> int:
     """Judge the kit: it must catch each broken client by a rule that the client breaks.
 
@@ -117,6 +120,8 @@ def command(
     example:
       arkor-conformance mutants --mutant resume -j 4
     """  # noqa: D301 - \b is click's mark for lines to keep
+    if of_backends:
+        return broken_backends_tried(names, ids, patterns, lanes, everything=everything)
     mutants = [m for m in all_mutants() if not names or {m.name, m.family} & set(names)]
     if not mutants:
         known = nearest(names[0], [mutant.name for mutant in all_mutants()])
@@ -128,9 +133,7 @@ def command(
         return Exit.NOTHING_RAN
     page = _Page(Page(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
-        for mutant in mine:
-            page.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
-        return Exit.OK
+        return page.list_of(mine)
     cases = select(load_cases(load_requirements()), ids, patterns)
     if attached:
         cases = tuple(case for case in cases if is_attachable(case))
@@ -176,6 +179,12 @@ def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence
 class _Page:
     console: Page
     everything: bool
+
+    def list_of(self, mutants: Sequence[Mutant]) -> int:
+        """Print what mutants there are."""
+        for mutant in mutants:
+            self.console.print(f"{mutant.name}  {' '.join(mutant.breaks)}\n    {mutant.what}")
+        return Exit.OK
 
     def tell(self, found: Trial | Control) -> None:
         """Print what became of a mutant, or of the reference in its place."""

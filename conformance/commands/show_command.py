@@ -1,11 +1,15 @@
 """`arkor-conformance show`: one case as a reader wants it."""
 
+import inspect
 import json
 from collections.abc import Iterator
 from typing import assert_never
 
 import click
 
+from conformance.backends.cases import backend_cases
+from conformance.backends.declare import BackendCase
+from conformance.backends.requirements import backend_requirements
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import PLACEHOLDERS
@@ -24,12 +28,16 @@ from conformance.plain import say
 def command(*, case_id: str) -> int:
     """Show one case: its rules and their sources, its premise, what it does and expects.
 
-    CASE is the id of a case, or of a template, which stands for several cases.
+    CASE is the id of a case, about a client or a backend, or of a template, which stands for
+    several cases.
 
     \b
     example:
       arkor-conformance show budget.ping-is-not-progress
     """  # noqa: D301 - \b is click's mark for lines to keep
+    if case_id in backend_cases():
+        _show_backend(backend_cases()[case_id])
+        return 0
     requirements = load_requirements()
     for case in select(load_cases(requirements), [case_id]):
         say(case.id)
@@ -49,6 +57,19 @@ def command(*, case_id: str) -> int:
                 say(f"{each.assertion.word}: {each.assertion}\n")
         say(f"arkor-conformance run --case '{case.id}' -- your driver\n")
     return 0
+
+
+def _show_backend(case: BackendCase) -> None:
+    """Show a case about a backend: what it does is a function of this package."""
+    requirements = backend_requirements()
+    say(case.id)
+    say(case.why)
+    if case.words:
+        say(f"Needs a control program with {', '.join(case.words)}.")
+    for rule in case.requires:
+        say(f"\n{_head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+    say(f"\n{inspect.getsource(case.steps)}")
+    say(f"arkor-conformance backend --case '{case.id}'\n")
 
 
 def _head(rule: Requirement) -> str:

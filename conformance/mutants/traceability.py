@@ -6,13 +6,30 @@ Whether the cases pass does not matter here.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
 from attrs import frozen
 
-from conformance.casefile.model import Case
 from conformance.casefile.requirements import Level, Requirement
 from conformance.casefile.sources import SourceKind
-from conformance.mutants import Mutant
+
+
+class Judging(Protocol):
+    """A case, about a client or a backend."""
+
+    @property
+    def requires(self) -> tuple[str, ...]:
+        """The rules that it judges."""
+        ...
+
+
+class Breaking(Protocol):
+    """A mutant: a broken client or a broken backend."""
+
+    @property
+    def breaks(self) -> tuple[str, ...]:
+        """The rules that it breaks."""
+        ...
 
 
 @frozen
@@ -20,8 +37,8 @@ class Line:
     """One requirement with the cases that judge it and the mutants that violate it."""
 
     requirement: Requirement
-    cases: Sequence[Case]
-    mutants: Sequence[Mutant]
+    cases: Sequence[Judging]
+    mutants: Sequence[Breaking]
 
     @property
     def hole(self) -> str:
@@ -34,7 +51,9 @@ class Line:
 
 
 def coverage(
-    requirements: Mapping[str, Requirement], cases: Sequence[Case], mutants: Sequence[Mutant]
+    requirements: Mapping[str, Requirement],
+    cases: Sequence[Judging],
+    mutants: Sequence[Breaking],
 ) -> Sequence[Line]:
     """Return a line for every requirement, in the order of the specification."""
     return [
@@ -54,7 +73,7 @@ def by_source(requirements: Iterable[Requirement]) -> Mapping[SourceKind, int]:
 
 
 def unknown_rules(
-    requirements: Mapping[str, Requirement], mutants: Iterable[Mutant]
+    requirements: Mapping[str, Requirement], mutants: Iterable[Breaking]
 ) -> Sequence[str]:
     """Return the ids that mutants claim to break and no requirement has."""
     return sorted({rule for mutant in mutants for rule in mutant.breaks} - set(requirements))

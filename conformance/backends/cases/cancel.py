@@ -1,5 +1,7 @@
 """Cancel: accepted, carried out, told to everybody, and only once."""
 
+from contextlib import suppress
+
 from conformance.backends.blocks import TERMINAL
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
@@ -145,14 +147,7 @@ async def against_completion(play: Play) -> None:
         followers = [await play.follow(job) for _ in range(2)]
         delay = play.random.random() * 0.002
 
-        async def finish(job: str = job, delay: float = delay) -> None:
-            await play.pause(delay)
-            try:
-                await play.make("finish", job=job)
-            except NotReached:
-                return  # the cancel came first, and the program was told that the job is over
-
-        await play.at_once(finish, lambda job=job: play.cancel(job))
+        await _race(play, job, delay)
         status = await play.status_within(job, OVER, play.bounds.cancelled)
         if status not in OVER:
             play.stop("51", "the job is over", f"it is {status} (try {turn + 1})")
@@ -165,6 +160,20 @@ async def against_completion(play: Play) -> None:
         told = outcomes.pop()
         if (status == "completed") != (told == "training.completed"):
             play.stop("51", f"the job route agrees with the stream: {told}", f"it says {status}")
+
+
+async def _race(play: Play, job: str, delay: float) -> None:
+    """Cancel a job while it completes, the end coming `delay` seconds later."""
+
+    async def finish() -> None:
+        await play.pause(delay)
+        with suppress(NotReached):  # the cancel came first, and the program was told so
+            await play.make("finish", job=job)
+
+    async def cancel() -> None:
+        await play.cancel(job)
+
+    await play.at_once(finish, cancel)
 
 
 def _outcome(follower: Follower) -> str:

@@ -1,5 +1,7 @@
 """Creates: what an accepted one answers, what a key means, and what makes no job."""
 
+import json
+from collections.abc import Sequence
 from typing import Final
 
 from conformance.backends.declare import case
@@ -96,7 +98,7 @@ async def same_key_raced(play: Play) -> None:
         key = f"kit-race-{play.random.getrandbits(64):016x}"
         await play.ledger.spend()
         answers = await play.at_once(
-            *(lambda: play.create(key=key, expected=False) for _ in range(8))
+            *(lambda key=key: play.create(key=key, expected=False) for _ in range(8))
         )
         ids = set(_ids(answers))
         if len(ids) > 1:
@@ -198,11 +200,9 @@ async def errors_have_a_message(play: Play) -> None:
             )
 
 
-def _ids(answers: list[Answer] | tuple[Answer, ...]) -> list[str]:
+def _ids(answers: Sequence[Answer]) -> list[str]:
     return [each.job_id for each in answers if each.ok and each.job_id]
 
 
 def _dumped(body: dict[str, Json]) -> bytes:
-    import json  # noqa: PLC0415
-
     return json.dumps(body).encode()

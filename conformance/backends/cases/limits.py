@@ -93,7 +93,7 @@ async def refusal_says_when(play: Play) -> None:
 async def absolute_form(play: Play) -> None:
     """A server accepts the whole URL as the target of a request (RFC 9112 §3.2.2)."""
     usual = await play.look(_NO_JOB)
-    scheme = "http" if play.target.tls is None else "https"
+    scheme = play.target.scheme
     whole = f"{scheme}://{play.target.authority}{play.target.job(_NO_JOB)}"
     answer = await play.ask("job", whole)
     seen = None

@@ -1,7 +1,7 @@
 """Streams: how they begin, what they carry, and that nothing is held back."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -170,23 +170,20 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
     seen = await _streams(play)
     if not seen.first.is_stream:
         raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
-    blocks = [block for block in seen.first.frames]
+    blocks = list(seen.first.frames)
     compared = 0
-    for at, answer in seen.looks:
-        events = (answer.table or {}).get("events")
-        if isinstance(events, str) or not isinstance(events, list):
+    for look in seen.looks:
+        events = (look.answer.table or {}).get("events")
+        if isinstance(events, str) or not isinstance(events, Sequence):
             continue
         compared += 1
-        late = at + play.bounds.event
-        arrived = sum(block.at <= late for block in blocks)
-        if seen.first.ended_at is not None and seen.first.ended_at < late:
-            arrived = max(arrived, len(blocks))
+        arrived = look.arrived
+        if seen.by_itself:  # else the kit has waited for the events before it looked
+            late = look.at + play.bounds.event
+            arrived = sum(block.at <= late for block in blocks)
         if arrived < len(events):
-            play.stop(
-                "22",
-                f"the {len(events)} events that the job route lists, {play.bounds.event:g} s later",
-                f"{arrived} of them",
-            )
+            expected = f"the {len(events)} events that the job route lists"
+            play.stop("22", f"{expected}, within {play.bounds.event:g} s", f"{arrived} of them")
     gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
