@@ -132,6 +132,8 @@ def diagnosis_of(
     groups: dict[str, list[Failure]] = {}
     for each in found:
         groups.setdefault(each.rule, []).append(each)
+    for own in groups.values():
+        own.sort(key=lambda failure: failure.verdict is Verdict.WARN)
     causes = [Cause(rule=rule, failures=tuple(own), alike=1) for rule, own in groups.items()]
     causes.sort(key=lambda cause: (not cause.fails, rank(cause.rule), -len(cause.failures)))
     return Diagnosis(causes=tuple(causes), failures=tuple(found))
