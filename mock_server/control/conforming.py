@@ -14,6 +14,11 @@ name = "conforming"
 
 [backend]
 unknown_cursor = "gone"
+at_end = "end"
+tenants = [
+  {token = "token-of-acme", org = "acme", projects = ["adapters"]},
+  {token = "token-of-other", org = "other", projects = ["adapters"]},
+]
 
 [limits]
 job_bytes = 1073741824
