@@ -62,6 +62,12 @@ NO_TUNNELS: Final = (
 )
 
 
+def bearer_of(request: Request) -> str:
+    """Return the bearer token of a request, or an empty string."""
+    scheme, _, token = (request.header("authorization") or "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
 def has_credentials(request: Request) -> bool:
     """Return whether a request has an Authorization; a proxy cannot check whether it is valid."""
     return request.header("authorization") is not None

@@ -1,6 +1,6 @@
 """The mock backend as one object: a port, a backend, rules, a journal, and how tests control them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from types import TracebackType
 from typing import Final, Self
@@ -15,6 +15,7 @@ from mock_server.journal.journal import Journal
 from mock_server.journal.records import Record, RequestReceived
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import MILESTONE, PATIENCE, awaited
+from mock_server.net.connection import ServerConnection
 from mock_server.net.handoff import Hold
 from mock_server.net.host import Host
 from mock_server.net.kernel import LACKING
@@ -24,7 +25,7 @@ from mock_server.net.origin import BackendOrigin, Origin
 from mock_server.net.service import Gates, Service
 from mock_server.net.tls.settings import TlsSettings
 from mock_server.proxy.origin import PROXY_CAPABILITIES
-from mock_server.requests import Claims, Request, has_credentials
+from mock_server.requests import Claims, Request, bearer_of, has_credentials
 from mock_server.scenario.builder import On
 from mock_server.scenario.explain import what_it_does
 from mock_server.scenario.files import check_capabilities
@@ -284,6 +285,10 @@ class MockServer:
         """
         return self._origin.holds.setdefault(self.jobs[job_id].id, Hold())
 
+    def disarm(self, job_id: str) -> None:
+        """Let the next stream of the job meet no hold."""
+        self._origin.holds.pop(job_id, None)
+
     def rule_told(self, index: int) -> str:
         """Say what the rule of this index does, for people."""
         found = next((rule for number, rule, _ in self.rules if number == index), None)
@@ -364,16 +369,23 @@ class MockServer:
 
         Returns how many they were.
         """
-        found = [
-            connection
-            for connection in self._host.connections.values()
-            if connection.request is not None and about(connection.request)
-        ]
-        for connection in found:
-            connection.end_now(how)
-        for connection in found:
-            await connection.closed.wait()
+        connections = self._host.connections.values()
+        found = [each for each in connections if each.request is not None and about(each.request)]
+        await _ended(found, how)
         return len(found)
+
+    async def restart(self) -> None:
+        """Reset every connection, and do to the jobs what a restart of the backend does to them."""
+        await _ended(list(self._host.connections.values()), Ending.RST)
+        self._backend.restart()
+
+    async def revoke(self, token: str) -> None:
+        """Accept a token no more, and end its open streams unless the scenario forgets to."""
+        if self._backend.tenants.revoke(token):
+            await self.cut(
+                lambda request: request.route is Route.STREAM and bearer_of(request) == token,
+                Ending.FIN,
+            )
 
     def _check(self, scenario: Scenario) -> None:
         without = frozenset({Capability.TLS_RAW}) if self.tls is None else frozenset[Capability]()
@@ -383,3 +395,11 @@ class MockServer:
         check_capabilities(scenario, PROXY_CAPABILITIES - without, "native proxy", lacking=LACKING)
         if scenario.jobs:
             raise ScenarioError(_NO_JOBS)
+
+
+async def _ended(connections: Sequence[ServerConnection], how: Ending) -> None:
+    """End connections, and wait until they are closed."""
+    for connection in connections:
+        connection.end_now(how)
+    for connection in connections:
+        await connection.closed.wait()

@@ -133,7 +133,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
 )
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM [ARGUMENT]...]")
-def command(
+def command(  # noqa: PLR0913 - one for each option
     *,
     base_url: str,
     org: str,

@@ -56,9 +56,11 @@ async def scenario_of(request: Request) -> Scenario:
             raise Refusal(413, f"the TOML is longer than {_LONGEST_TOML >> 20} MiB; send JSON")
         read = partial(_from_toml, request)
     found = await to_thread.run_sync(read)
-    if found.backend.token == REDACTED:
+    backend = found.backend
+    if REDACTED in {backend.token, *(tenant.token for tenant in backend.tenants)}:
+        where = "backend.tenants" if backend.tenants else "backend.token"
         raise ScenarioError(
-            f"backend.token: {REDACTED!r} is what the admin shows instead of a token; set the token"
+            f"{where}: {REDACTED!r} is what the admin shows instead of a token; set the token"
         )
     return found
 

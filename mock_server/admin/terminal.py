@@ -3,10 +3,11 @@
 Scripts never see this: if standard output is not a terminal, the ready line is all that is printed.
 """
 
+import shlex
 import sys
 from contextlib import suppress
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import anyio
 from anyio import to_thread
@@ -77,15 +78,21 @@ def source_of(scenario: Scenario, path: object, upstream: str | None) -> str:
 
 def _examples(scenario: Scenario, places: Places, *, proxy: bool) -> list[str]:
     backend = scenario.backend
-    token = "t" if backend.token is None else "THE_TOKEN_OF_THE_SCENARIO"
+    known = backend.token is not None or backend.tenants
+    token = "THE_TOKEN_OF_THE_SCENARIO" if known else "t"
+    first = backend.tenants[0] if backend.tenants else None
+    query = ""
+    if first is not None:
+        where = {"orgSlug": first.org, "projectSlug": first.projects[0]}
+        query = f"?{urlencode(where, quote_via=quote)}"
     header = f" -H 'Authorization: Bearer {token}'" if backend.authenticate else ""
     curl = f"curl{f' --cacert {places.ca_path}' if places.ca_path else ''}{header}"
     if proxy:
         return [f"  {curl} {places.base_url}/v1/me"]
     named = scenario.jobs[0].id if scenario.jobs else None
     job = quote(named or f"{backend.job_prefix}1", safe="")
-    create = f"  {curl} -d '{_BODY}' {places.base_url}/v1/jobs"
-    follow = f"  {curl} -N {places.base_url}/v1/jobs/{job}/events/stream"
+    create = f"  {curl} -d '{_BODY}' {shlex.quote(f'{places.base_url}/v1/jobs{query}')}"
+    follow = f"  {curl} -N {shlex.quote(f'{places.base_url}/v1/jobs/{job}/events/stream{query}')}"
     submitted = bool(scenario.jobs) and scenario.jobs[0].submitted
     return [follow] if submitted else [create, follow]
 

@@ -1,6 +1,6 @@
 """The answers of the backend, as values that a carrier sends."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from attrs import evolve, field, frozen
@@ -54,7 +54,7 @@ class Listing:
     def pieces(self) -> Iterator[bytes]:
         """Yield the bytes, some events at a time; leaves out events that are added meanwhile."""
         yield b'{"job":' + compact(self.job.public()).encode() + b',"events":['
-        end, position, comma = len(self.job.log), 0, b""
+        end, position, comma = len(self.job.log), self.job.forgotten, b""
         while position < end:
             stop, size = position, 0
             while stop < min(end, position + _AT_ONCE) and size < _PIECE:
@@ -69,11 +69,20 @@ class Listing:
     @property
     def short(self) -> bool:
         """Whether it fits into one piece."""
-        frames = self.job.log[: _AT_ONCE + 1]
+        begin = self.job.forgotten
+        frames = self.job.log[begin : begin + _AT_ONCE + 1]
         return len(frames) <= _AT_ONCE and sum(len(frame.raw) for frame in frames) <= _PIECE
 
 
 Answer = Reply | Follow | Stream | Listing
+
+
+@frozen
+class Later:
+    """An answer that is made after a while; `make` takes the time then, in monotonic seconds."""
+
+    seconds: float
+    make: Callable[[float], Answer]
 
 
 class BackendFull(Exception):

@@ -2,7 +2,8 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Final
@@ -15,6 +16,7 @@ from mock_server.backend.answers import (
     Answer,
     BackendFull,
     Follow,
+    Later,
     Reply,
     Stream,
     listed,
@@ -22,10 +24,11 @@ from mock_server.backend.answers import (
     reply_json,
 )
 from mock_server.backend.jobs import Job
+from mock_server.backend.tenants import Tenants
 from mock_server.redaction import quoted, redacted_json, shortened
 from mock_server.requests import NO_TUNNELS, Request, json_of
 from mock_server.scenario.model import BackendPlan, JobPlan, Scenario
-from mock_server.scenario.vocabulary import Route, UnknownCursor
+from mock_server.scenario.vocabulary import AtEnd, Idempotency, Route, UnknownCursor
 from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.json import compact
@@ -37,6 +40,8 @@ _JOB_SIZE: Final = 2048
 _PROJECT_SIZE: Final = 1024
 _MOST_PROJECTS: Final = 10_000
 _LONGEST_NAME: Final = 1000
+_GAP: Final = 0.25
+"""Seconds between looking an idempotency key up and keeping it, in a backend that is racy."""
 _CONFIG: Final[Mapping[str, object]] = {"model": "acme/base"}
 
 
@@ -46,8 +51,11 @@ class Backend:
 
     scenario: Scenario
     jobs: dict[str, Job] = field(factory=dict[str, Job], init=False)
-    _keys: dict[str, tuple[bytes, Job]] = field(factory=dict[str, tuple[bytes, Job]], init=False)
-    """For every idempotency key, the SHA-256 of its first body, and the job."""
+    tenants: Tenants = field(init=False)
+    _keys: dict[tuple[object, ...], tuple[bytes, Job]] = field(
+        factory=dict[tuple[object, ...], tuple[bytes, Job]], init=False
+    )
+    """For every idempotency key of a project, the SHA-256 of its first body, and the job."""
     _projects: dict[tuple[str, str], dict[str, object]] = field(
         factory=dict[tuple[str, str], dict[str, object]], init=False
     )
@@ -59,10 +67,14 @@ class Backend:
 
     def __attrs_post_init__(self) -> None:
         plans = self.scenario.jobs
+        self.tenants = Tenants(self.plan)
+        for tenant in self.plan.tenants:
+            for slug in tenant.projects:
+                self._add_project(tenant.org, slug, slug)
         self._waiting = [plan for plan in plans if not plan.submitted]
         for plan in plans:
             if plan.submitted and plan.id is not None:
-                self.jobs[plan.id] = _job(plan.id, plan, 0.0, {}, {})
+                self.jobs[plan.id] = self._job(plan.id, plan, 0.0, {}, {})
 
     @property
     def plan(self) -> BackendPlan:
@@ -83,21 +95,25 @@ class Backend:
             )
         self._size += size
 
-    def answer(self, request: Request, now: float, resume: Resume | Shift | None = None) -> Answer:
+    def answer(
+        self, request: Request, now: float, resume: Resume | Shift | None = None
+    ) -> Answer | Later:
         """Answer one request; `now` is in monotonic seconds, `resume` is a rule's resume fault."""
         try:
             return self._answer(request, now, resume)
         except BackendFull as full:
             return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
 
-    def _answer(self, request: Request, now: float, resume: Resume | Shift | None) -> Answer:
+    def _answer(
+        self, request: Request, now: float, resume: Resume | Shift | None
+    ) -> Answer | Later:
         if request.route is Route.OTHER:
             return self._misrouted(request)
-        if not self.admits(request):
-            return refuse(401, "missing or unknown token", ("WWW-Authenticate", "Bearer"))
+        if (refused := self._refused(request)) is not None:
+            return refused
         if request.job is not None:
             job = self.jobs.get(request.job)
-            if job is None:
+            if job is None or not self.tenants.sees(request, job):
                 return refuse(404, f"job {quoted(request.job)} not found")
             return self._about(job, request, now, resume)
         if request.route is Route.CREATE:
@@ -109,6 +125,11 @@ class Backend:
             Route.ME: self._me,
         }
         return calls[request.route](request)
+
+    def _refused(self, request: Request) -> Reply | None:
+        if not self.admits(request):
+            return refuse(401, "missing or unknown token", ("WWW-Authenticate", "Bearer"))
+        return self.tenants.refusal(request)
 
     def _misrouted(self, request: Request) -> Reply:
         if request.target == "*":  # OPTIONS * is about the server as a whole (RFC 9110, 9.3.7)
@@ -123,11 +144,12 @@ class Backend:
 
     def admits(self, request: Request) -> bool:
         """Return whether a request has a valid token or does not need one."""
-        if not self.plan.authenticate or request.route is Route.ANONYMOUS:
-            return True
-        scheme, _, token = (request.header("authorization") or "").partition(" ")
-        known = self.plan.token
-        return scheme.lower() == "bearer" and bool(token) and (known is None or token == known)
+        return self.tenants.admits(request)
+
+    def restart(self) -> None:
+        """Do what a restart of the backend does to its jobs."""
+        for job in self.jobs.values():
+            job.restart()
 
     def _about(
         self, job: Job, request: Request, now: float, resume: Resume | Shift | None
@@ -143,19 +165,44 @@ class Backend:
         return listed(job)
 
     def _follow(self, job: Job, cursor: str | None, resume: Resume | Shift | None) -> Answer:
+        if job.gone:
+            return refuse(404, f"the log of job {job.id!r} is gone")
+        if cursor is None and job.forgotten:
+            return self._unknown(job, "the first events of the job are not kept any more")
         if cursor is None or resume is Resume.IGNORE:
-            return Follow(job, 0)
+            return Follow(job, job.forgotten)
         # The header value was decoded as Latin-1, but ids are UTF-8.
         position = job.position_after(cursor.encode("latin-1").decode("utf-8", "replace"))
         if position is None:
-            if self.plan.unknown_cursor is UnknownCursor.GONE:
-                return refuse(410, f"unknown event id {shortened(cursor, 200)!r}")
-            return Follow(job, 0)
+            return self._unknown(job, f"unknown event id {shortened(cursor, 200)!r}")
         if isinstance(resume, Shift):
-            position = max(0, position - resume.overlap + resume.gap)
+            position = max(job.forgotten, position - resume.overlap + resume.gap)
+        if job.over and position >= len(job.log):
+            return self._at_end(job, position)
         return Follow(job, position)
 
-    def _create(self, request: Request, now: float) -> Answer:
+    def _unknown(self, job: Job, why: str) -> Answer:
+        match self.plan.unknown_cursor:
+            case UnknownCursor.GONE:
+                return refuse(410, why)
+            case UnknownCursor.REPLAY:
+                return Follow(job, job.forgotten)
+            case UnknownCursor.LIVE:
+                return Follow(job, len(job.log))
+
+    def _at_end(self, job: Job, position: int) -> Answer:
+        match self.plan.at_end:
+            case AtEnd.EMPTY:
+                return Follow(job, position)
+            case AtEnd.END:
+                raw = encode_event(compact({"status": job.status.value}), type="end")
+                return Stream((Frame(raw, None, "end"),))
+            case AtEnd.GONE:
+                return refuse(410, f"job {job.id!r} is over, and this was its last event")
+            case AtEnd.NO_CONTENT:
+                return Reply(HTTPStatus.NO_CONTENT, (), b"")
+
+    def _create(self, request: Request, now: float) -> Answer | Later:
         body = _table_in(request.body)
         if not isinstance(body.get("name"), str):
             return refuse(400, "the body must be a JSON object with a name and a config")
@@ -163,16 +210,46 @@ class Backend:
         if not is_table(config) or not isinstance(config.get("model"), str):
             return refuse(400, "the config must be a JSON object with a model")
         key, digest = request.header("idempotency-key"), sha256(request.body).digest()
-        key = key and shortened(key, _LONGEST_NAME)
-        if key is not None and key in self._keys:
-            known, job = self._keys[key]
+        slots = self._slots(request, key and shortened(key, _LONGEST_NAME), digest)
+        for known, job in (self._keys[slot] for slot in slots if slot in self._keys):
             if known != digest:
                 return refuse(422, "this idempotency key was used with another body")
             return reply_json(200, {"job": job.public()})
-        self.charge(_JOB_SIZE + weight_of(body) + weight_of(request.query))
+        make = partial(self._created, request, body, slots)
+        return Later(_GAP, make) if slots and self._is_racy else make(now)
+
+    @property
+    def _is_racy(self) -> bool:
+        return self.plan.idempotency is Idempotency.RACY
+
+    def _slots(
+        self, request: Request, key: str | None, digest: bytes
+    ) -> Sequence[tuple[object, ...]]:
+        """Return under what a create with an idempotency key is looked up and kept."""
+        how = self.plan.idempotency
+        if key is None or how is Idempotency.IGNORED:
+            return ()
+        where: tuple[object, ...] = ()
+        if self.plan.tenants:
+            where = (request.query.get("orgSlug"), request.query.get("projectSlug"))
+        if how is Idempotency.ANY_BODY:
+            return ((*where, key, digest),)
+        by_body = ((*where, None, digest),) if how is Idempotency.BY_BODY else ()
+        return ((*where, key), *by_body)
+
+    def _created(
+        self,
+        request: Request,
+        body: Mapping[str, object],
+        slots: Sequence[tuple[object, ...]],
+        now: float,
+    ) -> Reply:
+        try:
+            self.charge(_JOB_SIZE + weight_of(body) + weight_of(request.query))
+        except BackendFull as full:
+            return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
         job = self._make(self._next_plan(), now, body, request.query)
-        if key is not None:
-            self._keys[key] = (digest, job)
+        self._keys.update(dict.fromkeys(slots, (sha256(request.body).digest(), job)))
         return reply_json(200, {"job": job.public()})
 
     def _next_plan(self) -> JobPlan:
@@ -189,8 +266,30 @@ class Backend:
         self._made += 1
         while (name := plan.id or self._numbered()) in self.jobs and plan.id is None:
             self._made += 1
-        job = self.jobs[name] = _job(name, plan, now, body, query)
+        job = self.jobs[name] = self._job(name, plan, now, body, query)
         return job
+
+    def _job(
+        self,
+        name: str,
+        plan: JobPlan,
+        now: float,
+        body: Mapping[str, object],
+        query: Mapping[str, str],
+    ) -> Job:
+        """Make a complete job; fields without a value get a default, because clients check them."""
+        title, config = body.get("name"), body.get("config")
+        org, project = self.tenants.home
+        return Job(
+            name,
+            plan,
+            now,
+            name=title if isinstance(title, str) else "submitted",
+            config=_without_secrets(config) if is_table(config) else _CONFIG,
+            org=query.get("orgSlug") or org,
+            project=query.get("projectSlug") or project,
+            backend=self.plan,
+        )
 
     def _numbered(self) -> str:
         return f"{self.plan.job_prefix}{self._made}"
@@ -200,9 +299,11 @@ class Backend:
         if not is_array(body.get("messages")):
             return refuse(400, "the body must be a JSON object with messages")
         adapter = body.get("adapter")
-        job = adapter.get("jobId") if is_table(adapter) else None
-        if is_table(adapter) and (not isinstance(job, str) or job not in self.jobs):
-            return refuse(404, "the adapter's job does not exist")
+        if is_table(adapter):
+            name = adapter.get("jobId")
+            job = self.jobs.get(name) if isinstance(name, str) else None
+            if job is None or not self.tenants.sees(request, job):
+                return refuse(404, "the adapter's job does not exist")
         if body.get("stream") is True:
             return Stream(tuple(_deltas(self.plan.reply)))
         message = {"role": "assistant", "content": self.plan.reply}
@@ -233,13 +334,17 @@ class Backend:
         if len(self._projects) >= _MOST_PROJECTS:
             raise BackendFull(f"there are {_MOST_PROJECTS} projects; reset the mock")
         self.charge(_PROJECT_SIZE + weight_of([org, name, slug]))
+        self.tenants.add_project(request, org, slug)
+        return reply_json(HTTPStatus.CREATED, {"project": self._add_project(org, name, slug)})
+
+    def _add_project(self, org: str, name: str, slug: str) -> Mapping[str, object]:
         project = self._projects[org, slug] = {
             "id": f"project-{len(self._projects) + 1}",
             "name": name,
             "slug": slug,
             "orgId": f"org-{org}",
         }
-        return reply_json(HTTPStatus.CREATED, {"project": project})
+        return project
 
     def _anonymous_token(self, request: Request) -> Answer:
         kind = _table_in(request.body).get("kind")
@@ -258,13 +363,13 @@ class Backend:
         )
 
     def _me(self, request: Request) -> Answer:
-        del request
+        tenant = self.tenants.tenant(request)
+        org = {"slug": "acme", "id": "org-acme", "name": "Acme"}
+        if tenant is not None:
+            org = {"slug": tenant.org, "id": f"org-{tenant.org}", "name": tenant.org}
         return reply_json(
             200,
-            {
-                "user": {"id": "user-1", "email": "somebody@example.invalid"},
-                "orgs": [{"slug": "acme", "id": "org-acme", "name": "Acme"}],
-            },
+            {"user": {"id": "user-1", "email": "somebody@example.invalid"}, "orgs": [org]},
         )
 
 
@@ -272,22 +377,6 @@ def _table_in(body: bytes) -> Mapping[str, object]:
     """Read a JSON object; anything else counts as an empty one."""
     found = json_of(body)
     return found if is_table(found) else {}
-
-
-def _job(
-    name: str, plan: JobPlan, now: float, body: Mapping[str, object], query: Mapping[str, str]
-) -> Job:
-    """Make a complete job; fields without a value get a default, because clients check them."""
-    title, config = body.get("name"), body.get("config")
-    return Job(
-        name,
-        plan,
-        now,
-        name=title if isinstance(title, str) else "submitted",
-        config=_without_secrets(config) if is_table(config) else _CONFIG,
-        org=query.get("orgSlug") or "org-1",
-        project=query.get("projectSlug") or "project-1",
-    )
 
 
 def _deltas(reply: str) -> Iterable[Frame]:

@@ -8,12 +8,20 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import attrs
-from attrs import define, field
+from attrs import define, field, frozen
 
 from arkor_proto import encode_event
 from mock_server.scenario.frames import render
-from mock_server.scenario.model import JobPlan
-from mock_server.scenario.vocabulary import Fate, JobStatus, ScriptedFrame
+from mock_server.scenario.model import BackendPlan, JobPlan
+from mock_server.scenario.vocabulary import (
+    Cancelling,
+    FanOut,
+    Fate,
+    Following,
+    JobStatus,
+    Restart,
+    ScriptedFrame,
+)
 from mock_server.sse import Frame, fields_of
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import is_table
@@ -25,6 +33,7 @@ _STATUS_AFTER: Final = {
     "training.failed": JobStatus.FAILED,
 }
 _NO_ID: Final = frozenset({"ping"})
+_LOST: Final = 2
 
 
 class JobEnded(RuntimeError):
@@ -36,6 +45,14 @@ def _instant(tick: int) -> str:
     minutes, seconds = divmod(tick, 60)
     hours, minutes = divmod(minutes, 60)
     return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
+
+
+@frozen(eq=False)
+class Follower:
+    """One open stream of a job."""
+
+    since: int
+    """How many events were in the log when it was opened."""
 
 
 @define(eq=False, repr=False)
@@ -53,14 +70,28 @@ class Job:
     config: Mapping[str, object] = field(factory=dict[str, object])
     org: str = ""
     project: str = ""
+    backend: BackendPlan = field(factory=BackendPlan)
     status: JobStatus = JobStatus.QUEUED
     error: str | None = None
     log: list[Frame] = field(factory=list[Frame])
+    forgotten: int = field(default=0, init=False)
+    """How many events, from the first on, are not kept any more."""
+    gone: bool = field(default=False, init=False)
+    """Whether the job has stopped because its owner has left."""
     _script: Iterator[Frame] = field(init=False)
     _where: dict[str, int] = field(factory=dict[str, int], init=False)
     _listeners: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False)
     _written: int = field(default=0, init=False)
     _times: dict[str, str] = field(factory=dict[str, str], init=False)
+    _followers: list[Follower] = field(factory=list[Follower], init=False)
+    _owner: Follower | None = field(default=None, init=False)
+    """The first follower."""
+    _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
+    """The only follower that gets an event, by the event's position."""
+    _held_back: list[Frame] = field(factory=list[Frame], init=False)
+    """Events that were pushed while the job stood still."""
+    _uncounted: int = field(default=0, init=False)
+    """How many events before the next one do not count for its id."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -82,14 +113,14 @@ class Job:
     def position_after(self, cursor: str) -> int | None:
         """Return the position after the event `cursor`; None if the log does not have it."""
         found = self._where.get(cursor)
-        return None if found is None else found + 1
+        return None if found is None or found < self.forgotten else found + 1
 
     def pull(self, position: int, limit: int, now: float) -> list[Frame]:
         """Return at most `limit` events from `position` on; without an interval, emit them now."""
         if self.plan.interval:
             self.advance(now)
         else:
-            while len(self.log) < position + limit and not self.over:
+            while len(self.log) < position + limit and not self.over and not self._still:
                 if not self._step():
                     break
         return self.log[position : position + limit]
@@ -101,9 +132,15 @@ class Job:
                 return
 
     @property
+    def _still(self) -> bool:
+        """Whether the job stands still now."""
+        unfollowed = self.backend.follower is Following.NEEDED and not self._followers
+        return unfollowed or self.gone
+
+    @property
     def next_due(self) -> float | None:
         """When the next event is due; None if no event is scheduled."""
-        if not self.plan.interval or self.over:
+        if not self.plan.interval or self.over or self._still:
             return None
         return self.created + self.plan.interval * (self._written + 1)
 
@@ -113,12 +150,58 @@ class Job:
             raise JobEnded(
                 f"job {self.id}: is {self.status} and takes no more events; push to a running job"
             )
-        return self._append(self._with_id(scripted))
+        frame = self._with_id(scripted)
+        if self._still:
+            self._held_back.append(frame)
+            return frame
+        return self._append(frame)
+
+    def join(self) -> Follower:
+        """Note that a stream is open, until `leave`."""
+        follower = Follower(len(self.log))
+        self._followers.append(follower)
+        self._owner = self._owner or follower
+        while self._held_back and not self._still and not self.over:
+            self._append(self._held_back.pop(0))
+        return follower
+
+    def leave(self, follower: Follower, position: int) -> None:
+        """Note that a stream is closed that was sent the log up to a position."""
+        self._followers.remove(follower)
+        unfinished = not self.over or position < len(self.log)
+        if self.backend.follower is Following.OWNER and follower is self._owner and unfinished:
+            self.gone = True
+            self.forgotten = len(self.log)
+            self._tell()
+
+    def gets(self, follower: Follower, position: int) -> bool:
+        """Return whether a follower gets the event at a position."""
+        return position < follower.since or self._only.get(position, follower) is follower
+
+    def forget(self, keep: int) -> None:
+        """Keep only the newest events of the log, so many."""
+        self.forgotten = max(self.forgotten, len(self.log) - keep)
+
+    def restart(self) -> None:
+        """Do what a restart of the backend does to the job."""
+        how = self.backend.restart
+        if how is Restart.IDS_AGAIN:
+            self._uncounted = len(self.log) + len(self._held_back)
+        elif how is Restart.LOST and not self.over:
+            for frame in self.log[-_LOST:]:
+                self._where.pop(frame.id or "", None)
+                self._uncounted -= 1
+            del self.log[-_LOST:]
+            self.forgotten = min(self.forgotten, len(self.log))
 
     def cancel(self) -> bool:
-        """Cancel the job; False if it had already ended."""
-        if self.over:
-            return False
+        """Cancel the job, if the backend honours that; False if it had already ended."""
+        how = self.backend.cancel
+        if self.over and how is Cancelling.OVERRIDES:
+            self.status = JobStatus.CANCELLED
+            return True
+        if self.over or how is Cancelling.IGNORED:
+            return not self.over
         self.status = JobStatus.CANCELLED
         self._times["completedAt"] = _instant(len(self.log))
         self._append(self._event("end", {"status": "cancelled"}))
@@ -171,9 +254,15 @@ class Job:
             status = JobStatus.CANCELLED
         if status is not None and not self.over:
             self._become(status, frame)
+        if self.backend.fan_out is FanOut.SPLIT and len(self._followers) > 1 and not self.over:
+            position = len(self.log) - 1
+            self._only[position] = self._followers[position % len(self._followers)]
+        self._tell()
+        return frame
+
+    def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
-        return frame
 
     def _become(self, status: JobStatus, frame: Frame) -> None:
         self.status = status
@@ -187,7 +276,8 @@ class Job:
             self.error = error if isinstance(error, str) else self.plan.error
 
     def _next_id(self) -> str | None:
-        return f"{self.plan.id_prefix}{len(self.log) + 1}" if self.plan.ids else None
+        number = len(self.log) + len(self._held_back) + 1 - self._uncounted
+        return f"{self.plan.id_prefix}{number}" if self.plan.ids else None
 
     def _event(self, event: str, data: Mapping[str, object]) -> Frame:
         cursor = self._next_id()

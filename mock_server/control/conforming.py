@@ -16,6 +16,11 @@ name = "conforming"
 unknown_cursor = "gone"
 first_comment = true
 keep_alive_ms = 500
+at_end = "end"
+tenants = [
+  {token = "token-of-acme", org = "acme", projects = ["adapters"]},
+  {token = "token-of-other", org = "other", projects = ["adapters"]},
+]
 
 [limits]
 job_bytes = 1073741824

@@ -12,6 +12,7 @@ from attrs import define, field, frozen
 
 from arkor_proto import __version__
 from mock_server.backend.jobs import Job, JobEnded
+from mock_server.net.handoff import Hold
 from mock_server.redaction import quoted
 from mock_server.scenario.model import JobPlan
 from mock_server.scenario.vocabulary import FRAME, Route
@@ -74,20 +75,34 @@ class _Drop(_OfJob):
     how: Cut = needed(choice(Cut), "how the streams are cut")
 
 
+@frozen(kw_only=True)
+class _Forget(_OfJob):
+    keep: int = needed(integer(0, _MOST), "how many events are kept")
+
+
+@frozen(kw_only=True)
+class _Revoke:
+    token: str = needed(text(), "the token", secret=True)
+
+
 @define(eq=False)
 class Desk:
     """What the commands are carried out on: one mock, and whose jobs they make."""
 
     server: MockServer
     token: str = field(init=False, repr=False)
-    org: str = field(default="org-1", init=False)
-    project: str = field(default="project-1", init=False)
+    org: str = field(default="acme", init=False)
+    project: str = field(default="adapters", init=False)
     over: bool = field(default=False, init=False)
     """Whether the parent has said `bye`."""
+    holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
+    """By job: the holds that are not released."""
 
     def __attrs_post_init__(self) -> None:
         plan = self.server.scenario.backend
         self.token = plan.token or secrets.token_urlsafe(24)
+        for tenant in plan.tenants[:1]:
+            self.token, self.org, self.project = tenant.token, tenant.org, tenant.projects[0]
 
     async def answer(self, message: Mapping[str, object]) -> Answer:
         """Carry out one command; the answer is an object for one line."""
@@ -118,6 +133,13 @@ class Desk:
             raise Refused(f"job {quoted(name)} not found")
         return job
 
+    def held(self, name: str) -> list[Hold]:
+        """Return the holds of a job; raises Refused if there are none."""
+        holds = self.holds.get(self.job(name).id)
+        if not holds:
+            raise Refused(f"job {quoted(name)} has no hold; send 'hold' first")
+        return holds
+
     def push(self, job: Job, data: Mapping[str, object]) -> str | None:
         """Append an event to a job; returns its id."""
         frame = FRAME.read({"event": data["type"], "json": data}, "event")
@@ -128,12 +150,14 @@ async def _hello(desk: Desk, given: _Hello) -> Answer:
     if given.protocol != PROTOCOL:
         asked = quoted(given.protocol)
         raise Refused(f"hello: unknown protocol {asked}; this program speaks {PROTOCOL}")
+    other = desk.server.scenario.backend.tenants[1:2]
     return {
         "impl": "arkor-mock",
         "version": __version__,
         "words": list(WORDS),
         "base_url": desk.server.base_url,
         "token": desk.token,
+        **({"other_token": other[0].token} if other else {}),
         "org": desk.org,
         "project": desk.project,
         "keep": _MOST,
@@ -191,6 +215,46 @@ async def _drop(desk: Desk, given: _Drop) -> Answer:
     return {"dropped": dropped}
 
 
+async def _rotate(desk: Desk, _: _Nothing) -> Answer:
+    await desk.server.restart()
+    return {"base_url": desk.server.base_url}
+
+
+async def _forget(desk: Desk, given: _Forget) -> Answer:
+    desk.job(given.job).forget(given.keep)
+    return {}
+
+
+async def _hold(desk: Desk, given: _OfJob) -> Answer:
+    job = desk.job(given.job)
+    hold, holds = desk.server.hold(job.id), desk.holds.setdefault(job.id, [])
+    if hold not in holds:
+        holds.append(hold)
+    return {}
+
+
+async def _held(desk: Desk, given: _OfJob) -> Answer:
+    await desk.held(given.job)[-1].held()
+    return {}
+
+
+async def _release(desk: Desk, given: _OfJob) -> Answer:
+    holds = desk.held(given.job)
+    desk.server.disarm(given.job)
+    while holds:
+        holds.pop().release()
+    return {}
+
+
+async def _revoke(desk: Desk, given: _Revoke) -> Answer:
+    plan = desk.server.scenario.backend
+    known = {tenant.token for tenant in plan.tenants} | ({plan.token} - {None})
+    if known and given.token not in known:
+        raise Refused("revoke: the backend does not know this token")
+    await desk.server.revoke(given.token)
+    return {}
+
+
 async def _bye(desk: Desk, _: _Nothing) -> Answer:
     desk.over = True
     return {}
@@ -216,6 +280,12 @@ _COMMANDS: Final[Mapping[str, Carry]] = {
     "finish": _reading("finish", _OfJob, _finish),
     "fail": _reading("fail", _Fail, _fail),
     "drop": _reading("drop", _Drop, _drop),
+    "rotate": _reading("rotate", _Nothing, _rotate),
+    "forget": _reading("forget", _Forget, _forget),
+    "hold": _reading("hold", _OfJob, _hold),
+    "held": _reading("held", _OfJob, _held),
+    "release": _reading("release", _OfJob, _release),
+    "revoke": _reading("revoke", _Revoke, _revoke),
     "bye": _reading("bye", _Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})

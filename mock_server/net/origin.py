@@ -13,14 +13,15 @@ from typing import Final, Protocol
 import anyio
 from attrs import define, evolve, field, frozen
 
-from mock_server.backend.answers import Follow, Listing, Reply, Stream, reply_json
+from mock_server.backend.answers import Follow, Later, Listing, Reply, Stream, reply_json
 from mock_server.backend.backend import Backend
-from mock_server.backend.jobs import Job
+from mock_server.backend.jobs import Follower, Job
 from mock_server.faults.head import HeadPlan
 from mock_server.faults.response import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.handoff import Hold
 from mock_server.requests import Request
+from mock_server.scenario.vocabulary import FanOut
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Handoff
 from mock_server.sse import Frame
@@ -123,9 +124,11 @@ class JobSource:
     """How many events were in the log when the stream was opened."""
     _overdue: Sequence[Frame] = field(default=(), init=False)
     """Events before the position that are still to be sent, because a rule repeats some of them."""
+    _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._replay = len(self._job.log)
+        self._follower = self._job.join()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what is in the log, or wait until it grows or the job ends."""
@@ -138,20 +141,30 @@ class JobSource:
         if self._overdue:
             frames, self._overdue = self._overdue[:limit], self._overdue[limit:]
             return frames
-        while True:
+        while not self._job.gone and self._position >= self._job.forgotten:
             grown = anyio.Event()
             stop = self._job.on_change(grown.set)
             try:
                 frames = self._job.pull(self._position, limit, self._clock())
                 if frames or self._job.over:
+                    mine = self._mine(frames)
                     self._position += len(frames)
-                    return frames
+                    if frames and not mine:
+                        continue
+                    return mine
                 due = self._job.next_due
                 left = math.inf if due is None else max(0.0, due - self._clock())
                 with anyio.move_on_after(left):
                     await grown.wait()
             finally:
                 stop()
+        return ()
+
+    def _mine(self, frames: Sequence[Frame]) -> Sequence[Frame]:
+        if self._job.backend.fan_out is not FanOut.SPLIT:
+            return frames
+        numbered = enumerate(frames, self._position)
+        return [frame for at, frame in numbered if self._job.gets(self._follower, at)]
 
     async def _go_live(self) -> None:
         """Change from the replay to the live phase, once, with the mistakes that a rule wants."""
@@ -170,7 +183,8 @@ class JobSource:
         self._overdue = [*kept, *again] if again else ()
 
     async def aclose(self) -> None:
-        """Do nothing: the log belongs to the job."""
+        """Leave the job; its log belongs to the job."""
+        self._job.leave(self._follower, self._position)
 
 
 @define(eq=False)
@@ -256,6 +270,9 @@ class BackendOrigin:
         """Let the backend answer."""
         del reports
         answer = self.backend.answer(request, self.clock(), plan.resume)
+        while isinstance(answer, Later):
+            await anyio.sleep(answer.seconds)
+            answer = answer.make(self.clock())
         if isinstance(answer, Reply | Listing):
             return answered_with(answer)
         head = Head(answer.status, phrase_of(answer.status), answer.headers)

@@ -6,8 +6,9 @@ A word's declaration has what the word goes with; here that is checked, and what
 from collections.abc import Callable
 from typing import Final
 
-from mock_server.scenario.model import JobPlan, Limits, Scenario
+from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import FAULTS, WORDS, Rule
+from mock_server.scenario.vocabulary import Tenancy
 from mock_server.scenario.words.declaring import Fault
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Framing
@@ -40,6 +41,8 @@ def check_scenario(scenario: Scenario) -> None:
     for number, rule in enumerate(scenario.rules, 1):
         for problem in (*_rule_problems(rule), *_pause_problems(rule, scenario.limits)):
             mistakes.add(ScenarioError(f"rule {number}: {problem}"))
+    for problem in _backend_problems(scenario.backend):
+        mistakes.add(ScenarioError(f"backend{problem}"))
     ids: set[str | None] = set()
     for number, job in enumerate(scenario.jobs, 1):
         if (wrong := _job_problem(job, ids)) is not None:
@@ -61,6 +64,21 @@ def _pause_problems(rule: Rule, limits: Limits) -> list[str]:
     if longest <= limits.stall_time:
         return []
     return [f"pauses for {longest:g} s; limits.stall_ms allows {limits.stall_time:g} s"]
+
+
+def _backend_problems(plan: BackendPlan) -> list[str]:
+    tokens = [tenant.token for tenant in plan.tenants]
+    problems = {
+        ": token and tenants exclude each other; keep one": plan.token is not None and tokens,
+        ".tenancy: is about tenants; add tenants": not tokens
+        and plan.tenancy is not Tenancy.CHECKED,
+        ".tenants: a tenant has an empty token": "" in tokens,
+        ".tenants: two tenants have the same token": len(set(tokens)) < len(tokens),
+        ".tenants: a tenant has an empty org or project": any(
+            not slug for tenant in plan.tenants for slug in (tenant.org, *tenant.projects)
+        ),
+    }
+    return [problem for problem, found in problems.items() if found]
 
 
 def _job_problem(job: JobPlan, ids: set[str | None]) -> str | None:

@@ -10,10 +10,22 @@ from attrs import frozen
 
 from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.serving import ServingPlan
-from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
+from mock_server.scenario.vocabulary import (
+    FRAMES,
+    AtEnd,
+    Cancelling,
+    FanOut,
+    Fate,
+    Following,
+    Idempotency,
+    Restart,
+    ScriptedFrame,
+    Tenancy,
+    UnknownCursor,
+)
 from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
 from mock_server.strict.values import milliseconds
-from mock_server.strict.words import group, table, word
+from mock_server.strict.words import group, needed, table, word
 
 
 @frozen(kw_only=True)
@@ -53,6 +65,17 @@ JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 
 @frozen(kw_only=True)
+class Tenant:
+    """Who may use the backend: a token, and the projects that it reaches."""
+
+    token: str = needed(text(1000), "the token", secret=True)
+    org: str = needed(text(1000), "the slug of the organisation that it is for")
+    projects: tuple[str, ...] = needed(
+        array(text(1000), 1000, least=1), "the slugs of the projects of the organisation"
+    )
+
+
+@frozen(kw_only=True)
 class BackendPlan:
     """What the backend knows and demands."""
 
@@ -65,8 +88,53 @@ class BackendPlan:
     authenticate: bool = word(flag(), "whether a token is demanded", default=True)
     unknown_cursor: UnknownCursor = word(
         choice(UnknownCursor),
-        "a Last-Event-ID it never sent: everything again, or 410",
+        "a Last-Event-ID it never sent: everything again, 410, or only what is new",
         default=UnknownCursor.REPLAY,
+    )
+    at_end: AtEnd = word(
+        choice(AtEnd),
+        "a resume at the last event of a job that is over: 200 without a frame, an `end` frame, "
+        "410, or 204",
+        default=AtEnd.EMPTY,
+    )
+    tenants: tuple[Tenant, ...] = word(
+        array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
+        "the only tokens that it accepts; each reaches the jobs of its own projects",
+        default=(),
+        secret=True,
+    )
+    tenancy: Tenancy = word(
+        choice(Tenancy),
+        "when it checks whose job it is: always, never, or not at a resume (of any token)",
+        default=Tenancy.CHECKED,
+    )
+    idempotency: Idempotency = word(
+        choice(Idempotency),
+        "its idempotency keys: one job for each; not looked at; looked up and then kept, with a "
+        "gap; one job for each key and body; one job for each body",
+        default=Idempotency.KEPT,
+    )
+    cancel: Cancelling = word(
+        choice(Cancelling),
+        "a cancel: ends the job; is accepted and changes nothing; also cancels a job that is over",
+        default=Cancelling.HONOURED,
+    )
+    follower: Following = word(
+        choice(Following),
+        "its jobs: go on without followers; stand still without one; stop, and lose their log, "
+        "when their first follower leaves",
+        default=Following.FREE,
+    )
+    fan_out: FanOut = word(
+        choice(FanOut),
+        "new events: for all followers of the job, or each for one of them in turn",
+        default=FanOut.ALL,
+    )
+    restart: Restart = word(
+        choice(Restart),
+        "what a restart (by `arkor-mock control`) does to its jobs: nothing; their ids begin at 1 "
+        "again; the newest two events of a job that is not over are lost",
+        default=Restart.KEPT,
     )
     job_prefix: str = word(
         text(500), "what the ids of jobs without an id of their own begin with", default="job-"

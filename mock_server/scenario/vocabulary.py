@@ -81,10 +81,69 @@ class Fate(StrEnum):
 
 
 class UnknownCursor(StrEnum):
-    """What the backend does with a `Last-Event-ID` it never sent."""
+    """What the backend does with a `Last-Event-ID` it never sent, or does not keep any more."""
 
     REPLAY = "replay"
     GONE = "gone"
+    LIVE = "live"
+
+
+class AtEnd(StrEnum):
+    """What the backend does with a resume at the last event of a job that is over."""
+
+    EMPTY = "empty"
+    END = "end"
+    GONE = "gone"
+    NO_CONTENT = "no_content"
+
+
+class Following(StrEnum):
+    """What followers are to a job."""
+
+    FREE = "free"
+    NEEDED = "needed"
+    OWNER = "owner"
+
+
+class FanOut(StrEnum):
+    """Which followers get an event that is new."""
+
+    ALL = "all"
+    SPLIT = "split"
+
+
+class Tenancy(StrEnum):
+    """When the backend checks whose job it is."""
+
+    CHECKED = "checked"
+    IGNORED = "ignored"
+    FIRST_OPEN = "first_open"
+
+
+class Idempotency(StrEnum):
+    """What the backend does with idempotency keys."""
+
+    KEPT = "kept"
+    IGNORED = "ignored"
+    RACY = "racy"
+    ANY_BODY = "any_body"
+    BY_BODY = "by_body"
+
+
+class Cancelling(StrEnum):
+    """What the backend does with a cancel."""
+
+    HONOURED = "honoured"
+    IGNORED = "ignored"
+    OVERRIDES = "overrides"
+
+
+class Restart(StrEnum):
+    """What is left of a job after a restart of the backend."""
+
+    KEPT = "kept"
+    IDS_AGAIN = "ids_again"
+    LOST = "lost"
 
 
 @frozen(kw_only=True)

@@ -68,9 +68,9 @@ def word(
     return field(default=default, metadata={_WORD: found}, repr=not secret)
 
 
-def needed(shape: Shape[T], says: str, *, name: str = "") -> T:
+def needed(shape: Shape[T], says: str, *, name: str = "", secret: bool = False) -> T:
     """Declare an attribute as a word that must be given; its class is `kw_only`."""
-    found: T = field(metadata={_WORD: Word(name, shape, says)})
+    found: T = field(metadata={_WORD: Word(name, shape, says)}, repr=not secret)
     return found
 
 

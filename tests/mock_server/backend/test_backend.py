@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mock_server import JobPlan, scenario_from_dict
-from mock_server.backend.answers import Answer, Follow, Reply, Stream
+from mock_server.backend.answers import Answer, Follow, Later, Reply, Stream
 from mock_server.backend.backend import Backend
 from mock_server.requests import request_of
 from mock_server.scenario.words.head import Resume, Shift
@@ -36,7 +36,11 @@ class Asking:
         }
         raw = b"" if body is None else json.dumps(body).encode()
         request = request_of(method, target, tuple(named.items()), raw)
-        return self.backend.answer(request, self.now, resume)
+        answer = self.backend.answer(request, self.now, resume)
+        while isinstance(answer, Later):
+            self.now += answer.seconds
+            answer = answer.make(self.now)
+        return answer
 
 
 def said(answer: Answer) -> tuple[int, dict[str, object]]:

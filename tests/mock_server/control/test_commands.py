@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from arkor_proto import __version__
-from mock_server.strict.shapes import is_table
-from tests.mock_server.control.program import Program, message_of, program
+from mock_server.strict.shapes import is_array, is_table
+from tests.mock_server.control.program import Client, Program, message_of, program
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -49,7 +49,9 @@ def test_hello_says_what_it_is_and_where_it_serves(mock: Program) -> None:
     hello = mock.hello
     assert hello["impl"] == "arkor-mock"
     assert hello["version"] == __version__
-    assert hello["words"] == ["job", "emit", "finish", "fail", "drop"]
+    words = ["job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke"]
+    assert hello["words"] == words
+    assert {hello["token"], hello["other_token"]} == {"token-of-acme", "token-of-other"}
     assert mock.get("/v1/me").status == 200
 
 
@@ -109,6 +111,78 @@ def test_a_drop_cuts_every_stream_of_the_job_and_no_other(mock: Program, how: st
         mock.ask("finish", job=other)
         third.until(LAST_CHUNK)
     assert mock.ask("drop", job=job, how=how) == {"dropped": 0}
+
+
+def test_a_rotation_cuts_every_connection_and_keeps_the_log(mock: Program) -> None:
+    job = mock.job()
+    mock.ask("emit", job=job, n=2)
+    with mock.stream(job) as one, Client.of(mock) as idle:
+        one.until(b"id: 2")
+        assert mock.ask("rotate") == {"base_url": mock.hello["base_url"]}
+        assert one.rest()[1] == idle.rest()[1] == "rst"
+    mock.ask("emit", job=job, n=1)
+    mock.ask("finish", job=job)
+    with mock.stream(job, Last_Event_ID="1") as two:
+        assert ids(two.until(LAST_CHUNK)) == ["2", "3", "4"]
+
+
+def test_what_is_forgotten_is_an_unknown_cursor(mock: Program) -> None:
+    job = mock.job()
+    mock.ask("emit", job=job, n=5)
+    with mock.stream(job) as before:
+        before.until(b"id: 5")
+        assert mock.ask("forget", job=job, keep=2) == {}
+        mock.ask("finish", job=job)
+        assert ids(before.until(LAST_CHUNK)) == ["6"]
+    path = f"/v1/jobs/{job}/events/stream"
+    assert mock.get(path).status == 410
+    assert mock.get(path, Last_Event_ID="3").status == 410
+    assert ids(mock.get(path, Last_Event_ID="4").body) == ["5", "6"]
+    listed = mock.get(f"/v1/jobs/{job}").json["events"]
+    assert is_array(listed)
+    assert len(listed) == 3
+
+
+def test_a_stream_is_held_between_replay_and_live_until_it_is_released(mock: Program) -> None:
+    job = mock.job()
+    mock.ask("emit", job=job, n=2)
+    assert mock.ask("hold", job=job) == {}
+    asked = mock.send("held", job=job)
+    assert mock.ask("emit", job=job, n=1) == {"ids": ["3"]}
+    with mock.stream(job) as stream:
+        assert mock.hear() == {"re": asked, "ok": {}}
+        mock.ask("emit", job=job, n=1)
+        assert ids(stream.until(b"id: 3\n")) == ["1", "2", "3"]
+        mock.ask("finish", job=job)
+        assert mock.ask("release", job=job) == {}
+        assert ids(stream.until(LAST_CHUNK)) == ["4", "5"]
+
+
+def test_a_release_without_a_stream_disarms_the_hold(mock: Program) -> None:
+    job = mock.job()
+    mock.ask("finish", job=job)
+    for _ in range(2):
+        mock.ask("hold", job=job)
+        mock.ask("hold", job=job)
+        mock.ask("release", job=job)
+    with mock.stream(job) as stream:
+        assert ids(stream.until(LAST_CHUNK)) == ["1"]
+    mock.ask("hold", job=job)
+    with mock.stream(job) as stream:
+        mock.ask("held", job=job)
+        mock.ask("release", job=job)
+        assert ids(stream.until(LAST_CHUNK)) == ["1"]
+
+
+def test_a_revoked_token_is_not_accepted_any_more(own: Program) -> None:
+    job = own.job()
+    token = own.hello["token"]
+    with own.stream(job) as stream:
+        stream.until(b"\r\n\r\n")
+        assert own.ask("revoke", token=token) == {}
+        assert stream.rest() == (b"", "fin")
+    assert own.get(f"/v1/jobs/{job}").status == 401
+    assert own.get("/v1/me", Authorization=f"Bearer {own.hello['other_token']}").status == 200
 
 
 def test_bye_ends_the_program_and_what_it_serves(own: Program) -> None:
@@ -202,6 +276,15 @@ def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
         ("fail", {"job": "x"}, "job 'x' not found"),
         ("drop", {"job": "x", "how": "rst"}, "job 'x' not found"),
         ("drop", {"job": "x"}, "drop: 'how' is missing"),
+        ("rotate", {"job": "x"}, "rotate: 'job' is unknown; nothing can be written here"),
+        ("forget", {"job": "x", "keep": 1}, "job 'x' not found"),
+        ("forget", {"job": "x", "keep": -1}, "forget.keep: -1 (integer) is not a whole number"),
+        ("hold", {"job": "x"}, "job 'x' not found"),
+        ("held", {"job": "x"}, "job 'x' not found"),
+        ("release", {"job": "x"}, "job 'x' not found"),
+        ("revoke", {}, "revoke: 'token' is missing"),
+        ("revoke", {"token": "s3cret"}, "revoke: the backend does not know this token"),
+        ("bye", {"now": True}, "bye: 'now' is unknown; nothing can be written here"),
         ("drop", {"job": "x", "how": "rest"}, "drop.how: 'rest' is unknown; did you mean 'rst'?"),
     ],
 )
@@ -210,6 +293,12 @@ def test_a_command_with_wrong_arguments_is_refused(
 ) -> None:
     assert mock.refused(do, **words).startswith(says)
     assert mock.job()
+
+
+@pytest.mark.parametrize("do", ["held", "release"])
+def test_a_job_without_a_hold_is_not_held(mock: Program, do: str) -> None:
+    job = mock.job()
+    assert mock.refused(do, job=job) == f"job '{job}' has no hold; send 'hold' first"
 
 
 def test_a_job_that_has_ended_takes_no_more_events(mock: Program) -> None:

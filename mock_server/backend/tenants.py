@@ -1,0 +1,116 @@
+"""Whose token it is: the tenants of a backend, and what each of them reaches."""
+
+from http import HTTPStatus
+from typing import Final
+
+from attrs import define, field
+
+from mock_server.backend.answers import Reply, refuse
+from mock_server.backend.jobs import Job
+from mock_server.redaction import quoted
+from mock_server.requests import Request, bearer_of
+from mock_server.scenario.model import BackendPlan, Tenant
+from mock_server.scenario.vocabulary import Route, Tenancy
+
+_NOWHERE: Final = ("org-1", "project-1")
+_IN_PROJECT: Final = frozenset({Route.CREATE, Route.STREAM, Route.CANCEL, Route.JOB})
+_ANYWHERE: Final = frozenset({Route.ME, Route.CHAT})
+
+
+@define
+class Tenants:
+    """The tokens that a backend accepts, and the projects that each of them reaches.
+
+    Without `tenants` in the scenario, every token reaches everything.
+    """
+
+    _plan: BackendPlan
+    _known: dict[str, Tenant] = field(init=False, repr=False)
+    _reached: dict[str, set[tuple[str, str]]] = field(init=False, repr=False)
+    """For every token, the organisation and the project of all that it reaches."""
+    _revoked: set[str] = field(factory=set[str], init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        tenants = self._plan.tenants
+        self._known = {tenant.token: tenant for tenant in tenants}
+        self._reached = {
+            tenant.token: {(tenant.org, project) for project in tenant.projects}
+            for tenant in tenants
+        }
+
+    @property
+    def home(self) -> tuple[str, str]:
+        """The organisation and the project of a job that no request has created."""
+        first = next(iter(self._plan.tenants), None)
+        return _NOWHERE if first is None else (first.org, first.projects[0])
+
+    def revoke(self, token: str) -> bool:
+        """Accept a token no more; returns whether that also ends its open streams."""
+        self._revoked.add(token)
+        return self._plan.authenticate and self._plan.tenancy is Tenancy.CHECKED
+
+    def admits(self, request: Request) -> bool:
+        """Return whether a request has a valid token or does not need one."""
+        plan = self._plan
+        if not plan.authenticate or request.route is Route.ANONYMOUS or self._overlooks(request):
+            return True
+        token = bearer_of(request)
+        if not token or token in self._revoked:
+            return False
+        if self._known:
+            return token in self._known
+        return plan.token is None or token == plan.token
+
+    def tenant(self, request: Request) -> Tenant | None:
+        """Return whose request it is, if that is to be checked."""
+        if self._plan.tenancy is Tenancy.IGNORED or self._overlooks(request):
+            return None
+        return self._known.get(bearer_of(request))
+
+    def refusal(self, request: Request) -> Reply | None:
+        """Refuse a request about an organisation or a project that its token does not reach."""
+        if self._known and request.route is Route.ANONYMOUS:
+            return refuse(HTTPStatus.FORBIDDEN, "this backend has tenants and gives no tokens")
+        tenant = self.tenant(request)
+        if tenant is None or request.route in _ANYWHERE:
+            return None
+        org = request.query.get("orgSlug", "")
+        project = request.query.get("projectSlug", "")
+        inside = request.route in _IN_PROJECT
+        unreached = inside and (org, project) not in self._reached[tenant.token]
+        problems = (
+            (not org, HTTPStatus.BAD_REQUEST, "the query has no orgSlug"),
+            (
+                org != tenant.org,
+                HTTPStatus.FORBIDDEN,
+                f"the token is not for the organisation {quoted(org)}",
+            ),
+            (inside and not project, HTTPStatus.BAD_REQUEST, "the query has no projectSlug"),
+            (unreached, HTTPStatus.NOT_FOUND, f"project {quoted(project)} not found"),
+        )
+        return next((refuse(status, why) for wrong, status, why in problems if wrong), None)
+
+    def sees(self, request: Request, job: Job) -> bool:
+        """Return whether a request may be about a job: its token, and the project that it names."""
+        tenant = self.tenant(request)
+        if tenant is None:
+            return True
+        named = (request.query.get("orgSlug"), request.query.get("projectSlug"))
+        where = (job.org, job.project)
+        return where in self._reached[tenant.token] and (
+            request.route not in _IN_PROJECT or named == where
+        )
+
+    def add_project(self, request: Request, org: str, slug: str) -> None:
+        """Let a token reach a project that it has created."""
+        tenant = self.tenant(request)
+        if tenant is not None:
+            self._reached[tenant.token].add((org, slug))
+
+    def _overlooks(self, request: Request) -> bool:
+        """Return whether nothing is checked because the request is a resume."""
+        return (
+            self._plan.tenancy is Tenancy.FIRST_OPEN
+            and request.route is Route.STREAM
+            and request.header("last-event-id") is not None
+        )
