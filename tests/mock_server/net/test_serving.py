@@ -3,7 +3,7 @@
 First what a server owes its clients without a word of a scenario, then the words that take it away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -42,7 +42,7 @@ def shows(*words: str) -> Callable[[T], T]:
 
 
 def serve(
-    *rules: dict[str, object], limits: dict[str, object] | None = None, **words: object
+    *rules: Mapping[str, object], limits: dict[str, object] | None = None, **words: object
 ) -> MockServer:
     """Serve a job that runs and one that is over, with these words of `[backend]`."""
     scenario = {"job": [LIVE, OVER], "backend": words, "rule": list(rules), "limits": limits or {}}
@@ -189,7 +189,7 @@ async def test_held_bytes_hold_the_comments_of_the_server_too() -> None:
 
 
 async def test_only_the_streams_of_jobs_have_comments() -> None:
-    rules = [
+    rules: list[dict[str, object]] = [
         {"on": {"route": "stream", "attempt": 1}, "frames": [{"data": "1"}]},
         {"on": {"route": "stream", "attempt": 2}, "status": 503},
         {"on": {"route": "stream", "attempt": 3}, "status": 204},
