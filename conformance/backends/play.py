@@ -370,7 +370,9 @@ class Play:
         number = self._sent("stream", "GET", target, headers, b"")
         with anyio.move_on_after(self.bounds.connect):
             await wire.send("GET", target, headers)
-        follower = Follower("stream", number, job, cursor, wire, self._framed, self._headed, self._over)
+        follower = Follower(
+            "stream", number, job, cursor, wire, self._framed, self._headed, self._over
+        )
         self._followers.append(follower)
         return follower
 

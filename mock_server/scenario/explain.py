@@ -6,7 +6,7 @@ The phrase for a fault is in its declaration.
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.serving import ServingPlan
-from mock_server.scenario.vocabulary import Fate, Select, UnknownCursor
+from mock_server.scenario.vocabulary import FanOut, Fate, Select, UnknownCursor
 from mock_server.scenario.words.declaring import Phrased, Told, count_of, time_of
 from mock_server.scenario.words.end import point_of
 from mock_server.strict.values import Span
@@ -44,6 +44,8 @@ def _demands(plan: BackendPlan) -> list[str]:
     found = ["demands no token"] if not plan.authenticate else []
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
+    serial = plan.fan_out is FanOut.SERIAL
+    found += ["serves the followers of a job one after the other"] if serial else []
     gone = plan.unknown_cursor is UnknownCursor.GONE
     found += ["answers 410 to a Last-Event-ID that it never sent"] if gone else []
     found += [f"says {plan.reply!r} when asked for inference"] if "reply" in words else []

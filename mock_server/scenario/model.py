@@ -10,7 +10,14 @@ from attrs import frozen
 
 from mock_server.scenario.rule import RULE, Rule
 from mock_server.scenario.serving import ServingPlan
-from mock_server.scenario.vocabulary import FRAMES, Fate, ScriptedFrame, UnknownCursor
+from mock_server.scenario.vocabulary import (
+    FRAMES,
+    Capability,
+    FanOut,
+    Fate,
+    ScriptedFrame,
+    UnknownCursor,
+)
 from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
 from mock_server.strict.values import milliseconds
 from mock_server.strict.words import group, table, word
@@ -67,6 +74,13 @@ class BackendPlan:
         choice(UnknownCursor),
         "a Last-Event-ID it never sent: everything again, or 410",
         default=UnknownCursor.REPLAY,
+    )
+    fan_out: FanOut = word(
+        choice(FanOut),
+        "new events: for all followers of the job, or for all of them one after the other, so that "
+        "one that does not read holds up the rest",
+        default=FanOut.ALL,
+        needs=Capability.BACKEND,
     )
     job_prefix: str = word(
         text(500), "what the ids of jobs without an id of their own begin with", default="job-"

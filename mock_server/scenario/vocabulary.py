@@ -87,6 +87,13 @@ class UnknownCursor(StrEnum):
     GONE = "gone"
 
 
+class FanOut(StrEnum):
+    """Which followers get an event that is new, and when."""
+
+    ALL = "all"
+    SERIAL = "serial"
+
+
 @frozen(kw_only=True)
 class ScriptedFrame:
     """One frame written by hand: fields, or `raw` text, or bytes in hexadecimal, or a comment."""
