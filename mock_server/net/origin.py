@@ -188,6 +188,42 @@ class JobSource:
 
 
 @define(eq=False)
+class SerialSource:
+    """A source that gives frames only in its turn: when no other follower of the job is sending."""
+
+    _source: Source
+    _turn: anyio.Semaphore
+    _sending: bool = field(default=False, init=False)
+    _ready: Sequence[Frame] = field(default=(), init=False)
+    """Frames that wait for the turn."""
+
+    @property
+    def end(self) -> Ending:
+        """How the source ended."""
+        return self._source.end
+
+    async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
+        """Let the next follower send, wait for frames, and then for the turn to send them."""
+        self._yield_turn()
+        self._ready = self._ready or await self._source.next(limit, whole=whole)
+        if self._ready:
+            await self._turn.acquire()
+            self._sending = True
+        frames, self._ready = self._ready, ()
+        return frames
+
+    def _yield_turn(self) -> None:
+        if self._sending:
+            self._sending = False
+            self._turn.release()
+
+    async def aclose(self) -> None:
+        """Let the next follower send."""
+        self._yield_turn()
+        await self._source.aclose()
+
+
+@define(eq=False)
 class FixedSource:
     """A list of frames as a source."""
 
@@ -265,6 +301,8 @@ class BackendOrigin:
     clock: Callable[[], float] = time.monotonic
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
     """By job: the hold that the next stream of the job meets."""
+    _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
+    """By job: the turn to send, of followers that are served one after the other."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the backend answer."""
@@ -279,7 +317,7 @@ class BackendOrigin:
         match answer:
             case Follow(job=job, position=position):
                 hold = self.holds.pop(job.id, None)
-                source = JobSource(job, position, self.clock, hold, plan.handoff)
+                source = self._served(job, JobSource(job, position, self.clock, hold, plan.handoff))
                 serving = self.backend.plan.serving
                 return Answered(
                     head,
@@ -289,3 +327,8 @@ class BackendOrigin:
                 )
             case Stream(frames=frames):
                 return Answered(head, FixedSource(frames))
+
+    def _served(self, job: Job, source: Source) -> Source:
+        if self.backend.plan.fan_out is not FanOut.SERIAL:
+            return source
+        return SerialSource(source, self._turns.setdefault(job.id, anyio.Semaphore(1)))

@@ -43,7 +43,10 @@ _TOLD: Final[Mapping[str, Mapping[str, str]]] = {
         "needed": "lets a job stand still while it has no followers",
         "owner": "stops a job, and loses its log, when its first follower leaves",
     },
-    "fan_out": {"split": "sends each new event to one follower of its job only"},
+    "fan_out": {
+        "split": "sends each new event to one follower of its job only",
+        "serial": "serves the followers of a job one after the other",
+    },
     "restart": {
         "ids_again": "begins the ids of events at 1 again after a restart",
         "lost": "loses the newest two events of a job that is not over in a restart",

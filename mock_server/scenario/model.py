@@ -14,6 +14,7 @@ from mock_server.scenario.vocabulary import (
     FRAMES,
     AtEnd,
     Cancelling,
+    Capability,
     FanOut,
     Fate,
     Following,
@@ -96,6 +97,7 @@ class BackendPlan:
         "a resume at the last event of a job that is over: 200 without a frame, an `end` frame, "
         "410, or 204",
         default=AtEnd.EMPTY,
+        needs=Capability.BACKEND,
     )
     tenants: tuple[Tenant, ...] = word(
         array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
@@ -107,34 +109,40 @@ class BackendPlan:
         choice(Tenancy),
         "when it checks whose job it is: always, never, or not at a resume (of any token)",
         default=Tenancy.CHECKED,
+        needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
         "its idempotency keys: one job for each; not looked at; looked up and then kept, with a "
         "gap; one job for each key and body; one job for each body",
         default=Idempotency.KEPT,
+        needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
         "a cancel: ends the job; is accepted and changes nothing; also cancels a job that is over",
         default=Cancelling.HONOURED,
+        needs=Capability.BACKEND,
     )
     follower: Following = word(
         choice(Following),
         "its jobs: go on without followers; stand still without one; stop, and lose their log, "
         "when their first follower leaves",
         default=Following.FREE,
+        needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "new events: for all followers of the job, or each for one of them in turn",
+        "new events: for all followers of the job; each for one of them in turn; or for one follower after the other, so that one that does not read holds up the rest",
         default=FanOut.ALL,
+        needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
         "what a restart (by `arkor-mock control`) does to its jobs: nothing; their ids begin at 1 "
         "again; the newest two events of a job that is not over are lost",
         default=Restart.KEPT,
+        needs=Capability.BACKEND,
     )
     job_prefix: str = word(
         text(500), "what the ids of jobs without an id of their own begin with", default="job-"

@@ -106,10 +106,11 @@ class Following(StrEnum):
 
 
 class FanOut(StrEnum):
-    """Which followers get an event that is new."""
+    """Which followers get an event that is new, and when."""
 
     ALL = "all"
     SPLIT = "split"
+    SERIAL = "serial"
 
 
 class Tenancy(StrEnum):

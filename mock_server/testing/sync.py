@@ -4,6 +4,7 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 
+import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 from attrs import define, field, frozen
 
@@ -11,6 +12,7 @@ from mock_server.backend.jobs import Job
 from mock_server.journal.records import Record
 from mock_server.journal.verify import Verify
 from mock_server.journal.waiting import PATIENCE
+from mock_server.net.handoff import Hold
 from mock_server.net.kernel import LOOP
 from mock_server.net.names.addresses import Addresses
 from mock_server.scenario.builder import On
@@ -35,6 +37,27 @@ class SyncGate:
     def shut(self) -> None:
         """Close the gate for later streams."""
         self._portal.call(self._server.gate(self.name).shut)
+
+
+@frozen
+class SyncHold:
+    """A stream held between its replay and its live phase, seen from a test's thread."""
+
+    _portal: BlockingPortal = field(repr=False)
+    _hold: Hold = field(repr=False)
+
+    def held(self, *, within: float = PATIENCE) -> None:
+        """Wait until a stream has sent its replay; raises TimeoutError after `within` seconds."""
+
+        async def wait() -> None:
+            with anyio.fail_after(within):
+                await self._hold.held()
+
+        self._portal.call(wait)
+
+    def release(self) -> None:
+        """Let the stream go on."""
+        self._portal.call(self._hold.release)
 
 
 @define(eq=False, repr=False)
@@ -102,6 +125,10 @@ class SyncMock:
     def gate(self, name: str) -> SyncGate:
         """Return a gate by its name; it is closed until it is opened."""
         return SyncGate(self._portal, self._server, name)
+
+    def hold(self, job_id: str) -> SyncHold:
+        """Arm a hold as `MockServer.hold` does; raises KeyError for an unknown job."""
+        return SyncHold(self._portal, self._portal.call(self._server.hold, job_id))
 
     def end_connection(self, number: int, how: str = "rst") -> None:
         """End a connection now; raises KeyError if it is not open."""

@@ -43,7 +43,8 @@ def test_the_scenario_of_the_guide_is_right(
 def test_the_pytest_example_passes(pytester: pytest.Pytester) -> None:
     written("flaky.toml", pytester.path)
     written("test_flaky.py", pytester.path)
-    pytester.runpytest_subprocess(*OPTIONS, "-W", "error").assert_outcomes(passed=3)
+    written("test_handoff.py", pytester.path)
+    pytester.runpytest_subprocess(*OPTIONS, "-W", "error").assert_outcomes(passed=4)
 
 
 def test_the_example_with_a_dead_address_connects(tmp_path: Path) -> None:

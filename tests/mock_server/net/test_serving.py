@@ -3,7 +3,7 @@
 First what a server owes its clients without a word of a scenario, then the words that take it away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 import anyio
@@ -42,7 +42,7 @@ def shows(*words: str) -> Callable[[T], T]:
 
 
 def serve(
-    *rules: dict[str, object], limits: dict[str, object] | None = None, **words: object
+    *rules: Mapping[str, object], limits: dict[str, object] | None = None, **words: object
 ) -> MockServer:
     """Serve a job that runs and one that is over, with these words of `[backend]`."""
     scenario = {"job": [LIVE, OVER], "backend": words, "rule": list(rules), "limits": limits or {}}
@@ -189,7 +189,7 @@ async def test_held_bytes_hold_the_comments_of_the_server_too() -> None:
 
 
 async def test_only_the_streams_of_jobs_have_comments() -> None:
-    rules = [
+    rules: list[dict[str, object]] = [
         {"on": {"route": "stream", "attempt": 1}, "frames": [{"data": "1"}]},
         {"on": {"route": "stream", "attempt": 2}, "status": 503},
         {"on": {"route": "stream", "attempt": 3}, "status": 204},
@@ -293,7 +293,61 @@ async def test_without_a_leak_dropped_streams_leave_room() -> None:
         assert (await follow(mock.port, "over")).status == 200
 
 
+async def flooded(mock: MockServer, client: RawClient) -> None:
+    """Follow, read nothing but the replay, and emit more than the kernel buffers."""
+    await client.send(request_bytes("GET", STREAM))
+    await client.read_until(b"id: 2")
+    big = ScriptedFrame(data="x" * (1 << 20))
+    for _ in range(24):
+        mock.push("j-1", big)
+
+
+async def read_past(client: RawClient, mark: bytes) -> None:
+    """Read up to a mark, and keep nothing."""
+    tail = b""
+    while mark not in tail:
+        data = await client.read()
+        assert data, f"the connection ended before {mark!r}"
+        tail = tail[-len(mark) :] + data
+
+
+async def test_a_follower_that_does_not_read_holds_up_no_other() -> None:
+    async with serve() as mock, RawClient(mock.port) as slow, RawClient(mock.port) as other:
+        await flooded(mock, slow)
+        await other.send(request_bytes("GET", STREAM))
+        with anyio.fail_after(20):
+            await read_past(other, b"id: 26\n")
+
+
+@shows("fan_out")
+async def test_followers_may_be_served_one_after_the_other() -> None:
+    async with serve(fan_out="serial") as mock, RawClient(mock.port) as other:
+        async with RawClient(mock.port) as slow:
+            await flooded(mock, slow)
+            await other.send(request_bytes("GET", STREAM))
+            with anyio.move_on_after(0.2) as waited:
+                await read_past(other, b"id: 26\n")
+            assert waited.cancelled_caught
+            assert (await follow(mock.port, "over")).status == 200
+        with anyio.fail_after(20):
+            await read_past(other, b"id: 26\n")
+
+
+async def test_followers_in_turn_each_get_every_event() -> None:
+    backend = serve(fan_out="serial", keep_alive_ms=10)
+    async with backend as mock, RawClient(mock.port) as one, RawClient(mock.port) as two:
+        for client in (one, two):
+            await client.send(request_bytes("GET", STREAM))
+            await client.read_until(b"keep-alive")
+        for _ in range(200):
+            mock.push("j-1", ScriptedFrame(data="x"))
+        mock.push("j-1", DONE)
+        for client in (one, two):
+            rest = await client.read_until(b"0\r\n\r\n")
+            assert [rest.count(b"id: %d\n" % n) for n in range(3, 204)] == [1] * 201
+
+
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 def test_every_word_is_shown(anyio_backend: str) -> None:
     del anyio_backend
-    assert {*words_of(ServingPlan)} == SHOWN
+    assert {*words_of(ServingPlan), "fan_out"} == SHOWN

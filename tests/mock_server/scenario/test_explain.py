@@ -120,9 +120,11 @@ def test_how_the_backend_serves_is_said() -> None:
         "expect": "ignored",
         "half_close": "dropped",
         "leak": True,
+        "fan_out": "serial",
     }
     lines = explain(scenario_from_dict({"backend": backend})).splitlines()
-    assert lines[1:8] == [
+    assert lines[1:9] == [
+        "The backend serves the followers of a job one after the other.",
         "The backend sends a comment right after the head of a stream.",
         "The backend sends a comment after 15 s with nothing to send.",
         "The backend refuses a URL as a request target with a 400.",

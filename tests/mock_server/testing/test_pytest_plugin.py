@@ -253,3 +253,11 @@ def test_a_synchronous_test_drives_a_live_stream() -> None:
         mock.push(job.id, data="one")
         mock.gate("mid").open()
         assert len(mock.jobs["live"].log) == 1
+
+
+def test_a_synchronous_test_waits_in_vain_for_a_stream_that_is_never_opened() -> None:
+    with mock_in_thread() as mock:
+        hold = mock.hold(mock.job(id="live").id)
+        with pytest.raises(TimeoutError):
+            hold.held(within=0.01)
+        hold.release()
