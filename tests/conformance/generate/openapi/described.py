@@ -3,13 +3,13 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Final, Protocol
 
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import yaml
 from attrs import frozen
-from jsonschema.validators import extend  # type: ignore[import-untyped]  # see above
 
 from arkor_proto import EventStreamParser
 from conformance.strict_data import Json
@@ -36,6 +36,19 @@ class _Validator(Protocol):
     def iter_errors(self, instance: object) -> Iterator[Exception]:
         """Yield what is wrong with a document."""
         ...
+
+
+class _Extend(Protocol):
+    """The maker of validators of jsonschema, which has no types at all."""
+
+    def __call__(
+        self, validator: object, keywords: Mapping[str, object], /
+    ) -> Callable[[object], _Validator]:
+        """Return a kind of validator that has these keywords as well."""
+        ...
+
+
+_EXTEND: Final[_Extend] = import_module("jsonschema.validators").extend
 
 
 def _closed(
@@ -99,8 +112,7 @@ def problems(schema: object, value: object) -> list[str]:
 
 def _validator(schema: Mapping[str, object]) -> _Validator:
     keywords = {"properties": _closed, "contentSchema": _content}
-    strict: Callable[[object], _Validator] = extend(jsonschema.Draft202012Validator, keywords)
-    return strict(schema)
+    return _EXTEND(jsonschema.Draft202012Validator, keywords)(schema)
 
 
 def check(schema: object, value: object, where: str) -> None:
