@@ -191,13 +191,17 @@ def _checked_body(
 
 def frames_in(body: bytes) -> Iterator[dict[str, Json]]:
     """Yield the events of a stream as OpenAPI sees them; `message` is the name of one without."""
-    for event in EventStreamParser().feed(body):
-        frame: dict[str, Json] = {"data": event.data}
-        if event.has_id:
-            frame["id"] = event.last_event_id
-        if event.type != "message":
-            frame["event"] = event.type
-        yield frame
+    parser, retry = EventStreamParser(), None
+    for block in body.split(b"\n\n"):
+        for event in parser.feed(block + b"\n\n"):
+            frame: dict[str, Json] = {"data": event.data}
+            if event.has_id:
+                frame["id"] = event.last_event_id
+            if event.type != "message":
+                frame["event"] = event.type
+            if parser.retry != retry:
+                frame["retry"] = retry = parser.retry
+            yield frame
 
 
 def references(value: object) -> Iterator[str]:
