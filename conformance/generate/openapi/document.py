@@ -15,9 +15,10 @@ from conformance.generate.openapi.schemas import schemas, shared
 from mock_server.strict.schema import Schema
 
 _ABOUT: Final = f"""\
-What a client of the Arkor trainer protocol sends, and what a backend answers. The rules are in
-[the specification](protocol.md), under the ids that are cited here. They also say what no description
-of single requests can: when a stream is reopened, where it resumes, and what is never sent twice.
+What a client of the Arkor trainer protocol sends, and what a backend answers. The rules are in the
+specification [of clients](protocol.md) and [of backends](backend.md), under the ids that are cited
+here. They also say what no description of single requests can: when a stream is reopened, where it
+resumes, and what is never sent twice.
 
 - A path comes after the path of the base URL, if that has one.
 - A method that a path does not have is answered with 405 and `Allow`.

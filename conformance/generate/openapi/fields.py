@@ -95,11 +95,11 @@ HEADERS: Final = {
         {**TEXT, "examples": ["Sat, 01 Jan 2028 00:00:00 GMT"]},
     ),
     "Retry-After": Header(
-        "How long to wait, in seconds or as an HTTP date (ARK-BAK-10, ARK-BAK-12).",
+        "How long to wait, in seconds or as an HTTP date (ARK-SRV-54, ARK-BAK-10, ARK-BAK-12).",
         {**TEXT, "examples": ["30"]},
     ),
     "WWW-Authenticate": Header(
-        "How to authenticate (RFC 9110, section 11.6.1).",
+        "Which credentials the backend wants (ARK-SRV-12).",
         {**TEXT, "examples": ["Bearer"]},
         required=True,
     ),
@@ -108,7 +108,9 @@ HEADERS: Final = {
         {**TEXT, "format": "uri-reference"},
         required=True,
     ),
-    "Cache-Control": Header("An event stream is not stored.", {**TEXT, "examples": ["no-store"]}),
+    "Cache-Control": Header(
+        "An event stream is not stored (ARK-SRV-24).", {**TEXT, "examples": ["no-store"]}
+    ),
 }
 NOTICES: Final = ("Deprecation", "Warning", "Sunset")
 """What any answer may carry."""

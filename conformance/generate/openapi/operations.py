@@ -58,8 +58,10 @@ def _items(schema: str, examples: Schema | None = None) -> Mapping[str, Schema]:
     return {EVENT_STREAM: {"itemSchema": shared(schema), **given}}
 
 
-_NO_JOB: Final = {"404": "The job is unknown, or is not the caller's."}
-_NO_PLACE: Final = {"404": "The organisation or the project is unknown, or is not the caller's."}
+_NO_JOB: Final = {"404": "The job is unknown, or is not the caller's (ARK-SRV-14)."}
+_NO_PLACE: Final = {
+    "404": "The organisation or project is unknown, or is not the caller's (ARK-SRV-15)."
+}
 
 OPERATIONS: Final = (
     Operation(
@@ -71,8 +73,8 @@ OPERATIONS: Final = (
         _json("JobAnswer"),
         {
             **_NO_PLACE,
-            "409": "The first create with this key is still being carried out.",
-            "422": "The key was used with another body.",
+            "409": "The first create with this key is still being carried out (ARK-SRV-6).",
+            "422": "The key was used with another body (ARK-SRV-7).",
         },
         body="NewJob",
         about="The job runs from now on, whether or not anyone follows it. A client never repeats "
@@ -87,12 +89,13 @@ OPERATIONS: Final = (
         _items("JobFrame", {"run": run()}),
         {
             **_NO_JOB,
-            "204": "There is nothing more to come.",
+            "204": "There is nothing more to come (ARK-SRV-42).",
             "3XX": "The stream is somewhere else at the same origin.",
-            "410": "The job, or what is after the cursor, is gone.",
+            "410": "The cursor is unknown or too old, or the job is gone (ARK-SRV-39, ARK-SRV-40).",
         },
-        about="Begins after the event that `Last-Event-ID` names, or with the first one, and goes "
-        "on until a terminal event. Comments may come at any time.",
+        about="The stream begins after the event that `Last-Event-ID` names, or with the first one "
+        "(ARK-SRV-33, ARK-SRV-38), and goes on until a terminal event. Comments may come at any "
+        "time.",
         status="200",
     ),
     Operation(
@@ -104,7 +107,7 @@ OPERATIONS: Final = (
         _json("CancelAnswer"),
         {**_NO_JOB, "409": "The job is over."},
         about="Best effort: the job may complete or fail before it is stopped. Its stream says "
-        "how it ended.",
+        "how it ended (ARK-SRV-48, ARK-SRV-49).",
     ),
     Operation(
         "job",

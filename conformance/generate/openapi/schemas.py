@@ -51,6 +51,7 @@ _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
     TrainingFailed: ("The job has failed. Terminal: no event follows.", ("error",)),
 }
 """What each event means, and the members that it always has besides `type`."""
+_REFUSED: Final = "What went wrong, in words for the user (ARK-SRV-10)."
 _DONE: Final = "[DONE]"
 
 
@@ -154,9 +155,12 @@ def _answers() -> Mapping[str, Schema]:
         "Me": table({"user": FREE, "orgs": array(FREE)}),
         "ChatAnswer": _choices("message", message),
         "ChatChunk": _choices("delta", delta),
-        "Error": table({"error": TEXT}, open_to_more=True),
+        "Error": table({"error": TEXT}, about=_REFUSED, open_to_more=True),
         "UpgradeNeeded": table(
-            {"error": TEXT, **_members(UpgradeRequired, ())}, ["error"], open_to_more=True
+            {"error": TEXT, **_members(UpgradeRequired, ())},
+            ["error"],
+            f"{_REFUSED} A client reports the other members too (ARK-ERR-7).",
+            open_to_more=True,
         ),
     }
 
@@ -206,7 +210,9 @@ def _frames() -> Mapping[str, Schema]:
     chunk: Schema = {**_json(shared("ChatChunk")), "not": done}
     return {
         "EventFrame": _frame(named, _json(shared("TrainingEvent")), "An event of the job."),
-        "PingFrame": _frame({"const": "ping"}, TEXT, "A keep-alive (ARK-EVT-5)."),
+        "PingFrame": _frame(
+            {"const": "ping"}, TEXT, "A keep-alive (ARK-EVT-5), which has no id (ARK-SRV-29)."
+        ),
         "EndFrame": _frame(
             {"const": "end"},
             TEXT,
@@ -227,11 +233,15 @@ def _frame(event: Schema, data: Schema, about: str) -> Schema:
     """Describe a block of an event stream as it is once parsed (OpenAPI 3.2, section 4.14.4)."""
     cursor: Schema = {
         **TEXT,
-        "description": f"The cursor from here on, at most {MAX_CURSOR_BYTES} bytes of UTF-8. An "
-        "empty id clears the cursor.",
+        "description": f"The cursor from here on, at most {MAX_CURSOR_BYTES} bytes of UTF-8 "
+        "(ARK-SRV-27). An empty id clears the cursor (ARK-RES-6).",
         "maxLength": MAX_CURSOR_BYTES,
     }
-    retry: Schema = {"type": "integer", "description": "In milliseconds.", "minimum": 0}
+    retry: Schema = {
+        "type": "integer",
+        "description": "In milliseconds (ARK-SRV-30).",
+        "minimum": 0,
+    }
     needed = ["event", "data"] if "const" in event else ["data"]
     return table({"id": cursor, "event": event, "data": data, "retry": retry}, needed, about)
 
