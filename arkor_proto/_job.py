@@ -29,13 +29,14 @@ _TEXT: Final = _Kind((str,), "a str")
 _SWITCH: Final = _Kind((bool,), "True or False")
 
 _Kinds: TypeAlias = Mapping[str, _Kind]
-_LORA: Final[_Kinds] = {
+LORA: Final[_Kinds] = {
     "r": _WHOLE,
     "alpha": _NUMBER,
     "max_length": _WHOLE,
     "load_in_4bit": _SWITCH,
 }
-_OPTIONS: Final[_Kinds] = {
+"""The options of LoRA, with the kind of value that each takes."""
+OPTIONS: Final[_Kinds] = {
     "max_steps": _WHOLE,
     "num_train_epochs": _NUMBER,
     "learning_rate": _NUMBER,
@@ -52,6 +53,7 @@ _OPTIONS: Final[_Kinds] = {
     "dataset_split": _TEXT,
     "dry_run": _SWITCH,
 }
+"""The other options of a training."""
 _OTHERWISE_ON_THE_WIRE: Final = {"r": "loraR", "alpha": "loraAlpha"}
 """The options whose name on the wire is not theirs in camelCase."""
 DATASETS: Final[Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
@@ -83,11 +85,16 @@ def job_spec(
         check_kind(argument, table, Mapping, "a mapping of names to values")
     _check_dataset(dataset)
     config: dict[str, object] = {"model": model, "datasetSource": dict(dataset)}
-    for table, kinds, where in ((lora, _LORA, "lora"), (options, _OPTIONS, "trainer")):
+    for table, kinds, where in ((lora, LORA, "lora"), (options, OPTIONS, "trainer")):
         for key, value in table.items():
             _check(key, value, kinds, where)
-            config[_OTHERWISE_ON_THE_WIRE.get(key) or camel(key)] = value
+            config[wire_name(key)] = value
     return JobSpec(name=name, config=config)
+
+
+def wire_name(option: str) -> str:
+    """Return the member of `config` that an option is sent as (ARK-WIR-4)."""
+    return _OTHERWISE_ON_THE_WIRE.get(option) or camel(option)
 
 
 def _check_dataset(dataset: JsonObject) -> None:

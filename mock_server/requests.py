@@ -24,6 +24,11 @@ _PER_JOB: Final[dict[tuple[str, ...], tuple[Route, tuple[str, ...]]]] = {
     ("cancel",): (Route.CANCEL, ("POST",)),
     (): (Route.JOB, ("GET",)),
 }
+PATHS: Final = {
+    **{"/".join(("", *segments)): call for segments, call in _FIXED.items()},
+    **{"/".join(("/v1/jobs/{id}", *rest)): call for rest, call in _PER_JOB.items()},
+}
+"""Every path, with `{id}` for the id of a job: its call, and the methods that it takes."""
 
 _ABSOLUTE: Final = re.compile(r"https?://(?P<authority>[^/?#]+)(?P<rest>.*)", re.IGNORECASE)
 

@@ -109,6 +109,13 @@ def test_every_schema_can_be_downloaded(pages: Mapping[str, str]) -> None:
     assert listed == {path.name for path in (ROOT / "spec" / "schemas").iterdir()}
 
 
+def test_the_openapi_description_is_shown_and_can_be_downloaded(pages: Mapping[str, str]) -> None:
+    page = pages["reference/openapi.html"]
+    assert re.search(r'download="" href="[^"]*/openapi\.yaml"', page)
+    shown = unescape(re.sub("<[^>]+>", "", page))
+    assert (ROOT / "spec" / "openapi.yaml").read_text("utf-8") in shown
+
+
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_every_public_name_is_in_the_reference(
     module: ModuleType, pages: Mapping[str, str]

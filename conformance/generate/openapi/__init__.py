@@ -1,0 +1,1 @@
+"""The OpenAPI description of the protocol, made from the data that the rest of the project uses."""

@@ -1,0 +1,273 @@
+"""The schemas of what is in bodies, and of the events of a stream.
+
+Members and their types are those of the values in `arkor_proto`. What a backend must send, and not
+only may, is said here; a test compares it with the tables of `spec/protocol.md`.
+
+An object without `additionalProperties` has the members that it lists; later versions may add some.
+"""
+
+import types
+from collections.abc import Mapping, Sequence
+from typing import Final, Union, get_args, get_origin
+
+import attrs
+
+from arkor_proto._job import DATASETS, LORA, OPTIONS, wire_name
+from arkor_proto._json import EVENT_TYPES, TERMINAL_STATUSES, camel
+from arkor_proto._types import (
+    CheckpointSaved,
+    TrainingCompleted,
+    TrainingEvent,
+    TrainingFailed,
+    TrainingJob,
+    TrainingLog,
+    TrainingStarted,
+    UpgradeRequired,
+)
+from arkor_proto._wire import MAX_CURSOR_BYTES
+from mock_server.scenario.vocabulary import JobStatus
+from mock_server.strict.schema import Schema
+
+TEXT: Final[Schema] = {"type": "string"}
+FREE: Final[Schema] = {"type": "object", "additionalProperties": True}
+_NAME: Final[Schema] = {"type": "string", "minLength": 1}
+_WHOLE: Final[Schema] = {"type": "integer"}
+_TYPES: Final[Mapping[object, tuple[str, Schema]]] = {
+    str: ("string", {}),
+    int: ("integer", {}),
+    float: ("number", {}),
+    bool: ("boolean", {}),
+    tuple: ("array", {"items": {}}),
+    Mapping: ("object", {"additionalProperties": True}),
+}
+"""What values of Python are on the wire."""
+_JOB: Final = ("id", "orgId", "projectId", "name", "status", "config", "createdAt")
+"""What every job has."""
+_EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
+    TrainingStarted: ("The job runs.", ("jobId", "timestamp")),
+    TrainingLog: ("The figures of one step.", ("step",)),
+    CheckpointSaved: ("A checkpoint was saved; inference can use it from now on.", ("step",)),
+    TrainingCompleted: ("The job has completed. Terminal: no event follows.", ()),
+    TrainingFailed: ("The job has failed. Terminal: no event follows.", ("error",)),
+}
+"""What each event means, and the members that it always has besides `type`."""
+_REFUSED: Final = "What went wrong, in words for the user (ARK-SRV-10)."
+_DONE: Final = "[DONE]"
+
+
+def shared(name: str) -> Schema:
+    """Refer to a schema of the description."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def table(
+    properties: Schema,
+    required: Sequence[str] | None = None,
+    about: str = "",
+    *,
+    open_to_more: bool = False,
+) -> Schema:
+    """Describe an object; all of its members are required unless some are named.
+
+    It is `open_to_more` if other members are expected in it.
+    """
+    described = {"description": about} if about else {}
+    needed = list(properties) if required is None else list(required)
+    must = {"required": needed} if needed else {}
+    more = {"additionalProperties": True} if open_to_more else {}
+    return {"type": "object", **described, **must, "properties": properties, **more}
+
+
+def array(items: Schema) -> Schema:
+    """Describe an array."""
+    return {"type": "array", "items": items}
+
+
+def schemas() -> Mapping[str, Schema]:
+    """Return every schema by its name."""
+    return {**_requests(), **_answers(), **_events(), **_frames()}
+
+
+def _requests() -> Mapping[str, Schema]:
+    adapter = table({"kind": {"const": "checkpoint"}, "jobId": _NAME, "step": _WHOLE})
+    message = table({"role": TEXT, "content": {}}, open_to_more=True)
+    chat = {"messages": array(message), "adapter": adapter, "stream": {"type": "boolean"}}
+    return {
+        "NewJob": table({"name": TEXT, "config": shared("JobConfig")}),
+        "JobConfig": _config(),
+        "Dataset": {"oneOf": [_dataset(kind) for kind in DATASETS]},
+        "NewProject": table({"name": _NAME, "slug": _NAME}, ["name"]),
+        "AnonymousUser": table({"kind": {**TEXT, "examples": ["cli"]}}),
+        "ChatRequest": table(
+            chat,
+            ["messages"],
+            "Further members, such as `temperature`, are passed on.",
+            open_to_more=True,
+        ),
+    }
+
+
+def _config() -> Schema:
+    """Describe what to train, with the options of a trainer under their names on the wire."""
+    options = {
+        wire_name(name): {"type": [_json_type(kind.types), "null"]}
+        for name, kind in {**LORA, **OPTIONS}.items()
+    }
+    members = {"model": _NAME, "datasetSource": shared("Dataset"), **options}
+    about = (
+        "What to train. An option that was not given is left out, and the backend's default "
+        "applies; null, 0 and false are sent (ARK-WIR-5)."
+    )
+    return table(members, ["model", "datasetSource"], about)
+
+
+def _dataset(kind: str) -> Schema:
+    required, optional = DATASETS[kind]
+    members = dict.fromkeys((*required, *optional), TEXT)
+    return table({"type": {"const": kind}, **members}, ["type", *required])
+
+
+def _json_type(kinds: Sequence[type]) -> str:
+    return _TYPES[float if float in kinds else kinds[0]][0]
+
+
+def _answers() -> Mapping[str, Schema]:
+    org = table({"slug": TEXT, "id": TEXT, "name": TEXT})
+    message = table({"content": TEXT}, open_to_more=True)
+    delta = table({"content": {"type": ["string", "null"]}}, [], open_to_more=True)
+    job = {"job": shared("Job")}
+    return {
+        "Job": _job(),
+        "JobStatus": {
+            "description": f"A job is over once it is {_listed(sorted(TERMINAL_STATUSES))}. "
+            "Another status may come; it does not end a wait (ARK-WIR-16).",
+            "anyOf": [{"enum": [each.value for each in JobStatus]}, TEXT],
+        },
+        "JobAnswer": table(job),
+        "CancelAnswer": table(job, [], "The job as the cancel left it, if the backend says so."),
+        "JobWithEvents": table({**job, "events": array(shared("TrainingEvent"))}, ["job"]),
+        "Project": table({"id": TEXT, "slug": TEXT, "name": TEXT, "orgId": TEXT}),
+        "ProjectAnswer": table({"project": shared("Project")}),
+        "Projects": table({"org": FREE, "projects": array(shared("Project"))}),
+        "AnonymousToken": table(
+            {"token": TEXT, "anonymousId": TEXT, "kind": TEXT, "personalOrg": org}
+        ),
+        "Me": table({"user": FREE, "orgs": array(FREE)}),
+        "ChatAnswer": _choices("message", message),
+        "ChatChunk": _choices("delta", delta),
+        "Error": table({"error": TEXT}, about=_REFUSED, open_to_more=True),
+        "UpgradeNeeded": table(
+            {"error": TEXT, **_members(UpgradeRequired, ())},
+            ["error"],
+            f"{_REFUSED} A client reports the other members too (ARK-ERR-7).",
+            open_to_more=True,
+        ),
+    }
+
+
+def _choices(part: str, schema: Schema) -> Schema:
+    """Describe an answer in the form of OpenAI, as far as the protocol reads it."""
+    choice = table({part: schema}, open_to_more=True)
+    return table({"choices": array(choice)}, open_to_more=True)
+
+
+def _job() -> Schema:
+    own: Schema = {"id": _NAME, "status": shared("JobStatus"), "config": FREE}
+    return table({**_members(TrainingJob, _JOB), **own}, _JOB, "A job as it is now.")
+
+
+def _events() -> Mapping[str, Schema]:
+    named = {kind.__name__: _event(kind) for kind in EVENT_TYPES}
+    other: Schema = {"type": "string", "not": {"enum": list(EVENT_TYPES.values())}}
+    about = "An event of a type that is yet to come; clients ignore it (ARK-EVT-8)."
+    unknown = table({"type": other}, about=about, open_to_more=True)
+    mapping = {name: _pointer(kind.__name__) for kind, name in EVENT_TYPES.items()}
+    return {
+        "TrainingEvent": {
+            "description": "What a frame reports. Its `type` decides, not the name of the frame "
+            "(ARK-EVT-4).",
+            "oneOf": [shared(name) for name in (*named, "UnknownEvent")],
+            "discriminator": {
+                "propertyName": "type",
+                "mapping": mapping,
+                "defaultMapping": _pointer("UnknownEvent"),
+            },
+        },
+        **named,
+        "UnknownEvent": unknown,
+    }
+
+
+def _event(kind: type[TrainingEvent]) -> Schema:
+    about, required = _EVENTS[kind]
+    members = {"type": {"const": EVENT_TYPES[kind]}, **_members(kind, required)}
+    return table(members, ["type", *required], about)
+
+
+def _frames() -> Mapping[str, Schema]:
+    named: Schema = {**TEXT, "not": {"enum": ["ping", "end"]}}
+    done: Schema = {"const": _DONE}
+    chunk: Schema = {**_json(shared("ChatChunk")), "not": done}
+    return {
+        "EventFrame": _frame(named, _json(shared("TrainingEvent")), "An event of the job."),
+        "PingFrame": _frame(
+            {"const": "ping"}, TEXT, "A keep-alive (ARK-EVT-5), which has no id (ARK-SRV-29)."
+        ),
+        "EndFrame": _frame(
+            {"const": "end"},
+            TEXT,
+            "The stream is over for good; the frame does not say how the job ended (ARK-EVT-6).",
+        ),
+        "JobFrame": _one_of("EventFrame", "PingFrame", "EndFrame"),
+        "ChatChunkFrame": _frame(named, chunk, "A piece of the answer."),
+        "ChatDoneFrame": _frame(named, done, "The answer is whole."),
+        "ChatFrame": _one_of("ChatChunkFrame", "ChatDoneFrame", "PingFrame"),
+    }
+
+
+def _one_of(*names: str) -> Schema:
+    return {"oneOf": [shared(name) for name in names]}
+
+
+def _frame(event: Schema, data: Schema, about: str) -> Schema:
+    """Describe a block of an event stream as it is once parsed (OpenAPI 3.2, section 4.14.4)."""
+    cursor: Schema = {
+        **TEXT,
+        "description": f"The cursor from here on, at most {MAX_CURSOR_BYTES} bytes of UTF-8 "
+        "(ARK-SRV-27). An empty id clears the cursor (ARK-RES-6).",
+        "maxLength": MAX_CURSOR_BYTES,
+    }
+    retry: Schema = {
+        "type": "integer",
+        "description": "In milliseconds (ARK-SRV-30).",
+        "minimum": 0,
+    }
+    needed = ["event", "data"] if "const" in event else ["data"]
+    return table({"id": cursor, "event": event, "data": data, "retry": retry}, needed, about)
+
+
+def _json(content: Schema) -> Schema:
+    return {**TEXT, "contentMediaType": "application/json", "contentSchema": content}
+
+
+def _members(kind: type[attrs.AttrsInstance], required: Sequence[str]) -> dict[str, Schema]:
+    """Describe the members of a value; one that may be absent may as well be null (ARK-EVT-21)."""
+    known = [each for each in attrs.fields(kind) if each.name != "extra"]
+    return {
+        camel(each.name): _typed(each.type, required=camel(each.name) in required) for each in known
+    }
+
+
+def _typed(hint: object, *, required: bool) -> Schema:
+    if get_origin(hint) in {types.UnionType, Union}:
+        hint = next(each for each in get_args(hint) if each is not types.NoneType)
+    name, more = _TYPES[get_origin(hint) or hint]
+    return {"type": name if required else [name, "null"], **more}
+
+
+def _pointer(name: str) -> str:
+    return f"#/components/schemas/{name}"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
