@@ -89,7 +89,7 @@ class Backend:
         if position is None or not self.log.keeps(job, position):  # (ARK-SRV-39 to 41)
             raise HTTPException(410, "the events after this cursor are not kept")
         # By default it sends a comment with the time every 15 seconds (ARK-SRV-23).
-        return EventSourceResponse(self._frames(request, job.id, position), sep="\n")
+        return EventSourceResponse(self._frames(request, job.id, position))
 
     async def _frames(
         self, request: Request, job: str, position: int

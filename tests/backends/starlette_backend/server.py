@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import quote, unquote
 
 import uvicorn
+from sse_starlette.sse import AppStatus
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
@@ -66,7 +67,7 @@ def open_streams(running: uvicorn.Server, job: str) -> list[asyncio.Transport]:
 
 
 class Server(uvicorn.Server):
-    """Ends the streams before it waits for them (ARK-SRV-32): sse-starlette would cut them."""
+    """Ends the streams, each with its last chunk, before it waits for them (ARK-SRV-32)."""
 
     def __init__(self, config: uvicorn.Config, backend: Backend) -> None:
         super().__init__(config)
@@ -83,6 +84,7 @@ def server(backend: Backend) -> uvicorn.Server:
     if backend.naive:
         config = uvicorn.Config(backend.app(), log_level="warning", timeout_graceful_shutdown=1)
         return uvicorn.Server(config)
+    AppStatus.enable_automatic_graceful_drain = False  # sse-starlette would cut the streams
     app = WholeSegments(backend.app())
     config = uvicorn.Config(
         app, http=HalfClosable, log_level="warning", timeout_graceful_shutdown=1
