@@ -6,10 +6,12 @@
 import { randomUUID } from "node:crypto";
 import { EventEmitter, once } from "node:events";
 import { createServer } from "node:http";
+import { setTimeout } from "node:timers/promises";
 
 const LARGEST = 2 ** 20; // bytes of a create request
 const STEPS = 20; // of a job whose config does not say `maxSteps`
 const STEP_MS = 100;
+const LOOK_UP_MS = 2; // what a database would take to answer; what is lost meanwhile must show here
 const KEEP_ALIVE_MS = 15_000; // many proxies cut what is silent for 60 s (ARK-SRV-23)
 const GET = ["GET", "HEAD"];
 const METHODS = { "": ["POST"], "/": GET, "/cancel": ["POST"], "/events/stream": GET };
@@ -110,6 +112,7 @@ export class Backend {
     const { route, id, query } = routed(request.url);
     if (!(route in METHODS)) throw new Refusal(404, "no such route");
     const where = this.#checked(request, query);
+    await setTimeout(LOOK_UP_MS);
     const job = route && this.#job(id, where);
     const allow = METHODS[route];
     if (!allow.includes(request.method)) throw new Refusal(405, `use ${allow}`, { Allow: allow.join(", ") });
@@ -175,6 +178,7 @@ export class Backend {
       response.write(": open\n\n"); // the head waits for the first write (ARK-SRV-20, 21)
       timer = setInterval(() => response.write(": keep-alive\n\n"), KEEP_ALIVE_MS);
       request.socket.once("end", leave); // of a stream, even a half-close is leaving
+      if (request.socket.readableEnded) leave();
     }
     response.once("close", () => {
       clearInterval(timer);
@@ -218,8 +222,10 @@ export class Backend {
       this.streams.clear();
       this.wake();
     }
-    setTimeout(() => server.closeAllConnections(), this.naive ? 0 : 1000).unref();
-    await new Promise((resolve) => server.close(resolve));
+    const closed = new Promise((resolve) => server.close(resolve));
+    await Promise.race([closed, setTimeout(this.naive ? 0 : 1000, undefined, { ref: false })]);
+    server.closeAllConnections();
+    await closed;
   }
 
   wake() {
@@ -232,7 +238,7 @@ async function train(job) {
   const { maxSteps } = job.config;
   const steps = Number.isInteger(maxSteps) && maxSteps > 0 && maxSteps < 100_000 ? maxSteps : STEPS;
   for (let step = 0; step <= steps + 1; step++) {
-    await new Promise((resolve) => setTimeout(resolve, STEP_MS));
+    await setTimeout(STEP_MS);
     if (job.isOver) return;
     if (step === 0) job.append({ type: "training.started", jobId: job.id });
     else if (step <= steps) job.append({ type: "training.log", jobId: job.id, step, loss: 1 / step });

@@ -27,6 +27,8 @@ STEPS: Final = 20
 """Steps of a job whose config does not say `maxSteps`."""
 STEP: Final = 0.1
 """Seconds that a step takes."""
+LOOK_UP: Final = 0.002
+"""Seconds that a database takes to answer, SQLite apart: what is lost meanwhile must show here."""
 
 Where = tuple[str, str]
 """An organisation and a project."""
@@ -64,7 +66,7 @@ class Backend:
         )
 
     async def _create(self, request: Request) -> Response:
-        where = self._checked(request)
+        where = await self._checked(request)
         name, config = _wanted(await _body(request))
         key = request.headers.get("idempotency-key") or None
         job = self.log.create(where, name, config, key, works=True)
@@ -74,17 +76,19 @@ class Backend:
         return JSONResponse({"job": job.shown()}, 201)
 
     async def _show(self, request: Request) -> Response:
-        return JSONResponse({"job": self._job(request).shown()})
+        return JSONResponse({"job": (await self._job(request)).shown()})
 
     async def _cancel(self, request: Request) -> Response:
-        job = self._job(request)
+        job = await self._job(request)
         if not self.log.cancel(job.id):
             raise HTTPException(409, f"the job is {job.status}")
         self.wake(job.id)
-        return JSONResponse({"job": self._job(request).shown()})
+        return JSONResponse({"job": (await self._job(request)).shown()})
 
     async def _stream(self, request: Request) -> Response:
-        job = self._job(request)  # checked on each open, a cursor is no permission (ARK-SRV-13)
+        job = await self._job(
+            request
+        )  # checked on each open, a cursor is no permission (ARK-SRV-13)
         position = _position(job, request.headers.get("last-event-id", ""))
         if position is None or not self.log.keeps(job, position):  # (ARK-SRV-39 to 41)
             raise HTTPException(410, "the events after this cursor are not kept")
@@ -167,16 +171,17 @@ class Backend:
         where = query.get("orgSlug", ""), query.get("projectSlug", "")
         return where in self.tenants.get(_token(request), ())
 
-    def _checked(self, request: Request) -> Where:
+    async def _checked(self, request: Request) -> Where:
         """Return where the request may work; raises HTTPException."""
         if _token(request) not in self.tenants:
             raise HTTPException(401, "unknown token", {"WWW-Authenticate": "Bearer"})
         if not self._allowed(request):
             raise HTTPException(403, "this token has no such organisation and project")
+        await asyncio.sleep(LOOK_UP)
         return request.query_params["orgSlug"], request.query_params["projectSlug"]
 
-    def _job(self, request: Request) -> Job:
-        job = self.log.job(unquote(request.path_params["job"]), self._checked(request))
+    async def _job(self, request: Request) -> Job:
+        job = self.log.job(unquote(request.path_params["job"]), await self._checked(request))
         if job is None:
             raise HTTPException(404, "no such job")
         return job
