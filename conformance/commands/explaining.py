@@ -6,12 +6,14 @@ from typing import Final
 
 from rich.text import Text
 
+from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import load_requirements
 from conformance.diagnosis.causes import Cause
 from conformance.mutants import Mutant
-from conformance.mutants.explanations import Explainer, Explanation
+from conformance.mutants.explanations import Explainer, Explanation, one_of_each_template
 from conformance.reports.screen import Page
+from conformance.reports.summary import plural
 from conformance.verdict.statuses import Exit
 
 _SHOWN: Final = 4
@@ -26,26 +28,51 @@ async def explain(
 ) -> int:
     """Print the causes that are found for each broken client, and how often they are right.
 
-    The status is FAILED if the first cause of a client with one fault is not that fault, if one of
-    two faults is not listed, or if a hint is wrong.
+    The status is FAILED if the first cause of a client with one fault is not that fault or its hint
+    is wrong, or if a client that shows both of its two faults does not have both causes.
     """
-    explainer = await Explainer.prepared(cases, load_requirements(), patience, lanes)
+    requirements = load_requirements()
+    templates = {case.template for case in cases}
+    # The record is of all cases, and which profile a template is played under depends on its place.
+    plays = [c for c in one_of_each_template(load_cases(requirements)) if c.template in templates]
+    explainer = await Explainer.prepared(plays, requirements, patience, lanes)
     found: list[Explanation] = []
     for mutants in chosen:
         explanation = await explainer.explain(*mutants)
         found.append(explanation)
         _tell(page, explanation)
+    if any(each.faults for each in found):
+        return _sum_up_pairs(page, found)
     right = sum(each.right for each in found)
     page.print(f"{right} of {len(found)} explained correctly")
-    hints = [each.hint for each in found if len(each.mutants) == 1]
-    if hints:
-        counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
-        page.print(f"hints (the most similar other broken client): {counted}")
+    hints = [each.hint for each in found]
+    counted = ", ".join(f"{word} {hints.count(word)}" for word in ("right", "unknown", "wrong"))
+    page.print(f"hints (the most similar other broken client): {counted}")
     return Exit.OK if right == len(found) and "wrong" not in hints else Exit.FAILED
+
+
+def _sum_up_pairs(page: Page, found: Sequence[Explanation]) -> int:
+    """Print in how many pairs both faults were reached, in how many both have a cause, and the rest."""
+    reached = [each for each in found if each.reached]
+    explained = sum(each.right for each in reached)
+    for each in found:
+        if why := each.why():
+            page.print(Text(f"{_named(each)}: {why}"))
+    both = f", and both causes are listed in {explained} of these" if reached else ""
+    page.print(
+        f"{plural(len(found), 'pair')} played; both faults were reached in {len(reached)}{both}"
+    )
+    return Exit.OK if explained == len(reached) else Exit.FAILED
+
+
+def _named(found: Explanation) -> str:
+    return " + ".join(each.name for each in found.mutants)
 
 
 def _tell(page: Page, found: Explanation) -> None:
     head, style = ("right", "green") if found.right else ("WRONG", "bold red")
+    if not found.reached:
+        head, style = "hidden", "dim"
     for each in found.mutants:
         page.print(Text.assemble((f"{head:<8}", style), f"{each.name}  {' '.join(each.breaks)}"))
         page.print(Text(f"        {each.what}", style="dim"))

@@ -1,7 +1,8 @@
 """`arkor-conformance mutants`: judge the kit by broken clients."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from random import Random
 from typing import Final
 
@@ -20,6 +21,7 @@ from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.backend_mutants import broken_backends_tried
 from conformance.commands.explaining import explain
+from conformance.drive.process import DriverUnusable
 from conformance.mutants import Mutant, all_mutants
 from conformance.mutants.citations import citations
 from conformance.mutants.explanations import drawn_pairs
@@ -122,10 +124,8 @@ def command(
     """  # noqa: D301 - \b is click's mark for lines to keep
     if of_backends:
         return broken_backends_tried(names, ids, patterns, lanes, everything=everything)
-    mutants = [m for m in all_mutants() if not names or {m.name, m.family} & set(names)]
-    if not mutants:
-        known = nearest(names[0], [mutant.name for mutant in all_mutants()])
-        raise UsageError(f"--mutant {names[0]}", f"no such mutant; {known}")
+    _check(cited=cited, explained=explained, draw=draw, pairs=pairs)
+    mutants = _named(names)
     ours = shard or WHOLE
     mine = ours.part(mutants, lambda mutant: mutant.name)
     if not mine:
@@ -140,13 +140,18 @@ def command(
         mutants = [mutant for mutant in mutants if about(mutant, cases)]
         mine = tuple(mutant for mutant in mine if about(mutant, cases))
     if explained:
-        screen, single = page.console, _drawn(mutants, draw, seed)
-        drawn = drawn_pairs(mutants, pairs, seed) if pairs else [(each,) for each in single]
-        chosen = ours.part(drawn, lambda clients: " ".join(each.name for each in clients))
-        return anyio.run(explain, screen, chosen, cases, patience, lanes, backend_options=LOOP)
+        clients = _clients(mutants, draw, pairs, seed)
+        chosen = ours.part(clients, lambda each: " ".join(mutant.name for mutant in each))
+        if not chosen:
+            say(
+                f"arkor-conformance: {ours} has none of these clients; nothing was judged", err=True
+            )
+            return Exit.NOTHING_RAN
+        explaining = partial(explain, page.console, chosen, cases, patience, lanes)
+        return _judged(explaining)
     if cited:
         cites = ours.part(_drawn(mutants, draw, seed), lambda mutant: mutant.name)
-        return anyio.run(page.citations, cites, cases, patience, lanes, backend_options=LOOP)
+        return _judged(partial(page.citations, cites, cases, patience, lanes))
     if ids or patterns:
         mine = tuple(mutant for mutant in mine if about(mutant, cases))
 
@@ -166,6 +171,47 @@ def command(
     page.sum_up(found, cases, idle)
     failed = found.survivors or idle or not all(control.passed for control in found.controls)
     return Exit.FAILED if failed else Exit.OK
+
+
+def _judged(judge: Callable[[], Awaitable[int]]) -> int:
+    try:
+        return anyio.run(judge, backend_options=LOOP)
+    except DriverUnusable as error:
+        say(f"arkor-conformance: no verdict: the kit's own client {error}", err=True)
+        return Exit.UNUSABLE
+
+
+def _named(names: Sequence[str]) -> Sequence[Mutant]:
+    """Return the mutants of these names and families, all without a name."""
+    mutants = all_mutants()
+    known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
+    for name in names:
+        if name not in known:
+            raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, sorted(known))}")
+    return [m for m in mutants if not names or {m.name, m.family} & set(names)]
+
+
+def _check(*, cited: bool, explained: bool, draw: int | None, pairs: int | None) -> None:
+    """Raise UsageError if these options do not go together."""
+    if cited and explained:
+        raise UsageError("--causes", "give either --cited or --causes")
+    if pairs is not None and not explained:
+        raise UsageError("--pairs", "needs --causes")
+    if draw is not None and pairs is not None:
+        raise UsageError("--draw", "give either --draw or --pairs")
+    if draw is not None and not (cited or explained):
+        raise UsageError("--draw", "needs --cited or --causes")
+
+
+def _clients(
+    mutants: Sequence[Mutant], draw: int | None, pairs: int | None, seed: int
+) -> Sequence[tuple[Mutant, ...]]:
+    """Return what `--causes` is to explain: pairs of mutants if there are to be any, or single ones."""
+    if pairs is None:
+        return [(each,) for each in _drawn(mutants, draw, seed)]
+    if drawn := drawn_pairs(mutants, pairs, seed):
+        return drawn
+    raise UsageError("--pairs", "no two of these mutants break different rules")
 
 
 def _drawn(mutants: Sequence[Mutant], number: int | None, seed: int) -> Sequence[Mutant]:

@@ -4,9 +4,14 @@ Each broken client plays one case for every rule, and one of every template abou
 breaks, each under one of its profiles. The causes that the report would show are compared with the
 rules that the client breaks. The client itself is first taken off the record of broken clients, so
 that no client is recognised by itself.
+
+One of two faults may hide the other: a client that never opens the stream cannot show how it reads
+one. So a fault of two counts only if it was reached: if some play shows what the record says of a
+client that has this fault alone.
 """
 
 from collections.abc import Mapping, Sequence
+from itertools import combinations, permutations
 from random import Random
 from typing import Final
 
@@ -14,7 +19,7 @@ from attrs import evolve, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.requirements import Requirement
-from conformance.diagnosis.broken_clients import BrokenClient, Fails, broken_clients
+from conformance.diagnosis.broken_clients import BrokenClient, Fails, broken_clients, play_of
 from conformance.diagnosis.causes import Cause, Failure, causes, failures, passed_plays
 from conformance.diagnosis.diagnose import REFERENCE, rank_of
 from conformance.drive.process import DriverUnusable
@@ -29,20 +34,45 @@ _MOST_HUNG: Final = 24
 """After so many templates in which a broken client hangs, enough is known of it."""
 
 
+@frozen(kw_only=True)
+class Fault:
+    """What the plays of a client with two faults show of one of them."""
+
+    mutant: Mutant
+    alone: int
+    """In how many of these plays a client with this fault alone fails."""
+    shown: tuple[Failure, ...]
+    """The failures that such a client shows in the same way."""
+
+    @property
+    def reached(self) -> bool:
+        """Whether the client got as far as this fault."""
+        return bool(self.shown)
+
+
 @frozen
 class Explanation:
     """What was found for one broken client, or for two in one."""
 
     mutants: tuple[Mutant, ...]
     causes: tuple[Cause, ...]
+    faults: tuple[Fault, ...] = ()
+    """What was seen of each fault, if there are two."""
 
     @property
     def right(self) -> bool:
-        """Whether the first cause is what is wrong; of two faults, whether both are causes."""
+        """Whether the first cause is what is wrong; of two faults, whether each has a cause."""
         if len(self.mutants) == 1:
             return bool(self.causes) and _is_about(self.causes[0].rule, self.mutants[0])
-        rules = {cause.rule for cause in self.causes}
-        return all(any(_is_about(rule, each) for rule in rules) for each in self.mutants)
+        return any(
+            all(_is_about(cause.rule, each) for cause, each in zip(some, self.mutants, strict=True))
+            for some in permutations(self.causes, len(self.mutants))
+        )
+
+    @property
+    def reached(self) -> bool:
+        """Whether the plays show every fault."""
+        return all(each.reached for each in self.faults)
 
     @property
     def hint(self) -> str:
@@ -51,6 +81,35 @@ class Explanation:
         if like is None:
             return "unknown"
         return "right" if any(set(like.breaks) & set(m.breaks) for m in self.mutants) else "wrong"
+
+    def why(self) -> str:
+        """Say in one line why a pair is not counted, or not explained; empty if it is."""
+        unseen = [_unseen(each) for each in self.faults if not each.reached]
+        if unseen or self.right:
+            return "; ".join(unseen)
+        missed = [each for each in self.faults if not self._lists(each.mutant)]
+        return "; ".join(map(self._missed, missed)) or "one cause stands for both faults"
+
+    def _lists(self, mutant: Mutant) -> bool:
+        return any(_is_about(cause.rule, mutant) for cause in self.causes)
+
+    def _missed(self, fault: Fault) -> str:
+        first = fault.shown[0]
+        under = next(cause for cause in self.causes if first in cause.failures)
+        return (
+            f"{fault.mutant.name} has no cause: what it fails, such as {first.play}, is "
+            f"under {under.rule or 'no rule'}"
+        )
+
+
+def _unseen(fault: Fault) -> str:
+    if not fault.alone:
+        return f"{fault.mutant.name} was not reached: alone it fails none of the cases that were played"
+    one = "the play that it fails alone does not fail"
+    more = f"none of the {fault.alone} plays that it fails alone fails"
+    return (
+        f"{fault.mutant.name} was not reached: {one if fault.alone == 1 else more} in the same way"
+    )
 
 
 def _is_about(rule: str, mutant: Mutant) -> bool:
@@ -117,7 +176,12 @@ class Explainer:
         known = [each for each in broken_clients() if each.name not in names]
         found = failures(outcome.results, self.references)
         passed = passed_plays(outcome.results)
-        return Explanation(mutants, causes(found, passed, rank_of(self.requirements), known))
+        explained = causes(found, passed, rank_of(self.requirements), known)
+        if len(mutants) == 1:
+            return Explanation(mutants, explained)
+        alone = {each.name: each for each in broken_clients()}
+        faults = (shown_of(each, alone[each.name], found, outcome.results) for each in mutants)
+        return Explanation(mutants, explained, tuple(faults))
 
     async def recorded(self, mutant: Mutant) -> BrokenClient:
         """Return the entry of a mutant for the record; raises DriverUnusable."""
@@ -143,6 +207,27 @@ class Explainer:
         return await run(plan)
 
 
+def shown_of(
+    mutant: Mutant, alone: BrokenClient, found: Sequence[Failure], results: Sequence[CaseResult]
+) -> Fault:
+    """Return what these failures show of a fault; `alone` is the client that has it alone.
+
+    A failure shows it if it begins as the client with this fault alone begins to fail the same
+    play, or if it cites the rule that this client cites first.
+    """
+
+    def shows(failure: Failure) -> bool:
+        fails = alone.fails.get(failure.play)
+        if fails is None:
+            return False
+        cited = {rule for each in results[failure.place].findings for rule in each.requires}
+        return fails.kind == failure.begins.kind or fails.rule in cited
+
+    played = {play_of(each.case.id, each.profile) for each in results}
+    own = len(played & alone.fails.keys())
+    return Fault(mutant=mutant, alone=own, shown=tuple(filter(shows, found)))
+
+
 def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenClient:
     """Return what the record says of a mutant; `whole` tells whether it played everything."""
     return BrokenClient(
@@ -160,11 +245,10 @@ def entry(mutant: Mutant, found: Sequence[Failure], *, whole: bool) -> BrokenCli
 def drawn_pairs(
     mutants: Sequence[Mutant], number: int, seed: int
 ) -> Sequence[tuple[Mutant, Mutant]]:
-    """Draw pairs of mutants that break no rule in common."""
-    random = Random(seed)  # noqa: S311 - a sample, not a secret
-    drawn: list[tuple[Mutant, Mutant]] = []
-    while len(drawn) < number:
-        one, other = random.sample(mutants, 2)
-        if not set(one.breaks) & set(other.breaks):
-            drawn.append((one, other))
-    return drawn
+    """Draw pairs of mutants that break no rule in common; fewer if there are no more."""
+    pairs = [
+        (one, other)
+        for one, other in combinations(mutants, 2)
+        if not set(one.breaks) & set(other.breaks)
+    ]
+    return Random(seed).sample(pairs, min(number, len(pairs)))  # noqa: S311 - a sample, not a secret

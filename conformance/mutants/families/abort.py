@@ -219,7 +219,7 @@ def an_abort_loses_the_create() -> None:
     )
 
 
-@breaks("ARK-ABT-4")
+@breaks("ARK-ABT-4", follows=("ARK-STR-5", "ARK-STR-6"))
 def reopens_after_an_abort() -> None:
     """The wait is over, but something goes on and opens the stream once more."""
 

@@ -82,7 +82,7 @@ def rejects_when_the_question_is_not_answered() -> None:
     reject_for(reason)
 
 
-@breaks("ARK-STR-19", follows=("ARK-BUD-4", "ARK-BUD-6"))
+@breaks("ARK-STR-19", follows=("ARK-BUD-4", "ARK-BUD-6", "ARK-BUD-3"))
 def counts_the_question_as_a_failure() -> None:
     """A question in vain is a failure, and so is the stream before it."""
 

@@ -26,7 +26,7 @@ def _formula(formula: Callable[[ReconnectPolicy, int], float]) -> None:
     replace(ReconnectPolicy, "nominal_delay", formula)
 
 
-@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+@breaks("ARK-BAK-1", follows=(*_WHERE_DELAYS_GROW, "ARK-BAK-5", "ARK-BAK-6"))
 def does_not_wait() -> None:
     """A failed open is followed by the next one at once."""
     _formula(lambda _, __: 0.0)
@@ -44,7 +44,7 @@ def waits_constantly() -> None:
     _formula(lambda policy, _: min(policy.initial_delay, policy.max_delay))
 
 
-@breaks("ARK-BAK-1", follows=_WHERE_DELAYS_GROW)
+@breaks("ARK-BAK-1", follows=(*_WHERE_DELAYS_GROW, "ARK-BAK-5"))
 def is_one_power_ahead() -> None:
     """The first delay is already doubled."""
     _formula(lambda policy, n: min(policy.initial_delay * 2.0 ** min(n + 1, 900), policy.max_delay))
@@ -85,7 +85,7 @@ def overflows() -> None:
     _formula(lambda policy, n: min(policy.initial_delay * 2.0**n, policy.max_delay))
 
 
-@breaks("ARK-BAK-6")
+@breaks("ARK-BAK-6", follows=("ARK-BAK-5",))
 def spreads_by_half() -> None:
     """The delay is spread far beyond a quarter."""
     original = ReconnectPolicy.delay
@@ -111,7 +111,7 @@ def spreads_above_the_cap() -> None:
     replace(ReconnectPolicy, "delay", delay)
 
 
-@breaks("ARK-BAK-3")
+@breaks("ARK-BAK-3", follows=("ARK-BAK-5",))
 def has_another_base() -> None:
     """The base defaults to 3 s."""
     defaults = (3.0, 60.0, None, Jitter.PROPORTIONAL)

@@ -291,7 +291,7 @@ def start_resolves_before_it_is_accepted() -> None:
     after_inputs(settle)
 
 
-@breaks("ARK-CRE-1")
+@breaks("ARK-CRE-1", follows=("ARK-WIR-6", "ARK-EVT-6", "ARK-EVT-12"))
 def changes_the_job_id() -> None:
     """The id of the job is not the one that the backend gave."""
 

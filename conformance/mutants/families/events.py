@@ -150,7 +150,7 @@ def delivers_the_last_first() -> None:
     change_chunks(change)
 
 
-@breaks("ARK-EVT-2")
+@breaks("ARK-EVT-2", follows=("ARK-EVT-1", "ARK-ERR-10"))
 def does_not_await_callbacks() -> None:
     """The next callback is called before the one before has returned."""
     original = Desk.heard
@@ -280,7 +280,7 @@ def loses_figures() -> None:
     _change_data(lambda _, data: {**data, "evalLoss": None} if "evalLoss" in data else data)
 
 
-@breaks("ARK-EVT-2")
+@breaks("ARK-EVT-2", follows=("ARK-EVT-1",))
 def resolves_before_the_last_callback() -> None:
     """`wait()` resolves while the callback of the terminal frame still runs."""
 
@@ -292,7 +292,7 @@ def resolves_before_the_last_callback() -> None:
     filter_outputs(change)
 
 
-@breaks("ARK-EVT-2")
+@breaks("ARK-EVT-2", follows=("ARK-SSE-16",))
 def catches_up_backwards() -> None:
     """What a reopened stream brings is delivered newest first."""
     missed = ByObject[list[Block]]()

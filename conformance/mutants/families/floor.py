@@ -148,7 +148,7 @@ def does_not_clamp_the_floor() -> None:
     _change_floors(lambda _, delay, asked, once: max(delay, asked, once))
 
 
-@breaks("ARK-BAK-14")
+@breaks("ARK-BAK-14", follows=("ARK-BAK-10", "ARK-BAK-11", "ARK-BAK-13"))
 def spreads_below_the_floor() -> None:
     """A floor is spread downward as well."""
 

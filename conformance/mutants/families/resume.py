@@ -124,7 +124,7 @@ def takes_the_id_of_an_unfinished_block() -> None:
     _take_unfinished_ids(rb"^id: ?(.*)\n")
 
 
-@breaks("ARK-RES-6", "ARK-RES-7")
+@breaks("ARK-RES-6", "ARK-RES-7", follows=WHERE_THE_CURSOR_SHOWS)
 def never_clears_the_cursor() -> None:
     """An empty `id:` is ignored."""
     latest = ByObject[str]()
@@ -218,7 +218,7 @@ def _read_ahead(*, flushes: bool) -> None:
     change_chunks(change, rest)
 
 
-@breaks("ARK-RES-13")
+@breaks("ARK-RES-13", follows=("ARK-EVT-1",))
 def loses_events_when_the_stream_breaks() -> None:
     """It reads one event ahead, and throws that one away when the stream breaks."""
     _read_ahead(flushes=True)
@@ -289,13 +289,13 @@ def takes_the_id_of_an_unfinished_line() -> None:
     _take_unfinished_ids(rb"^id: ?(.*)$")
 
 
-@breaks("ARK-RES-6", "ARK-RES-7")
+@breaks("ARK-RES-6", "ARK-RES-7", follows=WHERE_THE_CURSOR_SHOWS)
 def ignores_empty_ids() -> None:
     """The parser takes an empty id for none."""
     speak(Dialect(ignores_empty_ids=True))
 
 
-@breaks("ARK-RES-13")
+@breaks("ARK-RES-13", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def loses_the_last_event_of_a_stream() -> None:
     """An event is handed on when the next one arrives; the last one of a stream never is."""
     _read_ahead(flushes=False)

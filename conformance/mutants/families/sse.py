@@ -89,7 +89,7 @@ def drops_invalid_utf8() -> None:
     _before_parsing(lambda data: data.decode(errors="ignore").encode())
 
 
-@breaks("ARK-SSE-4")
+@breaks("ARK-SSE-4", follows=("ARK-SSE-6", "ARK-SSE-19", "ARK-EVT-1"))
 def knows_only_lf() -> None:
     """A CR is part of the line, as white space."""
     _before_parsing(lambda data: data.replace(b"\r", b" "))
@@ -107,7 +107,7 @@ def counts_crlf_twice() -> None:
     _before_parsing(lambda data: data.replace(b"\r", b"\n"))
 
 
-@breaks("ARK-SSE-4")
+@breaks("ARK-SSE-4", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def knows_only_crlf() -> None:
     """Only CRLF ends a line; a lone LF is white space."""
     _before_parsing(lambda data: b"\n".join(p.replace(b"\n", b" ") for p in data.split(b"\r\n")))
@@ -140,7 +140,7 @@ def counts_a_cut_crlf_twice() -> None:
     _before_parsing(lambda data: data.replace(b"\r\n", b"\n").replace(b"\r", b"\n"))
 
 
-@breaks("ARK-SSE-7")
+@breaks("ARK-SSE-7", follows=("ARK-SSE-2", "ARK-SSE-6", "ARK-SSE-17"))
 def forgets_at_chunk_boundaries() -> None:
     """What a chunk leaves unfinished is lost."""
 
@@ -151,7 +151,7 @@ def forgets_at_chunk_boundaries() -> None:
     _before_parsing(whole)
 
 
-@breaks("ARK-SSE-7")
+@breaks("ARK-SSE-7", follows=("ARK-EVT-1", "ARK-RES-13"))
 def reads_one_event_per_chunk() -> None:
     """Of several events that arrive together only the first is seen."""
 
@@ -164,7 +164,7 @@ def reads_one_event_per_chunk() -> None:
     change_chunks(change)
 
 
-@breaks("ARK-SSE-7")
+@breaks("ARK-SSE-7", follows=("ARK-SSE-2",))
 def decodes_chunk_by_chunk() -> None:
     """A character that is cut in two becomes two marks of damage."""
     _before_parsing(lambda data: data.decode(errors="replace").encode())
@@ -209,7 +209,7 @@ def strips_values() -> None:
     speak(Dialect(field=partial(_change_value, str.strip)))
 
 
-@breaks("ARK-SSE-10")
+@breaks("ARK-SSE-10", follows=("ARK-BUD-3", "ARK-BUD-4", "ARK-BUD-5"))
 def keeps_the_leading_space() -> None:
     """The space after the colon belongs to the value."""
     speak(Dialect(field=partial(_change_value, str)))
@@ -220,7 +220,7 @@ def _last_colon(line: str) -> tuple[str, str]:
     return (name or line).partition(":")[0], value.removeprefix(" ")
 
 
-@breaks("ARK-SSE-10")
+@breaks("ARK-SSE-10", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def splits_at_the_last_colon() -> None:
     """A value begins after the last colon of its line."""
     speak(Dialect(field=_last_colon))
@@ -301,7 +301,7 @@ def takes_the_first_event_name() -> None:
     speak(Dialect(first_event_counts=True))
 
 
-@breaks("ARK-SSE-12", follows=("ARK-SSE-15",))
+@breaks("ARK-SSE-12", follows=("ARK-SSE-15", "ARK-EVT-1"))
 def carries_the_event_name_over() -> None:
     """An event name holds for the blocks that follow."""
     speak(Dialect(event_carries_over=True))
@@ -397,7 +397,7 @@ def dispatches_two_texts_and_no_more() -> None:
     change_blocks(change)
 
 
-@breaks("ARK-SSE-16")
+@breaks("ARK-SSE-16", follows=("ARK-EVT-1", "ARK-STR-2", "ARK-STR-3"))
 def dispatches_one_event_late() -> None:
     """An event is dispatched only when more arrives."""
     late = ByObject[list[Block]]()

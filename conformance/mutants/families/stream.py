@@ -50,6 +50,7 @@ from conformance.mutants.filters import (
     with_field,
 )
 from conformance.mutants.patching import (
+    WHERE_FAILURES_COUNT,
     ByObject,
     Move,
     Stream,
@@ -66,7 +67,7 @@ _PLAIN = ("2026-05", "2026-07")
 _SUCCESS = frozenset(range(200, 300))
 
 
-@breaks("ARK-STR-15")
+@breaks("ARK-STR-15", follows=WHERE_FAILURES_COUNT)
 def waits_before_the_first_open() -> None:
     """The first open comes after the base delay."""
     held, due = ByObject[Output](), ByObject[float]()
@@ -91,7 +92,8 @@ def waits_before_the_first_open() -> None:
     filter_inputs(change)
 
 
-@breaks("ARK-STR-1")
+# From outside, it may as well be unable to read the answer to the create.
+@breaks("ARK-STR-1", follows=("ARK-CRE-1",))
 def never_opens_the_stream() -> None:
     """`wait()` rejects once the job is known."""
 
@@ -167,7 +169,7 @@ def forgets_the_error_of_a_failed_job() -> None:
     _change_jobs(lambda job: evolve(job, error=None))
 
 
-@breaks("ARK-STR-2")
+@breaks("ARK-STR-2", follows=("ARK-STR-3", "ARK-WIR-16"))
 def forgets_the_status_of_a_completed_job() -> None:
     """The result's job is still running."""
     _change_jobs(lambda job: evolve(job, status="running"))

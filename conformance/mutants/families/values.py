@@ -100,13 +100,13 @@ def looks_for_nan_in_strings() -> None:
     _reads(read)
 
 
-@breaks("ARK-EVT-21")
+@breaks("ARK-EVT-21", follows=("ARK-STR-2",))
 def skips_events_with_a_wrong_member() -> None:
     """A frame with a known member of another type is taken to be malformed."""
     _dislikes(lambda _, event: bool(_KNOWN & set(event.extra)))
 
 
-@breaks("ARK-EVT-21")
+@breaks("ARK-EVT-21", follows=("ARK-EVT-1", "ARK-STR-2"))
 def insists_on_members() -> None:
     """A frame that lacks a member of its type, or has it as null, is taken to be malformed."""
 

@@ -18,6 +18,8 @@ _SKIPPED: Final[Mapping[Kind, str]] = {
 }
 """The rule about each kind of frame that a client must skip, the likeliest to stop it first."""
 _ADDRESSES: Final = frozenset({"ARK-WIR-1", "ARK-WIR-6", "ARK-WIR-10", "ARK-WIR-13"})
+_WRONG_CREATE: Final[Mapping[int, str]] = {400: "ARK-WIR-2", 401: "ARK-WIR-11"}
+"""The rule about a create request that a sound backend refuses, by the status of its answer."""
 _REDIRECT: Final = 300
 _REFUSED: Final = 400
 _SERVER_ERROR: Final = 500
@@ -27,7 +29,9 @@ _NOT_FOUND: Final = 404
 def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one arm per route
     """Return the broken rule that follows from the past, if one does."""
     if past.requests and past.requests[-1].route not in ROUTES and past.route != "stream":
-        return next((rule for rule in case.requires if rule in _ADDRESSES), "ARK-WIR-6")
+        return next(
+            (rule for rule in case.requires if rule in _ADDRESSES), _of_an_address(past, case)
+        )
     if past.settled is not None and past.settled.operation.startswith("cancel"):
         return _of_a_cancel(past)
     if (unheeded := _unheeded_abort(past, case)) is not None:
@@ -36,13 +40,23 @@ def broken_rule(past: Past, case: Case) -> str | None:  # noqa: PLR0911 - one ar
         return "ARK-STR-19"
     match past.route:
         case "create":
-            return _of_the_create(past)
+            return _of_the_create(past, case)
+        case "stream" if not past.calls("wait", "cancel"):
+            return "ARK-CRE-4"
         case "stream":
             return _of_the_stream(past, case)
         case "cancel":
             return _of_a_cancel(past) if past.settled is None else "ARK-CAN-6"
         case _:
             return _before_any_request(past, case)
+
+
+def _of_an_address(past: Past, case: Case) -> str:
+    """Return the rule about the address of the request that was due."""
+    if not past.count("create") and "job" not in case.config:
+        return "ARK-WIR-1"
+    cancels = past.settled is not None and past.settled.operation.startswith("cancel")
+    return "ARK-WIR-10" if cancels or past.awaits("cancel") else "ARK-WIR-6"
 
 
 def _before_any_request(past: Past, case: Case) -> str | None:
@@ -58,7 +72,7 @@ def _unheeded_abort(past: Past, case: Case) -> str | None:
     aborted = past.calls("abort") > 0 or past.fired(case.config.get("abort_in"))
     if not aborted or past.failure == "aborted":
         return None
-    if past.route == "create" and past.status is None:
+    if past.route == "create" and past.aborted_while_creating:
         return "ARK-ABT-9"
     return "ARK-ABT-3" if past.asleep else "ARK-ABT-1"
 
@@ -76,12 +90,14 @@ def _of_a_cancel(past: Past) -> str:
     return "ARK-CAN-3" if over else "ARK-CAN-13"
 
 
-def _of_the_create(past: Past) -> str:  # noqa: PLR0911 - one arm per rule
+def _of_the_create(past: Past, case: Case) -> str:  # noqa: PLR0911 - one arm per rule
     if past.count("create") > past.calls("start", "wait"):
         return "ARK-CRE-6"
     if past.settled is not None and past.called_after_the_request(past.settled.operation):
         return _of_a_call_without_a_request(past, past.settled.operation)
     if past.status is None or past.status >= _REDIRECT:
+        if past.failure == "http" and "create" not in case.server.answers:
+            return _WRONG_CREATE.get(past.status or 0, "ARK-CRE-7")
         return "ARK-CRE-7" if past.settled is not None else "ARK-ERR-10"
     if past.settled is None and past.pending("start"):
         return "ARK-CRE-1"

@@ -115,6 +115,11 @@ class Past:
         begun = sum(fact.operation == operation for fact in self.facts(Called))
         return begun > sum(fact.operation == operation for fact in self.facts(Settled))
 
+    def awaits(self, verb: str) -> bool:
+        """Tell whether an operation of this kind was called and has not settled."""
+        settled = (fact.operation.partition("#")[0] for fact in self.facts(Settled))
+        return self.calls(verb) > sum(each == verb for each in settled)
+
     def called_after_the_request(self, operation: str) -> bool:
         """Tell whether an operation was called after the last request."""
         for event in reversed(self.events):
@@ -190,9 +195,25 @@ class Past:
 
     @property
     def asleep(self) -> bool:
-        """Whether a delay had begun and not ended."""
-        sleeps = [e.fact for e in self.events if isinstance(e.fact, Slept | SleepEnded)]
-        return bool(sleeps) and isinstance(sleeps[-1], Slept)
+        """Whether a back-off had begun and not ended."""
+        over = {fact.n for fact in self.facts(SleepEnded)}
+        return any(fact.purpose != "idle" and fact.n not in over for fact in self.facts(Slept))
+
+    @property
+    def aborted_while_creating(self) -> bool:
+        """Whether an abort came after the create request and before its answer."""
+        creating = False
+        for event in self.events:
+            match event.fact:
+                case Requested(route="create"):
+                    creating = True
+                case Responded(route="create"):
+                    creating = False
+                case Called(operation="abort") if creating:
+                    return True
+                case _:
+                    pass
+        return False
 
     @property
     def refused(self) -> bool:

@@ -24,6 +24,8 @@ from tests.conformance.catalogue import all_cases, all_rules
 
 LEAST_HINTS = 8
 """Hints to be right at least when the client itself is not on record: most have no double."""
+MISSED = ["create.changes-the-job-id: ARK-ERR-2"]
+"""It asks for a job that does not exist: only the backend knows that the 404 is no refusal."""
 MUTANTS = {mutant.name: mutant for mutant in all_mutants()}
 REPLAYED = 4
 """Mutants that are played again; the seed is printed with them."""
@@ -92,14 +94,14 @@ def test_with_each_client_left_out_no_hint_is_wrong() -> None:
     assert table["right"] >= LEAST_HINTS, table
 
 
-def test_the_first_cause_of_most_clients_is_a_rule_that_they_break() -> None:
+def test_the_first_cause_of_each_client_is_a_rule_that_it_breaks() -> None:
     missed: list[str] = []
     for client in broken_clients():
         others = [each for each in broken_clients() if each.name != client.name]
         mutant, found = MUTANTS[client.name], causes_of(client, others)
         if found and found[0].rule not in {*mutant.breaks, *mutant.follows}:
             missed.append(f"{client.name}: {found[0].rule}")
-    assert len(missed) <= len(MUTANTS) // 8, missed
+    assert missed == MISSED
 
 
 @pytest.mark.thorough
