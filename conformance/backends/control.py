@@ -33,6 +33,9 @@ class Controlled:
     base_url: str = ""
     token: str = field(default="", repr=False)
     other_token: str = field(default="", repr=False)
+    other_org: str = ""
+    other_project: str = ""
+    """Where the other token may create a job."""
     org: str = ""
     project: str = ""
     keep: int | None = None
@@ -159,6 +162,8 @@ def _controlled(answer: Table) -> Controlled:
         base_url=answer.text("base_url", ""),
         token=answer.text("token", ""),
         other_token=answer.text("other_token", ""),
+        other_org=answer.text("other_org", ""),
+        other_project=answer.text("other_project", ""),
         org=answer.text("org", ""),
         project=answer.text("project", ""),
         keep=answer.count("keep") if answer.has("keep") else None,

@@ -94,7 +94,7 @@ _MOST_FAILURES: Final = 3
 @click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
 @click.option("--backend", "of_backends", is_flag=True, help="Judge the backend kit instead.")
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
-def command(
+def command(  # noqa: PLR0911 - one for each way to judge the kit
     *,
     names: Sequence[str],
     ids: Sequence[str],

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from conformance.backends.control import PROTOCOL as CONTROL
+from conformance.backends.control import WORDS
 from conformance.casefile.requirements import PROFILE_NAMES, REQUIREMENTS
 from conformance.casefile.templates import EACH
 from conformance.casefile.words import CASE, CONFIG
@@ -134,6 +136,47 @@ def parse_schema() -> dict[str, object]:
     return schema_document("parse", f"{PARSE}: one message, one line", schema)
 
 
+def control_schema() -> dict[str, object]:
+    """Return the schema of every message between the kit and a control program."""
+    events: Schema = {"type": "array", "items": _TEXT}
+    arguments: Mapping[str, Mapping[str, Schema]] = {
+        "hello": {"protocol": {"const": CONTROL}},
+        "emit": {"job": _TEXT, "n": {**_COUNT, "minimum": 1}, "bytes": _COUNT},
+        "fail": {"job": _TEXT, "error": _TEXT},
+        "drop": {"job": _TEXT, "how": _one_of(("fin", "rst"))},
+        "forget": {"job": _TEXT, "keep": _COUNT},
+        "revoke": {"token": _TEXT},
+        **{name: {"job": _TEXT} for name in ("finish", "hold", "held", "release")},
+        **{name: {} for name in ("job", "rotate", "bye")},
+    }
+    commands = [
+        _table(
+            {"id": _WHOLE, "do": {"const": name}, **own},
+            ["id", "do", *(each for each in own if each not in {"bytes", "error"})],
+        )
+        for name, own in arguments.items()
+    ]
+    names = ("base_url", "token", "org", "project", "other_token", "other_org", "other_project")
+    words: Schema = {"type": "array", "items": _one_of(WORDS)}
+    hello = {"impl": _TEXT, "version": _TEXT, "words": words, "keep": _COUNT}
+    schema: Schema = {
+        "$defs": {
+            "command": {"oneOf": commands},
+            "answer": {"oneOf": [_answer(), _control_refusal()]},
+            "hello": _table({**hello, **dict.fromkeys(names, _TEXT)}, ["impl", "version", "words"]),
+            "job": _table({"id": _TEXT}, ["id"]),
+            "emit": _table({"ids": events}, ["ids"]),
+        },
+        "oneOf": [{"$ref": "#/$defs/command"}, {"$ref": "#/$defs/answer"}],
+    }
+    return schema_document("control", f"{CONTROL}: one message, one line", schema)
+
+
+def _control_refusal() -> Schema:
+    error = _table({"message": _TEXT}, ["message"])
+    return _table({"re": {"type": ["integer", "null"]}, "error": error}, ["re", "error"])
+
+
 def case_schema() -> dict[str, object]:
     """Return the schema of one expanded case."""
     return schema_document("case", "A case of the conformance kit", CASE.schema())
@@ -208,6 +251,7 @@ def schema_files() -> Mapping[str, str]:
     schemas = {
         "drive": drive_schema(),
         "parse": parse_schema(),
+        "control": control_schema(),
         "case": case_schema(),
         "case-file": case_file_schema(),
         "case-vectors": vectors_schema(),

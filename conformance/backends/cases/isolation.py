@@ -216,15 +216,14 @@ async def no_passing_refusal(play: Play) -> None:
 @case("isolation.revoked-token", "16", words=("job", "emit", "revoke"), alone=True)
 async def revoked_token(play: Play) -> None:
     """A token that leaked is revoked: the streams that it opened must not go on for hours."""
-    token = play.target.other_token
-    if not token:
-        raise NotReached(
-            "needs another token that may be revoked: `other_token` of the control program"
-        )
-    made = await play.create(token=token, expected=True)
+    said = None if play.control is None else play.control.said
+    if said is None or not (said.other_token and said.other_org and said.other_project):
+        raise NotReached("needs the other_token, other_org and other_project of a control program")
+    token, org, project = said.other_token, said.other_org, said.other_project
+    made = await play.create(token=token, org=org, project=project)
     if not made.job_id:
-        raise NotReached(f"the other tenant may not create a job here: {made.told}")
-    follower = await play.follow(made.job_id, token=token)
+        raise NotReached(f"the other tenant may not create a job: {made.told}")
+    follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
         raise NotReached(f"the open was answered {follower.status}")
     await play.make("revoke", token=token)
