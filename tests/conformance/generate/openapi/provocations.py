@@ -11,6 +11,7 @@ from typing import Final
 from attrs import evolve, frozen
 
 from arkor_proto import Request
+from conformance.generate.openapi.examples import ENDPOINT
 from conformance.generate.openapi.operations import Operation
 
 JOB: Final = "job-1"
@@ -23,7 +24,6 @@ NOTICES: Final = {
 }
 _NOTICED: Final[Mapping[str, object]] = {"on": EVERY, "headers": NOTICES}
 _RULED: Final[Mapping[str, Mapping[str, object]]] = {
-    "204": {"status": 204},
     "3XX": {"redirect": "/v1/jobs/job-1/events/stream?moved", "body": ""},
     "403": {"status": 403},
     "404": {"status": 404},
@@ -42,6 +42,8 @@ _RULED: Final[Mapping[str, Mapping[str, object]]] = {
     "5XX": {"status": 502},
 }
 """What a rule does for a status that the mock does not give by itself."""
+_FOR_ALL_TENANTS: Final = {"chat", "me"}
+"""The operations that the mock refuses to no tenant."""
 _RUNNING: Final = {"id": JOB, "submitted": True, "status": "running"}
 _OVER: Final = {"id": JOB, "submitted": True, "emitted": True}
 _BAD_BODIES: Final[Sequence[object]] = ([], {}, "x")
@@ -90,22 +92,27 @@ def provocations(operation: Operation) -> Mapping[str, Sequence[Provocation]]:
 def _for_any(operation: Operation) -> dict[str, list[Provocation]]:
     request = operation.request
     asked = raw(request)
-    bad = [_one({}, raw(request, more="not a field"))]
-    if operation.body:
-        bad += [_one({}, raw(request, body=body)) for body in _BAD_BODIES]
+    long = raw(request, more="X: " + "x" * 500)
     ruled = {*_RULED} & {"403", "426", "429", "503", "5XX", *operation.others}
-    return {
-        "400": bad,
-        **(
-            {} if operation.public else {"401": [_one({}, raw(request, without={"Authorization"}))]}
-        ),
+    found = {
+        "400": [_one({}, raw(request, more="not a field"))],
         "408": [_one({"limits": {"request_ms": 50}}, _begun(asked))],
         "413": [_one({"limits": {"body_bytes": 0}}, raw(request, body={}))],
-        "431": [
-            _one({"limits": {"header_bytes": 256}}, _begun(raw(request, more="X: " + "x" * 500)))
-        ],
+        "431": [_one({"limits": {"header_bytes": 256}}, _begun(long))],
         **{status: [_one({}, asked, rule=_RULED[status])] for status in ruled},
     }
+    if operation.body:
+        found["400"] += [_one({}, raw(request, body=body)) for body in _BAD_BODIES]
+    if not operation.public:
+        found["401"] = [_one({}, raw(request, without={"Authorization"}))]
+    if operation.name not in _FOR_ALL_TENANTS:
+        found["403"] = [_one(_tenant("another", "bots"), asked)]
+    return found
+
+
+def _tenant(org: str, project: str) -> Mapping[str, object]:
+    """Return a backend where the token of the requests reaches this project alone."""
+    return {"backend": {"tenants": [{"token": ENDPOINT.token, "org": org, "projects": [project]}]}}
 
 
 def _begun(request: bytes) -> bytes:
@@ -128,6 +135,7 @@ def _create(request: Request) -> Mapping[str, Sequence[Provocation]]:
     other = {"name": "other", "config": {"model": "m"}}
     return {
         "2XX": [_one({}, raw(request)), _one({}, raw(request), raw(request))],
+        "404": [_one(_tenant(ENDPOINT.org, "another"), raw(request))],
         "422": [_one({}, raw(request), raw(request, body=other))],
     }
 
@@ -136,14 +144,21 @@ def _stream(request: Request) -> Mapping[str, Sequence[Provocation]]:
     first = raw(request, without=_FIRST)
     jobs = (_OVER, {**_OVER, "status": "failed"}, {**_RUNNING, "events": list(_SCRIPTED)})
     unknown = {"job": [{**_OVER, "events": 1}], "backend": {"unknown_cursor": "gone"}}
+    at_end = {
+        how: _one({"job": [{**_OVER, "events": 2}], "backend": {"at_end": how}}, raw(request))
+        for how in ("empty", "end", "gone", "no_content")
+    }
     return {
         "200": [
             *(_one({"job": [job]}, first) for job in jobs),
             _one({"job": [_OVER]}, raw(request)),
             _one({}, _cancel_bytes(request), first),
+            at_end["empty"],
+            at_end["end"],
         ],
+        "204": [at_end["no_content"]],
         "404": [_one({}, raw(_elsewhere(request)))],
-        "410": [_one(unknown, raw(request))],
+        "410": [_one(unknown, raw(request)), at_end["gone"]],
     }
 
 
