@@ -7,7 +7,7 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -32,6 +32,7 @@ from mock_server.strict.shapes import (
     anything,
     array,
     check_known,
+    is_array,
     is_table,
     mapping,
     text,
@@ -80,11 +81,12 @@ class BrokenBackend:
         """Return the scenario as data; raises ScenarioError if the mock does not take it."""
         whole = dict(scenario_to_dict(CONFORMING))
         for name, words in (("backend", self.backend), ("limits", self.limits)):
-            before = whole.get(name, {})
-            whole[name] = {**(before if is_table(before) else {}), **words}
+            own = whole.get(name, {})
+            whole[name] = {**(own if is_table(own) else {}), **words}
         if self.job:
-            jobs = whole.get("job", [{}])
-            whole["job"] = [{**each, **self.job} for each in jobs] if isinstance(jobs, list) else []
+            jobs = whole.get("job")
+            before = [each for each in jobs if is_table(each)] if is_array(jobs) else []
+            whole["job"] = [{**each, **self.job} for each in before or [{}]]
         whole["rule"] = [*(dict(each) for each in self.rules)]
         whole["name"] = self.name
         return scenario_to_dict(scenario_from_dict(whole))
@@ -132,7 +134,7 @@ def _read(requirements: Mapping[str, Requirement]) -> _File:
 
 
 @contextmanager
-def served(broken: BrokenBackend) -> Iterator[Sequence[str]]:
+def served(broken: BrokenBackend) -> Generator[Sequence[str]]:
     """Write the scenario of a backend; give the command that serves it."""
     with tempfile.TemporaryDirectory(prefix="arkor-") as folder:
         path = Path(folder) / "scenario.json"
@@ -193,8 +195,8 @@ async def tried(
         problem = ""
         try:
             await run.play()
-        except* ControlFailed as group:
-            problem = str(group.exceptions[0])
+        except ControlFailed as error:
+            problem = str(error)
     return BackendTrial(
         broken=broken,
         caught=caught,

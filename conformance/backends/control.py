@@ -101,7 +101,7 @@ class Control:
         if pending.error:
             raise ControlFailed(f"the control program refused `{do}`: {pending.error}")
         if self.ended:
-            raise ControlFailed(f"the control program {self.ended}")
+            raise ControlFailed(f"the control program {self.ended}{self._last_words}")
         raise ControlFailed(f"the control program did not answer `{do}` within {wait:g} s")
 
     async def stop(self) -> None:
@@ -114,6 +114,13 @@ class Control:
             except ControlFailed:
                 self._end("was ended")
         await self._process.stop()
+
+    @property
+    def _last_words(self) -> str:
+        """Return the last line of its log, if it has one."""
+        self._process.drain_log()
+        lines = self.log.strip().splitlines()
+        return f"; its last line: {shortened(lines[-1], _SHOWN)}" if lines else ""
 
     @property
     def log(self) -> str:

@@ -224,8 +224,8 @@ class Play:
         more: Mapping[str, str] | None = None,
     ) -> Answer:
         """Send a request and read the whole answer. 429 and 503 are obeyed up to three times."""
+        answer = await self._once(route, target, method, token, body, kind, on, more or {})
         for _ in range(_TRIES):
-            answer = await self._once(route, target, method, token, body, kind, on, more or {})
             if answer.status not in _LIMITED or on is not None:
                 return answer
             self.limited(answer)
@@ -233,6 +233,7 @@ class Play:
             if not wait.isascii() or not wait.isdigit() or int(wait) > _MOST_WAIT:
                 return answer
             await anyio.sleep(int(wait))
+            answer = await self._once(route, target, method, token, body, kind, on, more or {})
         return answer
 
     def limited(self, answer: Answer) -> None:
@@ -338,14 +339,17 @@ class Play:
         head: float | None = None,
         receive_buffer: int = 0,
         read: bool = True,
+        wait: bool = True,
     ) -> Follower:
         """Open the stream of a job and return when its head has come, or the bound has passed.
 
-        One that is not to be `read` is left alone: it is the reader that is too slow.
+        One that is not to be `read` is left alone: it is the reader that is too slow. Without
+        `wait`, it is returned at once.
         """
         follower = await self._open(job, cursor, token, org, project, receive_buffer)
         if read:
             self.group.start_soon(follower.read)
+        if read and wait:
             await follower.until_head(self.bounds.answer if head is None else head)
         return follower
 

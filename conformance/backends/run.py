@@ -100,18 +100,23 @@ class BackendRun:
     _ended: float = field(default=0.0, init=False)
 
     async def play(self, before: Callable[["BackendRun"], object] | None = None) -> None:
-        """Play everything; raises ControlFailed or Unreachable if nothing can be judged.
+        """Play everything; raises ControlFailed, or what `probe` raises, if nothing can be judged.
 
         `before` is called when the backend is known and before anything is asked of it.
         """
+        failure: Exception | None = None
         async with anyio.create_task_group() as group:
             self._group = group
             try:
                 await self._begin(group, before)
                 await self._cases()
+            except Exception as error:  # noqa: BLE001 - raised below, outside of the group
+                failure = error
             finally:
                 await self._settle()
                 group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
         self._ended = time.monotonic()
 
     async def _begin(

@@ -19,6 +19,8 @@ JOB_BODY: Final[Mapping[str, Json]] = {
 }
 """What is submitted if the user gives no job."""
 HIDDEN: Final = "[secret]"
+_TELLING: Final = 5
+"""At least this many characters of a token are hidden; fewer could be any word."""
 
 
 def as_segment(job: str) -> str:
@@ -132,6 +134,6 @@ class Target:
     def hide(self, text: str) -> str:
         """Return a text without the tokens."""
         for secret in (self.token, self.other_token):
-            if secret:
+            if len(secret) >= _TELLING:
                 text = text.replace(secret, HIDDEN)
         return text

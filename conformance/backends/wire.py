@@ -4,6 +4,7 @@ It follows no redirect, decodes no content coding and retries nothing, so that w
 the backend did. A token is sent to the target and nowhere else.
 """
 
+import os
 import socket
 import ssl
 import struct
@@ -243,11 +244,17 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
     return await SocketStream.from_socket(raw)
 
 
-def _reason(error: OSError) -> str:
-    inner = error.__cause__
-    if isinstance(inner, OSError):
-        return inner.strerror or str(inner)
-    return error.strerror or str(error)
+def _reason(error: BaseException) -> str:
+    """Return what the system says of an error, without addresses."""
+    number = error.errno if isinstance(error, OSError) else None
+    if number is not None and not isinstance(error, socket.gaierror):
+        return os.strerror(number)
+    if isinstance(error, BaseExceptionGroup):
+        return _reason(error.exceptions[0])
+    if error.__cause__ is not None:
+        return _reason(error.__cause__)
+    said = error.strerror if isinstance(error, OSError) else None
+    return said or str(error)
 
 
 def now() -> float:

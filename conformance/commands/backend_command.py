@@ -19,7 +19,7 @@ from conformance.backends.declare import BackendCase
 from conformance.backends.probe import NoBackend, probe
 from conformance.backends.record import Asked, backend_record
 from conformance.backends.requirements import backend_requirements
-from conformance.backends.run import BackendPlan, BackendRun, Outcome
+from conformance.backends.run import BackendPlan, BackendRun, Outcome, Played
 from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target
 from conformance.backends.verdict import as_cases, results_of
 from conformance.backends.wire import Unreachable
@@ -309,8 +309,8 @@ def _play(
             if not course.supply.target.is_here:
                 console.print(Text(f"created job {job}"), soft_wrap=True)
 
-        def played(case: object) -> None:
-            judging.count(failed=bool(getattr(case, "findings", ())))
+        def played(case: Played) -> None:
+            judging.count(failed=bool(case.findings))
 
         def before(run: BackendRun) -> None:
             target = run.supply.target
@@ -330,15 +330,7 @@ def _play(
             if not course.played:
                 raise
             return evolve(course.outcome(str(interruption)), interrupted=True)
-        except BaseExceptionGroup as group:
-            raise _first(group) from group
     return course.outcome()
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """Return the first exception of a group that is not one itself."""
-    found = group.exceptions[0]
-    return _first(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:

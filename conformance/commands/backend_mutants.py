@@ -13,6 +13,7 @@ from conformance.backends.broken import (
     broken_backends,
 )
 from conformance.backends.cases import backend_cases
+from conformance.backends.declare import BackendCase
 from conformance.backends.requirements import backend_requirements
 from conformance.casefile.selection import select
 from conformance.reports.screen import Page
@@ -52,7 +53,7 @@ def broken_backends_tried(
         return await backend_matrix(mutants, benign, cases, tell, lanes=lanes)
 
     found = anyio.run(judge, backend_options=LOOP)
-    idle = [] if names else found.idle(cases)
+    idle: Sequence[BackendCase] = () if names else found.idle(cases)
     for case in idle:
         page.print(Text(f"{'IDLE':<9}{case.id} catches no mutant ({' '.join(case.requires)})"))
     page.print(

@@ -1,7 +1,7 @@
 """Resume: after `Last-Event-ID: x` nothing is missing and nothing comes again."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import anyio
@@ -279,22 +279,29 @@ async def without_a_cursor_after_forgetting(play: Play) -> None:
 # The hand-off from replay to live
 
 
+async def _held(
+    play: Play, job: str, cursor: str, meanwhile: Callable[[], Awaitable[None]]
+) -> Follower:
+    """Resume, do something while the stream is held between its replay and its live phase."""
+    await play.make("hold", job=job)
+    follower = await play.follow(job, cursor, wait=False)
+    await play.make("held", job=job)
+    await meanwhile()
+    await play.make("release", job=job)
+    await follower.until_head(play.bounds.answer)
+    return follower
+
+
 @case("resume.hand-off-held", "35", words=("job", "emit", "hold"))
 async def hand_off_held(play: Play) -> None:
     """An event between the replay and the live phase: held there, one try is certain."""
     job, ids = await play.running_job()
-    await play.make("hold", job=job)
-    async with anyio.create_task_group() as group:
-        opened: list[Follower] = []
+    between: list[str] = []
 
-        async def resume() -> None:
-            opened.append(await play.follow(job, ids[0]))
+    async def meanwhile() -> None:
+        between.extend(await play.emit(job, 2))
 
-        group.start_soon(resume)
-        await play.make("held", job=job)
-        between = await play.emit(job, 2)
-        await play.make("release", job=job)
-    follower = opened[0]
+    follower = await _held(play, job, ids[0], meanwhile)
     after = await play.emit(job, 1)
     await follower.until_ids(after, play.bounds.event)
     _slice(play, follower, [*ids, *between, *after], 0, "35", "35")
@@ -304,24 +311,18 @@ async def hand_off_held(play: Play) -> None:
 async def hand_off_of_the_terminal_event(play: Play) -> None:
     """The end in the same place: it is asked whether the job is over, and then it ends."""
     job, ids = await play.running_job()
-    await play.make("hold", job=job)
-    async with anyio.create_task_group() as group:
-        opened: list[Follower] = []
+    last: list[str] = []
 
-        async def resume() -> None:
-            opened.append(await play.follow(job, ids[0]))
+    async def meanwhile() -> None:
+        ended = (await play.make("finish", job=job)).get("id")
+        last.extend([ended] if isinstance(ended, str) else [])
 
-        group.start_soon(resume)
-        await play.make("held", job=job)
-        last = (await play.make("finish", job=job)).get("id")
-        await play.make("release", job=job)
-    follower = opened[0]
+    follower = await _held(play, job, ids[0], meanwhile)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)
     await follower.until_end(play.bounds.end)
-    whole = [*ids, *([last] if isinstance(last, str) else [])]
     if follower.terminal is None:
         play.stop("35", "the terminal event", play.got(follower))
-    _slice(play, follower, whole, 0, "35", "35")
+    _slice(play, follower, [*ids, *last], 0, "35", "35")
 
 
 @define
