@@ -89,12 +89,16 @@ class Follower:
         with self._reading:
             await self._read()
 
-    async def _read(self) -> None:
+    async def read_head(self) -> None:
+        """Read the head and nothing after it."""
         await self._wire.head()
         self.head_at = self.last_at = now()
         self.status, self.headers = self._wire.status, self._wire.headers
         if self.status:
             self._headed(self)
+
+    async def _read(self) -> None:
+        await self.read_head()
         framer = Framer()
         streams = self.is_stream
         self._tell()

@@ -343,13 +343,16 @@ class Play:
     ) -> Follower:
         """Open the stream of a job and return when its head has come, or the bound has passed.
 
-        One that is not to be `read` is left alone: it is the reader that is too slow. Without
+        Of one that is not to be `read`, only the head is: it is the reader that is too slow. Without
         `wait`, it is returned at once.
         """
         follower = await self._open(job, cursor, token, org, project, receive_buffer)
-        if read:
-            self.group.start_soon(follower.read)
-        if read and wait:
+        if not read:
+            with anyio.move_on_after(self.bounds.head):
+                await follower.read_head()
+            return follower
+        self.group.start_soon(follower.read)
+        if wait:
             await follower.until_head(self.bounds.answer if head is None else head)
         return follower
 
