@@ -27,8 +27,9 @@ from mock_server.backend.jobs import Job
 from mock_server.backend.tenants import Tenants
 from mock_server.redaction import quoted, redacted_json, shortened
 from mock_server.requests import NO_TUNNELS, Request, json_of
+from mock_server.scenario.behaviour import AtEnd, Idempotency, UnknownCursor
 from mock_server.scenario.model import BackendPlan, JobPlan, Scenario
-from mock_server.scenario.vocabulary import AtEnd, Idempotency, Route, UnknownCursor
+from mock_server.scenario.vocabulary import Route
 from mock_server.scenario.words.head import Resume, Shift
 from mock_server.sse import Frame
 from mock_server.strict.json import compact

@@ -11,17 +11,10 @@ import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import encode_event
+from mock_server.scenario.behaviour import Cancelling, FanOut, Following, Restart
 from mock_server.scenario.frames import render
 from mock_server.scenario.model import BackendPlan, JobPlan
-from mock_server.scenario.vocabulary import (
-    Cancelling,
-    FanOut,
-    Fate,
-    Following,
-    JobStatus,
-    Restart,
-    ScriptedFrame,
-)
+from mock_server.scenario.vocabulary import Fate, JobStatus, ScriptedFrame
 from mock_server.sse import Frame, fields_of
 from mock_server.strict.json import compact
 from mock_server.strict.shapes import is_table

@@ -9,8 +9,9 @@ from mock_server.backend.answers import Reply, refuse
 from mock_server.backend.jobs import Job
 from mock_server.redaction import quoted
 from mock_server.requests import Request, bearer_of
-from mock_server.scenario.model import BackendPlan, Tenant
-from mock_server.scenario.vocabulary import Route, Tenancy
+from mock_server.scenario.behaviour import Tenancy, Tenant
+from mock_server.scenario.model import BackendPlan
+from mock_server.scenario.vocabulary import Route
 
 _NOWHERE: Final = ("org-1", "project-1")
 _IN_PROJECT: Final = frozenset({Route.CREATE, Route.STREAM, Route.CANCEL, Route.JOB})

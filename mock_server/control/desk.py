@@ -14,7 +14,8 @@ from arkor_proto import __version__
 from mock_server.backend.jobs import Job, JobEnded
 from mock_server.net.handoff import Hold
 from mock_server.redaction import quoted
-from mock_server.scenario.model import JobPlan, Tenant
+from mock_server.scenario.behaviour import Tenant
+from mock_server.scenario.model import JobPlan
 from mock_server.scenario.vocabulary import FRAME, Route
 from mock_server.scenario.words.end import Ending
 from mock_server.server import MockServer
@@ -166,8 +167,11 @@ async def _hello(desk: Desk, given: _Hello) -> Answer:
 
 def _other(tenant: Tenant) -> Answer:
     """Return what a kit needs to act as another tenant."""
-    project = tenant.projects[0] if tenant.projects else ""
-    return {"other_token": tenant.token, "other_org": tenant.org, "other_project": project}
+    return {
+        "other_token": tenant.token,
+        "other_org": tenant.org,
+        "other_project": tenant.projects[0],
+    }
 
 
 async def _job(desk: Desk, _: _Nothing) -> Answer:

@@ -21,7 +21,7 @@ from mock_server.faults.response import NO_BODY, BodyKind, Head, phrase_of
 from mock_server.net.failure import Failure, Reason
 from mock_server.net.handoff import Hold
 from mock_server.requests import Request
-from mock_server.scenario.vocabulary import FanOut
+from mock_server.scenario.behaviour import FanOut
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Handoff
 from mock_server.sse import Frame

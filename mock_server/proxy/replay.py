@@ -16,10 +16,11 @@ from attrs import define, evolve, field
 from mock_server.faults.response import BodyKind, Head, phrase_of
 from mock_server.redaction import redacted_answer, redacted_frame, redacted_text, redacted_value
 from mock_server.requests import Request, json_of
+from mock_server.scenario.behaviour import UnknownCursor
 from mock_server.scenario.frames import render
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import Rule
-from mock_server.scenario.vocabulary import Route, ScriptedFrame, Select, UnknownCursor
+from mock_server.scenario.vocabulary import Route, ScriptedFrame, Select
 from mock_server.scenario.words.end import After, EndFault, Ending, Stall
 from mock_server.scenario.words.head import Framing, HeadFault
 from mock_server.scenario.words.request import Lost, RequestFault

@@ -6,9 +6,9 @@ A word's declaration has what the word goes with; here that is checked, and what
 from collections.abc import Callable
 from typing import Final
 
+from mock_server.scenario.behaviour import Tenancy
 from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import FAULTS, WORDS, Rule
-from mock_server.scenario.vocabulary import Tenancy
 from mock_server.scenario.words.declaring import Fault
 from mock_server.scenario.words.end import Ending
 from mock_server.scenario.words.head import Framing

@@ -3,10 +3,10 @@
 The phrase for a fault is in its declaration.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Final
+from collections.abc import Sequence
 
-from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario, Tenant
+from mock_server.scenario.behaviour import Tenant
+from mock_server.scenario.model import BackendPlan, JobPlan, Limits, Scenario
 from mock_server.scenario.rule import Rule, faults_in, needs_of
 from mock_server.scenario.serving import ServingPlan
 from mock_server.scenario.vocabulary import Fate, Select
@@ -14,45 +14,6 @@ from mock_server.scenario.words.declaring import Phrased, Told, count_of, time_o
 from mock_server.scenario.words.end import point_of
 from mock_server.strict.values import Span
 from mock_server.strict.words import given, plain_table, words_of
-
-_TOLD: Final[Mapping[str, Mapping[str, str]]] = {
-    "unknown_cursor": {
-        "gone": "answers 410 to a Last-Event-ID that it never sent",
-        "live": "sends only what is new after a Last-Event-ID that it never sent",
-    },
-    "at_end": {
-        "end": "sends an `end` frame to a resume at the last event of a job that is over",
-        "gone": "answers 410 to a resume at the last event of a job that is over",
-        "no_content": "answers 204 to a resume at the last event of a job that is over",
-    },
-    "tenancy": {
-        "ignored": "lets every token reach every job",
-        "first_open": "does not check the token of a resume",
-    },
-    "idempotency": {
-        "ignored": "does not look at idempotency keys",
-        "racy": "makes two jobs of two creates with one key at the same time",
-        "any_body": "makes another job if an idempotency key comes with another body",
-        "by_body": "makes one job of two idempotency keys with one body",
-    },
-    "cancel": {
-        "ignored": "accepts a cancel and goes on",
-        "overrides": "cancels a job that is over as well",
-    },
-    "follower": {
-        "needed": "lets a job stand still while it has no followers",
-        "owner": "stops a job, and loses its log, when its first follower leaves",
-    },
-    "fan_out": {
-        "split": "sends each new event to one follower of its job only",
-        "serial": "serves the followers of a job one after the other",
-    },
-    "restart": {
-        "ids_again": "begins the ids of events at 1 again after a restart",
-        "lost": "loses the newest two events of a job that is not over in a restart",
-    },
-}
-"""What is said of the backend if one of its words has another value than its default."""
 
 
 def explain(scenario: Scenario) -> str:
@@ -87,7 +48,7 @@ def _demands(plan: BackendPlan) -> list[str]:
     found += ["accepts one token only"] if plan.authenticate and plan.token is not None else []
     found += [f"names its jobs {_names(plan)}"] if "job_prefix" in words else []
     found += [_knows(plan.tenants)] if plan.tenants else []
-    found += [phrases[str(words[name])] for name, phrases in _TOLD.items() if name in words]
+    found += [value.phrase for _, value in given(plan) if isinstance(value, Phrased)]
     found += [f"says {plan.reply!r} when asked for inference"] if "reply" in words else []
     return found + _serves(plan.serving)
 
@@ -96,7 +57,6 @@ def _serves(plan: ServingPlan) -> list[str]:
     found = ["sends a comment right after the head of a stream"] if plan.first_comment else []
     if plan.keep_alive:
         found.append(f"sends a comment after {time_of(plan.keep_alive)} with nothing to send")
-    found += [value.phrase for _, value in given(plan) if isinstance(value, Phrased)]
     if plan.leak:
         found.append("still counts a connection that was dropped during a stream as open")
     return found

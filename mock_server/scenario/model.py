@@ -8,25 +8,23 @@ from typing import Final
 
 from attrs import frozen
 
-from mock_server.scenario.rule import RULE, Rule
-from mock_server.scenario.serving import ServingPlan
-from mock_server.scenario.vocabulary import (
-    FRAMES,
+from mock_server.scenario.behaviour import (
     AtEnd,
     Cancelling,
-    Capability,
     FanOut,
-    Fate,
     Following,
     Idempotency,
     Restart,
-    ScriptedFrame,
     Tenancy,
+    Tenant,
     UnknownCursor,
 )
+from mock_server.scenario.rule import RULE, Rule
+from mock_server.scenario.serving import ServingPlan
+from mock_server.scenario.vocabulary import FRAMES, Capability, Fate, ScriptedFrame
 from mock_server.strict.shapes import Shape, array, choice, either, flag, integer, text
 from mock_server.strict.values import milliseconds
-from mock_server.strict.words import group, needed, table, word
+from mock_server.strict.words import group, table, word
 
 
 @frozen(kw_only=True)
@@ -66,17 +64,6 @@ JOB: Final[Shape[JobPlan]] = table(JobPlan, "a job")
 
 
 @frozen(kw_only=True)
-class Tenant:
-    """Who may use the backend: a token, and the projects that it reaches."""
-
-    token: str = needed(text(1000), "the token", secret=True)
-    org: str = needed(text(1000), "the slug of the organisation that it is for")
-    projects: tuple[str, ...] = needed(
-        array(text(1000), 1000, least=1), "the slugs of the projects of the organisation"
-    )
-
-
-@frozen(kw_only=True)
 class BackendPlan:
     """What the backend knows and demands."""
 
@@ -103,6 +90,7 @@ class BackendPlan:
         array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
         "the only tokens that it accepts; each reaches the jobs of its own projects",
         default=(),
+        needs=Capability.BACKEND,
         secret=True,
     )
     tenancy: Tenancy = word(
@@ -127,13 +115,14 @@ class BackendPlan:
     follower: Following = word(
         choice(Following),
         "its jobs: go on without followers; stand still without one; stop, and lose their log, "
-        "when their first follower leaves",
+        "when their first follower leaves before the end",
         default=Following.FREE,
         needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "new events: for all followers of the job; each for one of them in turn; or for one follower after the other, so that one that does not read holds up the rest",
+        "new events: for all followers of the job; each for one of them in turn; or for all of "
+        "them one after the other, so that one that does not read holds up the rest",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from arkor_proto import __version__
+from mock_server.control import CONFORMING
 from mock_server.strict.shapes import is_array, is_table
 from tests.mock_server.control.program import Client, Program, message_of, program
 
@@ -51,7 +52,11 @@ def test_hello_says_what_it_is_and_where_it_serves(mock: Program) -> None:
     assert hello["version"] == __version__
     words = ["job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke"]
     assert hello["words"] == words
-    assert {hello["token"], hello["other_token"]} == {"token-of-acme", "token-of-other"}
+    first, second = CONFORMING.backend.tenants[:2]
+    own = [hello[name] for name in ("token", "org", "project")]
+    other = [hello[f"other_{name}"] for name in ("token", "org", "project")]
+    assert own == [first.token, first.org, first.projects[0]]
+    assert other == [second.token, second.org, second.projects[0]]
     assert mock.get("/v1/me").status == 200
 
 
@@ -107,7 +112,7 @@ def test_a_drop_cuts_every_stream_of_the_job_and_no_other(mock: Program, how: st
         for stream in (one, two, third):
             stream.until(b"\r\n\r\n")
         assert mock.ask("drop", job=job, how=how) == {"dropped": 2}
-        assert [stream.rest() for stream in (one, two)] == [(b"", how)] * 2
+        assert [stream.rest()[1] for stream in (one, two)] == [how] * 2
         mock.ask("finish", job=other)
         third.until(LAST_CHUNK)
     assert mock.ask("drop", job=job, how=how) == {"dropped": 0}
@@ -180,7 +185,8 @@ def test_a_revoked_token_is_not_accepted_any_more(own: Program) -> None:
     with own.stream(job) as stream:
         stream.until(b"\r\n\r\n")
         assert own.ask("revoke", token=token) == {}
-        assert stream.rest() == (b"", "fin")
+        rest, how = stream.rest()
+    assert (how, b"0\r\n" in rest) == ("fin", False)
     assert own.get(f"/v1/jobs/{job}").status == 401
     assert own.get("/v1/me", Authorization=f"Bearer {own.hello['other_token']}").status == 200
 
