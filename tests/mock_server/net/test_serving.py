@@ -282,7 +282,8 @@ async def test_a_leak_loses_a_connection_for_each_dropped_stream() -> None:
         await all_closed(mock)
         await drop_streams(mock, 1)
         async with RawClient(mock.port) as client:
-            assert (await client.answer()).status == 503
+            refusal = await client.answer()
+        assert (refusal.status, refusal.header("Retry-After")) == (503, "1")
         mock.load(mock.scenario)
         assert (await follow(mock.port, "over")).status == 200
 
