@@ -89,7 +89,7 @@ def request_of(
     body: bytes,
     paths: Paths = Paths.DECODED,
 ) -> Request:
-    """Find the call; the job id is one path segment, percent-decoded once unless `paths` are raw.
+    """Find the call; the job id is one path segment, percent-decoded once, unless `paths` differ.
 
     An absolute-form target, which clients send to proxies, is reduced to its origin-form; its host
     replaces the Host field (RFC 9112, 3.2.2).
@@ -101,13 +101,14 @@ def request_of(
     elif method == "CONNECT":
         target = target.rpartition("@")[2]  # keep a password out of the journal
     path, _, query = target.partition("?")
+    path = unquote(path) if paths is Paths.EARLY else path
     segments = tuple(path.split("/")[1:])
     route, methods, job = Route.OTHER, tuple[str, ...](), None
     if segments in _FIXED:
         route, methods = _FIXED[segments]
     elif segments[:2] == ("v1", "jobs") and segments[2:3] not in ((), ("",)):
         route, methods = _PER_JOB.get(segments[3:], (Route.OTHER, ()))
-        name = segments[2] if paths is Paths.RAW else unquote(segments[2])
+        name = unquote(segments[2]) if paths is Paths.DECODED else segments[2]
         job = name if methods else None
     if methods and method not in methods:
         route = Route.OTHER

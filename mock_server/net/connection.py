@@ -312,7 +312,9 @@ def _place(error: BaseException) -> str:
 
 def rejection(status: int, why: str, *, to_head: bool = False) -> bytes:
     """Render a whole error response that closes the connection; for HEAD it has no body."""
-    reply = refuse(status, why)
+    # What is too much now may not be too much in a moment (RFC 9110, 15.6.4).
+    later = [("Retry-After", "1")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []
+    reply = refuse(status, why, *later)
     length = ("Content-Length", str(len(reply.body)))
     headers = (*reply.headers, length, ("Connection", "close"))
     return Head(status, phrase_of(status), headers).render() + (b"" if to_head else reply.body)

@@ -25,6 +25,7 @@ class Paths(Phrased):
 
     DECODED = "decoded", "decodes the job's id in a path"
     RAW = "raw", "takes the job's id in a path as it is, without decoding it"
+    EARLY = "early", "decodes a path before it looks for the route, so that %2F is a slash"
 
 
 class Expect(Phrased):
@@ -66,7 +67,8 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "whether `%6A` and `j` are the same letter in a job's id",
+        "how the job's id is read from a path: decoded, so that `%6A` is a `j`; as it is; or from a "
+        "path that is decoded before it is cut at its slashes, so that `%2F` is one of them",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )
