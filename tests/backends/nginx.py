@@ -12,6 +12,8 @@ from typing import Final
 
 import pytest
 
+NGINX: Final = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+needs_nginx: Final = pytest.mark.skipif(NGINX is None, reason="nginx is not on this machine")
 CONFIGURATION: Final = """
 daemon off;
 worker_processes 1;
@@ -38,14 +40,12 @@ http {{
 
 @contextmanager
 def nginx(base_url: str, *, more: str = "") -> Generator[str]:
-    """Serve what is at `base_url` and yield the URL of the proxy; skips where nginx is missing.
+    """Serve what is at `base_url` and yield the URL of the proxy.
 
     Everything is as nginx has it by default, buffering included, but for the directives of the
     location in `more`, such as `proxy_buffering off;`.
     """
-    program = shutil.which("nginx", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    if program is None:
-        pytest.skip("nginx is not on this machine")
+    assert NGINX is not None
     with tempfile.TemporaryDirectory() as folder, socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
@@ -53,7 +53,7 @@ def nginx(base_url: str, *, more: str = "") -> Generator[str]:
         text = CONFIGURATION.format(port=port, base_url=base_url, more=more)
         Path(folder, "nginx.conf").write_text(text, "utf-8")
         user = _ordinary_user(folder)
-        words = [program, "-e", "stderr", "-p", folder, "-c", "nginx.conf"]
+        words = [NGINX, "-e", "stderr", "-p", folder, "-c", "nginx.conf"]
         with subprocess.Popen(
             words,
             user=user,

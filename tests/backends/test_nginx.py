@@ -7,9 +7,11 @@ from http.client import IncompleteRead
 
 import pytest
 
-from tests.backends.nginx import nginx
+from tests.backends.nginx import needs_nginx, nginx
 from tests.backends.program import Program, running
 from tests.backends.wire import Client
+
+pytestmark = needs_nginx
 
 HELD = 1.0
 """Seconds that a test waits for what should not come."""

@@ -10,6 +10,7 @@ from typing import Final
 
 SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
+PRAGMA synchronous = NORMAL; -- enough for a crash of the process
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY, org TEXT, project TEXT, name TEXT, config TEXT,
     idempotency_key TEXT, status TEXT, error TEXT, created TEXT, started TEXT, completed TEXT,
