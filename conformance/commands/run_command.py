@@ -32,6 +32,7 @@ from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.pieces import part_of
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page, Screen
+from conformance.reports.summary import UNRANKED
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError, Table
@@ -209,7 +210,7 @@ def command(
         next_steps(run, reported=bool(reports), own_driver=bool(driver))
     else:
         say(_to_merge(shard, reported=bool(reports)))
-    status = interruption.status if outcome.interrupted else status_of(outcome, stale)
+    status = interruption.status if outcome.interrupted else status_of(outcome, run, stale)
     return concluded(status, stale, problem)
 
 
@@ -263,11 +264,15 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
         say(f"How to write its driver: {guide()}")
 
 
-def status_of(outcome: Outcome, stale: Sequence[str]) -> Exit:
-    """Return the exit status of a run that was not interrupted."""
+def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:
+    """Return the exit status of a run that was not interrupted, from its results and its record."""
     status = exit_of(outcome.results)
     if status is Exit.OK and outcome.stopped:
         return Exit.UNUSABLE
+    if status is Exit.OK and all(
+        profile.text("rank") in UNRANKED for profile in Table("run", run).tables("profiles")
+    ):
+        return Exit.NOTHING_RAN
     return Exit.STALE_BASELINE if stale and status is Exit.OK else status
 
 
