@@ -34,7 +34,9 @@ HELPS: Final = [*((command, "") for command in SUBCOMMANDS), *EACH]
 QUICK: Final = ("run", "--case", "create.start-opens-no-stream", "--profile", "2026-05")
 SCENARIO: Final = 'schema = 1\n[[job]]\nid = "ä"\n'
 NEEDED: Final = {
-    **dict.fromkeys(("serve", "control", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()),
+    **dict.fromkeys(
+        ("serve", "control", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()
+    ),
     "demo": (),
     "parser": (),
     "proxy": ("--upstream", "http://127.0.0.1:9"),

@@ -1,6 +1,5 @@
 """`arkor-conformance run`: judge a client."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +30,7 @@ from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.pieces import part_of
 from conformance.reports.run_json.record import record
-from conformance.reports.screen import Page, Screen
+from conformance.reports.screen import Page
 from conformance.reports.summary import UNRANKED
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
@@ -299,9 +298,7 @@ def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
 
 def _play(plan: Plan, interruption: Interruption) -> Outcome:
     """Play; a run that is interrupted comes to what has been judged by then."""
-    # rich would also draw a bar where FORCE_COLOR is set
-    shown = sys.stderr.isatty()
-    judging = Judging(len(assignments(plan)), Screen(stderr=True), shown=shown)
+    judging = Judging.at_terminal(len(assignments(plan)))
     with judging.bar as bar:
 
         def note(text: str) -> None:
