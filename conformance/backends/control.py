@@ -65,7 +65,9 @@ class Control:
     async def start(self, group: TaskGroup) -> None:
         """Start it and say hello; raises ControlFailed."""
         try:
-            self._process = DriverProcess.start(self.command, self._hear, self._end)
+            self._process = DriverProcess.start(
+                self.command, self._hear, self._end, role="control program"
+            )
         except DriverUnusable as error:
             raise ControlFailed(f"the control program {error}") from error
         group.start_soon(self._process.read)

@@ -19,7 +19,7 @@ from conformance.explore.known import Broken, PassingOver, broken, cited
 from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, smaller
 from conformance.plain import say
-from conformance.reports import check_file
+from conformance.reports import check_file, write_file
 from conformance.runner.player import driver_of
 from conformance.runner.run import PATIENCE, Plan, run
 from conformance.trace.events import CallbackRan, Requested, Settled, Slept, Trace
@@ -107,11 +107,11 @@ def command(
     except DriverUnusable as error:
         say(f"arkor-conformance: no comparison: {error}", err=True)
         return Exit.UNUSABLE
-    for line in _told(found, known):
+    for line in told(found, known):
         say(line)
     rule = cited(found.schedule, found.left.broken or found.right.broken, known)
     case = as_case(f"diff-{seed}", found.schedule, known, rule)
-    out.write_text(case_file(case), "utf-8", errors="backslashreplace")
+    write_file(out, case_file(case), "--out")
     say(f"written to {out}; alone: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
 
@@ -126,7 +126,7 @@ def _words(name: str, line: str) -> Sequence[str]:
     return words
 
 
-def _told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
+def told(found: Difference, rules: Mapping[str, Requirement]) -> Iterator[str]:
     """Yield what each side did, and which rule it breaks with that."""
     yield f"Under {found.schedule.profile} the two differ at {found.about}:"
     width = max(len(found.left.seen), len(found.right.seen))

@@ -13,6 +13,7 @@ from conformance.casefile.requirements import PROFILE_NAMES, Requirement, load_r
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
 from conformance.commands.baselines import passing_over
+from conformance.commands.progress import Judging
 from conformance.commands.run_command import refusal
 from conformance.diagnosis.diagnose import REFERENCE, diagnose
 from conformance.drive.process import DriverUnusable
@@ -20,7 +21,7 @@ from conformance.explore.known import PassingOver, broken, cited
 from conformance.explore.oracle import Schedule
 from conformance.explore.schedules import as_case, case_file, roll, smaller
 from conformance.plain import say
-from conformance.reports import check_file
+from conformance.reports import check_file, write_file
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.record import record
 from conformance.reports.screen import Page
@@ -75,9 +76,11 @@ def command(
     if shard is not None:
         which += f", {shard}"
     rolls = itertools.islice(rolled(seed, profiles), ours.start, ours.stop, ours.step)
-    search = _Search(plan, known, passing_over(baseline, known))
+    judging = Judging.at_terminal(len(ours))
+    search = _Search(plan, known, passing_over(baseline, known), judging)
     try:
-        tried, found = anyio.run(search.first, rolls, backend_options=LOOP)
+        with search.judging.bar:
+            tried, found = anyio.run(search.first, rolls, backend_options=LOOP)
         for line in search.passing.said(tried):
             say(line)
         if found is None:
@@ -90,7 +93,7 @@ def command(
             say("making it smaller …")
             found = anyio.run(search.smallest, found, backend_options=LOOP)
         case = evolve(as_case(f"seed-{seed}", found.schedule, known, found.rule), file=str(out))
-        out.write_text(case_file(case), "utf-8", errors="backslashreplace")
+        write_file(out, case_file(case), "--out")
         shown = evolve(plan, cases=(case,))
         outcome = anyio.run(run, shown, backend_options=LOOP)
         explained = anyio.run(diagnose, outcome, shown, known, backend_options=LOOP)
@@ -138,6 +141,7 @@ class _Search:
     plan: Plan
     rules: Mapping[str, Requirement]
     passing: PassingOver
+    judging: Judging
 
     @property
     def otherwise(self) -> str:
@@ -175,6 +179,8 @@ class _Search:
             place = places[result.case.id]
             schedule = schedules[place]
             seen = broken(schedule, result)
+            if tried is not None:
+                self.judging.add(result)
             known = self.passing.covers(schedule.profile, seen)
             if known is not None and tried is not None:
                 self.passing.note(tried + place, known)

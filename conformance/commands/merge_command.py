@@ -39,7 +39,7 @@ def command(*, shards: Sequence[Path], files: Sequence[Path], reports: Sequence[
     catalogue = load_files(requirements, files) if files else own
     merged = merge(saved, requirements, catalogue, own, datetime.now(UTC).date())
     problem = deliver(reports, merged.data)
-    return concluded(status_of(merged.outcome, merged.stale), merged.stale, problem)
+    return concluded(status_of(merged.outcome, merged.data, merged.stale), merged.stale, problem)
 
 
 def _read(paths: Sequence[Path]) -> Sequence[Saved]:

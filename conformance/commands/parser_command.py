@@ -83,10 +83,7 @@ def command(
     try:
         anyio.run(run.play, backend_options=LOOP)
     except DriverUnusable as error:
-        say(
-            f"arkor-conformance: no verdict: {str(error).replace('the driver', 'the parser')}",
-            err=True,
-        )
+        say(f"arkor-conformance: no verdict: {error}", err=True)
         return Exit.UNUSABLE
     judgement = _Judgement(run, rules, strict=strict)
     for line in judgement.lines():

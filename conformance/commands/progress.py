@@ -1,8 +1,12 @@
 """The progress of a run at a terminal: what was judged, what failed, and the time left."""
 
+import sys
+from typing import Self
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from conformance.reports.screen import Screen
 from conformance.verdict.result import CaseResult
 
 
@@ -23,6 +27,12 @@ class Judging:
         )
         self._failed = 0
         self._task = self.bar.add_task("judging", total=total, failed="0 failed")
+
+    @classmethod
+    def at_terminal(cls, total: int) -> Self:
+        """Show a bar on standard error if it is a terminal."""
+        # rich would also draw a bar where FORCE_COLOR is set
+        return cls(total, Screen(stderr=True), shown=sys.stderr.isatty())
 
     def expect(self, total: int) -> None:
         """Show how many cases there are to judge; fewer than at first if not every profile is."""

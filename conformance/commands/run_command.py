@@ -1,6 +1,5 @@
 """`arkor-conformance run`: judge a client."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,7 +30,8 @@ from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.pieces import part_of
 from conformance.reports.run_json.record import record
-from conformance.reports.screen import Page, Screen
+from conformance.reports.screen import Page
+from conformance.reports.summary import UNRANKED
 from conformance.reports.terminal import Report
 from conformance.runner.run import PATIENCE, Outcome, Plan, Run, assignments
 from conformance.strict_data import Json, ReadingError, Table
@@ -209,7 +209,7 @@ def command(
         next_steps(run, reported=bool(reports), own_driver=bool(driver))
     else:
         say(_to_merge(shard, reported=bool(reports)))
-    status = interruption.status if outcome.interrupted else status_of(outcome, stale)
+    status = interruption.status if outcome.interrupted else status_of(outcome, run, stale)
     return concluded(status, stale, problem)
 
 
@@ -263,11 +263,15 @@ def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> 
         say(f"How to write its driver: {guide()}")
 
 
-def status_of(outcome: Outcome, stale: Sequence[str]) -> Exit:
-    """Return the exit status of a run that was not interrupted."""
+def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:
+    """Return the exit status of a run that was not interrupted, from its results and its record."""
     status = exit_of(outcome.results)
     if status is Exit.OK and outcome.stopped:
         return Exit.UNUSABLE
+    if status is Exit.OK and all(
+        profile.text("rank") in UNRANKED for profile in Table("run", run).tables("profiles")
+    ):
+        return Exit.NOTHING_RAN
     return Exit.STALE_BASELINE if stale and status is Exit.OK else status
 
 
@@ -294,9 +298,7 @@ def refusal(error: DriverUnusable, driver: Sequence[str]) -> str:
 
 def _play(plan: Plan, interruption: Interruption) -> Outcome:
     """Play; a run that is interrupted comes to what has been judged by then."""
-    # rich would also draw a bar where FORCE_COLOR is set
-    shown = sys.stderr.isatty()
-    judging = Judging(len(assignments(plan)), Screen(stderr=True), shown=shown)
+    judging = Judging.at_terminal(len(assignments(plan)))
     with judging.bar as bar:
 
         def note(text: str) -> None:

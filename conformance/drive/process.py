@@ -66,9 +66,16 @@ class DriverProcess:
 
     @classmethod
     def start(
-        cls, command: Sequence[str], on_line: Callable[[bytes], None], on_end: Callable[[str], None]
+        cls,
+        command: Sequence[str],
+        on_line: Callable[[bytes], None],
+        on_end: Callable[[str], None],
+        role: str = "driver",
     ) -> "DriverProcess":
-        """Start a driver; raises DriverUnusable with the reason if it cannot be started."""
+        """Start a driver; raises DriverUnusable with the reason if it cannot be started.
+
+        `role` is what the user calls the program.
+        """
         mark = secrets.token_hex(8)
         try:
             process = subprocess.Popen(  # noqa: S603 - running the user's command is the purpose
@@ -81,9 +88,9 @@ class DriverProcess:
                 env={**os.environ, MARK: mark},
             )
         except FileNotFoundError as error:
-            raise DriverUnusable(f"{command[0]}: {_missing(command[0])}") from error
+            raise DriverUnusable(f"{command[0]}: {_missing(command[0], role)}") from error
         except PermissionError as error:
-            raise DriverUnusable(f"{command[0]}: {_forbidden(command[0])}") from error
+            raise DriverUnusable(f"{command[0]}: {_forbidden(command[0], role)}") from error
         except OSError as error:
             raise DriverUnusable(f"{command[0]}: cannot be run: {error.strerror}") from error
         return cls(process, mark, on_line, on_end)
@@ -256,13 +263,13 @@ def _signal(number: int) -> str:
         return str(number)
 
 
-def _missing(program: str) -> str:
+def _missing(program: str, role: str) -> str:
     if Path(program).exists():
         return "the interpreter named in its first line (#!…) does not exist; correct that line"
-    return "no such program; give the command that starts the driver"
+    return f"no such program; give the command that starts the {role}"
 
 
-def _forbidden(program: str) -> str:
+def _forbidden(program: str, role: str) -> str:
     if Path(program).is_dir():
-        return "is a directory; give the command that starts the driver"
+        return f"is a directory; give the command that starts the {role}"
     return "is not executable; run chmod +x on it"

@@ -41,7 +41,9 @@ class ParserProcess:
     ) -> AsyncGenerator["ParserProcess", None]:
         """Start a parser that introduces itself; raises DriverUnusable if it does not."""
         parser = cls(patience)
-        parser._process = process = DriverProcess.start(command, parser._take, parser._end)
+        parser._process = process = DriverProcess.start(
+            command, parser._take, parser._end, role="parser"
+        )
         failure: DriverUnusable | None = None
         async with anyio.create_task_group() as group:
             reading = anyio.CancelScope()

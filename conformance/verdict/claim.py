@@ -1,8 +1,9 @@
 """Word the verdict on a profile: which part of the protocol the client was shown to keep.
 
 A plain "conforms" covers the whole protocol as first published. Parts that the driver does not
-declare, answers with `unsupported`, cannot open or that were not played are named as missing.
-Capabilities that only help the kit to look closer (a clock, a random source) are not.
+declare, answers with `unsupported`, cannot open or that were not played are named as missing, and so
+are parts of which no MUST rule was judged. If no MUST rule was judged at all, there is no verdict.
+Capabilities that only help the kit to look closer (a clock, a random source) are not needed.
 """
 
 from collections import Counter
@@ -17,6 +18,7 @@ from conformance.drive.protocol import Identity
 from conformance.trace.events import Settled
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
+from conformance.verdict.standing import judged_rules
 from conformance.verdict.statuses import Verdict
 from conformance.verdict.time_modes import TimeMode, Timing
 from conformance.words import CREATE
@@ -69,6 +71,8 @@ class Judged:
     identity: Identity
     scope: Scope
     timing: Timing
+    musts: frozenset[str]
+    """The MUST rules that count under the profile."""
     stopped: str = ""
     """Why the run ended early; empty if it is complete."""
 
@@ -76,6 +80,11 @@ class Judged:
     def surface(self) -> tuple[str, ...]:
         """The parts of the protocol that a plain verdict needs."""
         return HARDENED if self.profile == "hardened" else SURFACE
+
+    def omits(self, results: Sequence[CaseResult]) -> bool:
+        """Tell whether these results are about MUST rules and judge none of them."""
+        due = any(self.musts.intersection(each.case.requires) for each in results)
+        return due and not any(self.musts & judged_rules(each) for each in results)
 
     @property
     def unplayed(self) -> int:
@@ -90,7 +99,9 @@ def claim(judged: Judged) -> Claim:
         return Claim(rank=Rank.UNDECLARED, words=Rank.UNDECLARED.value)
     counts = Counter(result.verdict for result in judged.results)
     if (rank := _refused(judged, counts)) is not None:
-        words = f"{rank.value}{_early(judged, '; not judged in full: ')}"
+        played = len(judged.results) > counts[Verdict.NOT_APPLICABLE]
+        less = " that judges a MUST rule" if rank is Rank.NOTHING_RAN and played else ""
+        words = f"{rank.value}{less}{_early(judged, '; not judged in full: ')}"
         return Claim(rank=rank, words=words, unplayed=judged.unplayed)
     if judged.unplayed:
         rank = Rank.PARTIAL
@@ -104,7 +115,8 @@ def _refused(judged: Judged, counts: Mapping[Verdict, int]) -> Rank | None:
         return Rank.NOT_JUDGED
     if any(result.verdict.fails for result in judged.results):
         return Rank.FAILS
-    if len(judged.results) == counts[Verdict.NOT_APPLICABLE] and not judged.unplayed:
+    nothing = len(judged.results) == counts[Verdict.NOT_APPLICABLE]
+    if (nothing or judged.omits(judged.results)) and not judged.unplayed:
         return Rank.NOTHING_RAN
     return None
 
@@ -182,7 +194,7 @@ def _parts(judged: Judged) -> tuple[tuple[str, ...], tuple[str, ...]]:
         ran = {result.verdict for result in about} - {Verdict.NOT_APPLICABLE}
         if passed and ran == {Verdict.KNOWN_FAILURE}:
             lacks.append(f"{part} known to fail")
-        elif ran:
+        elif ran and not judged.omits(about):
             holds.append(part)
         elif about or not narrowed:
             refused = any(part in unsupported(result) for result in about)

@@ -53,6 +53,15 @@ class Tally:
         )
 
     @property
+    def musts(self) -> frozenset[str]:
+        """The MUST rules that count under this profile."""
+        return frozenset(
+            rule.id
+            for rule in self.requirements.values()
+            if rule.level is Level.MUST and self.counts(rule.id)
+        )
+
+    @property
     def apart(self) -> tuple[str, ...]:
         """The broken rules that do not count: proposals, except in a strict run."""
         return tuple(rule for rule in self.broken if not self.counts(rule))

@@ -114,7 +114,12 @@ def summary(
         "partial": _partial(outcome),
         "shard": part,
         "profiles": [
-            profile(name, results, claim(_judged(name, results, outcome, scope)), tallies[name])
+            profile(
+                name,
+                results,
+                claim(_judged(name, results, outcome, scope, tallies[name].musts)),
+                tallies[name],
+            )
             for name, results in by_profile.items()
         ],
         "not_applicable": list(groups(outcome, tallies)),
@@ -137,13 +142,20 @@ def rerun(result: CaseResult, command: Sequence[str], mode: TimeMode = TimeMode.
     return quoting.joined([*parts, *(["--", *command] if command else [])])
 
 
-def _judged(name: str, results: Sequence[CaseResult], outcome: Outcome, scope: Scope) -> Judged:
+def _judged(
+    name: str,
+    results: Sequence[CaseResult],
+    outcome: Outcome,
+    scope: Scope,
+    musts: frozenset[str],
+) -> Judged:
     return Judged(
         profile=name,
         results=results,
         identity=outcome.identity,
         scope=scope,
         timing=outcome.timing,
+        musts=musts,
         stopped=shortened(outcome.stopped, LONGEST_LINE),
     )
 

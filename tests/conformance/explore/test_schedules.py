@@ -11,8 +11,10 @@ from click.testing import CliRunner, Result
 
 from conformance.casefile.loader import load_files
 from conformance.casefile.requirements import PROFILE_NAMES, load_requirements
+from conformance.commands.diff_command import Difference, Played, told
 from conformance.commands.diff_command import command as diff
 from conformance.commands.explore_command import command as explore
+from conformance.explore.known import Broken
 from conformance.explore.oracle import Attempt, Frame, Kind, Schedule, Trigger, predict
 from conformance.explore.schedules import as_case, case_file, roll, smaller
 from tests.conformance.commandline import UNSOUND, kit
@@ -227,6 +229,20 @@ def test_two_clients_that_are_the_same_show_no_difference() -> None:
     result = run_diff(REFERENCE, REFERENCE, "--schedules", "5")
 
     assert "5 schedules under 2026-05, 2026-07, hardened, no difference" in result.output
+
+
+def test_a_difference_in_which_neither_breaks_a_rule_is_allowed() -> None:
+    schedule = roll(1, 0, "2026-07")
+    keeps, breaks = (
+        Played("1000 ms", ()),
+        Played("900 ms", (Broken("ARK-BAK-1", "sleeps", "too short"),)),
+    )
+    alike = Difference(0, schedule, "sleep 1", keeps, evolve(keeps, seen="900 ms"))
+    sentence = "Both are allowed: the specification leaves this to the client."
+    *sides, last = told(alike, load_requirements())
+    assert last == sentence
+    assert [line.endswith("  keeps the rules") for line in sides] == [False, True, True]
+    assert sentence not in list(told(evolve(alike, right=breaks), load_requirements()))
 
 
 @pytest.mark.thorough

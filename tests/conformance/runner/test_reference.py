@@ -6,6 +6,7 @@ import pty
 import re
 import subprocess
 import sys
+from pathlib import Path
 from typing import get_args
 
 import pytest
@@ -75,15 +76,12 @@ def test_the_smoke_test_leaves_out_what_a_driver_does_not_declare() -> None:
     assert not re.search("calls (cancel|abort)", done.out)
 
 
-def test_the_progress_counts_only_the_profiles_that_the_driver_declares() -> None:
+def on_screen(*arguments: str) -> str:
+    """Return what the kit shows on standard error if that is a terminal."""
     ours, theirs = pty.openpty()
-    driver = (sys.executable, "tests/conformance/wrong_drivers/unsound.py", "declares-one-profile")
     with os.fdopen(ours, "rb", buffering=0) as screen:
         subprocess.run(
-            (
-                *(sys.executable, "-m", "conformance", "run", "-j", "1", "--case"),
-                *("create.accepted", "--", *driver),
-            ),
+            (sys.executable, "-m", "conformance", *arguments),
             stderr=theirs,
             stdout=subprocess.DEVNULL,
             cwd=ROOT,
@@ -92,7 +90,18 @@ def test_the_progress_counts_only_the_profiles_that_the_driver_declares() -> Non
         )
         os.close(theirs)
         shown = screen.read(65536).decode()
-    assert "3/3" in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown), shown
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+def test_the_progress_counts_only_the_profiles_that_the_driver_declares() -> None:
+    driver = (sys.executable, "tests/conformance/wrong_drivers/unsound.py", "declares-one-profile")
+    shown = on_screen("run", "-j", "1", "--case", "create.accepted", "--", *driver)
+    assert "3/3" in shown, shown
+
+
+def test_an_exploration_shows_its_progress(tmp_path: Path) -> None:
+    shown = on_screen("explore", "--schedules", "3", "--out", str(tmp_path / "found.toml"))
+    assert "3/3" in shown, shown
 
 
 def test_a_case_can_be_shown_with_its_rules() -> None:

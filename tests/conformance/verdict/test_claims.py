@@ -11,6 +11,7 @@ import pytest
 from attrs import evolve
 
 from conformance.casefile.requirements import Level
+from conformance.commands.run_command import status_of
 from conformance.reports.badge import badge
 from conformance.reports.junit import junit
 from conformance.reports.markdown import markdown
@@ -22,10 +23,10 @@ from conformance.strict_data import Json, Table
 from conformance.trace.events import Called, Failure, Settled, Trace
 from conformance.verdict.result import CaseResult, Finding, verdict_of
 from conformance.verdict.scope import Scope
-from conformance.verdict.statuses import Verdict
+from conformance.verdict.statuses import Exit, Verdict
 from conformance.verdict.time_modes import TimeMode, Unjudged
 from tests.conformance.sample_case import RULES, one
-from tests.conformance.sample_run import COMMAND, case, identity, recorded, result, run
+from tests.conformance.sample_run import COMMAND, WHOLE, case, identity, recorded, result, run
 
 SURFACE: Final = ("cancel", "abort", "concurrent", "callbacks.async", "config.backoff")
 PROFILE: Final = "2026-05"
@@ -108,6 +109,38 @@ def test_an_error_of_the_kit_says_in_junit_what_was_missed() -> None:
 def test_a_case_that_could_not_be_opened_makes_the_claim_smaller() -> None:
     closed = evolve(result(Verdict.NOT_APPLICABLE), trace=refused("open", "other"))
     assert words(run([result(Verdict.PASS), closed]))[1].endswith("(open refused in 1 case)")
+
+
+def advised(verdict: Verdict, body: str) -> CaseResult:
+    """Return a result about a rule that is a SHOULD."""
+    head = 'id = "budget.advised"\nrequires = ["ARK-BUD-2"]\nwhy = "So."\n'
+    return evolve(result(verdict), case=one(body, head=head))
+
+
+ADVICE: Final = {**RULES, "ARK-BUD-2": evolve(RULES["ARK-BUD-2"], level=Level.SHOULD)}
+STARTS: Final = 'step = [{ do = "start" }]\nexpect.connects = 1\n'
+
+
+def test_a_driver_that_opens_no_case_about_a_must_gets_no_verdict() -> None:
+    closed = evolve(result(Verdict.NOT_APPLICABLE), trace=refused("open", "other"))
+    found = run([closed, advised(Verdict.PASS, WHOLE)], rules=ADVICE)
+    assert words(found) == ("nothing ran", "nothing ran that judges a MUST rule")
+    outcome = Outcome(identity=identity(), results=[advised(Verdict.PASS, WHOLE)], seconds=1.0)
+    assert status_of(outcome, found, ()) is Exit.NOTHING_RAN
+    assert status_of(outcome, run([result(Verdict.PASS)]), ()) is Exit.OK
+
+
+def test_an_operation_of_which_no_must_was_judged_is_not_claimed() -> None:
+    waits = 'step = [{ do = "wait" }]\nexpect.connects = 1\n'
+    passed = evolve(result(Verdict.PASS), case=case(waits))
+    closed = evolve(result(Verdict.NOT_APPLICABLE), case=case(STARTS), trace=refused("open", "x"))
+    _, said = words(run([passed, closed, advised(Verdict.PASS, STARTS)], rules=ADVICE))
+    assert said.startswith("conforms for: wait (start not judged, "), said
+
+
+def test_a_selection_without_a_must_is_judged_by_what_it_is_about() -> None:
+    found = run([advised(Verdict.PASS, WHOLE)], scope=scope(1, 10), rules=ADVICE)
+    assert words(found) == ("conforms in part", "conforms in the 1 of 10 cases chosen")
 
 
 def test_an_operation_that_is_not_supported_makes_the_claim_smaller() -> None:
