@@ -50,7 +50,7 @@ BOUNDS: Final = Bounds(
     known=1.0,
     agrees=1.0,
     cancelled=1.0,
-    revoked=2.0,
+    revoked=1.0,
     control=10.0,
 )
 """Short waits: the mock is quick, and a mutant makes every case wait that looks at its fault."""

@@ -302,11 +302,14 @@ class BackendOrigin:
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
     """By job: the hold that the next stream of the job meets."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
-    """By job: the turn to send, of followers that are served one after the other."""
+    """By job, or of all jobs: the turn to send, of followers that are served one after the other."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the backend answer."""
         del reports
+        if self.backend.plan.fan_out is FanOut.FROZEN:
+            async with self._turn_of(""):  # while a stream waits for its reader, nothing is answered
+                pass
         answer = self.backend.answer(request, self.clock(), plan.resume)
         while isinstance(answer, Later):
             await anyio.sleep(answer.seconds)
@@ -329,6 +332,13 @@ class BackendOrigin:
                 return Answered(head, FixedSource(frames))
 
     def _served(self, job: Job, source: Source) -> Source:
-        if self.backend.plan.fan_out is not FanOut.SERIAL:
-            return source
-        return SerialSource(source, self._turns.setdefault(job.id, anyio.Semaphore(1)))
+        match self.backend.plan.fan_out:
+            case FanOut.SERIAL:
+                return SerialSource(source, self._turn_of(job.id))
+            case FanOut.FROZEN:
+                return SerialSource(source, self._turn_of(""))
+            case _:
+                return source
+
+    def _turn_of(self, whose: str) -> anyio.Semaphore:
+        return self._turns.setdefault(whose, anyio.Semaphore(1))

@@ -41,6 +41,7 @@ class FanOut(Phrased):
     ALL = "all", "sends each event to every follower of its job"
     SPLIT = "split", "sends each new event to one follower of its job only, in turn"
     SERIAL = "serial", "serves the followers of a job one after the other"
+    FROZEN = "frozen", "answers nothing while a follower does not read what it is sent"
 
 
 class Tenancy(Phrased):

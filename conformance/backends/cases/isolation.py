@@ -229,3 +229,5 @@ async def revoked_token(play: Play) -> None:
     await play.make("revoke", token=token)
     if not await follower.until_end(play.bounds.revoked):
         play.stop("16", f"the stream ends within {play.bounds.revoked:g} s", "it goes on")
+    if follower.terminal is not None:
+        raise NotReached("the job ended before the stream could be ended for its token")
