@@ -21,6 +21,9 @@ _S = TypeVar("_S")
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
 _SPOTS: Final = 20
+_UNKNOWN: Final = 404
+_AGAIN: Final = 0.2
+"""Seconds until a route is asked again that did not know a job."""
 _FIRST: Final = 3
 _BURST: Final = 4
 
@@ -58,6 +61,8 @@ class Seen:
     """What the job route said when the stream had ended."""
     by_itself: bool
     """Whether the kit could not control it."""
+    unknown_to: str = ""
+    """The route that did not know the new job in time; empty if both did."""
 
     @property
     def over(self) -> bool:
@@ -182,6 +187,7 @@ class Supply:
         control = play.control
         driven = control is not None and control.has("job", "emit", "finish") and not self.followed
         created: Answer | None = None
+        unknown_to = ""
         if self.followed:
             job = self.followed
         elif driven:
@@ -189,6 +195,7 @@ class Supply:
         else:
             created = await create_or_fail(play)
             job = created.job_id
+            unknown_to = await unknown_route(play, job)
         first = await play.follow(job, head=play.bounds.head)
         await first.until(lambda each: each.first_at is not None, play.bounds.first)
         second = await play.follow(job)
@@ -222,6 +229,7 @@ class Supply:
             spots=spots,
             last=last,
             by_itself=not driven,
+            unknown_to=unknown_to,
         )
 
     async def _look_on(
@@ -308,6 +316,25 @@ async def _spot(play: Play, first: Follower) -> Spot:
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()
     return Spot(cursor=cursor, ids=list(follower.ids))
+
+
+async def unknown_route(play: Play, job: str) -> str:
+    """Return the route that does not know a new job within the bound; empty if both do."""
+    until = now() + play.bounds.known
+    for route in ("job", "stream"):
+        while True:
+            if route == "job":
+                status = (await play.look(job)).status
+            else:
+                follower = await play.follow(job)
+                status = follower.status
+                await follower.leave()
+            if status != _UNKNOWN:
+                break
+            if now() > until:
+                return route
+            await play.pause(_AGAIN)
+    return ""
 
 
 async def create_or_fail(play: Play) -> Answer:

@@ -7,44 +7,48 @@ from typing import Final
 from conformance.backends.declare import case
 from conformance.backends.ledger import OVER
 from conformance.backends.play import Answer, NotReached, Play
-from conformance.backends.supply import create_or_fail
-from conformance.backends.wire import now
+from conformance.backends.supply import create_or_fail, unknown_route
 from conformance.strict_data import Json
 
 _CONFLICT: Final = 409
-_UNKNOWN: Final = 404
+
+
+async def _created(play: Play) -> Answer:
+    """Return the answer to a create: of the job that every run follows, or of one of its own."""
+    if play.control is None or not play.control.has("job"):
+        seen = await play.supply.seen()
+        play.adopt(seen.play)
+        if seen.created is None:
+            raise NotReached("creates nothing with --follow")
+        return seen.created
+    return await play.create()
 
 
 @case("create.accepted", "1", creates=1)
 async def accepted(play: Play) -> None:
     """The id in the answer is the only handle on a job that costs money."""
-    answer = await play.create()
-    expected = 'a 2xx with {"job": {"id": "…"}}'
+    answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the create was answered {answer.told}")
     if not answer.job_id:
+        expected = 'a 2xx with {"job": {"id": "…"}}'
         play.stop("1", expected, f"{answer.told} {answer.body[:200]!r}", answer.event)
 
 
 @case("create.known-at-once", "4", creates=1)
 async def known_at_once(play: Play) -> None:
     """A client opens the stream the moment it has the id: it must not wait for a replica."""
-    job = (await create_or_fail(play)).job_id
-    began = now()
-    for what in ("job", "stream"):
-        while True:
-            if what == "job":
-                status = (await play.look(job)).status
-            else:
-                follower = await play.follow(job)
-                status = follower.status
-                await follower.leave()
-            if status != _UNKNOWN:
-                break
-            if now() - began > play.bounds.known:
-                within = f"{play.bounds.known:g} s"
-                play.stop("4", f"the {what} route knows the job within {within}", "it answers 404")
-            await play.pause(0.5)
+    if play.control is None or not play.control.has("job"):
+        seen = await play.supply.seen()
+        play.adopt(seen.play)
+        if seen.created is None:
+            raise NotReached("creates nothing with --follow")
+        route = seen.unknown_to
+    else:
+        route = await unknown_route(play, (await create_or_fail(play)).job_id)
+    if route:
+        within = f"within {play.bounds.known:g} s"
+        play.stop("4", f"the {route} route knows the new job {within}", "it answers 404")
 
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
@@ -132,12 +136,17 @@ async def two_keys(play: Play) -> None:
         )
 
 
-@case("create.no-key-twice", "8", words=("job",), creates=2)
+@case("create.no-key-twice", "8", creates=2)
 async def no_key_twice(play: Play) -> None:
     """Without a key two equal creates are two jobs."""
-    first, second = await create_or_fail(play), await create_or_fail(play)
-    if first.job_id == second.job_id:
-        play.stop("8", "two creates without a key make two jobs", f"job {first.job_id} twice")
+    if play.control is not None and play.control.has("job"):
+        first = (await create_or_fail(play)).job_id
+        second = (await create_or_fail(play)).job_id
+    else:
+        first = (await play.supply.seen()).job
+        second = (await play.supply.cancelled()).job
+    if first == second:
+        play.stop("8", "two creates without a key make two jobs", f"job {first} twice")
 
 
 async def _makes_nothing(play: Play, body: bytes, kind: str = "application/json") -> None:

@@ -427,6 +427,19 @@ async def hand_off_spot_check(play: Play) -> None:
     )
 
 
+@case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
+async def leaves_no_trace(play: Play) -> None:
+    """The same without a control program: followers came and left while the job went on."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if not seen.spots:
+        raise NotReached("no follower left while the job was running")
+    if seen.first.terminal is None and seen.first.ended_at is not None:
+        play.stop("3", "the job goes on to its end", play.got(seen.first))
+    if seen.first.terminal is None:
+        raise NotReached("the job that was followed had not ended in the time allowed")
+
+
 # A restart
 
 
