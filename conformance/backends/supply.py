@@ -11,9 +11,10 @@ from typing import Final, Generic, TypeVar
 import anyio
 from attrs import define, field, frozen
 
+from conformance.backends.answer import Answer
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
-from conformance.backends.play import Answer, NotReached, Play
+from conformance.backends.play import NotReached, Play
 from conformance.backends.target import Target
 from conformance.backends.wire import now
 

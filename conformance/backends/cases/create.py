@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import Final
 
+from conformance.backends.answer import Answer
 from conformance.backends.declare import case
 from conformance.backends.ledger import OVER
-from conformance.backends.play import Answer, NotReached, Play
+from conformance.backends.play import NotReached, Play
 from conformance.backends.supply import create_or_fail, unknown_route
 from conformance.strict_data import Json
 

@@ -6,7 +6,8 @@ from urllib.parse import quote
 import anyio
 
 from conformance.backends.declare import case
-from conformance.backends.play import NotReached, Play, Unreachable
+from conformance.backends.play import NotReached, Play
+from conformance.backends.wire import Unreachable
 
 _SMALL: Final = 4096
 _BIG: Final = 64 << 10

@@ -1,0 +1,75 @@
+"""A whole answer of the backend, and what it says of a job."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from attrs import field, frozen
+
+from conformance.strict_data import Json
+from conformance.trace.events import Event
+
+_SHOWN: Final = 200
+
+
+@frozen(kw_only=True)
+class Answer:
+    """A whole answer; `status` is 0 if there was none."""
+
+    route: str
+    status: int
+    headers: tuple[tuple[str, str], ...]
+    body: bytes = field(repr=False)
+    ended: str
+    problem: str = ""
+    event: Event | None = field(default=None, repr=False)
+    interim: tuple[int, ...] = ()
+    reusable: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether it is a 2xx."""
+        return 200 <= self.status < 300  # noqa: PLR2004 - HTTP
+
+    @property
+    def refuses(self) -> bool:
+        """Whether it is a 4xx."""
+        return 400 <= self.status < 500  # noqa: PLR2004 - HTTP
+
+    def header(self, name: str) -> str:
+        """Return the value of a header field; empty without it."""
+        return ", ".join(value for key, value in self.headers if key == name)
+
+    @property
+    def table(self) -> Mapping[str, Json] | None:
+        """The JSON object of its body; None if it is something else."""
+        try:
+            value: Json = json.loads(self.body)
+        except (ValueError, RecursionError):
+            return None
+        return value if isinstance(value, Mapping) else None
+
+    @property
+    def job(self) -> Mapping[str, Json]:
+        """The job object of its body; empty if there is none."""
+        job = (self.table or {}).get("job")
+        return job if isinstance(job, Mapping) else {}
+
+    @property
+    def job_id(self) -> str:
+        """The id of its job; empty if there is none."""
+        found = self.job.get("id")
+        return found if isinstance(found, str) else ""
+
+    @property
+    def told(self) -> str:
+        """What it was, in few words."""
+        if not self.status:
+            return f"no answer: {self.problem or self.ended or 'the backend was silent'}"
+        kind = self.header("content-type").partition(";")[0]
+        return f"{self.status}{f' {kind}' if kind else ''}{self._said}"
+
+    @property
+    def _said(self) -> str:
+        error = (self.table or {}).get("error")
+        return f' "{error[:_SHOWN]}"' if isinstance(error, str) else ""
