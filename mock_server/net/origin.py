@@ -308,7 +308,9 @@ class BackendOrigin:
         """Let the backend answer."""
         del reports
         if self.backend.plan.fan_out is FanOut.FROZEN:
-            async with self._turn_of(""):  # while a stream waits for its reader, nothing is answered
+            async with self._turn_of(
+                ""
+            ):  # while a stream waits for its reader, nothing is answered
                 pass
         answer = self.backend.answer(request, self.clock(), plan.resume)
         while isinstance(answer, Later):

@@ -121,8 +121,9 @@ class BackendPlan:
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "new events: for all followers of the job; each for one of them in turn; or for all of "
-        "them one after the other, so that one that does not read holds up the rest",
+        "new events: for all followers of the job; each for one of them in turn; for all of them "
+        "one after the other, so that one that does not read holds up the rest; or so that it holds "
+        "up every other request as well",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )

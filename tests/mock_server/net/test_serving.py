@@ -343,6 +343,19 @@ async def test_followers_may_be_served_one_after_the_other() -> None:
             await read_past(other, b"id: 26\n")
 
 
+@shows("fan_out")
+async def test_a_backend_may_freeze_while_a_follower_does_not_read() -> None:
+    async with serve(fan_out="frozen") as mock, RawClient(mock.port) as other:
+        async with RawClient(mock.port) as slow:
+            await flooded(mock, slow)
+            await other.send(request_bytes("GET", "/v1/me"))
+            with anyio.move_on_after(0.2) as waited:
+                await other.answer()
+            assert waited.cancelled_caught
+        with anyio.fail_after(20):
+            assert (await other.answer()).status == 200
+
+
 async def test_followers_in_turn_each_get_every_event() -> None:
     backend = serve(fan_out="serial", keep_alive_ms=10)
     async with backend as mock, RawClient(mock.port) as one, RawClient(mock.port) as two:
