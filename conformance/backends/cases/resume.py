@@ -53,7 +53,7 @@ def _slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of
     got = list(follower.ids)
     cursor = ids[place]
     earlier = set(ids[: place + 1])
-    repeated = [each for each in got if each in earlier]
+    repeated = [each for n, each in enumerate(got) if each in earlier or each in got[:n]]
     if again and repeated:
         play.stop(again, f"nothing up to {cursor!r} again", f"{repeated[0]!r} came again")
     missing = [each for each in ids[place + 1 :] if each not in got]
