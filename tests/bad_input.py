@@ -36,6 +36,8 @@ FILES: Final[dict[str, str | bytes]] = {
     "late.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\ndelay_ms = 'soon'\n",
     "schema.toml": "schema = 99\n",
     "key.toml": "schema = 1\nseeed = 1\n",
+    "tenants.toml": "schema = 1\n[backend]\ntoken = 't'\ntenants = [{token = 'u', org = 'o', projects = ['p']}]\n",
+    "lax.toml": "schema = 1\n[backend]\ntenancy = 'ignored'\n",
     "twice.toml": "schema = 1\n[[job]]\nid = 'j'\n[[job]]\nid = 'j'\n",
     "tls.toml": "schema = 1\n[[rule]]\non = {attempt = 1}\nend = 'tls_alert'\n",
     "silent.toml": "schema = 1\n[backend]\nkeep_alive_ms = 'often'\n",
@@ -85,6 +87,7 @@ COMMANDS: Final = (
         for name in (
             *("missing.toml", "cut.toml", "latin.toml", "rule.toml", "unruly.toml", "aimless.toml"),
             *("status.toml", "late.toml", "schema.toml", "key.toml", "twice.toml", "cut.json"),
+            *("tenants.toml", "lax.toml"),
             *("list.json", "scenario.yaml", "silent.toml", "half.toml", "handoff.toml"),
         )
     ),
@@ -102,6 +105,10 @@ COMMANDS: Final = (
     "arkor-mock serve --host 0.0.0.0 --allow-remote --admin-token short",
     "arkor-mock serve --admin-token 'two words'",
     "arkor-mock serve --allow-host 'a b'",
+    "arkor-mock control missing.toml",
+    "arkor-mock control tls.toml",
+    "arkor-mock control lax.toml",
+    "arkor-mock control --port 1",
     "arkor-mock proxy",
     "arkor-mock proxy --upstream nowhere",
     "arkor-mock proxy --upstream http://127.0.0.1:9 raw.toml",

@@ -90,6 +90,19 @@ def test_the_python_example_drives_the_process_over_http_only(tmp_path: Path) ->
     assert ended.stdout == "503 200 409 ['me(): expected exactly 3, got 2']\n"
 
 
+def test_the_example_of_a_controlled_process_makes_a_job_end(tmp_path: Path) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-W", "error", str(written("control.py", tmp_path))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        cwd=Path(mock_server.__file__).parents[1],
+    )
+    assert ended.stderr == ""
+    assert ended.stdout == "{'ids': ['1', '2']} {'id': '3'}\n"
+
+
 COMMANDS = re.findall(r"^((?:arkor-mock|mitmdump) .+)$", GUIDE, re.MULTILINE)
 PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
 

@@ -174,6 +174,13 @@ def test_a_token_that_a_scenario_demands_is_not_shown(tmp_path: Path) -> None:
         assert "sesame-street" not in terminal.shown
 
 
+def test_commands_for_a_backend_with_tenants_name_the_first_project(tmp_path: Path) -> None:
+    tenant = '{token = "sesame-street", org = "a&b", projects = ["p"]}'
+    with at_a_terminal("serve", str(written(tmp_path, f"[backend]\ntenants = [{tenant}]\n"))) as on:
+        on.until(r"(?s)'http://[^']+/v1/jobs\?orgSlug=a%26b&projectSlug=p'.*exchange")
+        assert "sesame-street" not in on.shown
+
+
 def test_a_watched_scenario_is_loaded_again_when_its_file_changes(tmp_path: Path) -> None:
     file = written(tmp_path, '[[rule]]\non = {route = "me"}\nbody = "first"\n')
     with at_a_terminal("serve", "--watch", str(file)) as terminal:

@@ -150,6 +150,16 @@ async def test_the_admin_shows_no_token_of_a_scenario_and_does_not_take_the_note
     assert "instead of a token" in str(again.json["error"])
 
 
+async def test_the_admin_shows_no_token_of_a_tenant_and_does_not_take_the_note_for_one() -> None:
+    words = {"backend": {"tenants": [{"token": SECRET, "org": "o", "projects": ["p"]}]}}
+    async with driven(scenario_from_dict(words)) as (driver, _):
+        shown = await driver.ask("GET", "/servers/1/scenario")
+        again = await driver.ask("PUT", "/servers/1/scenario", shown.body)
+    tenant = {"token": "[redacted]", "org": "o", "projects": ["p"]}
+    assert shown.json["backend"] == {"tenants": [tenant]}
+    assert str(again.json["error"]).startswith("backend.tenants: '[redacted]' is what the admin")
+
+
 async def test_the_admin_quotes_no_secret() -> None:
     async with driven() as (driver, _):
         for method, path in (
