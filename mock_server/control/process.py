@@ -10,13 +10,15 @@ from anyio.abc import TaskGroup
 from attrs import define, field
 
 from mock_server.admin.process import Process, until_ended
-from mock_server.control.desk import Desk
+from mock_server.control.desk import PROTOCOL, Desk
 from mock_server.control.lines import LONGEST, StdinLines
+from mock_server.durable import say
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
 from mock_server.strict.json import parsed_json
 from mock_server.strict.shapes import is_table
 
+_HELLO: Final = json.dumps({"id": 1, "do": "hello", "protocol": PROTOCOL})
 _LATER: Final = frozenset({"held"})
 """Commands that wait for something, so that others are carried out meanwhile."""
 
@@ -24,6 +26,8 @@ _LATER: Final = frozenset({"held"})
 async def control(scenario: Scenario) -> None:
     """Serve a scenario until `bye`, the end of stdin or a signal; raises OSError."""
     async with until_ended(Process()) as ended, MockServer(scenario) as server:
+        if sys.stdin is not None and sys.stdin.isatty():
+            say(f"a kit starts this command and sends it lines such as {_HELLO}; Ctrl-C ends it")
         conversation = _Conversation(Desk(server), ended)
         async with anyio.create_task_group() as group:
             group.start_soon(conversation.run, group)

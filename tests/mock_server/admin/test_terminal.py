@@ -1,4 +1,4 @@
-"""`arkor-mock serve` at a terminal, and the file that it watches: run as a process, on a pty."""
+"""`arkor-mock serve` and `control` at a terminal, and watched files: processes on a pty."""
 
 import json
 import os
@@ -179,6 +179,15 @@ def test_commands_for_a_backend_with_tenants_name_the_first_project(tmp_path: Pa
     with at_a_terminal("serve", str(written(tmp_path, f"[backend]\ntenants = [{tenant}]\n"))) as on:
         on.until(r"(?s)'http://[^']+/v1/jobs\?orgSlug=a%26b&projectSlug=p'.*exchange")
         assert "sesame-street" not in on.shown
+
+
+def test_the_control_program_says_at_a_terminal_what_it_waits_for() -> None:
+    with at_a_terminal("control") as terminal:
+        terminal.until(
+            'arkor-mock: a kit starts this command and sends it lines such as {"id": 1, '
+        )
+        assert terminal.end() == 0
+        assert terminal.shown.count("\n") == 1
 
 
 def test_a_watched_scenario_is_loaded_again_when_its_file_changes(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import json
 import re
 import signal
+import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -11,7 +12,14 @@ import pytest
 from arkor_proto import __version__
 from mock_server.control import CONFORMING
 from mock_server.strict.shapes import is_array, is_table
-from tests.mock_server.control.program import Client, Program, message_of, program
+from tests.mock_server.control.program import (
+    COMMAND,
+    PATIENCE,
+    Client,
+    Program,
+    message_of,
+    program,
+)
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -202,6 +210,31 @@ def test_bye_ends_the_program_and_what_it_serves(own: Program) -> None:
 def test_the_end_of_stdin_ends_the_program(own: Program) -> None:
     assert own.process.stdin is not None
     own.process.stdin.close()
+    assert own.ended() == 0
+
+
+def test_without_a_stdin_the_program_ends_at_once() -> None:
+    ended = subprocess.run(
+        [*COMMAND], stdin=subprocess.DEVNULL, capture_output=True, timeout=PATIENCE, check=False
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, b"", b"")
+
+
+def test_a_program_that_is_killed_leaves_nothing_running(own: Program) -> None:
+    with own.stream(own.job()) as stream:
+        stream.until(b"\r\n\r\n")
+        own.process.kill()
+        assert own.ended() == -signal.SIGKILL
+        stream.rest()
+    with pytest.raises(ConnectionRefusedError):
+        Client.of(own)
+
+
+def test_a_parent_may_end_while_a_stream_is_awaited(own: Program) -> None:
+    job = own.job()
+    own.ask("hold", job=job)
+    own.send("held", job=job)
+    own.ask("bye")
     assert own.ended() == 0
 
 
