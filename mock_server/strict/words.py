@@ -4,9 +4,10 @@ Here tables of words are read strictly, written back and changed; the classes of
 which words there are.
 """
 
+import operator
 import reprlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import cache
 from typing import Final, Never, TypeGuard, TypeVar
@@ -220,6 +221,10 @@ def given(value: attrs.AttrsInstance) -> Iterator[tuple[Word, object]]:
             yield described, item
 
 
+_UNDIVIDED: Final = frozenset({str, int, float, bool, bytes, type(None)})
+"""What has no parts."""
+
+
 def changed(value: object, change: Callable[[object], object]) -> object:
     """Return a value with every part of it changed, innermost first; what stays is the same object.
 
@@ -227,18 +232,38 @@ def changed(value: object, change: Callable[[object], object]) -> object:
     keys of tables.
     """
     found = value
+    if type(value) in _UNDIVIDED:
+        return change(value)
     if _is_attrs(value):
         found = _changed_attributes(value, change)
     elif is_table(value):
-        found = {str(change(key)): changed(item, change) for key, item in value.items()}
+        table = {str(change(key)): changed(item, change) for key, item in value.items()}
+        same = list(table) == list(value) and _are_the_same(table.values(), value.values())
+        found = value if same else table
     elif is_array(value):
         items = [changed(item, change) for item in value]
-        found = tuple(items) if isinstance(value, tuple) else items
+        if not _are_the_same(items, value):
+            found = tuple(items) if isinstance(value, tuple) else items
     return change(found)
 
 
 def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
-    given = {each.alias: each.name for each in attrs.fields(type(value)) if each.init}
-    before: dict[str, object] = {alias: getattr(value, name) for alias, name in given.items()}
-    after = {alias: changed(item, change) for alias, item in before.items()}
-    return value if after == before else type(value)(**after)
+    given = _parameters(type(value))
+    before: list[object] = [getattr(value, name) for name in given.values()]
+    after = [changed(item, change) for item in before]
+    return (
+        value
+        if _are_the_same(before, after)
+        else type(value)(**dict(zip(given, after, strict=True)))
+    )
+
+
+@cache
+def _parameters(kind: type[attrs.AttrsInstance]) -> Mapping[str, str]:
+    """Return the attribute of each parameter with which a value is made."""
+    return {each.alias: each.name for each in attrs.fields(kind) if each.init}
+
+
+def _are_the_same(some: Iterable[object], others: Iterable[object]) -> bool:
+    """Tell whether two series of one length have the same objects."""
+    return all(map(operator.is_, some, others))
