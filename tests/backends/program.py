@@ -13,8 +13,11 @@ from typing import Final, Self
 
 from attrs import define, field
 
+from tests.json_schema import problem
+
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
+SCHEMA: Final = (ROOT / "spec" / "schemas" / "control.schema.json").read_text("utf-8")
 PATIENCE: Final = 60.0
 """Seconds after which what hangs is a test that failed."""
 PROGRAMS: Final = {
@@ -76,7 +79,9 @@ class Program:
         for line in self.process.stdout:
             answer: dict[str, Message] = json.loads(line)
             reply = self._waiting.pop(answer["re"])
-            if "ok" in answer:
+            if wrong := problem(SCHEMA, json.loads(line)):
+                reply.set_exception(AssertionError(f"{line}: {wrong}"))
+            elif "ok" in answer:
                 reply.set_result(answer["ok"])
             else:
                 reply.set_exception(RefusedError(str(answer["error"]["message"])))
