@@ -28,7 +28,12 @@ backend.beforeLive = async (job) => {
 async function listen() {
   server = backend.server();
   server.listen(port, "127.0.0.1");
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch {
+    server.listen(0, "127.0.0.1"); // another program took the port during the restart
+    await once(server, "listening");
+  }
   port = server.address().port;
 }
 
@@ -66,6 +71,7 @@ const words = {
   async rotate() {
     await backend.stop(server);
     await listen();
+    return { base_url: `http://127.0.0.1:${port}` };
   },
   forget({ job, keep }) {
     const count = Math.max(0, known(job).log.length - keep);
