@@ -37,7 +37,7 @@ PROXIES: Final[dict[str, Callable[[str], AbstractContextManager[str]]]] = {
 
 def main(proxy: str, words: Sequence[str]) -> int:
     """Pass the lines on, with other addresses in them; return the status of the program."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the proxy does not stay
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the proxy does not stay
     known: dict[str, str] = {}
     with ExitStack() as running:
         program = running.enter_context(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))

@@ -1,20 +1,17 @@
 """Each backend, as its control program starts it; those of a module share one process."""
 
-import shutil
 from collections.abc import Generator
 
 import pytest
 
-from tests.backends.program import PROGRAMS, Program, running
+from tests.backends.program import Program, needs_node, running
 from tests.backends.wire import Client
 
 
-@pytest.fixture(params=PROGRAMS, scope="session")
+@pytest.fixture(params=["starlette", pytest.param("node", marks=needs_node)], scope="session")
 def backend(request: pytest.FixtureRequest) -> str:
     """Return the name of a backend that this machine can run."""
     name = str(request.param)
-    if name == "node" and shutil.which("node") is None:
-        pytest.skip("node is not on this machine")
     if name == "starlette":
         pytest.importorskip("sse_starlette", reason="needs the package sse-starlette")
     return name

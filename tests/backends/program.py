@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -11,10 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Self
 
+import pytest
 from attrs import define, field
+
+from tests.json_schema import problem
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = Path(__file__).parent
+SCHEMA: Final = (ROOT / "spec" / "schemas" / "control.schema.json").read_text("utf-8")
+needs_node: Final = pytest.mark.skipif(
+    shutil.which("node") is None, reason="node is not on this machine"
+)
 PATIENCE: Final = 60.0
 """Seconds after which what hangs is a test that failed."""
 PROGRAMS: Final = {
@@ -57,7 +65,10 @@ class Program:
 
     def do(self, command: str, **arguments: object) -> Message:
         """Send a command and return its answer; raises RefusedError."""
-        return self.ask(command, **arguments).result(PATIENCE)
+        answer = self.ask(command, **arguments).result(PATIENCE)
+        if command == "rotate":
+            self.hello.update(answer)  # it may be at another address now
+        return answer
 
     def job(self) -> str:
         """Add a job that does nothing by itself."""
@@ -76,7 +87,9 @@ class Program:
         for line in self.process.stdout:
             answer: dict[str, Message] = json.loads(line)
             reply = self._waiting.pop(answer["re"])
-            if "ok" in answer:
+            if wrong := problem(SCHEMA, json.loads(line)):
+                reply.set_exception(AssertionError(f"{line}: {wrong}"))
+            elif "ok" in answer:
                 reply.set_result(answer["ok"])
             else:
                 reply.set_exception(RefusedError(str(answer["error"]["message"])))

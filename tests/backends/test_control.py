@@ -1,11 +1,14 @@
 """The control programs answer each command when its effect is there."""
 
+import re
+import subprocess
+import sys
 import time
 from http.client import IncompleteRead
 
 import pytest
 
-from tests.backends.program import PATIENCE, Program, RefusedError, running, texts
+from tests.backends.program import HERE, PATIENCE, ROOT, Program, RefusedError, running, texts
 from tests.backends.wire import Client
 
 
@@ -68,7 +71,8 @@ def test_the_log_outlives_a_restart(program: Program, client: Client) -> None:
     ids = program.emit(job, 3)
     with client.follow(job) as follower:
         follower.ids(3)
-        client.base_url = str(program.do("rotate").get("base_url", client.base_url))
+        program.do("rotate")
+        client.base_url = program["base_url"]
         assert follower.read_all() == ids  # it ended with a last chunk, and nothing more
     ids += program.emit(job, 1)
     program.do("finish", job=job)
@@ -145,3 +149,15 @@ def test_the_program_ends_when_it_is_told_and_with_its_input(backend: str, word:
             assert program.process.stdin is not None
             program.process.stdin.close()
         assert program.process.wait(PATIENCE) == 0
+
+
+def test_the_backends_share_no_code_with_the_project() -> None:
+    imported = "import sys, tests.backends.starlette_backend.control; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", imported], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    ours = {"arkor_proto", "conformance", "mock_server"}
+    assert ours.isdisjoint(name.partition(".")[0] for name in done.stdout.split())
+    for source in (HERE / "node_backend").iterdir():
+        found = re.findall(r'^import .* from "([^"]+)"', source.read_text("utf-8"), re.MULTILINE)
+        assert all(name.startswith(("node:", "./")) for name in found)

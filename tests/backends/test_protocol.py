@@ -71,7 +71,8 @@ def test_a_job_that_works_goes_on_after_a_restart(program: Program, client: Clie
     job = str(client.create(maxSteps=5).job()["id"])
     with client.follow(job) as follower:
         follower.ids(2)
-        client.base_url = str(program.do("rotate").get("base_url", client.base_url))
+        program.do("rotate")
+        client.base_url = program["base_url"]
         ids = follower.read_all()
     ids += client.rest(job, ids[-1])
     assert (len(ids), len(set(ids))) == (7, 7)

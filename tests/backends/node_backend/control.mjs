@@ -9,10 +9,10 @@ import { createInterface } from "node:readline";
 import { Backend } from "./backend.mjs";
 
 const naive = process.argv.includes("--naive");
-const [org, project] = ["acme", "demo"];
+const [org, other_org, project] = ["acme", "other", "demo"];
 const [token, other_token] = [randomUUID(), randomUUID()];
 const NOTE = "käfer 𝄞"; // not ASCII, so that a proxy that cuts characters is noticed
-const backend = new Backend(new Map([[token, [org, project]], [other_token, ["other", project]]]), naive);
+const backend = new Backend(new Map([[token, [org, project]], [other_token, [other_org, project]]]), naive);
 const gates = new Map(); // of jobs: the next stream stops between its replay and its live phase
 let server;
 let port = 0;
@@ -28,7 +28,12 @@ backend.beforeLive = async (job) => {
 async function listen() {
   server = backend.server();
   server.listen(port, "127.0.0.1");
-  await once(server, "listening");
+  try {
+    await once(server, "listening");
+  } catch {
+    server.listen(0, "127.0.0.1"); // another program took the port during the restart
+    await once(server, "listening");
+  }
   port = server.address().port;
 }
 
@@ -66,6 +71,7 @@ const words = {
   async rotate() {
     await backend.stop(server);
     await listen();
+    return { base_url: `http://127.0.0.1:${port}` };
   },
   forget({ job, keep }) {
     const count = Math.max(0, known(job).log.length - keep);
@@ -88,6 +94,7 @@ const commands = {
   hello: () => ({
     ...{ impl: naive ? "node-naive" : "node", version: "1", words: Object.keys(words), keep: 1_000_000 },
     ...{ base_url: `http://127.0.0.1:${port}`, token, other_token, org, project },
+    ...{ other_org, other_project: project },
   }),
   held: ({ job }) => gates.get(job).arrived,
   release({ job }) {

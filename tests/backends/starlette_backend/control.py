@@ -20,6 +20,7 @@ from tests.backends.starlette_backend.server import open_streams, server
 
 Message = dict[str, object]
 OURS: Final[Where] = ("acme", "demo")
+THEIRS: Final[Where] = ("other", "demo")
 NOTE: Final = "käfer 𝄞"
 """Not ASCII, so that a proxy that cuts characters is noticed."""
 RESET: Final = struct.pack("ii", 1, 0)
@@ -34,7 +35,7 @@ class Control:
         self._listener = socket.create_server(("127.0.0.1", 0))  # keeps the port over a restart
         self._tokens: dict[str, set[Where]] = {
             secrets.token_hex(): {OURS},
-            secrets.token_hex(): {("other", "demo")},
+            secrets.token_hex(): {THEIRS},
         }
         self._armed: set[str] = set()
         self._held: dict[str, tuple[asyncio.Event, asyncio.Event]] = {}
@@ -67,6 +68,7 @@ class Control:
         token, other = self._tokens
         port = self._listener.getsockname()[1]
         where = {"base_url": f"http://127.0.0.1:{port}", "org": OURS[0], "project": OURS[1]}
+        where |= {"other_org": THEIRS[0], "other_project": THEIRS[1]}
         impl = "starlette-naive" if self._naive else "starlette"
         more = {"words": self.words, "token": token, "other_token": other, "keep": 10**6}
         return {"impl": impl, "version": "1", **where, **more}
