@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, field
+from attrs import define, evolve, field
 
-from conformance.backends.answer import Answer
+from conformance.backends.answer import Answer, is_text
 from conformance.backends.blocks import Block
 from conformance.backends.bounds import Amounts, Bounds
 from conformance.backends.control import Control, ControlFailed
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import Ledger
 from conformance.backends.target import Target
-from conformance.backends.wire import CUT, LEFT, NOT_HTTP, RESET, Wire, now
+from conformance.backends.wire import (
+    CUT,
+    LEFT,
+    NOT_HTTP,
+    RESET,
+    Unsendable,
+    Wire,
+    now,
+)
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
@@ -32,6 +40,7 @@ _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
 _MOST_WAIT: Final = 60.0
 _TRIES: Final = 3
+_SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()
 """Stands for the token of the target."""
 
@@ -189,6 +198,8 @@ class Play:
         on: Wire | None,
         more: Mapping[str, str],
     ) -> Answer:
+        if self.supply.followed and method not in _SAFE:
+            raise NotReached("creates nothing and cancels nothing with --follow")
         raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
         headers = self.headers(token, more)
         if raw is not None:
@@ -197,26 +208,30 @@ class Play:
             headers.append(("Content-Length", "0"))
         wire = on or await self.connect()
         number = self._sent(route, method, target, headers, raw or b"")
-        with anyio.move_on_after(self.bounds.answer):
+        body = bytearray()
+        # The id of a job that a create makes has to be known, even if the run is interrupted.
+        with anyio.move_on_after(self.bounds.answer, shield=route == "create"):
             await wire.send(method, target, headers, raw or b"")
             await wire.head()
-            answer = await self.rest(wire, route, number)
+            answer = await self.rest(wire, route, number, body)
             if on is None:
                 await wire.close()
             return answer
         await wire.close()
-        return await self.rest(wire, route, number)
+        return await self.rest(wire, route, number, body)
 
     async def connect(self, *, receive_buffer: int = 0) -> Wire:
         """Open a connection; raises Unreachable."""
         self._connections += 1
         return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
 
-    async def rest(self, wire: Wire, route: str, number: int) -> Answer:
-        """Read the body of an answer whose head has come."""
-        if wire.status:
+    async def rest(
+        self, wire: Wire, route: str, number: int, body: bytearray | None = None
+    ) -> Answer:
+        """Read the body of an answer whose head has come, after what has come of it in `body`."""
+        body = bytearray() if body is None else body
+        if wire.status and not body:
             self.record(Responded(route, number, wire.status))
-        body = bytearray()
         while len(body) < _LONGEST_BODY and (piece := await wire.body()):
             body += piece
         ended = wire.ended
@@ -310,8 +325,12 @@ class Play:
         target = self.target.job(job, "/events/stream", org=org, project=project)
         wire = await self.connect(receive_buffer=receive_buffer)
         number = self._sent("stream", "GET", target, headers, b"")
-        with anyio.move_on_after(self.bounds.connect):
-            await wire.send("GET", target, headers)
+        try:
+            with anyio.move_on_after(self.bounds.connect):
+                await wire.send("GET", target, headers)
+        except Unsendable as error:
+            await wire.close()
+            raise NotReached(f"cannot resume from {cursor!r}: {error}", "ARK-SRV-27") from error
         follower = Follower(
             "stream", number, job, cursor, wire, self._framed, self._headed, self._over
         )
@@ -372,8 +391,9 @@ class Play:
 
     async def quiet_job(self) -> str:
         """Return a new job that does nothing by itself."""
-        made = (await self.make("job")).get("id")
-        if not isinstance(made, str):
+        with anyio.CancelScope(shield=True):  # its id has to be known, as that of a create
+            made = (await self.make("job")).get("id")
+        if not (isinstance(made, str) and made and is_text(made)):
             raise NotReached("the control program gave a job without an id")
         await self.ledger.made(made, self.target)
         return made
@@ -428,8 +448,14 @@ class Play:
         more = {} if key is None else {"Idempotency-Key": key}
         path = self.target.jobs(org=org, project=project)
         answer = await self.ask("create", path, "POST", token=token, body=raw, kind=kind, more=more)
-        if answer.job_id:
-            await self.ledger.made(answer.job_id, self.target)
+        if answer.made:
+            where = evolve(
+                self.target,
+                token=token if isinstance(token, str) else self.target.token,
+                org=org or self.target.org,
+                project=project or self.target.project,
+            )
+            await self.ledger.made(answer.made, where)
         return answer
 
     async def look(self, job: str) -> Answer:
