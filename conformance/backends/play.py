@@ -38,7 +38,8 @@ CLIENT_NAME: Final = "arkor-conformance"
 _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
-_MOST_WAIT: Final = 60.0
+_MOST_WAIT: Final = 60
+"""Seconds."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()
@@ -54,6 +55,14 @@ class NotReached(Exception):
     def __init__(self, why: str, rule: str = "") -> None:
         super().__init__(why)
         self.rule = rule
+
+
+class Limited(NotReached):
+    """The backend refused something for load, with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the backend refused it for load ({status})")
+        self.status = status
 
 
 class Stop(Exception):
@@ -170,18 +179,25 @@ class Play:
         on: Wire | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request and read the whole answer. 429 and 503 are obeyed up to three times."""
-        answer = await self._once(route, target, method, token, body, kind, on, more or {})
-        for _ in range(_TRIES):
-            if answer.status not in _LIMITED or on is not None:
-                return answer
-            self.limited(answer)
-            wait = answer.header("retry-after")
-            if not wait.isascii() or not wait.isdigit() or int(wait) > _MOST_WAIT:
-                return answer
-            await anyio.sleep(int(wait))
+        """Send a request and read the whole answer.
+
+        429 and 503 are obeyed up to three times; raises Limited if that does not help.
+        """
+        for last in (*[False] * _TRIES, True):
             answer = await self._once(route, target, method, token, body, kind, on, more or {})
+            if answer.status not in _LIMITED or on is not None:
+                break
+            self.limited(answer)
+            await self._obey(answer.status, answer.header("retry-after"), last=last)
         return answer
+
+    async def _obey(self, status: int, wait: str, *, last: bool) -> None:
+        """Wait as a refusal for load says; raises Limited if that does not help."""
+        known = wait.isascii() and wait.isdigit() and len(wait) <= len(str(_MOST_WAIT))
+        if last or not known or int(wait) > _MOST_WAIT:
+            raise Limited(status)
+        self.note(f"waits for {wait} s, as the backend says")
+        await anyio.sleep(int(wait))
 
     def limited(self, answer: Answer) -> None:
         """Note a refusal for load; the supply keeps them for ARK-SRV-54."""
@@ -297,16 +313,23 @@ class Play:
         """Open the stream of a job and return when its head has come, or the bound has passed.
 
         Of one that is not to be `read`, only the head is: it is the reader that is too slow. Without
-        `wait`, it is returned at once.
+        `wait`, it is returned at once. 429 and 503 are obeyed up to three times; raises Limited
+        if that does not help.
         """
-        follower = await self._open(job, cursor, token, org, project, receive_buffer)
-        if not read:
-            with anyio.move_on_after(self.bounds.head):
-                await follower.read_head()
-            return follower
-        self.group.start_soon(follower.read)
-        if wait:
+        for last in (*[False] * _TRIES, True):
+            follower = await self._open(job, cursor, token, org, project, receive_buffer)
+            if not read:
+                with anyio.move_on_after(self.bounds.head):
+                    await follower.read_head()
+                break
+            self.group.start_soon(follower.read)
+            if not wait:
+                break
             await follower.until_head(self.bounds.answer if head is None else head)
+            if follower.status not in _LIMITED:
+                break
+            await follower.until_end(self.bounds.answer)
+            await self._obey(follower.status, follower.header("retry-after"), last=last)
         return follower
 
     async def _open(  # noqa: PLR0917 - see follow

@@ -20,7 +20,7 @@ from conformance.backends.probe import NoBackend, probe
 from conformance.backends.record import Asked, backend_record
 from conformance.backends.requirements import backend_requirements
 from conformance.backends.run import BackendPlan, BackendRun, Outcome, Played
-from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target
+from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target, fits_a_header
 from conformance.backends.verdict import as_cases, results_of
 from conformance.backends.wire import Unreachable
 from conformance.casefile.requirements import PROFILE_NAMES
@@ -284,7 +284,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 def _token(variable: str, base_url: str) -> str:
     """Read a token from the environment; it is for the backend at --base-url alone."""
     token = os.environ.get(variable, "") if base_url else ""
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
+    if not fits_a_header(token):
         raise UsageError(variable, "has characters that a header cannot carry")
     return token
 
