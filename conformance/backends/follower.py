@@ -13,7 +13,7 @@ from mock_server.sse import Framer
 MOST_BYTES: Final = 64 << 20
 """A stream that never ends is left after so many bytes."""
 _LONGEST_BODY: Final = 1 << 20
-MOST_BLOCKS: Final = 200_000
+MOST_BLOCKS: Final = 50_000
 """Or after so many blocks."""
 
 

@@ -224,17 +224,17 @@ class Play:
             headers.append(("Content-Length", "0"))
         wire = on or await self.connect()
         number = self._sent(route, method, target, headers, raw or b"")
-        body = bytearray()
+        come = bytearray()
         # The id of a job that a create makes has to be known, even if the run is interrupted.
         with anyio.move_on_after(self.bounds.answer, shield=route == "create"):
             await wire.send(method, target, headers, raw or b"")
             await wire.head()
-            answer = await self.rest(wire, route, number, body)
+            answer = await self.rest(wire, route, number, come)
             if on is None:
                 await wire.close()
             return answer
         await wire.close()
-        return await self.rest(wire, route, number, body)
+        return await self.rest(wire, route, number, come)
 
     async def connect(self, *, receive_buffer: int = 0) -> Wire:
         """Open a connection; raises Unreachable."""
@@ -242,10 +242,10 @@ class Play:
         return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
 
     async def rest(
-        self, wire: Wire, route: str, number: int, body: bytearray | None = None
+        self, wire: Wire, route: str, number: int, come: bytearray | None = None
     ) -> Answer:
-        """Read the body of an answer whose head has come, after what has come of it in `body`."""
-        body = bytearray() if body is None else body
+        """Read the body of an answer whose head has come, after what has come of it already."""
+        body = bytearray() if come is None else come
         if wire.status and not body:
             self.record(Responded(route, number, wire.status))
         while len(body) < _LONGEST_BODY and (piece := await wire.body()):

@@ -14,7 +14,7 @@ from conformance.backends.control import Control, ControlFailed
 from conformance.backends.declare import BackendCase
 from conformance.backends.ledger import Ledger, OverBudget
 from conformance.backends.play import NotReached, Play, Stop
-from conformance.backends.supply import Supply
+from conformance.backends.supply import NoJob, Supply
 from conformance.backends.target import NOWHERE, Target, fits_a_header
 from conformance.backends.wire import Unreachable, Wire
 from conformance.expect.mismatch import Divergence
@@ -219,7 +219,7 @@ class BackendRun:
             case Unreachable():
                 self._lost(error)
                 return str(error)
-            case ControlFailed():
+            case ControlFailed() | NoJob():
                 self.stopped = self.stopped or str(error)
                 return str(error)
             case _:

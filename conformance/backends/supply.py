@@ -24,10 +24,15 @@ _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
+_FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
 """Seconds until a route is asked again that did not know a job."""
 _FIRST: Final = 3
 _BURST: Final = 4
+
+
+class NoJob(Exception):
+    """The backend makes no job, without which there is nothing to judge; the message says why."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -307,6 +312,8 @@ class Supply:
                 raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
         followers = [await play.follow(job), await play.follow(job)]
         before = str((await play.look(job)).job.get("status", ""))
+        if not before:
+            raise NotReached("the job route does not tell whether the job is over")
         if before in OVER:
             raise NotReached(f"the job was {before} before it could be cancelled")
         answer = await play.cancel(job)
@@ -393,9 +400,12 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; raises NotReached if the backend does not accept it."""
+    """Submit a job; raises NotReached, or NoJob if nothing else makes one either."""
     answer = await play.create()
     if not answer.ok:
+        if play.control is None or not play.control.has("job"):
+            hint = "use a token that may" if answer.status in _FORBIDDEN else "give one with --job"
+            raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
         raise NotReached(f"the create was answered {answer.told}")
     if not answer.job_id:
         raise NotReached("the create was accepted without a job id", "ARK-SRV-1")

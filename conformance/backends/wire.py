@@ -29,7 +29,8 @@ RESET: Final = "cut off: the connection was reset"
 NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "left by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
-_PIECE: Final = 65_536
+_PIECE: Final = 16_384
+"""A stream that floods the kit gives way to the others after so many bytes."""
 _LONGEST_HEAD: Final = 65_536
 
 
@@ -248,7 +249,7 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
 
 def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
     """Return a request; raises Unsendable if a header cannot carry one of the values."""
-    pairs = [(name, value.encode("latin-1")) for name, value in headers]
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
     try:
         return h11.Request(method=method, target=target, headers=pairs)
     except h11.LocalProtocolError as error:

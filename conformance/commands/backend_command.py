@@ -230,7 +230,9 @@ def command(  # noqa: PLR0913 - one for each option
 def _status(outcome: Outcome, weighed: Weighed) -> Exit:
     """Return the exit status of a run that was not interrupted."""
     status = exit_of(weighed.results)
-    if status is Exit.OK and outcome.stopped:
+    if status in {Exit.OK, Exit.NOTHING_RAN} and outcome.stopped:
+        why = outcome.target.hide(outcome.stopped)
+        say(f"arkor-conformance: no verdict: {why}", err=True)
         return Exit.UNUSABLE
     return Exit.STALE_BASELINE if status is Exit.OK and weighed.stale else status
 
