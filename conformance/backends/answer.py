@@ -1,15 +1,24 @@
 """A whole answer of the backend, and what it says of a job."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
 from attrs import field, frozen
 
+from conformance.backends.wire import CUT, LEFT, RESET
 from conformance.strict_data import Json
 from conformance.trace.events import Event
 
 _SHOWN: Final = 200
+_ID: Final = re.compile(rb'"id"\s*:\s*"([^"\\]+)"')
+_CUT_SHORT: Final = {
+    LEFT: "and the body did not end in time",
+    "": "and the body did not end",
+    CUT: "and the body was cut off",
+    RESET: "and the body was cut off",
+}
 
 
 @frozen(kw_only=True)
@@ -59,7 +68,15 @@ class Answer:
     def job_id(self) -> str:
         """The id of its job; empty if there is none."""
         found = self.job.get("id")
-        return found if isinstance(found, str) else ""
+        return found if isinstance(found, str) and is_text(found) else ""
+
+    @property
+    def made(self) -> str:
+        """The id of the job that was made as far as can be known, also if the answer broke off."""
+        if self.job_id or not self.ok:
+            return self.job_id
+        found = _ID.search(self.body)
+        return found[1].decode("utf-8", "replace") if found else ""
 
     @property
     def told(self) -> str:
@@ -67,9 +84,19 @@ class Answer:
         if not self.status:
             return f"no answer: {self.problem or self.ended or 'the backend was silent'}"
         kind = self.header("content-type").partition(";")[0]
-        return f"{self.status}{f' {kind}' if kind else ''}{self._said}"
+        cut = f", {_CUT_SHORT[self.ended]}" if self.ended in _CUT_SHORT else ""
+        return f"{self.status}{f' {kind}' if kind else ''}{self._said}{cut}"
 
     @property
     def _said(self) -> str:
         error = (self.table or {}).get("error")
         return f' "{error[:_SHOWN]}"' if isinstance(error, str) else ""
+
+
+def is_text(value: str) -> bool:
+    """Tell whether a text can be sent: half of a surrogate pair cannot."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -114,8 +114,9 @@ def _read(text: str) -> tuple[Json, str]:
     if not isinstance(value, Mapping):
         return None, "is JSON, but not an object"
     try:
-        text.encode()
         json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        return None, "is nested too deeply"
     except UnicodeEncodeError:
         return value, "has half of a surrogate pair, which is not a character (RFC 8259 §8.2)"
     return value, ""

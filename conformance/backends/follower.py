@@ -1,6 +1,7 @@
 """One open stream: it reads in the background, and a case waits for what it needs."""
 
 from collections.abc import Callable, Sequence
+from typing import Final
 
 import anyio
 from attrs import define, field
@@ -9,8 +10,11 @@ from conformance.backends.blocks import Block, block_of
 from conformance.backends.wire import BY_CLOSE, COMPLETE, Wire, now
 from mock_server.sse import Framer
 
-MOST_BYTES = 256 << 20
+MOST_BYTES: Final = 64 << 20
 """A stream that never ends is left after so many bytes."""
+_LONGEST_BODY: Final = 1 << 20
+MOST_BLOCKS: Final = 50_000
+"""Or after so many blocks."""
 
 
 @define(eq=False)
@@ -102,14 +106,14 @@ class Follower:
         framer = Framer()
         streams = self.is_stream
         self._tell()
-        while (piece := await self._wire.body()) and self.size < MOST_BYTES:
+        while (piece := await self._wire.body()) and not self._is_too_much:
             at = now()
             self.silence = max(self.silence, at - (self.last_at or at))
             self.last_at = at
             self.first_at = self.first_at or at
             self.size += len(piece)
             if not streams:
-                self.body += piece[: 1 << 20]
+                self.body += piece[: _LONGEST_BODY - len(self.body)]
             else:
                 for frame in framer.feed(piece):
                     self._take(block_of(frame, at))
@@ -121,6 +125,10 @@ class Follower:
         self._over(self)
         self._tell()
         await self._wire.close()
+
+    @property
+    def _is_too_much(self) -> bool:
+        return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:
         self.blocks.append(block)

@@ -1,16 +1,26 @@
 """The jobs of a run: how many it may create, which it made, and that none of them goes on."""
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
 
 import anyio
-from attrs import define, field
+from attrs import define, evolve, field
 
 from arkor_proto.cli import quoting
 from conformance.backends.target import Target
-from conformance.backends.wire import COMPLETE, Unreachable, Wire
+from conformance.backends.wire import Unreachable, Wire
+from conformance.strict_data import Json
 
-OVER = ("completed", "failed", "cancelled")
-_SECONDS = 5.0
+OVER: Final = ("completed", "failed", "cancelled")
+_SECONDS: Final = 5.0
+"""For each request."""
+_MOST_SECONDS: Final = 20.0
+"""For all of them."""
+_PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
+"""Seconds before each try to cancel a job."""
+_NO_SUCH_JOB: Final = (404, 410)
+_LONGEST_BODY: Final = 1 << 16
 
 
 class OverBudget(Exception):
@@ -35,7 +45,7 @@ class Ledger:
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:
-        """Write a job down that this run has made."""
+        """Write a job down that this run has made: where, and with which token."""
         if job not in self.jobs:
             self.jobs[job] = target
             self.tell(job)
@@ -43,53 +53,69 @@ class Ledger:
     async def settle(self, target: Target) -> list[str]:
         """Cancel every job that is not over; return the commands for those that are left.
 
-        `target` is where the backend is now: it may have moved.
+        `target` is where the backend is now: it may have moved. A backend that is away has a few
+        seconds to come back.
         """
-        left: list[str] = []
+        left = dict.fromkeys(self.jobs)
         limit = anyio.CapacityLimiter(8)
 
         async def end(job: str) -> None:
             async with limit:
-                if not await _ended(job, target):
-                    left.append(_by_hand(job, target))
+                if await _ended(job, self._where(job, target)):
+                    del left[job]
 
-        with anyio.CancelScope(shield=True):
+        with anyio.move_on_after(_MOST_SECONDS, shield=True):
             async with anyio.create_task_group() as group:
                 for job in self.jobs:
                     group.start_soon(end, job)
-        return sorted(left)
+        return sorted(_by_hand(job, self._where(job, target), target) for job in left)
+
+    def _where(self, job: str, target: Target) -> Target:
+        return evolve(self.jobs[job], address=target.address)
 
 
 async def _ended(job: str, target: Target) -> bool:
     """Cancel a job; tell whether it is over, will be, or does not exist."""
-    status = await _request(target, "POST", target.job(job, "/cancel"))
-    # 409 and its like: it is over already. 404: it never existed.
-    return status is not None and status < 500 and status not in {401, 403, 408, 429}  # noqa: PLR2004 - HTTP
+    for pause in _PAUSES:
+        await anyio.sleep(pause)
+        status, _ = await _request(target, "POST", target.job(job, "/cancel"))
+        if 200 <= status < 300 or status in _NO_SUCH_JOB:  # noqa: PLR2004 - HTTP
+            return True
+        if status:
+            status, found = await _request(target, "GET", target.job(job))
+            if status in _NO_SUCH_JOB or found in OVER:
+                return True
+    return False
 
 
-async def _request(target: Target, method: str, path: str) -> int | None:
+async def _request(target: Target, method: str, path: str) -> tuple[int, str]:
+    """Return the status of an answer, 0 without one, and the status of the job in it."""
+    body = bytearray()
+    try:
+        wire = await Wire.to(target, _SECONDS)
+    except Unreachable:
+        return 0, ""
     with anyio.move_on_after(_SECONDS):
-        try:
-            wire = await Wire.to(target, _SECONDS)
-        except Unreachable:
-            return None
         headers = [
             ("Host", target.authority),
             ("Authorization", f"Bearer {target.token}"),
             ("X-Arkor-Client", "arkor-conformance/1"),
-            ("Content-Length", "0"),
+            *([("Content-Length", "0")] if method == "POST" else []),
         ]
         await wire.send(method, path, headers)
         await wire.head()
-        status = wire.status or None
-        while wire.status and not wire.ended and await wire.body():
-            pass
-        await wire.close()
-        return status if wire.ended == COMPLETE or status else None
-    return None
+        while len(body) < _LONGEST_BODY and (piece := await wire.body()):
+            body += piece
+    await wire.close()
+    try:
+        found: Json = json.loads(body)
+    except (ValueError, RecursionError):
+        found = None
+    job = found.get("job") if isinstance(found, Mapping) else None
+    return wire.status, str(job.get("status", "")) if isinstance(job, Mapping) else ""
 
 
-def _by_hand(job: str, target: Target) -> str:
-    url = f"{target.scheme}://{target.authority}{target.job(job, '/cancel')}"
-    header = "Authorization: Bearer $ARKOR_TOKEN"
-    return f'curl -X POST -H "{header}" {quoting.joined([url])}'
+def _by_hand(job: str, own: Target, target: Target) -> str:
+    url = f"{own.scheme}://{own.authority}{own.job(job, '/cancel')}"
+    token = "ARKOR_TOKEN" if own.token == target.token else "ARKOR_OTHER_TOKEN"
+    return f'curl -X POST -H "Authorization: Bearer ${token}" {quoting.joined([url])}'

@@ -7,16 +7,24 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
 import anyio
 from anyio.abc import TaskGroup
-from attrs import define, field
+from attrs import define, evolve, field
 
-from conformance.backends.answer import Answer
+from conformance.backends.answer import Answer, is_text
 from conformance.backends.blocks import Block
 from conformance.backends.bounds import Amounts, Bounds
 from conformance.backends.control import Control, ControlFailed
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import Ledger
 from conformance.backends.target import Target
-from conformance.backends.wire import CUT, LEFT, NOT_HTTP, RESET, Wire, now
+from conformance.backends.wire import (
+    CUT,
+    LEFT,
+    NOT_HTTP,
+    RESET,
+    Unsendable,
+    Wire,
+    now,
+)
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
@@ -30,8 +38,10 @@ CLIENT_NAME: Final = "arkor-conformance"
 _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
-_MOST_WAIT: Final = 60.0
+_MOST_WAIT: Final = 60
+"""Seconds."""
 _TRIES: Final = 3
+_SAFE: Final = ("GET", "HEAD")
 OWN: Final = object()
 """Stands for the token of the target."""
 
@@ -45,6 +55,14 @@ class NotReached(Exception):
     def __init__(self, why: str, rule: str = "") -> None:
         super().__init__(why)
         self.rule = rule
+
+
+class Limited(NotReached):
+    """The backend refused something for load, with this status."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(f"the backend refused it for load ({status})")
+        self.status = status
 
 
 class Stop(Exception):
@@ -161,18 +179,25 @@ class Play:
         on: Wire | None = None,
         more: Mapping[str, str] | None = None,
     ) -> Answer:
-        """Send a request and read the whole answer. 429 and 503 are obeyed up to three times."""
-        answer = await self._once(route, target, method, token, body, kind, on, more or {})
-        for _ in range(_TRIES):
-            if answer.status not in _LIMITED or on is not None:
-                return answer
-            self.limited(answer)
-            wait = answer.header("retry-after")
-            if not wait.isascii() or not wait.isdigit() or int(wait) > _MOST_WAIT:
-                return answer
-            await anyio.sleep(int(wait))
+        """Send a request and read the whole answer.
+
+        429 and 503 are obeyed up to three times; raises Limited if that does not help.
+        """
+        for last in (*[False] * _TRIES, True):
             answer = await self._once(route, target, method, token, body, kind, on, more or {})
+            if answer.status not in _LIMITED or on is not None:
+                break
+            self.limited(answer)
+            await self._obey(answer.status, answer.header("retry-after"), last=last)
         return answer
+
+    async def _obey(self, status: int, wait: str, *, last: bool) -> None:
+        """Wait as a refusal for load says; raises Limited if that does not help."""
+        known = wait.isascii() and wait.isdigit() and len(wait) <= len(str(_MOST_WAIT))
+        if last or not known or int(wait) > _MOST_WAIT:
+            raise Limited(status)
+        self.note(f"waits for {wait} s, as the backend says")
+        await anyio.sleep(int(wait))
 
     def limited(self, answer: Answer) -> None:
         """Note a refusal for load; the supply keeps them for ARK-SRV-54."""
@@ -189,6 +214,8 @@ class Play:
         on: Wire | None,
         more: Mapping[str, str],
     ) -> Answer:
+        if self.supply.followed and method not in _SAFE:
+            raise NotReached("creates nothing and cancels nothing with --follow")
         raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
         headers = self.headers(token, more)
         if raw is not None:
@@ -197,26 +224,30 @@ class Play:
             headers.append(("Content-Length", "0"))
         wire = on or await self.connect()
         number = self._sent(route, method, target, headers, raw or b"")
-        with anyio.move_on_after(self.bounds.answer):
+        come = bytearray()
+        # The id of a job that a create makes has to be known, even if the run is interrupted.
+        with anyio.move_on_after(self.bounds.answer, shield=route == "create"):
             await wire.send(method, target, headers, raw or b"")
             await wire.head()
-            answer = await self.rest(wire, route, number)
+            answer = await self.rest(wire, route, number, come)
             if on is None:
                 await wire.close()
             return answer
         await wire.close()
-        return await self.rest(wire, route, number)
+        return await self.rest(wire, route, number, come)
 
     async def connect(self, *, receive_buffer: int = 0) -> Wire:
         """Open a connection; raises Unreachable."""
         self._connections += 1
         return await Wire.to(self.target, self.bounds.connect, receive_buffer=receive_buffer)
 
-    async def rest(self, wire: Wire, route: str, number: int) -> Answer:
-        """Read the body of an answer whose head has come."""
-        if wire.status:
+    async def rest(
+        self, wire: Wire, route: str, number: int, come: bytearray | None = None
+    ) -> Answer:
+        """Read the body of an answer whose head has come, after what has come of it already."""
+        body = bytearray() if come is None else come
+        if wire.status and not body:
             self.record(Responded(route, number, wire.status))
-        body = bytearray()
         while len(body) < _LONGEST_BODY and (piece := await wire.body()):
             body += piece
         ended = wire.ended
@@ -282,16 +313,23 @@ class Play:
         """Open the stream of a job and return when its head has come, or the bound has passed.
 
         Of one that is not to be `read`, only the head is: it is the reader that is too slow. Without
-        `wait`, it is returned at once.
+        `wait`, it is returned at once. 429 and 503 are obeyed up to three times; raises Limited
+        if that does not help.
         """
-        follower = await self._open(job, cursor, token, org, project, receive_buffer)
-        if not read:
-            with anyio.move_on_after(self.bounds.head):
-                await follower.read_head()
-            return follower
-        self.group.start_soon(follower.read)
-        if wait:
+        for last in (*[False] * _TRIES, True):
+            follower = await self._open(job, cursor, token, org, project, receive_buffer)
+            if not read:
+                with anyio.move_on_after(self.bounds.head):
+                    await follower.read_head()
+                break
+            self.group.start_soon(follower.read)
+            if not wait:
+                break
             await follower.until_head(self.bounds.answer if head is None else head)
+            if follower.status not in _LIMITED:
+                break
+            await follower.until_end(self.bounds.answer)
+            await self._obey(follower.status, follower.header("retry-after"), last=last)
         return follower
 
     async def _open(  # noqa: PLR0917 - see follow
@@ -310,8 +348,12 @@ class Play:
         target = self.target.job(job, "/events/stream", org=org, project=project)
         wire = await self.connect(receive_buffer=receive_buffer)
         number = self._sent("stream", "GET", target, headers, b"")
-        with anyio.move_on_after(self.bounds.connect):
-            await wire.send("GET", target, headers)
+        try:
+            with anyio.move_on_after(self.bounds.connect):
+                await wire.send("GET", target, headers)
+        except Unsendable as error:
+            await wire.close()
+            raise NotReached(f"cannot resume from {cursor!r}: {error}", "ARK-SRV-27") from error
         follower = Follower(
             "stream", number, job, cursor, wire, self._framed, self._headed, self._over
         )
@@ -372,8 +414,9 @@ class Play:
 
     async def quiet_job(self) -> str:
         """Return a new job that does nothing by itself."""
-        made = (await self.make("job")).get("id")
-        if not isinstance(made, str):
+        with anyio.CancelScope(shield=True):  # its id has to be known, as that of a create
+            made = (await self.make("job")).get("id")
+        if not (isinstance(made, str) and made and is_text(made)):
             raise NotReached("the control program gave a job without an id")
         await self.ledger.made(made, self.target)
         return made
@@ -428,8 +471,14 @@ class Play:
         more = {} if key is None else {"Idempotency-Key": key}
         path = self.target.jobs(org=org, project=project)
         answer = await self.ask("create", path, "POST", token=token, body=raw, kind=kind, more=more)
-        if answer.job_id:
-            await self.ledger.made(answer.job_id, self.target)
+        if answer.made:
+            where = evolve(
+                self.target,
+                token=token if isinstance(token, str) else self.target.token,
+                org=org or self.target.org,
+                project=project or self.target.project,
+            )
+            await self.ledger.made(answer.made, where)
         return answer
 
     async def look(self, job: str) -> Answer:

@@ -3,13 +3,14 @@
 from typing import Final
 
 from conformance.backends.answer import Answer
-from conformance.backends.play import Play
+from conformance.backends.play import Limited, Play
 from conformance.backends.wire import NOT_HTTP, Unreachable
 
 _NO_JOB: Final = "arkor-conformance-no-such-job"
 _UNAUTHORISED: Final = 401
 _FORBIDDEN: Final = 403
 _UNKNOWN: Final = 404
+_BROKEN: Final = 500
 _REDIRECTS: Final = range(300, 400)
 
 
@@ -25,8 +26,22 @@ async def probe(play: Play) -> None:
         answer = await play.look(followed or _NO_JOB)
     except Unreachable as error:
         raise NoBackend(str(error)) from error
+    except Limited as error:
+        raise NoBackend(f"{url} is not ready: {error}") from error
     if not answer.status:
         raise NoBackend(_silent(url, answer, play.bounds.answer))
+    _is_a_backend(url, answer)
+    if followed:
+        _is_followed(url, followed, answer)
+    elif answer.ok:
+        raise NoBackend(
+            f"{url} is not an Arkor backend: a job that does not exist is answered {answer.told}"
+        )
+    if answer.table is None and answer.status in {_UNKNOWN, _FORBIDDEN}:
+        await _is_there(play, answer)
+
+
+def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status == _UNAUTHORISED:
         raise NoBackend(f"{url} refuses the token ({answer.told}); check ARKOR_TOKEN")
     if answer.status in _REDIRECTS:
@@ -34,14 +49,15 @@ async def probe(play: Play) -> None:
         raise NoBackend(
             f"{url} redirects to {to}; a token is sent nowhere else: give that address if it is yours"
         )
-    if followed and not answer.ok:
+    if answer.status >= _BROKEN:
+        raise NoBackend(f"{url} fails: a look at a job is answered {answer.told}")
+
+
+def _is_followed(url: str, followed: str, answer: Answer) -> None:
+    if not answer.ok:
         raise NoBackend(f"job {followed} cannot be followed: {answer.told}")
-    if not followed and answer.ok:
-        raise NoBackend(
-            f"{url} is not an Arkor backend: a job that does not exist is answered {answer.told}"
-        )
-    if answer.table is None and answer.status in {_UNKNOWN, _FORBIDDEN}:
-        await _is_there(play, answer)
+    if answer.table is None:
+        raise NoBackend(f"{url} is not an Arkor backend: job {followed} is answered {answer.told}")
 
 
 def _silent(url: str, answer: Answer, seconds: float) -> str:

@@ -14,13 +14,16 @@ from conformance.backends.control import Control, ControlFailed
 from conformance.backends.declare import BackendCase
 from conformance.backends.ledger import Ledger, OverBudget
 from conformance.backends.play import NotReached, Play, Stop
-from conformance.backends.supply import Supply
-from conformance.backends.target import NOWHERE, Target
-from conformance.backends.wire import Unreachable
+from conformance.backends.supply import NoJob, Supply
+from conformance.backends.target import NOWHERE, Target, fits_a_header
+from conformance.backends.wire import Unreachable, Wire
 from conformance.expect.mismatch import Divergence
+from conformance.strict_data import UsageError
 from conformance.trace.events import Trace
 from conformance.verdict.result import Finding
 
+_PAUSES: Final = (0.0, 0.3, 1.0)
+"""Seconds before each look whether the backend is still there."""
 _GIVE_UP: Final = 3
 """The run stops when so many cases in a row could not connect."""
 
@@ -111,7 +114,7 @@ class BackendRun:
                 await self._begin(group, before)
                 await self._cases()
             except Exception as error:  # noqa: BLE001 - raised below, outside of the group
-                failure = error
+                failure = _alone(error)
             finally:
                 await self._settle()
                 group.cancel_scope.cancel()
@@ -182,26 +185,15 @@ class BackendRun:
         try:
             await case.steps(play)
             self._unreachable = 0
-        except Stop:
-            self._unreachable = 0
-        except NotReached as error:
-            missed = str(error)
-            if error.rule and error.rule not in case.requires:
-                play.findings.append(_not_reached(play, error))
-                missed = ""
-        except OverBudget as error:
-            missed = str(error)
-        except Unreachable as error:
-            missed = str(error)
-            self._lost(error)
-        except ControlFailed as error:
-            missed = str(error)
-            self.stopped = self.stopped or missed
+        except Exception as error:  # noqa: BLE001 - raised again if it is none of a case
+            missed = self._missed(case, play, _alone(error))
         finally:
             with anyio.CancelScope(shield=True):
                 await play.leave()
-        if self.stopped and missed:
-            return
+        if play.findings and not self.stopped:
+            await self._look_whether_it_is_there()
+        if self.stopped and (missed or play.findings):
+            return  # what it saw was the end of the backend
         self.notes += play.notes
         self._add(
             Played(
@@ -212,6 +204,42 @@ class BackendRun:
                 seconds=time.monotonic() - began,
             )
         )
+
+    def _missed(self, case: BackendCase, play: Play, error: Exception) -> str:
+        """Return why a case did not get as far as its rules; empty if it did, or if a rule is why."""
+        match error:
+            case Stop():
+                self._unreachable = 0
+                return ""
+            case NotReached() if error.rule and error.rule not in case.requires:
+                play.findings.append(_not_reached(play, error))
+                return ""
+            case NotReached() | OverBudget():
+                return str(error)
+            case Unreachable():
+                self._lost(error)
+                return str(error)
+            case ControlFailed() | NoJob():
+                self.stopped = self.stopped or str(error)
+                return str(error)
+            case _:
+                raise error
+
+    async def _look_whether_it_is_there(self) -> None:
+        """Stop the run if the backend has gone: then what a case saw was not how it behaves."""
+        if self.control is not None and self.control.ended:
+            self.stopped = f"the control program {self.control.ended}"
+            return
+        for pause in _PAUSES:
+            await anyio.sleep(pause)
+            try:
+                wire = await Wire.to(self.supply.target, self.plan.bounds.connect)
+            except Unreachable as error:
+                why = error
+            else:
+                await wire.close()
+                return
+        self.stopped = self.stopped or f"the backend went away: {why}"
 
     def _lacking(self, case: BackendCase) -> tuple[str, ...]:
         if self.plan.followed and case.words:
@@ -266,6 +294,13 @@ def _not_reached(play: Play, error: NotReached) -> Finding:
     return Finding.of("backend", (error.rule,), found, last, not_reached=True)
 
 
+def _alone(error: Exception) -> Exception:
+    """Return the failure of a case: what was done at the same time fails as a group."""
+    while isinstance(error, ExceptionGroup):
+        error = max(error.exceptions, key=lambda each: isinstance(each, Stop | ControlFailed))
+    return error
+
+
 def _named(words: Sequence[str]) -> str:
     return f"the word{'s' * (len(words) > 1)} {', '.join(words)}"
 
@@ -284,8 +319,18 @@ def _controlled(target: Target, control: Control) -> Target:
         org=said.org or target.org,
         project=said.project or target.project,
     )
+    if not found.token:
+        raise ControlFailed("the control program gave no token; give it one in ARKOR_TOKEN")
+    for name, token in (("token", found.token), ("other_token", found.other_token)):
+        if not fits_a_header(token):
+            raise ControlFailed(f"the {name} of the control program does not fit a header")
     if said.base_url:
-        return found.at(said.base_url)
+        try:
+            return found.at(said.base_url)
+        except UsageError as error:
+            raise ControlFailed(
+                f"the control program gave a wrong base_url: {error.problem}"
+            ) from error
     if found.address == NOWHERE:
         raise ControlFailed(
             "the control program gave no base_url; give the address with --base-url"

@@ -12,21 +12,27 @@ import anyio
 from attrs import define, field, frozen
 
 from conformance.backends.answer import Answer
+from conformance.backends.blocks import Block
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
 from conformance.backends.target import Target
-from conformance.backends.wire import now
+from conformance.backends.wire import LEFT, now
 
 _S = TypeVar("_S")
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
+_FORBIDDEN: Final = (401, 403)
 _AGAIN: Final = 0.2
 """Seconds until a route is asked again that did not know a job."""
 _FIRST: Final = 3
 _BURST: Final = 4
+
+
+class NoJob(Exception):
+    """The backend makes no job, without which there is nothing to judge; the message says why."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -55,6 +61,8 @@ class Seen:
     job: str
     created: Answer | None
     first: Follower
+    rest: Sequence[Follower]
+    """How the first went on, if its stream ended before the job did."""
     second: Follower
     looks: Sequence[Look]
     spots: Sequence[Spot]
@@ -66,14 +74,40 @@ class Seen:
     """The route that did not know the new job in time; empty if both did."""
 
     @property
-    def over(self) -> bool:
-        """Whether the job ended while it was followed."""
-        return self.first.terminal is not None or self.first.ended_at is not None
+    def streams(self) -> Sequence[Follower]:
+        """The streams that one client had, one after the other."""
+        return (self.first, *self.rest)
+
+    @property
+    def frames(self) -> Sequence[Block]:
+        """The events of the log, as that client has them."""
+        return [block for each in self.streams for block in each.frames]
 
     @property
     def ids(self) -> Sequence[str]:
-        """The ids of its log, as the first follower has them."""
-        return self.first.ids
+        """The ids of the log."""
+        return [each for stream in self.streams for each in stream.ids]
+
+    @property
+    def terminal(self) -> Block | None:
+        """The frame at which that client stopped."""
+        return next((each.terminal for each in self.streams if each.terminal is not None), None)
+
+    @property
+    def status(self) -> str:
+        """The status of the job at the end."""
+        return "" if self.last is None else str(self.last.job.get("status", ""))
+
+    @property
+    def over(self) -> bool:
+        """Whether the job ended while it was followed."""
+        ended = not self.by_itself and self.first.ended_at is not None
+        return self.terminal is not None or self.status in OVER or ended
+
+    def goes_on_elsewhere(self, follower: Follower) -> bool:
+        """Tell whether the backend ended a stream before the job was over, as it may."""
+        ended = follower.ended_at is not None and follower.ended != LEFT
+        return self.by_itself and ended and follower.terminal is None
 
 
 @frozen(kw_only=True, eq=False)
@@ -177,7 +211,7 @@ class Supply:
     async def ended(self) -> Seen:
         """Return the job that every run follows, if it has ended with a log of at least three ids."""
         seen = await self.seen()
-        if seen.first.terminal is None:
+        if seen.terminal is None:
             raise NotReached("the job that was followed had not ended in the time allowed")
         if len(seen.ids) < _FIRST:
             raise NotReached("its log has fewer than three events with ids", "ARK-SRV-26")
@@ -200,6 +234,7 @@ class Supply:
         first = await play.follow(job, head=play.bounds.head)
         await first.until(lambda each: each.first_at is not None, play.bounds.first)
         second = await play.follow(job)
+        rest: Sequence[Follower] = ()
         looks: list[Look] = []
         spots: list[Spot] = []
         if driven:
@@ -209,22 +244,21 @@ class Supply:
             await play.emit(job, _BURST)
             await play.make("finish", job=job)
         else:
-            await self._look_on(play, first, looks, spots)
-        for each in (first, second):
+            rest = await self._look_on(play, first, looks, spots)
+        for each in (first, *rest, second):
             if driven or first.ended_at is not None:
                 await each.until(lambda one: one.terminal is not None, play.bounds.event)
                 await each.until_end(play.bounds.end)
-        last = None
-        if first.terminal is not None or first.ended_at is not None:
-            wanted = OVER
-            await play.status_within(job, wanted, play.bounds.agrees)
-            last = await play.look(job)
+        if driven or any(each.terminal is not None for each in (first, *rest)):
+            await play.status_within(job, OVER, play.bounds.agrees)
+        last = await play.look(job)
         await play.leave()
         return Seen(
             play=play,
             job=job,
             created=created,
             first=first,
+            rest=rest,
             second=second,
             looks=looks,
             spots=spots,
@@ -235,16 +269,36 @@ class Supply:
 
     async def _look_on(
         self, play: Play, first: Follower, looks: list[Look], spots: list[Spot]
-    ) -> None:
-        """Watch a job that goes on by itself until it ends, or long enough; resume now and then."""
-        until = now() + (self.watch or play.bounds.job)
-        while now() < until and not await first.until_end(_LOOKS):
-            if first.terminal is not None:
-                await first.until_end(play.bounds.end)
-                return
-            looks.append(await _look(play, first))
-            if first.ids and len(spots) < _SPOTS:
-                spots.append(await _spot(play, first))
+    ) -> Sequence[Follower]:
+        """Watch a job that goes on by itself until it ends, or long enough; resume now and then.
+
+        A backend may end a stream before its job is over, and a client resumes then; return the
+        streams that came after the first.
+        """
+        until = now() + (self.watch if self.followed else play.bounds.job)
+        streams, over = [first], False
+        while now() < until and first.is_stream:
+            current = streams[-1]
+            if current.terminal is not None:
+                await current.until_end(play.bounds.end)
+                break
+            ended = await current.until_end(_LOOKS)
+            ids = [each for stream in streams for each in stream.ids]
+            if not ended:
+                looks.append(await _look(play, first))
+                if ids and len(spots) < _SPOTS:
+                    spots.append(await _spot(play, first.job, ids[-1]))
+                continue
+            if current.terminal is None:
+                if over or current.ended == LEFT:
+                    break
+                over = await play.status_within(first.job, OVER, 0.0) in OVER
+                await play.pause(0.0 if over else _AGAIN)
+                resumed = await play.follow(first.job, ids[-1] if ids else None)
+                if not resumed.is_stream:
+                    break
+                streams.append(resumed)
+        return streams[1:]
 
     async def _cancel(self) -> Cancelled:
         if self.followed:
@@ -254,11 +308,19 @@ class Supply:
             job, _ = await play.running_job()
         else:
             job = (await create_or_fail(play)).job_id
+            if route := await unknown_route(play, job):
+                raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
         followers = [await play.follow(job), await play.follow(job)]
         before = str((await play.look(job)).job.get("status", ""))
+        if not before:
+            raise NotReached("the job route does not tell whether the job is over")
         if before in OVER:
             raise NotReached(f"the job was {before} before it could be cancelled")
         answer = await play.cancel(job)
+        if not answer.ok:
+            status = await play.status_within(job, OVER, 0.0)
+            if status in OVER and status != "cancelled":
+                raise NotReached(f"the job was {status} before it could be cancelled")
         status = await play.status_within(job, OVER, play.bounds.cancelled)
         for each in followers:
             await each.until(lambda one: one.terminal is not None, play.bounds.event)
@@ -310,10 +372,9 @@ async def _look(play: Play, first: Follower) -> Look:
     return Look(at=now(), answer=answer, arrived=len(first.frames))
 
 
-async def _spot(play: Play, first: Follower) -> Spot:
+async def _spot(play: Play, job: str, cursor: str) -> Spot:
     """Resume from the last event that was seen, and read until the next one comes or a second is over."""
-    cursor = first.ids[-1]
-    follower = await play.follow(first.job, cursor)
+    follower = await play.follow(job, cursor)
     await follower.until(lambda each: bool(each.frames), _LOOKS)
     await follower.leave()
     return Spot(cursor=cursor, ids=list(follower.ids))
@@ -339,9 +400,12 @@ async def unknown_route(play: Play, job: str) -> str:
 
 
 async def create_or_fail(play: Play) -> Answer:
-    """Submit a job; raises NotReached if the backend does not accept it."""
+    """Submit a job; raises NotReached, or NoJob if nothing else makes one either."""
     answer = await play.create()
     if not answer.ok:
+        if play.control is None or not play.control.has("job"):
+            hint = "use a token that may" if answer.status in _FORBIDDEN else "give one with --job"
+            raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
         raise NotReached(f"the create was answered {answer.told}")
     if not answer.job_id:
         raise NotReached("the create was accepted without a job id", "ARK-SRV-1")

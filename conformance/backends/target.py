@@ -23,6 +23,11 @@ _TELLING: Final = 5
 """At least this many characters of a token are hidden; fewer could be any word."""
 
 
+def fits_a_header(token: str) -> bool:
+    """Tell whether a header can carry a token."""
+    return token.isascii() and (not token or token.isprintable()) and " " not in token
+
+
 def as_segment(job: str) -> str:
     """Encode a job id as one segment of a path (RFC 3986, 2.2)."""
     return quote(job, safe="")

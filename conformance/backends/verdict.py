@@ -100,7 +100,10 @@ def claim_of(
 def _shown(
     profile: str, results: Sequence[CaseResult], counted: Tally, scope: Scope, known: int
 ) -> Claim:
-    played = {r.case.family for r in results if r.verdict is not Verdict.NOT_APPLICABLE}
+    judged = [r for r in results if r.verdict is not Verdict.NOT_APPLICABLE]
+    musts = {result.case.family for result in results if result.case.level is Level.MUST}
+    played = {r.case.family for r in judged if r.case.level is Level.MUST}
+    played |= {r.case.family for r in judged if r.case.family not in musts}
     holds = tuple(name for name in FAMILIES if name in played)
     about = {result.case.family for result in results}
     lacks = [f"no {name}" for name in FAMILIES if name in about - played]

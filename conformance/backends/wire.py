@@ -29,12 +29,17 @@ RESET: Final = "cut off: the connection was reset"
 NOT_HTTP: Final = "not HTTP"
 LEFT: Final = "left by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
-_PIECE: Final = 65_536
+_PIECE: Final = 16_384
+"""A stream that floods the kit gives way to the others after so many bytes."""
 _LONGEST_HEAD: Final = 65_536
 
 
 class Unreachable(Exception):
     """No connection to the backend; the message says why."""
+
+
+class Unsendable(Exception):
+    """A request that HTTP has no form for, such as a cursor with a NUL; the message says why."""
 
 
 @define(eq=False)
@@ -76,8 +81,7 @@ class Wire:
         self, method: str, target: str, headers: Sequence[tuple[str, str]], body: bytes = b""
     ) -> None:
         """Send a request with its body; a connection that breaks is noticed when reading."""
-        request = h11.Request(method=method, target=target, headers=list(headers))
-        parts = [self._http.send(request)]
+        parts = [self._http.send(_request(method, target, headers))]
         if body:
             parts.append(self._http.send(h11.Data(body)))
         parts.append(self._http.send(h11.EndOfMessage()))
@@ -85,8 +89,7 @@ class Wire:
 
     async def send_head(self, method: str, target: str, headers: Sequence[tuple[str, str]]) -> None:
         """Send a request without its body, which is never sent."""
-        request = h11.Request(method=method, target=target, headers=list(headers))
-        await self._write(self._http.send(request) or b"")
+        await self._write(self._http.send(_request(method, target, headers)) or b"")
 
     async def half_close(self) -> None:
         """Close the sending half."""
@@ -242,6 +245,15 @@ async def _with_buffer(target: Target, size: int) -> SocketStream:
         raw.close()
         raise
     return await SocketStream.from_socket(raw)
+
+
+def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h11.Request:
+    """Return a request; raises Unsendable if a header cannot carry one of the values."""
+    pairs = [(name.encode(), value.encode("latin-1")) for name, value in headers]
+    try:
+        return h11.Request(method=method, target=target, headers=pairs)
+    except h11.LocalProtocolError as error:
+        raise Unsendable(f"a header cannot carry what is to be sent: {error}") from error
 
 
 def _reason(error: BaseException) -> str:

@@ -20,7 +20,7 @@ from conformance.backends.probe import NoBackend, probe
 from conformance.backends.record import Asked, backend_record
 from conformance.backends.requirements import backend_requirements
 from conformance.backends.run import BackendPlan, BackendRun, Outcome, Played
-from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target
+from conformance.backends.target import JOB_BODY, NOWHERE, Address, Target, fits_a_header
 from conformance.backends.verdict import as_cases, results_of
 from conformance.backends.wire import Unreachable
 from conformance.casefile.requirements import PROFILE_NAMES
@@ -230,7 +230,9 @@ def command(  # noqa: PLR0913 - one for each option
 def _status(outcome: Outcome, weighed: Weighed) -> Exit:
     """Return the exit status of a run that was not interrupted."""
     status = exit_of(weighed.results)
-    if status is Exit.OK and outcome.stopped:
+    if status in {Exit.OK, Exit.NOTHING_RAN} and outcome.stopped:
+        why = outcome.target.hide(outcome.stopped)
+        say(f"arkor-conformance: no verdict: {why}", err=True)
         return Exit.UNUSABLE
     return Exit.STALE_BASELINE if status is Exit.OK and weighed.stale else status
 
@@ -284,7 +286,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
 def _token(variable: str, base_url: str) -> str:
     """Read a token from the environment; it is for the backend at --base-url alone."""
     token = os.environ.get(variable, "") if base_url else ""
-    if token and not (token.isascii() and token.isprintable() and " " not in token):
+    if not fits_a_header(token):
         raise UsageError(variable, "has characters that a header cannot carry")
     return token
 

@@ -9,6 +9,7 @@ from conformance.backends.declare import case
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
 from conformance.backends.supply import create_or_fail, unknown_route
+from conformance.backends.wire import BY_CLOSE, COMPLETE
 from conformance.strict_data import Json
 
 _CONFLICT: Final = 409
@@ -31,6 +32,8 @@ async def accepted(play: Play) -> None:
     answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the create was answered {answer.told}")
+    if answer.ended not in {COMPLETE, BY_CLOSE}:
+        play.stop("1", "an answer that ends", answer.told, answer.event)
     if not answer.job_id:
         expected = 'a 2xx with {"job": {"id": "…"}}'
         play.stop("1", expected, f"{answer.told} {answer.body[:200]!r}", answer.event)

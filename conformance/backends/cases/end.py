@@ -23,18 +23,19 @@ async def _ended(play: Play) -> Seen:
     return seen
 
 
-def _kinds(follower: Follower) -> list[str]:
-    return [block.type for block in follower.blocks if block.type in TERMINAL and block.type]
+def _kinds(*followers: Follower) -> list[str]:
+    blocks = [block for each in followers for block in each.blocks]
+    return [block.type for block in blocks if block.type in TERMINAL and block.type]
 
 
 @case("end.one-terminal-event", "44", passive=True)
 async def one_terminal_event(play: Play) -> None:
     """wait() resolves at it; without it every follower hangs, with two of them nobody knows which holds."""
     seen = await _ended(play)
-    status = "" if seen.last is None else str(seen.last.job.get("status", ""))
+    status = seen.status
     if status == "cancelled":
         raise NotReached("the job that was followed was cancelled")
-    kinds = _kinds(seen.first)
+    kinds = _kinds(*seen.streams)
     if len(kinds) != 1:
         play.stop(
             "44",
@@ -82,7 +83,7 @@ async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
 async def nothing_after_it(play: Play) -> None:
     """A client stops reading at the terminal event; what comes later is lost."""
     seen = await _ended(play)
-    for each in (seen.first, seen.second):
+    for each in (*seen.streams, seen.second):
         _nothing_after(play, each)
 
 
@@ -99,7 +100,7 @@ def _nothing_after(play: Play, follower: Follower) -> None:
 async def response_ends(play: Play) -> None:
     """A response that stays open keeps a connection, and a client that waits for its end."""
     seen = await _ended(play)
-    for each in (seen.first, seen.second):
+    for each in (*seen.streams, seen.second):
         _ends_in_time(play, each)
 
 
@@ -134,7 +135,7 @@ async def of_a_failed_job(play: Play) -> None:
 async def whole_body(play: Play) -> None:
     """An end without the last chunk is a broken connection to a client: it counts as a failure."""
     seen = await _ended(play)
-    for each in (seen.first, seen.second):
+    for each in (*seen.streams, seen.second):
         if each.terminal is not None and not each.ended_whole and not each.ended.startswith("left"):
             play.stop("32", "a complete body", f"{each.ended} {each.problem}".strip())
 
@@ -143,7 +144,7 @@ async def whole_body(play: Play) -> None:
 async def job_route_agrees(play: Play) -> None:
     """Two answers about one job must not tell two outcomes."""
     seen = await _ended(play)
-    kinds = _kinds(seen.first)
+    kinds = _kinds(*seen.streams)
     if not kinds or seen.last is None:
         raise NotReached("no terminal event came", "ARK-SRV-44")
     status = str(seen.last.job.get("status", seen.last.told))

@@ -1,12 +1,13 @@
 """Limits: slow readers, dropped connections, and the corners of HTTP that clients meet."""
 
-from typing import Final
+from contextlib import suppress
+from typing import Final, NoReturn
 from urllib.parse import quote
 
 import anyio
 
 from conformance.backends.declare import case
-from conformance.backends.play import NotReached, Play
+from conformance.backends.play import Limited, NotReached, Play
 from conformance.backends.wire import Unreachable
 
 _SMALL: Final = 4096
@@ -14,6 +15,7 @@ _BIG: Final = 64 << 10
 _ENOUGH: Final = 8 << 20
 _ROUNDS: Final = 3
 _LOADED: Final = (429, 503)
+_TOO_MANY: Final = 429
 _NO_JOB: Final = "arkor-conformance-no-such-job"
 
 
@@ -61,16 +63,19 @@ async def dropped_streams(play: Play) -> None:
         job, _ = await play.running_job()
     else:
         job = (await play.supply.seen()).job
-    play.quiet = True
+    play.quiet, number = True, 0
     try:
         for number in range(play.amounts.drops):
             follower = await play.follow(job)
             if not follower.is_stream:
-                after = f"after {number} streams that were dropped"
-                play.stop("53", "the next open works", f"{play.got(follower)} {after}")
+                _is_full(play, number, play.got(follower))
             await follower.leave(reset=number % 2 == 0)
+    except Limited as error:
+        if error.status == _TOO_MANY:  # of them in this time, which says nothing of slots
+            raise
+        _is_full(play, number, f"{error.status}")
     except Unreachable as error:
-        play.stop("53", "the next open works", str(error))
+        _is_full(play, number, str(error))
     finally:
         play.quiet = False
     follower = await play.follow(job)
@@ -78,10 +83,15 @@ async def dropped_streams(play: Play) -> None:
         play.stop("53", "the next open works", play.got(follower))
 
 
-@case("limits.refusal-says-when", "54", passive=True)
+def _is_full(play: Play, number: int, got: str) -> NoReturn:
+    play.stop("53", "the next open works", f"{got} after {number} streams that were dropped")
+
+
+@case("limits.refusal-says-when", "54", alone=True)
 async def refusal_says_when(play: Play) -> None:
     """A client that is refused for load comes back when it is told to, or too early."""
-    await play.supply.seen()
+    with suppress(NotReached):  # it may be what was refused
+        await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
     if not limits:
         raise NotReached("nothing was refused for load")

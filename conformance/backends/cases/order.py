@@ -110,9 +110,11 @@ async def two_followers(play: Play) -> None:
     play.adopt(seen.play)
     if not (seen.first.is_stream and seen.second.is_stream):
         raise NotReached("there were not two streams", "ARK-SRV-17")
-    ours, theirs = list(seen.first.ids), list(seen.second.ids)
-    if seen.first.terminal is None:
+    ours, theirs = list(seen.ids), list(seen.second.ids)
+    if seen.terminal is None:
         raise NotReached("the job that was followed had not ended in the time allowed")
+    if seen.goes_on_elsewhere(seen.second):
+        raise NotReached("the backend ended the second stream before the job was over")
     _same_log(play, ours, theirs)
 
 
@@ -151,8 +153,10 @@ async def begins_at_the_beginning(play: Play) -> None:
     """A client that has seen nothing asks without a cursor, and wants to see it all."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
-    if seen.first.terminal is None or not seen.first.frames:
+    if seen.terminal is None or not seen.first.frames:
         raise NotReached("the job that was followed had not ended in the time allowed")
+    if seen.goes_on_elsewhere(seen.second) and not seen.second.frames:
+        raise NotReached("the backend ended the second stream before an event came")
     first = _first(seen.second)
     if first != _first(seen.first):
         play.stop("38", f"the first event, {_first(seen.first)!r}", f"{first!r} comes first")

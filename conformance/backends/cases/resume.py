@@ -10,6 +10,7 @@ from attrs import define, field
 from conformance.backends.blocks import KNOWN
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
+from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
 from conformance.backends.wire import now
 
@@ -434,9 +435,10 @@ async def leaves_no_trace(play: Play) -> None:
     play.adopt(seen.play)
     if not seen.spots:
         raise NotReached("no follower left while the job was running")
-    if seen.first.terminal is None and seen.first.ended_at is not None:
-        play.stop("3", "the job goes on to its end", play.got(seen.first))
-    if seen.first.terminal is None:
+    stream = seen.streams[-1]
+    if seen.terminal is None and seen.status not in OVER and stream.ended_at is not None:
+        play.stop("3", "the job goes on to its end", play.got(stream))
+    if seen.terminal is None:
         raise NotReached("the job that was followed had not ended in the time allowed")
 
 

@@ -170,7 +170,7 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
     seen = await _streams(play)
     if not seen.first.is_stream:
         raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
-    blocks = list(seen.first.frames)
+    blocks = list(seen.frames)
     compared = 0
     for look in seen.looks:
         events = (look.answer.table or {}).get("events")
@@ -215,7 +215,7 @@ async def keep_alive(play: Play) -> None:
         play.stop("23", expected, f"silence for {follower.silence:.1f} s")
     play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
     if follower.ended_at is not None and follower.ended_at - watched < allowed:
-        lasted = follower.ended_at - watched
+        lasted = max(0.0, follower.ended_at - watched)
         raise NotReached(f"the stream ended after {lasted:.0f} s, too early to tell")
 
 

@@ -1,0 +1,277 @@
+"""A small backend on threads: it keeps the rules, writes down every request, and can be told to err.
+
+A job goes on by itself: an event every `pace` seconds, `length` of them, the last one terminal.
+"""
+
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from attrs import define, field
+
+TOKEN: Final = "tok-of-the-small-backend"
+_ROUTE: Final = re.compile("/v1/jobs(?:/([^/]+)(/events/stream|/cancel)?)?")
+_OVER: Final = ("completed", "failed", "cancelled")
+
+
+@define(eq=False)
+class Job:
+    """A job and its log."""
+
+    id: str
+    owner: str
+    began: float = field(factory=time.monotonic)
+    cancelled_at: float | None = None
+
+
+@define(eq=False)
+class Request:
+    """A request as it came."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    route: str
+    job: str
+
+
+@define(eq=False)
+class SmallBackend:
+    """Its jobs, what was asked of it, and how it errs."""
+
+    pace: float = 0.05
+    length: int = 6
+    err: Callable[["SmallBackend", Request, BaseHTTPRequestHandler], bool] | None = None
+    """Answers a request itself and returns True, or leaves it to the backend."""
+    ids: Callable[[int], str] = str
+    """Makes the id of an event from its number."""
+    lifetime: float = float("inf")
+    """Seconds after which a stream is ended, to be resumed elsewhere."""
+    known_after: float = 0.0
+    """Seconds until a new job is known to its routes."""
+    jobs: dict[str, Job] = field(factory=dict[str, Job])
+    keys: dict[str, tuple[bytes, str]] = field(factory=dict[str, tuple[bytes, str]])
+    requests: list[Request] = field(factory=list[Request])
+    lock: threading.Lock = field(factory=threading.Lock)
+    _server: ThreadingHTTPServer | None = None
+    _port: int = 0
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def running(self) -> list[str]:
+        """The jobs that go on."""
+        return [job.id for job in self.jobs.values() if self.status(job) not in _OVER]
+
+    def start(self) -> None:
+        """Listen, at the same port as before if it did."""
+        server = _Server(("127.0.0.1", self._port), _handler(self))
+        self._server, self._port = server, server.server_port
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def stop(self) -> None:
+        """Close the listener and every connection."""
+        server, self._server = self._server, None
+        if isinstance(server, _Server):
+            server.shutdown()
+            server.server_close()
+            server.cut()
+
+    def count(self, job: Job) -> int:
+        """Return how many events of a job have happened."""
+        until = time.monotonic() if job.cancelled_at is None else job.cancelled_at
+        return min(self.length, 1 + int((until - job.began) / self.pace))
+
+    def status(self, job: Job) -> str:
+        """Return the status of a job."""
+        if self.count(job) == self.length:
+            return "completed"
+        return "running" if job.cancelled_at is None else "cancelled"
+
+    def event(self, number: int) -> bytes:
+        """Return an event of the log as a frame."""
+        kind = "training.log"
+        if number in {1, self.length}:
+            kind = "training.started" if number == 1 else "training.completed"
+        data = json.dumps({"type": kind, "step": number})
+        return f"id: {self.ids(number)}\nevent: {kind}\ndata: {data}\n\n".encode()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self.open: set[socket.socket] = set()
+        super().__init__(address, handler)
+
+    def cut(self) -> None:
+        for each in list(self.open):
+            try:
+                each.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def process_request(self, request: object, client_address: object) -> None:
+        assert isinstance(request, socket.socket)
+        self.open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: object) -> None:
+        assert isinstance(request, socket.socket)
+        self.open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: what breaks here is a connection that the kit has left."""
+
+
+def _handler(backend: SmallBackend) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _go(self) -> None:
+            target = self.path
+            if target.startswith("http://"):
+                parts = urlsplit(target)
+                target = f"{parts.path}?{parts.query}"
+            path, _, query = target.partition("?")
+            found = _ROUTE.fullmatch(path)
+            job = unquote(found[1] or "") if found else ""
+            route = {"/events/stream": "stream", "/cancel": "cancel"}.get(
+                (found[2] or "") if found else "", "job" if job else "create"
+            )
+            asked = Request(self.command, self.path, dict(self.headers), route if found else "", job)
+            with backend.lock:
+                backend.requests.append(asked)
+            if backend.err is not None and backend.err(backend, asked, self):
+                return
+            names = parse_qs(query)
+            place = [names.get(each, [""])[0] for each in ("orgSlug", "projectSlug")]
+            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+                self.answer(401, {"error": "no"}, {"WWW-Authenticate": "Bearer"})
+            elif place != ["kit-org", "kit-project"] or not found:
+                self.answer(404, {"error": "there is no such thing"})
+            elif route == "create":
+                self._create()
+            else:
+                self._job(backend.jobs.get(job), route)
+
+        do_GET = do_POST = do_HEAD = _go
+
+        def _create(self) -> None:
+            if self.command != "POST":
+                self.answer(405, {"error": "POST only"}, {"Allow": "POST"})
+                return
+            raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+            try:
+                body = json.loads(raw)
+            except ValueError:
+                body = None
+            if not isinstance(body, dict) or not {"name", "config"} <= set(body):
+                self.answer(400, {"error": "not a job"})
+                return
+            key = self.headers.get("Idempotency-Key")
+            with backend.lock:
+                if key in backend.keys:
+                    before, made = backend.keys[key]
+                    if before != raw:
+                        self.answer(422, {"error": "another body"})
+                        return
+                else:
+                    made = f"job-{len(backend.jobs) + 1}"
+                    backend.jobs[made] = Job(made, "")
+                    if key is not None:
+                        backend.keys[key] = raw, made
+            self.answer(201, {"job": {"id": made, "status": "queued"}})
+
+        def _job(self, job: Job | None, route: str) -> None:
+            if job is None or time.monotonic() - job.began < backend.known_after:
+                self.answer(404, {"error": "no such job"})
+            elif route == "job":
+                self.answer(200, {"job": {"id": job.id, "status": backend.status(job)}})
+            elif route == "cancel":
+                with backend.lock:
+                    status = backend.status(job)
+                    if status not in _OVER:
+                        job.cancelled_at = time.monotonic()
+                code = 409 if status in _OVER else 200
+                self.answer(code, {"job": {"id": job.id}, "error": "over"})
+            elif self.command == "HEAD":
+                self.answer(405, {"error": "GET only"}, {"Allow": "GET"})
+            else:
+                self._stream(job)
+
+        def _stream(self, job: Job) -> None:
+            cursor = self.headers.get("Last-Event-ID")
+            at = 0
+            if cursor is not None:
+                known = {backend.ids(n).encode().decode("latin-1"): n for n in range(1, 99)}
+                if cursor not in known or known[cursor] > backend.count(job):
+                    self.answer(410, {"error": "the cursor is unknown"})
+                    return
+                at = known[cursor]
+                if at == backend.length:
+                    self.answer(204, None)
+                    return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Cache-Control", "no-store")
+            self.send_header("Transfer-Encoding", "chunked")
+            self.end_headers()
+            self.chunk(b": hello\n\n")
+            until = time.monotonic() + backend.lifetime
+            while time.monotonic() < until:
+                while at < backend.count(job):
+                    at += 1
+                    self.chunk(backend.event(at))
+                if backend.status(job) in _OVER:
+                    if backend.status(job) == "cancelled":
+                        self.chunk(b"event: end\ndata: {}\n\n")
+                    break
+                time.sleep(0.01)
+            self.wfile.write(b"0\r\n\r\n")
+
+        def chunk(self, data: bytes) -> None:
+            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+        def answer(
+            self, status: int, value: object, headers: Mapping[str, str] | None = None
+        ) -> None:
+            body = b"" if value is None else json.dumps(value).encode()
+            self.send_response(status)
+            if value is not None:
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(body)))
+            for name, text in (headers or {}).items():
+                self.send_header(name, text)
+            self.end_headers()
+            if self.command != "HEAD":
+                self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+            """Log nothing."""
+
+    return Handler
+
+
+@contextmanager
+def serving(**options: object) -> Generator[SmallBackend]:
+    """Run a small backend for the length of the block."""
+    backend = SmallBackend(**options)
+    backend.start()
+    try:
+        yield backend
+    finally:
+        backend.stop()
