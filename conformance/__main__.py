@@ -44,6 +44,7 @@ _COMMANDS: Final = {
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
     "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
+    "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
     "mutants": "Judge the kit: which broken clients it catches, and by which rule.",
     "coverage": "Show the cases and mutants of each requirement.",
 }

@@ -37,6 +37,11 @@ LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
 FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0))
 """What times are multiplied by."""
+HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0))
+OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))
+CAPACITY: Final = _typed(partial(numbers.seconds, least=1.0, most=1e9))
+NUMBER: Final = _typed(partial(numbers.whole, least=0))
+"""A whole number from 0 on."""
 WATCH: Final = _typed(partial(numbers.seconds, least=1.0, most=86_400.0))
 _WAIT: Final = _typed(partial(numbers.seconds, least=_PATIENCE[0], most=_PATIENCE[1]))
 

@@ -1,0 +1,141 @@
+"""What goes wrong in a simulated job, as data: drawn from a seed, shown, read again and shrunk."""
+
+import json
+from collections.abc import Mapping, Sequence
+from enum import Enum
+from random import Random
+from typing import Final
+
+from attrs import evolve, frozen
+
+from arkor_proto import HARDENED, Profile
+from conformance.strict_data import Json, ReadingError
+
+_MOST: Final = 12
+"""A job has at most so many faults of one place."""
+_TRANSIENT: Final = (500, 502, 503, 429, 408)
+
+
+class Kind(Enum):
+    """The kinds of faults; `place` is what they are counted by."""
+
+    REFUSED = "refused", "open", "the connection is refused"
+    STATUS = "status", "open", "it is answered {value:.0f}"
+    LATE = "late", "open", "its head comes after {value:.1f} s"
+    CUT = "cut", "open", "it is cut off after {value:.0f} events"
+    END = "end", "open", "it ends cleanly after {value:.0f} events"
+    SILENCE = "silence", "open", "it goes silent after {value:.0f} events"
+    GARBAGE = "garbage", "open", "a frame that is not JSON comes after {value:.0f} events"
+    LOST_CREATE = "lost create", "create", "it never arrives"
+    LOST_ANSWER = "lost answer", "create", "its answer is lost"
+    SLOW = "slow", "event", "its callback takes {value:.1f} s"
+    RAISES = "raises", "event", "its callback raises"
+    ASLEEP = "asleep", "second", "the machine sleeps for {value:.0f} s"
+
+    def __init__(self, word: str, place: str, phrase: str) -> None:
+        self.word, self.place, self.phrase = word, place, phrase
+
+
+_BY_WORD: Final = {kind.word: kind for kind in Kind}
+
+
+@frozen(order=True)
+class Fault:
+    """One fault: its kind, the number of the open, create, event or second, and a value."""
+
+    word: str
+    at: float
+    value: float = 0.0
+
+    @property
+    def kind(self) -> Kind:
+        """Its kind."""
+        return _BY_WORD[self.word]
+
+    def __str__(self) -> str:
+        return f"{self.kind.place} {self.at:.0f}: {self.kind.phrase.format(value=self.value)}"
+
+
+Faults = tuple[Fault, ...]
+
+
+def kinds_of(profile: Profile) -> Sequence[Kind]:
+    """Return the faults that a job survives under a profile: only `hardened` notices silence.
+
+    Without an idempotency key nothing can be done about a create whose answer is lost, and a callback
+    that raises ends the wait of every profile but the first.
+    """
+    needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
+    spared = set[Kind]() if profile is HARDENED else needs_hardened
+    return [kind for kind in Kind if kind not in spared and kind is not Kind.RAISES]
+
+
+def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
+    """Draw the faults of one job, which has so many events in so many seconds."""
+    kinds = kinds_of(profile)
+    of_opens = [kind for kind in kinds if kind.place == "open"]
+    others = [kind for kind in kinds if kind.place != "open"]
+    found: dict[tuple[str, float], Fault] = {}
+    # One open after the other goes wrong: the next one is only made because of that.
+    for number in range(1, random.randrange(_MOST) + 1):
+        kind = random.choice(of_opens)
+        found["open", number] = Fault(kind.word, float(number), _value(random, kind, events))
+    for _ in range(random.randrange(_MOST) if others else 0):
+        kind = random.choice(others)
+        at = float(random.randrange(1, {"create": 3, "event": events + 1}.get(kind.place, 2)))
+        if kind.place == "second":
+            at = random.uniform(0.0, seconds)
+        found[kind.place, at] = Fault(kind.word, at, _value(random, kind, events))
+    return tuple(sorted(found.values()))
+
+
+def renumbered(faults: Faults) -> Faults:
+    """Return faults whose opens are numbered without gaps: a fault of an open needs the one before."""
+    opens = sorted((each for each in faults if each.kind.place == "open"), key=lambda each: each.at)
+    others = [each for each in faults if each.kind.place != "open"]
+    moved = [evolve(each, at=float(number)) for number, each in enumerate(opens, 1)]
+    return tuple(sorted([*moved, *others]))
+
+
+def _value(random: Random, kind: Kind, events: int) -> float:
+    match kind:
+        case Kind.STATUS:
+            return float(random.choice(_TRANSIENT))
+        case Kind.LATE:
+            return random.uniform(0.1, 5.0)
+        case Kind.SLOW:
+            return random.uniform(0.1, 30.0)
+        case Kind.ASLEEP:
+            return random.uniform(1.0, 7200.0)
+        case Kind.CUT | Kind.END | Kind.SILENCE | Kind.GARBAGE:
+            return float(random.randrange(max(1, events // 4)))
+        case _:
+            return 0.0
+
+
+def as_text(faults: Faults) -> str:
+    """Return faults as one line of JSON, as `--faults` takes them."""
+    return json.dumps([[each.word, each.at, round(each.value, 3)] for each in faults])
+
+
+def from_text(text: str) -> Faults:
+    """Read what `as_text` wrote; raises ReadingError."""
+    where = "--faults"
+    try:
+        found: Json = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ReadingError(where, f"is not JSON: {error}") from error
+    if isinstance(found, str | Mapping) or not isinstance(found, Sequence):
+        raise ReadingError(where, 'is not a list such as [["cut", 1, 2]]')
+    return tuple(_fault(where, each) for each in found)
+
+
+def _fault(where: str, given: Json) -> Fault:
+    match given:
+        case [str(word), int() | float() as at, int() | float() as value] if word in _BY_WORD:
+            return Fault(word, float(at), float(value))
+        case _:
+            known = ", ".join(_BY_WORD)
+            raise ReadingError(
+                where, f"{given!r} is not [kind, number, value]; the kinds are {known}"
+            )

@@ -1,0 +1,207 @@
+"""A fleet: many real sessions that lose their streams at one moment, and how they come back.
+
+Each client is a session of the library. What they share is what does not change: the endpoint, the
+configuration, the policy, the profile and one source of random numbers; so 100,000 fit into memory.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from heapq import heapify, heappop, heappush
+from random import Random
+from typing import Final
+
+from attrs import define, field, frozen
+
+from arkor_proto import (
+    HARDENED,
+    Broken,
+    Close,
+    Deliver,
+    Done,
+    Follow,
+    Handled,
+    Idle,
+    Jitter,
+    Notify,
+    Profile,
+    Received,
+    ReconnectPolicy,
+    Responded,
+    Send,
+    Session,
+    SessionConfig,
+    Settle,
+    Tick,
+)
+from conformance.simulate.world import ENDPOINT
+
+STRATEGIES: Final[Mapping[str, Jitter]] = {jitter.value: jitter for jitter in Jitter}
+_STREAM: Final = ((b"content-type", b"text/event-stream"),)
+_EVENT: Final = b'id: 1\nevent: training.log\ndata: {"type": "training.log", "step": 1}\n\n'
+_BACK: Final = 0.99
+_TENTH: Final = 0.1
+
+
+@frozen(kw_only=True)
+class Outage:
+    """What happens to a fleet: all streams break at once, and the backend is away for a while."""
+
+    clients: int = 10_000
+    seconds: float = 30.0
+    """How long no connection is accepted; 0: only the streams break."""
+    capacity: float | None = None
+    """How many connections a second are accepted after that; the others are refused."""
+    strategy: str = Jitter.FULL.value
+    initial_delay: float = 1.0
+    max_delay: float = 60.0
+    seed: int = 0
+    profile: Profile = HARDENED
+
+
+@define
+class FleetResult:
+    """How a fleet came back."""
+
+    outage: Outage
+    tries: Counter[int] = field(factory=Counter[int])
+    """How often clients tried to connect in each tenth of a second."""
+    back: list[float] = field(factory=list[float])
+    """When each client was back, in order."""
+    attempts: int = 0
+    during: int = 0
+    """Tries while the backend was away."""
+    wasted: int = 0
+    """Tries that were refused although the backend was there."""
+    seconds: float = 0.0
+
+    def peak(self, window: float, since: float = 0.0) -> int:
+        """Return the most tries within so many seconds (tenths of a second), from a moment on."""
+        width = max(1, round(window / _TENTH))
+        first = int(since / _TENTH)
+        tenths = [tenth for tenth in self.tries if tenth >= first]
+        return max(
+            (sum(self.tries[tenth + n] for n in range(width)) for tenth in tenths), default=0
+        )
+
+    @property
+    def back_after(self) -> float:
+        """When 99 % of the clients were back, in seconds since the outage began."""
+        return self.back[max(0, round(len(self.back) * _BACK) - 1)]
+
+
+def lived(outage: Outage, on_client: Callable[[], None] = lambda: None) -> FleetResult:
+    """Let a fleet live through an outage."""
+    began = time.monotonic()
+    fleet = _Fleet(outage, on_client)
+    result = fleet.live()
+    result.seconds = time.monotonic() - began
+    return result
+
+
+@define
+class _Fleet:
+    outage: Outage
+    on_client: Callable[[], None]
+    _sessions: list[Session] = field(factory=list[Session], init=False)
+    _accepted: Counter[int] = field(factory=Counter[int], init=False)
+
+    def live(self) -> FleetResult:
+        """Connect all, break all, and follow them until all are back."""
+        outage = self.outage
+        random = Random(outage.seed).random
+        policy = ReconnectPolicy(
+            initial_delay=outage.initial_delay,
+            max_delay=outage.max_delay,
+            jitter=STRATEGIES[outage.strategy],
+        )
+        config = SessionConfig(endpoint=ENDPOINT, job="job-1", idempotency_key="key-1")
+        waiting: list[tuple[float, int]] = []
+        for number in range(outage.clients):
+            session = Session(config, profile=outage.profile, policy=policy, random=random)
+            self._sessions.append(session)
+            exchange = _connect(session)
+            session.handle(Broken(exchange, OSError("connection reset")), 0.0)
+            waiting.append((_next(session)[1], number))
+        heapify(waiting)
+        return self._come_back(waiting)
+
+    def _come_back(self, waiting: list[tuple[float, int]]) -> FleetResult:
+        result = FleetResult(self.outage)
+        while waiting:
+            now, number = heappop(waiting)
+            session = self._sessions[number]
+            session.handle(Tick(), now)
+            exchange, until = _next(session)
+            if exchange is None:  # it looked at its clock too early
+                heappush(waiting, (until, number))
+                continue
+            result.attempts += 1
+            result.tries[int(now / _TENTH)] += 1
+            if self._accepts(now):
+                result.back.append(now)
+                self.on_client()
+                continue
+            if now < self.outage.seconds:
+                result.during += 1
+            else:
+                result.wasted += 1
+            session.handle(Broken(exchange, OSError("connection refused")), now)
+            heappush(waiting, (_next(session)[1], number))
+        return result
+
+    def _accepts(self, now: float) -> bool:
+        if now < self.outage.seconds:
+            return False
+        if self.outage.capacity is None:
+            return True
+        second = int(now)
+        if self._accepted[second] >= self.outage.capacity:
+            return False
+        self._accepted[second] += 1
+        return True
+
+
+def _connect(session: Session) -> int:
+    """Let a client open its stream and get an event, which is progress."""
+    session.handle(Follow(), 0.0)
+    exchange, _ = _next(session)
+    assert exchange is not None
+    session.handle(Responded(exchange, 200, _STREAM), 0.0)
+    session.handle(Received(exchange, _EVENT), 0.0)
+    _next(session)
+    return exchange
+
+
+def _next(session: Session) -> tuple[int | None, float]:
+    """Return the exchange that a session opens next, or None, and until when it waits."""
+    exchange = None
+    while True:
+        output = session.poll()
+        match output:
+            case Send(number, _):
+                exchange = number
+            case Deliver(delivery, _):
+                session.handle(Handled(delivery), 0.0)
+            case Idle(until=until):
+                return exchange, float("inf") if until is None else until
+            case Done():
+                return exchange, float("inf")
+            case Close() | Notify() | Settle():
+                pass
+
+
+def peak_rate(outage: Outage) -> float:
+    """Return the peak rate that the closed formula gives after a break: N / window, in 1/s.
+
+    The window is where the first delay may lie. Infinite without jitter, where all come at once.
+    """
+    base = outage.initial_delay
+    window = {
+        Jitter.NONE: 0.0,
+        Jitter.PROPORTIONAL: 0.5 * base,
+        Jitter.EQUAL: 0.5 * base,
+        Jitter.FULL: base,
+        Jitter.DECORRELATED: 2.0 * base,
+    }[STRATEGIES[outage.strategy]]
+    return outage.clients / window if window else float("inf")

@@ -1,0 +1,393 @@
+"""One job in memory: the real session, the real backend, a network between them, and virtual time.
+
+Nothing here waits: the next thing that happens is taken off a heap, and the clock is set to it.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+from typing import Final, assert_never
+
+from attrs import define, field, frozen
+
+from arkor_proto import (
+    HARDENED,
+    Broken,
+    Close,
+    Deliver,
+    Done,
+    Endpoint,
+    Finished,
+    Follow,
+    Handled,
+    Idle,
+    Input,
+    Notify,
+    Operation,
+    Profile,
+    Received,
+    ReconnectPolicy,
+    Rejected,
+    Resolved,
+    Responded,
+    Send,
+    Session,
+    SessionConfig,
+    Settle,
+    Tick,
+    TrainingEvent,
+    job_spec,
+)
+from arkor_proto import Request as Sent
+from conformance.simulate.faults import Fault, Faults, Kind
+from mock_server.backend.answers import Follow as Stream
+from mock_server.backend.answers import Reply
+from mock_server.backend.backend import Backend
+from mock_server.backend.jobs import Job
+from mock_server.requests import Request, request_of
+from mock_server.scenario.model import BackendPlan, JobPlan, Scenario
+from mock_server.scenario.vocabulary import Route
+from mock_server.sse import Frame, fields_of
+
+ENDPOINT: Final = Endpoint(
+    base_url="http://backend.invalid",
+    token="any",  # noqa: S106 - there is nothing that it could open
+    org="acme",
+    project="adapters",
+    client="kit/1",
+)
+SPEC: Final = job_spec("job", model="acme/base", dataset={"type": "huggingface", "name": "set"})
+_LATENCY: Final = 0.05
+_KEEP_ALIVE: Final = 30.0
+_COMMENT: Final = b":\n\n"
+_GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
+_AT_ONCE: Final = 64
+_STARTS: Final = 5
+"""So often the application calls again when a create fails."""
+_SPARE: Final = 7200.0
+"""Seconds that a job may take longer than its events, its callbacks and the sleep of the machine."""
+Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
+
+
+def real(
+    config: SessionConfig, profile: Profile, policy: ReconnectPolicy, random: Random
+) -> Session:
+    """Return the session of the library."""
+    return Session(config, profile=profile, policy=policy, random=random.random)
+
+
+@frozen(kw_only=True)
+class JobTime:
+    """How long a job is: so many events, one every so many seconds."""
+
+    events: int = 144
+    every: float = 600.0
+
+    @property
+    def seconds(self) -> float:
+        """How long the job takes if nobody holds it up; it does not wait for followers."""
+        return self.events * self.every
+
+
+class Violated(Exception):
+    """A promise of the protocol was broken; the message says which."""
+
+
+@define(eq=False)
+class _Link:
+    """A stream that is open."""
+
+    number: int
+    job: Job
+    position: int
+    fault: Fault | None
+    sent: int = 0
+    heard_at: float = 0.0
+
+
+@define(eq=False)
+class World:
+    """A simulated job."""
+
+    faults: Faults
+    seed: str
+    profile: Profile = HARDENED
+    time: JobTime = field(factory=JobTime)
+    sessions: Sessions = real
+    now: float = 0.0
+    inputs: int = 0
+    opens: int = 0
+    creates: int = 0
+    heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
+    outcomes: list[object] = field(factory=list[object])
+    backend: Backend = field(init=False)
+    _random: Random = field(init=False)
+    _session: Session = field(init=False)
+    _coming: list[tuple[float, int, Callable[[], None]]] = field(
+        factory=list[tuple[float, int, Callable[[], None]]], init=False
+    )
+    _order: "count[int]" = field(factory=count, init=False)
+    _links: dict[int, _Link] = field(factory=dict[int, _Link], init=False)
+    _gone: set[int] = field(factory=set[int], init=False)
+    _asleep: list[Fault] = field(init=False)
+    _starts: int = field(default=0, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._random = Random(self.seed)
+        plan = JobPlan(events=self.time.events, interval=self.time.every)
+        self.backend = Backend(Scenario(backend=BackendPlan(), jobs=(plan,)))
+        config = SessionConfig(endpoint=ENDPOINT, job=SPEC, idempotency_key="key-1")
+        self._session = self.sessions(config, self.profile, ReconnectPolicy(), self._random)
+        self._asleep = sorted(
+            (each for each in self.faults if each.kind is Kind.ASLEEP), key=lambda each: each.at
+        )
+
+    # Time
+
+    def run(self) -> "World":
+        """Let everything happen; raises Violated."""
+        self._take(Follow())
+        latest = self._latest()
+        while (rest := self._drain()) != Done():
+            due = rest.until if isinstance(rest, Idle) else None
+            if self._coming and (due is None or self._coming[0][0] <= due):
+                at, _, happen = heappop(self._coming)
+                self._pass(at)
+                happen()
+            elif due is not None:
+                self._pass(due)
+                self._take(Tick())
+            else:
+                raise Violated("the client waits for a backend that says nothing more")
+            if self.now > latest:
+                raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
+        self._check()
+        return self
+
+    def _latest(self) -> float:
+        spent = sum(each.value for each in self.faults if each.kind in {Kind.SLOW, Kind.ASLEEP})
+        return self.time.seconds + spent + _SPARE
+
+    def _pass(self, at: float) -> None:
+        """Set the clock; a machine that sleeps meanwhile notices everything late."""
+        self.now = max(self.now, at)
+        while self._asleep and self._asleep[0].at <= self.now:
+            self.now += self._asleep.pop(0).value
+
+    def _at(self, delay: float, happen: Callable[[], None]) -> None:
+        heappush(self._coming, (self.now + delay, next(self._order), happen))
+
+    # The client
+
+    def _take(self, event: Input) -> None:
+        self.inputs += 1
+        self._session.handle(event, self.now)
+
+    def _drain(self) -> Idle | Done:
+        while True:
+            output = self._session.poll()
+            match output:
+                case Send(number, request):
+                    self._send(number, request)
+                case Close(number):
+                    self._gone.add(number)
+                    self._links.pop(number, None)
+                case Deliver(delivery, event):
+                    self._deliver(delivery, event)
+                case Settle(operation, outcome):
+                    if operation is Operation.FOLLOW:
+                        self.outcomes.append(outcome)
+                        self._start_again(outcome)
+                case Notify():
+                    pass
+                case Idle() | Done():
+                    return output
+                case never:
+                    assert_never(never)
+
+    def _start_again(self, outcome: object) -> None:
+        """Call again after a create that failed, as an application does that has a key."""
+        if (self.backend.jobs and self.opens) or not isinstance(outcome, Rejected):
+            return
+        self._starts += 1
+        if self._starts < _STARTS:
+            self.outcomes.pop()
+            self._take(Follow())
+
+    def _deliver(self, delivery: int, event: TrainingEvent) -> None:
+        self.heard.append((type(event).__name__, getattr(event, "step", None)))
+        slow = self._fault("event", len(self.heard))
+        if slow is None:
+            self._take(Handled(delivery))
+        else:
+            self._at(slow.value, lambda: self._take(Handled(delivery)))
+
+    # The network
+
+    def _fault(self, place: str, number: int) -> Fault | None:
+        return next(
+            (each for each in self.faults if each.kind.place == place and each.at == number), None
+        )
+
+    def _send(self, number: int, request: Sent) -> None:
+        headers = tuple(
+            (k.decode("latin-1").lower(), v.decode("latin-1")) for k, v in request.headers
+        )
+        meant = request_of(request.method, request.target, headers, request.body or b"")
+        if meant.route is Route.STREAM:
+            self.opens += 1
+            self._open(number, meant, self._fault("open", self.opens))
+            return
+        fault = None
+        if meant.route is Route.CREATE:
+            self.creates += 1
+            fault = self._fault("create", self.creates)
+        lost = None if fault is None else fault.kind
+        if lost is not Kind.LOST_CREATE:
+            answer = self.backend.answer(meant, self.now)
+            assert isinstance(answer, Reply), answer
+            if lost is None:
+                self._at(_LATENCY, lambda: self._reply(number, answer))
+        if lost is not None:
+            self._at(_LATENCY, lambda: self._report(Broken(number, OSError("connection lost"))))
+
+    def _reply(self, number: int, answer: Reply) -> None:
+        self._report(Responded(number, answer.status, _headers(answer.headers)))
+        self._report(Received(number, answer.body))
+        self._report(Finished(number))
+
+    def _report(self, event: Responded | Received | Finished | Broken) -> None:
+        """Tell the client, unless it has closed that exchange."""
+        if event.exchange not in self._gone:
+            if isinstance(event, Finished | Broken):
+                self._gone.add(event.exchange)
+                self._links.pop(event.exchange, None)
+            self._take(event)
+
+    def _open(self, number: int, request: Request, fault: Fault | None) -> None:
+        kind = None if fault is None else fault.kind
+        if kind is Kind.REFUSED:
+            refused = Broken(number, OSError("connection refused"))
+            self._at(_LATENCY, lambda: self._report(refused))
+        elif kind is Kind.STATUS and fault is not None:
+            answer = Reply(int(fault.value), (), b"{}")
+            self._at(_LATENCY, lambda: self._reply(number, answer))
+        else:
+            late = fault.value if fault is not None and kind is Kind.LATE else 0.0
+            self._at(_LATENCY + late, lambda: self._answer(number, request, fault))
+
+    def _answer(self, number: int, request: Request, fault: Fault | None) -> None:
+        if number in self._gone:
+            return
+        answer = self.backend.answer(request, self.now)
+        if not isinstance(answer, Stream):
+            assert isinstance(answer, Reply), answer
+            self._reply(number, answer)
+            return
+        self._links[number] = _Link(number, answer.job, answer.position, fault, heard_at=self.now)
+        self._report(Responded(number, answer.status, _headers(answer.headers)))
+        self._pump(number)
+
+    def _pump(self, number: int) -> None:
+        """Send what there is on a stream, and come back when there is more."""
+        link = self._links.get(number)
+        if link is None:
+            return
+        while frames := self._due(link):
+            self._carry(link, frames)
+            if number not in self._links:
+                return
+        if self._ends(link):
+            return
+        if link.job.over and link.position == len(link.job.log):
+            self._report(Finished(number))
+            return
+        if self.now - link.heard_at >= _KEEP_ALIVE:
+            link.heard_at = self.now
+            self._report(Received(number, _COMMENT))
+        due = link.job.next_due
+        wait = _KEEP_ALIVE - (self.now - link.heard_at)
+        if due is not None:
+            wait = min(wait, due - self.now)
+        self._at(max(wait, 0.001), lambda: self._pump(number))
+
+    def _due(self, link: _Link) -> Sequence[Frame]:
+        """Return the frames that may go out now: not more than the fault of the stream lets pass."""
+        limit = _AT_ONCE
+        if link.fault is not None and link.fault.kind in _AFTER:
+            limit = min(limit, int(link.fault.value) - link.sent)
+        return link.job.pull(link.position, limit, self.now) if limit > 0 else ()
+
+    def _carry(self, link: _Link, frames: Sequence[Frame]) -> None:
+        """Carry the bytes of frames in two pieces, cut anywhere."""
+        link.position += len(frames)
+        link.sent += len(frames)
+        link.heard_at = self.now
+        data = b"".join(frame.raw for frame in frames)
+        cut = self._random.randrange(len(data))
+        for piece in (data[:cut], data[cut:]):
+            if piece and link.number in self._links:
+                self._report(Received(link.number, piece))
+
+    def _ends(self, link: _Link) -> bool:
+        """Do what the fault of a stream does when its time has come; tell whether that ends it."""
+        fault = link.fault
+        if fault is None or fault.kind not in _AFTER or link.sent < fault.value:
+            return False
+        if fault.kind is Kind.GARBAGE:
+            link.fault = None
+            self._report(Received(link.number, _GARBAGE))
+            return False
+        self._links.pop(link.number)
+        if fault.kind is Kind.CUT:
+            self._report(Broken(link.number, OSError("connection reset")))
+        elif fault.kind is Kind.END:
+            self._report(Finished(link.number))
+        return True
+
+    # The promises
+
+    def _check(self) -> None:
+        """Check what must hold at the end; raises Violated."""
+        if len(self.outcomes) != 1:
+            raise Violated(f"the wait was settled {len(self.outcomes)} times")
+        if len(self.backend.jobs) > 1:
+            raise Violated(f"{len(self.backend.jobs)} jobs were created")
+        (outcome,) = self.outcomes
+        if not isinstance(outcome, Resolved):
+            raise Violated(f"the wait ended with {outcome!r}")
+        (job,) = self.backend.jobs.values()
+        log = [_told(frame) for frame in job.log]
+        if self.heard != log:
+            place = next(
+                (n for n, (a, b) in enumerate(zip(self.heard, log, strict=False)) if a != b),
+                min(len(self.heard), len(log)),
+            )
+            heard = self.heard[place] if place < len(self.heard) else "nothing"
+            due = log[place] if place < len(log) else "nothing more"
+            raise Violated(f"event {place + 1} of the log is {due}, and {heard} was called back")
+        most = 1 + sum(each.kind.place in {"open", "second"} for each in self.faults)
+        if self.opens > most:
+            raise Violated(f"the stream was opened {self.opens} times for {most - 1} faults")
+
+
+_AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
+_NAMES: Final = {
+    "training.started": "TrainingStarted",
+    "training.log": "TrainingLog",
+    "checkpoint.saved": "CheckpointSaved",
+    "training.completed": "TrainingCompleted",
+    "training.failed": "TrainingFailed",
+}
+
+
+def _told(frame: Frame) -> tuple[str, object]:
+    """Return what a client must make of an event: its type and its step."""
+    data = json.loads(fields_of(frame.raw).data or "{}")
+    return _NAMES[frame.type or ""], data.get("step")
+
+
+def _headers(fields: Sequence[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
+    return tuple((name.encode("latin-1"), value.encode("latin-1")) for name, value in fields)

@@ -1,0 +1,1 @@
+"""Jobs and fleets in memory, in virtual time."""
