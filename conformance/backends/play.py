@@ -21,6 +21,7 @@ from conformance.backends.wire import (
     LEFT,
     NOT_HTTP,
     RESET,
+    UNANSWERED,
     Unsendable,
     Wire,
     now,
@@ -251,7 +252,7 @@ class Play:
         while len(body) < _LONGEST_BODY and (piece := await wire.body()):
             body += piece
         ended = wire.ended
-        if ended in {CUT, RESET, NOT_HTTP}:
+        if ended in {CUT, NOT_HTTP, RESET, UNANSWERED}:
             self.record(Ended(route, number, f"{ended} {wire.problem}".strip(), "server"))
         event = self.trace.events[-1]
         answer = Answer(

@@ -210,6 +210,7 @@ async def half_close(play: Play) -> None:
     headers = play.headers()
     number = play.sent("job", "GET", path, headers, b"")
     with anyio.move_on_after(play.bounds.answer):
+        wire.cork()
         await wire.send("GET", path, headers)
         await wire.half_close()
         await wire.head()

@@ -81,14 +81,12 @@ class Backend:
     async def _cancel(self, request: Request) -> Response:
         job = await self._job(request)
         if not self.log.cancel(job.id):
-            raise HTTPException(409, f"the job is {job.status}")
+            raise HTTPException(409, "the job is over")
         self.wake(job.id)
         return JSONResponse({"job": (await self._job(request)).shown()})
 
     async def _stream(self, request: Request) -> Response:
-        job = await self._job(
-            request
-        )  # checked on each open, a cursor is no permission (ARK-SRV-13)
+        job = await self._job(request)  # on each open: a cursor permits nothing (ARK-SRV-13)
         position = _position(job, request.headers.get("last-event-id", ""))
         if position is None or not self.log.keeps(job, position):  # (ARK-SRV-39 to 41)
             raise HTTPException(410, "the events after this cursor are not kept")
