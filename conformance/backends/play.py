@@ -107,7 +107,7 @@ class Play:
         number = rule if "-" in rule else f"ARK-SRV-{rule}"
         found = Divergence(expected, self.target.hide(actual), event)
         last = self.trace.events[-1] if self.trace.events else None
-        self.findings.append(Finding.of("backend", (number,), found, last))
+        self.findings.append(Finding.of(number, (number,), found, last))
 
     def stop(self, rule: str, expected: str, actual: str, event: Event | None = None) -> NoReturn:
         """Note that the backend broke a rule, and end the case."""
@@ -404,7 +404,7 @@ class Play:
             raise NotReached(f"needs the word `{do}` of a control program")
         shown = "".join(f" {name} {value}" for name, value in arguments.items() if name != "token")
         if not self.quiet:
-            self.record(Noted("kit", f"lets the control program {do}{shown}"))
+            self.record(Noted("kit", f"to the control program: {do}{shown}"))
         try:
             return (await control.ask(do, arguments)).values
         except ControlFailed as error:

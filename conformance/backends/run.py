@@ -290,8 +290,8 @@ class BackendRun:
 
 def _not_reached(play: Play, error: NotReached) -> Finding:
     last = play.trace.events[-1] if play.trace.events else None
-    found = Divergence("to get as far as the rule of the case", play.target.hide(str(error)), last)
-    return Finding.of("backend", (error.rule,), found, last, not_reached=True)
+    found = Divergence("to reach the rule of the case", play.target.hide(str(error)), last)
+    return Finding.of(error.rule, (error.rule,), found, last, not_reached=True)
 
 
 def _alone(error: Exception) -> Exception:
