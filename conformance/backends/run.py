@@ -333,6 +333,6 @@ def _controlled(target: Target, control: Control) -> Target:
             ) from error
     if found.address == NOWHERE:
         raise ControlFailed(
-            "the control program gave no base_url; give the address with --base-url"
+            "the control program gave no base_url; add --base-url with the address of the backend"
         )
     return found
