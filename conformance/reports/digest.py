@@ -13,7 +13,7 @@ from attrs import frozen
 from conformance.plain import cut
 from conformance.reports.summary import BACKEND, plural
 from conformance.strict_data import Json, Table
-from conformance.trace.describe import timeline
+from conformance.trace.describe import KIT, timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
@@ -240,11 +240,14 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return what happened before the kit closed the case."""
+    """Return what happened before the kit closed the case, or left the streams of a backend."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
-    return entries
+    kept = len(entries)
+    while kept and (entries[kept - 1].kind, entries[kept - 1].who) == ("ended", KIT):
+        kept -= 1
+    return entries[:kept]
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:

@@ -56,12 +56,16 @@ def _slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of
     earlier = set(ids[: place + 1])
     repeated = [each for n, each in enumerate(got) if each in earlier or each in got[:n]]
     if again and repeated:
-        play.stop(again, f"only events after {cursor!r}, each once", f"{repeated[0]!r} again")
+        place_of = [n for n, block in enumerate(follower.blocks, 1) if block.id == repeated[0]]
+        event = play.at(follower, place_of[-1])
+        play.stop(
+            again, f"only events after {cursor!r}, each once", f"{repeated[0]!r} again", event
+        )
     missing = [each for each in ids[place + 1 :] if each not in got]
     if lost and missing:
         after = [each for each in got if each in ids and ids.index(each) > ids.index(missing[0])]
         shown = f"{after[0]!r} without {missing[0]!r} before it" if after else play.got(follower)
-        play.stop(lost, f"every event after {cursor!r}", shown)
+        play.stop(lost, f"every event after {cursor!r}", shown, play.at(follower))
 
 
 @case("resume.every-id-lacks-nothing", "33", passive=True)
