@@ -47,6 +47,10 @@ MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
 """The control program of the mock, which is judged if nothing else is named."""
 _MOCK_SILENCE: Final = 2.0
 """The mock promises a comment every half second, so that its silence is quickly judged."""
+_NOTHING: Final = (
+    "arkor-conformance: no case was selected, so nothing was judged; "
+    "`arkor-conformance list --backend` shows what there is"
+)
 _LANES: Final = 4
 _WATCH: Final = 50.0
 """Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
@@ -208,7 +212,7 @@ def command(  # noqa: PLR0913 - one for each option
         control=MOCK if own_mock else program,
     )
     if not plan.cases:
-        say("arkor-conformance: no case was selected, so nothing was judged", err=True)
+        say(_NOTHING, err=True)
         return Exit.NOTHING_RAN
     interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
@@ -368,7 +372,7 @@ def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None
     if not sys.stdin.isatty():
         raise UsageError(
             "--yes",
-            "missing: standard input is not a terminal, so the kit cannot ask; add --yes to create jobs",
+            "missing: the kit cannot ask, because standard input is not a terminal",
         )
     if not click.confirm("Go on?", err=True):
         raise click.Abort
