@@ -36,7 +36,7 @@ _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "backend": "Judge a backend: the mock, or the one at an address.",
     "report": "Make the reports of a saved run again.",
-    "compare": "Compare saved runs: several clients, or one client over time.",
+    "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",
     "show": "Show one case: its rules and their sources, what it does and expects.",
     "init": "Begin a driver in Python or JavaScript: write one that works into a directory.",

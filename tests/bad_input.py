@@ -11,7 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from conformance.reports.run_json.saved import as_json
 from tests.arkor_proto.cli.command import JOB
+from tests.conformance.reports.sample_backend import backend_run, passing
 from tests.conformance.sample_shards import NAMES, shards
 from tests.forked import ROOT, Finished, run_forked
 
@@ -48,6 +50,7 @@ FILES: Final[dict[str, str | bytes]] = {
     "list.json": "[]",
     "scenario.yaml": "schema: 1",
     "run.json": json.dumps({"schema": "something else"}),
+    "backend.json": as_json(backend_run([passing()])),
     "cases.toml": "[[cases]]\n",
     "known.toml": "[[known]]\ncase = 'x'\n",
     "begun/driver.py": "",
@@ -144,6 +147,26 @@ COMMANDS: Final = (
     "arkor-conformance run --bogus",
     "arkor-conformance init",
     "arkor-conformance init python",
+    "arkor-conformance backend --base-url nowhere",
+    "arkor-conformance backend --base-url http://127.0.0.1:0",
+    "arkor-conformance backend --base-url 'http://127.0.0.1:9/?a=b' --yes",
+    "arkor-conformance backend --base-url http://127.0.0.1:9 --yes",
+    "arkor-conformance backend --base-url https://127.0.0.1:9 --ca-file missing.pem",
+    "arkor-conformance backend --base-url http://127.0.0.1:9 --job missing.toml",
+    "arkor-conformance backend --base-url http://127.0.0.1:9 --job unnamed.toml",
+    "arkor-conformance backend --follow job-1",
+    "arkor-conformance backend --follow job-1 --control -- ./program",
+    "arkor-conformance backend --control",
+    "arkor-conformance backend ./program",
+    "arkor-conformance backend --control -- ./no-program",
+    "arkor-conformance backend --control -- cat",
+    "arkor-conformance backend --control -- false",
+    "arkor-conformance backend --case create.acepted",
+    "arkor-conformance backend --filter 'nothing.*'",
+    "arkor-conformance backend --max-jobs 0",
+    "arkor-conformance backend --patience soon",
+    "arkor-conformance backend --baseline missing.toml",
+    "arkor-conformance backend --report report.pdf",
     "arkor-conformance init ruby missing",
     "arkor-conformance init python begun",
     "arkor-conformance init node run.json",
@@ -159,6 +182,7 @@ COMMANDS: Final = (
     "arkor-conformance compare run.json",
     "arkor-conformance compare run.json run.json",
     "arkor-conformance compare run.json missing.json",
+    "arkor-conformance compare whole.json backend.json",
     "arkor-conformance compare run.json run.json --report report.pdf",
     "arkor-conformance compare run.json run.json --report missing/x.md",
     "arkor-conformance report run.json --report x.md",
@@ -173,6 +197,7 @@ COMMANDS: Final = (
     "arkor-conformance report merge",
     "arkor-conformance report merge missing.json",
     "arkor-conformance report merge run.json",
+    "arkor-conformance report merge backend.json",
     "arkor-conformance report merge cut-shard.json shard-2.json",
     "arkor-conformance report merge whole.json",
     "arkor-conformance report merge shard-1.json",

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from conformance.backends.cases import backend_cases
+from conformance.backends.requirements import backend_requirements
+from conformance.backends.verdict import as_cases
 from conformance.casefile.loader import load_cases
 from conformance.casefile.requirements import load_requirements
 from mock_server import scenario_from_toml
@@ -130,6 +133,28 @@ def test_the_first_command_prints_what_the_readme_shows() -> None:
         for text in (done.out, shown("arkor-proto (anyio)"))
     )
     assert printed == told
+
+
+def test_the_output_about_a_backend_counts_the_cases_that_there_are() -> None:
+    counted = Counter(
+        profile
+        for each in as_cases(tuple(backend_cases().values()), backend_requirements())
+        for profile in each.profiles
+    )
+    rows = re.findall(
+        r"^(\S+) +CONFORMS .* (\d+) pass, (\d+) n/a$", shown("arkor-mock 0.1.0 keeps"), re.MULTILINE
+    )
+    assert {name: int(passed) + int(left) for name, passed, left in rows} == counted
+
+
+@pytest.mark.thorough
+def test_the_command_about_a_backend_prints_what_the_readme_shows() -> None:
+    done = kit("backend")
+    printed, told = (
+        words(re.sub(r"\(\d+\.\d s\)", "", text))
+        for text in (done.out, shown("arkor-mock 0.1.0 keeps"))
+    )
+    assert " ".join(told) in " ".join(printed)
 
 
 def test_the_last_line_of_the_tests_is_what_the_readme_shows() -> None:

@@ -16,15 +16,17 @@ def whole(text: str, *, least: int = 0, most: int = _LARGEST) -> int:
     return found
 
 
-def seconds(text: str, *, least: float = 0.0, most: float = math.inf) -> float:
-    """Read a number of seconds; raises ValueError."""
+def seconds(
+    text: str, *, least: float = 0.0, most: float = math.inf, what: str = "a number of seconds"
+) -> float:
+    """Read a number, of seconds unless `what` says otherwise; raises ValueError."""
     try:
         found = float(text)
     except ValueError:
         found = math.nan
     if not least <= found <= most or math.isinf(found):
         limits = f" from {least:g} to {most:g}" if most < math.inf else ""
-        raise ValueError(f"{text!r} is not a number of seconds{limits}")
+        raise ValueError(f"{text!r} is not {what}{limits}")
     return found
 
 

@@ -76,7 +76,7 @@ class Control:
             self.said = _controlled(answer)
         except ReadingError as error:
             raise ControlFailed(
-                f"the control program answered hello wrongly: {error.problem}"
+                f"the answer of the control program to hello is wrong: {error.problem}"
             ) from error
 
     def has(self, *words: str) -> bool:
@@ -163,7 +163,7 @@ def _controlled(answer: Table) -> Controlled:
     words = answer.texts("words")
     strange = [word for word in words if word not in WORDS]
     if strange:
-        raise ReadingError("hello", f"{strange[0]!r} is not a word; known are {', '.join(WORDS)}")
+        raise ReadingError("hello", f"{strange[0]!r} is not a known word; use {', '.join(WORDS)}")
     return Controlled(
         implementation=answer.text("impl"),
         version=answer.text("version"),

@@ -41,7 +41,7 @@ class Ledger:
     async def spend(self) -> None:
         """Count a create; raises OverBudget."""
         if self.spent >= self.most:
-            raise OverBudget(f"it would create more than {self.most} jobs; see --max-jobs")
+            raise OverBudget(f"the limit of {self.most} jobs was reached; raise it with --max-jobs")
         self.spent += 1
 
     async def made(self, job: str, target: Target) -> None:

@@ -17,6 +17,7 @@ from conformance.backends.follower import Follower
 from conformance.backends.ledger import Ledger
 from conformance.backends.target import Target
 from conformance.backends.wire import (
+    COMPLETE,
     CUT,
     LEFT,
     NOT_HTTP,
@@ -43,6 +44,7 @@ _MOST_WAIT: Final = 60
 """Seconds."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
+_ENDINGS: Final = {COMPLETE: "has ended", LEFT: "was left by the kit"}
 OWN: Final = object()
 """Stands for the token of the target."""
 
@@ -108,7 +110,7 @@ class Play:
         number = rule if "-" in rule else f"ARK-SRV-{rule}"
         found = Divergence(expected, self.target.hide(actual), event)
         last = self.trace.events[-1] if self.trace.events else None
-        self.findings.append(Finding.of("backend", (number,), found, last))
+        self.findings.append(Finding.of(number, (number,), found, last))
 
     def stop(self, rule: str, expected: str, actual: str, event: Event | None = None) -> NoReturn:
         """Note that the backend broke a rule, and end the case."""
@@ -124,8 +126,20 @@ class Play:
             return f"{follower.status} {kind}".strip()
         ids = list(follower.ids)
         shown = ", ".join(repr(each) for each in ids[-3:])
-        events = f"{len(ids)} events, the last {shown}" if ids else "no event"
-        return f"{events}; {follower.ended or 'the stream is open'}"
+        count = f"{len(ids)} event{'s' if len(ids) > 1 else ''}"
+        events = f"{count}, the last {shown}" if ids else "no event"
+        return f"{events} (the stream {_state(follower)})"
+
+    def at(self, follower: Follower, block: int = 0) -> Event | None:
+        """Return the event of the trace at which a block came, or else a stream's last one."""
+        own = [
+            event
+            for event in self.trace.events
+            if isinstance(event.fact, Responded | Framed | Ended)
+            and (event.fact.route, event.fact.attempt) == (follower.route, follower.attempt)
+        ]
+        found = [e for e in own if isinstance(e.fact, Framed) and e.fact.index == block]
+        return next(iter(found or own[-1:]), None)
 
     def compare(self, ours: Follower, theirs: Follower, rule: str = "36") -> None:
         """Check that the events which both followers got are the same."""
@@ -405,7 +419,7 @@ class Play:
             raise NotReached(f"needs the word `{do}` of a control program")
         shown = "".join(f" {name} {value}" for name, value in arguments.items() if name != "token")
         if not self.quiet:
-            self.record(Noted("kit", f"lets the control program {do}{shown}"))
+            self.record(Noted("kit", f"to the control program: {do}{shown}"))
         try:
             return (await control.ask(do, arguments)).values
         except ControlFailed as error:
@@ -505,6 +519,13 @@ class Play:
 def _content(block: Block) -> Json:
     """Return what an event says: its JSON, however it is written, or else its text."""
     return block.data if block.value is None else block.value
+
+
+def _state(follower: Follower) -> str:
+    """Say after "the stream" how it ended, or that it did not."""
+    if not follower.ended:
+        return "is still open"
+    return _ENDINGS.get(follower.ended, f"ended: {follower.ended}")
 
 
 def _kind(block: Block) -> str | None:

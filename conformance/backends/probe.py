@@ -35,7 +35,7 @@ async def probe(play: Play) -> None:
         _is_followed(url, followed, answer)
     elif answer.ok:
         raise NoBackend(
-            f"{url} is not an Arkor backend: a job that does not exist is answered {answer.told}"
+            f"{url} is not an Arkor backend: it answered {answer.told} for a job that does not exist"
         )
     if answer.table is None and answer.status in {_UNKNOWN, _FORBIDDEN}:
         await _is_there(play, answer)
@@ -43,21 +43,24 @@ async def probe(play: Play) -> None:
 
 def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status == _UNAUTHORISED:
-        raise NoBackend(f"{url} refuses the token ({answer.told}); check ARKOR_TOKEN")
+        raise NoBackend(f"{url} refused the token ({answer.told}); check ARKOR_TOKEN")
     if answer.status in _REDIRECTS:
         to = answer.header("location") or "elsewhere"
         raise NoBackend(
-            f"{url} redirects to {to}; a token is sent nowhere else: give that address if it is yours"
+            f"{url} redirects to {to}; the kit does not send a token there: if that is your backend, "
+            "give its address"
         )
     if answer.status >= _BROKEN:
-        raise NoBackend(f"{url} fails: a look at a job is answered {answer.told}")
+        raise NoBackend(f"{url} failed: it answered {answer.told} when asked for a job")
 
 
 def _is_followed(url: str, followed: str, answer: Answer) -> None:
     if not answer.ok:
-        raise NoBackend(f"job {followed} cannot be followed: {answer.told}")
+        raise NoBackend(f"job {followed} cannot be followed: {url} answered {answer.told}")
     if answer.table is None:
-        raise NoBackend(f"{url} is not an Arkor backend: job {followed} is answered {answer.told}")
+        raise NoBackend(
+            f"{url} is not an Arkor backend: it answered {answer.told} for job {followed}"
+        )
 
 
 def _silent(url: str, answer: Answer, seconds: float) -> str:
@@ -78,6 +81,6 @@ async def _is_there(play: Play, missing: Answer) -> None:
         "text/html"
     ):
         raise NoBackend(
-            f"{play.target.url} is not an Arkor backend: GET /v1/jobs/… is answered {missing.told} "
-            f"and POST /v1/jobs {answer.told}; check the path of --base-url"
+            f"{play.target.url} is not an Arkor backend: it answered GET /v1/jobs/… with {missing.told} "
+            f"and POST /v1/jobs with {answer.told}; check the path in --base-url"
         )

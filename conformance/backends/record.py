@@ -16,7 +16,8 @@ from conformance.reports.run_json.explained import Explained
 from conformance.reports.run_json.record import profile, requirement, results
 from conformance.reports.run_json.telling import LONGEST_LINE, Events
 from conformance.reports.run_json.words import SCHEMA
-from conformance.strict_data import Json
+from conformance.strict_data import Json, Table
+from conformance.trace.describe import CLIENT, KIT
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Tally, tally, unjudged_musts
@@ -84,12 +85,19 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
         "specification": {"version": scope.version, "cases": scope.digest, "said": str(scope)},
         "strict": scope.strict,
         "client": {
-            "implementation": outcome.implementation or "the backend at",
-            "version": outcome.version or outcome.target.url,
+            "implementation": outcome.implementation or outcome.target.url,
+            "version": outcome.version,
             "profiles": list(by_profile),
             "capabilities": sorted(outcome.words),
             "declared_gaps": {},
             "command": list(asked.control),
+        },
+        "backend": {
+            "address": outcome.target.url,
+            "org": outcome.target.org,
+            "project": outcome.target.project,
+            "followed": plan.followed,
+            "jobs": len(outcome.made),
         },
         "seconds": round(outcome.seconds, 3),
         "time": {"mode": "real", "said": "real time"},
@@ -108,31 +116,54 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
             profile(name, each, claim_of(name, each, tallies[name], scope, why), tallies[name])
             for name, each in by_profile.items()
         ],
-        "not_applicable": list(_groups(found, tallies)),
+        "not_applicable": list(_groups(found, tallies, outcome)),
         "causes": explained.causes(),
         "notes": list(_notes(outcome)),
         "requirements": {rule.id: requirement(rule) for rule in requirements.values()},
-        "events": events.distinct(),
+        "events": _events(events),
         "results": told,
     }
 
 
-def _groups(found: Sequence[CaseResult], tallies: Mapping[str, Tally]) -> Sequence[Json]:
-    """Return the cases that were not judged, by the reason."""
-    reasons: dict[str, list[CaseResult]] = {}
+def _events(events: Events) -> Sequence[Json]:
+    """Return the events; what a client would do, the kit does."""
+    told = (Table("event", {"event": each}).table("event").values for each in events.distinct())
+    return [{**each, **{key: _acting(each[key]) for key in ("who", "to")}} for each in told]
+
+
+def _acting(who: Json) -> Json:
+    return KIT if who == CLIENT else who
+
+
+def _groups(
+    found: Sequence[CaseResult], tallies: Mapping[str, Tally], outcome: Outcome
+) -> Sequence[Json]:
+    """Return the cases that were not judged: by each word that is missing, or else by the reason."""
+    reasons: dict[tuple[str, str], list[CaseResult]] = {}
     for result in found:
         if result.verdict is Verdict.NOT_APPLICABLE:
-            reasons.setdefault(result.reason, []).append(result)
+            for key in _missing(result, outcome):
+                reasons.setdefault(key, []).append(result)
     ordered = sorted(reasons.items(), key=lambda item: (-len(item[1]), item[0]))
     return [
         {
-            "name": own[0].lacking[0] if own[0].lacking else "not reached",
-            "why": shortened(reason, LONGEST_LINE),
+            "name": name,
+            "why": shortened(outcome.target.hide(why), LONGEST_LINE),
             "cases": len({result.case.id for result in own}),
             "musts": list(unjudged_musts(own, tallies)),
         }
-        for reason, own in ordered
+        for (name, why), own in ordered
     ]
+
+
+def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
+    """Return what a case was not judged for, each with the reason in words."""
+    if not result.lacking:
+        return [("not reached", result.reason)]
+    if not outcome.words:
+        with_it = "they need a control program, which makes the backend do things (--control)"
+        return [("control program", with_it)]
+    return [(word, f"the control program does not declare `{word}`") for word in result.lacking]
 
 
 def _notes(outcome: Outcome) -> Sequence[str]:

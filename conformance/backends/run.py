@@ -171,7 +171,7 @@ class BackendRun:
     async def _one(self, case: BackendCase) -> None:
         began = time.monotonic()
         if case.uncontrolled and self.control is not None and self.control.has("job", "emit"):
-            missed = "is for a backend without a control program"
+            missed = "it is for a run without a control program"
             self._add(Played(case=case, trace=Trace(), missed=missed))
             return
         lacking = self._lacking(case)
@@ -290,8 +290,8 @@ class BackendRun:
 
 def _not_reached(play: Play, error: NotReached) -> Finding:
     last = play.trace.events[-1] if play.trace.events else None
-    found = Divergence("to get as far as the rule of the case", play.target.hide(str(error)), last)
-    return Finding.of("backend", (error.rule,), found, last, not_reached=True)
+    found = Divergence("to reach the rule of the case", play.target.hide(str(error)), last)
+    return Finding.of(error.rule, (error.rule,), found, last, not_reached=True)
 
 
 def _alone(error: Exception) -> Exception:
@@ -333,6 +333,6 @@ def _controlled(target: Target, control: Control) -> Target:
             ) from error
     if found.address == NOWHERE:
         raise ControlFailed(
-            "the control program gave no base_url; give the address with --base-url"
+            "the control program gave no base_url; add --base-url with the address of the backend"
         )
     return found

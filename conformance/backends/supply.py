@@ -302,7 +302,7 @@ class Supply:
 
     async def _cancel(self) -> Cancelled:
         if self.followed:
-            raise NotReached("cancels nothing with --follow")
+            raise NotReached("--follow cancels nothing")
         play = self.begin()
         if play.control is not None and play.control.has("job", "emit"):
             job, _ = await play.running_job()
@@ -341,7 +341,7 @@ class Supply:
 
     async def _create_with_keys(self) -> Keyed:
         if self.followed:
-            raise NotReached("creates nothing with --follow")
+            raise NotReached("--follow creates nothing")
         play = self.begin()
         key = f"kit-{play.random.getrandbits(64):016x}"
         overlapping: list[Answer] = []

@@ -59,7 +59,7 @@ class Address:
         if parts.username or parts.password or parts.query or parts.fragment:
             raise UsageError(where, "has more than scheme, host, port and path; leave the rest out")
         if port == 0:
-            raise UsageError(where, "has port 0, which is no port")
+            raise UsageError(where, "has port 0; give the port of the backend")
         secure = parts.scheme == "https"
         return cls(
             host=parts.hostname,
@@ -77,7 +77,9 @@ def _context(ca_file: str) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file or None)
     except OSError as error:
-        raise UsageError(f"--ca-file {ca_file}", f"cannot be used: {error}") from error
+        raise UsageError(
+            f"--ca-file {ca_file}", f"cannot be used: {error.strerror or error}"
+        ) from error
 
 
 @frozen(kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
 
 from conformance.backends.declare import FAMILIES, BackendCase
 from conformance.backends.run import Outcome, Played
@@ -10,10 +11,13 @@ from conformance.casefile.requirements import PROFILE_NAMES, Level, Requirement
 from conformance.diagnosis.causes import Beginning, Cause, Failure, first_cited
 from conformance.diagnosis.diagnose import Diagnosis, rank_of
 from conformance.verdict.claim import Claim, Rank
-from conformance.verdict.result import CaseResult, verdict_of
+from conformance.verdict.result import CaseResult, Finding, verdict_of
 from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Standing, Tally
 from conformance.verdict.statuses import Verdict
+
+NOT_REACHED: Final = "not reached"
+"""How a failure begins in which the backend broke another rule before that of the case."""
 
 
 def as_cases(
@@ -136,7 +140,7 @@ def diagnosis_of(
     for each in found:
         groups.setdefault(each.rule, []).append(each)
     for own in groups.values():
-        own.sort(key=lambda failure: failure.verdict is Verdict.WARN)
+        own.sort(key=lambda each: (each.verdict is Verdict.WARN, each.begins.kind == NOT_REACHED))
     causes = [Cause(rule=rule, failures=tuple(own), alike=1) for rule, own in groups.items()]
     causes.sort(key=lambda cause: (not cause.fails, rank(cause.rule), -len(cause.failures)))
     return Diagnosis(causes=tuple(causes), failures=tuple(found))
@@ -146,12 +150,20 @@ def _failures(results: Sequence[CaseResult]) -> Iterator[Failure]:
     for place, result in enumerate(results):
         if not result.verdict.is_wrong or not result.findings:
             continue
-        finding = result.findings[0]
-        said = f"fails {result.case.id}: expected {finding.expected}; got {finding.actual}"
         yield Failure(
             place=place,
             play=result.name,
             rule=first_cited(result),
             verdict=result.verdict,
-            begins=Beginning(kind=f"{result.case.id} {first_cited(result)}", said=said),
+            begins=_beginning(result.case.id, result.findings[0]),
         )
+
+
+def _beginning(case: str, finding: Finding) -> Beginning:
+    """Say in a part of a sentence, after "the backend", which rule is broken and how."""
+    broken = f"breaks {', '.join(finding.requires)}"
+    if finding.not_reached:
+        said = f"{broken}, so that {case} could not judge its own rule: {finding.actual}"
+        return Beginning(kind=NOT_REACHED, said=said)
+    said = f"{broken} in {case}: expected {finding.expected}; got {finding.actual}"
+    return Beginning(kind=f"{case} {finding.assertion}", said=said)

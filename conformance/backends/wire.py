@@ -65,7 +65,9 @@ class Wire:
             with anyio.fail_after(seconds):
                 stream = await _connected(target, receive_buffer)
         except TimeoutError:
-            raise Unreachable(f"{target.authority} did not accept within {seconds:g} s") from None
+            raise Unreachable(
+                f"{target.authority} did not accept a connection within {seconds:g} s"
+            ) from None
         except ssl.SSLCertVerificationError as error:
             why = error.verify_message or str(error)
             raise Unreachable(
@@ -76,7 +78,7 @@ class Wire:
             why = error.reason or str(error)
             raise Unreachable(f"TLS with {target.authority} failed: {why}") from error
         except OSError as error:
-            raise Unreachable(f"{target.authority}: {_reason(error)}") from error
+            raise Unreachable(f"cannot connect to {target.authority}: {_reason(error)}") from error
         return cls(stream, h11.Connection(h11.CLIENT, max_incomplete_event_size=_LONGEST_HEAD))
 
     async def send(

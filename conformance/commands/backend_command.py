@@ -47,6 +47,10 @@ MOCK: Final = (sys.executable, "-P", "-m", "mock_server", "control")
 """The control program of the mock, which is judged if nothing else is named."""
 _MOCK_SILENCE: Final = 2.0
 """The mock promises a comment every half second, so that its silence is quickly judged."""
+_NOTHING: Final = (
+    "arkor-conformance: no case was selected, so nothing was judged; "
+    "`arkor-conformance list --backend` shows what there is"
+)
 _LANES: Final = 4
 _WATCH: Final = 50.0
 """Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
@@ -56,18 +60,36 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
 
 @click.command()
 @click.option(
-    "--base-url", default="", metavar="URL", show_default="the mock's", help="Where the backend is."
+    "--base-url",
+    default="",
+    metavar="URL",
+    show_default="the mock's",
+    help="The address of the backend.",
 )
-@click.option("--org", default="", metavar="SLUG", help="The organisation to use.")
-@click.option("--project", default="", metavar="SLUG", help="The project to use.")
-@click.option("--ca-file", default="", metavar="FILE", help="The authority that signed its TLS.")
+@click.option(
+    "--org", default="", metavar="SLUG", show_default=Target().org, help="The organisation to use."
+)
+@click.option(
+    "--project",
+    default="",
+    metavar="SLUG",
+    show_default=Target().project,
+    help="The project to use.",
+)
+@click.option(
+    "--ca-file",
+    default="",
+    metavar="FILE",
+    show_default="the system's",
+    help="The certificate of the authority that signed that of the backend.",
+)
 @click.option(
     "--job",
     "job_file",
     metavar="FILE",
     type=options.FILE,
     show_default="a small one",
-    help="What to submit, in TOML: a name and a [config] table.",
+    help="The job to submit, in TOML: a name and a [config] table.",
 )
 @click.option(
     "--follow",
@@ -75,21 +97,21 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="ID",
     show_default="the kit's own jobs",
-    help="Follow this job only: creates nothing and cancels nothing.",
+    help="Only follow this job: nothing is created or cancelled.",
 )
 @click.option(
     "--control",
     "controls",
     is_flag=True,
-    help="The program after -- makes the backend do things (arkor-control/1).",
+    help="Use the program after --, which makes the backend do things (arkor-control/1).",
 )
-@click.option("--yes", is_flag=True, help="Do not ask before jobs are created.")
+@click.option("--yes", is_flag=True, help="Create jobs without asking first.")
 @click.option(
     "--max-jobs",
     type=options.COUNT,
     metavar="N",
     show_default="4, or 40 with a control program on this machine",
-    help="How many jobs may be created.",
+    help="Create at most N jobs.",
 )
 @click.option(
     "--patience",
@@ -97,14 +119,14 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=1.0,
     metavar="FACTOR",
     type=options.FACTOR,
-    help="Multiply every time that the kit waits.",
+    help="Multiply all times for which the kit waits.",
 )
 @click.option(
     "--watch",
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch a job of --follow that does not end.",
+    help="How long to watch the job of --follow if it does not end.",
 )
 @options.profiles
 @options.case_ids
@@ -159,8 +181,8 @@ def command(  # noqa: PLR0913 - one for each option
 ) -> int:
     """Judge a backend: the mock, or the one at --base-url.
 
-    The tokens come from the environment: ARKOR_TOKEN, and if there is one, ARKOR_OTHER_TOKEN of
-    another tenant.
+    The token comes from the environment variable ARKOR_TOKEN. ARKOR_OTHER_TOKEN may have the token
+    of another tenant, who must not see the jobs.
 
     \b
     examples:
@@ -190,7 +212,7 @@ def command(  # noqa: PLR0913 - one for each option
         control=MOCK if own_mock else program,
     )
     if not plan.cases:
-        say("arkor-conformance: no case was selected, so nothing was judged", err=True)
+        say(_NOTHING, err=True)
         return Exit.NOTHING_RAN
     interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
@@ -248,16 +270,18 @@ def _check_options(
     """Raise UsageError if options contradict each other."""
     _check_program(program, controls=controls)
     if followed and controls:
-        raise UsageError("--follow", "follows one job as it is; leave --control out")
+        raise UsageError("--follow", "only follows a job; it cannot be combined with --control")
     if own_mock and (followed or job_file is not None):
-        raise UsageError("--base-url", "missing: --follow and --job are for a backend of yours")
+        raise UsageError("--base-url", "missing: --follow and --job need the address of a backend")
 
 
 def _check_program(program: Sequence[str], *, controls: bool) -> None:
     if controls and not program:
-        raise UsageError("--control", "missing: the program; write --control -- ./my-program")
+        raise UsageError("--control", "needs a program: --control -- ./my-program")
     if program and not controls:
-        raise UsageError(program[0], "a program is given after `--control --`")
+        raise UsageError(
+            program[0], "unexpected; to use a control program, write `--control -- PROGRAM`"
+        )
 
 
 def _bounds(factor: float, *, own_mock: bool) -> Bounds:
@@ -272,7 +296,7 @@ def _target(base_url: str, org: str, project: str, ca_file: str, job_file: Path 
         body = read_toml(job_file.name, read_text(job_file), _job_body)
     token, other = _token(TOKEN, base_url), _token(OTHER_TOKEN, base_url)
     if base_url and not token:
-        raise UsageError(TOKEN, "is not set; the token of the backend comes from there")
+        raise UsageError(TOKEN, "is not set; put the token for the backend there")
     return Target(
         address=Address.of(base_url, ca_file) if base_url else NOWHERE,
         org=org or Target().org,
@@ -287,7 +311,7 @@ def _token(variable: str, base_url: str) -> str:
     """Read a token from the environment; it is for the backend at --base-url alone."""
     token = os.environ.get(variable, "") if base_url else ""
     if not fits_a_header(token):
-        raise UsageError(variable, "has characters that a header cannot carry")
+        raise UsageError(variable, "has characters that cannot be sent in a header")
     return token
 
 
@@ -295,7 +319,9 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job = Table("the job file", file)
     job.text("name")
     if not job.table("config").values:
-        raise ReadingError("the job file", "has no [config] table; it says what to train")
+        raise ReadingError(
+            "the job file", "has an empty [config] table, which should say what to train"
+        )
     return file
 
 
@@ -339,12 +365,15 @@ def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None
     """Ask before jobs are created that may cost something; raises UsageError."""
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
-        f"({len(cases)} cases) and cancels them at the end; a broken backend may make up to 10 more, "
-        "which are cancelled as well."
+        f"({len(cases)} cases), and cancels them at the end. A broken backend may create up to 10 more, "
+        "which are cancelled too."
     )
     say(text, err=True)
     if not sys.stdin.isatty():
-        raise UsageError("--yes", "missing: nobody is there to be asked; add it to go on")
+        raise UsageError(
+            "--yes",
+            "missing: the kit cannot ask, because standard input is not a terminal",
+        )
     if not click.confirm("Go on?", err=True):
         raise click.Abort
 

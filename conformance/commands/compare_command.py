@@ -1,4 +1,4 @@
-"""`arkor-conformance compare`: saved runs next to each other, or one client over time."""
+"""`arkor-conformance compare`: saved runs next to each other, or one client or backend over time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from conformance.plain import say
 from conformance.reports import check_file
 from conformance.reports.comparison.contrast import Change, Contrast, changed
 from conformance.reports.comparison.reports import check_names, write
-from conformance.reports.comparison.sides import sides_of
+from conformance.reports.comparison.sides import check_same_side, sides_of
 from conformance.reports.comparison.terminal import ShortForm
 from conformance.reports.run_json.saved import load
 from conformance.reports.screen import Page
@@ -36,7 +36,9 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
     help="Exit status 1 if a case that did not fail in the first run fails in the last.",
 )
 def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression: bool) -> int:
-    """Compare saved runs (run.json). Runs of one client are its history, in the order given.
+    """Compare saved runs (run.json), of clients or of backends.
+
+    Runs of one client or backend are its history, in the order given.
 
     \b
     example:
@@ -48,11 +50,13 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     check_names(reports)
     for path in reports:
         check_file(path, "report")
-    contrast = Contrast(sides_of((path, load(path)) for path in runs))
+    sides = sides_of((path, load(path)) for path in runs)
+    check_same_side(sides)
+    contrast = Contrast(sides)
     if fail_on_regression and not contrast.is_history:
-        clients = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
+        names = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
         raise click.UsageError(
-            f"--fail-on-regression is for runs of one client; these are {clients}"
+            f"--fail-on-regression is for runs of one {contrast.judged}; these are {names}"
         )
     if not contrast.keys:
         say(f"arkor-conformance: {_NOTHING}", err=True)

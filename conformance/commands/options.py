@@ -35,7 +35,7 @@ COUNT: Final = _typed(partial(numbers.whole, least=1))
 """A whole number from 1 on."""
 LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
-FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0))
+FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0, what="a number"))
 """What times are multiplied by."""
 HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0))
 OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from conformance.plain import one_line
-from conformance.reports.summary import UNRANKED
+from conformance.reports.summary import BACKEND, UNRANKED
 from conformance.strict_data import Json, Table
 
 _CONFORMING: Final = ("conforms", "conforms in part", "conforms but for known failures")
@@ -22,7 +22,8 @@ def badge(run: Mapping[str, Json]) -> str:
     about = top.table("specification")
     profiles = [each for each in top.tables("profiles") if each.text("rank") not in UNRANKED]
     message = "; ".join(_message(profiles)) or "not judged"
-    label = f"arkor {about.text('version')} ({about.text('cases')[:_DIGITS]})"
+    what = "arkor backend" if run["judged"] == BACKEND else "arkor"
+    label = f"{what} {about.text('version')} ({about.text('cases')[:_DIGITS]})"
     content = {
         "schemaVersion": 1,
         "label": one_line(label),

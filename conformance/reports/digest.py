@@ -11,9 +11,9 @@ from typing import Final
 from attrs import frozen
 
 from conformance.plain import cut
-from conformance.reports.summary import plural
+from conformance.reports.summary import BACKEND, plural
 from conformance.strict_data import Json, Table
-from conformance.trace.describe import timeline
+from conformance.trace.describe import KIT, timeline
 
 FAILING: Final = ("error", "fail", "inconclusive")
 LED: Final = 6
@@ -71,6 +71,8 @@ class Cause:
     @property
     def sentence(self) -> str:
         """The cause in one sentence: how many failures, the step, the rule."""
+        if self.judged == BACKEND:
+            return self._of_a_backend
         number, alike = len(self.results), self.values.count("alike")
         what = "warning" if self.values.flag("warning") else "failure"
         share = f"{number} of {plural(self.total, what)}"
@@ -79,14 +81,22 @@ class Cause:
         rule = f" ({self.rule})" if self.rule else ""
         if number == 1:
             return f"{_capital(share)}: {self.step}{rule}."
-        if self.judged == "backend":
-            return f"{_capital(share)} come from one broken rule{rule}. The first: {self.step}."
         if alike == number:
             return f"{_capital(share)} begin with the same step: {self.step}{rule}."
         return (
             f"{_capital(share)} come from one broken rule{rule}; {alike} of them begin with the same "
             f"step: {self.step}."
         )
+
+    @property
+    def _of_a_backend(self) -> str:
+        """A backend's cause: the rule, the first case that breaks it, and how many more do."""
+        said = self.step.removesuffix(".")
+        said = f"warning: {said}" if self.values.flag("warning") else said
+        more = len(self.cases) - 1
+        verb = "breaks" if more == 1 else "break"
+        also = f" {plural(more, 'more case')} {verb} it too." if more else ""
+        return f"{_capital(said)}.{also}"
 
     @property
     def hints(self) -> Sequence[str]:
@@ -151,6 +161,11 @@ def rules_of(result: Table) -> Sequence[str]:
     """Return the rules that the findings of a result cite; without any, those of its case."""
     cited = {rule for each in result.tables("findings") for rule in each.texts("requires")}
     return sorted(cited) or result.texts("requires")
+
+
+def names_its_rule(finding: Table, result: Table) -> bool:
+    """Tell whether a finding is about nothing but the one rule that is shown already."""
+    return [finding.text("assertion")] == list(rules_of(result))
 
 
 def decisive(result: Table, run: Table, longest: int = 200) -> Sequence[Line]:
@@ -225,11 +240,14 @@ def _entries(result: Table, run: Table) -> Sequence[_Entry]:
 
 
 def _open(entries: Sequence[_Entry]) -> Sequence[_Entry]:
-    """Return what happened before the kit closed the case."""
+    """Return what happened before the kit closed the case, or left the streams of a backend."""
     for place, entry in enumerate(entries):
         if entry.kind == "called" and entry.text == "calls close":
             return entries[:place]
-    return entries
+    kept = len(entries)
+    while kept and (entries[kept - 1].kind, entries[kept - 1].who) == ("ended", KIT):
+        kept -= 1
+    return entries[:kept]
 
 
 def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry], str]:

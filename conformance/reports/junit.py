@@ -47,6 +47,7 @@ def _properties(profile: Table, run: Table, found: Sequence[Cause]) -> Element:
         ("MUST", level(profile, "MUST")),
         ("SHOULD", level(profile, "SHOULD")),
         ("cases", counts(profile)),
+        *(("note", note) for note in run.texts("notes")),
         *(("note", note) for note in notes(profile, run.text("judged"))),
         *(("cause", f"{each.number}. {each.sentence}") for each in found),
         *(("not applicable", left_out(group)) for group in run.tables("not_applicable")),

@@ -8,7 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from conformance.plain import cut, one_line, shortened, visible
-from conformance.reports.digest import FAILING, Cause, causes, decisive, rules_of
+from conformance.reports.digest import (
+    FAILING,
+    Cause,
+    causes,
+    decisive,
+    names_its_rule,
+    rules_of,
+)
 from conformance.reports.published import addresses
 from conformance.reports.summary import (
     UNRANKED,
@@ -18,6 +25,7 @@ from conformance.reports.summary import (
     level,
     missing,
     plural,
+    who,
 )
 from conformance.strict_data import Json, Table
 
@@ -41,11 +49,9 @@ def markdown(run: Mapping[str, Json]) -> str:
 
 
 def _lines(run: Table) -> Iterator[str]:
-    client = run.table("client")
     results = run.tables("results")
     profiles = run.tables("profiles")
-    name = f"{client.text('implementation')} {client.text('version')}"
-    yield f"## Arkor conformance: {_prose(name)}"
+    yield f"## Arkor conformance: {_prose(who(run))}"
     if said := missing(run):
         yield from ("", f"⚠️ **{_prose(said)}**")
     yield from ("", "| profile | verdict | MUST | SHOULD | cases |", "|---|---|---|---|---|")
@@ -77,8 +83,9 @@ def _row(profile: Table) -> str:
 
 def _notes(run: Table) -> Iterator[str]:
     lines = [*all_notes(run), *map(left_out, run.tables("not_applicable"))]
-    if lines:
-        yield from ("", *(f"- {_prose(cut(each, _LONGEST))}" for each in lines))
+    shown = [*run.texts("notes"), *(cut(each, _LONGEST) for each in lines)]
+    if shown:
+        yield from ("", *(f"- {_prose(each)}" for each in shown))
 
 
 def _cause(cause: Cause, run: Table) -> Iterator[str]:
@@ -104,7 +111,8 @@ def _failure(result: Table, run: Table) -> Iterator[str]:
             named = f"[{named}]({published[rule]})" if rule in published else named
             yield f"- {named} {table.text('level')}: {_prose(table.text('text'))}"
     for finding in result.tables("findings"):
-        yield f"- {_code(finding.text('assertion'))}"
+        if not names_its_rule(finding, result):
+            yield f"- {_code(finding.text('assertion'))}"
         yield f"  - expected {_code(finding.text('expected'))}"
         yield f"  - actual {_code(finding.text('actual'))}"
     for settled in result.texts("operations"):

@@ -12,6 +12,9 @@ from conformance.casefile.requirements import specification_directory
 _DISTRIBUTION: Final = "arkor-proto"
 _LABEL: Final = "Documentation"
 _HEADING: Final = re.compile(r"#+ (.+)")
+_PAGE: Final = "protocol.md"
+"""The page that the package's metadata names; the others are next to it."""
+PAGES: Final = (_PAGE, "backend.md")
 _RULE: Final = re.compile(r"> \*\*(ARK-[A-Z]{3}-[0-9]+)\*\* (· [A-Z]+)")
 
 
@@ -29,18 +32,23 @@ def documentation() -> str:
 def addresses() -> Mapping[str, str]:
     """Return the address of each rule; none if it is not known where they are published."""
     page = documentation()
-    return {rule: f"{page}#{place}" for rule, place in places().items()} if page else {}
+    if not page:
+        return {}
+    directory = page.removesuffix(_PAGE)
+    return {
+        rule: f"{directory}{name}#{place}" for name in PAGES for rule, place in places(name).items()
+    }
 
 
-def places() -> Mapping[str, str]:
-    """Return the fragment of each rule: its section, and its own text in it.
+def places(page: str = _PAGE) -> Mapping[str, str]:
+    """Return the fragment of each rule of a page: its section, and its own text in it.
 
     The anchors of the sections are the same on GitHub and on the site. A browser that does not find
     the text shows the section.
     """
     found: dict[str, str] = {}
     section = ""
-    text = (specification_directory() / "protocol.md").read_text("utf-8")
+    text = (specification_directory() / page).read_text("utf-8")
     for line in text.splitlines():
         if heading := _HEADING.fullmatch(line):
             section = re.sub(r"[^\w -]", "", heading[1].lower()).replace(" ", "-")

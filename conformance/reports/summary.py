@@ -14,6 +14,8 @@ UNRANKED = ("nothing ran", "not declared by the driver")
 _WHOLE: Final = "conforms"
 _BROKEN: Final = "does not conform"
 _LONGEST_NAME: Final = 120
+BACKEND: Final = "backend"
+"""What `judged` is in a run about a backend."""
 
 
 def plural(number: int, word: str) -> str:
@@ -23,17 +25,15 @@ def plural(number: int, word: str) -> str:
 
 def in_a_sentence(run: Table) -> str:
     """Say who was judged, how it came out and on what that rests."""
-    client = run.table("client")
-    name = cut(one_line(f"{client.text('implementation')} {client.text('version')}"), _LONGEST_NAME)
+    name = cut(who(run), _LONGEST_NAME)
     profiles = [each for each in run.tables("profiles") if each.text("rank") not in UNRANKED]
     broken = [each for each in profiles if each.text("rank") == _BROKEN]
-    played = [each for each in run.tables("results") if each.text("verdict") != "n/a"]
-    passed = sum(each.text("verdict") == "pass" for each in played)
+    passed, played = _passed(run)
     count = plural(passed, "case")
-    if passed < len(played):
-        count = f"{passed} of {plural(len(played), 'case')}"
+    if passed < played:
+        count = f"{passed} of {plural(played, 'case')}"
     how = f"over real sockets, with real faults, in {run.table('time').text('said')}"
-    if run.text("judged") == "backend":
+    if run.text("judged") == BACKEND:
         how = "over real sockets"
     rests = f"passed {count} {how} ({run.number('seconds'):.1f} s)"
     if broken:
@@ -41,6 +41,32 @@ def in_a_sentence(run: Table) -> str:
     if profiles and all(each.text("rank") == _WHOLE for each in profiles):
         return f"{name} keeps every MUST rule of {_listed(profiles)}: it {rests}."
     return f"{name} {rests}."
+
+
+def who(run: Table) -> str:
+    """Name what was judged: its name and version, or the address of a backend without a name."""
+    client = run.table("client")
+    name = one_line(f"{client.text('implementation')} {client.text('version')}")
+    unnamed = run.raw("backend") is not None and name == one_line(_address(run))
+    return f"The backend at {name}" if unnamed else name
+
+
+def _address(run: Table) -> str:
+    return run.table("backend").text("address")
+
+
+def _passed(run: Table) -> tuple[int, int]:
+    """Return how many cases passed, and how many were judged.
+
+    A client plays a case once for each profile; a backend's case is played once for all of them.
+    """
+    verdicts: dict[tuple[str, str], set[str]] = {}
+    once = run.text("judged") == BACKEND
+    for each in run.tables("results"):
+        if each.text("verdict") != "n/a":
+            play = each.text("case"), "" if once else each.text("profile")
+            verdicts.setdefault(play, set()).add(each.text("verdict"))
+    return sum(found == {"pass"} for found in verdicts.values()), len(verdicts)
 
 
 def _listed(profiles: Sequence[Table]) -> str:
@@ -89,7 +115,8 @@ def notes(profile: Table, judged: str = "client") -> Iterator[str]:
         own = "its own rule" if number == 1 else "their own rules"
         yield f"{plural(number, 'case')} could not judge {own}{why}"
     if number := profile.count("unruled"):
-        yield f"{plural(number, 'case')} failed because of the driver itself, so no rule is cited"
+        program = "control program" if judged == BACKEND else "driver"
+        yield f"{plural(number, 'case')} failed because of the {program} itself, so no rule is cited"
     yield from profile.texts("remarks")
 
 

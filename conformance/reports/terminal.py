@@ -19,6 +19,7 @@ from conformance.reports.digest import (
     causes,
     cells,
     decisive,
+    names_its_rule,
     reference_step,
     rules_of,
 )
@@ -75,8 +76,8 @@ class Report:
         self._summary_of(found)
         self.screen.print()
         self.screen.print(_summary(top.tables("profiles")))
-        for note in summary.all_notes(top):
-            self._say(note)
+        for note in (*summary.all_notes(top), *top.texts("notes")):
+            self._say(one_line(note))
         self._say(top.table("specification").text("said"))
 
     def _summary_of(self, found: Sequence[Cause]) -> None:
@@ -114,7 +115,10 @@ class Report:
         parts: list[RenderableType] = [Text(f"why it matters  {result.text('why')}", style="dim")]
         parts.append(_rules(result, run.table("requirements")))
         findings = result.tables("findings")
-        parts += [_finding(finding) for finding in findings[:_MOST_FINDINGS]]
+        parts += [
+            _finding(finding, named=not names_its_rule(finding, result))
+            for finding in findings[:_MOST_FINDINGS]
+        ]
         if len(findings) > _MOST_FINDINGS:
             more = summary.plural(len(findings) - _MOST_FINDINGS, "more finding")
             parts.append(Text(f"and {more}"))
@@ -166,14 +170,15 @@ def _rules(result: Table, rules: Table) -> RenderableType:
     return grid
 
 
-def _finding(finding: Table) -> RenderableType:
+def _finding(finding: Table, *, named: bool) -> RenderableType:
     grid = _pairs()
     missed = "  (it did not get as far as the rule of this case)"
     missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
+    shown = [head] if named or missed else []
     grid.add_row("  expected", Text(cut(finding.text("expected"), _LONGEST_VALUE)))
     grid.add_row("  actual", Text(cut(finding.text("actual"), _LONGEST_VALUE), style="red"))
-    return Group(head, grid)
+    return Group(*shown, grid)
 
 
 def _summary(profiles: Sequence[Table]) -> RenderableType:

@@ -97,4 +97,6 @@ def test_every_snippet_of_a_page_does_what_it_shows(page: str, tmp_path: Path, p
 
 
 def test_the_tutorials_are_among_the_pages() -> None:
-    assert {f"tutorials/{name}.md" for name in ("embed", "faults", "verify")} <= set(PAGES)
+    assert {f"tutorials/{name}.md" for name in ("backend", "embed", "faults", "verify")} <= set(
+        PAGES
+    )

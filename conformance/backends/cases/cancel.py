@@ -25,7 +25,7 @@ async def _accepted(play: Play) -> Cancelled:
 
 @case("cancel.accepted", "47", creates=1, cancels=True)
 async def accepted(play: Play) -> None:
-    """cancel() rejects at anything else, and its caller believes that the job goes on."""
+    """At any other answer cancel() raises an error, and its caller thinks that the job goes on."""
     found = await _cancelled(play)
     if not found.answer.ok:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)
@@ -33,41 +33,45 @@ async def accepted(play: Play) -> None:
 
 @case("cancel.of-a-queued-job", "47", "48", words=("job",), cancels=True)
 async def of_a_queued_job(play: Play) -> None:
-    """A job that waits for a machine can be cancelled as well."""
+    """A job that is still waiting for a machine can be cancelled too."""
     job = await play.quiet_job()
     answer = await play.cancel(job)
     if not answer.ok:
         play.stop("47", "a 2xx", answer.told, answer.event)
     status = await play.status_within(job, OVER, play.bounds.cancelled)
     if status not in OVER:
-        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {status}")
+        play.stop(
+            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {status}"
+        )
 
 
 @case("cancel.ends-the-job", "48", creates=1, cancels=True)
 async def ends_the_job(play: Play) -> None:
-    """A job that goes on after its cancel costs money that its owner believes to be saved."""
+    """A job that goes on after its cancel costs money that its owner expects to save."""
     found = await _accepted(play)
     if found.status not in OVER:
         play.stop(
-            "48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {found.status}"
+            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {found.status}"
         )
 
 
 @case("cancel.takes-no-more-events", "48", words=("job", "emit"), cancels=True)
 async def takes_no_more_events(play: Play) -> None:
-    """A job that was cancelled does not train on."""
+    """A cancelled job must stop training."""
     job, _ = await play.running_job()
     answer = await play.cancel(job)
     if not answer.ok:
         raise NotReached(f"the cancel was answered {answer.told}", "ARK-SRV-47")
     status = await play.status_within(job, OVER, play.bounds.cancelled)
     if status not in OVER:
-        play.stop("48", f"the job is over within {play.bounds.cancelled:g} s", f"it is {status}")
+        play.stop(
+            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {status}"
+        )
 
 
 @case("cancel.told-to-every-follower", "49", creates=1, cancels=True)
 async def told_to_every_follower(play: Play) -> None:
-    """A follower that is not told waits for a job that does nothing any more."""
+    """A follower that is not told keeps waiting for a job that has stopped."""
     found = await _accepted(play)
     if found.status not in OVER:
         raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
@@ -77,14 +81,17 @@ async def told_to_every_follower(play: Play) -> None:
 
 def _is_told(play: Play, follower: Follower) -> None:
     if follower.terminal is None:
-        play.stop("49", "a terminal frame, such as `end`", play.got(follower))
+        expected = "a terminal frame, such as `end`"
+        play.stop("49", expected, play.got(follower), play.at(follower))
     if not follower.ended_whole:
-        play.stop("49", "the response ends", follower.ended or "it is still open")
+        play.stop(
+            "49", "the end of the response", follower.ended or "a response that is still open"
+        )
 
 
 @case("cancel.told-to-a-later-follower", "49", words=("job", "emit"), cancels=True)
 async def told_to_a_later_follower(play: Play) -> None:
-    """A follower that reconnects after the cancel is told as well."""
+    """A follower that reconnects after the cancel must learn that the job is over."""
     job, ids = await play.running_job()
     await play.cancel(job)
     status = await play.status_within(job, OVER, play.bounds.cancelled)
@@ -101,23 +108,25 @@ async def told_to_a_later_follower(play: Play) -> None:
 
 @case("cancel.again", "50", creates=1, cancels=True)
 async def again(play: Play) -> None:
-    """cancel() is best effort and may be called twice; the second changes nothing."""
+    """cancel() may be called twice; the second call must change nothing."""
     found = await _accepted(play)
     if found.status not in OVER:
         raise NotReached(f"the job is {found.status} after its cancel", "ARK-SRV-48")
     if found.after != found.status:
-        play.stop("50", f"the job stays {found.status}", f"it is {found.after}", found.again.event)
+        play.stop(
+            "50", f"the job to stay {found.status}", f"status {found.after}", found.again.event
+        )
 
 
 @case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"), cancels=True)
 async def of_a_completed_job(play: Play) -> None:
-    """A job that has completed stays so, whatever the cancel is answered."""
+    """A completed job stays completed, whatever the answer to the cancel is."""
     await _keeps(play, "finish", "completed")
 
 
 @case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"), cancels=True)
 async def of_a_failed_job(play: Play) -> None:
-    """A job that has failed stays so."""
+    """A failed job stays failed, whatever the answer to the cancel is."""
     await _keeps(play, "fail", "failed")
 
 
@@ -132,16 +141,16 @@ async def _keeps(play: Play, word: str, status: str) -> None:
     answer = await play.cancel(job)
     after = str((await play.look(job)).job.get("status", ""))
     if after != status:
-        play.stop("50", f"the job stays {status}", f"it is {after}", answer.event)
+        play.stop("50", f"the job to stay {status}", f"status {after}", answer.event)
     second = await play.follow(job)
     await second.until(lambda each: each.terminal is not None, play.bounds.event)
     if _outcome(first) != _outcome(second):
-        play.stop("50", f"the log ends as before: {_outcome(first)}", _outcome(second))
+        play.stop("50", f"the log to end as before, with {_outcome(first)}", _outcome(second))
 
 
 @case("cancel.against-completion", "51", words=("job", "emit", "finish"), cancels=True)
 async def against_completion(play: Play) -> None:
-    """If a cancel and the end meet, exactly one wins, and everybody hears the same."""
+    """If a cancel races the end of a job, one of them wins, and every follower sees which."""
     for turn in range(play.amounts.races):
         job, _ = await play.running_job(1)
         followers = [await play.follow(job) for _ in range(2)]
@@ -150,7 +159,7 @@ async def against_completion(play: Play) -> None:
         await _race(play, job, delay)
         status = await play.status_within(job, OVER, play.bounds.cancelled)
         if status not in OVER:
-            play.stop("51", "the job is over", f"it is {status} (try {turn + 1})")
+            play.stop("51", "the job to be over", f"status {status} (try {turn + 1})")
         for each in followers:
             await each.until(lambda one: one.terminal is not None, play.bounds.event)
             await each.until_end(play.bounds.end)
@@ -159,7 +168,7 @@ async def against_completion(play: Play) -> None:
             play.stop("51", "one outcome for every follower", " and ".join(sorted(outcomes)))
         told = outcomes.pop()
         if (status == "completed") != (told == "training.completed"):
-            play.stop("51", f"the job route agrees with the stream: {told}", f"it says {status}")
+            play.stop("51", f"the job route to agree with {told} on the stream", f"status {status}")
 
 
 async def _race(play: Play, job: str, delay: float) -> None:

@@ -21,14 +21,14 @@ async def _created(play: Play) -> Answer:
         seen = await play.supply.seen()
         play.adopt(seen.play)
         if seen.created is None:
-            raise NotReached("creates nothing with --follow")
+            raise NotReached("--follow creates nothing")
         return seen.created
     return await play.create()
 
 
 @case("create.accepted", "1", creates=1)
 async def accepted(play: Play) -> None:
-    """The id in the answer is the only handle on a job that costs money."""
+    """The id in the answer is the only handle on the job, and the job costs money."""
     answer = await _created(play)
     if not answer.ok:
         raise NotReached(f"the create was answered {answer.told}")
@@ -36,42 +36,47 @@ async def accepted(play: Play) -> None:
         play.stop("1", "an answer that ends", answer.told, answer.event)
     if not answer.job_id:
         expected = 'a 2xx with {"job": {"id": "…"}}'
-        play.stop("1", expected, f"{answer.told} {answer.body[:200]!r}", answer.event)
+        play.stop(
+            "1",
+            expected,
+            f"{answer.told}: {answer.body[:200].decode(errors='replace')!r}",
+            answer.event,
+        )
 
 
 @case("create.known-at-once", "4", creates=1)
 async def known_at_once(play: Play) -> None:
-    """A client opens the stream the moment it has the id: it must not wait for a replica."""
+    """A client opens the stream as soon as it has the id, before replicas have caught up."""
     if play.control is None or not play.control.has("job"):
         seen = await play.supply.seen()
         play.adopt(seen.play)
         if seen.created is None:
-            raise NotReached("creates nothing with --follow")
+            raise NotReached("--follow creates nothing")
         route = seen.unknown_to
     else:
         route = await unknown_route(play, (await create_or_fail(play)).job_id)
     if route:
         within = f"within {play.bounds.known:g} s"
-        play.stop("4", f"the {route} route knows the new job {within}", "it answers 404")
+        play.stop("4", f"the {route} route to know the new job {within}", "404")
 
 
 @case("create.moves-unfollowed", "2", words=("job", "emit", "finish"))
 async def moves_unfollowed(play: Play) -> None:
-    """A job goes on without followers: start() alone is a use of the protocol."""
+    """A job runs without followers: calling start() alone is a valid use of the protocol."""
     job = await play.quiet_job()
     await play.emit(job, 3)
     running = await play.status_within(job, ("running", *OVER), play.bounds.agrees)
     if running not in {"running", *OVER}:
-        play.stop("2", "the job runs although no client follows it", f"its status is {running}")
+        play.stop("2", "a job that runs without a follower", f"status {running}")
     await play.make("finish", job=job)
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status not in OVER:
-        play.stop("2", "the job ends although no client follows it", f"its status is {status}")
+        play.stop("2", "a job that ends without a follower", f"status {status}")
 
 
 @case("create.same-key-again", "6", creates=1)
 async def same_key_again(play: Play) -> None:
-    """A create is sent again after its answer was lost; every job costs money."""
+    """A client that lost the answer sends the create again, and every extra job costs money."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
@@ -79,12 +84,12 @@ async def same_key_again(play: Play) -> None:
         raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
     if keyed.again.job_id != ids[0]:
         actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
-        play.stop("6", f"the same create once more is job {ids[0]}", actual, keyed.again.event)
+        play.stop("6", f"job {ids[0]} for the same create again", actual, keyed.again.event)
 
 
 @case("create.same-key-overlapping", "6", creates=1)
 async def same_key_overlapping(play: Play) -> None:
-    """A client whose connection broke sends the create again while the first is still at work."""
+    """A client whose connection broke repeats the create while the first is still in progress."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
@@ -92,16 +97,16 @@ async def same_key_overlapping(play: Play) -> None:
         raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
     if len(set(ids)) > 1:
         play.stop(
-            "6", "three overlapping creates with one key make one job", f"jobs {', '.join(ids)}"
+            "6", "one job for three overlapping creates with one key", f"jobs {', '.join(ids)}"
         )
     for answer in keyed.overlapping:
         if not answer.ok and answer.status != _CONFLICT:
-            play.stop("6", "each is answered with the job, or with 409", answer.told, answer.event)
+            play.stop("6", "the job or 409 for each of the creates", answer.told, answer.event)
 
 
 @case("create.same-key-raced", "6", words=("job",), creates=5)
 async def same_key_raced(play: Play) -> None:
-    """The look-up of a key and the making of its job are one step: else two requests slip through."""
+    """Looking up a key and creating its job must be one step, or two requests slip through."""
     for turn in range(5):
         key = f"kit-race-{play.random.getrandbits(64):016x}"
         await play.ledger.spend()
@@ -111,13 +116,13 @@ async def same_key_raced(play: Play) -> None:
         ids = set(_ids(answers))
         if len(ids) > 1:
             play.stop(
-                "6", "eight creates with one key make one job", f"{len(ids)} jobs (try {turn + 1})"
+                "6", "one job for eight creates with one key", f"{len(ids)} jobs (try {turn + 1})"
             )
 
 
 @case("create.same-key-other-body", "7", creates=1)
 async def same_key_other_body(play: Play) -> None:
-    """The same key with another body is a mistake of the client, which must hear of it."""
+    """Reusing a key with another body is a bug in the client, and the client must learn of it."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     if not _ids(keyed.overlapping):
@@ -128,21 +133,19 @@ async def same_key_other_body(play: Play) -> None:
 
 @case("create.two-keys", "8", creates=2)
 async def two_keys(play: Play) -> None:
-    """Two trainers may submit the same job twice: the key tells them apart, not the body."""
+    """Two trainers may submit the same job: the key tells them apart, not the body."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
     if not ids or not keyed.other_key.ok:
         raise NotReached(f"a create with another key was answered {keyed.other_key.told}")
     if keyed.other_key.job_id in ids:
-        play.stop(
-            "8", "another key makes another job", f"job {ids[0]} again", keyed.other_key.event
-        )
+        play.stop("8", "another job for another key", f"job {ids[0]} again", keyed.other_key.event)
 
 
 @case("create.no-key-twice", "8", creates=2)
 async def no_key_twice(play: Play) -> None:
-    """Without a key two equal creates are two jobs."""
+    """Without a key, two identical creates are two jobs."""
     if play.control is not None and play.control.has("job"):
         first = (await create_or_fail(play)).job_id
         second = (await create_or_fail(play)).job_id
@@ -150,40 +153,40 @@ async def no_key_twice(play: Play) -> None:
         first = (await play.supply.seen()).job
         second = (await play.supply.cancelled()).job
     if first == second:
-        play.stop("8", "two creates without a key make two jobs", f"job {first} twice")
+        play.stop("8", "two jobs for two creates without a key", f"job {first} twice")
 
 
 async def _makes_nothing(play: Play, body: bytes, kind: str = "application/json") -> None:
     if play.supply.followed:
-        raise NotReached("creates nothing with --follow")
+        raise NotReached("--follow creates nothing")
     answer = await play.create(body=body, expected=False, kind=kind)
     if answer.job_id:
-        play.stop("9", "no job", f"{answer.told}, job {answer.job_id}", answer.event)
+        play.stop("9", "a 4xx and no job", f"{answer.told}, job {answer.job_id}", answer.event)
     if not answer.refuses:
         play.stop("9", "a 4xx", answer.told, answer.event)
 
 
 @case("create.not-json", "9")
 async def not_json(play: Play) -> None:
-    """A body that was cut off on its way must not become a job."""
+    """A body that was cut off on the way must not become a job."""
     await _makes_nothing(play, b'{"name": "arkor-conformance", "config": {')
 
 
 @case("create.not-an-object", "9")
 async def not_an_object(play: Play) -> None:
-    """JSON that is not an object has neither name nor config."""
+    """JSON that is not an object has neither a name nor a config."""
     await _makes_nothing(play, b'["arkor-conformance"]')
 
 
 @case("create.empty", "9")
 async def empty(play: Play) -> None:
-    """An empty body is not a job."""
+    """An empty body does not describe a job."""
     await _makes_nothing(play, b"")
 
 
 @case("create.without-a-name", "9")
 async def without_a_name(play: Play) -> None:
-    """A job without a name is refused while its author can still see it."""
+    """A job without a name should be refused at once, while its author can still fix it."""
     body = {name: value for name, value in play.target.body.items() if name != "name"}
     await _makes_nothing(play, _dumped(body))
 
@@ -197,7 +200,7 @@ async def without_a_config(play: Play) -> None:
 
 @case("create.errors-have-a-message", "10")
 async def errors_have_a_message(play: Play) -> None:
-    """A client shows this text to a person who has nothing else to go by."""
+    """The client shows this text to its user, who has nothing else to go by."""
     missing = await play.look("arkor-conformance-no-such-job")
     bare = await play.ask("job", play.target.job("arkor-conformance-no-such-job"), token=None)
     for answer in (missing, bare):
@@ -207,8 +210,8 @@ async def errors_have_a_message(play: Play) -> None:
         if not isinstance(error, str):
             play.broke(
                 "10",
-                'a JSON object with an "error" text',
-                f"{answer.told} {answer.body[:120]!r}",
+                'a JSON object with a string "error"',
+                f"{answer.told}: {answer.body[:120].decode(errors='replace')!r}",
                 answer.event,
             )
 

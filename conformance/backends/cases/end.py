@@ -30,7 +30,7 @@ def _kinds(*followers: Follower) -> list[str]:
 
 @case("end.one-terminal-event", "44", passive=True)
 async def one_terminal_event(play: Play) -> None:
-    """wait() resolves at it; without it every follower hangs, with two of them nobody knows which holds."""
+    """wait() returns at the terminal event: without one it hangs, and two contradict each other."""
     seen = await _ended(play)
     status = seen.status
     if status == "cancelled":
@@ -40,19 +40,20 @@ async def one_terminal_event(play: Play) -> None:
         play.stop(
             "44",
             "`training.completed` or `training.failed`, once",
-            f"{', '.join(kinds) or 'neither'}, and the job is {status or 'unknown'}",
+            f"{', '.join(kinds) or 'neither'}, and status {status or 'unknown'} on the job route",
+            play.at(seen.first),
         )
 
 
 @case("end.completed", "44", words=("job", "emit", "finish"))
 async def completed(play: Play) -> None:
-    """A job that completes says so on the stream."""
+    """The stream must say that the job has completed, or its followers wait for ever."""
     await _ends_with(play, "finish", "training.completed")
 
 
 @case("end.failed", "44", words=("job", "emit", "fail"))
 async def failed(play: Play) -> None:
-    """A job that fails says so on the stream: wait() resolves with its error."""
+    """The stream must say that the job has failed, or its followers wait for ever."""
     await _ends_with(play, "fail", "training.failed")
 
 
@@ -70,7 +71,7 @@ async def _ends_with(play: Play, word: str, kind: str) -> None:
 
 @case("end.terminal-event-of-an-unfollowed-job", "44", words=("job", "emit", "finish"))
 async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
-    """The end is in the log, also for a follower that comes after it."""
+    """The terminal event must be in the log, for followers that come later."""
     job, _ = await play.ended_job()
     follower = await play.follow(job)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)
@@ -81,7 +82,7 @@ async def terminal_event_of_an_unfollowed_job(play: Play) -> None:
 
 @case("end.nothing-after-it", "45", passive=True)
 async def nothing_after_it(play: Play) -> None:
-    """A client stops reading at the terminal event; what comes later is lost."""
+    """A client stops reading at the terminal event, so it loses whatever comes later."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _nothing_after(play, each)
@@ -93,12 +94,14 @@ def _nothing_after(play: Play, follower: Follower) -> None:
         return
     later = [block for block in follower.blocks[place + 1 :] if block.is_durable]
     if later:
-        play.stop("45", "no event after the terminal event", f"{later[0].type or later[0].event}")
+        number = follower.blocks.index(later[0]) + 1
+        actual = f"{later[0].type or later[0].event}"
+        play.stop("45", "no event after the terminal event", actual, play.at(follower, number))
 
 
 @case("end.response-ends", "45", passive=True)
 async def response_ends(play: Play) -> None:
-    """A response that stays open keeps a connection, and a client that waits for its end."""
+    """A response that stays open holds a connection, and a client that waits for its end."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         _ends_in_time(play, each)
@@ -110,14 +113,24 @@ def _ends_in_time(play: Play, follower: Follower) -> None:
         return
     took = (follower.ended_at or float("inf")) - terminal.at
     if follower.ended not in {COMPLETE, BY_CLOSE} and follower.ended.startswith("left"):
-        play.stop("45", f"the response ends within {play.bounds.end:g} s", "it was still open")
+        play.stop(
+            "45",
+            f"the end of the response within {play.bounds.end:g} s",
+            "a response that was still open",
+            play.at(follower),
+        )
     if took > play.bounds.end:
-        play.stop("45", f"the response ends within {play.bounds.end:g} s", f"it took {took:.1f} s")
+        play.stop(
+            "45",
+            f"the end of the response within {play.bounds.end:g} s",
+            f"the end after {took:.1f} s",
+            play.at(follower),
+        )
 
 
 @case("end.of-a-failed-job", "45", "46", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
-    """A failed job ends its stream and is failed on the job route as well."""
+    """A failed job ends its stream, and the job route says that it failed."""
     job, _ = await play.running_job()
     follower = await play.follow(job)
     await play.make("fail", job=job, error="out of memory")
@@ -128,34 +141,40 @@ async def of_a_failed_job(play: Play) -> None:
     _nothing_after(play, follower)
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status != "failed":
-        play.stop("46", "the job route says failed", status)
+        play.stop("46", "status failed on the job route", f"status {status}")
 
 
 @case("end.whole-body", "32", passive=True)
 async def whole_body(play: Play) -> None:
-    """An end without the last chunk is a broken connection to a client: it counts as a failure."""
+    """To a client a body without its last chunk is a broken connection, and counts as a failure."""
     seen = await _ended(play)
     for each in (*seen.streams, seen.second):
         if each.terminal is not None and not each.ended_whole and not each.ended.startswith("left"):
-            play.stop("32", "a complete body", f"{each.ended} {each.problem}".strip())
+            actual = f"{each.ended} {each.problem}".strip()
+            play.stop("32", "a complete body", actual, play.at(each))
 
 
 @case("end.job-route-agrees", "46", passive=True)
 async def job_route_agrees(play: Play) -> None:
-    """Two answers about one job must not tell two outcomes."""
+    """The stream and the job route must not report different outcomes."""
     seen = await _ended(play)
     kinds = _kinds(*seen.streams)
     if not kinds or seen.last is None:
         raise NotReached("no terminal event came", "ARK-SRV-44")
     status = str(seen.last.job.get("status", seen.last.told))
     if status != _STATUS[kinds[0]]:
-        play.stop("46", f"the job route says {_STATUS[kinds[0]]}", status, seen.last.event)
+        play.stop(
+            "46",
+            f"status {_STATUS[kinds[0]]} on the job route",
+            f"status {status}",
+            seen.last.event,
+        )
 
 
 @case("end.job-route-agrees-when-completed", "46", words=("job", "emit", "finish"))
 async def job_route_agrees_when_completed(play: Play) -> None:
-    """The same for a job that nobody follows."""
+    """The job route must report the outcome of a job that has no followers."""
     job, _ = await play.ended_job()
     status = await play.status_within(job, OVER, play.bounds.agrees)
     if status != "completed":
-        play.stop("46", "the job route says completed", status)
+        play.stop("46", "status completed on the job route", f"status {status}")

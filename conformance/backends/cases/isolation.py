@@ -43,33 +43,33 @@ async def _no_entry(play: Play, route: str) -> None:
 
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
-    """A create costs its owner money."""
+    """A create spends its owner's money."""
     if play.supply.followed:
-        raise NotReached("creates nothing with --follow")
+        raise NotReached("--follow creates nothing")
     await _no_entry(play, "create")
 
 
 @case("isolation.job-needs-a-token", "11")
 async def job_needs_a_token(play: Play) -> None:
-    """A job tells what its owner trains."""
+    """A job reveals what its owner trains."""
     await _no_entry(play, "job")
 
 
 @case("isolation.stream-needs-a-token", "11")
 async def stream_needs_a_token(play: Play) -> None:
-    """A stream tells what its owner trains, for hours."""
+    """A stream reveals what its owner trains, for hours."""
     await _no_entry(play, "stream")
 
 
 @case("isolation.cancel-needs-a-token", "11", words=("job",))
 async def cancel_needs_a_token(play: Play) -> None:
-    """A stranger must not stop a job."""
+    """A stranger must not be able to stop a job."""
     await _no_entry(play, "cancel")
 
 
 @case("isolation.401-says-how", "12")
 async def unauthorised_says_how(play: Play) -> None:
-    """A 401 names the scheme that would do (RFC 9110 §15.5.2)."""
+    """A 401 must name the authentication scheme to use (RFC 9110 §15.5.2)."""
     job = await _job(play)
     looked = False
     for token in _TOKENS.values():
@@ -89,14 +89,14 @@ async def unauthorised_says_how(play: Play) -> None:
 
 @case("isolation.resume-with-a-bad-token", "13")
 async def resume_with_a_bad_token(play: Play) -> None:
-    """A cursor is no ticket: authorisation is checked at every open."""
+    """A cursor does not replace a token: authorisation is checked at every open."""
     if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
         job, ids = await play.running_job()
     else:
         seen = await play.supply.seen()
         job, ids = seen.job, list(seen.ids)
     if not ids:
-        raise NotReached("there is no event to resume from")
+        raise NotReached("the job has no event to resume from")
     for token in _TOKENS.values():
         follower = await play.follow(job, ids[0], token=token)
         await _gets_nothing(play, "13", follower)
@@ -112,7 +112,7 @@ async def _gets_nothing(play: Play, rule: str, follower: Follower) -> None:
 
 async def _other(play: Play) -> str:
     if not play.target.other_token:
-        raise NotReached("needs a token of another tenant: set ARKOR_OTHER_TOKEN")
+        raise NotReached("there is no token of another tenant; set ARKOR_OTHER_TOKEN")
     return play.target.other_token
 
 
@@ -123,14 +123,14 @@ def _shut(play: Play, rule: str, answer: Answer) -> None:
 
 @case("isolation.other-tenant-sees-no-job", "14")
 async def other_tenant_sees_no_job(play: Play) -> None:
-    """Ids are easy to guess: job-1, job-2."""
+    """Job ids are easy to guess: job-1, job-2."""
     token = await _other(play)
     _shut(play, "14", await play.ask("job", play.target.job(await _job(play)), token=token))
 
 
 @case("isolation.other-tenant-follows-no-job", "14")
 async def other_tenant_follows_no_job(play: Play) -> None:
-    """One bus for all tenants shows everybody everything."""
+    """If all tenants share one event bus, each can see the events of the others."""
     token = await _other(play)
     follower = await play.follow(await _job(play), token=token)
     await _gets_nothing(play, "14", follower)
@@ -140,25 +140,25 @@ async def other_tenant_follows_no_job(play: Play) -> None:
 
 @case("isolation.other-tenant-cancels-no-job", "14", words=("job",))
 async def other_tenant_cancels_no_job(play: Play) -> None:
-    """Another tenant must not stop a job."""
+    """Another tenant must not be able to stop a job."""
     token, job = await _other(play), await play.quiet_job()
     answer = await play.ask("cancel", play.target.job(job, "/cancel"), "POST", token=token)
     _shut(play, "14", answer)
     status = str((await play.look(job)).job.get("status", ""))
     if status == "cancelled":
-        play.stop("14", "the job goes on", "it is cancelled", answer.event)
+        play.stop("14", "the job to go on", "status cancelled", answer.event)
 
 
 @case("isolation.other-org", "15")
 async def other_org(play: Play) -> None:
-    """A job is found in its own organisation only."""
+    """A job belongs to one organisation, and must not be visible from another."""
     job = await _job(play)
     _shut(play, "15", await play.ask("job", play.target.job(job, org="arkor-conformance-other")))
 
 
 @case("isolation.other-project", "15")
 async def other_project(play: Play) -> None:
-    """A job is found in its own project only."""
+    """A job belongs to one project, and must not be visible from another."""
     job = await _job(play)
     path = play.target.job(job, project="arkor-conformance-other")
     _shut(play, "15", await play.ask("job", path))
@@ -166,7 +166,7 @@ async def other_project(play: Play) -> None:
 
 @case("isolation.stream-of-another-org", "15")
 async def stream_of_another_org(play: Play) -> None:
-    """The same for the stream, which lasts longer."""
+    """A stream stays open for hours, so it must check the organisation too."""
     follower = await play.follow(await _job(play), org="arkor-conformance-other")
     await _gets_nothing(play, "15", follower)
     if follower.status not in _REFUSED:
@@ -175,20 +175,20 @@ async def stream_of_another_org(play: Play) -> None:
 
 @case("isolation.cancel-in-another-project", "15", words=("job",))
 async def cancel_in_another_project(play: Play) -> None:
-    """The same for a cancel, which cannot be taken back."""
+    """A cancel cannot be undone, so it must check the project too."""
     job = await play.quiet_job()
     path = play.target.job(job, "/cancel", project="arkor-conformance-other")
     answer = await play.ask("cancel", path, "POST")
     _shut(play, "15", answer)
     if (await play.look(job)).job.get("status") == "cancelled":
-        play.stop("15", "the job goes on", "it is cancelled", answer.event)
+        play.stop("15", "the job to go on", "status cancelled", answer.event)
 
 
 @case("isolation.create-in-an-unknown-project", "15")
 async def create_in_an_unknown_project(play: Play) -> None:
-    """A typo in the project must not make a job that nobody finds again."""
+    """A typo in the project must not create a job that its owner cannot find."""
     if play.supply.followed:
-        raise NotReached("creates nothing with --follow")
+        raise NotReached("--follow creates nothing")
     answer = await play.create(expected=False, project="arkor-conformance-other")
     if not answer.refuses:
         play.stop("15", "a 4xx", answer.told, answer.event)
@@ -196,7 +196,7 @@ async def create_in_an_unknown_project(play: Play) -> None:
 
 @case("isolation.no-passing-refusal", "5")
 async def no_passing_refusal(play: Play) -> None:
-    """A client takes 401, 403, 410 and 426 for final: it must not get them for a hiccup."""
+    """Clients give up at 401, 403, 410 and 426, so a brief problem needs another status."""
     job = await _job(play)
     refused: list[int] = []
     for _ in range(_OPENS):
@@ -206,7 +206,7 @@ async def no_passing_refusal(play: Play) -> None:
         elif refused:
             play.stop(
                 "5",
-                "a status that says `again`, such as 503",
+                "a status that clients retry, such as 503",
                 f"{refused[0]}, and later {follower.status}",
             )
         await follower.leave()
@@ -216,10 +216,10 @@ async def no_passing_refusal(play: Play) -> None:
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "revoke"), alone=True)
 async def revoked_token(play: Play) -> None:
-    """A token that leaked is revoked: the streams that it opened must not go on for hours."""
+    """Once a leaked token is revoked, the streams that it opened must not go on for hours."""
     said = None if play.control is None else play.control.said
     if said is None or not (said.other_token and said.other_org and said.other_project):
-        raise NotReached("needs the other_token, other_org and other_project of a control program")
+        raise NotReached("the control program gave no other_token, other_org and other_project")
     token, org, project = said.other_token, said.other_org, said.other_project
     made = await play.create(token=token, org=org, project=project)
     if not made.job_id:
@@ -229,6 +229,8 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the open was answered {follower.status}")
     await play.make("revoke", token=token)
     if not await follower.until_end(play.bounds.revoked):
-        play.stop("16", f"the stream ends within {play.bounds.revoked:g} s", "it goes on")
+        play.stop(
+            "16", f"the end of the stream within {play.bounds.revoked:g} s", "a stream that goes on"
+        )
     if follower.terminal is not None:
         raise NotReached("the job ended before the stream could be ended for its token")

@@ -32,33 +32,33 @@ async def _beside_a_slow_reader(play: Play, job: str) -> str:
 
 @case("limits.slow-reader-and-another-follower", "52", words=("job", "emit"))
 async def slow_reader_and_another_follower(play: Play) -> None:
-    """A laptop that sleeps must not stop the stream of everybody else."""
+    """A laptop that sleeps must not stop the streams of other followers."""
     job = await play.quiet_job()
     other = await play.follow(job, await _beside_a_slow_reader(play, job))
     for _ in range(_ROUNDS):
         ids = await play.emit(job, 1)
         if not await other.until_ids(ids, play.bounds.event):
             within = (
-                f"an event within {play.bounds.event:g} s, beside a follower that does not read"
+                f"an event within {play.bounds.event:g} s, while another follower does not read"
             )
             play.stop("52", within, play.got(other))
 
 
 @case("limits.slow-reader-and-other-routes", "52", words=("job", "emit"))
 async def slow_reader_and_other_routes(play: Play) -> None:
-    """Nor the other routes: a replay that never waits freezes a whole process."""
+    """A replay that never waits for its reader can freeze the process, with every other route."""
     job = await play.quiet_job()
     await _beside_a_slow_reader(play, job)
     other = await play.quiet_job()
     answer = await play.look(other)
     if not answer.status:
-        within = f"an answer within {play.bounds.answer:g} s, beside a follower that does not read"
+        within = f"an answer within {play.bounds.answer:g} s, while another follower does not read"
         play.stop("52", within, answer.told)
 
 
 @case("limits.dropped-streams", "53")
 async def dropped_streams(play: Play) -> None:
-    """Every drop that goes unnoticed keeps a slot, until there is none."""
+    """Each drop that goes unnoticed keeps a slot, until none is left."""
     if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
         job, _ = await play.running_job()
     else:
@@ -80,16 +80,16 @@ async def dropped_streams(play: Play) -> None:
         play.quiet = False
     follower = await play.follow(job)
     if not await follower.until(lambda each: bool(each.frames), play.bounds.event):
-        play.stop("53", "the next open works", play.got(follower))
+        play.stop("53", "the next open to work", play.got(follower))
 
 
 def _is_full(play: Play, number: int, got: str) -> NoReturn:
-    play.stop("53", "the next open works", f"{got} after {number} streams that were dropped")
+    play.stop("53", "the next open to work", f"{got} after {number} dropped streams")
 
 
 @case("limits.refusal-says-when", "54", alone=True)
 async def refusal_says_when(play: Play) -> None:
-    """A client that is refused for load comes back when it is told to, or too early."""
+    """A client that is refused because of load must learn when to return, or returns too early."""
     with suppress(NotReached):  # it may be what was refused
         await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
@@ -97,12 +97,14 @@ async def refusal_says_when(play: Play) -> None:
         raise NotReached("nothing was refused for load")
     for answer in limits:
         if not answer.header("retry-after"):
-            play.stop("54", "Retry-After", f"a {answer.status} of {answer.route} without it")
+            play.stop(
+                "54", "Retry-After", f"a {answer.status} from the {answer.route} route without it"
+            )
 
 
 @case("limits.absolute-form", "55")
 async def absolute_form(play: Play) -> None:
-    """A server accepts the whole URL as the target of a request (RFC 9112 §3.2.2)."""
+    """A server must accept a whole URL as the request target (RFC 9112 §3.2.2)."""
     usual = await play.look(_NO_JOB)
     scheme = play.target.scheme
     whole = f"{scheme}://{play.target.authority}{play.target.job(_NO_JOB)}"
@@ -114,14 +116,14 @@ async def absolute_form(play: Play) -> None:
         answer = await play.ask("job", f"{scheme}://{play.target.authority}{play.target.job(job)}")
         seen = job
     if answer.status != usual.status or (seen and answer.job_id != seen):
-        play.stop("55", f"{usual.status}, as in origin form", answer.told, answer.event)
+        play.stop("55", f"{usual.status}, as for the same path alone", answer.told, answer.event)
 
 
 @case("limits.expect-continue", "56")
 async def expect_continue(play: Play) -> None:
-    """A client that announces its body waits for 100, or for a refusal."""
+    """A client that sends `Expect: 100-continue` waits before it sends its body."""
     if play.supply.followed:
-        raise NotReached("creates nothing with --follow")
+        raise NotReached("--follow creates nothing")
     path = play.target.jobs()
     wire = await play.connect()
     body = b"[]"
@@ -144,7 +146,7 @@ async def expect_continue(play: Play) -> None:
 
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
-    """A HEAD that runs the endless handler never ends, and keeps its connection."""
+    """A HEAD that runs the endless stream handler never ends, and keeps its connection."""
     if play.control is not None and play.control.has("job") and not play.supply.followed:
         job = await play.quiet_job()
     else:
@@ -160,7 +162,7 @@ async def head_of_the_stream(play: Play) -> None:
     if wire.again():
         second = await play.ask("job", play.target.job(job), on=wire)
         if not second.status:
-            play.stop("57", "an answer to the next request of the connection", second.told)
+            play.stop("57", "an answer to the next request on the connection", second.told)
     await wire.close()
 
 
@@ -179,14 +181,12 @@ async def encoded_letter(play: Play) -> None:
     path = play.target.jobs(f"/{encoded}")
     answer = await play.ask("job", path)
     if answer.status != usual.status:
-        play.stop(
-            "58", f"{usual.status}, as for the same id without encoding", answer.told, answer.event
-        )
+        play.stop("58", f"{usual.status}, as for the same id unencoded", answer.told, answer.event)
 
 
 @case("limits.encoded-slash", "58")
 async def encoded_slash(play: Play) -> None:
-    """`%2F` is a part of the segment: an id with a slash is an id, not a path."""
+    """`%2F` is a character within a segment, and does not separate two segments."""
     if play.control is not None and play.control.has("job") and not play.supply.followed:
         job = await play.quiet_job()
     else:
@@ -196,15 +196,15 @@ async def encoded_slash(play: Play) -> None:
     if answer.ok:
         play.stop(
             "58",
-            "404: there is no job of that id",
-            f"{answer.told}: the job was cancelled",
+            "404, because no job has that id",
+            f"{answer.told}, and a cancelled job",
             answer.event,
         )
 
 
 @case("limits.half-close", "59")
 async def half_close(play: Play) -> None:
-    """A client may close its sending side when it has nothing more to say."""
+    """A client may close its sending side once its request is sent."""
     wire = await play.connect()
     path = play.target.job(_NO_JOB)
     headers = play.headers()
@@ -219,4 +219,4 @@ async def half_close(play: Play) -> None:
     if wire.problem.startswith("the sending half"):
         raise NotReached("a TLS connection cannot be closed in one direction only")
     if not answer.status:
-        play.stop("59", "the answer", answer.told, answer.event)
+        play.stop("59", "an answer", answer.told, answer.event)

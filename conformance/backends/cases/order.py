@@ -10,21 +10,23 @@ _MANY = 6
 
 @case("order.started-first", "31", passive=True)
 async def started_first(play: Play) -> None:
-    """A client sets the job to running at `training.started` and fires its callback once."""
+    """A client marks the job as running at `training.started`, and calls its callback once."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     kinds = [block.type for block in seen.first.frames]
     if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
+        places = [str(n) for n, kind in enumerate(kinds, 1) if kind == STARTED]
         play.stop(
             "31",
             "`training.started` once, as the first event",
-            f"it is event {[n for n, k in enumerate(kinds, 1) if k == STARTED]}",
+            f"it as event {', '.join(places)}",
+            play.at(seen.first),
         )
 
 
 @case("order.steps-rise", "31", passive=True)
 async def steps_rise(play: Play) -> None:
-    """A chart of the loss that goes back and forth shows events out of order."""
+    """A loss chart that jumps back shows events out of order."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     before = None
@@ -40,19 +42,19 @@ async def steps_rise(play: Play) -> None:
 
 @case("order.ids-are-unique", "28", passive=True)
 async def ids_are_unique(play: Play) -> None:
-    """A cursor that means two places skips what is between them."""
+    """If two events have the same id, a resume from it skips what is between them."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     for each in (seen.first, seen.second):
         ids = list(each.ids)
         doubled = next((one for one in ids if ids.count(one) > 1), None)
         if doubled is not None and not _is_repeat(each, doubled):
-            play.stop("28", "each id once", f"{doubled!r} has two events of the stream")
+            play.stop("28", "each id once", f"{doubled!r} for two different events", play.at(each))
 
 
 @case("order.ids-are-unique-in-a-long-log", "28", words=("job", "emit"))
 async def ids_are_unique_in_a_long_log(play: Play) -> None:
-    """Ids that are counted in one byte, or are milliseconds, come again in a long log."""
+    """Ids from a small counter or from a clock repeat in a long log."""
     job = await play.quiet_job()
     ids = [each for _ in range(3) for each in await play.emit(job, 200)]
     follower = await play.follow(job)
@@ -71,7 +73,7 @@ def _is_repeat(follower: Follower, cursor: str) -> bool:
 
 @case("order.same-event-every-time", "36", passive=True)
 async def same_event_every_time(play: Play) -> None:
-    """A client that resumes must not hear another story than the one that stayed."""
+    """A client that resumes must see the same events as one that stayed connected."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     play.compare(seen.first, seen.second)
@@ -79,7 +81,7 @@ async def same_event_every_time(play: Play) -> None:
 
 @case("order.same-event-after-a-resume", "36", words=("job", "emit"))
 async def same_event_after_a_resume(play: Play) -> None:
-    """The replay is the log, not a new rendering of it."""
+    """A replay must send the event as logged, not a new rendering of it."""
     job = await play.quiet_job()
     live = await play.follow(job)
     ids = await play.emit(job, _MANY)
@@ -92,7 +94,7 @@ async def same_event_after_a_resume(play: Play) -> None:
 
 @case("order.characters-survive", "36", words=("job", "emit"))
 async def characters_survive(play: Play) -> None:
-    """A proxy that decodes chunk by chunk turns a character that was cut into U+FFFD."""
+    """A proxy that decodes chunk by chunk turns a split character into U+FFFD."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     ids = await play.emit(job, _MANY, 300)
@@ -100,12 +102,12 @@ async def characters_survive(play: Play) -> None:
         raise NotReached(f"the events did not come: {play.got(follower)}", "ARK-SRV-22")
     for block in follower.frames:
         if "\ufffd" in (block.data or ""):
-            play.stop("36", "the characters that the event has", f"U+FFFD in event {block.id}")
+            play.stop("36", "the characters of the event", f"U+FFFD in event {block.id}")
 
 
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
-    """Two windows on one job are common: neither may eat what the other should see."""
+    """Two windows on one job are common: neither may take events from the other."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     if not (seen.first.is_stream and seen.second.is_stream):
@@ -120,7 +122,7 @@ async def two_followers(play: Play) -> None:
 
 @case("order.many-followers", "37", words=("job", "emit", "finish"))
 async def many_followers(play: Play) -> None:
-    """The same for several followers that come at different times."""
+    """Followers that join at different times must all see the whole log."""
     job = await play.quiet_job()
     followers = [await play.follow(job) for _ in range(3)]
     await play.emit(job, 3)
@@ -129,7 +131,7 @@ async def many_followers(play: Play) -> None:
     await play.make("finish", job=job)
     for each in followers:
         if not await each.until(lambda one: one.terminal is not None, play.bounds.event):
-            play.stop("37", "every follower gets the terminal event", play.got(each))
+            play.stop("37", "the terminal event for every follower", play.got(each))
     for each in followers[1:]:
         _same_log(play, list(followers[0].ids), list(each.ids))
 
@@ -142,7 +144,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
         play.stop(
             "37",
             "the same events for every follower",
-            f"one lacks {len(missing)}: {missing[0]!r} first",
+            f"one without {len(missing)} of them, the first {missing[0]!r}",
         )
     if ours != theirs:
         play.stop("37", "the same order for every follower", f"{ours} and {theirs}")
@@ -150,7 +152,7 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
 
 @case("order.begins-at-the-beginning", "38", passive=True)
 async def begins_at_the_beginning(play: Play) -> None:
-    """A client that has seen nothing asks without a cursor, and wants to see it all."""
+    """An open without a cursor asks for the whole log, from its first event."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     if seen.terminal is None or not seen.first.frames:
@@ -159,24 +161,25 @@ async def begins_at_the_beginning(play: Play) -> None:
         raise NotReached("the backend ended the second stream before an event came")
     first = _first(seen.second)
     if first != _first(seen.first):
-        play.stop("38", f"the first event, {_first(seen.first)!r}", f"{first!r} comes first")
+        expected = f"the first event, {_first(seen.first)!r}"
+        play.stop("38", expected, f"{first!r} first", play.at(seen.second))
 
 
 @case("order.late-follower", "38", words=("job", "emit"))
 async def late_follower(play: Play) -> None:
-    """A follower that comes late gets what it missed."""
+    """A follower that comes late must get what happened before it came."""
     job, ids = await play.running_job()
     for _ in range(2):
         follower = await play.follow(job)
         if not await follower.until(lambda each: bool(each.frames), play.bounds.event):
             play.stop("38", f"the first event, {ids[0]!r}", play.got(follower))
         if _first(follower) != ids[0]:
-            play.stop("38", f"the first event, {ids[0]!r}", f"{_first(follower)!r} comes first")
+            play.stop("38", f"the first event, {ids[0]!r}", f"{_first(follower)!r} first")
 
 
 @case("order.after-the-end", "38", words=("job", "emit", "finish"))
 async def after_the_end(play: Play) -> None:
-    """A job that is over can be looked at from its beginning."""
+    """A follower that comes after the end must still get the whole log."""
     job, ids = await play.ended_job()
     follower = await play.follow(job)
     await follower.until(lambda each: each.terminal is not None, play.bounds.event)

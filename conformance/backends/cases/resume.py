@@ -56,31 +56,35 @@ def _slice(  # noqa: PLR0917 - a log, a place, and the rules about both sides of
     earlier = set(ids[: place + 1])
     repeated = [each for n, each in enumerate(got) if each in earlier or each in got[:n]]
     if again and repeated:
-        play.stop(again, f"nothing up to {cursor!r} again", f"{repeated[0]!r} came again")
+        place_of = [n for n, block in enumerate(follower.blocks, 1) if block.id == repeated[0]]
+        event = play.at(follower, place_of[-1])
+        play.stop(
+            again, f"only events after {cursor!r}, each once", f"{repeated[0]!r} again", event
+        )
     missing = [each for each in ids[place + 1 :] if each not in got]
     if lost and missing:
         after = [each for each in got if each in ids and ids.index(each) > ids.index(missing[0])]
-        shown = f"{after[0]!r} came without {missing[0]!r}" if after else play.got(follower)
-        play.stop(lost, f"every event after {cursor!r}", shown)
+        shown = f"{after[0]!r} without {missing[0]!r} before it" if after else play.got(follower)
+        play.stop(lost, f"every event after {cursor!r}", shown, play.at(follower))
 
 
 @case("resume.every-id-lacks-nothing", "33", passive=True)
 async def every_id_lacks_nothing(play: Play) -> None:
-    """What comes after the cursor is what the client has not seen."""
+    """The events after the cursor are those that the client has not seen."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "33", "")
 
 
 @case("resume.every-id-repeats-nothing", "34", passive=True)
 async def every_id_repeats_nothing(play: Play) -> None:
-    """An event that comes twice is called back twice."""
+    """An event that comes twice calls the client's callback twice."""
     seen = await play.supply.ended()
     await _whole(play, seen.job, list(seen.ids), "", "34")
 
 
 @case("resume.of-a-long-log", "33", "34", words=("job", "emit", "finish"))
 async def of_a_long_log(play: Play) -> None:
-    """A limit of a page or of a scan makes the log end early, or makes recent ids unknown."""
+    """A page size or a scan limit can cut a replay short, or make recent ids unknown."""
     job = await play.quiet_job()
     ids = [each for _ in range(4) for each in await play.emit(job, 150)]
     keep = play.control.said.keep if play.control is not None else None
@@ -96,19 +100,19 @@ async def of_a_long_log(play: Play) -> None:
 
 @case("resume.while-it-runs", "33", "34", words=("job", "emit"))
 async def while_it_runs(play: Play) -> None:
-    """A resume of a running job: first what was missed, then what is new."""
+    """A resume of a running job brings first what was missed, then what is new."""
     job, ids = await play.running_job(5)
     followers = [await play.follow(job, cursor) for cursor in ids]
     later = await play.emit(job, 2)
     for place, each in enumerate(followers):
         if not await each.until_ids(later, play.bounds.event):
-            play.stop("33", f"the events that were added, {later}", play.got(each))
+            play.stop("33", f"the new events {later}", play.got(each))
         _slice(play, each, [*ids, *later], place, "33", "34")
 
 
 @case("resume.after-a-drop", "33", "34", words=("job", "emit", "drop"))
 async def after_a_drop(play: Play) -> None:
-    """The stream breaks, events go on, the client comes back with its last id."""
+    """The usual resume: the stream breaks, the job goes on, the client returns with its last id."""
     job, ids = await play.running_job()
     for how in ("fin", "rst"):
         follower = await play.follow(job)
@@ -119,13 +123,13 @@ async def after_a_drop(play: Play) -> None:
         ids += await play.emit(job, 2)
         again = await play.follow(job, ids[-3])
         if not await again.until_ids(ids[-2:], play.bounds.event):
-            play.stop("33", f"what came during the break, {ids[-2:]}", play.got(again))
+            play.stop("33", f"the events of the break, {ids[-2:]}", play.got(again))
         _slice(play, again, ids, len(ids) - 3, "33", "34")
 
 
 @case("resume.when-a-follower-has-left", "3", words=("job", "emit", "finish"))
 async def when_a_follower_has_left(play: Play) -> None:
-    """A client that goes away takes nothing with it: neither the job nor its log."""
+    """A client that leaves must not take the job or its log with it."""
     job, ids = await play.running_job()
     for reset in (False, True):
         follower = await play.follow(job)
@@ -140,19 +144,19 @@ async def when_a_follower_has_left(play: Play) -> None:
     await play.make("finish", job=job)
     status = await play.status_within(job, ("completed",), play.bounds.agrees)
     if status != "completed":
-        play.stop("3", "the job completes", f"it is {status}")
+        play.stop("3", "the job to complete", f"status {status}")
 
 
 @case("resume.at-the-end", "42", passive=True)
 async def at_the_end(play: Play) -> None:
-    """A client that has seen the end, and asks once more, must be told that there is no more."""
+    """A client that resumes after the last event must learn that nothing more will come."""
     seen = await play.supply.ended()
     await _at_the_end(play, seen.job, seen.ids[-1])
 
 
 @case("resume.at-the-end-of-a-failed-job", "42", words=("job", "emit", "fail"))
 async def at_the_end_of_a_failed_job(play: Play) -> None:
-    """The same for a job that has failed."""
+    """A client that resumes after a failure must learn that nothing more will come."""
     job, _ = await play.running_job()
     last = (await play.make("fail", job=job)).get("id")
     if not isinstance(last, str):
@@ -176,7 +180,7 @@ async def _at_the_end(play: Play, job: str, cursor: str) -> None:
 
 @case("resume.at-the-end-without-a-word", "60", passive=True)
 async def at_the_end_without_a_word(play: Play) -> None:
-    """An empty 200 is a failure to a client: with an unlimited budget it opens again for ever."""
+    """To a client an empty 200 is a failure; with an unlimited budget it reconnects for ever."""
     seen = await play.supply.ended()
     follower = await play.follow(seen.job, seen.ids[-1])
     if follower.status in {_NO_CONTENT, _GONE}:
@@ -194,7 +198,7 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
     """
     if _REFUSED <= follower.status < _BROKEN and follower.status not in _LOADED:
         return
-    signal = "410, another 4xx, or a frame that says so"
+    signal = "410, another 4xx, or a first frame that signals the gap"
     if not follower.is_stream:
         play.stop(rule, signal, play.got(follower))
     await follower.until(
@@ -204,16 +208,16 @@ async def _signals(play: Play, rule: str, follower: Follower, old: Sequence[str]
     if first is not None and first.type not in KNOWN and first.event not in {"ping", "end"}:
         return
     silently = (
-        "the newest events on, or nothing"
+        "starts with the newest events, or sends nothing"
         if first is None or first.id not in old
-        else "the oldest event on"
+        else "starts with the oldest event"
     )
-    play.stop(rule, signal, f"a stream, silently from {silently}")
+    play.stop(rule, signal, f"a stream that silently {silently}")
 
 
 @case("resume.unknown-cursor", "39", passive=True)
 async def unknown_cursor(play: Play) -> None:
-    """A cursor that was never given out: everything again, or nothing, is a gap that nobody sees."""
+    """If an unknown cursor is served silently, the client cannot know what it missed."""
     seen = await play.supply.ended()
     cursor = f"arkor-conformance-{play.random.getrandbits(64):016x}"
     follower = await play.follow(seen.job, cursor)
@@ -222,7 +226,7 @@ async def unknown_cursor(play: Play) -> None:
 
 @case("resume.unknown-cursor-of-a-running-job", "39", words=("job", "emit"))
 async def unknown_cursor_of_a_running_job(play: Play) -> None:
-    """The same while the job runs."""
+    """A running job must refuse an unknown cursor too, or the client cannot know what it missed."""
     job, ids = await play.running_job()
     follower = await play.follow(job, f"arkor-conformance-{play.random.getrandbits(64):016x}")
     if follower.is_stream:
@@ -232,7 +236,7 @@ async def unknown_cursor_of_a_running_job(play: Play) -> None:
 
 @case("resume.cursor-of-another-job", "41", words=("job", "emit"))
 async def cursor_of_another_job(play: Play) -> None:
-    """A cursor belongs to its job: it is unknown elsewhere, and opens no window on the other log."""
+    """A cursor belongs to one job, and must not give access to the log of another."""
     other, theirs = await play.running_job(9)
     job, ids = await play.running_job(3)
     cursor = next((each for each in theirs if each not in ids), None)
@@ -244,13 +248,13 @@ async def cursor_of_another_job(play: Play) -> None:
         await follower.until(lambda each: bool(each.frames), min(2.0, play.bounds.event))
         leaked = [each for each in follower.ids if each in theirs and each not in ids]
         if leaked:
-            play.stop("41", f"no event of job {other}", f"{leaked[0]!r}")
+            play.stop("41", f"no event of job {other}", f"its event {leaked[0]!r}")
     await _signals(play, "41", follower, ids)
 
 
 @case("resume.forgotten-cursor", "40", words=("job", "emit", "forget"))
 async def forgotten_cursor(play: Play) -> None:
-    """A cursor that is older than the log: the oldest kept event hides a gap."""
+    """A stream that silently starts with the oldest kept event hides the gap before it."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job, ids[0])
@@ -259,7 +263,7 @@ async def forgotten_cursor(play: Play) -> None:
 
 @case("resume.kept-cursor-after-forgetting", "33", "34", words=("job", "emit", "forget"))
 async def kept_cursor_after_forgetting(play: Play) -> None:
-    """What is kept can still be resumed from."""
+    """A client must still be able to resume among the events that are kept."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=4)
     follower = await play.follow(job, ids[-3])
@@ -270,7 +274,7 @@ async def kept_cursor_after_forgetting(play: Play) -> None:
 
 @case("resume.without-a-cursor-after-forgetting", "38", words=("job", "emit", "forget"))
 async def without_a_cursor_after_forgetting(play: Play) -> None:
-    """An open without a cursor asks for the whole log: what is left of it is not that."""
+    """An open without a cursor asks for the whole log; sending the rest silently hides the gap."""
     job, ids = await play.running_job(8)
     await play.make("forget", job=job, keep=2)
     follower = await play.follow(job)
@@ -295,7 +299,10 @@ async def _held(
 
 @case("resume.hand-off-held", "35", words=("job", "emit", "hold"))
 async def hand_off_held(play: Play) -> None:
-    """An event between the replay and the live phase: held there, one try is certain."""
+    """An event that arrives between the replay and the live phase is easily lost.
+
+    The stream is held at that point, so one attempt is enough.
+    """
     job, ids = await play.running_job()
     between: list[str] = []
 
@@ -310,7 +317,7 @@ async def hand_off_held(play: Play) -> None:
 
 @case("resume.hand-off-of-the-terminal-event", "35", words=("job", "emit", "finish", "hold"))
 async def hand_off_of_the_terminal_event(play: Play) -> None:
-    """The end in the same place: it is asked whether the job is over, and then it ends."""
+    """A job that ends between the replay and the live phase easily loses its terminal event."""
     job, ids = await play.running_job()
     last: list[str] = []
 
@@ -371,17 +378,20 @@ class _Hammered:
             wrong = next(n for n, (a, b) in enumerate(zip(ids, expected, strict=False)) if a != b)
             came, due = ids[wrong], expected[wrong]
             again = where.get(came, -1) < where[due]
-            actual = f"{came!r} came again" if again else f"{came!r} came without {due!r}"
+            actual = f"{came!r} again" if again else f"{came!r} without {due!r} before it"
             self.play.stop(
                 rule,
-                f"after {cursor!r} each event once, in order",
+                f"each event after {cursor!r} once, in order",
                 f"{actual} (resume {self.tried})",
             )
 
 
 @case("resume.hand-off-hammered", "35", words=("job", "emit"))
 async def hand_off_hammered(play: Play) -> None:
-    """Thousands of resumes at random moments while events are added."""
+    """An event that arrives between the replay and the live phase is easily lost or repeated.
+
+    Thousands of resumes at random moments look for it.
+    """
     job = await play.quiet_job()
     hammered = _Hammered(play, job)
     hammered.log += await play.emit(job, 3)
@@ -399,9 +409,8 @@ async def hand_off_hammered(play: Play) -> None:
     tried = len(hammered.got)
     rarest = -math.log(1 - _CERTAINTY) / max(1, tried)
     text = (
-        f"0 of {tried} resumes lost or repeated an event among {len(hammered.log)}, "
-        f"in {now() - began:.1f} s; "
-        f"a fault rarer than {rarest:.2%} of resumes would not show ({_CERTAINTY:.0%})"
+        f"none of {tried:,} resumes lost or repeated any of {len(hammered.log):,} events, "
+        f"in {now() - began:.1f} s; with {_CERTAINTY:.0%} confidence fewer than {rarest:.2%} of resumes do"
     )
     play.note(text)
     play.notes.append(f"hand-off from replay to live: {text}")
@@ -409,7 +418,10 @@ async def hand_off_hammered(play: Play) -> None:
 
 @case("resume.hand-off-spot-check", "35", passive=True, uncontrolled=True)
 async def hand_off_spot_check(play: Play) -> None:
-    """Without a control program: a few resumes of a job while it runs by itself."""
+    """An event that arrives between the replay and the live phase is easily lost or repeated.
+
+    Without a control program, a few resumes of a running job look for it.
+    """
     seen = await play.supply.ended()
     play.adopt(seen.play)
     log = list(seen.ids)
@@ -421,23 +433,23 @@ async def hand_off_spot_check(play: Play) -> None:
         expected = log[place + 1 :][: len(spot.ids)]
         if list(spot.ids) != expected:
             actual = f"{list(spot.ids)[:5]} instead of {expected[:5]}"
-            play.stop("35", f"after {spot.cursor!r} each event once, in order", actual)
+            play.stop("35", f"each event after {spot.cursor!r} once, in order", actual)
     play.notes.append(
-        f"hand-off from replay to live: a spot check of {len(tried)} resumes; a control program with "
-        "`emit` hammers it"
+        f"hand-off from replay to live: only {len(tried)} resumes were tried; with a control program "
+        "that has `job` and `emit` the kit tries many more"
     )
 
 
 @case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
 async def leaves_no_trace(play: Play) -> None:
-    """The same without a control program: followers came and left while the job went on."""
+    """Followers that come and leave must not stop the job."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     if not seen.spots:
         raise NotReached("no follower left while the job was running")
     stream = seen.streams[-1]
     if seen.terminal is None and seen.status not in OVER and stream.ended_at is not None:
-        play.stop("3", "the job goes on to its end", play.got(stream))
+        play.stop("3", "the job to go on to its end", play.got(stream))
     if seen.terminal is None:
         raise NotReached("the job that was followed had not ended in the time allowed")
 
@@ -458,7 +470,7 @@ async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
 
 @case("resume.over-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
 async def over_a_restart(play: Play) -> None:
-    """A deploy is the most common reason for a resume."""
+    """A deployment is the most common reason for a resume."""
     job, ids, live = await _restarted(play)
     for place in range(len(ids)):
         follower = await play.follow(job, ids[place])
@@ -473,17 +485,19 @@ async def over_a_restart(play: Play) -> None:
 
 @case("resume.ids-after-a-restart", "28", words=("job", "emit", "rotate"), alone=True)
 async def ids_after_a_restart(play: Play) -> None:
-    """Ids that begin at 1 again make a client skip what is new, or see what is old."""
+    """If ids start at 1 again, a client skips new events or sees old ones again."""
     job, ids, _ = await _restarted(play)
     later = await play.emit(job, 5)
     clash = [each for each in later if each in ids]
     if clash:
-        play.stop("28", "new ids for new events", f"{clash[0]!r} was used before the restart")
+        play.stop(
+            "28", "new ids for new events", f"{clash[0]!r}, which was used before the restart"
+        )
 
 
 @case("resume.live-after-a-restart", "43", words=("job", "emit", "rotate"), alone=True)
 async def live_after_a_restart(play: Play) -> None:
-    """A client comes back after the restart and goes on with what is new."""
+    """A client returns after the restart, and must get what is new."""
     job, ids, _ = await _restarted(play)
     follower = await play.follow(job, ids[-2])
     later = await play.emit(job, 3)

@@ -38,17 +38,17 @@ async def _read(play: Play) -> tuple[Follower, Follower]:
 
 @case("stream.head-of-a-quiet-job", "20", words=("job",))
 async def head_of_a_quiet_job(play: Play) -> None:
-    """A client cannot tell a stream that waits for its first event from one that is dead."""
+    """Without a head, a client cannot tell a stream that has no event yet from a dead one."""
     job = await play.quiet_job()
     follower = await play.follow(job, head=play.bounds.head)
     if follower.head_at is None or not follower.status:
         within = f"the head of the answer within {play.bounds.head:g} s"
-        play.stop("20", within, "no head, as long as the job has no event")
+        play.stop("20", within, "no head while the job has no event")
 
 
 @case("stream.first-head", "20", passive=True)
 async def first_head(play: Play) -> None:
-    """The first open comes right after the create, when the job has nothing to tell."""
+    """Clients open the stream right after the create, when the job has nothing to send yet."""
     seen = await play.supply.seen()
     play.adopt(seen.play)
     first = seen.first
@@ -57,13 +57,13 @@ async def first_head(play: Play) -> None:
         play.stop(
             "20",
             f"the head of the answer within {play.bounds.head:g} s",
-            f"{waited:.1f} s and {'no' if not first.status else 'a late'} head",
+            f"no head in {waited:.1f} s" if not first.status else f"the head after {waited:.1f} s",
         )
 
 
 @case("stream.first-bytes", "21", passive=True)
 async def first_bytes(play: Play) -> None:
-    """Some proxies hold the head back until the first byte of the body: a comment lets it go."""
+    """Some proxies hold the head back until the first byte of the body; a comment releases it."""
     first, _ = await _read(play)
     waited = (first.first_at or first.ended_at or now()) - (first.head_at or 0.0)
     if first.first_at is None or waited > play.bounds.first:
@@ -71,12 +71,13 @@ async def first_bytes(play: Play) -> None:
             "21",
             f"a comment or a frame within {play.bounds.first:g} s of the head",
             f"nothing for {waited:.1f} s",
+            play.at(first),
         )
 
 
 @case("stream.first-bytes-of-a-quiet-job", "21", words=("job",))
 async def first_bytes_of_a_quiet_job(play: Play) -> None:
-    """The same, for a job of which it is certain that it has no event yet."""
+    """Some proxies hold the head back until the body begins, and a new job has no event yet."""
     job = await play.quiet_job()
     follower = await play.follow(job)
     if not follower.is_stream:
@@ -89,17 +90,18 @@ async def first_bytes_of_a_quiet_job(play: Play) -> None:
 
 @case("stream.status-and-type", "17", passive=True)
 async def status_and_type(play: Play) -> None:
-    """Anything else is an error to a client, or is read as one event after the other of garbage."""
+    """A client treats any other answer as an error, or reads garbage from it as events."""
     seen = await _streams(play)
     for each in (seen.first, seen.second):
         if not each.is_stream:
             kind = each.header("content-type") or "no media type"
-            play.stop("17", "200 and text/event-stream", f"{each.status} and {kind}")
+            actual = f"{each.status} and {kind}"
+            play.stop("17", "200 and text/event-stream", actual, play.at(each))
 
 
 @case("stream.status-of-a-resume", "17", words=("job", "emit"))
 async def status_of_a_resume(play: Play) -> None:
-    """A resume is answered like a first open."""
+    """A resume is answered like a first open: with an event stream."""
     job, ids = await play.running_job()
     follower = await play.follow(job, ids[0])
     if not follower.is_stream:
@@ -109,39 +111,41 @@ async def status_of_a_resume(play: Play) -> None:
 
 @case("stream.parses", "18", passive=True)
 async def parses(play: Play) -> None:
-    """A parser replaces bytes that are not UTF-8 and drops what it does not know, in silence."""
+    """Parsers silently replace bytes that are not UTF-8, and drop a block that is not complete."""
     for each in await _read(play):
         if each.invalid_utf8:
-            play.stop("18", "UTF-8", each.invalid_utf8)
+            play.stop("18", "UTF-8", each.invalid_utf8, play.at(each))
         last = each.blocks[-1] if each.blocks else None
         if last is not None and not last.is_whole and each.ended_whole and last.data is not None:
-            actual = f"the stream ends within a block: {last.raw[-80:]!r}"
-            play.stop("18", "every block ends with a blank line", actual)
+            actual = f"a stream that ends within a block: {last.raw[-80:]!r}"
+            play.stop("18", "a blank line after every block", actual, play.at(each))
 
 
 @case("stream.identity", "19", passive=True)
 async def identity(play: Play) -> None:
-    """A compressor keeps kilobytes back before it lets the first byte go."""
+    """A compressor buffers kilobytes before it sends anything, so events arrive late."""
     for each in await _read(play):
         coding = each.header("content-encoding").strip().lower()
         if coding not in {"", "identity"}:
-            play.stop("19", "no content coding, since the open asked for identity", coding)
+            expected = "no content coding, because the request asked for identity"
+            play.stop("19", expected, coding, play.at(each))
 
 
 @case("stream.not-cached", "24", passive=True)
 async def not_cached(play: Play) -> None:
-    """A cache in between would answer an open with the stream of somebody else."""
+    """A cache could answer one client with the stream of another."""
     first, _ = await _read(play)
     said = first.header("cache-control").lower()
     if not {"no-store", "no-cache"} & {each.strip() for each in said.split(",")}:
-        play.stop("24", "Cache-Control: no-store", said or "no Cache-Control")
+        actual = said or "no Cache-Control"
+        play.stop("24", "Cache-Control: no-store", actual, play.at(first))
 
 
 @case("stream.one-at-a-time", "22", words=("job", "emit"))
 async def one_at_a_time(play: Play) -> None:
-    """A path that buffers gives an event away only when the next one pushes it out.
+    """A path that buffers releases an event only when the next one pushes it out.
 
-    Each event is emitted when the one before has arrived, and all of them are small.
+    Each event is emitted after the previous one has arrived, and all of them are small.
     """
     job = await play.quiet_job()
     follower = await play.follow(job)
@@ -154,7 +158,7 @@ async def one_at_a_time(play: Play) -> None:
 
 @case("stream.terminal-frame-at-once", "22", words=("job", "emit", "finish"))
 async def terminal_frame_at_once(play: Play) -> None:
-    """The last event has none after it that could push it out."""
+    """No event follows the last one to push it out of a buffer."""
     job, ids = await play.running_job(1)
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
@@ -166,7 +170,7 @@ async def terminal_frame_at_once(play: Play) -> None:
 
 @case("stream.keeps-up-with-the-job-route", "22", passive=True)
 async def keeps_up_with_the_job_route(play: Play) -> None:
-    """What the job route tells, the stream has told as well, or will soon."""
+    """An event that the job route lists should reach the stream at about the same time."""
     seen = await _streams(play)
     if not seen.first.is_stream:
         raise NotReached(f"the open was answered {seen.first.status}", "ARK-SRV-17")
@@ -187,23 +191,23 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
     gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
-            "all events of the job that was followed came within milliseconds: if it ran for longer "
-            "than that, something on the way holds its stream back; compare with and without the proxy"
+            "all events of the followed job arrived within milliseconds of each other; if the job ran "
+            "longer than that, something on the path buffers the stream: try with and without the proxy"
         )
     if not compared:
-        raise NotReached("the job route tells no events to compare the stream with")
+        raise NotReached("the job route lists no events to compare the stream with")
 
 
 @case("stream.keep-alive", "23")
 async def keep_alive(play: Play) -> None:
-    """A connection that says nothing is cut by the first proxy that loses patience, often at 60 s."""
+    """Proxies cut connections that stay silent, often after 60 s."""
     follower = await _idle(play)
     if not follower.is_stream:
         raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
     allowed = play.bounds.silence
     limit = allowed + _slack(allowed)
     watched = now()
-    expected = f"a comment at the latest every {allowed:g} s"
+    expected = f"a comment or a frame at least every {allowed:g} s"
     while follower.ended_at is None:
         since = follower.last_at or watched
         if now() >= since + limit:
@@ -216,7 +220,7 @@ async def keep_alive(play: Play) -> None:
     play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
     if follower.ended_at is not None and follower.ended_at - watched < allowed:
         lasted = max(0.0, follower.ended_at - watched)
-        raise NotReached(f"the stream ended after {lasted:.0f} s, too early to tell")
+        raise NotReached(f"the stream ended after {lasted:.0f} s, too early to judge")
 
 
 def _heard_after(moment: float) -> Callable[[Follower], bool]:
@@ -234,7 +238,7 @@ async def _idle(play: Play) -> Follower:
     if raise_late:
         play.stop(
             "23",
-            f"a comment at the latest every {play.bounds.silence:g} s",
+            f"a comment or a frame at least every {play.bounds.silence:g} s",
             f"silence for {seen.first.silence:.1f} s",
         )
     if (seen.first.ended_at or now()) - seen.first.asked_at < play.bounds.silence:
@@ -249,33 +253,35 @@ def _slack(allowed: float) -> float:
 
 @case("stream.json-objects", "25", passive=True)
 async def json_objects(play: Play) -> None:
-    """A frame that is not a JSON object is skipped by every client, and nobody hears of it."""
+    """Clients skip a frame that is not a JSON object, and no error is reported."""
     for each in await _read(play):
         for place, block in _numbered(each):
             if block.data is not None and block.problem:
                 play.stop(
                     "25",
                     "one JSON object in each frame",
-                    f"the data of block {place} {block.problem}",
+                    f"block {place}, whose data {block.problem}",
+                    play.at(each, place),
                 )
 
 
 @case("stream.every-event-has-an-id", "26", passive=True)
 async def every_event_has_an_id(play: Play) -> None:
-    """A stream that breaks after an event without an id cannot be resumed after it."""
+    """If a stream breaks after an event without an id, it cannot be resumed from there."""
     for each in await _read(play):
         for place, block in _numbered(each):
             if block.is_durable and block.id is None:
                 play.stop(
                     "26",
                     f"an id for {block.type or block.event or 'each event'}",
-                    f"block {place} has none",
+                    f"none in block {place}",
+                    play.at(each, place),
                 )
 
 
 @case("stream.ids-fit-a-header", "27", passive=True)
 async def ids_fit_a_header(play: Play) -> None:
-    """The id goes back as the value of a header; what a header cannot carry cannot be resumed."""
+    """The client sends the id back in a header, so a header must be able to carry it."""
     for each in await _read(play):
         for place, block in _numbered(each):
             raw = _raw_id(block)
@@ -283,19 +289,20 @@ async def ids_fit_a_header(play: Play) -> None:
                 play.stop(
                     "27",
                     "an id of 1 to 1,024 bytes that a header can carry",
-                    f"the id of block {place} {problem}",
+                    f"an id in block {place} that {problem}",
+                    play.at(each, place),
                 )
 
 
 @case("stream.signals-have-no-id", "29", passive=True)
 async def signals_have_no_id(play: Play) -> None:
-    """The id of a ping becomes the cursor, and the log has no such place to resume from."""
+    """The id of a ping becomes the client's cursor, and the log has no such place."""
     await _signals(play, *(await _read(play)))
 
 
 @case("stream.keep-alives-have-no-id", "29", words=("job", "emit", "finish"))
 async def keep_alives_have_no_id(play: Play) -> None:
-    """The same while a job says nothing, which is when keep-alives come."""
+    """Keep-alives come while a job is silent, and an id of theirs would become the cursor."""
     job, ids = await play.running_job()
     follower = await play.follow(job)
     await follower.until_ids(ids, play.bounds.event)
@@ -310,19 +317,18 @@ async def _signals(play: Play, *followers: Follower) -> None:
             is_end = block.event == "end"
             if _raw_id(block) is not None and not block.is_durable and not is_end:
                 what = block.event or "a block without data"
-                play.stop("29", f"no id for {what}", f"block {place} has id {block.id!r}")
+                actual = f"id {block.id!r} in block {place}"
+                play.stop("29", f"no id for {what}", actual, play.at(each, place))
     if len(followers) > 1:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop(
-                "29", "ids of events in the log alone", f"{odd[0]!r} was seen by one follower only"
-            )
+            play.stop("29", "the same ids for both followers", f"{odd[0]!r} for one of them only")
 
 
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
-    """A client may wait for what it is told: not for minutes, and not for nothing."""
+    """Clients may wait as long as `retry` says: too long delays them, too short floods you."""
     for each in await _read(play):
         for place, block in _numbered(each):
             value = block.retry
@@ -330,7 +336,10 @@ async def retry(play: Play) -> None:
                 _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
             ):
                 play.stop(
-                    "30", "digits, from 100 to 60,000", f"retry: {value[:40]} in block {place}"
+                    "30",
+                    "`retry` in digits, from 100 to 60,000",
+                    f"retry: {value[:40]} in block {place}",
+                    play.at(each, place),
                 )
 
 

@@ -1,1 +1,1 @@
-"""Saved runs next to each other: several clients, or one client over time."""
+"""Saved runs next to each other: several clients or backends, or one over time."""

@@ -113,8 +113,13 @@ class Contrast:
 
     @property
     def is_history(self) -> bool:
-        """Whether these are runs of one client, in the order of time."""
+        """Whether these are runs of one client or of one backend, in the order of time."""
         return is_history(self.sides)
+
+    @property
+    def judged(self) -> str:
+        """What all runs are about: `client` or `backend`."""
+        return self.sides[0].judged
 
     @cached_property
     def rules(self) -> Sequence[Row]:

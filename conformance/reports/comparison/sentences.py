@@ -109,7 +109,7 @@ def _listed(parts: Sequence[str]) -> str:
 
 def in_a_sentence(contrast: Contrast) -> str:
     """Say in one sentence what the comparison shows."""
-    return _of_a_history(contrast) if contrast.is_history else _of_clients(contrast)
+    return _of_a_history(contrast) if contrast.is_history else _side_by_side(contrast)
 
 
 def _of_a_history(contrast: Contrast) -> str:
@@ -138,16 +138,16 @@ def _is(names: Collection[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def _of_clients(contrast: Contrast) -> str:
+def _side_by_side(contrast: Contrast) -> str:
     differ = sum(row.differs for row in contrast.rules)
     judged = plural(len(contrast.rules), "rule")
-    clients = f"{len(contrast.sides)} clients, judged by {judged}"
+    clients = f"{len(contrast.sides)} {contrast.judged}s, judged by {judged}"
     on = f"they differ on {differ}" if differ else "they do not differ"
     return f"{clients}: {on}. MUST rules: {_listed(list(_breaking(contrast)))}."
 
 
 def _breaking(contrast: Contrast) -> Iterator[str]:
-    """Yield how many MUST rules each client breaks; of many clients, those at both ends."""
+    """Yield how many MUST rules each side breaks; of many sides, those at both ends."""
     counts = [(len(contrast.broken(n)), side.name) for n, side in enumerate(contrast.sides)]
     if len(counts) <= _MOST_NAMED:
         yield from (f"{name} breaks {number or 'none'}" for number, name in counts)
@@ -234,7 +234,7 @@ def sections(contrast: Contrast) -> Iterator[Section]:
     if not contrast.is_history:
         rows = [row for row in contrast.cases if row.differs]
         if rows:
-            said = "Some clients pass them and others do not."
+            said = f"Some {contrast.judged}s pass them and others do not."
             yield Section("Cases on which they differ", said, _by_rule(contrast, rows))
         return
     whole = contrast.whole
@@ -250,8 +250,8 @@ _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
     Change.STILL: ("Still broken", "Fails in the first run and in the last."),
     Change.LOST: ("Not judged any more", "Failed in the first run; the last could not judge them."),
-    Change.WARNED: ("New warnings", "A rule is broken that does not make a client fail."),
-    Change.UNWARNED: ("Warnings that are gone", "A rule holds that did not make the client fail."),
+    Change.WARNED: ("New warnings", "A rule is broken that does not make a run fail."),
+    Change.UNWARNED: ("Warnings that are gone", "A rule holds that did not make the run fail."),
 }
 
 

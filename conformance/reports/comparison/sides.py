@@ -8,7 +8,7 @@ from attrs import evolve, frozen
 
 from conformance.plain import cut, one_line, visible
 from conformance.reports.summary import UNRANKED, missing
-from conformance.strict_data import Json, Table
+from conformance.strict_data import Json, Table, UsageError
 
 Key = tuple[str, str]
 """A case and a profile."""
@@ -70,7 +70,10 @@ class Side:
     name: str
     """What it is called in the comparison, different for each side."""
     path: Path
+    judged: str
+    """Which side of the protocol the run is about: `client` or `backend`."""
     client: str
+    """The name of the client or of the backend."""
     version: str
     kit: str
     specification: str
@@ -104,8 +107,20 @@ def sides_of(runs: Iterable[tuple[Path, Mapping[str, Json]]]) -> tuple[Side, ...
     return tuple(evolve(side, name=_shown(name)) for side, name in zip(sides, names, strict=True))
 
 
+def check_same_side(sides: Sequence[Side]) -> None:
+    """Raise UsageError if some runs are about clients and others about backends."""
+    first = sides[0]
+    for side in sides[1:]:
+        if side.judged != first.judged:
+            raise UsageError(
+                str(side.path),
+                f"is a run about a {side.judged}, and {first.path} is about a {first.judged}; "
+                "compare clients with clients and backends with backends",
+            )
+
+
 def is_history(sides: Sequence[Side]) -> bool:
-    """Tell whether all runs are of the same client."""
+    """Tell whether all runs are of the same client, or of the same backend."""
     return len({side.client for side in sides}) == 1
 
 
@@ -124,6 +139,7 @@ def _side(path: Path, run: Table) -> Side:
     return Side(
         name="",
         path=path,
+        judged=run.text("judged"),
         client=one_line(client.text("implementation")),
         version=one_line(client.text("version")),
         kit=one_line(run.text("kit")),

@@ -16,12 +16,12 @@ from conformance.plain import one_line, seen, visible
 from conformance.reports.digest import Cause, causes, parted_at, sentence_of
 from conformance.reports.published import addresses
 from conformance.reports.standalone import rendered
-from conformance.reports.summary import all_notes, in_a_sentence, left_out, level, missing
+from conformance.reports.summary import all_notes, in_a_sentence, left_out, level, missing, who
 from conformance.strict_data import Json, Table
 
 _HERE: Final = Path(__file__).parent
 _SCRIPTS: Final = (
-    *("page", "overview", "causes", "filters", "lists"),
+    *("page", "overview", "backend", "causes", "filters", "lists"),
     *("case", "timeline", "diagram", "start"),
 )
 """Joined in this order they are one script: the first has what all need, the last starts it."""
@@ -30,7 +30,6 @@ _SCRIPTS: Final = (
 def page(run: Mapping[str, Json]) -> str:
     """Return the page; text from the client is only embedded as data."""
     top = Table("run", run)
-    client = top.table("client")
     return rendered(
         "page/page.html",
         (_HERE / "page.css").read_text("utf-8"),
@@ -38,7 +37,7 @@ def page(run: Mapping[str, Json]) -> str:
         script=Markup("".join(_script())),  # noqa: S704 - ours, or escaped
         data=Markup(_embedded(_Packing().run(top))),  # noqa: S704 - ours, or escaped
         partial=missing(top),
-        title=one_line(f"{client.text('implementation')} {client.text('version')}"),
+        title=who(top),
         profiles=[
             (one_line(each.text("name")), one_line(each.text("verdict")))
             for each in top.tables("profiles")
@@ -75,7 +74,9 @@ class _Packing:
             "said": visible(in_a_sentence(run)),
             "notes": seen([*run.texts("notes"), *all_notes(run)]),
             "judged": visible(run.text("judged")),
+            "name": visible(who(run)),
             "client": seen(run.raw("client")),
+            "backend": seen(run.raw("backend")),
             "bounds": seen(run.raw("bounds")),
             "seconds": run.number("seconds"),
             "time": seen(run.raw("time")),

@@ -13,6 +13,7 @@ function wayBack() {
 function beginning(result) {
   if (!result.said) return [];
   const cause = run.causes[result.cause];
+  if (ofBackend) return cause ? sharing(result, cause) : [];
   return [
     make(
       "section",
@@ -31,6 +32,21 @@ function beginning(result) {
             ...(cause.results.length > 1 ? [": ", ...withRule(cause.sentence, cause.rule)] : []),
           )
         : null,
+    ),
+  ];
+}
+
+// How a case about a backend fails is its finding, so only the others are told of here.
+function sharing(result, cause) {
+  if (cause.results.every((each) => each.case === result.case)) return [];
+  const number = String(result.cause + 1);
+  return [
+    make(
+      "p",
+      { class: "small soft" },
+      make("a", { href: link({ cause: number }, false) }, `Cause ${number}`),
+      ": ",
+      ...withRule(cause.sentence, cause.rule),
     ),
   ];
 }
@@ -60,7 +76,7 @@ function oneCase(result) {
       tag(result.verdict),
       text("span", "level", result.level),
     ),
-    text("p", "lead", result.why),
+    text("p", "lead", ...prose(result.why)),
     make(
       "nav",
       { class: "tabs", style: "margin-left:0", "aria-label": "Profiles" },
@@ -90,14 +106,16 @@ function oneCase(result) {
         {
           class: `finding ${result.verdict === "warn" || result.verdict === "known-failure" ? "soft-finding" : ""}`,
         },
-        make("h3", { class: "mono", style: "margin-top:0" }, finding.assertion),
+        finding.requires.includes(finding.assertion)
+          ? null
+          : make("h3", { class: "mono", style: "margin-top:0" }, finding.assertion),
         versus(finding),
         finding.requires.length
           ? make(
               "p",
               { class: "small soft", style: "margin:0" },
               finding.not_reached
-                ? "The client did not get as far as the rule of this case. Before that, it broke "
+                ? `The ${run.judged} did not get as far as the rule of this case. Before that, it broke `
                 : "Breaks ",
               ...finding.requires.flatMap((id) => [ruleLink(id), " "]),
             )

@@ -10,12 +10,12 @@ const inCause = (result, changes = {}) =>
     ...changes,
   });
 
-// A sentence in which its rule, between round brackets, leads to the text of the rule.
+// A sentence in which its rule leads to the text of the rule, where it is named first.
 function withRule(sentence, rule) {
-  const parts = rule ? sentence.split(`(${rule})`) : [sentence];
-  return parts.flatMap((part, place) =>
-    place ? ["(", ruleLink(rule), ")", ...prose(part)] : prose(part),
-  );
+  const [before, ...after] = rule ? sentence.split(new RegExp(`\\b${rule}\\b`)) : [sentence];
+  return after.length
+    ? [...prose(before), ruleLink(rule), ...prose(after.join(rule))]
+    : prose(before);
 }
 
 // The step of each of the two at which they part, and where in the state table each is then.
@@ -60,7 +60,7 @@ function example(results) {
       make("a", { class: "mono", href: inCause(result) }, result.case),
       text("span", "soft small", result.profile),
     ),
-    text("p", "soft", result.why),
+    text("p", "soft", ...prose(result.why)),
     finding ? versus(finding) : text("p", "", result.reason),
     parting(result),
     ...result.operations.map((each) => text("p", "soft small mono", each)),

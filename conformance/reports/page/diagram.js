@@ -4,6 +4,8 @@ const SVG = "http://www.w3.org/2000/svg";
 const PHONE = matchMedia("(max-width: 640px)");
 // There is only room for two diagrams beside each other on a wide screen.
 const TIGHT = matchMedia("(max-width: 960px)");
+// Who sends the requests: in a run about a backend that is the kit, which has no application.
+const ACTING = ofBackend ? "kit" : "client";
 const WIDE = {
   lanes: { application: 90, client: 350, backend: 740 },
   width: 860,
@@ -22,6 +24,12 @@ const NARROW = {
   letter: 7,
   cross: 60,
 };
+if (ofBackend)
+  for (const plan of [WIDE, HALF, NARROW]) {
+    const { width } = plan;
+    plan.lanes = { kit: width * 0.2, backend: width * 0.8 };
+  }
+const HEADS = ofBackend ? { kit: "kit, as the client" } : {};
 const STEP = 27,
   LINE = 17,
   TOP = 28,
@@ -46,19 +54,21 @@ function draw(tag, attributes, ...children) {
 function ends(event, lane) {
   switch (event.kind) {
     case "called":
-      return [lane.application, lane.client];
+      return [lane.application, lane[ACTING]];
     case "settled":
     case "callbackran":
-      return [lane.client, lane.application];
+      return [lane[ACTING], lane.application];
     case "connected":
     case "requested":
-      return [lane.client, lane.backend];
+      return [lane[ACTING], lane.backend];
     case "responded":
     case "framed":
-      return [lane.backend, lane.client];
+      return [lane.backend, lane[ACTING]];
     case "ended":
     case "closed":
-      return event.who === "client" ? [lane.client, lane.backend] : [lane.backend, lane.client];
+      return event.who === ACTING
+        ? [lane[ACTING], lane.backend]
+        : [lane.backend, lane[ACTING]];
     default:
       return null;
   }
@@ -113,6 +123,7 @@ function lookOf(event, mark) {
   if (isFault(event)) return "fault";
   if (["slept", "sleepended", "woken"].includes(event.kind)) return "sleep";
   if (event.kind === "nothing") return "kit";
+  if (event.who === ACTING && event.kind !== "noted") return "client";
   return event.kind === "called" || !(event.who in WIDE.lanes) ? "kit" : event.who;
 }
 
@@ -129,7 +140,7 @@ function remarks(mark, plan) {
 }
 
 function drawNote(event, y, said, look, plan) {
-  const middle = plan.lanes[event.who] ?? plan.lanes.client,
+  const middle = plan.lanes[event.who] ?? plan.lanes[ACTING],
     width = Math.min(320, said.length * plan.letter + 20);
   const x = Math.max(8, Math.min(plan.width - width - 8, middle - width / 2));
   return [
@@ -145,7 +156,7 @@ function drawNote(event, y, said, look, plan) {
 function drawEvent(event, y, mark, plan) {
   const part = draw("g", { class: mark?.tone ?? "" }),
     span = ends(event, plan.lanes),
-    middle = span ? (span[0] + span[1]) / 2 : (plan.lanes[event.who] ?? plan.lanes.client),
+    middle = span ? (span[0] + span[1]) / 2 : (plan.lanes[event.who] ?? plan.lanes[ACTING]),
     below = remarks(mark, plan);
   if (mark)
     part.append(
@@ -190,7 +201,7 @@ function drawEvent(event, y, mark, plan) {
 function heads(name, plan, titled) {
   const svg = draw("svg", { viewBox: `0 0 ${plan.width} 30`, "aria-hidden": "true" });
   for (const [lane, x] of Object.entries(plan.lanes))
-    svg.append(draw("text", { x, y: 20, "text-anchor": "middle", class: "lane" }, lane));
+    svg.append(draw("text", { x, y: 20, "text-anchor": "middle", class: "lane" }, HEADS[lane] ?? lane));
   return make("div", { class: "lanes" }, titled ? text("p", "side", name) : null, svg);
 }
 

@@ -88,7 +88,7 @@ function caseList() {
             "div",
             {},
             make("a", { class: "mono", href: toCase(results[0]) }, results[0].case),
-            text("div", "why", results[0].why),
+            text("div", "why", ...prose(results[0].why)),
           ),
           make(
             "div",

@@ -1,4 +1,4 @@
-// The first view: verdicts, what is broken and why, the matrix of profiles and families, the client.
+// The first view: verdicts, what is broken and why, the matrix of profiles and families, who was judged.
 
 const LOOKS = {
   conforms: "pass",
@@ -147,8 +147,11 @@ function stack() {
 
 // What was judged, by what, when and where.
 function facts() {
+  const command = run.client.command.join(" ");
   const about = [
-    ["Driver", make("code", {}, run.client.command.join(" ") || "the reference driver")],
+    ...(ofBackend
+      ? aboutBackend(command)
+      : [["Driver", make("code", {}, command || "the reference driver")]]),
     ["Judged by", `${run.specification.said}; kit ${run.kit}`],
     ["Date", run.date.replace("T", " ").replace("+00:00", " UTC")],
     ["Host", run.host],
@@ -161,9 +164,8 @@ function facts() {
 }
 
 function overview() {
-  const { client } = run;
   const parts = [
-    make("h1", {}, `${client.implementation} ${client.version}`),
+    make("h1", {}, run.name),
     text("p", "soft said", run.said),
     facts(),
     make("div", { class: "cards" }, ...run.profiles.map(card)),
@@ -175,7 +177,14 @@ function overview() {
       make("ul", { class: "besides" }, ...run.notes.map((note) => text("li", "", note))),
     );
   parts.push(...leftOut(), make("h2", {}, "Profiles and families"), matrix());
-  parts.push(
+  parts.push(...(ofBackend ? theBackend() : theClient()));
+  return parts;
+}
+
+// The profiles and capabilities of the client, and what its driver leaves out.
+function theClient() {
+  const { client } = run;
+  const parts = [
     make("h2", {}, "The client"),
     make(
       "dl",
@@ -186,7 +195,7 @@ function overview() {
       text("dd", "", client.capabilities.join(", ") || "none"),
       ...stack(),
     ),
-  );
+  ];
   const gaps = Object.entries(client.declared_gaps);
   if (gaps.length)
     parts.push(

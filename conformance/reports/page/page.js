@@ -34,8 +34,14 @@ const grouped = (results, key) => {
 };
 
 const worst = (verdicts) => RANKS.find((verdict) => verdicts.includes(verdict)) ?? "n/a";
-const families = unique(run.results.map((result) => result.family));
 const cited = (result) => result.findings.flatMap((finding) => finding.requires);
+// In a run about a backend the kit acts as the client: it sends the requests.
+const ofBackend = run.judged === "backend";
+// The last profile has the most rules of a backend, so its cases have every family, in their order.
+const families = unique(
+  (ofBackend ? [...run.results].reverse() : run.results).map((result) => result.family),
+);
+if (ofBackend) families.reverse();
 const broken = run.results.some((result) => TROUBLE.includes(result.verdict));
 
 // A result whose findings cite rules is listed under those, any other under all rules of its case. How

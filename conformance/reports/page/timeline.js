@@ -1,5 +1,10 @@
 // The traces of one case as text: that of the client, and on demand that of the reference beside it.
 
+// What is said at the event at which a case goes wrong.
+function wrongIn({ begins, findings: [finding] }) {
+  return ofBackend ? `expected ${finding.expected}; got ${finding.actual}` : begins.said;
+}
+
 // What is marked in a trace, by the number of the event: a tone, what is said of it, and a cell of
 // the state table. A client that does nothing more is marked at an event of its own, without number.
 function marksOf(result) {
@@ -10,7 +15,7 @@ function marksOf(result) {
     if (finding.event !== null)
       client.set(finding.event, { tone: "odd", said: `${finding.assertion}: not as expected` });
   if (begins && (begins.client || result.here !== null))
-    client.set(result.here, { tone: "here", said: begins.said, cell: begins.client?.cell });
+    client.set(result.here, { tone: "here", said: wrongIn(result), cell: begins.client?.cell });
   else if (client.has(result.here)) client.get(result.here).tone = "here";
   if (begins?.client)
     reference.set(begins.reference.event, {
@@ -31,7 +36,7 @@ function markedTrace(whose, marks) {
   if (!marks.has(null)) return trace;
   const closing = trace.findIndex((each) => each.kind === "called" && each.text === "calls close"),
     place = closing < 0 ? trace.length : closing;
-  const nothing = { n: null, who: "client", kind: "nothing", text: "does nothing more" };
+  const nothing = { n: null, who: ACTING, kind: "nothing", text: "does nothing more" };
   return [...trace.slice(0, place), nothing, ...trace.slice(place)];
 }
 
@@ -102,7 +107,7 @@ function traces(sides) {
 function whatHappened(result) {
   const marks = marksOf(result),
     beside = result.reference !== null && state().beside === "1",
-    sides = [["The client", markedTrace(result, marks.client), marks.client]];
+    sides = [[ofBackend ? "The case" : "The client", markedTrace(result, marks.client), marks.client]];
   if (beside)
     sides.push(["The reference", markedTrace(result.reference, marks.reference), marks.reference]);
   const drawn = traces(sides);

@@ -10,6 +10,7 @@ from conformance.casefile.shards import Shard, shard_of
 from conformance.plain import cut, one_line
 from conformance.reports.run_json import words
 from conformance.reports.run_json.saved import Saved
+from conformance.reports.summary import BACKEND
 from conformance.runner.player import Assignment
 from conformance.strict_data import Json, ReadingError
 from conformance.verdict.known_failures import Known
@@ -31,6 +32,11 @@ class Piece:
     @classmethod
     def of(cls, saved: Saved) -> "Piece":
         """Take a saved run as a shard; raises ReadingError if it is not one."""
+        if saved.run.judged == BACKEND:
+            raise ReadingError(
+                saved.where,
+                "is a run about a backend, which has no shards; there is nothing to merge",
+            )
         part = saved.run.shard
         if part is None:
             raise ReadingError(saved.where, "is not a shard: it was run without --shard")

@@ -107,6 +107,7 @@ def summary(
         "specification": {"version": scope.version, "cases": scope.digest, "said": str(scope)},
         "strict": scope.strict,
         "client": _client(outcome, command),
+        "backend": None,
         "seconds": round(outcome.seconds, 3),
         "time": {"mode": outcome.timing.mode.value, "said": str(outcome.timing)},
         "bounds": {},

@@ -44,14 +44,29 @@ _SECONDS: Final = number(0, 2**53)
 
 @frozen(kw_only=True)
 class Client:
-    """The client that was judged."""
+    """The client, or the backend, that was judged."""
 
     implementation: str = needed(_TEXT, "its name")
     version: str = needed(_TEXT, "its version")
     profiles: tuple[str, ...] = needed(_TEXTS, "what it declares")
-    capabilities: tuple[str, ...] = needed(_TEXTS, "what its driver can do")
+    capabilities: tuple[str, ...] = needed(
+        _TEXTS, "what its driver can do; of a backend, the words of its control program"
+    )
     declared_gaps: Mapping[str, str] = needed(_TEXT_BY_NAME, "reasons by case")
-    command: tuple[str, ...] = needed(_TEXTS, "the driver's; empty for the reference")
+    command: tuple[str, ...] = needed(
+        _TEXTS, "the driver's or the control program's; empty without one of your own"
+    )
+
+
+@frozen(kw_only=True)
+class Backend:
+    """Where the backend was that was judged, and what the run did there."""
+
+    address: str = needed(_TEXT, "its URL at the end of the run")
+    org: str = needed(_TEXT, "the organisation")
+    project: str = needed(_TEXT, "the project")
+    followed: str = needed(_TEXT, "the job given with --follow; empty if the run made its own")
+    jobs: int = needed(_COUNT, "how many jobs the run made")
 
 
 @frozen(kw_only=True)
@@ -357,6 +372,9 @@ class Run:
     judged: str = needed(one_of(JUDGED), "which side of the protocol was judged")
     client: Client = needed(
         table(Client, "a client"), "the client, or the backend, that was judged"
+    )
+    backend: Backend | None = needed(
+        nullable(table(Backend, "a backend")), "where the backend was; null for a client"
     )
     seconds: float = needed(_SECONDS, "monotonic, never judged")
     time: Time = needed(table(Time, "a time"), "whose time the run was judged by")

@@ -5,9 +5,12 @@ import re
 import tomllib
 from pathlib import Path
 
+import pytest
+
+from conformance.backends.requirements import backend_requirements
 from conformance.casefile.requirements import load_requirements
 from conformance.reports import write_run
-from conformance.reports.published import addresses, documentation, places
+from conformance.reports.published import PAGES, addresses, documentation, places
 from conformance.verdict.statuses import Verdict
 from tests.conformance.sample_run import result, run
 from tests.forked import ROOT
@@ -23,24 +26,33 @@ def test_the_address_is_that_of_the_package() -> None:
     assert documentation() == published()
 
 
-def test_every_rule_has_a_place() -> None:
-    assert set(places()) == set(load_requirements())
-    assert set(addresses()) == set(load_requirements())
+RULES = {"protocol.md": load_requirements(), "backend.md": backend_requirements()}
 
 
-def test_a_place_is_a_section_that_the_table_of_contents_links_to() -> None:
-    contents = (ROOT / "spec" / "protocol.md").read_text("utf-8").partition("## 1 ")[0]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_rule_has_a_place(page: str) -> None:
+    assert set(places(page)) == set(RULES[page])
+    directory = published().removesuffix("protocol.md")
+    for rule, place in places(page).items():
+        assert addresses()[rule] == f"{directory}{page}#{place}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_place_is_a_section_that_the_table_of_contents_links_to(page: str) -> None:
+    contents = (ROOT / "spec" / page).read_text("utf-8").partition("## 1 ")[0]
     linked = set(re.findall(r"\(#([^)]+)\)", contents))
-    assert {place.partition(":~:")[0] for place in places().values()} <= linked
+    assert {place.partition(":~:")[0] for place in places(page).values()} <= linked
 
 
-def test_a_place_names_the_rule_by_a_text_that_is_nowhere_else() -> None:
-    text = (ROOT / "spec" / "protocol.md").read_text("utf-8").replace("**", "")
-    named = {rule: rule.replace("-", "%2D") for rule, place in places().items() if ":~:" in place}
-    assert len(named) >= len(places()) - 1
+@pytest.mark.parametrize("page", PAGES)
+def test_a_place_names_the_rule_by_a_text_that_is_nowhere_else(page: str) -> None:
+    text = (ROOT / "spec" / page).read_text("utf-8").replace("**", "")
+    found = places(page)
+    named = {rule: rule.replace("-", "%2D") for rule, place in found.items() if ":~:" in place}
+    assert len(named) >= len(found) - 1
     for rule, said in named.items():
-        level = load_requirements()[rule].level.value
-        assert places()[rule].endswith(f":~:text={said}%20%C2%B7%20{level}")
+        level = RULES[page][rule].level.value
+        assert found[rule].endswith(f":~:text={said}%20%C2%B7%20{level}")
         assert text.count(f"{rule} · {level}") == 1
 
 

@@ -254,7 +254,7 @@ def test_every_mistake_of_a_saved_run_is_told_with_its_line(tmp_path: Path) -> N
         load(tmp_path / "run.json")
     line = text[: text.index('"endles":')].count("\n") + 1
     assert [each.removeprefix(f"{tmp_path}/") for each in raised.value.mistakes] == [
-        "run.json: strict: 0 (integer) is not true or false (line 7)",
+        "run.json: strict: 0 (integer) is not true or false (line 8)",
         f"run.json: results 1: 'endless' is missing (line {line})",
         f"run.json: results 1: 'endles' is unknown; did you mean 'endless'? (line {line})",
     ]

@@ -1,0 +1,76 @@
+// What the first view has only in a run about a backend: where it is, and how long the kit waits.
+
+// Where the backend is, what makes it do things, and what the run did there.
+function aboutBackend(command) {
+  const { address, org, project, followed, jobs } = run.backend,
+    words = run.client.capabilities.length;
+  return [
+    ["Address", make("code", {}, address)],
+    ["Project", make("code", {}, `${org}/${project}`)],
+    ["Control program", command ? make("code", {}, command) : words ? "the mock's own" : "none"],
+    followed ? ["Job followed", make("code", {}, followed)] : ["Jobs made", String(jobs)],
+  ];
+}
+
+const WAITS = {
+  connect_ms: "for a connection",
+  answer_ms: "for a whole answer that is not a stream",
+  head_ms: "for the head of a stream that has nothing to send yet (ARK-SRV-20)",
+  first_ms: "for the first bytes after the head (ARK-SRV-21)",
+  event_ms: "for an event that is in the log (ARK-SRV-22)",
+  silence_ms: "while a stream sends nothing (ARK-SRV-23)",
+  end_ms: "from a terminal frame to the end of the response (ARK-SRV-45)",
+  known_ms: "until every route knows a new job (ARK-SRV-4)",
+  agrees_ms: "until the job route agrees with the stream (ARK-SRV-46)",
+  cancelled_ms: "until a cancelled job is over (ARK-SRV-48)",
+  revoked_ms: "until a revoked token ends an open stream (ARK-SRV-16)",
+  job_ms: "for the end of a job that the kit cannot finish itself",
+  control_ms: "for an answer of the control program",
+};
+
+function bounds() {
+  const row = ([name, ms]) =>
+    make(
+      "tr",
+      {},
+      make("th", { scope: "row" }, `${(ms / 1000).toLocaleString("en")} s`),
+      make("td", {}, ...waitsFor(WAITS[name] ?? name)),
+    );
+  return make(
+    "div",
+    { class: "sheet scroll" },
+    make(
+      "table",
+      { class: "bounds" },
+      make(
+        "thead",
+        {},
+        make("tr", {}, make("th", { scope: "col" }, "At most"), make("th", { scope: "col" }, "The kit waits")),
+      ),
+      make("tbody", {}, ...Object.entries(run.bounds).map(row)),
+    ),
+  );
+}
+
+// A rule in the text leads to its own text.
+function waitsFor(said) {
+  const [before, rule, after] = said.split(/(ARK-SRV-\d+)/);
+  return rule ? [before, ruleLink(rule), after] : [said];
+}
+
+// The words of the control program, and the bounds.
+function theBackend() {
+  const words = run.client.capabilities;
+  return [
+    make("h2", {}, "The control program"),
+    make(
+      "p",
+      {},
+      ...(words.length
+        ? ["Its words: ", make("code", {}, words.join(", "))]
+        : ["None: the kit could only do what any client can."]),
+    ),
+    make("h2", {}, "How long the kit waits"),
+    bounds(),
+  ];
+}
