@@ -150,6 +150,13 @@ class Play:
                 expected = f"event {block.id} as another follower got it: {other.data!r:.200}"
                 self.stop(rule, expected, f"{block.data!r:.200}")
 
+    def streams(self, follower: Follower) -> None:
+        """Check that an open got a stream; raises NotReached with the rule that this breaks."""
+        if not follower.status:
+            raise NotReached("the open got no head", "ARK-SRV-20")
+        if not follower.is_stream:
+            raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
+
     def adopt(self, other: "Play") -> None:
         """Go on with the trace of another play: this case is about what happened there."""
         self.trace = other.trace

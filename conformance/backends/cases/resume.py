@@ -40,8 +40,7 @@ async def _whole(play: Play, job: str, ids: Sequence[str], lost: str, again: str
         if place == len(ids) - 1:
             continue
         follower = await play.follow(job, ids[place])
-        if not follower.is_stream:
-            raise NotReached(f"a resume was answered {follower.status}", "ARK-SRV-17")
+        play.streams(follower)
         await follower.until(lambda each: each.terminal is not None, play.bounds.event)
         await follower.until_end(play.bounds.end)
         _slice(play, follower, ids, place, lost, again)

@@ -152,7 +152,9 @@ def _handler(backend: SmallBackend) -> type[BaseHTTPRequestHandler]:
             route = {"/events/stream": "stream", "/cancel": "cancel"}.get(
                 (found[2] or "") if found else "", "job" if job else "create"
             )
-            asked = Request(self.command, self.path, dict(self.headers), route if found else "", job)
+            asked = Request(
+                self.command, self.path, dict(self.headers), route if found else "", job
+            )
             with backend.lock:
                 backend.requests.append(asked)
             if backend.err is not None and backend.err(backend, asked, self):
