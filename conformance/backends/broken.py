@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -164,9 +165,14 @@ class BackendTrial:
 
 
 async def tried(
-    broken: BrokenBackend, cases: Sequence[BackendCase], *, patience: float = 1.0, lanes: int = 1
+    broken: BrokenBackend,
+    cases: Sequence[BackendCase],
+    *,
+    patience: float = 1.0,
+    lanes: int = 1,
+    spare: Callable[[BackendCase], bool] = lambda _: False,
 ) -> BackendTrial:
-    """Play cases with a backend."""
+    """Play cases with a backend; once it is caught, not those that are to be spared."""
     caught: dict[str, Sequence[str]] = {}
     wrong: dict[str, str] = {}
     missed: dict[str, str] = {}
@@ -190,6 +196,7 @@ async def tried(
             amounts=AMOUNTS,
             lanes=lanes,
             control=command,
+            wanted=lambda case: not (caught and spare(case)),
         )
         run = BackendRun(plan, note)
         problem = ""
@@ -225,6 +232,10 @@ class BackendMatrix:
         """Return the sound variants that some case blames."""
         return [each for each in self.controls if not each.sound]
 
+    def is_useful(self, case: BackendCase) -> bool:
+        """Tell whether a case has caught a broken backend."""
+        return any(case.id in each.caught for each in self.trials)
+
     def idle(self, cases: Sequence[BackendCase]) -> Sequence[BackendCase]:
         """Return the cases that catch no broken backend."""
         useful = {name for each in self.trials for name in each.caught}
@@ -239,22 +250,49 @@ async def backend_matrix(
     *,
     lanes: int = 2,
     patience: float = 1.0,
+    enough: bool = False,
 ) -> BackendMatrix:
-    """Play with every broken backend the cases about what it breaks, with sound ones all cases."""
+    """Play with every broken backend the cases about what it breaks, with sound ones all cases.
+
+    With `enough`, a broken backend that is caught plays only cases that have not caught any yet, and
+    all sound ones but the first share the cases among them.
+    """
     began = time.monotonic()
     found = BackendMatrix()
-    work = iter([*((each, False) for each in benign), *((each, True) for each in mutants)])
+
+    async def play_sound(place: int, each: BrokenBackend) -> None:
+        shared = enough and place > 0
+        own = [c for n, c in enumerate(cases) if not shared or n % (len(benign) - 1) == place - 1]
+        trial = await tried(each, own, patience=patience, lanes=4)
+        found.controls.append(trial)
+        on_end(trial)
+
+    async def play_broken(each: BrokenBackend) -> None:
+        about = [case for case in cases if set(case.requires) & set(each.breaks)]
+        # One at a time, so that the n-th request is always the same one.
+        spare = found.is_useful if enough else _never
+        trial = await tried(each, about, patience=patience, spare=spare)
+        found.trials.append(trial)
+        on_end(trial)
+
+    work = iter(
+        [
+            *(partial(play_sound, place, each) for place, each in enumerate(benign)),
+            *(partial(play_broken, each) for each in mutants),
+        ]
+    )
 
     async def lane() -> None:
-        for each, is_broken in work:
-            about = [c for c in cases if set(c.requires) & set(each.breaks)] if is_broken else cases
-            # One at a time, so that the n-th request is always the same one.
-            trial = await tried(each, about, patience=patience, lanes=1 if is_broken else 4)
-            (found.trials if is_broken else found.controls).append(trial)
-            on_end(trial)
+        for play in work:
+            await play()
 
     async with anyio.create_task_group() as group:
         for _ in range(lanes):
             group.start_soon(lane)
     found.seconds = time.monotonic() - began
     return found
+
+
+def _never(case: BackendCase) -> bool:
+    del case
+    return False

@@ -44,6 +44,8 @@ class BackendPlan:
     control: Sequence[str] = ()
     """The command of the control program; empty without one."""
     note: Callable[[str], None] = lambda _: None
+    wanted: Callable[[BackendCase], bool] = lambda _: True
+    """Tells right before a case whether it is still to be played."""
 
 
 @frozen(kw_only=True, eq=False)
@@ -158,14 +160,14 @@ class BackendRun:
 
         async def lane() -> None:
             for case in waiting:
-                if not self.stopped:
+                if not self.stopped and self.plan.wanted(case):
                     await self._one(case)
 
         async with anyio.create_task_group() as lanes:
             for _ in range(self.plan.lanes):
                 lanes.start_soon(lane)
         for case in self.plan.cases:
-            if case.alone and not self.stopped:
+            if case.alone and not self.stopped and self.plan.wanted(case):
                 await self._one(case)
 
     async def _one(self, case: BackendCase) -> None:

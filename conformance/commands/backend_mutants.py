@@ -29,6 +29,7 @@ def broken_backends_tried(
     patterns: Sequence[str],
     lanes: int,
     *,
+    enough: bool,
     everything: bool,
 ) -> int:
     """Try the backends with these names or of these families, all without a name."""
@@ -50,7 +51,7 @@ def broken_backends_tried(
         _tell(page, trial, everything=everything)
 
     async def judge() -> BackendMatrix:
-        return await backend_matrix(mutants, benign, cases, tell, lanes=lanes)
+        return await backend_matrix(mutants, benign, cases, tell, lanes=lanes, enough=enough)
 
     found = anyio.run(judge, backend_options=LOOP)
     idle: Sequence[BackendCase] = () if names else found.idle(cases)

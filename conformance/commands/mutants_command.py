@@ -123,7 +123,9 @@ def command(  # noqa: PLR0911 - one for each way to judge the kit
       arkor-conformance mutants --mutant resume -j 4
     """  # noqa: D301 - \b is click's mark for lines to keep
     if of_backends:
-        return broken_backends_tried(names, ids, patterns, lanes, everything=everything)
+        return broken_backends_tried(
+            names, ids, patterns, lanes, enough=enough, everything=everything
+        )
     _check(cited=cited, explained=explained, draw=draw, pairs=pairs)
     mutants = _named(names)
     ours = shard or WHOLE
