@@ -1,0 +1,225 @@
+"""Followers for Locust: each creates a job, follows it to its end, and now and then cancels it.
+
+    locust -f LOCUSTFILE --host http://127.0.0.1:8080 --headless -u 100 -r 20 -t 60s
+
+`python -m conformance.load` prints where this file is. Locust patches the sockets of the blocking client
+with gevent, so one process has hundreds of followers; `--master` and `--worker` distribute them.
+
+The environment says the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share of jobs
+that are cancelled (0.1); ARKOR_VERIFY, the share whose log is read a second time from its beginning,
+to see what was lost or came twice (1.0); ARKOR_SEED.
+"""
+
+# pyright: reportUnknownMemberType=false
+# Locust does not type its events.
+
+import math
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from threading import Timer
+from typing import Final, TypeVar
+
+from attrs import define, field
+from locust import User, constant, events, task
+from locust.env import Environment
+
+from arkor_proto import Reconnecting, TrainingEvent
+from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint
+from mock_server.strict.shapes import is_table
+
+_R = TypeVar("_R")
+_FRAMES: Final = "frames"
+_COUNTS: Final = (_FRAMES, "lost", "doubled", "jobs")
+_MILLI: Final = 1000.0
+RANDOM: Final = Random(os.environ.get("ARKOR_SEED") or None)  # noqa: S311 - a sample, no secret
+HERE: Final[Counter[str]] = Counter()
+"""What this process has counted since it last told its master."""
+TOTAL: Final[Counter[str]] = Counter()
+"""What all processes have counted."""
+BEGAN: Final = time.monotonic()
+
+
+def share(name: str, otherwise: float) -> float:
+    """Read a share from 0 to 1 from the environment; ends the program if it is something else."""
+    given = os.environ.get(name, "")
+    try:
+        found = float(given) if given else otherwise
+    except ValueError:
+        found = math.nan
+    if not 0.0 <= found <= 1.0:
+        sys.exit(f"{name}: {given} is not a share; write a number from 0 to 1")
+    return found
+
+
+CANCELLED: Final = share("ARKOR_CANCEL", 0.1)
+VERIFIED: Final = share("ARKOR_VERIFY", 1.0)
+
+
+class Amiss(Exception):
+    """Events were lost, or came twice."""
+
+
+@define
+class Heard:
+    """What a follower has heard of one job, and when."""
+
+    tell: Callable[[str, float], None]
+    """Reports a time in seconds under a name."""
+    since: float = field(factory=time.monotonic)
+    events: list[tuple[str, int | None]] = field(factory=list[tuple[str, int | None]])
+    broken_at: float | None = None
+
+    def take(self, event: TrainingEvent | Checkpoint) -> None:
+        """Take an event that was called back."""
+        now = time.monotonic()
+        if not self.events:
+            self.tell("first frame", now - self.since)
+        if self.broken_at is not None:
+            self.tell("resume gap", now - self.broken_at)
+            self.broken_at = None
+        self.events.append(_told(event))
+
+    def lose(self, notice: Reconnecting) -> None:
+        """Take the notice that the stream broke."""
+        del notice
+        self.broken_at = self.broken_at or time.monotonic()
+
+    def callbacks(self) -> Callbacks:
+        """Return the callbacks of the client."""
+        return Callbacks(
+            on_started=self.take,
+            on_log=self.take,
+            on_checkpoint=self.take,
+            on_completed=self.take,
+            on_failed=self.take,
+            on_reconnect=self.lose,
+        )
+
+
+def _told(event: TrainingEvent | Checkpoint) -> tuple[str, int | None]:
+    kind = "CheckpointSaved" if isinstance(event, Checkpoint) else type(event).__name__
+    return kind, getattr(event, "step", None)
+
+
+class Follower(User):
+    """One who submits a job, follows it, and submits the next."""
+
+    wait_time = constant(0)
+    host = "http://127.0.0.1:8080"
+
+    def on_start(self) -> None:
+        """Open the client, which keeps its connection for short calls."""
+        self.client = ArkorClient(
+            self.host or "",
+            token=os.environ.get("ARKOR_TOKEN", "any"),
+            org=os.environ.get("ARKOR_ORG", "org"),
+            project=os.environ.get("ARKOR_PROJECT", "project"),
+        )
+
+    def on_stop(self) -> None:
+        """Close the client."""
+        self.client.close()
+
+    @task
+    def follow_a_job(self) -> None:
+        """Create a job, follow it to its end, and check what was heard."""
+        heard = Heard(self._time)
+        trainer = self.client.trainer(
+            name="load",
+            model="load/model",
+            dataset={"type": "huggingface", "name": "load/dataset"},
+            callbacks=heard.callbacks(),
+        )
+        job = self._timed("create", trainer.start)
+        if job is None:
+            return
+        heard.since = time.monotonic()
+        cancels = RANDOM.random() < CANCELLED
+        canceller = Timer(RANDOM.random(), self._cancel, (job,))  # a greenlet, patched by Locust
+        if cancels:
+            canceller.start()
+        self._timed("wait", trainer.wait)
+        if cancels:
+            canceller.join()
+        HERE.update(frames=len(heard.events), jobs=1)
+        if RANDOM.random() < VERIFIED:
+            self._verify(job, heard)
+
+    def _cancel(self, job: str) -> None:
+        """Cancel a job from another client, as another process would; a late cancel may be refused."""
+        self._timed("cancel", self.client.attach(job).cancel)
+
+    def _verify(self, job: str, heard: Heard) -> None:
+        """Read the log of a job from its beginning and compare it with what was heard."""
+        with self.client.attach(job).events() as again:
+            log = [_told(event) for event in again]
+        lost = sum((Counter(log) - Counter(heard.events)).values())
+        doubled = sum((Counter(heard.events) - Counter(log)).values())
+        HERE.update(lost=lost, doubled=doubled)
+        amiss = None
+        if lost or doubled:
+            amiss = Amiss(f"{lost} events lost and {doubled} doubled of {len(log)}")
+        elif heard.events != log:
+            amiss = Amiss(f"{len(log)} events in another order")
+        self._report("log", 0.0, len(log), amiss)
+
+    def _timed(self, name: str, do: Callable[[], _R]) -> _R | None:
+        """Do something, report how long it took, and return its result; None if it failed."""
+        began = time.monotonic()
+        try:
+            found = do()
+        except Exception as error:  # noqa: BLE001 - a failure is a figure here
+            self._report(name, time.monotonic() - began, 0, error)
+            return None
+        self._report(name, time.monotonic() - began)
+        return found
+
+    def _time(self, name: str, seconds: float) -> None:
+        self._report(name, seconds)
+
+    def _report(
+        self, name: str, seconds: float, length: int = 0, error: Exception | None = None
+    ) -> None:
+        self.environment.events.request.fire(
+            request_type="arkor",
+            name=name,
+            response_time=seconds * _MILLI,
+            response_length=length,
+            exception=error,
+            context={},
+        )
+
+
+@events.report_to_master.add_listener
+def _tell_the_master(client_id: str, data: dict[str, object]) -> None:
+    del client_id
+    data["arkor"] = dict(HERE)
+    HERE.clear()
+
+
+@events.worker_report.add_listener
+def _hear_a_worker(client_id: str, data: dict[str, object]) -> None:
+    del client_id
+    told = data.get("arkor")
+    if is_table(told):
+        counts = {name: told.get(name) for name in _COUNTS}
+        TOTAL.update({name: n for name, n in counts.items() if isinstance(n, int)})
+
+
+@events.quitting.add_listener
+def _sum_up(environment: Environment) -> None:
+    """Print what was counted, on the master or where there are no workers; fail if events are amiss."""
+    if type(environment.runner).__name__ == "WorkerRunner":
+        return
+    TOTAL.update(HERE)
+    rate = TOTAL[_FRAMES] / max(0.001, time.monotonic() - BEGAN)
+    sys.stdout.write(
+        f"arkor: {TOTAL['jobs']} jobs, {TOTAL[_FRAMES]} frames ({rate:.0f}/s), "
+        f"{TOTAL['lost']} lost, {TOTAL['doubled']} doubled\n"
+    )
+    if TOTAL["lost"] or TOTAL["doubled"]:
+        environment.process_exit_code = 1
