@@ -155,7 +155,7 @@ class Play:
         if not follower.status:
             raise NotReached("the open got no head", "ARK-SRV-20")
         if not follower.is_stream:
-            raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
+            raise NotReached(f"the open was answered with {follower.status}", "ARK-SRV-17")
 
     def adopt(self, other: "Play") -> None:
         """Go on with the trace of another play: this case is about what happened there."""
@@ -237,7 +237,7 @@ class Play:
         more: Mapping[str, str],
     ) -> Answer:
         if self.supply.followed and method not in _SAFE:
-            raise NotReached("creates nothing and cancels nothing with --follow")
+            raise NotReached("--follow creates and cancels nothing")
         raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
         headers = self.headers(token, more)
         if raw is not None:
