@@ -29,6 +29,7 @@ from conformance.backends.wire import (
 )
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
+from conformance.trace.describe import COMMENT
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
 from conformance.verdict.result import Finding
 
@@ -385,6 +386,9 @@ class Play:
     def _framed(self, follower: Follower, block: Block, index: int) -> None:
         if self.quiet:
             return
+        before = follower.blocks[-2] if index > 1 else None
+        if block.is_comment and before is not None and before.is_comment:
+            return  # a row of keep-alives is shown by its first one
         self.record(
             Framed(
                 follower.route, follower.attempt, index, block.id, _kind(block), block.raw[:_SHOWN]
@@ -399,7 +403,8 @@ class Play:
         if self.quiet:
             return
         by = "client" if follower.ended == LEFT else "server"
-        how = f"{follower.ended} {follower.problem}".strip()
+        problem = "" if follower.ended in {CUT, RESET} else follower.problem
+        how = f"{follower.ended} {problem}".strip()
         self.record(Ended(follower.route, follower.attempt, how, by))
         if follower.status in _LIMITED:
             self.limited(
@@ -537,5 +542,5 @@ def _state(follower: Follower) -> str:
 
 def _kind(block: Block) -> str | None:
     if block.is_comment:
-        return "(comment)"
+        return COMMENT
     return block.type or block.event
