@@ -29,6 +29,7 @@ from conformance.backends.wire import (
 )
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import Json
+from conformance.trace.describe import COMMENT
 from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requested, Responded, Trace
 from conformance.verdict.result import Finding
 
@@ -155,7 +156,7 @@ class Play:
         if not follower.status:
             raise NotReached("the open got no head", "ARK-SRV-20")
         if not follower.is_stream:
-            raise NotReached(f"the open was answered {follower.status}", "ARK-SRV-17")
+            raise NotReached(f"the open was answered with {follower.status}", "ARK-SRV-17")
 
     def adopt(self, other: "Play") -> None:
         """Go on with the trace of another play: this case is about what happened there."""
@@ -237,7 +238,7 @@ class Play:
         more: Mapping[str, str],
     ) -> Answer:
         if self.supply.followed and method not in _SAFE:
-            raise NotReached("creates nothing and cancels nothing with --follow")
+            raise NotReached("--follow creates and cancels nothing")
         raw = json.dumps(body).encode() if isinstance(body, Mapping) else body
         headers = self.headers(token, more)
         if raw is not None:
@@ -385,6 +386,9 @@ class Play:
     def _framed(self, follower: Follower, block: Block, index: int) -> None:
         if self.quiet:
             return
+        before = follower.blocks[-2] if index > 1 else None
+        if block.is_comment and before is not None and before.is_comment:
+            return  # a row of keep-alives is shown by its first one
         self.record(
             Framed(
                 follower.route, follower.attempt, index, block.id, _kind(block), block.raw[:_SHOWN]
@@ -399,7 +403,8 @@ class Play:
         if self.quiet:
             return
         by = "client" if follower.ended == LEFT else "server"
-        how = f"{follower.ended} {follower.problem}".strip()
+        problem = "" if follower.ended in {CUT, RESET} else follower.problem
+        how = f"{follower.ended} {problem}".strip()
         self.record(Ended(follower.route, follower.attempt, how, by))
         if follower.status in _LIMITED:
             self.limited(
@@ -537,5 +542,5 @@ def _state(follower: Follower) -> str:
 
 def _kind(block: Block) -> str | None:
     if block.is_comment:
-        return "(comment)"
+        return COMMENT
     return block.type or block.event

@@ -159,7 +159,7 @@ def _groups(
 def _missing(result: CaseResult, outcome: Outcome) -> Sequence[tuple[str, str]]:
     """Return what a case was not judged for, each with the reason in words."""
     if not result.lacking:
-        return [("not reached", result.reason)]
+        return [("other", result.reason)]
     if not outcome.words:
         with_it = "they need a control program, which makes the backend do things (--control)"
         return [("control program", with_it)]

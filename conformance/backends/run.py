@@ -173,7 +173,7 @@ class BackendRun:
     async def _one(self, case: BackendCase) -> None:
         began = time.monotonic()
         if case.uncontrolled and self.control is not None and self.control.has("job", "emit"):
-            missed = "it is for a run without a control program"
+            missed = "only for runs without a control program"
             self._add(Played(case=case, trace=Trace(), missed=missed))
             return
         lacking = self._lacking(case)

@@ -214,7 +214,9 @@ class Supply:
         if seen.terminal is None:
             raise NotReached("the job that was followed had not ended in the time allowed")
         if len(seen.ids) < _FIRST:
-            raise NotReached("its log has fewer than three events with ids", "ARK-SRV-26")
+            raise NotReached(
+                "the log of the job has fewer than three events with ids", "ARK-SRV-26"
+            )
         return seen
 
     async def _see(self) -> Seen:
@@ -313,7 +315,7 @@ class Supply:
         followers = [await play.follow(job), await play.follow(job)]
         before = str((await play.look(job)).job.get("status", ""))
         if not before:
-            raise NotReached("the job route does not tell whether the job is over")
+            raise NotReached("the job route does not say whether the job is over")
         if before in OVER:
             raise NotReached(f"the job was {before} before it could be cancelled")
         answer = await play.cancel(job)
@@ -406,7 +408,7 @@ async def create_or_fail(play: Play) -> Answer:
         if play.control is None or not play.control.has("job"):
             hint = "use a token that may" if answer.status in _FORBIDDEN else "give one with --job"
             raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
-        raise NotReached(f"the create was answered {answer.told}")
+        raise NotReached(f"the create was answered with {answer.told}")
     if not answer.job_id:
         raise NotReached("the create was accepted without a job id", "ARK-SRV-1")
     return answer

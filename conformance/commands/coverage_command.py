@@ -17,7 +17,7 @@ from conformance.verdict.statuses import Exit
 
 @click.command()
 @click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
-@click.option("--backend", "of_backends", is_flag=True, help="The requirements of a backend.")
+@click.option("--backend", "of_backends", is_flag=True, help="Show the requirements of a backend.")
 def command(*, holes: bool, of_backends: bool) -> int:
     """Show each requirement with its source and its numbers of cases and mutants.
 

@@ -17,7 +17,7 @@ from conformance.verdict.statuses import Exit
 @click.command()
 @options.profiles
 @options.patterns
-@click.option("--backend", "of_backends", is_flag=True, help="The cases about backends.")
+@click.option("--backend", "of_backends", is_flag=True, help="List the cases about backends.")
 def command(*, profiles: Sequence[str], patterns: Sequence[str], of_backends: bool) -> int:
     """List the cases: id, level, requirements, profiles.
 

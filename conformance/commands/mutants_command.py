@@ -92,7 +92,12 @@ _MOST_FAILURES: Final = 3
     help="Stop as soon as each mutant is caught and each case has caught one.",
 )
 @click.option("--attached", is_flag=True, help="Play the attached form of every case that has one.")
-@click.option("--backend", "of_backends", is_flag=True, help="Judge the backend kit instead.")
+@click.option(
+    "--backend",
+    "of_backends",
+    is_flag=True,
+    help="Judge the kit by broken backends instead of broken clients.",
+)
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(  # noqa: PLR0911 - one for each way to judge the kit
     *,

@@ -34,6 +34,8 @@ CLIENT: Final = "client"
 BACKEND: Final = "backend"
 KIT: Final = "kit"
 APPLICATION: Final = "application"
+COMMENT: Final = "(comment)"
+"""The `event` of a block of a stream that has only comments."""
 STRANGER: Final = "stranger"
 
 
@@ -71,7 +73,8 @@ def tell(fact: Fact) -> str:  # noqa: C901, PLR0911, PLR0912 - one arm per fact
             return f"{route}#{attempt}  answers {status}"
         case Framed(route=route, attempt=attempt, index=index, id=cursor, event=event):
             parts = [f"id {cursor}"] if cursor is not None else []
-            parts += [f"event {event}"] if event is not None else []
+            if event is not None:
+                parts.append(event if event == COMMENT else f"event {event}")
             return f"{route}#{attempt}  frame {index}  {', '.join(parts)}".rstrip()
         case Ended(route=route, attempt=attempt, how=how):
             return f"{route}#{attempt}  ends: {how}"

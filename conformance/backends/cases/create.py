@@ -31,7 +31,7 @@ async def accepted(play: Play) -> None:
     """The id in the answer is the only handle on the job, and the job costs money."""
     answer = await _created(play)
     if not answer.ok:
-        raise NotReached(f"the create was answered {answer.told}")
+        raise NotReached(f"the create was answered with {answer.told}")
     if answer.ended not in {COMPLETE, BY_CLOSE}:
         play.stop("1", "an answer that ends", answer.told, answer.event)
     if not answer.job_id:
@@ -138,7 +138,7 @@ async def two_keys(play: Play) -> None:
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
     if not ids or not keyed.other_key.ok:
-        raise NotReached(f"a create with another key was answered {keyed.other_key.told}")
+        raise NotReached(f"a create with another key was answered with {keyed.other_key.told}")
     if keyed.other_key.job_id in ids:
         play.stop("8", "another job for another key", f"job {ids[0]} again", keyed.other_key.event)
 

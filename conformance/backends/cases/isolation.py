@@ -84,7 +84,7 @@ async def unauthorised_says_how(play: Play) -> None:
             if not follower.header("www-authenticate"):
                 play.stop("12", "WWW-Authenticate", "a 401 of the stream without it")
     if not looked:
-        raise NotReached("nothing was answered 401")
+        raise NotReached("nothing was answered with 401")
 
 
 @case("isolation.resume-with-a-bad-token", "13")
@@ -211,7 +211,7 @@ async def no_passing_refusal(play: Play) -> None:
             )
         await follower.leave()
     if refused:
-        raise NotReached(f"every open is answered {refused[0]}")
+        raise NotReached(f"every open is answered with {refused[0]}")
 
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "revoke"), alone=True)
@@ -226,7 +226,7 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the other tenant may not create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
-        raise NotReached(f"the open was answered {follower.status}")
+        raise NotReached(f"the open was answered with {follower.status}")
     await play.make("revoke", token=token)
     if not await follower.until_end(play.bounds.revoked):
         play.stop(

@@ -358,7 +358,7 @@ class _Hammered:
             self.tried += 1
             follower = await self.play.follow(self.job, cursor)
             if not follower.is_stream:
-                raise NotReached(f"a resume was answered {follower.status}")
+                raise NotReached(f"a resume was answered with {follower.status}")
             # An event that was not there when the stream was opened came over the hand-off.
             await follower.until(self._brings_more_than(set(self.log)), self.play.bounds.event)
             await follower.leave()

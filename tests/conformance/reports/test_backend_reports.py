@@ -11,13 +11,15 @@ from conformance.reports import write_run
 from conformance.reports.comparison.contrast import Contrast
 from conformance.reports.comparison.sentences import in_a_sentence as compared
 from conformance.reports.comparison.sides import sides_of
-from conformance.reports.digest import causes
+from conformance.reports.digest import causes, decisive
 from conformance.reports.published import addresses
 from conformance.reports.run_json.saved import as_json
 from conformance.reports.screen import Screen
 from conformance.reports.summary import in_a_sentence, left_out
 from conformance.reports.terminal import Report
 from conformance.strict_data import Json, Table
+from conformance.trace.describe import COMMENT
+from conformance.trace.events import Ended, Framed
 from conformance.verdict.statuses import Verdict
 from mock_server.strict.schema import schema_text
 from tests.conformance.commandline import kit
@@ -175,6 +177,15 @@ def test_a_finding_that_is_about_the_one_rule_does_not_name_it_twice(
 ) -> None:
     text = printed(backend_run(BROKEN), capsys)
     assert text.count("ARK-SRV-58") == text.count("Warning: the backend breaks ARK-SRV-58") + 1
+
+
+def test_the_lines_of_a_trace_end_where_the_kit_leaves_its_streams() -> None:
+    played = failing(GAP, "ARK-SRV-33", "1", "2")
+    played.trace.append(Framed("stream", 1, 3, None, COMMENT, b":"), 0.003)
+    played.trace.append(Ended("stream", 1, "left by the kit", "client"), 0.004)
+    top = Table("run", backend_run([played]))
+    lines = [each.text for each in decisive(top.tables("results")[0], top)]
+    assert lines[-1] == "   4  backend      stream#1  frame 3  (comment)"
 
 
 def test_a_summary_links_the_rules_of_backends(tmp_path: Path) -> None:
