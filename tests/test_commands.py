@@ -25,8 +25,8 @@ SUBCOMMANDS: Final = {
         *("check", "explain", "schema", "addon-path"),
     ),
     "arkor-conformance": (
-        *("run", "report", "compare", "list", "show", "init", "smoke", "parser"),
-        *("explore", "diff", "mutants", "coverage"),
+        *("run", "backend", "report", "compare", "list", "show", "init", "smoke", "parser"),
+        *("explore", "diff", "simulate", "mutants", "coverage"),
     ),
 }
 EACH: Final = [(command, sub) for command, subs in SUBCOMMANDS.items() for sub in subs]
@@ -35,7 +35,11 @@ QUICK: Final = ("run", "--case", "create.start-opens-no-stream", "--profile", "2
 SCENARIO: Final = 'schema = 1\n[[job]]\nid = "ä"\n'
 NEEDED: Final = {
     **dict.fromkeys(
-        ("serve", "control", "schema", "addon-path", "list", "smoke", "mutants", "coverage"), ()
+        (
+            *("serve", "control", "schema", "addon-path", "list", "smoke", "mutants", "coverage"),
+            *("backend", "simulate"),
+        ),
+        (),
     ),
     "demo": (),
     "parser": (),

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
@@ -15,6 +16,8 @@ from conformance.strict_data import Json, ReadingError, Table, kind_of
 PROTOCOL: Final = "arkor-control/1"
 WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
 _SHOWN: Final = 160
+_LEAVE: Final = 1.0
+"""Seconds for the task that reads to leave the pipes alone."""
 _START: Final = 15.0
 """Seconds for the answer to `hello`: the program may start a server first."""
 
@@ -58,6 +61,8 @@ class Control:
     _process: DriverProcess = field(init=False)
     _pending: dict[int, _Pending] = field(factory=dict[int, _Pending], init=False)
     _number: int = field(default=0, init=False)
+    _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _stopped: anyio.Event = field(factory=anyio.Event, init=False)
     ended: str = field(default="", init=False)
     """Why it cannot be used any more."""
     patience: float = field(default=10.0, kw_only=True)
@@ -70,7 +75,7 @@ class Control:
             )
         except DriverUnusable as error:
             raise ControlFailed(f"the control program {error}") from error
-        group.start_soon(self._process.read)
+        group.start_soon(self._read)
         answer = await self.ask("hello", {"protocol": PROTOCOL}, seconds=_START)
         try:
             self.said = _controlled(answer)
@@ -115,7 +120,20 @@ class Control:
                 await self.ask("bye", seconds=2.0)
             except ControlFailed:
                 self._end("was ended")
+        self._reading.cancel()
+        with anyio.move_on_after(_LEAVE):  # cancelled before it began, the task never says so
+            await self._stopped.wait()
         await self._process.stop()
+
+    async def _read(self) -> None:
+        """Read from the program until it ends or is stopped, and only then let its pipes be closed."""
+        try:
+            with self._reading:
+                # A program that exits at once may be stopped before this task first runs.
+                await anyio.lowlevel.checkpoint_if_cancelled()
+                await self._process.read()
+        finally:
+            self._stopped.set()
 
     @property
     def _last_words(self) -> str:
