@@ -120,11 +120,11 @@ class Follower:
             self._tell()
         for frame in framer.close():
             self._take(block_of(frame, now(), is_whole=False))
+        await self._wire.close()
         self.ended_at = now()
         self.silence = max(self.silence, self.ended_at - (self.last_at or self.ended_at))
         self._over(self)
         self._tell()
-        await self._wire.close()
 
     @property
     def _is_too_much(self) -> bool:
