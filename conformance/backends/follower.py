@@ -106,7 +106,7 @@ class Follower:
         framer = Framer()
         streams = self.is_stream
         self._tell()
-        while (piece := await self._wire.body()) and not self._is_too_much:
+        while (piece := await self._wire.body()) and not self.is_too_long:
             at = now()
             self.silence = max(self.silence, at - (self.last_at or at))
             self.last_at = at
@@ -127,7 +127,8 @@ class Follower:
         self._tell()
 
     @property
-    def _is_too_much(self) -> bool:
+    def is_too_long(self) -> bool:
+        """Whether the kit reads no more of it."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:
