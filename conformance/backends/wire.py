@@ -155,7 +155,7 @@ class Wire:
                     if event.data:
                         return bytes(event.data)
                 case h11.EndOfMessage():
-                    closes = self._http.their_state is h11.MUST_CLOSE
+                    closes = self._http.their_state in {h11.MUST_CLOSE, h11.CLOSED}
                     framed = {"content-length", "transfer-encoding"} & {n for n, _ in self.headers}
                     self.ended = BY_CLOSE if closes and not framed and self._closed else COMPLETE
                 case _:
