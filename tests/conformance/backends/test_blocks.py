@@ -40,9 +40,7 @@ def test_a_block_without_its_blank_line_is_none_to_a_client() -> None:
     assert (found.is_durable, found.is_terminal, found.is_comment) == (False, False, False)
 
 
-@pytest.mark.parametrize(
-    "text", ["event: end\ndata: {}", 'data: {"type": "training.failed"}']
-)
+@pytest.mark.parametrize("text", ["event: end\ndata: {}", 'data: {"type": "training.failed"}'])
 def test_a_terminal_frame_is_one_at_which_a_client_stops(text: str) -> None:
     assert block(f"{text}\n\n").is_terminal
 

@@ -22,11 +22,11 @@ def program(mistake: str) -> tuple[str, ...]:
 
 def talk(mistake: str, then: Callable[[Control], Awaitable[None]]) -> str:
     """Start a control program and do something with it; return what failed."""
-    control = Control(program(mistake), patience=5.0)
     failed = ""
 
     async def run() -> None:
         nonlocal failed
+        control = Control(program(mistake), patience=5.0)
         async with anyio.create_task_group() as group:
             try:
                 await control.start(group)
@@ -71,6 +71,17 @@ def test_the_death_of_the_program_is_told_with_the_last_line_of_its_log() -> Non
     assert failed.endswith("its last line: out of memory")
 
 
+def test_a_program_that_hangs_is_asked_three_times() -> None:
+    async def ask(control: Control) -> None:
+        for _ in range(3):
+            with pytest.raises(ControlFailed, match=r"did not answer `job` within 0\.05 s"):
+                await control.ask("job", seconds=0.05)
+        await control.ask("job")
+
+    expected = "the control program did not answer 3 commands in a row, the last `job`"
+    assert talk("hangs", ask) == expected
+
+
 def test_an_answer_that_comes_too_late_belongs_to_no_other_command() -> None:
     async def twice(control: Control) -> None:
         with pytest.raises(ControlFailed, match="did not answer"):
@@ -90,7 +101,7 @@ def test_a_program_that_has_ended_is_asked_nothing() -> None:
         finally:
             assert time.monotonic() - began < SECONDS
 
-    assert talk("fine", ask).startswith("the control program ")
+    assert talk("refuses", ask).startswith("the control program ")
 
 
 COMMANDS = {
@@ -98,7 +109,7 @@ COMMANDS = {
     "garbage": "'Server started!', which is not JSON",
     "a list": "[1]",
     "no impl": "impl",
-    "strange word": "'fly' is not a word",
+    "strange word": "'fly' is not a known word",
     "no token": "gave no token",
     "token with a space": "does not fit a header",
     "wrong base_url": "wrong base_url",

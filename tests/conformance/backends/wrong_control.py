@@ -22,6 +22,12 @@ WRONG: Final = {
     "away": HELLO,
 }
 
+GARBAGE: Final = {"garbage": "Server started!", "a list": "[1]"}
+ANSWERS: Final[dict[str, dict[str, object]]] = {
+    "refuses": {"error": {"message": "no such job"}},
+    "no ok": {"fine": {}},
+}
+
 
 def main(mistake: str) -> None:
     """Answer each command, with the mistake."""
@@ -30,29 +36,33 @@ def main(mistake: str) -> None:
     for line in sys.stdin:
         command = json.loads(line)
         number, do = command["id"], command["do"]
-        if do == "hello" or mistake == "late":
-            answer = WRONG.get(mistake, HELLO)
-            if mistake == "garbage":
-                print("Server started!", flush=True)
-            elif mistake == "a list":
-                print("[1]", flush=True)
-            elif mistake == "silent":
-                continue
-            elif mistake == "late" and do != "hello":
-                time.sleep(0.3)
-            print(json.dumps({"re": number, "ok": answer}), flush=True)
+        if do == "hello":
+            if mistake in GARBAGE:
+                say(GARBAGE[mistake])
+            say(json.dumps({"re": number, "ok": WRONG.get(mistake, HELLO)}))
         elif do == "bye":
-            print(json.dumps({"re": number, "ok": {}}), flush=True)
+            say(json.dumps({"re": number, "ok": {}}))
             return
-        elif mistake == "refuses":
-            print(json.dumps({"re": number, "error": {"message": "no such job"}}), flush=True)
-        elif mistake == "no ok":
-            print(json.dumps({"re": number, "fine": {}}), flush=True)
-        elif mistake == "dies":
-            print("first line", file=sys.stderr)
-            sys.exit("out of memory")
-        elif mistake == "hangs":
-            time.sleep(60)
+        else:
+            answer(number, mistake)
+
+
+def answer(number: int, mistake: str) -> None:
+    """Answer a command that is neither hello nor bye."""
+    if mistake == "dies":
+        sys.stderr.write("first line\n")
+        sys.exit("out of memory")
+    if mistake == "hangs":
+        time.sleep(60)
+    if mistake == "late":
+        time.sleep(0.3)
+    say(json.dumps({"re": number, **ANSWERS.get(mistake, {"ok": HELLO})}))
+
+
+def say(line: str) -> None:
+    """Print a line at once."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
