@@ -1,11 +1,12 @@
 """Talk `arkor-control/1` with the program that makes a backend do things."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 import anyio
-import anyio.lowlevel
 from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
@@ -16,8 +17,9 @@ from conformance.strict_data import Json, ReadingError, Table, kind_of
 PROTOCOL: Final = "arkor-control/1"
 WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
 _SHOWN: Final = 160
-_LEAVE: Final = 1.0
-"""Seconds for the task that reads to leave the pipes alone."""
+_MOST_UNANSWERED: Final = 3
+"""A program that does not answer so many commands in a row hangs."""
+_TOKEN: Final = re.compile(r'(token"\s*:\s*")[^"]*')
 _START: Final = 15.0
 """Seconds for the answer to `hello`: the program may start a server first."""
 
@@ -60,9 +62,10 @@ class Control:
     said: Controlled = field(init=False)
     _process: DriverProcess = field(init=False)
     _pending: dict[int, _Pending] = field(factory=dict[int, _Pending], init=False)
-    _number: int = field(default=0, init=False)
     _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
-    _stopped: anyio.Event = field(factory=anyio.Event, init=False)
+    _has_read: anyio.Event = field(factory=anyio.Event, init=False)
+    _unanswered: int = field(default=0, init=False)
+    _number: int = field(default=0, init=False)
     ended: str = field(default="", init=False)
     """Why it cannot be used any more."""
     patience: float = field(default=10.0, kw_only=True)
@@ -77,12 +80,21 @@ class Control:
             raise ControlFailed(f"the control program {error}") from error
         group.start_soon(self._read)
         answer = await self.ask("hello", {"protocol": PROTOCOL}, seconds=_START)
+        if self.ended:  # it said something else as well
+            raise ControlFailed(f"the control program {self.ended}")
         try:
             self.said = _controlled(answer)
         except ReadingError as error:
             raise ControlFailed(
                 f"the answer of the control program to hello is wrong: {error.problem}"
             ) from error
+
+    async def _read(self) -> None:
+        try:
+            with self._reading:
+                await self._process.read()
+        finally:
+            self._has_read.set()
 
     def has(self, *words: str) -> bool:
         """Tell whether it has these words."""
@@ -109,6 +121,9 @@ class Control:
             raise ControlFailed(f"the control program refused `{do}`: {pending.error}")
         if self.ended:
             raise ControlFailed(f"the control program {self.ended}{self._last_words}")
+        self._unanswered += 1
+        if self._unanswered >= _MOST_UNANSWERED:
+            self._end(f"did not answer {self._unanswered} commands in a row, the last `{do}`")
         raise ControlFailed(f"the control program did not answer `{do}` within {wait:g} s")
 
     async def stop(self) -> None:
@@ -116,24 +131,13 @@ class Control:
         if not hasattr(self, "_process"):
             return
         if not self.ended:
-            try:
+            with suppress(ControlFailed):
                 await self.ask("bye", seconds=2.0)
-            except ControlFailed:
-                self._end("was ended")
+            self._end("was ended")
         self._reading.cancel()
-        with anyio.move_on_after(_LEAVE):  # cancelled before it began, the task never says so
-            await self._stopped.wait()
-        await self._process.stop()
-
-    async def _read(self) -> None:
-        """Read from the program until it ends or is stopped, and only then let its pipes be closed."""
-        try:
-            with self._reading:
-                # A program that exits at once may be stopped before this task first runs.
-                await anyio.lowlevel.checkpoint_if_cancelled()
-                await self._process.read()
-        finally:
-            self._stopped.set()
+        with anyio.CancelScope(shield=True):
+            await self._has_read.wait()
+            await self._process.stop()
 
     @property
     def _last_words(self) -> str:
@@ -156,6 +160,10 @@ class Control:
         if not isinstance(value, Mapping):
             self._end(f"printed {_shown(line)}, {kind_of(value)}, not a JSON object")
             return
+        if not {"ok", "error"} & value.keys():
+            self._end(f"printed {_shown(line)}, which has neither ok nor error")
+            return
+        self._unanswered = 0
         table = Table("answer", value)
         try:
             number = table.count("re")
@@ -199,4 +207,5 @@ def _controlled(answer: Table) -> Controlled:
 
 def _shown(line: bytes) -> str:
     text = line[:_SHOWN].decode("utf-8", "backslashreplace").strip()
+    text = _TOKEN.sub(r"\1[secret]", text)
     return f"{text!r}…" if len(line) > _SHOWN else repr(text)

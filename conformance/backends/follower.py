@@ -106,7 +106,7 @@ class Follower:
         framer = Framer()
         streams = self.is_stream
         self._tell()
-        while (piece := await self._wire.body()) and not self._is_too_much:
+        while (piece := await self._wire.body()) and not self.is_too_long:
             at = now()
             self.silence = max(self.silence, at - (self.last_at or at))
             self.last_at = at
@@ -120,14 +120,15 @@ class Follower:
             self._tell()
         for frame in framer.close():
             self._take(block_of(frame, now(), is_whole=False))
+        await self._wire.close()
         self.ended_at = now()
         self.silence = max(self.silence, self.ended_at - (self.last_at or self.ended_at))
         self._over(self)
         self._tell()
-        await self._wire.close()
 
     @property
-    def _is_too_much(self) -> bool:
+    def is_too_long(self) -> bool:
+        """Whether the kit reads no more of it."""
         return self.size >= MOST_BYTES or len(self.blocks) >= MOST_BLOCKS
 
     def _take(self, block: Block) -> None:

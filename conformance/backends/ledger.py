@@ -20,6 +20,7 @@ _MOST_SECONDS: Final = 20.0
 _PAUSES: Final = (0.0, 0.5, 1.0, 2.0)
 """Seconds before each try to cancel a job."""
 _NO_SUCH_JOB: Final = (404, 410)
+_LATER: Final = (408, 425, 429)
 _LONGEST_BODY: Final = 1 << 16
 
 
@@ -78,13 +79,15 @@ async def _ended(job: str, target: Target) -> bool:
     """Cancel a job; tell whether it is over, will be, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
-        status, _ = await _request(target, "POST", target.job(job, "/cancel"))
-        if 200 <= status < 300 or status in _NO_SUCH_JOB:  # noqa: PLR2004 - HTTP
+        refused, _ = await _request(target, "POST", target.job(job, "/cancel"))
+        if 200 <= refused < 300 or refused in _NO_SUCH_JOB:  # noqa: PLR2004 - HTTP
             return True
-        if status:
+        if refused:
             status, found = await _request(target, "GET", target.job(job))
             if status in _NO_SUCH_JOB or found in OVER:
                 return True
+        if 0 < refused < 500 and refused not in _LATER:  # noqa: PLR2004 - HTTP
+            return False
     return False
 
 

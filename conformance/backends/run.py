@@ -213,8 +213,8 @@ class BackendRun:
             case Stop():
                 self._unreachable = 0
                 return ""
-            case NotReached() if error.rule and error.rule not in case.requires:
-                play.findings.append(_not_reached(play, error))
+            case NotReached() if error.rule:
+                play.findings.append(_kept_from(play, error, case))
                 return ""
             case NotReached() | OverBudget():
                 return str(error)
@@ -290,10 +290,13 @@ class BackendRun:
         return not hasattr(self, "supply")
 
 
-def _not_reached(play: Play, error: NotReached) -> Finding:
+def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
+    """Return what kept a case from its rules: the breach of another rule, or of one of its own."""
+    own = error.rule in case.requires
     last = play.trace.events[-1] if play.trace.events else None
-    found = Divergence("to reach the rule of the case", play.target.hide(str(error)), last)
-    return Finding.of(error.rule, (error.rule,), found, last, not_reached=True)
+    expected = f"{error.rule} to be kept" if own else "to reach the rule of the case"
+    found = Divergence(expected, play.target.hide(str(error)), last)
+    return Finding.of(error.rule, (error.rule,), found, last, not_reached=not own)
 
 
 def _alone(error: Exception) -> Exception:

@@ -102,7 +102,8 @@ class Seen:
     def over(self) -> bool:
         """Whether the job ended while it was followed."""
         ended = not self.by_itself and self.first.ended_at is not None
-        return self.terminal is not None or self.status in OVER or ended
+        whole = not any(each.is_too_long for each in self.streams)
+        return self.terminal is not None or (whole and (self.status in OVER or ended))
 
     def goes_on_elsewhere(self, follower: Follower) -> bool:
         """Tell whether the backend ended a stream before the job was over, as it may."""
@@ -278,8 +279,8 @@ class Supply:
         streams that came after the first.
         """
         until = now() + (self.watch if self.followed else play.bounds.job)
-        streams, over = [first], False
-        while now() < until and first.is_stream:
+        streams, over, told = [first], False, float("inf")
+        while now() < min(until, told + play.bounds.agrees) and first.is_stream:
             current = streams[-1]
             if current.terminal is not None:
                 await current.until_end(play.bounds.end)
@@ -288,6 +289,8 @@ class Supply:
             ids = [each for stream in streams for each in stream.ids]
             if not ended:
                 looks.append(await _look(play, first))
+                if looks[-1].answer.job.get("status") in OVER:
+                    told = min(told, looks[-1].at)
                 if ids and len(spots) < _SPOTS:
                     spots.append(await _spot(play, first.job, ids[-1]))
                 continue

@@ -155,9 +155,8 @@ class Wire:
                     if event.data:
                         return bytes(event.data)
                 case h11.EndOfMessage():
-                    closes = self._http.their_state is h11.MUST_CLOSE
                     framed = {"content-length", "transfer-encoding"} & {n for n, _ in self.headers}
-                    self.ended = BY_CLOSE if closes and not framed and self._closed else COMPLETE
+                    self.ended = BY_CLOSE if self._closed and not framed else COMPLETE
                 case _:
                     pass
         return b""
@@ -237,12 +236,16 @@ async def _connected(target: Target, receive_buffer: int) -> ByteStream:
         plain = await anyio.connect_tcp(target.address.host, target.address.port)
     if target.address.tls is None:
         return plain
-    return await TLSStream.wrap(
-        plain,
-        hostname=target.address.host,
-        ssl_context=target.address.tls,
-        standard_compatible=False,
-    )
+    try:
+        return await TLSStream.wrap(
+            plain,
+            hostname=target.address.host,
+            ssl_context=target.address.tls,
+            standard_compatible=False,
+        )
+    except BaseException:
+        await anyio.aclose_forcefully(plain)
+        raise
 
 
 async def _with_buffer(target: Target, size: int) -> SocketStream:

@@ -185,7 +185,7 @@ def command(  # noqa: PLR0913 - one for each option
     of another tenant, who must not see the jobs.
 
     \b
-    examples:
+    example:
       arkor-conformance backend
       arkor-conformance backend --base-url https://arkor.example --org acme --project llm
       arkor-conformance backend --control -- python my-control-program.py

@@ -12,7 +12,7 @@ from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
-from conformance.backends.wire import now
+from conformance.backends.wire import LEFT, now
 
 _MOST: Final = 60
 """At so many places of a log a resume is tried."""
@@ -447,7 +447,7 @@ async def leaves_no_trace(play: Play) -> None:
     if not seen.spots:
         raise NotReached("no follower left while the job was running")
     stream = seen.streams[-1]
-    if seen.terminal is None and seen.status not in OVER and stream.ended_at is not None:
+    if seen.terminal is None and seen.status not in OVER and stream.ended not in {"", LEFT}:
         play.stop("3", "the job to go on to its end", play.got(stream))
     if seen.terminal is None:
         raise NotReached("the job that was followed had not ended in the time allowed")

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -21,12 +21,14 @@ _ROUTE: Final = re.compile("/v1/jobs(?:/([^/]+)(/events/stream|/cancel)?)?")
 _OVER: Final = ("completed", "failed", "cancelled")
 
 
+Err = Callable[["SmallBackend", "Request", "Handler"], bool]
+
+
 @define(eq=False)
 class Job:
     """A job and its log."""
 
     id: str
-    owner: str
     began: float = field(factory=time.monotonic)
     cancelled_at: float | None = None
 
@@ -48,7 +50,7 @@ class SmallBackend:
 
     pace: float = 0.05
     length: int = 6
-    err: Callable[["SmallBackend", Request, BaseHTTPRequestHandler], bool] | None = None
+    err: "Err | None" = None
     """Answers a request itself and returns True, or leaves it to the backend."""
     ids: Callable[[int], str] = str
     """Makes the id of an event from its number."""
@@ -69,13 +71,19 @@ class SmallBackend:
         return f"http://127.0.0.1:{self._port}"
 
     @property
+    def changes(self) -> list[str]:
+        """What was asked of it but to look."""
+        return [f"{r.method} {r.route}" for r in self.requests if r.method not in {"GET", "HEAD"}]
+
+    @property
     def running(self) -> list[str]:
         """The jobs that go on."""
         return [job.id for job in self.jobs.values() if self.status(job) not in _OVER]
 
     def start(self) -> None:
         """Listen, at the same port as before if it did."""
-        server = _Server(("127.0.0.1", self._port), _handler(self))
+        handler = type("_Handler", (Handler,), {"backend": self})
+        server = _Server(("127.0.0.1", self._port), handler)
         self._server, self._port = server, server.server_port
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
 
@@ -118,10 +126,8 @@ class _Server(ThreadingHTTPServer):
 
     def cut(self) -> None:
         for each in list(self.open):
-            try:
+            with suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
 
     def process_request(self, request: object, client_address: object) -> None:
         assert isinstance(request, socket.socket)
@@ -137,141 +143,141 @@ class _Server(ThreadingHTTPServer):
         """Say nothing: what breaks here is a connection that the kit has left."""
 
 
-def _handler(backend: SmallBackend) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(BaseHTTPRequestHandler):
+    """Answers a request, or lets the backend err."""
 
-        def _go(self) -> None:
-            target = self.path
-            if target.startswith("http://"):
-                parts = urlsplit(target)
-                target = f"{parts.path}?{parts.query}"
-            path, _, query = target.partition("?")
-            found = _ROUTE.fullmatch(path)
-            job = unquote(found[1] or "") if found else ""
-            route = {"/events/stream": "stream", "/cancel": "cancel"}.get(
-                (found[2] or "") if found else "", "job" if job else "create"
-            )
-            asked = Request(
-                self.command, self.path, dict(self.headers), route if found else "", job
-            )
-            with backend.lock:
-                backend.requests.append(asked)
-            if backend.err is not None and backend.err(backend, asked, self):
-                return
-            names = parse_qs(query)
-            place = [names.get(each, [""])[0] for each in ("orgSlug", "projectSlug")]
-            if self.headers.get("Authorization") != f"Bearer {TOKEN}":
-                self.answer(401, {"error": "no"}, {"WWW-Authenticate": "Bearer"})
-            elif place != ["kit-org", "kit-project"] or not found:
-                self.answer(404, {"error": "there is no such thing"})
-            elif route == "create":
-                self._create()
-            else:
-                self._job(backend.jobs.get(job), route)
+    backend: SmallBackend
+    protocol_version = "HTTP/1.1"
 
-        do_GET = do_POST = do_HEAD = _go
+    def _go(self) -> None:
+        target = self.path
+        if target.startswith("http://"):
+            parts = urlsplit(target)
+            target = f"{parts.path}?{parts.query}"
+        path, _, query = target.partition("?")
+        found = _ROUTE.fullmatch(path)
+        job = unquote(found[1] or "") if found else ""
+        route = {"/events/stream": "stream", "/cancel": "cancel"}.get(
+            (found[2] or "") if found else "", "job" if job else "create"
+        )
+        asked = Request(self.command, self.path, dict(self.headers), route if found else "", job)
+        with self.backend.lock:
+            self.backend.requests.append(asked)
+        if self.backend.err is not None and self.backend.err(self.backend, asked, self):
+            return
+        names = parse_qs(query)
+        place = [names.get(each, [""])[0] for each in ("orgSlug", "projectSlug")]
+        if self.headers.get("Authorization") != f"Bearer {TOKEN}":
+            self.answer(401, {"error": "no"}, {"WWW-Authenticate": "Bearer"})
+        elif place != ["kit-org", "kit-project"] or not found:
+            self.answer(404, {"error": "there is no such thing"})
+        elif route == "create":
+            self._create()
+        else:
+            self._job(self.backend.jobs.get(job), route)
 
-        def _create(self) -> None:
-            if self.command != "POST":
-                self.answer(405, {"error": "POST only"}, {"Allow": "POST"})
-                return
-            raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-            try:
-                body = json.loads(raw)
-            except ValueError:
-                body = None
-            if not isinstance(body, dict) or not {"name", "config"} <= set(body):
-                self.answer(400, {"error": "not a job"})
-                return
-            key = self.headers.get("Idempotency-Key")
-            with backend.lock:
-                if key in backend.keys:
-                    before, made = backend.keys[key]
-                    if before != raw:
-                        self.answer(422, {"error": "another body"})
-                        return
-                else:
-                    made = f"job-{len(backend.jobs) + 1}"
-                    backend.jobs[made] = Job(made, "")
-                    if key is not None:
-                        backend.keys[key] = raw, made
-            self.answer(201, {"job": {"id": made, "status": "queued"}})
+    do_GET = do_POST = do_HEAD = _go  # noqa: N815 - the names of http.server
 
-        def _job(self, job: Job | None, route: str) -> None:
-            if job is None or time.monotonic() - job.began < backend.known_after:
-                self.answer(404, {"error": "no such job"})
-            elif route == "job":
-                self.answer(200, {"job": {"id": job.id, "status": backend.status(job)}})
-            elif route == "cancel":
-                with backend.lock:
-                    status = backend.status(job)
-                    if status not in _OVER:
-                        job.cancelled_at = time.monotonic()
-                code = 409 if status in _OVER else 200
-                self.answer(code, {"job": {"id": job.id}, "error": "over"})
-            elif self.command == "HEAD":
-                self.answer(405, {"error": "GET only"}, {"Allow": "GET"})
-            else:
-                self._stream(job)
-
-        def _stream(self, job: Job) -> None:
-            cursor = self.headers.get("Last-Event-ID")
-            at = 0
-            if cursor is not None:
-                known = {backend.ids(n).encode().decode("latin-1"): n for n in range(1, 99)}
-                if cursor not in known or known[cursor] > backend.count(job):
-                    self.answer(410, {"error": "the cursor is unknown"})
+    def _create(self) -> None:
+        if self.command != "POST":
+            self.answer(405, {"error": "POST only"}, {"Allow": "POST"})
+            return
+        raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict) or not {"name", "config"} <= set(body):
+            self.answer(400, {"error": "not a job"})
+            return
+        key = self.headers.get("Idempotency-Key")
+        with self.backend.lock:
+            if key in self.backend.keys:
+                before, made = self.backend.keys[key]
+                if before != raw:
+                    self.answer(422, {"error": "another body"})
                     return
-                at = known[cursor]
-                if at == backend.length:
-                    self.answer(204, None)
-                    return
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Cache-Control", "no-store")
-            self.send_header("Transfer-Encoding", "chunked")
-            self.end_headers()
-            self.chunk(b": hello\n\n")
-            until = time.monotonic() + backend.lifetime
-            while time.monotonic() < until:
-                while at < backend.count(job):
-                    at += 1
-                    self.chunk(backend.event(at))
-                if backend.status(job) in _OVER:
-                    if backend.status(job) == "cancelled":
-                        self.chunk(b"event: end\ndata: {}\n\n")
-                    break
-                time.sleep(0.01)
-            self.wfile.write(b"0\r\n\r\n")
+            else:
+                made = f"job-{len(self.backend.jobs) + 1}"
+                self.backend.jobs[made] = Job(made)
+                if key is not None:
+                    self.backend.keys[key] = raw, made
+        self.answer(201, {"job": {"id": made, "status": "queued"}})
 
-        def chunk(self, data: bytes) -> None:
-            self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+    def _job(self, job: Job | None, route: str) -> None:
+        if job is None or time.monotonic() - job.began < self.backend.known_after:
+            self.answer(404, {"error": "no such job"})
+        elif route == "job":
+            self.answer(200, {"job": {"id": job.id, "status": self.backend.status(job)}})
+        elif route == "cancel":
+            with self.backend.lock:
+                status = self.backend.status(job)
+                if status not in _OVER:
+                    job.cancelled_at = time.monotonic()
+            code = 409 if status in _OVER else 200
+            self.answer(code, {"job": {"id": job.id}, "error": "over"})
+        elif self.command == "HEAD":
+            self.answer(405, {"error": "GET only"}, {"Allow": "GET"})
+        else:
+            self._stream(job)
 
-        def answer(
-            self, status: int, value: object, headers: Mapping[str, str] | None = None
-        ) -> None:
-            body = b"" if value is None else json.dumps(value).encode()
-            self.send_response(status)
-            if value is not None:
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-            for name, text in (headers or {}).items():
-                self.send_header(name, text)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(body)
+    def _stream(self, job: Job) -> None:
+        cursor = self.headers.get("Last-Event-ID")
+        at = 0
+        if cursor is not None:
+            known = {self.backend.ids(n).encode().decode("latin-1"): n for n in range(1, 99)}
+            if cursor not in known or known[cursor] > self.backend.count(job):
+                self.answer(410, {"error": "the cursor is unknown"})
+                return
+            at = known[cursor]
+            if at == self.backend.length:
+                self.answer(204, None)
+                return
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.chunk(b": hello\n\n")
+        until = time.monotonic() + self.backend.lifetime
+        while time.monotonic() < until:
+            while at < self.backend.count(job):
+                at += 1
+                self.chunk(self.backend.event(at))
+            if self.backend.status(job) in _OVER:
+                if self.backend.status(job) == "cancelled":
+                    self.chunk(b"event: end\ndata: {}\n\n")
+                break
+            time.sleep(0.01)
+        self.wfile.write(b"0\r\n\r\n")
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-            """Log nothing."""
+    def chunk(self, data: bytes) -> None:
+        """Send a chunk of a body."""
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
-    return Handler
+    def answer(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
+        """Send a whole answer, in JSON; none for a `value` of None."""
+        body = b"" if value is None else json.dumps(value).encode()
+        self.send_response(status)
+        if value is not None:
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+        for name, text in (headers or {}).items():
+            self.send_header(name, text)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
+        """Log nothing."""
 
 
 @contextmanager
-def serving(**options: object) -> Generator[SmallBackend]:
+def serving(
+    *, pace: float = 0.05, length: int = 6, lifetime: float = float("inf"), err: "Err | None" = None
+) -> Generator[SmallBackend]:
     """Run a small backend for the length of the block."""
-    backend = SmallBackend(**options)
+    backend = SmallBackend(pace=pace, length=length, lifetime=lifetime, err=err)
     backend.start()
     try:
         yield backend
