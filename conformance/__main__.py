@@ -74,7 +74,10 @@ class _Lazily(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         if cmd_name not in _COMMANDS:
-            raise click.UsageError(f"{cmd_name!r} is not a command; {nearest(cmd_name, _COMMANDS)}")
+            near = nearest(cmd_name, _COMMANDS)
+            if not near.startswith("did you mean"):  # the list is long, and all of it is wanted
+                near = f"write one of {', '.join(_COMMANDS)}"
+            raise click.UsageError(f"{cmd_name!r} is not a command; {near}")
         module = importlib.import_module(f"conformance.commands.{cmd_name}_command")
         found: object = getattr(module, "command", None)
         return found if isinstance(found, click.Command) else None

@@ -20,6 +20,8 @@ _SHOWN: Final = 160
 _MOST_UNANSWERED: Final = 3
 """A program that does not answer so many commands in a row hangs."""
 _TOKEN: Final = re.compile(r'(token"\s*:\s*")[^"]*')
+_LEAVE: Final = 1.0
+"""Seconds for the task that reads to leave the pipes alone."""
 _START: Final = 15.0
 """Seconds for the answer to `hello`: the program may start a server first."""
 
@@ -136,7 +138,8 @@ class Control:
             self._end("was ended")
         self._reading.cancel()
         with anyio.CancelScope(shield=True):
-            await self._has_read.wait()
+            with anyio.move_on_after(_LEAVE):  # cancelled before it began, the task never says so
+                await self._has_read.wait()
             await self._process.stop()
 
     @property
