@@ -15,6 +15,8 @@ from conformance.strict_data import Json, ReadingError, Table, kind_of
 PROTOCOL: Final = "arkor-control/1"
 WORDS: Final = ("job", "emit", "finish", "fail", "drop", "rotate", "forget", "hold", "revoke")
 _SHOWN: Final = 160
+_CLOSING: Final = 1.0
+"""Seconds for the end of what reads from the program."""
 _START: Final = 15.0
 """Seconds for the answer to `hello`: the program may start a server first."""
 
@@ -58,6 +60,8 @@ class Control:
     _process: DriverProcess = field(init=False)
     _pending: dict[int, _Pending] = field(factory=dict[int, _Pending], init=False)
     _number: int = field(default=0, init=False)
+    _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
+    _has_read: anyio.Event = field(factory=anyio.Event, init=False)
     ended: str = field(default="", init=False)
     """Why it cannot be used any more."""
     patience: float = field(default=10.0, kw_only=True)
@@ -70,7 +74,7 @@ class Control:
             )
         except DriverUnusable as error:
             raise ControlFailed(f"the control program {error}") from error
-        group.start_soon(self._process.read)
+        group.start_soon(self._read)
         answer = await self.ask("hello", {"protocol": PROTOCOL}, seconds=_START)
         try:
             self.said = _controlled(answer)
@@ -78,6 +82,13 @@ class Control:
             raise ControlFailed(
                 f"the answer of the control program to hello is wrong: {error.problem}"
             ) from error
+
+    async def _read(self) -> None:
+        try:
+            with self._reading:
+                await self._process.read()
+        finally:
+            self._has_read.set()
 
     def has(self, *words: str) -> bool:
         """Tell whether it has these words."""
@@ -115,6 +126,9 @@ class Control:
                 await self.ask("bye", seconds=2.0)
             except ControlFailed:
                 self._end("was ended")
+        self._reading.cancel()
+        with anyio.move_on_after(_CLOSING):
+            await self._has_read.wait()  # nothing reads its pipes while they are closed
         await self._process.stop()
 
     @property

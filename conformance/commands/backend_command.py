@@ -185,9 +185,9 @@ def command(  # noqa: PLR0913 - one for each option
     of another tenant, who must not see the jobs.
 
     \b
-    examples:
+    example:
       arkor-conformance backend
-      arkor-conformance backend --base-url https://arkor.example --org acme --project llm
+      arkor-conformance backend --base-url https://arkor.example --org acme
       arkor-conformance backend --control -- python my-control-program.py
     """  # noqa: D301 - \b is click's mark for lines to keep
     own_mock = not base_url and not controls

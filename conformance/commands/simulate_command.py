@@ -115,7 +115,7 @@ def command(
     the fewest faults, and printed with the command that repeats it; the status is then 1.
 
     \b
-    examples:
+    example:
       arkor-conformance simulate --jobs 1000
       arkor-conformance simulate --fleet 10000 --outage 600 --plot fleet.svg
     """  # noqa: D301 - \b is click's mark for lines to keep
