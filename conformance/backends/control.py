@@ -68,8 +68,6 @@ class Control:
     _has_read: anyio.Event = field(factory=anyio.Event, init=False)
     _unanswered: int = field(default=0, init=False)
     _number: int = field(default=0, init=False)
-    _reading: anyio.CancelScope = field(factory=anyio.CancelScope, init=False)
-    _has_read: anyio.Event = field(factory=anyio.Event, init=False)
     ended: str = field(default="", init=False)
     """Why it cannot be used any more."""
     patience: float = field(default=10.0, kw_only=True)
