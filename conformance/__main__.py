@@ -94,7 +94,7 @@ class _Lazily(click.Group):
 )
 @click.version_option(package_name="arkor-proto", message="%(prog)s %(version)s")
 def cli() -> None:
-    """Verify any client of the Arkor trainer protocol, in any language.
+    """Verify any client of the Arkor trainer protocol, in any language, and any backend.
 
     \b
     example:
