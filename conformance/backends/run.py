@@ -3,7 +3,7 @@
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
-from typing import Final
+from typing import Final, TypeGuard
 
 import anyio
 from anyio.abc import TaskGroup
@@ -301,9 +301,17 @@ def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
 
 def _alone(error: Exception) -> Exception:
     """Return the failure of a case: what was done at the same time fails as a group."""
-    while isinstance(error, ExceptionGroup):
-        error = max(error.exceptions, key=lambda each: isinstance(each, Stop | ControlFailed))
+    while _is_group(error):
+        error = max(error.exceptions, key=_weight)
     return error
+
+
+def _is_group(error: Exception) -> TypeGuard[ExceptionGroup[Exception]]:
+    return isinstance(error, ExceptionGroup)
+
+
+def _weight(error: Exception) -> bool:
+    return isinstance(error, Stop | ControlFailed)
 
 
 def _named(words: Sequence[str]) -> str:

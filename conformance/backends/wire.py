@@ -11,7 +11,7 @@ import struct
 import sys
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeGuard
 
 import anyio
 import h11
@@ -281,12 +281,16 @@ def _reason(error: BaseException) -> str:
     number = error.errno if isinstance(error, OSError) else None
     if number is not None and not isinstance(error, socket.gaierror):
         return os.strerror(number)
-    if isinstance(error, BaseExceptionGroup):
+    if _is_group(error):
         return _reason(error.exceptions[0])
     if error.__cause__ is not None:
         return _reason(error.__cause__)
     said = error.strerror if isinstance(error, OSError) else None
     return said or str(error)
+
+
+def _is_group(error: BaseException) -> TypeGuard[BaseExceptionGroup[BaseException]]:
+    return isinstance(error, BaseExceptionGroup)
 
 
 def now() -> float:

@@ -16,6 +16,8 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from attrs import define, field
 
+from mock_server.strict.shapes import is_table
+
 TOKEN: Final = "tok-of-the-small-backend"
 _ROUTE: Final = re.compile("/v1/jobs(?:/([^/]+)(/events/stream|/cancel)?)?")
 _OVER: Final = ("completed", "failed", "cancelled")
@@ -184,10 +186,10 @@ class Handler(BaseHTTPRequestHandler):
             return
         raw = self.rfile.read(int(self.headers.get("Content-Length", "0")))
         try:
-            body = json.loads(raw)
+            body: object = json.loads(raw)
         except ValueError:
             body = None
-        if not isinstance(body, dict) or not {"name", "config"} <= set(body):
+        if not is_table(body) or not {"name", "config"} <= body.keys():
             self.answer(400, {"error": "not a job"})
             return
         key = self.headers.get("Idempotency-Key")

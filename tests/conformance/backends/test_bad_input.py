@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -219,15 +219,11 @@ def tls_server(certificate: Path) -> Generator[int]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
-            while True:
-                try:
+            with suppress(OSError):  # the listener is closed
+                while True:
                     connection, _ = listener.accept()
-                    with context.wrap_socket(connection, server_side=True) as secure:
-                        secure.recv(1)
-                except ssl.SSLError:
-                    connection.close()
-                except OSError:
-                    return
+                    with connection, suppress(ssl.SSLError):
+                        context.wrap_socket(connection, server_side=True).recv(1)
 
         threading.Thread(target=serve, daemon=True).start()
         yield listener.getsockname()[1]

@@ -70,9 +70,9 @@ def test_a_proposal_warns_and_counts_only_when_strict() -> None:
     with serving(err=html_errors) as backend:
         assert judge(backend, *words).status == 0
     with serving(err=bad_bodies) as backend:
-        published = (*BROKEN[:4], "--profile", "2026-05")
-        assert judge(backend, *published).status == 0
-        assert judge(backend, *published, "--strict").status == 1
+        older = (*BROKEN[:4], "--profile", "2026-05")
+        assert judge(backend, *older).status == 0
+        assert judge(backend, *older, "--strict").status == 1
         assert judge(backend, *BROKEN).status == 1
 
 

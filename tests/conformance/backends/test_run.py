@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -127,7 +127,7 @@ def test_a_follower_is_told_from_another_by_its_job_alone() -> None:
 
 
 @contextmanager
-def hogs(number: int) -> Iterator[None]:
+def hogs(number: int) -> Generator[None]:
     """Keep the processors busy for the length of the block."""
     with ExitStack() as stack:
         for _ in range(number):

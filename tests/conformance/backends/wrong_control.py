@@ -5,14 +5,14 @@ import sys
 import time
 from typing import Final
 
-HELLO: Final = {
+HELLO: Final[dict[str, object]] = {
     "impl": "wrong",
     "version": "1",
     "words": ["job", "emit"],
     "base_url": "http://127.0.0.1:9",
     "token": "tok-of-a-wrong-control-program",
 }
-WRONG: Final = {
+WRONG: Final[dict[str, dict[str, object]]] = {
     "no impl": {"version": "1", "words": []},
     "strange word": {**HELLO, "words": ["fly"]},
     "no token": {**HELLO, "token": ""},
