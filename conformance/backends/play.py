@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import count
 from random import Random
 from typing import TYPE_CHECKING, Final, NoReturn, TypeVar
 
@@ -206,13 +207,14 @@ class Play:
 
         429 and 503 are obeyed up to three times; raises Limited if that does not help.
         """
-        for last in (*[False] * _TRIES, True):
+        tries = count(1)
+        while True:
             answer = await self._once(route, target, method, token, body, kind, on, more or {})
             if answer.status not in _LIMITED or on is not None:
-                break
+                return answer
             self.limited(answer)
-            await self._obey(answer.status, answer.header("retry-after"), last=last)
-        return answer
+            wait = answer.header("retry-after")
+            await self._obey(answer.status, wait, last=next(tries) > _TRIES)
 
     async def _obey(self, status: int, wait: str, *, last: bool) -> None:
         """Wait as a refusal for load says; raises Limited if that does not help."""
@@ -339,21 +341,22 @@ class Play:
         `wait`, it is returned at once. 429 and 503 are obeyed up to three times; raises Limited
         if that does not help.
         """
-        for last in (*[False] * _TRIES, True):
+        tries = count(1)
+        while True:
             follower = await self._open(job, cursor, token, org, project, receive_buffer)
             if not read:
                 with anyio.move_on_after(self.bounds.head):
                     await follower.read_head()
-                break
+                return follower
             self.group.start_soon(follower.read)
             if not wait:
-                break
+                return follower
             await follower.until_head(self.bounds.answer if head is None else head)
             if follower.status not in _LIMITED:
-                break
+                return follower
             await follower.until_end(self.bounds.answer)
-            await self._obey(follower.status, follower.header("retry-after"), last=last)
-        return follower
+            told = follower.header("retry-after")
+            await self._obey(follower.status, told, last=next(tries) > _TRIES)
 
     async def _open(  # noqa: PLR0917 - see follow
         self,
@@ -441,6 +444,7 @@ class Play:
 
     async def quiet_job(self) -> str:
         """Return a new job that does nothing by itself."""
+        made: Json = None
         with anyio.CancelScope(shield=True):  # its id has to be known, as that of a create
             made = (await self.make("job")).get("id")
         if not (isinstance(made, str) and made and is_text(made)):

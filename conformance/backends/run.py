@@ -232,12 +232,13 @@ class BackendRun:
         if self.control is not None and self.control.ended:
             self.stopped = f"the control program {self.control.ended}"
             return
+        why = ""
         for pause in _PAUSES:
             await anyio.sleep(pause)
             try:
                 wire = await Wire.to(self.supply.target, self.plan.bounds.connect)
             except Unreachable as error:
-                why = error
+                why = str(error)
             else:
                 await wire.close()
                 return
