@@ -372,6 +372,7 @@ class Play:
         if cursor is not None:
             headers.append(("Last-Event-ID", cursor.encode().decode("latin-1")))
         target = self.target.job(job, "/events/stream", org=org, project=project)
+        await self.supply.pace()
         wire = await self.connect(receive_buffer=receive_buffer)
         number = self._sent("stream", "GET", target, headers, b"")
         try:

@@ -22,6 +22,8 @@ from conformance.backends.wire import LEFT, now
 _S = TypeVar("_S")
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
+_OPENS: Final = 5
+"""So many streams a second are opened at a backend elsewhere."""
 _SPOTS: Final = 20
 _UNKNOWN: Final = 404
 _FORBIDDEN: Final = (401, 403)
@@ -178,6 +180,7 @@ class Supply:
     """Refusals for load."""
     errors: list[Answer] = field(factory=list[Answer], init=False)
     """One error answer of every route and status."""
+    _next_open: float = field(default=0.0, init=False)
     _seen: "_Once[Seen]" = field(init=False)
     _cancelled: "_Once[Cancelled]" = field(init=False)
     _keyed: "_Once[Keyed]" = field(init=False)
@@ -186,6 +189,13 @@ class Supply:
         self._seen = _Once(self._see)
         self._cancelled = _Once(self._cancel)
         self._keyed = _Once(self._create_with_keys)
+
+    async def pace(self) -> None:
+        """Let at most so many streams a second be opened at a backend that is not on this machine."""
+        if not self.target.is_here:
+            due = self._next_open
+            self._next_open = max(due, now()) + 1 / _OPENS
+            await anyio.sleep(max(0.0, due - now()))
 
     def moved(self, url: str) -> None:
         """Remember that the backend has another address from now on."""

@@ -1,6 +1,7 @@
 """`arkor-conformance backend`: judge a backend."""
 
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -374,8 +375,13 @@ def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None
             "--yes",
             "missing: the kit cannot ask, because standard input is not a terminal",
         )
-    if not click.confirm("Go on?", err=True):
-        raise click.Abort
+    # The event loop has taken Ctrl-C over, and runs on only when this is answered.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        if not click.confirm("Go on?", err=True):
+            raise NoBackend("you said no, so nothing was created and nothing was judged")
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
