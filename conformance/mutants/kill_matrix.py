@@ -34,7 +34,8 @@ PATIENCE: Final = 0.5
 """Seconds of silence after which a mutant is taken to hang; the controls say if it is too few."""
 _STARTS: Final = 3
 _ROUNDS: Final = 5
-"""How often cases that have caught nothing are played again: on a busy machine chunks run together."""
+"""How often cases that have caught nothing, and mutants that were not caught, are played again: on a
+busy machine chunks run together."""
 _FEW: Final = 12
 """Cases that are played once more; if more have caught nothing, the kills are not just flaky."""
 
@@ -135,8 +136,7 @@ async def kill_matrix(
     await _in_lanes(trials_of.work(mutants), lanes)
     again = trials_of.doubtful(mutants)
     for _ in range(_ROUNDS):
-        if left := trials_of.doubtful(mutants):
-            await _in_lanes(trials_of.another_round(mutants, left), lanes=1)
+        await _in_lanes(trials_of.another_round(mutants, trials_of.doubtful(mutants)), lanes=1)
     return KillMatrix(
         [trials_of.trials[mutant.name] for mutant in mutants],
         trials_of.controls,
@@ -187,9 +187,14 @@ class _Trials:
     def another_round(
         self, mutants: Sequence[Mutant], cases: Sequence[Case]
     ) -> Iterator[Callable[[], Awaitable[None]]]:
-        """Yield what is to be done to play these cases once more."""
+        """Yield what is to be done to play these cases once more, and all with those not caught yet.
+
+        Some mutants are caught only if an abort comes at a certain moment.
+        """
+        left = [mutant for mutant in mutants if not self.trials[mutant.name].caught]
         for mutant in mutants:
-            if chosen := about(mutant, cases):
+            few = len(left) <= _FEW and mutant in left
+            if chosen := about(mutant, self.cases if few else cases):
                 yield partial(self._try_again, mutant, chosen)
 
     async def _try(self, mutant: Mutant) -> None:
