@@ -61,7 +61,14 @@ def test_a_broken_client_is_caught_by_attached_forms(name: str) -> None:
 
 
 def test_the_verdict_says_that_nothing_was_created() -> None:
-    cases = ("--filter", "resume.a-block-without-data*", "--filter", "create.*", "--profile", "2026-07")
+    cases = (
+        "--filter",
+        "resume.a-block-without-data*",
+        "--filter",
+        "create.*",
+        "--profile",
+        "2026-07",
+    )
     done = kit("run", *cases, "--", *FOLLOWER)
     assert done.status == 0, done.out
     assert "cases are played in attached form, on jobs that exist already" in done.err
