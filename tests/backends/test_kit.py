@@ -74,7 +74,7 @@ def test_a_backend_keeps_every_rule_in_a_whole_run(backend: str, tmp_path: Path)
     [
         "mock",
         pytest.param("buffering", marks=needs_nginx),
-        pytest.param("unbuffered", marks=needs_nginx),
+        pytest.param("unbuffered", marks=[needs_nginx, pytest.mark.thorough]),
     ],
 )
 def test_a_proxy_in_front_breaks_no_rule(backend: str, proxy: str, tmp_path: Path) -> None:
