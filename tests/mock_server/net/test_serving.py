@@ -304,12 +304,16 @@ async def test_without_a_leak_dropped_streams_leave_room() -> None:
 
 
 async def flooded(mock: MockServer, client: RawClient) -> None:
-    """Follow, read nothing but the replay, and emit more than the kernel buffers."""
+    """Follow, read nothing but the replay, and emit more than the kernel buffers.
+
+    Returns when the first of it comes, so that the mock has begun to send.
+    """
     await client.send(request_bytes("GET", STREAM))
     await client.read_until(b"id: 2")
     big = ScriptedFrame(data="x" * (1 << 20))
     for _ in range(24):
         mock.push("j-1", big)
+    await client.read_until(b"id: 3\n")
 
 
 async def read_past(client: RawClient, mark: bytes) -> None:
