@@ -428,6 +428,10 @@ class Play:
 
     # The control program
 
+    def controls(self, *words: str) -> bool:
+        """Tell whether the kit may make jobs of its own and has these words to control them."""
+        return self.control is not None and self.control.has(*words) and not self.supply.followed
+
     async def make(self, do: str, **arguments: Json) -> Mapping[str, Json]:
         """Let the control program do something; raises NotReached if it cannot."""
         control = self.control
@@ -462,6 +466,19 @@ class Play:
         if isinstance(ids, str) or not isinstance(ids, Sequence):
             raise NotReached("the control program emitted events without telling their ids")
         return [each for each in ids if isinstance(each, str)]
+
+    async def any_job(self) -> str:
+        """Return a new job that does nothing by itself, or the one that every run follows."""
+        if self.controls("job"):
+            return await self.quiet_job()
+        return (await self.supply.seen()).job
+
+    async def job_with_events(self) -> tuple[str, Sequence[str]]:
+        """Return a new job that has had some events, or the one that every run follows; and their ids."""
+        if self.controls("job", "emit"):
+            return await self.running_job()
+        seen = await self.supply.seen()
+        return seen.job, seen.ids
 
     async def running_job(self, events: int = 3) -> tuple[str, list[str]]:
         """Return a new job that has had some events, and their ids."""

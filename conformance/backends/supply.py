@@ -232,8 +232,7 @@ class Supply:
 
     async def _see(self) -> Seen:
         play = self.begin()
-        control = play.control
-        driven = control is not None and control.has("job", "emit", "finish") and not self.followed
+        driven = play.controls("job", "emit", "finish")
         created: Answer | None = None
         unknown_to = ""
         if self.followed:
@@ -319,7 +318,7 @@ class Supply:
         if self.followed:
             raise NotReached("--follow cancels nothing")
         play = self.begin()
-        if play.control is not None and play.control.has("job", "emit"):
+        if play.controls("job", "emit"):
             job, _ = await play.running_job()
         else:
             job = (await create_or_fail(play)).job_id
@@ -418,7 +417,7 @@ async def create_or_fail(play: Play) -> Answer:
     """Submit a job; raises NotReached, or NoJob if nothing else makes one either."""
     answer = await play.create()
     if not answer.ok:
-        if play.control is None or not play.control.has("job"):
+        if not play.controls("job"):
             hint = "use a token that may" if answer.status in _FORBIDDEN else "give one with --job"
             raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
         raise NotReached(f"the create was answered with {answer.told}")

@@ -8,7 +8,7 @@ from conformance.backends.answer import Answer
 from conformance.backends.declare import case
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
-from conformance.backends.supply import create_or_fail, unknown_route
+from conformance.backends.supply import Keyed, Seen, create_or_fail, unknown_route
 from conformance.backends.wire import BY_CLOSE, COMPLETE
 from conformance.strict_data import Json
 
@@ -17,13 +17,18 @@ _CONFLICT: Final = 409
 
 async def _created(play: Play) -> Answer:
     """Return the answer to a create: of the job that every run follows, or of one of its own."""
-    if play.control is None or not play.control.has("job"):
-        seen = await play.supply.seen()
-        play.adopt(seen.play)
-        if seen.created is None:
-            raise NotReached("--follow creates nothing")
-        return seen.created
-    return await play.create()
+    if play.controls("job"):
+        return await play.create()
+    return (await _created_once(play))[0]
+
+
+async def _created_once(play: Play) -> tuple[Answer, Seen]:
+    """Return the create of the job that every run follows."""
+    seen = await play.supply.seen()
+    play.adopt(seen.play)
+    if seen.created is None:
+        raise NotReached("--follow creates nothing")
+    return seen.created, seen
 
 
 @case("create.accepted", "1", creates=1)
@@ -47,14 +52,11 @@ async def accepted(play: Play) -> None:
 @case("create.known-at-once", "4", creates=1)
 async def known_at_once(play: Play) -> None:
     """A client opens the stream as soon as it has the id, before replicas have caught up."""
-    if play.control is None or not play.control.has("job"):
-        seen = await play.supply.seen()
-        play.adopt(seen.play)
-        if seen.created is None:
-            raise NotReached("--follow creates nothing")
-        route = seen.unknown_to
-    else:
+    if play.controls("job"):
         route = await unknown_route(play, (await create_or_fail(play)).job_id)
+    else:
+        _, seen = await _created_once(play)
+        route = seen.unknown_to
     if route:
         within = f"within {play.bounds.known:g} s"
         play.stop("4", f"the {route} route to know the new job {within}", "404")
@@ -74,14 +76,20 @@ async def moves_unfollowed(play: Play) -> None:
         play.stop("2", "a job that ends without a follower", f"status {status}")
 
 
-@case("create.same-key-again", "6", creates=1)
-async def same_key_again(play: Play) -> None:
-    """A client that lost the answer sends the create again, and every extra job costs money."""
+async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
+    """Return the creates with keys, and the ids of those with one key."""
     keyed = await play.supply.keyed()
     play.adopt(keyed.play)
     ids = _ids(keyed.overlapping)
     if not ids:
         raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    return keyed, ids
+
+
+@case("create.same-key-again", "6", creates=1)
+async def same_key_again(play: Play) -> None:
+    """A client that lost the answer sends the create again, and every extra job costs money."""
+    keyed, ids = await _keyed(play)
     if keyed.again.job_id != ids[0]:
         actual = f"job {keyed.again.job_id}" if keyed.again.job_id else keyed.again.told
         play.stop("6", f"job {ids[0]} for the same create again", actual, keyed.again.event)
@@ -90,11 +98,7 @@ async def same_key_again(play: Play) -> None:
 @case("create.same-key-overlapping", "6", creates=1)
 async def same_key_overlapping(play: Play) -> None:
     """A client whose connection broke repeats the create while the first is still in progress."""
-    keyed = await play.supply.keyed()
-    play.adopt(keyed.play)
-    ids = _ids(keyed.overlapping)
-    if not ids:
-        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    keyed, ids = await _keyed(play)
     if len(set(ids)) > 1:
         play.stop(
             "6", "one job for three overlapping creates with one key", f"jobs {', '.join(ids)}"
@@ -123,10 +127,7 @@ async def same_key_raced(play: Play) -> None:
 @case("create.same-key-other-body", "7", creates=1)
 async def same_key_other_body(play: Play) -> None:
     """Reusing a key with another body is a bug in the client, and the client must learn of it."""
-    keyed = await play.supply.keyed()
-    play.adopt(keyed.play)
-    if not _ids(keyed.overlapping):
-        raise NotReached(f"no create with a key was accepted: {keyed.overlapping[0].told}")
+    keyed, _ = await _keyed(play)
     if not keyed.other_body.refuses:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
 
@@ -134,10 +135,8 @@ async def same_key_other_body(play: Play) -> None:
 @case("create.two-keys", "8", creates=2)
 async def two_keys(play: Play) -> None:
     """Two trainers may submit the same job: the key tells them apart, not the body."""
-    keyed = await play.supply.keyed()
-    play.adopt(keyed.play)
-    ids = _ids(keyed.overlapping)
-    if not ids or not keyed.other_key.ok:
+    keyed, ids = await _keyed(play)
+    if not keyed.other_key.ok:
         raise NotReached(f"a create with another key was answered with {keyed.other_key.told}")
     if keyed.other_key.job_id in ids:
         play.stop("8", "another job for another key", f"job {ids[0]} again", keyed.other_key.event)
@@ -146,7 +145,7 @@ async def two_keys(play: Play) -> None:
 @case("create.no-key-twice", "8", creates=2)
 async def no_key_twice(play: Play) -> None:
     """Without a key, two identical creates are two jobs."""
-    if play.control is not None and play.control.has("job"):
+    if play.controls("job"):
         first = (await create_or_fail(play)).job_id
         second = (await create_or_fail(play)).job_id
     else:

@@ -17,9 +17,7 @@ _TOKENS: Final = {"without a token": None, "with an unknown token": _STRANGE}
 
 async def _job(play: Play) -> str:
     """Return a job that exists and has events."""
-    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
-        return (await play.running_job())[0]
-    return (await play.supply.seen()).job
+    return (await play.job_with_events())[0]
 
 
 async def _no_entry(play: Play, route: str) -> None:
@@ -90,11 +88,7 @@ async def unauthorised_says_how(play: Play) -> None:
 @case("isolation.resume-with-a-bad-token", "13")
 async def resume_with_a_bad_token(play: Play) -> None:
     """A cursor does not replace a token: authorisation is checked at every open."""
-    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
-        job, ids = await play.running_job()
-    else:
-        seen = await play.supply.seen()
-        job, ids = seen.job, list(seen.ids)
+    job, ids = await play.job_with_events()
     if not ids:
         raise NotReached("the job has no event to resume from")
     for token in _TOKENS.values():

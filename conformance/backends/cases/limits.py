@@ -59,10 +59,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
 @case("limits.dropped-streams", "53")
 async def dropped_streams(play: Play) -> None:
     """Each drop that goes unnoticed keeps a slot, until none is left."""
-    if play.control is not None and play.control.has("job", "emit") and not play.supply.followed:
-        job, _ = await play.running_job()
-    else:
-        job = (await play.supply.seen()).job
+    job, _ = await play.job_with_events()
     play.quiet, number = True, 0
     try:
         for number in range(play.amounts.drops):
@@ -110,7 +107,7 @@ async def absolute_form(play: Play) -> None:
     whole = f"{scheme}://{play.target.authority}{play.target.job(_NO_JOB)}"
     answer = await play.ask("job", whole)
     seen = None
-    if play.control is not None and play.control.has("job") and not play.supply.followed:
+    if play.controls("job"):
         job = await play.quiet_job()
         usual = await play.look(job)
         answer = await play.ask("job", f"{scheme}://{play.target.authority}{play.target.job(job)}")
@@ -147,10 +144,7 @@ async def expect_continue(play: Play) -> None:
 @case("limits.head-of-the-stream", "57")
 async def head_of_the_stream(play: Play) -> None:
     """A HEAD that runs the endless stream handler never ends, and keeps its connection."""
-    if play.control is not None and play.control.has("job") and not play.supply.followed:
-        job = await play.quiet_job()
-    else:
-        job = (await play.supply.seen()).job
+    job = await play.any_job()
     wire = await play.connect()
     answer = await play.ask("stream", play.target.job(job, "/events/stream"), "HEAD", on=wire)
     if not answer.status:
@@ -169,10 +163,7 @@ async def head_of_the_stream(play: Play) -> None:
 @case("limits.encoded-letter", "58")
 async def encoded_letter(play: Play) -> None:
     """`%6A` and `j` are the same letter (RFC 3986 §6.2.2.2)."""
-    if play.control is not None and play.control.has("job") and not play.supply.followed:
-        job = await play.quiet_job()
-    else:
-        job = (await play.supply.seen()).job
+    job = await play.any_job()
     usual = await play.look(job)
     letter = next((each for each in job if each.isascii() and each.isalnum()), None)
     if letter is None or not usual.ok:
@@ -187,10 +178,7 @@ async def encoded_letter(play: Play) -> None:
 @case("limits.encoded-slash", "58")
 async def encoded_slash(play: Play) -> None:
     """`%2F` is a character within a segment, and does not separate two segments."""
-    if play.control is not None and play.control.has("job") and not play.supply.followed:
-        job = await play.quiet_job()
-    else:
-        job = (await play.supply.seen()).job
+    job = await play.any_job()
     path = play.target.jobs(f"/{quote(job, safe='')}%2Fcancel")
     answer = await play.ask("cancel", path, "POST")
     if answer.ok:

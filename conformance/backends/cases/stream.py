@@ -203,16 +203,15 @@ async def keep_alive(play: Play) -> None:
     allowed = play.bounds.silence
     limit = allowed + _slack(allowed)
     watched = now()
-    expected = f"a comment or a frame at least every {allowed:g} s"
     while follower.ended_at is None:
         since = follower.last_at or watched
         if now() >= since + limit:
-            play.stop("23", expected, f"silence for {now() - since:.1f} s")
+            play.stop("23", _often(allowed), f"silence for {now() - since:.1f} s")
         if now() - watched > limit:
             break
         await follower.until(_heard_after(since), since + limit - now())
     if follower.silence > limit:
-        play.stop("23", expected, f"silence for {follower.silence:.1f} s")
+        play.stop("23", _often(allowed), f"silence for {follower.silence:.1f} s")
     play.note(f"the longest silence in {now() - watched:.0f} s was {follower.silence:.1f} s")
     if follower.ended_at is not None and follower.ended_at - watched < allowed:
         lasted = max(0.0, follower.ended_at - watched)
@@ -224,25 +223,24 @@ def _heard_after(moment: float) -> Callable[[Follower], bool]:
 
 
 async def _idle(play: Play) -> Follower:
-    control = None if play.supply.followed else play.control
-    if control is not None and control.has("job", "emit"):  # some send no head without an event
+    if play.controls("job", "emit"):  # some send no head without an event
         return await play.follow((await play.running_job(1))[0])
-    if control is not None and control.has("job"):
+    if play.controls("job"):
         return await play.follow(await play.quiet_job())
     if play.supply.followed:
         return await play.follow(play.supply.followed)
     seen = await play.supply.seen()
     play.adopt(seen.play)
-    raise_late = seen.first.silence > play.bounds.silence + _slack(play.bounds.silence)
-    if raise_late:
-        play.stop(
-            "23",
-            f"a comment or a frame at least every {play.bounds.silence:g} s",
-            f"silence for {seen.first.silence:.1f} s",
-        )
-    if (seen.first.ended_at or now()) - seen.first.asked_at < play.bounds.silence:
+    allowed = play.bounds.silence
+    if seen.first.silence > allowed + _slack(allowed):
+        play.stop("23", _often(allowed), f"silence for {seen.first.silence:.1f} s")
+    if (seen.first.ended_at or now()) - seen.first.asked_at < allowed:
         raise NotReached("the job that was followed ended before a silence could be too long")
     return seen.first
+
+
+def _often(allowed: float) -> str:
+    return f"a comment or a frame at least every {allowed:g} s"
 
 
 def _slack(allowed: float) -> float:
