@@ -32,8 +32,6 @@ class Answer:
     ended: str
     problem: str = ""
     event: Event | None = field(default=None, repr=False)
-    interim: tuple[int, ...] = ()
-    reusable: bool = False
 
     @property
     def ok(self) -> bool:

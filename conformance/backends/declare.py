@@ -35,14 +35,12 @@ class BackendCase:
     steps: Steps
     words: tuple[str, ...] = ()
     """The words of the control program without which it cannot be played."""
-    creates: int = 0
-    """How many jobs it submits to a backend that behaves."""
     alone: bool = False
     """Whether no other case may run meanwhile: it restarts the backend, or revokes a token."""
     passive: bool = False
     """Whether it only looks at the job that every run follows from its first second to its end."""
-    cancels: bool = False
-    """Whether it cancels jobs."""
+    slow: bool = False
+    """Whether it takes so long that it begins first, so that nothing waits for it at the end."""
     uncontrolled: bool = False
     """Whether it is about a job that goes on by itself, which a control program's does not."""
 
@@ -87,10 +85,9 @@ def case(
     identifier: str,
     *rules: str,
     words: Sequence[str] = (),
-    creates: int = 0,
     alone: bool = False,
     passive: bool = False,
-    cancels: bool = False,
+    slow: bool = False,
     uncontrolled: bool = False,
 ) -> Callable[[Steps], Steps]:
     """Declare a case; the docstring of its function is its reason."""
@@ -106,10 +103,9 @@ def case(
             why=" ".join(doc.split()),
             steps=steps,
             words=tuple(words),
-            creates=creates,
             alone=alone,
             passive=passive,
-            cancels=cancels,
+            slow=slow,
             uncontrolled=uncontrolled,
         )
         return steps

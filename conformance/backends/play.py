@@ -163,10 +163,6 @@ class Play:
         """Go on with the trace of another play: this case is about what happened there."""
         self.trace = other.trace
 
-    async def pause(self, seconds: float) -> None:
-        """Wait before asking again what cannot be waited for."""
-        await anyio.sleep(seconds)
-
     async def at_once(self, *calls: Callable[[], Awaitable[_A]]) -> list[_A]:
         """Do several things at the same time; return what they return, as they end."""
         found: list[_A] = []
@@ -248,7 +244,7 @@ class Play:
         elif method == "POST":
             headers.append(("Content-Length", "0"))
         wire = on or await self.connect()
-        number = self._sent(route, method, target, headers, raw or b"")
+        number = self.sent(route, method, target, headers, raw or b"")
         come = bytearray()
         # The id of a job that a create makes has to be known, even if the run is interrupted.
         with anyio.move_on_after(self.bounds.answer, shield=route == "create"):
@@ -278,22 +274,17 @@ class Play:
         ended = wire.ended
         if ended in {CUT, NOT_HTTP, RESET, UNANSWERED}:
             self.record(Ended(route, number, f"{ended} {wire.problem}".strip(), "server"))
-        event = self.trace.events[-1]
-        answer = Answer(
+        return Answer(
             route=route,
             status=wire.status,
             headers=wire.headers,
             body=bytes(body),
             ended="no answer in time" if ended == LEFT and not wire.status else ended,
             problem=wire.problem,
-            event=event,
-            interim=tuple(wire.interim),
+            event=self.trace.events[-1],
         )
-        if answer.status:
-            self.supply.saw(answer)
-        return answer
 
-    def _sent(
+    def sent(
         self,
         route: str,
         method: str,
@@ -301,6 +292,7 @@ class Play:
         headers: Sequence[tuple[str, str]],
         body: bytes,
     ) -> int:
+        """Put a request into the trace; return its number among those of its route."""
         number = self._counts[route] = self._counts.get(route, 0) + 1
         if self.quiet:
             return number
@@ -317,8 +309,6 @@ class Play:
             )
         )
         return number
-
-    sent = _sent
 
     # Streams
 
@@ -374,7 +364,7 @@ class Play:
         target = self.target.job(job, "/events/stream", org=org, project=project)
         await self.supply.pace()
         wire = await self.connect(receive_buffer=receive_buffer)
-        number = self._sent("stream", "GET", target, headers, b"")
+        number = self.sent("stream", "GET", target, headers, b"")
         try:
             with anyio.move_on_after(self.bounds.connect):
                 await wire.send("GET", target, headers)

@@ -154,8 +154,7 @@ class BackendRun:
 
     async def _cases(self) -> None:
         together = [case for case in self.plan.cases if not case.alone]
-        # What takes longest begins first, so that nothing waits for it at the end.
-        together.sort(key=lambda case: (not _is_slow(case), not case.passive))
+        together.sort(key=lambda case: (not case.slow, not case.passive))
         waiting = iter(together)
 
         async def lane() -> None:
@@ -317,10 +316,6 @@ def _weight(error: Exception) -> bool:
 
 def _named(words: Sequence[str]) -> str:
     return f"the word{'s' * (len(words) > 1)} {', '.join(words)}"
-
-
-def _is_slow(case: BackendCase) -> bool:
-    return case.id in {"stream.keep-alive", "resume.hand-off-hammered", "limits.dropped-streams"}
 
 
 def _controlled(target: Target, control: Control) -> Target:

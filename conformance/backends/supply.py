@@ -135,7 +135,6 @@ class Keyed:
     """Creates with idempotency keys."""
 
     play: Play
-    key: str
     overlapping: Sequence[Answer]
     again: Answer
     other_key: Answer
@@ -178,8 +177,6 @@ class Supply:
     """How long a job is watched that may not end, in seconds."""
     limits: list[Answer] = field(factory=list[Answer], init=False)
     """Refusals for load."""
-    errors: list[Answer] = field(factory=list[Answer], init=False)
-    """One error answer of every route and status."""
     _next_open: float = field(default=0.0, init=False)
     _seen: "_Once[Seen]" = field(init=False)
     _cancelled: "_Once[Cancelled]" = field(init=False)
@@ -200,12 +197,6 @@ class Supply:
     def moved(self, url: str) -> None:
         """Remember that the backend has another address from now on."""
         self.target = self.target.at(url)
-
-    def saw(self, answer: Answer) -> None:
-        """Keep an error answer."""
-        known = {(each.route, each.status) for each in self.errors}
-        if answer.status >= 400 and (answer.route, answer.status) not in known:  # noqa: PLR2004 - HTTP
-            self.errors.append(answer)
 
     async def seen(self) -> Seen:
         """Return the job that every run follows; raises NotReached."""
@@ -307,7 +298,7 @@ class Supply:
                 if over or current.ended == LEFT:
                     break
                 over = await play.status_within(first.job, OVER, 0.0) in OVER
-                await play.pause(0.0 if over else _AGAIN)
+                await anyio.sleep(0.0 if over else _AGAIN)
                 resumed = await play.follow(first.job, ids[-1] if ids else None)
                 if not resumed.is_stream:
                     break
@@ -373,7 +364,6 @@ class Supply:
         other_key = await play.create(key=f"{key}-b")
         return Keyed(
             play=play,
-            key=key,
             overlapping=overlapping,
             again=again,
             other_body=other_body,
@@ -409,7 +399,7 @@ async def unknown_route(play: Play, job: str) -> str:
                 break
             if now() > until:
                 return route
-            await play.pause(_AGAIN)
+            await anyio.sleep(_AGAIN)
     return ""
 
 

@@ -117,13 +117,15 @@ class Wire:
         except (anyio.BrokenResourceError, anyio.ClosedResourceError, OSError):
             return  # an answer may have come before; reading tells
 
-    async def head(self) -> None:
-        """Read the head of the answer; `ended` says if there is none."""
+    async def head(self, *, interim: bool = False) -> None:
+        """Read the head of the answer, or an interim answer if that will do; `ended` says if none came."""
         while not self.ended:
             event = await self._next()
             match event:
                 case h11.InformationalResponse():
                     self.interim.append(event.status_code)
+                    if interim:
+                        return
                 case h11.Response():
                     self.status = event.status_code
                     self.headers = tuple(
@@ -131,18 +133,6 @@ class Wire:
                         for name, value in event.headers
                     )
                     return
-                case _:
-                    pass
-
-    async def interim_or_head(self) -> None:
-        """Read until an interim answer or the head of the final one has come."""
-        while not self.ended and not self.interim and not self.status:
-            event = await self._next()
-            match event:
-                case h11.InformationalResponse():
-                    self.interim.append(event.status_code)
-                case h11.Response():
-                    self.status = event.status_code
                 case _:
                     pass
 

@@ -2,6 +2,8 @@
 
 from contextlib import suppress
 
+import anyio
+
 from conformance.backends.blocks import TERMINAL
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
@@ -23,7 +25,7 @@ async def _accepted(play: Play) -> Cancelled:
     return found
 
 
-@case("cancel.accepted", "47", creates=1, cancels=True)
+@case("cancel.accepted", "47")
 async def accepted(play: Play) -> None:
     """At any other answer cancel() raises an error, and its caller thinks that the job goes on."""
     found = await _cancelled(play)
@@ -31,7 +33,7 @@ async def accepted(play: Play) -> None:
         play.stop("47", "a 2xx", found.answer.told, found.answer.event)
 
 
-@case("cancel.of-a-queued-job", "47", "48", words=("job",), cancels=True)
+@case("cancel.of-a-queued-job", "47", "48", words=("job",))
 async def of_a_queued_job(play: Play) -> None:
     """A job that is still waiting for a machine can be cancelled too."""
     job = await play.quiet_job()
@@ -45,7 +47,7 @@ async def of_a_queued_job(play: Play) -> None:
         )
 
 
-@case("cancel.ends-the-job", "48", creates=1, cancels=True)
+@case("cancel.ends-the-job", "48")
 async def ends_the_job(play: Play) -> None:
     """A job that goes on after its cancel costs money that its owner expects to save."""
     found = await _accepted(play)
@@ -55,7 +57,7 @@ async def ends_the_job(play: Play) -> None:
         )
 
 
-@case("cancel.takes-no-more-events", "48", words=("job", "emit"), cancels=True)
+@case("cancel.takes-no-more-events", "48", words=("job", "emit"))
 async def takes_no_more_events(play: Play) -> None:
     """A cancelled job must stop training."""
     job, _ = await play.running_job()
@@ -69,7 +71,7 @@ async def takes_no_more_events(play: Play) -> None:
         )
 
 
-@case("cancel.told-to-every-follower", "49", creates=1, cancels=True)
+@case("cancel.told-to-every-follower", "49")
 async def told_to_every_follower(play: Play) -> None:
     """A follower that is not told keeps waiting for a job that has stopped."""
     found = await _accepted(play)
@@ -89,7 +91,7 @@ def _is_told(play: Play, follower: Follower) -> None:
         )
 
 
-@case("cancel.told-to-a-later-follower", "49", words=("job", "emit"), cancels=True)
+@case("cancel.told-to-a-later-follower", "49", words=("job", "emit"))
 async def told_to_a_later_follower(play: Play) -> None:
     """A follower that reconnects after the cancel must learn that the job is over."""
     job, ids = await play.running_job()
@@ -106,7 +108,7 @@ async def told_to_a_later_follower(play: Play) -> None:
         _is_told(play, follower)
 
 
-@case("cancel.again", "50", creates=1, cancels=True)
+@case("cancel.again", "50")
 async def again(play: Play) -> None:
     """cancel() may be called twice; the second call must change nothing."""
     found = await _accepted(play)
@@ -118,13 +120,13 @@ async def again(play: Play) -> None:
         )
 
 
-@case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"), cancels=True)
+@case("cancel.of-a-completed-job", "50", words=("job", "emit", "finish"))
 async def of_a_completed_job(play: Play) -> None:
     """A completed job stays completed, whatever the answer to the cancel is."""
     await _keeps(play, "finish", "completed")
 
 
-@case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"), cancels=True)
+@case("cancel.of-a-failed-job", "50", words=("job", "emit", "fail"))
 async def of_a_failed_job(play: Play) -> None:
     """A failed job stays failed, whatever the answer to the cancel is."""
     await _keeps(play, "fail", "failed")
@@ -148,7 +150,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
         play.stop("50", f"the log to end as before, with {_outcome(first)}", _outcome(second))
 
 
-@case("cancel.against-completion", "51", words=("job", "emit", "finish"), cancels=True)
+@case("cancel.against-completion", "51", words=("job", "emit", "finish"))
 async def against_completion(play: Play) -> None:
     """If a cancel races the end of a job, one of them wins, and every follower sees which."""
     for turn in range(play.amounts.races):
@@ -175,7 +177,7 @@ async def _race(play: Play, job: str, delay: float) -> None:
     """Cancel a job while it completes, the end coming `delay` seconds later."""
 
     async def finish() -> None:
-        await play.pause(delay)
+        await anyio.sleep(delay)
         with suppress(NotReached):  # the cancel came first, and the program was told so
             await play.make("finish", job=job)
 

@@ -31,7 +31,7 @@ async def _created_once(play: Play) -> tuple[Answer, Seen]:
     return seen.created, seen
 
 
-@case("create.accepted", "1", creates=1)
+@case("create.accepted", "1")
 async def accepted(play: Play) -> None:
     """The id in the answer is the only handle on the job, and the job costs money."""
     answer = await _created(play)
@@ -49,7 +49,7 @@ async def accepted(play: Play) -> None:
         )
 
 
-@case("create.known-at-once", "4", creates=1)
+@case("create.known-at-once", "4")
 async def known_at_once(play: Play) -> None:
     """A client opens the stream as soon as it has the id, before replicas have caught up."""
     if play.controls("job"):
@@ -86,7 +86,7 @@ async def _keyed(play: Play) -> tuple[Keyed, Sequence[str]]:
     return keyed, ids
 
 
-@case("create.same-key-again", "6", creates=1)
+@case("create.same-key-again", "6")
 async def same_key_again(play: Play) -> None:
     """A client that lost the answer sends the create again, and every extra job costs money."""
     keyed, ids = await _keyed(play)
@@ -95,7 +95,7 @@ async def same_key_again(play: Play) -> None:
         play.stop("6", f"job {ids[0]} for the same create again", actual, keyed.again.event)
 
 
-@case("create.same-key-overlapping", "6", creates=1)
+@case("create.same-key-overlapping", "6")
 async def same_key_overlapping(play: Play) -> None:
     """A client whose connection broke repeats the create while the first is still in progress."""
     keyed, ids = await _keyed(play)
@@ -108,7 +108,7 @@ async def same_key_overlapping(play: Play) -> None:
             play.stop("6", "the job or 409 for each of the creates", answer.told, answer.event)
 
 
-@case("create.same-key-raced", "6", words=("job",), creates=5)
+@case("create.same-key-raced", "6", words=("job",))
 async def same_key_raced(play: Play) -> None:
     """Looking up a key and creating its job must be one step, or two requests slip through."""
     for turn in range(5):
@@ -124,7 +124,7 @@ async def same_key_raced(play: Play) -> None:
             )
 
 
-@case("create.same-key-other-body", "7", creates=1)
+@case("create.same-key-other-body", "7")
 async def same_key_other_body(play: Play) -> None:
     """Reusing a key with another body is a bug in the client, and the client must learn of it."""
     keyed, _ = await _keyed(play)
@@ -132,7 +132,7 @@ async def same_key_other_body(play: Play) -> None:
         play.stop("7", "a 4xx, such as 422", keyed.other_body.told, keyed.other_body.event)
 
 
-@case("create.two-keys", "8", creates=2)
+@case("create.two-keys", "8")
 async def two_keys(play: Play) -> None:
     """Two trainers may submit the same job: the key tells them apart, not the body."""
     keyed, ids = await _keyed(play)
@@ -142,7 +142,7 @@ async def two_keys(play: Play) -> None:
         play.stop("8", "another job for another key", f"job {ids[0]} again", keyed.other_key.event)
 
 
-@case("create.no-key-twice", "8", creates=2)
+@case("create.no-key-twice", "8")
 async def no_key_twice(play: Play) -> None:
     """Without a key, two identical creates are two jobs."""
     if play.controls("job"):

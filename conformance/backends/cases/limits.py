@@ -56,7 +56,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
         play.stop("52", within, answer.told)
 
 
-@case("limits.dropped-streams", "53")
+@case("limits.dropped-streams", "53", slow=True)
 async def dropped_streams(play: Play) -> None:
     """Each drop that goes unnoticed keeps a slot, until none is left."""
     job, _ = await play.job_with_events()
@@ -133,7 +133,7 @@ async def expect_continue(play: Play) -> None:
     number = play.sent("create", "POST", path, headers, b"")
     await wire.send_head("POST", path, headers)
     with anyio.move_on_after(play.bounds.answer):
-        await wire.interim_or_head()
+        await wire.head(interim=True)
     reached = bool(wire.interim) or bool(wire.status)
     await wire.close()
     await play.rest(wire, "create", number)

@@ -385,7 +385,7 @@ class _Hammered:
             )
 
 
-@case("resume.hand-off-hammered", "35", words=("job", "emit"))
+@case("resume.hand-off-hammered", "35", words=("job", "emit"), slow=True)
 async def hand_off_hammered(play: Play) -> None:
     """An event that arrives between the replay and the live phase is easily lost or repeated.
 

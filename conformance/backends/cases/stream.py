@@ -195,7 +195,7 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
         raise NotReached("the job route lists no events to compare the stream with")
 
 
-@case("stream.keep-alive", "23")
+@case("stream.keep-alive", "23", slow=True)
 async def keep_alive(play: Play) -> None:
     """Proxies cut connections that stay silent, often after 60 s."""
     follower = await _idle(play)
