@@ -58,15 +58,20 @@ class Answer:
 
     @property
     def job(self) -> Mapping[str, Json]:
-        """The job object of its body; empty if there is none."""
+        """The job object of its body; empty without one."""
         job = (self.table or {}).get("job")
         return job if isinstance(job, Mapping) else {}
 
     @property
     def job_id(self) -> str:
-        """The id of its job; empty if there is none."""
+        """The id of its job; empty without one."""
         found = self.job.get("id")
         return found if isinstance(found, str) and is_text(found) else ""
+
+    @property
+    def job_status(self) -> str:
+        """The status of its job; empty without a job or a status."""
+        return str(self.job.get("status", ""))
 
     @property
     def made(self) -> str:

@@ -1,16 +1,15 @@
 """The jobs of a run: how many it may create, which it made, and that none of them goes on."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import anyio
 from attrs import define, evolve, field
 
 from arkor_proto.cli import quoting
+from conformance.backends.answer import Answer
 from conformance.backends.target import Target
 from conformance.backends.wire import Unreachable, Wire
-from conformance.strict_data import Json
 
 OVER: Final = ("completed", "failed", "cancelled")
 _SECONDS: Final = 5.0
@@ -79,43 +78,36 @@ async def _ended(job: str, target: Target) -> bool:
     """Cancel a job; tell whether it is over, will be, or does not exist."""
     for pause in _PAUSES:
         await anyio.sleep(pause)
-        refused, _ = await _request(target, "POST", target.job(job, "/cancel"))
-        if 200 <= refused < 300 or refused in _NO_SUCH_JOB:  # noqa: PLR2004 - HTTP
+        cancel = await _request(target, "POST", target.job(job, "/cancel"))
+        if cancel.ok or cancel.status in _NO_SUCH_JOB:
             return True
-        if refused:
-            status, found = await _request(target, "GET", target.job(job))
-            if status in _NO_SUCH_JOB or found in OVER:
+        if cancel.status:
+            look = await _request(target, "GET", target.job(job))
+            if look.status in _NO_SUCH_JOB or look.job_status in OVER:
                 return True
-        if 0 < refused < 500 and refused not in _LATER:  # noqa: PLR2004 - HTTP
+        if 0 < cancel.status < 500 and cancel.status not in _LATER:  # noqa: PLR2004 - HTTP
             return False
     return False
 
 
-async def _request(target: Target, method: str, path: str) -> tuple[int, str]:
-    """Return the status of an answer, 0 without one, and the status of the job in it."""
+async def _request(target: Target, method: str, path: str) -> Answer:
+    """Send a request and return the answer, as much of it as came in time."""
     body = bytearray()
     try:
         wire = await Wire.to(target, _SECONDS)
     except Unreachable:
-        return 0, ""
+        return Answer(route="job", status=0, headers=(), body=b"", ended="")
     with anyio.move_on_after(_SECONDS):
-        headers = [
-            ("Host", target.authority),
-            ("Authorization", f"Bearer {target.token}"),
-            ("X-Arkor-Client", "arkor-conformance/1"),
-            *([("Content-Length", "0")] if method == "POST" else []),
-        ]
+        headers = target.headers(target.token)
+        headers += [("Content-Length", "0")] if method == "POST" else []
         await wire.send(method, path, headers)
         await wire.head()
         while len(body) < _LONGEST_BODY and (piece := await wire.body()):
             body += piece
     await wire.close()
-    try:
-        found: Json = json.loads(body)
-    except (ValueError, RecursionError):
-        found = None
-    job = found.get("job") if isinstance(found, Mapping) else None
-    return wire.status, str(job.get("status", "")) if isinstance(job, Mapping) else ""
+    return Answer(
+        route="job", status=wire.status, headers=wire.headers, body=bytes(body), ended=wire.ended
+    )
 
 
 def _by_hand(job: str, own: Target, target: Target) -> str:

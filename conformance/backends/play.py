@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from conformance.backends.supply import Supply
 
 _A = TypeVar("_A")
-CLIENT_NAME: Final = "arkor-conformance"
 _LONGEST_BODY: Final = 1 << 20
 _SHOWN: Final = 200
 _LIMITED: Final = (429, 503)
@@ -181,10 +180,8 @@ class Play:
         self, token: object = OWN, more: Mapping[str, str] | None = None
     ) -> list[tuple[str, str]]:
         """Return the headers of a request; a `token` of None sends none."""
-        found = [("Host", self.target.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         sent = self.target.token if token is OWN else token
-        if sent is not None:
-            found.append(("Authorization", f"Bearer {sent}"))
+        found = self.target.headers(None if sent is None else str(sent))
         return [*found, *(more or {}).items()]
 
     async def ask(

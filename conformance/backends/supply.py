@@ -98,7 +98,7 @@ class Seen:
     @property
     def status(self) -> str:
         """The status of the job at the end."""
-        return "" if self.last is None else str(self.last.job.get("status", ""))
+        return "" if self.last is None else self.last.job_status
 
     @property
     def over(self) -> bool:
@@ -289,7 +289,7 @@ class Supply:
             ids = [each for stream in streams for each in stream.ids]
             if not ended:
                 looks.append(await _look(play, first))
-                if looks[-1].answer.job.get("status") in OVER:
+                if looks[-1].answer.job_status in OVER:
                     told = min(told, looks[-1].at)
                 if ids and len(spots) < _SPOTS:
                     spots.append(await _spot(play, first.job, ids[-1]))
@@ -316,7 +316,7 @@ class Supply:
             if route := await unknown_route(play, job):
                 raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
         followers = [await play.follow(job), await play.follow(job)]
-        before = str((await play.look(job)).job.get("status", ""))
+        before = (await play.look(job)).job_status
         if not before:
             raise NotReached("the job route does not say whether the job is over")
         if before in OVER:
@@ -331,7 +331,7 @@ class Supply:
             await each.until(lambda one: one.terminal is not None, play.bounds.event)
             await each.until_end(play.bounds.end)
         again = await play.cancel(job)
-        after = str((await play.look(job)).job.get("status", ""))
+        after = (await play.look(job)).job_status
         await play.leave()
         return Cancelled(
             play=play,

@@ -18,6 +18,7 @@ JOB_BODY: Final[Mapping[str, Json]] = {
     },
 }
 """What is submitted if the user gives no job."""
+CLIENT_NAME: Final = "arkor-conformance"
 HIDDEN: Final = "[secret]"
 _TELLING: Final = 5
 """At least this many characters of a token are hidden; fewer could be any word."""
@@ -137,6 +138,11 @@ class Target:
     ) -> str:
         """Return the request target of a job, or of what is below it."""
         return self.jobs(f"/{as_segment(job)}{rest}", org, project)
+
+    def headers(self, token: str | None) -> list[tuple[str, str]]:
+        """Return the headers of every request; without a token if it is None."""
+        found = [("Host", self.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
+        return found if token is None else [*found, ("Authorization", f"Bearer {token}")]
 
     def hide(self, text: str) -> str:
         """Return a text without the tokens."""

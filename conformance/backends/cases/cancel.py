@@ -141,7 +141,7 @@ async def _keeps(play: Play, word: str, status: str) -> None:
     first = await play.follow(job)
     await first.until(lambda each: each.terminal is not None, play.bounds.event)
     answer = await play.cancel(job)
-    after = str((await play.look(job)).job.get("status", ""))
+    after = (await play.look(job)).job_status
     if after != status:
         play.stop("50", f"the job to stay {status}", f"status {after}", answer.event)
     second = await play.follow(job)

@@ -138,7 +138,7 @@ async def other_tenant_cancels_no_job(play: Play) -> None:
     token, job = await _other(play), await play.quiet_job()
     answer = await play.ask("cancel", play.target.job(job, "/cancel"), "POST", token=token)
     _shut(play, "14", answer)
-    status = str((await play.look(job)).job.get("status", ""))
+    status = (await play.look(job)).job_status
     if status == "cancelled":
         play.stop("14", "the job to go on", "status cancelled", answer.event)
 
@@ -174,7 +174,7 @@ async def cancel_in_another_project(play: Play) -> None:
     path = play.target.job(job, "/cancel", project="arkor-conformance-other")
     answer = await play.ask("cancel", path, "POST")
     _shut(play, "15", answer)
-    if (await play.look(job)).job.get("status") == "cancelled":
+    if (await play.look(job)).job_status == "cancelled":
         play.stop("15", "the job to go on", "status cancelled", answer.event)
 
 
