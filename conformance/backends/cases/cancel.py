@@ -40,21 +40,20 @@ async def of_a_queued_job(play: Play) -> None:
     answer = await play.cancel(job)
     if not answer.ok:
         play.stop("47", "a 2xx", answer.told, answer.event)
-    status = await play.status_within(job, OVER, play.bounds.cancelled)
-    if status not in OVER:
-        play.stop(
-            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {status}"
-        )
+    _is_over(play, await play.status_within(job, OVER, play.bounds.cancelled))
 
 
 @case("cancel.ends-the-job", "48")
 async def ends_the_job(play: Play) -> None:
     """A job that goes on after its cancel costs money that its owner expects to save."""
     found = await _accepted(play)
-    if found.status not in OVER:
-        play.stop(
-            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {found.status}"
-        )
+    _is_over(play, found.status)
+
+
+def _is_over(play: Play, status: str) -> None:
+    if status not in OVER:
+        expected = f"the job to be over within {play.bounds.cancelled:g} s"
+        play.stop("48", expected, f"status {status}")
 
 
 @case("cancel.takes-no-more-events", "48", words=("job", "emit"))
@@ -64,11 +63,7 @@ async def takes_no_more_events(play: Play) -> None:
     answer = await play.cancel(job)
     if not answer.ok:
         raise NotReached(f"the cancel was answered with {answer.told}", "ARK-SRV-47")
-    status = await play.status_within(job, OVER, play.bounds.cancelled)
-    if status not in OVER:
-        play.stop(
-            "48", f"the job to be over within {play.bounds.cancelled:g} s", f"status {status}"
-        )
+    _is_over(play, await play.status_within(job, OVER, play.bounds.cancelled))
 
 
 @case("cancel.told-to-every-follower", "49")

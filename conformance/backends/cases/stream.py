@@ -1,7 +1,7 @@
 """Streams: how they begin, what they carry, and that nothing is held back."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 from typing import Final
 
@@ -251,44 +251,30 @@ def _slack(allowed: float) -> float:
 @case("stream.json-objects", "25", passive=True)
 async def json_objects(play: Play) -> None:
     """Clients skip a frame that is not a JSON object, and no error is reported."""
-    for each in await _read(play):
-        for place, block in _numbered(each):
-            if block.data is not None and block.problem:
-                play.stop(
-                    "25",
-                    "one JSON object in each frame",
-                    f"block {place}, whose data {block.problem}",
-                    play.at(each, place),
-                )
+    for each, place, block in await _blocks(play):
+        if block.data is not None and block.problem:
+            actual = f"block {place}, whose data {block.problem}"
+            play.stop("25", "one JSON object in each frame", actual, play.at(each, place))
 
 
 @case("stream.every-event-has-an-id", "26", passive=True)
 async def every_event_has_an_id(play: Play) -> None:
     """If a stream breaks after an event without an id, it cannot be resumed from there."""
-    for each in await _read(play):
-        for place, block in _numbered(each):
-            if block.is_durable and block.id is None:
-                play.stop(
-                    "26",
-                    f"an id for {block.type or block.event or 'each event'}",
-                    f"none in block {place}",
-                    play.at(each, place),
-                )
+    for each, place, block in await _blocks(play):
+        if block.is_durable and block.id is None:
+            expected = f"an id for {block.type or block.event or 'each event'}"
+            play.stop("26", expected, f"none in block {place}", play.at(each, place))
 
 
 @case("stream.ids-fit-a-header", "27", passive=True)
 async def ids_fit_a_header(play: Play) -> None:
     """The client sends the id back in a header, so a header must be able to carry it."""
-    for each in await _read(play):
-        for place, block in _numbered(each):
-            raw = _raw_id(block)
-            if raw is not None and (problem := _unfit(raw)):
-                play.stop(
-                    "27",
-                    "an id of 1 to 1,024 bytes that a header can carry",
-                    f"an id in block {place} that {problem}",
-                    play.at(each, place),
-                )
+    for each, place, block in await _blocks(play):
+        raw = _raw_id(block)
+        if raw is not None and (problem := _unfit(raw)):
+            expected = "an id of 1 to 1,024 bytes that a header can carry"
+            actual = f"an id in block {place} that {problem}"
+            play.stop("27", expected, actual, play.at(each, place))
 
 
 @case("stream.signals-have-no-id", "29", passive=True)
@@ -309,13 +295,12 @@ async def keep_alives_have_no_id(play: Play) -> None:
 
 
 async def _signals(play: Play, *followers: Follower) -> None:
-    for each in followers:
-        for place, block in _numbered(each):
-            is_end = block.event == "end"
-            if _raw_id(block) is not None and not block.is_durable and not is_end:
-                what = block.event or "a block without data"
-                actual = f"id {block.id!r} in block {place}"
-                play.stop("29", f"no id for {what}", actual, play.at(each, place))
+    for each, place, block in _numbered(*followers):
+        is_end = block.event == "end"
+        if _raw_id(block) is not None and not block.is_durable and not is_end:
+            what = block.event or "a block without data"
+            actual = f"id {block.id!r} in block {place}"
+            play.stop("29", f"no id for {what}", actual, play.at(each, place))
     if len(followers) > 1:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
@@ -326,22 +311,24 @@ async def _signals(play: Play, *followers: Follower) -> None:
 @case("stream.retry", "30", passive=True)
 async def retry(play: Play) -> None:
     """Clients may wait as long as `retry` says: too long delays them, too short floods you."""
-    for each in await _read(play):
-        for place, block in _numbered(each):
-            value = block.retry
-            if value is not None and not (
-                _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
-            ):
-                play.stop(
-                    "30",
-                    "`retry` in digits, from 100 to 60,000",
-                    f"retry: {value[:40]} in block {place}",
-                    play.at(each, place),
-                )
+    for each, place, block in await _blocks(play):
+        value = block.retry
+        if value is not None and not (
+            _RETRY.fullmatch(value) and _LEAST_RETRY <= int(value) <= _MOST_RETRY
+        ):
+            actual = f"retry: {value[:40]} in block {place}"
+            play.stop("30", "`retry` in digits, from 100 to 60,000", actual, play.at(each, place))
 
 
-def _numbered(follower: Follower) -> list[tuple[int, Block]]:
-    return list(enumerate(follower.blocks, 1))
+async def _blocks(play: Play) -> Iterator[tuple[Follower, int, Block]]:
+    """Return the blocks of both followers, each with its follower and its number in the stream."""
+    return _numbered(*(await _read(play)))
+
+
+def _numbered(*followers: Follower) -> Iterator[tuple[Follower, int, Block]]:
+    for each in followers:
+        for place, block in enumerate(each.blocks, 1):
+            yield each, place, block
 
 
 def _raw_id(block: Block) -> bytes | None:
