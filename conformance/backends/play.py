@@ -35,7 +35,7 @@ from conformance.trace.events import Ended, Event, Fact, Framed, Noted, Requeste
 from conformance.verdict.result import Finding
 
 if TYPE_CHECKING:
-    from conformance.backends.supply import Supply
+    from conformance.backends.supply import Seen, Supply
 
 _A = TypeVar("_A")
 _LONGEST_BODY: Final = 1 << 20
@@ -157,6 +157,12 @@ class Play:
             raise NotReached("the open got no head", "ARK-SRV-20")
         if not follower.is_stream:
             raise NotReached(f"the open was answered with {follower.status}", "ARK-SRV-17")
+
+    async def seen(self) -> "Seen":
+        """Return the job that every run follows; this case is about what happened there."""
+        seen = await self.supply.seen()
+        self.adopt(seen.play)
+        return seen
 
     def adopt(self, other: "Play") -> None:
         """Go on with the trace of another play: this case is about what happened there."""

@@ -13,7 +13,7 @@ from conformance.casefile.requirements import Requirement
 from conformance.plain import shortened
 from conformance.reports.run_json.circumstances import Circumstances
 from conformance.reports.run_json.explained import Explained
-from conformance.reports.run_json.record import profile, requirement, results
+from conformance.reports.run_json.record import partial_run, profile, requirement, results
 from conformance.reports.run_json.telling import LONGEST_LINE, Events
 from conformance.reports.run_json.words import SCHEMA
 from conformance.strict_data import Json, Table
@@ -35,8 +35,7 @@ class Asked:
     job: str = ""
     ca_file: str = ""
     control: Sequence[str] = ()
-    own: bool = False
-    """Whether the mock was judged, which needs none of this."""
+    """The control program; empty without one, and for the mock, which needs none of this."""
 
     def rerun(self, result: CaseResult, seed: int) -> str:
         """Return the command that plays one case alone."""
@@ -52,7 +51,7 @@ class Asked:
         parts = ["arkor-conformance", "backend", "--case", result.case.id]
         parts += ["--profile", result.profile]
         parts += [part for name, value in options.items() if value for part in (name, value)]
-        if self.control and not self.own:
+        if self.control:
             parts += ["--control", "--", *self.control]
         return quoting.joined(parts)
 
@@ -103,14 +102,7 @@ def backend_record(  # noqa: PLR0917 - what a record is made of
         "time": {"mode": "real", "said": "real time"},
         "bounds": plan.bounds.plain(),
         "stack": None,
-        "partial": None
-        if not left
-        else {
-            "why": why,
-            "left": left,
-            "of": len(plan.cases),
-            "said": f"partial: {left} of {len(plan.cases)} cases were not played ({why})",
-        },
+        "partial": partial_run(why, left, len(plan.cases)) if left else None,
         "shard": None,
         "profiles": [
             profile(name, each, claim_of(name, each, tallies[name], scope, why), tallies[name])

@@ -20,6 +20,7 @@ from conformance.backends.target import Target
 from conformance.backends.wire import LEFT, now
 
 _S = TypeVar("_S")
+NOT_ENDED: Final = "the job that was followed had not ended in the time allowed"
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that nobody controls."""
 _OPENS: Final = 5
@@ -214,7 +215,7 @@ class Supply:
         """Return the job that every run follows, if it has ended with a log of at least three ids."""
         seen = await self.seen()
         if seen.terminal is None:
-            raise NotReached("the job that was followed had not ended in the time allowed")
+            raise NotReached(NOT_ENDED)
         if len(seen.ids) < _FIRST:
             raise NotReached(
                 "the log of the job has fewer than three events with ids", "ARK-SRV-26"

@@ -10,7 +10,7 @@ from conformance.casefile.model import Case
 from conformance.casefile.requirements import PROFILE_NAMES, Level, Requirement
 from conformance.diagnosis.causes import Beginning, Cause, Failure, first_cited
 from conformance.diagnosis.diagnose import Diagnosis, rank_of
-from conformance.verdict.claim import Claim, Rank
+from conformance.verdict.claim import Claim, Rank, not_played
 from conformance.verdict.result import CaseResult, Finding, verdict_of
 from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Standing, Tally
@@ -54,9 +54,7 @@ def _result(
         return None
 
     def binding(rule: str) -> bool:
-        requirement = requirements[rule]
-        counts = requirement.counts(profile, strict=strict)
-        return requirement.level is Level.MUST and counts
+        return requirements[rule].fails(profile, strict=strict)
 
     findings = tuple(
         finding
@@ -87,10 +85,7 @@ def claim_of(
     """Return the verdict on a profile, and which parts of the protocol it is about."""
     counts = Counter(result.verdict for result in results)
     unplayed = max(0, scope.chosen.get(profile, len(results)) - len(results))
-    early = ""
-    if unplayed:
-        why = f" ({stopped})" if stopped else ""
-        early = f"{unplayed} of {scope.chosen.get(profile, 0)} cases were not played{why}"
+    early = not_played(unplayed, scope.chosen.get(profile, 0), stopped) if unplayed else ""
     if any(result.verdict.fails for result in results):
         words = f"{Rank.FAILS.value}; not judged in full: {early}" if early else Rank.FAILS.value
         return Claim(rank=Rank.FAILS, words=words, unplayed=unplayed)

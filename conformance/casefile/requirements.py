@@ -67,6 +67,10 @@ class Requirement:
         """
         return self.source.counts(profile, strict=strict)
 
+    def fails(self, profile: str, *, strict: bool = False) -> bool:
+        """Tell whether what breaks this rule under `profile` fails, and is not only warned about."""
+        return self.level is Level.MUST and self.counts(profile, strict=strict)
+
 
 def specification_directory() -> Path:
     """Return the directory of the specification; raises FileNotFoundError if there is none."""

@@ -15,7 +15,7 @@ from conformance.casefile.attached import NeedsCreate, attached
 from conformance.casefile.loader import filled
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Draw, Nonces, draw
-from conformance.casefile.requirements import Level, Requirement, is_newer, load_requirements
+from conformance.casefile.requirements import Requirement, is_newer, load_requirements
 from conformance.drive.connection import DriverConnection
 from conformance.drive.patience import patiently
 from conformance.drive.process import DriverSilent, DriverUnusable
@@ -72,8 +72,7 @@ class Rules:
         def binding(rule: str) -> bool:
             requirement = self.known[rule]
             newer = bool(self.version) and is_newer(requirement.since, self.version)
-            counts = requirement.counts(play.profile, strict=self.strict)
-            return requirement.level is Level.MUST and counts and not newer
+            return requirement.fails(play.profile, strict=self.strict) and not newer
 
         findings = judge(play)
         return evolve(result, verdict=verdict_of(findings, binding), findings=findings)

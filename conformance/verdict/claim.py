@@ -124,9 +124,14 @@ def _refused(judged: Judged, counts: Mapping[Verdict, int]) -> Rank | None:
 def _early(judged: Judged, before: str) -> str:
     if not judged.unplayed:
         return ""
-    why = f" ({judged.stopped})" if judged.stopped else ""
     planned = judged.scope.chosen.get(judged.profile, 0)
-    return f"{before}{judged.unplayed} of {planned} cases were not played{why}"
+    return f"{before}{not_played(judged.unplayed, planned, judged.stopped)}"
+
+
+def not_played(left: int, planned: int, stopped: str) -> str:
+    """Say how many cases were left, and why the run ended early if that is known."""
+    why = f" ({stopped})" if stopped else ""
+    return f"{left} of {planned} cases were not played{why}"
 
 
 def _of_what_ran(judged: Judged, counts: Mapping[Verdict, int]) -> Claim:

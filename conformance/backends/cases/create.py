@@ -24,8 +24,7 @@ async def _created(play: Play) -> Answer:
 
 async def _created_once(play: Play) -> tuple[Answer, Seen]:
     """Return the create of the job that every run follows."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if seen.created is None:
         raise NotReached("--follow creates nothing")
     return seen.created, seen

@@ -7,17 +7,16 @@ from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
-from conformance.backends.supply import Seen
+from conformance.backends.supply import NOT_ENDED, Seen
 from conformance.backends.wire import BY_CLOSE, COMPLETE
 
 _STATUS: Final = {"training.completed": "completed", "training.failed": "failed"}
 
 
 async def _ended(play: Play) -> Seen:
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if not seen.over:
-        raise NotReached("the job that was followed had not ended in the time allowed")
+        raise NotReached(NOT_ENDED)
     play.streams(seen.first)
     return seen
 

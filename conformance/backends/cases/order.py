@@ -4,6 +4,7 @@ from conformance.backends.blocks import STARTED, Block
 from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.play import NotReached, Play
+from conformance.backends.supply import NOT_ENDED
 
 _MANY = 6
 
@@ -11,8 +12,7 @@ _MANY = 6
 @case("order.started-first", "31", passive=True)
 async def started_first(play: Play) -> None:
     """A client marks the job as running at `training.started`, and calls its callback once."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     kinds = [block.type for block in seen.first.frames]
     if STARTED in kinds and (kinds[0] != STARTED or kinds.count(STARTED) > 1):
         places = [str(n) for n, kind in enumerate(kinds, 1) if kind == STARTED]
@@ -27,8 +27,7 @@ async def started_first(play: Play) -> None:
 @case("order.steps-rise", "31", passive=True)
 async def steps_rise(play: Play) -> None:
     """A loss chart that jumps back shows events out of order."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     before = None
     for block in seen.first.frames:
         value = block.value
@@ -43,8 +42,7 @@ async def steps_rise(play: Play) -> None:
 @case("order.ids-are-unique", "28", passive=True)
 async def ids_are_unique(play: Play) -> None:
     """If two events have the same id, a resume from it skips what is between them."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     for each in (seen.first, seen.second):
         ids = list(each.ids)
         doubled = next((one for one in ids if ids.count(one) > 1), None)
@@ -74,8 +72,7 @@ def _is_repeat(follower: Follower, cursor: str) -> bool:
 @case("order.same-event-every-time", "36", passive=True)
 async def same_event_every_time(play: Play) -> None:
     """A client that resumes must see the same events as one that stayed connected."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     play.compare(seen.first, seen.second)
 
 
@@ -108,13 +105,12 @@ async def characters_survive(play: Play) -> None:
 @case("order.two-followers", "37", passive=True)
 async def two_followers(play: Play) -> None:
     """Two windows on one job are common: neither may take events from the other."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
         raise NotReached("there were not two streams", "ARK-SRV-17")
     ours, theirs = list(seen.ids), list(seen.second.ids)
     if seen.terminal is None:
-        raise NotReached("the job that was followed had not ended in the time allowed")
+        raise NotReached(NOT_ENDED)
     if seen.goes_on_elsewhere(seen.second):
         raise NotReached("the backend ended the second stream before the job was over")
     _same_log(play, ours, theirs)
@@ -153,10 +149,9 @@ def _same_log(play: Play, ours: list[str], theirs: list[str]) -> None:
 @case("order.begins-at-the-beginning", "38", passive=True)
 async def begins_at_the_beginning(play: Play) -> None:
     """An open without a cursor asks for the whole log, from its first event."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if seen.terminal is None or not seen.first.frames:
-        raise NotReached("the job that was followed had not ended in the time allowed")
+        raise NotReached(NOT_ENDED)
     if seen.goes_on_elsewhere(seen.second) and not seen.second.frames:
         raise NotReached("the backend ended the second stream before an event came")
     first = _first(seen.second)

@@ -12,6 +12,7 @@ from conformance.backends.declare import case
 from conformance.backends.follower import Follower
 from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
+from conformance.backends.supply import NOT_ENDED
 from conformance.backends.wire import LEFT, now
 
 _MOST: Final = 60
@@ -442,15 +443,14 @@ async def hand_off_spot_check(play: Play) -> None:
 @case("resume.leaves-no-trace", "3", passive=True, uncontrolled=True)
 async def leaves_no_trace(play: Play) -> None:
     """Followers that come and leave must not stop the job."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if not seen.spots:
         raise NotReached("no follower left while the job was running")
     stream = seen.streams[-1]
     if seen.terminal is None and seen.status not in OVER and stream.ended not in {"", LEFT}:
         play.stop("3", "the job to go on to its end", play.got(stream))
     if seen.terminal is None:
-        raise NotReached("the job that was followed had not ended in the time allowed")
+        raise NotReached(NOT_ENDED)
 
 
 # A restart

@@ -22,8 +22,7 @@ _MANY: Final = 10
 
 async def _streams(play: Play) -> Seen:
     """Return the job that was followed; only its streams are looked at."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     if not seen.first.status:
         raise NotReached("the stream was not answered", "ARK-SRV-20")
     return seen
@@ -48,8 +47,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
 @case("stream.first-head", "20", passive=True)
 async def first_head(play: Play) -> None:
     """Clients open the stream right after the create, when the job has nothing to send yet."""
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     first = seen.first
     waited = (first.head_at or now()) - first.asked_at
     if not first.status or waited > play.bounds.head:
@@ -229,8 +227,7 @@ async def _idle(play: Play) -> Follower:
         return await play.follow(await play.quiet_job())
     if play.supply.followed:
         return await play.follow(play.supply.followed)
-    seen = await play.supply.seen()
-    play.adopt(seen.play)
+    seen = await play.seen()
     allowed = play.bounds.silence
     if seen.first.silence > allowed + _slack(allowed):
         play.stop("23", _often(allowed), f"silence for {seen.first.silence:.1f} s")

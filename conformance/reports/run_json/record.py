@@ -21,7 +21,7 @@ from conformance.reports.run_json.words import SCHEMA
 from conformance.runner.run import Outcome
 from conformance.runner.stack import Stack
 from conformance.strict_data import Json
-from conformance.verdict.claim import Claim, Judged, claim
+from conformance.verdict.claim import Claim, Judged, claim, not_played
 from conformance.verdict.result import CaseResult
 from conformance.verdict.scope import Scope
 from conformance.verdict.standing import Standing, Tally, tally
@@ -112,7 +112,7 @@ def summary(
         "time": {"mode": outcome.timing.mode.value, "said": str(outcome.timing)},
         "bounds": {},
         "stack": _stack(outcome.stack),
-        "partial": _partial(outcome),
+        "partial": partial_run(outcome.stopped, outcome.left, outcome.total),
         "shard": part,
         "profiles": [
             profile(
@@ -208,13 +208,17 @@ def _level(counted: Tally, level: Level) -> Json:
     }
 
 
-def _partial(outcome: Outcome) -> Json:
+def partial_run(stopped: str, left: int, total: int) -> Json:
     """Return how many cases are missing from a run and why, or null if it is complete."""
-    if not outcome.stopped:
+    if not stopped:
         return None
-    why = shortened(outcome.stopped, LONGEST_LINE)
-    said = f"partial: {outcome.left} of {outcome.total} cases were not played ({why})"
-    return {"why": why, "left": outcome.left, "of": outcome.total, "said": said}
+    why = shortened(stopped, LONGEST_LINE)
+    return {
+        "why": why,
+        "left": left,
+        "of": total,
+        "said": f"partial: {not_played(left, total, why)}",
+    }
 
 
 def _stack(stack: Stack | None) -> Json:
