@@ -8,11 +8,14 @@ escape markup: each report does that for its own format.
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from conformance.strict_data import Json
 
+HIDDEN: Final = "[secret]"
+TELLING: Final = 5
+"""At least this many characters of a secret are hidden; fewer could be any word."""
 _UNSEEN: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Cn"})
 _BLANK: Final = re.compile(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
@@ -53,6 +56,17 @@ def shortened(text: str, longest: int) -> str:
     if len(text) <= longest:
         return text
     return f"{text[:longest]}… ({len(text) - longest} more characters)"
+
+
+def without_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Return `text` without these secrets (ARK-SEC-8), also where `shortened` has cut one off."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+        for length in range(len(secret) - 1, TELLING - 1, -1) if secret[:TELLING] in text else ():
+            text = text.replace(f"{secret[:length]}…", f"{HIDDEN}…")
+            if text.endswith(secret[:length]):
+                text = f"{text[:-length]}{HIDDEN}"
+    return text
 
 
 def cut(text: str, longest: int) -> str:

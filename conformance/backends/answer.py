@@ -8,6 +8,7 @@ from typing import Final
 from attrs import field, frozen
 
 from conformance.backends.wire import CUT, LEFT, RESET
+from conformance.plain import shortened
 from conformance.strict_data import Json
 from conformance.trace.events import Event
 
@@ -93,7 +94,7 @@ class Answer:
     @property
     def _said(self) -> str:
         error = (self.table or {}).get("error")
-        return f' "{error[:_SHOWN]}"' if isinstance(error, str) else ""
+        return f' "{shortened(error, _SHOWN)}"' if isinstance(error, str) else ""
 
 
 def is_text(value: str) -> bool:

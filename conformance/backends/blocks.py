@@ -7,6 +7,7 @@ from typing import Final
 
 from attrs import frozen
 
+from conformance.plain import shortened
 from conformance.strict_data import Json
 from mock_server.sse import Frame
 
@@ -16,6 +17,7 @@ TERMINAL: Final = ("training.completed", "training.failed")
 STARTED: Final = "training.started"
 KNOWN: Final = (STARTED, "training.log", "checkpoint.saved", *TERMINAL)
 _SIGNALS: Final = ("ping", "end")
+_SHOWN: Final = 40
 
 
 @frozen
@@ -72,7 +74,7 @@ def block_of(frame: Frame, at: float, *, is_whole: bool = True) -> Block:
         elif name in _FIELDS:
             named[name] = value
         elif name:
-            stray.append(name[:40].decode("utf-8", "backslashreplace"))
+            stray.append(shortened(name.decode("utf-8", "backslashreplace"), _SHOWN))
     text = _text(b"\n".join(data)) if data else None
     cursor = _text(named.get(b"id"))
     if cursor is not None and "\0" in cursor:  # then the whole field is ignored (WHATWG 9.2.6)

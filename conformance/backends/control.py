@@ -11,7 +11,7 @@ from anyio.abc import TaskGroup
 from attrs import define, field, frozen
 
 from conformance.drive.process import DriverProcess, DriverUnusable
-from conformance.plain import shortened
+from conformance.plain import HIDDEN, shortened
 from conformance.strict_data import Json, ReadingError, Table, kind_of
 
 PROTOCOL: Final = "arkor-control/1"
@@ -210,5 +210,5 @@ def _controlled(answer: Table) -> Controlled:
 
 def _shown(line: bytes) -> str:
     text = line[:_SHOWN].decode("utf-8", "backslashreplace").strip()
-    text = _TOKEN.sub(r"\1[secret]", text)
+    text = _TOKEN.sub(rf"\1{HIDDEN}", text)
     return f"{text!r}…" if len(line) > _SHOWN else repr(text)

@@ -165,4 +165,4 @@ def _notes(outcome: Outcome) -> Sequence[str]:
             f"{len(outcome.left)} jobs could not be cancelled; cancel them with: "
             + "; ".join(outcome.left)
         )
-    return notes
+    return [outcome.target.hide(note) for note in notes]

@@ -1,6 +1,5 @@
 """Play the cases about a backend, several at a time, and leave nothing running."""
 
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from random import Random
 from typing import Final, TypeGuard
@@ -16,7 +15,7 @@ from conformance.backends.ledger import Ledger, OverBudget
 from conformance.backends.play import NotReached, Play, Stop
 from conformance.backends.supply import NoJob, Supply
 from conformance.backends.target import NOWHERE, Target, fits_a_header
-from conformance.backends.wire import Unreachable, Wire
+from conformance.backends.wire import Unreachable, Wire, now
 from conformance.expect.mismatch import Divergence
 from conformance.strict_data import UsageError
 from conformance.trace.events import Trace
@@ -39,7 +38,7 @@ class BackendPlan:
     lanes: int = 4
     seed: int = 0
     followed: str = ""
-    """The job of somebody else that is followed; empty if the run makes its own."""
+    """The id of an existing job to follow; empty if the run makes its own jobs."""
     watch: float = 0.0
     control: Sequence[str] = ()
     """The command of the control program; empty without one."""
@@ -100,7 +99,7 @@ class BackendRun:
     notes: list[str] = field(factory=list[str], init=False)
     left: list[str] = field(factory=list[str], init=False)
     _group: TaskGroup = field(init=False)
-    _began: float = field(factory=time.monotonic, init=False)
+    _began: float = field(factory=now, init=False)
     _unreachable: int = field(default=0, init=False)
     _ended: float = field(default=0.0, init=False)
 
@@ -122,19 +121,18 @@ class BackendRun:
                 group.cancel_scope.cancel()
         if failure is not None:
             raise failure
-        self._ended = time.monotonic()
+        self._ended = now()
 
     async def _begin(
         self, group: TaskGroup, before: Callable[["BackendRun"], object] | None
     ) -> None:
         plan = self.plan
         self.ledger = Ledger(plan.amounts.jobs, plan.note)
-        target = plan.target
         if plan.control:
             self.control = Control(plan.control, patience=plan.bounds.control)
             await self.control.start(group)
-            target = _controlled(target, self.control)
-        self.supply = Supply(self._new_play, target, plan.followed, plan.watch)
+            self.plan = plan = evolve(plan, target=_controlled(plan.target, self.control))
+        self.supply = Supply(self._new_play, plan.target, plan.followed, plan.watch)
         if before is not None:
             before(self)
         if self.probe is not None:
@@ -170,7 +168,7 @@ class BackendRun:
                 await self._one(case)
 
     async def _one(self, case: BackendCase) -> None:
-        began = time.monotonic()
+        began = now()
         if case.uncontrolled and self.control is not None and self.control.has("job", "emit"):
             missed = "only for runs without a control program"
             self._add(Played(case=case, trace=Trace(), missed=missed))
@@ -202,7 +200,7 @@ class BackendRun:
                 trace=play.trace,
                 findings=tuple(play.findings),
                 missed=missed if not play.findings else "",
-                seconds=time.monotonic() - began,
+                seconds=now() - began,
             )
         )
 
@@ -275,7 +273,7 @@ class BackendRun:
             plan=self.plan,
             target=self.supply.target,
             played=cases,
-            seconds=(self._ended or time.monotonic()) - self._began,
+            seconds=(self._ended or now()) - self._began,
             stopped=stopped or self.stopped,
             made=list(self.ledger.jobs),
             left=self.left,
@@ -295,7 +293,7 @@ def _kept_from(play: Play, error: NotReached, case: BackendCase) -> Finding:
     own = error.rule in case.requires
     last = play.trace.events[-1] if play.trace.events else None
     expected = f"{error.rule} to be kept" if own else "to reach the rule of the case"
-    found = Divergence(expected, play.target.hide(str(error)), last)
+    found = Divergence(expected, str(error), last)
     return Finding.of(error.rule, (error.rule,), found, last, not_reached=not own)
 
 

@@ -22,7 +22,7 @@ from conformance.backends.wire import LEFT, now
 _S = TypeVar("_S")
 NOT_ENDED: Final = "the job that was followed had not ended in the time allowed"
 _LOOKS: Final = 1.0
-"""Seconds between two looks at a job that nobody controls."""
+"""Seconds between two looks at a job that no control program drives."""
 _OPENS: Final = 5
 """So many streams a second are opened at a backend elsewhere."""
 _SPOTS: Final = 20
@@ -173,7 +173,7 @@ class Supply:
     target: Target
     """Where the backend is now."""
     followed: str = ""
-    """The job of somebody else that is followed; nothing is created and nothing cancelled then."""
+    """The id of an existing job to follow; if it is given, the kit creates and cancels nothing."""
     watch: float = 0.0
     """How long a job is watched that may not end, in seconds."""
     limits: list[Answer] = field(factory=list[Answer], init=False)

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 from attrs import evolve, field, frozen
 
+from conformance.plain import TELLING, without_secrets
 from conformance.strict_data import Json, UsageError
 
 JOB_BODY: Final[Mapping[str, Json]] = {
@@ -19,9 +20,6 @@ JOB_BODY: Final[Mapping[str, Json]] = {
 }
 """What is submitted if the user gives no job."""
 CLIENT_NAME: Final = "arkor-conformance"
-HIDDEN: Final = "[secret]"
-_TELLING: Final = 5
-"""At least this many characters of a token are hidden; fewer could be any word."""
 
 
 def fits_a_header(token: str) -> bool:
@@ -92,7 +90,7 @@ class Target:
     project: str = "kit-project"
     token: str = field(default="", repr=False)
     other_token: str = field(default="", repr=False)
-    """A token of another tenant; empty if there is none."""
+    """A token of another tenant; empty without one."""
     body: Mapping[str, Json] = JOB_BODY
     """What a create submits."""
 
@@ -118,7 +116,7 @@ class Target:
 
     @property
     def is_here(self) -> bool:
-        """Whether it is on this machine, where jobs and connections cost nobody anything."""
+        """Whether it is on this machine, where jobs and connections cost nothing."""
         try:
             return ipaddress.ip_address(self.address.host).is_loopback
         except ValueError:
@@ -144,9 +142,12 @@ class Target:
         found = [("Host", self.authority), ("X-Arkor-Client", f"{CLIENT_NAME}/1")]
         return found if token is None else [*found, ("Authorization", f"Bearer {token}")]
 
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """The tokens; the longer one first, as it may contain the other."""
+        found = {token for token in (self.token, self.other_token) if len(token) >= TELLING}
+        return tuple(sorted(found, key=len, reverse=True))
+
     def hide(self, text: str) -> str:
         """Return a text without the tokens."""
-        for secret in (self.token, self.other_token):
-            if len(secret) >= _TELLING:
-                text = text.replace(secret, HIDDEN)
-        return text
+        return without_secrets(text, self.secrets)

@@ -38,8 +38,9 @@ def results_of(
     strict: bool = False,
 ) -> Sequence[CaseResult]:
     """Return a result for each case and profile; a case is played once and judged under each."""
+    secrets = outcome.target.secrets
     found = (
-        _result(each, name, requirements, strict=strict)
+        _result(each, name, requirements, secrets, strict=strict)
         for name in profiles
         for each in outcome.played
     )
@@ -47,7 +48,12 @@ def results_of(
 
 
 def _result(
-    played: Played, profile: str, requirements: Mapping[str, Requirement], *, strict: bool
+    played: Played,
+    profile: str,
+    requirements: Mapping[str, Requirement],
+    secrets: tuple[str, ...],
+    *,
+    strict: bool,
 ) -> CaseResult | None:
     case = played.case.under(profile, requirements)
     if case is None:
@@ -76,6 +82,7 @@ def _result(
         reason=missed,
         seconds=played.seconds,
         lacking=played.lacking,
+        secrets=secrets,
     )
 
 

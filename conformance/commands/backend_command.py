@@ -218,8 +218,8 @@ def command(  # noqa: PLR0913 - one for each option
     interruption = click.get_current_context().find_object(Interruption) or Interruption()
     try:
         outcome = _play(plan, interruption, max_jobs, yes=yes)
-    except (ControlFailed, NoBackend, Unreachable) as error:
-        say(f"arkor-conformance: no verdict: {plan.target.hide(str(error))}", err=True)
+    except NoBackend as error:
+        say(f"arkor-conformance: no verdict: {error}", err=True)
         return Exit.UNUSABLE
     everything = as_cases(catalogue, requirements)
     found = results_of(outcome, requirements, names, strict=strict)
@@ -329,14 +329,17 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
 def _play(
     plan: BackendPlan, interruption: Interruption, max_jobs: int | None, *, yes: bool
 ) -> Outcome:
-    """Play; a run that is interrupted comes to what has been judged by then."""
+    """Play; a run that is interrupted comes to what has been judged by then.
+
+    Raises NoBackend if nothing can be judged; its message has no token in it.
+    """
     judging = Judging(len(plan.cases), Screen(stderr=True), shown=sys.stderr.isatty())
     with judging.bar as bar:
         console = bar.console
 
         def note(job: str) -> None:
             if not course.supply.target.is_here:
-                console.print(Text(f"created job {job}"), soft_wrap=True)
+                console.print(Text(f"created job {course.plan.target.hide(job)}"), soft_wrap=True)
 
         def played(case: Played) -> None:
             judging.count(failed=bool(case.findings))
@@ -359,6 +362,8 @@ def _play(
             if not course.played:
                 raise
             return evolve(course.outcome(str(interruption)), interrupted=True)
+        except (ControlFailed, NoBackend, Unreachable) as error:
+            raise NoBackend(course.plan.target.hide(str(error))) from error
     return course.outcome()
 
 

@@ -87,7 +87,7 @@ class JobTime:
 
     @property
     def seconds(self) -> float:
-        """How long the job takes if nobody holds it up; it does not wait for followers."""
+        """How long the job takes from its start to its last event; it never waits for a follower."""
         return self.events * self.every
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
-from attrs import frozen
+from attrs import field, frozen
 
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import Nonces
@@ -105,6 +105,8 @@ class CaseResult:
     """The capabilities that the driver lacks; the case was not played because of them."""
     nonces: Nonces | None = None
     """The values of the placeholders of the case."""
+    secrets: tuple[str, ...] = field(default=(), repr=False)
+    """What no report may show, besides the secrets of the case."""
     endless: bool = False
     """Whether the client went on forever; then the start of the trace tells more than its end."""
 

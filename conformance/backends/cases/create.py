@@ -10,6 +10,7 @@ from conformance.backends.ledger import OVER
 from conformance.backends.play import NotReached, Play
 from conformance.backends.supply import Keyed, Seen, create_or_fail, unknown_route
 from conformance.backends.wire import BY_CLOSE, COMPLETE
+from conformance.plain import shortened
 from conformance.strict_data import Json
 
 _CONFLICT: Final = 409
@@ -43,7 +44,7 @@ async def accepted(play: Play) -> None:
         play.stop(
             "1",
             expected,
-            f"{answer.told}: {answer.body[:200].decode(errors='replace')!r}",
+            f"{answer.told}: {shortened(answer.body.decode(errors='replace'), 200)!r}",
             answer.event,
         )
 
@@ -155,8 +156,6 @@ async def no_key_twice(play: Play) -> None:
 
 
 async def _makes_nothing(play: Play, body: bytes, kind: str = "application/json") -> None:
-    if play.supply.followed:
-        raise NotReached("--follow creates nothing")
     answer = await play.create(body=body, expected=False, kind=kind)
     if answer.job_id:
         play.stop("9", "a 4xx and no job", f"{answer.told}, job {answer.job_id}", answer.event)

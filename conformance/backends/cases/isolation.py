@@ -42,8 +42,6 @@ async def _no_entry(play: Play, route: str) -> None:
 @case("isolation.create-needs-a-token", "11")
 async def create_needs_a_token(play: Play) -> None:
     """A create spends its owner's money."""
-    if play.supply.followed:
-        raise NotReached("--follow creates nothing")
     await _no_entry(play, "create")
 
 
@@ -181,8 +179,6 @@ async def cancel_in_another_project(play: Play) -> None:
 @case("isolation.create-in-an-unknown-project", "15")
 async def create_in_an_unknown_project(play: Play) -> None:
     """A typo in the project must not create a job that its owner cannot find."""
-    if play.supply.followed:
-        raise NotReached("--follow creates nothing")
     answer = await play.create(expected=False, project="arkor-conformance-other")
     if not answer.refuses:
         play.stop("15", "a 4xx", answer.told, answer.event)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 import anyio
 
 from conformance.backends.declare import case
-from conformance.backends.play import Limited, NotReached, Play
+from conformance.backends.play import NOTHING_MADE, Limited, NotReached, Play
 from conformance.backends.wire import Unreachable
 
 _SMALL: Final = 4096
@@ -120,7 +120,7 @@ async def absolute_form(play: Play) -> None:
 async def expect_continue(play: Play) -> None:
     """A client that sends `Expect: 100-continue` waits before it sends its body."""
     if play.supply.followed:
-        raise NotReached("--follow creates nothing")
+        raise NotReached(NOTHING_MADE)
     path = play.target.jobs()
     wire = await play.connect()
     body = b"[]"

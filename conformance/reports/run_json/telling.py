@@ -10,21 +10,18 @@ from typing import Final
 
 from attrs import define, field, frozen
 
-from conformance.plain import shortened
+from conformance.plain import shortened, without_secrets
 from conformance.strict_data import Json
 from conformance.trace.describe import actor, arrow, tell
 from conformance.trace.events import CallbackRan, Called, Event, Fact, Noted, Requested, Settled
 from conformance.verdict.claim import opening_refused, unsupported
 from conformance.verdict.result import CaseResult, Finding, secrets_of
 
-HIDDEN: Final = "[secret]"
 LONGEST_LINE: Final = 300
 LONGEST_TEXT: Final = 4_000
 _FIRST_EVENTS: Final = 120
 _LAST_EVENTS: Final = 20
 _AROUND: Final = 12
-_TELLING: Final = 5
-"""At least this many characters of a secret are hidden; fewer could be any word."""
 _OF_THE_KIT: Final = ("hello", "open", "close")
 
 
@@ -63,7 +60,8 @@ class Telling:
     @classmethod
     def of(cls, result: CaseResult, known: Events, parted: int | None = None) -> "Telling":
         """Prepare for `result`; longer secrets are hidden first, as they may contain shorter ones."""
-        found = sorted({secret for secret in secrets_of(result.case) if secret}, key=len)
+        known_secrets = {*secrets_of(result.case), *result.secrets} - {""}
+        found = sorted(known_secrets, key=len)
         return cls(result, tuple(reversed(found)), known, parted)
 
     def result(self, command: str) -> Mapping[str, Json]:
@@ -103,8 +101,7 @@ class Telling:
 
     def text(self, text: str, longest: int) -> str:
         """Return a text without secrets and nonces, shortened to `longest` characters."""
-        for secret in self.secrets:
-            text = _without_its_beginning(text.replace(secret, HIDDEN), secret)
+        text = without_secrets(text, self.secrets)
         if self.told.nonces is not None:
             text = self.told.nonces.plain(text)
         return shortened(text, longest)
@@ -151,15 +148,6 @@ class Telling:
         """Return the details of events by number."""
         found = {event.seq: _detail(event.fact) for event in events}
         return {str(n): self.text(said, LONGEST_TEXT) for n, said in found.items() if said}
-
-
-def _without_its_beginning(text: str, secret: str) -> str:
-    """Hide the beginning of a secret at the end of a text that was already shortened."""
-    bare = text.removesuffix("…")
-    for length in range(len(secret) - 1, _TELLING - 1, -1):
-        if bare.endswith(secret[:length]):
-            return f"{bare[:-length]}{HIDDEN}{text[len(bare) :]}"
-    return text
 
 
 def _detail(fact: Fact) -> str:

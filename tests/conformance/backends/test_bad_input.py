@@ -3,6 +3,7 @@
 import json
 import socket
 import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.backends import wrong_control
 from tests.conformance.backends.commands import QUICK, judge
 from tests.conformance.backends.small_backend import (
     TOKEN,
@@ -293,6 +295,39 @@ def test_a_token_that_no_header_can_carry_is_not_sent_and_not_shown() -> None:
         assert done.status == 2
         assert "words-secret" not in done.err
         assert backend.requests == []
+
+
+def test_a_token_that_the_backend_repeats_is_in_no_report(tmp_path: Path) -> None:
+    def repeats(_: SmallBackend, request: Request, handler: Handler) -> bool:
+        if request.route != "job" or "Authorization" in request.headers:
+            return False
+        # The kit shows the start of a long message, here with a part of the token at its end.
+        error = f"{'x' * 190}{TOKEN}"
+        handler.answer(200, {"error": error, "job": {"id": f"j{TOKEN}", "status": f"s{TOKEN}"}})
+        return True
+
+    names = ("run.json", "r.xml", "r.md", "r.html")
+    reports = [word for name in names for word in ("--report", str(tmp_path / name))]
+    with serving(pace=0.02, err=repeats) as backend:
+        backend.ids = lambda number: f"{number}-{TOKEN}"
+        done = judge(backend, *reports, "--patience", "0.05")
+    text = done.out + done.err + "".join((tmp_path / name).read_text("utf-8") for name in names)
+    assert "x[secret]… (" in text
+    assert "id 1-[secret], event training.started" in text
+    assert TOKEN[:6] not in text
+
+
+def test_a_token_of_the_control_program_is_not_shown_either() -> None:
+    def refuses(_: SmallBackend, request: Request, handler: Handler) -> bool:
+        handler.answer(401, {"error": f"unknown: {request.headers.get('Authorization')}"})
+        return True
+
+    with serving(err=refuses) as backend:
+        program = (sys.executable, str(wrong_control.__file__), "away", backend.url)
+        done = kit("backend", "--control", "--", *program)
+    assert '"unknown: Bearer [secret]"' in done.err
+    assert str(wrong_control.HELLO["token"]) not in done.err
+    assert (done.status, done.out) == (3, "")
 
 
 def test_hostile_text_of_a_backend_reaches_the_reports_as_text(tmp_path: Path) -> None:

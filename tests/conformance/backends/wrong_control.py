@@ -1,4 +1,4 @@
-"""A control program with one mistake: `python -m … MISTAKE`; it gives the address of no backend."""
+"""A control program with one mistake: `python -m … MISTAKE [URL]`; without a URL, no backend is there."""
 
 import json
 import sys
@@ -29,17 +29,18 @@ ANSWERS: Final[dict[str, dict[str, object]]] = {
 }
 
 
-def main(mistake: str) -> None:
+def main(mistake: str, url: str = "") -> None:
     """Answer each command, with the mistake."""
     if mistake == "dies at once":
         sys.exit("no module named backend")
+    here = {"base_url": url} if url else {}
     for line in sys.stdin:
         command = json.loads(line)
         number, do = command["id"], command["do"]
         if do == "hello":
             if mistake in GARBAGE:
                 say(GARBAGE[mistake])
-            say(json.dumps({"re": number, "ok": WRONG.get(mistake, HELLO)}))
+            say(json.dumps({"re": number, "ok": {**WRONG.get(mistake, HELLO), **here}}))
         elif do == "bye":
             say(json.dumps({"re": number, "ok": {}}))
             return
@@ -66,4 +67,4 @@ def say(line: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
