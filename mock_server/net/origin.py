@@ -120,22 +120,19 @@ class JobSource:
     _hold: Hold | None = None
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
-    _replay: int = field(init=False)
-    """How many events were in the log when the stream was opened."""
     _overdue: Sequence[Frame] = field(default=(), init=False)
     """Events before the position that are still to be sent, because a rule repeats some of them."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._replay = len(self._job.log)
         self._follower = self._job.join()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what is in the log, or wait until it grows or the job ends."""
         del whole
         if self._hold is not None or self._handoff is not None:
-            if self._position < self._replay:
-                limit = min(limit, self._replay - self._position)
+            if (unsent := self._follower.since - self._position) > 0:
+                limit = min(limit, unsent)
             else:
                 await self._go_live()
         if self._overdue:
