@@ -146,7 +146,7 @@ class MockServer:
             failure=HTTPStatus.INTERNAL_SERVER_ERROR
             if self.upstream is None
             else HTTPStatus.BAD_GATEWAY,
-            admits=self._backend.admits if self.upstream is None else has_credentials,
+            admits=self._backend.tenants.admits if self.upstream is None else has_credentials,
         )
         self._service = service
 

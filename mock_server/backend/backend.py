@@ -128,7 +128,7 @@ class Backend:
         return calls[request.route](request)
 
     def _refused(self, request: Request) -> Reply | None:
-        if not self.admits(request):
+        if not self.tenants.admits(request):
             return refuse(401, "missing or unknown token", ("WWW-Authenticate", "Bearer"))
         return self.tenants.refusal(request)
 
@@ -142,10 +142,6 @@ class Backend:
         allow = ", ".join(request.methods)
         why = f"{shortened(request.method, 40)} is not allowed here; use {allow}"
         return refuse(405, why, ("Allow", allow))
-
-    def admits(self, request: Request) -> bool:
-        """Return whether a request has a valid token or does not need one."""
-        return self.tenants.admits(request)
 
     def restart(self) -> None:
         """Do what a restart of the backend does to its jobs."""
@@ -216,7 +212,7 @@ class Backend:
             if known != digest:
                 return refuse(422, "this idempotency key was used with another body")
             return reply_json(200, {"job": job.public()})
-        make = partial(self._created, request, body, slots)
+        make = partial(self._created, request, body, dict.fromkeys(slots, digest))
         return Later(_GAP, make) if slots and self._is_racy else make(now)
 
     @property
@@ -242,7 +238,7 @@ class Backend:
         self,
         request: Request,
         body: Mapping[str, object],
-        slots: Sequence[tuple[object, ...]],
+        digests: Mapping[tuple[object, ...], bytes],
         now: float,
     ) -> Reply:
         try:
@@ -250,7 +246,7 @@ class Backend:
         except BackendFull as full:
             return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
         job = self._make(self._next_plan(), now, body, request.query)
-        self._keys.update(dict.fromkeys(slots, (sha256(request.body).digest(), job)))
+        self._keys.update({slot: (digest, job) for slot, digest in digests.items()})
         return reply_json(200, {"job": job.public()})
 
     def _next_plan(self) -> JobPlan:
