@@ -28,6 +28,8 @@ from mock_server.sse import Frame
 
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
+_ALL_JOBS: Final = ""
+"""In place of a job's id: followers of all jobs take turns, not only those of one job."""
 
 
 class Source(Protocol):
@@ -299,18 +301,16 @@ class BackendOrigin:
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
     """By job: the hold that the next stream of the job meets."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
-    """By job, or of all jobs: the turn to send, of followers that are served one after the other."""
+    """By job, or for all jobs: the turn to send, of followers that are served one after the other."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the backend answer."""
         del reports
         if self.backend.plan.fan_out is FanOut.FROZEN:
-            async with self._turn_of(
-                ""
-            ):  # while a stream waits for its reader, nothing is answered
-                pass
+            async with self._turn_of(_ALL_JOBS):
+                pass  # while a stream waits for its reader, nothing is answered
         answer = self.backend.answer(request, self.clock(), plan.resume)
-        while isinstance(answer, Later):
+        if isinstance(answer, Later):
             await anyio.sleep(answer.seconds)
             answer = answer.make(self.clock())
         if isinstance(answer, Reply | Listing):
@@ -335,9 +335,9 @@ class BackendOrigin:
             case FanOut.SERIAL:
                 return SerialSource(source, self._turn_of(job.id))
             case FanOut.FROZEN:
-                return SerialSource(source, self._turn_of(""))
+                return SerialSource(source, self._turn_of(_ALL_JOBS))
             case _:
                 return source
 
-    def _turn_of(self, whose: str) -> anyio.Semaphore:
-        return self._turns.setdefault(whose, anyio.Semaphore(1))
+    def _turn_of(self, job: str) -> anyio.Semaphore:
+        return self._turns.setdefault(job, anyio.Semaphore(1))
