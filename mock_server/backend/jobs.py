@@ -11,6 +11,16 @@ import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import encode_event
+from mock_server.backend.events import (
+    Data,
+    completed,
+    failed,
+    instant,
+    logged,
+    padded,
+    saved,
+    started,
+)
 from mock_server.scenario.behaviour import Cancelling, FanOut, Following, Restart
 from mock_server.scenario.frames import render
 from mock_server.scenario.model import BackendPlan, JobPlan
@@ -31,13 +41,6 @@ _LOST: Final = 2
 
 class JobEnded(RuntimeError):
     """An event was pushed to a job that has ended."""
-
-
-def _instant(tick: int) -> str:
-    """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
-    minutes, seconds = divmod(tick, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
 
 
 @frozen(eq=False)
@@ -91,7 +94,7 @@ class Job:
         self._script = (
             self._generated(events) if isinstance(events, int) else map(self._with_id, events)
         )
-        self._times["createdAt"] = _instant(0)
+        self._times["createdAt"] = instant(0)
         while self.plan.emitted and self._step():
             pass
 
@@ -196,7 +199,7 @@ class Job:
         if self.over or how is Cancelling.IGNORED:
             return not self.over
         self.status = JobStatus.CANCELLED
-        self._times["completedAt"] = _instant(len(self.log))
+        self._times["completedAt"] = instant(len(self.log))
         self._append(self._event("end", {"status": "cancelled"}))
         return True
 
@@ -260,9 +263,9 @@ class Job:
     def _become(self, status: JobStatus, frame: Frame) -> None:
         self.status = status
         if status is not JobStatus.CANCELLED:  # a job can be cancelled before it starts
-            self._times.setdefault("startedAt", _instant(len(self.log)))
+            self._times.setdefault("startedAt", instant(len(self.log)))
         if self.over:
-            self._times["completedAt"] = _instant(len(self.log))
+            self._times["completedAt"] = instant(len(self.log))
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
             error = data.get("error") if is_table(data) else None
@@ -290,30 +293,16 @@ class Job:
         middle = count - ends
         for step in range(middle):
             if step == 0:
-                yield self._of_type("training.started", jobId=self.id, timestamp=_instant(1))
+                yield self._of_data(started(self.id))
             elif step == middle - 1 and middle > 2:  # noqa: PLR2004 - started, log, checkpoint
-                yield self._of_type("checkpoint.saved", step=step, artifacts=self._saved(step))
+                yield self._of_data(saved(self.id, step))
             else:
-                yield self._log(step)
+                yield self._of_data(padded(logged(step), self.plan.length))
         if count and ends:
-            yield self._ending(middle)
+            fails = self.plan.status is Fate.FAILED
+            yield self._of_data(
+                failed(self.plan.error, middle) if fails else completed(self.id, middle)
+            )
 
-    def _log(self, step: int) -> Frame:
-        fields: dict[str, object] = {"step": step, "loss": round(2.0 / (step + 1), 4)}
-        spare = self.plan.length - len(compact({"type": "training.log", **fields, "note": ""}))
-        if spare > 0:
-            fields["note"] = "x" * spare
-        return self._of_type("training.log", **fields)
-
-    def _ending(self, step: int) -> Frame:
-        if self.plan.status is Fate.FAILED:
-            return self._of_type("training.failed", error=self.plan.error, step=step)
-        return self._of_type(
-            "training.completed", metrics={"loss": 0.1}, artifacts=self._saved(step)
-        )
-
-    def _saved(self, step: int) -> list[object]:
-        return [{"kind": "adapter", "jobId": self.id, "step": step}]
-
-    def _of_type(self, kind: str, **fields: object) -> Frame:
-        return self._event(kind, {"type": kind, **fields})
+    def _of_data(self, data: Data) -> Frame:
+        return self._event(str(data["type"]), data)

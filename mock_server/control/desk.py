@@ -11,6 +11,7 @@ import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import __version__
+from mock_server.backend.events import Data, completed, failed, logged, padded, started
 from mock_server.backend.jobs import Job, JobEnded
 from mock_server.net.handoff import Hold
 from mock_server.redaction import quoted
@@ -19,7 +20,6 @@ from mock_server.scenario.model import JobPlan
 from mock_server.scenario.vocabulary import FRAME, Route
 from mock_server.scenario.words.end import Ending
 from mock_server.server import MockServer
-from mock_server.strict.json import compact
 from mock_server.strict.shapes import ScenarioError, choice, integer, nearest, text
 from mock_server.strict.words import needed, table, word
 
@@ -141,7 +141,7 @@ class Desk:
             raise Refused(f"job {quoted(name)} has no hold; send 'hold' first")
         return holds
 
-    def push(self, job: Job, data: Mapping[str, object]) -> str | None:
+    def push(self, job: Job, data: Data) -> str | None:
         """Append an event to a job; returns its id."""
         frame = FRAME.read({"event": data["type"], "json": data}, "event")
         return self.server.push_to(job, frame).id
@@ -190,30 +190,20 @@ async def _emit(desk: Desk, given: _Emit) -> Answer:
     return {"ids": ids}
 
 
-def _event(job: Job, length: int) -> Mapping[str, object]:
+def _event(job: Job, length: int) -> Data:
     """Make the data of the next event: of the start, or of a log with a step."""
     step = len(job.log)
-    if not step:
-        fields: dict[str, object] = {"type": "training.started", "jobId": job.id}
-        fields |= {"timestamp": "2026-05-01T00:00:01Z"}
-    else:
-        fields = {"type": "training.log", "step": step, "loss": round(2 / (step + 1), 4)}
-    fields["note"] = _NOTE
-    spare = length - len(compact(fields).encode())
-    return fields | {"note": _NOTE + "x" * max(0, spare)}
+    return padded(logged(step) if step else started(job.id), length, _NOTE)
 
 
 async def _finish(desk: Desk, given: _OfJob) -> Answer:
     job = desk.job(given.job)
-    saved = [{"kind": "adapter", "jobId": job.id, "step": len(job.log)}]
-    data = {"type": "training.completed", "metrics": {"loss": 0.1}, "artifacts": saved}
-    return {"id": desk.push(job, data)}
+    return {"id": desk.push(job, completed(job.id, len(job.log)))}
 
 
 async def _fail(desk: Desk, given: _Fail) -> Answer:
     job = desk.job(given.job)
-    data = {"type": "training.failed", "error": given.error, "step": len(job.log)}
-    return {"id": desk.push(job, data)}
+    return {"id": desk.push(job, failed(given.error, len(job.log)))}
 
 
 async def _drop(desk: Desk, given: _Drop) -> Answer:
