@@ -125,7 +125,7 @@ class Desk:
         if name not in _COMMANDS:
             raise Refused(f"{quoted(name)} is not a command; {nearest(name, _COMMANDS)}")
         words = {key: value for key, value in message.items() if key not in {"id", "do"}}
-        return await _COMMANDS[name](self, words)
+        return await _COMMANDS[name](self, words, name)
 
     def job(self, name: str) -> Job:
         """Return a job by its id; raises Refused."""
@@ -260,33 +260,33 @@ async def _bye(desk: Desk, _: _Nothing) -> Answer:
     return {}
 
 
-Carry = Callable[[Desk, Mapping[str, object]], Awaitable[Answer]]
+Carry = Callable[[Desk, Mapping[str, object], str], Awaitable[Answer]]
 
 
-def _reading(name: str, cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
+def _reading(cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
     """Read the arguments of a command strictly before it is carried out."""
-    shape = table(cls, f"the arguments of {name}")
+    shape = table(cls, "the arguments of a command")
 
-    async def carry(desk: Desk, words: Mapping[str, object]) -> Answer:
+    async def carry(desk: Desk, words: Mapping[str, object], name: str) -> Answer:
         return await do(desk, shape.read(words, name))
 
     return carry
 
 
 _COMMANDS: Final[Mapping[str, Carry]] = {
-    "hello": _reading("hello", _Hello, _hello),
-    "job": _reading("job", _Nothing, _job),
-    "emit": _reading("emit", _Emit, _emit),
-    "finish": _reading("finish", _OfJob, _finish),
-    "fail": _reading("fail", _Fail, _fail),
-    "drop": _reading("drop", _Drop, _drop),
-    "rotate": _reading("rotate", _Nothing, _rotate),
-    "forget": _reading("forget", _Forget, _forget),
-    "hold": _reading("hold", _OfJob, _hold),
-    "held": _reading("held", _OfJob, _held),
-    "release": _reading("release", _OfJob, _release),
-    "revoke": _reading("revoke", _Revoke, _revoke),
-    "bye": _reading("bye", _Nothing, _bye),
+    "hello": _reading(_Hello, _hello),
+    "job": _reading(_Nothing, _job),
+    "emit": _reading(_Emit, _emit),
+    "finish": _reading(_OfJob, _finish),
+    "fail": _reading(_Fail, _fail),
+    "drop": _reading(_Drop, _drop),
+    "rotate": _reading(_Nothing, _rotate),
+    "forget": _reading(_Forget, _forget),
+    "hold": _reading(_OfJob, _hold),
+    "held": _reading(_OfJob, _held),
+    "release": _reading(_OfJob, _release),
+    "revoke": _reading(_Revoke, _revoke),
+    "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The words that `hello` declares; `hold` stands for `held` and `release` too."""
+"""The words that `hello` declares; `hold` also means `held` and `release`."""
