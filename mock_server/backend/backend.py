@@ -165,7 +165,7 @@ class Backend:
         if job.gone:
             return refuse(404, f"the log of job {job.id!r} is gone")
         if cursor is None and job.forgotten:
-            return self._unknown(job, "the first events of the job are not kept any more")
+            return self._unknown(job, "the first events of the job are no longer kept")
         if cursor is None or resume is Resume.IGNORE:
             return Follow(job, job.forgotten)
         # The header value was decoded as Latin-1, but ids are UTF-8.
@@ -222,7 +222,7 @@ class Backend:
     def _slots(
         self, request: Request, key: str | None, digest: bytes
     ) -> Sequence[tuple[object, ...]]:
-        """Return under what a create with an idempotency key is looked up and kept."""
+        """Return the keys of `_keys` for a create with an idempotency key."""
         how = self.plan.idempotency
         if key is None or how is Idempotency.IGNORED:
             return ()

@@ -71,7 +71,7 @@ class Job:
     error: str | None = None
     log: list[Frame] = field(factory=list[Frame])
     forgotten: int = field(default=0, init=False)
-    """How many events, from the first on, are not kept any more."""
+    """How many events at the beginning of the log are no longer kept."""
     gone: bool = field(default=False, init=False)
     """Whether the job has stopped because its owner has left."""
     _script: Iterator[Frame] = field(init=False)
@@ -85,9 +85,9 @@ class Job:
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
     """The only follower that gets an event, by the event's position."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
-    """Events that were pushed while the job stood still."""
+    """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many events before the next one do not count for its id."""
+    """How many of the events before the next one its id does not count."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
@@ -116,7 +116,7 @@ class Job:
         if self.plan.interval:
             self.advance(now)
         else:
-            while len(self.log) < position + limit and not self.over and not self._still:
+            while len(self.log) < position + limit and not self.over and not self._paused:
                 if not self._step():
                     break
         return self.log[position : position + limit]
@@ -128,15 +128,15 @@ class Job:
                 return
 
     @property
-    def _still(self) -> bool:
-        """Whether the job stands still now."""
+    def _paused(self) -> bool:
+        """Whether the job emits nothing now."""
         unfollowed = self.backend.follower is Following.NEEDED and not self._followers
         return unfollowed or self.gone
 
     @property
     def next_due(self) -> float | None:
         """When the next event is due; None if no event is scheduled."""
-        if not self.plan.interval or self.over or self._still:
+        if not self.plan.interval or self.over or self._paused:
             return None
         return self.created + self.plan.interval * (self._written + 1)
 
@@ -147,7 +147,7 @@ class Job:
                 f"job {self.id}: is {self.status} and takes no more events; push to a running job"
             )
         frame = self._with_id(scripted)
-        if self._still:
+        if self._paused:
             self._held_back.append(frame)
             return frame
         return self._append(frame)
@@ -157,7 +157,7 @@ class Job:
         follower = Follower(len(self.log))
         self._followers.append(follower)
         self._owner = self._owner or follower
-        while self._held_back and not self._still and not self.over:
+        while self._held_back and not self._paused and not self.over:
             self._append(self._held_back.pop(0))
         return follower
 
@@ -175,7 +175,7 @@ class Job:
         return position < follower.since or self._only.get(position, follower) is follower
 
     def forget(self, keep: int) -> None:
-        """Keep only the newest events of the log, so many."""
+        """Keep only the newest `keep` events of the log."""
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:

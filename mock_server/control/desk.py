@@ -27,7 +27,7 @@ PROTOCOL: Final = "arkor-control/1"
 _NOTE: Final = "käfer \N{EN DASH} 𝄞"
 _MOST: Final = 100_000
 _AT_ONCE: Final = 64
-"""So many events are added before streams get a chance to send them."""
+"""How many events are added before the streams get time to send them."""
 Answer = Mapping[str, object]
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -88,14 +88,14 @@ class _Revoke:
 
 @define(eq=False)
 class Desk:
-    """What the commands are carried out on: one mock, and whose jobs they make."""
+    """Carries out the commands on one mock, for one of its tenants."""
 
     server: MockServer
     token: str = field(init=False, repr=False)
     org: str = field(default="acme", init=False)
     project: str = field(default="adapters", init=False)
     over: bool = field(default=False, init=False)
-    """Whether the parent has said `bye`."""
+    """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
     """By job: the holds that are not released."""
 

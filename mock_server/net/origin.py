@@ -84,8 +84,8 @@ class Origin(Protocol):
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Answer one request; informational heads and failures go to `reports`.
 
-        The rules want the answer changed as the plan says; the carrier does all of it that does not
-        need the backend itself.
+        `plan` is how the rules want the answer changed; the carrier makes every change that does
+        not need the backend itself.
         """
         ...
 
@@ -299,7 +299,7 @@ class BackendOrigin:
     backend: Backend
     clock: Callable[[], float] = time.monotonic
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
-    """By job: the hold that the next stream of the job meets."""
+    """By job: the hold for the next stream of the job."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
     """By job, or for all jobs: the turn to send, of followers that are served one after the other."""
 

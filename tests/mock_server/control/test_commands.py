@@ -184,7 +184,7 @@ def test_a_release_without_a_stream_disarms_the_hold(mock: Program) -> None:
         assert event_ids(stream.until(LAST_CHUNK)) == ["1"]
 
 
-def test_a_revoked_token_is_not_accepted_any_more(own: Program) -> None:
+def test_a_revoked_token_is_no_longer_accepted(own: Program) -> None:
     job = own.job()
     token = own.hello["token"]
     with own.stream(job) as stream:
@@ -249,7 +249,7 @@ def test_a_signal_ends_the_program_cleanly(own: Program, number: signal.Signals)
     assert own.ended() == 0
 
 
-def test_a_parent_that_reads_no_more_ends_the_program(own: Program) -> None:
+def test_a_parent_that_stops_reading_ends_the_program(own: Program) -> None:
     assert own.process.stdout is not None
     own.process.stdout.close()
     own.send("job")
@@ -272,7 +272,7 @@ def test_a_parent_that_reads_no_more_ends_the_program(own: Program) -> None:
         ('{"id": 1, "x": "' + "x" * (1 << 21) + '"}', "the line is longer than 1 MiB"),
     ],
 )
-def test_a_line_that_is_no_command_is_answered_and_the_next_one_works(
+def test_a_line_that_is_not_a_command_is_answered_and_the_next_one_works(
     mock: Program, line: str, says: str
 ) -> None:
     mock.say(line)
