@@ -146,7 +146,7 @@ class MockServer:
             failure=HTTPStatus.INTERNAL_SERVER_ERROR
             if self.upstream is None
             else HTTPStatus.BAD_GATEWAY,
-            admits=self._backend.admits if self.upstream is None else has_credentials,
+            admits=self._backend.tenants.admits if self.upstream is None else has_credentials,
         )
         self._service = service
 
@@ -286,7 +286,7 @@ class MockServer:
         return self._origin.holds.setdefault(self.jobs[job_id].id, Hold())
 
     def disarm(self, job_id: str) -> None:
-        """Let the next stream of the job meet no hold."""
+        """Remove the hold that is armed for the next stream of the job, if there is one."""
         self._origin.holds.pop(job_id, None)
 
     def rule_told(self, index: int) -> str:
@@ -380,7 +380,7 @@ class MockServer:
         self._backend.restart()
 
     async def revoke(self, token: str) -> None:
-        """Accept a token no more, and end its open streams unless the scenario forgets to."""
+        """Stop accepting a token, and end its open streams if the scenario has them checked."""
         if self._backend.tenants.revoke(token):
             await self.cut(
                 lambda request: request.route is Route.STREAM and bearer_of(request) == token,

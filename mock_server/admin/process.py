@@ -9,9 +9,8 @@ import secrets
 import signal
 import socket
 import sys
-import threading
 from collections.abc import AsyncGenerator, Generator, Mapping
-from contextlib import asynccontextmanager, contextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
@@ -26,6 +25,7 @@ from mock_server.net.origin import Origin
 from mock_server.net.tls.settings import throw_away_tls
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
+from mock_server.stdin import Stdin
 
 
 @frozen(kw_only=True)
@@ -184,23 +184,7 @@ async def _until_time_is_over(seconds: float, ended: anyio.Event) -> None:
 
 
 async def _until_stdin_ends(ended: anyio.Event) -> None:
-    """Read stdin to its end, in a thread because an event loop cannot wait for a regular file.
-
-    The thread is a daemon, so it does not keep the process alive.
-    """
-    if sys.stdin is None:  # closed from the start; descriptor 0 may be another file by now
-        ended.set()
-        return
-    here, there = socket.socketpair()
-    threading.Thread(target=_drain_stdin, args=(there,), name="stdin", daemon=True).start()
-    with here:
-        await anyio.wait_readable(here)
-    ended.set()
-
-
-def _drain_stdin(done: socket.socket) -> None:
-    """Close `done` when stdin has ended."""
-    # An error, such as a terminal that is gone, also counts as the end.
-    with done, suppress(OSError):
-        while os.read(0, 4096):
+    with Stdin() as stdin:
+        while await stdin.read():
             pass
+    ended.set()

@@ -128,7 +128,7 @@ class Backend:
         return calls[request.route](request)
 
     def _refused(self, request: Request) -> Reply | None:
-        if not self.admits(request):
+        if not self.tenants.admits(request):
             return refuse(401, "missing or unknown token", ("WWW-Authenticate", "Bearer"))
         return self.tenants.refusal(request)
 
@@ -142,10 +142,6 @@ class Backend:
         allow = ", ".join(request.methods)
         why = f"{shortened(request.method, 40)} is not allowed here; use {allow}"
         return refuse(405, why, ("Allow", allow))
-
-    def admits(self, request: Request) -> bool:
-        """Return whether a request has a valid token or does not need one."""
-        return self.tenants.admits(request)
 
     def restart(self) -> None:
         """Do what a restart of the backend does to its jobs."""
@@ -169,7 +165,7 @@ class Backend:
         if job.gone:
             return refuse(404, f"the log of job {job.id!r} is gone")
         if cursor is None and job.forgotten:
-            return self._unknown(job, "the first events of the job are not kept any more")
+            return self._unknown(job, "the first events of the job are no longer kept")
         if cursor is None or resume is Resume.IGNORE:
             return Follow(job, job.forgotten)
         # The header value was decoded as Latin-1, but ids are UTF-8.
@@ -216,7 +212,7 @@ class Backend:
             if known != digest:
                 return refuse(422, "this idempotency key was used with another body")
             return reply_json(200, {"job": job.public()})
-        make = partial(self._created, request, body, slots)
+        make = partial(self._created, request, body, dict.fromkeys(slots, digest))
         return Later(_GAP, make) if slots and self._is_racy else make(now)
 
     @property
@@ -226,7 +222,7 @@ class Backend:
     def _slots(
         self, request: Request, key: str | None, digest: bytes
     ) -> Sequence[tuple[object, ...]]:
-        """Return under what a create with an idempotency key is looked up and kept."""
+        """Return the keys of `_keys` for a create with an idempotency key."""
         how = self.plan.idempotency
         if key is None or how is Idempotency.IGNORED:
             return ()
@@ -242,7 +238,7 @@ class Backend:
         self,
         request: Request,
         body: Mapping[str, object],
-        slots: Sequence[tuple[object, ...]],
+        digests: Mapping[tuple[object, ...], bytes],
         now: float,
     ) -> Reply:
         try:
@@ -250,7 +246,7 @@ class Backend:
         except BackendFull as full:
             return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
         job = self._make(self._next_plan(), now, body, request.query)
-        self._keys.update(dict.fromkeys(slots, (sha256(request.body).digest(), job)))
+        self._keys.update({slot: (digest, job) for slot, digest in digests.items()})
         return reply_json(200, {"job": job.public()})
 
     def _next_plan(self) -> JobPlan:

@@ -11,6 +11,16 @@ import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import encode_event
+from mock_server.backend.events import (
+    Data,
+    completed,
+    failed,
+    instant,
+    logged,
+    padded,
+    saved,
+    started,
+)
 from mock_server.scenario.behaviour import Cancelling, FanOut, Following, Restart
 from mock_server.scenario.frames import render
 from mock_server.scenario.model import BackendPlan, JobPlan
@@ -31,13 +41,6 @@ _LOST: Final = 2
 
 class JobEnded(RuntimeError):
     """An event was pushed to a job that has ended."""
-
-
-def _instant(tick: int) -> str:
-    """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
-    minutes, seconds = divmod(tick, 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
 
 
 @frozen(eq=False)
@@ -68,7 +71,7 @@ class Job:
     error: str | None = None
     log: list[Frame] = field(factory=list[Frame])
     forgotten: int = field(default=0, init=False)
-    """How many events, from the first on, are not kept any more."""
+    """How many events at the beginning of the log are no longer kept."""
     gone: bool = field(default=False, init=False)
     """Whether the job has stopped because its owner has left."""
     _script: Iterator[Frame] = field(init=False)
@@ -82,16 +85,16 @@ class Job:
     _only: dict[int, Follower] = field(factory=dict[int, Follower], init=False)
     """The only follower that gets an event, by the event's position."""
     _held_back: list[Frame] = field(factory=list[Frame], init=False)
-    """Events that were pushed while the job stood still."""
+    """Events that were pushed while the job was paused."""
     _uncounted: int = field(default=0, init=False)
-    """How many events before the next one do not count for its id."""
+    """How many of the events before the next one its id does not count."""
 
     def __attrs_post_init__(self) -> None:
         events = self.plan.events
         self._script = (
             self._generated(events) if isinstance(events, int) else map(self._with_id, events)
         )
-        self._times["createdAt"] = _instant(0)
+        self._times["createdAt"] = instant(0)
         while self.plan.emitted and self._step():
             pass
 
@@ -113,7 +116,7 @@ class Job:
         if self.plan.interval:
             self.advance(now)
         else:
-            while len(self.log) < position + limit and not self.over and not self._still:
+            while len(self.log) < position + limit and not self.over and not self._paused:
                 if not self._step():
                     break
         return self.log[position : position + limit]
@@ -125,15 +128,15 @@ class Job:
                 return
 
     @property
-    def _still(self) -> bool:
-        """Whether the job stands still now."""
+    def _paused(self) -> bool:
+        """Whether the job emits nothing now."""
         unfollowed = self.backend.follower is Following.NEEDED and not self._followers
         return unfollowed or self.gone
 
     @property
     def next_due(self) -> float | None:
         """When the next event is due; None if no event is scheduled."""
-        if not self.plan.interval or self.over or self._still:
+        if not self.plan.interval or self.over or self._paused:
             return None
         return self.created + self.plan.interval * (self._written + 1)
 
@@ -144,7 +147,7 @@ class Job:
                 f"job {self.id}: is {self.status} and takes no more events; push to a running job"
             )
         frame = self._with_id(scripted)
-        if self._still:
+        if self._paused:
             self._held_back.append(frame)
             return frame
         return self._append(frame)
@@ -154,7 +157,7 @@ class Job:
         follower = Follower(len(self.log))
         self._followers.append(follower)
         self._owner = self._owner or follower
-        while self._held_back and not self._still and not self.over:
+        while self._held_back and not self._paused and not self.over:
             self._append(self._held_back.pop(0))
         return follower
 
@@ -172,7 +175,7 @@ class Job:
         return position < follower.since or self._only.get(position, follower) is follower
 
     def forget(self, keep: int) -> None:
-        """Keep only the newest events of the log, so many."""
+        """Keep only the newest `keep` events of the log."""
         self.forgotten = max(self.forgotten, len(self.log) - keep)
 
     def restart(self) -> None:
@@ -196,7 +199,7 @@ class Job:
         if self.over or how is Cancelling.IGNORED:
             return not self.over
         self.status = JobStatus.CANCELLED
-        self._times["completedAt"] = _instant(len(self.log))
+        self._times["completedAt"] = instant(len(self.log))
         self._append(self._event("end", {"status": "cancelled"}))
         return True
 
@@ -260,9 +263,9 @@ class Job:
     def _become(self, status: JobStatus, frame: Frame) -> None:
         self.status = status
         if status is not JobStatus.CANCELLED:  # a job can be cancelled before it starts
-            self._times.setdefault("startedAt", _instant(len(self.log)))
+            self._times.setdefault("startedAt", instant(len(self.log)))
         if self.over:
-            self._times["completedAt"] = _instant(len(self.log))
+            self._times["completedAt"] = instant(len(self.log))
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
             error = data.get("error") if is_table(data) else None
@@ -290,30 +293,16 @@ class Job:
         middle = count - ends
         for step in range(middle):
             if step == 0:
-                yield self._of_type("training.started", jobId=self.id, timestamp=_instant(1))
+                yield self._of_data(started(self.id))
             elif step == middle - 1 and middle > 2:  # noqa: PLR2004 - started, log, checkpoint
-                yield self._of_type("checkpoint.saved", step=step, artifacts=self._saved(step))
+                yield self._of_data(saved(self.id, step))
             else:
-                yield self._log(step)
+                yield self._of_data(padded(logged(step), self.plan.length))
         if count and ends:
-            yield self._ending(middle)
+            fails = self.plan.status is Fate.FAILED
+            yield self._of_data(
+                failed(self.plan.error, middle) if fails else completed(self.id, middle)
+            )
 
-    def _log(self, step: int) -> Frame:
-        fields: dict[str, object] = {"step": step, "loss": round(2.0 / (step + 1), 4)}
-        spare = self.plan.length - len(compact({"type": "training.log", **fields, "note": ""}))
-        if spare > 0:
-            fields["note"] = "x" * spare
-        return self._of_type("training.log", **fields)
-
-    def _ending(self, step: int) -> Frame:
-        if self.plan.status is Fate.FAILED:
-            return self._of_type("training.failed", error=self.plan.error, step=step)
-        return self._of_type(
-            "training.completed", metrics={"loss": 0.1}, artifacts=self._saved(step)
-        )
-
-    def _saved(self, step: int) -> list[object]:
-        return [{"kind": "adapter", "jobId": self.id, "step": step}]
-
-    def _of_type(self, kind: str, **fields: object) -> Frame:
-        return self._event(kind, {"type": kind, **fields})
+    def _of_data(self, data: Data) -> Frame:
+        return self._event(str(data["type"]), data)

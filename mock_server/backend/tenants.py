@@ -1,4 +1,4 @@
-"""Whose token it is: the tenants of a backend, and what each of them reaches."""
+"""The tenants of a backend: which tokens it accepts, and what each of them reaches."""
 
 from http import HTTPStatus
 from typing import Final
@@ -46,7 +46,7 @@ class Tenants:
         return _NOWHERE if first is None else (first.org, first.projects[0])
 
     def revoke(self, token: str) -> bool:
-        """Accept a token no more; returns whether that also ends its open streams."""
+        """Stop accepting a token; returns whether its open streams must end too."""
         self._revoked.add(token)
         return self._plan.authenticate and self._plan.tenancy is Tenancy.CHECKED
 
@@ -63,7 +63,7 @@ class Tenants:
         return plan.token is None or token == plan.token
 
     def tenant(self, request: Request) -> Tenant | None:
-        """Return whose request it is, if that is to be checked."""
+        """Return the tenant that sent a request; None if the backend does not check it."""
         if self._plan.tenancy is Tenancy.IGNORED or self._overlooks(request):
             return None
         return self._known.get(bearer_of(request))

@@ -11,6 +11,7 @@ import attrs
 from attrs import define, field, frozen
 
 from arkor_proto import __version__
+from mock_server.backend.events import Data, completed, failed, logged, padded, started
 from mock_server.backend.jobs import Job, JobEnded
 from mock_server.net.handoff import Hold
 from mock_server.redaction import quoted
@@ -19,7 +20,6 @@ from mock_server.scenario.model import JobPlan
 from mock_server.scenario.vocabulary import FRAME, Route
 from mock_server.scenario.words.end import Ending
 from mock_server.server import MockServer
-from mock_server.strict.json import compact
 from mock_server.strict.shapes import ScenarioError, choice, integer, nearest, text
 from mock_server.strict.words import needed, table, word
 
@@ -27,7 +27,7 @@ PROTOCOL: Final = "arkor-control/1"
 _NOTE: Final = "käfer \N{EN DASH} 𝄞"
 _MOST: Final = 100_000
 _AT_ONCE: Final = 64
-"""So many events are added before streams get a chance to send them."""
+"""How many events are added before the streams get time to send them."""
 Answer = Mapping[str, object]
 R = TypeVar("R", bound=attrs.AttrsInstance)
 
@@ -88,14 +88,14 @@ class _Revoke:
 
 @define(eq=False)
 class Desk:
-    """What the commands are carried out on: one mock, and whose jobs they make."""
+    """Carries out the commands on one mock, for one of its tenants."""
 
     server: MockServer
     token: str = field(init=False, repr=False)
     org: str = field(default="acme", init=False)
     project: str = field(default="adapters", init=False)
     over: bool = field(default=False, init=False)
-    """Whether the parent has said `bye`."""
+    """Whether the parent has sent `bye`."""
     holds: dict[str, list[Hold]] = field(factory=dict[str, list[Hold]], init=False)
     """By job: the holds that are not released."""
 
@@ -125,7 +125,7 @@ class Desk:
         if name not in _COMMANDS:
             raise Refused(f"{quoted(name)} is not a command; {nearest(name, _COMMANDS)}")
         words = {key: value for key, value in message.items() if key not in {"id", "do"}}
-        return await _COMMANDS[name](self, words)
+        return await _COMMANDS[name](self, words, name)
 
     def job(self, name: str) -> Job:
         """Return a job by its id; raises Refused."""
@@ -141,7 +141,7 @@ class Desk:
             raise Refused(f"job {quoted(name)} has no hold; send 'hold' first")
         return holds
 
-    def push(self, job: Job, data: Mapping[str, object]) -> str | None:
+    def push(self, job: Job, data: Data) -> str | None:
         """Append an event to a job; returns its id."""
         frame = FRAME.read({"event": data["type"], "json": data}, "event")
         return self.server.push_to(job, frame).id
@@ -190,30 +190,20 @@ async def _emit(desk: Desk, given: _Emit) -> Answer:
     return {"ids": ids}
 
 
-def _event(job: Job, length: int) -> Mapping[str, object]:
+def _event(job: Job, length: int) -> Data:
     """Make the data of the next event: of the start, or of a log with a step."""
     step = len(job.log)
-    if not step:
-        fields: dict[str, object] = {"type": "training.started", "jobId": job.id}
-        fields |= {"timestamp": "2026-05-01T00:00:01Z"}
-    else:
-        fields = {"type": "training.log", "step": step, "loss": round(2 / (step + 1), 4)}
-    fields["note"] = _NOTE
-    spare = length - len(compact(fields).encode())
-    return fields | {"note": _NOTE + "x" * max(0, spare)}
+    return padded(logged(step) if step else started(job.id), length, _NOTE)
 
 
 async def _finish(desk: Desk, given: _OfJob) -> Answer:
     job = desk.job(given.job)
-    saved = [{"kind": "adapter", "jobId": job.id, "step": len(job.log)}]
-    data = {"type": "training.completed", "metrics": {"loss": 0.1}, "artifacts": saved}
-    return {"id": desk.push(job, data)}
+    return {"id": desk.push(job, completed(job.id, len(job.log)))}
 
 
 async def _fail(desk: Desk, given: _Fail) -> Answer:
     job = desk.job(given.job)
-    data = {"type": "training.failed", "error": given.error, "step": len(job.log)}
-    return {"id": desk.push(job, data)}
+    return {"id": desk.push(job, failed(given.error, len(job.log)))}
 
 
 async def _drop(desk: Desk, given: _Drop) -> Answer:
@@ -270,33 +260,33 @@ async def _bye(desk: Desk, _: _Nothing) -> Answer:
     return {}
 
 
-Carry = Callable[[Desk, Mapping[str, object]], Awaitable[Answer]]
+Carry = Callable[[Desk, Mapping[str, object], str], Awaitable[Answer]]
 
 
-def _reading(name: str, cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
+def _reading(cls: type[R], do: Callable[[Desk, R], Awaitable[Answer]]) -> Carry:
     """Read the arguments of a command strictly before it is carried out."""
-    shape = table(cls, f"the arguments of {name}")
+    shape = table(cls, "the arguments of a command")
 
-    async def carry(desk: Desk, words: Mapping[str, object]) -> Answer:
+    async def carry(desk: Desk, words: Mapping[str, object], name: str) -> Answer:
         return await do(desk, shape.read(words, name))
 
     return carry
 
 
 _COMMANDS: Final[Mapping[str, Carry]] = {
-    "hello": _reading("hello", _Hello, _hello),
-    "job": _reading("job", _Nothing, _job),
-    "emit": _reading("emit", _Emit, _emit),
-    "finish": _reading("finish", _OfJob, _finish),
-    "fail": _reading("fail", _Fail, _fail),
-    "drop": _reading("drop", _Drop, _drop),
-    "rotate": _reading("rotate", _Nothing, _rotate),
-    "forget": _reading("forget", _Forget, _forget),
-    "hold": _reading("hold", _OfJob, _hold),
-    "held": _reading("held", _OfJob, _held),
-    "release": _reading("release", _OfJob, _release),
-    "revoke": _reading("revoke", _Revoke, _revoke),
-    "bye": _reading("bye", _Nothing, _bye),
+    "hello": _reading(_Hello, _hello),
+    "job": _reading(_Nothing, _job),
+    "emit": _reading(_Emit, _emit),
+    "finish": _reading(_OfJob, _finish),
+    "fail": _reading(_Fail, _fail),
+    "drop": _reading(_Drop, _drop),
+    "rotate": _reading(_Nothing, _rotate),
+    "forget": _reading(_Forget, _forget),
+    "hold": _reading(_OfJob, _hold),
+    "held": _reading(_OfJob, _held),
+    "release": _reading(_OfJob, _release),
+    "revoke": _reading(_Revoke, _revoke),
+    "bye": _reading(_Nothing, _bye),
 }
 WORDS: Final = tuple(name for name in _COMMANDS if name not in {"hello", "bye", "held", "release"})
-"""The words that `hello` declares; `hold` stands for `held` and `release` too."""
+"""The words that `hello` declares; `hold` also means `held` and `release`."""

@@ -1,58 +1,24 @@
-"""Read lines from stdin without blocking the event loop."""
+"""The commands of a parent process, line by line."""
 
-import os
-import socket
-import sys
-import threading
-from contextlib import suppress
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
-import anyio
 from attrs import define, field
+
+from mock_server.stdin import Stdin
 
 LONGEST: Final = 1 << 20
 """How many bytes a line may have; of a longer one, only the beginning is kept."""
-_BLOCK: Final = 65_536
 
 
 @define(eq=False)
 class StdinLines:
-    """The lines of stdin, for the length of a `with`.
+    """The lines of stdin."""
 
-    A thread reads them, because an event loop cannot wait for a regular file, or on Windows for a
-    pipe. It is a daemon, so it does not keep the process alive.
-    """
-
-    _here: socket.socket = field(init=False)
-    _there: socket.socket = field(init=False)
+    _stdin: Stdin
     _buffer: bytearray = field(factory=bytearray, init=False)
     _seen: int = field(default=0, init=False)
     """How much of the buffer has no end of line."""
     _ended: bool = field(default=False, init=False)
-
-    def __enter__(self) -> Self:
-        self._here, self._there = socket.socketpair()
-        self._here.setblocking(False)  # noqa: FBT003 - the standard library's signature
-        if sys.stdin is None:  # closed from the start; descriptor 0 may be another file by now
-            self._there.close()
-        else:
-            threading.Thread(target=self._forward, name="stdin", daemon=True).start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._here.close()
-
-    def _forward(self) -> None:
-        # An error, such as a terminal that is gone, also counts as the end.
-        with self._there, suppress(OSError):
-            while data := os.read(0, _BLOCK):
-                self._there.sendall(data)
 
     async def next(self) -> bytes | None:
         """Return the next line without its end, or None after the last one.
@@ -77,10 +43,7 @@ class StdinLines:
 
     async def _more(self) -> bool:
         """Wait for more; False at the end."""
-        while True:
-            await anyio.wait_readable(self._here)
-            with suppress(BlockingIOError):
-                data = self._here.recv(_BLOCK)
-                self._buffer += data
-                self._ended = not data
-                return bool(data)
+        data = await self._stdin.read()
+        self._buffer += data
+        self._ended = not data
+        return bool(data)

@@ -15,6 +15,7 @@ from mock_server.control.lines import LONGEST, StdinLines
 from mock_server.durable import say
 from mock_server.scenario.model import Scenario
 from mock_server.server import MockServer
+from mock_server.stdin import Stdin
 from mock_server.strict.json import parsed_json
 from mock_server.strict.shapes import is_table
 
@@ -48,7 +49,8 @@ class _Conversation:
 
     async def run(self, group: TaskGroup) -> None:
         """Carry out the commands in order, up to `bye` or the end of stdin."""
-        with StdinLines() as lines:
+        with Stdin() as stdin:
+            lines = StdinLines(stdin)
             while not self._desk.over and (line := await lines.next()) is not None:
                 message = _message_in(line)
                 if isinstance(message, str):

@@ -41,7 +41,7 @@ _GARBAGE: Final = b"\x16\x03\x00garbage\xff\xfe\r\n\r\n"
 _NOT_TLS: Final = b"this is no TLS at all\r\n"
 _REFUSING: Final = frozenset({TlsFault.CLIENT_CERTIFICATE, TlsFault.NO_SHARED_CIPHER})
 _FIN_SOON: Final = 0.01
-"""Seconds in which a FIN that follows a request at once has come, however busy the machine is."""
+"""Seconds after which a FIN sent right after a request has arrived, even on a busy machine."""
 
 
 @define(eq=False)

@@ -246,7 +246,7 @@ class ExchangeOnWire:
         raise ClientFinished
 
     async def _next_of_silent(self, source: Source, limit: int, *, whole: bool) -> Sequence[Frame]:
-        """Wait for frames, and send a comment whenever none came for so long."""
+        """Wait for frames, and send a comment whenever none have come for `_keep_alive` seconds."""
         while True:
             with self._waiting(), anyio.move_on_after(self._keep_alive):
                 return await source.next(limit, whole=whole)

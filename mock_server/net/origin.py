@@ -28,6 +28,8 @@ from mock_server.sse import Frame
 
 BATCH: Final = 64
 _FIRST_COMMENT: Final = b": this is the stream\n\n"
+_ALL_JOBS: Final = ""
+"""In place of a job's id: followers of all jobs take turns, not only those of one job."""
 
 
 class Source(Protocol):
@@ -82,8 +84,8 @@ class Origin(Protocol):
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Answer one request; informational heads and failures go to `reports`.
 
-        The rules want the answer changed as the plan says; the carrier does all of it that does not
-        need the backend itself.
+        `plan` is how the rules want the answer changed; the carrier makes every change that does
+        not need the backend itself.
         """
         ...
 
@@ -120,22 +122,19 @@ class JobSource:
     _hold: Hold | None = None
     _handoff: Handoff | None = None
     end: Ending = field(default=Ending.EOF, init=False)
-    _replay: int = field(init=False)
-    """How many events were in the log when the stream was opened."""
     _overdue: Sequence[Frame] = field(default=(), init=False)
     """Events before the position that are still to be sent, because a rule repeats some of them."""
     _follower: Follower = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._replay = len(self._job.log)
         self._follower = self._job.join()
 
     async def next(self, limit: int, *, whole: bool = True) -> Sequence[Frame]:
         """Return what is in the log, or wait until it grows or the job ends."""
         del whole
         if self._hold is not None or self._handoff is not None:
-            if self._position < self._replay:
-                limit = min(limit, self._replay - self._position)
+            if (unsent := self._follower.since - self._position) > 0:
+                limit = min(limit, unsent)
             else:
                 await self._go_live()
         if self._overdue:
@@ -300,20 +299,18 @@ class BackendOrigin:
     backend: Backend
     clock: Callable[[], float] = time.monotonic
     holds: dict[str, Hold] = field(factory=dict[str, Hold], init=False)
-    """By job: the hold that the next stream of the job meets."""
+    """By job: the hold for the next stream of the job."""
     _turns: dict[str, anyio.Semaphore] = field(factory=dict[str, anyio.Semaphore], init=False)
-    """By job, or of all jobs: the turn to send, of followers that are served one after the other."""
+    """By job, or for all jobs: the turn to send, of followers that are served one after the other."""
 
     async def answer(self, request: Request, plan: HeadPlan, reports: Reports) -> Answered:
         """Let the backend answer."""
         del reports
         if self.backend.plan.fan_out is FanOut.FROZEN:
-            async with self._turn_of(
-                ""
-            ):  # while a stream waits for its reader, nothing is answered
-                pass
+            async with self._turn_of(_ALL_JOBS):
+                pass  # while a stream waits for its reader, nothing is answered
         answer = self.backend.answer(request, self.clock(), plan.resume)
-        while isinstance(answer, Later):
+        if isinstance(answer, Later):
             await anyio.sleep(answer.seconds)
             answer = answer.make(self.clock())
         if isinstance(answer, Reply | Listing):
@@ -338,9 +335,9 @@ class BackendOrigin:
             case FanOut.SERIAL:
                 return SerialSource(source, self._turn_of(job.id))
             case FanOut.FROZEN:
-                return SerialSource(source, self._turn_of(""))
+                return SerialSource(source, self._turn_of(_ALL_JOBS))
             case _:
                 return source
 
-    def _turn_of(self, whose: str) -> anyio.Semaphore:
-        return self._turns.setdefault(whose, anyio.Semaphore(1))
+    def _turn_of(self, job: str) -> anyio.Semaphore:
+        return self._turns.setdefault(job, anyio.Semaphore(1))

@@ -11,7 +11,7 @@ from mock_server.strict.words import needed
 
 
 class UnknownCursor(Phrased):
-    """What the backend does with a `Last-Event-ID` it never sent, or does not keep any more."""
+    """What the backend does with a `Last-Event-ID` that it never sent or no longer keeps."""
 
     REPLAY = "replay", "sends everything again after a Last-Event-ID that it never sent"
     GONE = "gone", "answers 410 to a Last-Event-ID that it never sent"
@@ -28,11 +28,11 @@ class AtEnd(Phrased):
 
 
 class Following(Phrased):
-    """What followers are to a job."""
+    """Whether a job needs its followers."""
 
     FREE = "free", "lets its jobs go on without followers"
-    NEEDED = "needed", "lets a job stand still while it has no followers"
-    OWNER = "owner", "stops a job, and loses its log, when its first follower leaves before the end"
+    NEEDED = "needed", "pauses a job while it has no followers"
+    OWNER = "owner", "stops a job and loses its log when its first follower leaves before the end"
 
 
 class FanOut(Phrased):
@@ -45,9 +45,9 @@ class FanOut(Phrased):
 
 
 class Tenancy(Phrased):
-    """When the backend checks whose job it is."""
+    """When the backend checks that a job belongs to the tenant."""
 
-    CHECKED = "checked", "checks whose job it is"
+    CHECKED = "checked", "checks that a job belongs to the tenant"
     IGNORED = "ignored", "lets every token reach every job"
     FIRST_OPEN = "first_open", "does not check the token of a resume"
 
@@ -56,10 +56,10 @@ class Idempotency(Phrased):
     """What the backend does with idempotency keys."""
 
     KEPT = "kept", "makes one job for each idempotency key"
-    IGNORED = "ignored", "does not look at idempotency keys"
-    RACY = "racy", "makes two jobs of two creates with one idempotency key at the same time"
+    IGNORED = "ignored", "ignores idempotency keys"
+    RACY = "racy", "makes two jobs if two creates with the same idempotency key overlap"
     ANY_BODY = "any_body", "makes another job when an idempotency key comes with another body"
-    BY_BODY = "by_body", "makes one job of two idempotency keys with one body"
+    BY_BODY = "by_body", "makes one job for two idempotency keys with the same body"
 
 
 class Cancelling(Phrased):
@@ -74,13 +74,13 @@ class Restart(Phrased):
     """What is left of a job after a restart of the backend."""
 
     KEPT = "kept", "keeps everything over a restart"
-    IDS_AGAIN = "ids_again", "begins the ids of new events at 1 again after a restart"
-    LOST = "lost", "loses the newest two events of a job that is not over in a restart"
+    IDS_AGAIN = "ids_again", "starts the ids of new events at 1 again after a restart"
+    LOST = "lost", "loses the two newest events of every unfinished job in a restart"
 
 
 @frozen(kw_only=True)
 class Tenant:
-    """Who may use the backend: a token, and the projects that it reaches."""
+    """A token of the backend, with its organisation and the projects that it reaches."""
 
     token: str = needed(text(1000), "the token", secret=True)
     org: str = needed(text(1000), "the slug of the organisation that it is for")

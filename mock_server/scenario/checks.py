@@ -70,7 +70,7 @@ def _backend_problems(plan: BackendPlan) -> list[str]:
     tokens = [tenant.token for tenant in plan.tenants]
     problems = {
         ": token and tenants exclude each other; keep one": plan.token is not None and tokens,
-        ".tenancy: is about tenants; add tenants": not tokens
+        ".tenancy: does nothing without tenants; add tenants": not tokens
         and plan.tenancy is not Tenancy.CHECKED,
         ".tenants: a tenant has an empty token": "" in tokens,
         ".tenants: two tenants have the same token": len(set(tokens)) < len(tokens),

@@ -95,14 +95,15 @@ class BackendPlan:
     )
     tenancy: Tenancy = word(
         choice(Tenancy),
-        "when it checks whose job it is: always, never, or not at a resume (of any token)",
+        "when it checks that a job belongs to the tenant: always, never, or not at a resume (with any "
+        "token)",
         default=Tenancy.CHECKED,
         needs=Capability.BACKEND,
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
-        "its idempotency keys: one job for each; not looked at; looked up and then kept, with a "
-        "gap; one job for each key and body; one job for each body",
+        "its idempotency keys: one job for each; ignored; one job for each, unless two creates "
+        "overlap; one job for each key and body; one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
@@ -114,23 +115,23 @@ class BackendPlan:
     )
     follower: Following = word(
         choice(Following),
-        "its jobs: go on without followers; stand still without one; stop, and lose their log, "
-        "when their first follower leaves before the end",
+        "its jobs: go on without followers; pause without one; stop and lose their log when their "
+        "first follower leaves before the end",
         default=Following.FREE,
         needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
         "new events: for all followers of the job; each for one of them in turn; for all of them "
-        "one after the other, so that one that does not read holds up the rest; or so that it holds "
-        "up every other request as well",
+        "one after the other, so that a follower that does not read holds up the rest; the same, but "
+        "it holds up every other request too",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
     restart: Restart = word(
         choice(Restart),
-        "what a restart (by `arkor-mock control`) does to its jobs: nothing; their ids begin at 1 "
-        "again; the newest two events of a job that is not over are lost",
+        "what a restart (by `arkor-mock control`) does to its jobs: nothing; the ids of new events "
+        "start at 1 again; the two newest events of every unfinished job are lost",
         default=Restart.KEPT,
         needs=Capability.BACKEND,
     )

@@ -29,14 +29,14 @@ class Paths(Phrased):
 
 
 class Expect(Phrased):
-    """What `Expect: 100-continue` gets."""
+    """How the backend answers `Expect: 100-continue`."""
 
     HONOURED = "honoured", "answers 100 to Expect: 100-continue"
     IGNORED = "ignored", "ignores Expect: 100-continue and waits for the body"
 
 
 class HalfClose(Phrased):
-    """What a client gets that closes its sending half after a request."""
+    """What happens to a client that closes its sending half after a request."""
 
     ANSWERED = "answered", "answers a client that has closed its sending half"
     DROPPED = "dropped", "closes the connection when the client closes its sending half"
@@ -48,7 +48,7 @@ class ServingPlan:
 
     keep_alive: float = word(
         milliseconds(),
-        "a comment is sent when a job's stream has had nothing to send for so long; 0: never",
+        "a comment is sent whenever a job's stream has had nothing to send for this long; 0: never",
         default=0.0,
         name="keep_alive_ms",
         needs=Capability.BACKEND,
@@ -74,14 +74,14 @@ class ServingPlan:
     )
     expect: Expect = word(
         choice(Expect),
-        "what becomes of `Expect: 100-continue`",
+        "whether `Expect: 100-continue` gets a 100",
         default=Expect.HONOURED,
         needs=Capability.LISTENER,
     )
     half_close: HalfClose = word(
         choice(HalfClose),
-        "what a client gets that closes its sending half after a request; the answer ends where it "
-        "would have to wait",
+        "whether a client that closes its sending half after a request gets an answer; the answer "
+        "ends where it would have to wait",
         default=HalfClose.ANSWERED,
         needs=Capability.LISTENER,
     )

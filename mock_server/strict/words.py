@@ -231,9 +231,9 @@ def changed(value: object, change: Callable[[object], object]) -> object:
     Values of attrs classes, tables and arrays are taken apart; `change` sees each part, and the
     keys of tables.
     """
-    found = value
     if type(value) in _UNDIVIDED:
         return change(value)
+    found = value
     if _is_attrs(value):
         found = _changed_attributes(value, change)
     elif is_table(value):
@@ -251,11 +251,9 @@ def _changed_attributes(value: R, change: Callable[[object], object]) -> R:
     given = _parameters(type(value))
     before: list[object] = [getattr(value, name) for name in given.values()]
     after = [changed(item, change) for item in before]
-    return (
-        value
-        if _are_the_same(before, after)
-        else type(value)(**dict(zip(given, after, strict=True)))
-    )
+    if _are_the_same(before, after):
+        return value
+    return type(value)(**dict(zip(given, after, strict=True)))
 
 
 @cache

@@ -191,6 +191,11 @@ class RawClient:
         return Answer((head + mark).decode("latin-1"), rest, ending)
 
 
+def event_ids(stream: bytes) -> list[str]:
+    """Return the ids of the events in a part of a stream."""
+    return [line[4:].decode() for line in stream.split(b"\n") if line.startswith(b"id: ")]
+
+
 CREATE_BODY = json.dumps({"name": "n", "config": {"model": "m", "datasetSource": {}}}).encode()
 
 

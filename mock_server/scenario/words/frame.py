@@ -189,13 +189,11 @@ class FrameFault:
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "the body is held back until there are this many bytes of it or it ends, as by a proxy that "
-        "buffers; pauses between frames send nothing",
+        "the body is held back until it has this many bytes or ends, as a proxy that buffers does; "
+        "pauses between frames send nothing",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
-        phrase=lambda size, _: (
-            f"holds the body back until there are {count_of(size, 'byte')} of it"
-        ),
+        phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",
     ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),

@@ -301,8 +301,8 @@ class HeadFault:
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what goes wrong as a stream goes live, with the events that were added to the log after it "
-        "was opened and before its replay had been sent; a `delay_ms` gives them more time",
+        "what happens, as a stream goes live, to the events that were added to the log after it was "
+        "opened and before its replay was sent; a `delay_ms` leaves more time for them",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',
         phrase=_handoff,

@@ -37,7 +37,7 @@ class Asking:
         raw = b"" if body is None else json.dumps(body).encode()
         request = request_of(method, target, tuple(named.items()), raw)
         answer = self.backend.answer(request, self.now, resume)
-        while isinstance(answer, Later):
+        if isinstance(answer, Later):
             self.now += answer.seconds
             answer = answer.make(self.now)
         return answer

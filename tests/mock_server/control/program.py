@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from attrs import define, field
 
 from mock_server.strict.shapes import is_table
-from tests.mock_server.rawclient import Answer
+from tests.mock_server.rawclient import Answer, request_bytes
 
 COMMAND = [sys.executable, "-m", "mock_server", "control"]
 PATIENCE = 20
@@ -80,13 +80,13 @@ class Program:
     def stream(self, job: str, **headers: str) -> "Client":
         """Open the stream of a job."""
         client = Client.of(self)
-        client.send("GET", f"/v1/jobs/{job}/events/stream", headers=headers)
+        client.send(f"/v1/jobs/{job}/events/stream", headers)
         return client
 
     def get(self, path: str, **headers: str) -> Answer:
         """Send a GET on a connection of its own, and read the answer to its end."""
         with Client.of(self) as client:
-            client.send("GET", path, headers={"Connection": "close", **headers})
+            client.send(path, {"Connection": "close", **headers})
             return client.answer()
 
 
@@ -140,19 +140,13 @@ class Client:
     def __exit__(self, *_: object) -> None:
         self._socket.close()
 
-    def send(
-        self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
-    ) -> None:
-        """Send a request, by the tenant of the program unless the headers or the path say more."""
+    def send(self, path: str, headers: Mapping[str, str]) -> None:
+        """Send a GET, by the tenant of the program unless the headers name another."""
         hello = self._of.hello
-        if "?" not in path:
-            path += f"?orgSlug={hello['org']}&projectSlug={hello['project']}"
-        given = {"Host": "mock", "Authorization": f"Bearer {hello['token']}"}
-        given |= {name.replace("_", "-"): value for name, value in (headers or {}).items()}
-        if body:
-            given["Content-Length"] = str(len(body))
-        lines = [f"{method} {path} HTTP/1.1", *(f"{key}: {value}" for key, value in given.items())]
-        self._socket.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        given = {"Authorization": f"Bearer {hello['token']}"}
+        given |= {name.replace("_", "-"): value for name, value in headers.items()}
+        query = f"?orgSlug={hello['org']}&projectSlug={hello['project']}"
+        self._socket.sendall(request_bytes("GET", path + query, given))
 
     def until(self, mark: bytes) -> bytes:
         """Read up to a mark."""

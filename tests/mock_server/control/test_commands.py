@@ -20,6 +20,7 @@ from tests.mock_server.control.program import (
     message_of,
     program,
 )
+from tests.mock_server.rawclient import event_ids
 
 LAST_CHUNK = b"\r\n0\r\n\r\n"
 
@@ -38,10 +39,6 @@ def own() -> Iterator[Program]:
     with program() as found:
         found.greet()
         yield found
-
-
-def ids(body: bytes) -> list[str]:
-    return [line[4:].decode() for line in body.splitlines() if line.startswith(b"id: ")]
 
 
 def events(body: bytes) -> list[dict[str, object]]:
@@ -85,7 +82,7 @@ def test_what_is_emitted_is_in_the_log_and_on_the_stream(mock: Program) -> None:
         assert mock.ask("emit", job=job, n=1, bytes=5000) == {"ids": ["4"]}
         assert mock.ask("finish", job=job) == {"id": "5"}
         body = stream.until(LAST_CHUNK)
-    assert ids(body) == ["1", "2", "3", "4", "5"]
+    assert event_ids(body) == ["1", "2", "3", "4", "5"]
     found = events(body)
     assert [each["type"] for each in found] == [
         "training.started",
@@ -136,7 +133,7 @@ def test_a_rotation_cuts_every_connection_and_keeps_the_log(mock: Program) -> No
     mock.ask("emit", job=job, n=1)
     mock.ask("finish", job=job)
     with mock.stream(job, Last_Event_ID="1") as two:
-        assert ids(two.until(LAST_CHUNK)) == ["2", "3", "4"]
+        assert event_ids(two.until(LAST_CHUNK)) == ["2", "3", "4"]
 
 
 def test_what_is_forgotten_is_an_unknown_cursor(mock: Program) -> None:
@@ -146,11 +143,11 @@ def test_what_is_forgotten_is_an_unknown_cursor(mock: Program) -> None:
         before.until(b"id: 5")
         assert mock.ask("forget", job=job, keep=2) == {}
         mock.ask("finish", job=job)
-        assert ids(before.until(LAST_CHUNK)) == ["6"]
+        assert event_ids(before.until(LAST_CHUNK)) == ["6"]
     path = f"/v1/jobs/{job}/events/stream"
     assert mock.get(path).status == 410
     assert mock.get(path, Last_Event_ID="3").status == 410
-    assert ids(mock.get(path, Last_Event_ID="4").body) == ["5", "6"]
+    assert event_ids(mock.get(path, Last_Event_ID="4").body) == ["5", "6"]
     listed = mock.get(f"/v1/jobs/{job}").json["events"]
     assert is_array(listed)
     assert len(listed) == 3
@@ -165,10 +162,10 @@ def test_a_stream_is_held_between_replay_and_live_until_it_is_released(mock: Pro
     with mock.stream(job) as stream:
         assert mock.hear() == {"re": asked, "ok": {}}
         mock.ask("emit", job=job, n=1)
-        assert ids(stream.until(b"id: 3\n")) == ["1", "2", "3"]
+        assert event_ids(stream.until(b"id: 3\n")) == ["1", "2", "3"]
         mock.ask("finish", job=job)
         assert mock.ask("release", job=job) == {}
-        assert ids(stream.until(LAST_CHUNK)) == ["4", "5"]
+        assert event_ids(stream.until(LAST_CHUNK)) == ["4", "5"]
 
 
 def test_a_release_without_a_stream_disarms_the_hold(mock: Program) -> None:
@@ -179,15 +176,15 @@ def test_a_release_without_a_stream_disarms_the_hold(mock: Program) -> None:
         mock.ask("hold", job=job)
         mock.ask("release", job=job)
     with mock.stream(job) as stream:
-        assert ids(stream.until(LAST_CHUNK)) == ["1"]
+        assert event_ids(stream.until(LAST_CHUNK)) == ["1"]
     mock.ask("hold", job=job)
     with mock.stream(job) as stream:
         mock.ask("held", job=job)
         mock.ask("release", job=job)
-        assert ids(stream.until(LAST_CHUNK)) == ["1"]
+        assert event_ids(stream.until(LAST_CHUNK)) == ["1"]
 
 
-def test_a_revoked_token_is_not_accepted_any_more(own: Program) -> None:
+def test_a_revoked_token_is_no_longer_accepted(own: Program) -> None:
     job = own.job()
     token = own.hello["token"]
     with own.stream(job) as stream:
@@ -252,7 +249,7 @@ def test_a_signal_ends_the_program_cleanly(own: Program, number: signal.Signals)
     assert own.ended() == 0
 
 
-def test_a_parent_that_reads_no_more_ends_the_program(own: Program) -> None:
+def test_a_parent_that_stops_reading_ends_the_program(own: Program) -> None:
     assert own.process.stdout is not None
     own.process.stdout.close()
     own.send("job")
@@ -275,7 +272,7 @@ def test_a_parent_that_reads_no_more_ends_the_program(own: Program) -> None:
         ('{"id": 1, "x": "' + "x" * (1 << 21) + '"}', "the line is longer than 1 MiB"),
     ],
 )
-def test_a_line_that_is_no_command_is_answered_and_the_next_one_works(
+def test_a_line_that_is_not_a_command_is_answered_and_the_next_one_works(
     mock: Program, line: str, says: str
 ) -> None:
     mock.say(line)

@@ -35,6 +35,7 @@ from tests.mock_server.rawclient import (
     Answer,
     RawClient,
     create,
+    event_ids,
     follow,
     request_bytes,
 )
@@ -549,8 +550,7 @@ async def test_a_handoff_loses_or_repeats_what_arrived_in_between(
         await anyio.wait_all_tasks_blocked()
         mock.push("j", ScriptedFrame(json={"type": "training.completed"}))
         answer = await client.answer()
-    ids = [line[4:] for line in answer.unchunked.decode().split("\n") if line[:4] == "id: "]
-    assert ids == [*([] if cursor else ["1"]), *map(str, expected)]
+    assert event_ids(answer.unchunked) == [*([] if cursor else ["1"]), *map(str, expected)]
 
 
 @shows("handoff")

@@ -9,7 +9,14 @@ import pytest
 
 from mock_server import MockServer, ScriptedFrame, scenario_from_dict
 from mock_server.strict.shapes import is_array, is_table
-from tests.mock_server.rawclient import CREATE_BODY, Answer, RawClient, create, request_bytes
+from tests.mock_server.rawclient import (
+    CREATE_BODY,
+    Answer,
+    RawClient,
+    create,
+    event_ids,
+    request_bytes,
+)
 
 pytestmark = pytest.mark.anyio
 
@@ -41,10 +48,6 @@ async def asked_by(mock: MockServer, token: str, method: str, target: str) -> in
     body = CREATE_BODY if method == "POST" else b""
     answer = await ask(mock, method, target, body, Authorization=f"Bearer {token}")
     return answer.status
-
-
-def ids(stream: bytes) -> list[str]:
-    return [line[4:].decode() for line in stream.split(b"\n") if line.startswith(b"id: ")]
 
 
 async def status(mock: MockServer, job: str = "j") -> object:
@@ -85,12 +88,12 @@ async def test_a_job_that_needs_a_follower_stands_still_without_one() -> None:
         assert await status(mock) == "queued"
         async with RawClient(mock.port) as client:
             await client.send(request_bytes("GET", STREAM))
-            assert ids(await client.read_until(b"id: 5\n")) == ["1", "2", "3", "4", "5"]
+            assert event_ids(await client.read_until(b"id: 5\n")) == ["1", "2", "3", "4", "5"]
         await mock.wait_for("stream", ended=True)
         mock.push("j", DONE)
         assert await status(mock) == "running"
         answer = await ask(mock, "GET", STREAM, Last_Event_ID="5")
-        assert ids(answer.unchunked) == ["6"]
+        assert event_ids(answer.unchunked) == ["6"]
 
 
 async def test_a_job_whose_owner_has_left_loses_its_log() -> None:
@@ -111,8 +114,8 @@ async def test_a_job_whose_owner_has_left_loses_its_log() -> None:
 
 async def test_an_owner_may_leave_a_job_that_it_has_read_to_the_end() -> None:
     async with serve({"events": 2}, follower="owner") as mock:
-        assert ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2"]
-        assert ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2"]
+        assert event_ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2"]
+        assert event_ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2"]
 
 
 async def test_split_followers_get_each_new_event_once_and_all_of_the_past() -> None:
@@ -125,13 +128,13 @@ async def test_split_followers_get_each_new_event_once_and_all_of_the_past() -> 
             for _ in range(4):
                 mock.push("j", LOG)
             mock.push("j", DONE)
-            seen = [ids(await client.read_until(LAST_CHUNK)) for client in (one, two)]
+            seen = [event_ids(await client.read_until(LAST_CHUNK)) for client in (one, two)]
     assert sorted(seen) == [["2", "4", "6"], ["3", "5", "6"]]
 
 
 async def test_one_follower_alone_gets_everything_although_events_are_split() -> None:
     async with serve({"events": 3}, fan_out="split") as mock:
-        assert ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2", "3"]
+        assert event_ids((await ask(mock, "GET", STREAM)).unchunked) == ["1", "2", "3"]
 
 
 # Cursors
@@ -154,7 +157,7 @@ async def test_an_unknown_cursor_gets_what_the_scenario_says(
             assert head.startswith(b"HTTP/1.1 410 ")
             return
         mock.push("j", DONE)
-        assert ids(await client.read_until(LAST_CHUNK)) == expected
+        assert event_ids(await client.read_until(LAST_CHUNK)) == expected
 
 
 @pytest.mark.parametrize(
@@ -171,9 +174,9 @@ async def test_a_cursor_that_is_not_kept_is_unknown(
         for cursor, expected in ((None, first), ("2", second)):
             headers = {} if cursor is None else {"Last_Event_ID": cursor}
             answer = await ask(mock, "GET", STREAM, b"", **headers)
-            found = answer.status if how == "gone" else ids(answer.unchunked)
+            found = answer.status if how == "gone" else event_ids(answer.unchunked)
             assert found == expected
-        assert ids((await ask(mock, "GET", STREAM, Last_Event_ID="3")).unchunked) == ["4"]
+        assert event_ids((await ask(mock, "GET", STREAM, Last_Event_ID="3")).unchunked) == ["4"]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +196,7 @@ async def test_a_resume_at_the_end_gets_what_the_scenario_says(
         answer = await ask(mock, "GET", STREAM, Last_Event_ID="2")
         assert answer.status == expected
         assert content in answer.unchunked or content in answer.body
-        assert ids((await ask(mock, "GET", STREAM, Last_Event_ID="1")).unchunked) == ["2"]
+        assert event_ids((await ask(mock, "GET", STREAM, Last_Event_ID="1")).unchunked) == ["2"]
 
 
 # Creates and cancels
@@ -281,7 +284,7 @@ async def test_a_restart_leaves_what_the_scenario_says(
         assert mock.push_to(mock.jobs["j"], DONE).id == after
         await mock.restart()
         answer = await ask(mock, "GET", STREAM)
-        assert ids(answer.unchunked) == [*kept, after]
+        assert event_ids(answer.unchunked) == [*kept, after]
 
 
 # Tenants
@@ -409,7 +412,9 @@ async def test_a_revoked_token_ends_its_streams_unless_only_the_open_is_checked(
         rest, ending = await client.read_to_end() if tenancy == "checked" else (b"", "open")
         if tenancy != "checked":
             rest = await client.read_until(LAST_CHUNK)
-        assert (ending, ids(rest)) == (("FIN", []) if tenancy == "checked" else ("open", ["1"]))
+        assert (ending, event_ids(rest)) == (
+            ("FIN", []) if tenancy == "checked" else ("open", ["1"])
+        )
         assert await asked_by(mock, "mine", "GET", f"/v1/jobs/j{HERE}") == 401
 
 
@@ -420,7 +425,7 @@ async def test_a_revoked_token_ends_its_streams_unless_only_the_open_is_checked(
     ("backend", "says"),
     [
         ({"token": "t", "tenants": [MINE]}, "backend: token and tenants exclude each other"),
-        ({"tenancy": "ignored"}, "backend.tenancy: is about tenants; add tenants"),
+        ({"tenancy": "ignored"}, "backend.tenancy: does nothing without tenants; add tenants"),
         ({"tenants": [MINE, MINE]}, "backend.tenants: two tenants have the same token"),
         ({"tenants": [{**MINE, "token": ""}]}, "backend.tenants: a tenant has an empty token"),
         ({"tenants": [{**MINE, "org": ""}]}, "backend.tenants: a tenant has an empty org or"),

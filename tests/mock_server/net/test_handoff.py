@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from mock_server import MockServer, ScriptedFrame, scenario_from_dict
-from tests.mock_server.rawclient import RawClient, follow, request_bytes
+from tests.mock_server.rawclient import RawClient, event_ids, follow, request_bytes
 
 pytestmark = pytest.mark.anyio
 
@@ -18,10 +18,6 @@ def serve(**words: object) -> MockServer:
     return MockServer(scenario_from_dict({"job": [job], **words}))
 
 
-def ids(stream: bytes) -> list[str]:
-    return [line[4:].decode() for line in stream.split(b"\n") if line.startswith(b"id: ")]
-
-
 async def test_a_held_stream_stops_after_its_replay_and_goes_on_when_released() -> None:
     async with serve() as mock, RawClient(mock.port) as client:
         hold = mock.hold("j")
@@ -32,13 +28,13 @@ async def test_a_held_stream_stops_after_its_replay_and_goes_on_when_released() 
         mock.push("j", ScriptedFrame(json=LOG["json"]))
         mock.push("j", ScriptedFrame(json=DONE["json"]))
         other = await follow(mock.port, "j")
-        assert ids(other.unchunked) == ["1", "2", "3", "4"]
+        assert event_ids(other.unchunked) == ["1", "2", "3", "4"]
         await client.read_until(b"id: 2")
         with anyio.move_on_after(0.05) as waited:
             await client.read_until(b"id: 3")
         assert waited.cancelled_caught
         hold.release()
-        assert ids(await client.read_until(b"0\r\n\r\n")) == ["3", "4"]
+        assert event_ids(await client.read_until(b"0\r\n\r\n")) == ["3", "4"]
 
 
 async def test_a_hold_is_for_one_stream_and_one_released_early_stops_none() -> None:
@@ -46,7 +42,7 @@ async def test_a_hold_is_for_one_stream_and_one_released_early_stops_none() -> N
         first = mock.hold("j")
         first.release()
         mock.push("j", ScriptedFrame(json=DONE["json"]))
-        assert ids((await follow(mock.port, "j")).unchunked) == ["1", "2", "3"]
+        assert event_ids((await follow(mock.port, "j")).unchunked) == ["1", "2", "3"]
         assert mock.hold("j") is not first
 
 
@@ -58,7 +54,7 @@ async def test_a_resume_after_the_last_event_is_held_before_anything_comes() -> 
             await hold.held()
         mock.push("j", ScriptedFrame(json=DONE["json"]))
         hold.release()
-        assert ids(await client.read_until(b"0\r\n\r\n")) == ["3"]
+        assert event_ids(await client.read_until(b"0\r\n\r\n")) == ["3"]
 
 
 async def test_a_client_may_leave_while_its_stream_is_held() -> None:

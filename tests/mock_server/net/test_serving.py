@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 def shows(*words: str) -> Callable[[T], T]:
-    """Say which words a test shows."""
+    """Note which words a test shows."""
     SHOWN.update(words)
     return lambda test: test
 
@@ -149,7 +149,7 @@ async def test_a_silent_stream_gets_comments_and_loses_no_event() -> None:
     assert rest.index(b"id: 3") < rest.index(b"id: 4")
 
 
-async def test_comments_of_the_server_are_no_frames_of_a_rule() -> None:
+async def test_a_rule_does_not_count_the_comments_of_the_server() -> None:
     rule = {"on": {"route": "stream", "frame": 2}, "drop": True}
     async with serve(rule, keep_alive_ms=10, first_comment=True) as mock:
         hold = mock.hold("j-1")
@@ -211,7 +211,7 @@ async def test_a_client_that_leaves_a_silent_stream_is_noticed() -> None:
 
 @shows("targets")
 @pytest.mark.parametrize("target", [JOB, STREAM])
-async def test_a_backend_may_know_no_urls_as_targets(target: str) -> None:
+async def test_a_backend_may_refuse_urls_as_targets(target: str) -> None:
     async with serve(targets="origin") as mock:
         async with RawClient(mock.port) as client:
             answer = await client.ask("GET", f"http://u:hunter2@elsewhere.invalid{target}")

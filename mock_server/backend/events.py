@@ -1,0 +1,50 @@
+"""The data of the events that jobs emit, if a scenario does not write them out."""
+
+from collections.abc import Mapping
+
+from mock_server.strict.json import compact
+
+Data = Mapping[str, object]
+
+
+def instant(tick: int) -> str:
+    """Return second `tick` of a fixed day, so that the same run gives the same bytes."""
+    minutes, seconds = divmod(tick, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"2026-05-01T{hours % 24:02}:{minutes:02}:{seconds:02}Z"
+
+
+def started(job: str) -> Data:
+    """Return the data of the first event."""
+    return {"type": "training.started", "jobId": job, "timestamp": instant(1)}
+
+
+def logged(step: int) -> Data:
+    """Return the data of one step."""
+    return {"type": "training.log", "step": step, "loss": round(2.0 / (step + 1), 4)}
+
+
+def saved(job: str, step: int) -> Data:
+    """Return the data of a checkpoint."""
+    return {"type": "checkpoint.saved", "step": step, "artifacts": _artifacts(job, step)}
+
+
+def completed(job: str, step: int) -> Data:
+    """Return the data of the end of a job that has succeeded."""
+    artifacts = _artifacts(job, step)
+    return {"type": "training.completed", "metrics": {"loss": 0.1}, "artifacts": artifacts}
+
+
+def failed(error: str, step: int) -> Data:
+    """Return the data of the end of a job that has failed."""
+    return {"type": "training.failed", "error": error, "step": step}
+
+
+def padded(data: Data, length: int, note: str = "") -> Data:
+    """Add a note, continued with `x` until the data as JSON has at least `length` bytes."""
+    spare = length - len(compact({**data, "note": note}).encode())
+    return {**data, "note": note + "x" * max(0, spare)} if note or spare > 0 else data
+
+
+def _artifacts(job: str, step: int) -> list[object]:
+    return [{"kind": "adapter", "jobId": job, "step": step}]
