@@ -333,6 +333,17 @@ async def hand_off_of_the_terminal_event(play: Play) -> None:
     _slice(play, follower, [*ids, *last], 0, "35", "35")
 
 
+def amiss(ids: Sequence[str], rest: Sequence[str]) -> str:
+    """Say what is wrong first in a stream that should begin the rest of a log; empty if it does."""
+    for place, came in enumerate(ids):
+        if place < len(rest) and came == rest[place]:
+            continue
+        if came in rest[place:]:
+            return f"{came!r} without {rest[place]!r} before it"
+        return f"{came!r} again"
+    return ""
+
+
 @define
 class _Hammered:
     """Resumes at random moments while events are added."""
@@ -371,19 +382,10 @@ class _Hammered:
     def check(self, rule: str) -> None:
         """Compare what came with the log."""
         where = {each: place for place, each in enumerate(self.log)}
-        for cursor, ids in self.got:
-            expected = self.log[where[cursor] + 1 :][: len(ids)]
-            if list(ids) == expected:
-                continue
-            wrong = next(n for n, (a, b) in enumerate(zip(ids, expected, strict=False)) if a != b)
-            came, due = ids[wrong], expected[wrong]
-            again = where.get(came, -1) < where[due]
-            actual = f"{came!r} again" if again else f"{came!r} without {due!r} before it"
-            self.play.stop(
-                rule,
-                f"each event after {cursor!r} once, in order",
-                f"{actual} (resume {self.tried})",
-            )
+        for number, (cursor, ids) in enumerate(self.got, 1):
+            if wrong := amiss(ids, self.log[where[cursor] + 1 :]):
+                expected = f"each event after {cursor!r} once, in order"
+                self.play.stop(rule, expected, f"{wrong} (resume {number})")
 
 
 @case("resume.hand-off-hammered", "35", words=("job", "emit"), slow=True)
@@ -429,11 +431,8 @@ async def hand_off_spot_check(play: Play) -> None:
     if not tried:
         raise NotReached("the job ended before a resume could be tried")
     for spot in tried:
-        place = log.index(spot.cursor)
-        expected = log[place + 1 :][: len(spot.ids)]
-        if list(spot.ids) != expected:
-            actual = f"{list(spot.ids)[:5]} instead of {expected[:5]}"
-            play.stop("35", f"each event after {spot.cursor!r} once, in order", actual)
+        if wrong := amiss(spot.ids, log[log.index(spot.cursor) + 1 :]):
+            play.stop("35", f"each event after {spot.cursor!r} once, in order", wrong)
     play.notes.append(
         f"hand-off from replay to live: only {len(tried)} resumes were tried; with a control program "
         "that has `job` and `emit` the kit tries many more"
