@@ -65,7 +65,7 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 5
-"""So often the application calls again when a create fails."""
+"""How many times the application calls at most, if its creates fail."""
 _SPARE: Final = 7200.0
 """Seconds that a job may take longer than its events, its callbacks and the sleep of the machine."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
@@ -80,14 +80,14 @@ def real(
 
 @frozen(kw_only=True)
 class JobTime:
-    """How long a job is: so many events, one every so many seconds."""
+    """How long a job is: how many events it has, and the seconds between them."""
 
     events: int = 144
     every: float = 600.0
 
     @property
     def seconds(self) -> float:
-        """How long the job takes if nobody holds it up; it does not wait for followers."""
+        """How long the job takes in the backend, which does not wait for followers."""
         return self.events * self.every
 
 
