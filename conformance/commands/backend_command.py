@@ -27,7 +27,7 @@ from conformance.backends.wire import Unreachable
 from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import select
 from conformance.commands import options
-from conformance.commands.baselines import check_new_baseline, put_baseline, without_reasons
+from conformance.commands.baselines import check_new_baseline, without_reasons, write_baseline
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
 from conformance.commands.run_command import concluded, deliver, to_see_more
@@ -223,7 +223,7 @@ def command(  # noqa: PLR0913 - one for each option
     if new_baseline is not None and renewed is not None:
         named = f"{outcome.implementation or outcome.target.url} {outcome.version}".strip()
         whole = not outcome.interrupted
-        put_baseline(new_baseline, renewed, named, found, requirements, whole=whole)
+        write_baseline(new_baseline, renewed, named, found, requirements, whole=whole)
     elif said := without_reasons(known, str(baseline)):
         say(said, err=True)
     _next_steps(run, reported=bool(reports), own_mock=own_mock)

@@ -185,7 +185,9 @@ def command(
     )
     problem = deliver(reports, run)
     if new_baseline is not None and renewed is not None:
-        write_baseline(new_baseline, renewed, outcome, requirements)
+        name = f"{outcome.identity.implementation} {outcome.identity.version}"
+        whole = not outcome.interrupted
+        write_baseline(new_baseline, renewed, name, outcome.results, requirements, whole=whole)
     if renewed is None and (said := without_reasons(known, str(baseline))):
         say(said, err=True)
     if shard is None:
