@@ -8,7 +8,8 @@ from attrs import evolve, field, frozen
 
 from arkor_proto import HARDENED, Profile
 from conformance.simulate.faults import Faults, drawn, renumbered
-from conformance.simulate.world import JobTime, Sessions, Violated, World, real
+from conformance.simulate.promises import Violated
+from conformance.simulate.world import JobTime, Sessions, World, real
 
 
 @frozen(kw_only=True)
