@@ -29,7 +29,8 @@ from arkor_proto._wire import (
     scope,
 )
 
-_DONE: Final = "[DONE]"
+DONE: Final = "[DONE]"
+"""The data of the last frame of a streamed answer."""
 _LONGEST_ERROR: Final = 2_000
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _FIRST_HALF: Final = re.compile("[\ud800-\udbff]$")
@@ -222,7 +223,7 @@ class ChatReader:
         for event in events:
             if self.done or event.type == "ping":
                 continue
-            if event.data == _DONE:
+            if event.data == DONE:
                 self.done = True
                 self._failure = None  # what follows the end is not looked at
             elif piece := self._joined(self._content(event.data, "delta")):

@@ -27,15 +27,13 @@ from conformance.backends.wire import Unreachable
 from conformance.casefile.requirements import PROFILE_NAMES
 from conformance.casefile.selection import select
 from conformance.commands import options
-from conformance.commands.baselines import check_new_baseline, put_baseline, without_reasons
+from conformance.commands.baselines import check_new_baseline, without_reasons, write_baseline
 from conformance.commands.interruption import Interruption
 from conformance.commands.progress import Judging
-from conformance.commands.run_command import concluded, deliver
+from conformance.commands.run_command import concluded, deliver, to_see_more
 from conformance.plain import say
 from conformance.reports import check_reports
-from conformance.reports.digest import causes
 from conformance.reports.run_json.circumstances import Circumstances
-from conformance.reports.screen import Screen
 from conformance.strict_data import Json, ReadingError, Table, UsageError, read_text, read_toml
 from conformance.verdict.known_failures import Weighed, read_baseline, weigh
 from conformance.verdict.new_baseline import renew
@@ -132,29 +130,12 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
 @options.profiles
 @options.case_ids
 @options.patterns
-@click.option(
-    "-j", "--lanes", default=_LANES, metavar="N", type=options.LANES, help="How many cases at once."
-)
+@options.lanes("cases", _LANES)
 @options.seed
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    type=options.FILE,
-    show_default="none",
-    help="Known failures in TOML: a [[known]] table each, with case and reason.",
-)
-@click.option(
-    "--write-baseline",
-    "new_baseline",
-    metavar="FILE",
-    type=options.FILE,
-    show_default="none",
-    help="Write what fails now as known failures; each needs a reason.",
-)
+@options.known_failures
+@options.new_baseline
 @options.reports(required=False)
-@click.option(
-    "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
-)
+@options.strict
 @click.argument("program", nargs=-1, type=click.UNPROCESSED, metavar="[-- PROGRAM [ARGUMENT]...]")
 def command(  # noqa: PLR0913 - one for each option
     *,
@@ -242,7 +223,7 @@ def command(  # noqa: PLR0913 - one for each option
     if new_baseline is not None and renewed is not None:
         named = f"{outcome.implementation or outcome.target.url} {outcome.version}".strip()
         whole = not outcome.interrupted
-        put_baseline(new_baseline, renewed, named, found, requirements, whole=whole)
+        write_baseline(new_baseline, renewed, named, found, requirements, whole=whole)
     elif said := without_reasons(known, str(baseline)):
         say(said, err=True)
     _next_steps(run, reported=bool(reports), own_mock=own_mock)
@@ -333,7 +314,7 @@ def _play(
 
     Raises NoBackend if nothing can be judged; its message has no token in it.
     """
-    judging = Judging(len(plan.cases), Screen(stderr=True), shown=sys.stderr.isatty())
+    judging = Judging.at_terminal(len(plan.cases))
     with judging.bar as bar:
         console = bar.console
 
@@ -390,10 +371,6 @@ def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None
 
 
 def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
-    found = causes(Table("run", run))
-    if found and not found[0].values.flag("warning"):
-        say(f"The first failure alone: {found[0].results[0].text('rerun')}")
-    if not reported:
-        say("A page with every case and what happened in it: add --report report.html")
+    to_see_more(run, reported=reported)
     if own_mock:
         say("Your own backend: arkor-conformance backend --base-url https://… --org … --project …")

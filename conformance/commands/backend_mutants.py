@@ -16,11 +16,10 @@ from conformance.backends.cases import backend_cases
 from conformance.backends.declare import BackendCase
 from conformance.backends.requirements import backend_requirements
 from conformance.casefile.selection import select
+from conformance.commands.mutants_command import named
 from conformance.reports.screen import Page
-from conformance.strict_data import UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.net.kernel import LOOP
-from mock_server.strict.shapes import nearest
 
 
 def broken_backends_tried(
@@ -35,10 +34,7 @@ def broken_backends_tried(
     """Try the backends with these names or of these families, all without a name."""
     requirements = backend_requirements()
     every = [*broken_backends(requirements), *benign_backends(requirements)]
-    wanted = [each for each in every if not names or {each.name, each.family} & set(names)]
-    if not wanted:
-        known = nearest(names[0], [each.name for each in every])
-        raise UsageError(f"--mutant {names[0]}", f"no such mutant; {known}")
+    wanted = named(every, names)
     listing = "`arkor-conformance list --backend`"
     cases = select(tuple(backend_cases().values()), ids, patterns, listing)
     mutants = [each for each in wanted if each.breaks]

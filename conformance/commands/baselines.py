@@ -8,7 +8,6 @@ from conformance.casefile.requirements import Requirement
 from conformance.explore.known import PassingOver
 from conformance.plain import say
 from conformance.reports import check_file, write_file
-from conformance.runner.run import Outcome
 from conformance.strict_data import UsageError
 from conformance.verdict.known_failures import UNSAID, Known, read_baseline
 from conformance.verdict.new_baseline import Renewed, baseline_text
@@ -26,18 +25,6 @@ def check_new_baseline(path: Path, earlier: Path | None) -> None:
 
 
 def write_baseline(
-    path: Path, renewed: Renewed, outcome: Outcome, rules: Mapping[str, Requirement]
-) -> None:
-    """Write the known failures of a run; raises ReadingError if that fails.
-
-    An interrupted run does not tell what fails, so nothing is written.
-    """
-    identity = outcome.identity
-    name = f"{identity.implementation} {identity.version}"
-    put_baseline(path, renewed, name, outcome.results, rules, whole=not outcome.interrupted)
-
-
-def put_baseline(
     path: Path,
     renewed: Renewed,
     name: str,
@@ -46,7 +33,10 @@ def put_baseline(
     *,
     whole: bool,
 ) -> None:
-    """Write the known failures of what has this name, unless the run is not `whole`."""
+    """Write the known failures of the client or backend `name`; raises ReadingError if that fails.
+
+    A run that is not `whole` was interrupted and does not tell what fails, so nothing is written.
+    """
     if not whole:
         say(f"{path} was not written, because the run was interrupted", err=True)
         return

@@ -1,18 +1,18 @@
 """`arkor-conformance coverage`: requirements by cases by mutants."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import click
 
-from conformance.backends.broken import broken_backends
-from conformance.backends.cases import backend_cases
-from conformance.backends.requirements import backend_requirements
 from conformance.casefile.loader import load_cases
-from conformance.casefile.requirements import load_requirements
+from conformance.casefile.requirements import Requirement, load_requirements
 from conformance.mutants import all_mutants
 from conformance.mutants.traceability import Breaking, Judging, by_source, coverage, unknown_rules
 from conformance.plain import say
 from conformance.verdict.statuses import Exit
+
+_Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]]
+"""The requirements, the cases that judge them, and the mutants that break them."""
 
 
 @click.command()
@@ -27,13 +27,7 @@ def command(*, holes: bool, of_backends: bool) -> int:
     example:
       arkor-conformance coverage --holes
     """  # noqa: D301 - \b is click's mark for lines to keep
-    requirements = backend_requirements() if of_backends else load_requirements()
-    mutants: Sequence[Breaking] = all_mutants()
-    cases: Sequence[Judging] = ()
-    if of_backends:
-        mutants, cases = broken_backends(requirements), tuple(backend_cases().values())
-    else:
-        cases = load_cases(requirements)
+    requirements, cases, mutants = _of_backends() if of_backends else _of_clients()
     lines = coverage(requirements, cases, mutants)
     for line in lines:
         if holes and not line.hole:
@@ -52,3 +46,17 @@ def command(*, holes: bool, of_backends: bool) -> int:
     )
     say(f"{len(lines)} requirements ({sources}), {len(missing)} holes")
     return Exit.FAILED if missing or strange else Exit.OK
+
+
+def _of_clients() -> _Judged:
+    requirements = load_requirements()
+    return requirements, load_cases(requirements), all_mutants()
+
+
+def _of_backends() -> _Judged:
+    from conformance.backends.broken import broken_backends  # noqa: PLC0415 - loads h11 and anyio
+    from conformance.backends.cases import backend_cases  # noqa: PLC0415
+    from conformance.backends.requirements import backend_requirements  # noqa: PLC0415
+
+    requirements = backend_requirements()
+    return requirements, tuple(backend_cases().values()), broken_backends(requirements)

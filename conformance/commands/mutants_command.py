@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from random import Random
-from typing import Final
+from typing import Final, Protocol, TypeVar
 
 import anyio
 import click
@@ -19,7 +19,6 @@ from conformance.casefile.requirements import load_requirements
 from conformance.casefile.selection import select
 from conformance.casefile.shards import WHOLE, Shard
 from conformance.commands import options
-from conformance.commands.backend_mutants import broken_backends_tried
 from conformance.commands.explaining import explain
 from conformance.drive.process import DriverUnusable
 from conformance.mutants import Mutant, all_mutants
@@ -128,11 +127,15 @@ def command(  # noqa: PLR0911 - one for each way to judge the kit
       arkor-conformance mutants --mutant resume -j 4
     """  # noqa: D301 - \b is click's mark for lines to keep
     if of_backends:
+        from conformance.commands.backend_mutants import (  # noqa: PLC0415 - loads every backend case
+            broken_backends_tried,
+        )
+
         return broken_backends_tried(
             names, ids, patterns, lanes, enough=enough, everything=everything
         )
     _check(cited=cited, explained=explained, draw=draw, pairs=pairs)
-    mutants = _named(names)
+    mutants = named(all_mutants(), names)
     ours = shard or WHOLE
     mine = ours.part(mutants, lambda mutant: mutant.name)
     if not mine:
@@ -188,13 +191,29 @@ def _judged(judge: Callable[[], Awaitable[int]]) -> int:
         return Exit.UNUSABLE
 
 
-def _named(names: Sequence[str]) -> Sequence[Mutant]:
-    """Return the mutants of these names and families, all without a name."""
-    mutants = all_mutants()
+class Named(Protocol):
+    """A mutant: a broken client or a broken backend."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def family(self) -> str:
+        """The first part of its name."""
+        ...
+
+
+_N = TypeVar("_N", bound=Named)
+
+
+def named(mutants: Sequence[_N], names: Sequence[str]) -> Sequence[_N]:
+    """Return the mutants of these names and families, all without a name; raises UsageError."""
     known = {name for mutant in mutants for name in (mutant.name, mutant.family)}
     for name in names:
         if name not in known:
-            raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, sorted(known))}")
+            raise UsageError(f"--mutant {name}", f"no such mutant; {nearest(name, known)}")
     return [m for m in mutants if not names or {m.name, m.family} & set(names)]
 
 

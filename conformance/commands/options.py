@@ -33,7 +33,7 @@ def _typed(read: Callable[[str], _N]) -> Callable[[_N | str], _N]:
 
 COUNT: Final = _typed(partial(numbers.whole, least=1))
 """A whole number from 1 on."""
-LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
+_LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
 FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0, what="a number"))
 """What times are multiplied by."""
@@ -126,7 +126,7 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
         "--lanes",
         default=default,
         metavar="N",
-        type=LANES,
+        type=_LANES,
         show_default=default is not None or "2; if the client really sleeps, as many as help",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
@@ -173,6 +173,39 @@ def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
     )
+
+
+def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
+    """Add `--baseline` of a command that judges."""
+    text = (
+        "Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
+        "profile, assertion and expires."
+    )
+    return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
+        function
+    )
+
+
+def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
+    """Add `--write-baseline`."""
+    text = (
+        "Write what fails now as known failures; each needs a reason. With --baseline FILE it "
+        "updates that file."
+    )
+    return click.option(
+        "--write-baseline",
+        "new_baseline",
+        metavar="FILE",
+        type=FILE,
+        show_default="none",
+        help=text,
+    )(function)
+
+
+def strict(function: Callable[_P, int]) -> Callable[_P, int]:
+    """Add `--strict`."""
+    text = "Let rules that are proposals count under every profile."
+    return click.option("--strict", is_flag=True, help=text)(function)
 
 
 def reports(*, required: bool) -> Callable[[Callable[_P, int]], Callable[_P, int]]:

@@ -89,27 +89,10 @@ _NOTHING = (
     show_default="6, or more once a case has worked",
     help="Stop after N templates have hung.",
 )
-@click.option(
-    "--baseline",
-    metavar="FILE",
-    type=options.FILE,
-    show_default="none",
-    help="Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
-    "profile, assertion and expires.",
-)
-@click.option(
-    "--write-baseline",
-    "new_baseline",
-    metavar="FILE",
-    type=options.FILE,
-    show_default="none",
-    help="Write what fails now as known failures; each needs a reason. With --baseline FILE it "
-    "updates that file.",
-)
+@options.known_failures
+@options.new_baseline
 @options.reports(required=False)
-@click.option(
-    "--strict", is_flag=True, help="Let rules that are proposals count under every profile."
-)
+@options.strict
 @click.option(
     "--spec",
     "version",
@@ -202,7 +185,9 @@ def command(
     )
     problem = deliver(reports, run)
     if new_baseline is not None and renewed is not None:
-        write_baseline(new_baseline, renewed, outcome, requirements)
+        name = f"{outcome.identity.implementation} {outcome.identity.version}"
+        whole = not outcome.interrupted
+        write_baseline(new_baseline, renewed, name, outcome.results, requirements, whole=whole)
     if renewed is None and (said := without_reasons(known, str(baseline))):
         say(said, err=True)
     if shard is None:
@@ -253,14 +238,19 @@ def deliver(reports: Sequence[Path], run: Mapping[str, Json]) -> str:
 
 def next_steps(run: Mapping[str, Json], *, reported: bool, own_driver: bool) -> None:
     """Say what to type to see more, and to judge another client."""
+    to_see_more(run, reported=reported)
+    if not own_driver:
+        say("Your own client: arkor-conformance run -- node my-driver.mjs")
+        say(f"How to write its driver: {guide()}")
+
+
+def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
+    """Say what to type to see more."""
     found = causes(Table("run", run))
     if found and not found[0].values.flag("warning"):
         say(f"The first failure alone: {found[0].results[0].text('rerun')}")
     if not reported:
         say("A page with every case and what happened in it: add --report report.html")
-    if not own_driver:
-        say("Your own client: arkor-conformance run -- node my-driver.mjs")
-        say(f"How to write its driver: {guide()}")
 
 
 def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:

@@ -1,15 +1,11 @@
 """`arkor-conformance show`: one case as a reader wants it."""
 
-import inspect
 import json
 from collections.abc import Iterator
 from typing import assert_never
 
 import click
 
-from conformance.backends.cases import backend_cases
-from conformance.backends.declare import BackendCase
-from conformance.backends.requirements import backend_requirements
 from conformance.casefile.loader import load_cases
 from conformance.casefile.model import Case
 from conformance.casefile.nonces import PLACEHOLDERS
@@ -25,27 +21,32 @@ from conformance.plain import say
 
 @click.command()
 @click.argument("case_id", metavar="CASE")
-def command(*, case_id: str) -> int:
+@click.option("--backend", "of_backends", is_flag=True, help="Show a case about backends.")
+def command(*, case_id: str, of_backends: bool) -> int:
     """Show one case: its rules and their sources, its premise, what it does and expects.
 
-    CASE is the id of a case, about a client or a backend, or of a template, which stands for
-    several cases.
+    CASE is the id of a case, or of a template, which names several cases. Without
+    --backend, a case about backends is shown only if no case about clients has this id.
 
     \b
     example:
       arkor-conformance show budget.ping-is-not-progress
     """  # noqa: D301 - \b is click's mark for lines to keep
-    if case_id in backend_cases():
-        _show_backend(backend_cases()[case_id])
-        return 0
     requirements = load_requirements()
-    for case in select(load_cases(requirements), [case_id]):
+    cases = load_cases(requirements)
+    if of_backends or not any(case_id in case.names for case in cases):
+        from conformance.commands import backend_show  # noqa: PLC0415 - loads h11 and anyio
+
+        if of_backends or backend_show.is_known(case_id):
+            backend_show.show(case_id)
+            return 0
+    for case in select(cases, [case_id]):
         say(case.id)
         say(f"{case.level.value} under {', '.join(case.profiles)}. {case.why}")
         if case.needs:
             say(f"Needs {', '.join(case.needs)}.")
         for rule in case.requires:
-            say(f"\n{_head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+            say(f"\n{head(requirements[rule])}\n  {requirements[rule].text.strip()}")
         for line in _before(case):
             say(line)
         text = json.dumps(dict(case.source), indent=2, ensure_ascii=False)
@@ -59,20 +60,8 @@ def command(*, case_id: str) -> int:
     return 0
 
 
-def _show_backend(case: BackendCase) -> None:
-    """Show a case about a backend: what it does is a function of this package."""
-    requirements = backend_requirements()
-    say(case.id)
-    say(case.why)
-    if case.words:
-        say(f"Needs a control program with {', '.join(case.words)}.")
-    for rule in case.requires:
-        say(f"\n{_head(requirements[rule])}\n  {requirements[rule].text.strip()}")
-    say(f"\n{inspect.getsource(case.steps)}")
-    say(f"arkor-conformance backend --case '{case.id}'\n")
-
-
-def _head(rule: Requirement) -> str:
+def head(rule: Requirement) -> str:
+    """Return the line above the text of a rule."""
     return f"{rule.id} · {rule.level.value} · {', '.join(rule.profiles)} · {rule.source}"
 
 

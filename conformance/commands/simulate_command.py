@@ -1,7 +1,8 @@
 """`arkor-conformance simulate`: real sessions against the real backend, in memory, in virtual time."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +29,6 @@ from conformance.verdict.statuses import Exit
 from mock_server.strict.shapes import nearest
 
 _ALL: Final = "all"
-_BY_NAME: Final = {profile.name: profile for profile in PROFILES}
 
 
 @click.command()
@@ -55,7 +55,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     "--mutant",
     metavar="NAME",
     show_default="none",
-    help="Simulate this broken client of the kit, to see how a failure is told.",
+    help="Simulate this broken client of the kit, to see what a failure looks like.",
 )
 @click.option(
     "--fleet",
@@ -142,7 +142,7 @@ def command(
             time=JobTime(events=events),
         )
         for each in PROFILES
-        if profile is None or each is _BY_NAME[profile]
+        if profile in {None, each.name}
     ]
     if faults is not None:
         return _repeated(searches[0], only or 0, faults)
@@ -172,10 +172,9 @@ def _jobs(searches: Sequence[Search], hours: float, mutant: str | None) -> int:
         table.add_column(name, justify="left" if name == "profile" else "right")
     found: list[tuple[Search, Found]] = []
     total = sum(search.jobs for search in searches)
-    with Progress(console=Screen(stderr=True), transient=True, disable=not _seen()) as bar:
-        task = bar.add_task("simulating", total=total)
+    with _progress(total) as advance:
         for search in searches:
-            result = searched(search, lambda: bar.advance(task))
+            result = searched(search, advance)
             table.add_row(*_row(result))
             if result.found is not None:
                 found.append((search, result.found))
@@ -187,8 +186,13 @@ def _jobs(searches: Sequence[Search], hours: float, mutant: str | None) -> int:
     return Exit.FAILED if found else Exit.OK
 
 
-def _seen() -> bool:
-    return sys.stderr.isatty()
+@contextmanager
+def _progress(total: int) -> Generator[Callable[[], None]]:
+    """Show a bar at a terminal, and yield what moves it on by one."""
+    seen = sys.stderr.isatty()
+    with Progress(console=Screen(stderr=True), transient=True, disable=not seen) as bar:
+        task = bar.add_task("simulating", total=total)
+        yield lambda: bar.advance(task)
 
 
 def _row(result: Searched) -> Sequence[str]:
@@ -209,9 +213,8 @@ def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | 
 
 def _fleets(outages: Sequence[Outage], picture: Path | None) -> int:
     total = sum(outage.clients for outage in outages)
-    with Progress(console=Screen(stderr=True), transient=True, disable=not _seen()) as bar:
-        task = bar.add_task("simulating", total=total)
-        results = [lived(outage, lambda: bar.advance(task)) for outage in outages]
+    with _progress(total) as advance:
+        results = [lived(outage, advance) for outage in outages]
     Page(highlight=False, soft_wrap=True).print(_of_fleets(results))
     if picture is not None:
         write_file(picture, plot(results), "--plot")

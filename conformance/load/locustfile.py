@@ -5,7 +5,7 @@
 `python -m conformance.load` prints where this file is. Locust patches the sockets of the blocking client
 with gevent, so one process has hundreds of followers; `--master` and `--worker` distribute them.
 
-The environment says the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share of jobs
+Environment variables set the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share of jobs
 that are cancelled (0.1); ARKOR_VERIFY, the share whose log is read a second time from its beginning,
 to see what was lost or came twice (1.0); ARKOR_SEED.
 """
@@ -106,7 +106,7 @@ def _told(event: TrainingEvent | Checkpoint) -> tuple[str, int | None]:
 
 
 class Follower(User):
-    """One who submits a job, follows it, and submits the next."""
+    """Submits a job, follows it, and submits the next."""
 
     wait_time = constant(0)
     host = "http://127.0.0.1:8080"
@@ -212,7 +212,7 @@ def _hear_a_worker(client_id: str, data: dict[str, object]) -> None:
 
 @events.quitting.add_listener
 def _sum_up(environment: Environment) -> None:
-    """Print what was counted, on the master or where there are no workers; fail if events are amiss."""
+    """Print what was counted, on the master or where there are no workers; fail if any were lost or doubled."""
     if type(environment.runner).__name__ == "WorkerRunner":
         return
     TOTAL.update(HERE)

@@ -88,7 +88,7 @@ class Explanation:
         if unseen or self.right:
             return "; ".join(unseen)
         missed = [each for each in self.faults if not self._lists(each.mutant)]
-        return "; ".join(map(self._missed, missed)) or "one cause stands for both faults"
+        return "; ".join(map(self._missed, missed)) or "one cause covers both faults"
 
     def _lists(self, mutant: Mutant) -> bool:
         return any(_is_about(cause.rule, mutant) for cause in self.causes)

@@ -43,7 +43,8 @@ class Cause:
     results: Sequence[Table]
     total: int
     """How many failures there are in all; of warnings, how many warnings."""
-    judged: str = "client"
+    judged: str
+    """Which side of the protocol: `client` or `backend`."""
 
     @property
     def rule(self) -> str:

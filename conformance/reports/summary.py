@@ -103,7 +103,7 @@ def sources(profile: Table) -> str:
     return f"{by_source}; {rules} of them {verb} only with --strict ({plural(cases, 'case')})"
 
 
-def notes(profile: Table, judged: str = "client") -> Iterator[str]:
+def notes(profile: Table, judged: str) -> Iterator[str]:
     """Yield what else a reader must know to understand the verdict on a profile."""
     if said := sources(profile):
         yield said

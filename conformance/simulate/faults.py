@@ -12,7 +12,7 @@ from arkor_proto import HARDENED, Profile
 from conformance.strict_data import Json, ReadingError
 
 _MOST: Final = 12
-"""A job has at most so many faults of one place."""
+"""A job has fewer faults of its opens than this, and fewer of everything else."""
 _TRANSIENT: Final = (500, 502, 503, 429, 408)
 
 
@@ -29,7 +29,6 @@ class Kind(Enum):
     LOST_CREATE = "lost create", "create", "it never arrives"
     LOST_ANSWER = "lost answer", "create", "its answer is lost"
     SLOW = "slow", "event", "its callback takes {value:.1f} s"
-    RAISES = "raises", "event", "its callback raises"
     ASLEEP = "asleep", "second", "the machine sleeps for {value:.0f} s"
 
     def __init__(self, word: str, place: str, phrase: str) -> None:
@@ -62,16 +61,14 @@ Faults = tuple[Fault, ...]
 def kinds_of(profile: Profile) -> Sequence[Kind]:
     """Return the faults that a job survives under a profile: only `hardened` notices silence.
 
-    Without an idempotency key nothing can be done about a create whose answer is lost, and a callback
-    that raises ends the wait of every profile but the first.
+    Without an idempotency key nothing can be done about a create whose answer is lost.
     """
     needs_hardened = {Kind.SILENCE, Kind.LOST_CREATE, Kind.LOST_ANSWER}
-    spared = set[Kind]() if profile is HARDENED else needs_hardened
-    return [kind for kind in Kind if kind not in spared and kind is not Kind.RAISES]
+    return [kind for kind in Kind if profile is HARDENED or kind not in needs_hardened]
 
 
 def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faults:
-    """Draw the faults of one job, which has so many events in so many seconds."""
+    """Draw the faults of one job, which has `events` events in `seconds` seconds."""
     kinds = kinds_of(profile)
     of_opens = [kind for kind in kinds if kind.place == "open"]
     others = [kind for kind in kinds if kind.place != "open"]
@@ -80,7 +77,7 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
     for number in range(1, random.randrange(_MOST) + 1):
         kind = random.choice(of_opens)
         found["open", number] = Fault(kind.word, float(number), _value(random, kind, events))
-    for _ in range(random.randrange(_MOST) if others else 0):
+    for _ in range(random.randrange(_MOST)):
         kind = random.choice(others)
         at = float(random.randrange(1, {"create": 3, "event": events + 1}.get(kind.place, 2)))
         if kind.place == "second":

@@ -76,7 +76,7 @@ class FleetResult:
     seconds: float = 0.0
 
     def peak(self, window: float, since: float = 0.0) -> int:
-        """Return the most tries within so many seconds (tenths of a second), from a moment on."""
+        """Return the most tries within `window` seconds, a multiple of 0.1, from `since` on."""
         width = max(1, round(window / _TENTH))
         first = int(since / _TENTH)
         tenths = [tenth for tenth in self.tries if tenth >= first]

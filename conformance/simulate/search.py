@@ -8,12 +8,13 @@ from attrs import evolve, field, frozen
 
 from arkor_proto import HARDENED, Profile
 from conformance.simulate.faults import Faults, drawn, renumbered
-from conformance.simulate.world import JobTime, Sessions, Violated, World, real
+from conformance.simulate.promises import Violated
+from conformance.simulate.world import JobTime, Sessions, World, real
 
 
 @frozen(kw_only=True)
 class Search:
-    """What is simulated: so many jobs of one profile, each with faults of its own."""
+    """What is simulated: a number of jobs under one profile, each with faults of its own."""
 
     seed: int = 0
     jobs: int = 100
@@ -75,11 +76,13 @@ class Searched:
 def searched(search: Search, on_job: Callable[[], None] = lambda: None) -> Searched:
     """Simulate jobs until one breaks a promise."""
     began = time.monotonic()
-    hours, inputs, opens, happened = 0.0, 0, 0, 0
-    for number in range(search.first, search.first + search.jobs):
+    jobs, hours, inputs, opens, happened = 0, 0.0, 0, 0, 0
+    found = None
+    while found is None and jobs < search.jobs:
+        number = search.first + jobs
         faults = search.faults(number)
+        jobs += 1
         happened += len(faults)
-        found = None
         try:
             world = search.world(number, faults).run()
         except Violated:
@@ -89,18 +92,16 @@ def searched(search: Search, on_job: Callable[[], None] = lambda: None) -> Searc
             inputs += world.inputs
             opens += world.opens
         on_job()
-        if found is not None or number == search.first + search.jobs - 1:
-            return Searched(
-                search=search,
-                jobs=number - search.first + 1,
-                hours=hours,
-                inputs=inputs,
-                opens=opens,
-                faults=happened,
-                seconds=time.monotonic() - began,
-                found=found,
-            )
-    raise AssertionError("a search has at least one job")
+    return Searched(
+        search=search,
+        jobs=jobs,
+        hours=hours,
+        inputs=inputs,
+        opens=opens,
+        faults=happened,
+        seconds=time.monotonic() - began,
+        found=found,
+    )
 
 
 def shrunk(search: Search, number: int, faults: Faults) -> Found:

@@ -3,7 +3,6 @@
 Nothing here waits: the next thing that happens is taken off a heap, and the clock is set to it.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from heapq import heappop, heappush
 from itertools import count
@@ -30,7 +29,6 @@ from arkor_proto import (
     Received,
     ReconnectPolicy,
     Rejected,
-    Resolved,
     Responded,
     Send,
     Session,
@@ -42,6 +40,7 @@ from arkor_proto import (
 )
 from arkor_proto import Request as Sent
 from conformance.simulate.faults import Fault, Faults, Kind
+from conformance.simulate.promises import Violated, check
 from mock_server.backend.answers import Follow as Stream
 from mock_server.backend.answers import Reply
 from mock_server.backend.backend import Backend
@@ -49,7 +48,7 @@ from mock_server.backend.jobs import Job
 from mock_server.requests import Request, request_of
 from mock_server.scenario.model import BackendPlan, JobPlan, Scenario
 from mock_server.scenario.vocabulary import Route
-from mock_server.sse import Frame, fields_of
+from mock_server.sse import Frame
 
 ENDPOINT: Final = Endpoint(
     base_url="http://backend.invalid",
@@ -65,7 +64,7 @@ _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
 _STARTS: Final = 5
-"""So often the application calls again when a create fails."""
+"""How many times the application calls at most, if its creates fail."""
 _SPARE: Final = 7200.0
 """Seconds that a job may take longer than its events, its callbacks and the sleep of the machine."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
@@ -80,19 +79,15 @@ def real(
 
 @frozen(kw_only=True)
 class JobTime:
-    """How long a job is: so many events, one every so many seconds."""
+    """How long a job is: how many events it has, and the seconds between them."""
 
     events: int = 144
     every: float = 600.0
 
     @property
     def seconds(self) -> float:
-        """How long the job takes from its start to its last event; it never waits for a follower."""
+        """How long the job takes in the backend, which does not wait for followers."""
         return self.events * self.every
-
-
-class Violated(Exception):
-    """A promise of the protocol was broken; the message says which."""
 
 
 @define(eq=False)
@@ -144,8 +139,6 @@ class World:
             (each for each in self.faults if each.kind is Kind.ASLEEP), key=lambda each: each.at
         )
 
-    # Time
-
     def run(self) -> "World":
         """Let everything happen; raises Violated."""
         self._take(Follow())
@@ -163,7 +156,13 @@ class World:
                 raise Violated("the client waits for a backend that says nothing more")
             if self.now > latest:
                 raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
-        self._check()
+        check(
+            faults=self.faults,
+            opens=self.opens,
+            outcomes=self.outcomes,
+            jobs=[*self.backend.jobs.values()],
+            heard=self.heard,
+        )
         return self
 
     def _latest(self) -> float:
@@ -178,8 +177,6 @@ class World:
 
     def _at(self, delay: float, happen: Callable[[], None]) -> None:
         heappush(self._coming, (self.now + delay, next(self._order), happen))
-
-    # The client
 
     def _take(self, event: Input) -> None:
         self.inputs += 1
@@ -223,8 +220,6 @@ class World:
             self._take(Handled(delivery))
         else:
             self._at(slow.value, lambda: self._take(Handled(delivery)))
-
-    # The network
 
     def _fault(self, place: str, number: int) -> Fault | None:
         return next(
@@ -347,46 +342,8 @@ class World:
             self._report(Finished(link.number))
         return True
 
-    # The promises
-
-    def _check(self) -> None:
-        """Check what must hold at the end; raises Violated."""
-        if len(self.outcomes) != 1:
-            raise Violated(f"the wait was settled {len(self.outcomes)} times")
-        if len(self.backend.jobs) > 1:
-            raise Violated(f"{len(self.backend.jobs)} jobs were created")
-        (outcome,) = self.outcomes
-        if not isinstance(outcome, Resolved):
-            raise Violated(f"the wait ended with {outcome!r}")
-        (job,) = self.backend.jobs.values()
-        log = [_told(frame) for frame in job.log]
-        if self.heard != log:
-            place = next(
-                (n for n, (a, b) in enumerate(zip(self.heard, log, strict=False)) if a != b),
-                min(len(self.heard), len(log)),
-            )
-            heard = self.heard[place] if place < len(self.heard) else "nothing"
-            due = log[place] if place < len(log) else "nothing more"
-            raise Violated(f"event {place + 1} of the log is {due}, and {heard} was called back")
-        most = 1 + sum(each.kind.place in {"open", "second"} for each in self.faults)
-        if self.opens > most:
-            raise Violated(f"the stream was opened {self.opens} times for {most - 1} faults")
-
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
-_NAMES: Final = {
-    "training.started": "TrainingStarted",
-    "training.log": "TrainingLog",
-    "checkpoint.saved": "CheckpointSaved",
-    "training.completed": "TrainingCompleted",
-    "training.failed": "TrainingFailed",
-}
-
-
-def _told(frame: Frame) -> tuple[str, object]:
-    """Return what a client must make of an event: its type and its step."""
-    data = json.loads(fields_of(frame.raw).data or "{}")
-    return _NAMES[frame.type or ""], data.get("step")
 
 
 def _headers(fields: Sequence[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:

@@ -12,6 +12,7 @@ from typing import Final, Union, get_args, get_origin
 
 import attrs
 
+from arkor_proto._calls import DONE
 from arkor_proto._job import DATASETS, LORA, OPTIONS, wire_name
 from arkor_proto._json import EVENT_TYPES, TERMINAL_STATUSES, camel
 from arkor_proto._types import (
@@ -52,7 +53,6 @@ _EVENTS: Final[Mapping[type[TrainingEvent], tuple[str, tuple[str, ...]]]] = {
 }
 """What each event means, and the members that it always has besides `type`."""
 _REFUSED: Final = "What went wrong, in words for the user (ARK-SRV-10)."
-_DONE: Final = "[DONE]"
 
 
 def shared(name: str) -> Schema:
@@ -206,7 +206,7 @@ def _event(kind: type[TrainingEvent]) -> Schema:
 
 def _frames() -> Mapping[str, Schema]:
     named: Schema = {**TEXT, "not": {"enum": ["ping", "end"]}}
-    done: Schema = {"const": _DONE}
+    done: Schema = {"const": DONE}
     chunk: Schema = {**_json(shared("ChatChunk")), "not": done}
     return {
         "EventFrame": _frame(named, _json(shared("TrainingEvent")), "An event of the job."),

@@ -73,7 +73,7 @@ class _Packing:
             "host": visible(run.text("host")),
             "said": visible(in_a_sentence(run)),
             "notes": seen([*run.texts("notes"), *all_notes(run)]),
-            "judged": visible(run.text("judged")),
+            "judged": visible(judged),
             "name": visible(who(run)),
             "client": seen(run.raw("client")),
             "backend": seen(run.raw("backend")),

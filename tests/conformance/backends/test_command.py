@@ -125,6 +125,19 @@ def test_show_tells_what_a_case_is_about() -> None:
     assert "ARK-SRV-42" in done.out
 
 
+def test_show_tells_about_a_client_unless_it_is_asked_about_a_backend() -> None:
+    """Both kinds of cases have this id."""
+    client, backend = (kit("show", "create.accepted", *words) for words in ((), ("--backend",)))
+    assert ("ARK-CRE-1" in client.out, "ARK-SRV-" in client.out) == (True, False)
+    assert ("ARK-SRV-1" in backend.out, "ARK-CRE-" in backend.out) == (True, False)
+
+
+def test_show_refuses_a_case_that_no_backend_has() -> None:
+    done = kit("show", "--backend", "create.acepted")
+    assert done.status == 2
+    assert "did you mean 'create.accepted'?" in done.err
+
+
 def test_the_coverage_of_the_rules_has_no_holes() -> None:
     done = kit("coverage", "--backend")
     assert done.status == 0, done.out

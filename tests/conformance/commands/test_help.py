@@ -53,3 +53,14 @@ def test_a_command_that_plays_nothing_loads_nothing_that_plays(command: str) -> 
     )
     done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "list", "show", "coverage", "mutants"])
+def test_a_command_loads_no_case_about_backends_before_it_is_asked_for_one(command: str) -> None:
+    code = (
+        "import sys; from conformance.__main__ import cli;"
+        f"cli.main([{command!r}, '--help'], standalone_mode=False);"
+        "sys.exit(any(name.startswith('conformance.backends') for name in sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -18,7 +18,8 @@ from arkor_proto import (
     SessionConfig,
 )
 from conformance.simulate.faults import Fault, Kind, kinds_of
-from conformance.simulate.world import JobTime, Violated, World, real
+from conformance.simulate.promises import Violated
+from conformance.simulate.world import JobTime, World, real
 
 SHORT = JobTime(events=12, every=600.0)
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)

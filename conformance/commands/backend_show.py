@@ -1,0 +1,29 @@
+"""`arkor-conformance show` of a case about backends."""
+
+import inspect
+
+from conformance.backends.cases import backend_cases
+from conformance.backends.requirements import backend_requirements
+from conformance.casefile.selection import select
+from conformance.commands.show_command import head
+from conformance.plain import say
+
+
+def is_known(case_id: str) -> bool:
+    """Tell whether a case about backends has this id."""
+    return case_id in backend_cases()
+
+
+def show(case_id: str) -> None:
+    """Show a case: what it does is a function of this package; raises UsageError for another id."""
+    listing = "`arkor-conformance list --backend`"
+    (case,) = select(tuple(backend_cases().values()), [case_id], listing=listing)
+    requirements = backend_requirements()
+    say(case.id)
+    say(case.why)
+    if case.words:
+        say(f"Needs a control program with {', '.join(case.words)}.")
+    for rule in case.requires:
+        say(f"\n{head(requirements[rule])}\n  {requirements[rule].text.strip()}")
+    say(f"\n{inspect.getsource(case.steps)}")
+    say(f"arkor-conformance backend --case '{case.id}'\n")

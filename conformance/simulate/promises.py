@@ -1,0 +1,68 @@
+"""What the protocol promises, checked when a simulated job is over."""
+
+import json
+from collections.abc import Sequence
+from typing import Final
+
+from arkor_proto import Resolved
+from conformance.simulate.faults import Faults
+from mock_server.backend.jobs import Job
+from mock_server.sse import Frame, fields_of
+
+_NAMES: Final = {
+    "training.started": "TrainingStarted",
+    "training.log": "TrainingLog",
+    "checkpoint.saved": "CheckpointSaved",
+    "training.completed": "TrainingCompleted",
+    "training.failed": "TrainingFailed",
+}
+
+
+class Violated(Exception):
+    """A promise of the protocol was broken; the message says which."""
+
+
+def check(
+    *,
+    faults: Faults,
+    opens: int,
+    outcomes: Sequence[object],
+    jobs: Sequence[Job],
+    heard: Sequence[tuple[str, object]],
+) -> None:
+    """Check what came of a job; raises Violated.
+
+    `outcomes` are those of the wait, `jobs` are in the backend, and `heard` is what was called back.
+    """
+    if len(outcomes) != 1:
+        raise Violated(f"the wait was settled {len(outcomes)} times")
+    if len(jobs) > 1:
+        raise Violated(f"{len(jobs)} jobs were created")
+    (outcome,) = outcomes
+    if not isinstance(outcome, Resolved):
+        raise Violated(f"the wait ended with {outcome!r}")
+    (job,) = jobs
+    _check_log(job, heard)
+    most = 1 + sum(each.kind.place in {"open", "second"} for each in faults)
+    if opens > most:
+        raise Violated(f"the stream was opened {opens} times for {most - 1} faults")
+
+
+def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:
+    """Check that every event was called back once, in order; raises Violated."""
+    log = [_told(frame) for frame in job.log]
+    if heard == log:
+        return
+    place = next(
+        (n for n, (a, b) in enumerate(zip(heard, log, strict=False)) if a != b),
+        min(len(heard), len(log)),
+    )
+    got = heard[place] if place < len(heard) else "nothing"
+    due = log[place] if place < len(log) else "nothing more"
+    raise Violated(f"event {place + 1} of the log is {due}, and {got} was called back")
+
+
+def _told(frame: Frame) -> tuple[str, object]:
+    """Return what a client must make of an event: its type and its step."""
+    data = json.loads(fields_of(frame.raw).data or "{}")
+    return _NAMES[frame.type or ""], data.get("step")
