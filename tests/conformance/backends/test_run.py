@@ -1,11 +1,6 @@
 """Whole runs with backends of their own kind: what is free to them is never a failure."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +15,7 @@ from tests.conformance.backends.small_backend import (
     serving,
 )
 from tests.conformance.commandline import kit
+from tests.conformance.processes import hogs
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -124,18 +120,6 @@ def test_a_follower_is_told_from_another_by_its_job_alone() -> None:
         judge(backend, "--follow", "a", "--watch", "1")
         asked = {request.job for request in backend.requests if request.method == "GET"}
     assert "b" not in asked
-
-
-@contextmanager
-def hogs(number: int) -> Generator[None]:
-    """Keep the processors busy for the length of the block."""
-    with ExitStack() as stack:
-        for _ in range(number):
-            hog = stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", "while True: pass"], env=os.environ)
-            )
-            stack.callback(hog.kill)
-        yield
 
 
 @pytest.mark.thorough
