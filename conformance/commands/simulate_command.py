@@ -55,7 +55,7 @@ _BY_NAME: Final = {profile.name: profile for profile in PROFILES}
     "--mutant",
     metavar="NAME",
     show_default="none",
-    help="Simulate this broken client of the kit, to see how a failure is shown.",
+    help="Simulate this broken client of the kit, to see what a failure looks like.",
 )
 @click.option(
     "--fleet",
