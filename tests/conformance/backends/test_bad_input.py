@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conformance.backends.commands import QUICK, judge
+from tests.conformance.backends.commands import QUICK, judge, reports
 from tests.conformance.backends.small_backend import (
     TOKEN,
     Err,
@@ -32,14 +32,8 @@ def page(status: int, location: str = "") -> Err:
     """Return a way to answer everything with a page of HTML."""
 
     def err(_: SmallBackend, __: Request, handler: Handler) -> bool:
-        body = b"<html>hello</html>"
-        handler.send_response(status)
-        handler.send_header("Content-Type", "text/html")
-        handler.send_header("Content-Length", str(len(body)))
-        if location:
-            handler.send_header("Location", location)
-        handler.end_headers()
-        handler.wfile.write(body)
+        headers = {"Location": location} if location else {}
+        handler.whole(status, "text/html", b"<html>hello</html>", headers)
         return True
 
     return err
@@ -137,10 +131,7 @@ def endless(beginning: Callable[[str], bytes], more: bytes) -> Err:
         if request.route == "create":
             job = f"job-{len(backend.jobs) + 1}"
             backend.jobs[job] = Job(job)
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
+        handler.begin("application/json")
         handler.chunk(beginning(job))
         until = time.monotonic() + 10
         while time.monotonic() < until:
@@ -182,10 +173,7 @@ def test_a_stream_without_an_end_is_left() -> None:
     def floods(_: SmallBackend, request: Request, handler: Handler) -> bool:
         if request.route != "stream":
             return False
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
+        handler.begin("text/event-stream")
         events = b'id: 1\ndata: {"type": "training.log"}\n\n' * 1000
         while True:
             handler.chunk(events)
@@ -300,17 +288,12 @@ def test_hostile_text_of_a_backend_reaches_the_reports_as_text(tmp_path: Path) -
         if request.route != "job" or request.method != "GET":
             return False
         body = b'{"error": "\\ud800 \\u001b[31m <script>", "job": {"id": "\\udfff", "status": "\\ud800"}}'
-        handler.send_response(404)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        handler.whole(404, "application/json", body)
         return True
 
     names = ("run.json", "r.xml", "r.md", "r.html")
-    reports = [word for name in names for word in ("--report", str(tmp_path / name))]
     with serving(pace=0.01, err=hostile) as backend:
-        done = judge(backend, *reports, "--patience", "0.05")
+        done = judge(backend, *reports(tmp_path, *names), "--patience", "0.05")
         assert done.status in {1, 3}
         assert backend.running == []
     text = "".join((tmp_path / name).read_text("utf-8") for name in names)

@@ -82,9 +82,7 @@ def one_of_each_family() -> list[str]:
 def test_a_broken_backend_is_caught_for_the_right_reason(name: str) -> None:
     breaks = set(known()[name].breaks)
     cases = [
-        each
-        for each in backend_cases().values()
-        if set(each.requires) & breaks and not each.slow
+        each for each in backend_cases().values() if set(each.requires) & breaks and not each.slow
     ]
     found = trial(name, *cases)
     assert found.problem == ""

@@ -100,11 +100,7 @@ def test_a_whole_log_of_a_job_without_an_end_is_a_broken_rule() -> None:
     def loses(backend: SmallBackend, request: Request, handler: Handler) -> bool:
         if request.route != "stream":
             return False
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Content-Length", str(len(backend.event(1))))
-        handler.end_headers()
-        handler.wfile.write(backend.event(1))
+        handler.whole(200, "text/event-stream", backend.event(1))
         return True
 
     with serving(pace=0.01, err=loses) as backend:
