@@ -56,7 +56,7 @@ def until_over(client: Client, job: str) -> str:
     return str(shown["status"])
 
 
-def test_a_job_ends_though_nobody_follows_it(client: Client) -> None:
+def test_a_job_ends_though_no_client_follows_it(client: Client) -> None:
     created = client.create(maxSteps=2)
     assert (created.status, created.job()["status"]) == (201, "queued")
     job = str(created.job()["id"])

@@ -1,4 +1,4 @@
-"""What is no backend, or one that cannot be judged: one clear line, and the right exit status."""
+"""What is not a backend, or cannot be judged: one clear line, and the right exit status."""
 
 import json
 import socket
@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.conformance.backends.commands import QUICK, judge, reports
 from tests.conformance.backends.small_backend import (
@@ -26,6 +27,14 @@ from tests.forked import Finished
 
 pytestmark = pytest.mark.timeout(120)
 CREATES_NOTHING = "/steal"
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1, from an unknown authority."""
+    found = tmp_path_factory.mktemp("tls") / "server.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(found)
+    return found
 
 
 def page(status: int, location: str = "") -> Err:
@@ -70,7 +79,7 @@ BAD: dict[str, tuple[Err, Sequence[str], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_backend_gets_no_verdict(name: str) -> None:
+def test_what_is_not_a_backend_gets_no_verdict(name: str) -> None:
     err, options, why = BAD[name]
     with serving(err=err) as backend:
         is_no_verdict(judge(backend, *options), why)
@@ -223,7 +232,7 @@ def test_a_certificate_that_is_not_trusted_is_named(certificate: Path) -> None:
         is_no_verdict(judge(f"https://127.0.0.1:{port}"), "--ca-file")
 
 
-def test_plain_http_on_a_port_of_tls_is_no_backend(certificate: Path) -> None:
+def test_plain_http_on_a_port_of_tls_is_not_a_backend(certificate: Path) -> None:
     with tls_server(certificate) as port:
         is_no_verdict(judge(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port}")
 
@@ -243,7 +252,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize("url", USAGE)
-def test_a_url_that_is_none_is_a_mistake_of_use(url: str) -> None:
+def test_a_url_that_is_not_one_is_a_mistake_of_use(url: str) -> None:
     done = judge(url)
     assert (done.status, done.out) == (2, "")
     assert USAGE[url] in done.err

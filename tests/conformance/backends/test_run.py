@@ -84,7 +84,7 @@ def test_a_refusal_that_does_not_say_when_is_told_and_no_other_rule_broken() -> 
     assert "FAIL " not in done.out
 
 
-def test_a_job_that_is_over_before_its_cancel_is_no_refused_cancel() -> None:
+def test_a_job_that_is_over_before_its_cancel_is_not_a_refused_cancel() -> None:
     def late(backend: SmallBackend, request: Request, _: Handler) -> bool:
         if request.route == "cancel":
             backend.jobs[request.job].began -= 1000

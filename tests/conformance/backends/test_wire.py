@@ -102,7 +102,7 @@ def test_how_an_answer_ended_is_told(name: str) -> None:
     assert (wire.ended, got) == (ended, body)
 
 
-def test_a_reset_is_no_end_of_a_body() -> None:
+def test_a_reset_is_not_the_end_of_a_body() -> None:
     with server(LENGTH, reset=True) as target:
         wire, _ = anyio.run(answered, target)
     assert wire.ended in {RESET, CUT}

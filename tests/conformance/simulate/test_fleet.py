@@ -33,7 +33,7 @@ def test_without_jitter_all_come_at_once() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-def test_everybody_comes_back(strategy: str) -> None:
+def test_every_client_comes_back(strategy: str) -> None:
     found = fleet(strategy, 30.0)
     assert len(found.back) == CLIENTS
     assert found.attempts == CLIENTS + found.during + found.wasted
