@@ -39,7 +39,10 @@ LOADED: Final = (
     "mock_server.command_line",
     *(
         f"conformance.commands.{name}_command"
-        for name in ("run", "report", "merge", "list", "show", "smoke", "explore", "diff")
+        for name in (
+            *("run", "backend", "report", "merge", "list", "show", "smoke", "explore", "diff"),
+            *("simulate", "mutants", "coverage"),
+        )
     ),
 )
 CLOSED: Final = "closed"

@@ -80,7 +80,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default="",
     metavar="FILE",
     show_default="the system's",
-    help="The certificate of the authority that signed that of the backend.",
+    help="The CA certificate that signed the backend's, in PEM.",
 )
 @click.option(
     "--job",
@@ -102,7 +102,7 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     "--control",
     "controls",
     is_flag=True,
-    help="Use the program after --, which makes the backend do things (arkor-control/1).",
+    help="Use the program after --, which controls the backend (arkor-control/1).",
 )
 @click.option("--yes", is_flag=True, help="Create jobs without asking first.")
 @click.option(
@@ -118,14 +118,14 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=1.0,
     metavar="FACTOR",
     type=options.FACTOR,
-    help="Multiply all times for which the kit waits.",
+    help="Multiply how long the kit waits, everywhere.",
 )
 @click.option(
     "--watch",
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job of --follow if it does not end.",
+    help="How long to watch the job of --follow, if it does not end sooner.",
 )
 @options.profiles
 @options.case_ids
@@ -164,7 +164,7 @@ def command(  # noqa: PLR0913 - one for each option
     """Judge a backend: the mock, or the one at --base-url.
 
     The token comes from the environment variable ARKOR_TOKEN. ARKOR_OTHER_TOKEN may have the token
-    of another tenant, who must not see the jobs.
+    of another tenant, which must not be able to see the jobs.
 
     \b
     example:

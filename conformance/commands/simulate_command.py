@@ -41,14 +41,14 @@ _ALL: Final = "all"
     type=options.NUMBER,
     metavar="J",
     show_default="all",
-    help="Only the job with this number, as a failure names it.",
+    help="Only the job with this number, which a failure shows.",
 )
 @click.option(
     "--faults",
     "given",
     metavar="JSON",
     show_default="drawn by --seed",
-    help="These faults instead, as a failure prints them; needs --job.",
+    help="These faults instead, as a failure shows them; needs --job and --profile.",
 )
 @click.option("--hours", default=24.0, type=options.HOURS, metavar="H", help="How long a job is.")
 @click.option(
@@ -62,14 +62,14 @@ _ALL: Final = "all"
     type=options.COUNT,
     metavar="N",
     show_default="single jobs",
-    help="N clients lose their streams at once instead.",
+    help="Simulate N clients that lose their streams at once instead.",
 )
 @click.option(
     "--outage",
     default=30.0,
     type=options.OUTAGE,
     metavar="SECONDS",
-    help="With --fleet: how long the backend is away.",
+    help="With --fleet: how long the backend is down.",
 )
 @click.option(
     "--capacity",
@@ -91,7 +91,7 @@ _ALL: Final = "all"
     metavar="FILE",
     type=options.FILE,
     show_default="none",
-    help="With --fleet: draw the tries per second, as SVG.",
+    help="With --fleet: draw the attempts per second, as SVG.",
 )
 def command(
     *,
@@ -108,11 +108,12 @@ def command(
     strategy: str,
     picture: Path | None,
 ) -> int:
-    """Simulate jobs with faults of network, backend, callbacks and clock, or a fleet.
+    """Simulate jobs through random faults, or a fleet through an outage.
 
-    The client is the session of the library, the backend the mock's, and only time and the network
-    are simulated: a day takes milliseconds. A job that breaks a promise of the protocol is shrunk to
-    the fewest faults, and printed with the command that repeats it; the status is then 1.
+    The faults are those of the network, the backend, the callbacks and the clock. The client is the
+    session of the library and the backend that of the mock; only time and the network are simulated,
+    so a day takes milliseconds. A job that breaks a promise of the protocol is shrunk to the fewest
+    faults, and printed with the command that repeats it; the status is then 1.
 
     \b
     example:

@@ -72,7 +72,7 @@ def nginx(base_url: str, *, more: str = "") -> Generator[str]:
 
 
 def _ordinary_user(folder: str) -> int | None:
-    """Give the folder to a user who is not root; None if this process is no root either."""
+    """Give the folder to a user who is not root; None if this process is not root itself."""
     if os.geteuid() != 0:
         return None
     nobody = 65534

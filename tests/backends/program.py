@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Generator
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -77,6 +78,12 @@ class Program:
     def emit(self, job: str, count: int, **more: object) -> list[str]:
         """Add events and return their ids."""
         return texts(self.do("emit", job=job, n=count, **more)["ids"])
+
+    def until_unfollowed(self, job: str) -> None:
+        """Wait until a job has no stream, for less time than a keep-alive takes."""
+        end = time.monotonic() + 5
+        while self.do("drop", job=job, how="fin") != {"dropped": 0}:
+            assert time.monotonic() < end
 
     def __getitem__(self, name: str) -> str:
         """Return a text of the answer to `hello`."""

@@ -1,6 +1,7 @@
 """The control programs answer each command when its effect is there."""
 
 import re
+import socket
 import subprocess
 import sys
 import time
@@ -84,12 +85,13 @@ def test_a_restart_does_not_wait_for_a_client_that_does_not_read(
     program: Program, client: Client
 ) -> None:
     job = program.job()
-    program.emit(job, 20, bytes=2**20)
+    program.emit(job, 1, bytes=20 * 2**20)  # one write, larger than all that the sockets hold
     with client.follow(job) as follower:
-        follower.ids(1)
+        follower.plug.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)
+        follower.response.read(2**10)  # it is being sent
         program.do("rotate")
         with pytest.raises((IncompleteRead, ConnectionResetError)):
-            follower.read_all()
+            follower.response.read()
 
 
 def test_what_is_forgotten_is_not_passed_over_in_silence(program: Program, client: Client) -> None:

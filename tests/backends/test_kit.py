@@ -13,13 +13,12 @@ import pytest
 
 from conformance.backends.cases import backend_cases
 from tests.backends.nginx import needs_nginx
-from tests.backends.program import PROGRAMS, needs_node
+from tests.backends.program import PROGRAMS, ROOT, needs_node
 from tests.conformance.commandline import kit
 
 pytestmark = pytest.mark.timeout(600)
 
-LONG: Final = ("stream.keep-alive", "resume.hand-off-hammered", "limits.dropped-streams")
-QUICK: Final = tuple(each for each in backend_cases() if each not in LONG)
+QUICK: Final = tuple(each.id for each in backend_cases().values() if not each.slow)
 BEHIND: Final = (sys.executable, "-m", "tests.backends.behind")
 HALF_CLOSE: Final = "ARK-SRV-59"
 """For nginx, and for both stacks by default, a client that half-closes has left."""
@@ -48,7 +47,7 @@ def judged(
     chosen = [word for case in cases for word in ("--case", case)]
     profile = ["--profile", "hardened"] if cases else []
     options = [*chosen, *profile, "--patience", str(patience), "--report", str(report)]
-    done = kit("backend", "--control", *options, "--", *words, PYTHONPATH=str(Path.cwd()))
+    done = kit("backend", "--control", *options, "--", *words, PYTHONPATH=str(ROOT))
     assert report.is_file(), done.out + done.err
     results: list[Result] = json.loads(report.read_text("utf-8"))["results"]
     assert {each["case"] for each in results} == set(cases or backend_cases())

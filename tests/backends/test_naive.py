@@ -24,7 +24,7 @@ def received(client: Client, request: bytes, *, half_close: bool = False) -> byt
     """Return what comes within a second, b"" if nothing does."""
     with client.connect() as plug:
         plug.settimeout(SOON)
-        if half_close:  # FIN in the packet of the request, so that it is no race
+        if half_close:  # FIN in the packet of the request, so that nothing races
             plug.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, 1)
         plug.sendall(request)
         if half_close:

@@ -1,7 +1,6 @@
 """Both backends behind nginx, whose default is to hold an answer back until it has buffers of it."""
 
 import socket
-import time
 from collections.abc import Generator
 from http.client import IncompleteRead
 
@@ -41,9 +40,7 @@ def test_a_client_that_leaves_is_noticed_behind_nginx(program: Program, client: 
     job = program.job()
     with client.follow(job) as follower:
         follower.read()
-    end = time.monotonic() + 5  # less than a keep-alive takes
-    while program.do("drop", job=job, how="fin") != {"dropped": 0}:
-        assert time.monotonic() < end
+    program.until_unfollowed(job)
 
 
 def test_requests_pass_as_they_are(program: Program, client: Client) -> None:

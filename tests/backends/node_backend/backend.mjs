@@ -34,7 +34,7 @@ class Job extends EventEmitter {
   constructor(where, name, config) {
     super();
     Object.assign(this, { where, name, config });
-    this.setMaxListeners(0); // one a follower
+    this.setMaxListeners(0); // one for each follower
   }
 
   get last() {
@@ -151,7 +151,7 @@ export class Backend {
     throw new Refusal(404, "no such job");
   }
 
-  // Every route checks these, so that a cursor is no permission (ARK-SRV-13 to 15).
+  // Every route checks these, so a cursor permits nothing (ARK-SRV-13 to 15).
   #checked(request, query) {
     const token = tokenOf(request);
     if (!this.tenants.has(token)) {
@@ -233,7 +233,7 @@ export class Backend {
   }
 }
 
-// Pretends to train; nobody has to follow (ARK-SRV-2).
+// Pretends to train; no client has to follow (ARK-SRV-2).
 async function train(job) {
   const { maxSteps } = job.config;
   const steps = Number.isInteger(maxSteps) && maxSteps > 0 && maxSteps < 100_000 ? maxSteps : STEPS;
@@ -260,7 +260,7 @@ function tokenOf(request) {
   return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? "")?.[1];
 }
 
-// Takes a target apart: the route is what comes after the id, in which `%2F` is no slash (ARK-SRV-58). An
+// Takes a target apart: the route is what comes after the id, in which `%2F` is not a slash (ARK-SRV-58). An
 // absolute-form target is a URL of its own (ARK-SRV-55).
 function routed(target) {
   try {
@@ -269,7 +269,7 @@ function routed(target) {
     if (v1 !== "v1" || jobs !== "jobs") return {};
     return { id, query, route: id === undefined ? "" : `/${rest.map(encodeURIComponent).join("/")}` };
   } catch {
-    return {}; // no URL, or a bad percent-encoding
+    return {}; // not a URL, or a bad percent-encoding
   }
 }
 
@@ -294,7 +294,7 @@ function wanted(body) {
       return { name, config, text: JSON.stringify({ name, config }, wellFormed) };
     }
   } catch {
-    // not UTF-8, no JSON, a lone surrogate, too many levels
+    // not UTF-8, not JSON, a lone surrogate, too many levels
   }
   throw new Refusal(400, "the body must be a JSON object with 'name' and 'config'");
 }

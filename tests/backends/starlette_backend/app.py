@@ -154,7 +154,7 @@ class Backend:
             self._workers[job.id] = asyncio.create_task(self._train(job))
 
     async def _train(self, job: Job) -> None:
-        """Pretend to train; nobody has to follow (ARK-SRV-2)."""
+        """Pretend to train; no client has to follow (ARK-SRV-2)."""
         steps = json.loads(job.config).get("maxSteps")
         steps = steps if type(steps) is int and 0 < steps < 100_000 else STEPS
         kinds = ["training.started", *["training.log"] * steps, "training.completed"]

@@ -137,7 +137,7 @@ class Control:
         return {}
 
     async def revoke(self, asked: Message) -> Message:
-        """Accept a token no longer."""
+        """No longer accept a token."""
         del self._tokens[str(asked["token"])]
         self._backend.wake_all()
         return {}

@@ -17,7 +17,7 @@ ORIGIN: Final = re.compile("^https?://[^/]*", re.IGNORECASE)
 
 
 class WholeSegments:
-    """Routes on the path as it was sent, in which `%2F` is no slash (ARK-SRV-58).
+    """Routes on the path as it was sent, in which `%2F` is not a slash (ARK-SRV-58).
 
     uvicorn decodes the path first. What a route gets as a parameter is percent-encoded here. uvicorn
     with h11 also takes an absolute-form target for a path (ARK-SRV-55).

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.conformance.backends.small_backend import TOKEN, SmallBackend
 from tests.conformance.commandline import ROOT, kit
@@ -23,6 +24,11 @@ def judge(backend: SmallBackend | str, *options: str, token: str = TOKEN) -> Fin
     assert token not in done.out + done.err
     assert "Traceback" not in done.err
     return done
+
+
+def reports(folder: Path, *names: str) -> list[str]:
+    """Return the options that write these reports into a folder."""
+    return [word for name in names for word in ("--report", str(folder / name))]
 
 
 def interrupted(

@@ -20,8 +20,8 @@ from mock_server.strict.shapes import is_table
 
 TOKEN: Final = "tok-of-the-small-backend"
 _ROUTE: Final = re.compile("/v1/jobs(?:/([^/]+)(/events/stream|/cancel)?)?")
+_ROUTES: Final = {"/events/stream": "stream", "/cancel": "cancel"}
 _OVER: Final = ("completed", "failed", "cancelled")
-
 
 Err = Callable[["SmallBackend", "Request", "Handler"], bool]
 
@@ -52,7 +52,7 @@ class SmallBackend:
 
     pace: float = 0.05
     length: int = 6
-    err: "Err | None" = None
+    err: Err | None = None
     """Answers a request itself and returns True, or leaves it to the backend."""
     ids: Callable[[int], str] = str
     """Makes the id of an event from its number."""
@@ -64,7 +64,7 @@ class SmallBackend:
     keys: dict[str, tuple[bytes, str]] = field(factory=dict[str, tuple[bytes, str]])
     requests: list[Request] = field(factory=list[Request])
     lock: threading.Lock = field(factory=threading.Lock)
-    _server: ThreadingHTTPServer | None = None
+    _server: "_Server | None" = None
     _port: int = 0
 
     @property
@@ -92,7 +92,7 @@ class SmallBackend:
     def stop(self) -> None:
         """Close the listener and every connection."""
         server, self._server = self._server, None
-        if isinstance(server, _Server):
+        if server is not None:
             server.shutdown()
             server.server_close()
             server.cut()
@@ -158,11 +158,11 @@ class Handler(BaseHTTPRequestHandler):
             target = f"{parts.path}?{parts.query}"
         path, _, query = target.partition("?")
         found = _ROUTE.fullmatch(path)
-        job = unquote(found[1] or "") if found else ""
-        route = {"/events/stream": "stream", "/cancel": "cancel"}.get(
-            (found[2] or "") if found else "", "job" if job else "create"
-        )
-        asked = Request(self.command, self.path, dict(self.headers), route if found else "", job)
+        job, route = "", ""
+        if found:
+            job = unquote(found[1] or "")
+            route = _ROUTES.get(found[2], "job" if job else "create")
+        asked = Request(self.command, self.path, dict(self.headers), route, job)
         with self.backend.lock:
             self.backend.requests.append(asked)
         if self.backend.err is not None and self.backend.err(self.backend, asked, self):
@@ -171,7 +171,7 @@ class Handler(BaseHTTPRequestHandler):
         place = [names.get(each, [""])[0] for each in ("orgSlug", "projectSlug")]
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             self.answer(401, {"error": "no"}, {"WWW-Authenticate": "Bearer"})
-        elif place != ["kit-org", "kit-project"] or not found:
+        elif place != ["kit-org", "kit-project"] or not route:
             self.answer(404, {"error": "there is no such thing"})
         elif route == "create":
             self._create()
@@ -235,11 +235,7 @@ class Handler(BaseHTTPRequestHandler):
             if at == self.backend.length:
                 self.answer(204, None)
                 return
-        self.send_response(200)
-        self.send_header("Content-Type", "text/event-stream")
-        self.send_header("Cache-Control", "no-store")
-        self.send_header("Transfer-Encoding", "chunked")
-        self.end_headers()
+        self.begin("text/event-stream")
         self.chunk(b": hello\n\n")
         until = time.monotonic() + self.backend.lifetime
         while time.monotonic() < until:
@@ -253,18 +249,33 @@ class Handler(BaseHTTPRequestHandler):
             time.sleep(0.01)
         self.wfile.write(b"0\r\n\r\n")
 
+    def begin(self, kind: str) -> None:
+        """Send the head of an answer of this media type, whose body comes in chunks."""
+        self.send_response(200)
+        self.send_header("Content-Type", kind)
+        self.send_header("Cache-Control", "no-store")
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
     def chunk(self, data: bytes) -> None:
         """Send a chunk of a body."""
         self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
 
     def answer(self, status: int, value: object, headers: Mapping[str, str] | None = None) -> None:
         """Send a whole answer, in JSON; none for a `value` of None."""
-        body = b"" if value is None else json.dumps(value).encode()
+        if value is None:
+            self.send_response(status)
+            self.end_headers()
+        else:
+            self.whole(status, "application/json", json.dumps(value).encode(), headers)
+
+    def whole(
+        self, status: int, kind: str, body: bytes, headers: Mapping[str, str] | None = None
+    ) -> None:
+        """Send a whole answer of this media type."""
         self.send_response(status)
-        if value is not None:
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body)))
-        for name, text in (headers or {}).items():
+        fields = {"Content-Type": kind, "Content-Length": str(len(body)), **(headers or {})}
+        for name, text in fields.items():
             self.send_header(name, text)
         self.end_headers()
         if self.command != "HEAD":
@@ -276,7 +287,7 @@ class Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(
-    *, pace: float = 0.05, length: int = 6, lifetime: float = float("inf"), err: "Err | None" = None
+    *, pace: float = 0.05, length: int = 6, lifetime: float = float("inf"), err: Err | None = None
 ) -> Generator[SmallBackend]:
     """Run a small backend for the length of the block."""
     backend = SmallBackend(pace=pace, length=length, lifetime=lifetime, err=err)

@@ -1,4 +1,4 @@
-"""What is no backend, or one that cannot be judged: one clear line, and the right exit status."""
+"""What is not a backend, or cannot be judged: one clear line, and the right exit status."""
 
 import json
 import socket
@@ -11,9 +11,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.conformance.backends import wrong_control
-from tests.conformance.backends.commands import QUICK, judge
+from tests.conformance.backends.commands import QUICK, judge, reports
 from tests.conformance.backends.small_backend import (
     TOKEN,
     Err,
@@ -30,18 +31,20 @@ pytestmark = pytest.mark.timeout(120)
 CREATES_NOTHING = "/steal"
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file with a key and a certificate for 127.0.0.1, from an unknown authority."""
+    found = tmp_path_factory.mktemp("tls") / "server.pem"
+    trustme.CA().issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(found)
+    return found
+
+
 def page(status: int, location: str = "") -> Err:
     """Return a way to answer everything with a page of HTML."""
 
     def err(_: SmallBackend, __: Request, handler: Handler) -> bool:
-        body = b"<html>hello</html>"
-        handler.send_response(status)
-        handler.send_header("Content-Type", "text/html")
-        handler.send_header("Content-Length", str(len(body)))
-        if location:
-            handler.send_header("Location", location)
-        handler.end_headers()
-        handler.wfile.write(body)
+        headers = {"Location": location} if location else {}
+        handler.whole(status, "text/html", b"<html>hello</html>", headers)
         return True
 
     return err
@@ -78,7 +81,7 @@ BAD: dict[str, tuple[Err, Sequence[str], str]] = {
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_what_is_no_backend_gets_no_verdict(name: str) -> None:
+def test_what_is_not_a_backend_gets_no_verdict(name: str) -> None:
     err, options, why = BAD[name]
     with serving(err=err) as backend:
         is_no_verdict(judge(backend, *options), why)
@@ -139,10 +142,7 @@ def endless(beginning: Callable[[str], bytes], more: bytes) -> Err:
         if request.route == "create":
             job = f"job-{len(backend.jobs) + 1}"
             backend.jobs[job] = Job(job)
-        handler.send_response(200)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
+        handler.begin("application/json")
         handler.chunk(beginning(job))
         until = time.monotonic() + 10
         while time.monotonic() < until:
@@ -184,10 +184,7 @@ def test_a_stream_without_an_end_is_left() -> None:
     def floods(_: SmallBackend, request: Request, handler: Handler) -> bool:
         if request.route != "stream":
             return False
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Transfer-Encoding", "chunked")
-        handler.end_headers()
+        handler.begin("text/event-stream")
         events = b'id: 1\ndata: {"type": "training.log"}\n\n' * 1000
         while True:
             handler.chunk(events)
@@ -237,7 +234,7 @@ def test_a_certificate_that_is_not_trusted_is_named(certificate: Path) -> None:
         is_no_verdict(judge(f"https://127.0.0.1:{port}"), "--ca-file")
 
 
-def test_plain_http_on_a_port_of_tls_is_no_backend(certificate: Path) -> None:
+def test_plain_http_on_a_port_of_tls_is_not_a_backend(certificate: Path) -> None:
     with tls_server(certificate) as port:
         is_no_verdict(judge(f"http://127.0.0.1:{port}"), f"http://127.0.0.1:{port}")
 
@@ -257,7 +254,7 @@ USAGE = {
 
 
 @pytest.mark.parametrize("url", USAGE)
-def test_a_url_that_is_none_is_a_mistake_of_use(url: str) -> None:
+def test_a_url_that_is_not_one_is_a_mistake_of_use(url: str) -> None:
     done = judge(url)
     assert (done.status, done.out) == (2, "")
     assert USAGE[url] in done.err
@@ -335,17 +332,12 @@ def test_hostile_text_of_a_backend_reaches_the_reports_as_text(tmp_path: Path) -
         if request.route != "job" or request.method != "GET":
             return False
         body = b'{"error": "\\ud800 \\u001b[31m <script>", "job": {"id": "\\udfff", "status": "\\ud800"}}'
-        handler.send_response(404)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body)))
-        handler.end_headers()
-        handler.wfile.write(body)
+        handler.whole(404, "application/json", body)
         return True
 
     names = ("run.json", "r.xml", "r.md", "r.html")
-    reports = [word for name in names for word in ("--report", str(tmp_path / name))]
     with serving(pace=0.01, err=hostile) as backend:
-        done = judge(backend, *reports, "--patience", "0.05")
+        done = judge(backend, *reports(tmp_path, *names), "--patience", "0.05")
         assert done.status in {1, 3}
         assert backend.running == []
     text = "".join((tmp_path / name).read_text("utf-8") for name in names)

@@ -35,7 +35,7 @@ def test_a_durable_event_has_a_known_type_or_an_id(text: str, *, durable: bool) 
     assert block(f"{text}\n\n").is_durable is durable
 
 
-def test_a_block_without_its_blank_line_is_none_to_a_client() -> None:
+def test_a_block_without_its_blank_line_does_not_count_for_a_client() -> None:
     found = block('id: 1\ndata: {"type": "training.completed"}', is_whole=False)
     assert (found.is_durable, found.is_terminal, found.is_comment) == (False, False, False)
 
@@ -53,12 +53,12 @@ def test_an_id_with_a_nul_is_ignored() -> None:
     assert block(b"id: a\0b\ndata: {}\n\n").id is None
 
 
-def test_a_byte_order_mark_is_no_part_of_a_field() -> None:
+def test_a_byte_order_mark_is_not_part_of_a_field() -> None:
     found = block(b"\xef\xbb\xbfid: 1\n\n")
     assert (found.id, found.stray) == ("1", ())
 
 
-def test_lines_that_are_no_field_are_told() -> None:
+def test_lines_that_are_not_fields_are_told() -> None:
     assert block("nonsense: 1\nid: 2\n\n").stray == ("nonsense",)
 
 

@@ -20,7 +20,6 @@ from conformance.casefile.requirements import Level
 from mock_server.scenario.files import scenario_from_dict
 
 pytestmark = pytest.mark.timeout(120)
-SLOW = ("stream.keep-alive", "resume.hand-off-hammered", "limits.dropped-streams")
 
 
 @cache
@@ -83,9 +82,7 @@ def one_of_each_family() -> list[str]:
 def test_a_broken_backend_is_caught_for_the_right_reason(name: str) -> None:
     breaks = set(known()[name].breaks)
     cases = [
-        each
-        for each in backend_cases().values()
-        if set(each.requires) & breaks and each.id not in SLOW
+        each for each in backend_cases().values() if set(each.requires) & breaks and not each.slow
     ]
     found = trial(name, *cases)
     assert found.problem == ""
@@ -94,7 +91,7 @@ def test_a_broken_backend_is_caught_for_the_right_reason(name: str) -> None:
 
 @pytest.mark.parametrize("name", [BENIGN[0], BENIGN[-1]])
 def test_a_sound_backend_is_not_blamed(name: str) -> None:
-    cases = [each for each in backend_cases().values() if each.id not in SLOW]
+    cases = [each for each in backend_cases().values() if not each.slow]
     found = trial(name, *cases)
     assert (found.wrong, found.caught, found.problem) == ({}, {}, "")
 

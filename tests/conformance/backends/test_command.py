@@ -9,8 +9,14 @@ import pytest
 
 from conformance.backends.cases import backend_cases
 from conformance.casefile.requirements import specification_directory
-from tests.conformance.backends.commands import judge
-from tests.conformance.backends.small_backend import Handler, Request, SmallBackend, serving
+from tests.conformance.backends.commands import judge, reports
+from tests.conformance.backends.small_backend import (
+    TOKEN,
+    Handler,
+    Request,
+    SmallBackend,
+    serving,
+)
 from tests.conformance.commandline import kit
 from tests.json_schema import problem
 
@@ -23,11 +29,7 @@ def html_errors(_: SmallBackend, request: Request, handler: Handler) -> bool:
     """Answer a look at a job that is not there with a page: it breaks ARK-SRV-10, a SHOULD."""
     if request.route != "job" or "no-such-job" not in request.job:
         return False
-    handler.send_response(404)
-    handler.send_header("Content-Type", "text/html")
-    handler.send_header("Content-Length", "4")
-    handler.end_headers()
-    handler.wfile.write(b"<p>x")
+    handler.whole(404, "text/html", b"<p>x")
     return True
 
 
@@ -39,7 +41,8 @@ def bad_bodies(_: SmallBackend, request: Request, handler: Handler) -> bool:
     return True
 
 
-BROKEN = ("--case", "create.empty", "--case", "create.not-an-object", "--profile", "hardened")
+BAD_CREATES = ("--case", "create.empty", "--case", "create.not-an-object")
+BROKEN = (*BAD_CREATES, "--profile", "hardened")
 
 
 def test_the_mock_conforms_in_a_few_cases() -> None:
@@ -70,7 +73,7 @@ def test_a_proposal_warns_and_counts_only_when_strict() -> None:
     with serving(err=html_errors) as backend:
         assert judge(backend, *words).status == 0
     with serving(err=bad_bodies) as backend:
-        older = (*BROKEN[:4], "--profile", "2026-05")
+        older = (*BAD_CREATES, "--profile", "2026-05")
         assert judge(backend, *older).status == 0
         assert judge(backend, *older, "--strict").status == 1
         assert judge(backend, *BROKEN).status == 1
@@ -98,18 +101,17 @@ def test_the_command_that_reruns_a_case_can_be_pasted(tmp_path: Path) -> None:
         assert line is not None
         words = shlex.split(line[1])
         assert words[:2] == ["arkor-conformance", "backend"]
-        again = kit(*words[1:], ARKOR_TOKEN="tok-of-the-small-backend")
+        again = kit(*words[1:], ARKOR_TOKEN=TOKEN)
         assert again.status == 1
         assert "1 case" in again.out
 
 
 def test_every_report_is_written_and_tells_no_token(tmp_path: Path) -> None:
     names = ("run.json", "junit.xml", "summary.md", "page.html", "badge.json")
-    words = [word for name in names for word in ("--report", str(tmp_path / name))]
     with serving(err=bad_bodies) as backend:
-        assert judge(backend, *BROKEN, *words).status == 1
+        assert judge(backend, *BROKEN, *reports(tmp_path, *names)).status == 1
     texts = {name: (tmp_path / name).read_text("utf-8") for name in names}
-    assert [name for name in names if "tok-of-the-small-backend" in texts[name]] == []
+    assert [name for name in names if TOKEN in texts[name]] == []
     schema = specification_directory() / "schemas" / "run.schema.json"
     run = json.loads(texts["run.json"])
     assert problem(schema.read_text("utf-8"), run) == ""

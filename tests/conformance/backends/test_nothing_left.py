@@ -17,6 +17,7 @@ from tests.conformance.backends.small_backend import (
     SmallBackend,
     serving,
 )
+from tests.conformance.processes import alive
 
 pytestmark = pytest.mark.timeout(120)
 STATUS = {signal.SIGINT: 130, signal.SIGTERM: 143}
@@ -138,14 +139,4 @@ def test_the_control_program_and_its_children_are_ended(
     else:
         done = interrupted(number, when, *words)
         assert done.status == STATUS[number]
-    pid = told.read_text().strip()
-    assert not _runs(pid)
-
-
-def _runs(pid: str) -> bool:
-    """Tell whether a process runs; one that has ended may wait for its parent."""
-    try:
-        stat = Path("/proc", pid, "stat").read_text("utf-8")
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
+    assert not alive(int(told.read_text()))

@@ -1,11 +1,6 @@
 """Whole runs with backends of their own kind: what is free to them is never a failure."""
 
 import json
-import os
-import subprocess
-import sys
-from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -20,6 +15,7 @@ from tests.conformance.backends.small_backend import (
     serving,
 )
 from tests.conformance.commandline import kit
+from tests.conformance.processes import hogs
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -88,7 +84,7 @@ def test_a_refusal_that_does_not_say_when_is_told_and_no_other_rule_broken() -> 
     assert "FAIL " not in done.out
 
 
-def test_a_job_that_is_over_before_its_cancel_is_no_refused_cancel() -> None:
+def test_a_job_that_is_over_before_its_cancel_is_not_a_refused_cancel() -> None:
     def late(backend: SmallBackend, request: Request, _: Handler) -> bool:
         if request.route == "cancel":
             backend.jobs[request.job].began -= 1000
@@ -104,11 +100,7 @@ def test_a_whole_log_of_a_job_without_an_end_is_a_broken_rule() -> None:
     def loses(backend: SmallBackend, request: Request, handler: Handler) -> bool:
         if request.route != "stream":
             return False
-        handler.send_response(200)
-        handler.send_header("Content-Type", "text/event-stream")
-        handler.send_header("Content-Length", str(len(backend.event(1))))
-        handler.end_headers()
-        handler.wfile.write(backend.event(1))
+        handler.whole(200, "text/event-stream", backend.event(1))
         return True
 
     with serving(pace=0.01, err=loses) as backend:
@@ -124,18 +116,6 @@ def test_a_follower_is_told_from_another_by_its_job_alone() -> None:
         judge(backend, "--follow", "a", "--watch", "1")
         asked = {request.job for request in backend.requests if request.method == "GET"}
     assert "b" not in asked
-
-
-@contextmanager
-def hogs(number: int) -> Generator[None]:
-    """Keep the processors busy for the length of the block."""
-    with ExitStack() as stack:
-        for _ in range(number):
-            hog = stack.enter_context(
-                subprocess.Popen([sys.executable, "-c", "while True: pass"], env=os.environ)
-            )
-            stack.callback(hog.kill)
-        yield
 
 
 @pytest.mark.thorough

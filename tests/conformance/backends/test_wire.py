@@ -58,10 +58,16 @@ def server(
         thread.join(10)
 
 
+async def asked(target: Target, method: str = "GET", *more: tuple[str, str]) -> Wire:
+    """Connect, and send a request."""
+    wire = await Wire.to(target, 5)
+    await wire.send(method, "/", [("Host", "x"), *more])
+    return wire
+
+
 async def answered(target: Target, method: str = "GET") -> tuple[Wire, bytes]:
     """Ask and read until the end of the answer."""
-    wire = await Wire.to(target, 5)
-    await wire.send(method, "/", [("Host", "x")])
+    wire = await asked(target, method)
     await wire.head()
     body = b""
     while piece := await wire.body():
@@ -96,7 +102,7 @@ def test_how_an_answer_ended_is_told(name: str) -> None:
     assert (wire.ended, got) == (ended, body)
 
 
-def test_a_reset_is_no_end_of_a_body() -> None:
+def test_a_reset_is_not_the_end_of_a_body() -> None:
     with server(LENGTH, reset=True) as target:
         wire, _ = anyio.run(answered, target)
     assert wire.ended in {RESET, CUT}
@@ -116,8 +122,7 @@ def test_the_answer_to_a_head_has_no_body() -> None:
 
 def test_what_the_kit_leaves_is_not_the_end_of_the_backend() -> None:
     async def leave(target: Target) -> str:
-        wire = await Wire.to(target, 5)
-        await wire.send("GET", "/", [("Host", "x")])
+        wire = await asked(target)
         await wire.head()
         await wire.close()
         return wire.ended
@@ -139,8 +144,7 @@ def test_a_connection_carries_a_second_request() -> None:
 
 def test_half_a_connection_can_be_closed() -> None:
     async def half(target: Target) -> tuple[int, str]:
-        wire = await Wire.to(target, 5)
-        await wire.send("GET", "/", [("Host", "x")])
+        wire = await asked(target)
         await wire.half_close()
         await wire.head()
         await wire.close()
@@ -189,9 +193,8 @@ def test_a_value_that_no_header_can_carry_is_not_sent(value: str) -> None:
 
 def test_a_value_beyond_ascii_is_sent_as_it_is() -> None:
     async def send(target: Target) -> int:
-        wire = await Wire.to(target, 5)
         cursor = "käfer-𝄞".encode().decode("latin-1")
-        await wire.send("GET", "/", [("Host", "x"), ("Last-Event-ID", cursor)])
+        wire = await asked(target, "GET", ("Last-Event-ID", cursor))
         await wire.head()
         await wire.close()
         return wire.status

@@ -15,6 +15,7 @@ from conformance.drive.connection import DriverConnection
 from conformance.strict_data import parse_json
 from tests.conformance.catalogue import all_cases
 from tests.conformance.commandline import ROOT, kit
+from tests.conformance.processes import alive
 from tests.forked import Finished
 
 WILD = (sys.executable, "tests/conformance/wrong_drivers/wild.py")
@@ -207,15 +208,6 @@ def test_cases_that_are_known_to_hang_stop_no_run() -> None:
         True,
         False,
     )
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; one that only waits to be reaped does not."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
 def test_a_driver_that_ended_before_it_was_first_read_is_stopped_without_a_fuss() -> None:

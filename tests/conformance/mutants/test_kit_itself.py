@@ -1,9 +1,8 @@
 """Tests of the kit itself: each of its assertions can fail; load and order change nothing."""
 
-import contextlib
 import subprocess
 import sys
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import anyio
@@ -21,6 +20,7 @@ from conformance.runner.run import Outcome, Plan, run
 from conformance.verdict.result import CaseResult
 from tests.conformance.catalogue import all_cases, all_rules
 from tests.conformance.expect.contrary import judge_contrary
+from tests.conformance.processes import hogs
 
 SAMPLE = ("create.*", "resume.cursor*", "backoff.*", "budget.*", "cancel.*", "abort.*")
 _SHARE = 3
@@ -131,19 +131,6 @@ def test_a_variant_that_breaks_nothing_passes(catalogue: tuple[Case, ...], numbe
     share = sample(catalogue)[number % _SHARE :: _SHARE]
     found = verdicts(play(share, 2, command, ["hardened"]))
     assert {name: verdict for name, verdict in found.items() if verdict != "pass"} == {}
-
-
-@contextlib.contextmanager
-def hogs(count: int) -> Generator[None, None, None]:
-    """Keep the machine busy with processes that only use the processor."""
-    burn = (sys.executable, "-c", "while True: pass")
-    burning = [subprocess.Popen(burn) for _ in range(count)]
-    try:
-        yield
-    finally:
-        for each in burning:
-            each.kill()
-            each.wait()
 
 
 @pytest.mark.thorough
