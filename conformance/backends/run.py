@@ -103,7 +103,7 @@ class BackendRun:
     _unreachable: int = field(default=0, init=False)
     _ended: float = field(default=0.0, init=False)
 
-    async def play(self, before: Callable[["BackendRun"], object] | None = None) -> None:
+    async def play(self, before: Callable[["BackendRun"], Awaitable[None]] | None = None) -> None:
         """Play everything; raises ControlFailed, or what `probe` raises, if nothing can be judged.
 
         `before` is called when the backend is known and before anything is asked of it.
@@ -124,7 +124,7 @@ class BackendRun:
         self._ended = now()
 
     async def _begin(
-        self, group: TaskGroup, before: Callable[["BackendRun"], object] | None
+        self, group: TaskGroup, before: Callable[["BackendRun"], Awaitable[None]] | None
     ) -> None:
         plan = self.plan
         self.ledger = Ledger(plan.amounts.jobs, plan.note)
@@ -134,7 +134,7 @@ class BackendRun:
             self.plan = plan = evolve(plan, target=_controlled(plan.target, self.control))
         self.supply = Supply(self._new_play, plan.target, plan.followed, plan.watch)
         if before is not None:
-            before(self)
+            await before(self)
         if self.probe is not None:
             await self.probe(self._new_play())
 

@@ -53,6 +53,7 @@ _NOTHING: Final = (
 _LANES: Final = 4
 _WATCH: Final = 50.0
 """Seconds that a job is watched that is not the kit's: a little longer than a silence may be."""
+_ANSWERS: Final = {"y": True, "yes": True, "n": False, "no": False, "": False}
 TOKEN: Final = "ARKOR_TOKEN"  # noqa: S105 - the name of a variable
 OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -325,7 +326,7 @@ def _play(
         def played(case: Played) -> None:
             judging.count(failed=bool(case.findings))
 
-        def before(run: BackendRun) -> None:
+        async def before(run: BackendRun) -> None:
             target = run.supply.target
             amounts = GENEROUS if target.is_here and plan.control else CAREFUL
             amounts = amounts if max_jobs is None else evolve(amounts, jobs=max_jobs)
@@ -333,7 +334,7 @@ def _play(
             run.ledger.most = amounts.jobs
             if not target.is_here and not plan.followed and not yes:
                 bar.stop()
-                _ask(target, amounts, plan.cases)
+                await _ask(target, amounts, plan.cases)
                 bar.start()
 
         course = BackendRun(evolve(plan, note=note), played, probe)
@@ -348,7 +349,7 @@ def _play(
     return course.outcome()
 
 
-def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
+async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None:
     """Ask before jobs are created that may cost something; raises UsageError."""
     text = (
         f"This creates up to {amounts.jobs} jobs in {target.org}/{target.project} at {target.url} "
@@ -361,13 +362,25 @@ def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -> None
             "--yes",
             "missing: the kit cannot ask, because standard input is not a terminal",
         )
-    # The event loop has taken Ctrl-C over, and runs on only when this is answered.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    try:
-        if not click.confirm("Go on?", err=True):
-            raise NoBackend("you said no, so nothing was created and nothing was judged")
-    finally:
-        signal.signal(signal.SIGINT, before)
+    if not await _confirmed():
+        raise NoBackend("you said no, so nothing was created and nothing was judged")
+
+
+async def _confirmed() -> bool:
+    """Whether one may go on; Ctrl-C is for the event loop, also while nothing has been typed."""
+    if sys.platform == "win32":  # no event loop waits for a console there
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            return click.confirm("Go on?", err=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
+    while True:
+        click.echo("Go on? [y/N]: ", err=True, nl=False)
+        await anyio.wait_readable(sys.stdin)
+        answer = sys.stdin.readline().strip().lower()
+        if answer in _ANSWERS:
+            return _ANSWERS[answer]
+        click.echo("Please type y or n.", err=True)
 
 
 def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
