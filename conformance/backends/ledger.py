@@ -37,6 +37,7 @@ class Ledger:
     """Writes an id down before it is used, so that it is known even if the kit is killed."""
     spent: int = field(default=0, init=False)
     jobs: dict[str, Target] = field(factory=dict[str, Target], init=False)
+    _over: set[str] = field(factory=set[str], init=False)
 
     async def spend(self) -> None:
         """Count a create; raises OverBudget."""
@@ -50,13 +51,17 @@ class Ledger:
             self.jobs[job] = target
             self.tell(job)
 
+    def over(self, job: str) -> None:
+        """Write down that a job has ended, so that it needs no cancel."""
+        self._over.add(job)
+
     async def settle(self, target: Target) -> list[str]:
         """Cancel every job that is not over; return the commands for those that are left.
 
         `target` is where the backend is now: it may have moved. A backend that is away has a few
         seconds to come back.
         """
-        left = dict.fromkeys(self.jobs)
+        left = dict.fromkeys(job for job in self.jobs if job not in self._over)
         limit = anyio.CapacityLimiter(8)
 
         async def end(job: str) -> None:
@@ -66,7 +71,7 @@ class Ledger:
 
         with anyio.move_on_after(_MOST_SECONDS, shield=True):
             async with anyio.create_task_group() as group:
-                for job in self.jobs:
+                for job in tuple(left):
                     group.start_soon(end, job)
         return sorted(_by_hand(job, self._where(job, target), target) for job in left)
 

@@ -162,7 +162,7 @@ def _notes(outcome: Outcome) -> Sequence[str]:
     notes = list(outcome.notes)
     if outcome.left:
         notes.append(
-            f"{len(outcome.left)} jobs could not be cancelled; cancel them with: "
-            + "; ".join(outcome.left)
+            f"the kit could not cancel {'this job' if len(outcome.left) == 1 else 'these jobs'}; "
+            f"cancel by hand: {'; '.join(outcome.left)}"
         )
     return [outcome.target.hide(note) for note in notes]

@@ -204,7 +204,7 @@ async def no_passing_refusal(play: Play) -> None:
         raise NotReached(f"every open is answered with {refused[0]}")
 
 
-@case("isolation.revoked-token", "16", words=("job", "emit", "revoke"), alone=True)
+@case("isolation.revoked-token", "16", words=("job", "emit", "finish", "revoke"), alone=True)
 async def revoked_token(play: Play) -> None:
     """Once a leaked token is revoked, the streams that it opened must not go on for hours."""
     said = None if play.control is None else play.control.said
@@ -218,7 +218,11 @@ async def revoked_token(play: Play) -> None:
     if not follower.is_stream:
         raise NotReached(f"the open was answered with {follower.status}")
     await play.make("revoke", token=token)
-    if not await follower.until_end(play.bounds.revoked):
+    ended = await follower.until_end(play.bounds.revoked)
+    if follower.terminal is None:  # its token cannot cancel it any more
+        await play.make("finish", job=made.job_id)
+    play.ledger.over(made.job_id)
+    if not ended:
         play.stop(
             "16", f"the end of the stream within {play.bounds.revoked:g} s", "a stream that goes on"
         )

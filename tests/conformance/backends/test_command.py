@@ -56,6 +56,13 @@ def test_the_mock_conforms() -> None:
     done = kit("backend")
     assert done.status == 0, done.out
     assert done.out.count("CONFORMS ") == 3
+    assert "could not" not in done.out
+
+
+def test_the_job_of_a_revoked_token_is_ended_by_the_control_program() -> None:
+    done = kit("backend", "--case", "isolation.revoked-token")
+    assert "1 pass" in done.out
+    assert "could not" not in done.out
 
 
 def test_nothing_is_judged_where_nothing_was_chosen() -> None:
