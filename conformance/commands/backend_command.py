@@ -375,12 +375,13 @@ async def _confirmed() -> bool:
         finally:
             signal.signal(signal.SIGINT, before)
     while True:
-        click.echo("Go on? [y/N]: ", err=True, nl=False)
+        sys.stderr.write("Go on? [y/N]: ")
+        sys.stderr.flush()
         await anyio.wait_readable(sys.stdin)
         answer = sys.stdin.readline().strip().lower()
         if answer in _ANSWERS:
             return _ANSWERS[answer]
-        click.echo("Please type y or n.", err=True)
+        say("Please type y or n.", err=True)
 
 
 def _next_steps(run: Mapping[str, Json], *, reported: bool, own_mock: bool) -> None:
