@@ -142,7 +142,8 @@ class AdminOrigin:
         except Refusal as refusal:
             answer = refusal.reply
         except ScenarioError as error:
-            answer = refuse(400, str(error))
+            # A mistake of the body itself has no place that it could begin with.
+            answer = refuse(400, str(error).removeprefix(": "))
         return answer if isinstance(answer, Answered) else answered_with(answer)
 
     async def _answer(self, request: Request) -> Reply | Answered:

@@ -11,6 +11,7 @@ from attrs import define, field, frozen
 
 RETRY_LIMIT: Final = 2**53 - 1
 ASCII_DIGITS: Final = frozenset("0123456789")
+BOM: Final = b"\xef\xbb\xbf"
 
 
 @frozen
@@ -36,9 +37,11 @@ class Reading:
 def read(stream: bytes, *, last_event_id: str = "", max_event_size: int = 8 * 2**20) -> Reading:
     """Read a whole stream, up to its end or to the first event over the bound."""
     reading = Reading(last_event_id)
+    if BOM.startswith(stream):
+        return reading  # as much of the mark as has come, which weighs nothing
     block = Block(last_event_id)
     weight = 0
-    lines = re.split(rb"\r\n|\r|\n", stream.removeprefix(b"\xef\xbb\xbf"))
+    lines = re.split(rb"\r\n|\r|\n", stream.removeprefix(BOM))
     for number, raw in enumerate(lines, start=1):
         weight += len(raw)
         if weight > max_event_size:

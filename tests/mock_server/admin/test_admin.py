@@ -270,6 +270,7 @@ async def test_who_may_not_is_refused(headers: dict[str, str], status: int, mess
         ("POST", "/servers/1/connections/7/end", {"how": "x"}, 400, "rst"),
         ("POST", "/servers/1/verify", {"conduct": 1}, 400, "true or false"),
         ("POST", "/servers/1/verify", {"conduct": True, "profile": "x"}, 400, "the profiles are"),
+        ("POST", "/servers/1/verify", {"conducts": True}, 400, "'conducts' is unknown; did you mean"),
         ("GET", "/servers/1/journal?after=x", None, 400, "not a whole number"),
         ("GET", "/servers/1/journal?format=x", None, 400, "json or jsonl"),
         ("GET", "/servers/1/jobs", None, 404, "no route"),
@@ -283,6 +284,7 @@ async def test_a_wrong_request_is_told_what_is_wrong_and_changes_nothing(
         answer = await driver.ask(method, path, body)
         assert answer.status == status
         assert message in str(answer.json["error"])
+        assert not str(answer.json["error"]).startswith(":")
         assert "RequestReceived" in str((await driver.ask("GET", "/servers/1/journal")).json)
 
 

@@ -1,0 +1,1 @@
+"""Fuzzing: what anyone may send or write, in quantity, against an oracle."""
