@@ -13,7 +13,7 @@ from mock_server.strict.toml import toml_value
 from tests.fuzz.targets.files import read_file
 
 LONGEST: Final = 2048
-_SHORT: Final = 700
+_SHORT: Final = 550
 """Longer cases say the same in more words."""
 TOKENS: Final = (
     *(b"[[case]]\n", b"id = ", b"requires = ", b"level = ", b"why = ", b"needs = ", b"[config]\n"),
