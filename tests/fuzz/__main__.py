@@ -9,7 +9,16 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final, NoReturn
 
-from tests.fuzz.corpus import HERE, TARGETS, Replayed, Target, inputs_of, replayed, target_of
+from tests.fuzz.corpus import (
+    HERE,
+    TARGETS,
+    Replayed,
+    Target,
+    files_of,
+    inputs_of,
+    replayed,
+    target_of,
+)
 
 CLEAN: Final = 0
 FOUND: Final = 1
@@ -36,10 +45,11 @@ def _refuse(message: str) -> NoReturn:
 
 def _whole(least: int, most: int) -> Callable[[str], int]:
     def read(text: str) -> int:
-        if not (text.isascii() and text.isdigit() and len(text) <= len(str(most))):
-            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number")
-        if not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"{text} is not from {least} to {most}")
+        right = text.isascii() and text.isdigit() and len(text) <= len(str(most))
+        if not (right and least <= int(text) <= most):
+            raise argparse.ArgumentTypeError(
+                f"{text[:40]!r} is not a whole number from {least} to {most}"
+            )
         return int(text)
 
     return read
@@ -70,7 +80,8 @@ def _arguments() -> argparse.ArgumentParser:
 def main(words: Sequence[str]) -> int:
     """Do what the command line asks for; returns the status."""
     asked = _arguments().parse_args(words)
-    names = list(TARGETS) if asked.targets in (["all"], []) else list(dict.fromkeys(asked.targets))
+    every = "all" in asked.targets or not asked.targets
+    names = list(TARGETS if every else dict.fromkeys(asked.targets))
     for name in names:
         if name not in TARGETS:
             _refuse(f"there is no target {name!r}; the targets are {', '.join(TARGETS)}")
@@ -84,6 +95,8 @@ def main(words: Sequence[str]) -> int:
         _refuse(f"name a TARGET, or all; the targets are {', '.join(TARGETS)}")
     if find_spec("atheris") is None:
         _refuse("atheris is not installed; run: pip install -e '.[fuzz]'")
+    if asked.json is not None:
+        _write(asked.json, "")  # sooner refused than in an hour
     return _fuzz(names, asked)
 
 
@@ -104,21 +117,26 @@ def _replay_all(names: Sequence[str], home: Path) -> int:
     for name in names:
         target = target_of(name)
         try:
+            kept = len(files_of(name, home))
             results.append(replayed(target, inputs_of(target, home)))
         except OSError as error:
             _refuse(f"{error.filename}: {error.strerror}")
-        _say(_line(name, results[-1]))
+        _say(f"{_line(name, results[-1])}, {kept} of the inputs from the corpus")
         for where, raised in results[-1].found:
             _say(f"  {where}: {type(raised).__name__}: {raised}"[:_LONGEST_LINE])
     inputs, found = sum(each.inputs for each in results), sum(len(each.found) for each in results)
     seconds = sum(each.seconds for each in results)
-    _say(f"fuzz: {len(names)} targets, {inputs} inputs replayed, {found} findings, {seconds:.1f} s")
+    _say(
+        f"fuzz: {len(names)} targets, {inputs} inputs replayed, {found} findings, {seconds:.1f} s of CPU"
+    )
     return FOUND if found else CLEAN
 
 
 def _line(name: str, result: Replayed) -> str:
     found = len(result.found)
-    return f"{name}: {result.inputs} inputs replayed, {found} findings, {result.seconds:.1f} s"
+    return (
+        f"{name}: {result.inputs} inputs replayed, {found} findings, {result.seconds:.1f} s of CPU"
+    )
 
 
 def _fuzz(names: Sequence[str], asked: argparse.Namespace) -> int:
@@ -137,7 +155,7 @@ def _fuzz(names: Sequence[str], asked: argparse.Namespace) -> int:
         for path in result.findings:
             _say(f"  {result.why}\n  again: python -m tests.fuzz {name} --replay {path}")
     if asked.json is not None:
-        _write(asked.json, [each.figures for each in results])
+        _write(asked.json, json.dumps([each.figures for each in results], indent=2) + "\n")
     total = sum(each.executions for each in results)
     found = sum(len(each.findings) for each in results)
     spent = sum(each.seconds for each in results)
@@ -145,9 +163,9 @@ def _fuzz(names: Sequence[str], asked: argparse.Namespace) -> int:
     return FOUND if found else CLEAN
 
 
-def _write(path: Path, figures: object) -> None:
+def _write(path: Path, text: str) -> None:
     try:
-        path.write_text(json.dumps(figures, indent=2) + "\n", "utf-8")
+        path.write_text(text, "utf-8")
     except OSError as error:
         _refuse(f"--json {path}: {error.strerror}")
 

@@ -171,8 +171,11 @@ def run(*words: str, before: Sequence[Path] = ()) -> tuple[int, str, str]:
     [
         ((), "name a TARGET, or all; the targets are parser, chunks"),
         (("parsr",), "there is no target 'parsr'; the targets are parser, chunks"),
-        (("parser", "--seconds", "0"), "argument --seconds: 0 is not from 1 to 604800"),
-        (("parser", "--seed", "x"), "argument --seed: 'x' is not a whole number"),
+        (
+            ("parser", "--seconds", "0"),
+            "argument --seconds: '0' is not a whole number from 1 to 604800",
+        ),
+        (("parser", "--seed", "x"), "argument --seed: 'x' is not a whole number from 1 to"),
         (("parser", "--replay", "none"), "none: No such file or directory"),
         (("parser", "--replay", "tests"), "tests: Is a directory"),
         (("--replay", "none"), "--replay needs the one TARGET that the file is for"),
@@ -288,6 +291,12 @@ def test_a_finding_is_kept_with_the_command_that_replays_it(home: Path) -> None:
 def test_a_fuzzer_that_fails_is_no_finding(home: Path) -> None:
     expected = "tests.fuzz: parser: the fuzzer ended with status 1: it is out of luck\n"
     assert fuzz(home, "fails") == (2, "", expected)
+
+
+def test_figures_that_cannot_be_written_are_refused_before_the_fuzzing(home: Path) -> None:
+    path = home / "none" / "figures.json"
+    expected = (2, "", f"tests.fuzz: --json {path}: No such file or directory\n")
+    assert fuzz(home, "goes well", "--json", str(path)) == expected
 
 
 def test_ctrl_c_ends_the_fuzzer_in_one_line(home: Path) -> None:
