@@ -190,8 +190,14 @@ def _repeated(search: Search, number: int, faults: Faults, figures: Path | None)
     """Simulate one job with these faults."""
     why = search.broken(number, faults)
     if figures is not None:
-        about = {"profile": search.profile.name, "seed": search.seed, "job": number}
-        _write(figures, {**about, "faults": as_rows(faults), "broken": why or None})
+        about: Mapping[str, Json] = {
+            "profile": search.profile.name,
+            "seed": search.seed,
+            "job": number,
+            "faults": as_rows(faults),
+            "broken": why or None,
+        }
+        _write(figures, about)
     say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
     say(why or "it keeps every promise")
     return Exit.FAILED if why else Exit.OK
