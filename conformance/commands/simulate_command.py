@@ -225,8 +225,10 @@ def _jobs(
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], None]]:
     """Show a bar at a terminal, and yield what moves it on by one."""
-    seen = sys.stderr.isatty()
-    with Progress(console=Screen(stderr=True), transient=True, disable=not seen) as bar:
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with Progress(console=Screen(stderr=True), transient=True) as bar:
         task = bar.add_task("simulating", total=total)
         yield lambda: bar.advance(task)
 

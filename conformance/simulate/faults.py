@@ -102,11 +102,17 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return faults whose opens are numbered without gaps: a fault of an open needs the one before."""
-    opens = sorted((each for each in faults if each.kind.place == "open"), key=lambda each: each.at)
-    others = [each for each in faults if each.kind.place != "open"]
-    moved = [evolve(each, at=float(number)) for number, each in enumerate(opens, 1)]
-    return tuple(sorted([*moved, *others]))
+    """Return faults whose opens and creates are numbered without gaps."""
+    numbered: list[Fault] = []
+    for place in ("open", "create"):
+        here = sorted((each for each in faults if each.kind.place == place), key=_when)
+        numbered += [evolve(each, at=float(number)) for number, each in enumerate(here, 1)]
+    others = [each for each in faults if each.kind.place not in {"open", "create"}]
+    return tuple(sorted([*numbered, *others]))
+
+
+def _when(fault: Fault) -> float:
+    return fault.at
 
 
 def _value(random: Random, kind: Kind, events: int) -> float:

@@ -149,8 +149,13 @@ def _cluster(scheduler: str | None) -> "Generator[Client]":
 
 def _kill(client: "Client", when: int | None, count: int) -> None:
     """Kill a worker when so many rows have come in."""
-    if count == when:
-        os.kill(min(client.run(os.getpid).values()), signal.SIGKILL)
+    if count != when:
+        return
+    pid = min(client.run(os.getpid).values())
+    if sys.platform == "win32":
+        os.kill(pid, signal.SIGTERM)  # ends a process at once there
+    else:
+        os.kill(pid, signal.SIGKILL)
 
 
 if __name__ == "__main__":
