@@ -37,9 +37,13 @@ _LANES: Final = _typed(partial(numbers.whole, least=1, most=_MOST_LANES))
 _SEED: Final = _typed(partial(numbers.whole, least=-(10**18)))
 FACTOR: Final = _typed(partial(numbers.seconds, least=0.01, most=100.0, what="a number"))
 """What times are multiplied by."""
-HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0))
+HOURS: Final = _typed(partial(numbers.seconds, least=0.2, most=1000.0, what="a number of hours"))
+FLEET: Final = _typed(partial(numbers.whole, least=1, most=1_000_000))
+"""How many clients; a million take 6 GB."""
 OUTAGE: Final = _typed(partial(numbers.seconds, least=0.0, most=86_400.0))
-CAPACITY: Final = _typed(partial(numbers.seconds, least=1.0, most=1e9))
+CAPACITY: Final = _typed(
+    partial(numbers.seconds, least=1.0, most=1e6, what="a number of connections")
+)
 NUMBER: Final = _typed(partial(numbers.whole, least=0))
 """A whole number from 0 on."""
 WATCH: Final = _typed(partial(numbers.seconds, least=1.0, most=86_400.0))

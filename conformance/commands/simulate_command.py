@@ -1,37 +1,43 @@
 """`arkor-conformance simulate`: real sessions against the real backend, in memory, in virtual time."""
 
+import json
 import sys
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import click
 from attrs import evolve
+from click.core import ParameterSource
 from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from arkor_proto import PROFILES
+from arkor_proto import HARDENED, PROFILES, Profile
 from arkor_proto.cli import quoting
 from conformance.commands import options
 from conformance.mutants import all_mutants
 from conformance.plain import say
 from conformance.reports import check_file, write_file
 from conformance.reports.screen import Page, Screen
-from conformance.simulate.faults import Faults, as_text, from_text
+from conformance.simulate.faults import Faults, Source, as_text, from_text
 from conformance.simulate.fleet import STRATEGIES, FleetResult, Outage, lived, peak_rate
 from conformance.simulate.plot import plot
+from conformance.simulate.saved import as_rows, of_fleet, of_search
 from conformance.simulate.search import Found, Search, Searched, in_words, searched
 from conformance.simulate.world import JobTime
-from conformance.strict_data import UsageError
+from conformance.strict_data import Json, UsageError
 from conformance.verdict.statuses import Exit
 from mock_server.strict.shapes import nearest
 
 _ALL: Final = "all"
+_OF_JOBS: Final = {"--jobs", "--job", "--faults", "--hours"}
+_OF_FLEETS: Final = {"--outage", "--capacity", "--strategy", "--plot"}
 
 
 @click.command()
+@click.pass_context
 @options.profile
 @options.seed
 @click.option("--jobs", default=100, type=options.COUNT, metavar="N", help="How many jobs.")
@@ -59,10 +65,10 @@ _ALL: Final = "all"
 )
 @click.option(
     "--fleet",
-    type=options.COUNT,
+    type=options.FLEET,
     metavar="N",
     show_default="single jobs",
-    help="Simulate N clients that lose their streams at once instead.",
+    help="Simulate N clients instead that lose their streams at the same moment; each takes 6 KB.",
 )
 @click.option(
     "--outage",
@@ -76,7 +82,7 @@ _ALL: Final = "all"
     type=options.CAPACITY,
     metavar="N",
     show_default="any number",
-    help="With --fleet: how many connections a second it accepts afterwards.",
+    help="With --fleet: how many connections per second it accepts afterwards.",
 )
 @click.option(
     "--strategy",
@@ -93,7 +99,16 @@ _ALL: Final = "all"
     show_default="none",
     help="With --fleet: draw the attempts per second, as SVG.",
 )
+@click.option(
+    "--json",
+    "figures",
+    metavar="FILE",
+    type=options.FILE,
+    show_default="none",
+    help="Write the figures as JSON, too.",
+)
 def command(
+    context: click.Context,
     *,
     profile: str | None,
     seed: int,
@@ -107,29 +122,32 @@ def command(
     capacity: float | None,
     strategy: str,
     picture: Path | None,
+    figures: Path | None,
 ) -> int:
     """Simulate jobs through random faults, or a fleet through an outage.
 
-    The faults are those of the network, the backend, the callbacks and the clock. The client is the
-    session of the library and the backend that of the mock; only time and the network are simulated,
-    so a day takes milliseconds. A job that breaks a promise of the protocol is shrunk to the fewest
-    faults, and printed with the command that repeats it; the status is then 1.
+    Faults of the network, the backend, the callbacks and the clock are injected. The client is the
+    session of the library and the backend is that of the mock; only time and the network are
+    simulated, so a day takes milliseconds. If a job breaks a promise of the protocol, its faults are
+    shrunk to the fewest that still break one, the command that repeats the failure is printed, and
+    the exit status is 1.
 
     \b
     example:
       arkor-conformance simulate --jobs 1000
       arkor-conformance simulate --fleet 10000 --outage 600 --plot fleet.svg
     """  # noqa: D301 - \b is click's mark for lines to keep
+    for path, option in ((picture, "--plot"), (figures, "--json")):
+        if path is not None:
+            check_file(path, option)
+    _check_mode(context, fleet)
     if mutant is not None:
         _become(mutant)
     if fleet is not None:
-        if picture is not None:
-            check_file(picture, "--plot")
         names = list(STRATEGIES) if strategy == _ALL else [strategy]
-        about = Outage(clients=fleet, seconds=outage, capacity=capacity, seed=seed)
-        return _fleets([evolve(about, strategy=name) for name in names], picture)
-    if picture is not None:
-        raise UsageError("--plot", "draws a fleet; add --fleet 10000")
+        known = HARDENED if profile is None else Profile.named(profile)
+        about = Outage(clients=fleet, seconds=outage, capacity=capacity, seed=seed, profile=known)
+        return _fleets([evolve(about, strategy=name) for name in names], picture, figures)
     faults = None if given is None else from_text(given)
     if faults is not None and (only is None or profile is None):
         raise UsageError("--faults", "needs --job and --profile, as the failure prints them")
@@ -146,8 +164,8 @@ def command(
         if profile in {None, each.name}
     ]
     if faults is not None:
-        return _repeated(searches[0], only or 0, faults)
-    return _jobs(searches, hours, mutant)
+        return _repeated(searches[0], only or 0, faults, figures)
+    return _jobs(searches, hours, mutant, figures)
 
 
 def _become(name: str) -> None:
@@ -158,48 +176,86 @@ def _become(name: str) -> None:
     known[name].apply()
 
 
-def _repeated(search: Search, number: int, faults: Faults) -> int:
+def _check_mode(context: click.Context, fleet: int | None) -> None:
+    """Refuse options that the chosen mode would ignore; raises UsageError."""
+    refused = _OF_FLEETS if fleet is None else _OF_JOBS
+    why = "is about a fleet; add --fleet N" if fleet is None else "is not for a fleet"
+    for option in context.command.params:
+        source = context.get_parameter_source(option.name or "")
+        if option.opts[0] in refused and source is ParameterSource.COMMANDLINE:
+            raise UsageError(option.opts[0], why)
+
+
+def _repeated(search: Search, number: int, faults: Faults, figures: Path | None) -> int:
     """Simulate one job with these faults."""
     why = search.broken(number, faults)
+    if figures is not None:
+        about: Mapping[str, Json] = {
+            "profile": search.profile.name,
+            "seed": search.seed,
+            "job": number,
+            "faults": as_rows(faults),
+            "broken": why or None,
+        }
+        _write(figures, about)
     say(f"job {number} of seed {search.seed} under {search.profile.name}: {in_words(faults)}")
     say(why or "it keeps every promise")
     return Exit.FAILED if why else Exit.OK
 
 
-def _jobs(searches: Sequence[Search], hours: float, mutant: str | None) -> int:
+def _jobs(
+    searches: Sequence[Search], hours: float, mutant: str | None, figures: Path | None
+) -> int:
     page = Page(highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False)
-    for name in ("profile", "jobs", "faults", "opens", "inputs", "job-hours/s"):
-        table.add_column(name, justify="left" if name == "profile" else "right")
-    found: list[tuple[Search, Found]] = []
-    total = sum(search.jobs for search in searches)
-    with _progress(total) as advance:
-        for search in searches:
-            result = searched(search, advance)
-            table.add_row(*_row(result))
-            if result.found is not None:
-                found.append((search, result.found))
-    page.print(table)
-    for search, each in found:
-        _tell(page, search, each, hours, mutant)
-    if not found:
-        page.print("every job was followed to its end: nothing lost, nothing twice, one job each")
-    return Exit.FAILED if found else Exit.OK
+    with _progress(sum(search.jobs for search in searches)) as advance:
+        results = [searched(search, advance) for search in searches]
+    page.print(_of_jobs(results))
+    for result in results:
+        if result.found is not None:
+            _tell(page, result.search, result.found, hours, mutant)
+    if figures is not None:
+        _write(figures, {"jobs": [of_search(result) for result in results]})
+    if any(result.found is not None for result in results):
+        return Exit.FAILED
+    page.print(_summary(results))
+    page.print("every job was followed to its end: nothing lost, nothing twice, one job each")
+    return Exit.OK
 
 
 @contextmanager
 def _progress(total: int) -> Generator[Callable[[], None]]:
     """Show a bar at a terminal, and yield what moves it on by one."""
-    seen = sys.stderr.isatty()
-    with Progress(console=Screen(stderr=True), transient=True, disable=not seen) as bar:
+    if not sys.stderr.isatty():
+        yield lambda: None
+        return
+    with Progress(console=Screen(stderr=True), transient=True) as bar:
         task = bar.add_task("simulating", total=total)
         yield lambda: bar.advance(task)
 
 
-def _row(result: Searched) -> Sequence[str]:
-    numbers = (result.jobs, result.faults, result.opens, result.inputs)
-    rate = f"{result.job_hours_a_second:,.0f}"
-    return (result.search.profile.name, *(f"{number:,}" for number in numbers), rate)
+def _of_jobs(results: Sequence[Searched]) -> Table:
+    sources = [source.value for source in Source]
+    table = _table("profile", "jobs", *sources, "opens", "inputs", "job-hours/s")
+    for result in results:
+        injected = [result.injected(source) for source in Source]
+        numbers = (result.jobs, *injected, result.opens, result.inputs)
+        table.add_row(
+            result.search.profile.name,
+            *(f"{number:,}" for number in numbers),
+            f"{result.job_hours_a_second:,.0f}",
+        )
+    return table
+
+
+def _summary(results: Sequence[Searched]) -> str:
+    jobs = sum(result.jobs for result in results)
+    hours = sum(result.hours for result in results)
+    seconds = sum(result.seconds for result in results)
+    faults = sum(result.injected(source) for result in results for source in Source)
+    return (
+        f"{jobs:,} jobs with {faults:,} faults: {hours:,.0f} job-hours in {seconds:,.1f} s, "
+        f"{hours / max(seconds, 0.001):,.0f} job-hours per second"
+    )
 
 
 def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | None) -> None:
@@ -212,11 +268,12 @@ def _tell(page: Page, search: Search, found: Found, hours: float, mutant: str | 
     page.print(Text(f"  again  {quoting.joined([*words, '--faults', as_text(found.shrunk)])}"))
 
 
-def _fleets(outages: Sequence[Outage], picture: Path | None) -> int:
-    total = sum(outage.clients for outage in outages)
-    with _progress(total) as advance:
+def _fleets(outages: Sequence[Outage], picture: Path | None, figures: Path | None) -> int:
+    with _progress(sum(outage.clients for outage in outages)) as advance:
         results = [lived(outage, advance) for outage in outages]
     Page(highlight=False, soft_wrap=True).print(_of_fleets(results))
+    if figures is not None:
+        _write(figures, {"fleets": [of_fleet(result) for result in results]})
     if picture is not None:
         write_file(picture, plot(results), "--plot")
         say(f"The drawing: {picture}")
@@ -224,33 +281,32 @@ def _fleets(outages: Sequence[Outage], picture: Path | None) -> int:
 
 
 def _of_fleets(results: Sequence[FleetResult]) -> Table:
-    outage = results[0].outage
-    then = "" if outage.capacity is None else f", then {outage.capacity:g} connections a second"
-    table = Table(
-        box=None,
-        pad_edge=False,
-        title=f"{outage.clients:,} clients, {outage.seconds:g} s without a backend{then}",
-        title_justify="left",
+    table = _table(
+        *("strategy", "1st peak/s", "N / window", "peak/s after"),
+        *("99 % back", "attempts", "wasted"),
+        title=str(results[0].outage),
     )
-    for name in (
-        "strategy",
-        "first peak/s",
-        "N / window",
-        "peak/s after",
-        "99 % back",
-        "tries",
-        "wasted",
-    ):
-        table.add_column(name, justify="left" if name == "strategy" else "right")
     for result in results:
         formula = peak_rate(result.outage)
         table.add_row(
             result.outage.strategy,
-            f"{result.peak(0.1) * 10:,}",
-            "all at once" if formula == float("inf") else f"{formula:,.0f}",
+            f"{result.first_peak:,.0f}",
+            "no window" if formula == float("inf") else f"{formula:,.0f}",
             f"{result.peak(1.0, result.outage.seconds):,}",
             f"{result.back_after:,.1f} s",
             f"{result.attempts / result.outage.clients:.2f}",
             f"{result.wasted / result.outage.clients:.2f}",
         )
     return table
+
+
+def _table(*names: str, title: str | None = None) -> Table:
+    """Return a table whose first column is text; the others are numbers."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for number, name in enumerate(names):
+        table.add_column(name, justify="right" if number else "left")
+    return table
+
+
+def _write(path: Path, figures: Mapping[str, Json]) -> None:
+    write_file(path, json.dumps(figures, indent=2) + "\n", "--json")

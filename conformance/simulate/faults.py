@@ -9,30 +9,45 @@ from typing import Final
 from attrs import evolve, frozen
 
 from arkor_proto import HARDENED, Profile
-from conformance.strict_data import Json, ReadingError
+from conformance.strict_data import Json, UsageError
 
 _MOST: Final = 12
 """A job has fewer faults of its opens than this, and fewer of everything else."""
 _TRANSIENT: Final = (500, 502, 503, 429, 408)
+_LARGEST: Final = 1e9
+
+
+class Source(Enum):
+    """Where a fault is injected."""
+
+    NETWORK = "network"
+    BACKEND = "backend"
+    CALLBACKS = "callbacks"
+    CLOCK = "clock"
 
 
 class Kind(Enum):
-    """The kinds of faults; `place` is what they are counted by."""
+    """The kinds of faults: where each is injected, and what it is counted by (`place`)."""
 
-    REFUSED = "refused", "open", "the connection is refused"
-    STATUS = "status", "open", "it is answered {value:.0f}"
-    LATE = "late", "open", "its head comes after {value:.1f} s"
-    CUT = "cut", "open", "it is cut off after {value:.0f} events"
-    END = "end", "open", "it ends cleanly after {value:.0f} events"
-    SILENCE = "silence", "open", "it goes silent after {value:.0f} events"
-    GARBAGE = "garbage", "open", "a frame that is not JSON comes after {value:.0f} events"
-    LOST_CREATE = "lost create", "create", "it never arrives"
-    LOST_ANSWER = "lost answer", "create", "its answer is lost"
-    SLOW = "slow", "event", "its callback takes {value:.1f} s"
-    ASLEEP = "asleep", "second", "the machine sleeps for {value:.0f} s"
+    REFUSED = Source.NETWORK, "refused", "open", "the connection is refused"
+    LATE = Source.NETWORK, "late", "open", "its head comes after {value:.1f} s"
+    CUT = Source.NETWORK, "cut", "open", "it is cut off after {value:.0f} events"
+    SILENCE = Source.NETWORK, "silence", "open", "it goes silent after {value:.0f} events"
+    LOST_CREATE = Source.NETWORK, "lost create", "create", "it never arrives"
+    LOST_ANSWER = Source.NETWORK, "lost answer", "create", "its answer is lost"
+    STATUS = Source.BACKEND, "status", "open", "it is answered {value:.0f}"
+    END = Source.BACKEND, "end", "open", "it ends cleanly after {value:.0f} events"
+    GARBAGE = (
+        *(Source.BACKEND, "garbage", "open"),
+        "a frame that is not JSON comes after {value:.0f} events",
+    )
+    SLOW = Source.CALLBACKS, "slow", "event", "its callback takes {value:.1f} s"
+    RAISES = Source.CALLBACKS, "raises", "event", "its callback raises an exception"
+    ASLEEP = Source.CLOCK, "asleep", "second", "the machine sleeps for {value:.0f} s"
+    EARLY = Source.CLOCK, "early", "second", "a timer fires although nothing is due"
 
-    def __init__(self, word: str, place: str, phrase: str) -> None:
-        self.word, self.place, self.phrase = word, place, phrase
+    def __init__(self, source: Source, word: str, place: str, phrase: str) -> None:
+        self.source, self.word, self.place, self.phrase = source, word, place, phrase
 
 
 _BY_WORD: Final = {kind.word: kind for kind in Kind}
@@ -81,17 +96,23 @@ def drawn(random: Random, profile: Profile, events: int, seconds: float) -> Faul
         kind = random.choice(others)
         at = float(random.randrange(1, {"create": 3, "event": events + 1}.get(kind.place, 2)))
         if kind.place == "second":
-            at = random.uniform(0.0, seconds)
+            at = round(random.uniform(0.0, seconds), 3)
         found[kind.place, at] = Fault(kind.word, at, _value(random, kind, events))
     return tuple(sorted(found.values()))
 
 
 def renumbered(faults: Faults) -> Faults:
-    """Return faults whose opens are numbered without gaps: a fault of an open needs the one before."""
-    opens = sorted((each for each in faults if each.kind.place == "open"), key=lambda each: each.at)
-    others = [each for each in faults if each.kind.place != "open"]
-    moved = [evolve(each, at=float(number)) for number, each in enumerate(opens, 1)]
-    return tuple(sorted([*moved, *others]))
+    """Return faults whose opens and creates are numbered without gaps."""
+    numbered: list[Fault] = []
+    for place in ("open", "create"):
+        here = sorted((each for each in faults if each.kind.place == place), key=_when)
+        numbered += [evolve(each, at=float(number)) for number, each in enumerate(here, 1)]
+    others = [each for each in faults if each.kind.place not in {"open", "create"}]
+    return tuple(sorted([*numbered, *others]))
+
+
+def _when(fault: Fault) -> float:
+    return fault.at
 
 
 def _value(random: Random, kind: Kind, events: int) -> float:
@@ -99,11 +120,11 @@ def _value(random: Random, kind: Kind, events: int) -> float:
         case Kind.STATUS:
             return float(random.choice(_TRANSIENT))
         case Kind.LATE:
-            return random.uniform(0.1, 5.0)
+            return round(random.uniform(0.1, 5.0), 1)
         case Kind.SLOW:
-            return random.uniform(0.1, 30.0)
+            return round(random.uniform(0.1, 30.0), 1)
         case Kind.ASLEEP:
-            return random.uniform(1.0, 7200.0)
+            return float(random.randrange(1, 7201))
         case Kind.CUT | Kind.END | Kind.SILENCE | Kind.GARBAGE:
             return float(random.randrange(max(1, events // 4)))
         case _:
@@ -112,27 +133,34 @@ def _value(random: Random, kind: Kind, events: int) -> float:
 
 def as_text(faults: Faults) -> str:
     """Return faults as one line of JSON, as `--faults` takes them."""
-    return json.dumps([[each.word, each.at, round(each.value, 3)] for each in faults])
+    return json.dumps([[each.word, each.at, each.value] for each in faults])
 
 
 def from_text(text: str) -> Faults:
-    """Read what `as_text` wrote; raises ReadingError."""
+    """Read what `as_text` wrote; raises UsageError."""
     where = "--faults"
     try:
         found: Json = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise ReadingError(where, f"is not JSON: {error}") from error
+        raise UsageError(where, f"is not JSON: {error}") from error
     if isinstance(found, str | Mapping) or not isinstance(found, Sequence):
-        raise ReadingError(where, 'is not a list such as [["cut", 1, 2]]')
+        raise UsageError(where, 'is not a list such as [["cut", 1, 2]]')
     return tuple(_fault(where, each) for each in found)
 
 
 def _fault(where: str, given: Json) -> Fault:
     match given:
         case [str(word), int() | float() as at, int() | float() as value] if word in _BY_WORD:
-            return Fault(word, float(at), float(value))
+            pass
         case _:
             known = ", ".join(_BY_WORD)
-            raise ReadingError(
+            raise UsageError(
                 where, f"{given!r} is not [kind, number, value]; the kinds are {known}"
             )
+    for number in (at, value):
+        if not 0 <= number <= _LARGEST:
+            raise UsageError(where, f"{number} is not a number from 0 to {_LARGEST:g}")
+    if word == Kind.STATUS.word and value not in _TRANSIENT:
+        known = ", ".join(map(str, sorted(_TRANSIENT)))
+        raise UsageError(where, f"{value:g} is not a status that is tried again; use {known}")
+    return Fault(word, float(at), float(value))

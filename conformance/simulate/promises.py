@@ -1,11 +1,11 @@
 """What the protocol promises, checked when a simulated job is over."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from arkor_proto import Resolved
-from conformance.simulate.faults import Faults
+from conformance.simulate.faults import Fault, Kind
 from mock_server.backend.jobs import Job
 from mock_server.sse import Frame, fields_of
 
@@ -17,15 +17,31 @@ _NAMES: Final = {
     "training.failed": "TrainingFailed",
 }
 
+_REOPENS: Final = frozenset(
+    {
+        *(Kind.REFUSED, Kind.STATUS, Kind.CUT, Kind.END, Kind.SILENCE),
+        *(Kind.ASLEEP, Kind.RAISES),
+    }
+)
+"""The faults after which a client opens the stream once more."""
+
 
 class Violated(Exception):
     """A promise of the protocol was broken; the message says which."""
 
 
+def check_requests(faults: Collection[Fault], opens: int, creates: int) -> None:
+    """Check that no more requests were sent than the faults so far ask for; raises Violated."""
+    again = sum(each.kind in _REOPENS for each in faults)
+    if opens > 1 + again:
+        raise Violated(f"the stream was opened {opens} times for {again} faults")
+    again = sum(each.kind.place == "create" for each in faults)
+    if creates > 1 + again:
+        raise Violated(f"the job was submitted {creates} times for {again} faults")
+
+
 def check(
     *,
-    faults: Faults,
-    opens: int,
     outcomes: Sequence[object],
     jobs: Sequence[Job],
     heard: Sequence[tuple[str, object]],
@@ -43,9 +59,6 @@ def check(
         raise Violated(f"the wait ended with {outcome!r}")
     (job,) = jobs
     _check_log(job, heard)
-    most = 1 + sum(each.kind.place in {"open", "second"} for each in faults)
-    if opens > most:
-        raise Violated(f"the stream was opened {opens} times for {most - 1} faults")
 
 
 def _check_log(job: Job, heard: Sequence[tuple[str, object]]) -> None:

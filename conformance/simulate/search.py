@@ -1,13 +1,14 @@
 """Simulate many jobs, and shrink the faults of one that breaks a promise."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from random import Random
 
-from attrs import evolve, field, frozen
+from attrs import define, evolve, field, frozen
 
 from arkor_proto import HARDENED, Profile
-from conformance.simulate.faults import Faults, drawn, renumbered
+from conformance.simulate.faults import Fault, Faults, Kind, Source, drawn, renumbered
 from conformance.simulate.promises import Violated
 from conformance.simulate.world import JobTime, Sessions, World, real
 
@@ -53,18 +54,19 @@ class Found:
     why: str
 
 
-@frozen(kw_only=True)
+@define(kw_only=True)
 class Searched:
     """What came of a search."""
 
     search: Search
-    jobs: int
-    hours: float
+    jobs: int = 0
+    hours: float = 0.0
     """Hours that the jobs took, in virtual time."""
-    inputs: int
-    opens: int
-    faults: int
-    seconds: float
+    inputs: int = 0
+    opens: int = 0
+    faults: Counter[Kind] = field(factory=Counter[Kind])
+    """How many faults of each kind were injected."""
+    seconds: float = 0.0
     found: Found | None = None
 
     @property
@@ -72,36 +74,31 @@ class Searched:
         """How many hours of jobs were simulated in a second."""
         return self.hours / self.seconds if self.seconds else 0.0
 
+    def injected(self, source: Source) -> int:
+        """Return how many faults of a source were injected."""
+        return sum(count for kind, count in self.faults.items() if kind.source is source)
+
 
 def searched(search: Search, on_job: Callable[[], None] = lambda: None) -> Searched:
     """Simulate jobs until one breaks a promise."""
     began = time.monotonic()
-    jobs, hours, inputs, opens, happened = 0, 0.0, 0, 0, 0
-    found = None
-    while found is None and jobs < search.jobs:
-        number = search.first + jobs
+    result = Searched(search=search)
+    while result.found is None and result.jobs < search.jobs:
+        number = search.first + result.jobs
         faults = search.faults(number)
-        jobs += 1
-        happened += len(faults)
+        world = search.world(number, faults)
         try:
-            world = search.world(number, faults).run()
+            world.run()
         except Violated:
-            found = shrunk(search, number, faults)
-        else:
-            hours += world.now / 3600
-            inputs += world.inputs
-            opens += world.opens
+            result.found = shrunk(search, number, faults)
+        result.jobs += 1
+        result.hours += world.now / 3600
+        result.inputs += world.inputs
+        result.opens += world.opens
+        result.faults.update(each.kind for each in world.happened)
         on_job()
-    return Searched(
-        search=search,
-        jobs=jobs,
-        hours=hours,
-        inputs=inputs,
-        opens=opens,
-        faults=happened,
-        seconds=time.monotonic() - began,
-        found=found,
-    )
+    result.seconds = time.monotonic() - began
+    return result
 
 
 def shrunk(search: Search, number: int, faults: Faults) -> Found:
@@ -122,11 +119,21 @@ def _smaller(faults: Faults) -> Iterator[Faults]:
     if half > 1:
         yield from (renumbered(faults[:half]), renumbered(faults[half:]))
     for place in range(len(faults)):
-        yield renumbered((*faults[:place], *faults[place + 1 :]))
+        others = (*faults[:place], *faults[place + 1 :])
+        yield renumbered(others)
+        yield others
     for place, fault in enumerate(faults):
-        if fault.kind.place == "open" and fault.value > 1 and fault.word != "status":
-            less = evolve(fault, value=float(int(fault.value / 2)))
-            yield (*faults[:place], less, *faults[place + 1 :])
+        for less in _lesser(fault):
+            if less.at == fault.at or all(less.at != each.at for each in faults):
+                yield tuple(sorted((*faults[:place], less, *faults[place + 1 :])))
+
+
+def _lesser(fault: Fault) -> Iterator[Fault]:
+    """Yield a fault with a smaller value, and one that happens earlier."""
+    if fault.value >= 1 and fault.kind is not Kind.STATUS:
+        yield evolve(fault, value=float(int(fault.value / 2)))
+    if fault.at > 1 and fault.kind.place in {"event", "second"}:
+        yield evolve(fault, at=float(int(fault.at / 2)))
 
 
 def in_words(faults: Sequence[object]) -> str:

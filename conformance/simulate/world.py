@@ -4,6 +4,7 @@ Nothing here waits: the next thing that happens is taken off a heap, and the clo
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from heapq import heappop, heappush
 from itertools import count
 from random import Random
@@ -14,6 +15,7 @@ from attrs import define, field, frozen
 from arkor_proto import (
     HARDENED,
     Broken,
+    CallbackErrors,
     Close,
     Deliver,
     Done,
@@ -25,6 +27,7 @@ from arkor_proto import (
     Input,
     Notify,
     Operation,
+    Output,
     Profile,
     Received,
     ReconnectPolicy,
@@ -40,7 +43,7 @@ from arkor_proto import (
 )
 from arkor_proto import Request as Sent
 from conformance.simulate.faults import Fault, Faults, Kind
-from conformance.simulate.promises import Violated, check
+from conformance.simulate.promises import Violated, check, check_requests
 from mock_server.backend.answers import Follow as Stream
 from mock_server.backend.answers import Reply
 from mock_server.backend.backend import Backend
@@ -63,8 +66,9 @@ _KEEP_ALIVE: Final = 30.0
 _COMMENT: Final = b":\n\n"
 _GARBAGE: Final = b"event: training.log\ndata: {not json\n\n"
 _AT_ONCE: Final = 64
-_STARTS: Final = 5
-"""How many times the application calls at most, if its creates fail."""
+_STARTS: Final = 4
+"""How many times the application waits again at most if its creates fail."""
+_IDLE_TICKS: Final = 100
 _SPARE: Final = 7200.0
 """Seconds that a job may take longer than its events, its callbacks and the sleep of the machine."""
 Sessions = Callable[[SessionConfig, Profile, ReconnectPolicy, Random], Session]
@@ -117,6 +121,8 @@ class World:
     creates: int = 0
     heard: list[tuple[str, object]] = field(factory=list[tuple[str, object]])
     outcomes: list[object] = field(factory=list[object])
+    happened: set[Fault] = field(factory=set[Fault])
+    """The faults that were injected; a job may end before some of the others."""
     backend: Backend = field(init=False)
     _random: Random = field(init=False)
     _session: Session = field(init=False)
@@ -127,7 +133,11 @@ class World:
     _links: dict[int, _Link] = field(factory=dict[int, _Link], init=False)
     _gone: set[int] = field(factory=set[int], init=False)
     _asleep: list[Fault] = field(init=False)
+    _raised: list[Exception] = field(factory=list[Exception], init=False)
+    """What the callbacks raised that has not been reported to the application."""
     _starts: int = field(default=0, init=False)
+    _idle_ticks: int = field(default=0, init=False)
+    """How often in a row a timer fired at once."""
 
     def __attrs_post_init__(self) -> None:
         self._random = Random(self.seed)
@@ -138,27 +148,29 @@ class World:
         self._asleep = sorted(
             (each for each in self.faults if each.kind is Kind.ASLEEP), key=lambda each: each.at
         )
+        for each in self.faults:
+            if each.kind is Kind.EARLY:
+                self._at(each.at, partial(self._fire_early, each))
 
     def run(self) -> "World":
         """Let everything happen; raises Violated."""
         self._take(Follow())
         latest = self._latest()
-        while (rest := self._drain()) != Done():
-            due = rest.until if isinstance(rest, Idle) else None
+        while isinstance(rest := self._drain(), Idle):
+            due = rest.until
             if self._coming and (due is None or self._coming[0][0] <= due):
                 at, _, happen = heappop(self._coming)
                 self._pass(at)
                 happen()
             elif due is not None:
-                self._pass(due)
-                self._take(Tick())
+                self._tick(due)
             else:
                 raise Violated("the client waits for a backend that says nothing more")
             if self.now > latest:
                 raise Violated(f"the wait is not over {_SPARE:.0f} s after the end of the job")
+        if self._raised:
+            raise Violated(f"the wait did not end with the error {self._raised[-1]}")
         check(
-            faults=self.faults,
-            opens=self.opens,
             outcomes=self.outcomes,
             jobs=[*self.backend.jobs.values()],
             heard=self.heard,
@@ -173,19 +185,44 @@ class World:
         """Set the clock; a machine that sleeps meanwhile notices everything late."""
         self.now = max(self.now, at)
         while self._asleep and self._asleep[0].at <= self.now:
-            self.now += self._asleep.pop(0).value
+            fault = self._asleep.pop(0)
+            self.happened.add(fault)
+            self.now += fault.value
+
+    def _tick(self, due: float) -> None:
+        """Let a timer of the client fire."""
+        self._idle_ticks = 0 if due > self.now else self._idle_ticks + 1
+        if self._idle_ticks > _IDLE_TICKS:
+            raise Violated("the client waits again and again for a time that has passed")
+        self._pass(due)
+        self._take(Tick())
+
+    def _fire_early(self, fault: Fault) -> None:
+        self.happened.add(fault)
+        self._take(Tick())
 
     def _at(self, delay: float, happen: Callable[[], None]) -> None:
         heappush(self._coming, (self.now + delay, next(self._order), happen))
 
     def _take(self, event: Input) -> None:
         self.inputs += 1
-        self._session.handle(event, self.now)
+        try:
+            self._session.handle(event, self.now)
+        except Exception as error:
+            raise Violated(f"the client raised {error!r}") from error
+
+    def _poll(self) -> Output:
+        try:
+            return self._session.poll()
+        except Exception as error:
+            raise Violated(f"the client raised {error!r}") from error
 
     def _drain(self) -> Idle | Done:
         while True:
-            output = self._session.poll()
+            output = self._poll()
             match output:
+                case Idle() | Done():  # first: most outputs are these
+                    return output
                 case Send(number, request):
                     self._send(number, request)
                 case Close(number):
@@ -196,30 +233,39 @@ class World:
                 case Settle(operation, outcome):
                     if operation is Operation.FOLLOW:
                         self.outcomes.append(outcome)
-                        self._start_again(outcome)
+                        self._wait_again(outcome)
                 case Notify():
                     pass
-                case Idle() | Done():
-                    return output
                 case never:
                     assert_never(never)
 
-    def _start_again(self, outcome: object) -> None:
-        """Call again after a create that failed, as an application does that has a key."""
-        if (self.backend.jobs and self.opens) or not isinstance(outcome, Rejected):
+    def _wait_again(self, outcome: object) -> None:
+        """Wait again after a create or a callback that failed, as an application does."""
+        if not isinstance(outcome, Rejected):
             return
-        self._starts += 1
-        if self._starts < _STARTS:
-            self.outcomes.pop()
-            self._take(Follow())
+        if self._raised and outcome.error is self._raised[-1]:
+            self._raised.pop()
+        elif self._starts == _STARTS or (self.backend.jobs and self.opens):
+            return
+        else:
+            self._starts += 1
+        self.outcomes.pop()
+        self._take(Follow())
 
     def _deliver(self, delivery: int, event: TrainingEvent) -> None:
         self.heard.append((type(event).__name__, getattr(event, "step", None)))
-        slow = self._fault("event", len(self.heard))
-        if slow is None:
+        fault = self._fault("event", len(self.heard))
+        if fault is None:
             self._take(Handled(delivery))
-        else:
-            self._at(slow.value, lambda: self._take(Handled(delivery)))
+            return
+        self.happened.add(fault)
+        if fault.kind is Kind.SLOW:
+            self._at(fault.value, lambda: self._take(Handled(delivery)))
+            return
+        error = RuntimeError(f"the callback of event {len(self.heard)} failed")
+        if self.profile.callback_errors is CallbackErrors.REJECT:
+            self._raised.append(error)
+        self._take(Handled(delivery, error))
 
     def _fault(self, place: str, number: int) -> Fault | None:
         return next(
@@ -233,13 +279,18 @@ class World:
         meant = request_of(request.method, request.target, headers, request.body or b"")
         if meant.route is Route.STREAM:
             self.opens += 1
+            check_requests(self.happened, self.opens, self.creates)
             self._open(number, meant, self._fault("open", self.opens))
             return
         fault = None
         if meant.route is Route.CREATE:
             self.creates += 1
+            check_requests(self.happened, self.opens, self.creates)
             fault = self._fault("create", self.creates)
-        lost = None if fault is None else fault.kind
+        lost = None
+        if fault is not None:
+            self.happened.add(fault)
+            lost = fault.kind
         if lost is not Kind.LOST_CREATE:
             answer = self.backend.answer(meant, self.now)
             assert isinstance(answer, Reply), answer
@@ -256,13 +307,15 @@ class World:
     def _report(self, event: Responded | Received | Finished | Broken) -> None:
         """Tell the client, unless it has closed that exchange."""
         if event.exchange not in self._gone:
-            if isinstance(event, Finished | Broken):
+            if isinstance(event, _LAST):
                 self._gone.add(event.exchange)
                 self._links.pop(event.exchange, None)
             self._take(event)
 
     def _open(self, number: int, request: Request, fault: Fault | None) -> None:
         kind = None if fault is None else fault.kind
+        if fault is not None and kind not in _AFTER:
+            self.happened.add(fault)
         if kind is Kind.REFUSED:
             refused = Broken(number, OSError("connection refused"))
             self._at(_LATENCY, lambda: self._report(refused))
@@ -290,23 +343,28 @@ class World:
         link = self._links.get(number)
         if link is None:
             return
-        while frames := self._due(link):
-            self._carry(link, frames)
-            if number not in self._links:
-                return
-        if self._ends(link):
+        job, due = link.job, link.job.next_due
+        if link.position < len(job.log) or (due is not None and due <= self.now):
+            while frames := self._due(link):
+                self._carry(link, frames)
+                if number not in self._links:
+                    return
+            due = job.next_due
+        if link.fault is not None and self._ends(link, link.fault):
             return
-        if link.job.over and link.position == len(link.job.log):
+        if job.over and link.position == len(job.log):
             self._report(Finished(number))
             return
-        if self.now - link.heard_at >= _KEEP_ALIVE:
-            link.heard_at = self.now
+        silent = self.now - link.heard_at
+        if silent >= _KEEP_ALIVE:
+            link.heard_at, silent = self.now, 0.0
             self._report(Received(number, _COMMENT))
-        due = link.job.next_due
-        wait = _KEEP_ALIVE - (self.now - link.heard_at)
-        if due is not None:
+        wait = _KEEP_ALIVE - silent
+        if link.position < len(job.log):  # its fault was the last thing to hold events back
+            wait = 0.0
+        elif due is not None:
             wait = min(wait, due - self.now)
-        self._at(max(wait, 0.001), lambda: self._pump(number))
+        self._at(max(wait, 0.001), partial(self._pump, number))
 
     def _due(self, link: _Link) -> Sequence[Frame]:
         """Return the frames that may go out now: not more than the fault of the stream lets pass."""
@@ -326,11 +384,15 @@ class World:
             if piece and link.number in self._links:
                 self._report(Received(link.number, piece))
 
-    def _ends(self, link: _Link) -> bool:
+    def _ends(self, link: _Link, fault: Fault) -> bool:
         """Do what the fault of a stream does when its time has come; tell whether that ends it."""
-        fault = link.fault
-        if fault is None or fault.kind not in _AFTER or link.sent < fault.value:
+        if fault.kind not in _AFTER or link.sent < fault.value:
             return False
+        if fault.kind is Kind.END and link.job.over and not link.sent:
+            # An empty stream of a job that is over says that nothing is left (ARK-STR-18).
+            link.fault = None
+            return False
+        self.happened.add(fault)
         if fault.kind is Kind.GARBAGE:
             link.fault = None
             self._report(Received(link.number, _GARBAGE))
@@ -344,6 +406,8 @@ class World:
 
 
 _AFTER: Final = frozenset({Kind.CUT, Kind.END, Kind.SILENCE, Kind.GARBAGE})
+"""Faults that happen when a stream has sent some events."""
+_LAST: Final = (Finished, Broken)
 
 
 def _headers(fields: Sequence[tuple[str, str]]) -> tuple[tuple[bytes, bytes], ...]:
