@@ -48,6 +48,8 @@ HERE: Final[Counter[str]] = Counter()
 """What this process has counted since it last told its master."""
 TOTAL: Final[Counter[str]] = Counter()
 """What all processes have counted."""
+SERVED: Final[list["subprocess.Popen[str]"]] = []
+"""The mock, if this process has started it."""
 BEGAN: Final = time.monotonic()
 
 
@@ -239,13 +241,15 @@ def _serve(environment: Environment, **_: object) -> None:
     sys.stderr.write(
         f"arkor: no --host was given; the target is arkor-mock at {environment.host}\n"
     )
+    SERVED.append(mock)
 
-    def end(**_: object) -> None:
+
+@events.quit.add_listener
+def _end(**_: object) -> None:
+    for mock in SERVED:
         if mock.stdin:
             mock.stdin.close()
         mock.wait()
-
-    environment.events.quit.add_listener(end)
 
 
 @events.report_to_master.add_listener
