@@ -37,16 +37,18 @@ def main(given: Sequence[str] | None = None) -> int:
 
 def _act(given: Sequence[str]) -> int:
     options = _parsed(given)
+    if options.json is not None and not options.json.parent.is_dir():
+        raise CommandError(f"--json: {options.json}: its folder does not exist")
     if not Path("/proc/self/statm").exists():
         raise CommandError(
             "memory is read from /proc, which this system lacks; run it on Linux", UNABLE
         )
     logging.getLogger("arkor_proto").setLevel(logging.CRITICAL)  # each fault would be a line
+    plants = frozenset(map(Plant, options.plant))
     reports: list[Report] = []
     for carrier in options.carriers or _CARRIERS:
         followers = options.followers or _CARRIERS[carrier]
-        plant = None if options.plant is None else Plant(options.plant)
-        found = soak(Order(carrier, followers, options.seconds, options.seed, plant))
+        found = soak(Order(carrier, followers, options.seconds, options.seed, plants))
         reports.append(found)
         sys.stdout.write(found.text())
         sys.stdout.flush()
@@ -79,7 +81,7 @@ class _Options(argparse.Namespace):
     seconds: float
     seed: int
     json: Path | None
-    plant: str | None
+    plant: list[str]
 
 
 def _parsed(given: Sequence[str]) -> _Options:
@@ -115,8 +117,11 @@ def _parsed(given: Sequence[str]) -> _Options:
     parser.add_argument(
         "--plant",
         type=one_of(tuple(each.value for each in Plant)),
-        metavar="FAULT",
-        help="break a promise on purpose: " + ", ".join(each.value for each in Plant),
+        action="append",
+        default=[],
+        metavar="WHAT",
+        help="break a promise on purpose, to see that it is noticed: "
+        + ", ".join(each.value for each in Plant),
     )
     return parser.parse_args(given, _Options())
 

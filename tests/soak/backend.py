@@ -17,7 +17,7 @@ from arkor_proto.cli.shell import UNABLE, CommandError
 from mock_server.strict.shapes import is_array, is_table
 from tests.soak import memory
 
-EVENTS: Final = 20
+EVENTS: Final = 12
 """The events of a job that is not cancelled."""
 _ROOT: Final = Path(__file__).parents[2]
 _PATIENCE: Final = 10.0
@@ -35,7 +35,7 @@ class Pace:
     @classmethod
     def of(cls, seconds: float) -> "Pace":
         """Return the times for a run of so many seconds."""
-        interval = min(5.0, seconds / 60)
+        interval = min(8.0, seconds / 60)
         return cls(interval, 0.5 + 2 * interval)
 
 
@@ -71,7 +71,13 @@ def faults(pace: Pace) -> Mapping[str, Mapping[str, object]]:
 
 
 def scenario(followers: int, pace: Pace, seed: int) -> Mapping[str, object]:
-    """Return the scenario: jobs of some length, the faults, and room for the followers."""
+    """Return the scenario: jobs of some length, the faults, and room for the followers.
+
+    As many jobs as are ever kept are there from the start, so that the mock does not grow until they are.
+    """
+    kept = min(followers + 200, 9000)
+    over = {"events": EVENTS, "submitted": True, "emitted": True}
+    before = [{"id": f"before-{number}", **over} for number in range(kept)]
     return {
         "schema": 1,
         "name": "soak",
@@ -79,12 +85,12 @@ def scenario(followers: int, pace: Pace, seed: int) -> Mapping[str, object]:
         "backend": {"keep_alive_ms": pace.interval * 800},
         "limits": {
             "connections": 3 * followers + 100,
-            "jobs": 2 * followers + 200,
+            "jobs": followers + kept,
             "job_bytes": 1 << 36,
             "records": 1000,
             "open_bytes": 1 << 30,
         },
-        "job": [{"events": EVENTS, "interval_ms": pace.interval * 1000}],
+        "job": [*before, {"events": EVENTS, "interval_ms": pace.interval * 1000}],
         "rule": list(faults(pace).values()),
     }
 

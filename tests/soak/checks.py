@@ -28,9 +28,9 @@ class Plant(Enum):
     RECONNECT = "reconnect"
     """One small object is kept for each lost stream."""
     LOSS = "loss"
-    """The check does not get every fiftieth event."""
+    """The check does not get one event in fifty."""
     DOUBLE = "double"
-    """The check gets every fiftieth event twice."""
+    """The check gets one event in fifty twice."""
     DESCRIPTOR = "descriptor"
     """A descriptor stays open for each follower."""
 
@@ -130,30 +130,30 @@ class Plan:
     from_start: bool
     """Whether it follows an aborted job from its beginning again."""
     is_ending: Callable[[], bool]
-    plant: Plant | None = None
+    plants: frozenset[Plant] = frozenset()
     done: bool = False
 
     @classmethod
     def drawn(
-        cls, random: Random, tally: Tally, is_ending: Callable[[], bool], plant: Plant | None
+        cls, random: Random, tally: Tally, is_ending: Callable[[], bool], plants: frozenset[Plant]
     ) -> "Plan":
         """Draw a plan: half of the jobs are followed to their own end, others end early."""
         todo = random.choices(list(Todo), (5, 3, 2))[0]
         at = random.randrange(LAST)
-        return cls(JobCheck(tally), at, todo, random.random() < 0.5, is_ending, plant)
+        return cls(JobCheck(tally), at, todo, random.random() < 0.5, is_ending, plants)
 
     def hear(self, event: object, number: int | None) -> Todo:
         """Take an event; return what is to be done now."""
         tally = self.check.tally
         number = -1 if number is None else number
-        if self.plant is Plant.EVENT:
+        if Plant.EVENT in self.plants:
             tally.kept.append(event)
-        special = tally.counts["frames"] % _EVERY == 1
-        if special and self.plant is Plant.LOSS:
+        special = tally.counts["frames"] % _EVERY
+        if special == 1 and Plant.LOSS in self.plants:
             tally.add("frames")
             return Todo.GO_ON
         self.check.hear(number)
-        if special and self.plant is Plant.DOUBLE:
+        if special == _EVERY // 2 and Plant.DOUBLE in self.plants:
             self.check.cut()
             self.check.hear(number)
         if self.is_ending() and not self.check.completed:
@@ -173,6 +173,6 @@ class Plan:
     def reconnect(self, notice: object) -> None:
         """Take the notice that a stream was lost."""
         self.check.reconnect()
-        if self.plant is Plant.RECONNECT:
+        if Plant.RECONNECT in self.plants:
             self.check.tally.kept.append(object())
         del notice

@@ -27,7 +27,7 @@ class Run:
     base_url: str
     pace: Pace
     seed: int
-    plant: Plant | None
+    plants: frozenset[Plant]
     tally: Tally = field(factory=Tally)
     is_ending: bool = False
     """Whether followers cancel their jobs, follow them to the end, and take no other."""
@@ -38,12 +38,12 @@ class Run:
 
     def plan(self, random: Random) -> Plan:
         """Draw what a follower does with its next job."""
-        return Plan.drawn(random, self.tally, lambda: self.is_ending, self.plant)
+        return Plan.drawn(random, self.tally, lambda: self.is_ending, self.plants)
 
     def begin(self, number: int) -> Random:
         """Note that a follower has begun; return its source of random numbers."""
         self.tally.add("followers")
-        if self.plant is Plant.DESCRIPTOR:
+        if Plant.DESCRIPTOR in self.plants:
             self.tally.kept.append(os.dup(0))
         return Random(f"{self.seed}/{number}")  # noqa: S311 - seeded on purpose
 

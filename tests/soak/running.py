@@ -26,7 +26,8 @@ from tests.soak.report import Left, Report
 
 _WARM_UP: Final = 1 / 3
 """The share of the run after which memory is measured."""
-_SAMPLES: Final = 400
+_SAMPLES: Final = 60
+"""How often memory is measured, each time after a collection of cyclic garbage, which takes time."""
 _SPARE: Final = 100
 """Descriptors for anything but followers."""
 _GRACE: Final = 30.0
@@ -41,7 +42,7 @@ class Order:
     followers: int
     seconds: float
     seed: int
-    plant: Plant | None = None
+    plants: frozenset[Plant] = frozenset()
 
 
 def soak(order: Order) -> Report:
@@ -49,7 +50,7 @@ def soak(order: Order) -> Report:
     raise_the_limit(order.followers)
     pace = Pace.of(order.seconds)
     with backend(order.followers, pace, order.seed) as mock:
-        watch = Watch(order, mock, Run(mock.base_url, pace, order.seed, order.plant))
+        watch = Watch(order, mock, Run(mock.base_url, pace, order.seed, order.plants))
         with interruptible(watch):
             if order.carrier == "threads":
                 in_threads(watch)
@@ -85,6 +86,8 @@ class Watch:
     objects: Series = field(init=False, factory=lambda: Series("objects of the clients", "blocks"))
     server: Series = field(init=False, factory=lambda: Series("mock", "bytes"))
     left: list[Left] = field(init=False, factory=list[Left])
+    due: float = field(init=False, default=0.0)
+    """When the next sample is taken."""
     took: float = field(init=False, default=0.0)
     unfinished: int = field(init=False, default=0)
     gone: str | None = field(init=False, default=None)
@@ -92,16 +95,18 @@ class Watch:
 
     @property
     def pause(self) -> float:
-        """Seconds between two samples."""
-        return min(1.0, self.order.seconds / _SAMPLES)
+        """Seconds until it is looked at the mock, at the time and for a Ctrl-C again."""
+        return min(0.2, self.order.seconds / _SAMPLES / 2)
 
-    def sample(self) -> bool:
+    def goes_on(self) -> bool:
         """Take a sample if it is time for one; return whether the run goes on."""
         self.took = time.monotonic() - self.began
         self.gone = self.mock.ended
         if self.gone is not None or self.interrupted:
             return False
-        if self.took > self.order.seconds * _WARM_UP:
+        if self.took > self.order.seconds * _WARM_UP and self.took >= self.due:
+            self.due = self.took + self.order.seconds * (1 - _WARM_UP) / _SAMPLES
+            gc.collect()
             self.clients.add(self.took, memory.resident(os.getpid()))
             self.objects.add(self.took, sys.getallocatedblocks())
             self.server.add(self.took, self.mock.resident)
@@ -182,7 +187,7 @@ async def in_tasks(watch: Watch) -> None:
     async with anyio.create_task_group() as group:
         for number in range(followers):
             group.start_soon(count, number)
-        while watch.sample():  # noqa: ASYNC110 - the time between samples
+        while watch.goes_on():  # noqa: ASYNC110 - the time between samples
             await anyio.sleep(watch.pause)
         run.is_ending = True
         until = time.monotonic() + _GRACE + 4 * run.pace.silence
@@ -209,7 +214,7 @@ def in_threads(watch: Watch) -> None:
     ]
     for thread in pool:
         thread.start()
-    while watch.sample():
+    while watch.goes_on():
         time.sleep(watch.pause)
     run.is_ending = True
     wait_for(lambda: not alive(pool) or watch.is_broken_off, _GRACE + 4 * run.pace.silence)
