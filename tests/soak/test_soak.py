@@ -130,8 +130,9 @@ def test_a_short_soak_keeps_every_promise_on_each_carrier(tmp_path: Path) -> Non
     assert [each["carrier"] for each in found] == ["asyncio", "trio", "threads"]
     for each in found:
         assert (each["lost"], each["doubled"], each["broken"]) == (0, 0, [])
+        assert each["followers"] == 20
         assert isinstance(each["jobs"], int)
-        assert each["jobs"] >= each["followers"] == 20
+        assert each["jobs"] >= 20
         assert is_table(each["faults"])
         assert sum(isinstance(n, int) and n > 0 for n in each["faults"].values()) >= 5
 
