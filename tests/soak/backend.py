@@ -31,12 +31,14 @@ class Pace:
     """Between two events of a job."""
     silence: float
     """After this long a follower takes a stream for dead."""
+    spread: float
+    """Over which the followers begin, and end, so that they do not all do so at once."""
 
     @classmethod
-    def of(cls, seconds: float) -> "Pace":
+    def of(cls, seconds: float, followers: int) -> "Pace":
         """Return the times for a run of so many seconds."""
-        interval = min(8.0, seconds / 60)
-        return cls(interval, 0.5 + 2 * interval)
+        interval = min(12.0, seconds / 50)
+        return cls(interval, 0.5 + 2 * interval, min(seconds / 10, followers / 50))
 
 
 def faults(pace: Pace) -> Mapping[str, Mapping[str, object]]:
@@ -75,7 +77,7 @@ def scenario(followers: int, pace: Pace, seed: int) -> Mapping[str, object]:
 
     As many jobs as are ever kept are there from the start, so that the mock does not grow until they are.
     """
-    kept = min(followers + 200, 9000)
+    kept = min(2 * followers + 200, 9000)
     over = {"events": EVENTS, "submitted": True, "emitted": True}
     before = [{"id": f"before-{number}", **over} for number in range(kept)]
     return {
@@ -158,7 +160,7 @@ def backend(followers: int, pace: Pace, seed: int) -> Generator[Backend]:
     with TemporaryDirectory() as place:
         path = Path(place, "soak.json")
         path.write_text(json.dumps(scenario(followers, pace, seed)), "utf-8")
-        command = [sys.executable, "-m", "mock_server", "serve", str(path)]
+        command = [sys.executable, "-m", "tests.soak.mock", "serve", str(path)]
         process = subprocess.Popen(
             [*command, "--exit-on-stdin-eof"],
             stdin=subprocess.PIPE,

@@ -1,5 +1,6 @@
 """One follower: it takes a job, follows it to its end, and takes the next; in a task, or in a thread."""
 
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -29,28 +30,20 @@ class Run:
     seed: int
     plants: frozenset[Plant]
     tally: Tally = field(factory=Tally)
-    is_ending: bool = False
-    """Whether followers cancel their jobs, follow them to the end, and take no other."""
+    ending_since: float = math.inf
+    """Since when followers cancel their jobs, follow them to the end, and take no other; each in its turn."""
     is_over: bool = False
     """Whether they drop everything: the run was interrupted, the backend is gone, or time is up."""
     clients: set[threads.ArkorClient] = field(factory=set[threads.ArkorClient])
     """The open clients of threads."""
 
-    def plan(self, random: Random) -> Plan:
-        """Draw what a follower does with its next job."""
-        return Plan.drawn(random, self.tally, lambda: self.is_ending, self.plants)
-
-    def begin(self, number: int) -> Random:
-        """Note that a follower has begun; return its source of random numbers."""
+    def begin(self, number: int) -> "Turn":
+        """Note that a follower has begun."""
         self.tally.add("followers")
         if Plant.DESCRIPTOR in self.plants:
             self.tally.kept.append(os.dup(0))
-        return Random(f"{self.seed}/{number}")  # noqa: S311 - seeded on purpose
-
-    @property
-    def goes_on(self) -> bool:
-        """Whether a follower takes another job."""
-        return not self.is_ending and not self.is_over
+        random = Random(f"{self.seed}/{number}")  # noqa: S311 - seeded on purpose
+        return Turn(self, random, random.random() * self.pace.spread)
 
     @property
     def policy(self) -> ReconnectPolicy:
@@ -68,10 +61,35 @@ class Run:
             self.tally.fail(error)
 
 
+@define(eq=False)
+class Turn:
+    """When one follower begins and ends, and what it does."""
+
+    run: Run
+    random: Random
+    late: float
+    """How many seconds after the first one it begins and ends."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether it cancels its job and takes no other."""
+        return time.monotonic() > self.run.ending_since + self.late
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether it takes another job."""
+        return not self.is_ending and not self.run.is_over
+
+    def plan(self) -> Plan:
+        """Draw what it does with its next job."""
+        return Plan.drawn(self.random, self.run.tally, lambda: self.is_ending, self.run.plants)
+
+
 async def follow(run: Run, number: int) -> None:
     """Follow jobs in a task until the run ends."""
-    random = run.begin(number)
-    while run.goes_on:
+    turn = run.begin(number)
+    await anyio.sleep(turn.late)
+    while turn.goes_on:
         async with tasks.ArkorClient(
             run.base_url,
             token="any",
@@ -81,7 +99,7 @@ async def follow(run: Run, number: int) -> None:
             policy=run.policy,
         ) as client:
             try:
-                await _TaskJob(run, client, run.plan(random)).follow()
+                await _TaskJob(run, client, turn.plan()).follow()
             except Exception as error:  # noqa: BLE001 - a failure is a figure here
                 run.fail(error)
 
@@ -148,8 +166,9 @@ class _TaskJob:
 
 def follow_in_thread(run: Run, number: int) -> None:
     """Follow jobs in this thread until the run ends."""
-    random = run.begin(number)
-    while run.goes_on:
+    turn = run.begin(number)
+    time.sleep(turn.late)
+    while turn.goes_on:
         with threads.ArkorClient(
             run.base_url,
             token="any",
@@ -160,7 +179,7 @@ def follow_in_thread(run: Run, number: int) -> None:
         ) as client:
             run.clients.add(client)
             try:
-                _ThreadJob(run, client, run.plan(random)).follow()
+                _ThreadJob(run, client, turn.plan()).follow()
             except Exception as error:  # noqa: BLE001 - a failure is a figure here
                 run.fail(error)
             finally:

@@ -31,7 +31,7 @@ _SAMPLES: Final = 60
 _SPARE: Final = 100
 """Descriptors for anything but followers."""
 _GRACE: Final = 30.0
-"""Seconds that followers have to end their last jobs."""
+"""Seconds that followers have to end their last jobs, at least."""
 
 
 @frozen
@@ -48,7 +48,7 @@ class Order:
 def soak(order: Order) -> Report:
     """Run one soak; raises CommandError if it cannot be run, or if the mock ends early."""
     raise_the_limit(order.followers)
-    pace = Pace.of(order.seconds)
+    pace = Pace.of(order.seconds, order.followers)
     with backend(order.followers, pace, order.seed) as mock:
         watch = Watch(order, mock, Run(mock.base_url, pace, order.seed, order.plants))
         with interruptible(watch):
@@ -106,11 +106,16 @@ class Watch:
             return False
         if self.took > self.order.seconds * _WARM_UP and self.took >= self.due:
             self.due = self.took + self.order.seconds * (1 - _WARM_UP) / _SAMPLES
-            gc.collect()
+            memory.give_back()
             self.clients.add(self.took, memory.resident(os.getpid()))
             self.objects.add(self.took, sys.getallocatedblocks())
             self.server.add(self.took, self.mock.resident)
         return self.took < self.order.seconds
+
+    @property
+    def grace(self) -> float:
+        """Seconds that followers have to end their last jobs: some wait for a stream that is silent."""
+        return _GRACE + self.run.pace.spread + 4 * self.run.pace.silence
 
     @property
     def is_broken_off(self) -> bool:
@@ -189,8 +194,8 @@ async def in_tasks(watch: Watch) -> None:
             group.start_soon(count, number)
         while watch.goes_on():  # noqa: ASYNC110 - the time between samples
             await anyio.sleep(watch.pause)
-        run.is_ending = True
-        until = time.monotonic() + _GRACE + 4 * run.pace.silence
+        run.ending_since = time.monotonic()
+        until = time.monotonic() + watch.grace
         while ended < followers and not watch.is_broken_off and time.monotonic() < until:  # noqa: ASYNC110 - a signal or the end of a process is no event of the loop
             await anyio.sleep(0.05)
         run.is_over = ended < followers
@@ -216,8 +221,8 @@ def in_threads(watch: Watch) -> None:
         thread.start()
     while watch.goes_on():
         time.sleep(watch.pause)
-    run.is_ending = True
-    wait_for(lambda: not alive(pool) or watch.is_broken_off, _GRACE + 4 * run.pace.silence)
+    run.ending_since = time.monotonic()
+    wait_for(lambda: not alive(pool) or watch.is_broken_off, watch.grace)
     left = alive(pool)
     run.is_over = left > 0
     while run.clients and alive(pool):
