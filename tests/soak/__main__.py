@@ -48,7 +48,8 @@ def _act(given: Sequence[str]) -> int:
     reports: list[Report] = []
     for carrier in options.carriers or _CARRIERS:
         followers = options.followers or _CARRIERS[carrier]
-        found = soak(Order(carrier, followers, options.seconds, options.seed, plants))
+        order = Order(carrier, followers, options.seconds, options.seed, plants, options.interval)
+        found = soak(order)
         reports.append(found)
         sys.stdout.write(found.text())
         sys.stdout.flush()
@@ -79,6 +80,7 @@ class _Options(argparse.Namespace):
     carriers: list[str]
     followers: int | None
     seconds: float
+    interval: float | None
     seed: int
     json: Path | None
     plant: list[str]
@@ -109,6 +111,12 @@ def _parsed(given: Sequence[str]) -> _Options:
         type=typed(partial(seconds, least=1, most=86_400)),
         default=600.0,
         help="how long on each [default: 600]",
+    )
+    parser.add_argument(
+        "--interval",
+        type=typed(partial(seconds, least=0.01, most=60)),
+        metavar="SECONDS",
+        help="between two events of a job [default: a fiftieth of --seconds, 12 at most]",
     )
     parser.add_argument(
         "--seed", type=typed(whole), default=1, help="of faults and followers [default: 1]"

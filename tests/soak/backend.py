@@ -25,7 +25,7 @@ _PATIENCE: Final = 10.0
 
 @frozen
 class Pace:
-    """The times of a run, in seconds: they shrink with it, so that a short one has whole jobs too."""
+    """The times of a run, in seconds."""
 
     interval: float
     """Between two events of a job."""
@@ -35,10 +35,10 @@ class Pace:
     """Over which the followers begin, and end, so that they do not all do so at once."""
 
     @classmethod
-    def of(cls, seconds: float, followers: int) -> "Pace":
-        """Return the times for a run of so many seconds."""
-        interval = min(12.0, seconds / 50)
-        return cls(interval, 0.5 + 2 * interval, min(seconds / 10, followers / 50))
+    def of(cls, seconds: float, followers: int, interval: float | None = None) -> "Pace":
+        """Return the times for a run of so many seconds, with whole jobs in a short one too."""
+        chosen = min(12.0, seconds / 50) if interval is None else interval
+        return cls(chosen, 0.5 + 2 * chosen, min(seconds / 10, followers / 50))
 
 
 def faults(pace: Pace) -> Mapping[str, Mapping[str, object]]:

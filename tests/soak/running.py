@@ -43,12 +43,14 @@ class Order:
     seconds: float
     seed: int
     plants: frozenset[Plant] = frozenset()
+    interval: float | None = None
+    """Seconds between two events of a job; None for what suits the length of the run."""
 
 
 def soak(order: Order) -> Report:
     """Run one soak; raises CommandError if it cannot be run, or if the mock ends early."""
     raise_the_limit(order.followers)
-    pace = Pace.of(order.seconds, order.followers)
+    pace = Pace.of(order.seconds, order.followers, order.interval)
     with backend(order.followers, pace, order.seed) as mock:
         watch = Watch(order, mock, Run(mock.base_url, pace, order.seed, order.plants))
         with interruptible(watch):
@@ -66,7 +68,7 @@ def raise_the_limit(followers: int) -> None:
     most = sys.maxsize if hard == resource.RLIM_INFINITY else hard
     if needed > most:
         raise CommandError(
-            f"--followers: {followers} need {needed} descriptors and the hard limit is {hard}; "
+            f"--followers: {followers} followers need {needed} descriptors, the hard limit is {hard}; "
             f"raise it (ulimit -Hn), or take at most {(hard - _SPARE) // 3} followers"
         )
     if soft != resource.RLIM_INFINITY and soft < needed:
