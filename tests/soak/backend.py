@@ -38,7 +38,7 @@ class Pace:
     def of(cls, seconds: float, followers: int, interval: float | None = None) -> "Pace":
         """Return the times for a run of so many seconds, with whole jobs in a short one too."""
         chosen = min(12.0, seconds / 50) if interval is None else interval
-        return cls(chosen, 0.5 + 2 * chosen, min(seconds / 10, followers / 50))
+        return cls(chosen, 0.5 + 2 * chosen, min(seconds / 6, followers / 25))
 
 
 def faults(pace: Pace) -> Mapping[str, Mapping[str, object]]:

@@ -7,6 +7,7 @@ to the means of a few equal parts of the time, and the interval around its slope
 import ctypes
 import gc
 import os
+from array import array
 from collections.abc import Sequence
 from enum import Enum
 from math import sqrt
@@ -86,15 +87,22 @@ def _means(samples: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 
 @define
 class Series:
-    """Samples of one quantity after the warm-up."""
+    """Samples of one quantity after the warm-up, kept as bare numbers: objects would count as a leak."""
 
     name: str
     unit: str
-    samples: list[tuple[float, float]] = field(factory=list[tuple[float, float]])
+    _times: "array[float]" = field(factory=lambda: array("d"), init=False)
+    _sizes: "array[float]" = field(factory=lambda: array("d"), init=False)
 
     def add(self, seconds: float, size: float) -> None:
         """Add a sample."""
-        self.samples.append((seconds, size))
+        self._times.append(seconds)
+        self._sizes.append(size)
+
+    @property
+    def slope(self) -> Slope | None:
+        """The line through the samples; None if they are too few."""
+        return fitted(list(zip(self._times, self._sizes, strict=True)))
 
 
 def give_back() -> None:

@@ -11,7 +11,7 @@ from typing import Final
 from mock_server.__main__ import main
 from tests.soak.memory import give_back
 
-_EVERY: Final = 5.0
+_EVERY: Final = 30.0
 
 
 def keep_tidy() -> None:

@@ -26,7 +26,7 @@ from tests.soak.report import Left, Report
 
 _WARM_UP: Final = 1 / 3
 """The share of the run after which memory is measured."""
-_SAMPLES: Final = 60
+_SAMPLES: Final = 40
 """How often memory is measured, each time after a collection of cyclic garbage, which takes time."""
 _SPARE: Final = 100
 """Descriptors for anything but followers."""
@@ -149,7 +149,7 @@ class Watch:
             unfinished=self.unfinished,
             fired=self.fired,
             memory=[
-                (each.name, each.unit, memory.fitted(each.samples))
+                (each.name, each.unit, each.slope)
                 for each in (self.clients, self.objects, self.server)
             ],
             left=self.left,
