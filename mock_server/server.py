@@ -149,6 +149,11 @@ class MockServer:
             admits=self._backend.tenants.admits if self.upstream is None else has_credentials,
         )
         self._service = service
+        self._backend.on_forgotten = self._forget
+
+    def _forget(self, job: Job) -> None:
+        self._origin.forget(job.id)
+        self._service.rules.forget(job.id)
 
     def __repr__(self) -> str:
         count = sum(isinstance(record, RequestReceived) for record in self._journal.records)
@@ -273,7 +278,7 @@ class MockServer:
         """Append an event to a job's log; raises JobEnded, and ScenarioError if memory is full."""
         self._gate_names.update(gates_of_frames((frame,)))
         try:
-            self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)))
+            self._backend.charge(_EVENT_SIZE + weight_of(plain(frame)), job)
         except BackendFull as full:
             raise ScenarioError(f"event: {full}") from None
         return job.push(frame)

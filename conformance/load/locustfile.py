@@ -1,8 +1,9 @@
 """Followers for Locust: each creates a job, follows it to its end, and now and then cancels it.
 
-    locust -f LOCUSTFILE --host http://127.0.0.1:8080 --headless -u 100 -r 20 -t 60s
+    locust -f LOCUSTFILE --headless -u 100 -r 20 -t 60s
 
-`python -m conformance.load` prints where this file is. Locust patches the sockets of the blocking client
+`python -m conformance.load` prints where this file is. Without `--host` the backend is `arkor-mock serve`
+with the faults of `faults.toml`, which is started and ended with Locust. Locust patches the sockets of the blocking client
 with gevent, so one process has hundreds of followers; `--master` and `--worker` distribute them.
 
 Environment variables set the rest: ARKOR_TOKEN, ARKOR_ORG, ARKOR_PROJECT; ARKOR_CANCEL, the share of jobs
@@ -13,12 +14,18 @@ to see what was lost or came twice (1.0); ARKOR_SEED.
 # pyright: reportUnknownMemberType=false
 # Locust does not type its events.
 
+import json
+import logging
 import math
 import os
+import subprocess
 import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
+from http import HTTPStatus
+from pathlib import Path
 from random import Random
 from threading import Timer
 from typing import Final, TypeVar
@@ -27,7 +34,7 @@ from attrs import define, field
 from locust import User, constant, events, task
 from locust.env import Environment
 
-from arkor_proto import Reconnecting, TrainingEvent
+from arkor_proto import Reconnecting, StatusError, TrainingEvent, TransportError
 from arkor_proto.transports.blocking import ArkorClient, Callbacks, Checkpoint
 from mock_server.strict.shapes import is_table
 
@@ -35,11 +42,14 @@ _R = TypeVar("_R")
 _FRAMES: Final = "frames"
 _COUNTS: Final = (_FRAMES, "lost", "doubled", "jobs")
 _MILLI: Final = 1000.0
+_SERVE: Final = (sys.executable, "-m", "mock_server", "serve", "--exit-on-stdin-eof")
 RANDOM: Final = Random(os.environ.get("ARKOR_SEED") or None)  # noqa: S311 - a sample, no secret
 HERE: Final[Counter[str]] = Counter()
 """What this process has counted since it last told its master."""
 TOTAL: Final[Counter[str]] = Counter()
 """What all processes have counted."""
+SERVED: Final[list["subprocess.Popen[str]"]] = []
+"""The mock, if this process has started it."""
 BEGAN: Final = time.monotonic()
 
 
@@ -55,12 +65,13 @@ def share(name: str, otherwise: float) -> float:
     return found
 
 
+logging.getLogger("arkor_proto").setLevel(logging.ERROR)  # each lost stream would be a line
 CANCELLED: Final = share("ARKOR_CANCEL", 0.1)
 VERIFIED: Final = share("ARKOR_VERIFY", 1.0)
 
 
 class Amiss(Exception):
-    """Events were lost, or came twice."""
+    """Events were lost, came twice, or came in another order."""
 
 
 @define
@@ -109,10 +120,10 @@ class Follower(User):
     """Submits a job, follows it, and submits the next."""
 
     wait_time = constant(0)
-    host = "http://127.0.0.1:8080"
 
     def on_start(self) -> None:
         """Open the client, which keeps its connection for short calls."""
+        self.stopping = False
         self.client = ArkorClient(
             self.host or "",
             token=os.environ.get("ARKOR_TOKEN", "any"),
@@ -122,6 +133,7 @@ class Follower(User):
 
     def on_stop(self) -> None:
         """Close the client."""
+        self.stopping = True
         self.client.close()
 
     @task
@@ -150,8 +162,19 @@ class Follower(User):
             self._verify(job, heard)
 
     def _cancel(self, job: str) -> None:
-        """Cancel a job from another client, as another process would; a late cancel may be refused."""
-        self._timed("cancel", self.client.attach(job).cancel)
+        """Cancel a job from another client, as another process would."""
+        if not self.stopping:
+            self._timed("cancel", partial(self._cancel_unless_over, job))
+
+    def _cancel_unless_over(self, job: str) -> None:
+        try:
+            self.client.attach(job).cancel()
+        except StatusError as error:
+            if error.status != HTTPStatus.CONFLICT:  # the job was over before
+                raise
+        except TransportError:
+            if not self.stopping:  # the run is over, and the client is closed
+                raise
 
     def _verify(self, job: str, heard: Heard) -> None:
         """Read the log of a job from its beginning and compare it with what was heard."""
@@ -160,12 +183,16 @@ class Follower(User):
         lost = sum((Counter(log) - Counter(heard.events)).values())
         doubled = sum((Counter(heard.events) - Counter(log)).values())
         HERE.update(lost=lost, doubled=doubled)
-        amiss = None
-        if lost or doubled:
-            amiss = Amiss(f"{lost} events lost and {doubled} doubled of {len(log)}")
-        elif heard.events != log:
-            amiss = Amiss(f"{len(log)} events in another order")
+        self._count("lost", lost, len(log))
+        self._count("doubled", doubled, len(log))
+        swapped = heard.events != log and not lost and not doubled
+        amiss = Amiss("the events came in another order") if swapped else None
         self._report("log", 0.0, len(log), amiss)
+
+    def _count(self, name: str, events: int, length: int) -> None:
+        """Report a number of events of one job, in place of a time; it fails unless it is 0."""
+        amiss = Amiss(f"{events} events {name} of {length}") if events else None
+        self._report(name, events / _MILLI, length, amiss)
 
     def _timed(self, name: str, do: Callable[[], _R]) -> _R | None:
         """Do something, report how long it took, and return its result; None if it failed."""
@@ -192,6 +219,37 @@ class Follower(User):
             exception=error,
             context={},
         )
+
+
+@events.init.add_listener
+def _serve(environment: Environment, **_: object) -> None:
+    """Start the mock if no host is given; a worker is told by its master where it is."""
+    if environment.host or type(environment.runner).__name__ == "WorkerRunner":
+        return
+    mock = subprocess.Popen(  # noqa: S603 - the mock of this package
+        [*_SERVE, str(Path(__file__).with_name("faults.toml"))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a Ctrl-C is for Locust, which then ends the mock
+    )
+    line = mock.stdout.readline() if mock.stdout else ""
+    told: object = json.loads(line) if line else None
+    if not is_table(told):
+        sys.exit("arkor-mock did not start; its message is above")
+    environment.host = str(told["base_url"])
+    sys.stderr.write(
+        f"arkor: no --host was given; the target is arkor-mock at {environment.host}\n"
+    )
+    SERVED.append(mock)
+
+
+@events.quit.add_listener
+def _end(**_: object) -> None:
+    for mock in SERVED:
+        if mock.stdin:
+            mock.stdin.close()
+        mock.wait()
 
 
 @events.report_to_master.add_listener

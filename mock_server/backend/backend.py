@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 from http import HTTPStatus
+from itertools import islice
 from typing import Final
 
 import attrs
@@ -51,12 +52,20 @@ class Backend:
     """One backend with its jobs and projects."""
 
     scenario: Scenario
+    on_forgotten: Callable[[Job], None] | None = None
+    """Called with each job that is forgotten because of `limits.jobs`."""
     jobs: dict[str, Job] = field(factory=dict[str, Job], init=False)
     tenants: Tenants = field(init=False)
     _keys: dict[tuple[object, ...], tuple[bytes, Job]] = field(
         factory=dict[tuple[object, ...], tuple[bytes, Job]], init=False
     )
     """For every idempotency key of a project, the SHA-256 of its first body, and the job."""
+    _slots_of: dict[str, tuple[tuple[object, ...], ...]] = field(
+        factory=dict[str, tuple[tuple[object, ...], ...]], init=False
+    )
+    """By job: the keys of `_keys` that it has."""
+    _ended: dict[str, Job] = field(factory=dict[str, Job], init=False)
+    """The jobs that have ended; the one that ended first is first."""
     _projects: dict[tuple[str, str], dict[str, object]] = field(
         factory=dict[tuple[str, str], dict[str, object]], init=False
     )
@@ -84,17 +93,45 @@ class Backend:
 
     def add_job(self, plan: JobPlan, now: float, org: str = "", project: str = "") -> Job:
         """Add a job without a create request; raises BackendFull."""
-        self.charge(_JOB_SIZE + weight_of(plain(plan)))
-        return self._make(plan, now, {}, {"orgSlug": org, "projectSlug": project})
+        self._make_room()
+        size = _JOB_SIZE + weight_of(plain(plan))
+        self.charge(size)
+        job = self._make(plan, now, {}, {"orgSlug": org, "projectSlug": project})
+        job.size = size
+        return job
 
-    def charge(self, size: int) -> None:
-        """Count memory that stays in use until a reset; raises BackendFull if it is too much."""
+    def charge(self, size: int, job: Job | None = None) -> None:
+        """Count memory that stays in use until a reset, or until `job` is forgotten.
+
+        Raises BackendFull if it is too much.
+        """
         if self._size + size > self.scenario.limits.job_bytes:
             raise BackendFull(
                 f"jobs and projects take more than {self.scenario.limits.job_bytes} bytes; "
                 "reset the mock or raise limits.job_bytes"
             )
         self._size += size
+        if job is not None:
+            job.size += size
+
+    def _make_room(self) -> None:
+        """Forget the jobs that ended first if as many are kept as may be."""
+        excess = len(self.jobs) + 1 - self.scenario.limits.jobs
+        if excess > 0:
+            idle = (job for job in self._ended.values() if not job.is_followed)
+            for job in tuple(islice(idle, excess)):
+                self._forget(job)
+
+    def _forget(self, job: Job) -> None:
+        del self.jobs[job.id], self._ended[job.id]
+        for slot in self._slots_of.pop(job.id, ()):
+            del self._keys[slot]
+        self._size -= job.size
+        if self.on_forgotten is not None:
+            self.on_forgotten(job)
+
+    def _note_end(self, job: Job) -> None:
+        self._ended.setdefault(job.id, job)
 
     def answer(
         self, request: Request, now: float, resume: Resume | Shift | None = None
@@ -241,12 +278,16 @@ class Backend:
         digests: Mapping[tuple[object, ...], bytes],
         now: float,
     ) -> Reply:
+        self._make_room()
+        size = _JOB_SIZE + weight_of(body) + weight_of(request.query)
         try:
-            self.charge(_JOB_SIZE + weight_of(body) + weight_of(request.query))
+            self.charge(size)
         except BackendFull as full:
             return refuse(HTTPStatus.INSUFFICIENT_STORAGE, str(full))
         job = self._make(self._next_plan(), now, body, request.query)
+        job.size = size
         self._keys.update({slot: (digest, job) for slot, digest in digests.items()})
+        self._slots_of[job.id] = tuple(digests)
         return reply_json(200, {"job": job.public()})
 
     def _next_plan(self) -> JobPlan:
@@ -286,6 +327,7 @@ class Backend:
             org=query.get("orgSlug") or org,
             project=query.get("projectSlug") or project,
             backend=self.plan,
+            on_end=self._note_end,
         )
 
     def _numbered(self) -> str:

@@ -69,11 +69,15 @@ class Job:
     backend: BackendPlan = field(factory=BackendPlan)
     status: JobStatus = JobStatus.QUEUED
     error: str | None = None
+    on_end: "Callable[[Job], None] | None" = None
+    """Called when the job ends."""
     log: list[Frame] = field(factory=list[Frame])
     forgotten: int = field(default=0, init=False)
     """How many events at the beginning of the log are no longer kept."""
     gone: bool = field(default=False, init=False)
     """Whether the job has stopped because its owner has left."""
+    size: int = field(default=0, init=False)
+    """The memory that was counted for it, roughly, in bytes."""
     _script: Iterator[Frame] = field(init=False)
     _where: dict[str, int] = field(factory=dict[str, int], init=False)
     _listeners: list[Callable[[], None]] = field(factory=list[Callable[[], None]], init=False)
@@ -105,6 +109,11 @@ class Job:
     def over(self) -> bool:
         """Whether the job has ended; then its log does not grow."""
         return self.status in _TERMINAL
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether a stream of the job is open."""
+        return bool(self._followers)
 
     def position_after(self, cursor: str) -> int | None:
         """Return the position after the event `cursor`; None if the log does not have it."""
@@ -200,6 +209,7 @@ class Job:
             return not self.over
         self.status = JobStatus.CANCELLED
         self._times["completedAt"] = instant(len(self.log))
+        self._note_end()
         self._append(self._event("end", {"status": "cancelled"}))
         return True
 
@@ -266,10 +276,15 @@ class Job:
             self._times.setdefault("startedAt", instant(len(self.log)))
         if self.over:
             self._times["completedAt"] = instant(len(self.log))
+            self._note_end()
         if status is JobStatus.FAILED:
             data: object = json.loads(fields_of(frame.raw).data or "{}")
             error = data.get("error") if is_table(data) else None
             self.error = error if isinstance(error, str) else self.plan.error
+
+    def _note_end(self) -> None:
+        if self.on_end is not None:
+            self.on_end(self)
 
     def _next_id(self) -> str | None:
         number = len(self.log) + len(self._held_back) + 1 - self._uncounted

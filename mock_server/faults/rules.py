@@ -148,6 +148,11 @@ class Rules:
             stale = next(each for each in self._attempts if each[1] is not None)
             del self._attempts[stale]
 
+    def forget(self, job: str) -> None:
+        """Forget the counts of a job that does not exist any more."""
+        for route in Route:
+            self._attempts.pop(_key(route, job), None)
+
     def _random(self, where: str) -> random.Random:
         return random.Random(f"{self.seed}/{where}")  # noqa: S311 - seeded on purpose
 

@@ -339,5 +339,10 @@ class BackendOrigin:
             case _:
                 return source
 
+    def forget(self, job: str) -> None:
+        """Forget what is kept about a job that does not exist any more."""
+        self.holds.pop(job, None)
+        self._turns.pop(job, None)
+
     def _turn_of(self, job: str) -> anyio.Semaphore:
         return self._turns.setdefault(job, anyio.Semaphore(1))

@@ -165,6 +165,11 @@ class Limits:
         "memory of the jobs and projects that clients made, roughly",
         default=32 << 20,
     )
+    jobs: int = word(
+        integer(1, 1_000_000),
+        "jobs that are kept; over it, those that ended first and are not followed are forgotten",
+        default=1_000_000,
+    )
     records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
     journal_bytes: int = word(
         integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=48 << 20

@@ -64,13 +64,15 @@ def test_the_module_tells_where_the_locustfile_is() -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_master_and_two_workers_follow_jobs_whose_streams_break(backend: SyncMock) -> None:
-    """Nothing is lost and nothing comes twice, although streams are cut and refused."""
+def test_a_master_and_two_workers_follow_jobs_whose_streams_break() -> None:
+    """Nothing is lost and nothing comes twice, although streams are cut and refused.
+
+    No host is given: the target is the mock, which the master starts, and whose address it tells.
+    """
     port = str(free_port())
-    host = backend.base_url
     master = locust(
         *("--master", "--headless", "--expect-workers", "2", "--master-bind-host", "127.0.0.1"),
-        *("--master-bind-port", port, "-u", "10", "-r", "10", "-t", f"{SECONDS}s", "--host", host),
+        *("--master-bind-port", port, "-u", "10", "-r", "10", "-t", f"{SECONDS}s"),
     )
     at = ("--worker", "--master-host", "127.0.0.1", "--master-port", port)
     workers = [locust(*at), locust(*at)]
@@ -81,9 +83,13 @@ def test_a_master_and_two_workers_follow_jobs_whose_streams_break(backend: SyncM
     assert (lost, doubled) == (0, 0)
     assert jobs >= 5
     assert frames > jobs
-    names = ("create", "first frame", "resume gap", "wait", "log")
+    names = ("create", "first frame", "resume gap", "wait", "log", "lost", "doubled")
     assert [name for name in names if not re.search(rf"arkor +{name} ", output)] == []
     assert "Traceback" not in output
+    mock = re.search(r"the target is arkor-mock at http://127.0.0.1:(\d+)", output)
+    assert mock is not None, output
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", int(mock[1]))) != 0, "the mock was not ended"
 
 
 @pytest.mark.timeout(60)

@@ -257,3 +257,41 @@ def test_two_thousand_events_keep_their_order_and_ids() -> None:
     assert [frame.id for frame in answer.job.pull(0, 3000, 0.0)] == [
         f"e{n}" for n in range(1, 2001)
     ]
+
+
+def test_jobs_that_ended_first_are_forgotten_when_there_are_too_many() -> None:
+    """The first one is still running, the second ended after the third: the third goes first."""
+    ask = Asking(limits={"jobs": 3}, job=[{"events": 2, "interval_ms": 1000}])
+    for number in (1, 2, 3):
+        ask("POST", "/v1/jobs", BODY, idempotency_key=f"key-{number}")
+    for name in ("job-3", "job-2"):
+        ask("POST", f"/v1/jobs/{name}/cancel", {})
+    ask("POST", "/v1/jobs", BODY)
+    assert list(ask.backend.jobs) == ["job-1", "job-2", "job-4"]
+    assert said(ask("GET", "/v1/jobs/job-3"))[0] == 404
+    _, body = said(ask("POST", "/v1/jobs", BODY, idempotency_key="key-3"))
+    assert '"id": "job-5"' in json.dumps(body)
+    assert list(ask.backend.jobs) == ["job-1", "job-4", "job-5"]
+
+
+def test_a_job_that_runs_or_is_followed_is_kept_whatever_the_limit_is() -> None:
+    ask = Asking(limits={"jobs": 1})
+    ask("POST", "/v1/jobs", BODY)
+    answer = ask("GET", "/v1/jobs/job-1/events/stream")
+    assert isinstance(answer, Follow)
+    follower = answer.job.join()
+    assert answer.job.cancel()
+    ask("POST", "/v1/jobs", BODY)
+    assert list(ask.backend.jobs) == ["job-1", "job-2"]
+    answer.job.leave(follower, 1)
+    ask("POST", "/v1/jobs", BODY)
+    assert list(ask.backend.jobs) == ["job-2", "job-3"]
+
+
+def test_a_forgotten_job_frees_the_memory_that_it_was_counted_with() -> None:
+    ask = Asking(limits={"jobs": 5, "job_bytes": 1 << 16}, job=[{"events": 1}])
+    for number in range(100):
+        status, body = said(ask("POST", "/v1/jobs", BODY))
+        assert status == 200, body
+        followed(ask("GET", f"/v1/jobs/job-{number + 1}/events/stream"))
+    assert len(ask.backend.jobs) == 5
