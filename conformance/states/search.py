@@ -60,7 +60,7 @@ def explored(
     graph = Exploration(make, most=most, on_state=on_state).run()
     breach = graph.breach
     if breach is None and not graph.cut:
-        breach = _stuck(graph) or _going_round(graph, make, setting.spared(profile))
+        breach = _stuck(graph) or going_round(graph, make, setting.spared(profile))
     return Explored(
         setting=setting,
         profile=profile,
@@ -134,7 +134,7 @@ def _stuck(graph: Graph) -> Breach | None:
     return Breach(graph.way_to(stuck), found.promise, found.how)
 
 
-def _going_round(
+def going_round(
     graph: Graph, make: Callable[[], World], spared: frozenset[str] | None
 ) -> Breach | None:
     """Return the shortest way to a circle of moves that opens streams and gets nowhere."""

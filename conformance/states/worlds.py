@@ -43,20 +43,9 @@ class Setting:
 
 _ALL: Final = (
     Setting(
-        name="submit",
-        about="start(), wait() and abort() of a job that is created",
-        says=("start", "follow", "abort"),
-    ),
-    Setting(
         name="cancel",
         about="start() and cancel() of a job that is created",
         says=("start", "cancel"),
-    ),
-    Setting(
-        name="leave",
-        about="wait() of a job that exists, left and taken up again, and abort()",
-        says=("follow", "leave", "abort"),
-        attached=True,
     ),
     Setting(
         name="follow",
@@ -65,17 +54,28 @@ _ALL: Final = (
         attached=True,
     ),
     Setting(
-        name="resend",
-        about="the same with a backend that ignores Last-Event-ID and sends its log again",
-        says=("follow",),
-        attached=True,
-        remembers=False,
-    ),
-    Setting(
         name="cancel-wait",
         about="wait() and cancel() of a job that exists",
         says=("follow", "cancel"),
         attached=True,
+    ),
+    Setting(
+        name="submit",
+        about="start(), wait() and abort() of a job that is created",
+        says=("start", "follow", "abort"),
+    ),
+    Setting(
+        name="leave",
+        about="wait() of a job that exists, left and taken up again, and abort()",
+        says=("follow", "leave", "abort"),
+        attached=True,
+    ),
+    Setting(
+        name="resend",
+        about="one wait() with a backend that ignores Last-Event-ID and sends its log again",
+        says=("follow",),
+        attached=True,
+        remembers=False,
     ),
 )
 WORLDS: Final[Mapping[str, Setting]] = {each.name: each for each in _ALL}
