@@ -9,6 +9,7 @@ profile, the policy or one cell of the table of states.
 import re
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Final, TypeVar
 
@@ -157,7 +158,7 @@ def set_cell(state: State, signal: Signal, cell: Cell) -> None:
     """Change one cell of the table of states."""
     row = TABLE[state]
     if isinstance(row, dict):
-        _undo.append(lambda own=row[signal]: row.__setitem__(signal, own))
+        _undo.append(partial(row.__setitem__, signal, row[signal]))
         row[signal] = cell
 
 
