@@ -89,6 +89,7 @@ class FrameReader:
         self._remember(self.cursor)
         self.empty = True
         self.too_large = None
+        self._progressed = False  # what a wait that was left had taken is no progress of this one
 
     def feed(self, data: bytes) -> None:
         """Take bytes of the present connection."""
@@ -122,7 +123,12 @@ class FrameReader:
         return progressed
 
     def rewind(self) -> None:
-        """Move the cursor back to before the frame that was taken last: it was not heard."""
+        """Move the cursor back to before the frame that was taken last: it was not heard.
+
+        When it comes again it is as new as it was.
+        """
+        if self._in_order[-1] == _key(self.cursor) and self.cursor != self._before:
+            self._seen.remove(self._in_order.pop())
         self.cursor = self._before
 
     def _read(self, frame: ServerSentEvent) -> Meaning:
@@ -152,7 +158,7 @@ class FrameReader:
 
     def _remember(self, cursor: str) -> bool:
         """Note that `cursor` was seen; return whether it is new, as far as memory goes."""
-        key = cursor if len(cursor) <= _SHORT_ID else _digest(cursor)
+        key = _key(cursor)
         if key in self._seen:
             return False
         self._seen.add(key)
@@ -162,8 +168,10 @@ class FrameReader:
         return True
 
 
-def _digest(cursor: str) -> bytes:
-    """Return what is kept of an id that is too long to be kept 1,024 times."""
+def _key(cursor: str) -> str | bytes:
+    """Return what is kept of an id: not all of one that is too long to be kept 1,024 times."""
+    if len(cursor) <= _SHORT_ID:
+        return cursor
     from hashlib import blake2b  # noqa: PLC0415 - it loads OpenSSL, for ids that hardly any backend sends
 
     return blake2b(cursor.encode(), digest_size=16).digest()

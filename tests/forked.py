@@ -41,7 +41,7 @@ LOADED: Final = (
         f"conformance.commands.{name}_command"
         for name in (
             *("run", "backend", "report", "merge", "list", "show", "smoke", "explore", "diff"),
-            *("simulate", "mutants", "coverage"),
+            *("simulate", "states", "mutants", "coverage"),
         )
     ),
 )

@@ -26,7 +26,7 @@ SUBCOMMANDS: Final = {
     ),
     "arkor-conformance": (
         *("run", "backend", "report", "compare", "list", "show", "init", "smoke", "parser"),
-        *("explore", "diff", "simulate", "mutants", "coverage"),
+        *("explore", "diff", "simulate", "states", "mutants", "coverage"),
     ),
 }
 EACH: Final = [(command, sub) for command, subs in SUBCOMMANDS.items() for sub in subs]
@@ -37,7 +37,7 @@ NEEDED: Final = {
     **dict.fromkeys(
         (
             *("serve", "control", "schema", "addon-path", "list", "smoke", "mutants", "coverage"),
-            *("backend", "simulate"),
+            *("backend", "simulate", "states"),
         ),
         (),
     ),

@@ -316,13 +316,13 @@ def call_of(request: Request) -> Call:
 _make: Final = Session.__init__
 _handle: Final = Session.handle
 _poll: Final = Session.poll
-_clients: Final = dict[int, Client]()
-"""Each client by the `id` of its session, which it keeps: otherwise another session could get it."""
 
 
 def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
     """Put a `Client` around every session, made of what `change` makes of the caller's setup."""
     make = Session.__init__ if Session.handle is not _handle else _make
+    # Each client by the `id` of its session, which it keeps: otherwise another session could get it.
+    clients: Final = dict[int, Client]()
 
     def init(
         session: Session,
@@ -343,18 +343,18 @@ def surround(change: Callable[[Setup], Setup] = lambda setup: setup) -> None:
             random=random,
             json_loads=json_loads,
         )
-        _clients[id(session)] = Client(session, setup)
+        clients[id(session)] = Client(session, setup)
 
     def handle(session: Session, event: Input, now: float) -> None:
-        _clients[id(session)].handle(event, now)
+        clients[id(session)].handle(event, now)
 
     def poll(session: Session) -> Output:
-        return _clients[id(session)].poll()
+        return clients[id(session)].poll()
 
     replace(Session, "__init__", init)
 
     def step(session: Session, event: Input, now: float) -> Output:
-        client = _clients[id(session)]
+        client = clients[id(session)]
         client.handle(event, now)
         return client.first()
 

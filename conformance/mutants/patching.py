@@ -7,7 +7,9 @@ profile, the policy or one cell of the table of states.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Final, TypeVar
 
@@ -54,6 +56,7 @@ __all__ = [
     "is_redirect",
     "members",
     "mutants_in",
+    "planted",
     "replace",
     "set_cell",
     "with_body",
@@ -118,10 +121,36 @@ class ByObject(dict[object, T]):
     """What a mutant remembers about clients and exchanges, which are compared by identity."""
 
 
+_undo: Final = list[Callable[[], None]]()
+"""What takes out the mutants of this process again, the latest change last."""
+_ABSENT: Final = object()
+
+
+@contextmanager
+def planted(mutant: Mutant) -> Generator[None]:
+    """Apply a mutant, and take it out again at the end; its clients must not be used after that."""
+    before = len(_undo)
+    try:
+        mutant.apply()
+        yield
+    finally:
+        while len(_undo) > before:
+            _undo.pop()()
+
+
 def replace(owner: object, name: str, new: object) -> None:
     """Replace an attribute; raises AttributeError if there is no such attribute."""
     if not hasattr(owner, name):
         raise AttributeError(f"{owner!r} has no {name}: the mutant is out of date")
+    own: object = vars(owner).get(name, _ABSENT)  # a static method stays one
+
+    def undo() -> None:
+        if own is _ABSENT:
+            delattr(owner, name)
+        else:
+            setattr(owner, name, own)
+
+    _undo.append(undo)
     setattr(owner, name, new)
 
 
@@ -129,6 +158,7 @@ def set_cell(state: State, signal: Signal, cell: Cell) -> None:
     """Change one cell of the table of states."""
     row = TABLE[state]
     if isinstance(row, dict):
+        _undo.append(partial(row.__setitem__, signal, row[signal]))
         row[signal] = cell
 
 

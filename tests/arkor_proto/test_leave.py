@@ -90,6 +90,28 @@ def test_a_later_wait_has_a_fresh_budget(profile: Profile) -> None:
 
 
 @everywhere
+def test_the_progress_of_a_wait_that_was_left_is_not_that_of_the_next(profile: Profile) -> None:
+    trainer = streaming(profile, callback=None).frame(log(1), id="1").leave().follow().open().eof()
+    assert trainer.failures == [1]
+
+
+@everywhere
+def test_an_event_that_was_not_heard_is_progress_when_it_comes_again(profile: Profile) -> None:
+    trainer = streaming(profile, callback=None).frame(log(1), id="1").leave().follow().open()
+    trainer.frame(log(1), id="1").handled().handled().eof()
+    assert trainer.failures == [0]
+
+
+@everywhere
+def test_an_event_whose_id_was_heard_before_is_not_new_when_it_comes_again(
+    profile: Profile,
+) -> None:
+    trainer = streaming(profile, callback=None).frame(log(1), id="1").handled()
+    trainer.frame(log(2), id="1").leave().handled().follow().open()
+    assert trainer.last_event_ids == [None, b"1"]
+
+
+@everywhere
 def test_leaving_without_a_wait_is_nothing(profile: Profile) -> None:
     trainer = Trainer(profile).leave()
     assert trainer.settled == []

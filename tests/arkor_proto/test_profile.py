@@ -14,7 +14,7 @@ from arkor_proto import (
     Session,
     SessionConfig,
 )
-from tests.arkor_proto.session_snapshot import snapshot
+from conformance.states.snapshot import snapshot
 from tests.arkor_proto.wire_samples import ENDPOINT, SPEC
 
 AMENDED = {"name", "progress", "callback_errors", "permanent_statuses"}

@@ -26,8 +26,8 @@ from arkor_proto import (
     Tick,
 )
 from arkor_proto._table import Job
+from conformance.states.snapshot import snapshot
 from tests.arkor_proto.session_driver import Trainer, following, streaming
-from tests.arkor_proto.session_snapshot import snapshot
 from tests.arkor_proto.wire_samples import (
     COMPLETED,
     ENDPOINT,

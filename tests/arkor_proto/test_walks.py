@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from arkor_proto import PROFILES, Profile
-from tests.arkor_proto.session_snapshot import snapshot
-from tests.arkor_proto.state_space import APPLICATION, World, world
-from tests.arkor_proto.wire_samples import SPEC
+from conformance.states.samples import SPEC
+from conformance.states.snapshot import snapshot
+from conformance.states.world import APPLICATION, World, world
 
 everywhere = pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.name)
 CHOICES = st.lists(st.integers(0, 10**6), max_size=60)

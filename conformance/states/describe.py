@@ -1,0 +1,102 @@
+"""Tell a counter-example move by move: what happened, and what the session did."""
+
+from collections.abc import Callable, Iterator
+from typing import Final, assert_never
+
+from attrs import frozen
+
+from arkor_proto import (
+    Close,
+    Deliver,
+    Done,
+    Idle,
+    Notify,
+    Output,
+    Reconnecting,
+    Rejected,
+    Send,
+    Settle,
+)
+from conformance.states.graph import Breach
+from conformance.states.samples import call_of, place_of
+from conformance.states.world import World
+
+MOVES: Final = {
+    "start": "the application calls start()",
+    "follow": "the application calls wait()",
+    "leave": "the application leaves the wait",
+    "cancel": "the application calls cancel()",
+    "abort": "the application calls abort()",
+    "handled": "the callback returns",
+    "fails": "the callback raises an exception",
+    "tick": "the delay is over",
+    "create accepts": "the create is accepted",
+    "create refuses": "the create is answered 500",
+    "create breaks": "the connection of the create breaks",
+    "cancel accepts": "the cancel is answered 200",
+    "cancel refuses": "the cancel is answered 500",
+    "cancel breaks": "the connection of the cancel breaks",
+    "stream accepts": "the stream is answered 200",
+    "stream refuses": "the stream is answered 500",
+    "stream ends": "the stream ends cleanly",
+    "stream breaks": "the connection of the stream breaks",
+    "stream ping": "a ping arrives",
+    "stream noise": "a frame that is not JSON arrives",
+    "stream event": "the next event arrives",
+    "stream burst": "all other events arrive at once",
+    "job runs": "the answer about the job says that it is running",
+    "job is over": "the answer about the job says that it is over",
+    "job refuses": "the question about the job is answered 500",
+    "job breaks": "the connection of the question about the job breaks",
+}
+
+
+@frozen
+class Told:
+    """One move in words, and what the session did then."""
+
+    move: str
+    did: tuple[str, ...]
+
+
+def told(make: Callable[[], World], breach: Breach) -> Iterator[Told]:
+    """Yield every move of a breach in words; the last one is where the promise breaks."""
+    world = make()
+    world.outputs = []
+    calls: dict[int, str] = {}
+    for move in breach.moves:
+        try:
+            world.try_move(move)
+        except Exception:  # noqa: BLE001 - the breach itself, which is told by those who found it
+            yield Told(MOVES[move], tuple(_did(world.outputs, calls)))
+            return
+        yield Told(MOVES[move], tuple(_did(world.outputs, calls)))
+
+
+def _did(outputs: list[Output], calls: dict[int, str]) -> Iterator[str]:
+    for output in outputs:
+        match output:
+            case Send(number, request):
+                calls[number] = call_of(request)
+                cursor = dict(request.headers).get(b"Last-Event-ID")
+                after = "" if cursor is None else f" with the cursor {cursor.decode()!r}"
+                yield f"sends a {calls[number]} request{after}"
+            case Close(number):
+                yield f"closes the {calls.get(number, 'unknown')} request"
+            case Deliver(_, event):
+                yield f"calls back event {place_of(event) + 1}"
+            case Settle(operation, outcome):
+                name = "wait" if operation.value == "follow" else operation.value
+                if isinstance(outcome, Rejected):
+                    yield f"rejects {name}(): {outcome.error}"
+                else:
+                    yield f"resolves {name}() with {type(outcome).__name__}"
+            case Notify(Reconnecting(failures=failures)):
+                row = f"failure {failures} of a row" if failures else "a clean end"
+                yield f"plans to open the stream again after {row}"
+            case Notify(notice):
+                yield f"reports {type(notice).__name__}"
+            case Idle() | Done():
+                pass
+            case never:
+                assert_never(never)

@@ -1,0 +1,161 @@
+"""The graph of all states that can be reached, built breadth first, and what is seen only on it as a whole."""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from attrs import Factory, define, frozen
+
+from conformance.states.promises import CRASHES, MISUSE, Promise, Violated
+from conformance.states.world import APPLICATION, World
+
+MOST: Final = 100_000
+
+
+@frozen
+class Edge:
+    """One move from one state to another, and what it did for the world."""
+
+    start: int
+    end: int
+    move: str
+    opened: bool
+    heard: bool
+
+
+@frozen
+class Breach:
+    """A promise that was broken, and the shortest sequence of moves to it.
+
+    `loop` is for what goes round for ever: the number of moves before the round begins.
+    """
+
+    moves: tuple[str, ...]
+    promise: Promise
+    how: str
+    loop: int | None = None
+
+
+@define
+class Graph:
+    """The states that can be reached, by number, and all moves between them."""
+
+    worlds: list[World] = Factory(list[World])
+    edges: list[Edge] = Factory(list[Edge])
+    cause: list[tuple[int, str]] = Factory(list[tuple[int, str]])
+    depth: list[int] = Factory(list[int])
+    """How many moves away from the first each state is."""
+    breach: Breach | None = None
+    cut: bool = False
+    """Whether there are more states than were wanted."""
+
+    def way_to(self, state: int) -> tuple[str, ...]:
+        """Return the moves that led to a state first, which are as few as possible."""
+        way: list[str] = []
+        while state:
+            state, move = self.cause[state]
+            way.append(move)
+        return tuple(reversed(way))
+
+
+@frozen
+class Exploration:
+    """How states are explored: from which world, and how many at most.
+
+    A broken client keeps what it remembers where no copy can take it along: a world that is filtered
+    is reached by its moves again for every move that is tried, and misuses are not tried.
+    """
+
+    make: Callable[[], World]
+    most: int = MOST
+    on_state: Callable[[int], None] = lambda _: None
+
+    def run(self) -> Graph:
+        """Explore until there is no new state, or a promise is broken."""
+        first = self.make()
+        graph = Graph([first], cause=[(0, "")], depth=[0])
+        numbers = {first.key(): 0}
+        queue = deque([0])
+        while queue and graph.breach is None:
+            state = queue.popleft()
+            self.on_state(state)
+            self._expand(graph, state, numbers, queue)
+        return graph
+
+    def _expand(
+        self, graph: Graph, state: int, numbers: dict[object, int], queue: deque[int]
+    ) -> None:
+        before = graph.worlds[state]
+        move = ""
+        try:
+            if not before.filtered:
+                before.check_misuse()
+            for move, after in zip(before.moves(), self._copies(graph, state), strict=False):
+                opened, heard = after.facts.opened, after.facts.heard
+                after.move(move)
+                key = after.key()
+                number = numbers.get(key)
+                if number is None:
+                    if len(graph.worlds) == self.most:
+                        graph.cut = True
+                        continue
+                    number = numbers[key] = len(graph.worlds)
+                    graph.worlds.append(after)
+                    graph.cause.append((state, move))
+                    graph.depth.append(graph.depth[state] + 1)
+                    queue.append(number)
+                now = after.facts
+                graph.edges.append(
+                    Edge(state, number, move, now.opened > opened, now.heard > heard)
+                )
+        except Exception as error:  # noqa: BLE001 - what the session raises is the finding
+            found = found_in(error)
+            own = () if found.promise is MISUSE else (move,)
+            graph.breach = Breach((*graph.way_to(state), *own), found.promise, found.how)
+
+    def _copies(self, graph: Graph, state: int) -> Iterator[World]:
+        if not graph.worlds[state].filtered:
+            yield from graph.worlds[state].copies()
+        way = graph.way_to(state)
+        while True:
+            again = self.make()
+            for move in way:
+                again.move(move)
+            yield again
+
+
+def found_in(error: Exception) -> Violated:
+    """Return the promise that an error of a move breaks: an error of the session breaks one as well."""
+    if isinstance(error, Violated):
+        return error
+    return Violated(CRASHES, f"{type(error).__name__}: {error}")
+
+
+def states_that_can_reach(graph: Graph, ends: set[int]) -> set[int]:
+    """Return all states from which one of `ends` can be reached."""
+    before: dict[int, set[int]] = {}
+    for edge in graph.edges:
+        before.setdefault(edge.end, set()).add(edge.start)
+    found, queue = set(ends), deque(ends)
+    while queue:
+        for state in before.get(queue.popleft(), set()) - found:
+            found.add(state)
+            queue.append(state)
+    return found
+
+
+def circles(edges: list[Edge]) -> list[Edge]:
+    """Return the edges that lie on, or lead into and out of, circles that open streams."""
+    found = [edge for edge in edges if edge.start != edge.end or edge.opened]
+    while True:
+        starts, ends = {edge.start for edge in found}, {edge.end for edge in found}
+        kept = [edge for edge in found if edge.end in starts and edge.start in ends]
+        if len(kept) == len(found):
+            return [edge for edge in kept if edge.opened]
+        found = kept
+
+
+def without_progress(graph: Graph, spared: frozenset[str] = frozenset()) -> list[Edge]:
+    """Return the edges that neither the application asked for nor an event went along."""
+    passive = [edge for edge in graph.edges if edge.move not in {*APPLICATION, *spared}]
+    return [edge for edge in passive if not edge.heard]
