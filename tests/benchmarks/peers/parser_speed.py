@@ -93,7 +93,9 @@ def _lost(parser: Worker, path: Path, events: int) -> str:
         found = parser.ask(do="count", path=str(path))["events"]
     except PeerFailed as failed:
         return str(failed)
-    return "" if found == events else f"finds {found} of {events} events"
+    if found > events:
+        return f"invents {found - events} events"
+    return f"loses {events - found} of {events} events" if found < events else ""
 
 
 def _timed(

@@ -58,7 +58,7 @@ def _read_ours(chunks: Iterable[bytes]) -> None:
 
 
 def _rows_of_ours(chunks: Iterable[bytes], cursor: str) -> list[Row]:
-    parser = EventStreamParser(cursor)
+    parser = EventStreamParser(cursor, max_event_size=LARGE)
     return [(e.type, e.data, e.last_event_id) for chunk in chunks for e in parser.feed(chunk)]
 
 
