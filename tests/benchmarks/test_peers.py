@@ -1,6 +1,8 @@
 """The command that compares with peers: what it measures, prints and writes, and how it fails."""
 
 import json
+import re
+import subprocess
 import sys
 import tomllib
 from html.parser import HTMLParser
@@ -10,8 +12,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.arkor_proto.sse_vectors import Vector
-from tests.benchmarks.peers import __main__ as peers
-from tests.benchmarks.peers import client_speed, comparison, known, parser_speed
+from tests.benchmarks.peers import client_speed, command, comparison, known, parser_speed
 from tests.benchmarks.peers.comparison import QUICK, Comparison, compare
 from tests.benchmarks.peers.correctness import Correctness, Wrong, judge, public_vectors
 from tests.benchmarks.peers.fitting import fitted
@@ -166,9 +167,9 @@ def test_what_a_peer_prints_is_not_taken_for_an_answer() -> None:
 
 
 def test_a_peer_that_does_not_start_says_so() -> None:
-    command = (sys.executable, "-c", "import nothing_of_this_name")
+    program = (sys.executable, "-c", "import nothing_of_this_name")
     ends = pytest.raises(PeerFailed, match="ends its process with status 1")
-    with Worker("broken", command) as worker, ends:
+    with Worker("broken", program) as worker, ends:
         worker.hello()
 
 
@@ -198,7 +199,7 @@ def test_the_short_form_measures_the_parsers_that_are_here(
 ) -> None:
     files = tmp_path / "peers.html", tmp_path / "peers.json"
     options = ["--quick", "--check", "--only", "parser"]
-    status = peers.main([*options, "--page", str(files[0]), "--json", str(files[1])])
+    status = command.main([*options, "--page", str(files[0]), "--json", str(files[1])])
     assert status == 0
     out = capsys.readouterr().out
     assert out.splitlines()[-1].startswith("peers: 1 of 1 goals met, arkor-proto fails 0 of 70")
@@ -229,6 +230,7 @@ def test_the_whole_short_form_runs() -> None:
         (["--page"], "expected one argument"),
         (["--page", "."], ". is a directory; name a file in it"),
         (["--json", "no/such/folder/peers.json"], "no/such/folder is not a directory"),
+        (["--page", "a", "--json", "a"], "--page and --json name the same file; name two"),
         (["peers.html"], "unrecognized arguments: peers.html"),
     ],
 )
@@ -236,7 +238,7 @@ def test_bad_options_are_refused_before_anything_is_measured(
     options: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        peers.main(options)
+        command.main(options)
     assert ended.value.code == 2
     assert complaint in capsys.readouterr().err
 
@@ -245,8 +247,8 @@ def test_bad_options_are_refused_before_anything_is_measured(
 def test_a_missed_goal_is_a_failure_if_goals_are_checked(
     options: list[str], status: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(peers, "compare", compared_already)
-    assert peers.main(options) == status
+    monkeypatch.setattr(command, "compare", compared_already)
+    assert command.main(options) == status
 
 
 def test_ctrl_c_is_one_line_and_130(
@@ -255,16 +257,28 @@ def test_ctrl_c_is_one_line_and_130(
     def interrupted(*_: object, **__: object) -> Comparison:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(peers, "compare", interrupted)
-    assert peers.main([]) == 130
+    monkeypatch.setattr(command, "compare", interrupted)
+    assert command.main([]) == 130
     assert capsys.readouterr().err.strip() == "interrupted"
+
+
+def test_without_what_the_command_itself_needs_it_says_what_to_install() -> None:
+    program = "import runpy, sys; sys.modules['anyio'] = None; sys.modules['jinja2'] = None;"
+    program += "runpy.run_module('tests.benchmarks.peers', run_name='__main__')"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(
+        r"\S+ is not installed; type: pip install -e '\.\[test,peers\]'\n", done.stderr
+    )
 
 
 def test_a_page_that_cannot_be_written_is_told_in_a_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(peers, "compare", compared_already)
-    assert peers.main(["--page", "/proc/peers.html"]) == 2
+    monkeypatch.setattr(command, "compare", compared_already)
+    assert command.main(["--page", "/proc/peers.html"]) == 2
     assert capsys.readouterr().err.startswith("cannot write /proc/peers.html: ")
 
 

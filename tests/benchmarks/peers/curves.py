@@ -63,7 +63,7 @@ def _share(value: float, least: float, most: float) -> float:
 def _tone(curve: Curve, growth: Growth) -> str:
     if growth.is_superlinear:
         return "steep"
-    return "own" if curve.name == OURS else "peer"
+    return "own" if curve.name.startswith(OURS) else "peer"
 
 
 def _rank(each: tuple[Curve, Growth]) -> int:

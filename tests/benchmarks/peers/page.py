@@ -48,14 +48,15 @@ def page(found: Comparison) -> str:
     )
 
 
-def _drawings(found: Comparison) -> Iterator[tuple[str, str, Markup]]:
+def _drawings(found: Comparison) -> Iterator[tuple[str, str, list[str], Markup]]:
     for cost in ("time", "memory"):
         of_cost = [curve for curve in found.curves if curve.cost == cost]
         for axis in dict.fromkeys(curve.axis for curve in of_cost):
             curves = [curve for curve in of_cost if curve.axis == axis]
             if svg := drawing(curves):
                 svg_ = Markup(svg)  # noqa: S704 - its texts are escaped where it is drawn
-                yield f"{cost.capitalize()} by {axis}", curves[0].title, svg_
+                steep = [curve.name for curve in curves if curve in found.superlinear]
+                yield f"{cost.capitalize()} by {axis}", curves[0].title, steep, svg_
 
 
 def _split(text: str) -> list[tuple[str, str]]:
