@@ -119,6 +119,22 @@ def test_a_planted_parser_is_judged_by_what_it_copies(
     assert growth.kind == kind
 
 
+def test_the_lowest_of_several_rounds_counts_for_each_size_that_is_not_too_dear() -> None:
+    asked: list[int] = []
+
+    def cost(chunks: Sequence[bytes]) -> float:
+        size = sum(map(len, chunks))
+        asked.append(size)
+        return size * (10 if asked.count(size) == 1 else 1)
+
+    each = axis("line length", 2**20)
+    growth = grown(each, cost, enough=5 * 2**20, rounds=3)
+    assert growth is not None
+    small, dear = asked[:2], asked[2]
+    assert asked == [*small, dear, *small, *small]
+    assert [cost for _, cost in growth.points] == [*small, 10 * dear]
+
+
 def test_after_a_size_that_costs_enough_no_larger_one_is_tried() -> None:
     asked: list[int] = []
 

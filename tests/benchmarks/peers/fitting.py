@@ -25,8 +25,8 @@ class Growth:
 
     @property
     def is_superlinear(self) -> bool:
-        """Whether the cost grows faster than the size, by more than the error explains."""
-        return self.exponent - self.error > LINEAR
+        """Whether the cost grows faster than the size, by more than twice the error."""
+        return self.exponent - 2 * self.error > LINEAR
 
     @property
     def kind(self) -> str:
