@@ -126,6 +126,8 @@ def grown(axis: Axis, costing: Costing, enough: float = ENOUGH, rounds: int = 1)
 
 def curves_of_parser(parser: Worker, axes: Sequence[Axis], rounds: int) -> Iterator[Curve]:
     """Measure one parser along every axis."""
+    if parser.hello()["counts_memory"]:  # a worker in Python
+        parser.ask(do="settle")
     with TemporaryDirectory() as folder:
         for axis in axes:
             yield from _curves_along(axis, parser, Path(folder), rounds)
