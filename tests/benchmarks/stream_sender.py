@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Final
 
 from attrs import frozen
@@ -60,7 +60,7 @@ def _chunk(data: bytes) -> bytes:
 
 
 def _answer(accepted: socket.socket, chunks: Sequence[bytes], pause: float) -> None:
-    with accepted:
+    with accepted, suppress(ConnectionError):  # of a reader that has seen enough
         accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         accepted.recv(65_536)
         accepted.sendall(HEAD)

@@ -1,14 +1,14 @@
-"""The parser's own paths, and the script that puts it beside its peers."""
-
-from collections.abc import Iterable
+"""The parser's own paths, and the goals that it has beside its peers."""
 
 import pytest
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from arkor_proto import EventStreamParser, encode_event
-from tests.arkor_proto.sse_vectors import is_public, load_vectors
-from tests.benchmarks.parsers import Parser, Row, installed_peers, ours
-from tests.benchmarks.peers import GOALS, judge, right_vectors, table
+from tests.arkor_proto.sse_vectors import as_bytes, is_public, load_vectors
+from tests.benchmarks.peers.known import OURS, PARSERS
+from tests.benchmarks.peers.parser_speed import GOALS, Row, judge
+from tests.benchmarks.peers.parsers import ours
+from tests.benchmarks.peers.readers import is_here
 from tests.benchmarks.workloads import Workload, log_frames, workloads
 
 SMALL = 4096
@@ -52,44 +52,36 @@ def test_the_workloads_are_the_same_every_time() -> None:
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_no_peer_is_measured_for_events_that_it_loses(name: str) -> None:
     workload = built(name, SMALL)
-    found = {parser.name: len(parser.rows(workload.chunks, "")) for parser in installed_peers()}
+    parsers = [known.make() for known in PARSERS.values() if is_here(known.needs)]
+    found = {parser.name: len(parser.rows(workload.chunks, "")) for parser in parsers}
     assert [peer for peer, events in found.items() if events < workload.events] == []
 
 
 def test_our_parser_gets_every_public_vector_right() -> None:
-    vectors = [vector for vector in load_vectors() if is_public(vector)]
-    assert right_vectors(ours(), vectors) == len(vectors)
+    for vector in filter(is_public, load_vectors()):
+        chunks = [as_bytes(chunk) for chunk in vector["chunks"]]
+        rows = ours().rows(chunks, vector.get("last_event_id", ""))
+        assert rows == [tuple(event) for event in vector["expect"]["events"]], vector["id"]
 
 
-def test_a_parser_that_fails_is_not_right() -> None:
-    def fail(_chunks: Iterable[bytes], _cursor: str) -> list[Row]:
-        raise UnicodeDecodeError("utf-8", b"\xff", 0, 1, "as some do")
-
-    failing = Parser("failing", "1", lambda _chunks: None, fail)
-    assert right_vectors(failing, load_vectors()) == 0
-
-
-def test_the_table_has_a_row_for_every_workload_and_one_for_the_vectors() -> None:
-    text, _ = table(SMALL, 1)
-    rows = [line.split("**")[1] for line in text.splitlines()[2:-1]]
-    assert rows == WORKLOADS
-    assert text.splitlines()[-1].startswith("| vectors right")
+def row(medians: dict[str, float]) -> Row:
+    return Row("W2", "", medians, {})
 
 
 def test_a_goal_is_met_by_its_ratio() -> None:
     medians = {goal.peer: goal.ratio for goal in GOALS if goal.workload == "W2"}
-    verdicts = judge("W2", {**medians, "arkor-proto": 1.0}, "arkor-proto")
-    assert [met for _, met in verdicts] == [True, True]
+    verdicts = list(judge(row({**medians, OURS: 1.0}), OURS))
+    assert [verdict.met for verdict in verdicts] == [True, True]
 
 
 def test_a_goal_is_missed_below_its_ratio() -> None:
     medians = {goal.peer: goal.ratio for goal in GOALS if goal.workload == "W2"}
-    verdicts = judge("W2", {**medians, "arkor-proto": 1.01}, "arkor-proto")
-    assert [met for _, met in verdicts] == [False, False]
+    verdicts = list(judge(row({**medians, OURS: 1.01}), OURS))
+    assert [verdict.met for verdict in verdicts] == [False, False]
 
 
 def test_a_goal_without_its_peer_is_not_met() -> None:
-    verdicts = judge("W2", {"arkor-proto": 1.0, "httpx-sse": 9.0}, "arkor-proto")
-    assert [text for text, met in verdicts if not met] == [
+    verdicts = list(judge(row({OURS: 1.0, "httpx-sse": 9.0}), OURS))
+    assert [verdict.measured for verdict in verdicts if not verdict.met] == [
         "no launchdarkly-eventsource to compare with"
     ]

@@ -25,6 +25,8 @@ NAIVE: Final = "httpx + httpx-sse + json"
 TEXTS: Final = "httpx + httpx-sse"
 NEWER: Final = "httpx2 + json"
 BLOCKING: Final = " (blocking)"
+_SILENCE: Final = 30.0
+"""Seconds that a blocking client waits for more; a hang is then an error."""
 
 Reader: TypeAlias = Callable[[str], int]
 Loads: TypeAlias = Callable[[str], object]
@@ -34,6 +36,13 @@ class Event(Protocol):
     """What the events of all peers have."""
 
     id: str | None
+    data: str
+
+
+class Message(Protocol):
+    """An event of those that follow the names of browsers."""
+
+    last_event_id: str
     data: str
 
 
@@ -119,6 +128,70 @@ def _httpx2_blocking(url: str) -> int:
         return _hear_blocking(iter(source))
 
 
+async def _with_decoder(module: str, url: str) -> int:
+    decoder = import_module(module).SSEDecoder()
+    async with (
+        import_module("httpx").AsyncClient() as client,
+        client.stream("GET", url) as response,
+    ):
+        return await _hear(decoder.aiter_bytes(response.aiter_bytes()), json.loads)
+
+
+def _with_decoder_blocking(module: str, url: str) -> int:
+    decoder = import_module(module).SSEDecoder()
+    with import_module("httpx").Client() as client, client.stream("GET", url) as response:
+        return _hear_blocking(decoder.iter_bytes(response.iter_bytes()))
+
+
+async def _launchdarkly(url: str) -> int:
+    package = import_module("ld_eventsource.async_client")
+    how = import_module("ld_eventsource.config.async_connect_strategy")
+    async with package.AsyncSSEClient(how.AsyncConnectStrategy.http(url)) as client:
+        return await _hear(client.events, json.loads)
+
+
+def _launchdarkly_blocking(url: str) -> int:
+    with import_module("ld_eventsource").SSEClient(url) as client:
+        return _hear_blocking(iter(client.events))
+
+
+def _sseclient_py(url: str) -> int:
+    with import_module("requests").get(url, stream=True, timeout=_SILENCE) as response:
+        return _hear_blocking(import_module("sseclient").SSEClient(response).events())
+
+
+async def _aiohttp_sse_client(url: str) -> int:
+    source = import_module("aiohttp_sse_client.client").EventSource(url)
+    async with source:
+        return await _hear(_named_otherwise(aiter(source)), json.loads)
+
+
+async def _named_otherwise(messages: AsyncIterator[Message]) -> AsyncIterator[Event]:
+    async for message in messages:
+        yield _Renamed(message.last_event_id, message.data)
+
+
+def _requests_sse(url: str) -> int:
+    with import_module("requests_sse").EventSource(url, timeout=_SILENCE) as source:
+        return _hear_blocking(_Renamed(each.last_event_id, each.data) for each in source)
+
+
+class _Renamed:
+    __slots__ = ("data", "id")
+
+    def __init__(self, id_: str, data: str) -> None:
+        self.id: str | None = id_
+        self.data = data
+
+
+async def _aiosseclient(url: str) -> int:
+    events = import_module("aiosseclient").aiosseclient(url)
+    try:
+        return await _hear(events, json.loads)
+    finally:
+        await events.aclose()
+
+
 async def _raw_reads(url: str) -> int:
     address = urlsplit(url)
     reader, writer = await asyncio.open_connection(address.hostname, address.port)
@@ -146,6 +219,14 @@ def quick_loads() -> Loads | None:
     return None
 
 
+def is_here(modules: tuple[str, ...]) -> bool:
+    """Whether all these modules can be imported."""
+    try:
+        return all(map(find_spec, modules))
+    except ModuleNotFoundError:  # of the package that a module is in
+        return False
+
+
 def readers() -> dict[str, Reader]:
     """Return who can take part here, by name."""
     found: dict[str, Reader] = {RAW: _on_a_loop(_raw_reads)}
@@ -158,11 +239,39 @@ def readers() -> dict[str, Reader]:
         if name != QUICK or loads is not None:
             found[name] = _on_a_loop(partial(follow, profile=profile, loads=loads))
             found[name + BLOCKING] = partial(_follow_blocking, profile=profile, loads=loads)
-    if find_spec("httpx") and find_spec("httpx_sse"):
-        found[NAIVE] = _on_a_loop(_httpx)
-        found[TEXTS] = _on_a_loop(partial(_httpx, decode=str))
-        found[NAIVE + BLOCKING] = _httpx_blocking
-    if find_spec("httpx2"):
-        found[NEWER] = _on_a_loop(_httpx2)
-        found[NEWER + BLOCKING] = _httpx2_blocking
+    for name, (needs, read) in _PEERS.items():
+        if is_here(needs):
+            found[name] = read
     return found
+
+
+def left_out() -> list[str]:
+    """Return the clients that cannot take part here."""
+    return [name for name, (needs, _) in _PEERS.items() if not is_here(needs)]
+
+
+_PEERS: Final[dict[str, tuple[tuple[str, ...], Reader]]] = {
+    NAIVE: (("httpx", "httpx_sse"), _on_a_loop(_httpx)),
+    TEXTS: (("httpx", "httpx_sse"), _on_a_loop(partial(_httpx, decode=str))),
+    NAIVE + BLOCKING: (("httpx", "httpx_sse"), _httpx_blocking),
+    NEWER: (("httpx2",), _on_a_loop(_httpx2)),
+    NEWER + BLOCKING: (("httpx2",), _httpx2_blocking),
+    "launchdarkly-eventsource + json": (
+        ("ld_eventsource.async_client", "aiohttp"),
+        _on_a_loop(_launchdarkly),
+    ),
+    "launchdarkly-eventsource + json" + BLOCKING: (("ld_eventsource",), _launchdarkly_blocking),
+    **{
+        f"httpx + {name}'s decoder + json{mode}": (("httpx", name), read)
+        for name in ("openai", "anthropic")
+        for mode, read in (
+            ("", _on_a_loop(partial(_with_decoder, f"{name}._streaming"))),
+            (BLOCKING, partial(_with_decoder_blocking, f"{name}._streaming")),
+        )
+    },
+    "aiohttp-sse-client + json": (("aiohttp_sse_client",), _on_a_loop(_aiohttp_sse_client)),
+    "aiosseclient + json": (("aiosseclient",), _on_a_loop(_aiosseclient)),
+    "requests + sseclient-py + json" + BLOCKING: (("requests", "sseclient"), _sseclient_py),
+    "requests-sse + json" + BLOCKING: (("requests_sse",), _requests_sse),
+}
+"""What each needs, and how it reads."""

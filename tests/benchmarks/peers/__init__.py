@@ -1,0 +1,1 @@
+"""Our parser and our clients beside every peer that is installed: correctness, speed, growth."""
