@@ -1,0 +1,347 @@
+"""The page of evidence: what the project promises, the commands that prove it, and their figures.
+
+`spec/evidence.toml` declares the promises. `python -m conformance.generate.evidence NAME …` runs the
+commands of these names in this checkout, reads the figures from what they print, and keeps them in
+`spec/evidence.json` with the date and the machine; `all` runs every command. `--from FILE` reads what
+a command has printed before. Without a name it only writes `spec/evidence.md` again.
+
+Exit status 1: a command failed, or its figures were not found in what it printed.
+"""
+
+import argparse
+import json
+import operator
+import os
+import platform
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from attrs import frozen
+
+from conformance.strict_data import Json, ReadingError, Table, parse_json, read_toml
+
+ROOT: Final = Path(__file__).parents[2]
+DECLARED: Final = ROOT / "spec" / "evidence.toml"
+MEASURED: Final = ROOT / "spec" / "evidence.json"
+PAGE: Final = ROOT / "spec" / "evidence.md"
+
+_COMPARED: Final[Mapping[str, Callable[[float, float], bool]]] = {
+    "=": operator.eq,
+    "≤": operator.le,
+    "≥": operator.ge,
+}
+_LONG: Final = 100.0
+"""Seconds from which on minutes say enough."""
+_GOAL: Final = re.compile(r"(\w+) ([=≤≥]) ([\d.,]+|\w+)")
+_INTRO: Final = """\
+# Evidence
+
+Written by `python -m conformance.generate.evidence` from what the commands below printed; do not edit.
+
+Each promise of the project is here with a command that proves it, and with the figure that the command
+printed. Run a command yourself from the root of a clean checkout, after `pip install -e '.[EXTRA]'`
+with the extra that it needs. To take the figures of this page again: `python -m
+conformance.generate.evidence all`.
+"""
+
+Figures = Mapping[str, str]
+
+
+@frozen
+class Goal:
+    """What a figure must be: compared with a number, or with another figure of the same promise."""
+
+    name: str
+    sign: str
+    limit: str
+
+    @classmethod
+    def read(cls, text: str, where: str) -> "Goal":
+        """Read `seconds ≤ 20` or `caught = mutants`; raises ReadingError."""
+        found = _GOAL.fullmatch(text)
+        if found is None:
+            raise ReadingError(where, f"{text!r} is not a goal such as 'seconds ≤ 20'")
+        return cls(*found.groups())
+
+    def is_met(self, figures: Figures) -> bool:
+        """Compare; raises KeyError for a figure that is not there."""
+        limit = self.limit if self.limit[0].isdigit() else figures[self.limit]
+        return _COMPARED[self.sign](_number(figures[self.name]), _number(limit))
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.sign} {self.limit}"
+
+
+@frozen
+class Promise:
+    """One sentence that the project claims, and how its figure is read."""
+
+    name: str
+    text: str
+    read: re.Pattern[str]
+    figure: str
+    goals: tuple[Goal, ...]
+    missed: str
+
+    @classmethod
+    def of(cls, table: Table) -> "Promise":
+        """Read one promise; raises ReadingError."""
+        read = re.compile(table.text("read"), re.DOTALL | re.MULTILINE)
+        promise = cls(
+            table.text("name"),
+            table.text("promise"),
+            read,
+            table.text("figure"),
+            tuple(Goal.read(each, table.where) for each in table.texts("goals")),
+            table.text("missed", ""),
+        )
+        used = {each.name for each in promise.goals} | set(re.findall(r"{(\w+)}", promise.figure))
+        if unknown := used - set(read.groupindex):
+            raise ReadingError(table.where, f"'read' has no group {', '.join(sorted(unknown))}")
+        return promise
+
+    def open_goals(self, figures: Figures) -> list[Goal]:
+        """Return the goals that these figures do not meet."""
+        return [each for each in self.goals if not each.is_met(figures)]
+
+
+@frozen
+class Command:
+    """One command as typed, what it needs, and what stands in for it in CI."""
+
+    name: str
+    section: str
+    run: str
+    needs: str
+    short: str
+    status: int
+    promises: tuple[Promise, ...]
+
+    @classmethod
+    def of(cls, table: Table) -> "Command":
+        """Read one command with its promises; raises ReadingError."""
+        return cls(
+            table.text("name"),
+            table.text("section"),
+            table.text("run"),
+            table.text("needs"),
+            table.text("short"),
+            table.count("status") if table.has("status") else 0,
+            tuple(map(Promise.of, table.tables("promise"))),
+        )
+
+
+@frozen
+class Measurement:
+    """What a command printed, reduced to its figures: where and when, and by the name of the promise."""
+
+    run: str
+    date: str
+    machine: str
+    seconds: float
+    figures: Mapping[str, Figures]
+
+    @classmethod
+    def of(cls, table: Table) -> "Measurement":
+        """Read one measurement; raises ReadingError."""
+        figures = table.table("figures")
+        return cls(
+            table.text("run"),
+            table.text("date"),
+            table.text("machine"),
+            table.number("seconds"),
+            {name: _texts(figures.table(name)) for name in figures.values},
+        )
+
+
+def declared(path: Path = DECLARED) -> Sequence[Command]:
+    """Read the promises; raises ReadingError."""
+    text = path.read_text(encoding="utf-8")
+    return read_toml(path.name, text, lambda file: _commands(Table(path.name, file)))
+
+
+def measured(path: Path = MEASURED) -> dict[str, Measurement]:
+    """Read what was measured, by the name of the command; raises ReadingError."""
+    file = Table.of(path.name, parse_json(path.read_bytes()))
+    return {name: Measurement.of(file.table(name)) for name in file.values}
+
+
+def measure(command: Command, printed: str, seconds: float, machine: str) -> Measurement:
+    """Read the figures from what a command printed; raises ReadingError if one is not there."""
+    figures: dict[str, Figures] = {}
+    for promise in command.promises:
+        found = promise.read.search(printed)
+        if found is None:
+            problem = f"{promise.read.pattern!r} was not found in what it printed"
+            raise ReadingError(f"{command.name}: {promise.name}", problem)
+        figures[promise.name] = found.groupdict("")
+    date = datetime.now(UTC).date().isoformat()
+    return Measurement(command.run, date, machine, round(seconds, 1), figures)
+
+
+def page(commands: Sequence[Command], found: Mapping[str, Measurement]) -> str:
+    """Return `spec/evidence.md`."""
+    parts = [_INTRO, _missed(commands, found)]
+    section = ""
+    for command in commands:
+        if command.section != section:
+            section = command.section
+            parts.append(f"## {section}\n")
+        parts.append(_block(command, found.get(command.name)))
+    return "\n".join(parts)
+
+
+def _missed(commands: Sequence[Command], found: Mapping[str, Measurement]) -> str:
+    lines = ["## Missed goals\n"]
+    for command in commands:
+        if command.name not in found:
+            continue
+        for promise in command.promises:
+            figures = found[command.name].figures[promise.name]
+            lines += [
+                f"- {promise.text} Measured: {promise.figure.format_map(figures)}; "
+                f"the goal is {each}. {promise.missed}"
+                for each in promise.open_goals(figures)
+            ]
+    return "\n".join(lines if len(lines) > 1 else [*lines, "None."]) + "\n"
+
+
+def _block(command: Command, found: Measurement | None) -> str:
+    lines = [f"### `{command.run}`\n"]
+    if found is None:
+        lines += [f"Needs the extra `{command.needs}`. Not measured yet.\n"]
+        lines += [f"- {promise.text}" for promise in command.promises]
+        return "\n".join(lines) + "\n"
+    lines += [
+        (
+            f"{found.date}, {_duration(found.seconds)}, on {found.machine}. "
+            f"Needs the extra `{command.needs}`. In CI: {command.short}.\n"
+        ),
+        "| promise | figure | goal |",
+        "|---|---|---|",
+    ]
+    for promise in command.promises:
+        figures = found.figures[promise.name]
+        missed = promise.open_goals(figures)
+        goals = ", ".join(
+            f"{each} (**missed**)" if each in missed else f"{each}" for each in promise.goals
+        )
+        lines.append(f"| {promise.text} | {promise.figure.format_map(figures)} | {goals} |")
+    return "\n".join(lines) + "\n"
+
+
+def _commands(file: Table) -> Sequence[Command]:
+    commands = [Command.of(each) for each in file.tables("command")]
+    for names in (
+        [each.name for each in commands],
+        *([promise.name for promise in each.promises] for each in commands),
+    ):
+        if len(set(names)) != len(names):
+            raise ReadingError(file.where, f"a name is there twice among {', '.join(names)}")
+    return commands
+
+
+def _texts(table: Table) -> Figures:
+    return {key: table.text(key) for key in table.values}
+
+
+def _number(text: str) -> float:
+    return float(text.replace(",", "").replace("\N{THIN SPACE}", ""))
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < _LONG else f"{seconds / 60:.0f} min"
+
+
+def _machine() -> str:
+    """Name what matters of this machine, and how busy it was in the last minute."""
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
+    system = f"{platform.system()} ({platform.machine()}), Python {platform.python_version()}"
+    load = f", at load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
+    return f"{cores} cores, {system}{load}"
+
+
+def _output(command: Command) -> tuple[str, float]:
+    """Run a command with this environment's programs; raises ReadingError if it fails."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    env = {**os.environ, "PATH": path, "COLUMNS": "120", "NO_COLOR": "1"}
+    began = time.monotonic()
+    done = subprocess.run(  # noqa: S603 - a command of our own file
+        shlex.split(command.run),
+        cwd=ROOT,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+    if done.returncode != command.status:
+        sys.stderr.write(done.stdout[-4000:])
+        raise ReadingError(
+            command.name, f"ended with status {done.returncode}, not {command.status}"
+        )
+    return done.stdout, time.monotonic() - began
+
+
+def _as_json(found: Mapping[str, Measurement]) -> Json:
+    return {
+        name: {
+            "run": each.run,
+            "date": each.date,
+            "machine": each.machine,
+            "seconds": each.seconds,
+            "figures": {promise: dict(figures) for promise, figures in each.figures.items()},
+        }
+        for name, each in sorted(found.items())
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure what is asked for, and write the page."""
+    parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
+    parser.add_argument("name", nargs="*", help="a command of spec/evidence.toml, or all")
+    parser.add_argument("--from", dest="printed", type=Path, help="what the command printed before")
+    parser.add_argument("--seconds", type=float, help="with --from: how long it took")
+    options = parser.parse_args(arguments)
+    commands = declared()
+    by_name = {each.name: each for each in commands}
+    names = list(by_name) if options.name == ["all"] else list(options.name)
+    if unknown := [each for each in names if each not in by_name]:
+        parser.error(f"no command {unknown[0]!r}; there are {', '.join(by_name)}")
+    if (options.printed is None) != (options.seconds is None) or (
+        options.printed and len(names) != 1
+    ):
+        parser.error("--from and --seconds go together, with one name")
+    found = measured() if MEASURED.exists() else {}
+    failed = False
+    for name in names:
+        sys.stderr.write(f"{name}: {by_name[name].run}\n")
+        machine = _machine()  # before the command makes it busy
+        try:
+            if options.printed:
+                printed, seconds = options.printed.read_text(encoding="utf-8"), options.seconds
+            else:
+                printed, seconds = _output(by_name[name])
+            found[name] = measure(by_name[name], printed, seconds, machine)
+        except ReadingError as error:
+            sys.stderr.write(f"{error}\n")
+            failed = True
+            continue
+        found = {each: found[each] for each in found if each in by_name}
+        text = json.dumps(_as_json(found), indent=1, ensure_ascii=False, sort_keys=True)
+        MEASURED.write_text(text + "\n", encoding="utf-8")
+    PAGE.write_text(page(commands, found), encoding="utf-8")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
