@@ -147,7 +147,7 @@ class DriverConnection:
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""
-            silent = f"never answered hello; the kit waited {waited:.0f} s"
+            silent = f"did not answer hello within {waited:.0f} s"
             hint = "" if said else "; make sure that it flushes each line"
             if self.broken is None:
                 raise DriverSilent(silent + hint + said)

@@ -142,7 +142,7 @@ def test_a_call_whose_answer_never_ends_is_given_up() -> None:
     with (
         answering(backend) as peer,
         hasty(peer.base_url, Timeouts(connect=600, head=600, answer=SOON)) as client,
-        pytest.raises(TransportError, match=f"answer: not whole within {SOON} seconds"),
+        pytest.raises(TransportError, match=f"response: not complete after {SOON} seconds"),
     ):
         client.me()
 
@@ -289,7 +289,7 @@ def test_a_certificate_of_an_unknown_authority_is_refused(tls: ssl.SSLContext) -
     with (
         answering(stream, tls=tls) as peer,
         client_of(peer.base_url) as client,
-        pytest.raises(TransportError, match=r"its certificate is not trusted: .*ssl_context="),
+        pytest.raises(TransportError, match=r"the certificate is not trusted: .*ssl_context="),
     ):
         client.me()
 

@@ -259,7 +259,7 @@ def test_a_provider_that_exits_its_thread_ends_the_trainer() -> None:
         raise SystemExit
 
     with client_of(refused(), token=provider) as client:
-        with pytest.raises(TransportError, match=r"^trainer: it was ended by SystemExit"):
+        with pytest.raises(TransportError, match=r"^trainer: ended by SystemExit"):
             client.attach("job-1").wait()
         with pytest.raises(SystemExit):
             client.me()
@@ -291,7 +291,7 @@ def test_a_call_waits_for_a_provider_no_longer_than_for_its_answer(slow: Slow) -
     limits = Timeouts(answer=0.01)
     with (
         client_of(refused(), token=slow, clock=MonotonicClock(), timeouts=limits) as client,
-        pytest.raises(TransportError, match=r"^answer: not whole within 0.01 seconds$"),
+        pytest.raises(TransportError, match=r"^response: not complete after 0.01 seconds$"),
     ):
         client.me()
 
@@ -312,7 +312,7 @@ def test_closing_the_client_does_not_wait_for_a_provider(slow: Slow, name: str) 
         call = run(lambda: CALLS[name](client))
         slow.asked.wait(PATIENCE)
         client.close()
-        assert str(call.exception(PATIENCE)) == "client: it was closed"
+        assert str(call.exception(PATIENCE)) == "the client was closed"
         assert not slow.returns.is_set()
 
 

@@ -91,7 +91,7 @@ async def test_operations_under_way_elsewhere_end_when_the_block_does() -> None:
             tasks.start_soon(wait, trainer_of(client))
             await mock.wait_for("stream", frame=1)
         await mock.wait_for("stream", ended=True)
-    assert errors == ["client: it was closed"]
+    assert errors == ["the client was closed"]
 
 
 async def test_a_call_under_way_elsewhere_ends_when_the_block_does() -> None:
@@ -113,7 +113,7 @@ async def test_a_call_under_way_elsewhere_ends_when_the_block_does() -> None:
             tasks.start_soon(call, client)
             await came.wait()
         await peer.all_left()
-    assert errors == ["client: it was closed"]
+    assert errors == ["the client was closed"]
 
 
 async def test_leaving_during_a_create_warns_that_the_job_may_exist(
@@ -139,7 +139,7 @@ async def test_a_callback_that_closes_the_client_ends_the_wait() -> None:
         async def hear(_: object) -> None:
             await stack.aclose()
 
-        with pytest.raises(TransportError, match="client: it was closed"):
+        with pytest.raises(TransportError, match="the client was closed"):
             await trainer_of(client, Callbacks(on_started=hear)).wait()
 
 

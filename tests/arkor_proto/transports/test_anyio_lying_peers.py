@@ -44,12 +44,15 @@ async def what_start_says(answer: bytes) -> str:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "connection: the peer closed it before its answer; is it an HTTP server?"),
-        (b"SSH-2.0-x\r\n\r\n", "what the peer sent is not HTTP/1.1: illegal status line"),
-        (b"HTTP/2 200\r\n\r\n", "what the peer sent is not HTTP/1.1: illegal status line"),
+        (
+            b"",
+            "connection: the peer closed the connection before it responded; is it an HTTP server?",
+        ),
+        (b"SSH-2.0-x\r\n\r\n", "the peer did not send valid HTTP/1.1: illegal status line"),
+        (b"HTTP/2 200\r\n\r\n", "the peer did not send valid HTTP/1.1: illegal status line"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS; use https://"),
-        (f"{OK}A: {'x' * 70_000}".encode(), "the head of the answer is larger than 65536 bytes"),
-        (OK.encode() + b"a: b\r\n" * 20_000, "the head of the answer is larger than 65536"),
+        (f"{OK}A: {'x' * 70_000}".encode(), "the head of the response is larger than 65536 bytes"),
+        (OK.encode() + b"a: b\r\n" * 20_000, "the head of the response is larger than 65536"),
         (f"{OK}Content-Length: 3\r\n".encode(), "the answer was cut off|closed it before"),
         (f"{OK}Content-Length: -1\r\n\r\n".encode(), "bad Content-Length"),
         (

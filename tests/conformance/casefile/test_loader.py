@@ -77,7 +77,7 @@ HEADS = {
     HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
     HEAD + "[premise]\nlast_event_ids = [1]": "1 (integer) is not a string, or false",
     HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
-    HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
+    HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a complete job also has orgId",
     HEAD + "why = 1": "TOML: Cannot overwrite a value",
     HEAD + "since = 2026-01-01": "(date) is not a JSON value; write it as a string",
 }
@@ -184,7 +184,7 @@ def test_an_id_that_two_files_have_is_refused(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.toml", "b.toml")]
     for file in files:
         file.write_text(whole)
-    with pytest.raises(ReadingError, match=r"b\.toml: .* is in .*a\.toml as well"):
+    with pytest.raises(ReadingError, match=r"b\.toml: .* is also in .*a\.toml"):
         load_files(load_requirements(), files)
     assert len(load_files(load_requirements(), [files[0], files[0]])) == 1
 

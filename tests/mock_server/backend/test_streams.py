@@ -264,8 +264,8 @@ async def test_waiting_for_what_never_comes_ends_and_says_what_came() -> None:
         with pytest.raises(TimeoutError) as caught:
             await mock.wait_for("stream", attempt=3, frame=2, within=0.01)
         assert str(caught.value) == (
-            "request 3 of stream, its frame 2: did not come within 0.01 s; "
-            "the requests that came: 1 of create"
+            "request 3 of stream, its frame 2: did not arrive within 0.01 s; "
+            "requests received: 1 of create"
         )
         with pytest.raises(TimeoutError, match="the wanted record: did not come"):
             await mock.wait_until(lambda _: False, within=0.01)

@@ -194,7 +194,7 @@ def test_what_comes_before_a_damaged_line_is_recovered(
     out = tmp_path / "out.toml"
     record_and_kill(out, line + b"\n{}\n")
     assert main(["recover", str(out)]) == 0
-    assert "is damaged; what follows it is lost" in capsys.readouterr().err
+    assert "is damaged; everything after it is lost" in capsys.readouterr().err
     assert len(scenario_from_file(out).rules) == 1
 
 

@@ -70,7 +70,9 @@ async def test_a_gate_that_is_never_opened_is_told_to_whoever_waits_and_verifies
         async with RawClient(mock.port) as client:
             await client.send(request_bytes("GET", STREAM))
             await client.read_until(b"\r\n\r\n")
-            with pytest.raises(TimeoutError, match="gate 'mid': was waited at and never opened"):
+            with pytest.raises(
+                TimeoutError, match="gate 'mid': something waited at it, but it was never opened"
+            ):
                 await mock.wait_for("stream", frame=1, within=0.05)
             with pytest.raises(VerificationError, match="did you mean 'mdi'"):
                 mock.verify.gates_opened()
