@@ -112,7 +112,7 @@ def test_a_frame_after_the_end_is_not_parsed() -> None:
     parser = EventStreamParser()
     parser.feed(b"data: 1\n\n")
     parser.close()
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"data: 2\n\n")
 
 
@@ -126,7 +126,7 @@ def test_feeding_nothing_to_a_closed_parser_is_the_callers_mistake_too() -> None
     parser = EventStreamParser()
     parser.feed(b"data: 1\n\n")
     parser.close()
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"")
 
 
@@ -242,7 +242,7 @@ def test_an_event_too_large_leaves_the_cursor_at_the_last_blank_line() -> None:
 def test_a_parser_that_met_its_bound_is_closed() -> None:
     parser = EventStreamParser(max_event_size=16)
     too_large(parser, STREAM_TOO_LARGE)
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"data: 5\n\n")
 
 

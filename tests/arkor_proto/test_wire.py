@@ -301,7 +301,7 @@ def test_a_dataset_is_sent_as_it_is() -> None:
 
 
 def test_a_job_has_a_model() -> None:
-    with pytest.raises(ValueError, match="model: it is empty"):
+    with pytest.raises(ValueError, match="model: must not be empty"):
         job_spec("b", model="", dataset=DATASET)
 
 

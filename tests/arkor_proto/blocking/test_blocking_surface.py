@@ -155,5 +155,5 @@ def test_a_closed_client_says_so() -> None:
         trainer = trainer_of(client)
         client.close()
         for use in (trainer.start, trainer.wait, trainer.cancel, client.me):
-            with pytest.raises(RuntimeError, match="client: it is not open"):
+            with pytest.raises(RuntimeError, match="client: not open"):
                 use()

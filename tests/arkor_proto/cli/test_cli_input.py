@@ -61,7 +61,7 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         (JOB + "[lora]\nrr = 3", "lora: 'rr' is not an option; did you mean 'r'?"),
         (JOB + "[lora]\nalpha = nan", "config: cannot be written as JSON: "),
         (JOB + "warmup_steps = 2026-05-01", "trainer: warmup_steps: it is a date; pass a whole"),
-        (JOB + "optim = " + "[" * 100_000, "its values are nested too deeply"),
+        (JOB + "optim = " + "[" * 100_000, "the values are nested too deeply"),
         ("#" * (2**20 + 1), "larger than 1 MiB"),
     ],
 )
@@ -129,7 +129,7 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
         (("follow", "\udcff"), "job id: '\\udcff' cannot be a single path segment"),
         (
             ("follow", "j", "--last-event-id", "\x01"),
-            "--last-event-id: it holds control characters",
+            "--last-event-id: it contains control characters",
         ),
         (("follow", "j", "--max-attempts", "-1"), "--max-attempts: '-1' is not a whole number"),
         (

@@ -145,9 +145,9 @@ async def test_a_callback_that_closes_the_client_ends_the_wait() -> None:
 
 async def test_a_client_that_is_not_open_says_so() -> None:
     client = client_of("http://127.0.0.1:9")
-    with pytest.raises(RuntimeError, match="client: it is not open"):
+    with pytest.raises(RuntimeError, match="client: not open"):
         trainer_of(client)
-    with pytest.raises(RuntimeError, match="client: it is not open"):
+    with pytest.raises(RuntimeError, match="client: not open"):
         await client.me()
 
 
@@ -156,10 +156,10 @@ async def test_a_trainer_of_a_closed_client_says_so() -> None:
         async with client_of(mock.base_url) as client:
             trainer = trainer_of(client)
         for operation in (trainer.start, trainer.wait, trainer.cancel):
-            with pytest.raises(RuntimeError, match="client: it is not open"):
+            with pytest.raises(RuntimeError, match="client: not open"):
                 await operation()
         trainer.abort()
-        with pytest.raises(RuntimeError, match="client: it is not open"):
+        with pytest.raises(RuntimeError, match="client: not open"):
             await client.me()
         assert mock.journal == []
 

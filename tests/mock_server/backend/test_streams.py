@@ -112,7 +112,7 @@ async def test_a_push_after_the_end_of_a_job_is_refused() -> None:
     async with serve() as mock:
         job = await create(mock.port)
         await follow(mock.port, job)
-        with pytest.raises(JobEnded, match="takes no more events"):
+        with pytest.raises(JobEnded, match="accepts no more events"):
             mock.push(job, ScriptedFrame(data="late"))
 
 
