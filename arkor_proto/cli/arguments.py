@@ -25,13 +25,16 @@ _STATUSES: Final = (
     "gave up on the backend or the network: the outcome of the job is unknown",
 )
 _MORE: Final = """
-An interrupted command leaves its job running. Until the backend has answered once, a failure ends
-the command, since the address, the token or the id may be wrong. Later failures are retried, and
-so is the first one if the job was followed before. HTTPS_PROXY and NO_PROXY are not used: the connection is always direct.
+An interrupted command leaves its job running. Until the backend has answered
+once, a failure ends the command, since the address, the token or the id may be
+wrong. Later failures are retried, and so is the first one if the job was
+followed before. HTTPS_PROXY and NO_PROXY are not used: the connection is always
+direct.
 
 environment:
-  ARKOR_TOKEN the token, unless --token-file is given. No option takes the token itself: other
-                users can read the arguments of a process, and shells keep them in their history
+  ARKOR_TOKEN   the token, unless --token-file is given. No option takes the
+                token itself: other users can read the arguments of a process,
+                and shells keep them in their history
   ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT
                 used if --base-url, --org or --project is not given
 """

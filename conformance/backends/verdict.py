@@ -94,7 +94,7 @@ def claim_of(
     unplayed = max(0, scope.chosen.get(profile, len(results)) - len(results))
     early = not_played(unplayed, scope.chosen.get(profile, 0), stopped) if unplayed else ""
     if any(result.verdict.fails for result in results):
-        words = f"{Rank.FAILS.value}; judged only in part: {early}" if early else Rank.FAILS.value
+        words = f"{Rank.FAILS.value}; not judged in full: {early}" if early else Rank.FAILS.value
         return Claim(rank=Rank.FAILS, words=words, unplayed=unplayed)
     if early:
         return Claim(rank=Rank.PARTIAL, words=f"{Rank.PARTIAL.value}: {early}", unplayed=unplayed)

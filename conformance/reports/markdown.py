@@ -36,8 +36,8 @@ _MARKUP: Final = re.compile(r"([\\`*_{}\[\]<>()#+!|~&@$])")
 _SIGNS: Final[Mapping[str, str]] = {
     "conforms": "✅",
     "conforms in part": "☑️",
-    "conforms except for known failures": "☑️",
-    "judged only in part": "⚠️",
+    "conforms but for known failures": "☑️",
+    "not judged in full": "⚠️",
     "nothing ran": "⏸️",
     "not declared by the driver": "⏸️",
 }

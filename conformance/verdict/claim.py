@@ -41,10 +41,10 @@ class Rank(Enum):
 
     CONFORMS = "conforms"
     IN_PART = "conforms in part"
-    KNOWN_FAILURES = "conforms except for known failures"
+    KNOWN_FAILURES = "conforms but for known failures"
     FAILS = "does not conform"
     NOT_JUDGED = "not judged"
-    PARTIAL = "judged only in part"
+    PARTIAL = "not judged in full"
     NOTHING_RAN = "nothing ran"
     UNDECLARED = "not declared by the driver"
 
@@ -101,7 +101,7 @@ def claim(judged: Judged) -> Claim:
     if (rank := _refused(judged, counts)) is not None:
         played = len(judged.results) > counts[Verdict.NOT_APPLICABLE]
         less = " that judges a MUST rule" if rank is Rank.NOTHING_RAN and played else ""
-        words = f"{rank.value}{less}{_early(judged, '; judged only in part: ')}"
+        words = f"{rank.value}{less}{_early(judged, '; not judged in full: ')}"
         return Claim(rank=rank, words=words, unplayed=judged.unplayed)
     if judged.unplayed:
         rank = Rank.PARTIAL

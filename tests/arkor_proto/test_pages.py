@@ -59,7 +59,7 @@ def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
 @pytest.mark.parametrize(
     ("headers", "body", "problem"),
     [
-        ((), b"x" * 11, "it is larger than 10 bytes"),
+        ((), b"x" * 11, "larger than 10 bytes"),
         (((b"Content-Encoding", b"gzip"),), b"x", "content coding 'gzip'; only identity was"),
     ],
 )

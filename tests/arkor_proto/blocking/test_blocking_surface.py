@@ -88,7 +88,7 @@ def test_a_checkpoint_is_asked_for_inference_from_its_callback() -> None:
 def test_a_checkpoint_without_a_step_cannot_be_asked() -> None:
     with serving() as backend, client_of(backend.base_url) as client:
         checkpoint = Checkpoint(saved=CheckpointSaved(), job_id="j", client=client)
-        with pytest.raises(ValueError, match="without a step"):
+        with pytest.raises(ValueError, match="has no step"):
             checkpoint.infer([])
 
 

@@ -213,7 +213,10 @@ async def later() -> str:
 
 
 def test_an_async_provider_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match=r"^token: the blocking client cannot run an async function.*transports\.anyio"):
+    with pytest.raises(
+        TypeError,
+        match=r"^token: the blocking client cannot run an async function.*transports\.anyio",
+    ):
         client_of("http://127.0.0.1:9", token=later)  # type: ignore[arg-type]  # what is tested
 
 
@@ -223,7 +226,10 @@ def test_a_provider_that_turns_out_to_be_async_ends_the_call(
 ) -> None:
     provider: Callable[[], object] = lambda: later()  # noqa: E731, PLW0108 - it hides what it calls
     client = client_of("http://127.0.0.1:9", token=provider)  # type: ignore[arg-type]  # the same
-    with client, pytest.raises(TypeError, match=r"^token: the blocking client cannot run an async function"):
+    with (
+        client,
+        pytest.raises(TypeError, match=r"^token: the blocking client cannot run an async function"),
+    ):
         call(client)
 
 

@@ -79,12 +79,12 @@ def test_a_certificate_is_trusted_if_the_file_of_its_authority_is_named(tmp_path
     assert (trusted.code, trusted.out) == (0, "j running\n")
     assert refused.code == 3
     assert "the certificate is not trusted: " in refused.err
-    assert "; --ca-file to trust another authority" in refused.err
+    assert "; pass --ca-file to trust another authority" in refused.err
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "No such file or directory"), ("", "contains no PEM certificate in PEM")],
+    [(None, "No such file or directory"), ("", "contains no PEM certificate")],
 )
 def test_a_file_of_certificates_that_has_none_is_refused(
     tmp_path: Path, content: str | None, problem: str

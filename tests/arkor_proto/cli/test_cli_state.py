@@ -145,7 +145,7 @@ FOREIGN = "it is not a state file of arkor-proto; use another file, or remove it
         (json.dumps({**GOOD, "jobId": ".."}), FOREIGN),
         (json.dumps({**GOOD, "lastEventId": "\n"}), FOREIGN),
         (json.dumps(GOOD) + " " * 65_536, FOREIGN),
-        (json.dumps({**GOOD, "jobId": "k"}), "it is about job 'k', not 'j'; use another file"),
+        (json.dumps({**GOOD, "jobId": "k"}), "is for job 'k', not 'j'; use another file"),
         (
             json.dumps({**GOOD, "org": "acme"}),
             "the job has --org 'acme', not ''; use another file",

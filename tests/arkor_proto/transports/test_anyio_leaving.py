@@ -167,9 +167,9 @@ async def test_a_trainer_of_a_closed_client_says_so() -> None:
 async def test_a_client_cannot_be_entered_twice() -> None:
     client = client_of("http://127.0.0.1:9")
     async with client:
-        with pytest.raises(RuntimeError, match="entered before"):
+        with pytest.raises(RuntimeError, match="already entered"):
             await client.__aenter__()
-    with pytest.raises(RuntimeError, match="entered before"):
+    with pytest.raises(RuntimeError, match="already entered"):
         await client.__aenter__()
 
 

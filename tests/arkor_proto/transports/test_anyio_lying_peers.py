@@ -53,7 +53,10 @@ async def what_start_says(answer: bytes) -> str:
         (b"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS; use https://"),
         (f"{OK}A: {'x' * 70_000}".encode(), "the head of the response is larger than 65536 bytes"),
         (OK.encode() + b"a: b\r\n" * 20_000, "the head of the response is larger than 65536"),
-        (f"{OK}Content-Length: 3\r\n".encode(), "the response was cut off|closed it before"),
+        (
+            f"{OK}Content-Length: 3\r\n".encode(),
+            "the response was cut off|closed the connection before",
+        ),
         (f"{OK}Content-Length: -1\r\n\r\n".encode(), "bad Content-Length"),
         (
             f"{OK}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".encode(),

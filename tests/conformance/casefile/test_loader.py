@@ -33,7 +33,7 @@ SLIPS = {
     "before = [['stream#1']]": "name two events",
     "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
     "request = {'stream#1' = {}}": "expects nothing of the request; name a part of it",
-    "": "nothing is expected, so nothing could fail",
+    "": "expects nothing, so it could never fail",
 }
 BODY = "[[step]]\ndo = 'wait'\n[expect]\n"
 
@@ -247,7 +247,7 @@ def test_what_makes_no_sense_together_in_a_server_is_told_where_it_is() -> None:
     with pytest.raises(ReadingError) as raised:
         read(body)
     places = [mistake.partition("budget.small: ")[2] for mistake in raised.value.mistakes]
-    assert [each.partition(" exclude")[0] for each in places] == [
+    assert [each.partition(" cannot be combined")[0] for each in places] == [
         "server.stream 3: body and json",
         "server.scenario.rule 2: body and json",
     ]

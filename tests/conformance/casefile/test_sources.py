@@ -69,8 +69,8 @@ def test_a_source_is_read_and_written_alike(text: str, source: Source) -> None:
         ("standard", "'standard' must name the section"),
         ("standard: RFC 8259", "'RFC 8259' is not a section of a standard"),
         ("standard: the RFC §6", "'the RFC §6' is not a section of a standard"),
-        ("proposal: because", "'proposal' does not cite anything"),
-        ("observed: the SDK", "'observed' does not cite anything"),
+        ("proposal: because", "'proposal' cites no source"),
+        ("observed: the SDK", "'observed' cites no source"),
     ],
 )
 def test_a_wrong_source_is_refused_with_what_to_write(text: str, message: str) -> None:

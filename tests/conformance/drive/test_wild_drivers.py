@@ -54,7 +54,7 @@ def test_a_driver_that_talks_instead_of_answering_gets_a_verdict(fault: str) -> 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("logs-much", "start never settled"), ("calls-back-much", "the same again and again")],
+    [("logs-much", "start never settled"), ("calls-back-much", "the same repeated")],
 )
 @pytest.mark.thorough
 def test_what_a_driver_says_takes_bounded_memory(fault: str, said: str) -> None:

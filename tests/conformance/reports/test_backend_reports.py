@@ -82,13 +82,13 @@ def test_a_cause_of_three_cases_counts_two_more() -> None:
 
 def test_a_case_that_did_not_reach_its_rule_comes_after_one_that_did() -> None:
     early = failing(
-        GAP, "ARK-SRV-17", "to reach the rule", "the open was answered 404", reached=False
+        GAP, "ARK-SRV-17", "to reach the rule", "the response to the open was 404", reached=False
     )
     direct = failing("stream.status-of-a-resume", "ARK-SRV-17", "200", "404")
     (alone,) = sentences(backend_run([early]))
     assert alone == (
-        f"The backend breaks ARK-SRV-17, so that {GAP} could not judge its own rule: the open was "
-        "answered 404."
+        f"The backend breaks ARK-SRV-17, so that {GAP} could not judge its own rule: the response "
+        "to the open was 404."
     )
     (both,) = sentences(backend_run([early, direct]))
     assert both.startswith(
@@ -168,7 +168,7 @@ def test_what_is_left_running_is_said_in_every_report(
     )
     write_run([tmp_path], data)
     for name in ("summary.md", "junit.xml", "report.html", "run.json"):
-        assert "could not be cancelled" in (tmp_path / name).read_text("utf-8"), name
+        assert "could not cancel" in (tmp_path / name).read_text("utf-8"), name
     assert "/v1/jobs/job-1/cancel" in printed(data, capsys)
 
 

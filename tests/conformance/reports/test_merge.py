@@ -223,7 +223,7 @@ def test_a_shard_that_was_stopped_makes_the_whole_partial(tmp_path: Path) -> Non
     missing = Table("run", found.data).table("partial").text("said")
     assert missing == "partial: 2 of 40 cases were not played (shard 3 of 3: 6 cases hung)"
     last = Table("run", found.data).tables("profiles")[1]
-    assert last.text("rank") == "judged only in part"
+    assert last.text("rank") == "not judged in full"
 
 
 def test_a_shard_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:

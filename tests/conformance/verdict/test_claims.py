@@ -200,14 +200,14 @@ def test_a_file_names_itself() -> None:
 def test_a_run_that_stopped_early_is_not_judged_in_full() -> None:
     found = run([result(Verdict.PASS)], scope=scope(10, 10))
     assert words(found) == (
-        "judged only in part",
-        "judged only in part: 9 of 10 cases were not played",
+        "not judged in full",
+        "not judged in full: 9 of 10 cases were not played",
     )
 
 
 def test_a_failing_run_that_stopped_early_says_both() -> None:
     found = run([result(Verdict.FAIL)], scope=scope(10, 10))
-    said = "does not conform; judged only in part: 9 of 10 cases were not played"
+    said = "does not conform; not judged in full: 9 of 10 cases were not played"
     assert words(found) == ("does not conform", said)
 
 
@@ -215,7 +215,7 @@ def test_a_profile_of_which_nothing_was_played_is_not_left_out() -> None:
     planned = {PROFILE: 1, "2026-07": 4}
     part = Scope(version="2", digest="0f", chosen=planned, total=planned)
     found = Table("run", run([result(Verdict.PASS)], scope=part)).tables("profiles")
-    assert [each.text("rank") for each in found] == ["conforms", "judged only in part"]
+    assert [each.text("rank") for each in found] == ["conforms", "not judged in full"]
 
 
 def test_rules_are_counted_and_the_cases_beside_them() -> None:

@@ -39,7 +39,7 @@ def test_a_misspelt_gate_is_refused_when_it_is_opened_and_when_it_is_shut(
 
 
 def test_a_gate_that_nothing_names_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="waits at 'mid'; no rule, no frame and no job names"):
+    with pytest.raises(ScenarioError, match="waits at 'mid'; no rule, frame or job uses"):
         MockServer().gate("mid").open()
 
 
@@ -91,5 +91,5 @@ async def test_the_gate_called_never_stays_shut() -> None:
             with anyio.move_on_after(0.05):
                 await client.read_until(b"id: 1")
         mock.verify.gates_opened()
-        with pytest.raises(ScenarioError, match="'never' is the gate that stays shut"):
+        with pytest.raises(ScenarioError, match="'never' is the gate that always stays shut"):
             mock.gate("never").open()
