@@ -95,7 +95,7 @@ def _panel(figures: Figures) -> Live | None:
 
 @define
 class Command:
-    """One command under way."""
+    """One running command."""
 
     settings: Settings
     client: ArkorClient

@@ -81,7 +81,7 @@ class Elapse:
 
 @frozen(kw_only=True)
 class Advance:
-    """Move the clock on by `ms`: end those sleeps alone that are over by then."""
+    """Advance the clock by `ms`, and end only the sleeps that are over by then."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())

@@ -132,9 +132,9 @@ class DriverConnection:
             await self._process.stop()
 
     def introduced(self) -> Identity:
-        """Return the identity of the driver; raises DriverUnusable if it never answered hello."""
+        """Return the identity of the driver; raises DriverUnusable if it did not answer hello."""
         if self.identity is None:
-            raise DriverUnusable("never answered hello")
+            raise DriverUnusable("did not answer hello")
         return self.identity
 
     def introduce(self, recorder: Recorder, waited: float) -> None:

@@ -75,8 +75,8 @@ BAD: dict[str, tuple[Err, Sequence[str], str]] = {
     "403 for everything": (page(403), (), "check the path in --base-url"),
     "502 for everything": (page(502), (), "502 text/html"),
     "503 for everything": (page(503), (), "503"),
-    "accepts and is silent": (silent, QUICK, "did not answer within 2 s"),
-    "closes": (closes, (), "without an answer"),
+    "accepts and is silent": (silent, QUICK, "did not respond within 2 s"),
+    "closes": (closes, (), "without a response"),
 }
 
 

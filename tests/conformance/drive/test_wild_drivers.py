@@ -43,7 +43,7 @@ def judge(fault: str, *options: str, patience: str = "0.3", file: Path | None = 
 )
 def test_a_driver_that_talks_instead_of_saying_hello_ends_with_status_3(fault: str) -> None:
     done = judge(fault)
-    assert (done.status, "never answered hello" in done.err) == (3, True), done
+    assert (done.status, "did not answer hello" in done.err) == (3, True), done
 
 
 @pytest.mark.parametrize("fault", ["logs-without-end", "sleeps-without-end", "spins"])

@@ -267,7 +267,7 @@ async def test_waiting_for_what_never_comes_ends_and_says_what_came() -> None:
             "request 3 of stream, its frame 2: did not arrive within 0.01 s; "
             "requests received: 1 of create"
         )
-        with pytest.raises(TimeoutError, match="the wanted record: did not come"):
+        with pytest.raises(TimeoutError, match="the wanted record: did not arrive"):
             await mock.wait_until(lambda _: False, within=0.01)
 
 

@@ -165,7 +165,7 @@ def test_a_line_that_was_being_written_is_left_out(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "does not exist; there is nothing to recover"),
+        (None, "does not exist, so there is nothing to recover"),
         (b"", "is not an unfinished recording of this version"),
         (b"x = 1\n", "is not an unfinished recording of this version"),
         (b'{"arkor_recording": 2}\n', "is not an unfinished recording of this version"),
