@@ -169,7 +169,7 @@ def test_bytes_that_are_not_http_are_said_to_be_none() -> None:
     with (
         answering(backend) as peer,
         client_of(peer.base_url) as client,
-        pytest.raises(TransportError, match=r"not HTTP/1\.1: illegal status line"),
+        pytest.raises(TransportError, match=r"did not send valid HTTP/1\.1: illegal status line"),
     ):
         client.me()
 
