@@ -72,4 +72,4 @@ def without_reasons(known: Sequence[Known], where: str) -> str:
     if not number:
         return ""
     have = "known failure has" if number == 1 else "known failures have"
-    return f"{number} {have} have no reason yet: replace {UNSAID!r} in {where}"
+    return f"{number} {have} no reason yet: replace {UNSAID!r} in {where}"
