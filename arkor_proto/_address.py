@@ -48,10 +48,10 @@ def read_origin(url: str) -> Origin:
     found = _URL.match(url)
     scheme = "" if found is None else found["scheme"].lower()
     if found is None or scheme not in _DEFAULT_PORTS:
-        raise ValueError("it is not an HTTP address; write it like https://host[:port][/path]")
+        raise ValueError("not an HTTP address; write it like https://host[:port][/path]")
     authority = found["authority"]
     if "@" in authority:
-        raise ValueError("it holds credentials; pass them as token=")
+        raise ValueError("must not contain credentials; pass them as token=")
     if authority.startswith("["):
         host, shown, rest = _bracketed(authority)
     else:
@@ -68,16 +68,16 @@ def _bracketed(authority: str) -> tuple[str, str, str]:
 
     found = _BRACKETS.fullmatch(authority)
     if found is None or not (found["rest"] == "" or found["rest"].startswith(":")):
-        raise ValueError("its IPv6 address is not like [::1] or [::1]:8080")
+        raise ValueError("an IPv6 address must look like [::1] or [::1]:8080")
     address, percent, zone = found["host"].partition("%")
     # In a URL the sign itself is written %25 (RFC 6874 §2); people copy it as it is.
     zone = unquote(zone.removeprefix("25") if zone != "25" else "", errors="strict")
     try:
         IPv6Address(address)
     except AddressValueError as error:
-        raise ValueError(f"its IPv6 address is not one: {error}") from error
+        raise ValueError(f"not a valid IPv6 address: {error}") from error
     if percent and not _VISIBLE.fullmatch(zone):
-        raise ValueError("the zone of its IPv6 address is empty, or not visible ASCII")
+        raise ValueError("the zone of the IPv6 address is empty or not visible ASCII")
     return (f"{address}%{zone}" if percent else address), f"[{address}]", found["rest"]
 
 
@@ -86,7 +86,7 @@ def _name(name: str) -> str:
     undotted = name.removesuffix(".")
     labels = undotted.lower().split(".")
     if not _NAME.fullmatch(name) or "" in labels:
-        raise ValueError("its host is not a name, an IPv4 address or an IPv6 address in brackets")
+        raise ValueError("the host must be a name, an IPv4 address or an IPv6 address in brackets")
     # Resolvers know neither by the dot: RFC 6761 §6.3 has no domains to try, an address even less.
     return undotted if labels[-1] == "localhost" or labels[-1].isdigit() else name
 
@@ -97,9 +97,9 @@ def _port(rest: str) -> int | None:
     if not digits:
         return None
     if not (digits.isascii() and digits.isdigit()):
-        raise ValueError("its port is not a number")
+        raise ValueError("the port is not a number")
     significant = digits.lstrip("0")
     port = int(significant or "0") if len(significant) <= len(str(_LAST_PORT)) else _LAST_PORT + 1
     if not 0 < port <= _LAST_PORT:
-        raise ValueError(f"its port is not one of 1 to {_LAST_PORT}")
+        raise ValueError(f"the port must be from 1 to {_LAST_PORT}")
     return port

@@ -139,11 +139,11 @@ class WholeBody:
         self.body += data
         problem = coding_problem(head.headers)
         if len(self.body) > self.bounds.create_body:
-            problem = f"it is larger than {self.bounds.create_body} bytes"
+            problem = f"larger than {self.bounds.create_body} bytes"
         elif not data and not problem:
             problem = self.hider.text(page_problem(head.headers, bytes(self.body)))
         if problem:
-            raise ResponseError(f"answer: {problem}")
+            raise ResponseError(f"response: {problem}")
         return False
 
 
@@ -181,7 +181,7 @@ class ChatReader:
         if self._parser is None:
             self._body += data
             if len(self._body) > self.max_size:
-                raise ResponseError(f"inference: the answer is larger than {self.max_size} bytes")
+                raise ResponseError(f"inference: the response is larger than {self.max_size} bytes")
             return []
         pieces: list[str] = []
         try:
@@ -251,13 +251,13 @@ class ChatReader:
         try:
             answer = decode_json(body if isinstance(body, str) else body.decode("utf-8-sig"))
         except ValueError as error:
-            raise ResponseError(f"inference: the answer is not JSON: {error}") from error
+            raise ResponseError(f"inference: the response is not JSON: {error}") from error
         if is_object(answer) and (said := _error_in(answer)):
             hidden = self.hider.text(said)
             raise ResponseError(f"inference: {hidden[:_LONGEST_ERROR]}")
         choices = answer.get("choices") if is_object(answer) else None
         if not is_array(choices):
-            raise ResponseError(f"inference: the answer has no choices[0].{part}.content")
+            raise ResponseError(f"inference: the response has no choices[0].{part}.content")
         inner = _part(choices[0], part) if choices else None
         content = inner.get("content") if inner is not None else None
         return content if isinstance(content, str) else ""

@@ -51,10 +51,10 @@ def is_base_url(_: object, __: "Attribute[str]", value: str) -> None:
         raise ValueError(f"base_url: {error}") from error
     if not _VISIBLE.fullmatch(value):
         raise ValueError(
-            "base_url: it has characters that are not visible ASCII; percent-encode them"
+            "base_url: contains characters that are not visible ASCII; percent-encode them"
         )
     if "?" in value or "#" in value:
-        raise ValueError("base_url: it has a query or a fragment, which cannot be sent along")
+        raise ValueError("base_url: must not have a query or a fragment")
 
 
 def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
@@ -65,7 +65,7 @@ def is_header_value(_: object, attribute: "Attribute[str]", value: str) -> None:
 def check_header_value(name: str, value: str) -> None:
     """Raise ValueError for what a header cannot carry, or what is empty, without showing it."""
     if not _VISIBLE.fullmatch(value):
-        raise ValueError(f"{name}: a header cannot carry it; use visible ASCII")
+        raise ValueError(f"{name}: cannot be sent in a header; use visible ASCII only")
 
 
 def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
@@ -77,7 +77,9 @@ def is_token(_: object, attribute: "Attribute[str]", value: str) -> None:
 def is_text(_: object, attribute: "Attribute[str]", value: str) -> None:
     """Raise ValueError for a text that UTF-8 cannot encode (an attrs validator)."""
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise ValueError(f"{attribute.name}: {value!r} has surrogates, which UTF-8 cannot encode")
+        raise ValueError(
+            f"{attribute.name}: {value!r} contains surrogates, which UTF-8 cannot encode"
+        )
 
 
 IS_STR: Final[Validator[str]] = of_kind(str, "a str")
@@ -95,7 +97,7 @@ def json_copy(value: JsonObject) -> JsonObject:
         copy: object = json.loads(json.dumps(value, allow_nan=False, default=_plain))
         rebuilt(copy, lambda _, inner: inner, deeper=too_deep)
     except (TypeError, ValueError, RecursionError) as error:
-        raise ValueError(f"config: it cannot be written as JSON: {error}") from error
+        raise ValueError(f"config: cannot be written as JSON: {error}") from error
     if not is_object(copy):
         raise ValueError(f"config: {type(value).__name__} is not a JSON object")
     return copy

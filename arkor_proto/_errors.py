@@ -40,8 +40,8 @@ class EventTooLarge(ArkorError):
 
     def __init__(self, limit: int, events: tuple[ServerSentEvent, ...] = ()) -> None:
         super().__init__(
-            f"event stream: one event is larger than {limit} bytes; "
-            "raise max_event_size if the backend really sends events of this size"
+            f"event stream: an event is larger than {limit} bytes; "
+            "raise max_event_size if the backend really sends events that large"
         )
         self.limit = limit
         self.events = events
@@ -95,8 +95,8 @@ class UnsendableCursor(ArkorError):
 
     def __init__(self, cursor: str, why: str) -> None:
         super().__init__(
-            f"last event id {cursor[:64]!r}: {why}; the stream cannot be resumed with it "
-            "(an id has visible characters, spaces inside, and at most 1024 bytes)"
+            f"last event id {cursor[:64]!r}: {why}, so the stream cannot be resumed "
+            "(an id consists of visible characters and inner spaces, at most 1024 bytes)"
         )
         self.cursor = cursor
 

@@ -73,7 +73,7 @@ class Pending:
         """Move as reported. Raises LocalProtocolError for a report that cannot be true now."""
         to = next_state(self.state, _SIGNAL_OF[type(report)])
         assert isinstance(to, Exchange), (
-            "the table ignores reports of an exchange that is over only"
+            "the table ignores reports only for an exchange that is over"
         )
         self.state = to
         if isinstance(report, Responded):
@@ -115,7 +115,7 @@ class Outbox:
         pending = self.pending.get(number)
         if pending is None:
             if not 0 < number <= self._sent:
-                raise LocalProtocolError(f"exchange {number}: there is no exchange of this number")
+                raise LocalProtocolError(f"exchange {number}: no such exchange")
             next_state(Exchange.OVER, _SIGNAL_OF[type(report)])
             return None
         pending.take(report)

@@ -79,7 +79,7 @@ def job_spec(
     """
     check_kind("model", model, str, "the name of the model as a str")
     if not model:
-        raise ValueError("model: it is empty; write the name of the model")
+        raise ValueError("model: must not be empty; pass the name of the model")
     lora, options = lora or {}, options or {}
     for argument, table in (("dataset", dataset), ("lora", lora), ("options", options)):
         check_kind(argument, table, Mapping, "a mapping of names to values")

@@ -52,19 +52,19 @@ def check_job_id(job_id: str) -> str:
     """
     check_kind("job id", job_id, str, "the id as a str")
     if job_id in {"", ".", ".."} or any("\ud800" <= char <= "\udfff" for char in job_id):
-        raise ValueError(f"job id: {job_id!r} cannot be one segment of a path")
+        raise ValueError(f"job id: {job_id!r} cannot be a single path segment")
     return job_id
 
 
 def read_object(body: bytes, what: str, problem: str = "") -> JsonObject:
     """Return the JSON object that `body` holds; raises ResponseError if it has none.
 
-    `problem` explains a body that is not JSON: the head of the answer says that it is something else.
+    `problem` explains a body that is not JSON: the head of the response says that it is something else.
     """
     try:
         value = bounded(decode_json(body.decode("utf-8-sig")))
     except ValueError as error:
-        raise ResponseError(f"{what}: {problem or f'the answer is not JSON: {error}'}") from error
+        raise ResponseError(f"{what}: {problem or f'the response is not JSON: {error}'}") from error
     if not is_object(value):
         raise ResponseError(f"{what}: the answer is {type(value).__name__}, not a JSON object")
     return value
@@ -74,7 +74,7 @@ def read_job(body: bytes, what: str, problem: str = "") -> TrainingJob:
     """Return the job of an answer `{"job": {…}}`; raises ResponseError if it has none."""
     job = read_object(body, what, problem).get("job")
     if not is_object(job) or not isinstance(job.get("id"), str):
-        raise ResponseError(f'{what}: the answer has no job; expected {{"job": {{"id": …}}}}')
+        raise ResponseError(f'{what}: the response has no job; expected {{"job": {{"id": …}}}}')
     try:
         return decode_job(job)
     except ValueError as error:

@@ -14,16 +14,16 @@ from arkor_proto._value import Value
 class Progress(Enum):
     """What counts as progress: it resets the failure count and makes a clean end free."""
 
-    ANY_FRAME = "any frame the server sent"
-    JSON_FRAME = "a frame whose data is parseable JSON, pings excepted"
-    NEW_CURSOR = "a JSON frame that moved the cursor to a new value, or that has no id at all"
+    ANY_FRAME = "any frame from the server"
+    JSON_FRAME = "a frame whose data is valid JSON, except a ping"
+    NEW_CURSOR = "a JSON frame that moves the cursor to a new value, or that has no id"
 
 
 class CallbackErrors(Enum):
     """What an exception out of the application's callback does to the wait."""
 
     RETRY = "goes down the failure path: the stream is reopened, the event is not redelivered"
-    REJECT = "rejects the wait at once with that very exception"
+    REJECT = "rejects the wait at once with that same exception"
 
 
 _SUCCESS: Final = frozenset(range(200, 300))

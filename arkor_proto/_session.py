@@ -213,7 +213,7 @@ class Session:
         check_kind("now", now, (int, float), "a number of seconds")
         before = self._wait.now
         if not before <= now < inf or now == -inf:
-            raise LocalProtocolError(f"now: {now!r} after {before!r}; time never goes back")
+            raise LocalProtocolError(f"now: {now!r} after {before!r}; time must not go backwards")
         self._wait.go_to(now)
         try:
             match event:  # the most frequent first
@@ -321,7 +321,7 @@ class Session:
         for pending in list(self._outbox.pending.values()):
             if pending.deadline is not None and self._wait.now >= pending.deadline:
                 self._outbox.close(pending)
-                self._answered(pending, TransportError("answer: its body did not end in time"))
+                self._answered(pending, TransportError("response: the body did not end in time"))
         self._wait.tick()
 
     def _answered(self, pending: Pending, broken: Exception | None) -> None:
@@ -357,7 +357,7 @@ class Session:
             return answer.broken
         bound = self._config.bounds.create_body
         if len(answer.body) > bound:
-            return ResponseError(f"create: the answer is larger than {bound} bytes")
+            return ResponseError(f"create: the response is larger than {bound} bytes")
         page = self._outbox.hider.text(page_problem(answer.headers, answer.body))
         try:
             return read_job(answer.body, "create", coding_problem(answer.headers) or page)

@@ -91,9 +91,7 @@ class EventStreamParser:
         check_kind("last_event_id", self._cursor, str, 'the id as a str, "" for none')
         check_kind("max_event_size", self._max, int, "a whole number of bytes")
         if self._max < 1:
-            raise ValueError(
-                f"max_event_size: {self._max} leaves no room for an event; use 1 or more"
-            )
+            raise ValueError(f"max_event_size: {self._max} is too small; use 1 or more")
 
     @property
     def last_event_id(self) -> str:
@@ -139,7 +137,9 @@ class EventStreamParser:
 
     def _take(self, data: bytes | bytearray) -> list[ServerSentEvent]:
         if not self._open:
-            raise LocalProtocolError("event stream: fed after its end, use one parser per response")
+            raise LocalProtocolError(
+                "event stream: data was fed after the end; use a new parser for each response"
+            )
         if self._at_start:
             data = self._without_bom(data)
         if self._after_cr or _CR in data:
@@ -311,7 +311,7 @@ class EventStreamParser:
 def _as_bytes(data: bytes | memoryview) -> bytes:
     if isinstance(data, (bytes, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
         return bytes(data)
-    raise wrong_kind("feed", data, "the bytes of the body, as they came")
+    raise wrong_kind("feed", data, "the bytes of the body, as received")
 
 
 def _without_cr(data: bytes | bytearray) -> bytes | bytearray:
@@ -387,12 +387,12 @@ def encode_event(
         lines.append("id: " + _text("id", id, "\r\n\0"))
     if type != "message":
         if not type or data is None:
-            raise ValueError(f"type: {type!r} is never dispatched, name an event that carries data")
+            raise ValueError(f"type: {type!r} is never dispatched; use an event that carries data")
         lines.append("event: " + _text("type", type, "\r\n"))
     if retry is not None:
         check_kind("retry", retry, int, "a whole number of milliseconds")
         if not 0 <= retry <= RETRY_LIMIT:
-            raise ValueError(f"retry: {retry} ms is out of range, use 0 to {RETRY_LIMIT}")
+            raise ValueError(f"retry: {retry} ms is out of range; use 0 to {RETRY_LIMIT}")
         lines.append(f"retry: {retry}")
     if data is not None:
         lines += [f"data: {line}" for line in _text("data", data, "\r").split("\n")]
@@ -402,9 +402,9 @@ def encode_event(
 def _text(name: str, value: str, forbidden: str) -> str:
     for character in forbidden:
         if character in value:
-            raise ValueError(f"{name}: {character!r} would not arrive as sent, leave it out")
+            raise ValueError(f"{name}: {character!r} would not arrive as sent; leave it out")
     try:
         value.encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{name}: {error.reason}, an event stream is UTF-8") from error
+        raise ValueError(f"{name}: {error.reason}; an event stream is UTF-8") from error
     return value

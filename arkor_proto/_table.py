@@ -178,11 +178,11 @@ MACHINES: Final[tuple[tuple[type[State], type[Signal]], ...]] = (
 
 # What is the same in every state in which a caller is waiting.
 _WAITING: Final[Row] = {
-    StreamSignal.FOLLOW: Ignored("joins the wait that is under way"),
+    StreamSignal.FOLLOW: Ignored("joins the wait in progress"),
     StreamSignal.ABORT: Move(Stream.ABORTED),
     StreamSignal.LEAVE: Move(Stream.IDLE),
 }
-_LATE: Final = Ignored("the exchange is over: what was under way may still arrive")
+_LATE: Final = Ignored("the exchange is over; data already in transit may still arrive")
 
 _CELLS: Final[Mapping[State, Row]] = {
     Job.UNSUBMITTED: {JobSignal.START: Move(Job.CREATING)},
@@ -191,7 +191,9 @@ _CELLS: Final[Mapping[State, Row]] = {
         JobSignal.ACCEPT: Move(Job.ACCEPTED),
         JobSignal.REFUSE: Move(Job.UNSUBMITTED),
     },
-    Job.ACCEPTED: {JobSignal.START: Ignored("the job is known: its id is returned, not asked for")},
+    Job.ACCEPTED: {
+        JobSignal.START: Ignored("the job is known: its id is returned without a request")
+    },
     Stream.IDLE: {
         StreamSignal.FOLLOW: Move(Stream.AWAITING_JOB),
         StreamSignal.ABORT: Move(Stream.ABORTED),
@@ -244,8 +246,8 @@ _CELLS: Final[Mapping[State, Row]] = {
         StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stream.ABORTED: {
-        StreamSignal.FOLLOW: Ignored("an abort is for good: the wait rejects with its reason"),
-        StreamSignal.ABORT: Ignored("aborted already: the first reason holds"),
+        StreamSignal.FOLLOW: Ignored("an abort is final: the wait rejects with its reason"),
+        StreamSignal.ABORT: Ignored("already aborted: the first reason counts"),
         StreamSignal.LEAVE: Ignored("no caller is waiting"),
     },
     Stop.IDLE: {StopSignal.CANCEL: Move(Stop.AWAITING_JOB)},
@@ -285,13 +287,13 @@ _ILLEGAL: Final[Mapping[Signal, Illegal]] = {
     StreamSignal.REDIRECT: Illegal("no stream request waits for its response head"),
     StreamSignal.REFUSE: Illegal("no stream request waits for its response head"),
     StreamSignal.FRAME: Illegal("frames are taken one at a time from an open stream"),
-    StreamSignal.HANDLED: Illegal("no event is with the callback"),
+    StreamSignal.HANDLED: Illegal("no callback has an event"),
     StreamSignal.TERMINAL: Illegal("frames are taken one at a time from an open stream"),
     StreamSignal.END: Illegal("frames are taken one at a time from an open stream"),
-    StreamSignal.ASK: Illegal("only after a stream is there a reason to ask for the job"),
-    StreamSignal.RETRY: Illegal("there is no attempt that could have failed"),
+    StreamSignal.ASK: Illegal("the job is requested only after a stream"),
+    StreamSignal.RETRY: Illegal("no attempt is in progress"),
     StreamSignal.DUE: Illegal("no delay is running"),
-    StreamSignal.REJECT: Illegal("there is no attempt that could have failed"),
+    StreamSignal.REJECT: Illegal("no attempt is in progress"),
     StopSignal.JOB_KNOWN: Illegal("no cancel is waiting for the job"),
     StopSignal.NO_JOB: Illegal("no cancel is waiting for the job"),
     StopSignal.ANSWER: Illegal("no cancel is in flight"),

@@ -150,7 +150,9 @@ class Wait:
             self._reader.rewind()
         if self._machines.take(StreamSignal.LEAVE):
             self._outbox.close(self._exchange)
-            self._outbox.settle(Operation.FOLLOW, Rejected(Aborted("every caller has left")))
+            self._outbox.settle(
+                Operation.FOLLOW, Rejected(Aborted("no caller is waiting any more"))
+            )
 
     def reported(self, pending: Pending, report: Report) -> None:
         """Take what the network says of the stream's exchange, or of the question for the job."""
@@ -178,11 +180,11 @@ class Wait:
     ) -> None:
         """Take back an event from the callback at `now`; one that outlived its wait is forgotten.
 
-        Raises LocalProtocolError when no such event is with the callback.
+        Raises LocalProtocolError when the callback does not have this event.
         """
         event = self.with_callback.pop(delivery, None)
         if event is None:
-            raise LocalProtocolError(f"delivery {delivery}: no such event is with the callback")
+            raise LocalProtocolError(f"delivery {delivery}: the callback does not have this event")
         self.now = now
         stream = self._machines.stream if delivery == self._delivered else None
         if stream is Stream.DELIVERING and error is None:
@@ -234,7 +236,7 @@ class Wait:
 
     @property
     def _known_job(self) -> TrainingJob:
-        assert self.job is not None, "the table opens no stream before the job is known"
+        assert self.job is not None, "the table does not open a stream before the job is known"
         return self.job
 
     def _responded(self, pending: Pending) -> None:
@@ -265,12 +267,12 @@ class Wait:
 
     def _not_a_stream(self, pending: Pending) -> ResponseError | None:
         if pending.status not in self._profile.stream_statuses:
-            return StatusError(pending.status, "the answer is not an event stream; expected 200")
+            return StatusError(pending.status, "the response is not an event stream; expected 200")
         if coded := coding_problem(pending.headers):
             return ResponseError(f"stream: {coded}")
         if self._profile.requires_event_stream and not is_event_stream(pending.headers):
             named = ", ".join(header_members(pending.headers, b"content-type"))
-            return ResponseError(f"stream: its media type is {named!r}, not 'text/event-stream'")
+            return ResponseError(f"stream: the media type is {named!r}, not 'text/event-stream'")
         return None
 
     def _received(self, pending: Pending, data: bytes) -> None:
@@ -350,7 +352,7 @@ class Wait:
         return None
 
     def _called_back(self) -> None:
-        """Note that no event is with the callback; while one was, the server was not silent."""
+        """Note that no callback has an event; while one was, the server was not silent."""
         if self._machines.stream is Stream.DELIVERING:
             self._machines.take(StreamSignal.HANDLED)
             self._heard_at = self.now
@@ -406,7 +408,7 @@ class Wait:
         if self._ending is None and self._progressed:
             self._back_off(self._budget.clean_end(spread=self._profile.spreads_clean_end), None)
         else:
-            self._fail(self._ending or StreamEnded("stream: it ended without any progress"))
+            self._fail(self._ending or StreamEnded("stream: ended without any progress"))
 
     def _end(self) -> None:
         self._machines.take(StreamSignal.END)
@@ -420,7 +422,7 @@ class Wait:
         )
 
     def _settle_result(self) -> None:
-        assert self._result is not None, "a wait concludes with a terminal frame only"
+        assert self._result is not None, "a wait concludes only with a terminal frame"
         self._outbox.settle(Operation.FOLLOW, Resolved(self._result))
 
     def _conclude(self, event: TrainingEvent, error: Exception | None) -> None:
@@ -487,9 +489,9 @@ class Wait:
 
     def _silence(self) -> IdleTimeout:
         if self.now >= self._heard_at + _or_never(self._profile.byte_timeout):
-            return IdleTimeout(f"stream: no byte for {self._profile.byte_timeout} seconds")
+            return IdleTimeout(f"stream: nothing received for {self._profile.byte_timeout} seconds")
         if self.now >= self._lost_end_at + self._patience_after_end:
-            return IdleTimeout("stream: it stays open after a terminal frame that is not JSON")
+            return IdleTimeout("stream: still open after a terminal frame that is not JSON")
         return IdleTimeout(f"stream: no progress for {self._profile.progress_timeout} seconds")
 
 

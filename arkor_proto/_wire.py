@@ -48,13 +48,13 @@ def _to_json(value: object) -> bytes:
 def cursor_problem(cursor: str) -> str | None:
     """Return why `cursor` cannot be sent as a `Last-Event-ID` header, None if it can (ARK-RES)."""
     if cursor != cursor.strip(" \t"):
-        return "it begins or ends with white space, which a header loses"
+        return "it begins or ends with white space, which a header does not preserve"
     if any((char < " " and char != "\t") or char == "\x7f" for char in cursor):
-        return "it holds control characters, which a header cannot"
+        return "it contains control characters, which a header cannot carry"
     try:
         size = len(cursor.encode())
     except UnicodeEncodeError:
-        return "it holds surrogates, which UTF-8 cannot"
+        return "it contains surrogates, which UTF-8 cannot encode"
     return f"it is {size} bytes long" if size > MAX_CURSOR_BYTES else None
 
 
@@ -194,7 +194,7 @@ def foreign_codings(headers: Headers) -> tuple[str, ...]:
 def coding_problem(headers: Headers) -> str:
     """Return what is wrong with the content codings of an answer, "" if nothing is (ARK-WIR-9)."""
     codings = ", ".join(foreign_codings(headers))
-    return f"content coding {codings!r}; only identity was asked for" if codings else ""
+    return f"content coding {codings!r}; only identity was accepted" if codings else ""
 
 
 def page_problem(headers: Headers, body: bytes) -> str:
@@ -255,4 +255,4 @@ def _unfollowed(status: int, headers: Headers) -> str:
     location = location_of(headers)
     if location is None or status not in REDIRECTS:
         return ""
-    return f"redirected to {location!r}; only a GET is, within one origin and {MAX_HOPS} times"
+    return f"redirected to {location!r}; redirects are followed only for GET, within one origin and {MAX_HOPS} times"

@@ -35,14 +35,14 @@ _EXTRA: Final = r"^Got unexpected extra arguments? \((.*)\)$"
 _COMMANDS: Final = {
     "run": "Judge a client: the reference, or the driver given after --.",
     "backend": "Judge a backend: the mock, or the one at an address.",
-    "report": "Make the reports of a saved run again.",
+    "report": "Write the reports of a saved run again.",
     "compare": "Compare saved runs: several clients or backends, or one over time.",
     "list": "List the cases.",
-    "show": "Show one case: its rules and their sources, what it does and expects.",
-    "init": "Begin a driver in Python or JavaScript: write one that works into a directory.",
-    "smoke": "Check that a driver is sound: try every command with it.",
+    "show": "Show one case: its rules, their sources, its steps and expectations.",
+    "init": "Write a working driver in Python or JavaScript, to start from.",
+    "smoke": "Check a driver: try every command with it.",
     "parser": "Judge a bare event-stream parser: bytes in, events out.",
-    "explore": "Try a client on random schedules of faults; shrink the first it does not survive.",
+    "explore": "Play random schedules of faults, and shrink the first that breaks a client.",
     "diff": "Play the same random schedules with two clients and show where they differ.",
     "simulate": "Simulate jobs with faults, or a fleet: real sessions, in virtual time.",
     "states": "Check every state that the session can reach, and show the shortest way to a fault.",
@@ -56,7 +56,7 @@ class _Lazily(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         if not args:
-            raise click.UsageError(f"a command is missing, one of {', '.join(_COMMANDS)}", ctx)
+            raise click.UsageError(f"missing command; use one of {', '.join(_COMMANDS)}", ctx)
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:

@@ -41,9 +41,9 @@ from mock_server.strict.shapes import ScenarioError
 _SHORTEST_TOKEN: Final = 16
 _PORT: Final = typed(partial(numbers.whole, most=65_535))
 _STATUSES: Final = (
-    "it did what was asked, or the server was stopped",
+    "success, or the server was stopped",
     "check: a scenario has a mistake or cannot be read",
-    "it could not go on: a port, a package, the output or a recording failed",
+    "failed: a port, a package, the output or a recording",
 )
 
 
@@ -112,12 +112,12 @@ def _add_process(command: Parser) -> None:
     text = "allow other machines to connect; needs --admin-token"
     add("--allow-remote", action="store_true", help=text)
     text = (
-        "a name, or name:port, by which clients reach the admin API; may be repeated "
-        "[default: what --host says]"
+        "a name, or name:port, that clients use for the admin API; may be repeated [default: the "
+        "one in --host]"
     )
     add("--allow-host", action="append", default=[], metavar="NAME", help=text)
-    add("--tls", action="store_true", help="speak TLS, with certificates of a throw-away authority")
-    add("--quiet", action="store_true", help="at a terminal, print no log of the exchanges")
+    add("--tls", action="store_true", help="use TLS, with certificates from a throw-away authority")
+    add("--quiet", action="store_true", help="at a terminal, do not print the log of exchanges")
     text = "exit when the parent process closes standard input"
     add("--exit-on-stdin-eof", action="store_true", help=text)
     text = "exit after this time [default: never]"
@@ -165,7 +165,7 @@ def _is_remote(options: argparse.Namespace) -> bool:
     if is_loopback(address):
         return False
     if not options.allow_remote:
-        raise CommandError(f"--host {host}: is not the loopback; add --allow-remote")
+        raise CommandError(f"--host {host}: is not a loopback address; add --allow-remote")
     if token is None:
         raise CommandError("--allow-remote: needs an --admin-token of your own")
     if len(token) < _SHORTEST_TOKEN:
@@ -262,9 +262,9 @@ def _is_fine(path: Path) -> bool:
     ]
     content = f"fine, {' and '.join(counts)}"
     if scenario == Scenario():
-        content = "nothing is scripted; the backend answers everything by itself"
+        content = "nothing is scripted; the backend answers everything itself"
     elif not counts:
-        content = "fine, but no job and no rule; only settings"
+        content = "fine, but it has no jobs and no rules, only settings"
     sys.stdout.write(f"{name}: {content}\n")
     if not names_schema:
         sys.stdout.write(f"{name}: the version is missing; write `schema = 1` at the top\n")
@@ -299,7 +299,7 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
     ),
     "control": (
         _control,
-        "Serve a scenario to a kit that controls it over stdin and stdout.",
+        "Serve a scenario that a kit controls over stdin and stdout.",
         "control broken.toml",
     ),
     "record": (
@@ -309,11 +309,11 @@ _COMMANDS: Final[Mapping[str, tuple[Callable[[argparse.Namespace], int], str, st
     ),
     "recover": (
         _recover,
-        "Make a scenario from a recording that was killed.",
+        "Make a scenario from a recording that was interrupted.",
         "recover recorded.toml",
     ),
-    "check": (_check, "Read scenarios and list all their mistakes.", "check flaky.toml more.toml"),
-    "explain": (_explain, "Say in plain words what a scenario will do.", "explain flaky.toml"),
+    "check": (_check, "Check scenarios and list all their mistakes.", "check flaky.toml more.toml"),
+    "explain": (_explain, "Explain in plain words what a scenario will do.", "explain flaky.toml"),
     "schema": (_schema, "Print the JSON Schema of a scenario.", "schema > scenario.schema.json"),
     "addon-path": (
         _addon_path,

@@ -62,7 +62,7 @@ class Request:
 
 
 NO_TUNNELS: Final = (
-    "CONNECT: this server does not open tunnels; use http:// URLs, or use its address as the "
+    "CONNECT: this server does not open tunnels; use http:// URLs, or make this server the "
     "client's base URL"
 )
 

@@ -29,7 +29,7 @@ class Frame:
     delay: float = 0.0
     """Seconds to wait before it."""
     gate: str | None = None
-    """The gate that must open before it."""
+    """The gate that must open before the frame is sent."""
     part: bool = False
     """Whether this is the beginning of a frame whose rest follows."""
 

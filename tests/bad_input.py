@@ -220,8 +220,8 @@ COMMANDS: Final = (
 _INTRO: Final = """\
 # Bad input
 
-Written by `python -m tests.bad_input`, which runs each of these; a test keeps it true. Whatever is
-wrong with a command line or a file takes one line on standard error, and an exit status that
+Written by `python -m tests.bad_input`, which runs each of these; a test keeps it true. Whatever
+is wrong with a command line or a file takes one line on standard error, and an exit status that
 [GUIDE.md](../mock_server/GUIDE.md#exit-statuses) explains. The token is in `ARKOR_TOKEN`.
 
 | command line | status | it prints |

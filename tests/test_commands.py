@@ -170,7 +170,7 @@ def test_a_command_that_is_missing_or_misspelt_is_usage(command: str) -> None:
     near = SUBCOMMANDS[command][0]
     known = ", ".join(SUBCOMMANDS[command])
     for given, said in (
-        ((), f"a command is missing, one of {known}; see `{command} --help`\n"),
+        ((), f"missing command; use one of {known}; see `{command} --help`\n"),
         ((f"{near}x",), f"'{near}x' is not a command; did you mean '{near}'?\n"),
     ):
         done = ran(command, *given)

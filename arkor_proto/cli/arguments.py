@@ -20,20 +20,21 @@ _COMMANDS: Final = {
 }
 """The sentence and the example of each command."""
 _STATUSES: Final = (
-    "the job completed (status: or is under way; cancel: or is being stopped)",
+    "the job completed (status: or is running; cancel: or is being stopped)",
     "the job failed or was cancelled (cancel: the backend refused the request)",
-    "gave up on the backend or the network: how the job ends is unknown",
+    "gave up on the backend or the network: the outcome of the job is unknown",
 )
 _MORE: Final = """
 An interrupted command leaves its job running. Until the backend has answered
 once, a failure ends the command, since the address, the token or the id may be
-wrong. Later failures are retried; if the job was followed before, so is the
-first. HTTPS_PROXY and NO_PROXY are not used: the connection is always direct.
+wrong. Later failures are retried, and so is the first one if the job was
+followed before. HTTPS_PROXY and NO_PROXY are not used: the connection is always
+direct.
 
 environment:
-  ARKOR_TOKEN   the token, unless --token-file names a file. There is no option
-                for the token itself: other users can read the arguments of a
-                process, and shells keep them in their history
+  ARKOR_TOKEN   the token, unless --token-file is given. No option takes the
+                token itself: other users can read the arguments of a process,
+                and shells keep them in their history
   ARKOR_BASE_URL, ARKOR_ORG, ARKOR_PROJECT
                 used if --base-url, --org or --project is not given
 """
@@ -46,7 +47,7 @@ def parsed(given: Sequence[str]) -> Namespace:
     )
     run, follow, status, cancel, _ = found.parsers.values()
     run.add_argument("job", metavar="FILE", help="the job file")
-    text = "the id of the job [default: the one of --state]"
+    text = "the id of the job [default: the one in the --state file]"
     follow.add_argument("job", metavar="JOB", nargs="?", help=text)
     for command in (status, cancel):
         command.add_argument("job", metavar="JOB", help="the id of the job")
@@ -64,9 +65,9 @@ def parsed(given: Sequence[str]) -> Namespace:
 
 def _add_progress(command: Parser) -> None:
     text = (
-        "keep the id of the job and the last event that was shown in this file. If the file "
-        "exists, continue from it, however the command ended before: the job is submitted once, "
-        "no event is lost, and at most one is shown twice [default: none]"
+        "save the id of the job and of the last event shown in this file. If the file exists, "
+        "continue from it, no matter how the command ended: the job is submitted once, no event is "
+        "lost, and at most one is shown twice [default: none]"
     )
     command.add_argument("--state", metavar="FILE", help=text)
 
@@ -82,7 +83,7 @@ def _add_output(command: Parser) -> None:
 def _add_settings(command: Parser) -> None:
     text = "the address of the backend [default: ARKOR_BASE_URL]"
     command.add_argument("--base-url", metavar="URL", help=text)
-    text = "a file with the token and nothing else [default: ARKOR_TOKEN]"
+    text = "a file that contains only the token [default: ARKOR_TOKEN]"
     command.add_argument("--token-file", metavar="FILE", help=text)
     command.add_argument("--token", nargs="?", const="", type=_no_token, help=SUPPRESS)
     text = "the organisation [default: ARKOR_ORG]"

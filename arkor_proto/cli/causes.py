@@ -83,7 +83,7 @@ def _question(error: Exception, settings: Settings) -> str:
         case StatusError(status=403):
             return f"may {settings.token_source} be used {_scope(settings)}?"
         case StatusError(status=404):
-            inside = f"is there a job of this id in {settings.scope}?"
+            inside = f"does a job with this id exist in {settings.scope}?"
             return (
                 inside if settings.scope else "is the id right, or is --org or --project missing?"
             )

@@ -66,7 +66,7 @@ def _trust(settings: Settings) -> ssl.SSLContext | None:
     try:
         return ssl.create_default_context(cafile=file) if file else None
     except ssl.SSLError as error:
-        raise ValueError(f"--ca-file {file}: it has no certificate in PEM") from error
+        raise ValueError(f"--ca-file {file}: contains no PEM certificate") from error
     except OSError as error:
         raise ValueError(f"--ca-file {file}: {error.strerror or error}") from error
 
@@ -95,7 +95,7 @@ def _panel(figures: Figures) -> Live | None:
 
 @define
 class Command:
-    """One command under way."""
+    """One running command."""
 
     settings: Settings
     client: ArkorClient
@@ -248,7 +248,7 @@ class Command:
         hints = self._hints() if self.seen else ()
         if self._submitting and may_have_arrived(error):
             kind, hints = "submissionLost", self._where_to_look(error)
-            words = f"the submission broke off: {words}. The backend may have the job"
+            words = f"the submission was interrupted: {words}. The backend may have the job"
         self.report.end(Ending(kind=kind, words=words, facts=self._facts(), hints=hints))
         return BAD if declined else UNABLE
 

@@ -57,7 +57,7 @@ interval_ms = 500
 _NEXT: Final = """
 What to type next:
   arkor-mock serve           such a backend, for your own client
-  arkor-conformance run      every case that there is, against the reference client
+  arkor-conformance run every case against the reference client
 """
 
 

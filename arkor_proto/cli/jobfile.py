@@ -60,7 +60,7 @@ def read_job_file(path: Path) -> JobFile:
     except tomllib.TOMLDecodeError as error:
         raise ValueError(f"{path}: not TOML: {error}") from error
     except RecursionError as error:
-        raise ValueError(f"{path}: its values are nested too deeply") from error
+        raise ValueError(f"{path}: the values are nested too deeply") from error
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from error
 

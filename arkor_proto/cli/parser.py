@@ -67,7 +67,7 @@ class Commands:
         first = given[0] if given else ""
         if not given:
             known = ", ".join(self.parsers)
-            raise CommandError(f"a command is missing, one of {known}; see `{self.name} --help`")
+            raise CommandError(f"missing command; use one of {known}; see `{self.name} --help`")
         if not first.startswith("-") and first not in self.parsers:
             raise CommandError(f"{first!r} is not a command; {nearest(first, self.parsers)}")
         options, unknown = self._top.parse_known_args(given)
@@ -137,7 +137,7 @@ def one_of(names: Sequence[str]) -> Callable[[str], str]:
 def _some(text: str) -> float:
     found = numbers.seconds(text)
     if not found:
-        raise ValueError("it must be more than 0 seconds")
+        raise ValueError("must be more than 0 seconds")
     return found
 
 

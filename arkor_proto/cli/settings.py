@@ -147,7 +147,9 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
             raise ValueError("JOB: missing; give the id of the job, or --state with its file")
         return _Work(operand if job is None else job, cursor, continues=cursor != "")
     if cursor:
-        raise ValueError("--last-event-id: --state says where to continue; give one of the two")
+        raise ValueError(
+            "--last-event-id: cannot be combined with --state, which also says where to continue"
+        )
     file = StateFile(Path(path), evolve(about, job_file="" if job is None else job.digest))
     saved = file.read()
     if job is not None:
@@ -158,10 +160,12 @@ def _work_of(words: Mapping[str, object], about: State) -> _Work:
 def _submitted(file: StateFile, job: JobFile, saved: State) -> _Work:
     """Return how to continue with a job file that was submitted before."""
     if saved.job_file != job.digest:
-        raise ValueError(f"--state {file.path}: it belongs to another job file; name another one")
+        raise ValueError(
+            f"--state {file.path}: belongs to another job file; use another state file"
+        )
     if not saved.job_id:
         raise ValueError(
-            f"--state {file.path}: its submission broke off, so the backend may have the job. Look "
+            f"--state {file.path}: the submission was interrupted, so the backend may have the job. Look "
             f"there for a job named {job.name!r}: to go on with it, `arkor-proto follow JOB "
             f"--state={file.path}`; to submit it again, remove the file"
         )
@@ -174,12 +178,11 @@ def _followed(file: StateFile, job_id: str, saved: State | None) -> _Work:
         file = evolve(file, about=evolve(file.about, job_file=saved.job_file))
     if saved is None or not saved.job_id:
         if not job_id:
-            raise ValueError(f"JOB: missing; there is none in {file.path} yet")
+            raise ValueError(f"JOB: missing; there is no job id in {file.path} yet")
         return _Work(job_id, state=file)
     if job_id not in {"", saved.job_id}:
         raise ValueError(
-            f"--state {file.path}: it is about job {saved.job_id!r}, not {job_id!r}; "
-            "name another file"
+            f"--state {file.path}: is for job {saved.job_id!r}, not {job_id!r}; use another file"
         )
     return _Work(saved.job_id, saved.last_event_id, file, continues=True)
 

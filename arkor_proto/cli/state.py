@@ -55,7 +55,7 @@ class StateFile:
             raise ValueError(f"--state {self.path}: {error.strerror or error}") from error
         state = _decoded(content)
         if state is None:
-            problem = "it is not a state file of arkor-proto; name another file, or remove it"
+            problem = "it is not a state file of arkor-proto; use another file, or remove it"
             raise ValueError(f"--state {self.path}: {problem}")
         self._check(state)
         return state
@@ -86,7 +86,7 @@ class StateFile:
             theirs, ours = getattr(state, name), getattr(self.about, name)
             if theirs != ours:
                 option = f"--{name.replace('_', '-')}"
-                problem = f"its job has {option} {theirs!r}, not {ours!r}; name another file"
+                problem = f"the job has {option} {theirs!r}, not {ours!r}; use another file"
                 raise ValueError(f"--state {self.path}: {problem}")
 
 

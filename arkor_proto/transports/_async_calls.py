@@ -44,7 +44,9 @@ class Caller:
         with anyio.move_on_after(self.connector.timeouts.answer):
             await self.stream(request, keep, hider)
             return bytes(whole.body)
-        raise TransportError(f"answer: not whole within {self.connector.timeouts.answer} seconds")
+        raise TransportError(
+            f"response: not complete after {self.connector.timeouts.answer} seconds"
+        )
 
     async def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
         """Hand the answer to an inference to `body_reader`, within the bounds of time on it."""
@@ -52,7 +54,7 @@ class Caller:
         with anyio.move_on_after(timeouts.chat):
             await self.stream(request, body_reader, hider, silence=timeouts.chat_silence)
             return
-        raise TransportError(f"inference: not whole within {timeouts.chat} seconds")
+        raise TransportError(f"inference: not complete after {timeouts.chat} seconds")
 
     async def stream(
         self,
@@ -111,9 +113,9 @@ class Caller:
             finally:
                 self._under_way.remove(scope)
         if quiet.cancelled_caught and answer.refused is None:
-            raise TransportError(f"answer: no byte of it within {silence} seconds")
+            raise TransportError(f"response: nothing received for {silence} seconds")
         if scope.cancelled_caught and self._closed:
-            raise TransportError("client: it was closed")
+            raise TransportError("the client was closed")
         if reused and answer.failure is not None and answer.head is None:
             return await self._attempt(request, body_reader, hider, silence, reuse=False)
         return answer

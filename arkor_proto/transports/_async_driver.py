@@ -84,7 +84,7 @@ class Waiter:
     @property
     def settled(self) -> Outcome:
         """The outcome, which has come."""
-        assert self.outcome is not None, "it is asked for after the settlement only"
+        assert self.outcome is not None, "only read after the settlement"
         return self.outcome
 
     def settle(self, outcome: Outcome) -> None:
@@ -247,7 +247,7 @@ class Driver:
         if self.session.job_state is Job.CREATING:
             logger.warning("the client was closed during a create: the backend may have the job")
         for waiter in self._waiters.values():
-            waiter.settle(Rejected(TransportError("client: it was closed")))
+            waiter.settle(Rejected(TransportError("the client was closed")))
         self._tell_news()
 
     def _check_open(self) -> None:
@@ -347,7 +347,7 @@ class Driver:
         except anyio.get_cancelled_exc_class() as error:
             await checkpoint_if_cancelled()
             # What a token provider awaits may have been cancelled, without this task.
-            cancelled = RuntimeError("token provider: what it awaits was cancelled")
+            cancelled = RuntimeError("token provider: something that it awaits was cancelled")
             cancelled.__cause__ = error
             self.tell(Broken(number, cancelled, final=True))
         finally:

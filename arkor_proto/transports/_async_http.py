@@ -73,7 +73,7 @@ class Connection:
 
 @define
 class Exchange:
-    """One exchange, from the head of its answer on."""
+    """One exchange, from the head of its response on."""
 
     _conversation: Conversation
     _connection: Connection | None

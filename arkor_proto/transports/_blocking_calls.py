@@ -38,7 +38,7 @@ class Caller:
     def read(self, request: Request, hider: Hider) -> bytes:
         """Return the whole body of a 2xx answer, within the bound on answers."""
         whole = WholeBody(hider, self.bounds)
-        self._make(_Call("answer", request, whole.take, hider), self.connector.timeouts.answer)
+        self._make(_Call("response", request, whole.take, hider), self.connector.timeouts.answer)
         return bytes(whole.body)
 
     def chat(self, request: Request, body_reader: BodyReader, hider: Hider) -> None:
@@ -56,9 +56,9 @@ class Caller:
         if answer.refused is not None:
             raise answer.refusal(answer.refused)
         if not over and self.connector.clock.time() < until:
-            raise TransportError(f"{call.what}: no byte of it within {call.silence} seconds")
+            raise TransportError(f"{call.what}: nothing received for {call.silence} seconds")
         if not over:
-            raise TransportError(f"{call.what}: not whole within {limit} seconds")
+            raise TransportError(f"{call.what}: not complete after {limit} seconds")
         if answer.failure is not None:
             raise answer.failure
 
@@ -89,7 +89,7 @@ class Caller:
                 if self.connector.forked:
                     raise RuntimeError(FORKED)
                 if self.connector.closed:
-                    raise TransportError("client: it was closed")
+                    raise TransportError("the client was closed")
                 if time() >= until and (answer.failure is not None or not exchange.over):
                     return answer, False  # also for a peer that never rests
         finally:

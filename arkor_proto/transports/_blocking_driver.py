@@ -145,7 +145,7 @@ class Driver:
                 logger.warning(
                     "the client was closed during a create: the backend may have the job"
                 )
-            self._fail(TransportError("client: it was closed"))
+            self._fail(TransportError("the client was closed"))
 
     def join(self, operation: msg.Operation) -> Waiter:
         """Begin to wait for the next settlement of `operation`; end it with `leave`."""
@@ -355,7 +355,7 @@ class Driver:
     def _fail(self, error: BaseException) -> None:
         """End everything with `error`, for all who wait now or later."""
         if not isinstance(error, Exception):
-            error = TransportError(f"trainer: it was ended by {error!r}; attach another one")
+            error = TransportError(f"trainer: ended by {error!r}; attach another one")
         self._failure = self._failure or error
         for waiter in self._waiters:
             waiter.outcome = waiter.outcome or msg.Rejected(self._failure)

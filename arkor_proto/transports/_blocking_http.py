@@ -33,7 +33,7 @@ from arkor_proto.transports._plain import check_done
 from arkor_proto.transports._surface import CLOSED
 
 FORKED: Final = (
-    "client: this process was forked from one that was waiting with it; make another client here"
+    "client: it was in use when this process was forked; create a new client in this process"
 )
 _READ_SIZE: Final = 64 * 2**10
 _MAX_IDLE: Final = 4
@@ -153,7 +153,7 @@ class Exchange:
     def wait(self, limit: float) -> bool:
         """Wait until there is something to read; return False at `limit`.
 
-        The first time this connects, sends the request and waits for the head of the answer.
+        The first time this connects, sends the request and waits for the head of the response.
         """
         self._limit = limit
         if self._socket is not None:
@@ -296,7 +296,7 @@ class Exchange:
         except (OSError, UnicodeError) as error:
             failures.append(error)
         reasons = "; ".join(dict.fromkeys(_tcp.reason(each) for each in failures))
-        why = reasons or "its name has no address"
+        why = reasons or "the host name does not resolve"
         raise NotConnected(f"none to {address.host}:{address.port}: {why}")
 
     def _look_up(self, deadline: float) -> _Found:

@@ -65,7 +65,7 @@ class HookQueue:
             self._running = False
             lost, self._dropped = self._dropped + len(self._waiting), 0
             if lost:
-                logger.warning("the hook was too slow: it was not told of %d notices", lost)
+                logger.warning("the hook was too slow and missed %d notices", lost)
 
 
 async def _run(returned: Awaitable[object], notice: Notice) -> None:

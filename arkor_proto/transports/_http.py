@@ -40,7 +40,7 @@ def checked_token(returned: object) -> str:
 
 def no_token(seconds: float) -> NotConnected:
     """Return the error for a token provider that takes longer than it may."""
-    return NotConnected(f"token provider: it has not returned within {seconds} seconds")
+    return NotConnected(f"token provider: did not return within {seconds} seconds")
 
 
 def is_unauthorized(reports: Sequence[Report]) -> bool:
@@ -82,7 +82,7 @@ class Conversation:
             events = [head, h11.Data(data=request.body), h11.EndOfMessage()]
             return b"".join(self.connection.send(event) or b"" for event in events)
         except h11.LocalProtocolError as error:
-            raise TransportError(f"request: HTTP cannot carry it: {error}") from error
+            raise TransportError(f"request: not valid in HTTP: {error}") from error
 
     def receive(self, data: bytes) -> list[Report]:
         """Take what the peer sent, b"" for its end; return what that amounts to."""
@@ -141,13 +141,13 @@ class Conversation:
 
     def _complaint(self, error: h11.RemoteProtocolError, data: bytes) -> str:
         if not data and not self.answered:
-            return "the peer closed it before its answer; is it an HTTP server?"
+            return "the peer closed the connection before it responded; is it an HTTP server?"
         if not data:
-            return f"the answer was cut off: {error}"
+            return f"the response was cut off: {error}"
         if not self.answered and _TLS_RECORD.match(data):
             return "the peer speaks TLS; use https://"
         if error.error_status_hint == _HEADERS_TOO_LARGE:
-            what = "a chunk's head" if self.answered else "the head of the answer"
+            what = "a chunk's head" if self.answered else "the head of the response"
             return f"{what} is larger than {_MAX_HEAD} bytes"
         said = _QUOTED.sub("", str(error))
-        return f"what the peer sent is not HTTP/1.1: {said}"
+        return f"the peer did not send valid HTTP/1.1: {said}"

@@ -15,7 +15,7 @@ class AsyncCallbackError(TypeError):
 
     def __init__(self, name: str) -> None:
         super().__init__(
-            f"{name}: it is an async function, which the blocking client cannot run; "
+            f"{name}: the blocking client cannot run an async function; "
             "pass a plain one, or use arkor_proto.transports.anyio"
         )
 

@@ -48,7 +48,7 @@ from arkor_proto.transports._tcp import Address, Timeouts, checked_timeouts
 
 NO_TOKEN: Final = "(no token)"  # noqa: S105 - it says that there is none
 """The default of `token`: a header could not carry it, so it is not the token of anyone."""
-CLOSED: Final = "client: it is not open; use it inside 'with', and make another once it is closed"
+CLOSED: Final = "client: not open; use it inside 'with', and create a new one after it is closed"
 
 Value = TypeVar("Value")
 Given: TypeAlias = Value | Awaitable[Value]
@@ -134,7 +134,7 @@ class CheckpointSurface(ABC):
         self, whom: Endpoint, messages: Sequence[JsonObject], options: JsonObject | None
     ) -> Request:
         if self.step is None:
-            raise ValueError("infer: the checkpoint came without a step, which names it")
+            raise ValueError("infer: the checkpoint has no step, so it cannot be named")
         return chat_request(whom, messages, job_id=self.job_id, step=self.step, options=options)
 
 
@@ -262,7 +262,7 @@ class ClientSurface(ABC, Generic[Clock, Checkpoint, Trainer, TokenProvider]):
         TypeError for an argument of another type.
         """
         if token == "":
-            raise ValueError("token: it is empty; leave it out to send none")
+            raise ValueError("token: must not be empty; leave it out to send no token")
         if not isinstance(token, str) and not callable(token):
             raise wrong_kind("token", token, "a str, or a function that returns one")
         name = f"arkor-proto/{__version__}"

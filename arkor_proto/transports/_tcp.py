@@ -74,7 +74,7 @@ def check_owner(owner: int) -> None:
     Parent and child would take each other's answers from a socket that they share.
     """
     if os.getpid() != owner:
-        raise TransportError("it belongs to the process that this one was forked from")
+        raise TransportError("it belongs to the parent process")
 
 
 def keep_alive(connected: socket.socket) -> None:
@@ -133,12 +133,12 @@ def reason(error: BaseException) -> str:
 
 def _tls_reason(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
-        said = f"{error.verify_message}; ssl_context= can name another authority"
-        return f"its certificate is not trusted: {said}"
+        said = f"{error.verify_message}; pass ssl_context= to trust another authority"
+        return f"the certificate is not trusted: {said}"
     if isinstance(error, ssl.SSLEOFError):
-        return "TLS ended without a close_notify, so what came may be cut off"
+        return "TLS ended without a close_notify, so the data may be cut off"
     if error.reason in _NO_TLS:
-        return "the peer does not speak TLS; is it http://?"
+        return "the peer does not speak TLS; did you mean http://?"
     return str(error)
 
 

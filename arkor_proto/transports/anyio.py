@@ -157,7 +157,7 @@ class Events:
 
     async def __aenter__(self) -> Self:
         if self._waiter is not None:
-            raise RuntimeError("events: they were entered before; call events() again")
+            raise RuntimeError("events: already entered; call events() again")
         self._waiter = self._driver.join(id(self))
         return self
 
@@ -210,7 +210,7 @@ class ArkorClient(ClientSurface[Clock, Checkpoint, Trainer, TokenProvider]):
 
     async def __aenter__(self) -> Self:
         if self._entered:
-            raise RuntimeError("client: it was entered before; make another ArkorClient")
+            raise RuntimeError("client: already entered; create a new ArkorClient")
         self._entered = True
         self._tasks = await anyio.create_task_group().__aenter__()
         return self

@@ -168,7 +168,7 @@ class Events:
 
     def __enter__(self) -> Self:
         if self._waiter is not None:
-            raise RuntimeError("events: they were entered before; call events() again")
+            raise RuntimeError("events: already entered; call events() again")
         self._waiter = self._driver.join(Operation.FOLLOW)
         return self
 

@@ -120,5 +120,5 @@ def _read(text: str) -> tuple[Json, str]:
     except RecursionError:
         return None, "is nested too deeply"
     except UnicodeEncodeError:
-        return value, "has half of a surrogate pair, which is not a character (RFC 8259 §8.2)"
+        return value, "contains half of a surrogate pair, which is not a character (RFC 8259 §8.2)"
     return value, ""

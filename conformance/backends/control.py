@@ -88,7 +88,7 @@ class Control:
             self.said = _controlled(answer)
         except ReadingError as error:
             raise ControlFailed(
-                f"the answer of the control program to hello is wrong: {error.problem}"
+                f"the control program gave a wrong response to hello: {error.problem}"
             ) from error
 
     async def _read(self) -> None:
@@ -158,13 +158,13 @@ class Control:
         try:
             value: Json = json.loads(line)
         except (ValueError, RecursionError):
-            self._end(f"printed {_shown(line)}, which is not JSON; logs belong on standard error")
+            self._end(f"printed {_shown(line)}, which is not JSON; write logs to standard error")
             return
         if not isinstance(value, Mapping):
             self._end(f"printed {_shown(line)}, {kind_of(value)}, not a JSON object")
             return
         if not {"ok", "error"} & value.keys():
-            self._end(f"printed {_shown(line)}, which has neither ok nor error")
+            self._end(f"printed {_shown(line)}, which has neither 'ok' nor 'error'")
             return
         self._unanswered = 0
         table = Table("answer", value)
@@ -192,7 +192,9 @@ def _controlled(answer: Table) -> Controlled:
     words = answer.texts("words")
     strange = [word for word in words if word not in WORDS]
     if strange:
-        raise ReadingError("hello", f"{strange[0]!r} is not a known word; use {', '.join(WORDS)}")
+        raise ReadingError(
+            "hello", f"{strange[0]!r} is not a known command; use {', '.join(WORDS)}"
+        )
     return Controlled(
         implementation=answer.text("impl"),
         version=answer.text("version"),

@@ -154,7 +154,7 @@ class Follower:
         return done(self)
 
     async def until_head(self, seconds: float) -> bool:
-        """Wait for the head of the answer."""
+        """Wait for the head of the response."""
         return await self.until(lambda each: each.head_at is not None, seconds) and bool(
             self.status
         )

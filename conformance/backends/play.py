@@ -46,7 +46,7 @@ _MOST_WAIT: Final = 60
 """Seconds."""
 _TRIES: Final = 3
 _SAFE: Final = ("GET", "HEAD")
-_ENDINGS: Final = {COMPLETE: "has ended", LEFT: "was left by the kit"}
+_ENDINGS: Final = {COMPLETE: "has ended", LEFT: "the kit closed the connection"}
 OWN: Final = object()
 """Stands for the token of the target."""
 
@@ -66,7 +66,7 @@ class Limited(NotReached):
     """The backend refused something for load, with this status."""
 
     def __init__(self, status: int) -> None:
-        super().__init__(f"the backend refused it for load ({status})")
+        super().__init__(f"the backend refused it because of load ({status})")
         self.status = status
 
 
@@ -122,7 +122,7 @@ class Play:
     def got(self, follower: Follower) -> str:
         """Say what a follower got."""
         if not follower.status:
-            return "no answer to the open"
+            return "no response to the open"
         if not follower.is_stream:
             kind = follower.header("content-type").partition(";")[0]
             return f"{follower.status} {kind}".strip()
@@ -155,9 +155,9 @@ class Play:
     def streams(self, follower: Follower) -> None:
         """Check that an open got a stream; raises NotReached with the rule that this breaks."""
         if not follower.status:
-            raise NotReached("the open got no head", "ARK-SRV-20")
+            raise NotReached("the open got no response head", "ARK-SRV-20")
         if not follower.is_stream:
-            raise NotReached(f"the open was answered with {follower.status}", "ARK-SRV-17")
+            raise NotReached(f"the response to the open was {follower.status}", "ARK-SRV-17")
 
     async def seen(self) -> "Seen":
         """Return the job that every run follows; this case is about what happened there."""
@@ -283,7 +283,7 @@ class Play:
             status=wire.status,
             headers=wire.headers,
             body=bytes(body),
-            ended="no answer in time" if ended == LEFT and not wire.status else ended,
+            ended="no response in time" if ended == LEFT and not wire.status else ended,
             problem=wire.problem,
             event=self.trace.events[-1],
         )
@@ -429,7 +429,7 @@ class Play:
         """Let the control program do something; raises NotReached if it cannot."""
         control = self.control
         if control is None or not control.has("hold" if do in {"held", "release"} else do):
-            raise NotReached(f"needs the word `{do}` of a control program")
+            raise NotReached(f"needs the command `{do}` of a control program")
         shown = "".join(f" {name} {value}" for name, value in arguments.items() if name != "token")
         if not self.quiet:
             self.record(Noted("kit", f"to the control program: {do}{shown}"))
@@ -457,7 +457,7 @@ class Play:
             arguments["bytes"] = size
         ids = (await self.make("emit", **arguments)).get("ids")
         if isinstance(ids, str) or not isinstance(ids, Sequence):
-            raise NotReached("the control program emitted events without telling their ids")
+            raise NotReached("the control program emitted events without returning their ids")
         return [each for each in ids if isinstance(each, str)]
 
     async def any_job(self) -> str:

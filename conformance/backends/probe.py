@@ -47,8 +47,8 @@ def _is_a_backend(url: str, answer: Answer) -> None:
     if answer.status in _REDIRECTS:
         to = answer.header("location") or "elsewhere"
         raise NoBackend(
-            f"{url} redirects to {to}; the kit does not send a token there: if that is your backend, "
-            "give its address"
+            f"{url} redirects to {to}; the kit does not send a token there; if that is your "
+            "backend, give its address"
         )
     if answer.status >= _BROKEN:
         raise NoBackend(f"{url} failed: it answered {answer.told} when asked for a job")
@@ -67,8 +67,8 @@ def _silent(url: str, answer: Answer, seconds: float) -> str:
     if answer.ended == NOT_HTTP:
         return f"{url} does not speak HTTP/1.1: {answer.problem}"
     if "in time" in answer.ended:
-        return f"{url} accepted the connection and did not answer within {seconds:g} s"
-    return f"{url} closed the connection without an answer"
+        return f"{url} accepted the connection but did not respond within {seconds:g} s"
+    return f"{url} closed the connection without a response"
 
 
 async def _is_there(play: Play, missing: Answer) -> None:

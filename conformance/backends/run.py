@@ -239,7 +239,7 @@ class BackendRun:
             else:
                 await wire.close()
                 return
-        self.stopped = self.stopped or f"the backend went away: {why}"
+        self.stopped = self.stopped or f"lost the backend: {why}"
 
     def _lacking(self, case: BackendCase) -> tuple[str, ...]:
         if self.plan.followed and case.words:
@@ -251,7 +251,7 @@ class BackendRun:
         """Stop the run when the backend is not there any more."""
         self._unreachable += 1
         if self._unreachable >= _GIVE_UP:
-            self.stopped = self.stopped or f"the backend went away: {error}"
+            self.stopped = self.stopped or f"lost the backend: {error}"
 
     def _add(self, played: Played) -> None:
         self.played[played.case.id] = played
@@ -327,10 +327,10 @@ def _controlled(target: Target, control: Control) -> Target:
         project=said.project or target.project,
     )
     if not found.token:
-        raise ControlFailed("the control program gave no token; give it one in ARKOR_TOKEN")
+        raise ControlFailed("the control program gave no token; set ARKOR_TOKEN for it")
     for name, token in (("token", found.token), ("other_token", found.other_token)):
         if not fits_a_header(token):
-            raise ControlFailed(f"the {name} of the control program does not fit a header")
+            raise ControlFailed(f"the {name} of the control program cannot be sent in a header")
     if said.base_url:
         try:
             return found.at(said.base_url)

@@ -20,7 +20,7 @@ from conformance.backends.target import Target
 from conformance.backends.wire import LEFT, now
 
 _S = TypeVar("_S")
-NOT_ENDED: Final = "the job that was followed had not ended in the time allowed"
+NOT_ENDED: Final = "the followed job did not end in the time allowed"
 _LOOKS: Final = 1.0
 """Seconds between two looks at a job that no control program drives."""
 _OPENS: Final = 5
@@ -315,7 +315,7 @@ class Supply:
         else:
             job = (await create_or_fail(play)).job_id
             if route := await unknown_route(play, job):
-                raise NotReached(f"the {route} route does not know the job", "ARK-SRV-4")
+                raise NotReached(f"the {route} route has no such job", "ARK-SRV-4")
         followers = [await play.follow(job), await play.follow(job)]
         before = (await play.look(job)).job_status
         if not before:
@@ -409,9 +409,13 @@ async def create_or_fail(play: Play) -> Answer:
     answer = await play.create()
     if not answer.ok:
         if not play.controls("job"):
-            hint = "use a token that may" if answer.status in _FORBIDDEN else "give one with --job"
+            hint = (
+                "use a token with that permission"
+                if answer.status in _FORBIDDEN
+                else "give one with --job"
+            )
             raise NoJob(f"the backend did not accept a job ({answer.told}); {hint}, or --follow ID")
-        raise NotReached(f"the create was answered with {answer.told}")
+        raise NotReached(f"the response to the create was {answer.told}")
     if not answer.job_id:
         raise NotReached("the create was accepted without a job id", "ARK-SRV-1")
     return answer

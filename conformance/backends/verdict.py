@@ -128,7 +128,7 @@ def _shown(
         words.append(f"({'; '.join(lacks)})")
     if known:
         rank = Rank.KNOWN_FAILURES
-        words.append(f"but for {known} known failure{'s' * (known > 1)}")
+        words.append(f"except for {known} known failure{'s' * (known > 1)}")
     return Claim(rank=rank, words=" ".join(words), holds=holds, lacks=tuple(lacks))
 
 

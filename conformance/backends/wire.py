@@ -29,7 +29,7 @@ CUT: Final = "cut off: the connection was closed before the body was complete"
 UNANSWERED: Final = "closed without an answer"
 RESET: Final = "cut off: the connection was reset"
 NOT_HTTP: Final = "not HTTP"
-LEFT: Final = "left by the kit"
+LEFT: Final = "closed by the kit"
 _RST: Final = struct.pack("ii", 1, 0)
 _PIECE: Final = 16_384
 """A stream that floods the kit gives way to the others after so many bytes."""
@@ -72,7 +72,7 @@ class Wire:
             why = error.verify_message or str(error)
             raise Unreachable(
                 f"the certificate of {target.authority} is not trusted: {why}; "
-                "give the authority that signed it with --ca-file"
+                "pass the authority that signed it as --ca-file"
             ) from error
         except ssl.SSLError as error:
             why = error.reason or str(error)
@@ -118,7 +118,7 @@ class Wire:
             return  # an answer may have come before; reading tells
 
     async def head(self, *, interim: bool = False) -> None:
-        """Read the head of the answer, or an interim answer if that will do; `ended` says if none came."""
+        """Read the head of the response, or an interim answer if that will do; `ended` says if none came."""
         while not self.ended:
             event = await self._next()
             match event:
@@ -263,7 +263,7 @@ def _request(method: str, target: str, headers: Sequence[tuple[str, str]]) -> h1
     try:
         return h11.Request(method=method, target=target, headers=pairs)
     except h11.LocalProtocolError as error:
-        raise Unsendable(f"a header cannot carry what is to be sent: {error}") from error
+        raise Unsendable(f"the request has a header that cannot be sent: {error}") from error
 
 
 def _reason(error: BaseException) -> str:

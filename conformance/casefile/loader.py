@@ -35,7 +35,7 @@ def load_cases(
         for case in read_case_file(path.name, path.read_text("utf-8"), requirements):
             if case.id in seen:
                 raise ReadingError(
-                    f"{path.name}: {case.id}", "the id appears twice; ids are unique"
+                    f"{path.name}: {case.id}", "the id appears twice; ids must be unique"
                 )
             if path.stem != case.family:
                 raise ReadingError(f"{path.name}: {case.id}", f"belongs to {case.family}.toml")
@@ -53,11 +53,11 @@ def load_files(requirements: Mapping[str, Requirement], paths: Sequence[Path]) -
     for path in dict.fromkeys(paths):
         found = read_case_file(path.name, read_text(path), requirements)
         if not found:
-            raise ReadingError(path.name, "has no case; write one as [[case]]")
+            raise ReadingError(path.name, "has no cases; write one as [[case]]")
         for case in found:
             if (other := cases.get(case.id)) is not None:
                 both = other.file != str(path)
-                twice = f"is in {other.file} as well" if both else "the id appears twice"
+                twice = f"is also in {other.file}" if both else "the id appears twice"
                 raise ReadingError(f"{path.name}: {case.id}", f"{twice}; ids are unique")
             cases[case.id] = evolve(case, file=str(path))
     return tuple(cases.values())
@@ -206,7 +206,7 @@ def _profiles(at: str, words: CaseWords, known: Mapping[str, Requirement]) -> tu
 def _expect(where: str, words: CaseWords, steps: Sequence[Step]) -> tuple[Expectation, ...]:
     assertions = expectations(words.expect, where, operations_of(steps), words.config)
     if not assertions:
-        raise ScenarioError(f"{where}: nothing is expected, so nothing could fail")
+        raise ScenarioError(f"{where}: expects nothing, so it could never fail")
     cites = words.expect.cites
     cited = [_cited(cites, assertion.word) for assertion in assertions]
     mistakes = Mistakes()

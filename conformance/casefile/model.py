@@ -47,10 +47,12 @@ class Operate:
     """Ask the driver for an operation; unless detached, its answer comes before the next step."""
 
     verb: Verb = needed(choice(Verb), "the operation", name="do")
-    name: str = word(text(), "its name; else the verb, numbered from the second on", default="")
+    name: str = word(
+        text(), "its name [default: the verb, numbered from the second on]", default=""
+    )
     after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
     detached: bool = word(
-        flag(), "whether the next step comes before its answer", default=False, name="detach"
+        flag(), "whether the next step starts before its answer", default=False, name="detach"
     )
 
 
@@ -74,12 +76,12 @@ class Elapse:
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())
-    until: str | None = word(EVENT, "no longer than to this event", default=None)
+    until: str | None = word(EVENT, "at the latest until this event", default=None)
 
 
 @frozen(kw_only=True)
 class Advance:
-    """Move the clock on by `ms`: end those sleeps alone that are over by then."""
+    """Advance the clock by `ms`, and end only the sleeps that are over by then."""
 
     ms: float = needed(_MILLISECONDS, "how much time passes")
     after: tuple[str, ...] = word(_EVENTS, "not before these events", default=())

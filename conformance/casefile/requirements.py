@@ -26,7 +26,7 @@ from mock_server.strict.shapes import ScenarioError, array, choice, one_of, text
 from mock_server.strict.words import needed, table, word
 
 PROFILE_NAMES: Final = ("2026-05", "2026-07", "hardened")
-VERSION: Final = matching(r"[1-9][0-9]*(\.[0-9]+)*", "a version; write it like '2'")
+VERSION: Final = matching(r"[1-9][0-9]*(\.[0-9]+)*", "a version, such as '2'")
 _FIRST_VERSION: Final = "1"
 _TEXT: Final = text()
 
@@ -47,12 +47,10 @@ class Requirement:
     reason if no case can judge the rule, and is empty otherwise.
     """
 
-    id: str = needed(
-        matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id; write it like 'ARK-BUD-3'"), "the id"
-    )
+    id: str = needed(matching(r"ARK-[A-Z]{3}-[1-9][0-9]*", "an id, such as 'ARK-BUD-3'"), "the id")
     level: Level = needed(choice(Level), "how binding it is")
     profiles: tuple[str, ...] = word(
-        array(one_of(PROFILE_NAMES), least=1), "where it is in force", default=PROFILE_NAMES
+        array(one_of(PROFILE_NAMES), least=1), "where it applies", default=PROFILE_NAMES
     )
     source: Source = needed(SOURCE, "where it comes from")
     text: str = needed(_TEXT, "the rule")
@@ -115,7 +113,7 @@ def load_requirements(path: Path | None = None) -> Mapping[str, Requirement]:
             with mistakes.collected():
                 _check(where, rule, top.version)
                 if rule.id in found:
-                    raise ScenarioError(f"{where}: {rule.id} appears twice; ids are unique")
+                    raise ScenarioError(f"{where}: {rule.id} appears twice; ids must be unique")
             found[rule.id] = rule
         mistakes.settle()
         return found
@@ -148,7 +146,7 @@ def _check(where: str, rule: Requirement, version: str) -> None:
     match rule.source.kind:
         case SourceKind.OBSERVED if rule.level is Level.MUST:
             raise ScenarioError(
-                f"{where}: {rule.id}: an observed rule cannot be a MUST; no document promises it"
+                f"{where}: {rule.id}: an observed rule cannot be a MUST, because no document promises it"
             )
         case SourceKind.PROPOSAL if not rule.why:
             raise ScenarioError(f"{where}: {rule.id}: a proposal must give its reason in 'why'")

@@ -100,7 +100,7 @@ def _check_job(rule: Rule, where: str) -> None:
     """Refuse an answer with a part of a job: a client may check what it gets."""
     job = rule.head.json.get("job") if is_table(rule.head.json) else None
     if is_table(job) and (missing := [key for key in JOB_MEMBERS if key not in job]):
-        raise ScenarioError(f"{where}.json.job: a whole job has {', '.join(missing)} as well")
+        raise ScenarioError(f"{where}.json.job: a complete job also has {', '.join(missing)}")
 
 
 def _placed(error: ScenarioError, places: Sequence[str], where: str) -> ScenarioError:

@@ -114,7 +114,7 @@ def _check(where: str, source: Source) -> None:
         case SourceKind.PROPOSAL | SourceKind.OBSERVED:
             if source.cites:
                 raise ReadingError(
-                    where, f"{source.kind.value!r} does not cite anything; give the reason in 'why'"
+                    where, f"{source.kind.value!r} cites no source; give the reason in 'why'"
                 )
         case never:
             assert_never(never)

@@ -62,12 +62,16 @@ class Config:
     project: str | None = word(text(), "the project", default=None)
     name: str | None = word(text(), "the job's name", default=None)
     job: str | None = word(text(), "the id of a job that exists", default=None)
-    last_event_id: str | None = word(text(), "where to go on from", default=None)
+    last_event_id: str | None = word(text(), "where to continue from", default=None)
     initial_ms: float | None = word(_NUMBER, "the first delay", default=None)
     max_ms: float | None = word(_NUMBER, "the longest delay", default=None)
-    max_attempts: float | None = word(_NUMBER, "failures in a row that are allowed", default=None)
-    idle_ms: float | None = word(_NUMBER, "silence after which a stream is dead", default=None)
-    progress_ms: float | None = word(_NUMBER, "time without progress allowed", default=None)
+    max_attempts: float | None = word(
+        _NUMBER, "how many failures in a row are allowed", default=None
+    )
+    idle_ms: float | None = word(_NUMBER, "how long a stream may be silent", default=None)
+    progress_ms: float | None = word(
+        _NUMBER, "how long the stream may be without progress", default=None
+    )
     throw_in: Trigger | None = word(_TRIGGER, "the callback that throws", default=None)
     abort_in: Trigger | None = word(_TRIGGER, "the callback that aborts", default=None)
     cancel_in: Trigger | None = word(_TRIGGER, "the callback that cancels", default=None)
@@ -87,20 +91,20 @@ class CaseWords:
     id: str = needed(
         matching(
             r"[a-z]+(\.[a-z0-9]+(-[a-z0-9]+)*)+(\[[^\[\]\s]+\])?",
-            "an id; write it like budget.ping-is-not-progress",
+            "an id, such as budget.ping-is-not-progress",
         ),
-        "what the case is called, for ever",
+        "the name of the case, which never changes",
     )
     requires: tuple[str, ...] = needed(array(text(), least=1), "the rules that it is about")
     level: Level = word(choice(Level), "how binding it is", default=Level.MUST)
     profiles: tuple[str, ...] = word(
-        array(one_of(PROFILE_NAMES)), "the profiles; else all that have the rules", default=()
+        array(one_of(PROFILE_NAMES)), "the profiles [default: all that have the rules]", default=()
     )
     needs: tuple[str, ...] = word(
         array(one_of((*CAPABILITIES, *PROBED))), "what a driver must be able to do", default=()
     )
     why: str = needed(text(), "why the rule matters")
-    config: Mapping[str, Json] = word(CONFIG, "what the client is opened with", default=EMPTY)
+    config: Mapping[str, Json] = word(CONFIG, "the configuration of the client", default=EMPTY)
     server: Server = word(SERVER, "what the backend does", default=NOTHING)
     hold: tuple[str, ...] = word(array(EVENT), "sleeps that a step ends", default=())
     steps: tuple[Step, ...] = word(array(STEP), "what is done", default=(), name="step")
@@ -117,7 +121,7 @@ class CaseWords:
     expect: ExpectWords = needed(
         table(ExpectWords, "what is expected"), "what is expected of the client"
     )
-    since: str = word(VERSION, "the specification in which it appeared", default="1")
+    since: str = word(VERSION, "the version of the specification in which it appeared", default="1")
 
 
 CASE: Final[Shape[CaseWords]] = table(CaseWords, "a case")

@@ -48,7 +48,7 @@ _MOCK_SILENCE: Final = 2.0
 """The mock promises a comment every half second, so that its silence is quickly judged."""
 _NOTHING: Final = (
     "arkor-conformance: no case was selected, so nothing was judged; "
-    "`arkor-conformance list --backend` shows what there is"
+    "`arkor-conformance list --backend` lists the cases"
 )
 _LANES: Final = 4
 _WATCH: Final = 50.0
@@ -119,14 +119,14 @@ OTHER_TOKEN: Final = "ARKOR_OTHER_TOKEN"  # noqa: S105 - the name of a variable
     default=1.0,
     metavar="FACTOR",
     type=options.FACTOR,
-    help="Multiply how long the kit waits, everywhere.",
+    help="Multiply every time limit of the kit.",
 )
 @click.option(
     "--watch",
     default=_WATCH,
     metavar="SECONDS",
     type=options.WATCH,
-    help="How long to watch the job of --follow, if it does not end sooner.",
+    help="How long to watch the job of --follow, unless it ends sooner.",
 )
 @options.profiles
 @options.case_ids
@@ -253,7 +253,7 @@ def _check_options(
     """Raise UsageError if options contradict each other."""
     _check_program(program, controls=controls)
     if followed and controls:
-        raise UsageError("--follow", "only follows a job; it cannot be combined with --control")
+        raise UsageError("--follow", "only follows a job, so it cannot be combined with --control")
     if own_mock and (followed or job_file is not None):
         raise UsageError("--base-url", "missing: --follow and --job need the address of a backend")
 
@@ -303,7 +303,7 @@ def _job_body(file: Mapping[str, Json]) -> Mapping[str, Json]:
     job.text("name")
     if not job.table("config").values:
         raise ReadingError(
-            "the job file", "has an empty [config] table, which should say what to train"
+            "the job file", "has an empty [config] table; write what to train into it"
         )
     return file
 
@@ -360,10 +360,10 @@ async def _ask(target: Target, amounts: Amounts, cases: Sequence[BackendCase]) -
     if not sys.stdin.isatty():
         raise UsageError(
             "--yes",
-            "missing: the kit cannot ask, because standard input is not a terminal",
+            "missing; the kit cannot ask, because standard input is not a terminal",
         )
     if not await _confirmed():
-        raise NoBackend("you said no, so nothing was created and nothing was judged")
+        raise NoBackend("you answered no, so no job was created and nothing was judged")
 
 
 async def _confirmed() -> bool:

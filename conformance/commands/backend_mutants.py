@@ -59,7 +59,7 @@ def broken_backends_tried(
         f"sound ones pass; {found.seconds:.0f} s"
     )
     if names:
-        page.print("only some mutants played: idle cases were not looked for")
+        page.print("only some mutants were played, so cases that catch none were not looked for")
     else:
         page.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
     return Exit.FAILED if found.survivors or found.blamed or idle else Exit.OK

@@ -28,7 +28,7 @@ _NOTHING = "the runs have no profile and case in common, so nothing was compared
     metavar="PATH",
     type=options.FILE,
     show_default="none",
-    help="Write everything as a page (*.html) or for a comment in CI (*.md); may be repeated.",
+    help="Write everything as a page (*.html) or as a comment for CI (*.md); may be repeated.",
 )
 @click.option(
     "--fail-on-regression",
@@ -56,7 +56,7 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     if fail_on_regression and not contrast.is_history:
         names = ", ".join(dict.fromkeys(side.client for side in contrast.sides))
         raise click.UsageError(
-            f"--fail-on-regression is for runs of one {contrast.judged}; these are {names}"
+            f"--fail-on-regression compares runs of one {contrast.judged}; these are {names}"
         )
     if not contrast.keys:
         say(f"arkor-conformance: {_NOTHING}", err=True)
@@ -66,6 +66,6 @@ def command(*, runs: Sequence[Path], reports: Sequence[Path], fail_on_regression
     for path in reports:
         say(f"wrote {path}")
     if not reports:
-        say("Every rule and case that differs: add --report compare.html")
+        say("For every rule and case that differs, add --report compare.html")
     worse = fail_on_regression and changed(contrast.whole.cases, Change.BROKE)
     return Exit.FAILED if worse else Exit.OK

@@ -16,7 +16,7 @@ _Judged = tuple[Mapping[str, Requirement], Sequence[Judging], Sequence[Breaking]
 
 
 @click.command()
-@click.option("--holes", is_flag=True, help="Only the requirements that lack something.")
+@click.option("--holes", is_flag=True, help="Only the requirements that lack a case or a mutant.")
 @click.option("--backend", "of_backends", is_flag=True, help="Show the requirements of a backend.")
 def command(*, holes: bool, of_backends: bool) -> int:
     """Show each requirement with its source and its numbers of cases and mutants.

@@ -112,7 +112,7 @@ def command(
     rule = cited(found.schedule, found.left.broken or found.right.broken, known)
     case = as_case(f"diff-{seed}", found.schedule, known, rule)
     write_file(out, case_file(case), "--out")
-    say(f"written to {out}; alone: arkor-conformance run --file {out} -- DRIVER")
+    say(f"written to {out}; to play it alone: arkor-conformance run --file {out} -- DRIVER")
     return Exit.FAILED
 
 
@@ -120,7 +120,7 @@ def _words(name: str, line: str) -> Sequence[str]:
     try:
         words = quoting.split(line)
     except ValueError as error:
-        raise click.UsageError(f"{name}: a quote in it is not closed") from error
+        raise click.UsageError(f"{name}: a quote is not closed") from error
     if not words or not words[0]:
         raise click.UsageError(f"{name}: empty; give the command line of a driver, in quotes")
     return words

@@ -40,7 +40,7 @@ BATCH = 50
 @options.seed
 @options.schedules(500)
 @options.shard(
-    "Only every N-th schedule of the seed, starting with the I-th; all N shards play them all."
+    "Only every N-th schedule of the seed, starting with the I-th; together, N shards play all of them."
 )
 @options.profile
 @options.lanes("drivers", None)
@@ -84,7 +84,7 @@ def command(
         for line in search.passing.said(tried):
             say(line)
         if found is None:
-            said = f"{which}: {plural(tried, 'schedule')}, none found the client wrong"
+            said = f"{which}: {plural(tried, 'schedule')}, none broke a rule"
             say(f"{said}{search.otherwise}")
             return Exit.OK if tried else Exit.NOTHING_RAN
         number = ours[tried - 1] + 1
@@ -113,7 +113,7 @@ def command(
     say(f"written to {out}")
     if found.rule:
         say(
-            f'to go on past it, add it to a baseline: [[known]] rule = "{found.rule}", reason = "…"'
+            f'to continue past it, add it to a baseline: [[known]] rule = "{found.rule}", reason = "…"'
         )
     return Exit.FAILED
 

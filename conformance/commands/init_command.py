@@ -23,7 +23,7 @@ _SETUP_NODE: Final = """\
         with:
           node-version: "20"
 """
-_PLUMBING: Final = "| `drive.mjs` | speaks with the kit; leave it as it is |\n"
+_PLUMBING: Final = "| `drive.mjs` | talks to the kit; do not change it |\n"
 
 
 @frozen
@@ -83,7 +83,7 @@ _LANGUAGES: Final = {
 @click.argument("language", type=click.Choice(tuple(_LANGUAGES)))
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
 def command(*, language: str, directory: Path) -> int:
-    """Begin a driver in python or node: write one into DIR, with a stand-in for the client.
+    """Start a driver in python or node: write one into DIR, with a stand-in for the client.
 
     The driver passes `smoke` as it is. A workflow for GitHub runs the kit and keeps the reports.
     Nothing is overwritten.
@@ -121,10 +121,10 @@ def _check(directory: Path, files: Mapping[str, str]) -> None:
     except OSError as error:
         raise UsageError("DIR", f"{directory} cannot be used: {error.strerror}") from error
     if wrong:
-        raise UsageError("DIR", f"{wrong[0]} is not a directory; name another DIR")
+        raise UsageError("DIR", f"{wrong[0]} is not a directory; choose another DIR")
     if there:
         what = ", ".join(there)
-        raise UsageError("DIR", f"{directory} already has {what}; name another DIR, or move them")
+        raise UsageError("DIR", f"{directory} already has {what}; choose another DIR, or move them")
 
 
 def _put(directory: Path, name: str, text: str) -> None:

@@ -54,7 +54,9 @@ _MOST_FAILURES: Final = 3
 )
 @options.case_ids
 @options.patterns
-@options.shard("Only part I of N of the mutants, divided by name; it does not look for idle cases.")
+@options.shard(
+    "Only part I of N of the mutants, divided by name; cases that catch none are not reported."
+)
 @options.lanes("mutants", 2)
 @options.patience(PATIENCE)
 @click.option("--list", "only_list", is_flag=True, help="Only list the mutants.")
@@ -69,7 +71,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="all",
-    help="With --cited or --causes: only N mutants, drawn at random by --seed.",
+    help="With --cited or --causes: only N mutants, chosen at random by --seed.",
 )
 @click.option(
     "--causes",
@@ -82,7 +84,7 @@ _MOST_FAILURES: Final = 3
     type=options.COUNT,
     metavar="N",
     show_default="single mutants",
-    help="With --causes: N clients with two faults each, drawn at random by --seed.",
+    help="With --causes: N clients with two faults each, chosen at random by --seed.",
 )
 @options.seed
 @click.option(
@@ -95,7 +97,7 @@ _MOST_FAILURES: Final = 3
     "--backend",
     "of_backends",
     is_flag=True,
-    help="Judge the kit by broken backends instead of broken clients.",
+    help="Use broken backends instead of broken clients.",
 )
 @click.option("--all", "everything", is_flag=True, help="Show every case that catches a mutant.")
 def command(  # noqa: PLR0911 - one for each way to judge the kit
@@ -139,7 +141,7 @@ def command(  # noqa: PLR0911 - one for each way to judge the kit
     ours = shard or WHOLE
     mine = ours.part(mutants, lambda mutant: mutant.name)
     if not mine:
-        say(f"arkor-conformance: {shard} has none of the mutants; nothing was judged", err=True)
+        say(f"arkor-conformance: {shard} has none of the mutants, so nothing was judged", err=True)
         return Exit.NOTHING_RAN
     page = _Page(Page(highlight=False, soft_wrap=True), everything=everything)
     if only_list:
@@ -154,7 +156,8 @@ def command(  # noqa: PLR0911 - one for each way to judge the kit
         chosen = ours.part(clients, lambda each: " ".join(mutant.name for mutant in each))
         if not chosen:
             say(
-                f"arkor-conformance: {ours} has none of these clients; nothing was judged", err=True
+                f"arkor-conformance: {ours} has none of these clients, so nothing was judged",
+                err=True,
             )
             return Exit.NOTHING_RAN
         explaining = partial(explain, page.console, chosen, cases, patience, lanes)
@@ -286,9 +289,13 @@ class _Page:
             f"{played} plays, and {checked} of the reference, in {found.seconds:.0f} s"
         )
         if found.again and idle is not None:
-            self.console.print(f"{len(found.again)} cases that had caught none were played again")
+            self.console.print(
+                f"{len(found.again)} cases that had caught no mutant were played again"
+            )
         if idle is None:
-            self.console.print("only some mutants played: idle cases were not looked for")
+            self.console.print(
+                "only some mutants were played, so cases that catch none were not looked for"
+            )
         else:
             self.console.print(f"{len(idle)} of {len(cases)} cases catch no mutant")
 

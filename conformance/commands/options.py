@@ -131,7 +131,7 @@ def lanes(what: str, default: int | None) -> Callable[[Callable[_P, int]], Calla
         default=default,
         metavar="N",
         type=_LANES,
-        show_default=default is not None or "2; if the client really sleeps, as many as help",
+        show_default=default is not None or "2, or more if the client really sleeps",
         help=f"How many {what} to run at once, up to {_MOST_LANES}.",
     )
 
@@ -143,13 +143,13 @@ def patience(seconds: float) -> Callable[[Callable[_P, int]], Callable[_P, int]]
         default=seconds,
         metavar="SECONDS",
         type=_WAIT,
-        help="How long to wait for a driver that says nothing.",
+        help="How long to wait for a silent driver.",
     )
 
 
 def seed(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--seed`."""
-    text = "The same seed makes the same choices."
+    text = "The seed of all random choices."
     return click.option("--seed", default=0, type=_SEED, metavar="N", help=text)(function)
 
 
@@ -173,7 +173,7 @@ def out(name: str, content: str) -> Callable[[Callable[_P, int]], Callable[_P, i
 
 def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--baseline` of a command that plays random schedules."""
-    text = "Go on past schedules that break only rules known to this baseline (TOML)."
+    text = "Continue past schedules that break only rules in this baseline (TOML)."
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
         function
     )
@@ -182,7 +182,7 @@ def baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--baseline` of a command that judges."""
     text = (
-        "Known failures in TOML: a [[known]] table each, with case and reason, and if needed "
+        "Known failures in TOML: a [[known]] table for each, with case and reason, and optionally "
         "profile, assertion and expires."
     )
     return click.option("--baseline", metavar="FILE", type=FILE, show_default="none", help=text)(
@@ -193,7 +193,7 @@ def known_failures(function: Callable[_P, int]) -> Callable[_P, int]:
 def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--write-baseline`."""
     text = (
-        "Write what fails now as known failures; each needs a reason. With --baseline FILE it "
+        "Write the current failures as known failures; each needs a reason. With --baseline FILE it "
         "updates that file."
     )
     return click.option(
@@ -208,7 +208,7 @@ def new_baseline(function: Callable[_P, int]) -> Callable[_P, int]:
 
 def strict(function: Callable[_P, int]) -> Callable[_P, int]:
     """Add `--strict`."""
-    text = "Let rules that are proposals count under every profile."
+    text = "Let proposed rules count under every profile."
     return click.option("--strict", is_flag=True, help=text)(function)
 
 

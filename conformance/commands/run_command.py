@@ -60,9 +60,7 @@ def _max_hung(context: click.Context, option: click.Parameter, given: str | None
     return int(given)
 
 
-_NOTHING = (
-    "no case was selected, so nothing was judged; `arkor-conformance list` shows what there is"
-)
+_NOTHING = "no case was selected, so nothing was judged; `arkor-conformance list` lists the cases"
 
 
 @click.command()
@@ -76,7 +74,7 @@ _NOTHING = (
     "mode",
     type=click.Choice(TIMES),
     metavar="MODE",
-    show_default="virtual if the driver has it, else scaled",
+    show_default="virtual if the driver supports it, else scaled",
     help=f"The clock to judge by: {', '.join(TIMES[:-1])} or {TIMES[-1]}.",
 )
 @options.lanes("drivers", None)
@@ -248,9 +246,9 @@ def to_see_more(run: Mapping[str, Json], *, reported: bool) -> None:
     """Say what to type to see more."""
     found = causes(Table("run", run))
     if found and not found[0].values.flag("warning"):
-        say(f"The first failure alone: {found[0].results[0].text('rerun')}")
+        say(f"To run only the first failure: {found[0].results[0].text('rerun')}")
     if not reported:
-        say("A page with every case and what happened in it: add --report report.html")
+        say("For a page with every case and what happened in it, add --report report.html")
 
 
 def status_of(outcome: Outcome, run: Mapping[str, Json], stale: Sequence[str]) -> Exit:

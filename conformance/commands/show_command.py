@@ -52,7 +52,7 @@ def command(*, case_id: str, of_backends: bool) -> int:
         text = json.dumps(dict(case.source), indent=2, ensure_ascii=False)
         say(f"\n{text}\n")
         if used := [each for each in PLACEHOLDERS if each in text]:
-            say(f"{', '.join(used)}: a new value each time that the case is played\n")
+            say(f"{', '.join(used)}: a new value each time the case is played\n")
         for each in case.expect:
             if isinstance(each.assertion, SleepsSpread):
                 say(f"{each.assertion.word}: {each.assertion}\n")
@@ -71,7 +71,7 @@ def _before(case: Case) -> Iterator[str]:
         requests = ", ".join(shape.request for shape in case.applies)
         yield f"\nApplies to a client only if its {requests} is as 'applies' says."
     if case.premise:
-        yield "\nPremise: unless the client does this, its rules are not reached."
+        yield "\nPremise: if the client does not do this, the case cannot judge its rules."
         yield from (f"  {_premise(each)}" for each in case.premise)
 
 
@@ -80,7 +80,7 @@ def _premise(premise: Premise) -> str:
         case Reached(reference=event):
             return event
         case FirstCursors(chain=chain):
-            return f"the first opens of the stream carry these cursors: {told(chain)}"
+            return f"the first requests for the stream have these cursors: {told(chain)}"
         case FirstCallbacks(names=names):
             return f"the first callbacks are: {', '.join(names)}"
         case FirstSleeps(delays=delays):

@@ -1,4 +1,4 @@
-"""`arkor-conformance smoke`: is a driver sound? Its client is not judged."""
+"""`arkor-conformance smoke`: does a driver work? Its client is not judged."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
@@ -25,7 +25,7 @@ from mock_server.net.kernel import LOOP
 _CASE = """
 id = "smoke.every-command"
 requires = ["ARK-STR-2"]
-why = "A sound driver answers every command and reports what its client does."
+why = "A working driver answers every command and reports what its client does."
 server.stream = [
     {{ frames = [{{ id = "1", json = {{ type = "training.log", step = 1 }} }}], end = "eof" }},
     {{ frames = [{{ id = "2", json = {{ type = "training.completed" }} }}], end = "eof" }},
@@ -58,7 +58,7 @@ so many more cost a driver that does sleep some milliseconds."""
 @options.patience(_PATIENCE)
 @options.driver
 def command(*, patience: float, driver: Sequence[str]) -> int:
-    """Check that a driver is sound: try every command with it, and show the conversation.
+    """Check a driver: try every command with it, and show the conversation.
 
     The client behind the driver is not judged. A command whose capability the driver does not
     declare is left out.
@@ -99,15 +99,15 @@ def command(*, patience: float, driver: Sequence[str]) -> int:
     left_out = [each for each in _OPTIONAL if each not in identity.capabilities]
     if left_out:
         say(f"\nnot tried, because the driver does not declare it: {', '.join(left_out)}")
-    sound = result.verdict is Verdict.PASS and not unknown
+    works = result.verdict is Verdict.PASS and not unknown
     say(
-        "\nthe driver is sound; its client was not judged"
-        if sound
-        else "\nthe driver is not sound yet"
+        "\nthe driver works; its client was not judged"
+        if works
+        else "\nthe driver does not work yet"
     )
     if result.verdict is Verdict.ERROR:
         return Exit.UNUSABLE
-    return Exit.OK if sound else Exit.FAILED
+    return Exit.OK if works else Exit.FAILED
 
 
 async def _play(plan: Plan, known: Mapping[str, Requirement]) -> Outcome:

@@ -21,7 +21,7 @@ from conformance.verdict.result import OF_THE_DRIVER, CaseResult
 from conformance.verdict.statuses import Verdict
 
 _DOES: Final[Mapping[str, str]] = {
-    "conduct.settled": "goes on after the operation has settled",
+    "conduct.settled": "continues after the operation has settled",
     "conduct.secret": "shows a secret",
     "request.": "sends a wrong request",
 }
@@ -157,7 +157,7 @@ def _by_its_finding(result: CaseResult) -> Beginning:
     if not result.findings or _is_of_the_driver(result):
         own = [each.actual for each in result.findings if each.assertion == OF_THE_DRIVER]
         why = (own or result.reason.strip().splitlines() or ["there is no reason"])[0]
-        return Beginning(kind=f"driver {why}", said=f"is not judged to the end: {why}")
+        return Beginning(kind=f"driver {why}", said=f"was not judged to the end: {why}")
     finding = result.findings[0]
     word, _, operand = finding.assertion.partition(" ")
     if word != "closed":

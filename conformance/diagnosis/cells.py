@@ -159,7 +159,7 @@ class _Where:
 
 
 def cell_of(events: Sequence[Event], step: Step | None) -> Cell:
-    """Return the cell in which a client is when it takes a step; None: it does nothing more."""
+    """Return the cell in which a client is when it takes a step; None: it does nothing else."""
     where = _Where()
     for event in events:
         if step is not None and event.seq >= step.seq:

@@ -26,7 +26,7 @@ _ALWAYS: Final = frozenset({"Authorization", "Last-Event-ID", "delay"})
 
 @frozen(kw_only=True)
 class Side:
-    """One client at the parting: its step (None: it does nothing more), and where it was."""
+    """One client at the parting: its step (None: it does nothing else), and where it was."""
 
     step: Step | None
     cell: Cell

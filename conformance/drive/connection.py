@@ -132,9 +132,9 @@ class DriverConnection:
             await self._process.stop()
 
     def introduced(self) -> Identity:
-        """Return the identity of the driver; raises DriverUnusable if it never answered hello."""
+        """Return the identity of the driver; raises DriverUnusable if it did not answer hello."""
         if self.identity is None:
-            raise DriverUnusable("never answered hello")
+            raise DriverUnusable("did not answer hello")
         return self.identity
 
     def introduce(self, recorder: Recorder, waited: float) -> None:
@@ -147,7 +147,7 @@ class DriverConnection:
         settled = recorder.trace.first("hello.settled")
         if settled is None or not isinstance(settled.fact, Settled):
             said = f"; it wrote:\n{self.log}" if self.log else ""
-            silent = f"never answered hello; the kit waited {waited:.0f} s"
+            silent = f"did not answer hello within {waited:.0f} s"
             hint = "" if said else "; make sure that it flushes each line"
             if self.broken is None:
                 raise DriverSilent(silent + hint + said)

@@ -112,7 +112,7 @@ def _parsed(line: bytes) -> Json:
             mark = "it begins with a byte order mark; print UTF-8 without one"
             raise ReadingError("", f"which is not a line of JSON: {mark}") from error
         raise ReadingError(
-            "", "which is not a line of JSON; logs belong on standard error"
+            "", "which is not a line of JSON; write logs to standard error"
         ) from error
     if line.count(b"[") + line.count(b"{") > MAX_LEVELS and _deeper_than(value, MAX_LEVELS):
         raise ReadingError("", _TOO_DEEP)

@@ -53,7 +53,7 @@ class Callbacks:
         return None
 
     def _all(self) -> str:
-        return ", ".join(expected.name for expected in self.expected) or "no callback at all"
+        return ", ".join(expected.name for expected in self.expected) or "no callback"
 
 
 @frozen

@@ -92,7 +92,7 @@ class SleepsDiffer:
         if different is self.spread:
             return None
         return Divergence(
-            "delays that differ" if self.spread else "delays that are all the same",
+            "delays that differ" if self.spread else "delays that are all equal",
             told_delays(seen),
             seen[-1][0] if seen else None,
         )

@@ -129,7 +129,7 @@ def _check_spread(words: Spread, where: str, cap: float) -> None:
         raise ScenarioError(f"{where}: must satisfy 0 < at_least < over <= the width of the bounds")
     if found.false_alarm > MOST_FALSE_ALARMS:
         raise ScenarioError(
-            f"{where}: {found.samples} samples are too few: by chance a sound client would fail "
+            f"{where}: {found.samples} samples are too few: a correct client would fail by chance "
             f"more often than {MOST_FALSE_ALARMS:g}; take more samples or a smaller 'at_least'"
         )
 

@@ -58,7 +58,7 @@ class Spread:
     of: float = needed(_MILLISECONDS, "the nominal delay")
     samples: int = needed(integer(2, 10_000), "how many delays")
     at_least: float = needed(_MILLISECONDS, "the range that they have at least")
-    over: float = needed(_MILLISECONDS, "the narrowest spread that a sound client may have")
+    over: float = needed(_MILLISECONDS, "the narrowest spread that a correct client may have")
 
 
 _CURSORS: Final[Shape[tuple[str | None, ...]]] = array(
@@ -101,7 +101,7 @@ class ResultWords:
     )
     code: int | None = word(integer(0, 999), "the status code of the error", default=None)
     job_absent: tuple[str, ...] = word(
-        array(text()), "members that its job lacks, or has as null", default=()
+        array(text()), "members that are missing or null in its job", default=()
     )
 
 
@@ -154,11 +154,11 @@ class ExpectWords:
     """What is expected of a client."""
 
     requests: Mapping[str, int] = word(
-        mapping(_COUNT, keys=one_of(ROUTES)), "how often each call comes", default=EMPTY
+        mapping(_COUNT, keys=one_of(ROUTES)), "how often each call is made", default=EMPTY
     )
     connects: int | None = word(_COUNT, "how often the stream is opened", default=None)
     last_event_ids: tuple[str | None, ...] = word(
-        _CURSORS, "the cursor of each open of the stream, false for none", default=()
+        _CURSORS, "the cursor of each request for the stream, false for none", default=()
     )
     sleeps: tuple[float | Bounds, ...] | None = word(
         _DELAYS, "the delays between opens, in milliseconds", default=None
@@ -174,12 +174,12 @@ class ExpectWords:
     )
     calls: Mapping[str, tuple[Mapping[str, Json], ...]] = word(
         mapping(array(_TABLE, least=1), keys=_CALLBACK),
-        "the calls of one callback, in order; 'never' is for none",
+        "the calls of one callback, in order; 'never' for none",
         default=EMPTY,
     )
     result: Mapping[str, ResultWords] = word(_RESULTS, "how operations settle", default=EMPTY)
     equal: tuple[tuple[str, ...], ...] = word(
-        array(array(text(), least=2)), "operations that settle alike", default=()
+        array(array(text(), least=2)), "operations that settle in the same way", default=()
     )
     request: Mapping[str, RequestWords] = word(REQUESTS, "what requests look like", default=EMPTY)
     equal_header: EqualHeader | None = word(
@@ -189,11 +189,11 @@ class ExpectWords:
     )
     not_elsewhere: tuple[str, ...] = word(
         array(converted(text(), lambda name, _: name.lower())),
-        "headers that go to no other origin",
+        "headers that are not sent to any other origin",
         default=(),
     )
     reached: tuple[str, ...] = word(_EVENTS, "events that come", default=())
-    never: tuple[str, ...] = word(_EVENTS, "events that do not come", default=())
+    never: tuple[str, ...] = word(_EVENTS, "events that do not occur", default=())
     quiet_after: tuple[str, ...] = word(
         _EVENTS, "events after which the client does nothing", default=()
     )

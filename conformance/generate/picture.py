@@ -42,7 +42,9 @@ def judge(page: Path, *chosen: str) -> None:
         [*command, *driver], env={**os.environ, "PATH": path}, check=False
     )
     if done.returncode != Exit.FAILED:
-        sys.exit(f"the run ended with status {done.returncode}, but a broken client fails with 1")
+        sys.exit(
+            f"the run ended with status {done.returncode}, but a broken client must fail with 1"
+        )
 
 
 def photograph(page: Path, out: Path) -> None:

@@ -256,7 +256,7 @@ def schema_files() -> Mapping[str, str]:
         "case-file": case_file_schema(),
         "case-vectors": vectors_schema(),
         "known-failures": schema_document(
-            "known-failures", "What a client is known not to pass", BASELINE.schema()
+            "known-failures", "Known failures of a client", BASELINE.schema()
         ),
         "requirements": schema_document(
             "requirements", "The rules of the specification", REQUIREMENTS.schema()

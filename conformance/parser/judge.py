@@ -64,7 +64,7 @@ def difference(
 
 def _wrong_result(expected: Parsed, actual: Parsed, reports: frozenset[str]) -> str:
     if expected.error and not actual.error:
-        return f"it reported no error; expected is: {expected.error}"
+        return f"it reported no error; expected: {expected.error}"
     if actual.error and not expected.error:
         return f"it failed: {actual.error}"
     if problem := _wrong_events(expected.events, actual.events, reports):

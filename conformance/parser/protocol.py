@@ -106,7 +106,7 @@ def _table(line: bytes) -> Table:
     try:
         value = parse_json(line)
     except ValueError as error:
-        why = "which is not a line of JSON; logs belong on standard error"
+        why = "which is not a line of JSON; write logs to standard error"
         raise NotAnAnswer(f"printed {_shown(line)}, {why}") from error
     if not isinstance(value, Mapping):
         raise NotAnAnswer(f"printed {_shown(line)}, which is not a JSON object")

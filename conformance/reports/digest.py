@@ -85,8 +85,8 @@ class Cause:
         if alike == number:
             return f"{_capital(share)} begin with the same step: {self.step}{rule}."
         return (
-            f"{_capital(share)} come from one broken rule{rule}; {alike} of them begin with the same "
-            f"step: {self.step}."
+            f"{_capital(share)} come from one broken rule{rule}; {alike} of them begin with the "
+            f"same step: {self.step}."
         )
 
     @property
@@ -108,7 +108,7 @@ class Cause:
         if self.values.raw("resembles") is not None:
             like = self.values.table("resembles")
             lines.append(
-                f"Much like the kit's broken client {like.text('name')}: {like.text('what')}"
+                f"Similar to the kit's broken client {like.text('name')}: {like.text('what')}"
             )
         return lines
 
@@ -205,7 +205,7 @@ def reference_step(result: Table, run: Table, longest: int = 200) -> str:
         return ""
     number = side.raw("event")
     if number is None:
-        return cut("     it does nothing more", longest)
+        return cut("     it does nothing else", longest)
     entries = _entries(result.table("reference"), run)
     found = next((each for each in entries if each.seq == number), None)
     return "" if found is None else timeline(found.seq, found.who, found.text, longest)
@@ -259,7 +259,7 @@ def _first_lap(entries: Sequence[_Entry], omitted: int) -> tuple[Sequence[_Entry
         return entries[:_MOST_OF_A_LAP], f"… and so on, {total} events in all"
     begin, length = found
     lap = entries[max(0, begin - 2) : begin + min(length, _MOST_OF_A_LAP)]
-    return lap, f"… and the same again and again, {total} events in all"
+    return lap, f"… and the same repeated, {total} events in all"
 
 
 def _lap(entries: Sequence[_Entry], *, of_requests: bool) -> tuple[int, int] | None:

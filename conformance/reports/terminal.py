@@ -172,7 +172,7 @@ def _rules(result: Table, rules: Table) -> RenderableType:
 
 def _finding(finding: Table, *, named: bool) -> RenderableType:
     grid = _pairs()
-    missed = "  (it did not get as far as the rule of this case)"
+    missed = "  (it did not reach the rule of this case)"
     missed = missed if finding.flag("not_reached") else ""
     head = Text.assemble((finding.text("assertion"), "bold"), (missed, "dim"))
     shown = [head] if named or missed else []

@@ -34,11 +34,11 @@ from mock_server import ScenarioError
 
 ASLEEP: Final = (
     f"the driver announces sleeps but does not declare {VIRTUAL_CLOCK}, so the kit does not end them; "
-    f"declare {VIRTUAL_CLOCK}, or really sleep and announce nothing"
+    f"declare {VIRTUAL_CLOCK}, or really sleep and do not announce it"
 )
 FOLLOWS: Final = (
     f"the driver declares attach but not {CREATE}: cases are played in attached form, on jobs that "
-    f"exist already; declare {CREATE} too if its client submits jobs"
+    f"already exist; declare {CREATE} too if its client submits jobs"
 )
 _HELLO_FACTOR: Final = 4
 """How many times the patience a silent driver has to start: it may have to load a lot."""

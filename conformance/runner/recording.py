@@ -123,7 +123,7 @@ class Recording:
             self.recorder.foreign += 1
             self.recorder.add(Stranger(request.method, request.target.partition("?")[0]))
         elif self._strange == _MOST_STRANGE + 1:
-            self.recorder.add(Noted("kit", "leaves out what other programs ask from here on"))
+            self.recorder.add(Noted("kit", "leaves out further requests of other programs"))
 
     def take_late(self, request: Request) -> None:
         """Record a request of this case that reached the backend of another one."""
@@ -149,7 +149,7 @@ class Recording:
         self._carried.setdefault(record.connection, []).append(exchange)
         request, self.claimed = self.claimed, None
         if request is None:
-            raise RuntimeError("the mock reports a request that no case has claimed")
+            raise RuntimeError("the mock reports a request that does not belong to any case")
         if request.job is not None:
             self.jobs.append(request.job)
         return Requested(

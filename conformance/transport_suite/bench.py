@@ -233,11 +233,11 @@ class Play:
     def came(self, route: str, number: int = 1) -> None:
         """Expect the request of this number, counted from 1."""
         came = self.peer.came(route, number, self.patience)
-        holds(came, f"{route} request {number} did not come within {self.patience} s")
+        holds(came, f"{route} request {number} did not arrive within {self.patience} s")
 
     def visited(self) -> None:
         """Expect a connection."""
-        holds(self.peer.visited(self.patience), f"no connection came within {self.patience} s")
+        holds(self.peer.visited(self.patience), f"no connection arrived within {self.patience} s")
 
     def all_left(self) -> None:
         """Expect the client to close every connection."""

@@ -65,7 +65,7 @@ class Visit:
         while missing > 0:
             data = self.socket.recv(min(_READ, missing))
             if not data:
-                raise ConnectionError("the client left within a request")
+                raise ConnectionError("the client closed the connection within a request")
             pieces.append(data)
             missing -= len(data)
         return Asked(head.method, head.target, head.headers, b"".join(pieces))

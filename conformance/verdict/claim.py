@@ -164,7 +164,7 @@ def _words(
         parts.append(f"({', '.join(less)})")
     if known:
         every = "" if passed else ": no case passed"
-        parts.append(f"but for {known} known failure{'s' * (known > 1)}{every}")
+        parts.append(f"except for {known} known failure{'s' * (known > 1)}{every}")
     return " ".join(parts)
 
 

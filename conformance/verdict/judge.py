@@ -171,7 +171,7 @@ def _endless(play: Play, shown: tuple[str, ...]) -> Finding:
     last = play.trace.events[-1]
     missing = Divergence(
         "a client that stops",
-        f"it went on and on: the kit stopped it after {len(play.trace.events)} events",
+        f"it did not stop: the kit ended it after {len(play.trace.events)} events",
         last,
     )
     return Finding.of("conduct.end", shown or _rules_of_an_end(play, missing), missing)

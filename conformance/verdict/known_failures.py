@@ -1,5 +1,5 @@
 # ruff: noqa: RUF009 - word() declares an attribute, as attrs.field() does
-"""Known failures: what a client is known not to pass, why, and until when that is accepted.
+"""Known failures: what a client is known not to pass, why, and the date until which the failure is accepted.
 
 Such knowledge can be stale: the failure is gone, the case does not exist, the date has passed, or a
 template is named, which would cover cases that pass. Today's date is an argument.
@@ -34,7 +34,7 @@ def _date(written: str, where: str) -> date:
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise ScenarioError(f"{where}: {written!r} is not a date like '2026-12-31'") from None
+        raise ScenarioError(f"{where}: {written!r} is not a date such as '2026-12-31'") from None
 
 
 _RULE: Final = matching("ARK-[A-Z]{3}-[0-9]{1,3}", "a rule, such as 'ARK-RES-2'")
@@ -53,17 +53,17 @@ class Known:
     case: str = word(text(), "the case, or its template", default="")
     reason: str = needed(text(), "why the client does not pass it")
     profile: tuple[str, ...] = word(
-        one_or_more(one_of(PROFILE_NAMES)), "under which profiles; else under all", default=()
+        one_or_more(one_of(PROFILE_NAMES)), "under which profiles [default: all]", default=()
     )
     assertion: tuple[str, ...] = word(
-        one_or_more(text()), "by which assertions; else by any", default=()
+        one_or_more(text()), "by which assertions [default: any]", default=()
     )
     rule: tuple[str, ...] = word(
         one_or_more(_RULE),
-        "the rules that the client breaks, for explore and diff, which know no case",
+        "the rules that the client breaks, for explore and diff, which have no cases",
         default=(),
     )
-    expires: date | None = word(DATE, "until when that is accepted", default=None)
+    expires: date | None = word(DATE, "the date until which the failure is accepted", default=None)
     by: str = "the baseline"
     """Where it is written."""
 
@@ -193,7 +193,7 @@ def _stale(
             near = nearest(each.case[:_LONGEST_ID], every) if n < _MOST_STALE else "as above"
             yield f"{each}: no such case; {near} ({each.by})"
         elif each.expires is not None and each.expires < today:
-            yield f"{each}: expired on {each.expires}; mend it or say until when ({each.reason})"
+            yield f"{each}: expired on {each.expires}; fix it or set a later date ({each.reason})"
         elif ran and not any(each.covers(r, finding) for r in ran for finding in r.findings):
             other = dict.fromkeys(finding.assertion for r in ran for finding in r.findings)
             but = f", though it fails by {', '.join(other)}" if other else ""
@@ -232,6 +232,6 @@ def _too_wide(known: Known, ran: Sequence[CaseResult], cases: Sequence[Case]) ->
     )
     names = f": {', '.join(failing)}" if failing else ""
     return (
-        f"{known}: is a template, which covers all of its {rows} cases, those that pass as well; "
+        f"{known}: is a template, which covers all of its {rows} cases, even those that pass; "
         f"name in {known.by} those that fail{names}"
     )

@@ -20,7 +20,7 @@ from mock_server.strict.toml import toml_value
 _REASON: Final = f"{UNSAID}: why is this accepted, and until when?"
 _LONGEST: Final = 160
 _HEAD: Final = """\
-# What {name} is known not to pass, written by `arkor-conformance run --write-baseline`.
+# The known failures of {name}, written by `arkor-conformance run --write-baseline`.
 # Write into every `reason` why the failure is accepted, and add a date to those that should not
 # last: expires = "2026-12-31". `rule` is for explore and diff, which go on past these rules.
 # To update this file: run --baseline FILE --write-baseline FILE. Reasons and dates are kept, comments

@@ -42,12 +42,14 @@ _ONLY_LONGER: Final = frozenset({"ARK-BAK-2", "ARK-BAK-3", "ARK-BAK-9", "ARK-BAK
 """Rules that only a longer delay breaks, or one that was not scaled: the defaults."""
 _SLEEP_NAME: Final = re.compile(r"(sleep|idle)#\d+")
 _RETRY_LINE: Final = re.compile(r"(?m)^(retry:\s?0*)([1-9]\d*)0$")
-_LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be lateness"
-_NO_UPPER: Final = "not judged: only a longer delay would break it, and that may be lateness"
-_NO_SPREAD: Final = "not judged: lateness spreads delays as well"
+_LOWER_ONLY: Final = "judged in part, by lower bounds: a longer delay may be scheduling delay"
+_NO_UPPER: Final = (
+    "not judged: only a longer delay would break it, and that may be scheduling delay"
+)
+_NO_SPREAD: Final = "not judged: scheduling delay also spreads delays"
 _NO_EVENT: Final = "not judged: only virtual time shows when a sleep begins and ends"
 _NO_WIRE: Final = "not judged: a refused connection leaves no trace on the wire"
-_NO_LENGTH: Final = "judged in part, by their number: how long they are may be lateness"
+_NO_LENGTH: Final = "judged in part, by their number: their length may be scheduling delay"
 
 
 class TimeMode(Enum):
@@ -92,13 +94,13 @@ class Timing:
         if virtual and mode is not TimeMode.VIRTUAL:
             raise DriverUnusable(
                 f"declares {VIRTUAL_CLOCK}, but --time {mode.value} was asked for: it would have "
-                f"to sleep for real and leave {VIRTUAL_CLOCK} out when hello says "
+                f"to really sleep and leave {VIRTUAL_CLOCK} out when hello says "
                 f'"time": "{mode.value}"'
             )
         if not virtual and mode is TimeMode.VIRTUAL:
             raise DriverUnusable(
                 f"does not declare {VIRTUAL_CLOCK}, but --time virtual was asked for; leave --time "
-                "out, and its delays are judged as they come"
+                "out, and its delays are judged as they are"
             )
         scaled = mode is TimeMode.SCALED and "config.backoff" in identity.capabilities
         return cls(mode, DIVISOR if scaled else 1)
@@ -108,7 +110,7 @@ class Timing:
             case TimeMode.VIRTUAL:
                 return "virtual time"
             case TimeMode.SCALED if self.divisor == 1:
-                return "scaled time, delays of the client's own (no config.backoff)"
+                return "scaled time, with the client's own delays (no config.backoff)"
             case TimeMode.SCALED:
                 return f"scaled time, delays divided by {self.divisor}"
             case TimeMode.REAL:

@@ -60,7 +60,7 @@ async def scenario_of(request: Request) -> Scenario:
     if REDACTED in {backend.token, *(tenant.token for tenant in backend.tenants)}:
         where = "backend.tenants" if backend.tenants else "backend.token"
         raise ScenarioError(
-            f"{where}: {REDACTED!r} is what the admin shows instead of a token; set the token"
+            f"{where}: {REDACTED!r} is how the admin shows a token; set the real token"
         )
     return found
 
@@ -76,7 +76,7 @@ def _from_toml(request: Request) -> Scenario:
         raise Refusal(400, f"byte {error.start} is not UTF-8; use bytes_hex") from None
     if _MANY_DOTS.search(source):
         # The standard library's time is quadratic in the number of parts of a dotted key.
-        raise Refusal(400, "TOML: a dotted key has more than 64 parts; scenarios need only a few")
+        raise Refusal(400, "TOML: a dotted key has more than 64 parts; use fewer")
     return scenario_from_toml(source)
 
 
@@ -209,7 +209,7 @@ def _gate(server: MockServer, name: str, what: str) -> None:
 def _end(server: MockServer, number: str, words: dict[str, object]) -> None:
     how = words.pop("how", "rst")
     if words or not isinstance(how, str) or how not in {"rst", "fin"}:
-        raise Refusal(400, 'the body is {"how": "rst"} or {"how": "fin"}')
+        raise Refusal(400, 'the body must be {"how": "rst"} or {"how": "fin"}')
     try:
         server.end_connection(whole_number(number) or 0, Ending(how))
     except KeyError:

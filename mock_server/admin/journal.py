@@ -41,7 +41,9 @@ class Polls:
     def one_more(self) -> Generator[None, None, None]:
         """Count one request while it waits; raises Refusal (503) if there are too many."""
         if self.waiting >= _MOST_POLLS:
-            raise Refusal(503, f"{_MOST_POLLS} requests already wait for records; retry later")
+            raise Refusal(
+                503, f"{_MOST_POLLS} requests are already waiting for records; retry later"
+            )
         self.waiting += 1
         try:
             yield

@@ -36,9 +36,10 @@ _TYPES: Final[Mapping[object, Schema]] = {
 }
 _ABOUT: Final = (
     "Controls the mock over HTTP. Writes need `Authorization: Bearer <token>`, with the token of the "
-    "ready line; reads too if other machines can reach the admin. A request with an unknown Host, or "
-    "from a web page of another origin, is refused. A scenario can also be TOML, with a Content-Type "
-    "that contains `toml`."
+    "ready line; reads too if other machines can reach the admin. A request with an unknown Host, "
+    "or from a web page of another origin, is "
+    "refused. A scenario can also be sent as TOML, with a "
+    "Content-Type that contains `toml`."
 )
 
 

@@ -111,7 +111,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         "/",
-        "List what there is: every request, and the running servers",
+        "List every request and the running servers",
         table(
             name=TEXT,
             version=TEXT,
@@ -122,7 +122,9 @@ OPERATIONS: Final = (
         ),
     ),
     Operation("GET", "/openapi.json", "Describe the admin as OpenAPI 3.1", ANY),
-    Operation("GET", "/health", "Check that it runs", table(ok={"const": True}, servers=COUNT)),
+    Operation(
+        "GET", "/health", "Check that the mock is running", table(ok={"const": True}, servers=COUNT)
+    ),
     Operation("GET", "/authorized", "Check a token", DONE, always_needs_token=True),
     Operation(
         "GET",
@@ -135,7 +137,7 @@ OPERATIONS: Final = (
     Operation(
         "POST",
         "/servers",
-        "Start a server with a scenario, on a port of its own",
+        "Start a server with a scenario, on its own port",
         shared("Server"),
         status=_CREATED,
         body=shared("Scenario"),
@@ -169,7 +171,7 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/faults",
-        "List the faults that there are, with a rule for each",
+        "List every fault, with an example rule for each",
         table(faults=array(_FAULT)),
     ),
     Operation(
@@ -189,7 +191,7 @@ OPERATIONS: Final = (
     Operation(
         "POST",
         f"{_SERVER}/jobs/{{job}}/events",
-        "Add an event, or several, to the job and to its live streams",
+        "Add one or more events to the job and to its live streams",
         table(ids=array(one_of_types("string", "null"))),
         status=_CREATED,
         body={"anyOf": [shared("Event"), array(shared("Event"))]},
@@ -222,12 +224,12 @@ OPERATIONS: Final = (
     Operation(
         "GET",
         f"{_SERVER}/journal",
-        "List the records, at once or when there is a new one",
+        "List the records, at once or when a new one is added",
         _RECORDS,
         query={
-            "after": "only records with a greater number",
+            "after": "only records with a higher number",
             "wait": "milliseconds to wait for one, at most 60,000",
-            "format": "`json`, or `jsonl` for one record a line",
+            "format": "`json`, or `jsonl` for one record per line",
         },
     ),
     Operation(
@@ -236,12 +238,12 @@ OPERATIONS: Final = (
         "Follow the records as an event stream",
         TEXT,
         kind="text/event-stream",
-        query={"after": "only records with a greater number"},
+        query={"after": "only records with a higher number"},
     ),
     Operation(
         "POST",
         f"{_SERVER}/wait",
-        "Wait for a request, for a part of its answer, or for its end",
+        "Wait for a request, a part of its response, or its end",
         table(record=shared("Record")),
         body=shared("Wait"),
     ),

@@ -163,7 +163,7 @@ class AdminOrigin:
             )
         if request.header("origin") not in {None, f"http://{host}", f"https://{host}"}:
             raise Refusal(
-                403, "other web pages may not use the admin; send the request without an Origin"
+                403, "other web pages cannot use the admin; send the request without an Origin"
             )
 
     def _check_token(self, request: Request, operation: Operation | None) -> None:
@@ -181,7 +181,7 @@ class AdminOrigin:
     def _path(self, request: Request) -> str:
         path = request.target.partition("?")[0]
         if path != PREFIX and not path.startswith(PREFIX + "/"):
-            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists what there is")
+            raise Refusal(404, f"no route {shown_word(path)}; GET {PREFIX} lists every request")
         return path.removeprefix(PREFIX).removeprefix("/")
 
     async def _dispatch(self, request: Request, segments: list[str]) -> Reply | Answered:

@@ -49,13 +49,13 @@ class Watch:
             if found != self._scenario:
                 load(found)
                 self._scenario = found
-                say(f"{self._path} has changed: loaded it, and started over")
+                say(f"{self._path} has changed: loaded it and started over")
             elif self._broken:
-                say(f"{self._path} is as it was; nothing to load")
+                say(f"{self._path} has not changed; nothing to load")
             self._broken = False
         except ScenarioError as error:
             self._broken = True
-            say(f"{summary(error)}; the old scenario stays")
+            say(f"{summary(error)}; the old scenario stays in force")
 
 
 def summary(error: ScenarioError) -> str:

@@ -153,7 +153,7 @@ class Job:
         """Append one event now; raises JobEnded if the job has ended."""
         if self.over:
             raise JobEnded(
-                f"job {self.id}: is {self.status} and takes no more events; push to a running job"
+                f"job {self.id}: is {self.status} and accepts no more events; push to a running job"
             )
         frame = self._with_id(scripted)
         if self._paused:

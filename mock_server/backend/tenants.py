@@ -71,7 +71,9 @@ class Tenants:
     def refusal(self, request: Request) -> Reply | None:
         """Refuse a request about an organisation or a project that its token does not reach."""
         if self._known and request.route is Route.ANONYMOUS:
-            return refuse(HTTPStatus.FORBIDDEN, "this backend has tenants and gives no tokens")
+            return refuse(
+                HTTPStatus.FORBIDDEN, "this backend has tenants and does not issue tokens"
+            )
         tenant = self.tenant(request)
         if tenant is None or request.route in _ANYWHERE:
             return None

@@ -62,7 +62,7 @@ class _OfJob:
 class _Emit(_OfJob):
     n: int = needed(integer(1, _MOST), "how many events")
     length: int = word(
-        integer(0, 1 << 24), "the least size of an event's data", default=0, name="bytes"
+        integer(0, 1 << 24), "the minimum size of an event's data", default=0, name="bytes"
     )
 
 

@@ -142,7 +142,7 @@ _NOTHING: Final = _merged((), Route.OTHER)
 
 
 def compressed(head: Head, plan: HeadPlan, request: Iterable[tuple[str, str]]) -> Head | None:
-    """Return the head of the answer with its body compressed; None if it stays as it is.
+    """Return the head of the response with its body compressed; None if it stays as it is.
 
     `request` are the header fields of the request, their names in lower case.
     """

@@ -114,7 +114,7 @@ class BodyKind:
             each for each in listed(pairs, "content-encoding") if each not in {"", "identity"}
         ]
         known = all(each in _CODINGS for each in codings)
-        coding = (", ".join(codings) if known else "a coding that is unknown here") or None
+        coding = (", ".join(codings) if known else "an unsupported coding") or None
         return cls(
             lower.get("content-type", "").lower().startswith("text/event-stream"),
             length.isascii()

@@ -171,7 +171,7 @@ def _ended_problems(job: str, openings: list[_Opening], profile: Profile) -> lis
 def _delay_problems(job: str, openings: list[_Opening]) -> list[str]:
     return [
         f"job {job}: open {after.request.attempt} came after {after.request.at - end.at:.3f} s, "
-        f"Retry-After asked for {asked:g} s (ARK-BAK)"
+        f"but Retry-After asked for {asked:g} s (ARK-BAK)"
         for before, end, after in _in_turn(openings)
         if (asked := _seconds(before.response)) is not None
         and after.request.at - end.at < asked - _EARLY
@@ -191,7 +191,7 @@ def _budget_problems(job: str, openings: list[_Opening], max_attempts: int) -> l
         if failures > max_attempts:
             problem = (
                 f"job {job}: open {opening.request.attempt} came after {failures} consecutive "
-                f"failures, {max_attempts} attempts are allowed (ARK-BUD)"
+                f"failures, but {max_attempts} attempts are allowed (ARK-BUD)"
             )
             return [problem]
         failures = 0 if opening.frames else failures + 1

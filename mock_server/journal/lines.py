@@ -36,7 +36,7 @@ _ENDS: Final = {
     ("fin", "server"): "the server closed the connection without ending the response",
     ("rst", "server"): "the server reset the connection",
     ("half_close", "server"): "the server closed its half of the connection",
-    ("hang", "server"): "the server sent nothing more",
+    ("hang", "server"): "the server sent nothing else",
 }
 
 

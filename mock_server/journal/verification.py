@@ -31,8 +31,8 @@ class Counted:
 
     request: Wanted = word(WANTED, "the request", default=Wanted())
     times: int | None = word(integer(0, 1_000_000), "exactly so many", default=None)
-    at_least: int | None = word(integer(0, 1_000_000), "so many or more", default=None)
-    at_most: int | None = word(integer(0, 1_000_000), "no more than so many", default=None)
+    at_least: int | None = word(integer(0, 1_000_000), "this many or more", default=None)
+    at_most: int | None = word(integer(0, 1_000_000), "at most this many", default=None)
 
 
 @frozen(kw_only=True)
@@ -45,7 +45,7 @@ class Verification:
     order: tuple[Wanted, ...] = word(
         array(WANTED), "requests, the first of each in this order", default=()
     )
-    resume_chain: bool = word(flag(), "every Last-Event-ID is right", default=False)
+    resume_chain: bool = word(flag(), "every Last-Event-ID is correct", default=False)
     conduct: bool = word(flag(), "a well-behaved client", default=False)
     profile: str = word(text(), "the profile that judges conduct", default=HARDENED.name)
     max_attempts: int | None = word(
@@ -53,7 +53,7 @@ class Verification:
     )
     rules_fired: bool = word(flag(), "every rule fired", default=False)
     gates_opened: bool = word(
-        flag(), "every gate that was waited at was opened, except `never`", default=False
+        flag(), "every gate that something waited at was opened, except `never`", default=False
     )
 
 

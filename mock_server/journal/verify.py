@@ -49,7 +49,7 @@ class Wanted:
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: Span | None = word(span(), "which request of its route, from 1", default=None)
     method: str | None = word(text(), "the method", default=None)
-    target: str | None = word(text(), "the target as it was sent", default=None)
+    target: str | None = word(text(), "the target, exactly as sent", default=None)
     job: str | None = word(text(), "the job's id, decoded", default=None)
     headers: Mapping[str, str] | None = word(
         mapping(text()), "headers; `*` for any value, `!` for absent", default=None
@@ -169,7 +169,7 @@ class Requests:
     def _nearest(self, found: list[RequestReceived]) -> str:
         others = [each for each in self._all if each not in found]
         if not others:
-            return "" if found else "; no request came at all"
+            return "" if found else "; no request arrived"
         same_route = [each for each in others if each.route is self.wanted.route]
         nearest = min(same_route or others, key=lambda each: len(self.wanted.differences(each)))
         lines = "".join(f"\n    {line}" for line in self.wanted.differences(nearest))

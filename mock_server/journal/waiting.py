@@ -31,11 +31,11 @@ class Milestone:
 
     route: Route | None = word(choice(Route), "the call", default=None)
     attempt: int = word(integer(1, MANY), "which request of its route, from 1", default=1)
-    frame: int | None = word(integer(1, MANY), "its frame of this index was sent", default=None)
-    answered: bool = word(flag(), "the head of its answer was sent", default=False)
+    frame: int | None = word(integer(1, MANY), "the frame with this index was sent", default=None)
+    answered: bool = word(flag(), "the head of its response was sent", default=False)
     ended: bool = word(flag(), "it has ended", default=False)
     within: float = word(
-        milliseconds(), "how long to wait at most", default=PATIENCE, name="within_ms"
+        milliseconds(), "the longest time to wait", default=PATIENCE, name="within_ms"
     )
 
     @property
@@ -46,7 +46,7 @@ class Milestone:
         if self.frame is not None:
             return FrameSent, f"its frame {self.frame}"
         if self.answered:
-            return ResponseStarted, "the head of its answer"
+            return ResponseStarted, "the head of its response"
         return RequestReceived, "the request itself"
 
     def __call__(self, record: Record) -> bool:
@@ -81,7 +81,7 @@ async def awaited(
             return record
     found = await next_record(journal, wanted, within)
     if found is None:
-        raise TimeoutError(f"{what}: did not come within {within:g} s; {_came(journal)}")
+        raise TimeoutError(f"{what}: did not arrive within {within:g} s; {_came(journal)}")
     return found
 
 
@@ -112,4 +112,4 @@ def _came(journal: Journal) -> str:
         if isinstance(record, RequestReceived):
             counts[record.route.value] = counts.get(record.route.value, 0) + 1
     came = ", ".join(f"{count} of {route}" for route, count in counts.items())
-    return f"the requests that came: {came}" if came else "no request came at all"
+    return f"requests received: {came}" if came else "no request arrived"

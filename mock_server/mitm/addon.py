@@ -93,7 +93,9 @@ class ArkorAddon:
     def load(self, loader: Loader) -> None:
         """Declare the options."""
         loader.add_option("arkor_scenario", str, "", "The scenario, a .toml or .json file.")
-        loader.add_option("arkor_journal", str, "", "A file that gets the journal as JSON lines.")
+        loader.add_option(
+            "arkor_journal", str, "", "The file to write the journal to, as JSON lines."
+        )
 
     def configure(self, updated: set[str]) -> None:
         """Read the options."""
@@ -112,7 +114,7 @@ class ArkorAddon:
             try:
                 self._stop_writing = write_journal(self.journal, Path(path))
             except OSError as error:
-                why = f"{error.strerror}; name a file that can be written"
+                why = f"{error.strerror}; use a file that can be written"
                 self._refuse(f"arkor_journal: {path}: {why}")
 
     def running(self) -> None:
@@ -269,7 +271,9 @@ def _feeding(origin: FlowOrigin) -> Callable[[bytes], list[bytes]]:
         try:
             origin.source.feed(data)
         except Exception:
-            _LOGGER.exception("arkor: the addon failed on an answer's body; please report this")
+            _LOGGER.exception(
+                "arkor: the addon failed on the body of a response; please report this"
+            )
             origin.fail(Failure(Reason.TRUNCATED, _FAILED))
         return []
 
@@ -289,7 +293,9 @@ def _request_of(flow: http.HTTPFlow) -> Request:
 def _proxyserver() -> Proxyserver:
     found = ctx.master.addons.get("proxyserver")
     if not isinstance(found, Proxyserver):
-        raise TypeError("mitmproxy runs without its proxyserver addon; use mitmdump or add it")
+        raise TypeError(
+            "mitmproxy is running without its proxyserver addon; use mitmdump or add it"
+        )
     return found
 
 

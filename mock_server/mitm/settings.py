@@ -53,8 +53,8 @@ def check_carried(scenario: Scenario) -> None:
     for number, rule in enumerate(scenario.rules, 1):
         if rule.request.slow_read is not None:
             raise ScenarioError(
-                f"rule {number}: 'slow_read' does not work in mitmproxy, which reads a request "
-                "whole before a rule sees it; use the mock or the native proxy"
+                f"rule {number}: 'slow_read' does not work in mitmproxy, which reads the whole "
+                "request before a rule sees it; use the mock or the native proxy"
             )
 
 

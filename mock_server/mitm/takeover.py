@@ -95,7 +95,7 @@ class FlowSource:
         self._wake()
 
 
-_CUT_OFF: Final = Failure(Reason.TRUNCATED, "its answer was cut off")
+_CUT_OFF: Final = Failure(Reason.TRUNCATED, "its response was cut off")
 
 
 @define(eq=False)

@@ -15,7 +15,7 @@ _KINDS: Final = (
     (r"Errno 111|refused", Failure.of(Reason.REFUSED)),
     (r"Errno 104|reset", Failure.of(Reason.RESET)),
     (r"getaddrinfo|Errno -\d|not known|resolution", Failure.of(Reason.DNS)),
-    (r"certificate verify failed", Failure(Reason.TLS, "its certificate is not trusted")),
+    (r"certificate verify failed", Failure(Reason.TLS, "the certificate is not trusted")),
     (r"\bTLS\b|\bSSL\b|handshake|certificate", Failure.of(Reason.TLS)),
     (r"timed out|timeout|Errno 110", Failure.of(Reason.TIMEOUT)),
     (

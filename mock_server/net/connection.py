@@ -212,7 +212,7 @@ class ServerConnection:
                 self.wire.reset()
             case IdleEnd.TIMEOUT:
                 status = HTTPStatus.REQUEST_TIMEOUT
-                await self.wire.finish(rejection(status, "no request came in time"))
+                await self.wire.finish(rejection(status, "no request arrived in time"))
 
     async def _next(self) -> Arrived | Refused:
         try:

@@ -30,13 +30,13 @@ class Reason(StrEnum):
 
 
 _SENTENCES: Final = {
-    Reason.DNS: "its name has no address",
+    Reason.DNS: "the host name does not resolve",
     Reason.REFUSED: "it refused the connection",
     Reason.RESET: "it reset the connection",
     Reason.TRUNCATED: "it closed the connection too early",
-    Reason.TIMEOUT: "it did not answer in time",
+    Reason.TIMEOUT: "it did not respond in time",
     Reason.UNREACHABLE: "it is unreachable",
-    Reason.MALFORMED: "its answer is not valid HTTP/1.1",
+    Reason.MALFORMED: "its response is not valid HTTP/1.1",
     Reason.TLS: "the TLS handshake failed",
 }
 
@@ -128,7 +128,7 @@ def _explained(failure: Failure, error: BaseException) -> Failure:
     """Add what is known from the error itself."""
     why = failure.why
     if isinstance(error, ssl.SSLCertVerificationError):
-        why = f"its certificate is not trusted: {error.verify_message}"
+        why = f"the certificate is not trusted: {error.verify_message}"
     elif isinstance(error, ssl.SSLError):
         named: object = getattr(error, "reason", None)  # not every SSLError has one
         why += f": {str(named or 'the connection ended').lower().replace('_', ' ')}"

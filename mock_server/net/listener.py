@@ -60,7 +60,7 @@ class Listener:
             found.close()
             error.filename = f"{in_url(self.host)}:{self.port}"  # a message names the port
             if error.errno == errno.EADDRINUSE:
-                error.strerror = f"{error.strerror}; port 0 takes one that is free"
+                error.strerror = f"{error.strerror}; use port 0 for a free one"
             raise
         self.port = int(found.getsockname()[1])
         return found

@@ -65,7 +65,7 @@ class RequestReader:
     _dropped: bool = field(default=False, init=False)
     """Whether bytes of a request were dropped."""
     _used: bool = field(default=False, init=False)
-    """Whether there was a request before."""
+    """Whether this connection has had a request before."""
     asked: Request | None = field(default=None, init=False)
     """The request that is being read, without its body."""
 
@@ -81,7 +81,7 @@ class RequestReader:
         if self._dropped:
             raise Refused(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
-                "too much was sent while an event stream was open; wait for its end",
+                "too much was sent while an event stream was open; wait for it to end",
             )
         rest = self._http.trailing_data[0]
         if self._used:
@@ -185,7 +185,9 @@ class RequestReader:
     def _claimed(self, request: Request) -> ExchangePlan:
         """Count a whole request; raises Refused if it was meant for another server."""
         if self._service.claims is not None and not self._service.claims(request):
-            raise Refused(HTTPStatus.MISDIRECTED_REQUEST, "this request is not for this server")
+            raise Refused(
+                HTTPStatus.MISDIRECTED_REQUEST, "this request is not meant for this server"
+            )
         return self._service.rules.exchange(*request.about)
 
     async def _body(self, request: Request, rate: int | None) -> tuple[bytes, int]:
@@ -216,7 +218,9 @@ class RequestReader:
                 if event is h11.NEED_DATA:
                     await self._more(_BLOCK if rate is None else min(rate, _SLOW_BLOCK), rate)
                 elif event is h11.PAUSED or isinstance(event, type):
-                    raise Refused(HTTPStatus.BAD_REQUEST, "a request came before the last answer")
+                    raise Refused(
+                        HTTPStatus.BAD_REQUEST, "a request arrived before the last response"
+                    )
                 else:
                     return event
         except h11.RemoteProtocolError as error:
@@ -233,7 +237,7 @@ class RequestReader:
         if not self._hold(len(data)):
             raise Refused(
                 HTTPStatus.SERVICE_UNAVAILABLE,
-                "too many bytes of requests at once; retry later, or raise limits.open_bytes",
+                "the open requests have too many bytes; retry later, or raise limits.open_bytes",
             )
         if rate is not None:
             await anyio.sleep(len(data) / rate)

@@ -77,7 +77,7 @@ class Wire:
                 await anyio.wait_readable(self._socket)
                 continue
             if not data and (error := self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)):
-                raise OSError(error, "the peer closed before it had read everything")
+                raise OSError(error, "the peer closed the connection before it had read everything")
             return data
 
     async def _exchange_records(self, tls: Tls) -> None:
@@ -133,7 +133,7 @@ class Wire:
         RuntimeError without TLS; loading a rule that needs TLS checks that.
         """
         if self._tls is None:
-            raise RuntimeError("this connection has no TLS to send an alert of")
+            raise RuntimeError("this connection does not use TLS, so it cannot send an alert")
         self._tls.take_in(DAMAGED)
         with suppress(ssl.SSLError):
             while self._tls.read(_RECORD):

@@ -35,7 +35,7 @@ PROXY_CAPABILITIES: Final = frozenset(Capability) - {Capability.BACKEND}
 CONNECT_TIME: Final = 10.0
 """Seconds to open a connection to the upstream, including the TLS handshake."""
 ANSWER_TIME: Final = 300.0
-"""Seconds from the request to the head of its answer; a stream may then be silent forever."""
+"""Seconds from the request to the head of its response; a stream may then be silent forever."""
 
 
 @define(eq=False)

@@ -27,7 +27,7 @@ class RecordingListener:
         """Take the status of an informational head."""
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Take the head of the answer, and its body if it was passed on whole."""
+        """Take the head of the response, and its body if it was passed on whole."""
 
     def frame(self, exchange: RecordedExchange, frame: Frame) -> None:
         """Take a frame, or a piece of a body that is not an event stream."""
@@ -66,7 +66,7 @@ class RecordingOrigin:
             self._exchanges = [each for each in self._exchanges if each is not exchange]
             self._tape.dropped(exchange)
             why = (
-                f"the answer is compressed ({coding}) although the request did not allow it, and "
+                f"the answer is compressed ({coding}) although the request did not allow it, so it "
                 "cannot be recorded; turn compression off at the upstream"
             )
             return await refused_as_compressed(answered, why, reports)

@@ -54,13 +54,13 @@ def read_tape(given: Path) -> FoundTape:
         busy = odd is None and is_locked(partial)
         lines = [] if odd or busy else read_regular(partial, _MOST).split(b"\n")
     except FileNotFoundError:
-        raise TapeError(f"{partial}: does not exist; there is nothing to recover") from None
+        raise TapeError(f"{partial}: does not exist, so there is nothing to recover") from None
     except OSError as error:
         raise TapeError(f"{partial}: {reason_of(error)}") from None
     if odd:
         raise TapeError(f"{partial}: {odd}; an unfinished recording is a regular file")
     if busy:
-        raise TapeError(f"{partial}: is still being written; end that `record` first")
+        raise TapeError(f"{partial}: is still being written; stop that `record` first")
     return FoundTape(out, partial, list(_replayed(partial, lines)))
 
 
@@ -74,7 +74,9 @@ def _replayed(partial: Path, lines: list[bytes]) -> Iterator[RecordedExchange]:
         try:
             _take(exchanges, _entry(line))
         except (ScenarioError, ValueError, KeyError, TypeError):
-            rest = "is cut off" if number == len(lines) else "is damaged; what follows it is lost"
+            rest = (
+                "is cut off" if number == len(lines) else "is damaged; everything after it is lost"
+            )
             say(f"{partial}: line {number} {rest}")
             break
     yield from exchanges.values()

@@ -49,7 +49,7 @@ class Tape(RecordingListener):
         try:
             odd = kind_of_file(out)
             if odd is not None:
-                raise TapeError(f"{out}: {odd}; name a new or a regular file")
+                raise TapeError(f"{out}: {odd}; use a new or a regular file")
             file = AppendOnly.create(partial)
         except FileExistsError:
             raise TapeError(_unfinished(out, partial)) from None
@@ -79,7 +79,7 @@ class Tape(RecordingListener):
         self._note(exchange, {"early": status})
 
     def head(self, exchange: RecordedExchange) -> None:
-        """Write the head of the answer, and its body if it was passed on whole."""
+        """Write the head of the response, and its body if it was passed on whole."""
         head = exchange.head
         if head is None:
             return
@@ -176,9 +176,9 @@ def _unfinished(out: Path, partial: Path) -> str:
     except OSError as error:
         return f"{partial}: {reason_of(error)}"
     if busy:
-        return f"{out}: another `arkor-mock record` is writing it; name another file"
+        return f"{out}: another `arkor-mock record` is writing it; use another file"
     return (
-        f"{partial}: is left from a recording that was killed; run `arkor-mock recover {out}`, or "
+        f"{partial}: is left over from a recording that was killed; run `arkor-mock recover {out}`, or "
         "remove it"
     )
 

@@ -131,14 +131,17 @@ class UpstreamExchange:
             if event.status_code != 100:  # noqa: PLR2004 - Continue
                 await early(head_of(event))
         raise Failed(
-            Failure(Reason.MALFORMED, f"it sent {_MOST_EARLY_HEADS + 1} heads without an answer")
+            Failure(
+                Reason.MALFORMED,
+                f"it sent {_MOST_EARLY_HEADS + 1} informational heads without a response",
+            )
         )
 
     async def _next_head(self) -> h11.Response | h11.InformationalResponse:
         try:
             event = await self.event()
             if not isinstance(event, h11.Response | h11.InformationalResponse):
-                raise h11.RemoteProtocolError("the connection ended before the answer")
+                raise h11.RemoteProtocolError("the connection ended before the response")
         except (OSError, h11.ProtocolError) as error:
             raise Failed(self.failure(error)) from error
         return event
@@ -167,7 +170,7 @@ class UpstreamExchange:
             if event is h11.NEED_DATA:
                 self._http.receive_data(await self._receive())
             elif isinstance(event, type):
-                raise h11.RemoteProtocolError("the upstream sent more after its answer")
+                raise h11.RemoteProtocolError("the upstream sent more data after its response")
             else:
                 return event
 

@@ -69,7 +69,7 @@ def _pause_problems(rule: Rule, limits: Limits) -> list[str]:
 def _backend_problems(plan: BackendPlan) -> list[str]:
     tokens = [tenant.token for tenant in plan.tenants]
     problems = {
-        ": token and tenants exclude each other; keep one": plan.token is not None and tokens,
+        ": token and tenants cannot be combined; keep one": plan.token is not None and tokens,
         ".tenancy: does nothing without tenants; add tenants": not tokens
         and plan.tenancy is not Tenancy.CHECKED,
         ".tenants: a tenant has an empty token": "" in tokens,
@@ -83,11 +83,11 @@ def _backend_problems(plan: BackendPlan) -> list[str]:
 
 def _job_problem(job: JobPlan, ids: set[str | None]) -> str | None:
     if job.id is not None and job.id in ids:
-        return f"the id {job.id!r} is given twice; ids are unique"
+        return f"the id {job.id!r} is given twice; ids must be unique"
     if job.submitted and job.id is None:
-        return "a submitted job needs an id to be found by"
+        return "a submitted job needs an id, so that clients can follow it"
     if job.emitted and job.interval:
-        return "interval_ms paces events to come, but these are emitted; keep one"
+        return "interval_ms applies to future events, but these are already emitted; keep one"
     return None
 
 
@@ -109,13 +109,13 @@ def _unit(rule: Rule, words: set[str]) -> str | None:
         )
         if stray:
             return (
-                f"{stray[0]!r} cannot go with a rule about connections; "
-                f"their words are on.connection, {_listed(' and ')}"
+                f"{stray[0]!r} cannot be used in a rule about connections, which can only use "
+                f"on.connection, {_listed(' and ')}"
             )
         if not acts:
             return f"a rule about connections needs {_listed(' or ')}"
     if rule.on.picks_frames and (stray := sorted(acts - _FRAME_WORDS)):
-        return f"{stray[0]!r} is about a whole exchange, but `on` picks frames; use two rules"
+        return f"{stray[0]!r} applies to a whole exchange, but `on` picks frames; use two rules"
     return None
 
 
@@ -129,7 +129,7 @@ def _company(_: Rule, words: set[str]) -> str | None:
     for choice in _CHOICES.values():
         both = sorted(words & choice)
         if len(both) > 1:
-            return f"{' and '.join(both)} exclude each other; keep one"
+            return f"{' and '.join(both)} cannot be combined; keep one"
     for name in sorted(words & FAULTS.keys()):
         for other in FAULTS[name].not_with:
             if other in words:
@@ -147,11 +147,11 @@ def _head(rule: Rule, _: set[str]) -> str | None:
 def _end(rule: Rule, words: set[str]) -> str | None:
     end = rule.end.end
     if rule.end.after is not None and not words & _POINT_WORDS:
-        return "`after` needs an end or a stall that happens there"
+        return "`after` needs an `end` or a `stall`"
     if rule.request.lose is not None and end not in {None, Ending.FIN, Ending.RST, Ending.HANG}:
-        return "a lost answer ends with fin, rst or hang"
+        return "a lost response must end with fin, rst or hang"
     if rule.head.framing is Framing.CLOSE and end in {Ending.BAD_CHUNK, Ending.SHORT_CHUNK}:
-        return f"{end} needs chunks, framing = 'close' has none"
+        return f"{end} needs chunks, and framing = 'close' has none"
     if words & {"extra", "extra_hex"} and end not in {None, Ending.EOF, Ending.FIN}:
         return f"extra bytes can follow eof or fin, not {end}"
     return None

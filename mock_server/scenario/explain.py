@@ -27,7 +27,7 @@ def explain(scenario: Scenario) -> str:
         lines.append("Every job: " + _emits(JobPlan()))
     lines += [_rule(number, rule) for number, rule in enumerate(scenario.rules, 1)]
     if not scenario.rules:
-        lines.append("No rules: the backend answers everything by itself.")
+        lines.append("No rules: the backend answers everything itself.")
     return "\n".join(lines) + "\n"
 
 
@@ -78,18 +78,18 @@ def _bounds(limits: Limits) -> list[str]:
 
 def _job(number: int, job: JobPlan) -> str:
     name = f" with the id {job.id!r}" if job.id else ""
-    made = "exists from the start" if job.submitted else "is made by a create"
+    made = "exists from the start" if job.submitted else "is created by a request"
     return f"Job {number}{name} {made}: {_emits(job)}"
 
 
 def _emits(job: JobPlan) -> str:
     count = job.events if isinstance(job.events, int) else len(job.events)
-    pace = f"every {time_of(job.interval)}" if job.interval else "as followers are ready"
+    pace = f"every {time_of(job.interval)}" if job.interval else "as soon as followers are ready"
     if job.emitted:
         pace = "before a client follows"
     if not isinstance(job.events, int):
         return f"emits its {count_of(count, 'event')} as written, {pace}."
-    ends = "never ends by itself" if job.status is Fate.RUNNING else f"ends {job.status.value}"
+    ends = "never ends on its own" if job.status is Fate.RUNNING else f"ends {job.status.value}"
     return f"emits {count_of(count, 'event')} {pace} and {ends}."
 
 

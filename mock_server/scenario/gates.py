@@ -36,18 +36,20 @@ def check_gate(name: str, known: Iterable[str]) -> None:
     """Refuse to open or shut a gate that nothing waits at; raises ScenarioError."""
     names = sorted(set(known) - {NEVER})
     if name == NEVER:
-        raise ScenarioError(f"gate: {NEVER!r} is the gate that stays shut; name another to open it")
+        raise ScenarioError(
+            f"gate: {NEVER!r} is the gate that always stays shut; use another gate to open it"
+        )
     if name not in names:
-        meant = nearest(name, names) if names else "no rule, no frame and no job names any"
-        raise ScenarioError(f"gate: no rule, no frame and no job waits at {name!r}; {meant}")
+        meant = nearest(name, names) if names else "no rule, frame or job uses a gate"
+        raise ScenarioError(f"gate: no rule, frame or job waits at {name!r}; {meant}")
 
 
 def unopened(waited_at: Iterable[str], opened: Iterable[str]) -> list[str]:
-    """Describe every gate that was waited at and never opened."""
+    """Describe every gate that something waited at it, but it was never opened."""
     known = sorted(set(opened))
     return [
-        f"gate {name!r}: was waited at and never opened"
+        f"gate {name!r}: something waited at it, but it was never opened"
         f"{f', {known} were; ' + nearest(name, known) if known else ''}"
-        f"; a stall that is meant to last waits at {NEVER!r}"
+        f"; for a stall that should last, use {NEVER!r}"
         for name in sorted(set(waited_at) - set(known) - {NEVER})
     ]

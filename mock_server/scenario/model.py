@@ -36,27 +36,27 @@ class JobPlan:
     )
     events: int | tuple[ScriptedFrame, ...] = word(
         either(integer(0, 100_000), FRAMES),
-        "how many events it emits in all, or the events themselves",
+        "how many events it emits in total, or the events themselves",
         default=6,
     )
     length: int = word(
-        integer(0, 1 << 24), "the least size of a log event's data, in bytes", default=0
+        integer(0, 1 << 24), "the minimum size of a log event's data, in bytes", default=0
     )
-    status: Fate = word(choice(Fate), "how it ends by itself", default=Fate.COMPLETED)
+    status: Fate = word(choice(Fate), "how it ends on its own", default=Fate.COMPLETED)
     error: str = word(text(), "the error of a failed job", default="the job failed")
     interval: float = word(
         milliseconds(),
-        "time between events; 0: an event is emitted when a follower is ready for it",
+        "time between events; 0: an event is emitted as soon as a follower is ready for it",
         default=0.0,
         name="interval_ms",
     )
-    ids: bool = word(flag(), "its events carry ids", default=True)
-    id_prefix: str = word(text(500), "what its event ids begin with", default="")
+    ids: bool = word(flag(), "its events have ids", default=True)
+    id_prefix: str = word(text(500), "the prefix of its event ids", default="")
     submitted: bool = word(
         flag(), "it exists from the start, as if another client had created it", default=False
     )
     emitted: bool = word(
-        flag(), "its events have happened before a client follows it", default=False
+        flag(), "its events are already in the log when a client first follows it", default=False
     )
 
 
@@ -69,26 +69,26 @@ class BackendPlan:
 
     token: str | None = word(
         text(),
-        "the only token it accepts; without it any bearer token will do",
+        "the only token that it accepts; by default it accepts any bearer token",
         default=None,
         secret=True,
     )
-    authenticate: bool = word(flag(), "whether a token is demanded", default=True)
+    authenticate: bool = word(flag(), "whether a token is required", default=True)
     unknown_cursor: UnknownCursor = word(
         choice(UnknownCursor),
-        "a Last-Event-ID it never sent: everything again, 410, or only what is new",
+        "what a Last-Event-ID that it never sent gets: every event again, 410, or only new events",
         default=UnknownCursor.REPLAY,
     )
     at_end: AtEnd = word(
         choice(AtEnd),
-        "a resume at the last event of a job that is over: 200 without a frame, an `end` frame, "
-        "410, or 204",
+        "what a resume at the last event of a job that is over gets: 200 without a frame, an `end` "
+        "frame, 410, or 204",
         default=AtEnd.EMPTY,
         needs=Capability.BACKEND,
     )
     tenants: tuple[Tenant, ...] = word(
         array(table(Tenant, "a tenant, such as {token = 't', org = 'o', projects = ['p']}"), 100),
-        "the only tokens that it accepts; each reaches the jobs of its own projects",
+        "the only tokens that it accepts; each gives access to the jobs of its own projects",
         default=(),
         needs=Capability.BACKEND,
         secret=True,
@@ -102,29 +102,29 @@ class BackendPlan:
     )
     idempotency: Idempotency = word(
         choice(Idempotency),
-        "its idempotency keys: one job for each; ignored; one job for each, unless two creates "
-        "overlap; one job for each key and body; one job for each body",
+        "how it treats idempotency keys: one job for each; ignored; one job for each, unless two "
+        "creates overlap; one job for each key and body; one job for each body",
         default=Idempotency.KEPT,
         needs=Capability.BACKEND,
     )
     cancel: Cancelling = word(
         choice(Cancelling),
-        "a cancel: ends the job; is accepted and changes nothing; also cancels a job that is over",
+        "what a cancel does: it ends the job; it is accepted and changes nothing; it also cancels a job that is over",
         default=Cancelling.HONOURED,
         needs=Capability.BACKEND,
     )
     follower: Following = word(
         choice(Following),
-        "its jobs: go on without followers; pause without one; stop and lose their log when their "
-        "first follower leaves before the end",
+        "what its jobs do: continue without followers; pause without one; stop and lose their log "
+        "when their first follower leaves before the end",
         default=Following.FREE,
         needs=Capability.BACKEND,
     )
     fan_out: FanOut = word(
         choice(FanOut),
-        "new events: for all followers of the job; each for one of them in turn; for all of them "
-        "one after the other, so that a follower that does not read holds up the rest; the same, but "
-        "it holds up every other request too",
+        "how it sends new events: to all followers of the job; each to one of them in turn; to all "
+        "of them one after the other, so that a follower that does not read holds up the rest; the "
+        "same, but it holds up every other request too",
         default=FanOut.ALL,
         needs=Capability.BACKEND,
     )
@@ -136,9 +136,11 @@ class BackendPlan:
         needs=Capability.BACKEND,
     )
     job_prefix: str = word(
-        text(500), "what the ids of jobs without an id of their own begin with", default="job-"
+        text(500), "the prefix of the ids that the backend gives to jobs", default="job-"
     )
-    reply: str = word(text(1 << 20), "what inference answers", default="Hello from the model.")
+    reply: str = word(
+        text(1 << 20), "the text that inference returns", default="Hello from the model."
+    )
     serving: ServingPlan = group(ServingPlan)
 
 
@@ -150,19 +152,22 @@ class Limits:
     header_bytes: int = word(integer(256, 1 << 24), "a request's head", default=65_536)
     body_bytes: int = word(integer(0, 1 << 30), "a request's body", default=8 << 20)
     request_time: float = word(
-        milliseconds(), "for a request to arrive once begun", default=30.0, name="request_ms"
+        milliseconds(),
+        "the longest time from the first byte of a request to its last",
+        default=30.0,
+        name="request_ms",
     )
     stall_time: float = word(
         milliseconds(), "the longest stall, delay or hang", default=600.0, name="stall_ms"
     )
     open_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "bytes of requests that are being read or answered, of all connections together",
+        "bytes of requests that are being read or answered, over all connections",
         default=32 << 20,
     )
     job_bytes: int = word(
         integer(1 << 16, 1 << 36),
-        "memory of the jobs and projects that clients made, roughly",
+        "approximate memory for the jobs and projects that clients create",
         default=32 << 20,
     )
     jobs: int = word(
@@ -172,7 +177,7 @@ class Limits:
     )
     records: int = word(integer(100, 10_000_000), "records kept in the journal", default=1_000_000)
     journal_bytes: int = word(
-        integer(1 << 16, 1 << 36), "memory of the journal, roughly", default=48 << 20
+        integer(1 << 16, 1 << 36), "approximate memory for the journal", default=48 << 20
     )
 
 
@@ -182,7 +187,7 @@ class Scenario:
 
     schema: int = word(integer(1, 1), "the version of this vocabulary", default=1)
     name: str = word(text(200), "a name for messages", default="")
-    seed: int = word(integer(0, 2**63), "what every chance is drawn from", default=0)
+    seed: int = word(integer(0, 2**63), "the seed of every random choice", default=0)
     backend: BackendPlan = word(
         table(BackendPlan, "the backend's table"), "the backend", default=BackendPlan()
     )
@@ -191,5 +196,5 @@ class Scenario:
         array(JOB, 10_000), "the jobs, in order", default=(), name="job"
     )
     rules: tuple[Rule, ...] = word(
-        array(RULE, 10_000), "the rules, all that match act", default=(), name="rule"
+        array(RULE, 10_000), "the rules; every rule that matches acts", default=(), name="rule"
     )

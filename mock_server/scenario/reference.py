@@ -19,15 +19,15 @@ from mock_server.strict.words import Word, words_of
 
 _HEAD: Final = """# The vocabulary of a scenario
 
-Written from the code by `python -m mock_server.scenario.reference`; a test keeps it true.
+Generated from the code by `python -m mock_server.scenario.reference`; a test fails if it is out of date.
 A scenario is TOML (or the same as JSON): `seed`, `[backend]`, `[limits]`, `[[job]]` and `[[rule]]`.
 Every rule that matches acts. The unit of a rule is a connection when `on` names a connection, a
 frame when `on` picks frames, and otherwise an exchange: one request and its response.
 
 Carriers: the mock has every capability (`tls_raw` with `--tls`); the native proxy has all but
-`backend`; the mitmproxy addon has `frame` and `raw`. A rule, or a word of `[backend]`, that a
-carrier cannot carry is refused when the scenario is loaded. Other words of `[backend]` mean nothing
-to a proxy, because the backend is a real one.
+`backend`; the mitmproxy addon has `frame` and `raw`. A rule or a setting of `[backend]` that a
+carrier does not support is refused when the scenario is loaded. The other settings of `[backend]`
+have no effect in a proxy, because the backend is a real one.
 """
 
 

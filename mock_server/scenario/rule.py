@@ -34,7 +34,7 @@ class Rule:
     """
 
     on: Select = word(table(Select, "a selection"), "what the rule is about", default=Select())
-    name: str = word(text(200), "a name for messages and the journal", default="")
+    name: str = word(text(200), "a name, used in messages and the journal", default="")
     connection: ConnectionFault = group(ConnectionFault)
     request: RequestFault = group(RequestFault)
     head: HeadFault = group(HeadFault)

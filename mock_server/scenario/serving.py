@@ -24,7 +24,7 @@ class Paths(Phrased):
     """How the job's id is read from a path."""
 
     DECODED = "decoded", "decodes the job's id in a path"
-    RAW = "raw", "takes the job's id in a path as it is, without decoding it"
+    RAW = "raw", "takes the job's id in a path without decoding it"
     EARLY = "early", "decodes a path before it looks for the route, so that %2F is a slash"
 
 
@@ -67,8 +67,9 @@ class ServingPlan:
     )
     paths: Paths = word(
         choice(Paths),
-        "how the job's id is read from a path: decoded, so that `%6A` is a `j`; as it is; or from a "
-        "path that is decoded before it is cut at its slashes, so that `%2F` is one of them",
+        "how the job's id is read from a path: decoded, so that `%6A` is a `j`; without decoding; "
+        "or from a path that is decoded before it is split at slashes, so that `%2F` is one of "
+        "them",
         default=Paths.DECODED,
         needs=Capability.BACKEND,
     )
@@ -80,8 +81,8 @@ class ServingPlan:
     )
     half_close: HalfClose = word(
         choice(HalfClose),
-        "whether a client that closes its sending half after a request gets an answer; the answer "
-        "ends where it would have to wait",
+        "whether a client that closes its sending half after a request gets a response; the "
+        "response ends at the first point where it would have to wait",
         default=HalfClose.ANSWERED,
         needs=Capability.LISTENER,
     )

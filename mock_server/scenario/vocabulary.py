@@ -88,8 +88,8 @@ class ScriptedFrame:
     event: str | None = word(text(), "the event field", default=None)
     data: str | None = word(text(1 << 24), "the data, one `data:` line per line", default=None)
     json: object = word(anything(), "the data, as JSON", default=None)
-    raw: str | None = word(text(1 << 24), "text sent as it is", default=None)
-    bytes_hex: bytes | None = word(hex_bytes(), "bytes sent as they are", default=None)
+    raw: str | None = word(text(1 << 24), "text sent verbatim", default=None)
+    bytes_hex: bytes | None = word(hex_bytes(), "bytes sent verbatim", default=None)
     comment: str | None = word(text(), "a comment, alone in its block", default=None)
     retry: int | None = word(
         integer(0, 2**53), "the retry field, in milliseconds", default=None, name="retry_ms"
@@ -105,20 +105,20 @@ def _check_frame(frame: ScriptedFrame, where: str) -> None:
     forms = [name for name in words if name in _FORMS]
     fields = {"id", "event", "retry_ms"}.intersection(words)
     if len(forms) > 1:
-        raise ScenarioError(f"{where}: {' and '.join(forms)} exclude each other; keep one")
+        raise ScenarioError(f"{where}: {' and '.join(forms)} cannot be combined; keep one")
     if fields and forms and forms[0] in _WHOLE:
         raise ScenarioError(
-            f"{where}: {forms[0]} is sent as it is, so id, event and retry_ms have no place; "
-            "write them into it, or use data or json"
+            f"{where}: {forms[0]} is sent verbatim, so id, event and retry_ms cannot be set; write "
+            "them into it, or use data or json"
         )
     if not fields and not forms:
         raise ScenarioError(
-            f"{where}: an empty frame; give it data, json, raw, bytes_hex or comment"
+            f"{where}: is an empty frame; add data, json, raw, bytes_hex or comment"
         )
     try:
         encode_event(frame.data or "", type=frame.event or "message", id=frame.id)
     except ValueError as error:
-        raise ScenarioError(f"{where}.{error}; or use raw, which sends it as it is") from None
+        raise ScenarioError(f"{where}.{error}; or use raw, which sends it verbatim") from None
 
 
 FRAME: Final = table(ScriptedFrame, "a frame, such as {id = '1', data = '{}'}", _check_frame)
@@ -138,7 +138,7 @@ class Select:
     )
     connection: Span | None = word(span(), "which connection, from 1", default=None)
     frame: Span | None = word(
-        span(), "which frame of the answer, from 1", default=None, needs="frame"
+        span(), "which frame of the response, from 1", default=None, needs="frame"
     )
     id: str | None = word(text(), "frames with this id", default=None, needs="frame")
     event: str | None = word(text(), "frames with this event field", default=None, needs="frame")
@@ -155,9 +155,9 @@ class Select:
     )
     method: str | None = word(text(1000), "the request's method", default=None)
     probability: float = word(
-        number(0, 1), "the chance that the rule acts when it could; seeded", default=1.0
+        number(0, 1), "the probability that the rule acts when it matches; seeded", default=1.0
     )
-    times: int | None = word(integer(1, MANY), "how often the rule acts at most", default=None)
+    times: int | None = word(integer(1, MANY), "the most times that the rule acts", default=None)
 
     @property
     def picks_frames(self) -> bool:

@@ -31,7 +31,7 @@ def parsed_json(text: str) -> object:
 
 
 def _no_number(name: str) -> object:
-    raise ValueError(f"JSON: {name} is not a number of JSON")
+    raise ValueError(f"JSON: {name} is not a JSON number")
 
 
 def _finite(digits: str) -> float:

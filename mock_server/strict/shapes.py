@@ -60,7 +60,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if close:
         return f"did you mean {plain[close[0]]!r}?"
     if not names:
-        return "nothing can be written here"
+        return "no value is allowed here"
     if len(names) == 1:
         return f"write {names[0]!r}"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
@@ -227,7 +227,7 @@ def anything() -> Shape[Json]:
         if depth > DEEPEST:
             above = where.partition(" ")[0][:200]
             raise ScenarioError(
-                f"{above}: is nested more than {DEEPEST} levels deep; raw text can be"
+                f"{above}: is nested more than {DEEPEST} levels deep; use raw text for that"
             )
         if is_table(value):
             inside = f"{where}." if where else ""
@@ -237,7 +237,7 @@ def anything() -> Shape[Json]:
         if isinstance(value, int):
             if value.bit_length() > _LONGEST_BITS:
                 raise ScenarioError(
-                    f"{where}: has thousands of digits; raw text can hold such a number"
+                    f"{where}: has thousands of digits; use raw text for such a number"
                 )
             return value
         if isinstance(value, float) and math.isfinite(value):
@@ -256,9 +256,9 @@ def array(inner: Shape[T], limit: int = 100_000, *, least: int = 0) -> Shape[tup
         if not is_array(value):
             raise wrong(value, where, says)
         if len(value) > limit:
-            raise ScenarioError(f"{where}: {len(value)} items are too many, at most {limit}")
+            raise ScenarioError(f"{where}: {len(value)} items are too many; use at most {limit}")
         if len(value) < least:
-            raise ScenarioError(f"{where}: {len(value)} items are too few, at least {least}")
+            raise ScenarioError(f"{where}: {len(value)} items are too few; use at least {least}")
         found: list[T] = []
         wrongs = mistakes.Mistakes()
         for number, item in enumerate(value, 1):

@@ -99,8 +99,8 @@ def header_text() -> Shape[str]:
     def checked(found: str, where: str) -> str:
         if any(char in found for char in "\r\n\0"):
             raise ScenarioError(
-                f"{where}: {shown(found, where)} holds CR, LF or NUL, which no header line can; "
-                "raw_head_hex can send such bytes"
+                f"{where}: {shown(found, where)} contains CR, LF or NUL, which a header line "
+                "cannot carry; use raw_head_hex for such bytes"
             )
         return found
 

@@ -113,7 +113,7 @@ def test_an_endless_refusal_is_still_that_refusal(profile: Profile, name: str) -
 
 
 def test_a_bound_of_nothing_is_refused() -> None:
-    with pytest.raises(ValueError, match="max_event_size: 0 leaves no room for an event"):
+    with pytest.raises(ValueError, match="max_event_size: 0 is too small"):
         Trainer(bounds=Bounds(event=0))
 
 

@@ -27,7 +27,7 @@ def test_a_stream_without_a_byte_is_closed_after_45_seconds() -> None:
     trainer = streaming(HARDENED)
     rest = trainer.rest
     assert (rest, trainer.due().closed) == (Idle(45.0, Timer.IDLE), [2])
-    assert timed_out(trainer) == "stream: no byte for 45.0 seconds"
+    assert timed_out(trainer) == "stream: nothing received for 45.0 seconds"
 
 
 def test_it_is_not_closed_earlier() -> None:

@@ -52,14 +52,14 @@ def test_another_call_that_a_page_answers_says_so_without_the_token() -> None:
     whole = WholeBody(Hider.of({TOKEN}), Bounds())
     head = Responded(1, 200, HTML)
     assert not whole.take(head, b"<title>no " + TOKEN.encode())
-    with pytest.raises(ResponseError, match=r'^answer: got text/html: "no \*\*\*"$'):
+    with pytest.raises(ResponseError, match=r'^response: got text/html: "no \*\*\*"$'):
         whole.take(head, b"")
 
 
 @pytest.mark.parametrize(
     ("headers", "body", "problem"),
     [
-        ((), b"x" * 11, "it is larger than 10 bytes"),
+        ((), b"x" * 11, "larger than 10 bytes"),
         (((b"Content-Encoding", b"gzip"),), b"x", "content coding 'gzip'; only identity was"),
     ],
 )
@@ -67,5 +67,5 @@ def test_another_call_whose_answer_cannot_be_read_says_why(
     headers: Headers, body: bytes, problem: str
 ) -> None:
     whole = WholeBody(Hider.of({TOKEN}), Bounds(create_body=10))
-    with pytest.raises(ResponseError, match=f"^answer: {problem}"):
+    with pytest.raises(ResponseError, match=f"^response: {problem}"):
         whole.take(Responded(1, 200, headers), body)

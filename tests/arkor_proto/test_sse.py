@@ -103,7 +103,7 @@ def data_of(events: Iterable[object]) -> list[str]:
 def test_feeding_a_closed_parser_is_the_callers_mistake() -> None:
     parser = EventStreamParser()
     parser.close()
-    complaint = "^event stream: fed after its end, use one parser per response$"
+    complaint = "^event stream: data was fed after the end; use a new parser for each response$"
     with pytest.raises(LocalProtocolError, match=complaint):
         parser.feed(b"data: 1\n\n")
 
@@ -112,7 +112,7 @@ def test_a_frame_after_the_end_is_not_parsed() -> None:
     parser = EventStreamParser()
     parser.feed(b"data: 1\n\n")
     parser.close()
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"data: 2\n\n")
 
 
@@ -126,7 +126,7 @@ def test_feeding_nothing_to_a_closed_parser_is_the_callers_mistake_too() -> None
     parser = EventStreamParser()
     parser.feed(b"data: 1\n\n")
     parser.close()
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"")
 
 
@@ -219,7 +219,7 @@ STREAM_TOO_LARGE = b"id: 1\ndata: 1\n\ndata: 2\n\nid: 3\ndata: 34567890\n\ndata:
 def test_an_event_too_large_says_the_bound() -> None:
     error = too_large(EventStreamParser(max_event_size=16), STREAM_TOO_LARGE)
     assert error.limit == 16
-    assert "one event is larger than 16 bytes" in str(error)
+    assert "an event is larger than 16 bytes" in str(error)
 
 
 def test_an_event_too_large_brings_the_events_completed_in_the_same_chunk() -> None:
@@ -242,7 +242,7 @@ def test_an_event_too_large_leaves_the_cursor_at_the_last_blank_line() -> None:
 def test_a_parser_that_met_its_bound_is_closed() -> None:
     parser = EventStreamParser(max_event_size=16)
     too_large(parser, STREAM_TOO_LARGE)
-    with pytest.raises(LocalProtocolError, match="fed after its end"):
+    with pytest.raises(LocalProtocolError, match="data was fed after the end"):
         parser.feed(b"data: 5\n\n")
 
 
@@ -258,7 +258,7 @@ def test_the_bound_holds_from_the_first_byte() -> None:
 
 
 def test_a_bound_below_one_byte_is_refused() -> None:
-    complaint = "^max_event_size: 0 leaves no room for an event; use 1 or more$"
+    complaint = "^max_event_size: 0 is too small; use 1 or more$"
     with pytest.raises(ValueError, match=complaint):
         EventStreamParser(max_event_size=0)
 
@@ -386,10 +386,10 @@ def test_an_event_is_encoded_field_by_field(block: Callable[[], bytes], encoded:
         ({"id": "a\0b"}, r"id: '\\x00' would not arrive as sent"),
         ({"type": "a\nb"}, r"type: '\\n' would not arrive as sent"),
         ({"type": "a\rb"}, r"type: '\\r' would not arrive as sent"),
-        ({"type": ""}, "type: '' is never dispatched, name an event that carries data$"),
+        ({"type": ""}, "type: '' is never dispatched; use an event that carries data$"),
         ({"comment": "a\rb"}, r"comment: '\\r' would not arrive as sent"),
-        ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent, leave it out$"),
-        ({"data": "\ud800"}, "data: surrogates not allowed, an event stream is UTF-8$"),
+        ({"data": "a\rb"}, r"data: '\\r' would not arrive as sent; leave it out$"),
+        ({"data": "\ud800"}, "data: surrogates not allowed; an event stream is UTF-8$"),
     ],
 )
 def test_what_would_come_back_changed_is_refused(fields: dict[str, str], complaint: str) -> None:
@@ -410,6 +410,6 @@ def test_a_type_without_data_is_refused() -> None:
 @pytest.mark.parametrize("retry", [-1, 2**53])
 def test_a_retry_out_of_range_is_refused(retry: int) -> None:
     with pytest.raises(
-        ValueError, match=f"^retry: {retry} ms is out of range, use 0 to {2**53 - 1}$"
+        ValueError, match=f"^retry: {retry} ms is out of range; use 0 to {2**53 - 1}$"
     ):
         encode_event("x", retry=retry)

@@ -301,7 +301,7 @@ def test_a_dataset_is_sent_as_it_is() -> None:
 
 
 def test_a_job_has_a_model() -> None:
-    with pytest.raises(ValueError, match="model: it is empty"):
+    with pytest.raises(ValueError, match="model: must not be empty"):
         job_spec("b", model="", dataset=DATASET)
 
 
@@ -403,11 +403,11 @@ def test_a_cursor_without_a_problem_is_a_header_value(cursor: str) -> None:
 @pytest.mark.parametrize(
     ("cursor", "problem"),
     [
-        (" 1", "it begins or ends with white space, which a header loses"),
-        ("1\t", "it begins or ends with white space, which a header loses"),
-        ("a\nb", "it holds control characters, which a header cannot"),
-        ("a\x7fb", "it holds control characters, which a header cannot"),
-        ("\ud800", "it holds surrogates, which UTF-8 cannot"),
+        (" 1", "it begins or ends with white space, which a header does not preserve"),
+        ("1\t", "it begins or ends with white space, which a header does not preserve"),
+        ("a\nb", "it contains control characters, which a header cannot carry"),
+        ("a\x7fb", "it contains control characters, which a header cannot carry"),
+        ("\ud800", "it contains surrogates, which UTF-8 cannot encode"),
         ("x" * 1025, "it is 1025 bytes long"),
         ("é" * 513, "it is 1026 bytes long"),
         ("x" * 1024, None),
@@ -423,9 +423,9 @@ def test_what_a_header_cannot_carry_of_a_cursor_is_said(cursor: str, problem: st
 @pytest.mark.parametrize(
     ("codings", "problem"),
     [
-        (b"gzip, Identity, br", "content coding 'gzip, br'; only identity was asked for"),
+        (b"gzip, Identity, br", "content coding 'gzip, br'; only identity was accepted"),
         (b"identity, IDENTITY", ""),
-        (b"identity\xa0", "content coding 'identity\\xa0'; only identity was asked for"),
+        (b"identity\xa0", "content coding 'identity\\xa0'; only identity was accepted"),
     ],
 )
 def test_every_coding_but_identity_is_a_problem(codings: bytes, problem: str) -> None:
@@ -462,7 +462,11 @@ LOCATION = (b"Location", b"/b")
 @pytest.mark.parametrize(
     ("status", "headers", "message"),
     [
-        (302, (LOCATION,), "redirected to '/b'; only a GET is, within one origin and 5 times"),
+        (
+            302,
+            (LOCATION,),
+            "redirected to '/b'; redirects are followed only for GET, within one origin and 5 times",
+        ),
         (302, (), "cloud-api 302"),
         (302, (LOCATION, LOCATION), "cloud-api 302"),
         (503, (LOCATION,), "cloud-api 503"),

@@ -49,7 +49,7 @@ encode, decode_event, decode_job = (
 CALLS: Final[Mapping[str, tuple[Callable[[], object], str]]] = {
     "feed: a str": (
         lambda: feed("text"),
-        "feed: it is a str; pass the bytes of the body, as they came$",
+        "feed: it is a str; pass the bytes of the body, as received$",
     ),
     "feed: None": (lambda: feed(None), "feed: it is None; pass the bytes"),
     "feed: a list": (lambda: feed([1]), "feed: it is a list; pass the bytes"),
@@ -205,7 +205,7 @@ def test_a_callback_that_cannot_be_called_is_refused() -> None:
 def test_a_job_id_that_no_path_can_hold_is_refused_before_anything_is_sent(job_id: str) -> None:
     with (
         blocking.ArkorClient("http://h") as client,
-        pytest.raises(ValueError, match=r"^job id: .* cannot be one segment of a path"),
+        pytest.raises(ValueError, match=r"^job id: .* cannot be a single path segment"),
     ):
         client.job(job_id)
 

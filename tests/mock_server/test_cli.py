@@ -129,7 +129,7 @@ def test_a_scenario_file_is_served(starts: Starter, tmp_path: Path) -> None:
 def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[str]) -> None:
     port = starts("serve").ready().base_url.rpartition(":")[2]
     assert main(["serve", "--port", port]) == 3
-    why = "Address already in use; port 0 takes one that is free"
+    why = "Address already in use; use port 0 for a free one"
     assert capsys.readouterr().err == f"arkor-mock: 127.0.0.1:{port}: {why}\n"
 
 
@@ -146,11 +146,11 @@ def test_a_port_in_use_is_told(starts: Starter, capsys: pytest.CaptureFixture[st
         (
             "",
             [
-                "nothing is scripted; the backend answers everything by itself",
+                "nothing is scripted; the backend answers everything itself",
                 "the version is missing; write `schema = 1` at the top",
             ],
         ),
-        ("schema = 1\nseed = 3\n", ["fine, but no job and no rule; only settings"]),
+        ("schema = 1\nseed = 3\n", ["fine, but it has no jobs and no rules, only settings"]),
     ],
 )
 def test_check_says_what_it_found_and_what_is_missing(
@@ -191,7 +191,7 @@ def test_explain_says_it_in_plain_words(tmp_path: Path, capsys: pytest.CaptureFi
     assert main(["explain", str(path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == (
-        "Job 1 is made by a create: emits 3 events as followers are ready and ends completed."
+        "Job 1 is created by a request: emits 3 events as soon as followers are ready and ends completed."
     )
     assert lines[2] == (
         "Rule 1 (cut), for request 1 of stream: "
@@ -214,7 +214,7 @@ def test_schema_is_json_schema(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--host", "192.0.2.1"], "is not the loopback; add --allow-remote"),
+        (["--host", "192.0.2.1"], "is not a loopback address; add --allow-remote"),
         (["--host", "192.0.2.1", "--allow-remote"], "needs an --admin-token of your own"),
         (["--port", "70000"], "--port: '70000' is not a whole number from 0 to 65535"),
         (["--max-lifetime", "0"], "more than 0 seconds"),

@@ -21,7 +21,7 @@ async def _cancelled(play: Play) -> Cancelled:
 async def _accepted(play: Play) -> Cancelled:
     found = await _cancelled(play)
     if not found.answer.ok:
-        raise NotReached(f"the cancel was answered with {found.answer.told}", "ARK-SRV-47")
+        raise NotReached(f"the response to the cancel was {found.answer.told}", "ARK-SRV-47")
     return found
 
 
@@ -62,7 +62,7 @@ async def takes_no_more_events(play: Play) -> None:
     job, _ = await play.running_job()
     answer = await play.cancel(job)
     if not answer.ok:
-        raise NotReached(f"the cancel was answered with {answer.told}", "ARK-SRV-47")
+        raise NotReached(f"the response to the cancel was {answer.told}", "ARK-SRV-47")
     _is_over(play, await play.status_within(job, OVER, play.bounds.cancelled))
 
 

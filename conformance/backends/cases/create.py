@@ -36,9 +36,9 @@ async def accepted(play: Play) -> None:
     """The id in the answer is the only handle on the job, and the job costs money."""
     answer = await _created(play)
     if not answer.ok:
-        raise NotReached(f"the create was answered with {answer.told}")
+        raise NotReached(f"the response to the create was {answer.told}")
     if answer.ended not in {COMPLETE, BY_CLOSE}:
-        play.stop("1", "an answer that ends", answer.told, answer.event)
+        play.stop("1", "a response that ends", answer.told, answer.event)
     if not answer.job_id:
         expected = 'a 2xx with {"job": {"id": "…"}}'
         play.stop(
@@ -137,9 +137,13 @@ async def two_keys(play: Play) -> None:
     """Two trainers may submit the same job: the key tells them apart, not the body."""
     keyed, ids = await _keyed(play)
     if not keyed.other_key.ok:
-        raise NotReached(f"a create with another key was answered with {keyed.other_key.told}")
+        raise NotReached(
+            f"the response to a create with a different key was {keyed.other_key.told}"
+        )
     if keyed.other_key.job_id in ids:
-        play.stop("8", "another job for another key", f"job {ids[0]} again", keyed.other_key.event)
+        play.stop(
+            "8", "a different job for a different key", f"job {ids[0]} again", keyed.other_key.event
+        )
 
 
 @case("create.no-key-twice", "8")

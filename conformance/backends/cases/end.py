@@ -32,7 +32,7 @@ async def one_terminal_event(play: Play) -> None:
     seen = await _ended(play)
     status = seen.status
     if status == "cancelled":
-        raise NotReached("the job that was followed was cancelled")
+        raise NotReached("the followed job was cancelled")
     kinds = _kinds(*seen.streams)
     if len(kinds) != 1:
         play.stop(
@@ -133,7 +133,7 @@ async def of_a_failed_job(play: Play) -> None:
     follower = await play.follow(job)
     await play.make("fail", job=job, error="out of memory")
     if not await follower.until(lambda each: each.terminal is not None, play.bounds.event):
-        raise NotReached(f"no terminal event came: {play.got(follower)}", "ARK-SRV-44")
+        raise NotReached(f"no terminal event arrived: {play.got(follower)}", "ARK-SRV-44")
     await follower.until_end(play.bounds.end)
     _ends_in_time(play, follower)
     _nothing_after(play, follower)
@@ -158,7 +158,7 @@ async def job_route_agrees(play: Play) -> None:
     seen = await _ended(play)
     kinds = _kinds(*seen.streams)
     if not kinds or seen.last is None:
-        raise NotReached("no terminal event came", "ARK-SRV-44")
+        raise NotReached("no terminal event arrived", "ARK-SRV-44")
     status = str(seen.last.job.get("status", seen.last.told))
     if status != _STATUS[kinds[0]]:
         play.stop(

@@ -80,7 +80,7 @@ async def unauthorised_says_how(play: Play) -> None:
             if not follower.header("www-authenticate"):
                 play.stop("12", "WWW-Authenticate", "a 401 of the stream without it")
     if not looked:
-        raise NotReached("nothing was answered with 401")
+        raise NotReached("no request got a 401")
 
 
 @case("isolation.resume-with-a-bad-token", "13")
@@ -201,7 +201,7 @@ async def no_passing_refusal(play: Play) -> None:
             )
         await follower.leave()
     if refused:
-        raise NotReached(f"every open is answered with {refused[0]}")
+        raise NotReached(f"the response to every open is {refused[0]}")
 
 
 @case("isolation.revoked-token", "16", words=("job", "emit", "finish", "revoke"), alone=True)
@@ -216,7 +216,7 @@ async def revoked_token(play: Play) -> None:
         raise NotReached(f"the other tenant may not create a job: {made.told}")
     follower = await play.follow(made.job_id, token=token, org=org, project=project)
     if not follower.is_stream:
-        raise NotReached(f"the open was answered with {follower.status}")
+        raise NotReached(f"the response to the open was {follower.status}")
     await play.make("revoke", token=token)
     ended = await follower.until_end(play.bounds.revoked)
     if follower.terminal is None:  # its token cannot cancel it any more

@@ -52,7 +52,7 @@ async def slow_reader_and_other_routes(play: Play) -> None:
     other = await play.quiet_job()
     answer = await play.look(other)
     if not answer.status:
-        within = f"an answer within {play.bounds.answer:g} s, while another follower does not read"
+        within = f"a response within {play.bounds.answer:g} s, while another follower does not read"
         play.stop("52", within, answer.told)
 
 
@@ -91,7 +91,7 @@ async def refusal_says_when(play: Play) -> None:
         await play.supply.seen()
     limits = [each for each in play.supply.limits if each.status in _LOADED]
     if not limits:
-        raise NotReached("nothing was refused for load")
+        raise NotReached("no request was refused because of load")
     for answer in limits:
         if not answer.header("retry-after"):
             play.stop(

@@ -96,7 +96,7 @@ async def characters_survive(play: Play) -> None:
     follower = await play.follow(job)
     ids = await play.emit(job, _MANY, 300)
     if not await follower.until_ids(ids, play.bounds.event):
-        raise NotReached(f"the events did not come: {play.got(follower)}", "ARK-SRV-22")
+        raise NotReached(f"the events did not arrive: {play.got(follower)}", "ARK-SRV-22")
     for block in follower.frames:
         if "\ufffd" in (block.data or ""):
             play.stop("36", "the characters of the event", f"U+FFFD in event {block.id}")
@@ -107,7 +107,7 @@ async def two_followers(play: Play) -> None:
     """Two windows on one job are common: neither may take events from the other."""
     seen = await play.seen()
     if not (seen.first.is_stream and seen.second.is_stream):
-        raise NotReached("there were not two streams", "ARK-SRV-17")
+        raise NotReached("two streams could not be opened", "ARK-SRV-17")
     ours, theirs = list(seen.ids), list(seen.second.ids)
     if seen.terminal is None:
         raise NotReached(NOT_ENDED)
@@ -153,7 +153,7 @@ async def begins_at_the_beginning(play: Play) -> None:
     if seen.terminal is None or not seen.first.frames:
         raise NotReached(NOT_ENDED)
     if seen.goes_on_elsewhere(seen.second) and not seen.second.frames:
-        raise NotReached("the backend ended the second stream before an event came")
+        raise NotReached("the backend ended the second stream before an event arrived")
     first = _first(seen.second)
     if first != _first(seen.first):
         expected = f"the first event, {_first(seen.first)!r}"

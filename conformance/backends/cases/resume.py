@@ -370,7 +370,7 @@ class _Hammered:
             self.tried += 1
             follower = await self.play.follow(self.job, cursor)
             if not follower.is_stream:
-                raise NotReached(f"a resume was answered with {follower.status}")
+                raise NotReached(f"the response to a resume was {follower.status}")
             # An event that was not there when the stream was opened came over the hand-off.
             await follower.until(self._brings_more_than(set(self.log)), self.play.bounds.event)
             await follower.leave()
@@ -462,7 +462,7 @@ async def _restarted(play: Play) -> tuple[str, list[str], Follower]:
     await live.until_ids(ids, play.bounds.event)
     await play.rotate()
     if not await live.until_end(play.bounds.end):
-        raise NotReached("the restart cut no stream")
+        raise NotReached("the restart did not cut any stream")
     return job, ids, live
 
 

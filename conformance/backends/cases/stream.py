@@ -24,7 +24,7 @@ async def _streams(play: Play) -> Seen:
     """Return the job that was followed; only its streams are looked at."""
     seen = await play.seen()
     if not seen.first.status:
-        raise NotReached("the stream was not answered", "ARK-SRV-20")
+        raise NotReached("the stream got no response", "ARK-SRV-20")
     return seen
 
 
@@ -40,7 +40,7 @@ async def head_of_a_quiet_job(play: Play) -> None:
     job = await play.quiet_job()
     follower = await play.follow(job, head=play.bounds.head)
     if follower.head_at is None or not follower.status:
-        within = f"the head of the answer within {play.bounds.head:g} s"
+        within = f"the head of the response within {play.bounds.head:g} s"
         play.stop("20", within, "no head while the job has no event")
 
 
@@ -53,7 +53,7 @@ async def first_head(play: Play) -> None:
     if not first.status or waited > play.bounds.head:
         play.stop(
             "20",
-            f"the head of the answer within {play.bounds.head:g} s",
+            f"the head of the response within {play.bounds.head:g} s",
             f"no head in {waited:.1f} s" if not first.status else f"the head after {waited:.1f} s",
         )
 
@@ -148,7 +148,9 @@ async def one_at_a_time(play: Play) -> None:
     for number in range(_MANY):
         ids = await play.emit(job, 1)
         if not await follower.until_ids(ids, play.bounds.event):
-            within = f"event {number + 1} within {play.bounds.event:g} s, without another after it"
+            within = (
+                f"event {number + 1} within {play.bounds.event:g} s, before the next one is emitted"
+            )
             play.stop("22", within, play.got(follower))
 
 
@@ -186,11 +188,12 @@ async def keeps_up_with_the_job_route(play: Play) -> None:
     gaps = [after.at - before.at for before, after in pairwise(blocks)]
     if seen.by_itself and len(gaps) >= _MANY and max(gaps) < _TINY_GAP:
         play.notes.append(
-            "all events of the followed job arrived within milliseconds of each other; if the job ran "
-            "longer than that, something on the path buffers the stream: try with and without the proxy"
+            "all events of the followed job arrived within milliseconds of each other; if the job "
+            "ran longer than that, something on the path buffers the stream: try with and without "
+            "the proxy"
         )
     if not compared:
-        raise NotReached("the job route lists no events to compare the stream with")
+        raise NotReached("the job route lists no events to compare with the stream")
 
 
 @case("stream.keep-alive", "23", slow=True)
@@ -232,7 +235,7 @@ async def _idle(play: Play) -> Follower:
     if seen.first.silence > allowed + _slack(allowed):
         play.stop("23", _often(allowed), f"silence for {seen.first.silence:.1f} s")
     if (seen.first.ended_at or now()) - seen.first.asked_at < allowed:
-        raise NotReached("the job that was followed ended before a silence could be too long")
+        raise NotReached("the followed job ended before any silence could have been too long")
     return seen.first
 
 
@@ -302,7 +305,7 @@ async def _signals(play: Play, *followers: Follower) -> None:
         ours, theirs = (set(each.ids) for each in followers[:2])
         whole = all(each.terminal is not None for each in followers[:2])
         if whole and (odd := sorted(ours ^ theirs)):
-            play.stop("29", "the same ids for both followers", f"{odd[0]!r} for one of them only")
+            play.stop("29", "the same ids for both followers", f"{odd[0]!r} only for one of them")
 
 
 @case("stream.retry", "30", passive=True)

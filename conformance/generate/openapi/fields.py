@@ -55,7 +55,7 @@ PARAMETERS: Final = {
         required=False,
     ),
     "Cache-Control": Parameter(
-        "A cached stream is a stale one (ARK-WIR-8).", {"const": "no-cache"}, required=False
+        "A cached stream is stale (ARK-WIR-8).", {"const": "no-cache"}, required=False
     ),
     "Accept-Encoding": Parameter(
         "Compression holds back events that have happened (ARK-WIR-9).",

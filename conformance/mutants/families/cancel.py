@@ -127,7 +127,7 @@ def reads_the_answer_to_a_cancel() -> None:
         try:
             parse_json(exchange.body.decode() or "{}")
         except ValueError:
-            return Rejected(StatusError(500, "the answer is not JSON"))
+            return Rejected(StatusError(500, "the response is not JSON"))
         return outcome
 
     _change_cancels(change)

@@ -240,7 +240,7 @@ def reads_any_content_type() -> None:
 
 @breaks("ARK-STR-11")
 def retries_a_204() -> None:
-    """A 204 is retried, though it says that there is nothing to come."""
+    """A 204 is retried, although it says that there is nothing to come."""
     change_profiles(
         lambda p: evolve(p, permanent_statuses=p.permanent_statuses - {204}), "hardened"
     )

@@ -26,7 +26,7 @@ class Change(Enum):
     FIXED = "fixed"
     STILL = "still broken"
     FOUND = "broken, and not judged before"
-    LOST = "was broken, and is not judged any more"
+    LOST = "was broken, and is no longer judged"
     WARNED = "a new warning"
     UNWARNED = "a warning less"
 

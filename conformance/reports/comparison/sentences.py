@@ -82,7 +82,7 @@ def basis(contrast: Contrast) -> Iterator[str]:
     if any(number for _, number in left):
         others = [f"{number:,} of {name}" for name, number in left if number]
         kept = f"the {plural(len(contrast.keys), 'verdict')} that all runs have"
-        yield f"Compared are {kept}; left out are {_listed(others)}."
+        yield f"Compared: {kept}; left out: {_listed(others)}."
     for name in PROFILE_NAMES:
         without = [side.name for side in sides if name not in side.profiles]
         if without and len(without) < len(sides):
@@ -167,7 +167,7 @@ def count_of_cases(contrast: Contrast) -> str:
     """Say how many cases changed or differ."""
     if not contrast.is_history:
         differ = sum(row.differs for row in contrast.cases)
-        return f"{differ:,} of {plural(len(contrast.cases), 'case')} came out differently."
+        return f"{differ:,} of {plural(len(contrast.cases), 'case')} had a different result."
     rows = contrast.whole.cases
     counts = ((change, len(changed(rows, change))) for change in _COUNTED)
     parts = [f"{number:,} {_COUNTED[change]}" for change, number in counts if number]
@@ -183,9 +183,9 @@ _COUNTED: Final[Mapping[Change, str]] = {
     Change.FIXED: "fixed",
     Change.STILL: "still broken",
     Change.FOUND: "broken and not judged before",
-    Change.LOST: "broken before and not judged any more",
+    Change.LOST: "broken before and no longer judged",
     Change.WARNED: "newly warned of",
-    Change.UNWARNED: "no longer warned of",
+    Change.UNWARNED: "no longer a warning",
 }
 
 
@@ -249,9 +249,9 @@ _TITLES: Final[Mapping[Change, tuple[str, str]]] = {
     Change.FOUND: ("Broken, and not judged before", "The first run could not judge them."),
     Change.FIXED: ("Fixed", "Failed in the first run, and passes in the last."),
     Change.STILL: ("Still broken", "Fails in the first run and in the last."),
-    Change.LOST: ("Not judged any more", "Failed in the first run; the last could not judge them."),
-    Change.WARNED: ("New warnings", "A rule is broken that does not make a run fail."),
-    Change.UNWARNED: ("Warnings that are gone", "A rule holds that did not make the run fail."),
+    Change.LOST: ("No longer judged", "Failed in the first run; the last could not judge them."),
+    Change.WARNED: ("New warnings", "A rule is now broken that does not make a run fail."),
+    Change.UNWARNED: ("Warnings that are gone", "A rule now holds that did not make the run fail."),
 }
 
 

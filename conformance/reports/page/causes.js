@@ -70,7 +70,7 @@ function example(results) {
       make(
         "a",
         { href: inCause(result, { beside: result.reference ? "1" : "" }) },
-        result.reference ? "See what happened, beside the reference" : "See what happened",
+        result.reference ? "Compare what happened with the reference" : "See what happened",
       ),
     ),
     rerun(result.rerun),

@@ -138,15 +138,15 @@ def _check_kit(piece: Piece, cases: Sequence[Case]) -> None:
     if kit != __version__:
         raise ReadingError(
             piece.where,
-            f"made by version {kit} of the kit, which must merge it; this is {__version__}",
+            f"made by version {kit} of the kit, so merge it with that version; this is {__version__}",
         )
     if about.cases == digest(cases):
         return
     if piece.part.files:
         options = " ".join(f"--file {name}" for name in piece.part.files)
-        problem = f"its cases are those of other files; give them as they were: {options}"
+        problem = f"its cases are from other files; use the same files as before: {options}"
     else:
-        problem = "its cases are not those of this kit; merge it with the kit that made it"
+        problem = "its cases are not those of this kit; merge it with the version of the kit that wrote it"
     raise ReadingError(piece.where, problem)
 
 

@@ -161,10 +161,10 @@ def check_complete(pieces: Sequence[Piece], planned: Sequence[Assignment]) -> No
 
 def _missing(numbers: Sequence[int], of: int) -> str:
     if len(numbers) == 1:
-        return f"shard {numbers[0]} of {of} is missing; play it with --shard {numbers[0]}/{of}"
+        return f"shard {numbers[0]} of {of} is missing; run it with --shard {numbers[0]}/{of}"
     names = ", ".join(map(str, numbers[:_SHOWN]))
     more = f" and {len(numbers) - _SHOWN} more" if len(numbers) > _SHOWN else ""
-    return f"shards {names}{more} of {of} are missing; play each with --shard I/{of}"
+    return f"shards {names}{more} of {of} are missing; run each with --shard I/{of}"
 
 
 def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[ReadingError]:
@@ -179,10 +179,10 @@ def _check_cases(piece: Piece, needed: set[tuple[str, str]]) -> Iterator[Reading
         yield ReadingError(piece.where, f"has cases twice: {_named(doubled)}")
     if foreign:
         yield ReadingError(
-            piece.where, f"has cases that are not of {piece.shard}: {_named(foreign)}"
+            piece.where, f"has cases that do not belong to {piece.shard}: {_named(foreign)}"
         )
     if len(missing) != left:
-        but = f", though it says that {left} were not played" if left else ""
+        but = f", although it says that {left} were not played" if left else ""
         yield ReadingError(
             piece.where, f"lacks {len(missing)} of its cases{but}: {_named(missing)}"
         )

@@ -50,11 +50,11 @@ class Client:
     version: str = needed(_TEXT, "its version")
     profiles: tuple[str, ...] = needed(_TEXTS, "what it declares")
     capabilities: tuple[str, ...] = needed(
-        _TEXTS, "what its driver can do; of a backend, the words of its control program"
+        _TEXTS, "the capabilities of the driver; for a backend, the commands of its control program"
     )
     declared_gaps: Mapping[str, str] = needed(_TEXT_BY_NAME, "reasons by case")
     command: tuple[str, ...] = needed(
-        _TEXTS, "the driver's or the control program's; empty without one of your own"
+        _TEXTS, "the command of the driver or of the control program; empty if none was given"
     )
 
 
@@ -65,13 +65,13 @@ class Backend:
     address: str = needed(_TEXT, "its URL at the end of the run")
     org: str = needed(_TEXT, "the organisation")
     project: str = needed(_TEXT, "the project")
-    followed: str = needed(_TEXT, "the job given with --follow; empty if the run made its own")
-    jobs: int = needed(_COUNT, "how many jobs the run made")
+    followed: str = needed(_TEXT, "the job given with --follow; empty if the run created its own")
+    jobs: int = needed(_COUNT, "how many jobs the run created")
 
 
 @frozen(kw_only=True)
 class Time:
-    """Whose time the run was judged by."""
+    """The clock that the run was judged by."""
 
     mode: str = needed(one_of(TIMES), "its name")
     said: str = needed(_TEXT, "in words")
@@ -82,7 +82,7 @@ class Partial:
     """What was not played."""
 
     why: str = needed(_TEXT, "the reason")
-    left: int = needed(_COUNT, "how many cases were left")
+    left: int = needed(_COUNT, "how many cases were not played")
     of: int = needed(_COUNT, "of how many")
     said: str = needed(_TEXT, "in words")
 
@@ -93,8 +93,8 @@ class Part:
 
     number: int = needed(integer(1, MOST), "the number of the shard")
     of: int = needed(integer(1, MOST), "how many shards there are")
-    cases: tuple[str, ...] = needed(_TEXTS, "what --case chose before the cases were divided")
-    filters: tuple[str, ...] = needed(_TEXTS, "what --filter chose")
+    cases: tuple[str, ...] = needed(_TEXTS, "the values of --case, before the cases were divided")
+    filters: tuple[str, ...] = needed(_TEXTS, "the values of --filter")
     files: tuple[str, ...] = needed(_TEXTS, "the files given with --file")
     profiles: tuple[str, ...] = needed(_TEXTS, "the profiles that were chosen")
     known: tuple[Known, ...] = needed(
@@ -113,13 +113,13 @@ class Specification:
 
 @frozen(kw_only=True)
 class Counted:
-    """How the rules of a level came out."""
+    """The results of the rules of one level."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules that some case breaks")
-    cases: int = needed(_COUNT, "the cases that break one of them")
+    cases: int = needed(_COUNT, "how many cases break one of them")
     known: int = needed(_COUNT, "rules that only known failures break")
     hold: int = needed(_COUNT, "rules that hold")
-    not_judged: int = needed(_COUNT, "rules that no case got to")
+    not_judged: int = needed(_COUNT, "rules that no case reached")
 
 
 @frozen(kw_only=True)
@@ -127,18 +127,18 @@ class Apart:
     """Broken rules that do not count under a profile."""
 
     broken: tuple[str, ...] = needed(_TEXTS, "the rules")
-    cases: int = needed(_COUNT, "the cases that break them")
+    cases: int = needed(_COUNT, "how many cases break them")
 
 
 @frozen(kw_only=True)
 class NotReached:
-    """Cases that did not get to their own rule."""
+    """Cases that did not reach their own rule."""
 
     cases: int = needed(_COUNT, "how many")
-    because: Mapping[str, int] = needed(_COUNT_BY_NAME, "by the rule that was broken on the way")
+    because: Mapping[str, int] = needed(_COUNT_BY_NAME, "by the rule that the client broke first")
 
 
-_LEVEL: Final = table(Counted, "how the rules of a level came out")
+_LEVEL: Final = table(Counted, "the results of the rules of one level")
 
 
 @frozen(kw_only=True)
@@ -147,24 +147,26 @@ class Profile:
 
     name: str = needed(_TEXT, "the profile")
     rank: Rank = needed(choice(Rank), "the verdict, as one word")
-    verdict: str = needed(_TEXT, "what is claimed, in words; there are no percentages")
+    verdict: str = needed(_TEXT, "the claim in words, without percentages")
     holds: tuple[str, ...] = needed(_TEXTS, "the parts of the protocol that were judged")
-    lacks: tuple[str, ...] = needed(_TEXTS, "why the claim is not for the whole surface")
-    remarks: tuple[str, ...] = needed(_TEXTS, "what could not be looked at closely enough")
-    unplayed: int = needed(_COUNT, "cases that were chosen and never had their turn")
+    lacks: tuple[str, ...] = needed(_TEXTS, "why the claim does not cover the whole protocol")
+    remarks: tuple[str, ...] = needed(_TEXTS, "what could only be judged in part")
+    unplayed: int = needed(_COUNT, "cases that were chosen but not played")
     counts: Mapping[str, int] = needed(
         mapping(_COUNT, keys=one_of([verdict.value for verdict in Verdict])), "cases by verdict"
     )
-    must: Counted = needed(_LEVEL, "the rules that bind", name="MUST")
-    should: Counted = needed(_LEVEL, "the rules that are advised", name="SHOULD")
+    must: Counted = needed(_LEVEL, "the MUST rules", name="MUST")
+    should: Counted = needed(_LEVEL, "the SHOULD rules", name="SHOULD")
     apart: Apart = needed(
         table(Apart, "rules that do not count"), "broken rules that do not count under this profile"
     )
     sources: Mapping[str, int] = needed(_COUNT_BY_NAME, "broken rules by the kind of their source")
     not_reached: NotReached = needed(
-        table(NotReached, "cases that were not reached"), "cases that did not get to their rule"
+        table(NotReached, "cases that were not reached"), "cases that did not reach their rule"
     )
-    unruled: int = needed(_COUNT, "cases that the driver itself failed, without a rule")
+    unruled: int = needed(
+        _COUNT, "cases that failed because of the driver itself, so that no rule is cited"
+    )
     rules: Mapping[str, Standing] = needed(mapping(choice(Standing)), "by id")
 
 
@@ -175,7 +177,7 @@ class Group:
     name: str = needed(_TEXT, "a capability, an operation, or what else was missing")
     why: str = needed(_TEXT, "the reason")
     cases: int = needed(_COUNT, "how many")
-    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case judged for want of it")
+    musts: tuple[str, ...] = needed(_TEXTS, "MUST rules that no case could judge without it")
 
 
 @frozen(kw_only=True)
@@ -186,7 +188,7 @@ class Rule:
     source: str = needed(_TEXT, "where it comes from")
     text: str = needed(_TEXT, "what it says")
     why: str = needed(_TEXT, "its reason")
-    profiles: tuple[str, ...] = needed(_TEXTS, "where it is in force")
+    profiles: tuple[str, ...] = needed(_TEXTS, "where it applies")
     excluded: str = needed(_TEXT, "why no case can judge it, or empty")
 
 
@@ -194,30 +196,30 @@ class Rule:
 class Event:
     """Something that happened."""
 
-    who: str = needed(_TEXT, "who did it")
-    to: str | None = needed(nullable(_TEXT), "to whom it goes, or null")
-    kind: str = needed(_TEXT, "what kind of thing")
+    who: str = needed(_TEXT, "the party that did it")
+    to: str | None = needed(nullable(_TEXT), "the party that it is for, or null")
+    kind: str = needed(_TEXT, "the kind of event")
     text: str = needed(_TEXT, "in words")
-    names: tuple[str, ...] = needed(_TEXTS, "how a case refers to it: stream#2.frame#1")
+    names: tuple[str, ...] = needed(_TEXTS, "how a case refers to it, such as stream#2.frame#1")
 
 
 @frozen(kw_only=True)
 class Finding:
-    """Where a client left an expectation."""
+    """Where a client did not meet an expectation."""
 
     assertion: str = needed(_TEXT, "the expectation")
-    requires: tuple[str, ...] = needed(_TEXTS, "the rules that break with it")
+    requires: tuple[str, ...] = needed(_TEXTS, "the rules that this breaks")
     expected: str = needed(_TEXT, "what was expected")
-    actual: str = needed(_TEXT, "what was seen")
+    actual: str = needed(_TEXT, "what happened")
     event: int | None = needed(
         nullable(integer(1, 2**53)), "the number of the first diverging event, or null"
     )
-    not_reached: bool = needed(flag(), "whether the client did not get to what the case is about")
+    not_reached: bool = needed(flag(), "whether the client did not reach what the case is about")
 
 
 @frozen(kw_only=True)
 class Unjudged:
-    """An expectation that the time of the run could not judge."""
+    """An expectation that could not be judged in the time of the run."""
 
     word: str = needed(_TEXT, "the expectation")
     why: str = needed(_TEXT, "the reason")
@@ -253,25 +255,30 @@ def _entry() -> Shape[Entry]:
 
 @frozen(kw_only=True)
 class Side:
-    """Where one of the two was when they parted."""
+    """Where the client or the reference was when they diverged."""
 
     event: int | None = needed(
-        nullable(integer(1, 2**53)), "the number of its step's event; null if it did nothing more"
+        nullable(integer(1, 2**53)),
+        "the number of the event of its next step; null if it took none",
     )
     cell: str = needed(_TEXT, "the cell of the state table: the state and the signal")
 
 
 @frozen(kw_only=True)
 class Begins:
-    """How a failure begins: the first step at which the client leaves the reference."""
+    """How a failure begins: the first step at which the client differs from the reference."""
 
-    kind: str = needed(_TEXT, "what is the same in all failures that begin in this way")
-    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; or empty")
-    said: str = needed(_TEXT, "what the client does, after 'the client'")
+    kind: str = needed(_TEXT, "what all failures that begin in this way have in common")
+    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; may be empty")
+    said: str = needed(
+        _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
+    )
     client: Side | None = needed(
         nullable(table(Side, "a side")), "the client; null if both take the same steps"
     )
-    reference: Side | None = needed(nullable(table(Side, "a side")), "the reference, likewise")
+    reference: Side | None = needed(
+        nullable(table(Side, "a side")), "the reference; null if both take the same steps"
+    )
 
 
 @frozen(kw_only=True)
@@ -282,7 +289,7 @@ class Reference:
     trace: tuple[Entry, ...] = needed(
         array(_entry(), _MOST), "[number, milliseconds, place in `events`]"
     )
-    details: Mapping[str, str] = needed(_TEXT_BY_NAME, "more on an event, by its number")
+    details: Mapping[str, str] = needed(_TEXT_BY_NAME, "details of an event, by its number")
 
 
 @frozen(kw_only=True)
@@ -299,14 +306,16 @@ class Cause:
 
     rule: str = needed(_TEXT, "the rule that the client breaks; empty if none explains it")
     kind: str = needed(_TEXT, "how most of the failures begin, without any values")
-    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; or empty")
-    said: str = needed(_TEXT, "what the client does, after 'the client'")
+    occasion: str = needed(_TEXT, "when, such as 'after the stream broke off'; may be empty")
+    said: str = needed(
+        _TEXT, "what the client does, as the rest of a sentence that begins with 'the client'"
+    )
     alike: int = needed(_COUNT, "how many of the failures begin with exactly this step")
     warning: bool = needed(flag(), "whether none of them counts")
     follows: bool = needed(flag(), "whether it may be a consequence of an earlier cause")
     resembles: Resembles | None = needed(
         nullable(table(Resembles, "a broken client")),
-        "the kit's broken client that is most like it",
+        "the kit's broken client that is most similar",
     )
     results: tuple[int, ...] = needed(
         array(_COUNT, _MOST), "the failures, as places in `results`; the most typical first"
@@ -323,16 +332,18 @@ class Result:
     level: Level = needed(choice(Level), "how binding it is")
     requires: tuple[str, ...] = needed(_TEXTS, "the rules that it is about")
     why: str = needed(_TEXT, "why they matter")
-    verdict: Verdict = needed(choice(Verdict), "how it came out")
-    reason: str = needed(_TEXT, "of a verdict without findings; else the driver's log")
+    verdict: Verdict = needed(choice(Verdict), "the verdict")
+    reason: str = needed(
+        _TEXT, "the reason for a verdict without findings; otherwise the driver's log"
+    )
     lacking: tuple[str, ...] = needed(
-        _TEXTS, "the capabilities for want of which it was not played"
+        _TEXTS, "the missing capabilities, without which it was not played"
     )
     refused: tuple[str, ...] = needed(_TEXTS, "the operations that the driver refused")
-    seconds: float = needed(_SECONDS, "monotonic, never judged")
-    rerun: str = needed(_TEXT, "the command that runs this alone")
+    seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")
+    rerun: str = needed(_TEXT, "the command that runs only this case")
     findings: tuple[Finding, ...] = needed(
-        array(table(Finding, "a finding"), _MOST), "what is not as expected"
+        array(table(Finding, "a finding"), _MOST), "the differences from what was expected"
     )
     cause: int | None = needed(
         nullable(_COUNT), "the place of its cause in `causes`; null if it has no findings"
@@ -344,22 +355,25 @@ class Result:
         nullable(table(Reference, "a trace")),
         "how the reference plays the case; null if it did not",
     )
-    operations: tuple[str, ...] = needed(_TEXTS, "how each settled, where something was found")
+    operations: tuple[str, ...] = needed(
+        _TEXTS, "how each operation settled, if there are findings"
+    )
     endless: bool = needed(flag(), "whether the client went on without end")
     unjudged: tuple[Unjudged, ...] = needed(
         array(table(Unjudged, "an expectation that was given up")),
-        "what of a case that ran the time of the run could not judge",
+        "the expectations of a played case that could not be judged in the time of the run",
     )
     omitted: int = needed(_COUNT, "events left out of a long trace")
     trace: tuple[Entry, ...] = needed(array(_entry(), _MOST), "what happened")
     details: Mapping[str, str] = needed(
-        _TEXT_BY_NAME, "where something was found: what an event's text leaves out, by its number"
+        _TEXT_BY_NAME,
+        "if there are findings: details that the text of an event leaves out, by its number",
     )
 
 
 @frozen(kw_only=True)
 class Run:
-    """A run. It has no secret in it: tokens are `[secret]`."""
+    """A run. It contains no secrets: tokens are replaced by `[secret]`."""
 
     schema: str = needed(constant(SCHEMA), "the version of this vocabulary")
     kit: str = needed(_TEXT, "the version of the kit")
@@ -374,13 +388,14 @@ class Run:
         table(Client, "a client"), "the client, or the backend, that was judged"
     )
     backend: Backend | None = needed(
-        nullable(table(Backend, "a backend")), "where the backend was; null for a client"
+        nullable(table(Backend, "a backend")),
+        "the backend's address and what the run did there; null for a client",
     )
-    seconds: float = needed(_SECONDS, "monotonic, never judged")
-    time: Time = needed(table(Time, "a time"), "whose time the run was judged by")
+    seconds: float = needed(_SECONDS, "how long it took, by a monotonic clock; not judged")
+    time: Time = needed(table(Time, "a time"), "the clock that the run was judged by")
     stack: Mapping[str, str] | None = needed(
         nullable(_TEXT_BY_NAME),
-        "whether the client's HTTP stack tells a body that was cut off; null if no case asked",
+        "whether the client's HTTP stack detects a truncated body; null if no case needed to know",
     )
     bounds: Mapping[str, int] = needed(
         _COUNT_BY_NAME, "how long the kit waited for a backend, in milliseconds; empty for a client"
@@ -396,18 +411,20 @@ class Run:
         array(table(Profile, "a profile")), "the verdicts, by profile"
     )
     not_applicable: tuple[Group, ...] = needed(
-        array(table(Group, "a group of cases")), "by what was missing, the largest first"
+        array(table(Group, "a group of cases")),
+        "cases that did not apply, grouped by what was missing, the largest group first",
     )
     causes: tuple[Cause, ...] = needed(
         array(table(Cause, "a cause"), _MOST), "what the failures have in common, the largest first"
     )
-    notes: tuple[str, ...] = needed(_TEXTS, "what a reader must know besides")
+    notes: tuple[str, ...] = needed(_TEXTS, "other remarks for the reader")
     requirements: Mapping[str, Rule] = needed(mapping(table(Rule, "a rule")), "by id")
     events: tuple[Event, ...] = needed(
-        array(table(Event, "an event"), _MOST), "every event of every trace, once; see trace"
+        array(table(Event, "an event"), _MOST),
+        "every event of every trace, once; `trace` refers to them",
     )
     results: tuple[Result, ...] = needed(
-        array(table(Result, "a result"), _MOST), "one case under one profile each"
+        array(table(Result, "a result"), _MOST), "each case under each profile"
     )
 
 

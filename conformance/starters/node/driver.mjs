@@ -1,5 +1,5 @@
 // The driver: it opens a client for each case of the kit, and names the kind of its errors. What is
-// yours to fill in is marked YOURS. `drive.mjs` speaks with the kit; leave it as it is.
+// yours to fill in is marked YOURS. `drive.mjs` talks to the kit; do not change it.
 
 import { Client, HttpError } from "./client.mjs"; // YOURS: your client instead
 import { serve } from "./drive.mjs";

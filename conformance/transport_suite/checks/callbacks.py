@@ -91,7 +91,7 @@ def an_error_of_a_callback_takes_the_failure_path(bench: Bench) -> None:
         play.wait()
         same("steps", play.steps, [1, 2, 3])
         told = [each.error for each in play.notices if isinstance(each, CallbackFailed)]
-        same("errors that were told", [type(each) for each in told], [_Unbearable])
+        same("errors that were reported", [type(each) for each in told], [_Unbearable])
         cursors = [each.header("Last-Event-ID") for each in play.peer.asked("stream")]
         same("Last-Event-ID of each open", cursors, [None, "2"])
 

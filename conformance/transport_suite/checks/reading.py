@@ -83,7 +83,7 @@ def an_event_does_not_wait_for_the_rest_of_its_chunk(bench: Bench) -> None:
         whole_chunk = chunk(log(1) + b":" + b" " * 100_000 + b"\n")
         visit.send(CHUNKED_HEAD + whole_chunk[: len(log(1)) + 8])
         if not heard.wait(bench.patience):
-            missing.append("the event was not heard before its chunk was complete")
+            missing.append("the event was not delivered before its chunk was complete")
         visit.send(whole_chunk[len(log(1)) + 8 :] + chunk(COMPLETED))
         visit.until_left()
 

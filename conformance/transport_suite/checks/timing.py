@@ -40,7 +40,7 @@ def delays_are_those_of_the_session(bench: Bench) -> None:
         play.wait()
         told = [each.delay for each in play.notices if isinstance(each, Reconnecting)]
         same("delays", play.clock.delays(), [1.0, 2.0, 4.0, 8.0])
-        same("delays that were told", told, [1.0, 2.0, 4.0, 8.0])
+        same("delays that were reported", told, [1.0, 2.0, 4.0, 8.0])
 
 
 @check("T11", "ARK-BAK-4")

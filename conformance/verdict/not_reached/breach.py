@@ -63,7 +63,7 @@ def breach_of(
         return None
     if settled is None:
         last = until[-1] if until else None
-        after = f"it never came after {past}" if past.route else "the client sent no request"
+        after = f"it never occurred after {past}" if past.route else "the client sent no request"
         return Breach(rule, Divergence(missing.expected, after, last))
     fact = settled.fact
     assert isinstance(fact, Settled), "only operations that settled are unexpected"

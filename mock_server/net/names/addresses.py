@@ -88,7 +88,7 @@ class Addresses:
             except OSError as error:  # another such URL holds it
                 if error.errno == errno.EADDRNOTAVAIL:
                     raise
-        raise OSError(errno.EADDRINUSE, f"port {port} is taken on every address of the loopback")
+        raise OSError(errno.EADDRINUSE, f"port {port} is in use on every loopback address")
 
     def close(self) -> None:
         """Release every port."""

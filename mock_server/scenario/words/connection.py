@@ -34,13 +34,13 @@ class TlsFault(Phrased):
     )
     NO_SHARED_CIPHER = (
         "no_shared_cipher",
-        "speaks TLS 1.2 only, and has no cipher in common with any client",
+        "speaks only TLS 1.2, and shares no cipher with any client",
     )
 
 
 @frozen(kw_only=True)
 class ConnectionFault:
-    """What happens to a connection; nothing else can be in the same rule."""
+    """What happens to a connection. A rule with one of these cannot have any other fault."""
 
     accept: Accepting | None = Fault(
         choice(Accepting),
@@ -51,7 +51,7 @@ class ConnectionFault:
     ).optional()
     tls: TlsFault | None = Fault(
         choice(TlsFault),
-        "what goes wrong under TLS; `client.pem`, beside the authority's certificate, holds a "
+        "what goes wrong in TLS; `client.pem`, next to the authority's certificate, contains a "
         "client certificate that is accepted",
         needs=Capability.TLS_RAW,
         example='on = {connection = 1}\ntls = "bad_certificate"',

@@ -31,7 +31,7 @@ class Ending(Phrased):
     RST = "rst", "resets the connection (RST)", Capability.RAW
     HALF_CLOSE = (
         "half_close",
-        "closes its half of the connection and goes on reading",
+        "closes its half of the connection and continues to read",
         Capability.RAW,
     )
     BAD_CHUNK = (
@@ -42,11 +42,11 @@ class Ending(Phrased):
     SHORT_CHUNK = "short_chunk", "closes the connection within a chunk", Capability.RAW
     GARBAGE = (
         "garbage",
-        "sends bytes that are neither HTTP nor TLS, also beneath TLS, and closes the connection",
+        "sends bytes that are neither HTTP nor TLS (even under TLS), and closes the connection",
         Capability.RAW,
     )
-    TLS_ALERT = "tls_alert", "breaks TLS off with a fatal alert", Capability.TLS_RAW
-    HANG = "hang", "sends nothing more and leaves the connection open", Capability.RAW
+    TLS_ALERT = "tls_alert", "ends TLS with a fatal alert", Capability.TLS_RAW
+    HANG = "hang", "stops sending and leaves the connection open", Capability.RAW
 
 
 class Outage(Phrased):
@@ -91,7 +91,7 @@ class Stall:
 def _check_stall(stall: Stall, where: str) -> None:
     """Refuse a stall that names no end, or two."""
     if (stall.gate is None) == (stall.seconds == 0):
-        raise ScenarioError(f"{where}: a stall needs either ms or gate, one of them")
+        raise ScenarioError(f"{where}: a stall needs either ms or gate")
 
 
 def point_of(after: After | None) -> str:
@@ -130,7 +130,7 @@ _OUTAGE_TIME: Final = 0.3
 
 @frozen(kw_only=True)
 class EndFault:
-    """Where a stream stalls or ends, how, and what comes after it."""
+    """Where and how a stream stalls or ends, and what happens after it."""
 
     stall: Stall | None = Fault(
         table(Stall, "{ms = n} or {gate = 'name'}", _check_stall),
@@ -144,7 +144,7 @@ class EndFault:
     ).optional()
     after: After | None = Fault(
         table(After, "a point of the stream, such as {frames = 2}"),
-        "where `end` or `stall` happens; without it at the end, or at the start for a stall",
+        "where `end` or `stall` happens [default: `end` at the end, `stall` at the start]",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nafter = {frames = 1, bytes = 20}\nend = "rst"',
         alone=False,
@@ -156,7 +156,7 @@ class EndFault:
         example='on = {route = "stream", attempt = 1}\nafter = {frames = 2}\nend = "short_chunk"',
         phrase=_end,
         at_point=True,
-        leaves_no_place="`end` says how the connection ends, so {} has no place beside it",
+        leaves_no_place="`end` says how the connection ends, so {} cannot be combined with it",
     ).optional()
     extra: str | None = Fault(
         text(1 << 20),
@@ -168,7 +168,7 @@ class EndFault:
     ).optional()
     extra_hex: bytes | None = Fault(
         hex_bytes(),
-        "the same in hexadecimal",
+        "the same, in hexadecimal",
         needs=Capability.RAW,
         example='on = {route = "me"}\nextra_hex = "00ff"',
         phrase=lambda extra, _: f"sends {count_of(len(extra), 'byte')} after the end",
@@ -192,8 +192,8 @@ class EndFault:
     ).default(_OUTAGE_TIME)
     idle_end: IdleEnd | None = Fault(
         choice(IdleEnd),
-        "after a whole answer the connection, kept for another request, ends like this; a request "
-        "that comes before that is answered",
+        "how a connection that is kept open for another request ends after a complete response; a "
+        "request that arrives earlier is answered",
         needs=Capability.LISTENER,
         example='on = {route = "create"}\nidle_end = "408"\nidle_ms = 50',
         phrase=_idle_end,
@@ -201,7 +201,7 @@ class EndFault:
     ).optional()
     idle: float = Fault(
         milliseconds(),
-        "how long it is idle before",
+        "how long the connection is idle before that",
         name="idle_ms",
         example='on = {route = "create"}\nidle_end = "rst"\nidle_ms = 1000',
         alone=False,

@@ -30,7 +30,7 @@ class Damage(Phrased):
 class SliceAt(Phrased):
     """Where a frame is cut into pieces, other than at every n-th byte."""
 
-    MID_UTF8 = "mid_utf8", "inside of its characters beyond ASCII"
+    MID_UTF8 = "mid_utf8", "inside its non-ASCII characters"
     MID_CRLF = "mid_crlf", "between CR and LF"
     RANDOM = "random", "at random places"
 
@@ -87,14 +87,14 @@ def _slice(how: int | SliceAt, told: Told) -> str:
 
 @frozen(kw_only=True)
 class FrameFault:
-    """What becomes of the frames of an answer, of picked ones or of all."""
+    """What happens to the frames of a response: to all of them, or to those that `on` picks."""
 
     bom: bool = Fault(
         flag(),
-        "a byte order mark opens the stream",
+        "the stream begins with a byte order mark",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nbom = true',
-        phrase=lambda _, __: "opens the stream with a byte order mark",
+        phrase=lambda _, __: "begins the stream with a byte order mark",
         not_with=("lose",),
         rewrites=True,
     ).default(value=False)
@@ -137,7 +137,7 @@ class FrameFault:
     ).optional()
     replace: ScriptedFrame | None = Fault(
         FRAME,
-        "another frame goes in its place",
+        "another frame is sent instead",
         needs=Capability.FRAME,
         example='on = {route = "stream", last = true}\nreplace = {event = "end", data = "{}"}',
         phrase=_replace,
@@ -146,7 +146,7 @@ class FrameFault:
     ).optional()
     inject: Insert | None = Fault(
         _INSERTION,
-        "frames go before or after it",
+        "frames are sent before or after it",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = 2}\ninject = [{comment = "keep-alive"}]',
         phrase=_inject,
@@ -155,16 +155,16 @@ class FrameFault:
     ).optional()
     strip_id: bool = Fault(
         flag(),
-        "its id field is taken out",
+        "its id field is removed",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nstrip_id = true',
-        phrase=lambda _, told: f"takes the id out of {told.frames}",
+        phrase=lambda _, told: f"removes the id from {told.frames}",
         per_frame=True,
         rewrites=True,
     ).default(value=False)
     line_ending: LineEnding | None = Fault(
         choice(LineEnding),
-        "its lines end in this",
+        "how its lines end",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nline_ending = "cr"',
         phrase=lambda ending, told: f"ends the lines of {told.frames} in {ending.phrase}",
@@ -173,7 +173,7 @@ class FrameFault:
     ).optional()
     slice: int | SliceAt | None = Fault(
         either(integer(1, 1 << 20), choice(SliceAt)),
-        "the frame leaves in pieces of n bytes, or cut at a hard place",
+        "the frame is sent in pieces of n bytes, or split at an awkward point",
         needs=Capability.FRAME,
         example='on = {route = "stream", frame = "1-"}\nslice = "mid_utf8"',
         phrase=_slice,
@@ -182,24 +182,24 @@ class FrameFault:
     ).optional()
     coalesce: int | None = Fault(
         integer(2, 10_000),
-        "how many frames leave in one write",
+        "how many frames are sent in one write",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\ncoalesce = 10',
         phrase=lambda count, _: f"sends {count} frames in one write",
     ).optional()
     hold_bytes: int | None = Fault(
         integer(1, 1 << 30),
-        "the body is held back until it has this many bytes or ends, as a proxy that buffers does; "
-        "pauses between frames send nothing",
+        "the body is held back until it has this many bytes or ends, like behind a buffering "
+        "proxy; a pause between frames does not flush it",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nhold_bytes = 4096',
         phrase=lambda size, _: f"holds the body back until it has {count_of(size, 'byte')}",
     ).optional()
     rate: int | None = Fault(
         integer(1, 1 << 30),
-        "bytes per second at most",
+        "the most bytes per second",
         needs=Capability.FRAME,
         example='on = {route = "stream"}\nrate = 1000',
-        phrase=lambda rate, _: f"sends {rate} bytes per second at most",
+        phrase=lambda rate, _: f"sends {rate} the most bytes per second",
         paces=True,
     ).optional()

@@ -38,7 +38,7 @@ from mock_server.strict.words import table, word
 
 _IN_HEAD: Final = ("raw_head", "raw_head_hex", "lose")
 _IN_ANSWER: Final = ("lose",)
-_RAW: Final = "a raw head is sent as it is, so {} has no place beside it"
+_RAW: Final = "a raw head is sent verbatim, so {} cannot be combined with it"
 
 
 class Framing(Phrased):
@@ -75,7 +75,7 @@ class Handoff:
     """A mistake between the replay of a stream and its live phase."""
 
     lose: int = word(integer(0, MANY), "how many of these events are lost", default=0)
-    repeat: int = word(integer(0, MANY), "how many of these events come twice", default=0)
+    repeat: int = word(integer(0, MANY), "how many of these events are sent twice", default=0)
 
 
 def _check_handoff(handoff: Handoff, where: str) -> None:
@@ -130,7 +130,7 @@ def _handoff(handoff: Handoff, _: Told) -> str:
 
 @frozen(kw_only=True)
 class HeadFault:
-    """What becomes of the head, and which body follows it."""
+    """What happens to the head, and which body follows it."""
 
     delay: float = Fault(
         milliseconds(),
@@ -143,7 +143,7 @@ class HeadFault:
     ).default(0.0)
     jitter: float = Fault(
         milliseconds(),
-        "spreads the delay by up to this much",
+        "adds a random delay of up to this much",
         name="jitter_ms",
         example='on = {route = "stream", frame = "1-"}\ndelay_ms = 20\njitter_ms = 10',
         phrase=_jitter,
@@ -153,7 +153,7 @@ class HeadFault:
     ).default(0.0)
     early: tuple[int, ...] = Fault(
         array(integer(100, 199), 16),
-        "informational heads before the answer, such as 103",
+        "informational heads before the response, such as 103",
         needs=Capability.RAW,
         example='on = {route = "stream"}\nearly = [103]',
         phrase=lambda codes, _: f"sends early heads first: {', '.join(map(str, codes))}",
@@ -161,9 +161,9 @@ class HeadFault:
     ).default(())
     status: int | None = Fault(
         integer(200, 999),
-        "answers with this status",
+        "responds with this status",
         example='on = {route = "stream", attempt = "1-2"}\nstatus = 503',
-        phrase=lambda status, _: f"answers with the status {status}",
+        phrase=lambda status, _: f"responds with status {status}",
         not_with=_IN_HEAD,
     ).optional()
     reason: str | None = Fault(
@@ -190,16 +190,16 @@ class HeadFault:
     ).optional()
     headers: Mapping[str, str | tuple[str, ...]] | None = Fault(
         header_fields(),
-        "headers added or replaced; an array sends the field once per item, an empty one removes "
-        "it",
+        "headers to add or replace; an array sends the field once per item, and an empty array "
+        "removes it",
         example='on = {route = "me"}\nheaders = {Deprecation = "true"}',
         phrase=_headers,
         not_with=_IN_HEAD,
     ).optional()
     headers_twice: tuple[str, ...] = Fault(
         array(header_name(), 64),
-        "the names of header fields that are sent twice with the same value, wherever they come "
-        "from; a field that the head does not have is not added",
+        "names of header fields to send twice with the same value, whatever set them; a field that "
+        "the head does not have is not added",
         example='on = {route = "stream"}\nheaders_twice = ["Content-Type"]',
         phrase=lambda names, _: f"sends twice the header {' and the header '.join(names)}",
         not_with=_IN_HEAD,
@@ -213,17 +213,17 @@ class HeadFault:
     ).optional()
     content_length: tuple[int, ...] = Fault(
         array(integer(0, 1 << 40), 8),
-        "Content-Length headers as given, true or not, one or several",
+        "one or more Content-Length headers, sent as given, correct or not",
         needs=Capability.RAW,
         example='on = {route = "me"}\ncontent_length = [5, 7]',
         phrase=lambda lengths, _: (
-            f"says that the body has {' and '.join(map(str, lengths))} bytes, true or not"
+            f"says that the body has {' and '.join(map(str, lengths))} bytes, correct or not"
         ),
         not_with=_IN_HEAD,
     ).default(())
     raw_head: str | None = Fault(
         text(1 << 16),
-        "the whole head as given, blank line included",
+        "the whole head, sent as given, including the blank line",
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head = "HTTP/1.1 200 OK\\r\\nX: y\\r\\n\\r\\n"',
         phrase=lambda head, _: f"sends this as the head: {quoted(head)}",
@@ -233,7 +233,7 @@ class HeadFault:
     ).optional()
     raw_head_hex: bytes | None = Fault(
         hex_bytes(),
-        "the whole head as given, in hexadecimal",
+        "the whole head, sent as given, in hexadecimal",
         needs=Capability.RAW,
         example='on = {route = "me"}\nraw_head_hex = "485454502f39ff0d0a0d0a"',
         phrase=lambda head, _: f"sends {len(head)} bytes as the head",
@@ -251,8 +251,9 @@ class HeadFault:
     ).optional()
     gzip: Gzip | None = Fault(
         choice(Gzip),
-        "the body is compressed with gzip, each frame flushed, and Content-Encoding says so; one "
-        "that is compressed already stays as it is, and `after` and `rate` count the bytes before",
+        "the body is compressed with gzip, flushed after each frame, and Content-Encoding says so; "
+        "a body that is already compressed is not changed, and `after` and `rate` count "
+        "uncompressed bytes",
         needs=Capability.RAW,
         example='on = {route = "stream"}\ngzip = "accepted"',
         phrase=phrased,
@@ -269,7 +270,7 @@ class HeadFault:
     ).optional()
     body_hex: bytes | None = Fault(
         hex_bytes(),
-        "the body, in hexadecimal, with no Content-Type of its own",
+        "the body, in hexadecimal; no Content-Type is added",
         example='on = {route = "me"}\nbody_hex = "1f8b0800ff"',
         phrase=lambda body, _: f"sends a body of {count_of(len(body), 'byte')}",
         one_of=("body",),
@@ -285,23 +286,23 @@ class HeadFault:
     ).optional()
     frames: tuple[ScriptedFrame, ...] | None = Fault(
         FRAMES,
-        "the frames of the answer, instead of the backend's",
+        "the frames of the response, instead of the backend's",
         example='on = {route = "stream"}\nframes = [{event = "ping", data = "{}"}]',
         phrase=lambda frames, _: (
             f"sends {count_of(len(frames), 'frame')} of its own, not the backend's"
         ),
-        one_of=("body", "frames of an answer that is lost"),
+        one_of=("body", "frames of a response that is lost"),
     ).optional()
     resume: Resume | Shift | None = Fault(
         either(choice(Resume), table(Shift, "{overlap = n} or {gap = n}")),
-        "what the backend does with Last-Event-ID",
+        "how the backend treats Last-Event-ID",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = 2}\nresume = {overlap = 1}',
         phrase=_resume,
     ).optional()
     handoff: Handoff | None = Fault(
         table(Handoff, "{lose = n} or {repeat = n}", _check_handoff),
-        "what happens, as a stream goes live, to the events that were added to the log after it was "
+        "what happens, as a stream goes live, to events that were added to the log after it was "
         "opened and before its replay was sent; a `delay_ms` leaves more time for them",
         needs=Capability.BACKEND,
         example='on = {route = "stream", attempt = "2-"}\nhandoff = {lose = 1}',

@@ -12,7 +12,7 @@ class Lost(Phrased):
     """Which half of an exchange never arrives."""
 
     REQUEST = "request", "loses the request before it reaches the backend"
-    RESPONSE = "response", "lets the backend act on the request and loses its answer"
+    RESPONSE = "response", "lets the backend act on the request and loses its response"
 
 
 @frozen(kw_only=True)
@@ -25,8 +25,8 @@ class RequestFault:
         needs=Capability.RAW,
         example='on = {route = "create", attempt = 1}\nlose = "response"',
         phrase=phrased,
-        one_of=("frames of an answer that is lost",),
-        leaves_no_place="a lost answer has no head, so {} has no place",
+        one_of=("frames of a response that is lost",),
+        leaves_no_place="a lost response has no head, so {} has no place",
     ).optional()
     slow_read: int | None = Fault(
         integer(1, 1 << 30),

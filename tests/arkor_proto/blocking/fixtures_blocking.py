@@ -90,7 +90,7 @@ class Backend:
     def wait_for(
         self, route: str, *, attempt: int = 1, frame: int | None = None, answered: bool = False
     ) -> None:
-        """Wait for a request, the head of its answer, or a frame of it."""
+        """Wait for a request, the head of its response, or a frame of it."""
         wait = partial(self.mock.wait_for, route, attempt=attempt, frame=frame, answered=answered)
         self.portal.call(wait)
 

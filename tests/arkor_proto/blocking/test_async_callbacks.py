@@ -121,7 +121,9 @@ def test_a_callback_that_turns_out_to_be_async_ends_the_wait_before_its_event(
 ) -> None:
     with answering(two_events) as peer, client_of(peer.base_url, profile=profile) as client:
         trainer = client.attach("j", callbacks=Callbacks(on_log=plainly(returned)))
-        with pytest.raises(TypeError, match="the callback for TrainingLog: it is an async"):
+        with pytest.raises(
+            TypeError, match="the callback for TrainingLog: the blocking client cannot run an async"
+        ):
             trainer.wait()
         assert trainer.last_event_id == ""
 
@@ -134,7 +136,9 @@ def test_a_hook_that_turns_out_to_be_async_ends_the_wait() -> None:
 
     with answering(backend) as peer, client_of(peer.base_url) as client:
         callbacks = Callbacks(on_notice=plainly(hear))
-        with pytest.raises(TypeError, match="the hook for FrameSkipped: it is an async"):
+        with pytest.raises(
+            TypeError, match="the hook for FrameSkipped: the blocking client cannot run an async"
+        ):
             client.attach("j", callbacks=callbacks).wait()
 
 
@@ -147,7 +151,7 @@ def test_a_listener_that_turns_out_to_be_async_ends_the_inference() -> None:
     with (
         answering(backend) as peer,
         client_of(peer.base_url) as client,
-        pytest.raises(TypeError, match="on_delta: it is an async"),
+        pytest.raises(TypeError, match="on_delta: the blocking client cannot run an async"),
     ):
         client.chat(CHAT, plainly(hear))
 

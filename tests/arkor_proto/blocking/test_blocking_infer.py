@@ -23,7 +23,7 @@ def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
     backend = stream_of(delta("Hel"), again=b": wait\n\n" if endless else b"")
 
     timeouts = Timeouts(chat=0.1) if endless else Timeouts(chat_silence=0.1)
-    said = "not whole within 0.1 seconds" if endless else "no byte of it within 0.1 seconds"
+    said = "not complete after 0.1 seconds" if endless else "nothing received for 0.1 seconds"
     with (
         answering(backend) as peer,
         client_of(peer.base_url, clock=MonotonicClock(), timeouts=timeouts) as client,

@@ -216,7 +216,7 @@ def test_closing_the_client_ends_what_other_threads_wait_for() -> None:
         for each in (wait, call):
             error = each.exception(PATIENCE)
             assert isinstance(error, TransportError)
-            assert str(error) == "client: it was closed"
+            assert str(error) == "the client was closed"
 
 
 def test_a_wait_from_its_own_callback_is_an_error_and_not_a_deadlock() -> None:

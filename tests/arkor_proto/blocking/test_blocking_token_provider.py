@@ -213,7 +213,10 @@ async def later() -> str:
 
 
 def test_an_async_provider_is_refused_at_once() -> None:
-    with pytest.raises(TypeError, match=r"^token: it is an async function.*transports\.anyio"):
+    with pytest.raises(
+        TypeError,
+        match=r"^token: the blocking client cannot run an async function.*transports\.anyio",
+    ):
         client_of("http://127.0.0.1:9", token=later)  # type: ignore[arg-type]  # what is tested
 
 
@@ -223,7 +226,10 @@ def test_a_provider_that_turns_out_to_be_async_ends_the_call(
 ) -> None:
     provider: Callable[[], object] = lambda: later()  # noqa: E731, PLW0108 - it hides what it calls
     client = client_of("http://127.0.0.1:9", token=provider)  # type: ignore[arg-type]  # the same
-    with client, pytest.raises(TypeError, match=r"^token: it is an async function"):
+    with (
+        client,
+        pytest.raises(TypeError, match=r"^token: the blocking client cannot run an async function"),
+    ):
         call(client)
 
 
@@ -259,7 +265,7 @@ def test_a_provider_that_exits_its_thread_ends_the_trainer() -> None:
         raise SystemExit
 
     with client_of(refused(), token=provider) as client:
-        with pytest.raises(TransportError, match=r"^trainer: it was ended by SystemExit"):
+        with pytest.raises(TransportError, match=r"^trainer: ended by SystemExit"):
             client.attach("job-1").wait()
         with pytest.raises(SystemExit):
             client.me()
@@ -291,7 +297,7 @@ def test_a_call_waits_for_a_provider_no_longer_than_for_its_answer(slow: Slow) -
     limits = Timeouts(answer=0.01)
     with (
         client_of(refused(), token=slow, clock=MonotonicClock(), timeouts=limits) as client,
-        pytest.raises(TransportError, match=r"^answer: not whole within 0.01 seconds$"),
+        pytest.raises(TransportError, match=r"^response: not complete after 0.01 seconds$"),
     ):
         client.me()
 
@@ -312,7 +318,7 @@ def test_closing_the_client_does_not_wait_for_a_provider(slow: Slow, name: str) 
         call = run(lambda: CALLS[name](client))
         slow.asked.wait(PATIENCE)
         client.close()
-        assert str(call.exception(PATIENCE)) == "client: it was closed"
+        assert str(call.exception(PATIENCE)) == "the client was closed"
         assert not slow.returns.is_set()
 
 

@@ -174,7 +174,7 @@ def refusals(client: ArkorClient, trainer: Trainer) -> list[str]:
 
 
 REFUSED = [
-    "client: this process was forked from one that was waiting with it; make another client here"
+    "client: it was in use when this process was forked; create a new client in this process"
 ] * 5
 
 

@@ -78,8 +78,8 @@ def test_closing_the_client_does_not_wait_for_a_look_up(resolver: Resolver) -> N
         wait, call = run(client.attach("j").wait), run(client.me)
         resolver.again.wait(PATIENCE)
         client.close()
-        assert str(wait.exception(PATIENCE)) == "client: it was closed"
-        assert str(call.exception(PATIENCE)) == "client: it was closed"
+        assert str(wait.exception(PATIENCE)) == "the client was closed"
+        assert str(call.exception(PATIENCE)) == "the client was closed"
         assert not resolver.answers.is_set()
 
 

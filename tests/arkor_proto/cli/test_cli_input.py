@@ -59,9 +59,9 @@ def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
         ),
         (JOB + "max_stops = 3", "trainer: 'max_stops' is not an option; did you mean 'max_steps'?"),
         (JOB + "[lora]\nrr = 3", "lora: 'rr' is not an option; did you mean 'r'?"),
-        (JOB + "[lora]\nalpha = nan", "config: it cannot be written as JSON: "),
+        (JOB + "[lora]\nalpha = nan", "config: cannot be written as JSON: "),
         (JOB + "warmup_steps = 2026-05-01", "trainer: warmup_steps: it is a date; pass a whole"),
-        (JOB + "optim = " + "[" * 100_000, "its values are nested too deeply"),
+        (JOB + "optim = " + "[" * 100_000, "the values are nested too deeply"),
         ("#" * (2**20 + 1), "larger than 1 MiB"),
     ],
 )
@@ -124,12 +124,12 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (("follow", "."), "job id: '.' cannot be one segment of a path"),
-        (("follow", ""), "job id: '' cannot be one segment of a path"),
-        (("follow", "\udcff"), "job id: '\\udcff' cannot be one segment of a path"),
+        (("follow", "."), "job id: '.' cannot be a single path segment"),
+        (("follow", ""), "job id: '' cannot be a single path segment"),
+        (("follow", "\udcff"), "job id: '\\udcff' cannot be a single path segment"),
         (
             ("follow", "j", "--last-event-id", "\x01"),
-            "--last-event-id: it holds control characters",
+            "--last-event-id: it contains control characters",
         ),
         (("follow", "j", "--max-attempts", "-1"), "--max-attempts: '-1' is not a whole number"),
         (
@@ -140,7 +140,7 @@ def test_a_token_file_that_is_missing_is_refused(capsys: pytest.CaptureFixture[s
         (("follow", "j", "--base-url", "ftp://h"), "--base-url: "),
         (
             ("follow", "j", "--base-url", "http://h:99999"),
-            "--base-url: its port is not one of 1 to 65535",
+            "--base-url: the port must be from 1 to 65535",
         ),
         (("follow", "j", "--org", "\udcff"), "--org: "),
     ],
@@ -155,7 +155,7 @@ def test_a_setting_says_what_is_wrong_with_it(
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        ((), "a command is missing, one of run, follow, status, cancel"),
+        ((), "missing command; use one of run, follow, status, cancel"),
         (("walk",), "'walk' is not a command; write one of run, follow, status, cancel"),
         (("run",), "FILE: missing; see `arkor-proto run --help`"),
         (

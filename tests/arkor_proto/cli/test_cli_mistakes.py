@@ -45,7 +45,7 @@ def test_a_wrong_token_file_is_named(tmp_path: Path) -> None:
 def test_a_wrong_id_ends_at_once() -> None:
     with serving(job=[JOB]) as backend:
         ran = run("follow", "job-2", "--org=acme", ARKOR_BASE_URL=backend.base_url)
-    asked = "is there a job of this id in org 'acme'?"
+    asked = "does a job with this id exist in org 'acme'?"
     assert (ran.code, ran.err) == (3, f"404: job 'job-2' not found; {asked}\n")
 
 
@@ -107,7 +107,7 @@ def test_a_lost_create_says_that_the_backend_may_have_the_job(tmp_path: Path) ->
     key = next(value for name, value in create.headers if name.lower() == "idempotency-key")
     assert ran.code == 3
     first, *hints = ran.err.splitlines()
-    assert first.startswith("the submission broke off: connection: ")
+    assert first.startswith("the submission was interrupted: connection: ")
     assert first.endswith(". The backend may have the job")
     assert hints == [
         "  look there for a job named 'bot' in org 'acme' before you run it again",

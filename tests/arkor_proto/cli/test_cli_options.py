@@ -78,13 +78,13 @@ def test_a_certificate_is_trusted_if_the_file_of_its_authority_is_named(tmp_path
         refused = run("status", "j", ARKOR_BASE_URL=backend.base_url)
     assert (trusted.code, trusted.out) == (0, "j running\n")
     assert refused.code == 3
-    assert "its certificate is not trusted: " in refused.err
-    assert "; --ca-file can name another authority" in refused.err
+    assert "the certificate is not trusted: " in refused.err
+    assert "; pass --ca-file to trust another authority" in refused.err
 
 
 @pytest.mark.parametrize(
     ("content", "problem"),
-    [(None, "No such file or directory"), ("", "it has no certificate in PEM")],
+    [(None, "No such file or directory"), ("", "contains no PEM certificate")],
 )
 def test_a_file_of_certificates_that_has_none_is_refused(
     tmp_path: Path, content: str | None, problem: str
@@ -102,4 +102,6 @@ def test_a_silent_stream_is_reopened_after_the_time_that_was_given() -> None:
         arguments = ("follow", "j", "--idle-timeout=0.2", "--initial-delay=0.001")
         ran = run(*arguments, ARKOR_BASE_URL=backend.base_url)
     assert ran.code == 0
-    assert ran.err.startswith("stream: no byte for 0.2 seconds (failure 1). Reconnecting in ")
+    assert ran.err.startswith(
+        "stream: nothing received for 0.2 seconds (failure 1). Reconnecting in "
+    )

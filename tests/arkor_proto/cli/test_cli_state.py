@@ -57,7 +57,7 @@ def test_a_job_file_is_submitted_once_however_often_the_command_runs(tmp_path: P
         assert len(backend.asked("create")) == 1
     assert [first.code, second.code, third.code] == [0, 0, 2]
     assert second.out.splitlines()[-1] == "job-1 completed"
-    assert third.err.endswith(": it belongs to another job file; name another one\n")
+    assert third.err.endswith(": belongs to another job file; use another state file\n")
 
 
 def test_a_submission_that_was_lost_is_not_repeated_by_itself(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_submission_that_was_lost_is_not_repeated_by_itself(tmp_path: Path) ->
         after = run("run", path, f"--state={state}", **address)
         assert len(backend.asked("create")) == 1
     assert [lost.code, again.code, found.code, after.code] == [3, 2, 0, 0]
-    assert "its submission broke off, so the backend may have the job. Look" in again.err
+    assert "the submission was interrupted, so the backend may have the job. Look" in again.err
     assert f"`arkor-proto follow JOB --state={state}`" in again.err
 
 
@@ -129,7 +129,7 @@ GOOD = {
     "jobId": "j",
     "lastEventId": "4",
 }
-FOREIGN = "it is not a state file of arkor-proto; name another file, or remove it"
+FOREIGN = "it is not a state file of arkor-proto; use another file, or remove it"
 
 
 @pytest.mark.parametrize(
@@ -145,14 +145,14 @@ FOREIGN = "it is not a state file of arkor-proto; name another file, or remove i
         (json.dumps({**GOOD, "jobId": ".."}), FOREIGN),
         (json.dumps({**GOOD, "lastEventId": "\n"}), FOREIGN),
         (json.dumps(GOOD) + " " * 65_536, FOREIGN),
-        (json.dumps({**GOOD, "jobId": "k"}), "it is about job 'k', not 'j'; name another file"),
+        (json.dumps({**GOOD, "jobId": "k"}), "is for job 'k', not 'j'; use another file"),
         (
             json.dumps({**GOOD, "org": "acme"}),
-            "its job has --org 'acme', not ''; name another file",
+            "the job has --org 'acme', not ''; use another file",
         ),
         (
             json.dumps({**GOOD, "baseUrl": "http://h"}),
-            "its job has --base-url 'http://h', not 'http://127.0.0.1:9'; name another file",
+            "the job has --base-url 'http://h', not 'http://127.0.0.1:9'; use another file",
         ),
     ],
 )
@@ -171,11 +171,11 @@ def test_a_state_that_is_corrupt_or_of_another_job_is_refused_in_one_line(
     ("arguments", "problem"),
     [
         (("--state=.",), "--state .: Is a directory"),
-        (("--state=new",), "JOB: missing; there is none in new yet"),
+        (("--state=new",), "JOB: missing; there is no job id in new yet"),
         ((), "JOB: missing; give the id of the job, or --state with its file"),
         (
             ("j", "--state=new", "--last-event-id=4"),
-            "--last-event-id: --state says where to continue; give one of the two",
+            "--last-event-id: cannot be combined with --state, which also says where to continue",
         ),
     ],
 )

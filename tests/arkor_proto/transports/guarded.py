@@ -51,9 +51,9 @@ HELLO: Final = [{"role": "user", "content": "Hello"}]
 NOT_TOKENS: Final = [
     (None, TypeError, "token from the provider: it is None; pass a str"),
     (b"tok-provided-0001", TypeError, "token from the provider: it is a bytes; pass a str"),
-    ("", ValueError, "token from the provider: a header cannot carry it; use visible ASCII"),
-    ("tok with spaces", ValueError, "token from the provider: a header cannot carry it"),
-    ("tok\nwith-a-line", ValueError, "token from the provider: a header cannot carry it"),
+    ("", ValueError, "token from the provider: cannot be sent in a header; use visible ASCII only"),
+    ("tok with spaces", ValueError, "token from the provider: cannot be sent in a header"),
+    ("tok\nwith-a-line", ValueError, "token from the provider: cannot be sent in a header"),
 ]
 """What a provider may return by mistake, and the error that it is."""
 

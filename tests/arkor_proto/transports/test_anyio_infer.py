@@ -114,7 +114,7 @@ async def test_a_truncated_answer_is_no_answer() -> None:
 
 
 async def test_an_answer_of_something_else_is_no_answer() -> None:
-    with pytest.raises(ResponseError, match="the answer is not JSON"):
+    with pytest.raises(ResponseError, match="the response is not JSON"):
         await infer(json_answer(b"<html>"))
 
 
@@ -191,7 +191,7 @@ async def test_an_answer_that_does_not_end_is_left(*, endless: bool) -> None:
     backend = stream_of(delta("Hel"), again=b": wait\n\n" if endless else b"")
 
     timeouts = Timeouts(chat=0.1) if endless else Timeouts(chat_silence=0.1)
-    said = "not whole within 0.1 seconds" if endless else "no byte of it within 0.1 seconds"
+    said = "not complete after 0.1 seconds" if endless else "nothing received for 0.1 seconds"
     async with listening(backend) as peer, client_of(peer.base_url, timeouts=timeouts) as client:
         with pytest.raises(TransportError, match=said):
             await client.chat(CHAT, pieces.append)

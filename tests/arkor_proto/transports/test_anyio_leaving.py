@@ -91,7 +91,7 @@ async def test_operations_under_way_elsewhere_end_when_the_block_does() -> None:
             tasks.start_soon(wait, trainer_of(client))
             await mock.wait_for("stream", frame=1)
         await mock.wait_for("stream", ended=True)
-    assert errors == ["client: it was closed"]
+    assert errors == ["the client was closed"]
 
 
 async def test_a_call_under_way_elsewhere_ends_when_the_block_does() -> None:
@@ -113,7 +113,7 @@ async def test_a_call_under_way_elsewhere_ends_when_the_block_does() -> None:
             tasks.start_soon(call, client)
             await came.wait()
         await peer.all_left()
-    assert errors == ["client: it was closed"]
+    assert errors == ["the client was closed"]
 
 
 async def test_leaving_during_a_create_warns_that_the_job_may_exist(
@@ -139,15 +139,15 @@ async def test_a_callback_that_closes_the_client_ends_the_wait() -> None:
         async def hear(_: object) -> None:
             await stack.aclose()
 
-        with pytest.raises(TransportError, match="client: it was closed"):
+        with pytest.raises(TransportError, match="the client was closed"):
             await trainer_of(client, Callbacks(on_started=hear)).wait()
 
 
 async def test_a_client_that_is_not_open_says_so() -> None:
     client = client_of("http://127.0.0.1:9")
-    with pytest.raises(RuntimeError, match="client: it is not open"):
+    with pytest.raises(RuntimeError, match="client: not open"):
         trainer_of(client)
-    with pytest.raises(RuntimeError, match="client: it is not open"):
+    with pytest.raises(RuntimeError, match="client: not open"):
         await client.me()
 
 
@@ -156,10 +156,10 @@ async def test_a_trainer_of_a_closed_client_says_so() -> None:
         async with client_of(mock.base_url) as client:
             trainer = trainer_of(client)
         for operation in (trainer.start, trainer.wait, trainer.cancel):
-            with pytest.raises(RuntimeError, match="client: it is not open"):
+            with pytest.raises(RuntimeError, match="client: not open"):
                 await operation()
         trainer.abort()
-        with pytest.raises(RuntimeError, match="client: it is not open"):
+        with pytest.raises(RuntimeError, match="client: not open"):
             await client.me()
         assert mock.journal == []
 
@@ -167,9 +167,9 @@ async def test_a_trainer_of_a_closed_client_says_so() -> None:
 async def test_a_client_cannot_be_entered_twice() -> None:
     client = client_of("http://127.0.0.1:9")
     async with client:
-        with pytest.raises(RuntimeError, match="entered before"):
+        with pytest.raises(RuntimeError, match="already entered"):
             await client.__aenter__()
-    with pytest.raises(RuntimeError, match="entered before"):
+    with pytest.raises(RuntimeError, match="already entered"):
         await client.__aenter__()
 
 

@@ -98,7 +98,7 @@ async def test_a_call_whose_answer_never_ends_is_given_up() -> None:
         await visit.until_left()
 
     async with listening(backend) as peer, client_of(peer.base_url, timeouts=limits) as client:
-        with pytest.raises(TransportError, match=f"answer: not whole within {SOON} seconds"):
+        with pytest.raises(TransportError, match=f"response: not complete after {SOON} seconds"):
             await client.me()
         await peer.all_left()
 

@@ -44,13 +44,19 @@ async def what_start_says(answer: bytes) -> str:
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "connection: the peer closed it before its answer; is it an HTTP server?"),
-        (b"SSH-2.0-x\r\n\r\n", "what the peer sent is not HTTP/1.1: illegal status line"),
-        (b"HTTP/2 200\r\n\r\n", "what the peer sent is not HTTP/1.1: illegal status line"),
+        (
+            b"",
+            "connection: the peer closed the connection before it responded; is it an HTTP server?",
+        ),
+        (b"SSH-2.0-x\r\n\r\n", "the peer did not send valid HTTP/1.1: illegal status line"),
+        (b"HTTP/2 200\r\n\r\n", "the peer did not send valid HTTP/1.1: illegal status line"),
         (b"\x15\x03\x01\x00\x02\x02\x46", "the peer speaks TLS; use https://"),
-        (f"{OK}A: {'x' * 70_000}".encode(), "the head of the answer is larger than 65536 bytes"),
-        (OK.encode() + b"a: b\r\n" * 20_000, "the head of the answer is larger than 65536"),
-        (f"{OK}Content-Length: 3\r\n".encode(), "the answer was cut off|closed it before"),
+        (f"{OK}A: {'x' * 70_000}".encode(), "the head of the response is larger than 65536 bytes"),
+        (OK.encode() + b"a: b\r\n" * 20_000, "the head of the response is larger than 65536"),
+        (
+            f"{OK}Content-Length: 3\r\n".encode(),
+            "the response was cut off|closed the connection before",
+        ),
         (f"{OK}Content-Length: -1\r\n\r\n".encode(), "bad Content-Length"),
         (
             f"{OK}Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd".encode(),
@@ -66,8 +72,8 @@ async def what_start_says(answer: bytes) -> str:
             "cut off: .*incomplete chunked read",
         ),
         (f"{OK}Transfer-Encoding: gzip\r\n\r\n".encode(), "Transfer-Encoding"),
-        (b"HTTP/1.1 101 Switching\r\n\r\n", "what the peer sent is not HTTP/1.1"),
-        (b"HTTP/1.1 100 Continue\r\n\r\n", "the peer closed it before its answer"),
+        (b"HTTP/1.1 101 Switching\r\n\r\n", "the peer did not send valid HTTP/1.1"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n", "the peer closed the connection before it responded"),
     ],
 )
 async def test_what_is_no_answer_is_said_to_be_none(answer: bytes, said: str) -> None:

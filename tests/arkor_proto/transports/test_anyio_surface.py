@@ -127,7 +127,7 @@ async def test_a_client_without_a_token_can_get_one() -> None:
 
 async def test_an_empty_token_is_refused_before_anything_is_sent() -> None:
     for make in (ArkorClient, blocking.ArkorClient):
-        with pytest.raises(ValueError, match="token: it is empty; leave it out"):
+        with pytest.raises(ValueError, match="token: must not be empty; leave it out"):
             make("http://127.0.0.1:9", token="")
 
 

@@ -283,7 +283,7 @@ async def test_a_slow_provider_is_a_failed_attempt() -> None:
 async def test_a_call_waits_for_a_provider_no_longer_than_for_its_answer() -> None:
     limits = Timeouts(answer=0.01)
     async with client_of(refused(), token=never, timeouts=limits) as client:
-        with pytest.raises(TransportError, match=r"^answer: not whole within 0.01 seconds$"):
+        with pytest.raises(TransportError, match=r"^response: not complete after 0.01 seconds$"):
             await client.me()
 
 
@@ -349,7 +349,7 @@ async def test_a_client_that_is_left_does_not_wait_for_a_provider() -> None:
     ):
         tasks.start_soon(call, client)
         await asked.wait()
-    assert [str(each) for each in raised] == ["client: it was closed"]
+    assert [str(each) for each in raised] == ["the client was closed"]
 
 
 async def test_a_provider_whose_own_task_is_cancelled_ends_the_wait() -> None:
@@ -362,7 +362,9 @@ async def test_a_provider_whose_own_task_is_cancelled_ends_the_wait() -> None:
         return await shared
 
     async with client_of(refused(), token=provider) as client:
-        with pytest.raises(RuntimeError, match="token provider: what it awaits was cancelled"):
+        with pytest.raises(
+            RuntimeError, match="token provider: something that it awaits was cancelled"
+        ):
             await client.attach("job-1").wait()
 
 

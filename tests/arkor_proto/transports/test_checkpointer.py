@@ -150,6 +150,8 @@ def test_a_checkpointer_of_a_wrong_kind_is_refused_at_once() -> None:
         asynchronous.Callbacks(checkpointer=3)  # type: ignore[arg-type]  # what is tested
     with (
         fixtures_blocking.client_of("http://127.0.0.1:9") as client,
-        pytest.raises(TypeError, match="checkpointer: it is an async function"),
+        pytest.raises(
+            TypeError, match="checkpointer: the blocking client cannot run an async function"
+        ),
     ):
         client.attach("j", callbacks=blocking.Callbacks(checkpointer=save_later))

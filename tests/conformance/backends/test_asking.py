@@ -62,7 +62,7 @@ async def test_streams_here_are_opened_at_once(slept: list[float]) -> None:
     ("typed", "status", "said"),
     [
         (b"\x03", 128 + signal.SIGINT, b"interrupted by SIGINT"),
-        (b"n\n", 3, b"no verdict: you said no"),
+        (b"n\n", 3, b"no verdict: you answered no"),
         (b"y\n", 3, b"no verdict: "),
     ],
     ids=["Ctrl-C", "no", "yes"],

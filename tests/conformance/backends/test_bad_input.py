@@ -75,8 +75,8 @@ BAD: dict[str, tuple[Err, Sequence[str], str]] = {
     "403 for everything": (page(403), (), "check the path in --base-url"),
     "502 for everything": (page(502), (), "502 text/html"),
     "503 for everything": (page(503), (), "503"),
-    "accepts and is silent": (silent, QUICK, "did not answer within 2 s"),
-    "closes": (closes, (), "without an answer"),
+    "accepts and is silent": (silent, QUICK, "did not respond within 2 s"),
+    "closes": (closes, (), "without a response"),
 }
 
 
@@ -192,7 +192,7 @@ def test_a_stream_without_an_end_is_left() -> None:
     with serving(pace=1000, err=floods) as backend:
         done = judge(backend, "--case", "end.response-ends", "--profile", "hardened")
         assert done.status == 4
-        assert "had not ended in the time allowed" in done.out
+        assert "did not end in the time allowed" in done.out
         assert backend.running == []
 
 
@@ -206,7 +206,7 @@ def test_a_backend_that_goes_down_halfway_is_not_blamed_for_it() -> None:
     with serving(pace=0.2, length=4, err=goes) as backend:
         done = judge(backend)
     assert done.status == 3, done.out
-    assert "no verdict: the backend went away" in done.err
+    assert "no verdict: lost the backend" in done.err
     assert "$ARKOR_TOKEN" in done.out + done.err
 
 

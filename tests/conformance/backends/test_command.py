@@ -104,7 +104,7 @@ def test_the_command_that_reruns_a_case_can_be_pasted(tmp_path: Path) -> None:
     job.write_text('name = "n"\n[config]\nmodel = "m"\n', "utf-8")
     with serving(err=bad_bodies) as backend:
         done = judge(backend, *BROKEN, "--job", str(job))
-        line = re.search(r"The first failure alone: (.*)", done.out)
+        line = re.search(r"To run only the first failure: (.*)", done.out)
         assert line is not None
         words = shlex.split(line[1])
         assert words[:2] == ["arkor-conformance", "backend"]

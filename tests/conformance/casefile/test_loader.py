@@ -33,7 +33,7 @@ SLIPS = {
     "before = [['stream#1']]": "name two events",
     "closed = ['stream']": "'stream' is not an exchange; write it like stream#2",
     "request = {'stream#1' = {}}": "expects nothing of the request; name a part of it",
-    "": "nothing is expected, so nothing could fail",
+    "": "expects nothing, so it could never fail",
 }
 BODY = "[[step]]\ndo = 'wait'\n[expect]\n"
 
@@ -77,7 +77,7 @@ HEADS = {
     HEAD + "[premise]\ncallbacks = ['lgo']": "did you mean 'log'?",
     HEAD + "[premise]\nlast_event_ids = [1]": "1 (integer) is not a string, or false",
     HEAD + "[applies.request.'stream']\nmethod = 'GET'": "'stream' is",
-    HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a whole job has orgId",
+    HEAD + "[[server.create]]\njson = {job = {id = 'job-1'}}": "a complete job also has orgId",
     HEAD + "why = 1": "TOML: Cannot overwrite a value",
     HEAD + "since = 2026-01-01": "(date) is not a JSON value; write it as a string",
 }
@@ -184,7 +184,7 @@ def test_an_id_that_two_files_have_is_refused(tmp_path: Path) -> None:
     files = [tmp_path / name for name in ("a.toml", "b.toml")]
     for file in files:
         file.write_text(whole)
-    with pytest.raises(ReadingError, match=r"b\.toml: .* is in .*a\.toml as well"):
+    with pytest.raises(ReadingError, match=r"b\.toml: .* is also in .*a\.toml"):
         load_files(load_requirements(), files)
     assert len(load_files(load_requirements(), [files[0], files[0]])) == 1
 
@@ -247,7 +247,7 @@ def test_what_makes_no_sense_together_in_a_server_is_told_where_it_is() -> None:
     with pytest.raises(ReadingError) as raised:
         read(body)
     places = [mistake.partition("budget.small: ")[2] for mistake in raised.value.mistakes]
-    assert [each.partition(" exclude")[0] for each in places] == [
+    assert [each.partition(" cannot be combined")[0] for each in places] == [
         "server.stream 3: body and json",
         "server.scenario.rule 2: body and json",
     ]

@@ -69,8 +69,8 @@ def test_a_source_is_read_and_written_alike(text: str, source: Source) -> None:
         ("standard", "'standard' must name the section"),
         ("standard: RFC 8259", "'RFC 8259' is not a section of a standard"),
         ("standard: the RFC §6", "'the RFC §6' is not a section of a standard"),
-        ("proposal: because", "'proposal' does not cite anything"),
-        ("observed: the SDK", "'observed' does not cite anything"),
+        ("proposal: because", "'proposal' cites no source"),
+        ("observed: the SDK", "'observed' cites no source"),
     ],
 )
 def test_a_wrong_source_is_refused_with_what_to_write(text: str, message: str) -> None:
@@ -111,12 +111,12 @@ def test_a_rule_without_since_is_as_old_as_the_specification(tmp_path: Path) -> 
         (('version = "2"\n', ""), "'version' is missing"),
         (
             ('version = "2"', 'version = "two"'),
-            "version: 'two' (string) is not a version; write it like '2'",
+            "version: 'two' (string) is not a version, such as '2'",
         ),
         (("text =", 'since = "3"\ntext ='), "'since' is 3, the specification is 2"),
         (
             ("text =", 'since = "new"\ntext ='),
-            "since: 'new' (string) is not a version; write it like '2'",
+            "since: 'new' (string) is not a version, such as '2'",
         ),
     ],
 )

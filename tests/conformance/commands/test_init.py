@@ -39,7 +39,7 @@ def test_the_driver_passes_smoke_which_says_that_its_client_was_not_judged(
     begun(language, tmp_path)
     done = kit("smoke", "--patience", "10", "--", *driver_in(tmp_path))
     assert done.status == 0, done
-    assert done.out.endswith("\nthe driver is sound; its client was not judged\n")
+    assert done.out.endswith("\nthe driver works; its client was not judged\n")
     assert "driver:" not in done.out + done.err
 
 
@@ -107,7 +107,7 @@ def test_nothing_is_overwritten_and_nothing_is_written_beside_it(tmp_path: Path)
     (tmp_path / "client.py").write_text("mine")
     (tmp_path / "driver.py").symlink_to("nowhere")
     done = kit("init", "python", str(tmp_path))
-    said = f"{tmp_path} already has client.py, driver.py; name another DIR, or move them"
+    said = f"{tmp_path} already has client.py, driver.py; choose another DIR, or move them"
     assert (done.status, done.err) == (2, f"arkor-conformance: DIR: {said}\n")
     assert {each.name for each in tmp_path.iterdir()} == {"client.py", "driver.py"}
     assert (tmp_path / "client.py").read_text() == "mine"
@@ -118,7 +118,7 @@ def test_a_file_is_not_a_directory(below: str, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("")
     done = kit("init", "node", str(file / below))
-    said = f"DIR: {file} is not a directory; name another DIR"
+    said = f"DIR: {file} is not a directory; choose another DIR"
     assert (done.status, done.err) == (2, f"arkor-conformance: {said}\n")
 
 

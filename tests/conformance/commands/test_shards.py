@@ -80,7 +80,7 @@ def test_a_shard_of_a_case_file_merges_with_the_file(tmp_path: Path) -> None:
     assert f"shard {3 - number} of 2 has none of the 1 cases chosen" in empty.err
     without = kit("report", "merge", report)
     assert (without.status, without.err.count("\n")) == (3, 1)
-    assert f"give them as they were: --file {file}" in without.err
+    assert f"use the same files as before: --file {file}" in without.err
     merged = kit("report", "merge", report, "--file", str(file))
     assert (merged.status, merged.err) == (0, ""), merged
 
@@ -126,7 +126,7 @@ def test_a_shard_of_the_mutants_judges_no_idle_cases() -> None:
     only = ("--shard", f"{number}/200", "--filter", "resume.cursor-is-sent*")
     done = kit("mutants", *only)
     assert "SURVIVES" not in done.out
-    assert "only some mutants played: idle cases were not looked for" in done.out
+    assert "only some mutants were played, so cases that catch none were not looked for" in done.out
     assert done.status == 0, done
     missing = next(n for n in range(1, 201) if f"{n}" != f"{number}" and not names_in(n))
     empty = kit("mutants", "--shard", f"{missing}/200")

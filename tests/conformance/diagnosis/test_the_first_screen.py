@@ -35,7 +35,7 @@ def test_the_screen_ends_with_the_cause_the_table_and_what_to_do_next(saved: Pat
     (table,) = (n for n, line in enumerate(lines) if line.startswith("profile "))
     assert sentence < table
     assert lines[-2] == f"The report: {saved}"
-    assert lines[-1].startswith("The first failure alone: arkor-conformance run --case ")
+    assert lines[-1].startswith("To run only the first failure: arkor-conformance run --case ")
 
 
 def test_the_step_of_the_reference_is_beside_the_clients(saved: Path) -> None:

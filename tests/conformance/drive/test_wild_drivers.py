@@ -43,7 +43,7 @@ def judge(fault: str, *options: str, patience: str = "0.3", file: Path | None = 
 )
 def test_a_driver_that_talks_instead_of_saying_hello_ends_with_status_3(fault: str) -> None:
     done = judge(fault)
-    assert (done.status, "never answered hello" in done.err) == (3, True), done
+    assert (done.status, "did not answer hello" in done.err) == (3, True), done
 
 
 @pytest.mark.parametrize("fault", ["logs-without-end", "sleeps-without-end", "spins"])
@@ -54,7 +54,7 @@ def test_a_driver_that_talks_instead_of_answering_gets_a_verdict(fault: str) -> 
 
 @pytest.mark.parametrize(
     ("fault", "said"),
-    [("logs-much", "start never settled"), ("calls-back-much", "the same again and again")],
+    [("logs-much", "start never settled"), ("calls-back-much", "the same repeated")],
 )
 @pytest.mark.thorough
 def test_what_a_driver_says_takes_bounded_memory(fault: str, said: str) -> None:

@@ -71,7 +71,7 @@ def test_the_verdict_says_that_nothing_was_created() -> None:
     )
     done = kit("run", *cases, "--", *FOLLOWER)
     assert done.status == 0, done.out
-    assert "cases are played in attached form, on jobs that exist already" in done.err
+    assert "cases are played in attached form, on jobs that already exist" in done.err
     assert "the driver does not declare create" in done.out
     assert "(no create" in done.out
 
@@ -93,7 +93,7 @@ def test_a_driver_that_declares_neither_create_nor_attach_creates_jobs() -> None
 
 def test_smoke_does_not_call_what_is_not_declared() -> None:
     done = kit("smoke", "--", *FOLLOWER, "no-cancel")
-    assert (done.status, "the driver is sound" in done.out) == (0, True), done.out
+    assert (done.status, "the driver works" in done.out) == (0, True), done.out
     assert "calls wait" in done.out
     assert "calls start" not in done.out
     assert "calls cancel" not in done.out

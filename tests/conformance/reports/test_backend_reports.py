@@ -82,13 +82,13 @@ def test_a_cause_of_three_cases_counts_two_more() -> None:
 
 def test_a_case_that_did_not_reach_its_rule_comes_after_one_that_did() -> None:
     early = failing(
-        GAP, "ARK-SRV-17", "to reach the rule", "the open was answered 404", reached=False
+        GAP, "ARK-SRV-17", "to reach the rule", "the response to the open was 404", reached=False
     )
     direct = failing("stream.status-of-a-resume", "ARK-SRV-17", "200", "404")
     (alone,) = sentences(backend_run([early]))
     assert alone == (
-        f"The backend breaks ARK-SRV-17, so that {GAP} could not judge its own rule: the open was "
-        "answered 404."
+        f"The backend breaks ARK-SRV-17, so that {GAP} could not judge its own rule: the response "
+        "to the open was 404."
     )
     (both,) = sentences(backend_run([early, direct]))
     assert both.startswith(
@@ -182,7 +182,7 @@ def test_a_finding_that_is_about_the_one_rule_does_not_name_it_twice(
 def test_the_lines_of_a_trace_end_where_the_kit_leaves_its_streams() -> None:
     played = failing(GAP, "ARK-SRV-33", "1", "2")
     played.trace.append(Framed("stream", 1, 3, None, COMMENT, b":"), 0.003)
-    played.trace.append(Ended("stream", 1, "left by the kit", "client"), 0.004)
+    played.trace.append(Ended("stream", 1, "closed by the kit", "client"), 0.004)
     top = Table("run", backend_run([played]))
     lines = [each.text for each in decisive(top.tables("results")[0], top)]
     assert lines[-1] == "   4  backend      stream#1  frame 3  (comment)"

@@ -148,7 +148,7 @@ def test_only_what_all_runs_have_is_compared_and_what_is_left_out_is_said() -> N
     assert contrast.keys == (("budget.small", "2026-05"),)
     assert contrast.profiles == ("2026-05",)
     notes = " ".join(basis(contrast))
-    assert "the 1 verdict that all runs have; left out are 2 of client 1" in notes
+    assert "the 1 verdict that all runs have; left out: 2 of client 1" in notes
     assert "2026-07 is left out, because it was not judged for client 2" in notes
 
 

@@ -46,7 +46,7 @@ def test_the_sentence_names_the_time_that_was_used() -> None:
 def test_the_first_command_says_how_to_get_a_report_and_how_to_judge_a_client_of_ones_own() -> None:
     done = kit("run", *QUICK)
     assert done.out.splitlines()[-3:] == [
-        "A page with every case and what happened in it: add --report report.html",
+        "For a page with every case and what happened in it, add --report report.html",
         "Your own client: arkor-conformance run -- node my-driver.mjs",
         "How to write its driver: spec/driver-guide.md",
     ]

@@ -228,17 +228,17 @@ def test_a_shard_that_was_stopped_makes_the_whole_partial(tmp_path: Path) -> Non
 
 def test_a_shard_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
     first, second, third = World().shards()
-    lacks = "report merge: shard 2 of 3 is missing; play it with --shard 2/3"
+    lacks = "report merge: shard 2 of 3 is missing; run it with --shard 2/3"
     assert refused([first, third], tmp_path) == [lacks]
     assert refused([first, second, second, third], tmp_path) == [
         "report merge: shard 2 of 3 is given more than once: 3.json, 2.json"
     ]
     assert refused([first, first, third], tmp_path)[1:] == [lacks]
     assert refused([first], tmp_path) == [
-        "report merge: shards 2, 3 of 3 are missing; play each with --shard I/3"
+        "report merge: shards 2, 3 of 3 are missing; run each with --shard I/3"
     ]
     (many,) = refused(World(of=60).shards()[:1], tmp_path)
-    assert many.endswith(" more of 60 are missing; play each with --shard I/60")
+    assert many.endswith(" more of 60 are missing; run each with --shard I/60")
 
 
 def test_a_whole_run_is_not_a_shard(tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_a_case_that_is_missing_or_doubled_is_named(tmp_path: Path) -> None:
         (second.replace(one_of_them, one_of_them * 2), f"has cases twice: {name}@2026-05"),
         (
             second.replace(one_of_them, one_of_them + result_lines(third)[0]),
-            "has cases that are not of shard 2 of 3: budget.case-",
+            "has cases that do not belong to shard 2 of 3: budget.case-",
         ),
     ):
         assert text != second
@@ -272,7 +272,9 @@ def test_a_shard_that_lacks_more_than_it_says_is_named(tmp_path: Path) -> None:
     text = as_json(world.run(Shard(3, 3), left=2))
     dropped = text.replace(result_lines(text)[0], "")
     (line,) = refused([*world.shards()[:2], dropped], tmp_path)
-    assert line.startswith("3.json: lacks 3 of its cases, though it says that 2 were not played: ")
+    assert line.startswith(
+        "3.json: lacks 3 of its cases, although it says that 2 were not played: "
+    )
 
 
 DIFFERENT: Final = {
@@ -323,14 +325,14 @@ def test_shards_whose_probes_saw_different_stacks_are_refused(tmp_path: Path) ->
 def test_shards_of_another_kit_or_of_other_cases_are_refused(tmp_path: Path) -> None:
     old = [text.replace(f'"kit": "{__version__}"', '"kit": "0.0.9"') for text in World().shards()]
     assert refused(old, tmp_path) == [
-        f"1.json: made by version 0.0.9 of the kit, which must merge it; this is {__version__}"
+        f"1.json: made by version 0.0.9 of the kit, so merge it with that version; this is {__version__}"
     ]
     assert refused(World().shards(), tmp_path, CASES[1:]) == [
-        "1.json: its cases are not those of this kit; merge it with the kit that made it"
+        "1.json: its cases are not those of this kit; merge it with the version of the kit that wrote it"
     ]
     files = [text.replace('"files":[]', '"files":["my.toml"]') for text in World().shards()]
     assert refused(files, tmp_path, CASES[1:]) == [
-        "1.json: its cases are those of other files; give them as they were: --file my.toml"
+        "1.json: its cases are from other files; use the same files as before: --file my.toml"
     ]
 
 

@@ -168,7 +168,7 @@ def test_markdown_holds_no_markup_of_a_driver(tmp_path: Path) -> None:
         ([Verdict.FAIL], "does not conform to 2026-05", "red"),
         (
             [Verdict.KNOWN_FAILURE],
-            "2026-05: conforms but for 1 known failure: no case passed",
+            "2026-05: conforms except for 1 known failure: no case passed",
             "yellow",
         ),
         ([Verdict.NOT_APPLICABLE], "not judged", "lightgrey"),

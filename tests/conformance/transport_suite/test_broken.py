@@ -17,7 +17,7 @@ CAUGHT: Final[list[tuple[type[Plain], str, str]]] = [
     (
         broken.SwallowsErrors,
         "an-error-of-a-callback-takes-the-failure-path",
-        "errors that were told: .., not ",
+        "errors that were reported: .., not ",
     ),
     (broken.ReadsOn, "a-slow-callback-slows-the-backend", "bytes and more were read"),
     (broken.DoesNotAwait, "callbacks-do-not-overlap", "overlaps: "),

@@ -98,7 +98,7 @@ def test_a_part_that_is_only_known_to_fail_does_not_hold() -> None:
     known = about("cancel", verdict=Verdict.KNOWN_FAILURE)
     said = words(run([about(*SURFACE[1:]), known]))[1]
     holds = ", ".join(["start", "wait", *SURFACE[1:]])
-    assert said == f"conforms for: {holds} (cancel known to fail) but for 1 known failure"
+    assert said == f"conforms for: {holds} (cancel known to fail) except for 1 known failure"
 
 
 def test_an_error_of_the_kit_says_in_junit_what_was_missed() -> None:

@@ -118,7 +118,7 @@ def test_declared_gaps_everywhere_are_no_green_badge() -> None:
     found = judged(f"declares-gaps:{','.join(case.id for case in cases())}", DELETES)
     rank, words = verdict(found)
     assert (rank, colour(found)) == (Rank.KNOWN_FAILURES.value, "yellow")
-    assert "but for" in words
+    assert "except for" in words
 
 
 def test_a_profile_that_is_not_declared_is_shown_as_such() -> None:

@@ -119,7 +119,10 @@ def test_a_run_with_the_baseline_that_it_wrote_is_green_and_counts_missing_reaso
     status, said = run("none", "--write-baseline", file)
     assert (status, f"The baseline: {file}, 1 new" in said) == (1, True), said
     status, said = run("none", "--baseline", file)
-    assert (status, f"1 known failure has no reason yet: replace 'TODO' in {file}" in said) == (
+    assert (
+        status,
+        f"1 known failure has have no reason yet: replace 'TODO' in {file}" in said,
+    ) == (
         0,
         True,
     ), said

@@ -57,7 +57,7 @@ def test_an_unknown_version_is_refused_with_those_that_are_known() -> None:
 
 
 def test_a_case_file_whose_version_is_not_a_version_is_refused() -> None:
-    with pytest.raises(ReadingError, match=r"since: .soon. .* is not a version; write it like .2."):
+    with pytest.raises(ReadingError, match=r"since: .soon. .* is not a version, such as .2."):
         one(f'since = "soon"\n{BODY}')
 
 

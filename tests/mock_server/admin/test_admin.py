@@ -181,8 +181,8 @@ async def test_a_request_to_come_can_be_waited_for() -> None:
             {"route": "stream", "attempt": 3, "within_ms": 10},
             409,
             (
-                "request 3 of stream, the request itself: did not come within 0.01 s; "
-                "the requests that came: 1 of create"
+                "request 3 of stream, the request itself: did not arrive within 0.01 s; "
+                "requests received: 1 of create"
             ),
         ),
         ({"route": "steam"}, 400, "wait.route: 'steam' is unknown; did you mean 'stream'?"),
@@ -245,7 +245,7 @@ async def test_shutdown_is_a_wish_that_the_process_hears() -> None:
         ({"Authorization": ""}, 401, "use the one in the ready line"),
         ({"Authorization": "Bearer wrong"}, 401, "missing or wrong"),
         ({"Host": "evil.example"}, 403, "is not a name of this server"),
-        ({"Origin": "http://evil.example"}, 403, "other web pages may not use the admin"),
+        ({"Origin": "http://evil.example"}, 403, "other web pages cannot use the admin"),
     ],
 )
 async def test_who_may_not_is_refused(headers: dict[str, str], status: int, message: str) -> None:
@@ -301,7 +301,7 @@ async def test_a_wrong_request_is_told_what_is_wrong_and_changes_nothing(
         (b'name = "\xff"', "byte 8 is not UTF-8; use bytes_hex"),
         (b'[[rule]]\nedn = "rst"\n', "rule 1: 'edn' is unknown; did you mean 'end'?"),
         (b'[[rule]]\nstatus = "503"\n', "rule 1: status: '503' (string) is not a whole number"),
-        (b'[[rule]]\nbody = "x"\njson = 1\n', "body and json exclude each other"),
+        (b'[[rule]]\nbody = "x"\njson = 1\n', "body and json cannot be combined"),
         (b"[[rule]]\n", "rule 1: does nothing"),
         (b'[[rule]]\ntls = "hang"\n', "rule 1: 'tls' needs the tls_raw capability"),
         (b"schema = 2\n", "schema: 2 (integer) is not 1"),

@@ -198,13 +198,13 @@ def test_a_watched_scenario_is_loaded_again_when_its_file_changes(tmp_path: Path
 
         file.write_text('[[rule]]\non = {route = "me"}\nbdy = "second"\nother = 1\n')
         mistake = r"arkor-mock: \S*flaky.toml: rule 1: 'bdy' is unknown; .* \(and 1 more mistake;"
-        terminal.until(mistake + ".*the old scenario stays\n")
+        terminal.until(mistake + ".*the old scenario stays in force\n")
         assert do(base + "/v1/me") == b"first"
 
         other = tmp_path / "new"
         other.write_text('[[rule]]\non = {route = "me"}\nbody = "third"\n')
         other.rename(file)
-        terminal.until("flaky.toml has changed: loaded it, and started over\n")
+        terminal.until("flaky.toml has changed: loaded it and started over\n")
         assert do(base + "/v1/me") == b"third"
 
 
@@ -229,7 +229,7 @@ def test_a_scenario_that_was_broken_and_repaired_does_not_start_over(tmp_path: P
         file.write_text(text + "oops")
         terminal.until("the old scenario stays")
         file.write_text(text)
-        terminal.until("flaky.toml is as it was; nothing to load\n")
+        terminal.until("flaky.toml has not changed; nothing to load\n")
         assert do(base + "/v1/me") != b"first"
 
 

@@ -112,7 +112,7 @@ async def test_a_push_after_the_end_of_a_job_is_refused() -> None:
     async with serve() as mock:
         job = await create(mock.port)
         await follow(mock.port, job)
-        with pytest.raises(JobEnded, match="takes no more events"):
+        with pytest.raises(JobEnded, match="accepts no more events"):
             mock.push(job, ScriptedFrame(data="late"))
 
 
@@ -264,10 +264,10 @@ async def test_waiting_for_what_never_comes_ends_and_says_what_came() -> None:
         with pytest.raises(TimeoutError) as caught:
             await mock.wait_for("stream", attempt=3, frame=2, within=0.01)
         assert str(caught.value) == (
-            "request 3 of stream, its frame 2: did not come within 0.01 s; "
-            "the requests that came: 1 of create"
+            "request 3 of stream, its frame 2: did not arrive within 0.01 s; "
+            "requests received: 1 of create"
         )
-        with pytest.raises(TimeoutError, match="the wanted record: did not come"):
+        with pytest.raises(TimeoutError, match="the wanted record: did not arrive"):
             await mock.wait_until(lambda _: False, within=0.01)
 
 

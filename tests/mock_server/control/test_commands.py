@@ -295,7 +295,7 @@ def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
             {"protocol": "arkor-control/2"},
             "hello: unknown protocol 'arkor-control/2'; this program speaks arkor-control/1",
         ),
-        ("job", {"jobs": 1}, "job: 'jobs' is unknown; nothing can be written here"),
+        ("job", {"jobs": 1}, "job: 'jobs' is unknown; no value is allowed here"),
         ("emit", {"n": 1}, "emit: 'job' is missing"),
         ("emit", {"job": "x", "n": 1}, "job 'x' not found"),
         (
@@ -312,7 +312,7 @@ def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
         ("fail", {"job": "x"}, "job 'x' not found"),
         ("drop", {"job": "x", "how": "rst"}, "job 'x' not found"),
         ("drop", {"job": "x"}, "drop: 'how' is missing"),
-        ("rotate", {"job": "x"}, "rotate: 'job' is unknown; nothing can be written here"),
+        ("rotate", {"job": "x"}, "rotate: 'job' is unknown; no value is allowed here"),
         ("forget", {"job": "x", "keep": 1}, "job 'x' not found"),
         ("forget", {"job": "x", "keep": -1}, "forget.keep: -1 (integer) is not a whole number"),
         ("hold", {"job": "x"}, "job 'x' not found"),
@@ -320,7 +320,7 @@ def test_a_line_that_is_not_utf8_is_answered(mock: Program) -> None:
         ("release", {"job": "x"}, "job 'x' not found"),
         ("revoke", {}, "revoke: 'token' is missing"),
         ("revoke", {"token": "s3cret"}, "revoke: the backend does not know this token"),
-        ("bye", {"now": True}, "bye: 'now' is unknown; nothing can be written here"),
+        ("bye", {"now": True}, "bye: 'now' is unknown; no value is allowed here"),
         ("drop", {"job": "x", "how": "rest"}, "drop.how: 'rest' is unknown; did you mean 'rst'?"),
     ],
 )
@@ -341,7 +341,7 @@ def test_a_job_that_has_ended_takes_no_more_events(mock: Program) -> None:
     job = mock.job()
     mock.ask("finish", job=job)
     for do, words in (("emit", {"n": 1}), ("finish", {}), ("fail", {})):
-        says = f"job {job}: is completed and takes no more events"
+        says = f"job {job}: is completed and accepts no more events"
         assert mock.refused(do, job=job, **words).startswith(says)
 
 

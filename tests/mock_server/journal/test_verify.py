@@ -219,7 +219,7 @@ async def test_more_failures_than_allowed_are_bad_conduct() -> None:
             await opening(mock.port, job)
         mock.verify.conduct(max_attempts=2)
         await opening(mock.port, job)
-        with pytest.raises(VerificationError, match="3 consecutive failures, 2 attempts"):
+        with pytest.raises(VerificationError, match="3 consecutive failures, but 2 attempts"):
             mock.verify.conduct(max_attempts=2)
 
 

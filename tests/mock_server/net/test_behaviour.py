@@ -424,7 +424,7 @@ async def test_a_revoked_token_ends_its_streams_unless_only_the_open_is_checked(
 @pytest.mark.parametrize(
     ("backend", "says"),
     [
-        ({"token": "t", "tenants": [MINE]}, "backend: token and tenants exclude each other"),
+        ({"token": "t", "tenants": [MINE]}, "backend: token and tenants cannot be combined"),
         ({"tenancy": "ignored"}, "backend.tenancy: does nothing without tenants; add tenants"),
         ({"tenants": [MINE, MINE]}, "backend.tenants: two tenants have the same token"),
         ({"tenants": [{**MINE, "token": ""}]}, "backend.tenants: a tenant has an empty token"),

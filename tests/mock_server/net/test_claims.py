@@ -49,7 +49,7 @@ async def test_an_unclaimed_request_is_told_421_and_its_connection_is_closed() -
             answer = await stranger.ask_to_end("GET", STREAM, THEIRS)
         assert (answer.status, answer.ending) == (421, "FIN")
         assert answer.header("Connection") == "close"
-        assert answer.json == {"error": "this request is not for this server"}
+        assert answer.json == {"error": "this request is not meant for this server"}
         assert int(answer.header("Content-Length") or 0) == len(answer.body)
         assert attempts(mock) == []
 
@@ -95,7 +95,7 @@ async def test_the_journal_says_what_was_not_claimed_and_no_header_of_it() -> No
             await stranger.ask_to_end("POST", "/v1/jobs?orgSlug=o", headers, CREATE_BODY)
         (record,) = rejected(mock.journal)
         assert (record.status, record.method, record.path) == (421, "POST", "/v1/jobs")
-        assert record.why == "this request is not for this server"
+        assert record.why == "this request is not meant for this server"
         for secret in ("theirs-4567", "hush"):
             assert secret not in to_jsonl(mock.journal)
             assert secret not in repr(mock.journal)

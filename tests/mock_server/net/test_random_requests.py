@@ -129,7 +129,7 @@ class Target:
         assert b"HTTP/1.1 200" in self.admin("PUT", "/servers/1/scenario", b"{}")
 
     def settle(self) -> None:
-        """Check that it runs and recorded no bug, and search everything it has written."""
+        """Check that the mock is running and recorded no bug, and search everything it has written."""
         assert _HEALTHY in self.admin("GET", "/health")
         assert b'{"failures":[]}' in self.admin("GET", "/failures")
         journal = self.admin("GET", "/servers/1/journal")

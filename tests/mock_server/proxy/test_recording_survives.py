@@ -165,7 +165,7 @@ def test_a_line_that_was_being_written_is_left_out(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (None, "does not exist; there is nothing to recover"),
+        (None, "does not exist, so there is nothing to recover"),
         (b"", "is not an unfinished recording of this version"),
         (b"x = 1\n", "is not an unfinished recording of this version"),
         (b'{"arkor_recording": 2}\n', "is not an unfinished recording of this version"),
@@ -194,7 +194,7 @@ def test_what_comes_before_a_damaged_line_is_recovered(
     out = tmp_path / "out.toml"
     record_and_kill(out, line + b"\n{}\n")
     assert main(["recover", str(out)]) == 0
-    assert "is damaged; what follows it is lost" in capsys.readouterr().err
+    assert "is damaged; everything after it is lost" in capsys.readouterr().err
     assert len(scenario_from_file(out).rules) == 1
 
 

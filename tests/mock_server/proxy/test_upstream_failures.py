@@ -166,7 +166,7 @@ async def test_tls_that_cannot_be_trusted_is_told() -> None:
         async with MockServer(Scenario(), tls=tls) as upstream, before(upstream.base_url) as proxy:
             answer, failure = await told(proxy)
     is_told(answer, failure, 502, "tls")
-    assert failure.why.startswith("its certificate is not trusted: ")
+    assert failure.why.startswith("the certificate is not trusted: ")
 
 
 @pytest.mark.parametrize("fault", ["garbage", "rst", "fin"])

@@ -59,7 +59,7 @@ TOLD = [
     "job 1: status: 'done' is unknown; write one of completed, failed, running (line 15)",
     "rule 2: on.route: 'steam' is unknown; did you mean 'stream'? (line 23)",
     "rule 2: on.attempt: '4-2' (string) is not a count from 1 or a range such as '2-4' or '3-' (line 23)",
-    "rule 2: frames 2: data and raw exclude each other; keep one (line 26)",
+    "rule 2: frames 2: data and raw cannot be combined; keep one (line 26)",
     "rule 2: frames 3.bytes_hex: 'xyz' (string) is not bytes in hexadecimal, such as 'ff00' (line 28)",
     "rule 3: end: 'rts' is unknown; did you mean 'rst'? (line 32)",
     "rule 3: on: 'rout' is unknown; did you mean 'route'? (line 34)",
@@ -96,10 +96,10 @@ def test_mistakes_that_only_a_whole_scenario_shows_are_all_told(
     )
     assert told_of(path, capsys) == [
         "rule 1: does nothing; give it a fault, such as end = 'rst' (line 5)",
-        "rule 2: body and json exclude each other; keep one (line 6)",
-        "rule 2: `after` needs an end or a stall that happens there (line 6)",
+        "rule 2: body and json cannot be combined; keep one (line 6)",
+        "rule 2: `after` needs an `end` or a `stall` (line 6)",
         "rule 3: pauses for 80000 s; limits.stall_ms allows 600 s (line 10)",
-        "job 2: the id 'a' is given twice; ids are unique (line 3)",
+        "job 2: the id 'a' is given twice; ids must be unique (line 3)",
     ]
 
 
@@ -113,7 +113,7 @@ def test_the_same_mistakes_in_json_have_their_lines(
     )
     assert told_of(path, capsys) == [
         "rule 2: on.route: 'steam' is unknown; did you mean 'stream'? (line 6)",
-        "rule 2: frames 2: an empty frame; give it data, json, raw, bytes_hex or comment (line 8)",
+        "rule 2: frames 2: is an empty frame; add data, json, raw, bytes_hex or comment (line 8)",
         "'jbo' is unknown; did you mean 'job'? (line 9)",
     ]
 

@@ -32,7 +32,7 @@ def test_no_fault_is_explained_by_its_source(name: str) -> None:
         (
             {"on": {"route": "stream", "attempt": "2-"}, "status": 503, "retry_after": 2},
             (
-                "request 2 of stream and every later one: answers with the status 503; "
+                "request 2 of stream and every later one: responds with status 503; "
                 "asks it to wait 2 s (Retry-After)."
             ),
         ),
@@ -126,7 +126,7 @@ def test_how_the_backend_serves_is_said() -> None:
     assert lines[1:9] == [
         "The backend serves the followers of a job one after the other.",
         "The backend refuses a URL as a request target with a 400.",
-        "The backend takes the job's id in a path as it is, without decoding it.",
+        "The backend takes the job's id in a path without decoding it.",
         "The backend ignores Expect: 100-continue and waits for the body.",
         "The backend closes the connection when the client closes its sending half.",
         "The backend sends a comment right after the head of a stream.",
@@ -146,5 +146,5 @@ def test_jobs_are_said_with_their_pace_and_their_end() -> None:
             "Job 1 with the id 'a' exists from the start: "
             "emits its 1 event as written, before a client follows."
         ),
-        "Job 2 is made by a create: emits 1 event every 2.5 s and never ends by itself.",
+        "Job 2 is created by a request: emits 1 event every 2.5 s and never ends on its own.",
     ]

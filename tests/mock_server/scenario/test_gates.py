@@ -39,7 +39,7 @@ def test_a_misspelt_gate_is_refused_when_it_is_opened_and_when_it_is_shut(
 
 
 def test_a_gate_that_nothing_names_is_refused() -> None:
-    with pytest.raises(ScenarioError, match="waits at 'mid'; no rule, no frame and no job names"):
+    with pytest.raises(ScenarioError, match="waits at 'mid'; no rule, frame or job uses"):
         MockServer().gate("mid").open()
 
 
@@ -70,7 +70,9 @@ async def test_a_gate_that_is_never_opened_is_told_to_whoever_waits_and_verifies
         async with RawClient(mock.port) as client:
             await client.send(request_bytes("GET", STREAM))
             await client.read_until(b"\r\n\r\n")
-            with pytest.raises(TimeoutError, match="gate 'mid': was waited at and never opened"):
+            with pytest.raises(
+                TimeoutError, match="gate 'mid': something waited at it, but it was never opened"
+            ):
                 await mock.wait_for("stream", frame=1, within=0.05)
             with pytest.raises(VerificationError, match="did you mean 'mdi'"):
                 mock.verify.gates_opened()
@@ -89,5 +91,5 @@ async def test_the_gate_called_never_stays_shut() -> None:
             with anyio.move_on_after(0.05):
                 await client.read_until(b"id: 1")
         mock.verify.gates_opened()
-        with pytest.raises(ScenarioError, match="'never' is the gate that stays shut"):
+        with pytest.raises(ScenarioError, match="'never' is the gate that always stays shut"):
             mock.gate("never").open()

@@ -137,10 +137,10 @@ def test_it(mock_server):
     result.stdout.fnmatch_lines(
         [
             '>   *mock_server.wait_for("stream", within=0.1)',
-            "E   *TimeoutError: request 1 of stream, *; the requests that came: 1 of create",
+            "E   *TimeoutError: request 1 of stream, *; requests received: 1 of create",
             "test_*.py:*: TimeoutError",
             "*arkor mock, seed 0*",
-            "* s  rule 1 fired: lets the backend act on the request and loses its answer",
+            "* s  rule 1 fired: lets the backend act on the request and loses its response",
             "* s  create 1: POST /v1/jobs → the server reset the connection",
         ]
     )

@@ -141,10 +141,10 @@ def test_every_address_with_an_allow_list_is_usable_from_elsewhere() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", "0.0.0.0"], "is not the loopback"),
-        (["--host", "::"], "is not the loopback"),
-        (["--host", "0"], "is not the loopback"),
-        (["--host", "::ffff:0.0.0.0"], "is not the loopback"),
+        (["--host", "0.0.0.0"], "is not a loopback address"),
+        (["--host", "::"], "is not a loopback address"),
+        (["--host", "0"], "is not a loopback address"),
+        (["--host", "::ffff:0.0.0.0"], "is not a loopback address"),
         (["--host", "0.0.0.0", "--allow-remote"], "needs an --admin-token of your own"),
         (["--host", "0.0.0.0", "--allow-remote", "--admin-token", ""], "--admin-token: must be"),
         (

@@ -99,6 +99,6 @@ def test_a_port_that_every_address_listens_on_cannot_be_dead(anyio_backend: str)
     del anyio_backend
     with (
         socket.create_server(("0.0.0.0", 0)) as everywhere,  # noqa: S104 - that is the point
-        pytest.raises(OSError, match="taken on every address"),
+        pytest.raises(OSError, match="in use on every loopback address"),
     ):
         Addresses().dead_first_url(everywhere.getsockname()[1])
