@@ -120,8 +120,9 @@ class Backend:
         if not self._memory_file.exists():
             return None
         told: object = json.loads(self._memory_file.read_text("utf-8"))
-        counts = told if is_table(told) else {}
-        objects, heap = counts.get("objects"), counts.get("heap")
+        if not is_table(told):
+            return None
+        objects, heap = told.get("objects"), told.get("heap")
         return InUse(objects, heap) if isinstance(objects, int) and isinstance(heap, int) else None
 
     @property
