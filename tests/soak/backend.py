@@ -16,6 +16,7 @@ from attrs import frozen
 from arkor_proto.cli.shell import UNABLE, CommandError
 from mock_server.strict.shapes import is_array, is_table
 from tests.soak import memory
+from tests.soak.memory import InUse
 
 EVENTS: Final = 12
 """The events of a job that is not cancelled."""
@@ -77,7 +78,7 @@ def scenario(followers: int, pace: Pace, seed: int) -> Mapping[str, object]:
 
     As many jobs as are ever kept are there from the start, so that the mock does not grow until they are.
     """
-    kept = min(2 * followers + 200, 9000)
+    kept = min(followers + 200, 9000)
     over = {"events": EVENTS, "submitted": True, "emitted": True}
     before = [{"id": f"before-{number}", **over} for number in range(kept)]
     return {
@@ -106,11 +107,23 @@ class Backend:
     admin_url: str
     names: tuple[str, ...]
     """The names of the faults, in the order of the rules."""
+    _memory_file: Path
 
     @property
     def resident(self) -> int:
         """Its resident memory, in bytes."""
         return memory.resident(self.process.pid)
+
+    @property
+    def in_use(self) -> InUse | None:
+        """What it uses of its memory; None before it has told."""
+        if not self._memory_file.exists():
+            return None
+        told: object = json.loads(self._memory_file.read_text("utf-8"))
+        if not is_table(told):
+            return None
+        objects, heap = told.get("objects"), told.get("heap")
+        return InUse(objects, heap) if isinstance(objects, int) and isinstance(heap, int) else None
 
     @property
     def descriptors(self) -> int:
@@ -155,12 +168,24 @@ def _list(value: object) -> list[object]:
 
 
 @contextmanager
-def backend(followers: int, pace: Pace, seed: int) -> Generator[Backend]:
-    """Run the mock for the length of a `with`; raises CommandError if it does not start."""
+def backend(followers: int, pace: Pace, seed: int, every: float) -> Generator[Backend]:
+    """Run the mock for the length of a `with`; raises CommandError if it does not start.
+
+    It tells its memory again after `every` seconds.
+    """
     with TemporaryDirectory() as place:
         path = Path(place, "soak.json")
         path.write_text(json.dumps(scenario(followers, pace, seed)), "utf-8")
-        command = [sys.executable, "-m", "tests.soak.mock", "serve", str(path)]
+        told = Path(place, "memory.json")
+        command = [
+            sys.executable,
+            "-m",
+            "tests.soak.mock",
+            str(told),
+            str(every),
+            "serve",
+            str(path),
+        ]
         process = subprocess.Popen(
             [*command, "--exit-on-stdin-eof"],
             stdin=subprocess.PIPE,
@@ -170,17 +195,19 @@ def backend(followers: int, pace: Pace, seed: int) -> Generator[Backend]:
             start_new_session=True,  # a Ctrl-C is for us; the mock ends when we say so
         )
         try:
-            yield _ready(process, tuple(faults(pace)))
+            yield _ready(process, tuple(faults(pace)), told)
         finally:
             _end(process)
 
 
-def _ready(process: "subprocess.Popen[str]", names: tuple[str, ...]) -> Backend:
+def _ready(process: "subprocess.Popen[str]", names: tuple[str, ...], memory_file: Path) -> Backend:
     line = process.stdout.readline() if process.stdout else ""
     told: object = json.loads(line) if line else None
     if not is_table(told):
         raise CommandError("the mock did not start; its message is above", UNABLE)
-    return Backend(process, str(told.get("base_url")), str(told.get("admin_url")), names)
+    return Backend(
+        process, str(told.get("base_url")), str(told.get("admin_url")), names, memory_file
+    )
 
 
 def _end(process: "subprocess.Popen[str]") -> None:

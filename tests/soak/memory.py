@@ -1,5 +1,8 @@
 """How much memory a process has and how many descriptors, and whether its memory grows.
 
+What is in use tells of a leak: the objects of Python, and the bytes that malloc has handed out. Resident
+memory also has the gaps between them, which move for a long time after the load has become steady.
+
 Samples of memory are not independent of each other: they move in steps and drift. So the line is fitted
 to the means of a few equal parts of the time, and the interval around its slope is that of Student.
 """
@@ -7,6 +10,7 @@ to the means of a few equal parts of the time, and the interval around its slope
 import ctypes
 import gc
 import os
+import sys
 from array import array
 from collections.abc import Sequence
 from enum import Enum
@@ -29,10 +33,23 @@ _FAST: Final = 0.10
 """A fast leak: this share of the level, within the measured time."""
 
 
+class Kind(Enum):
+    """What is measured, and what a number of it means."""
+
+    OBJECTS = "objects"
+    """Blocks of Python's allocator: small objects."""
+    HEAP = "bytes of malloc"
+    """Large objects, and those of C."""
+    RESIDENT = "resident bytes"
+    """It may grow by a tenth in the measured time, as the gaps between objects do."""
+
+
 class Growth(Enum):
     """What the slope shows."""
 
     FLAT = "flat"
+    BOUNDED = "bounded"
+    """Resident memory that has grown by less than a tenth."""
     GROWING = "growing"
     UNDECIDED = "not decided: the run is too short"
 
@@ -41,6 +58,7 @@ class Growth(Enum):
 class Slope:
     """A level, and by which share of it memory grows in an hour, with a 95 % interval."""
 
+    kind: Kind
     level: float
     """The mean, in bytes or in blocks."""
     hourly: float
@@ -52,16 +70,18 @@ class Slope:
     @property
     def growth(self) -> Growth:
         """What it shows; it takes an interval that is all on one side of the bound."""
-        bound = FLAT if self.seconds >= _SHORT else _FAST * _HOUR / self.seconds
-        if self.low > bound:
+        fast = _FAST * _HOUR / self.seconds
+        if self.kind is Kind.RESIDENT and self.low <= fast:
+            return Growth.FLAT if self.high <= FLAT else Growth.BOUNDED
+        if self.low > (FLAT if self.seconds >= _SHORT else fast):
             return Growth.GROWING
         return Growth.FLAT if self.high <= FLAT else Growth.UNDECIDED
 
 
-def fitted(samples: Sequence[tuple[float, float]]) -> Slope | None:
-    """Fit a line to (seconds, memory) by least squares; None if there are too few samples."""
+def fitted(samples: Sequence[tuple[float, float]], kind: Kind = Kind.OBJECTS) -> Slope | None:
+    """Fit a line to (seconds, memory) by least squares; None if there are too few samples, or none but 0."""
     parts = _means(samples)
-    if len(parts) < PARTS:
+    if len(parts) < PARTS or not any(size for _, size in parts):
         return None
     times = [time for time, _ in parts]
     sizes = [size for _, size in parts]
@@ -72,9 +92,8 @@ def fitted(samples: Sequence[tuple[float, float]]) -> Slope | None:
     around = _STUDENT * sqrt(left / (PARTS - 2) / spread)
     hourly = _HOUR / level
     seconds = samples[-1][0] - samples[0][0]
-    return Slope(
-        level, slope * hourly, (slope - around) * hourly, (slope + around) * hourly, seconds
-    )
+    low, high = (slope - around) * hourly, (slope + around) * hourly
+    return Slope(kind, level, slope * hourly, low, high, seconds)
 
 
 def _means(samples: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -89,8 +108,8 @@ def _means(samples: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
 class Series:
     """Samples of one quantity after the warm-up, kept as bare numbers: objects would count as a leak."""
 
-    name: str
-    unit: str
+    whose: str
+    kind: Kind
     _times: "array[float]" = field(factory=lambda: array("d"), init=False)
     _sizes: "array[float]" = field(factory=lambda: array("d"), init=False)
 
@@ -102,15 +121,44 @@ class Series:
     @property
     def slope(self) -> Slope | None:
         """The line through the samples; None if they are too few."""
-        return fitted(list(zip(self._times, self._sizes, strict=True)))
+        return fitted(list(zip(self._times, self._sizes, strict=True)), self.kind)
 
 
-def give_back() -> None:
-    """Collect cyclic garbage and give free memory back to the system, where the C library can (glibc)."""
-    gc.collect()
-    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-    if trim is not None:
-        trim(0)
+@frozen
+class InUse:
+    """What a process uses of its memory."""
+
+    objects: int
+    heap: int
+    """In bytes; 0 where the C library does not tell (it is not glibc)."""
+
+    @classmethod
+    def now(cls) -> "InUse":
+        """Return what this process uses, once its cyclic garbage is collected.
+
+        What it does not use is given back to the system, where the C library can.
+        """
+        gc.collect()
+        library = ctypes.CDLL(None)
+        if hasattr(library, "malloc_trim"):
+            library.malloc_trim(0)
+        if not hasattr(library, "mallinfo2"):
+            return cls(sys.getallocatedblocks(), 0)
+        library.mallinfo2.restype = _Mallinfo2
+        found = library.mallinfo2()
+        return cls(sys.getallocatedblocks(), int(found.uordblks) + int(found.hblkhd))
+
+
+class _Mallinfo2(ctypes.Structure):
+    """`struct mallinfo2` of malloc.h: what is in use is `uordblks`, and `hblkhd` in mappings."""
+
+    _fields_ = tuple(
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    )
 
 
 def resident(process: int) -> int:

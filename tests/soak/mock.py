@@ -1,26 +1,30 @@
-"""`python -m tests.soak.mock`: `arkor-mock`, which gives the memory that it does not use back to the system.
+"""`python -m tests.soak.mock FILE SECONDS serve …`: `arkor-mock`, which tells what it uses of its memory.
 
-So its resident memory is what it uses, and not what the allocator of the C library keeps for later.
+It writes that into a file, again and again.
 """
 
+import json
 import sys
 import threading
 import time
-from typing import Final
+from pathlib import Path
+
+from attrs import asdict
 
 from mock_server.__main__ import main
-from tests.soak.memory import give_back
-
-_EVERY: Final = 30.0
+from tests.soak.memory import InUse
 
 
-def keep_tidy() -> None:
-    """Give memory back, again and again."""
+def tell(path: Path, pause: float) -> None:
+    """Write what this process uses; readers see a whole file."""
     while True:
-        time.sleep(_EVERY)
-        give_back()
+        time.sleep(pause)
+        draft = path.with_suffix(".new")
+        draft.write_text(json.dumps(asdict(InUse.now())), "utf-8")
+        draft.replace(path)
 
 
 if __name__ == "__main__":
-    threading.Thread(target=keep_tidy, name="tidy", daemon=True).start()
+    given = (Path(sys.argv.pop(1)), float(sys.argv.pop(1)))
+    threading.Thread(target=tell, args=given, name="memory", daemon=True).start()
     sys.exit(main())

@@ -5,7 +5,7 @@ from typing import Final
 
 from attrs import frozen
 
-from tests.soak.memory import FLAT, Growth, Slope
+from tests.soak.memory import FLAT, Growth, Kind, Slope
 
 _MB: Final = 1e6
 
@@ -33,7 +33,7 @@ class Report:
     unfinished: int
     """Followers that were still busy long after they were to end."""
     fired: Mapping[str, int]
-    memory: Sequence[tuple[str, str, Slope | None]]
+    memory: Sequence[tuple[str, Kind, Slope | None]]
     left: Sequence[Left]
     interrupted: bool
     gone: str | None
@@ -64,9 +64,9 @@ class Report:
             found.append(f"{self.unfinished} followers did not end")
         if self.is_whole and not self.unfinished and self.jobs_made != self.count("jobs"):
             found.append(f"{self.jobs_made} jobs made by {self.count('jobs')} creates")
-        for name, _, slope in self.memory:
+        for whose, kind, slope in self.memory:
             if slope is not None and slope.growth is Growth.GROWING:
-                found.append(f"the memory of the {name} grows by {_percent(slope.hourly)} an hour")
+                found.append(f"{whose}, {kind.value}: {_percent(slope.hourly)} an hour")
         if self.gone is None:
             found += [
                 f"{each.after} {each.what} at the end, {each.before} at the start"
@@ -87,7 +87,8 @@ class Report:
             f"  frames      {count('frames'):,} ({rate:,.0f}/s), {count('reconnects'):,} reconnects",
             f"  events      {count('lost'):,} lost, {count('doubled'):,} doubled, {repeated}",
             f"  faults      {_listed(self.fired)}",
-            *(f"  memory      {_slope(*each)}" for each in self.memory),
+            f"  memory      change in an hour with its 95 % interval; flat is below {FLAT:.0%}",
+            *(f"              {_slope(*each)}" for each in self.memory),
             *(f"  {each.what}: {each.before} before, {each.after} after" for each in self.left),
         ]
         if self.is_whole:
@@ -106,7 +107,9 @@ class Report:
             "doubled": self.count("doubled"),
             "frames_per_second": round(self.count("frames") / max(self.seconds, 0.001), 1),
             "faults": dict(self.fired),
-            "memory": {name: _figures(unit, slope) for name, unit, slope in self.memory},
+            "memory": {
+                f"{whose}, {kind.value}": _figures(slope) for whose, kind, slope in self.memory
+            },
             "left": {each.what: [each.before, each.after] for each in self.left},
             "broken": self.broken,
         }
@@ -122,20 +125,21 @@ def _listed(counts: Mapping[str, int]) -> str:
     return ",\n              ".join(", ".join(row) for row in rows) or "not known"
 
 
-def _slope(name: str, unit: str, slope: Slope | None) -> str:
+def _slope(whose: str, kind: Kind, slope: Slope | None) -> str:
+    what = f"{whose}, {kind.value}"
     if slope is None:
-        return f"{name}: too few samples"
-    level = f"{slope.level / _MB:.1f} MB" if unit == "bytes" else f"{slope.level:,.0f}"
-    around = f"95 % from {_percent(slope.low)} to {_percent(slope.high)}"
-    bound = f"flat is below {100 * FLAT:.0f} %"
-    return f"{name}: {level}, {_percent(slope.hourly)} an hour ({around}; {bound}): {slope.growth.value}"
+        return f"{what}: too few samples"
+    level = f"{slope.level:,.0f}" if kind is Kind.OBJECTS else f"{slope.level / _MB:.1f} MB"
+    around = f"{_percent(slope.low)} to {_percent(slope.high)}"
+    return (
+        f"{what:<24} {level:>10}, {_percent(slope.hourly)} an hour ({around}): {slope.growth.value}"
+    )
 
 
-def _figures(unit: str, slope: Slope | None) -> Mapping[str, object] | None:
+def _figures(slope: Slope | None) -> Mapping[str, object] | None:
     if slope is None:
         return None
     return {
-        "unit": unit,
         "level": round(slope.level),
         "hourly": round(slope.hourly, 4),
         "low": round(slope.low, 4),

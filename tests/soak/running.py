@@ -21,7 +21,7 @@ from tests.soak import memory
 from tests.soak.backend import Backend, Pace, backend
 from tests.soak.checks import Plant
 from tests.soak.following import Run, follow, follow_in_thread
-from tests.soak.memory import Series
+from tests.soak.memory import InUse, Kind, Series
 from tests.soak.report import Left, Report
 
 _WARM_UP: Final = 1 / 3
@@ -51,7 +51,8 @@ def soak(order: Order) -> Report:
     """Run one soak; raises CommandError if it cannot be run, or if the mock ends early."""
     raise_the_limit(order.followers)
     pace = Pace.of(order.seconds, order.followers, order.interval)
-    with backend(order.followers, pace, order.seed) as mock:
+    every = max(0.5, order.seconds / _SAMPLES)
+    with backend(order.followers, pace, order.seed, every) as mock:
         watch = Watch(order, mock, Run(mock.base_url, pace, order.seed, order.plants))
         with interruptible(watch):
             if order.carrier == "threads":
@@ -75,6 +76,18 @@ def raise_the_limit(followers: int) -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
 
 
+def series(whose: str) -> tuple[Series, ...]:
+    """Return the samples of a process, one for each kind."""
+    return tuple(Series(whose, kind) for kind in Kind)
+
+
+def add(samples: tuple[Series, ...], seconds: float, in_use: InUse, resident: int) -> None:
+    """Add one sample of each kind."""
+    sizes = {Kind.OBJECTS: in_use.objects, Kind.HEAP: in_use.heap, Kind.RESIDENT: resident}
+    for each in samples:
+        each.add(seconds, sizes[each.kind])
+
+
 @define(eq=False)
 class Watch:
     """Samples the memory, and decides when the run ends."""
@@ -84,9 +97,8 @@ class Watch:
     run: Run
     interrupted: bool = False
     began: float = field(factory=time.monotonic, init=False)
-    clients: Series = field(init=False, factory=lambda: Series("clients", "bytes"))
-    objects: Series = field(init=False, factory=lambda: Series("objects of the clients", "blocks"))
-    server: Series = field(init=False, factory=lambda: Series("mock", "bytes"))
+    clients: tuple[Series, ...] = field(init=False, factory=lambda: series("clients"))
+    server: tuple[Series, ...] = field(init=False, factory=lambda: series("mock"))
     left: list[Left] = field(init=False, factory=list[Left])
     due: float = field(init=False, default=0.0)
     """When the next sample is taken."""
@@ -108,10 +120,9 @@ class Watch:
             return False
         if self.took > self.order.seconds * _WARM_UP and self.took >= self.due:
             self.due = self.took + self.order.seconds * (1 - _WARM_UP) / _SAMPLES
-            memory.give_back()
-            self.clients.add(self.took, memory.resident(os.getpid()))
-            self.objects.add(self.took, sys.getallocatedblocks())
-            self.server.add(self.took, self.mock.resident)
+            add(self.clients, self.took, InUse.now(), memory.resident(os.getpid()))
+            if (in_use := self.mock.in_use) is not None:
+                add(self.server, self.took, in_use, self.mock.resident)
         return self.took < self.order.seconds
 
     @property
@@ -148,10 +159,7 @@ class Watch:
             jobs_made=self.run.tally.highest_job,
             unfinished=self.unfinished,
             fired=self.fired,
-            memory=[
-                (each.name, each.unit, each.slope)
-                for each in (self.clients, self.objects, self.server)
-            ],
+            memory=[(each.whose, each.kind, each.slope) for each in (*self.clients, *self.server)],
             left=self.left,
             interrupted=self.interrupted,
             gone=self.gone,

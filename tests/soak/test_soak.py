@@ -18,7 +18,7 @@ from mock_server.strict.shapes import is_array, is_table
 from tests.forked import ROOT
 from tests.soak.__main__ import main
 from tests.soak.checks import LAST, JobCheck, Tally
-from tests.soak.memory import Growth, fitted
+from tests.soak.memory import Growth, Kind, fitted
 from tests.soak.running import raise_the_limit
 
 _LEVEL: Final = 100e6
@@ -64,6 +64,15 @@ def test_noise_or_a_short_run_leaves_a_small_growth_undecided(growth: float, sec
     slope = fitted(samples(growth, 0.2, seconds))
     assert slope is not None
     assert slope.growth is Growth.UNDECIDED
+
+
+def test_resident_memory_may_grow_by_a_tenth_in_the_measured_time() -> None:
+    growths: list[Growth] = []
+    for hourly in (0.0, 0.3, 0.8):
+        slope = fitted(samples(hourly, 0.001), Kind.RESIDENT)
+        assert slope is not None
+        growths.append(slope.growth)
+    assert growths == [Growth.FLAT, Growth.BOUNDED, Growth.GROWING]
 
 
 def test_a_few_samples_have_no_slope() -> None:
