@@ -261,11 +261,15 @@ def _duration(seconds: float) -> str:
 
 
 def _machine() -> str:
-    """Name what matters of this machine, and how busy it was in the last minute."""
+    """Name what matters of this machine."""
     cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count()
     system = f"{platform.system()} ({platform.machine()}), Python {platform.python_version()}"
-    load = f", at load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{cores} cores, {system}{load}"
+    return f"{cores} cores, {system}"
+
+
+def _load() -> str:
+    """Say how busy the machine was in the last minute, where it can be told."""
+    return f", at load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
 
 
 def _output(command: Command) -> tuple[str, float]:
@@ -325,11 +329,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     failed = False
     for name in names:
         sys.stderr.write(f"{name}: {by_name[name].run}\n")
-        machine = _machine()  # before the command makes it busy
+        machine = _machine()
         try:
             if options.printed:
                 printed, seconds = options.printed.read_text(encoding="utf-8"), options.seconds
             else:
+                machine += _load()  # before the command makes it busy
                 printed, seconds = _output(by_name[name])
             found[name] = measure(by_name[name], printed, seconds, machine)
         except ReadingError as error:
