@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from attrs import frozen
+from attrs import define, field, frozen
 
 from conformance.strict_data import Json, ReadingError, Table, parse_json, read_toml
 
@@ -309,43 +309,53 @@ def _as_json(found: Mapping[str, Measurement]) -> Json:
     }
 
 
+@define(kw_only=True)
+class _Options(argparse.Namespace):
+    name: list[str] = field(factory=list[str])
+    printed: Path | None = None
+    seconds: float | None = None
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure what is asked for, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m conformance.generate.evidence")
     parser.add_argument("name", nargs="*", help="a command of spec/evidence.toml, or all")
     parser.add_argument("--from", dest="printed", type=Path, help="what the command printed before")
     parser.add_argument("--seconds", type=float, help="with --from: how long it took")
-    options = parser.parse_args(arguments)
-    commands = declared()
-    by_name = {each.name: each for each in commands}
-    names = list(by_name) if options.name == ["all"] else list(options.name)
-    if unknown := [each for each in names if each not in by_name]:
-        parser.error(f"no command {unknown[0]!r}; there are {', '.join(by_name)}")
-    if (options.printed is None) != (options.seconds is None) or (
-        options.printed and len(names) != 1
-    ):
-        parser.error("--from and --seconds go together, with one name")
-    found = measured() if MEASURED.exists() else {}
+    options = parser.parse_args(arguments, _Options())
+    commands = {each.name: each for each in declared()}
+    names = list(commands) if options.name == ["all"] else options.name
+    if unknown := [each for each in names if each not in commands]:
+        parser.error(f"no command {unknown[0]!r}; there are {', '.join(commands)}")
+    if options.printed is not None and (options.seconds is None or len(names) != 1):
+        parser.error("--from needs --seconds and one name")
+    found = {name: each for name, each in _known().items() if name in commands}
     failed = False
     for name in names:
-        sys.stderr.write(f"{name}: {by_name[name].run}\n")
-        machine = _machine()
+        sys.stderr.write(f"{name}: {commands[name].run}\n")
         try:
-            if options.printed:
-                printed, seconds = options.printed.read_text(encoding="utf-8"), options.seconds
-            else:
-                machine += _load()  # before the command makes it busy
-                printed, seconds = _output(by_name[name])
-            found[name] = measure(by_name[name], printed, seconds, machine)
+            found[name] = _taken(commands[name], options.printed, options.seconds or 0.0)
         except ReadingError as error:
             sys.stderr.write(f"{error}\n")
             failed = True
             continue
-        found = {each: found[each] for each in found if each in by_name}
         text = json.dumps(_as_json(found), indent=1, ensure_ascii=False, sort_keys=True)
         MEASURED.write_text(text + "\n", encoding="utf-8")
-    PAGE.write_text(page(commands, found), encoding="utf-8")
+    PAGE.write_text(page(list(commands.values()), found), encoding="utf-8")
     return 1 if failed else 0
+
+
+def _known() -> dict[str, Measurement]:
+    return measured() if MEASURED.exists() else {}
+
+
+def _taken(command: Command, printed: Path | None, seconds: float) -> Measurement:
+    """Run a command, or read what it printed before; raises ReadingError."""
+    if printed is not None:
+        return measure(command, printed.read_text(encoding="utf-8"), seconds, _machine())
+    machine = _machine() + _load()  # before the command makes it busy
+    text, seconds = _output(command)
+    return measure(command, text, seconds, machine)
 
 
 if __name__ == "__main__":

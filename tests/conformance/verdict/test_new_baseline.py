@@ -121,7 +121,7 @@ def test_a_run_with_the_baseline_that_it_wrote_is_green_and_counts_missing_reaso
     status, said = run("none", "--baseline", file)
     assert (
         status,
-        f"1 known failure has have no reason yet: replace 'TODO' in {file}" in said,
+        f"1 known failure has no reason yet: replace 'TODO' in {file}" in said,
     ) == (
         0,
         True,
