@@ -61,6 +61,8 @@ class _Clock:
 class _Client:
     trainer: Trainer
     portal: BlockingPortal
+    reporting: threading.Lock
+    """Held while a callback that has begun is not yet reported."""
 
     async def start(self) -> Mapping[str, object]:
         return {"job_id": await self._in_thread(self.trainer.start)}
@@ -74,6 +76,8 @@ class _Client:
 
     def abort(self, reason: str) -> None:
         self.trainer.abort(reason)
+        with self.reporting:  # a callback that began before the abort is reported before it, too
+            pass
 
     async def _in_thread(self, operation: Callable[[], Result]) -> Result:
         """Return what an operation returns; the kit may go on only once it has begun.
@@ -105,12 +109,14 @@ class _Client:
 @asynccontextmanager
 async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
     """Open the client of a case."""
+    reporting = threading.Lock()
     async with BlockingPortal() as portal:
 
         def hear(name: str, event: TrainingEvent | Checkpoint) -> None:
-            data = to.event_data(event.saved if isinstance(event, Checkpoint) else event)
-            adapter = {"adapter": event.adapter} if isinstance(event, Checkpoint) else {}
-            desk.report(name, {**data, **adapter})
+            with reporting:
+                data = to.event_data(event.saved if isinstance(event, Checkpoint) else event)
+                adapter = {"adapter": event.adapter} if isinstance(event, Checkpoint) else {}
+                desk.report(name, {**data, **adapter})
             portal.call(desk.obey, name)
 
         callbacks = Callbacks(
@@ -123,7 +129,7 @@ async def open_client(desk: Desk) -> AsyncGenerator[_Client, None]:
         settings = to.settings_of(desk.config, desk.random)
         client = ArkorClient(clock=_Clock(desk.clock, portal), **settings)
         try:
-            yield _Client(_trainer_of(client, desk.config, callbacks), portal)
+            yield _Client(_trainer_of(client, desk.config, callbacks), portal, reporting)
         finally:
             with anyio.CancelScope(shield=True):
                 await to_thread.run_sync(client.close)
